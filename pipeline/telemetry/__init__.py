@@ -1,1 +1,1 @@
-"""Metrics and traces of a run. Loaded only where one of them is asked for."""
+"""Metrics and traces of a run. Loaded only if one of them is requested."""

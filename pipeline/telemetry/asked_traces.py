@@ -1,4 +1,4 @@
-"""Whether OpenTelemetry's usual variables ask for traces. Loads nothing of it."""
+"""Whether OpenTelemetry's standard variables ask for traces. Does not load its library."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ _HTTP = "http/protobuf"
 
 
 def asks_for_traces(variables: Mapping[str, str]) -> bool:
-    """Whether an exporter or its endpoint is named, and nothing turns it off."""
+    """Whether an exporter or its endpoint is named and not turned off."""
     exporter = variables.get("OTEL_TRACES_EXPORTER", "").strip().lower()
     if variables.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or exporter == "none":
         return False
@@ -16,7 +16,7 @@ def asks_for_traces(variables: Mapping[str, str]) -> bool:
 
 
 def unusable(variables: Mapping[str, str]) -> str | None:
-    """Why traces that are asked for cannot be sent as they are asked for; None where they can."""
+    """Why the requested traces cannot be sent as requested; None if they can."""
     exporter = variables.get("OTEL_TRACES_EXPORTER", "").strip().lower() or "otlp"
     if exporter != "otlp":
         return "OTEL_TRACES_EXPORTER: only otlp is supported; no traces are sent"

@@ -1,4 +1,4 @@
-"""Metrics, and the text in which Prometheus reads them. Not safe to use from many threads: the caller locks."""
+"""Metrics, and their text for Prometheus. Not safe to use from several threads: the caller must lock."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Figures:
-    """A counter or a gauge: one figure for each combination of values of its labels."""
+    """A counter or a gauge: one figure for each combination of label values."""
 
     def __init__(self, name: str, kind: Literal["counter", "gauge"], about: str, labels: str = "") -> None:
         self._name = name
@@ -19,7 +19,7 @@ class Figures:
         self._values: dict[tuple[str, ...], float] = {}
 
     def add(self, amount: float, *values: str) -> None:
-        """Count `amount` more."""
+        """Add `amount`."""
         self._values[values] = self._values.get(values, 0.0) + amount
 
     def set(self, figure: float, *values: str) -> None:
@@ -35,7 +35,7 @@ class Figures:
 
 
 class Histogram:
-    """How many observations were at most as large as each of `bounds`, by one label."""
+    """The number of observations up to each of `bounds`, by one label."""
 
     def __init__(self, name: str, about: str, bounds: Sequence[float], label: str = "") -> None:
         self._name = name

@@ -36,10 +36,10 @@ _OUTCOMES: Mapping[type[CreateOutcome], str] = {
 
 
 class CallMeter(Protocol):
-    """Hears of calls, from many threads."""
+    """Receives the outcomes of calls, from many threads."""
 
     def on_call(self, operation: str, outcome: str, seconds: float, /) -> None:
-        """A call has ended, after so long."""
+        """Count a call that has ended, and its duration."""
         ...
 
     def on_download(self, size: int, /) -> None:
@@ -48,19 +48,19 @@ class CallMeter(Protocol):
 
 
 class MeteredProvider:
-    """Another provider, with each of its calls passed to `meter`."""
+    """Wraps a provider and reports each of its calls to `meter`."""
 
     def __init__(self, provider: Provider, meter: CallMeter) -> None:
         self._provider = provider
         self._meter = meter
-        # What a process far away is to have: there the calls are noted once, for all meters.
+        # The provider to pass to another process, where the calls are noted once, for all meters.
         self.unmetered: Provider = provider.unmetered if isinstance(provider, MeteredProvider) else provider
 
     def __reduce__(self) -> tuple[object, ...]:
         return _noting, (self.unmetered,)
 
     def hear_notes(self, notes: Sequence[Any]) -> None:
-        """Tell the meter, and those further in, of calls that were made and noted in another process."""
+        """Report calls that another process made and noted to this meter and to those of wrapped providers."""
         for heard, arguments in notes:
             getattr(self._meter, heard)(*arguments)
         if isinstance(self._provider, MeteredProvider):
@@ -117,7 +117,7 @@ class MeteredProvider:
 
 
 class _Notes:
-    """A meter in a worker of a cluster: what it hears goes back with the answer."""
+    """A meter in a worker of a cluster: its notes are returned with the result."""
 
     def on_call(self, operation: str, outcome: str, seconds: float) -> None:
         note(("on_call", (operation, outcome, seconds)))

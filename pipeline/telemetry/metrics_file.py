@@ -12,10 +12,10 @@ _INTERVAL = 15.0
 
 
 class MetricsFile:
-    """A file that always holds one whole text.
+    """A file of metrics that is replaced atomically, so that it is always complete.
 
     Raises:
-        UsageError: its name is none that the collector reads, or it cannot be written.
+        UsageError: the collector would not read a file of this name, or it cannot be written.
     """
 
     def __init__(
@@ -30,14 +30,14 @@ class MetricsFile:
                 f"--metrics-file {printable(str(path))}: the collector reads files that end in .prom"
             )
         try:
-            # As Prometheus has it: a comment, or the name of a metric and its value.
+            # A file of metrics that we wrote begins with a comment of Prometheus' format.
             assert_replaces(path, lambda head: head.lstrip().startswith(b"# "), "a file of metrics")
             self._write()
         except OSError as error:
             raise UsageError(f"--metrics-file {printable(str(path))}: {error.strerror or error}") from error
 
     def refresh(self) -> None:
-        """Rewrite it now and then. That it cannot be written is reported at the end."""
+        """Rewrite it from time to time. An error is reported only at the end."""
         if self._monotonic() - self._written_at >= _INTERVAL:
             try:
                 self._write()

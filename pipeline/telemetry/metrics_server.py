@@ -1,4 +1,4 @@
-"""Metrics by HTTP, at `/metrics` and nowhere else."""
+"""Serves metrics by HTTP, at `/metrics` only."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 from pipeline.errors import UsageError, printable, reason_of
 from pipeline.telemetry.exposition import CONTENT_TYPE
 
-# Seconds that one client may take to ask.
+# Seconds that a client may take to send its request.
 _PATIENCE = 10.0
 
 
 @contextmanager
 def listening(address: str, text: Callable[[], str]) -> Iterator[str]:
-    """Answer with `text` at `address` (`HOST:PORT`, `[HOST]:PORT`, `:PORT` on this machine only); yields the url.
+    """Serve `text` at `address` (`HOST:PORT`, `[HOST]:PORT`, `:PORT` on this machine only); yields the url.
 
     Raises:
-        UsageError: it is no address, or cannot be listened at.
+        UsageError: it is not an address, or not one that can be listened on.
     """
     host, port = _parsed(address)
     try:
@@ -62,13 +62,13 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address[:2], _Handler)  # type: ignore[arg-type]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        pass  # the client has gone; nothing of the run is lost
+        pass  # the client has disconnected; the run is not affected
 
 
 class _Handler(BaseHTTPRequestHandler):
     timeout = _PATIENCE
     server: _Server
-    # Neither the system nor the version of Python is anybody's business.
+    # Do not reveal the system or the version of Python.
     server_version, sys_version = "pipeline", ""
 
     def do_GET(self) -> None:

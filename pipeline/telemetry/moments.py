@@ -6,7 +6,7 @@ _MOST = 1 << 63
 
 
 def nanoseconds(moment: str) -> int | None:
-    """Since 1970; None where it is no time, or none that a trace can hold."""
+    """Nanoseconds since 1970; None if it is not a time, or not one that a trace can hold."""
     try:
         since = int(datetime.fromisoformat(moment).astimezone(UTC).timestamp() * 1e9)
     except (ValueError, OverflowError):
@@ -15,6 +15,6 @@ def nanoseconds(moment: str) -> int | None:
 
 
 def seconds_between(earlier: str, later: str) -> float | None:
-    """Never negative, as two machines' clocks may differ; None where one of them is no time."""
+    """Seconds, never negative, as two machines' clocks may differ; None if one of them is not a time."""
     began, ended = nanoseconds(earlier), nanoseconds(later)
     return None if began is None or ended is None else max(0, ended - began) / 1e9

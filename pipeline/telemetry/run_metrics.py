@@ -1,4 +1,4 @@
-"""The metrics of one run. Their number does not grow with that of the jobs."""
+"""The metrics of one run. Their number does not grow with the number of jobs."""
 
 from threading import Lock
 
@@ -10,7 +10,7 @@ from pipeline.state.transitions import Finished, event_name
 from pipeline.telemetry.exposition import Figures, Histogram
 from pipeline.telemetry.moments import seconds_between
 
-# Seconds: of one call, up to a long download; of one workflow, up to an hour.
+# Bounds in seconds: of a call, up to a long download; of a workflow, up to an hour.
 _CALL_BOUNDS = (0.1, 0.5, 1, 2.5, 10, 60, 300)
 _WORKFLOW_BOUNDS = (10, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -21,7 +21,7 @@ class RunMetrics:
     def __init__(self, campaign: str, started: float) -> None:
         self._common = {"campaign": campaign}
         self._lock = Lock()
-        # How many calls of the vendor there were, of all kinds.
+        # The number of all calls of the vendor.
         self.calls = 0
         build = Figures("pipeline_build_info", "gauge", "Always 1; the label is the version.", "version")
         build.set(1, __version__)
@@ -61,7 +61,7 @@ class RunMetrics:
                 self._workflow_times.observe(took)
 
     def on_tally(self, tally: Tally) -> None:
-        """Take how the jobs stand now."""
+        """Set the current counts of jobs."""
         with self._lock:
             for status in ("done", "under_way", "waiting", "failed", "unknown"):
                 self._jobs.set(getattr(tally, status), status)
@@ -75,18 +75,18 @@ class RunMetrics:
             self._call_times.observe(seconds, operation)
 
     def on_download(self, size: int) -> None:
-        """Count a file of so many bytes."""
+        """Count a downloaded file of `size` bytes."""
         with self._lock:
             self._bytes.add(size)
 
     def on_end(self, code: ExitCode, ended: float) -> None:
-        """Note how the run ended, and when."""
+        """Record how the run ended, and when."""
         with self._lock:
             self._exit_code.set(int(code))
             self._end.set(ended)
 
     def text(self) -> str:
-        """All of it, as Prometheus reads it."""
+        """All metrics, as Prometheus reads them."""
         with self._lock:
             lines = [line for family in self._families for line in family.lines(self._common)]
         return "\n".join([*lines, ""])

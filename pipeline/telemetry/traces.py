@@ -1,8 +1,8 @@
-"""One trace for each purchase, by OpenTelemetry. The only user of its library.
+"""One trace for each purchase, with OpenTelemetry. The only module that uses its library.
 
-The ids of a trace and of its first span are made from the purchase's id, so a run on another machine goes on with the
-same trace. A span of a phase (`create`, `wait`, `fetch`, `attention`) is sent when the phase ends, and the first
-span, `purchase`, when the purchase does.
+The ids of a trace and of its first span are derived from the purchase's id, so a run on another machine continues
+the same trace. The span of a phase (`create`, `wait`, `fetch`, `attention`) is sent when the phase ends, and the
+first span, `purchase`, when the purchase ends.
 """
 
 import hashlib
@@ -43,21 +43,21 @@ _PHASES = {
     PurchaseStatus.ATTENTION: "attention",
 }
 _ENDED = frozenset({PurchaseStatus.DONE, PurchaseStatus.FAILED, PurchaseStatus.VOID})
-# Seconds that the last spans may take on their way.
+# Seconds that sending the last spans may take.
 _PATIENCE = 15.0
 
 
 def trace_ids(purchase: PurchaseId) -> tuple[int, int]:
-    """The ids of a purchase's trace and of its first span; neither is ever 0, which would be none."""
+    """The ids of a purchase's trace and of its first span; never 0, which is invalid."""
     digest = hashlib.sha256(b"pipeline purchase\0" + purchase.encode()).digest()
     return int.from_bytes(digest[:16], "big") or 1, int.from_bytes(digest[16:24], "big") or 1
 
 
 class Traces:
-    """Sends a span for each phase that ends. `on_change` is called by one thread."""
+    """Sends a span for each phase that ends. `on_change` must be called from one thread only."""
 
     def __init__(self, campaign: str, variables: Mapping[str, str]) -> None:
-        # What it has to say is reported at the end, in one line: stderr is the run's.
+        # Its errors are reported at the end, in one line: stderr belongs to the run.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
         logging.getLogger("opentelemetry").propagate = False
         self._campaign = campaign
@@ -76,14 +76,14 @@ class Traces:
         self._since: dict[PurchaseId, str] = {}
 
     def on_change(self, change: Change) -> None:
-        """Send the phase that ends with this step, and the purchase where it ends."""
+        """Send the phase that ends with this change, and the purchase if it ends."""
         before, after = change.before, change.after
         if before is not None and before.status is after.status:
             return
         if before is not None and before.status in _PHASES:
             began = self._since.pop(before.id, None)
             if began is None:
-                # A phase that began before this run, or elsewhere: at the create, or at an unknown time.
+                # The phase began before this run, or on another machine: at the create, or at an unknown time.
                 began = before.bought_at if before.status is PurchaseStatus.SUBMITTING else change.at
             self._send_phase(_PHASES[before.status], after, began, change.at)
         if after.status in _ENDED:
@@ -92,7 +92,7 @@ class Traces:
             self._since[after.id] = change.at
 
     def finish(self) -> str | None:
-        """Send what is left; what could not be sent is reported."""
+        """Send the remaining spans; returns a message if some could not be sent, else None."""
         closing = Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         closing.join(_PATIENCE)
@@ -150,7 +150,7 @@ class Traces:
 
 
 class _Ids(RandomIdGenerator):
-    """By chance, but for the first span of a purchase's trace."""
+    """Random ids, except for the first span of a purchase's trace."""
 
     def __init__(self) -> None:
         self.prepared: tuple[int, int] | None = None
@@ -166,7 +166,7 @@ class _Ids(RandomIdGenerator):
 
 
 class _Counted(SpanExporter):
-    """An exporter that remembers how many spans could not be sent."""
+    """An exporter that counts the spans that could not be sent."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
