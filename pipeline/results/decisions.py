@@ -1,4 +1,4 @@
-"""The decisions file beside a manifest: what people said of takes, in the order in which they said it."""
+"""The decisions file beside a manifest: people's verdicts, stars and notes on takes, in the order they were made."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A note on a take, written by `by`: `at` so many seconds into the video, None: of it as a whole."""
+    """A note on a take, written by `by`, `at` that many seconds into the video; None if it is about the whole."""
 
     text: str
     at: float | None = None
@@ -42,8 +42,8 @@ class Note:
 class Decision:
     """A decision about one purchase, for the job of that key.
 
-    `decision` is None where it was rated or noted only. `by` decided last, `at` that time (UTC, ISO 8601), and wrote
-    `note`. One that `withdraws` takes the verdict before it back, and is never written as such.
+    `decision` is None if it was only rated or noted. `by` decided last, at the time `at` (UTC, ISO 8601), and wrote
+    `note`. A decision that `withdraws` takes back the verdict before it; it is never written as such.
     """
 
     purchase: PurchaseId
@@ -58,15 +58,15 @@ class Decision:
 
     @property
     def why(self) -> str | None:
-        """The comment: that of the verdict, else the last note; None where there is none."""
+        """The comment: that of the verdict, or else the last note; None if there is none."""
         return self.note or (self.notes[-1].text if self.notes else None)
 
 
 def read(path: Path, name: str) -> tuple[Decision, ...]:
-    """The decisions in the file at `path`, known to people as `name`; none where there is no file.
+    """The decisions in the file at `path`, called `name` in messages; none if there is no file.
 
     Raises:
-        InvalidInput: it cannot be read or is not valid by its schema; with every problem.
+        InvalidInput: it cannot be read, or is not valid by its schema; with every problem.
     """
     try:
         real = follow_links(path)
@@ -75,7 +75,7 @@ def read(path: Path, name: str) -> tuple[Decision, ...]:
     if not os.path.lexists(path):
         return ()
     if not real.exists():
-        # Without decisions, what is approved would be bought again.
+        # Without the decisions, approved takes would be bought again.
         raise InvalidInput(Problem("this link leads to no file", Position(name, 1, 1)))
     document = read_yaml(real, name)
     if problems := schema.check(document, "decisions"):
@@ -91,12 +91,12 @@ def _decision(written: Mapping[str, Any]) -> Decision:
 
 
 def record(path: Path, name: str, said: Iterable[Decision]) -> None:
-    """Add what is `said` to the file at `path`, known to people as `name`, and have it on disk.
+    """Add the decisions `said` to the file at `path`, called `name` in messages; they are on disk on return.
 
-    All writes of decisions go through here: of two at the same moment, one waits for the other.
+    All writes of decisions go through here: of two concurrent ones, one waits for the other.
 
     Raises:
-        InvalidInput: the file is wrong; it is left as it is.
+        InvalidInput: the file is invalid; it is left as it is.
         OSError: it cannot be written.
     """
     with alone_in(behind_links(path).parent):
@@ -116,7 +116,7 @@ def write(path: Path, decisions: Iterable[Decision]) -> None:
 def join(before: Decision, after: Decision) -> Decision:
     """The join of two decisions: the later verdict and stars count, and no note is dropped.
 
-    The note that a verdict was given with becomes one of the notes where another verdict or note takes its place.
+    The note of a verdict becomes one of the notes when another verdict or note replaces it.
     """
     decides = after.decision is not None or after.withdraws
     heads = decides or before.decision is None
@@ -139,9 +139,9 @@ def join(before: Decision, after: Decision) -> Decision:
 
 
 def by_purchase(decisions: Iterable[Decision]) -> dict[PurchaseId, Decision]:
-    """All that was said of each purchase, in the order in which they were decided.
+    """The join of all decisions about each purchase, in the order of their last verdicts.
 
-    Stars and notes alone change no place in it: of several that are approved, the order counts.
+    Stars and notes alone do not change the order, which matters if several takes are approved.
     """
     said: dict[PurchaseId, Decision] = {}
     for each in decisions:
@@ -151,7 +151,7 @@ def by_purchase(decisions: Iterable[Decision]) -> dict[PurchaseId, Decision]:
 
 
 def in_force(decisions: Iterable[Decision]) -> Decisions:
-    """The decisions that count: of each purchase, the last verdict."""
+    """The decisions that count: the last verdict on each purchase."""
     last = by_purchase(decisions)
     return Decisions(
         approved={
@@ -166,7 +166,7 @@ def in_force(decisions: Iterable[Decision]) -> Decisions:
 
 
 def as_json(decision: Decision) -> dict[str, Json]:
-    """A decision as the file has it."""
+    """A decision as it is written in the file."""
     notes: list[Json] = [_present(at=each.at, text=each.text, by=each.by) for each in decision.notes]
     return _present(
         purchase=decision.purchase,

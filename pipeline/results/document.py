@@ -1,4 +1,4 @@
-"""The results manifest: the same bytes for the same outcome, and how two of them differ."""
+"""The results manifest: the same content for the same outcome, and the differences between two of them."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ VERSION = 1
 class Heading:
     """Whose results these are. `manifest` is relative to the results file, `output` to the manifest.
 
-    `shard` is the part of the campaign that they are of, None where that is all.
+    `shard` is the part of the campaign that they cover; None if they cover all of it.
     """
 
     campaign: str
@@ -35,7 +35,7 @@ class Heading:
 
 
 class Builder:
-    """Builds results manifests, one after another: a row of which nothing has changed stays the same object."""
+    """Builds results manifests, one after another: an unchanged row stays the same object, for `Texts` to reuse."""
 
     def __init__(self) -> None:
         self._jobs: dict[JobKey, tuple[_JobFields, dict[str, Json]]] = {}
@@ -53,10 +53,10 @@ class Builder:
         published: Collection[PurchaseId] = (),
         media: MediaMap = MappingProxyType({}),
     ) -> dict[str, Json]:
-        """The whole results manifest. `inputs` has, by key, the jobs whose inputs failed in the run that just ended.
+        """Build a results manifest. `inputs` has, by key, why a job's inputs failed in the run that just ended.
 
-        `published` are the purchases that stood in the last one as `submitting`: if they turned out void, who
-        read that must learn of it. `media` is what files hold, by SHA-256.
+        `published` are the purchases that the last one listed as `submitting`: they stay even if they turned out
+        void, so that its readers learn of it. `media` has the facts of files, by SHA-256.
         """
         jobs = sorted(assignment.jobs, key=lambda job: job.key)
         shown = [
@@ -108,7 +108,7 @@ def media_json(media: MediaMap) -> dict[str, Json]:
 
 
 class _JobFields(NamedTuple):
-    """All that the row of a job is made of."""
+    """Everything from which the row of a job is made."""
 
     job: Job
     status: str
@@ -159,7 +159,7 @@ def _job_json(fields: _JobFields) -> dict[str, Json]:
 
 
 def _parts(coordinates: Coordinates) -> dict[str, Json]:
-    """The parts that a key has, so that no script has to parse it."""
+    """The parts of a key, so that no script has to parse it."""
     return {
         "rule": coordinates.rule,
         "template": coordinates.template,
@@ -194,7 +194,7 @@ def _decision(purchase: Purchase, decisions: Decisions) -> str | None:
 
 
 def differences(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """Every difference between the results manifest as it is and as it would be written now, in words."""
+    """Describe every difference between the results manifest as written and as it would be written now."""
     yield from _rows("job", "key", written["jobs"], wanted["jobs"])
     yield from _rows("purchase", "id", written["purchases"], wanted["purchases"])
     for field in ("campaign", "manifest", "summary"):

@@ -1,4 +1,4 @@
-"""The results manifest as a file: spelled as JSON or YAML, read as a stranger's, written whole or not at all."""
+"""The results manifest as a file: JSON or YAML, read as untrusted input, written whole or not at all."""
 
 import codecs
 import errno
@@ -26,29 +26,29 @@ from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.records import purchase_from_json, unrecordable_reason
 
-# A machine that reads of another's `submitting` publishes it as `attention`.
+# A machine that reads another's `submitting` publishes it as `attention`.
 _PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
 LARGEST = 1 << 30
-# YAML takes most of a second a megabyte to read, JSON a hundredth of that. What is larger is written as JSON,
-# which is YAML too.
+# YAML takes most of a second per megabyte to read, JSON a hundredth of that. A larger document is written as
+# JSON, which is YAML too.
 _LARGEST_YAML = 16 << 20
-# Bytes that tell JSON, an object in braces, from YAML.
+# Bytes that suffice to tell JSON, an object in braces, from YAML.
 _HEAD = 4096
 _CONFLICT = re.compile(r"^(<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
 _Known = dict[int, tuple[Json, str]]
-# Quick, as it has no indent: for names, and for values that hold no others.
+# Fast, as it does not indent: for names and scalar values.
 _in_one_line = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Texts:
-    """Spells results manifests, one after another: a row that is still the same object keeps its text."""
+    """Serialises results manifests, one after another: a row that is still the same object keeps its text."""
 
     def __init__(self) -> None:
-        # By the id of each row of the last document. The row is held: no other one gets its id as long as it is here.
+        # By the `id()` of each row of the last document. Holding the row keeps its `id()` from being reused.
         self._known: _Known = {}
 
     def of(self, document: Mapping[str, Json]) -> str:
-        """The text, as `json.dumps` with an indent of 2 has it, and the end of its last line."""
+        """The text, as `json.dumps` writes it with an indent of 2, and a line feed."""
         before, self._known = self._known, {}
         fields = (f"  {_in_one_line(name)}: {self._value(value, before)}" for name, value in document.items())
         return "{\n" + ",\n".join(fields) + "\n}\n" if document else "{}\n"
@@ -73,7 +73,7 @@ class Texts:
 
 
 def _spelled(value: Json, newline: str) -> str:
-    """As `json.dumps` spells it with an indent, for which it has no fast encoder; `newline` indents the last line."""
+    """The value as `json.dumps` indents it, for which it has no fast encoder; `newline` indents the last line."""
     inner = f"{newline}  "
     if isinstance(value, dict) and value:
         rows = [f"{inner}{_in_one_line(name)}: {_spelled(each, inner)}" for name, each in value.items()]
@@ -88,9 +88,9 @@ def _spelled(value: Json, newline: str) -> str:
 class ResultsFile:
     """A results manifest that was read.
 
-    `published` are the purchases that others may have read of as ones that may have been bought: void or not, they
-    stay in it. `media` is what files hold, by SHA-256. `version` is that of its bytes, None where it was not read
-    from a file.
+    `published` are the purchases that others may have read here as possibly bought: void or not, they stay in it.
+    `media` has the facts of files, by SHA-256. `version` is the version of its bytes; None if it was not read from
+    a file.
     """
 
     campaign: str
@@ -113,7 +113,7 @@ class Version:
 
 
 def version(path: Path) -> Version | None:
-    """The version at `path` now; None where there are none that can be read."""
+    """The version of the bytes at `path` now; None if there are none that can be read."""
     before = stamp(path)
     try:
         return Version(digest=hashlib.sha256(_bytes(path)).hexdigest(), stamp=before)
@@ -122,7 +122,7 @@ def version(path: Path) -> Version | None:
 
 
 def read(path: Path, name: str) -> ResultsFile | None:
-    """The results manifest at `path`, None where there is none. `name` is the one for messages.
+    """The results manifest at `path`; None if there is none. `name` is its name in messages.
 
     Raises:
         InvalidInput: it cannot be read, holds a merge conflict, or is not valid by its schema.
@@ -158,7 +158,7 @@ def _read_document(path: Path, content: str, name: str) -> Json:
     if not is_yaml(path):
         return parse_json(content, name)
     if content.startswith("{"):
-        with suppress(InvalidInput):  # braces may be those of YAML
+        with suppress(InvalidInput):  # braces may be YAML too
             return parse_json(content, name)
     if len(content) > _LARGEST_YAML:
         hint = "write it as JSON: `--results FILE.json`"
@@ -171,7 +171,7 @@ def _read_document(path: Path, content: str, name: str) -> Json:
 
 
 def has_conflict(content: bytes, campaign: str) -> bool:
-    """Whether these are the results of `campaign`, as JSON or YAML, in which git left conflict markers."""
+    """Whether this is a results manifest of `campaign`, as JSON or YAML, in which git left conflict markers."""
     text = content.decode("utf-8-sig", errors="replace")
     heading = rf"""^\s*["']?campaign["']?:\s*["']?{re.escape(campaign)}["']?,?\r?$"""
     return _CONFLICT.search(text) is not None and re.search(heading, text, re.MULTILINE) is not None
@@ -197,7 +197,7 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
     served = {}
     for job in document["jobs"]:
         purchase_id = named_in(job)
-        # An intent may yet turn out to be void, and then it never served.
+        # An intent may still turn out to be void, and then it never served the job.
         if purchase_id in purchases and purchases[purchase_id].status is not Status.SUBMITTING:
             served[job["key"]] = purchase_id
     return ResultsFile(
@@ -220,7 +220,7 @@ def _shard(written: Mapping[str, Any] | None) -> Shard | None:
 
 
 def named_in(row: Mapping[str, Any]) -> PurchaseId | None:
-    """The purchase that a job's row names: what serves it, else what did before."""
+    """The purchase that a job's row names: the one that serves it, or else the one that did before."""
     purchase_id: PurchaseId | None = row.get("purchase") or row.get("last")
     return purchase_id
 
@@ -228,17 +228,17 @@ def named_in(row: Mapping[str, Any]) -> PurchaseId | None:
 def write(
     path: Path, document: Mapping[str, Json], before: Mapping[str, Json] | None, texts: Texts | None = None
 ) -> Version | None:
-    """Write `document` to `path`, which holds `before`; None, and nothing done, where only `tool` would change.
+    """Write `document` to `path`, which holds `before`; write nothing and return None if only `tool` would change.
 
-    `texts` knows the text of what is as it was in the document that was written before.
+    `texts` has the text of unchanged rows from the document written before.
 
     Raises:
-        OSError: it cannot be written, or not be read again as it is too large; what was there is untouched.
+        OSError: it cannot be written, or is too large to be read again; the old file is untouched.
     """
     if before is not None and _without_tool(before) == _without_tool(document):
         return None
     text = (texts or Texts()).of(document)
-    # As it is not read in YAML beyond its limit, it is not written so: what was bought must never be locked in.
+    # YAML beyond its limit would not be read, so it is not written: purchases must never become unreadable.
     if is_yaml(path) and len(text) <= _LARGEST_YAML:
         as_yaml = dump_yaml(dict(document))
         text = as_yaml if len(as_yaml) <= _LARGEST_YAML else text
@@ -251,8 +251,8 @@ def write(
 
 
 def sweep(path: Path) -> None:
-    """Remove what a killed `write` left behind. Results at `path` must not be written at the same time."""
-    with suppress(OSError):  # a link that leads elsewhere is reported where they are read
+    """Remove temporary files of a killed `write`. Must not run while results are written to `path`."""
+    with suppress(OSError):  # a link that leads elsewhere is reported when the results are read
         files.sweep(behind_links(path))
 
 
@@ -263,7 +263,7 @@ def _without_tool(document: Mapping[str, Json]) -> dict[str, Json]:
 def is_yaml(path: Path) -> bool:
     """Whether results at `path` are YAML rather than JSON.
 
-    By the name; git's merge driver gets names without a suffix, and there it is what the file holds.
+    By the name, or by the content if there is no suffix, as git's merge driver passes such names.
     """
     if path.suffix:
         return path.suffix.lower() in {".yaml", ".yml"}

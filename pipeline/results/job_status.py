@@ -1,6 +1,6 @@
-"""The status of each job, their sums, and the exit code that follows.
+"""The status of each job, the totals, and the resulting exit code.
 
-Counts of jobs and sums of credits are worked out here, and nowhere else above the state.
+Above the state, counts of jobs and sums of credits are computed only here.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from pipeline.json_values import Json
 from pipeline.planning.hints import name_to_resolve
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Reason, Status, bought_nothing
 
-# The reason of one in attention that another machine is about to send. It passes, so no results hold it.
+# The reason of a purchase in attention that another machine is about to send. It is temporary, so no results hold it.
 ELSEWHERE = "elsewhere"
 
 
@@ -23,7 +23,7 @@ ELSEWHERE = "elsewhere"
 class JobStatus:
     """The status of the purchase that serves a job, or `pending`.
 
-    Failed inputs are known to a run only, and `ELSEWHERE` holds for a moment only.
+    Only a run knows of failed inputs, and `ELSEWHERE` is only temporary.
     """
 
     status: str
@@ -43,7 +43,7 @@ def job_status(
     blocked: Collection[JobKey] = (),
     elsewhere: Collection[PurchaseId] = (),
 ) -> JobStatus:
-    """The status of `job`. `inputs` and `blocked` are what the run that just ended knows of it.
+    """The status of `job`. `inputs` and `blocked` are what the run that just ended knows.
 
     `elsewhere` are purchases in attention that another machine is about to send.
     """
@@ -53,7 +53,7 @@ def job_status(
             return JobStatus(status=Status.FAILED.value, reason=Reason.INPUT.value, purchase=None)
         return JobStatus(status=PENDING, reason=None, purchase=None)
     if purchase.status is Status.DONE and job.key in blocked:
-        # Its files are here, but not where the manifest wants them.
+        # Its files are here, but not at the paths that the manifest wants.
         return JobStatus(status=Status.SUCCEEDED.value, reason=None, purchase=purchase)
     reason = purchase.reason.value if purchase.reason else None
     if purchase.status is Status.ATTENTION and purchase.id in elsewhere:
@@ -73,14 +73,14 @@ def job_statuses(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """`jobs` by status; `credits` that were ever spent, and `unpriced`: purchases with an unknown price."""
+    """`jobs` by status; `credits` ever spent; `unpriced`, the number of purchases with an unknown price."""
 
     jobs: Mapping[str, int]
     credits: int
     unpriced: int
 
     def as_json(self) -> dict[str, Json]:
-        """As the results manifest has it."""
+        """The summary as in the results manifest."""
         return {"jobs": dict(self.jobs), "credits": self.credits}
 
 
@@ -96,7 +96,7 @@ def summarize(statuses: Iterable[str], purchases: Iterable[Purchase]) -> Summary
 
 
 def credits_spent(purchases: Iterable[Purchase]) -> int:
-    """The known credits of all that was bought, whether it serves a job or not."""
+    """The known credits of all purchases, whether they serve a job or not."""
     return sum(purchase.cost for purchase in purchases)
 
 
@@ -120,9 +120,9 @@ def exit_code(
 ) -> ExitCode:
     """The exit code of a run that leaves the jobs with these `statuses`.
 
-    `stopped` are the reasons that the run gave, `selected` the keys it was about, `accepted` the statuses under
-    way with which it was to leave a job, `elsewhere` purchases in attention that another machine is about to send.
-    `inputs` are the keys whose inputs failed: one that was to be made again failed, though its old take is done.
+    `stopped` are the codes for which the run stopped, `selected` the keys of its jobs, `accepted` the statuses under
+    way in which it may leave a job, `elsewhere` purchases in attention that another machine is about to send.
+    `inputs` are the keys whose inputs failed: a job that was to be made again has failed even if its old take is done.
     """
     codes = set(stopped)
     jobs = [job for job in assignment.jobs if job.key in selected]
@@ -133,7 +133,7 @@ def exit_code(
         codes |= _codes_of(statuses[job.key].status, statuses[job.key].reason == ELSEWHERE, accepted)
     for purchase in assignment.idle:
         codes |= _codes_of(purchase.status.value, purchase.id in elsewhere, accepted)
-    # Where a failure stopped the buying, what was not bought for it is no news.
+    # If a failure stopped the buying, jobs that were not bought for that reason need no code of their own.
     if ExitCode.FAILED not in stopped and any(
         _is_left_over(job, assignment, statuses, selected) for job in jobs
     ):
@@ -156,9 +156,9 @@ def needing_attention(
 def names_to_resolve(
     statuses: JobStatuses, unknown: Collection[str], unsettled: Iterable[Purchase], matcher: Matcher
 ) -> tuple[str, ...]:
-    """How `resolve` is told of each purchase of which only a person can find out whether it was bought.
+    """The argument of `resolve` for each purchase of which only a person can find out whether it was bought.
 
-    Those of the jobs with an `unknown` status, unless that is another machine's matter, and those `unsettled`.
+    These are the `unsettled` ones, and those of jobs with an `unknown` status, unless another machine handles them.
     """
     names: dict[PurchaseId, str] = {}
     for key, job_status in statuses.items():
@@ -178,7 +178,7 @@ def _codes_of(status: str, is_elsewhere: bool, accepted: Collection[str]) -> set
 def _is_left_over(
     job: Job, assignment: Assignment, statuses: JobStatuses, selected: Collection[JobKey]
 ) -> bool:
-    """Whether nothing serves the job, and no other code says why."""
+    """Whether nothing serves the job, and no other exit code says why."""
     return (
         statuses[job.key].status == PENDING
         and not _waits_in_vain(job, assignment, statuses, selected)
@@ -187,7 +187,7 @@ def _is_left_over(
 
 
 def _root(job: Job, assignment: Assignment, statuses: JobStatuses) -> Job:
-    """The job that a pending one waits for in the end: the first upstream that is not pending, or stays so."""
+    """The job for which a pending one waits in the end: the first upstream not pending, or that will stay so."""
     while statuses[job.key].status == PENDING and job.key not in assignment.not_needed:
         upstream = _upstream(job, assignment, statuses)
         if upstream is None:
@@ -197,7 +197,7 @@ def _root(job: Job, assignment: Assignment, statuses: JobStatuses) -> Job:
 
 
 def _upstream(job: Job, assignment: Assignment, statuses: JobStatuses) -> Job | None:
-    """The upstream of a job; of several takes the one that is furthest on, as one is enough."""
+    """The upstream of a job; of several takes, one that has not failed if there is any, as one is enough."""
     jobs = assignment.matcher.jobs
     takes = [jobs[key] for key in job.approved_of if key in jobs]
     if takes:
@@ -206,12 +206,12 @@ def _upstream(job: Job, assignment: Assignment, statuses: JobStatuses) -> Job | 
 
 
 def _failed(job: Job, assignment: Assignment, statuses: JobStatuses) -> bool:
-    """Whether it failed, or waits for one that did: nothing comes of it either."""
+    """Whether the job failed, or waits for one that failed and so cannot be made."""
     return statuses[_root(job, assignment, statuses).key].status == Status.FAILED.value
 
 
 def _waits_for_approval(job: Job, assignment: Assignment, statuses: JobStatuses) -> bool:
-    """Whether a pending job waits for one of the takes that it may be made from to be approved."""
+    """Whether a pending job waits for the approval of one of the takes from which it may be made."""
     while statuses[job.key].status == PENDING and job.key not in assignment.not_needed:
         if job.approved_of and assignment.matcher.source(job) is None:
             takes = [
@@ -232,7 +232,7 @@ def _waits_in_vain(
 ) -> bool:
     """Whether a pending job waits for a selected one that failed or is unknown, which has an exit code of its own.
 
-    Or for nothing at all: another take is approved, so this one, or what it would be made from, is not bought.
+    Or for nothing: another take is approved, so this one, or the take from which it would be made, is not bought.
     """
     root = _root(job, assignment, statuses)
     if root.key in assignment.not_needed:

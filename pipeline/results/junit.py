@@ -1,4 +1,4 @@
-"""The jobs of a run as a JUnit report, which every CI shows."""
+"""The jobs of a run as a JUnit report, which every CI system can show."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def as_junit(
 ) -> bytes:
     """One test case for each job: passed when done, failed when failed, an error when unknown, else skipped.
 
-    `inputs` has, by key, why nothing could be bought for a job, which then failed, whatever served it before.
+    `inputs` has, by key, why nothing could be bought for a job; it then counts as failed, whatever served it before.
     """
     kinds = {key: _kind(job, inputs.get(key)) for key, job in statuses.items()}
     counts = Counter(kinds.values())

@@ -1,4 +1,4 @@
-"""Joins results manifests without their manifest: purchases by their rule, jobs by what served them last."""
+"""Joins results manifests without their manifest: purchases by their join, jobs by what last served them."""
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -13,18 +13,18 @@ from pipeline.results.document import VERSION, media_json
 from pipeline.results.file import ResultsFile, named_in
 from pipeline.results.job_status import summarize
 
-# What a job's row says of the purchase that serves it.
+# The fields of a job's row that describe the purchase that serves it.
 _OF_THE_PURCHASE = {"reason", "purchase", "workflow_id", "outputs", "decision"}
 
 
 def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None = None) -> dict[str, Json]:
-    """The one results manifest that knows all that `files` know, the same in whatever order they come.
+    """The results manifest that joins all of `files`, the same for any order of them.
 
-    `shard` is the part that all of them are of, None where together they are of the whole. Jobs are what one of the
-    files asked for; the next command that reads the manifest sets them right.
+    `shard` is the part of the campaign that all of them cover; None if together they cover the whole. A job is in the
+    result if any of the files has it; the next command that reads the manifest corrects the jobs.
 
     Raises:
-        InvalidInput: they are not of one campaign.
+        InvalidInput: they are of different campaigns.
     """
     names = sorted({file.campaign for file in files})
     if len(names) > 1:
@@ -55,10 +55,10 @@ def _jobs(files: Sequence[ResultsFile], records: Records) -> list[dict[str, Any]
 
 
 def _job(rows: Sequence[Mapping[str, Any]], records: Records) -> dict[str, Any]:
-    """Of the rows of one job, that which names the newest purchase, as that purchase stands now.
+    """The row of a job that names the newest purchase, with the current status of that purchase.
 
-    An intent counts, though it may yet turn out to be void: were its row dropped for an older one, a file with
-    its outcome would find it only if merged first. Of equal rows, one with outputs was written last.
+    An intent counts, though it may still turn out to be void: if an older row replaced its row, a file with its
+    outcome would find it only if merged first. Of equal rows, one with outputs was written last.
     """
     current = [_as_it_stands(row, records) for row in rows]
     return max(
@@ -78,7 +78,7 @@ def _as_it_stands(row: Mapping[str, Any], records: Records) -> dict[str, Any]:
         return {**row}
     kept = {name: value for name, value in row.items() if name not in _OF_THE_PURCHASE}
     if purchase.status is Status.VOID:
-        # It bought nothing after all, which this row could not know: the job is served by none.
+        # It bought nothing after all, which this row could not know: no purchase serves the job.
         return {**kept, "status": PENDING, "last": purchase.id}
     served = {name: row[name] for name in ("outputs", "decision") if name in row}
     reason = {"reason": purchase.reason.value} if purchase.reason else {}
