@@ -1,4 +1,4 @@
-"""Decides what is bought next, what is bought again after a failure, and when buying ends."""
+"""Decides which job is bought next, which is bought again after a failure, and when buying ends."""
 
 import heapq
 import itertools
@@ -18,19 +18,19 @@ from pipeline.planning.plan import Action, Entry
 from pipeline.providers.base import Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 
-# Limits for each job in one run. How often a create is sent again of which a part had left, and one that never left.
+# Limits per job and run. Resends of a create that was partly sent, and attempts at one that was never sent.
 PARTIAL_SENDS = 2
 UNSENT_SENDS = 5
-# How often the vendor may defer it, and how often its images may fail to be uploaded.
+# How often the vendor may defer the job, and how often preparing it (such as an upload) may fail.
 DEFERRALS = 10
 PREPARATIONS = 5
-# Unknown outcomes in a row after which buying stops: the vendor seems broken, and each may have cost something.
+# Buying stops after this many unknown outcomes in a row: the vendor seems broken, and each may have cost credits.
 BREAKER = 3
 
 
 @dataclass(slots=True)
 class Attempts:
-    """How often a job's create failed to arrive in this run."""
+    """How often sending a job's create has failed in this run, by kind of failure."""
 
     partial: int = 0
     unsent: int = 0
@@ -39,10 +39,10 @@ class Attempts:
 
 
 class BuyQueue:
-    """The entries of a plan that cost a create, in its order; chained ones once their upstream is made.
+    """The entries of a plan that need a create, in plan order; a chained one only after its upstream has succeeded.
 
-    With `canary` one job of each template goes first, the rest of that template when it has succeeded. `report`
-    is called with what is given up, and why. `now` is always in monotonic seconds.
+    With `canary`, one job of each template goes first, and the others wait until it has succeeded. `report` records
+    why buying ended. `now` is always in monotonic seconds.
     """
 
     def __init__(self, *, rng: random.Random, report: RunReport, canary: bool = False) -> None:
@@ -82,14 +82,14 @@ class BuyQueue:
         return None
 
     def wakes_at(self) -> float | None:
-        """When `next` may have something; None: never by itself."""
+        """When `next` may return an entry; None: not before something is added."""
         if not self.is_open or not (self._ready or self._later):
             return None
         soonest = 0.0 if self._ready else self._later[0][0]
         return max(soonest, self._not_before)
 
     def _may_go(self, entry: Entry) -> bool:
-        """Whether it is the first of its template, or that one has succeeded; else it is held back."""
+        """Whether `entry` is its template's canary, or need not wait for one; otherwise hold it back."""
         template_id = entry.job.request.template_id if entry.job is not None else ""
         if not self._canary or template_id in self._proven:
             return True
@@ -99,18 +99,18 @@ class BuyQueue:
         return False
 
     def held_back(self) -> Sequence[tuple[str, Sequence[Entry]]]:
-        """By template: what was not bought, as the first of its kind has not succeeded."""
+        """By template, the entries that were not bought because the canary has not succeeded."""
         return sorted(self._held_back.items())
 
     def succeeded(self, template_id: str, keys: Iterable[JobKey]) -> None:
-        """A workflow has succeeded that serves `keys`: what waits for its template or is made from it may go."""
+        """Release the entries that wait for this template's canary, and those chained to the jobs `keys`."""
         self._proven.add(template_id)
         self._ready.extend(self._held_back.pop(template_id, ()))
         for key in keys:
             self._ready.extend(self._behind.pop(key, ()))
 
     def give_up(self, entry: Entry) -> None:
-        """It is not bought in this run; where it went first of its template, another one does."""
+        """Drop `entry` from this run; if it was its template's canary, another entry takes its turn."""
         template_id = entry.job.request.template_id if entry.job is not None else ""
         if self._canaries.get(template_id) == entry.key:
             del self._canaries[template_id]
@@ -122,7 +122,7 @@ class BuyQueue:
         return not (self.stopped or self._closed)
 
     def close(self, code: ExitCode, note: str) -> None:
-        """Intend nothing more in this run; what is intended already is sent."""
+        """Write no more intents in this run; those already written are still sent."""
         self._closed = True
         self._report.stop(code, note)
 
@@ -131,14 +131,14 @@ class BuyQueue:
         self.stopped = True
         self._report.stop(code, note)
 
-    # What goes again
+    # Retries
 
     def put_back(self, entry: Entry, now: float, attempt: int, after: float | None = None) -> None:
-        """Queue an entry again, for after a backoff that is no shorter than the vendor asked for."""
+        """Queue an entry again after a backoff, no sooner than `after`, the seconds that the vendor asked for."""
         heapq.heappush(self._later, (now + backoff(attempt, self._rng, after), next(self._sequence), entry))
 
     def unprepared(self, entry: Entry, error: VendorError, now: float) -> None:
-        """An upload or a question to the upstream failed: put the job back, or end the run after several times."""
+        """Retry an entry whose preparation failed at the vendor; after several failures, leave it to the next run."""
         attempts = self._attempts_of(entry)
         attempts.unprepared += 1
         if attempts.unprepared >= PREPARATIONS or (error.after or 0.0) > _timeout(entry):
@@ -147,7 +147,7 @@ class BuyQueue:
             self.put_back(entry, now, attempts.unprepared, error.after)
 
     def not_sent(self, entry: Entry, reason: str, now: float, *, started: bool) -> None:
-        """Its create did not arrive whole; `started`: a part of it had left."""
+        """Retry an entry whose create did not arrive completely, or stop buying; `started`: part of it was sent."""
         attempts = self._attempts_of(entry)
         attempts.partial += started
         attempts.unsent += not started
@@ -157,7 +157,7 @@ class BuyQueue:
             self.put_back(entry, now, attempts.partial + attempts.unsent)
 
     def deferred(self, entry: Entry, reason: str, now: float, after: float | None) -> None:
-        """Too many requests: everyone waits, but no longer than the job has time."""
+        """Retry an entry after "too many requests": all creates wait, unless the job's timeout does not allow it."""
         attempts = self._attempts_of(entry)
         attempts.deferred += 1
         if (after or 0.0) > _timeout(entry) or attempts.deferred > DEFERRALS:
@@ -171,7 +171,7 @@ class BuyQueue:
             self.put_back(entry, now, attempts.deferred, after)
 
     def count_outcome(self, *, is_unknown: bool) -> None:
-        """Count the outcome of one create; too many unknown ones in a row end the buying."""
+        """Count the outcome of one create; `BREAKER` unknown ones in a row stop the buying."""
         self._unknown_in_a_row = self._unknown_in_a_row + 1 if is_unknown else 0
         if self._unknown_in_a_row >= BREAKER:
             self.stop(ExitCode.ATTENTION, "three unknown outcomes in a row: nothing more is bought")
@@ -186,9 +186,9 @@ def _timeout(entry: Entry) -> float:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Failures:
-    """Handles what has failed: it is reported, and it may end the buying; a purchase may be bought again.
+    """Handles failures: reports them, stops buying under `fail_fast`, and retries purchases.
 
-    `matcher` says what else might serve the jobs of what failed.
+    `matcher` finds other purchases that could serve the jobs of a failed one.
     """
 
     provider: Provider
@@ -203,7 +203,7 @@ class Failures:
     report_errors: bool
 
     def add(self, purchase: Purchase) -> None:
-        """`purchase` has failed, and that is on disk."""
+        """Handle a purchase whose failure is on disk."""
         for key in self.served_jobs.keys(purchase):
             self.reporter.report(key, f"failed ({purchase.reason}): {purchase.error}")
         self._stop_buying()
@@ -220,7 +220,7 @@ class Failures:
         )
 
     def add_input(self, job: Job, error: PipelineError) -> None:
-        """An input of `job` failed: nothing is bought for it, nor for the jobs that would share that."""
+        """Handle a failed input of `job`: nothing is bought for it, or for the jobs that would share its purchase."""
         for each in self.served_jobs.sharing(job):
             self.report.inputs[each.key] = str(error)
             self.served_jobs.fail(each.key)
@@ -238,7 +238,7 @@ class Failures:
             self.calls.submit(lambda _: None, report_error, self.provider, message, context)
 
     def _retry(self, purchase: Purchase) -> Entry | None:
-        """The entry to buy a failed request again, where its job's `retries` allow that; counted over all runs."""
+        """The entry that buys a failed request again, if the job's `retries`, counted over all runs, allow it."""
         jobs = self.served_jobs.of(purchase.id)
         if not jobs or purchase.reason is not Reason.VENDOR or self._is_served_otherwise(jobs[0]):
             return None
@@ -260,13 +260,13 @@ class Failures:
         )
 
     def _is_served_otherwise(self, job: Job) -> bool:
-        """Whether another machine bought the same, and that has not failed."""
+        """Whether another purchase of the same request, such as another machine's, has not failed."""
         matching = (self.purchases[each.id] for each in self.matcher.matching(job.key))
         return any(each.status is not Status.FAILED for each in matching)
 
 
 def report_error(provider: Provider, message: str, context: Mapping[str, Json]) -> None:
-    """Tell the vendor of a failure; that it does not listen changes nothing."""
+    """Report a failure to the vendor; errors of this call are ignored."""
     try:
         provider.report_error(message, {k: v for k, v in context.items() if v is not None})
     except VendorError:

@@ -1,6 +1,6 @@
-"""Calls that are under way: how many at once, how many a second, when they are repeated, and their results.
+"""Starts calls and collects their results: limits concurrency and rate, and computes backoffs.
 
-Time is a parameter, so that an hour of waiting is tested in a millisecond.
+The clock is a parameter, so that a test of an hour's wait takes a millisecond.
 """
 
 import queue
@@ -18,12 +18,12 @@ from pipeline.providers.base import CallRefused, NotFound, VendorError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Seconds, at most, before the second attempt of a call, and before any further one.
+# Base of the exponential backoff, and the longest backoff, in seconds.
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
-# So often `repeated` tries.
+# How often `repeated` tries.
 ATTEMPTS = 5
-# Seconds to wait for calls under way after a signal; CI runners kill soon after.
+# Seconds to wait for calls under way after a signal; CI runners kill the process soon after.
 DRAIN_TIMEOUT = 7.0
 
 
@@ -35,16 +35,16 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never jump."""
+        """Monotonic seconds."""
         ...
 
     def wait(self, inbox: "queue.SimpleQueue[T]", seconds: float | None) -> T | None:
-        """The next item of `inbox`, waited for at most `seconds` (None: as long as it takes)."""
+        """The next item of `inbox`, or None after waiting `seconds` (None: wait indefinitely)."""
         ...
 
 
 class SystemClock:
-    """The machine's own."""
+    """The machine's clock."""
 
     def now(self) -> str:
         return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -60,9 +60,9 @@ class SystemClock:
 
 
 class TokenBucket:
-    """At most `rate` requests a second in the long run; a tenth of a second's worth may go at once.
+    """Allows `rate` requests a second on average, in bursts of at most a tenth of a second's worth.
 
-    A token more than there are may be spent: the debt is waited for before the next request.
+    More tokens than there are may be spent; the next request then waits until the debt is repaid.
     """
 
     def __init__(self, clock: Clock, rate: float) -> None:
@@ -80,7 +80,7 @@ class TokenBucket:
     def ready_at(self) -> float:
         """When the next request may be made, in monotonic seconds."""
         self._refill()
-        # As a sum of fractions a whole token may come out a little less than one.
+        # Rounding errors can leave a whole token slightly below one.
         lacking = 1.0 - self._tokens - 1e-9
         return self._counted_at + max(0.0, lacking) / self._rate
 
@@ -91,11 +91,11 @@ class TokenBucket:
 
 
 class CallPool:
-    """At most `limit` calls at once: nothing waits in the executor, so a stop drops nothing unseen.
+    """Runs at most `limit` calls at once; none is queued in an executor, where a stop would drop it unnoticed.
 
-    Calls that may be repeated go to `executor`, which may be a cluster; those that may not, to `local_executor`
-    in this process, as no cluster runs a task exactly once; what is no call, to `background_executor`. `rate` bounds
-    the requests a second, None does not.
+    Calls that may be repeated go to `executor`, which may be a cluster. Calls that may not go to `local_executor` in
+    this process, because no cluster guarantees that a task runs at most once. Other work goes to
+    `background_executor`. `rate` limits the requests a second; None means no limit.
     """
 
     def __init__(
@@ -134,11 +134,11 @@ class CallPool:
         return self._count + self._count_background == 0
 
     def ready_at(self) -> float:
-        """When the next call may be started as far as the rate is concerned, in monotonic seconds."""
+        """When the rate allows the next call, in monotonic seconds."""
         return 0.0 if self._bucket is None else self._bucket.ready_at()
 
     def charge(self, requests: int) -> None:
-        """Count requests to the vendor that a call makes, or turned out to have made, against the rate."""
+        """Count requests to the vendor against the rate, before or after a call makes them."""
         if self._bucket is not None:
             self._bucket.spend(requests)
 
@@ -172,7 +172,7 @@ class CallPool:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> "Future[T]":
-        """As `submit_local`, for work that makes no call to the vendor: the limit does not count it."""
+        """As `submit_local`, for work that makes no call to the vendor and does not count towards the limit."""
         future = self._background_executor.submit(work, *args, **kwargs)
         self._count_background += 1
 
@@ -192,15 +192,15 @@ class CallPool:
         on_done(future)
 
     def notify(self, what: Callable[[], None]) -> None:
-        """Have `what` done in the thread that calls `collect`. Safe in any thread."""
+        """Run `what` in the thread that calls `collect`. Safe in any thread."""
         self._inbox.put(what)
 
     def wake(self) -> None:
-        """Have `collect` return. Safe in a signal handler."""
+        """Make `collect` return. Safe in a signal handler."""
         self._inbox.put(None)
 
     def collect(self, seconds: float | None) -> None:
-        """Wait at most `seconds` for a call to end, then do what follows for all that have."""
+        """Wait at most `seconds` for a call to end, then run the callbacks of all that have ended."""
         done = self._clock.wait(self._inbox, seconds)
         while done is not None:
             done()
@@ -209,7 +209,7 @@ class CallPool:
 
 @contextmanager
 def thread_pool(threads: int) -> Iterator[Executor]:
-    """A pool of that many threads. Leaving does not wait for a call that hangs, as its result is no longer needed."""
+    """A pool of that many threads; on exit, it does not wait for calls that hang: their results are not needed."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
     try:
         yield pool
@@ -218,10 +218,10 @@ def thread_pool(threads: int) -> Iterator[Executor]:
 
 
 def result_of(future: "Future[T]") -> T | PipelineError:
-    """The result of a call, or the error that is a result of its own; the account's refusal is raised.
+    """The result of a call, or the error that it raised; only an `AccountError` is raised again.
 
     Raises:
-        AccountError: the vendor refused the key, which ends the run.
+        AccountError: the vendor refused the key; this ends the run.
     """
     try:
         return future.result()
@@ -238,10 +238,10 @@ def backoff(attempt: int, rng: random.Random, after: float | None = None) -> flo
 
 
 def repeated(call: Callable[[], T], pause: Callable[[float], object], rng: random.Random) -> T:
-    """The result of `call`, tried `ATTEMPTS` times; `pause` waits between, in seconds.
+    """The result of `call`, tried up to `ATTEMPTS` times; `pause` sleeps for the given seconds in between.
 
     Raises:
-        VendorError: the last of its errors, or the first that repeating will not mend.
+        VendorError: the last error, or the first one that a retry cannot fix.
     """
     for attempt in range(1, ATTEMPTS):
         try:

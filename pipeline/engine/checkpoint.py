@@ -1,7 +1,7 @@
-"""Publishes the records for other machines, before any create is sent that is not in them.
+"""Publishes the records for other machines; a create is sent only after its intent is published.
 
-A machine that is lost then leaves one wave of purchases that no other machine would buy again; and a push that is
-refused, as another machine was there first, is a lock between machines.
+If a machine is lost, at most one wave of purchases is in doubt, and no other machine buys it again. A push is refused
+if another machine pushed first, which serves as a lock between machines.
 """
 
 import contextlib
@@ -20,23 +20,23 @@ from pipeline.engine.reporter import RunReport
 from pipeline.errors import PipelineError, Unfinished, printable, reason_of
 from pipeline.schemes import without_secrets
 
-# Seconds that the command may take: a push that hangs must not hold a run for ever.
+# Seconds that the command may take: a push that hangs must not block a run for ever.
 TIMEOUT = 600.0
-# What the command ends with when it has joined others' records and wants to be run again (sysexits: EX_TEMPFAIL).
+# Exit code of a command that joined other machines' records and needs to run again (sysexits: EX_TEMPFAIL).
 JOINED = 75
 MOST_JOINS = 3
-# What a command that only publishes has no need of, nor the hooks of a git that it calls.
+# Variables that neither a command that publishes nor the git hooks it triggers need.
 SECRETS = frozenset({"VIMMERSE_API_KEY", "PIPELINE_WEBHOOK_SECRET", "PIPELINE_STATE", "PGPASSWORD"})
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The operator's command; it has published when it ends with 0.
+    """The operator's command; exit code 0 means that it has published.
 
-    `inputs` are the files that say what is bought, relative to the project's root. PIPELINE_INPUTS names a file that
-    lists them, each ended by a NUL: a variable could not hold the names of thousands of images.
-    Of `environment` it is given all but the vendor's key, the secret of the webhooks, what may hold the password of a
-    team's state, and `keys`, the variables that hold the key of another provider.
+    `inputs` are the files that determine what is bought, relative to the project's root. PIPELINE_INPUTS names a file
+    that lists them, each terminated by a NUL: a variable could not hold the names of thousands of images. The command
+    gets `environment` without `SECRETS` (the vendor's key, the webhook secret, and what may hold the password of a
+    team's state) and without `keys`, the variables that hold other providers' keys.
     """
 
     command: str
@@ -46,10 +46,10 @@ class Checkpoint:
     _process: "_Process" = field(default_factory=lambda: _Process(), init=False, repr=False, compare=False)
 
     def __call__(self) -> None:
-        """Run the command; again, where it has joined what another machine published and says so.
+        """Run the command; repeat it while it reports (`JOINED`) that it joined what another machine published.
 
         Raises:
-            Unfinished: it did not end with 0, with the last line that it said.
+            Unfinished: it did not end with 0; the message quotes the last line of its output.
         """
         try:
             with tempfile.NamedTemporaryFile(prefix="pipeline-inputs-") as listed:
@@ -73,15 +73,15 @@ class Checkpoint:
             raise Unfinished(f"the checkpoint command failed with exit code {code}{last} (see {see})")
 
     def end(self) -> None:
-        """End the command for good: where it runs, with all that it started.
+        """Kill the command and all processes that it started, and refuse to start it again.
 
-        It joins what others published into the results, so they may be written only where it no longer runs.
+        It may write to the results, so nobody else may write them while it runs.
         """
         self._process.end()
 
 
 class _Process:
-    """The process of a command, which another thread may end."""
+    """The process of a command; another thread may end it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -89,7 +89,7 @@ class _Process:
         self._running: subprocess.Popen[bytes] | None = None
 
     def run(self, command: str, environment: Mapping[str, str]) -> tuple[int, bytes]:
-        """Run a command to its end; with what it ends, and what it says.
+        """Run a command to its end, and return its exit code and output.
 
         Raises:
             OSError, subprocess.TimeoutExpired: it could not be started, or took too long and was ended.
@@ -99,7 +99,7 @@ class _Process:
             try:
                 output, _ = process.communicate(timeout=TIMEOUT)
             except BaseException:
-                # Without it, what it has started would still push, and hold its output open.
+                # Otherwise its child processes would continue to push, and keep its output open.
                 _kill(process)
                 raise
         return process.returncode, output
@@ -108,7 +108,7 @@ class _Process:
         with self._lock:
             if self._is_ended:
                 raise Unfinished("the checkpoint command was stopped, because the run is ending")
-            # In a session of its own: a Ctrl-C is for us, and must not cut a push in two.
+            # In a session of its own: Ctrl-C is meant for this process, and must not interrupt a push.
             self._running = subprocess.Popen(  # noqa: S602 - a shell is what the operator was promised
                 command,
                 shell=True,
@@ -121,7 +121,7 @@ class _Process:
             return self._running
 
     def end(self) -> None:
-        """End it where it runs, and let none begin."""
+        """Kill the process if it is running, and refuse to start another."""
         with self._lock:
             self._is_ended = True
             if self._running is not None:
@@ -129,7 +129,7 @@ class _Process:
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and what is in its group. Of one that has ended the number may be another's by now."""
+    """Kill a process and its group, unless it has ended: then its id may belong to another process."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             system.kill_group(process.pid)
@@ -137,10 +137,10 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 class Publication(Protocol):
-    """The results of what was on disk when it was made. The run continues while they are written."""
+    """The results as of what was on disk when this was created. The run continues while they are written."""
 
     def write(self) -> None:
-        """Write the results manifest; any thread may, one at a time.
+        """Write the results manifest, from any thread, but only one at a time.
 
         Raises:
             PipelineError: it cannot be written.
@@ -148,16 +148,16 @@ class Publication(Protocol):
         ...
 
     def note(self) -> None:
-        """Have the state remember what was written.
+        """Record in the state what was written.
 
         Raises:
-            PipelineError: the state takes nothing any more.
+            PipelineError: the state cannot be written.
         """
         ...
 
 
 class NoPublication:
-    """For what writes no results."""
+    """For callers that write no results."""
 
     def write(self) -> None:
         """Nothing is written."""
@@ -168,10 +168,10 @@ class NoPublication:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class WavePublisher:
-    """Has the results manifest written and, where there is a `checkpoint`, published. One at a time.
+    """Has the results manifest written and, with a `checkpoint`, published; one at a time.
 
-    `publication` gives the results of what is on disk. A thread works them out and writes them, as that takes long
-    where there are many jobs.
+    `publication` returns the results as of what is on disk. A background thread computes and writes them, because
+    that takes long with many jobs.
     """
 
     calls: CallPool
@@ -188,10 +188,10 @@ class WavePublisher:
         return self.checkpoint is not None
 
     def begin(self, on_done: Callable[[str | None], None]) -> None:
-        """Write the results and have them published, as no more than one command at a time may.
+        """Start to write and publish the results; not to be called while `is_busy`.
 
-        `on_done` learns why nothing more may be sent, or None. Without a command that they could not be written
-        forbids nothing, so it is only reported.
+        `on_done` gets the reason why nothing more may be sent, or None. Without a checkpoint, a failure to write the
+        results is only reported: creates do not depend on it.
         """
         self.is_busy = True
         if self.checkpoint is not None:
@@ -206,7 +206,7 @@ class WavePublisher:
             )
 
     def end(self) -> None:
-        """Cancel a publication that has not begun, and wait for one that has: the last results come after it."""
+        """Cancel a publication that has not begun, and wait for one that has: the last results are written next."""
         if self._writing is not None and not self._writing.cancel():
             wait([self._writing])
 
@@ -220,7 +220,7 @@ class WavePublisher:
         except PipelineError as error:
             problem = error
         if self.checkpoint is None or problem is not None:
-            # The results that the command would publish lack what is about to be sent.
+            # If writing failed, the command would publish results without the intents of this wave.
             self._end(on_done, problem)
         else:
             self.calls.submit_background(partial(self._published, on_done), self.checkpoint)

@@ -1,4 +1,4 @@
-"""Names for temporary files that no other process writes to: a worker that was given up may still be running."""
+"""Names for temporary files that no other process writes to: an abandoned worker may still be running."""
 
 import os
 import secrets
@@ -11,15 +11,16 @@ from pipeline import system
 
 @contextmanager
 def claimed(beside: Path) -> Iterator[Path]:
-    """The path to name temporary files after, for as long as this lasts: `beside`, or another where that is taken.
+    """Yield the path to name temporary files after: `beside`, or another path if a process holds that.
 
-    A process that dies lets go of it, so that the part it fetched is continued. Without locks it is `beside`.
+    The lock of a process that dies is released, so a partial download of `beside` can be resumed. Where the file
+    system has no locks, it is always `beside`.
     """
     lock = beside.with_name(f"{beside.name}.lock")
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | system.NO_FOLLOW | system.PRIVATE, 0o666)
     except OSError:
-        yield beside  # what keeps a lock from being made is reported when the file is to be made
+        yield beside  # the same obstacle is reported when the file itself is created
         return
     try:
         if not _is_held(descriptor, lock):
@@ -35,13 +36,13 @@ def claimed(beside: Path) -> Iterator[Path]:
 
 
 def _is_held(descriptor: int, lock: Path) -> bool:
-    """Whether the lock is this process's now, and still the one that others will try."""
+    """Whether this process now holds the lock, and `lock` is still the same file, which others will try."""
     try:
         system.lock(descriptor, wait=False)
     except BlockingIOError:
         return False
     except OSError:
-        return True  # there are none here
+        return True  # no locks on this file system
     try:
         return os.path.samestat(os.fstat(descriptor), lock.lstat())
     except OSError:

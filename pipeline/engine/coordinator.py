@@ -1,7 +1,7 @@
 """The coordinator: one loop that owns the schedule and the state, and hands calls to an executor.
 
-Each turn collects the results of calls, records them in one transaction, and only then starts what follows. There is
-no thread per job: thousands of workflows can be in flight with a few threads.
+Each turn collects the results of calls, commits them in one transaction, and only then starts what follows. There is
+no thread per job: a few threads handle thousands of workflows in flight.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from pipeline.engine.journal import Journal
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.errors import AccountError, ExitCode, PipelineError
 
-# Seconds between two results manifests, and between two looks at how the jobs stand.
+# Seconds between two results manifests, and between two updates of the progress display.
 PUBLISH_INTERVAL = 30.0
 SHOW_INTERVAL = 0.5
 
@@ -23,7 +23,7 @@ class CallSource(Protocol):
     """A part of the engine that has calls to make."""
 
     def due_at(self) -> float | None:
-        """When it may have a call to start, in monotonic seconds; None: not before something else ends."""
+        """When it may next have a call to start, in monotonic seconds; None: not before another call ends."""
         ...
 
     def start_next(self) -> bool:
@@ -35,9 +35,9 @@ class CallSource(Protocol):
 class Coordinator:
     """Runs until nothing is left to do, or a stop is asked for.
 
-    `creator` and `followers` have calls to make. Creates go first: under a bound on the rate, polls of thousands of
-    workflows would leave no call to them; they cannot starve the polls, as no more is bought than may be in flight.
-    Now and then the results manifest is written, and `show` is called with how the jobs stand.
+    `creator` and `followers` have calls to make. Creates go first: under a rate limit, the polls of thousands of
+    workflows would leave none for them. Creates cannot starve the polls, as the number in flight is limited. At fixed
+    intervals the results manifest is written, and `show` is called.
     """
 
     clock: Clock
@@ -54,14 +54,14 @@ class Coordinator:
     _next_publish: float = field(default=0.0, init=False)
 
     def run(self) -> None:
-        """Do what the sources have to do; never raises for what the vendor does."""
+        """Run until nothing is left to do or a stop is requested; never raises for what the vendor does."""
         self.stop.on_request(self.calls.wake)
         self._next_publish = self.clock.monotonic() + PUBLISH_INTERVAL
         try:
             while self._has_more():
                 self._turn(self._seconds_to_wait())
         finally:
-            # Whatever happened: the answer of a call under way may name a workflow that is paid for.
+            # In any case: the response to a call under way may name a workflow that is paid for.
             self._drain()
 
     def _has_more(self) -> bool:
@@ -84,13 +84,13 @@ class Coordinator:
     def _turn(self, seconds: float) -> None:
         try:
             self.calls.collect(seconds)
-            # What is paid for continues while the rest is written, which takes as long as the disk needs. Creates do
-            # not: the results just collected may forbid them.
+            # Start polls and downloads before the commit, which takes as long as the disk needs. Creates wait for it:
+            # the results just collected may forbid them.
             self._start_calls(*self.followers)
             self.journal.flush()
             self._start_calls(self.creator, *self.followers)
             self.creator.close_wave()
-            # What was started may have left intents: they are made durable, then published.
+            # The calls just started may have added intents: commit them, then publish them.
             self.journal.flush()
             self.creator.publish_wave()
         except AccountError as error:
@@ -100,7 +100,7 @@ class Coordinator:
         self._report_now_and_then()
 
     def _halt(self, code: ExitCode, note: str) -> None:
-        """Nothing more can be done in this run."""
+        """End the run: nothing more can be done in it."""
         self._halted = True
         self.creator.queue.stop(code, note)
 
@@ -134,7 +134,7 @@ class Coordinator:
             try:
                 self.calls.collect(seconds)
             finally:
-                # Also where that raised: an earlier result may name a workflow that is paid for.
+                # Even after an error: an earlier result may name a workflow that is paid for.
                 self.creator.withdraw()
                 self.journal.flush()
         except PipelineError as error:

@@ -1,7 +1,7 @@
-"""Buys: the way of a create from its intent to its outcome. Only this module calls `Provider.create`.
+"""Sends creates: takes each from its intent to its outcome. Only this module calls `Provider.create`.
 
-The methods of `Creator` stand in that order: prepared → intent → durable → (wave published and judged) → sent →
-outcome → what follows.
+The methods of `Creator` follow the order of these steps: prepared → intent → durable → (wave published and judged) →
+sent → outcome → what follows.
 """
 
 from collections import deque
@@ -47,7 +47,7 @@ _BOUGHT_ELSEWHERE = "another machine has bought the same thing"
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """One create on its way: what it sends, for which purchase, and the entry of the plan that wants it."""
+    """One create: its request, its purchase, its job, and the entry of the plan that it carries out."""
 
     entry: Entry
     job: Job
@@ -57,12 +57,12 @@ class Create:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Creator:
-    """Sends what is prepared, each once its intent is on disk.
+    """Sends each prepared create, at most once, after its intent is on disk.
 
-    With a checkpoint, intents gather to a wave, which is published as a whole before any of it is sent. Of machines
-    that share nothing but what is published, the one that publishes later has read of the other's wave and yields.
-    `is_held` says whether this run still holds the state. `on_bought` and `on_rejected` get the purchase, as it is
-    on disk.
+    With a checkpoint, intents are collected into a wave, which is published as a whole before any of it is sent.
+    Machines that share only what is published do not buy twice: the one that publishes later has read the other's
+    wave, and yields. `is_held` returns whether this run still holds the state. `on_bought` and `on_rejected` get the
+    purchase once its new status is on disk.
     """
 
     provider: Provider
@@ -85,7 +85,7 @@ class Creator:
     _cleared: deque[Create] = field(default_factory=deque, init=False)
 
     def due_at(self) -> float | None:
-        """When there is something to start, in monotonic seconds; None: not before something else ends."""
+        """When it may next have a call to start, in monotonic seconds; None: not before another call ends."""
         return 0.0 if self._cleared else self.preparer.due_at()
 
     def start_next(self) -> bool:
@@ -105,7 +105,7 @@ class Creator:
     # Intent
 
     def intend(self, prepared: Prepared) -> None:
-        """Have the intent of one create written down; with a checkpoint, gather it to a wave first."""
+        """Queue the intent of one create to be committed; with a checkpoint, add it to the next wave instead."""
         if not self.queue.is_open:
             self.in_flight.release()
             return
@@ -118,9 +118,9 @@ class Creator:
             self._write_intent(create)
 
     def close_wave(self) -> None:
-        """Have the intents of the wave written down, once it is as large as it can be now.
+        """Queue the intents of the wave to be committed, once nothing more can be added to it now.
 
-        No intent is written while a command publishes: each is in what is published first after it was written.
+        No intent is written while a command publishes, so the next publication contains all intents that are on disk.
         """
         if self._wave and self.preparer.is_idle and not self._intended and not self.publisher.is_busy:
             for create in self._wave:
@@ -135,7 +135,7 @@ class Creator:
         self.journal.intend(create.purchase, partial(self._on_durable, create), create.entry.replaces)
 
     def _on_durable(self, create: Create, is_durable: bool) -> None:
-        """The intent is on disk, or a cap forbids it."""
+        """Continue after the commit: the intent is on disk, or a cap forbids it."""
         if not is_durable:
             self._intended.remove(create)
             self.in_flight.release()
@@ -151,14 +151,14 @@ class Creator:
     # Publication of a wave
 
     def publish_wave(self) -> None:
-        """Have the intents that are on disk published; they are sent only after that."""
+        """Publish the intents that are on disk; they are sent only after that."""
         if self._intended and self.publisher.has_checkpoint:
             self.publish()
 
     def publish(self) -> None:
-        """Have what is on disk written to the results and published, and take in what others have bought.
+        """Write what is on disk to the results, publish it, and then read what other machines have bought.
 
-        Not while a command publishes: it joins what others published into the file that would be written.
+        Does nothing while a command publishes: the command may write to the same file.
         """
         if not self.publisher.is_busy:
             self.publisher.begin(self._published)
@@ -169,7 +169,7 @@ class Creator:
         else:
             self._read_other_machines()
         if not self.publisher.has_checkpoint:
-            return  # what is intended meanwhile is no wave, and may not be on disk yet
+            return  # without a checkpoint there are no waves, and these intents may not be on disk yet
         if self.queue.stopped:
             self.withdraw("its intent could not be published, so it was not sent")
         else:
@@ -184,10 +184,11 @@ class Creator:
             self._stop(str(error))
 
     def _judge(self) -> None:
-        """Give up, of the wave that was just published, what others have bought or the budget does not allow.
+        """Void the intents of the wave just published that others have bought or the budget does not allow.
 
-        Once, and by what was published before it: whoever published later has read of it, and yields. What is
-        left is sent, regardless of later purchases; were it judged again, two machines could yield to each other.
+        Each wave is judged once, against what was published before it; a machine that publishes later has read it,
+        and yields. The rest is sent regardless of later purchases: if it were judged again, two machines could yield
+        to each other.
         """
         self._yield_to_others()
         self._keep_the_budget()
@@ -203,7 +204,7 @@ class Creator:
             self._close(f"{create.entry.key}: not bought: the budget would be exceeded")
 
     def _void(self, create: Create, why: str) -> None:
-        """Give up one intent of a wave that was published and not sent; who read of it learns that in the end."""
+        """Record that a published intent was not sent; other machines learn this from a later publication."""
         self._intended.remove(create)
         self.served_jobs.remove(create.purchase.id)
         self.journal.record(create.purchase.id, NothingBought(why))
@@ -215,7 +216,7 @@ class Creator:
         self.reporter.report(create.entry.key, f"not bought: {why}")
 
     def _close(self, note: str) -> None:
-        """A cap is reached: what is cleared is sent, and nothing more is intended."""
+        """Stop writing intents, as a cap is reached; creates that are already cleared are still sent."""
         self.queue.close(ExitCode.STOPPED_BUYING, note)
         self.in_flight.release(len(self._wave))
         self._wave.clear()
@@ -224,16 +225,17 @@ class Creator:
         self.queue.stop(ExitCode.UNFINISHED, f"{why}; nothing more is bought")
 
     def withdraw(self, why: str = "the run was stopped before it was sent") -> None:
-        """Give up what is not sent: its intents provably bought nothing."""
+        """Give up all creates that were not sent: their intents provably bought nothing."""
         self.journal.withdraw_intents()
-        # Also a wave that is being published: who reads of it learns in the end that it bought nothing.
+        # Includes a wave that is being published: other machines learn from a later publication that it bought
+        # nothing.
         unsent = [*self._cleared, *self._intended]
         self.in_flight.release(len(self._wave) + len(unsent))
         self._wave.clear()
         self._cleared.clear()
         self._intended.clear()
         for create in unsent:
-            # An intent that is not written is nowhere: there is nothing to give up.
+            # An intent that was never written needs no record that it bought nothing.
             if create.purchase.id in self.journal.purchases:
                 self.served_jobs.remove(create.purchase.id)
                 self.journal.record(create.purchase.id, NothingBought(why))
@@ -244,7 +246,7 @@ class Creator:
         self.apply_outcome(create, future.result())
 
     def apply_outcome(self, create: Create, outcome: CreateOutcome) -> None:
-        """Record the outcome of a create; what follows from it happens once that is on disk."""
+        """Record the outcome of a create; its consequences follow once the record is on disk."""
         if isinstance(outcome, Bought):
             outcome = self._checked(outcome)
         detail = outcome.response if isinstance(outcome, OutcomeUnknown) else ""
@@ -254,12 +256,13 @@ class Creator:
     def _checked(self, bought: Bought) -> Bought | OutcomeUnknown:
         """`bought`, unless its workflow id belongs to another purchase or cannot be recorded."""
         if self.journal.has_workflow(bought.workflow_id):
-            # Its owner cannot be determined.
+            # It cannot be determined which of the two purchases bought it.
             return OutcomeUnknown(
                 f"the vendor named workflow {bought.workflow_id}, which belongs to another purchase"
             )
         if not WORKFLOW_ID.fullmatch(bought.workflow_id):
-            # A plug-in's: no results manifest takes it, so the campaign could record nothing more.
+            # Possible with a plug-in's provider. No results manifest accepts such an id, so no more results could be
+            # written.
             return OutcomeUnknown("the provider returned no valid workflow id", bought.workflow_id)
         return bought
 
@@ -294,7 +297,7 @@ class Creator:
 
 
 def intended(job: Job, purchase_id: PurchaseId, source: Purchase | None, now: str) -> Purchase:
-    """The purchase that is about to be sent for `job`, made from `source` where it is chained."""
+    """The purchase to record before its create is sent: for `job`, made from `source` if it is chained."""
     return Purchase(
         id=purchase_id,
         key=job.key,
@@ -312,21 +315,21 @@ def intended(job: Job, purchase_id: PurchaseId, source: Purchase | None, now: st
 def send(provider: Provider, request: CreateRequest, is_held: Callable[[], bool]) -> CreateOutcome:
     """Send one create. The purchase it is for must be on disk as `submitting` before this is called.
 
-    Nothing is sent where `is_held` says that another run may hold the state by now.
+    Nothing is sent if `is_held` returns False: another run may hold the state by now.
     """
     failpoints.reach("before create")
     if not is_held():
         return NotSent("the lease on the state ran out before it was sent", started=False)
     try:
         outcome = provider.create(replace(request, may_send=is_held))
-    except Exception as error:  # noqa: BLE001 - whatever went wrong in there, it may have been bought
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, it may have been bought
         outcome = OutcomeUnknown(f"{type(error).__name__} in the provider")
     failpoints.reach("after create")
     return outcome
 
 
 def event_for(outcome: CreateOutcome) -> Event:
-    """The event that an outcome is for the purchase. Whether and when the job goes again is up to the queue."""
+    """The event to record for an outcome. Whether and when the job is retried is decided by the queue."""
     match outcome:
         case Bought(workflow_id):
             return Accepted(workflow_id)
@@ -335,10 +338,10 @@ def event_for(outcome: CreateOutcome) -> Event:
         case JobRefused(reason):
             return Rejected(reason)
         case AccountRefused(reason=reason):
-            # It is about the account: failing the job would drop it from later runs.
+            # The refusal concerns the account: if the job failed, later runs would not buy it.
             return NothingBought(reason)
         case OutcomeUnknown(reason):
-            # The vendor has no idempotency key and no list call: sending it again could pay twice
-            # unnoticed. Only a person resolves it (`pipeline resolve`).
+            # The vendor has no idempotency key and no list call, so a second create could pay twice unnoticed. Only a
+            # person resolves it (`pipeline resolve`).
             return transitions.Unresolved(reason)
     assert_never(outcome)

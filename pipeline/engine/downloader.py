@@ -1,4 +1,4 @@
-"""Fetches the files of what was made, and has them put in place."""
+"""Fetches the files of purchases that succeeded, and has them put in place."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -29,7 +29,7 @@ from pipeline.providers.base import DownloadFailed, Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.state.transitions import Fetched
 
-# What keeps a file from its place, but not the others from theirs.
+# Errors that keep one purchase's files from being put in place, but do not end the run.
 _BLOCKING = (Unfinished, InvalidInput, OSError, UnicodeError)
 # Failures in a row before this run leaves the files to the next one.
 MAX_DOWNLOAD_FAILURES = 5
@@ -37,7 +37,7 @@ MAX_DOWNLOAD_FAILURES = 5
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Downloader:
-    """Fetches what has succeeded, each file again as often as it takes; `_here` are those that no worker can."""
+    """Fetches the files of purchases, with retries; this machine, not a worker, fetches those in `_here`."""
 
     provider: Provider
     calls: CallPool
@@ -51,7 +51,7 @@ class Downloader:
     _here: set[PurchaseId] = field(default_factory=set, init=False)
 
     def fetch(self, tracked: TrackedPurchase) -> None:
-        """Fetch its files, and put them in their places."""
+        """Fetch the files of a purchase, and put them in place."""
         try:
             wanted = self._wanted(tracked.purchase)
         except _BLOCKING as error:
@@ -62,7 +62,7 @@ class Downloader:
         self._start(tracked, wanted)
 
     def _start(self, tracked: TrackedPurchase, wanted: Wanted) -> None:
-        """Have it fetched: by a worker, where there are any, which sends it to a store by itself."""
+        """Submit the fetch: to a worker if there are any, which also uploads the files if they go to a store."""
         purchase, sender = tracked.purchase, self.outputs.sender
         asked = (self.provider, purchase.workflow_id or WorkflowId(""), wanted, tracked.latest)
         if not self.calls.has_workers:
@@ -126,7 +126,7 @@ class Downloader:
             if result.is_complete(to):
                 self._install(tracked, result.fetched)
             else:
-                # A path is taken, or not all arrived: to judge that, this machine needs the files.
+                # A path is taken, or a file did not arrive: to decide what to do, this machine needs the files.
                 self._here.add(tracked.purchase.id)
                 self.in_flight.schedule(tracked, 0.0)
         elif isinstance(result, _BLOCKING):
@@ -135,7 +135,7 @@ class Downloader:
             self._not_fetched(tracked, result)
 
     def _send(self, tracked: TrackedPurchase, fetched: FetchResult) -> None:
-        """Upload to an object store, in a thread so that the coordinator goes on; else put the files in place."""
+        """Upload the files to an object store, without blocking the coordinator; or put them in place."""
         stem, with_steps = self.served_jobs.stem(tracked.purchase)
         uploads = to_be_sent(tracked.purchase, stem, fetched, with_steps=with_steps)
         sending = self.outputs.sending(uploads)
@@ -167,7 +167,7 @@ class Downloader:
         purchase = tracked.purchase
         is_open = purchase.status is Status.SUCCEEDED
         if fetched.problem is not None and is_open:
-            # Nothing is known of it yet, so its files would belong to no purchase.
+            # Its outputs are not recorded yet, so the files would belong to no purchase.
             _drop(fetched)
             self._failed(tracked, VendorError(fetched.problem))
             return
@@ -196,7 +196,7 @@ class Downloader:
             self._copy(purchase)
 
     def _copy(self, purchase: Purchase) -> None:
-        """The files are here: each further job that the purchase serves gets its own."""
+        """Give each job that the purchase serves its own copy of the files."""
         jobs = self.served_jobs.of(purchase.id)
         needed = {
             file.path: file.output.sha256 for job in jobs for file in named(purchase, job.path, job.steps)
@@ -224,7 +224,7 @@ def _drop(fetched: FetchResult) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What stands in the way; of an error of the system's, also which file it is about."""
+    """The reason to report for an error; for an error of the operating system, with the name of the file."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{printable(str(error.filename))}: {reason_of(error)}"
     if isinstance(error, UnicodeEncodeError):

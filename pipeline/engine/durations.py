@@ -1,49 +1,49 @@
-"""How long workflows take, and so when polling again is worthwhile. Pure.
+"""Estimates how long workflows take, and from that when to poll next. Pure.
 
-Each poll costs a call; polling too rarely delays results that are already paid for. So the next poll is due when, by
-what is known, the workflow would have lain there unseen for about a second on average, or for a twentieth of what
-its kind takes, if that is less. What is known is how long its template took before, taken as log-normal, and its
-own progress, taken as linear.
+Each poll costs a call; polling too rarely delays results that are already paid for. So the next poll is due when the
+expected time since the workflow ended reaches `_LAG`, or a twentieth of what its template takes, if that is less. The
+estimate combines earlier durations of the template, assumed to be log-normal, and the workflow's own progress,
+assumed to be linear.
 """
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# Seconds before the first look at a workflow of which nothing is known.
+# Seconds before the first poll of a workflow whose template has no estimate.
 FIRST_PAUSE = 0.05
-# Seconds between any two looks at the least; what took less is taken to have taken as long.
+# The least seconds between two polls; a shorter duration is recorded as this long.
 SHORTEST_PAUSE = 0.05
-# The lag, in seconds and as a share of what is expected, that one poll is worth.
+# The expected lag at which a poll is worth its call: in seconds, and as a share of the expected duration.
 _LAG = 1.7
 _LAG_SHARE = 1 / 20
-# How far durations of one template are taken to vary, in logarithms, and the number of workflows this counts as.
+# The assumed spread of a template's durations, in logarithms, and how many workflows this prior counts as.
 _SPREAD = 0.3
 _SPREAD_WEIGHT = 5
-# What earlier runs learned counts as so many workflows of this one, so that a change is soon believed.
+# The mean of earlier runs counts as this many workflows of this run, so that the estimate adapts soon to a change.
 _MEAN_WEIGHT = 3
-# The vendor's progress is taken to be off by so much of the whole.
+# The assumed error of the vendor's progress, as a share of the whole.
 _PROGRESS_NOISE = 0.05
-# Next delay as a fraction of age: with no estimate, and when overdue.
+# The next pause as a fraction of age: without an estimate, and when overdue.
 _GROWTH = 0.5
 _OVERDUE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """When a workflow ends, in seconds of its age: log-normal, with this median and deviation of the logarithm."""
+    """The age in seconds at which a workflow ends: log-normal, with this median and standard deviation of the log."""
 
     median: float
     spread: float
 
     def joined(self, other: "Expectation") -> "Expectation":
-        """The two combined; the one with less variance counts for more."""
+        """Combine two estimates, weighted by the inverse of their variances."""
         mine, theirs = self.spread**-2, other.spread**-2
         log = (math.log(self.median) * mine + math.log(other.median) * theirs) / (mine + theirs)
         return Expectation(math.exp(log), (mine + theirs) ** -0.5)
 
     def is_outlived(self, age: float) -> bool:
-        """Whether hardly any workflow would still run at that age."""
+        """Whether hardly any workflow would still be running at that age."""
         return age > 0.0 and (math.log(age) - math.log(self.median)) > 3.5 * self.spread
 
     def ended(self, age: float) -> float:
@@ -56,7 +56,7 @@ class Expectation:
 
 
 class Durations:
-    """The durations of each template; `means` are the mean seconds of earlier runs."""
+    """The durations of each template; `means` are the means of earlier runs, in seconds."""
 
     def __init__(self, means: Mapping[str, float]) -> None:
         self._means = means
@@ -64,13 +64,13 @@ class Durations:
         self._running: dict[str, float] = {}
 
     def learn(self, template_id: str, seconds: float) -> None:
-        """A workflow of this template took so long."""
+        """Record how long a workflow of this template took."""
         log = math.log(max(seconds, SHORTEST_PAUSE))
         count, total, squares = self._sums.get(template_id, (0, 0.0, 0.0))
         self._sums[template_id] = (count + 1, total + log, squares + log * log)
 
     def note_running(self, template_id: str, age: float) -> None:
-        """A workflow of this template was still running at that age."""
+        """Record that a workflow of this template was still running at that age."""
         self._running[template_id] = max(age, self._running.get(template_id, 0.0))
 
     def longest_running(self, template_id: str) -> float:
@@ -78,7 +78,7 @@ class Durations:
         return self._running.get(template_id, 0.0)
 
     def expectation(self, template_id: str) -> Expectation | None:
-        """When a workflow of this template ends, None where none has been seen yet."""
+        """The estimate for a workflow of this template; None if no duration is known yet."""
         count, total, squares = self._sums.get(template_id, (0, 0.0, 0.0))
         mean = self._means.get(template_id)
         weight = 0
@@ -98,9 +98,9 @@ class Durations:
 def time_left(
     durations: Durations, running: Iterable[tuple[str, float]], waiting: Mapping[str, int], limit: int
 ) -> float | None:
-    """Seconds until the last workflow ends, None where it is not known yet how long a template takes.
+    """Seconds until the last workflow ends; None if a template has no estimate yet.
 
-    `running` are template and age of each that is under way, `waiting` counts by template those that are still to be
+    `running` has the template and age of each running workflow; `waiting` counts, by template, those still to be
     bought; at most `limit` run at once.
     """
     longest = total = 0.0
@@ -131,16 +131,16 @@ def _median(durations: Durations, template_id: str) -> float | None:
 
 
 def projected(age: float, share: float) -> Expectation | None:
-    """When a workflow ends that had done this share of its work at an age, None where that says nothing."""
+    """The estimate for a workflow that had done this share of its work at `age`; None if the share tells nothing."""
     if age <= 0.0 or not 2 * _PROGRESS_NOISE < share < 1.0:
         return None
     return Expectation(age / share, _PROGRESS_NOISE / share)
 
 
 def pause(age: float, expected: Expectation | None, longest_running: float = 0.0) -> float:
-    """Seconds until the next look at a workflow that is still running at `age`.
+    """Seconds until the next poll of a workflow that is still running at `age`.
 
-    Where nothing is expected, `longest_running` is the greatest age at which another of its template still ran.
+    Used without an estimate: `longest_running`, the greatest age at which another workflow of its template still ran.
     """
     if expected is None:
         return max(FIRST_PAUSE if age <= 0.0 else SHORTEST_PAUSE, age * _GROWTH, longest_running - age)
@@ -150,12 +150,12 @@ def pause(age: float, expected: Expectation | None, longest_running: float = 0.0
 
 
 def _until_lag(age: float, expected: Expectation) -> float:
-    """The age at which looking again finds a lag, on average, that a poll is worth."""
+    """The age at which the expected lag is worth a poll."""
     allowed = min(_LAG, expected.median * _LAG_SHARE)
     ended_before = expected.ended(age)
     running = 1.0 - ended_before
     step = expected.median * expected.spread / 6
-    # Before that hardly any ends, so there is nothing to add up.
+    # Hardly any workflow ends before this age, so the sum can start here.
     at = max(age, expected.median * math.exp(-3.5 * expected.spread))
     lag = newly = 0.0
     while True:

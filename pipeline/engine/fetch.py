@@ -1,6 +1,6 @@
-"""Fetches all files of one purchase, and finds out which of the recorded ones each is.
+"""Fetches all files of one purchase, and matches each with the recorded ones.
 
-May be repeated, on any machine that sees the same folder: plain data in and out.
+A fetch may be repeated, on any machine that sees the same folder. Arguments and results are plain data.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from pipeline.purchases import Output, Step, WorkflowId
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The files to fetch: what is recorded of them so far, in our order.
+    """The files to fetch, as recorded so far, in the recorded order.
 
-    `beside` is the path that temporary files are named after. `steps`: the media of steps are wanted too.
-    `is_open`: what the vendor lists beyond that is fetched and recorded as well.
+    `beside` is the path that temporary files are named after. `with_steps`: the media of steps are wanted too.
+    `is_open`: further files that the vendor lists are fetched and recorded as well.
     """
 
     beside: Path
@@ -34,9 +34,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """One file that was fetched whole to `temporary`, and what it holds, as far as that can be read here.
+    """One file that was completely fetched to `temporary`, and its media facts, if they can be read here.
 
-    `still` is a picture of it, empty where there is none to show; None where none was made.
+    `still` is an image of it, empty if it has none to show; None if none was made.
     """
 
     temporary: Path
@@ -47,9 +47,9 @@ class FetchedFile:
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """The result of a fetch: the lists as they are now, and by slot (`result/0`, `steps/1/0`) the files.
+    """The result of a fetch: the updated lists, and the files by slot (`result/0`, `steps/1/0`).
 
-    `problem` says what could not be brought, if anything.
+    `problem` says what could not be fetched, if anything.
     """
 
     outputs: tuple[Output, ...]
@@ -61,10 +61,10 @@ class FetchResult:
 def fetch(
     provider: Provider, workflow_id: WorkflowId, wanted: Wanted, latest: Workflow | None
 ) -> FetchResult:
-    """Fetch what is wanted by the urls of `latest` or of a fresh answer; an expired one is asked for again.
+    """Fetch what is wanted from the urls of `latest` or of a new response; expired urls are requested again.
 
     Raises:
-        VendorError, AccountError: a file did not arrive whole; the part that did is resumed next time.
+        VendorError, AccountError: a file did not arrive completely; the next fetch resumes it.
     """
     with claimed(wanted.beside) as beside:
         return _fetch(provider, workflow_id, replace(wanted, beside=beside), latest)
@@ -111,7 +111,7 @@ def _fill(
             for number, each in enumerate(of_steps):
                 each.take(workflow.steps[indexes[number]][1] if number in indexes else ())
         except DownloadFailed as failure:
-            # Each fresh response has to yield a file, so that urls that never work are not requested for ever.
+            # Each new response has to yield a file; otherwise urls that never work would be requested for ever.
             fetched = sum(len(each.files) for each in lists)
             if not failure.expired or fetched == count:
                 raise
@@ -136,10 +136,10 @@ class _Allowance:
         self.assert_room(0)
 
     def assert_room(self, size: int) -> None:
-        """Make sure that `size` more bytes may come.
+        """Check that `size` more bytes may be fetched.
 
         Raises:
-            DownloadFailed: they may not.
+            DownloadFailed: they would exceed the limit.
         """
         if size > self.left:
             most = f"{record_limits.LARGEST_PURCHASE:,} bytes"
@@ -148,10 +148,10 @@ class _Allowance:
 
 @dataclass(eq=False)
 class _List:
-    """One list of files, in our order, as it fills.
+    """One list of files, in the recorded order, while it is being fetched.
 
-    `files` are those that were fetched, by index in it; `others` those that are none of ours so far, by index in
-    the response.
+    `files` are the fetched files, by their index in this list; `others` are fetched files that match no entry so far,
+    by their index in the response.
     """
 
     provider: Provider
@@ -167,12 +167,13 @@ class _List:
         self.outputs = list(self.recorded)
 
     def take(self, listed: Sequence[Media]) -> None:
-        """Fetch what is not here yet, by the urls that an answer lists."""
+        """Fetch what is missing from the urls that a response lists."""
         by_url = matched_by_url(self.outputs, listed)
         pairs = {
             ours: theirs
             for ours, theirs in matched(self.outputs, listed).items()
-            # A file of an earlier response is not fetched again by its url; that a size is the same proves nothing.
+            # A file of an earlier response is not fetched again if its url matches; an equal size alone proves
+            # nothing.
             if ours not in self.files or ours in by_url
         }
         fetched_before = {index: file.downloaded.sha256 for index, file in self.files.items()}
@@ -192,7 +193,8 @@ class _List:
         if self._missing() or self.wanted.is_open:
             self._fetch_others(listed, temporaries, set(range(len(listed))) - set(pairs.values()))
         if any(file.downloaded.sha256 in fetched_before.values() for file in self.others.values()):
-            # An earlier response listed it by another url: a url may now lead to another file than it did.
+            # An earlier response listed this file under another url, so urls may now point to other files than
+            # before.
             self._fetch_others(listed, temporaries, skipped)
             unmatched += sorted(fetched_before)
         self._assign_by_hash(listed, [*unmatched, *self._missing()])
@@ -206,7 +208,7 @@ class _List:
             self.others[theirs] = self._download(listed[theirs], temporaries[theirs])
 
     def _assign_by_hash(self, listed: Sequence[Media], indexes: Sequence[int]) -> None:
-        """Match by their bytes files that url and size did not: those that were fetched before, now or once."""
+        """Match by hash the files that url and size did not match, with entries whose hash is known."""
         free = [index for index in dict.fromkeys(indexes) if self.outputs[index].sha256 is not None]
         for theirs, file in sorted(self.others.items()):
             index = next((each for each in free if self._is(each, file)), None)
@@ -214,7 +216,7 @@ class _List:
                 continue
             free.remove(index)
             del self.others[theirs]
-            if index in self.files:  # another response listed it by another url
+            if index in self.files:  # another response listed it under another url
                 file.temporary.unlink(missing_ok=True)
             else:
                 self._put(index, listed[theirs], file)
@@ -249,7 +251,7 @@ class _List:
         return [index for index in range(len(self.outputs)) if index not in self.files]
 
     def _is(self, index: int, file: FetchedFile) -> bool:
-        """Whether it can be the recorded one: what was fetched once is known by its hash."""
+        """Whether `file` can be the recorded one: an entry that was fetched before has a hash to compare."""
         return self.outputs[index].sha256 in (None, file.downloaded.sha256)
 
     def _put(self, index: int, media: Media, file: FetchedFile) -> None:
@@ -266,18 +268,18 @@ class _List:
         here = {file.temporary for file in (*self.files.values(), *self.others.values())}
         while temporary in here:
             temporary = temporary.with_name(f"{temporary.name}+")
-        # Stopped as it arrives, as not every file has a known size; checked again for providers that do not.
+        # The provider enforces the limit while the file arrives, as its size may be unknown; `spend` checks it again.
         downloaded = self.provider.download(replace(media, most=self.allowance.left), temporary)
         try:
             self.allowance.spend(downloaded.bytes)
         except DownloadFailed:
             temporary.unlink(missing_ok=True)
             raise
-        # Here, as this may take a moment, and the coordinator has none.
+        # Read in this thread, because reading takes time and would block the coordinator.
         return FetchedFile(temporary, downloaded, _media_of(temporary, downloaded))
 
     def _temporaries(self, listed: Sequence[Media]) -> Iterator[Path]:
-        """Where each file is fetched to: by its url, as its index in the list may be another next time."""
+        """The path that each file is fetched to, derived from its url, because its index may change."""
         seen: dict[str, int] = {}
         for media in listed:
             url = without_query(media.url)

@@ -1,4 +1,4 @@
-"""Fetches the files of one purchase on a worker of a cluster, which may be another machine. May be done twice."""
+"""Fetches the files of one purchase on a worker of a cluster, perhaps on another machine. May be repeated."""
 
 import socket
 import tempfile
@@ -17,12 +17,12 @@ from pipeline.purchases import Purchase, WorkflowId
 
 
 class NotShared(Unfinished):
-    """A worker does not see the folder that files are to come to."""
+    """A worker does not see the folder that the files go to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a worker is to send what it fetched: under the stem of its purchase, by `send`."""
+    """Where a worker uploads what it fetched: to paths under `stem`, with `send`."""
 
     purchase: Purchase
     stem: str
@@ -32,16 +32,16 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class SentFiles:
-    """The files that a worker fetched, and the objects that now lie at the paths it sent them to.
+    """The files that a worker fetched, and the objects now stored at the paths that it uploaded them to.
 
-    Where the fetch had a problem, nothing was sent. Its own copies are gone.
+    If the fetch had a problem, nothing was uploaded. The worker's own copies are deleted.
     """
 
     fetched: FetchResult
     found: Mapping[str, StoredObject]
 
     def is_complete(self, to: Destination) -> bool:
-        """Whether all that was fetched lies where it should."""
+        """Whether every fetched file is stored at its path."""
         uploads = to_be_sent(to.purchase, to.stem, self.fetched, with_steps=to.with_steps)
         return self.fetched.problem is None and all(
             each.path in self.found and self.found[each.path].sha256 == each.digest for each in uploads
@@ -51,7 +51,7 @@ class SentFiles:
 def fetch_to_shared_folder(
     provider: Provider, workflow_id: WorkflowId, wanted: Wanted, latest: Workflow | None
 ) -> FetchResult:
-    """As `fetch`, where this machine sees the folder that the coordinator made for the files.
+    """As `fetch`, if this machine sees the folder that the coordinator made for the files.
 
     Raises:
         NotShared: it does not; nothing was fetched.
@@ -63,7 +63,7 @@ def fetch_to_shared_folder(
 
 
 def not_shared(folder: Path) -> NotShared:
-    """The error that a worker and the coordinator do not see the same `folder`, raised by the one that notices."""
+    """The error for a `folder` that worker and coordinator do not share; whichever notices it raises it."""
     return NotShared(
         f"{folder}: a worker of the cluster does not share this folder with the coordinator (found out on "
         f"{printable(socket.gethostname(), 100)}); put it on a disk that all of them see, or files into a store "
@@ -74,11 +74,11 @@ def not_shared(folder: Path) -> NotShared:
 def fetch_and_send(
     provider: Provider, workflow_id: WorkflowId, wanted: Wanted, latest: Workflow | None, to: Destination
 ) -> SentFiles:
-    """Fetch what is wanted to a folder of this machine's own, and send it from here.
+    """Fetch what is wanted to a temporary folder of this machine, and upload it from there.
 
     Raises:
         VendorError, AccountError: as `fetch`.
-        Unfinished, InvalidInput: it cannot be sent.
+        Unfinished, InvalidInput: it cannot be uploaded.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="pipeline-", ignore_cleanup_errors=True) as name:
@@ -94,7 +94,7 @@ def fetch_and_send(
 
 
 def _with_stills(fetched: FetchResult) -> FetchResult:
-    """With a still of each file for the gallery: a worker has it at hand, and the time."""
+    """Add a still of each file for the gallery; the worker has the file and the time to make one."""
     files = {
         slot: file if file.media is None else replace(file, still=_still_of(file))
         for slot, file in fetched.files.items()

@@ -1,7 +1,7 @@
-"""The purchases under way: which they are, how many there may be, and when each is polled next.
+"""Tracks the purchases under way: which they are, how many there may be, and when each is polled next.
 
-Nothing else decides when a workflow is polled: by how long its template takes, by its progress, and by what
-the vendor asks for.
+Only this module decides when a workflow is polled: by how long its template takes, by its progress, and by what the
+vendor asks for.
 """
 
 import heapq
@@ -21,21 +21,22 @@ from pipeline.purchases import Purchase, PurchaseId, Status
 
 # Seconds that a run has for a purchase that serves no job.
 DEFAULT_TIMEOUT = 3600.0
-# So much longer the next poll waits where the vendor calls.
+# The factor by which polls are slower if the vendor calls a webhook.
 SLOWER_WITH_WEBHOOK = 4.0
-# The least time between two polls of one workflow that the vendor's calls trigger.
+# The least seconds between two polls of one workflow that webhook calls trigger.
 SECONDS_BETWEEN_HINTS = 1.0
 
 
 @dataclass(slots=True)
 class TrackedPurchase:
-    """The coordinator's knowledge of one purchase that is under way; times are monotonic seconds.
+    """What the coordinator knows of one purchase under way; times are monotonic seconds.
 
-    `since` is when this run first saw it, `deadline` when it stops waiting for it. `attempts` are failures in a
-    row. `percent` is the furthest progress reported so far, at `percent_at`; `first_percent` what it had when it was
-    first seen. `latest` is the answer that ended it, with whole urls, which are never stored. `has_webhook`: the
-    vendor calls when it ends. `entry` names its next call in the schedule, at `due`; None while a call is under
-    way. `poll_requested`: the vendor called meanwhile; what it calls before `hints_from` waits until then.
+    `since` is when this run first saw it, `deadline` when the run stops waiting for it. `attempts` counts failures in
+    a row. `percent` is the furthest progress reported so far, at `percent_at`; `first_percent` is the progress when
+    it was first seen. `latest` is the response that ended it, with complete urls, which are never stored.
+    `has_webhook`: the vendor calls when it ends. `entry` identifies its next call in the schedule, at `due`; None
+    while a call is under way. `poll_requested`: the vendor called during that call. A poll that a webhook call
+    triggers waits until `hints_from`.
     """
 
     purchase: Purchase
@@ -67,7 +68,7 @@ class TrackedPurchase:
         return now - self.since
 
     def note_progress(self, percent: float, now: float) -> None:
-        """Record the progress that the vendor reported; where that goes back, the furthest counts."""
+        """Record the progress that the vendor reported; if it decreases, the furthest counts."""
         if self.first_percent is None:
             self.first_percent = 0.0 if self.bought_here else percent
             self.percent = self.first_percent
@@ -75,7 +76,7 @@ class TrackedPurchase:
             self.percent, self.percent_at = percent, now
 
     def projected(self) -> Expectation | None:
-        """When it ends, by the progress that it made since it was first seen."""
+        """The estimate of its end from the progress since it was first seen."""
         first = self.first_percent or 0.0
         if first >= 100.0:
             return None
@@ -84,10 +85,10 @@ class TrackedPurchase:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class InFlight:
-    """The purchases that this run follows; one that is removed is not looked at again in this run.
+    """The purchases that this run follows; a removed one is not polled or downloaded again in this run.
 
-    At most `limit` workflows run at once. A create counts from when it is prepared: it has a reservation until
-    its outcome is known.
+    At most `limit` workflows run at once. A create holds a reservation from its preparation until its outcome is
+    known.
     """
 
     clock: Clock
@@ -105,7 +106,7 @@ class InFlight:
     _due: list[tuple[float, int, PurchaseId]] = field(default_factory=list, init=False)
     _sequence: "itertools.count[int]" = field(default_factory=itertools.count, init=False)
 
-    # How many
+    # Number
 
     @property
     def is_full(self) -> bool:
@@ -113,17 +114,17 @@ class InFlight:
         return len(self._running) + self._reserved >= self.limit
 
     def reserve(self) -> None:
-        """Count a workflow that is about to be bought."""
+        """Reserve a place for a workflow that is about to be bought."""
         self._reserved += 1
 
     def release(self, number: int = 1) -> None:
-        """Count them no more: they are followed by now, or were not bought."""
+        """Release reservations of creates that are followed by now, or were not bought."""
         self._reserved -= number
 
-    # Which
+    # Tracking
 
     def follow(self, purchase: Purchase, *, bought_here: bool = False, has_webhook: bool = False) -> None:
-        """Take up a purchase: a new one is given time, one from an earlier run is asked for at once."""
+        """Start to follow a purchase: a new one is polled after a pause, one from an earlier run immediately."""
         if purchase.workflow_id is None:
             return
         now = self.clock.monotonic()
@@ -137,7 +138,7 @@ class InFlight:
         self.schedule(tracked, self._pause(tracked, now) if bought_here else 0.0)
 
     def ended(self, tracked: TrackedPurchase) -> None:
-        """Its workflow runs no more at the vendor."""
+        """Record that its workflow has ended at the vendor."""
         self._running.discard(tracked.purchase.id)
         template_id = tracked.purchase.template_id
         if self._scouts.get(template_id) == tracked.purchase.id:
@@ -145,18 +146,18 @@ class InFlight:
             self._reconsider(template_id)
 
     def remove(self, tracked: TrackedPurchase) -> None:
-        """This run has nothing more to do for it."""
+        """Stop following a purchase for which this run has nothing more to do."""
         self._tracked.pop(tracked.purchase.id, None)
         self.ended(tracked)
 
     def defer(self, tracked: TrackedPurchase, why: str) -> None:
-        """Leave a purchase to the next run: nothing is lost, it stays as it is on disk."""
+        """Leave a purchase to the next run; nothing is lost, as its record stays as it is."""
         self.remove(tracked)
         for key in self.served_jobs.keys(tracked.purchase):
             self.report.stop(ExitCode.UNFINISHED, f"{key}: {why}; run again to continue")
 
     def ages(self) -> Iterator[tuple[str, float]]:
-        """Template and age in seconds of each workflow that runs; of one from an earlier run, since it was bought."""
+        """Template and age in seconds of each running workflow; one from an earlier run ages from its purchase."""
         now, today = self.clock.monotonic(), self.clock.now()
         for purchase_id in self._running:
             tracked = self._tracked[purchase_id]
@@ -165,7 +166,7 @@ class InFlight:
                 age = max(age, recorded_age(tracked.purchase.bought_at, today))
             yield tracked.purchase.template_id, age
 
-    # When
+    # Schedule
 
     def due_at(self) -> float | None:
         """When the next call is due, in monotonic seconds."""
@@ -174,7 +175,7 @@ class InFlight:
         return self._due[0][0] if self._due else None
 
     def next_due(self) -> TrackedPurchase | None:
-        """The purchase whose call is due now, if there is one; it is due no more."""
+        """Take the next purchase whose call is due now from the schedule, if there is one."""
         at = self.due_at()
         if at is None or at > self.clock.monotonic():
             return None
@@ -183,23 +184,25 @@ class InFlight:
         return tracked
 
     def _is_next(self, entry: int, purchase_id: PurchaseId) -> bool:
-        """Whether an entry of the schedule still counts: none does after a later one for the same purchase."""
+        """Whether an entry of the schedule is still valid: a later entry for the same purchase replaces it."""
         tracked = self._tracked.get(purchase_id)
         return tracked is not None and tracked.entry == entry
 
     def schedule(self, tracked: TrackedPurchase, seconds: float) -> None:
-        """Have its next call made in so many seconds."""
+        """Schedule its next call in `seconds`."""
         tracked.due = self.clock.monotonic() + seconds
         tracked.entry = next(self._sequence)
         heapq.heappush(self._due, (tracked.due, tracked.entry, tracked.purchase.id))
 
     def poll_now(self, purchase_id: PurchaseId) -> None:
-        """The vendor called for a purchase: have it polled now, but not all the time, nor sooner than was asked."""
+        """Poll a purchase because the vendor called: now, but at most once a second, and never during a backoff."""
         tracked = self._tracked.get(purchase_id)
         if tracked is None or purchase_id not in self._running or tracked.attempts:
             return
         if tracked.entry is None:
-            tracked.poll_requested = True  # the call under way may have been answered before it ended
+            tracked.poll_requested = (
+                True  # the poll under way may have been answered before the workflow ended
+            )
             return
         now = self.clock.monotonic()
         at = max(now, tracked.hints_from)
@@ -208,7 +211,7 @@ class InFlight:
             self.schedule(tracked, at - now)
 
     def poll_again(self, tracked: TrackedPurchase) -> None:
-        """It still runs: have it polled again, unless its time is up."""
+        """Schedule the next poll of a workflow that still runs, or defer it at its deadline."""
         now = self.clock.monotonic()
         if now >= tracked.deadline:
             self.defer(tracked, "still running at its timeout")
@@ -221,11 +224,11 @@ class InFlight:
                 self.poll_now(tracked.purchase.id)
 
     def back_off(self, tracked: TrackedPurchase, after: float | None) -> None:
-        """Its last call failed: have it made again after a backoff, no sooner than the vendor asked."""
+        """Schedule a failed call again after a backoff, no sooner than the vendor asked."""
         self.schedule(tracked, backoff(tracked.attempts, self.rng, after))
 
     def learn(self, tracked: TrackedPurchase, now: float) -> None:
-        """Record how long its workflow, which succeeded, has taken."""
+        """Record how long its workflow took to succeed."""
         template_id = tracked.purchase.template_id
         is_first = self.durations.expectation(template_id) is None
         self.durations.learn(template_id, tracked.elapsed(now))
@@ -242,15 +245,15 @@ class InFlight:
             seconds = min(seconds, self.max_poll_interval)
         if tracked.has_webhook:
             seconds = self._slower(tracked, seconds, is_known=expected is not None)
-        # With jitter, so that many do not ask at once.
+        # Jitter spreads the polls of many workflows.
         seconds *= self.rng.uniform(0.9, 1.0)
-        # The last look is taken when the time is up, not one pause earlier.
+        # The last poll is at the deadline, not one pause before it.
         return min(seconds, max(0.0, tracked.deadline - now))
 
     def _slower(self, tracked: TrackedPurchase, seconds: float, *, is_known: bool) -> float:
-        """Polling is only a fallback for lost webhook calls.
+        """The longer pause with a webhook, where polling is only a fallback for lost calls.
 
-        Where it is unknown how long a template takes, one that is polled shows it for all.
+        While a template's duration is unknown, one of its workflows is polled more often to find it out for all.
         """
         purchase = tracked.purchase
         if not is_known and self._scouts.setdefault(purchase.template_id, purchase.id) != purchase.id:
@@ -258,7 +261,7 @@ class InFlight:
         return seconds * SLOWER_WITH_WEBHOOK
 
     def _reconsider(self, template_id: str) -> None:
-        """What is known of a template has changed: workflows that wait for a webhook may be due sooner."""
+        """Reschedule the workflows of a template that wait for a webhook, after a change of its estimate."""
         now = self.clock.monotonic()
         for purchase_id in self._running:
             tracked = self._tracked[purchase_id]
@@ -278,7 +281,7 @@ class InFlight:
 
 
 def recorded_age(bought_at: str, now: str) -> float:
-    """Seconds since a time that is recorded; 0 where one of the two is no time, or it is yet to come."""
+    """Seconds from a recorded time to `now`; 0 if either is not a valid time, or the recorded one is later."""
     try:
         age = datetime.fromisoformat(now) - datetime.fromisoformat(bought_at)
         return max(0.0, age.total_seconds())

@@ -1,7 +1,7 @@
-"""The records during a run, and what of them is on disk.
+"""Keeps the records of a run in memory, and commits their changes to the store.
 
-Changes gather during one turn of the coordinator and go to disk in one transaction; what follows from one (a
-create that may leave now, a workflow to be polled) happens only after that.
+Changes are collected during one turn of the coordinator and committed in one transaction; what follows from a change
+(a create that may now be sent, a workflow to be polled) happens only after that.
 """
 
 import re
@@ -39,8 +39,8 @@ def _nothing(_purchase: Purchase) -> None:
 class Journal:
     """The purchases of a run.
 
-    `spent` are the credits of what this run has bought. `outputs` knows where files were put, to be remembered
-    too. `warn` is called with an id that could not be written where it belongs, `on_change` with all that is on disk.
+    `spent` is the number of credits that this run has spent. `outputs` knows where files were put, which is committed
+    too. `warn` is called with a workflow id that could not be committed, `on_change` with each committed change.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Journal:
         self._workflows = {each.workflow_id for each in records.purchases.values()}
 
     def has_workflow(self, workflow_id: WorkflowId) -> bool:
-        """Whether a purchase has the workflow of that id."""
+        """Whether a purchase already has this workflow."""
         return workflow_id in self._workflows
 
     def purchase_named_in(self, title: str) -> PurchaseId | None:
-        """The id of a purchase of ours that is in the title of a workflow."""
+        """The id of a known purchase that a workflow's title contains, if any."""
         return next(
             (purchase_id for purchase_id in _IDS.findall(title) if purchase_id in self.purchases), None
         )
@@ -81,9 +81,9 @@ class Journal:
     def intend(
         self, purchase: Purchase, on_durable: Callable[[bool], None], replaces: Sequence[PurchaseId] = ()
     ) -> None:
-        """Note that `purchase` is to be sent; `on_durable` learns whether that is on disk, or a cap forbids it.
+        """Queue the intent of `purchase`; `on_durable` gets True once it is on disk, or False if a cap forbids it.
 
-        `replaces` are purchases that it is bought instead of: they are marked in the same transaction.
+        `replaces` are the purchases that it replaces: they are marked in the same transaction.
         """
         intent = Intent(purchase=purchase, at=self._clock.now(), supersedes=replaces)
         self._intents.append(_PendingIntent(intent, on_durable))
@@ -99,7 +99,7 @@ class Journal:
         after_commit: Callable[[Purchase], None] = _nothing,
         detail: str = "",
     ) -> None:
-        """Note what happened to a purchase; `after_commit` is called with it once that is on disk."""
+        """Apply an event to a purchase and queue the change; `after_commit` gets the purchase once it is on disk."""
         before = self.purchases[purchase_id]
         after = advance(before, event)
         self.purchases[purchase_id] = after
@@ -108,12 +108,12 @@ class Journal:
         self._changes.append(_Pending(change, after_commit))
 
     def absorb(self, theirs: Records, decisions: Decisions) -> None:
-        """Record the purchases that other machines made since the run began; this run does not continue any of them.
+        """Commit the purchases that other machines made since the run began; this run does not continue any of them.
 
         Raises:
             PipelineError: it cannot be written.
         """
-        # What served a key last is left to the next command: it may have to choose between theirs and ours.
+        # Which purchase served a key last is left to the next command: it may have to choose between theirs and ours.
         joined = self._store.absorb(Records(theirs.purchases), decisions, self._clock.now())
         for purchase_id in theirs.purchases:
             self.purchases[purchase_id] = joined.purchases[purchase_id]
@@ -121,7 +121,7 @@ class Journal:
 
     @property
     def exceeds_budget(self) -> bool:
-        """Whether all that was ever bought, here and elsewhere as far as it is known, costs more than the budget."""
+        """Whether all known purchases, of this machine and others, cost more than the budget."""
         noted = (pending.change for pending in self._changes)
         more = sum(each.after.cost - (each.before.cost if each.before is not None else 0) for each in noted)
         budget = self._caps.budget
@@ -132,11 +132,11 @@ class Journal:
         self._durations.append((template_id, seconds))
 
     def flush(self) -> None:
-        """Write down all that was noted in one transaction, then do what follows from it.
+        """Commit everything queued in one transaction, then call the callbacks.
 
         Raises:
-            PipelineError: it cannot be written. Nothing that was not is acted upon; the ids of workflows that
-                were just bought are kept in the rescue file.
+            PipelineError: it cannot be committed. No callback is called for what was not committed; the ids of
+            workflows that were just bought are kept in the rescue file.
         """
         files, removed = self._outputs.index.changes()
         if not (self._changes or self._intents or self._durations or files or removed):
@@ -158,7 +158,7 @@ class Journal:
             intent.on_durable(intent.intent.purchase.id in begun)
 
     def _commit(self, turn: Turn) -> set[PurchaseId]:
-        """Make a turn durable; returns which of its intents are."""
+        """Commit a turn, and return the ids of the intents that were committed."""
         try:
             # A file's name must be as durable as the row that calls it done.
             self._outputs.sync()
@@ -183,7 +183,7 @@ class Journal:
             self._on_change(change)
 
     def _undo(self, changes: Sequence[Change]) -> None:
-        """Nothing of them is on disk; but an id that reached us must not be lost."""
+        """Undo changes that were not committed, but save the workflow ids among them: they must not be lost."""
         for change in reversed(changes):
             if change.before is not None:
                 self.purchases[change.before.id] = change.before
@@ -192,7 +192,7 @@ class Journal:
                 self._save(change, change.event.workflow_id)
 
     def _save(self, change: Change, workflow_id: WorkflowId) -> None:
-        """Write an id alone, else into the rescue file, and say it aloud."""
+        """Commit a workflow id on its own; if that fails, warn and write it to the rescue file."""
         try:
             self._store.commit([change])
         except PipelineError:

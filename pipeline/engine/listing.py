@@ -1,7 +1,7 @@
-"""Matches the files of the vendor's list with the recorded ones. Pure.
+"""Matches the files that the vendor lists with the recorded ones. Pure.
 
-Neither the order of the vendor's list nor its urls are stable. So ours is the order in which files were first
-recorded, and each further response is matched with it: by url, by size, and else by the bytes that were fetched.
+Neither the order of the vendor's list nor its urls are stable. So files keep the order in which they were first
+recorded, and each later response is matched with it: by url, by size, or else by the fetched bytes.
 """
 
 from collections import Counter
@@ -17,19 +17,19 @@ T = TypeVar("T")
 
 
 def without_query(url: str) -> str:
-    """`url` without its query, which may be a signature: a secret, and one that expires."""
+    """`url` without its query, which may be a signature: secret, and valid only for a time."""
     return url.partition("#")[0].partition("?")[0]
 
 
 def matched(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[int, int]:
-    """By index in `recorded`: the index in `listed` of the same file, as far as url and size decide that."""
+    """By index in `recorded`, the index in `listed` of the same file, if url or size decide it."""
     pairs = matched_by_url(recorded, listed)
     _pair(pairs, recorded, listed, lambda output: output.bytes, lambda media: media.size)
     return pairs
 
 
 def matched_by_url(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[int, int]:
-    """As `matched`, by url alone: without its query, where it is unique on both sides."""
+    """As `matched`, by url alone: without its query, and only if it is unique on both sides."""
     pairs: dict[int, int] = {}
     _pair(pairs, recorded, listed, lambda output: output.url, lambda media: without_query(media.url))
     return pairs
@@ -42,7 +42,7 @@ def _pair(
     of_output: Callable[[Output], Hashable | None],
     of_media: Callable[[Media], Hashable | None],
 ) -> None:
-    """Add the pairs that share what nothing else has of what is left on either side."""
+    """Add the pairs of unmatched files whose trait is equal, and unique on both sides."""
     taken = set(pairs.values())
     ours = _unique((index, of_output(each)) for index, each in enumerate(recorded) if index not in pairs)
     theirs = _unique((index, of_media(each)) for index, each in enumerate(listed) if index not in taken)
@@ -50,22 +50,22 @@ def _pair(
 
 
 def _unique(indexes: Iterable[tuple[int, Hashable | None]]) -> dict[Hashable, int]:
-    """By what only one of them has: its index."""
+    """By each trait that occurs only once, its index."""
     known = [(index, trait) for index, trait in indexes if trait is not None]
     often = Counter(trait for _, trait in known)
     return {trait: index for index, trait in known if often[trait] == 1}
 
 
 def recorded_from(media: Media) -> Output:
-    """A file that is listed, as it is recorded before it is fetched."""
+    """The record of a listed file before it is fetched."""
     return Output(media.content_type, without_query(media.url), bytes=media.size)
 
 
 def merged(recorded: Sequence[Output], listed: Sequence[Media]) -> tuple[Output, ...]:
-    """The record after a response, before any of it is fetched; nothing that was fetched is dropped.
+    """The record updated by a response, before its files are fetched; no fetched file is dropped.
 
-    Where something was fetched that the response does not list, only the bytes can show whether a further file is
-    that one, so it is appended when it is fetched.
+    If a fetched file matches none in the response, only the bytes can show whether an unmatched file is the same one.
+    Such files are appended when they are fetched.
     """
     outputs = list(recorded)
     pairs = matched(recorded, listed)
@@ -84,7 +84,7 @@ def merged(recorded: Sequence[Output], listed: Sequence[Media]) -> tuple[Output,
 
 
 def merged_steps(recorded: Sequence[Step], workflow: Workflow) -> tuple[Step, ...]:
-    """As `merged`, for the steps of a workflow, each known by its name; further ones are appended."""
+    """As `merged`, for the steps of a workflow, which are matched by name; new ones are appended."""
     indexes = step_indexes(recorded, workflow)
     taken = set(indexes.values())
     known = (
@@ -102,18 +102,18 @@ def merged_steps(recorded: Sequence[Step], workflow: Workflow) -> tuple[Step, ..
 
 
 def step_indexes(recorded: Sequence[Step], workflow: Workflow) -> Mapping[int, int]:
-    """By number of a recorded step: its index in the response. Of two of one name the first is the first."""
+    """By number of a recorded step, its index in the response. Steps of the same name are matched in order."""
     theirs = {trait: index for index, trait in enumerate(_counted([flow for flow, _ in workflow.steps]))}
     ours = enumerate(_counted([step.flow for step in recorded]))
     return {number: theirs[trait] for number, trait in ours if trait in theirs}
 
 
 def _counted(names: Sequence[str]) -> list[tuple[str, int]]:
-    """Each name, with how often it occurred before."""
+    """Each name, with the number of its earlier occurrences."""
     seen: Counter[str] = Counter()
     occurrences = []
     for name in names:
-        # What is recorded of a name may have been cut.
+        # Recorded names may have been cut, so cut these in the same way.
         name = record_limits.fitted(name[: record_limits.LONGEST_NAME]) or "step"
         occurrences.append((name, seen[name]))
         seen[name] += 1

@@ -1,6 +1,6 @@
-"""Purchases that other machines made since the run began, as far as a checkpoint or a person brought them here.
+"""Reads purchases that other machines made since the run began, from results that a checkpoint or a person updated.
 
-They count against the budget like those of this run, and a job that one of them fits is not bought once more.
+They count against the budget like those of this run, and a job that one of them fits is not bought again.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from pipeline.purchases import PurchaseId, Records
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class OtherMachines:
-    """Purchases of other machines that were not known when the run began, as `read_others` finds them.
+    """Purchases of other machines that `read_others` finds and that were not known when the run began.
 
-    The run's plan was made on `assignment`.
+    `assignment` is the one that the run's plan is based on.
     """
 
     read_others: Callable[[], Records]
@@ -27,10 +27,10 @@ class OtherMachines:
     _matcher: Matcher | None = field(default=None, init=False)
 
     def update(self) -> None:
-        """Record what was found: from now on it counts against the budget.
+        """Read and commit new purchases; from then on they count against the budget.
 
         Raises:
-            PipelineError: it cannot be read, or not be written.
+            PipelineError: they cannot be read or committed.
         """
         records = self.read_others()
         if records.purchases:
@@ -39,7 +39,7 @@ class OtherMachines:
             self.forget_matches()
 
     def forget_matches(self) -> None:
-        """Match again the next time, as a purchase was marked to be bought again."""
+        """Discard the cached matches, after a change of the purchases."""
         self._matcher = None
 
     def have_bought(self, job: Job) -> bool:

@@ -1,4 +1,4 @@
-"""Polls workflows, has their status recorded, and has those that succeeded fetched."""
+"""Polls workflows, records their status, and starts the downloads of those that succeeded."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -21,23 +21,23 @@ from pipeline.state.transitions import Disowned, Event, Finished, Reported, Vani
 
 # Failures in a row before this run leaves a workflow to the next one.
 MAX_POLL_FAILURES = 12
-# Seconds that a success may be without a result before it is taken for a failure.
+# Seconds that a success may lack a result before it counts as a failure.
 EMPTY_RESULT = 300.0
-# A workflow that is not found so often in a row, over at least so many seconds, is lost.
+# A workflow is lost if it is not found this many times in a row, over at least this many seconds.
 NOT_FOUND_TIMES = 3
 NOT_FOUND_SECONDS = 600.0
 
 
 def poll(provider: Provider, workflow_id: WorkflowId) -> Workflow:
-    """Ask for one workflow. A function, so that it can be sent to another machine."""
+    """Get one workflow. A plain function, so that it can be pickled for a worker."""
     return provider.get(workflow_id)
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Poller:
-    """Follows the purchases in flight to their end; `on_success` and `on_failure` get each, as it is on disk.
+    """Follows the purchases in flight to their end; `on_success` and `on_failure` get each once that is on disk.
 
-    `downloads`: what succeeds in this run is fetched.
+    `downloads`: the files of what succeeds in this run are fetched.
     """
 
     provider: Provider
@@ -86,7 +86,7 @@ class Poller:
         else:
             raise result
         if tracked.purchase.status is Status.FAILED and not isinstance(event, Finished):
-            # It was asked about again, and has failed still.
+            # A recorded failure was polled again, and it is still a failure.
             self.in_flight.remove(tracked)
             self.served_jobs.note(tracked.purchase)
         elif event is not None:
@@ -98,9 +98,9 @@ class Poller:
             self.in_flight.poll_again(tracked)
 
     def _disowned(self, purchase: Purchase, workflow: Workflow) -> Disowned | None:
-        """Whether the vendor named a workflow that is another purchase's: its title shows which purchase sent it.
+        """The event for a workflow that belongs to another purchase, by the purchase id in its title; else None.
 
-        That the title is another means nothing, as people may change it at the vendor.
+        A different title alone proves nothing, as people may change it at the vendor.
         """
         if workflow.title == last_sent(purchase).title or purchase.id in workflow.title:
             return None
@@ -119,7 +119,7 @@ class Poller:
 
     def _failed(self, tracked: TrackedPurchase, error: VendorError) -> None:
         tracked.attempts += 1
-        # It is not asked sooner than the vendor wants, nor waited for longer than there is time.
+        # Respect the vendor's Retry-After, but do not wait beyond the deadline.
         next_at = self.clock.monotonic() + (error.after or 0.0)
         if tracked.attempts >= MAX_POLL_FAILURES or next_at >= tracked.deadline:
             self.in_flight.defer(tracked, f"the vendor is unreachable ({error})")
@@ -149,7 +149,7 @@ class Poller:
 
 
 def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float) -> Event | None:
-    """The event that follows from a response; None where the workflow is still running, as before."""
+    """The event to record for a response; None if the workflow is still running and nothing has changed."""
     tracked.attempts = tracked.not_found = 0
     if workflow.percent is not None:
         tracked.note_progress(workflow.percent, now)
@@ -161,7 +161,7 @@ def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float)
             tracked.latest = workflow
             return _finished(tracked.purchase, workflow)
         case Progress.SUCCEEDED:
-            # The vendor may say success a little before it lists the files.
+            # The vendor may report success shortly before it lists the files.
             tracked.empty_since = now if tracked.empty_since is None else tracked.empty_since
             if now - tracked.empty_since >= EMPTY_RESULT:
                 return VendorFailed("the vendor reports success, but no result", workflow.updated_at)
@@ -171,7 +171,7 @@ def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float)
 
 
 def event_for_not_found(tracked: TrackedPurchase, now: float) -> Event | None:
-    """The event that follows from a 404: once it is a hiccup, often and for long a loss."""
+    """The event to record for a 404; None until it has repeated often and long enough to mean that it is lost."""
     if tracked.not_found == 0:
         tracked.not_found_since = now
     tracked.not_found += 1

@@ -1,4 +1,4 @@
-"""Turns the next job to buy into a request: reads bytes, compares them with the planned hash, renews urls."""
+"""Turns the next job to buy into a request: reads files, checks them against the planned hash, renews urls."""
 
 import hashlib
 import tempfile
@@ -42,12 +42,12 @@ LARGEST_MEDIA = 1 << 30
 
 
 class InputFailed(PipelineError):
-    """An input of a job is gone, or is not what was planned: the job fails without anything being bought."""
+    """An input of a job is missing, or is not what was planned: the job fails, and nothing is bought."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamFiles:
-    """The purchase that a chained job is made from; by output, its files on this machine."""
+    """The purchase that a chained job is made from, and its files on this machine, by output."""
 
     purchase: Purchase
     workflow_id: WorkflowId
@@ -56,7 +56,7 @@ class UpstreamFiles:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An entry of a plan whose create could be sent: `source` is the purchase that it is made from, if any."""
+    """An entry of a plan whose create is ready to be sent; `source` is the purchase that it is made from, if any."""
 
     entry: Entry
     job: Job
@@ -67,9 +67,9 @@ class Prepared:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Preparer:
-    """Prepares the entries of the queue, as far as there is room in flight.
+    """Prepares the entries of the queue, as long as `in_flight` is not full.
 
-    `on_input_failed` gets a job that cannot be made a request.
+    `on_input_failed` gets a job whose request cannot be prepared.
     """
 
     provider: Provider
@@ -89,16 +89,16 @@ class Preparer:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being prepared, and nothing could be now."""
+        """Whether nothing is being prepared, and nothing can be prepared now."""
         due_at = self.due_at()
         return self._count == 0 and (due_at is None or due_at > self.clock.monotonic())
 
     def due_at(self) -> float | None:
-        """When there may be something to prepare, in monotonic seconds; None: not before something else ends."""
+        """When it may next have an entry to prepare, in monotonic seconds; None: not before another call ends."""
         return None if self.in_flight.is_full else self.queue.wakes_at()
 
     def start_next(self, on_prepared: Callable[[Prepared], None]) -> bool:
-        """Start to prepare the next entry that may be bought, for `on_prepared`; False if there is none."""
+        """Start to prepare the next entry that may be bought; `on_prepared` gets it. False if there is none."""
         entry = None if self.in_flight.is_full else self.queue.next(self.clock.monotonic())
         if entry is None or entry.job is None:
             return False
@@ -119,7 +119,7 @@ class Preparer:
         return True
 
     def _upstream(self, job: Job) -> Purchase | None:
-        """The purchase that serves the job's upstream: a chained job is made from no other."""
+        """The purchase that serves the job's upstream, the only one that a chained job is made from."""
         purchase_id = None if job.upstream is None else self.served_jobs.by_key.get(job.upstream)
         return None if purchase_id is None else self.purchases.get(purchase_id)
 
@@ -158,7 +158,7 @@ class Preparer:
 
 
 def _requests_made(job: Job, result: CreateRequest | PipelineError) -> int:
-    """The requests to the vendor that preparing `job` needs: one for each upstream, one for each upload."""
+    """The number of requests to the vendor that preparing `job` made: one per upstream and one per upload."""
     asked = sum(isinstance(source, UpstreamOutput) for source in job.request.images)
     if isinstance(result, PipelineError):
         return max(asked, isinstance(result, VendorError))
@@ -174,13 +174,13 @@ def prepare(
     upstream: UpstreamFiles | None,
     webhook_url: str | None = None,
 ) -> CreateRequest:
-    """The request for `job` under the id `purchase_id`, with what it needs uploaded. Buys nothing.
+    """The request for `job` as purchase `purchase_id`, after uploading what it needs. Buys nothing.
 
-    `folder` is the manifest's: local paths are relative to it. `webhook_url` is where the vendor calls when it ends.
+    `folder` is the manifest's: local paths are relative to it. The vendor calls `webhook_url` when the workflow ends.
 
     Raises:
         InputFailed: a file is missing or changed since it was planned, or the upstream lacks the output.
-        VendorError, AccountError: the vendor did not answer soundly, or refused the key.
+        VendorError, AccountError: the vendor did not give a valid response, or refused the key.
     """
     request = job.request
     attached = {file.sha256: _attach(file, folder) for file in job.local_files()}
@@ -232,7 +232,7 @@ def _from_upstream(
     if upstream is None:
         raise InputFailed(f"{source.job} has no output to make this from")
     recorded = recorded_of(upstream.purchase, source.output)
-    # Without a record of it, as of a step that was never asked for, the vendor's order is all there is.
+    # Without a record (as for a step whose files were not wanted), only the vendor's order is left to go by.
     index = _first([Media("", each.content_type) for each in recorded], source.media)
     media = _listed(provider, source, upstream, recorded, index)
     if isinstance(media, Media):
@@ -245,7 +245,7 @@ def _from_upstream(
                 with on_this_machine(location, digest, folder / COPIES) as path:
                     return _attachment(path, location.name, digest, LARGEST_MEDIA)
             except (Unfinished, InvalidInput) as error:
-                # A store that cannot give it out now ends no run; it is asked again.
+                # A store that fails now does not end the run; the preparation is retried.
                 raise VendorError(str(error)) from error
     if media is not None and index is not None:
         return _by_hash(provider, media, recorded[index]).url
@@ -260,7 +260,7 @@ def _listed(
     recorded: Sequence[Output],
     index: int | None,
 ) -> Media | Sequence[Media] | None:
-    """The file of the vendor's list that is `recorded[index]`; those that it may be; None where there is none."""
+    """The listed file that is `recorded[index]`, or all listed files that could be; None if there is none."""
     try:
         listed = media_of(provider.get(upstream.workflow_id), source.output)
     except NotFound:
@@ -279,7 +279,7 @@ def _listed(
 
 
 def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) -> Media:
-    """The one of `candidates` whose bytes are those that were fetched once."""
+    """The one of `candidates` whose bytes have the hash of `wanted`."""
     left, failure = record_limits.LARGEST_PURCHASE, None
     with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
         for number, media in enumerate(candidates):
@@ -287,7 +287,7 @@ def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) ->
             try:
                 fetched = provider.download(replace(media, most=left), target)
             except DownloadFailed as failed:
-                # A file that cannot be fetched may be none of ours; the others are tried first.
+                # A file that cannot be fetched may not be the wanted one, so try the others first.
                 failure = failure or failed
                 continue
             if fetched.sha256 == wanted.sha256:
@@ -302,7 +302,7 @@ def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) ->
 
 
 def _first(media: Sequence[Media], kind: MediaType | None) -> int | None:
-    """The index of the first of a kind, else of the first of unknown kind; None where there is none."""
+    """The index of the first file of a kind, or else of the first of unknown kind; None if there is none."""
     for wanted in ({kind} if kind is not None else {*MediaType, None}, {None}):
         for index, each in enumerate(media):
             if each.kind in wanted:

@@ -1,4 +1,4 @@
-"""Receipts: the workflow is asked for at once. A receipt is a hint, and never believed."""
+"""Handles receipts by polling the workflow immediately. A receipt is a hint, and is never trusted on its own."""
 
 from collections import deque
 from concurrent.futures import Future
@@ -20,11 +20,11 @@ from pipeline.webhooks.receipt import MOST_NAMED, Receipt, ReceiptInbox
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class ReceiptHandler:
-    """Acts upon receipts, in the coordinator's thread.
+    """Acts on receipts, in the coordinator's thread.
 
-    A purchase that is under way is polled; one in attention gets the workflow that a receipt names, once a GET has
-    shown it to be its own; for one that is just being sent it is waited until its outcome is known. Nothing else
-    follows from a receipt.
+    A running purchase is polled. A purchase in attention gets the workflow that a receipt names, once a GET has shown
+    that it is its own. A receipt for a purchase that is just being sent waits until the outcome is known. A receipt
+    has no other effect.
     """
 
     provider: Provider
@@ -41,16 +41,16 @@ class ReceiptHandler:
     _unanswered: dict[PurchaseId, Receipt] = field(default_factory=dict, init=False)
 
     def open(self) -> None:
-        """Have receipts taken as they come, and those that are there already."""
+        """Handle the receipts already in the inbox, and subscribe to new ones."""
         self.inbox.on_receipt(partial(self.calls.notify, self._take))
         self._take()
 
     def due_at(self) -> float | None:
-        """When there is something to do: now, or not before a receipt comes."""
+        """0.0 if there is something to do now; None: not before a receipt arrives."""
         return 0.0 if self._ready or self._to_ask else None
 
     def start_next(self) -> bool:
-        """Ask for the next workflow that a receipt named; False if there is none."""
+        """Start to get the next workflow that a receipt named; False if there is none."""
         while self._ready:
             self._act_upon(self._ready.popleft())
         if not self._to_ask:
@@ -62,20 +62,20 @@ class ReceiptHandler:
         return True
 
     def outcome_known(self, purchase: Purchase) -> None:
-        """A receipt that arrived while the purchase was sent can be handled, after what follows from its outcome."""
+        """Queue a receipt that arrived while the purchase was being sent, to be handled after its outcome."""
         receipt = self._early.pop(purchase.id, None)
         if receipt is not None:
             self._ready.append(receipt)
 
     def left_over(self) -> list[Receipt]:
-        """Receipts that the next run may need: not handled, or their workflow could not be asked for."""
+        """Receipts that the next run may need: not handled, or the vendor could not be asked for their workflow."""
         receipts = [*self.inbox.take(), *self._early.values(), *self._ready, *self._unanswered.values()]
         receipts += [Receipt(purchase_id, (workflow_id,)) for purchase_id, workflow_id in self._to_ask]
         return [each for each in receipts if self._may_be_needed(each.purchase)]
 
     def _may_be_needed(self, purchase_id: PurchaseId) -> bool:
         purchase = self.journal.purchases.get(purchase_id)
-        # One of another campaign, which keeps its records in the same folder, is that one's to judge.
+        # A receipt for an unknown purchase may belong to another campaign with records in the same folder.
         return purchase is None or purchase.status in {Status.SUBMITTING, Status.ATTENTION}
 
     def _take(self) -> None:
@@ -89,7 +89,7 @@ class ReceiptHandler:
             case Purchase(status=Status.SUBMITTED) as purchase:
                 self.in_flight.poll_now(purchase.id)
             case Purchase(status=Status.SUBMITTING):
-                # The vendor was quicker than its answer to the create.
+                # The vendor's webhook call arrived before its response to the create.
                 before = self._early.get(receipt.purchase, receipt)
                 self._early[receipt.purchase] = before.joined(receipt)
             case Purchase(status=Status.ATTENTION) as purchase:
@@ -123,7 +123,7 @@ class ReceiptHandler:
             return
         if not isinstance(result, Workflow):
             raise result
-        # Meanwhile it may have been resolved, or the workflow have become another's.
+        # Meanwhile the purchase may have been resolved, or another purchase may have got the workflow.
         if purchase.status is not Status.ATTENTION or self.journal.has_workflow(workflow_id):
             return
         try:
@@ -134,7 +134,7 @@ class ReceiptHandler:
         self.journal.record(purchase_id, Identified(workflow_id), self._identified)
 
     def _identified(self, purchase: Purchase) -> None:
-        # As loud as the earlier warning that its outcome is unknown.
+        # A warning, because the unknown outcome was reported as a warning too.
         found = printable(purchase.workflow_id or "")
         self.reporter.warn(f"{purchase.key}: was bought after all, as {found}: the vendor called")
         self.in_flight.follow(purchase)

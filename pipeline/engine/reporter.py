@@ -1,4 +1,4 @@
-"""Reports the progress of a run and how it ended, and asks it to stop."""
+"""The progress of a run, how it ended, and requests to stop it."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from pipeline.purchases import PENDING, Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """Progress of the jobs this run has work for; what was done before it is not among them.
+    """Progress of the jobs that this run has work for, without those done before it.
 
-    `unknown` are creates with an unknown outcome, `credits` what this run has spent. `time_left` estimates the
-    seconds until the last one ends, None where nothing is known yet; it is a function, as only a bar asks for it.
+    `unknown` counts creates with an unknown outcome; `credits` is what this run has spent. `time_left` estimates the
+    seconds until the last job ends, or returns None; it is a function because only a progress bar needs it.
     """
 
     done: int = 0
@@ -28,12 +28,12 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """Jobs that this run has, or had, something to do for."""
+        """Number of jobs that this run has, or had, work for."""
         return self.ended + self.under_way + self.waiting
 
     @property
     def ended(self) -> int:
-        """Jobs that this run will do nothing more for."""
+        """Number of jobs that this run has nothing more to do for."""
         return self.done + self.failed + self.unknown
 
 
@@ -44,7 +44,7 @@ def tally_of(
     credits_spent: int = 0,
     time_left: Callable[[], float | None] = lambda: None,
 ) -> Tally:
-    """The tally of so many jobs of each status; `accepted` are those under way with which a run is to leave a job."""
+    """The tally of `counts` of jobs by status; a job whose status is in `accepted` counts as done in this run."""
     under_way = (Status.SUBMITTING, Status.SUBMITTED, Status.SUCCEEDED)
     return Tally(
         done=sum(counts.get(each, 0) for each in (Status.DONE, *accepted)),
@@ -58,28 +58,28 @@ def tally_of(
 
 
 class Reporter(Protocol):
-    """Tells people how a run goes."""
+    """Shows people the progress of a run."""
 
     def show(self, tally: Tally) -> None:
-        """The jobs stand like this now."""
+        """Show the current tally."""
         ...
 
     def report(self, key: JobKey, what: str) -> None:
-        """Something happened to a job."""
+        """Report what happened to a job."""
         ...
 
     def warn(self, message: str) -> None:
-        """Something that a person should know."""
+        """Report something that a person should know."""
         ...
 
 
 @dataclass
 class RunReport:
-    """The end of a run, besides the state: why it stopped, and what only this run knows.
+    """What is known about a run besides the state: why it stopped, and what only this run has found out.
 
-    `codes` are the reasons for an exit code that cannot be read off the jobs. `inputs` has, by key, why a
-    job could not be made a request; `blocked`, by key, what lies where its file should go; `media`, by SHA-256, what
-    the files that it fetched hold, empty where that cannot be read.
+    `codes` are exit codes with reasons other than the jobs' statuses. `inputs` has, by key, why a job's request could
+    not be prepared; `blocked`, by key, why its files could not be put in place; `media`, by SHA-256, the media facts
+    of the files that it fetched, empty if they cannot be read.
     """
 
     codes: set[ExitCode] = field(default_factory=set)
@@ -89,7 +89,7 @@ class RunReport:
     notes: list[str] = field(default_factory=list)
 
     def stop(self, code: ExitCode, note: str) -> None:
-        """Note one reason to stop, once."""
+        """Add an exit code and its reason; a repeated reason is kept once."""
         self.codes.add(code)
         if note not in self.notes:
             self.notes.append(note)
@@ -103,11 +103,11 @@ class Stop:
         self._wake: Callable[[], None] | None = None
 
     def on_request(self, wake: Callable[[], None]) -> None:
-        """Have `wake` called when a stop is asked for; it must be safe in a signal handler."""
+        """Call `wake` when a stop is requested; it must be safe in a signal handler."""
         self._wake = wake
 
     def request(self, code: ExitCode) -> None:
-        """Ask for a stop, to end with `code`; the first one counts."""
+        """Request a stop with exit code `code`; the first request counts."""
         if self.code is None:
             self.code = code
         if self._wake is not None:

@@ -1,4 +1,4 @@
-"""The settings of a run, put together from the manifest and the flags by `pipeline.operations.run_options`."""
+"""The settings of a run, which `pipeline.operations.run_options` assembles from the manifest and the flags."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from pipeline.state.store import Caps
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """How a run goes about it.
+    """The settings of a run.
 
-    `max_poll_interval` is the longest wait, in seconds, between two polls of one workflow. `concurrency` bounds
-    the calls under way, `rate` (None: not at all) the requests a second, `in_flight` the workflows that are bought
-    and not ended. Without `wait` a run only buys, without `download` it leaves the files at the vendor. `fail_fast`
-    ends buying with the first failure; with `canary` one job of each template goes first, the rest of that template
-    when it has succeeded.
+    `max_poll_interval` is the longest wait, in seconds, between two polls of one workflow. `concurrency` limits the
+    calls under way, `rate` the requests a second (None: no limit), `in_flight` the workflows that are bought and have
+    not ended. Without `wait`, a run only buys; without `download`, it leaves the files at the vendor. `fail_fast`
+    stops buying after the first failure. With `canary`, one job of each template goes first, and the others wait
+    until it has succeeded.
     """
 
     concurrency: int = 8
@@ -30,7 +30,7 @@ class RunSettings:
 
     @property
     def accepted(self) -> frozenset[str]:
-        """The statuses under way with which the run is to leave a job."""
+        """The statuses before `done` in which the run may leave a job."""
         if not self.wait:
             return frozenset({Status.SUBMITTED.value, Status.SUCCEEDED.value})
         return frozenset() if self.download else frozenset({Status.SUCCEEDED.value})

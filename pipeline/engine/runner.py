@@ -1,4 +1,4 @@
-"""Carries out a plan: puts the parts of the engine together, gives them their work, and lets them run."""
+"""Carries out a plan: assembles the parts of the engine, gives them their work, and runs them."""
 
 import random
 import secrets
@@ -38,15 +38,15 @@ from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 
 @dataclass(kw_only=True, eq=False)
 class Runner:
-    """Carries out `plan`, by default with threads of this process; `report` says how it ended.
+    """Carries out `plan`, by default with threads of this process; `report` tells how it ended.
 
     `records` is what `store` holds; `ownership` proves that a workflow belongs to one of its purchases; local paths
-    are relative to `manifest_folder`. `publication` returns, each time it is called, the results of what is on disk.
-    `read_others` returns the purchases that other machines have made since the run began, as far as the results have
-    them, and raises a `PipelineError` where it cannot. With a `checkpoint` no create is sent that is not published.
-    `open_executor` makes an executor of a given size; `workers`, if any, make the calls that may be repeated, outside
-    of this process; `keep_still` takes the still of a file, by its SHA-256. `webhooks` has the addresses for the
-    vendor to call, and the receipts of its calls.
+    are relative to `manifest_folder`. `publication` returns the results as of what is on disk when it is called.
+    `read_others` returns the purchases in the results that other machines have made since the run began, or raises a
+    `PipelineError`. With a `checkpoint`, no create is sent before its intent is published. `open_executor` makes an
+    executor of a given size; `workers`, if any, make the calls that may be repeated, outside this process;
+    `keep_still` stores the still of a file, by its SHA-256. `webhooks` has the addresses for the vendor to call, and
+    the receipts of its calls.
     """
 
     plan: Plan
@@ -75,8 +75,8 @@ class Runner:
     _background: Executor = field(init=False)
 
     def run(self) -> None:
-        """Do all that the plan says, or as much as can be done now; never raises for what the vendor does."""
-        # Write results from a single thread: each thread that does so retains its peak memory.
+        """Do everything in the plan, or as much as can be done now; never raises for what the vendor does."""
+        # Results are written by a single thread, because each thread that does so retains its peak memory.
         with (
             self.open_executor(self.settings.concurrency) as self._executor,
             self.open_executor(1) as self._background,
@@ -94,7 +94,7 @@ class Runner:
             self.report.stop(ExitCode.FAILED, note)
         self._show()
 
-    # What is to be done
+    # Work
 
     def _put_files_in_place(self) -> None:
         wanted = needed(self.plan.assignment)
@@ -133,11 +133,11 @@ class Runner:
             self._in_flight.follow(purchase, bought_here=True, has_webhook=self.webhooks.expects(purchase))
 
     def _succeeded(self, purchase: Purchase) -> None:
-        # Release only jobs downstream of the jobs it serves; the key it was bought for may now be served by another
+        # Release only what is chained to the jobs it serves; the key it was bought for may now be served by another
         # purchase.
         self._queue.succeeded(purchase.template_id, [job.key for job in self._served_jobs.of(purchase.id)])
 
-    # How the jobs stand
+    # Progress
 
     def _show(self) -> None:
         tally = tally_of(
@@ -161,10 +161,10 @@ class Runner:
         self.on_change(change)
 
     def receipts_left_over(self) -> list[Receipt]:
-        """The receipts that the next run may need; to be asked for at the end."""
+        """The receipts that the next run may need; call this when the run has ended."""
         return self._receipts.left_over()
 
-    # The parts, each made once, with what it uses
+    # The parts of the engine, each made once
 
     @cached_property
     def _calls(self) -> CallPool:

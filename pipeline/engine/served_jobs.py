@@ -1,4 +1,4 @@
-"""The jobs of a run that each purchase serves, and counts of jobs by status; both change while the run buys."""
+"""Tracks which jobs each purchase serves, and counts jobs by status, while a run buys."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -10,11 +10,10 @@ from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 
 
 class ServedJobs:
-    """Jobs by the purchase that serves them, in the plan's order; `by_key` is the other way round.
+    """The jobs that each purchase serves, in plan order; `by_key` is the inverse.
 
-    `counts` has, of the jobs that the run has something to do for, how many have each status: `pending` where
-    nothing is bought yet, `succeeded` where files are to be fetched. `waiting` counts, by template, what is to be
-    bought.
+    `counts` has, by status, the number of jobs that the run has work for: `pending` if nothing is bought yet,
+    `succeeded` if files have to be fetched. `waiting` counts, by template, the purchases still to be made.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -46,11 +45,11 @@ class ServedJobs:
         return self._jobs.get(purchase_id, [])
 
     def sharing(self, job: Job) -> list[Job]:
-        """`job`, and the jobs that share what is bought for it."""
+        """`job`, and the jobs that share its purchase."""
         return [job, *self._sharing.get(job.key, ())]
 
     def add(self, job: Job, purchase_id: PurchaseId) -> None:
-        """`purchase_id` is bought for `job`, and serves those too that share it."""
+        """Record that `purchase_id` is bought for `job`, and also serves the jobs that share it."""
         served = self.sharing(job)
         self._jobs[purchase_id] = served
         for each in served:
@@ -58,23 +57,23 @@ class ServedJobs:
             self._count(each.key, Status.SUBMITTING)
 
     def remove(self, purchase_id: PurchaseId) -> None:
-        """`purchase_id` turned out to have bought nothing: its jobs are served by none."""
+        """Record that `purchase_id` bought nothing, and no longer serves its jobs."""
         for job in self._jobs.pop(purchase_id, ()):
             self.by_key.pop(job.key, None)
             self._count(job.key, PENDING)
 
     def note(self, purchase: Purchase) -> None:
-        """Count the jobs that `purchase` serves by the status that it has now."""
+        """Count the jobs that `purchase` serves under its current status."""
         for job in self.of(purchase.id):
             if self.by_key.get(job.key) == purchase.id:
                 self._count(job.key, purchase.status)
 
     def complete(self, key: JobKey) -> None:
-        """Count a job as done: its files are here, whether or not they were fetched before."""
+        """Count a job as done: its files are here, whenever they were fetched."""
         self._count(key, Status.DONE)
 
     def fail(self, key: JobKey) -> None:
-        """Count a job as failed for which nothing could be bought."""
+        """Count a job for which nothing could be bought as failed."""
         self._count(key, Status.FAILED)
 
     def _count(self, key: JobKey, status: str) -> None:
@@ -87,9 +86,9 @@ class ServedJobs:
                 self.waiting[self._templates[key]] += (status == PENDING) - (before == PENDING)
 
     def stem(self, purchase: Purchase) -> tuple[str, bool]:
-        """Where the files of a purchase go: its first job's path, else the one that it was bought for.
+        """The path stem for the files of a purchase: its first job's path, or else the one that it was bought for.
 
-        Also whether the media of its steps are wanted.
+        Also returns whether the media of its steps are wanted.
         """
         jobs = self.of(purchase.id)
         if jobs:
@@ -103,7 +102,7 @@ class ServedJobs:
 
 
 def _to_begin_with(entry: Entry, followed: Collection[PurchaseId]) -> str | None:
-    """How a job stands that the run has something to do for; None where it has not."""
+    """The initial status of a job that the run has work for; None if it has none."""
     if entry.buys or entry.action is Action.SHARE:
         return PENDING
     if entry.action is Action.ORPHAN or entry.purchase is None:
@@ -114,5 +113,5 @@ def _to_begin_with(entry: Entry, followed: Collection[PurchaseId]) -> str | None
         return entry.purchase.status
     if entry.purchase.id not in followed:
         return None
-    # Bought before, and its files are not here; or it failed, and the vendor is asked about it once more.
+    # Either done, but its files are not here; or failed, and to be polled once more.
     return Status.SUCCEEDED if entry.purchase.status is Status.DONE else Status.SUBMITTED

@@ -1,4 +1,4 @@
-"""Sends changed titles, descriptions and visibilities to the vendor: one PUT per purchase; buys nothing."""
+"""Sends changed titles, descriptions and visibilities to the vendor, with one PUT per purchase. Buys nothing."""
 
 import heapq
 import itertools
@@ -22,13 +22,13 @@ MAX_UPDATE_FAILURES = 5
 
 
 def update(provider: Provider, purchase: Purchase, wording: Wording, ownership: Ownership) -> Workflow:
-    """Set the wording of one workflow, once a GET has shown that it is the one that was bought.
+    """Set the wording of one workflow, after a GET has shown that it is the one that was bought.
 
-    A purchase may be known from a results manifest only, which anybody can write.
+    The check is needed because a purchase may be known only from a results manifest, which anybody can write.
 
     Raises:
         InvalidInput: the workflow is not proven to be the purchase's own.
-        VendorError, AccountError: as the calls of the port.
+        VendorError, AccountError: as `Provider.get` and `Provider.update`.
     """
     workflow_id = purchase.workflow_id or WorkflowId("")
     assert_own(provider.get(workflow_id), purchase, ownership, wording.title)
@@ -36,13 +36,14 @@ def update(provider: Provider, purchase: Purchase, wording: Wording, ownership: 
 
 
 def assert_own(workflow: Workflow, purchase: Purchase, ownership: Ownership, *titles: str) -> None:
-    """Check that a workflow may be changed or deleted as that of `purchase`: as `assert_bought` does.
+    """Check that a workflow is the purchase's own, so that it may be changed or deleted.
 
-    Of a purchase that the state did not record itself, the title has to be the one sent (or one of `titles`), and
-    title or description have to name the purchase and the campaign: else it may be another campaign's.
+    Checks as `assert_bought`. For a purchase that this state did not record itself, the title also has to be the one
+    sent (or one of `titles`), and title or description have to name the purchase and the campaign: otherwise the
+    workflow may be another campaign's.
 
     Raises:
-        InvalidInput: it is another, or nothing proves that it is this one.
+        InvalidInput: it is another workflow, or nothing proves that it is this one.
     """
     assert_bought(workflow, purchase, *titles)
     if ownership.is_recorded(purchase):
@@ -56,12 +57,13 @@ def assert_own(workflow: Workflow, purchase: Purchase, ownership: Ownership, *ti
 
 
 def assert_bought(workflow: Workflow, purchase: Purchase, *titles: str) -> None:
-    """Check that a workflow is the one of a purchase: by its template, and by the title sent (or one of `titles`).
+    """Check that a workflow is the one of a purchase, by its template and title.
 
-    Or by a title that holds the purchase's id, as one does that was sent by a run which died before it could note so.
+    The title has to be the one sent, one of `titles`, or contain the purchase's id: a run may have changed the title
+    and died before it recorded that.
 
     Raises:
-        InvalidInput: it is another.
+        InvalidInput: it is another workflow.
     """
     is_titled = workflow.title in {last_sent(purchase).title, *titles} or purchase.id in workflow.title
     if workflow.template_id != purchase.template_id or not is_titled:
@@ -74,7 +76,7 @@ def assert_bought(workflow: Workflow, purchase: Purchase, *titles: str) -> None:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Updater:
-    """Sends the changed wordings of a plan's entries, each once it is due."""
+    """Sends the changed wordings of a plan's entries, with retries."""
 
     provider: Provider
     ownership: Ownership
@@ -131,7 +133,7 @@ class Updater:
 
 
 def reworded(purchase: Purchase, wording: Wording) -> dict[str, Json]:
-    """The request that was sent, with the wording that the vendor has now."""
+    """The recorded request, with the wording that the vendor has now."""
     kept = {name: value for name, value in purchase.request.items() if name not in {"title", "description"}}
     fields: dict[str, Json] = {"title": wording.title, "description": wording.description}
     return {
