@@ -1,1 +1,1 @@
-"""The state: the life of each purchase, and where it is stored."""
+"""The state: the status transitions of purchases, and where purchases are stored."""

@@ -1,10 +1,10 @@
-"""The tables in which the state lies, as an ordered tuple of migrations; its length is the schema's version.
+"""The tables of the state file, as an ordered tuple of migrations; its length is the schema's version.
 
-The statements are of the kind that SQLite and PostgreSQL share. A released migration is never changed: what
-is needed later is added behind it, so that a state of any age can be brought up to date.
+The statements are valid in both SQLite and PostgreSQL. A released migration is never changed; later needs get a new
+migration at the end, so that a state of any age can be migrated.
 """
 
-# "ViPl": marks our files among those of other applications, in the header field that SQLite has for it.
+# "ViPl": identifies our files, in the header field that SQLite reserves for this.
 APPLICATION_ID = 0x5669506C
 
 _FIRST = (
@@ -25,7 +25,7 @@ _FIRST = (
         run TEXT NOT NULL,
         document TEXT NOT NULL
     )""",
-    # All that the caps ask for, so that no intent waits for the documents to be read.
+    # Covers all that the caps need, so that checking an intent does not read the documents.
     "CREATE INDEX spent ON purchases (run, status, cost)",
     """CREATE TABLE events (
         purchase TEXT NOT NULL,

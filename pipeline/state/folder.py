@@ -1,4 +1,4 @@
-"""The folder of a state: on a local disk, its owner's alone, and what lies beside a state there."""
+"""The folder of a state, and the files beside a state: on a local disk, and accessible only to the owner."""
 
 import errno
 import re
@@ -11,7 +11,7 @@ from pipeline.paths import real_path
 DEFAULT_FOLDER = ".pipeline"
 MOUNTS = Path("/proc/self/mounts")
 
-# File systems on which a lock, or SQLite's shared memory, may not hold between two machines.
+# File systems on which locks, or SQLite's shared memory, may not work between two machines.
 _NETWORK = frozenset(
     {"9p", "afs", "beegfs", "ceph", "cifs", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4"}
     | {"orangefs", "pvfs2", "smb", "smb2", "smb3", "smbfs"}
@@ -23,7 +23,7 @@ _NETWORK = frozenset(
 
 
 def make_folder(folder: Path) -> None:
-    """The state's folder; a new one is its owner's alone, and ignores itself in git."""
+    """Make the state's folder; a new one is accessible only to its owner, and ignored by git."""
     try:
         is_new = not folder.exists()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -35,12 +35,12 @@ def make_folder(folder: Path) -> None:
 
 
 def beside(state: Path, suffix: str) -> Path:
-    """The file that goes with a state: its whole name and `suffix`."""
+    """The path of a file that belongs to a state: the state's full name plus `suffix`."""
     return state.with_name(state.name + suffix)
 
 
 def cannot_write(path: Path, error: OSError) -> PipelineError:
-    """The error for a failed write: disk space may come back, a missing permission does not by itself."""
+    """The error for a failed write: `Unfinished` if it may pass, such as a full disk, else `InvalidInput`."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}:
         return Unfinished(f"{path}: cannot be written ({error.strerror}); fix that and run again")
     return InvalidInput(
@@ -49,12 +49,12 @@ def cannot_write(path: Path, error: OSError) -> PipelineError:
 
 
 def refuse_network_file_system(path: Path, mounts: Path = MOUNTS) -> None:
-    """Refuse a state on a network file system, where two machines could both believe to hold the lock.
+    """Refuse a state on a network file system, where two machines could both believe that they hold the lock.
 
-    `mounts` is the kernel's table of mounts; where there is none, nothing is known and nothing is refused.
+    `mounts` is the kernel's table of mounts; without it, nothing is refused.
 
     Raises:
-        InvalidInput: it lies on one.
+        InvalidInput: it is on one.
     """
     kind = _file_system(path, mounts)
     if kind in _NETWORK:
@@ -77,7 +77,7 @@ def _file_system(path: Path, mounts: Path) -> str:
         if len(fields) < 3:
             continue
         point = Path(re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), fields[1]))
-        # Of two mounts on one place the later one hides the earlier.
+        # Of two mounts at the same point, the later one hides the earlier.
         if real.is_relative_to(point) and len(point.parts) >= longest:
             longest, kind = len(point.parts), fields[2]
     return kind

@@ -1,4 +1,4 @@
-"""One run at a time: a kernel lock beside the state, which dies with the process that holds it."""
+"""Allows one run at a time: a kernel lock on a file beside the state, released when its process ends."""
 
 import errno
 import json
@@ -18,18 +18,18 @@ _LONGEST_NOTE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """The lock of one state, held. `release` gives it up, or the kernel does when the process ends."""
+    """The lock on one state while it is held, until `release` or the end of the process."""
 
     path: Path
     descriptor: int
 
     @classmethod
     def acquire(cls, state: Path, *, since: str, command: str) -> "Lock":
-        """Take the lock `<state>.lock`, at once or not at all. The file stays there for ever.
+        """Take the lock `<state>.lock` without waiting. The file is never deleted.
 
         Raises:
             StateLocked: another process holds it; the message says who and since when.
-            InvalidInput, Unfinished: the file cannot be made; see `cannot_write`.
+            InvalidInput, Unfinished: the file cannot be created; see `cannot_write`.
         """
         path = beside(state, ".lock")
         while True:
@@ -47,14 +47,14 @@ class Lock:
                 raise InvalidInput(f"{path}: this file system has no locks ({error.strerror})") from error
             if _is_at(descriptor, path):
                 break
-            os.close(descriptor)  # the file was deleted meanwhile: a lock on it would lock nothing
+            os.close(descriptor)  # the file was deleted meanwhile, so a lock on it would exclude nobody
         _note(descriptor, since, command)
         return cls(path, descriptor)
 
     def release(self) -> None:
-        """Let others in."""
+        """Release the lock."""
         with suppress(OSError):
-            os.ftruncate(self.descriptor, 0)  # not held any more
+            os.ftruncate(self.descriptor, 0)  # the note would name a holder that no longer holds it
         os.close(self.descriptor)
 
 
@@ -67,9 +67,9 @@ class Holder:
 
 
 def holder(state: Path) -> Holder | None:
-    """The holder of the lock of `state`, by the note in it and the processes of this machine; takes no lock.
+    """The holder of the lock on `state`, from its note and the processes of this machine; takes no lock.
 
-    None where it is not locked, as far as can be seen: for display only, as it may change at once.
+    None if it does not seem to be locked. For display only, as this may change at any time.
     """
     try:
         note = json.loads(beside(state, ".lock").read_bytes()[:_LONGEST_NOTE])
@@ -82,7 +82,7 @@ def holder(state: Path) -> Holder | None:
 
 
 def is_held(state: Path) -> str | None:
-    """Describe the holder of the lock; None where none is seen. Creates no file, and keeps none locked."""
+    """Describe the holder of the lock; None if none is found. Creates no file, and keeps no lock."""
     try:
         descriptor = os.open(beside(state, ".lock"), os.O_RDWR | system.PRIVATE | system.NO_FOLLOW)
     except OSError:
@@ -99,7 +99,7 @@ def is_held(state: Path) -> str | None:
 
 
 def once_in_this_process(release: Callable[[], None]) -> Callable[[], None]:
-    """`release`, which does nothing in a forked child: it has a copy of what is open, and no business with it."""
+    """Wrap `release` so that it does nothing in a forked child, which inherits open files that are not its own."""
     owner = os.getpid()
 
     def let_go() -> None:
@@ -122,7 +122,7 @@ def _note(descriptor: int, since: str, command: str) -> None:
         os.ftruncate(descriptor, 0)
         system.write_at(descriptor, json.dumps(note).encode(), 0)
     except OSError:
-        pass  # it is for the message only; a full disk must not keep `collect` from working
+        pass  # the note is only for messages; a full disk must not prevent `collect`
 
 
 def _described(note: bytes) -> str:

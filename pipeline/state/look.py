@@ -1,6 +1,6 @@
-"""Looks at a state from outside: whether it is there, who holds it, whether it was written to.
+"""Inspects a state from outside: whether it exists, who holds it, whether it was written to.
 
-Nothing is locked, and nothing made. What is seen may be over a moment later.
+Nothing is locked or created, so what is found may already be outdated.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ def exists(state: StateLocation, campaign: str) -> bool:
 
 
 def parts(whole: StateLocation, campaign: str) -> list[str | None]:
-    """The parts of `campaign` that have a state; None stands for the whole.
+    """The parts of `campaign` that have a state; None stands for the whole campaign.
 
     Raises:
         InvalidInput, Unfinished: the database does not let us look.
@@ -37,7 +37,7 @@ def parts(whole: StateLocation, campaign: str) -> list[str | None]:
 
 
 def holder(state: StateLocation, campaign: str) -> Holder | None:
-    """The run that holds the state of `campaign`, as far as can be seen; None where none does.
+    """The run that holds the state of `campaign`, as far as can be seen; None if there is none.
 
     Raises:
         InvalidInput, Unfinished: the database does not let us look.
@@ -49,7 +49,7 @@ def holder(state: StateLocation, campaign: str) -> Holder | None:
 
 
 def held_by(state: StateLocation, campaign: str) -> str | None:
-    """Describe the holder of the state of `campaign`; None where none is seen.
+    """Describe the holder of the state of `campaign`; None if none is found.
 
     Raises:
         InvalidInput, Unfinished: the database does not let us look.
@@ -72,17 +72,17 @@ def stamp(state: StateLocation, campaign: str) -> object:
 
 
 def refuse_network_file_system(state: StateLocation) -> None:
-    """Refuse a file on a network file system; a database is where its server is.
+    """Refuse a state file on a network file system; a database is always accepted.
 
     Raises:
-        InvalidInput: it lies on one.
+        InvalidInput: it is on one.
     """
     if isinstance(state, Path):
         folder.refuse_network_file_system(state)
 
 
 def _team_state(url: DatabaseUrl, campaign: str) -> "TeamState":
-    # Imported here, as its driver comes with an extra.
+    # Imported here, because its driver is an optional dependency.
     from pipeline.state.postgres.team_state import TeamState
 
     return TeamState(url=url, campaign=campaign, manifest=None)

@@ -1,4 +1,4 @@
-"""Opens the state of a campaign: whose it is, where it lies, and who may write it."""
+"""Opens the state of a campaign: checks where it is, whose it is, and who may write to it."""
 
 import os
 import sqlite3
@@ -18,7 +18,7 @@ from pipeline.state.sql.store import Access, SqlStore
 from pipeline.state.state_file import WritableFile
 
 SQLITE = sqlite3.sqlite_version
-# The first that knows RETURNING.
+# The first version that supports RETURNING.
 _OLDEST_SQLITE = (3, 35)
 
 
@@ -37,25 +37,25 @@ def open_store(
     part: str | None = None,
     split: str = "",
 ) -> SqlStore:
-    """The state at `path`, which belongs to one campaign and one manifest; a database has those of many.
+    """Open the state at `path`; a file holds one campaign's state, a database those of many.
 
-    `campaign` and `manifest` are None where only the state is known (`collect STATE`); it must exist then.
-    `run` names this run, for its caps. `now` (UTC, ISO 8601) and `command` are shown to others who find the
-    lock taken. `lease_seconds` is how long a database is held without being renewed, None: as usual. `part` is
-    which part of the campaign is meant in a database; a file holds one. `split` names the division that it is
-    a part of: in a database those of another are kept out.
+    `campaign` and `manifest` are None if only the state is known (`collect STATE`); it must then exist. `run` names
+    this run, for its caps. `now` (UTC, ISO 8601) and `command` are shown to others who find the lock taken.
+    `lease_seconds` is the length of the lease on a database (None: the default). `part` names the part of the
+    campaign in a database; a file holds one part. `split` names the division that it is a part of: a database refuses
+    parts of another division at the same time.
 
-    Writable, it holds the lock, makes a state that does not exist, and must be closed. Read only, it is a
-    copy of what was committed when it was opened: nothing is locked, written or made.
+    A writable store holds the lock, creates a missing state, and must be closed. A read-only one is a copy of what
+    was committed when it was opened; nothing is locked, written or created.
 
     Raises:
         StateLocked: another run holds it.
-        InvalidInput: it is not a whole state of this campaign, or lies where it must not; it is left as it
-            is.
+        InvalidInput: it is not an undamaged state of this campaign, or its location is not allowed; it is left as it
+        is.
         Unfinished: it cannot be written now.
     """
     if isinstance(path, DatabaseUrl):
-        # Imported here, as its driver comes with an extra.
+        # Imported here, because its driver is an optional dependency.
         from pipeline.state.postgres.team_state import TeamState
 
         team_state = TeamState(
@@ -107,7 +107,7 @@ def open_store(
     except BaseException:
         release()
         raise
-    # A state that was not closed is closed when it is dropped, and at the end of the process at the latest.
+    # A store that was not closed is closed when it is garbage-collected, or at the latest when the process ends.
     weakref.finalize(store, release)
     return store
 
@@ -136,10 +136,10 @@ def _assert_exists(path: Path) -> None:
 def _identified(
     path: Path, copy: sqlite3.Connection, campaign: str | None, manifest: Path | None
 ) -> state_file.Identity:
-    """Whose state it is to be from now on: that of the same campaign, whose manifest may have moved.
+    """The identity to write to the state: the same campaign, and its manifest, which may have moved.
 
     Raises:
-        InvalidInput: it is another's.
+        InvalidInput: the state belongs to another campaign or manifest.
     """
     written = soundness.identity(copy)
     if campaign is not None and written.campaign != campaign:
@@ -150,7 +150,7 @@ def _identified(
     if manifest is None:
         return written
     other = path.parent / written.manifest
-    # Unlike pathlib's, this counts a name that no file can have as absent.
+    # Unlike pathlib's method, this returns False for a name that no file can have.
     if os.path.exists(other) and not (manifest.exists() and other.samefile(manifest)):  # noqa: PTH110
         raise InvalidInput(
             f"{path}: the state of another manifest, {os.path.normpath(other)}, which still exists; "
@@ -161,5 +161,5 @@ def _identified(
 
 
 def _relative(manifest: Path, state: Path) -> str:
-    """The manifest as seen from the state's folder, so that both can move together."""
+    """The manifest's path relative to the state's folder, so that both can be moved together."""
     return os.path.relpath(manifest.resolve(), state.parent)

@@ -1,6 +1,6 @@
-"""The last resort for a paid workflow's id when the state cannot be written: a file opened beforehand.
+"""Keeps a paid workflow's id when the state cannot be written, in a file opened beforehand.
 
-One JSON line for each id. Room is taken in advance, so that even a full disk has room for them.
+The file has one JSON line per id. Its space is allocated in advance, so that it can be written even on a full disk.
 """
 
 import json
@@ -13,7 +13,7 @@ from pipeline import system
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.state.folder import beside, cannot_write
 
-# Blank lines, to be written over: enough for several hundred ids.
+# Blank lines, to be overwritten: enough for several hundred ids.
 _ROOM = b"\n" * (64 * 1024)
 
 
@@ -27,7 +27,7 @@ class Rescue:
 
     @classmethod
     def open(cls, path: Path) -> "Rescue":
-        """Open `path`, make it if need be, and take room. What it holds stays.
+        """Open or create the file at `path`, and allocate its space. Its content is kept.
 
         Raises:
             Unfinished, InvalidInput: it cannot be written.
@@ -44,7 +44,7 @@ class Rescue:
         return cls(path, descriptor, end)
 
     def append(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
-        """Keep the id of a purchase's workflow, durably.
+        """Store the id of a purchase's workflow durably.
 
         Raises:
             Unfinished, InvalidInput: not even this could be written.
@@ -58,29 +58,29 @@ class Rescue:
         self.end += len(line)
 
     def held(self) -> Mapping[PurchaseId, WorkflowId]:
-        """By purchase: the ids that were kept and not yet forgotten."""
+        """By purchase, the ids that were stored and not yet dropped."""
         return _parsed(_content(self.descriptor))
 
     def forget(self, purchases: Collection[PurchaseId]) -> None:
-        """Drop the ids of `purchases`, once they are in the state; the others stay."""
+        """Drop the ids of `purchases`, which are in the state now; the others stay."""
         left = b"".join(_line(*kept) for kept in self.held().items() if kept[0] not in purchases)
-        # In one write: what is left must not be gone for a moment.
+        # In one write, so that the remaining ids are never missing.
         _write(self.descriptor, left.ljust(self.end, b"\n"), 0)
         os.fsync(self.descriptor)
         self.end = len(left)
 
     def close(self) -> None:
-        """Close the file; it stays."""
+        """Close the file, without deleting it."""
         os.close(self.descriptor)
 
 
 def rescue_path(state: Path) -> Path:
-    """Where the rescue file of a state lies."""
+    """The path of a state's rescue file."""
     return beside(state, ".rescue.jsonl")
 
 
 def read(path: Path) -> Mapping[PurchaseId, WorkflowId]:
-    """By purchase: the workflow ids kept in the rescue file at `path`; none where there is no such file."""
+    """By purchase, the workflow ids in the rescue file at `path`; empty if there is no such file."""
     try:
         return _parsed(path.read_bytes())
     except FileNotFoundError:
@@ -98,7 +98,7 @@ def _parsed(content: bytes) -> dict[PurchaseId, WorkflowId]:
             entry = json.loads(line)
             purchase, workflow = entry["purchase"], entry["workflow_id"]
         except (ValueError, KeyError, TypeError):
-            continue  # cut off by a power loss before it was acknowledged
+            continue  # truncated by a power failure before it was acknowledged
         if isinstance(purchase, str) and isinstance(workflow, str):
             kept[PurchaseId(purchase)] = WorkflowId(workflow)
     return kept

@@ -1,6 +1,7 @@
 """The whole state as JSON, for `pipeline state export` and `import`.
 
-An import is joined like any other set of purchases, so there is no order to keep and nothing to conflict.
+An import is joined like any other set of purchases, so the order of imports does not matter, and they cannot
+conflict.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,13 +18,13 @@ from pipeline.state.store import NOTHING_IMPORTED, Imported, LoggedEvent
 
 VERSION = 1
 
-# No workflow takes as long as this, in seconds.
+# Longer than any workflow takes, in seconds.
 _LONGEST = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An export: its campaign, the purchases, and what else the state knew of them."""
+    """The content of an export: the campaign, its purchases, and what else the state knew of them."""
 
     campaign: str
     records: Records
@@ -37,7 +38,7 @@ def write(
     durations: Mapping[str, float],
     recorded: Collection[PurchaseId] = (),
 ) -> dict[str, Json]:
-    """The state as JSON: purchases by key and age, what served each key, and for people the events."""
+    """The state as JSON: purchases ordered by key and age, what served each key, and, for people, the events."""
     purchases = sorted(records.purchases.values(), key=lambda purchase: (purchase.key, purchase.age))
     return {
         "version": VERSION,
@@ -54,7 +55,7 @@ def read(document: Json, name: str) -> Snapshot:
     """Read what `write` wrote; `name` is the file it came from.
 
     Raises:
-        InvalidInput: it is no export, or one of a newer version; names every purchase that is wrong.
+        InvalidInput: it is not an export, or one of a newer version; names every purchase that is invalid.
     """
     if not isinstance(document, dict) or document.get("version") != VERSION:
         raise InvalidInput(
@@ -65,7 +66,7 @@ def read(document: Json, name: str) -> Snapshot:
         raise InvalidInput(
             f"{name}: a state export has a campaign, a list of purchases, and what served each key"
         )
-    # An export from before there was this list recorded nothing that could be relied on.
+    # Older exports lack this list; none of their purchases counts as recorded.
     recorded = document.get("recorded", [])
     if not isinstance(recorded, list) or not all(isinstance(each, str) for each in recorded):
         raise InvalidInput(f"{name}: recorded: expected a list of purchases")

@@ -1,4 +1,4 @@
-"""Checks what may be opened as a state: a file of this tool, whole, with all that a run has committed."""
+"""Checks that a file may be opened as a state: written by this tool, undamaged, and with all its commits."""
 
 import contextlib
 import os
@@ -23,15 +23,15 @@ from pipeline.state.state_file import (
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
-# Far from what a run counts to, and from where SQLite's integers end: one more would be a float.
+# More runs than there can be, and well below SQLite's largest integer, beyond which adding one gives a float.
 _MOST_EPOCHS = 2**53
 
 
 def inspect(path: Path) -> None:
-    """Look at the file without opening it as a database, and leave it as it is.
+    """Check the file's header, without opening it as a database or changing it.
 
     Raises:
-        InvalidInput: it is nothing that this tool wrote, or wrote whole.
+        InvalidInput: it is not a complete file written by this tool.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | system.NON_BLOCKING | system.PRIVATE)
@@ -60,16 +60,16 @@ def inspect(path: Path) -> None:
         raise InvalidInput(
             f"{path}: written by a newer version of pipeline; update pipeline, nothing was changed"
         )
-    # While a -wal is there, the main file may be in the middle of taking it in.
+    # While there is a -wal, a checkpoint may be incomplete, so that pages are still missing from the main file.
     if not has_wal(path) and status.st_size < pages * _page_size(header):
         raise InvalidInput(f"{path}: the state file is truncated; {RESTORE}")
 
 
 def assert_wal_whole(path: Path) -> None:
-    """Make sure that all that a killed run has committed will be read. Only the holder of the lock can check that.
+    """Check that everything that a killed run has committed will be read. Only the holder of the lock can check this.
 
     Raises:
-        InvalidInput: the `-wal` was damaged, so that commits in it would be skipped.
+        InvalidInput: the `-wal` is damaged, so that SQLite would skip commits in it.
     """
     if not has_wal(path):
         return
@@ -82,7 +82,7 @@ def assert_wal_whole(path: Path) -> None:
 
             skips = wal.skips_commits(beside(path, "-wal").read_bytes(), size, page)
     except (OSError, struct.error, ValueError):
-        return  # what cannot be read is reported when it is opened
+        return  # an unreadable file is reported when it is opened
     if skips:
         raise InvalidInput(
             f"{beside(path, '-wal')}: damaged, and it holds the latest purchases; nothing was changed; restore it "
@@ -96,12 +96,12 @@ def _page_size(header: bytes) -> int:
 
 
 def copy_in_memory(path: Path) -> sqlite3.Connection:
-    """A private copy of what is committed now, up to date with the newest tables.
+    """A private copy in memory of what is committed now, migrated to the newest tables.
 
-    Neither the file nor what lies beside it is written, and a run that holds the state is not disturbed.
+    Neither the file nor those beside it are written, and a run that holds the state is not disturbed.
 
     Raises:
-        InvalidInput: it is not a whole state of this tool.
+        InvalidInput: it is not an undamaged state of this tool.
     """
     while True:
         before = _signature(path)
@@ -110,10 +110,10 @@ def copy_in_memory(path: Path) -> sqlite3.Connection:
             copy = _copy(path)
         except (sqlite3.Error, UnicodeError, InvalidInput) as error:
             if _signature(path) != before:
-                continue  # a run began or ended under our hands
+                continue  # a run began or ended meanwhile
             if isinstance(error, InvalidInput):
                 raise
-            # What this tool wrote can be read, so a statement that fails has met something else.
+            # These statements succeed on anything that this tool wrote, so a failure means damage.
             raise explained(path, error, otherwise=damaged(path, str(error))) from error
         if has_wal(path) or _signature(path) == before:
             return copy
@@ -131,18 +131,19 @@ def _copy(path: Path) -> sqlite3.Connection:
 
 
 def identity(copy: sqlite3.Connection) -> Identity:
-    """Whose state it is."""
+    """The identity in the state."""
     campaign, manifest = copy.execute("SELECT campaign, manifest FROM meta").fetchone()
     return Identity(campaign, manifest)
 
 
 def _assert_sound(path: Path, copy: sqlite3.Connection) -> None:
-    """Make sure that all in `copy` can be believed as far as the database knows, and bring it up to date.
+    """Check that `copy` is undamaged and has the right tables, and migrate it.
 
     Raises:
-        InvalidInput: it cannot.
+        InvalidInput: it is damaged, or lacks its `-wal`.
     """
-    # Not quick_check, which looks into no index: what an index hides would be neither read nor written.
+    # Not quick_check, which does not check indexes: rows that a damaged index misses would be neither read nor
+    # updated.
     (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise damaged(path, verdict)

@@ -1,4 +1,4 @@
-"""A lock on the division of a campaign on this machine: the whole of it, or shards of one split."""
+"""A lock on how a campaign is divided on this machine: run as a whole, or as shards of one split."""
 
 import errno
 import json
@@ -16,14 +16,14 @@ _LONGEST_NOTE = 4096
 
 @contextmanager
 def hold_split(state: Path, *, split: str | None, since: str, command: str) -> Iterator[None]:
-    """Keep out everybody who divides the campaign otherwise, while this lasts. `state` is that of the whole.
+    """Exclude runs that divide the campaign in another way, for the duration of the block.
 
-    `split` names how this run divides it: shards of one split run together. None is the whole of it, which runs
-    alone (its own state's lock sees to that).
+    `state` is that of the whole campaign. `split` names how this run divides it: shards of one split run together.
+    None means the whole campaign, which runs alone (the lock on its state ensures that).
 
     Raises:
-        StateLocked: a run that divides it otherwise is at work; the message says which.
-        InvalidInput, Unfinished: the lock cannot be made.
+        StateLocked: a run that divides it in another way is at work; the message says which.
+        InvalidInput, Unfinished: the lock file cannot be created, or not be locked.
     """
     path = beside(state, ".split.lock")
     descriptor = _open(path)
@@ -43,16 +43,16 @@ def _open(path: Path) -> int:
 
 
 def _enter(descriptor: int, state: Path, split: str, since: str, command: str) -> None:
-    """Hold the lock shared, with a note in it that names this split.
+    """Take the lock shared, with a note in the file that names this split.
 
-    The first run writes the note. The kernel lets go of a lock before it takes the same one otherwise, so
-    another may come in between and write a note of its own: each holder reads what is there then.
+    The first run writes the note while it holds the lock exclusively. The kernel releases a lock before it changes it
+    to shared, so another run may write its own note in between: each holder therefore reads the note again.
     """
     if _is_alone(descriptor):
         note = {"split": split, "pid": os.getpid(), "since": since, "command": command}
         os.ftruncate(descriptor, 0)
         system.write_at(descriptor, json.dumps(note).encode(), 0)
-    # A run that holds it alone is about to share it, so this does not wait long.
+    # A run that holds it exclusively is about to share it, so this does not wait long.
     system.lock(descriptor, wait=True, shared=True)
     try:
         note = json.loads(system.read_at(descriptor, _LONGEST_NOTE, 0))
@@ -69,10 +69,10 @@ def _enter(descriptor: int, state: Path, split: str, since: str, command: str) -
 
 
 def _is_alone(descriptor: int) -> bool:
-    """Take the lock exclusively, if it is free.
+    """Take the lock exclusively if it is free; return whether it was.
 
     Raises:
-        InvalidInput: there are no locks here.
+        InvalidInput: the file system has no locks.
     """
     try:
         system.lock(descriptor, wait=False)

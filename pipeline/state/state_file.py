@@ -1,10 +1,9 @@
-"""The SQLite file: what may be opened, how it comes into being, and how it is read.
+"""The SQLite file: how it is created, read, opened for writing, and closed.
 
-Three traps decide what stands here. SQLite takes an empty file for a new database, so nothing is opened
-before it was looked at. What was committed last lies in the `-wal` file, so the main file carries a flag,
-`dirty`, while that is so; a main file with the flag and without its `-wal` (a copy, a cache) has lost
-purchases and is refused. And the last connection to close folds the `-wal` into the main file, so commands
-that only read work on a copy in memory.
+Three properties of SQLite shape this module. It takes an empty file for a new database, so each file is inspected
+before it is opened. The latest commits are in the `-wal` file; while that is so, the main file has a flag, `dirty`. A
+main file with the flag but without its `-wal` (a copy, a cache) has lost purchases, and is refused. And the last
+connection to close folds the `-wal` into the main file, so commands that only read use a copy in memory.
 """
 
 import contextlib
@@ -30,20 +29,20 @@ RESTORE = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose state it is; `manifest` is relative to the state's folder."""
+    """The campaign that a state belongs to; `manifest` is relative to the state's folder."""
 
     campaign: str
     manifest: str
 
 
 def create(path: Path, identity: Identity) -> None:
-    """Make a new, empty state and put it in place whole. The caller holds the lock.
+    """Create a new, empty state atomically. The caller holds the lock.
 
     Raises:
-        InvalidInput, Unfinished: it cannot be written there; nothing is left.
+        InvalidInput, Unfinished: it cannot be written there; no state is created.
     """
     assert_nothing_left(path)
-    # Only the holder of the lock comes here, so what bears this name was left by one that was killed.
+    # Only the holder of the lock creates this file, so an existing one was left by a killed process.
     unfinished = beside(path, ".new")
     try:
         for leftover in (unfinished, beside(unfinished, "-journal"), beside(unfinished, "-wal")):
@@ -63,17 +62,17 @@ def create(path: Path, identity: Identity) -> None:
 
 
 def assert_nothing_left(path: Path) -> None:
-    """Make sure that a state that does not exist never did: its `-wal` would be taken for a new one's.
+    """Check that no `-wal` of a deleted state is left, which SQLite would apply to a new state.
 
     Raises:
-        InvalidInput: the `-wal` of a state that is gone lies there.
+        InvalidInput: there is one.
     """
     if os.path.lexists(beside(path, "-wal")):
         raise InvalidInput(f"{path}: the state file is missing, but its -wal file is here; {RESTORE}")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables up to date, in one transaction."""
+    """Migrate the tables to the newest version, in one transaction."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     connection.execute("BEGIN IMMEDIATE")
     for statement in (statement for each in file_format.MIGRATIONS[version:] for statement in each):
@@ -84,7 +83,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def empty() -> sqlite3.Connection:
-    """A state in memory that knows nothing: what reading a state that does not exist gives."""
+    """An empty state in memory, the result of reading a state that does not exist."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrate(connection)
     connection.execute("INSERT INTO meta VALUES ('', '', 0, 0)")
@@ -92,12 +91,12 @@ def empty() -> sqlite3.Connection:
 
 
 def damaged(path: Path, what: str) -> InvalidInput:
-    """The error of a file that says something that this tool has not written."""
+    """The error for a file that contains something that this tool cannot have written."""
     return InvalidInput(f"{path}: the state file is damaged ({what}); {RESTORE}")
 
 
 def explained(path: Path, error: Exception, otherwise: PipelineError | None = None) -> PipelineError:
-    """Translate an error of SQLite; `otherwise`, of one that is none of its environment's."""
+    """Translate an error of SQLite; to `otherwise` if neither its environment nor damage explains it."""
     name = getattr(error, "sqlite_errorname", "")
     what = f"{path}: {error} ({name})" if name else f"{path}: {error}"
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM")):
@@ -108,32 +107,32 @@ def explained(path: Path, error: Exception, otherwise: PipelineError | None = No
         return InvalidInput(f"{what}; {RESTORE}")
     is_not_text = not name and isinstance(
         error, sqlite3.OperationalError
-    )  # the driver's own error, of bad UTF-8
+    )  # the driver's own error for bad UTF-8
     if is_not_text or name.startswith("SQLITE_CONSTRAINT"):
         return damaged(path, str(error))
     return otherwise or PipelineError(what)
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """A connection by SQLite's URI parameter `mode`, which never makes a file of itself."""
+    """A connection with SQLite's URI parameter `mode`; never creates the file."""
     uri = f"file:{quote(os.fsencode(path))}?{mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
-    # A function named in the schema of a file from elsewhere is not run.
+    # Functions named in the schema of a foreign file are not run.
     connection.execute("PRAGMA trusted_schema=OFF")
     return connection
 
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that leaves no trace, neither by opening the file nor by closing it."""
-    # Without a -wal the main file is all there is, and `immutable` keeps SQLite from making one.
+    """A read-only connection that changes no file, neither when it is opened nor when it is closed."""
+    # Without a -wal, the main file is complete, and `immutable` prevents SQLite from creating one.
     with contextlib.closing(connect(path, "mode=ro" if has_wal(path) else "immutable=1")) as connection:
         yield connection
 
 
 def has_wal(path: Path) -> bool:
-    """Whether commits may lie in a `-wal` beside the main file."""
-    # An empty one holds nothing; while a run has unfolded commits it never is.
+    """Whether there may be commits in a `-wal` beside the main file."""
+    # An empty `-wal` has no commits; while a run has commits that are not folded, it is never empty.
     with contextlib.suppress(FileNotFoundError):
         return beside(path, "-wal").stat().st_size > 0
     return False
@@ -143,7 +142,7 @@ class WritableFile:
     """The state file, open for writing by the one run that holds its lock."""
 
     def __init__(self, path: Path, manifest: str) -> None:
-        """Open a file that `copy_in_memory` has found sound, and flag it as one that needs its `-wal`.
+        """Open a file that `copy_in_memory` has checked, and set the flag that it needs its `-wal`.
 
         Raises:
             InvalidInput, Unfinished: it cannot be written.
@@ -157,24 +156,24 @@ class WritableFile:
             raise explained(path, error) from error
         try:
             self._begin(manifest)
-            # The number of an open file is not reused, so these show whether the file was replaced.
+            # The inode of an open file is not reused, so these show whether the file was replaced.
             self._inodes = self._look()
         except BaseException as error:
-            # Also after a Ctrl-C: the flag may be on.
+            # Also after a Ctrl-C: the flag may be set.
             self._close_without_folding()
             if isinstance(error, sqlite3.Error):
                 raise explained(path, error) from error
             raise
 
     def _begin(self, manifest: str) -> None:
-        # NORMAL would lose acknowledged commits when the power fails.
+        # NORMAL could lose acknowledged commits in a power failure.
         self.connection.execute("PRAGMA synchronous=FULL")
         self.connection.execute("PRAGMA journal_mode=WAL")
         migrate(self.connection)
         with self.connection:
             self.connection.execute("UPDATE meta SET epoch = epoch + 1, dirty = 1, manifest = ?", (manifest,))
         (self.epoch,) = self.connection.execute("SELECT epoch FROM meta").fetchone()
-        # FULL, not TRUNCATE: the -wal stays longer than nothing, so that an empty one is known as foreign.
+        # FULL, not TRUNCATE: the -wal is then never empty, so an empty one is known not to be ours.
         self.connection.execute("PRAGMA wal_checkpoint(FULL)")
 
     def _keep_backup_before_migration(self) -> None:
@@ -189,10 +188,10 @@ class WritableFile:
                 source.backup(copy)
 
     def assert_in_place(self) -> None:
-        """Make sure that what we write to is still what the path names.
+        """Check that the path still names the file that this run writes to.
 
         Raises:
-            InvalidInput: the file or its `-wal` was deleted or replaced under the run.
+            InvalidInput: the file or its `-wal` was deleted or replaced during the run.
         """
         if self._look() != self._inodes:
             raise InvalidInput(
@@ -208,7 +207,7 @@ class WritableFile:
         return tuple((status.st_dev, status.st_ino) for status in looked)
 
     def close(self) -> None:
-        """Fold everything into the main file, and take its flag off; where that fails, the `-wal` stays."""
+        """Clear the flag and fold everything into the main file; if that fails, the `-wal` stays."""
         try:
             self.connection.rollback()
             if self._look() == self._inodes and self._take_flag_off():
@@ -217,17 +216,17 @@ class WritableFile:
                 self.connection.close()
                 return
         except sqlite3.Error:
-            pass  # a full disk: all that is committed lies in the -wal, and the next run continues from there
+            pass  # a full disk: everything committed is in the -wal, and the next run continues from there
         self._close_without_folding()
 
     def _take_flag_off(self) -> bool:
-        """Whether the flag is off; another run that took the state over keeps its own."""
+        """Clear the flag, unless another run has taken over the state; return whether it is cleared."""
         update = "UPDATE meta SET dirty = 0 WHERE epoch = ? RETURNING epoch"
         return self.connection.execute(update, (self.epoch,)).fetchall() != []
 
     def _close_without_folding(self) -> None:
-        # The last connection that can write would fold the -wal in and delete it, and the flag would then
-        # report a loss that never was. So it must not be the last one.
+        # If the connection that can write is the last to close, it folds the -wal in and deletes it, and the flag
+        # would then report a loss that never happened. So a read-only connection is closed last.
         with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(self.path, "mode=ro")) as last:
             last.execute("SELECT epoch FROM meta").fetchone()
             self.connection.close()

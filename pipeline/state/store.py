@@ -1,4 +1,4 @@
-"""The port to where purchases are kept. Only one run at a time writes; see `pipeline.state.lock`."""
+"""The port to the storage of purchases. Only one run at a time writes; see `pipeline.state.lock`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from pipeline.state.transitions import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One step of one purchase's life, as it goes to disk.
+    """One change of one purchase, as it is committed.
 
-    `before` is None for an intent. `event` is None for an intent too, and for what the join brought.
-    `at` is UTC, ISO 8601. `detail` is kept in the event's row for people (a raw answer, say).
+    `before` is None for an intent. `event` is None for an intent, and for a change by a join. `at` is UTC, ISO 8601.
+    `detail` is stored with the event for people (a raw response, for example).
     """
 
     before: Purchase | None
@@ -36,7 +36,7 @@ class Caps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """Use of the caps: creates and credits of this run, void ones aside, and the credits of all runs."""
+    """What counts against the caps: creates (except void ones) and credits of this run, and credits of all runs."""
 
     creates: int = 0
     credits: int = 0
@@ -67,10 +67,10 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedFile:
-    """Where a purchase's file lies on this machine; never joined, never published.
+    """Where a purchase's file is on this machine; never joined, never published.
 
     `path` is relative to the output folder. `slot` says which of the purchase's files it is: `result/0` or
-    `steps/2/0`. `mtime_ns` and `bytes` show that a file is untouched, without hashing it again.
+    `steps/2/0`. `mtime_ns` and `bytes` show that a file is unchanged, without hashing it again.
     """
 
     path: str
@@ -83,9 +83,9 @@ class PlacedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """A create that is to be sent: `purchase` as `submitting`, noted at `at` (UTC, ISO 8601).
+    """A create that is to be sent: `purchase` as `submitting`, recorded at `at` (UTC, ISO 8601).
 
-    `supersedes` are purchases whose place it takes: they get the flag `again` with it, or not at all.
+    `supersedes` are the purchases that it replaces: they get the flag `again` in the same transaction.
     """
 
     purchase: Purchase
@@ -95,10 +95,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """The changes of one turn of the coordinator, made durable as one.
+    """The changes of one turn of the coordinator, committed together.
 
-    `changes` are steps of purchases that the state holds. `files` lie in the output folder now; at the paths
-    `removed` nothing lies any more. `durations` are pairs of a template's id and the seconds that one of its
+    `changes` are of purchases that the state already has. `files` are now in the output folder; at the paths
+    `removed`, there is no file any more. `durations` are pairs of a template's id and the seconds that one of its
     workflows took from create to success.
     """
 
@@ -111,10 +111,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownResults:
-    """The results manifest that was written from a state last; both are hashes, or empty.
+    """The results manifest last written from a state; both fields are hashes, or empty.
 
-    The state has all that the results `joined` say. They were written from the state and from what has the hash
-    `inputs`: a change of a purchase, or of what serves a job, forgets the latter.
+    The results with the hash `joined` are in the state completely. `inputs` is the hash of everything that they were
+    written from; a change of a purchase, or of what serves a job, clears it.
     """
 
     joined: str = ""
@@ -135,10 +135,10 @@ class LoggedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """The content of a state at one moment. `revisions` says how often each purchase had been written.
+    """The content of a state at one moment. `revisions` counts how often each purchase had been written.
 
-    `runs` names the run that recorded the intent of each, empty where another machine did. A run's name begins with
-    the time of its start.
+    `runs` names the run that recorded each purchase's intent, empty if another machine did. A run's name begins with
+    its start time.
     """
 
     records: Records = Records()
@@ -148,10 +148,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """The part of an export beside the purchases. Results, which anyone can write, have none of it.
+    """What an export has besides the purchases. Results, which anyone can write, have none of this.
 
-    `recorded` are purchases whose intent the state that was exported recorded: they count as recorded by this one.
-    `events` are their history, `durations` the mean seconds of a template's workflows.
+    `recorded` are purchases whose intent the exported state recorded: they count as recorded by this one. `events` is
+    the purchases' history, `durations` the mean seconds of each template's workflows.
     """
 
     recorded: Collection[PurchaseId] = frozenset()
@@ -167,51 +167,51 @@ class Store(Protocol):
 
     @property
     def campaign(self) -> str:
-        """The name of the campaign whose state it is."""
+        """The name of the campaign that the state belongs to."""
         ...
 
     @property
     def run(self) -> str:
-        """The name of the run that it is open for."""
+        """The name of the run that opened it."""
         ...
 
     def records(self) -> Records:
-        """Everything that is known, as it is on disk."""
+        """All records, as they are on disk."""
         ...
 
     def look(self, before: Sighting) -> Sighting:
-        """All purchases, with the run of each; one that has not changed since `before` is the same object."""
+        """All purchases, with the run of each; those unchanged since `before` are the same objects."""
         ...
 
     def recover(self, at: str) -> Sequence[Change]:
-        """Take over what a dead run left, once at the start: ids it rescued, then `submitting` to `attention`.
+        """Take over what a dead run left, once at the start: rescued ids, then `submitting` to `attention`.
 
         Returns what changed.
         """
         ...
 
     def commit_turn(self, turn: Turn, caps: Caps) -> Sequence[Change]:
-        """Make all of `turn` durable in one transaction: on disk when this returns, and nothing of it if it raises.
+        """Commit `turn` in one transaction: everything is on disk when this returns, and nothing if it raises.
 
-        Changes are written first, each only if the purchase is still as its `before` says. On top of them the
-        intents are, one after another, up to the first that would exceed a cap: that one and those after it are
-        left out. Credits are reserved with the intent, so no number of workers overshoots a cap; what a change
-        of this turn gave back (a create that bought nothing) is free for its intents.
+        Changes are written first, each only if the purchase still equals its `before`. Then the intents are written
+        in order, up to the first that would exceed a cap: that one and all after it are left out. Credits are
+        reserved with the intent, so no number of workers can exceed a cap; credits that a change of this turn
+        released (a create that bought nothing) are available to its intents.
 
-        Returns what was written for the intents, in their order: for each a change whose `before` is None, then
-        the flags of what it supersedes. An intent that is not among them must not be sent.
+        Returns the changes written for the intents, in order: for each, a change whose `before` is None, then the
+        flags of the purchases that it supersedes. An intent that is not among them must not be sent.
 
         Raises:
             InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile; or an intent
                 has no price under a cap on credits.
             StateLocked: the lease on it ran out.
             Unfinished: it cannot be written (a full disk, an unreachable server).
-            PipelineError: a purchase is not any more as a change found it.
+            PipelineError: a purchase no longer equals the `before` of its change.
         """
         ...
 
     def rescue(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
-        """Keep a paid workflow's id where `commit` failed, durably, until the next `recover`.
+        """Store a paid workflow's id durably after `commit` failed, until the next `recover`.
 
         Raises:
             Unfinished, InvalidInput: not even that could be written.
@@ -219,10 +219,10 @@ class Store(Protocol):
         ...
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """Make changes durable in one transaction, each only if the purchase is still as `before` says.
+        """Commit changes in one transaction, each only if the purchase still equals its `before`.
 
         Raises:
-            Unfinished: it cannot be written (a full disk); nothing of it was.
+            Unfinished: it cannot be written (a full disk); nothing was.
             InvalidInput: as `commit_turn`.
         """
         ...
@@ -230,24 +230,24 @@ class Store(Protocol):
     def absorb(
         self, records: Records, decisions: Decisions, at: str, imported: Imported = NOTHING_IMPORTED
     ) -> Records:
-        """Join `records` into the state (`pipeline.purchases.join`) and return what it holds then.
+        """Join `records` into the state (`pipeline.purchases.join`), and return the joined records.
 
-        Of what is `imported`, a history is taken where only joins are known here, and a duration where none is.
+        From `imported`, a purchase's history is taken if only joins are known here, and a duration if none is.
         """
         ...
 
     def recorded(self) -> frozenset[PurchaseId]:
-        """The purchases whose intent this state recorded itself, or got by an import."""
+        """The purchases whose intent this state recorded itself, or imported."""
         ...
 
     def save_assignment(
         self, served: Mapping[JobKey, PurchaseId], results: KnownResults | None = None
     ) -> None:
-        """Remember which purchase serves each key now, and the `results` that were written of all this."""
+        """Store which purchase serves each key now, and the `results` that were written from this."""
         ...
 
     def known_results(self) -> KnownResults:
-        """The results manifest that was written last."""
+        """The results manifest last written."""
         ...
 
     def spent(self) -> Spent:
@@ -255,15 +255,15 @@ class Store(Protocol):
         ...
 
     def files(self) -> Sequence[PlacedFile]:
-        """Where files lie on this machine, as far as this state knows."""
+        """The index of files on this machine."""
         ...
 
     def index_files(self, placed: Iterable[PlacedFile], removed: Iterable[str] = ()) -> None:
-        """Remember where files lie now, and forget the paths `removed`."""
+        """Add files to the index, and remove the paths `removed`."""
         ...
 
     def durations(self) -> Mapping[str, float]:
-        """The mean seconds from create to success by template id, as far as known."""
+        """By template id, the mean seconds from create to success, if known."""
         ...
 
     def events(self, purchase_id: PurchaseId) -> Sequence[LoggedEvent]:
@@ -271,13 +271,13 @@ class Store(Protocol):
         ...
 
     def export(self, records: Records | None = None) -> Mapping[str, Json]:
-        """The whole state as JSON, for `pipeline state export`; `records` stand in for what is on disk."""
+        """The whole state as JSON, for `pipeline state export`; `records` are joined with what is on disk."""
         ...
 
     def is_held(self) -> bool:
         """Whether this run still holds the state, without a query; safe in any thread.
 
-        Where it does not, nothing may be sent any more, and no `commit` will succeed.
+        If it does not, nothing more may be sent, and no `commit` will succeed.
         """
         ...
 

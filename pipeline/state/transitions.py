@@ -39,7 +39,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class NothingBought:
-    """The create provably never arrived whole, or the account was refused."""
+    """The create provably never arrived in full, or the account was refused."""
 
     error: str
 
@@ -95,7 +95,7 @@ class Vanished:
 
 @dataclass(frozen=True, slots=True)
 class Disowned:
-    """The workflow that the vendor named belongs to another purchase, so its own is unknown."""
+    """The workflow that the vendor named belongs to another purchase, so this purchase's own is unknown."""
 
     error: str
 
@@ -117,7 +117,7 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """A person gave it up as lost; `again`: the job is to be bought again."""
+    """A person gave the purchase up as lost; `again`: the job is to be bought again."""
 
     error: str
     again: bool = False
@@ -125,17 +125,17 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """A new purchase is to take its place."""
+    """A new purchase replaces this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """The vendor is asked to delete it."""
+    """The vendor is asked to delete the workflow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The vendor has deleted it, or no longer knows it."""
+    """The vendor has deleted the workflow, or no longer knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +176,14 @@ REJECTED: Phase = (Status.FAILED, Reason.REJECTED)
 FAILED_AT_VENDOR: Phase = (Status.FAILED, Reason.VENDOR)
 LOST: Phase = (Status.FAILED, Reason.LOST)
 
-# From where, by what, to where. What each event writes besides is in `_written`.
+# From phase and event to the next phase. What else each event writes is in `_written`.
 TRANSITIONS: Mapping[tuple[Phase, type[Event]], Phase] = {
     (SUBMITTING, Accepted): SUBMITTED,
     (SUBMITTING, NothingBought): VOID,
     (SUBMITTING, Rejected): REJECTED,
     (SUBMITTING, Unresolved): ATTENTION,
     (ATTENTION, Identified): SUBMITTED,
-    # A person saw that the vendor has none.
+    # A person found that the vendor has no such workflow.
     (ATTENTION, NothingBought): VOID,
     (ATTENTION, GivenUp): LOST,
     (SUBMITTED, Reported): SUBMITTED,
@@ -191,9 +191,9 @@ TRANSITIONS: Mapping[tuple[Phase, type[Event]], Phase] = {
     (SUBMITTED, VendorFailed): FAILED_AT_VENDOR,
     (SUBMITTED, Vanished): LOST,
     (SUBMITTED, GivenUp): LOST,
-    # A join with an older copy brings the false workflow back; then the next poll finds it out again.
+    # A join with an older copy brings the wrong workflow back; the next poll then detects it again.
     (SUBMITTED, Disowned): ATTENTION,
-    # The vendor may answer late: what it said to have failed, or what was given up, can still turn up.
+    # The vendor may be late: a workflow that it reported as failed, or that was given up, can still succeed.
     (FAILED_AT_VENDOR, Finished): SUCCEEDED,
     (LOST, Identified): SUBMITTED,
     (SUCCEEDED, Fetched): DONE,
@@ -202,37 +202,37 @@ TRANSITIONS: Mapping[tuple[Phase, type[Event]], Phase] = {
 # Every phase that a purchase can be in.
 PHASES = frozenset({SUBMITTING, *TRANSITIONS.values()})
 
-# These leave the status as it is, and are allowed wherever something may have been bought.
+# These leave the status unchanged, and are allowed wherever something may have been bought.
 FLAGS: tuple[type[Event], ...] = (Superseded, Deleted, Removed, Reworded)
 
 
-# Scripts read the names of events, in `--events` and in the state; these are called otherwise in the code.
+# Scripts read the names of events, in `--events` and in the state, so they must not change; the code has other names.
 _RECORDED_NAMES: Mapping[type[Event], str] = {Unresolved: "OutcomeLost", Superseded: "MarkedAgain"}
 
 
 def event_name(event: Event) -> str:
-    """The name of an event as records and scripts know it."""
+    """The name of an event in records and scripts."""
     return _RECORDED_NAMES.get(type(event), type(event).__name__)
 
 
-# What is said of a create whose run, here or elsewhere, has not recorded the vendor's answer.
+# The error of a create whose run, here or elsewhere, has not recorded the vendor's response.
 RUN_ENDED = "the run ended before the vendor's answer was known"
 
 
 class IllegalTransition(AssertionError):
-    """An event that cannot happen where the purchase is: a bug, caught before anything is written."""
+    """An event that is not allowed in the purchase's phase: a bug, caught before anything is written."""
 
 
 def phase(purchase: Purchase) -> Phase:
-    """Where in its life the purchase is."""
+    """The phase of a purchase: its status and reason."""
     return (purchase.status, purchase.reason)
 
 
 def advance(purchase: Purchase, event: Event) -> Purchase:
-    """The purchase after `event`. The vendor's texts in it are cut, or left out, to fit into every record.
+    """The purchase after `event`. Texts from the vendor are cut, or left out, to fit into every record.
 
     Raises:
-        IllegalTransition: the table has no such step.
+        IllegalTransition: the table has no such transition.
     """
     here = phase(purchase)
     there = here if isinstance(event, FLAGS) and here != VOID else TRANSITIONS.get((here, type(event)))
@@ -281,7 +281,7 @@ def _flagged(purchase: Purchase, flag: Superseded | Deleted | Removed | Reworded
 def _answered(
     purchase: Purchase, credits_charged: int | None, created_at: str | None, updated_at: str | None
 ) -> Purchase:
-    """Merge an answer: what the vendor says wins; what it leaves out, or what cannot be kept, stays."""
+    """Merge a response: the vendor's values win; a value that is missing or cannot be recorded leaves the old one."""
     is_known = credits_charged is not None and 0 <= credits_charged <= record_limits.LARGEST_CREDITS
     return replace(
         purchase,
@@ -292,7 +292,7 @@ def _answered(
 
 
 def _date(text: str | None) -> str | None:
-    """A date as the vendor wrote it; None where it is too long to be one."""
+    """A date as the vendor wrote it; None if it is too long to be one."""
     return text if text is not None and record_limits.is_name(text, record_limits.LONGEST_DATE) else None
 
 
@@ -321,7 +321,7 @@ def _fitted_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 def recovery(purchase: Purchase, rescued: WorkflowId | None = None) -> Event | None:
-    """The event by which a new run takes over a purchase of a dead one, None where there is none.
+    """The event by which a new run takes over a purchase of a dead run; None if nothing has to change.
 
     `rescued` is the workflow id that the dead run could not store in the state.
     """
@@ -336,13 +336,13 @@ def recovery(purchase: Purchase, rescued: WorkflowId | None = None) -> Event | N
 
 
 def recover(purchase: Purchase) -> Purchase:
-    """A purchase of a dead run, or of another machine, as this run sees it: `submitting` becomes `attention`."""
+    """A purchase of a dead run, or of another machine, as this run treats it: `submitting` becomes `attention`."""
     event = recovery(purchase)
     return purchase if event is None else advance(purchase, event)
 
 
 def absorb(mine: Records, theirs: Records, decisions: Decisions = UNDECIDED) -> Records:
-    """Join both. A `submitting` that only the other side knows becomes `attention`: no run here waits for it."""
+    """Join both. A `submitting` that only `theirs` has becomes `attention`: no run here waits for its outcome."""
     joined = join(mine, theirs, decisions)
     ours = {each.id: each for each in mine.purchases.values() if each.status is Status.SUBMITTING}
     known = {
@@ -353,7 +353,7 @@ def absorb(mine: Records, theirs: Records, decisions: Decisions = UNDECIDED) -> 
 
 
 def _under_way(mine: Purchase, joined: Purchase) -> Purchase:
-    """A run's own create that is not answered. That others have read of it, and know no answer, says nothing."""
+    """Keep a run's own unanswered create `submitting`: that others see it as `attention` is no outcome."""
     if joined.status is not Status.ATTENTION:
         return joined
     return replace(mine, again=joined.again, deleted=joined.deleted)

@@ -1,12 +1,12 @@
-"""Looks into a `-wal` file for commits that SQLite would skip in silence.
+"""Checks a `-wal` file for commits that SQLite would skip silently.
 
-SQLite reads frames up to the first one that does not match its checksum and regards that as the end of the file:
-a commit in whose middle the power was cut. A damaged byte further up has the same effect, and everything that was
-acknowledged after it is lost without an error. A later commit that another frame continues distinguishes the two:
-a run continues from a commit only when that commit, and all before it, is on disk.
+SQLite reads frames up to the first one that does not match its checksum, and regards that as the end of the file: a
+commit interrupted by a power failure. A damaged byte further up has the same effect, and everything that was
+acknowledged after it is lost without an error. What distinguishes the two is a later commit that is followed by
+another frame: a run continues after a commit only when that commit, and everything before it, is on disk.
 
-Once everything is in the main file, the `-wal` is written again from its beginning, with another salt. Such commits
-may then stand behind one that was cut off, but nothing is missing: the main file has their pages.
+Once everything is in the main file, the `-wal` is rewritten from its beginning, with another salt. Old commits may
+then follow an interrupted one, but nothing is missing: the main file has their pages.
 
 The format is SQLite's own (https://sqlite.org/walformat.html), which its compatibility promise covers.
 """
@@ -26,7 +26,7 @@ _Checksum = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """A frame as it lies in the file; the checksum covers `head` and `content` and all before them."""
+    """A frame in the file; the checksum covers `head`, `content`, and everything before them."""
 
     page: int
     is_commit: bool
@@ -36,14 +36,14 @@ class _Frame:
     content: bytes
 
     def continues(self, checksum: _Checksum, order: str) -> bool:
-        """Whether it was written behind the frame of that checksum, and is whole."""
+        """Whether this frame is complete, and was written directly after the frame with that checksum."""
         return _continued(checksum, self.head + self.content, order) == self.checksum
 
 
 def skips_commits(content: bytes, page_size: int, page_of_main: Callable[[int], bytes]) -> bool:
-    """Whether acknowledged commits stand behind the frame at which SQLite would stop reading this `-wal`.
+    """Whether there are acknowledged commits after the frame at which SQLite would stop reading this `-wal`.
 
-    `page_of_main` gives the page of a number, counted from 1, as the main file has it.
+    `page_of_main` returns a page of the main file by its number, counted from 1.
     """
     if len(content) < _HEADER.size:
         return False
@@ -93,7 +93,7 @@ def _has_continued_commit(frames: Sequence[_Frame], order: str) -> bool:
 
 
 def _are_missed(frames: Sequence[_Frame], order: str, page_of_main: Callable[[int], bytes]) -> bool:
-    """Whether the newest form of a page is in whole frames of these, and not in the main file."""
+    """Whether the main file lacks the newest version of a page that is in a complete frame."""
     newest: dict[int, bytes | None] = {}
     for before, frame in itertools.pairwise(frames):
         newest[frame.page] = frame.content if frame.continues(before.checksum, order) else None
@@ -101,7 +101,7 @@ def _are_missed(frames: Sequence[_Frame], order: str, page_of_main: Callable[[in
 
 
 def _continued(checksum: _Checksum, content: bytes, order: str) -> _Checksum:
-    """The checksum of what went before, carried on over `content`."""
+    """The checksum continued over `content`."""
     one, other = checksum
     words = iter(struct.unpack(f"{order}{len(content) // 4}I", content))
     for first, second in zip(words, words, strict=True):

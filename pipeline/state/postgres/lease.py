@@ -1,8 +1,8 @@
-"""One run at a time: a lease, which is a row that says who holds a campaign's state and until when.
+"""Allows one run at a time: a lease, a row that says who holds a campaign's state and until when.
 
-It is no lock of a session: behind a pooler those are lost, or kept for ever. It ends by itself, by the server's
-clock. The holder counts from before it asked, on a clock of its own, so it never believes to hold it for longer
-than the server does. Each holder has an epoch, which every transaction that writes checks in itself.
+Session locks would not do: behind a pooler they are lost, or kept for ever. A lease expires by itself, by the
+server's clock. The holder measures from before its request, on its own clock, so it never believes that it holds the
+lease for longer than the server does. Each holder has an epoch, which every transaction that writes checks.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from pipeline import system
 from pipeline.errors import StateLocked, printable
 from pipeline.state.postgres.server import Connection, Server, durable, pause_before
 
-# So many machines keep where files lie on them: those that were here last.
+# The file index is kept for this many machines, those seen last.
 _MACHINES_KEPT = 8
 
 _TIMES = """to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
@@ -26,7 +26,7 @@ _HOLDER = (
     f"SELECT holder, process, host, {_TIMES.format('since')}, {_TIMES.format('until')}, command, "  # noqa: S608
     "until > clock_timestamp() AND claim <> %s, manifest, epoch FROM pipeline.leases WHERE campaign = %s"
 )
-# The condition is looked at again after the row was waited for, with the time of then.
+# After waiting for the row, the server evaluates the condition again, with the time at that moment.
 _ACQUIRE = """
     INSERT INTO pipeline.leases AS held
         (campaign, manifest, epoch, turn, claim, holder, command, host, process, since, until)
@@ -39,7 +39,7 @@ _ACQUIRE = """
     WHERE held.until <= clock_timestamp() OR held.claim = excluded.claim
     RETURNING epoch
 """
-# Those of one campaign are taken one after the other, so that none is taken while another looks.
+# Serializes the claims on one campaign, so that no lease is taken while another claim checks the division.
 _ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _OTHERWISE_DIVIDED = """
     SELECT campaign FROM pipeline.leases
@@ -70,10 +70,10 @@ _FORGET_MACHINES = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A run as it describes itself when it takes a state: `machine` is where its files lie.
+    """A run's claim on a state; `machine` is where its files are.
 
-    `token` is unique, so that a claim whose answer was lost can be made again. `split` names how it divides
-    the campaign.
+    `token` is unique, so that a claim can be repeated if its response was lost. `split` names how the run divides the
+    campaign.
     """
 
     campaign: str
@@ -85,13 +85,13 @@ class Claim:
 
     @property
     def written(self) -> str:
-        """As it stands in the row, where what follows the first blank is the split."""
+        """The value in the row; what follows the first space is the split."""
         return f"{self.token} {self.split}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """The last holder of a state; `description` is for people; `is_other`: it holds it now and is not this run."""
+    """The last holder of a state; `description` is for people; `is_other`: it still holds it, and is not this run."""
 
     description: str
     process: int
@@ -102,15 +102,15 @@ class Holder:
 
 
 def clock() -> float:
-    """Seconds that never jump, and that go on while the machine sleeps."""
+    """Monotonic seconds, which also advance while the machine sleeps."""
     return system.clock()
 
 
 @dataclass(kw_only=True, eq=False)
 class Lease:
-    """The lease on one campaign's state, held by this process; it is renewed until it is released or lost.
+    """The lease of this process on one campaign's state; it is renewed until it is released or lost.
 
-    Once lost it is never held again: what another run did meanwhile is not known here.
+    Once lost, it is never held again: another run may have written meanwhile.
     """
 
     server: Server
@@ -123,7 +123,7 @@ class Lease:
 
     @property
     def seconds(self) -> float:
-        """The length of the lease, from when it was asked for."""
+        """The length of the lease, from the moment of the request."""
         return self.server.patience.lease
 
     def is_held(self) -> bool:
@@ -133,18 +133,18 @@ class Lease:
         return not self._is_lost
 
     def assert_held(self) -> None:
-        """Make sure that it is held.
+        """Check that it is held.
 
         Raises:
-            StateLocked: it is not; says who holds it now.
+            StateLocked: it is not; the message says who holds it now.
         """
         if not self.is_held():
             raise self.lost()
 
     def lost(self) -> StateLocked:
-        """The error of a run that has lost it; from then on it has."""
+        """Mark the lease as lost, and return the error to raise."""
         self._is_lost = True
-        # Asked once: a server that is unreachable lets us wait, and many writes may follow.
+        # Looked up once: an unreachable server means a wait, and many writes may follow.
         self._loss_message = self._loss_message or self._loss()
         return StateLocked(self._loss_message)
 
@@ -153,7 +153,7 @@ class Lease:
         try:
             with self.server.connect() as connection:
                 holder = holder_of(connection, self.campaign)
-        except Exception:  # noqa: BLE001 - who holds it is for the message only
+        except Exception:  # noqa: BLE001 - the holder is only for the message
             holder = None
         if holder is not None and holder.epoch != self.epoch:
             message += f"; since then it was taken by {holder.description}"
@@ -163,18 +163,18 @@ class Lease:
         )
 
     def renew(self, connection: Connection) -> bool:
-        """Ask for another while; False where it is lost."""
+        """Extend the lease; False if it is lost."""
         asked_at = clock()
         values = (self.seconds, self.campaign, self.epoch)
         if connection.execute(_RENEW, values).fetchone() is None:
             self._is_lost = True
             return False
-        # From before it was asked: however long the answer took, the server counts from later on.
+        # Measured from before the request: however long the response took, the server's time started later.
         self.held_until = asked_at + self.seconds
         return True
 
     def start_renewing(self) -> None:
-        """Have a thread renew it, four times in its length."""
+        """Start a thread that renews it every quarter of its length."""
         threading.Thread(target=self._keep, name="lease", daemon=True).start()
 
     def _keep(self) -> None:
@@ -184,13 +184,13 @@ class Lease:
                 with contextlib.closing(self.server.connect()) as connection:
                     if not self.renew(connection):
                         return
-            except Exception:  # noqa: BLE001 - whatever it was: it is tried again as long as the lease lasts
+            except Exception:  # noqa: BLE001 - any failure is retried as long as the lease lasts
                 pause, failures = pause_before(failures), failures + 1
             else:
                 pause, failures = self.seconds / 4, 0
 
     def release(self) -> None:
-        """Let others in, as far as the server can be reached; else it ends by itself."""
+        """Release the lease if the server can be reached; otherwise it expires."""
         self._released.set()
         if not self.is_held():
             return
@@ -200,17 +200,17 @@ class Lease:
 
 
 def manifest_of(connection: Connection, campaign: str) -> str | None:
-    """The manifest that the campaign had last, None where the database does not know the campaign."""
+    """The campaign's last manifest; None if the database does not know the campaign."""
     holder = holder_of(connection, campaign)
     return None if holder is None else holder.manifest
 
 
 def acquire(server: Server, connection: Connection, claim: Claim) -> Lease:
-    """Take the lease of a campaign, at once or not at all.
+    """Take the lease on a campaign, without waiting for another holder.
 
     Raises:
-        StateLocked: another run holds it; says who, since when and until when.
-        ConnectionLost: whether it was taken is not known; the same claim may be made again.
+        StateLocked: another run holds it; the message says who, since when and until when.
+        ConnectionLost: it is unknown whether it was taken; the same claim may be repeated.
     """
     asked_at = clock()
     holder = holder_of(connection, claim.campaign, claim.written)
@@ -233,10 +233,10 @@ def acquire(server: Server, connection: Connection, claim: Claim) -> Lease:
 
 
 def _assert_divided_alike(server: Server, connection: Connection, claim: Claim) -> None:
-    """Keep out who divides a campaign otherwise than those that are at work on it: then two might buy the same.
+    """Check that the runs at work divide the campaign in the same way: otherwise two could buy the same thing.
 
     Raises:
-        StateLocked: another part is at work; says who.
+        StateLocked: one does not; the message says which.
     """
     whole, _, part = claim.campaign.partition("/")
     connection.execute(_ONE_BY_ONE, (whole,))
@@ -255,8 +255,8 @@ def _assert_divided_alike(server: Server, connection: Connection, claim: Claim) 
 
 @contextlib.contextmanager
 def _transaction(connection: Connection, server: Server) -> Iterator[None]:
-    """A transaction that waits for the row of a dead holder only as long as the server keeps its transaction."""
-    # Durable: were the claim lost in a crash of the server, another run would get the same epoch.
+    """A durable transaction that waits for a dead holder's row only until the server ends that transaction."""
+    # Durable: if a server crash lost the claim, another run would get the same epoch.
     with durable(connection):
         milliseconds = str(round(server.patience.lock * 1000))
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (milliseconds,))
@@ -264,7 +264,7 @@ def _transaction(connection: Connection, server: Server) -> Iterator[None]:
 
 
 def holder_of(connection: Connection, campaign: str, claim: str = "") -> Holder | None:
-    """The last holder of the state of a campaign, seen from that claim, as written; None where it was never held."""
+    """The last holder of a campaign's state, or None; `claim` is this run's own, as written, for `is_other`."""
     found: tuple[Any, ...] | None = connection.execute(_HOLDER, (claim, campaign)).fetchone()
     if found is None:
         return None

@@ -1,6 +1,6 @@
-"""Answers that came too late: the id of a workflow that is paid for, from a run that may not write any more.
+"""Stores late responses to creates: the id of a paid workflow, from a run that may no longer write to the state.
 
-The table only grows and asks for no lease, so no id is lost; the next holder of the lease takes it up.
+The table is append-only and needs no lease, so no id is lost; the next holder of the lease takes it over.
 """
 
 import secrets
@@ -21,10 +21,10 @@ from pipeline.state.postgres.server import ConnectionLost, Server, durable, paus
 from pipeline.state.postgres.transactions import PostgresDatabase
 from pipeline.state.rescue import Rescue
 
-# Seconds for which the server is tried before an id is given up, which is reported then.
+# Seconds to retry the server before the id goes to the file, or the failure is reported.
 _PATIENCE = 30.0
 
-# Its own id lets an answer that was lost be asked for again.
+# The row's own id makes the insert idempotent, so it can be repeated if the response is lost.
 _APPEND = """
     INSERT INTO pipeline.receipts (id, campaign, kind, purchase, workflows) VALUES (%s, %s, 'create', %s, %s)
     ON CONFLICT (id) DO NOTHING
@@ -39,9 +39,9 @@ _TAKE = "INSERT INTO pipeline.receipts_taken (id) VALUES (?)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipts:
-    """The receipts of one campaign; `database` is that of the run that holds the lease, or held it.
+    """The receipts of one campaign; `database` belongs to the run that holds, or held, the lease.
 
-    `file` is the last resort, on this machine, where the server is unreachable too; None where there is none.
+    `file` is the last resort, on this machine, if the server is unreachable; None if there is none.
     """
 
     server: Server
@@ -51,7 +51,7 @@ class Receipts:
     _seen: dict[str, PurchaseId] = field(default_factory=dict, init=False)
 
     def append(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
-        """Keep the id of a purchase's workflow, durably, even if the lease was lost.
+        """Store the id of a purchase's workflow durably, even if the lease was lost.
 
         Raises:
             Unfinished, InvalidInput: not even this could be written.
@@ -88,7 +88,7 @@ class Receipts:
                 raise self.server.lost_or(error, connection) from error
 
     def held(self) -> Mapping[PurchaseId, WorkflowId]:
-        """By purchase: the ids that no run has taken up; of several the last."""
+        """By purchase, the workflow ids that no run has taken over; the last one if there are several."""
         with self.database.reading() as transaction:
             rows = transaction.rows(_HELD, self.campaign)
         self._seen.update((receipt, PurchaseId(purchase_id)) for receipt, purchase_id, _ in rows)
@@ -96,7 +96,7 @@ class Receipts:
         return {**(rescue.read(self.file) if self.file is not None else {}), **kept}
 
     def forget(self, purchases: Collection[PurchaseId]) -> None:
-        """Note that the ids of `purchases` are in the state; the others stay, and so do all receipts."""
+        """Mark the ids of `purchases` as taken over into the state; no receipt is deleted."""
         if self.file is not None and rescue.read(self.file):
             with closing(Rescue.open(self.file)) as file:
                 file.forget(purchases)

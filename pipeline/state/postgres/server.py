@@ -1,4 +1,4 @@
-"""Connections to a PostgreSQL server: bounded in time, and with its errors turned into ours."""
+"""Connections to a PostgreSQL server, with timeouts, and with its errors translated to ours."""
 
 import contextlib
 import time
@@ -14,34 +14,34 @@ from pipeline.schemes import DatabaseUrl
 
 T = TypeVar("T")
 
-# How long a run holds a state, if it does not renew that.
+# The length of a lease, in seconds, unless it is renewed.
 LEASE_SECONDS = 60.0
-# Looks at the time so often while it waits for an answer, in seconds.
+# Seconds between two checks of the timeout while waiting for a response.
 _GLANCE = 0.25
 # The longest pause between two attempts to reach the server, in seconds.
 _LONGEST_PAUSE = 1.0
-# The connection is gone, or the server is going down or not up yet, or has no room now (see its appendix A). A lock
-# that is not given is held by a connection that the server will miss soon.
+# Error codes (PostgreSQL manual, appendix A) after which to reconnect: the connection is gone; the server is shutting
+# down, starting, or out of connections; or a lock is held by a connection that the server will soon drop.
 _PASSING = ("08", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "53300", "40001", "40P01", "55P03")
 _SHORTAGE = ("53", "54", "57", "58")
 _FORBIDDEN = ("25006", "28", "42501")
 
 
-# That a commit waits for the disk, in this transaction: else the server forgets what it has acknowledged.
+# Makes this transaction's commit wait for the disk: otherwise a server crash could lose an acknowledged commit.
 DURABLE = """set_config('synchronous_commit', CASE current_setting('synchronous_commit')
             WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)"""
 
 
 class ConnectionLost(Exception):
-    """There is no answer; whether the statement was carried out has to be found out."""
+    """There was no response, so it is unknown whether the statement was executed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Timeouts in seconds, all of them shorter than a lease of `lease` seconds.
+    """Timeouts in seconds, all shorter than a lease of `lease` seconds.
 
-    For a server to answer at all, for a lock that another connection holds; and how long the server keeps a
-    transaction of a connection that has gone silent.
+    `answer` is for a response of the server, `lock` for a lock that another connection holds; `silence` is how long
+    the server keeps the transaction of a silent connection.
     """
 
     lease: float
@@ -60,15 +60,15 @@ class Patience:
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that does not wait for ever: lost packets are not reported."""
+    """A connection with a timeout: lost packets are not reported, so it could otherwise wait for ever."""
 
     longest_silence = 20.0
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
-        """Carry out what psycopg asks to be carried out, as long as the server continues answering.
+        """Run psycopg's generator as long as the server keeps responding.
 
         Raises:
-            OperationalError: it has not for `longest_silence` seconds; the connection is closed.
+            OperationalError: it did not respond for `longest_silence` seconds; the connection is closed.
         """
         del args, kwargs
         try:
@@ -79,7 +79,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
 
 def _impatient(gen: Generator[Any, Any, T], longest_silence: float) -> Generator[Any, Any, T]:
-    """Drive the generator; raises TimeoutError where nothing came for so long."""
+    """Drive the generator; raise TimeoutError if nothing arrives for `longest_silence` seconds."""
     try:
         wanted = next(gen)
         heard_at = time.monotonic()
@@ -96,7 +96,7 @@ def _impatient(gen: Generator[Any, Any, T], longest_silence: float) -> Generator
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where the database is, and how long it is waited for."""
+    """The address of the database, and how long to wait for it."""
 
     url: DatabaseUrl
     patience: Patience
@@ -105,14 +105,14 @@ class Server:
         """A new connection in autocommit mode, which the caller closes.
 
         Raises:
-            ConnectionLost: the server is unreachable now; says why.
-            InvalidInput: it does not let us in, or knows no such database.
-            UsageError: libpq does not take the url.
+            ConnectionLost: the server is unreachable now; the message says why.
+            InvalidInput: it refuses access, or has no such database.
+            UsageError: libpq does not accept the url.
         """
         try:
             given = conninfo_to_dict(self.url.text)
         except psycopg.Error:
-            # Not with its words: they may quote the password.
+            # Without libpq's message: it may quote the password.
             raise UsageError(
                 "--state postgresql://…: libpq does not take this url; see 'Connection URIs' in its manual"
             ) from None
@@ -125,15 +125,15 @@ class Server:
             "tcp_user_timeout": round(self.patience.answer * 1000),
             "application_name": "pipeline",
         }
-        # What the operator says is left as it is, but for the encoding: the records are Unicode.
+        # The operator's settings win, except for the encoding: the records are Unicode.
         conninfo = make_conninfo("", **{**ours, **given, "client_encoding": "UTF8"})
         try:
-            # A pooler gives each transaction another connection, in which nothing that was prepared is known.
+            # No prepared statements: behind a pooler, each transaction may get another connection.
             connection = Connection.connect(conninfo, autocommit=True, prepare_threshold=None)
         except psycopg.Error as error:
             raise self._not_let_in(error) from None
         connection.longest_silence = self.patience.answer
-        # Of transactions that wait for others and then look again: with what they saw before, they would not see.
+        # Transactions that wait for others have to see what those committed; a stricter level would hide it.
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return connection
 
@@ -153,7 +153,7 @@ class Server:
         return PipelineError(self._said(error))
 
     def damaged(self, what: str) -> InvalidInput:
-        """The error of tables that hold something that this tool has not written."""
+        """The error for tables that contain something that this tool cannot have written."""
         return InvalidInput(
             f"{self.url}: the state in the database is damaged ({self.url.without_secrets(what)}); nothing was "
             "changed; restore it from a backup, or give the campaign another database: the next run then knows "
@@ -161,7 +161,7 @@ class Server:
         )
 
     def out_of_reach(self, why: object) -> Unfinished:
-        """The error of a server that is not there for longer than can be waited."""
+        """The error for a server that was unreachable for too long."""
         return Unfinished(f"{self.url}: the database is unreachable ({why}); fix that and run again")
 
     def _said(self, error: psycopg.Error) -> str:
@@ -170,7 +170,7 @@ class Server:
 
     def _not_let_in(self, error: psycopg.Error) -> Exception:
         text = self.url.without_secrets(" ".join(str(error).split()))
-        # For a failed connection libpq gives no code, only words.
+        # For a failed connection, libpq gives no code, only a message.
         if any(
             words in text for words in ("authentication failed", "no password", "does not exist", "pg_hba")
         ):
@@ -182,12 +182,12 @@ class Server:
 
 @contextlib.contextmanager
 def durable(connection: Connection) -> Iterator[None]:
-    """A transaction that is on disk when its block has ended, whatever the database is set to do on commits."""
+    """A transaction that is on disk when its block ends, whatever the database's setting for commits."""
     with connection.transaction():
         connection.execute(f"SELECT {DURABLE}".encode())
         yield
 
 
 def pause_before(attempt: int) -> float:
-    """Seconds before the attempt of that number to reach the server again; the first has number 0."""
+    """Seconds to wait before retry number `attempt` of a connection, counted from 0."""
     return min(_LONGEST_PAUSE, 0.02 * 2.0 ** min(attempt, 10))

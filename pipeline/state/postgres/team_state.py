@@ -1,4 +1,4 @@
-"""Opens the state of a campaign that lies in a team's database: whose it is, and who may write it."""
+"""Opens the state of a campaign in a team's database: checks whose it is, and who may write to it."""
 
 import os
 import secrets
@@ -38,7 +38,7 @@ from pipeline.state.sql.store import Access, SqlStore
 
 T = TypeVar("T")
 
-# Seconds for which a server is tried that comes up, or drops the first connections, when a command begins.
+# Seconds to retry the connection when a command begins: the server may be starting, or drop the first connections.
 _OPENING_PATIENCE = 5.0
 _CAMPAIGNS = "SELECT campaign FROM pipeline.leases ORDER BY campaign LIMIT 6"
 _PARTS = """
@@ -51,10 +51,10 @@ _HAS_PURCHASES = "SELECT 1 FROM pipeline.purchases_of_all WHERE campaign = %s LI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamState:
-    """The state in a database that `open_store` is asked for.
+    """A campaign's state in a database, as requested from `open_store`.
 
-    `campaign` and `manifest` are None where only the database knows them. `part` is the part of the campaign that is
-    meant, None: the whole; `split` names the division that it is of. `run` and `command` are shown to others.
+    `campaign` and `manifest` are None if only the database knows them. `part` is a part of the campaign, or None for
+    the whole; `split` names the division that it is a part of. `run` and `command` are shown to others.
     """
 
     url: DatabaseUrl
@@ -76,26 +76,26 @@ class TeamState:
         return f"{socket.gethostname()}:{folder}"
 
     def read(self) -> SqlStore:
-        """The purchases as they are committed now; nothing is locked, written or made.
+        """Open the state as it is committed now, to read it; nothing is locked, written or created.
 
         Raises:
-            InvalidInput: it is not a whole state of this campaign.
+            InvalidInput: it is not an undamaged state of this campaign.
             Unfinished: the database is unreachable.
         """
         return self._connected(self._read)
 
     def open(self) -> SqlStore:
-        """The state, with its lease held until it is closed.
+        """Open the state to write to it; its lease is held until it is closed.
 
         Raises:
             StateLocked: another run holds it.
-            InvalidInput: it is not a whole state of this campaign; it is left as it is.
+            InvalidInput: it is not an undamaged state of this campaign; it is left as it is.
             Unfinished: the database is unreachable.
         """
         return self._connected(partial(self._open, secrets.token_hex(16)))
 
     def exists(self) -> bool:
-        """Whether the database knows a purchase of the campaign.
+        """Whether the database has a purchase of the campaign.
 
         Raises:
             InvalidInput, Unfinished: as `read`.
@@ -103,7 +103,7 @@ class TeamState:
         return self._connected(self._has_purchases)
 
     def holder(self) -> Holder | None:
-        """The holder of the state of the campaign; None where there is none.
+        """The holder of the campaign's state; None if there is none.
 
         Raises:
             InvalidInput, Unfinished: as `read`.
@@ -111,7 +111,7 @@ class TeamState:
         return self._connected(self._holder)
 
     def stamp(self) -> object:
-        """A token that changes whenever a run writes to the state of the campaign.
+        """A token that changes whenever a run writes to the campaign's state.
 
         Raises:
             InvalidInput, Unfinished: as `read`.
@@ -119,7 +119,7 @@ class TeamState:
         return self._connected(self._turn)
 
     def parts(self) -> list[str | None]:
-        """The parts of the campaign that have a state; None stands for the whole.
+        """The parts of the campaign that have a state; None stands for the whole campaign.
 
         Raises:
             InvalidInput, Unfinished: as `read`.
@@ -127,7 +127,7 @@ class TeamState:
         return self._connected(self._parts)
 
     def _connected(self, use: Callable[[Connection], T]) -> T:
-        """The result of `use` on a new connection, which it keeps if it succeeds."""
+        """The result of `use` on a new connection, which stays open if `use` succeeds."""
         began_at, attempt = clock(), 0
         while True:
             try:
@@ -226,7 +226,7 @@ class TeamState:
         return rescue_path(folder / f"{name.replace('/', '.')}.team")
 
     def _known(self, connection: Connection | None) -> str:
-        """The campaign that is meant: the one that was named, or the only one that the database knows."""
+        """The name of the campaign: the one that was given, or the only one in the database."""
         if self.campaign is not None:
             return self.campaign
         found = connection.execute(_CAMPAIGNS).fetchall() if connection is not None else []
@@ -239,10 +239,10 @@ class TeamState:
         )
 
     def _assert_ours(self, connection: Connection, campaign: str) -> str:
-        """The manifest, as seen from the project's root, which is the same on every machine.
+        """The manifest's path relative to the project's root, which is the same on every machine.
 
         Raises:
-            InvalidInput: the state is that of another manifest of this project.
+            InvalidInput: the state belongs to another manifest of this project.
         """
         written = lease.manifest_of(connection, campaign)
         if self.manifest is None:
@@ -258,7 +258,7 @@ class TeamState:
 
 
 def _closed_when_dropped(access: Access, run: str) -> SqlStore:
-    """The store, all that a run relies on read; a state that was not closed is closed when it is dropped."""
+    """The store, verified; if it is not closed, it is closed when it is garbage-collected."""
     try:
         store = SqlStore(access, run, SqlStore(access, run).verify())
     except BaseException:

@@ -1,8 +1,8 @@
-"""The tables in which the states of many campaigns lie, in the schema `pipeline` of a PostgreSQL database.
+"""The tables for the states of many campaigns, in the schema `pipeline` of a PostgreSQL database.
 
-Each table has the campaign in its key. A view of the name that the store's statements use shows the rows of one
-campaign, that of the transaction, so one text of SQL holds for SQLite and PostgreSQL. It comes from a setting
-which ends with the transaction: behind a pooler the next one has another connection.
+Each table has the campaign in its key. For each table, a view with the name that the store's statements use shows
+only the rows of the transaction's campaign, so the same SQL works for SQLite and PostgreSQL. The campaign is a
+setting that ends with the transaction: behind a pooler, the next transaction may get another connection.
 """
 
 from psycopg import sql
@@ -25,7 +25,7 @@ _EVENTS = """CREATE TABLE pipeline.events_of_all (
 _SERVED = """CREATE TABLE pipeline.served_of_all (
     {campaign}, key text, purchase text NOT NULL, PRIMARY KEY (campaign, key)
 )"""
-# Where a file lies is a matter of one machine, and nothing to the others that share the state.
+# Paths of files are valid on one machine only, not on the others that share the state.
 _FILES = """CREATE TABLE pipeline.files_of_all (
     {campaign}, machine text NOT NULL DEFAULT current_setting('pipeline.machine'), path text,
     purchase text NOT NULL, slot text NOT NULL, sha256 text NOT NULL, bytes bigint NOT NULL,
@@ -36,11 +36,11 @@ _DURATIONS = """CREATE TABLE pipeline.durations_of_all (
     {campaign}, template_id text, count bigint NOT NULL, mean double precision NOT NULL,
     PRIMARY KEY (campaign, template_id)
 )"""
-# Of the whole team: what one machine writes makes what another has written old.
+# One row for the whole team: what one machine writes supersedes what another has written.
 _RESULTS = """CREATE TABLE pipeline.results_of_all (
     {campaign}, joined text NOT NULL, told text NOT NULL, PRIMARY KEY (campaign)
 )"""
-# `turn` is the number of the holder's last transaction: it shows whether one whose answer was lost was committed.
+# `turn` is the number of the holder's last transaction: it shows whether a commit without a response happened.
 _LEASES = """CREATE TABLE pipeline.leases (
     campaign text PRIMARY KEY, manifest text NOT NULL, epoch bigint NOT NULL, turn bigint NOT NULL,
     claim text NOT NULL, holder text NOT NULL, command text NOT NULL, host text NOT NULL, process bigint NOT NULL,
@@ -49,7 +49,8 @@ _LEASES = """CREATE TABLE pipeline.leases (
 _MACHINES = """CREATE TABLE pipeline.machines (
     campaign text, machine text, seen timestamptz NOT NULL, PRIMARY KEY (campaign, machine)
 )"""
-# Both only grow: an answer may come when the lease of who asked is over, and what was taken up stays known.
+# Both are append-only: a response may arrive after the sender's lease has ended, and what was taken over stays
+# marked.
 _RECEIPTS = """CREATE TABLE pipeline.receipts (
     id text PRIMARY KEY, campaign text NOT NULL, kind text NOT NULL, purchase text NOT NULL,
     workflows text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -80,20 +81,20 @@ _FIRST = (
     *(_view(name, columns) for name, columns in _VIEWS.items()),
 )
 _SECOND = (_RESULTS.format(campaign=_CAMPAIGN), _view("results", "joined, told"))
-# A released migration is never changed: what is needed later is added behind it.
+# A released migration is never changed; later needs get a new migration at the end.
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
-# Rows of the catalogue, and not `to_regclass`: that may answer from what the session remembers of before it waited.
+# Reads the catalogue, because `to_regclass` may answer from the session's cache, as of before it waited for a lock.
 _SCHEMA = "SELECT 1 FROM pg_namespace WHERE nspname = 'pipeline'"
 _VERSIONED = "SELECT 1 FROM pg_tables WHERE schemaname = 'pipeline' AND tablename = 'version'"
-# Under the advisory lock, so that two runs that come first do not both make the tables.
+# The advisory lock under which tables are created, so that two first runs do not both create them.
 _LOCK = 0x5669506C
 
 
 def are_there(server: Server, connection: Connection) -> bool:
-    """Whether the tables are made.
+    """Whether the tables exist and are up to date.
 
     Raises:
-        InvalidInput: by a newer version; or the database cannot hold any text.
+        InvalidInput: a newer version created them; or the database's encoding is not UTF8.
     """
     version = _version(connection)
     if version > len(_MIGRATIONS):
@@ -107,7 +108,7 @@ def are_there(server: Server, connection: Connection) -> bool:
 
 
 def make(server: Server, connection: Connection) -> None:
-    """Make the tables, or bring them up to date, in one transaction. Others that come at once wait for that.
+    """Create or migrate the tables in one transaction. Other processes that try at the same time wait for it.
 
     Raises:
         InvalidInput: as `are_there`.
@@ -117,7 +118,7 @@ def make(server: Server, connection: Connection) -> None:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         version = _version(connection)
-        # Who was given the schema may not be allowed to make one.
+        # A user who was given the schema may not have the right to create one.
         if connection.execute(_SCHEMA).fetchone() is None:
             connection.execute("CREATE SCHEMA pipeline")
         connection.execute("CREATE TABLE IF NOT EXISTS pipeline.version (version bigint NOT NULL)")

@@ -1,8 +1,8 @@
-"""PostgreSQL as a database of the store: transactions that survive the loss of their connection.
+"""PostgreSQL as the store's database: transactions that survive the loss of their connection.
 
-What was carried out in a transaction is carried out again in a new one when the connection is lost before its
-COMMIT: only the holder of the lease writes, so the outcome is the same, and that is checked. Where the answer to
-the COMMIT itself is lost, the number that was written with it shows whether it was committed.
+If the connection is lost before the COMMIT, the statements are repeated in a new transaction. Only the holder of the
+lease writes, so the outcome has to be the same, and that is checked. If the response to the COMMIT itself is lost,
+the number that the transaction wrote shows whether it was committed.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ from pipeline.state.postgres.lease import Lease, clock
 from pipeline.state.postgres.server import DURABLE, Connection, ConnectionLost, Server, pause_before
 from pipeline.state.sql.database import Row, Value
 
-# Seconds that who only reads waits for a server that is unreachable.
+# Seconds that a reader waits for an unreachable server.
 _READ_PATIENCE = 30.0
 
-# All of it ends with the transaction, so it holds behind a pooler too.
+# All settings end with the transaction, so they work behind a pooler too.
 _SETTINGS = (
     """
     SELECT set_config('pipeline.campaign', {campaign}, true), set_config('pipeline.machine', {machine}, true),
@@ -33,13 +33,13 @@ _SETTINGS = (
 )
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
-# The lock on the row keeps others from taking the lease before the transaction has ended.
+# The update locks the row, so nobody else can take the lease before the transaction ends.
 _FENCE = """
     UPDATE pipeline.leases SET turn = {turn}
     WHERE campaign = {campaign} AND epoch = {epoch} AND until > clock_timestamp()
     RETURNING epoch
 """
-# Waits for a transaction that was lost sight of: its outcome is not known before it has ended.
+# FOR UPDATE waits for a transaction whose connection was lost: its outcome is decided only when it ends.
 _OUTCOME = "SELECT epoch, turn FROM pipeline.leases WHERE campaign = {campaign} FOR UPDATE"
 
 
@@ -51,9 +51,9 @@ class _Step:
 
 
 class PostgresDatabase:
-    """The tables of one campaign; `machine` is the one whose files they list. Without a `lease` for reading only.
+    """The tables of one campaign; `machine` is the one whose files they list. Read-only without a `lease`.
 
-    `connection` may be given, if one is open; `close` closes the one that is there then.
+    `connection` is an open one to use, if any; `close` closes the current one.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class PostgresDatabase:
         return self._server.damaged(what)
 
     def close(self) -> None:
-        """Close the connection; a transaction that is open is undone."""
+        """Close the connection; an open transaction is rolled back."""
         if self._connection is not None:
             with contextlib.suppress(psycopg.Error):
                 self._connection.close()
@@ -108,17 +108,17 @@ class PostgresDatabase:
             raise
 
     def _undo(self) -> None:
-        """Leave nothing of a transaction that has failed to the next one."""
+        """Roll back a failed transaction, or close the connection if that fails."""
         try:
             if self._connection is not None:
                 self._connection.execute("ROLLBACK")
         except psycopg.Error:
             self.close()
 
-    # What a transaction asks for; each raises ConnectionLost where there is no answer, else errors of ours
+    # For transactions; each raises ConnectionLost if there is no response, and otherwise our own errors
 
     def begin(self, begin: str, lease: Lease | None) -> None:
-        """Begin a transaction in one exchange with the server; with a `lease`, check that it is held.
+        """Begin a transaction in one round trip; with a `lease`, check that it is held.
 
         Raises:
             StateLocked: it is not.
@@ -131,7 +131,7 @@ class PostgresDatabase:
             raise lease.lost()
 
     def carry_out(self, step: _Step) -> Sequence[Row]:
-        """Carry out one step and fetch all that it returns."""
+        """Execute one step and fetch all rows that it returns."""
         connection = self._open()
         try:
             cursor = connection.cursor()
@@ -144,18 +144,18 @@ class PostgresDatabase:
             raise self._server.lost_or(error, connection) from error
 
     def commit(self) -> None:
-        """Commit; where that raises ConnectionLost it may have happened."""
+        """Commit; if this raises ConnectionLost, the commit may have happened."""
         connection = self._open()
         try:
             said = connection.execute("COMMIT").statusmessage
         except psycopg.Error as error:
             raise self._server.lost_or(error, connection) from error
         if said != "COMMIT":
-            # The server says so of a transaction that had failed, and calls it no error.
+            # The server rolls back a failed transaction on COMMIT, and does not report this as an error.
             raise Unfinished(f"{self._server.url}: a transaction was undone by the server; run again")
 
     def was_committed(self, lease: Lease) -> bool:
-        """Whether the last transaction that wrote was committed; waits until that is decided.
+        """Whether the last writing transaction was committed; waits until that is decided.
 
         Raises:
             StateLocked: another run has taken the state meanwhile.
@@ -168,10 +168,10 @@ class PostgresDatabase:
         return bool(turn == self._turn)
 
     def connect_anew(self) -> None:
-        """A new connection instead of one that was lost, as soon as there is one.
+        """Reconnect after a lost connection, with retries.
 
         Raises:
-            Unfinished: there was none for as long as the lease lasts.
+            Unfinished: the server stayed unreachable until the lease ended.
         """
         self.close()
         began_at, attempt = clock(), 0
@@ -193,7 +193,7 @@ class PostgresDatabase:
         return self._connection
 
     def _last_rows(self, statements: sql.Composed) -> list[Row]:
-        """Carry out several statements in one exchange; the rows of the last."""
+        """Execute several statements in one round trip, and return the rows of the last."""
         connection = self._open()
         try:
             cursor = connection.execute(statements)
@@ -217,7 +217,7 @@ class PostgresDatabase:
 
 
 class PostgresTransaction:
-    """A transaction that starts over, and carries out again what was, when its connection is lost."""
+    """A transaction that starts over, and repeats its statements, if its connection is lost."""
 
     def __init__(self, database: PostgresDatabase, begin: str, lease: Lease | None) -> None:
         self._database = database
@@ -234,14 +234,14 @@ class PostgresTransaction:
             self._carry_out(_Step(statement.replace("?", "%s"), listed, is_many=True))
 
     def begin(self) -> None:
-        """Begin, on a new connection if the one that there was is lost."""
+        """Begin, on a new connection if the old one is lost."""
         try:
             self._database.begin(self._begin, self._lease)
         except ConnectionLost:
             self._again()
 
     def commit(self) -> None:
-        """Commit, for certain: on disk when this returns."""
+        """Commit, with retries: on disk when this returns."""
         while True:
             try:
                 self._database.commit()
@@ -271,10 +271,10 @@ class PostgresTransaction:
                 return self._database.was_committed(self._lease)
 
     def _again(self) -> None:
-        """Start over, and carry out all that was. It may be lost again, as often as there is time.
+        """Start over, and repeat all statements; retried until the time is up.
 
         Raises:
-            Unfinished: what is read now is not what was read before; or the server is unreachable.
+            Unfinished: a statement returned other rows than before; or the server is unreachable.
             StateLocked: the lease is lost.
         """
         while True:

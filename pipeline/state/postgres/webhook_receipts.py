@@ -1,7 +1,7 @@
-"""Webhook calls for a team's campaign, in a table that only grows and needs no lease.
+"""Webhook calls for a team's campaign, in an append-only table that needs no lease.
 
-It is heard by a process that holds no state, or by one that held it; who holds it then takes it up. What a webhook
-says is a hint, unlike the answer to a create, so the two are kept apart.
+A call may reach a process that does not hold the state, or no longer; the current holder processes it. A webhook call
+is only a hint, unlike the response to a create, so the two kinds are kept apart.
 """
 
 import secrets
@@ -34,16 +34,16 @@ _STAMP = f"SELECT count(*), max(at) {_WAITING}"
 
 
 class WebhookReceipts:
-    """The receipts of one campaign. Each look has a connection of its own, so several threads may look."""
+    """The receipts of one campaign. Each query has its own connection, so this is safe in several threads."""
 
     def __init__(self, url: DatabaseUrl, campaign: str, lease_seconds: float | None) -> None:
         self._server = Server(url, Patience(lease_seconds or LEASE_SECONDS))
         self._campaign = campaign
 
     def put(self, purchase_id: PurchaseId, workflows: Sequence[WorkflowId], most: int) -> None:
-        """Keep one, durably: what says the same as one that waits is kept once.
+        """Store a receipt durably, unless an equal one is waiting.
 
-        Of one purchase no more is kept where more than `most` wait.
+        Nothing is stored for a purchase that already has more than `most` waiting receipts.
 
         Raises:
             Unfinished, InvalidInput: it cannot be written.
@@ -61,7 +61,7 @@ class WebhookReceipts:
         self._use(lambda connection: connection.execute(_PUT, (*values, self._campaign, purchase_id, most)))
 
     def held(self, most: int) -> list[tuple[str, PurchaseId, tuple[WorkflowId, ...]]]:
-        """The waiting receipts, at most so many: the number of each, its purchase, and the workflows that it names.
+        """At most `most` waiting receipts: the number of each, its purchase, and the workflows that it names.
 
         Raises:
             Unfinished, InvalidInput: they cannot be read.
@@ -73,7 +73,7 @@ class WebhookReceipts:
         ]
 
     def take(self, numbers: Collection[str]) -> None:
-        """Mark these as processed.
+        """Mark receipts as processed.
 
         Raises:
             Unfinished, InvalidInput: that cannot be written.
@@ -83,7 +83,7 @@ class WebhookReceipts:
             self._use(lambda connection: connection.cursor().executemany(_TAKE, rows))
 
     def stamp(self) -> object:
-        """A token that changes whenever a receipt is put or taken.
+        """A token that changes whenever a receipt is stored or processed.
 
         Raises:
             Unfinished, InvalidInput: they cannot be read.
@@ -91,7 +91,7 @@ class WebhookReceipts:
         return self._use(lambda connection: connection.execute(_STAMP, (self._campaign,)).fetchone())
 
     def _use(self, ask: Callable[[Connection], T]) -> T:
-        """The result of `ask`, which may be called twice, where the connection was lost meanwhile."""
+        """The result of `ask`, which is called a second time if the connection is lost."""
         with suppress(ConnectionLost):
             return self._ask(ask)
         try:

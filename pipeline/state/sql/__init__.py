@@ -1,1 +1,1 @@
-"""The store in SQL: one text of statements for every database, over its DB-API 2 driver."""
+"""The store in SQL: the same statements for every database, through its DB-API 2 driver."""

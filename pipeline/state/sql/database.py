@@ -1,4 +1,4 @@
-"""The port to a database: what the store needs of a DB-API 2 driver beyond the text of its statements."""
+"""The port to a database: what the store needs besides its SQL statements."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -11,37 +11,37 @@ Row = tuple[Any, ...]
 
 
 class Transaction(Protocol):
-    """A transaction that is open. In a statement, `?` stands for a value."""
+    """An open transaction. In a statement, `?` is the placeholder for a value."""
 
     def rows(self, statement: str, *values: Value) -> Sequence[Row]:
-        """Carry out one statement and fetch all that it returns."""
+        """Execute one statement and fetch all rows that it returns."""
         ...
 
     def execute_many(self, statement: str, values: Iterable[Sequence[Value]]) -> None:
-        """Carry out one statement for each of `values`, of which there may be none."""
+        """Execute one statement for each item of `values`, which may be empty."""
         ...
 
 
 class Database(Protocol):
-    """One connection to the tables of one campaign: in a database of many, their names are views on its rows.
+    """One connection to the tables of one campaign; in a database of many campaigns, these are views on its rows.
 
-    A transaction is committed, and on disk, when its `with` ends, and undone where that raises. Errors of the
-    driver come out of it as ours: `Unfinished` where it may go another time, `InvalidInput` where it may not.
+    A transaction is committed, and on disk, when its `with` block ends, and rolled back if the block raises. The
+    driver's errors are translated: to `Unfinished` if a later attempt may succeed, else to `InvalidInput`.
     """
 
     def reading(self) -> AbstractContextManager[Transaction]:
-        """A transaction that sees one state of the tables throughout."""
+        """A read transaction on a consistent snapshot of the tables."""
         ...
 
     def writing(self) -> AbstractContextManager[Transaction]:
-        """A transaction of the one run that holds the state; it checks that in itself.
+        """A write transaction, which checks that this run still holds the state.
 
         Raises:
             InvalidInput: the state was deleted, replaced, or taken over by another run.
-            PipelineError: it was opened for reading only.
+            PipelineError: it was opened read-only.
         """
         ...
 
     def damaged(self, what: str) -> PipelineError:
-        """The error that says what is wrong with what the tables hold, and what to do."""
+        """The error for damaged tables: what is wrong with them, and what to do."""
         ...

@@ -1,4 +1,4 @@
-"""The history that an import brings: written before what is known here, so that it is read in its order."""
+"""Writes the history in an import: its events are put before those known here, so that they are read in order."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,14 +9,15 @@ from pipeline.state.sql.database import Transaction
 from pipeline.state.sql.rows import Mirror
 from pipeline.state.store import Imported, LoggedEvent
 
-# What a join writes; it says nothing of how a purchase came to be.
+# The event that a join writes; it does not tell how a purchase was made.
 _JOINED = "joined"
 
 
 def take_over(transaction: Transaction, mirror: Mirror, imported: Imported) -> None:
-    """Write the events and durations of an import that this state does not know better.
+    """Write the events and durations of an import that this state lacks.
 
-    A history is taken once: where an event is known here that is no join, it is this state's own, or was taken.
+    A history is imported only if all events known here are joins: any other event is this state's own, or was
+    imported before.
     """
     brought = _by_purchase(each for each in imported.events if each.purchase in mirror.purchases)
     if brought:

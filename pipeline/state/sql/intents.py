@@ -1,4 +1,4 @@
-"""The intents of a turn: which of them the caps allow, and the changes that they make."""
+"""Decides which intents of a turn the caps allow, and which changes they make."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from pipeline.state.transitions import Superseded
 
 
 def assert_priced(intents: Sequence[Intent], caps: Caps) -> None:
-    """Refuse intents whose price is not known where a cap on credits has to hold.
+    """Refuse intents without a known price if there is a cap on credits.
 
     Raises:
         InvalidInput: there is one.
@@ -27,7 +27,7 @@ def assert_priced(intents: Sequence[Intent], caps: Caps) -> None:
 
 
 def allowed(intents: Sequence[Intent], spent: Spent, caps: Caps) -> Sequence[Intent]:
-    """The intents before the first that would exceed a cap."""
+    """The intents before the first one that would exceed a cap."""
     for position, intent in enumerate(intents):
         spent = spent.plus(intent.purchase, own=True)
         if not spent.is_within(caps):
@@ -36,7 +36,7 @@ def allowed(intents: Sequence[Intent], spent: Spent, caps: Caps) -> Sequence[Int
 
 
 def changes_of(mirror: Mirror, intents: Sequence[Intent]) -> list[Change]:
-    """Each intent, then the flags of what it supersedes; one that two of them supersede is flagged once."""
+    """For each intent, its change, then the flags of the purchases that it supersedes; each is flagged only once."""
     changes: list[Change] = []
     flagged: set[PurchaseId] = set()
     for intent in intents:

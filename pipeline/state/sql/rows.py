@@ -1,4 +1,4 @@
-"""The purchases of a state in memory, and how rows of the tables become records and back.
+"""Keeps the purchases of a state in memory, and converts rows of the tables to records and back.
 
 A row that this tool cannot have written is reported as damage.
 """
@@ -22,11 +22,10 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 @dataclass(slots=True)
 class Mirror:
-    """The purchases of the tables, and their sums against the caps, kept up to date as purchases change.
+    """A copy in memory of the purchases in the tables, and their sums for the caps, updated with each change.
 
-    `revisions` says how often each purchase was written; `own` are those that this run bought, `recorded` those
-    whose intent this state recorded, in whatever run. `files` are, by path, where files lie, None before
-    that is asked for.
+    `revisions` counts how often each purchase was written; `own` are those that this run bought, `recorded` those
+    whose intent this state recorded, in any run. `files` is the index of files by path, None until it is first read.
     """
 
     purchases: dict[PurchaseId, Purchase] = field(default_factory=dict)
@@ -40,11 +39,11 @@ class Mirror:
 
     @property
     def records(self) -> Records:
-        """A copy: what is written later does not change it."""
+        """A copy of the records, unaffected by later writes."""
         return Records(purchases=dict(self.purchases), served=dict(self.served))
 
     def put(self, purchase: Purchase, revision: int, *, own: bool = False, recorded: bool = False) -> None:
-        """Add or replace a purchase; `own`: it is new, and this run buys it; `recorded`: so was its intent."""
+        """Add or replace a purchase; `own`: this run buys it; `recorded`: this state recorded its intent."""
         before = self.purchases.get(purchase.id)
         if own:
             self.own.add(purchase.id)
@@ -59,12 +58,12 @@ class Mirror:
 
 
 def text_of(purchase: Purchase) -> str:
-    """The purchase's document: ASCII, so that no NUL or lone surrogate of a server's reaches a column."""
+    """The purchase's JSON document, in ASCII, so that no NUL or lone surrogate from a server reaches a column."""
     return _encode(as_json(purchase))
 
 
 def storable(text: str) -> str:
-    """A text as any database takes it, with what it cannot hold escaped."""
+    """A text that every database accepts: characters that one cannot store are escaped."""
     return (
         text
         if record_limits.is_storable(text)
@@ -73,7 +72,7 @@ def storable(text: str) -> str:
 
 
 def columns(purchase: Purchase) -> tuple[Value, ...]:
-    """The columns beside the document: status, reason, key, fingerprint and cost."""
+    """The columns besides the document: status, reason, key, fingerprint and cost."""
     return (
         purchase.status.value,
         purchase.reason.value if purchase.reason else None,
@@ -84,7 +83,7 @@ def columns(purchase: Purchase) -> tuple[Value, ...]:
 
 
 def mirror_of(purchases: Iterable[Row], served: Iterable[Row], results: Sequence[Row], run: str) -> Mirror:
-    """All rows of these tables; `run` is the one whose purchases are its own.
+    """The mirror of the rows of these tables; the purchases of `run` are its own.
 
     Raises:
         ValueError: a row cannot be one of ours; the message names it.
@@ -128,7 +127,7 @@ def _purchase(row: Row) -> tuple[Purchase, int, str]:
         purchase = purchase_from_json(json.loads(document))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"purchases: {purchase_id!r:.40}: {error}") from None
-    # The columns say again what the document says, so one of both shows where the other was changed.
+    # The columns repeat what the document says, so a difference shows that one of them was changed.
     if purchase_id != storable(purchase.id) or tuple(written) != columns(purchase):
         raise ValueError(f"purchases: {purchase_id!r:.40}: the columns say something else than the document")
     if type(revision) is not int or revision < 1 or not isinstance(run, str):
@@ -137,7 +136,7 @@ def _purchase(row: Row) -> tuple[Purchase, int, str]:
 
 
 def event_of(change: Change, revision: int) -> tuple[Value, ...]:
-    """The row of a change, which made the purchase's revision."""
+    """The events row of a change, which produced this revision of the purchase."""
     if change.event is not None:
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", transitions.event_name(change.event)).lower()
     else:
@@ -155,14 +154,14 @@ def event_of(change: Change, revision: int) -> tuple[Value, ...]:
 
 
 def event_values(event: LoggedEvent, revision: int) -> tuple[Value, ...]:
-    """The row of an event that another state exported."""
+    """The events row of an event that another state exported."""
     values = (event.at, event.event, event.before, event.after, event.detail)
     at, name, before, after, detail = (None if each is None else storable(each) for each in values)
     return (event.purchase, revision, at, name, before, after, detail)
 
 
 def logged_event(row: Row) -> LoggedEvent:
-    """A row of the history.
+    """Read a row of the history.
 
     Raises:
         ValueError: it cannot be one of ours.
@@ -182,13 +181,13 @@ def file_values(file: PlacedFile) -> tuple[Value, ...]:
 
 
 def placed_file(row: Row) -> PlacedFile:
-    """A row of the index of files.
+    """Read a row of the index of files.
 
     Raises:
         ValueError: it cannot be one of ours.
     """
     path, purchase_id, slot, sha256, size, mtime_ns = row
-    # A file of which only the hash is known belongs to no purchase.
+    # A file that is indexed only for its hash belongs to no purchase.
     is_known = _are_texts(path, slot, sha256) and (purchase_id == "" or _is_id(purchase_id))
     if not is_known or type(size) is not int or type(mtime_ns) is not int:
         raise ValueError(f"files: {path!r:.100}: not a file of a purchase")
@@ -198,7 +197,7 @@ def placed_file(row: Row) -> PlacedFile:
 
 
 def duration(row: Row) -> tuple[str, float]:
-    """The template of a row of the learned durations, and the mean of its seconds.
+    """Read a row of the durations: the template's id, and the mean in seconds.
 
     Raises:
         ValueError: it cannot be one of ours.

@@ -1,4 +1,4 @@
-"""SQLite as a database of the store: its transactions and its errors."""
+"""SQLite as the store's database: its transactions and its errors."""
 
 import contextlib
 import sqlite3
@@ -14,7 +14,7 @@ from pipeline.state.state_file import RESTORE, explained
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """The number of the run among those that have held the state; `assert_in_place` raises where the file is gone."""
+    """The number of a run among those that have held the state; `assert_in_place` raises if the file is gone."""
 
     number: int
     assert_in_place: Callable[[], None]
@@ -23,7 +23,7 @@ class Epoch:
 class SqliteDatabase:
     """A connection in autocommit mode (`isolation_level` None), which its owner closes.
 
-    `path` is the file as errors name it. Without an `epoch` it is for reading only.
+    `path` is the file's path in error messages. Without an `epoch`, it is read-only.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path, epoch: Epoch | None = None) -> None:
@@ -47,7 +47,7 @@ class SqliteDatabase:
         if self._epoch is None:
             raise PipelineError("the state was opened for reading only")
         self._epoch.assert_in_place()
-        # As a writer from the start: one that begins as a reader cannot wait for its turn to write.
+        # IMMEDIATE: a transaction that begins as a reader cannot wait for the write lock later.
         with self._transaction("BEGIN IMMEDIATE"):
             if self.rows(statements.EPOCH) != [(self._epoch.number,)]:
                 raise InvalidInput(
@@ -66,7 +66,7 @@ class SqliteDatabase:
                 yield
                 self._connection.execute("COMMIT")
             finally:
-                # Also after a COMMIT that failed, or an interrupt: nothing of it may be left for the next one.
+                # Also after a failed COMMIT or an interrupt: the next transaction must not inherit anything.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:

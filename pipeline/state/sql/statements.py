@@ -1,8 +1,8 @@
 """Every statement of the store, in the SQL that SQLite and PostgreSQL share.
 
-`?` stands for a value and for nothing else, and no `%` occurs, so a driver with other placeholders can replace it.
-RETURNING says what was written, as a driver's count of rows may be -1. There is no ON CONFLICT: it names the
-columns of a key, and where many campaigns share a database each key has the campaign in it too.
+`?` occurs only as a placeholder, and `%` not at all, so the placeholders can be replaced for another driver.
+RETURNING tells what was written, because a driver's row count may be -1. ON CONFLICT is not used: it names the
+columns of a key, and in a database of many campaigns each key also has the campaign.
 """
 
 EPOCH = "SELECT epoch FROM meta"
@@ -18,7 +18,7 @@ ADD_PURCHASE = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-# Compare and set: nothing is written where the purchase is not any more as the step found it.
+# Compare-and-set: nothing is written if the purchase has changed since it was read.
 SET_PURCHASE = """
     UPDATE purchases
     SET revision = ?, status = ?, reason = ?, key = ?, fingerprint = ?, cost = ?, document = ?
@@ -26,7 +26,7 @@ SET_PURCHASE = """
     RETURNING id
 """
 
-# That its intent was recorded elsewhere and imported: a purchase that a join brought belongs to no run.
+# Marks the intent as recorded elsewhere and imported, if the purchase came from a join and so has no run.
 SET_RECORDED = "UPDATE purchases SET run = ? WHERE id = ? AND run = ''"
 
 ADD_EVENT = """
@@ -67,7 +67,7 @@ DURATIONS = "SELECT template_id, count, mean FROM durations"
 
 ADD_DURATION = "INSERT INTO durations (template_id, count, mean) VALUES (?, 1, ?)"
 
-# One duration more in a template's mean.
+# Adds one duration to a template's mean.
 SET_DURATION = """
     UPDATE durations SET count = count + 1, mean = mean + (? - mean) / (count + 1)
     WHERE template_id = ?

@@ -1,4 +1,4 @@
-"""A `Store` in tables. Every write is one transaction of the run that holds the state, and does all or nothing."""
+"""A `Store` in SQL tables. Every write is one atomic transaction of the run that holds the state."""
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -33,32 +33,32 @@ T = TypeVar("T")
 
 UNCAPPED = Caps()
 
-# Stands for the run that recorded an intent which was imported; no run has this name, so no cap counts it.
+# Stands for the run that recorded an imported intent; no run has this name, so no cap counts it.
 _IMPORTED = "imported"
 
 
 class Rescue(Protocol):
-    """Where ids of paid workflows are kept that the tables cannot take; see `pipeline.state.rescue`."""
+    """Keeps ids of paid workflows that could not be written to the tables; see `pipeline.state.rescue`."""
 
     def append(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
-        """Keep the id of a purchase's workflow, durably."""
+        """Store the id of a purchase's workflow durably."""
         ...
 
     def held(self) -> Mapping[PurchaseId, WorkflowId]:
-        """By purchase: the ids that were kept and are not in the tables."""
+        """By purchase, the ids that were stored and are not in the tables."""
         ...
 
     def forget(self, purchases: Collection[PurchaseId]) -> None:
-        """Note that the ids of `purchases` are in the tables; the others stay."""
+        """Drop the ids of `purchases`, which are in the tables now; the others stay."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A database, open: a file, a copy in memory, or a server.
+    """An open database: a file, a copy in memory, or a server.
 
-    `release` lets everything go, more than once if asked. `rescue` is None for reading only. `is_held` says whether
-    the run still holds the state: a lock stays until it is released, a lease may end before.
+    `release` releases everything, and may be called more than once. `rescue` is None if it is read-only. `is_held`
+    returns whether the run still holds the state: a lock lasts until it is released, a lease may expire.
     """
 
     database: Database
@@ -71,7 +71,7 @@ class Access:
 class SqlStore:
     """Purchases in tables. `run` names this run, whose creates and credits the caps count.
 
-    `mirror` is what the tables hold, where that is known already.
+    `mirror` is the content of the tables, if it was read already.
     """
 
     def __init__(self, access: Access, run: str, mirror: Mirror | None = None) -> None:
@@ -79,11 +79,11 @@ class SqlStore:
         self._access = access
         self._database = access.database
         self.run = run
-        # None before it is asked for, and after a failure: what is on disk counts, so it is read again.
+        # None before the first read and after a failed write, when it has to be read from disk again.
         self._mirror = mirror
 
     def verify(self) -> Mirror:
-        """Read all that a run relies on, so that damage is reported before anything is written.
+        """Read everything that a run relies on, so that damage is reported before anything is written.
 
         Raises:
             InvalidInput: a row cannot be one of ours.
@@ -96,7 +96,7 @@ class SqlStore:
         known = self._read_once().records
         if self._access.rescue is None:
             return known
-        # An id that is only in the rescue file is on disk too, until the next run takes it over.
+        # An id in the rescue file counts as stored, even before the next run takes it over.
         rescued = {
             purchase_id: transitions.advance(known.purchases[purchase_id], event)
             for purchase_id, workflow_id in self._access.rescue.held().items()
@@ -109,7 +109,7 @@ class SqlStore:
         with self._database.reading() as transaction:
             revisions: dict[PurchaseId, int] = dict(transaction.rows(statements.REVISIONS))
             changed = [each for each, revision in revisions.items() if before.revisions.get(each) != revision]
-            if len(changed) * 4 > len(revisions):  # so many are read faster at once
+            if len(changed) * 4 > len(revisions):  # this many are read faster in one query
                 found = list(transaction.rows(statements.PURCHASES))
             else:
                 found = [row for each in changed for row in transaction.rows(statements.PURCHASE, each)]
@@ -134,7 +134,7 @@ class SqlStore:
             ]
             self._apply(transaction, mirror, changes)
         failpoints.reach("recovered")
-        # Only now that they are in the state; an id of a purchase that we do not know stays.
+        # Only after the commit; the id of an unknown purchase stays.
         self._rescue.forget(mirror.purchases.keys())
         return changes
 
@@ -169,7 +169,7 @@ class SqlStore:
                 for purchase_id, purchase in joined.purchases.items()
                 if mirror.purchases.get(purchase_id) != purchase
             ]
-            # What another machine bought counts for the budget, and for no cap of this run.
+            # Other machines' purchases count against the budget, but not against the caps of this run.
             self._apply(transaction, mirror, brought)
             self._note_recorded(transaction, mirror, imported.recorded)
             take_over(transaction, mirror, imported)
@@ -207,7 +207,7 @@ class SqlStore:
         return self._rows_as(rows.logged_event, statements.EVENTS_OF, purchase_id)
 
     def export(self, records: Records | None = None) -> Mapping[str, Json]:
-        # All of one moment: a run may be at work, of which other records may have told less.
+        # All in one snapshot: a run may be at work, and `records` may be older.
         with self._database.reading() as transaction:
             mirror = self._read(transaction)
             events = transaction.rows(statements.EVENTS)
@@ -261,9 +261,9 @@ class SqlStore:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[tuple[Transaction, Mirror]]:
-        """A transaction, and the mirror to be kept in step with it."""
+        """A write transaction, and the mirror to update with it."""
         mirror = self._read_once()
-        # While it is written, and if that fails, it is not what is on disk.
+        # During the transaction, and if it fails, the mirror differs from what is on disk.
         self._mirror = None
         with self._database.writing() as transaction:
             yield transaction, mirror
@@ -272,7 +272,7 @@ class SqlStore:
     def _apply(
         self, transaction: Transaction, mirror: Mirror, changes: Sequence[Change], run: str = ""
     ) -> None:
-        """Write changes in their order, each only on top of what its `before` says, and an event for each."""
+        """Write changes in order, each with its event, and each only if the purchase still equals its `before`."""
         events: list[Sequence[Value]] = []
         for change in changes:
             purchase = change.after
@@ -328,7 +328,7 @@ def _note_results(transaction: Transaction, mirror: Mirror, results: KnownResult
 
 
 def _tell_nothing(transaction: Transaction, mirror: Mirror) -> None:
-    """Note that the results no longer have all that is known here."""
+    """Record that the results no longer contain everything in this state."""
     if mirror.results.inputs:
         transaction.rows(statements.FORGET_INPUTS)
         mirror.results = replace(mirror.results, inputs="")
@@ -337,7 +337,7 @@ def _tell_nothing(transaction: Transaction, mirror: Mirror) -> None:
 def _index(
     transaction: Transaction, mirror: Mirror, files: Sequence[PlacedFile], removed: Sequence[str]
 ) -> None:
-    # If two have one path, the later replaced the other.
+    # If two files have the same path, the later one replaced the earlier.
     added = {file.path: file for file in files}
     transaction.execute_many(statements.REMOVE_FILE, ((path,) for path in {*removed, *added}))
     transaction.execute_many(statements.ADD_FILE, map(rows.file_values, added.values()))
@@ -354,6 +354,6 @@ def _learn(transaction: Transaction, durations: Sequence[tuple[str, float]]) -> 
 
 
 def _brought_up(known: Records, current: Records) -> Records:
-    """`known`, with what the tables have taken since; what served a key then serves it still, unless that is new."""
+    """Join `known` with what the tables got since; `known` says what serves a key, unless a new purchase does."""
     new = {key: each for key, each in current.served.items() if each not in known.purchases}
     return replace(join(known, current), served={**current.served, **known.served, **new})
