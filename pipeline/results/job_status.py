@@ -122,7 +122,8 @@ def exit_code(
 
     `stopped` are the codes for which the run stopped, `selected` the keys of its jobs, `accepted` the statuses under
     way in which it may leave a job, `elsewhere` purchases in attention that another machine is about to send.
-    `inputs` are the keys whose inputs failed: a job that was to be made again has failed even if its old take is done.
+    `inputs` are the keys whose inputs failed: a job that was to be made again has failed even if its old take is
+    done.
     """
     codes = set(stopped)
     jobs = [job for job in assignment.jobs if job.key in selected]
