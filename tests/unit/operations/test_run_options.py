@@ -1,15 +1,51 @@
 """What a run is asked from Python: caps and shares that are numbers, as nothing else caps anything."""
 
+import json
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
+from manifest.authoring import ANYTHING, Project
 from support.protection import fails_without
 
+from pipeline.assignment import assign
 from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import UsageError
-from pipeline.manifest.model import Limits
+from pipeline.manifest.model import Campaign, Limits
 from pipeline.manifest.settings import build_limits
-from pipeline.operations.run_options import RunOptions, settings_without_manifest
+from pipeline.operations.run_options import (
+    RunOptions,
+    fail_threshold,
+    run_settings,
+    settings_of_shard,
+    settings_without_manifest,
+)
+from pipeline.planning.plan import Plan
+from pipeline.planning.shards import Shard
+from pipeline.purchases import Records
+from pipeline.state.store import Caps
+
+# A value of each limit that is not its default.
+LIMITS: dict[str, Any] = {
+    "max_creates": 7,
+    "max_credits": 70,
+    "budget": 700,
+    "concurrency": 3,
+    "in_flight": 11,
+    "rate": 2.5,
+    "fail_threshold": 0.25,
+    "canary": True,
+}
+# The settings that each shard obeys on its own. The others are limits that all shards keep together.
+OF_EACH_SHARD = {
+    "max_poll_interval",
+    "report_errors",
+    "wait",
+    "download",
+    "fail_fast",
+    "canary",
+}
 
 
 @fails_without("pipeline.operations.run_options:RunOptions.__post_init__", "for name in ('max_creates'")
@@ -34,3 +70,27 @@ def test_what_is_fine() -> None:
 def test_the_default_limits_of_a_run_are_those_of_a_manifest() -> None:
     assert settings_without_manifest(max_poll_interval=30) == RunSettings()
     assert build_limits(None) == Limits()
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+def test_each_limit_of_a_manifest_is_read_and_reaches_the_run(tmp_path: Path, name: str) -> None:
+    value = LIMITS[name]
+    unlimited = Project(tmp_path).load(ANYTHING)
+    limited = Project(tmp_path).load(f"{ANYTHING}limits: {{{name}: {json.dumps(value)}}}\n")
+    assert getattr(limited.limits, name) == value
+    assert _in_force(limited) != _in_force(unlimited)
+
+
+def _in_force(campaign: Campaign) -> tuple[RunSettings, float]:
+    return run_settings(campaign, RunOptions()), fail_threshold(campaign, RunOptions())
+
+
+def test_a_setting_is_divided_among_shards_or_known_to_hold_for_each() -> None:
+    settings = RunSettings(concurrency=8, in_flight=50, rate=4.0, caps=Caps(max_creates=5, budget=500))
+    nothing = Plan(entries=(), assignment=assign((), Records()))
+    divided = settings_of_shard(settings, Shard(index=1, count=2), nothing, spent=0)
+    names = {field.name for field in fields(RunSettings)}
+    changed = {name for name in names if getattr(divided, name) != getattr(settings, name)}
+    assert names - changed == OF_EACH_SHARD, (
+        "a new setting needs a line in settings_of_shard, or a name in OF_EACH_SHARD"
+    )
