@@ -1,8 +1,8 @@
-"""Vendors: the port, and the providers behind it.
+"""Vendors: the port, and the providers that implement it.
 
-What an author of a provider needs is named here, and stays: the port, its plain data and outcomes, what an entry
-point names, and the tools of the built-in provider for those who speak HTTP. Each name is imported when it is first
-asked for, so that a command that makes no call starts quickly.
+The names here are the stable interface for authors of providers: the port, its data and outcomes, the object that an
+entry point names, and the HTTP tools of the built-in provider. Each name is imported on first use, so that a command
+that makes no call starts quickly.
 """
 
 from importlib import import_module
@@ -82,7 +82,7 @@ def __dir__() -> list[str]:
 
 
 if not TYPE_CHECKING:
-    # Out of a type checker's sight, for which any name would exist.
+    # Hidden from type checkers: with `__getattr__`, they would accept any name.
     def __getattr__(name: str) -> object:
         if name in _MODULES:
             return getattr(import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""The addresses that may be connected to. A name is judged by the addresses it resolves to, not by its spelling."""
+"""Decides which addresses may be connected to: a name is judged by what it resolves to, not by its spelling."""
 
 import ipaddress
 import socket
@@ -12,11 +12,11 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class AddressRefused(ValueError):
-    """A url or a host that must not be talked to; the message is safe to show."""
+    """The url or host must not be contacted; the message is safe to show."""
 
 
 def shown_url(url: str) -> str:
-    """`url` as it may be shown: without query, fragment and user, which can be secrets, and printable."""
+    """`url` in a form that is safe to show: printable, without query, fragment and user, which can be secrets."""
     bare = url.partition("#")[0].partition("?")[0]
     scheme, separator, rest = bare.partition("://")
     host, slash, path = rest.partition("/")
@@ -24,7 +24,7 @@ def shown_url(url: str) -> str:
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether a host is this machine by its very spelling; no name is resolved."""
+    """Whether a host is this machine by its name alone; nothing is resolved."""
     if host.lower().rstrip(".") == "localhost":
         return True
     try:
@@ -35,7 +35,7 @@ def is_loopback_host(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Addresses that a server may make us fetch: public https; and this machine, also by http, only if `loopback`."""
+    """Addresses that a vendor's urls may lead to: public ones by https; and, only if `loopback`, this machine."""
 
     loopback: bool
 
@@ -43,7 +43,7 @@ class Guard:
         """Check the url alone, before it is resolved.
 
         Raises:
-            AddressRefused: not a sound http(s) url, a user in it, or http where only https is allowed.
+            AddressRefused: it is not a valid http(s) url, contains a user, or is http where only https is allowed.
         """
         try:
             parts = urlsplit(url)
@@ -58,10 +58,10 @@ class Guard:
             raise AddressRefused(f"{shown_url(url)} is http; files are downloaded by https only")
 
     def addresses(self, host: str, port: int | None, *, tls: bool) -> list[str]:
-        """The addresses that `host` leads to, to be connected to as they are: resolved once, then judged.
+        """Resolve `host` once, check its addresses, and return them to connect to directly.
 
         Raises:
-            AddressRefused: one of them is not allowed (a public name must have no private face).
+            AddressRefused: one of them is not allowed (a public name must not lead to a private address).
             OSError: it cannot be resolved.
         """
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -85,7 +85,7 @@ def _is_loopback(address: _Address) -> bool:
 
 def _is_public(address: _Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
-        # An IPv4 address in IPv6 clothes is as private as it is undressed.
+        # An IPv4 address embedded in an IPv6 address is as private as the IPv4 address itself.
         if address.ipv4_mapped or address.teredo:
             return False
         if address in _NAT64:

@@ -1,6 +1,6 @@
-"""Address, key and network (proxies, certificates) of the API: always the operator's, never a manifest's.
+"""Settings of the API: address, key and network (proxies, certificates). The operator sets them, never a manifest.
 
-The HTTP library does not read the environment itself, as it would also take credentials from `.netrc`.
+The HTTP library must not read the environment itself, because it would also take credentials from `.netrc`.
 """
 
 import ipaddress
@@ -20,10 +20,10 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`proxies` by scheme (`http`, `https`, `all`), the hosts that go without one, and a CA bundle's path.
+    """Proxies by scheme (`http`, `https`, `all`), the hosts to reach directly, and the path of a CA bundle.
 
-    A proxy's url may hold a password, so it is not shown. `ca_bundle` None: the bundle that is built in. What cannot
-    be used is reported where it would be used, as a setting that is meant for other addresses stops nothing.
+    A proxy's url may contain a password, so it is not shown. `ca_bundle` None means the built-in bundle. An invalid
+    setting is reported only when it is used, because it may be meant for other addresses.
     """
 
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -31,20 +31,20 @@ class Network:
     ca_bundle: str | None = None
 
     def check(self, url: str) -> None:
-        """Make sure that all that is needed to reach `url` can be used.
+        """Check that the settings needed to reach `url` can be used.
 
         Raises:
-            UsageError: its proxy's url cannot be one, or there is no such bundle of certificates.
+            UsageError: its proxy's url is invalid, or the bundle of certificates cannot be read.
         """
         proxy = self.proxy_for(url)
         if _is_secure(url) or (proxy is not None and _is_secure(proxy)):
             self.trusted()
 
     def proxy_for(self, url: str) -> str | None:
-        """The proxy to reach `url` through; None to go there directly, as always to this machine.
+        """The proxy for `url`; None to connect directly, as always to this machine.
 
         Raises:
-            UsageError: its url cannot be one.
+            UsageError: the proxy's url is invalid.
         """
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -57,7 +57,7 @@ class Network:
         return proxy
 
     def trusted(self) -> str | None:
-        """The bundle of certificates to trust, None for the one that is built in.
+        """The bundle of certificates to trust; None for the built-in one.
 
         Raises:
             UsageError: it cannot be read.
@@ -69,9 +69,9 @@ class Network:
 
 
 def network_from(environment: Mapping[str, str]) -> Network:
-    """The network as the usual variables describe it: `HTTPS_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE` and the like.
+    """The network settings from the usual variables: `HTTPS_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE` and the like.
 
-    A name in small letters wins over the same in capitals, as with curl.
+    A lowercase name takes precedence over the uppercase one, as with curl.
     """
 
     def value(name: str) -> str:
@@ -100,7 +100,7 @@ def _is_proxy(url: str) -> bool:
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:
-    """Whether an entry of `NO_PROXY` means this host: `*`, a domain (and port), an address or a range."""
+    """Whether an entry of `NO_PROXY` covers this host: `*`, a domain (and port), an address or a range."""
     if entry == "*":
         return True
     try:
@@ -124,10 +124,10 @@ _KEY = re.compile(r"[\x21-\x7e]+")
 
 
 def clean_key(text: str, variable: str = "VIMMERSE_API_KEY") -> str:
-    """A key as it was read from `variable` or a file, without the newline that editors leave behind it.
+    """A key read from `variable` or a file, without surrounding white space such as an editor's newline.
 
     Raises:
-        AccountError: empty, or with characters that no header can carry. The message never holds the key.
+        AccountError: it is empty, or has characters that a header cannot carry. The message never contains the key.
     """
     key = text.strip(" \t\r\n")
     if not key:
@@ -141,14 +141,14 @@ def clean_key(text: str, variable: str = "VIMMERSE_API_KEY") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the API is, which of its versions, the key, and how long one call may take, in seconds.
+    """The API's address and version, the key, and the timeout of one call, in seconds.
 
-    A provider that names no variable for them has an empty key, or an empty address.
+    Key or address are empty if the provider names no variable for them.
 
     Raises:
-        UsageError: the address is not https (http only on this machine), or not that of a server's root; or a proxy
-            or a bundle of certificates that it needs cannot be used.
-        AccountError: a key that cannot be one.
+        UsageError: the address is invalid, or not https (http is allowed only on this machine); or a proxy or a
+        bundle of certificates that it needs cannot be used.
+        AccountError: the key is invalid.
     """
 
     key: str = field(repr=False)
@@ -183,5 +183,5 @@ class Settings:
 
     @property
     def guard(self) -> Guard:
-        """The addresses that may be fetched: those of this machine only if the API itself is on this machine."""
+        """The guard for downloads: it allows this machine's addresses only if the API itself is on this machine."""
         return Guard(loopback=is_loopback_host(urlsplit(self.base_url).hostname or ""))

@@ -1,7 +1,7 @@
 """The port to a vendor: its calls and their outcomes.
 
-Outcomes of a create are values, matched exhaustively in `pipeline.engine.create`; how an answer becomes an
-outcome is each provider's business. Everything here is plain data that can be pickled.
+Outcomes of a create are values, matched exhaustively in `pipeline.engine.create`; each provider decides how a
+response becomes an outcome. Everything here is plain data that can be pickled.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from pipeline.purchases import WorkflowId
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A local file to be sent: its bytes were read once, and have the hash that the job asks for."""
+    """A local file to be sent; its bytes were read once, and have the hash that the job expects."""
 
     file: LocalFile
     content: bytes = field(repr=False)
@@ -26,7 +26,7 @@ class Attachment:
 
 
 def always() -> bool:
-    """Nothing forbids it."""
+    """Always allow sending (default for `may_send`)."""
     return True
 
 
@@ -34,11 +34,12 @@ def always() -> bool:
 class CreateRequest:
     """The content of one create. `images` are urls or attachments, in order.
 
-    Before `Provider.prepare`, options may hold a `LocalFile` whose bytes are in `attached`, by hash;
-    after it they are plain JSON, and `images` are all urls or all attachments.
+    Before `Provider.prepare`, options may contain a `LocalFile` whose bytes are in `attached`, by hash; after it,
+    they are plain JSON, and `images` are all urls or all attachments.
 
-    `may_send` is asked when the way to the vendor is open, before the first byte: where it says no, another run may
-    hold the state by now, and nothing is sent. It was asked before `Provider.create` too, but to connect takes time.
+    `may_send` is called once the connection is open, before the first byte is sent: if it returns False, another run
+    may hold the state by now, and nothing may be sent. It is also checked before `Provider.create`, but connecting
+    takes time.
     """
 
     template_id: str
@@ -56,16 +57,16 @@ class CreateRequest:
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """The vendor took it and gave it an id: paid."""
+    """The vendor accepted the create and returned an id: it is paid for."""
 
     workflow_id: WorkflowId
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """It provably never arrived whole: nothing was bought, it may go again as a new purchase.
+    """The create provably never arrived in full: nothing was bought, and it may be retried as a new purchase.
 
-    `started`: some of the request's bytes had left, which is not repeated for ever.
+    `started`: some of the request's bytes were sent; such a create is retried only a few times.
     """
 
     reason: str
@@ -74,7 +75,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Too many requests: nothing was bought, again after `after` seconds (None: the vendor did not say)."""
+    """Too many requests: nothing was bought; retry after `after` seconds (None: the vendor did not say)."""
 
     reason: str
     after: float | None = None
@@ -82,7 +83,7 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class JobRefused:
-    """The vendor refused this request for what it asks: nothing was bought, and it will be refused again."""
+    """The vendor refused the request for its content: nothing was bought, and it would be refused again."""
 
     reason: str
 
@@ -96,7 +97,7 @@ class AccountProblem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountRefused:
-    """The vendor refused the account, not the job: nothing was bought, and nothing else will be now."""
+    """The vendor refused the account, not the job: nothing was bought, and no other create would succeed now."""
 
     problem: AccountProblem
     reason: str
@@ -104,7 +105,7 @@ class AccountRefused:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
-    """It may have been bought, which cannot be known: never sent again by itself. `response` is cut to a limit."""
+    """It is unknown whether it was bought: never retried automatically. `response` is cut to a limit."""
 
     reason: str
     response: str = ""
@@ -114,7 +115,7 @@ CreateOutcome = Bought | NotSent | Deferred | JobRefused | AccountRefused | Outc
 
 
 class Progress(StrEnum):
-    """The vendor's status of a workflow, reduced to what matters here."""
+    """The vendor's status of a workflow, reduced to the distinctions that matter here."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -123,9 +124,9 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One file at the vendor. The whole `url` is a bearer secret: it is used, never stored or printed.
+    """One file at the vendor. The complete `url` is a bearer secret: it is used, but never stored or printed.
 
-    `most` is how many bytes may be fetched of it, None where only the provider's own limit counts.
+    `most` is the most bytes to fetch; None means that only the provider's own limit applies.
     """
 
     url: str = field(repr=False)
@@ -135,14 +136,14 @@ class Media:
 
     @property
     def kind(self) -> MediaType | None:
-        """Image, video or audio by the content type, None for anything else."""
+        """Image, video or audio, by the content type; None for anything else."""
         family = self.content_type.partition("/")[0]
         return MediaType(family) if family in set(MediaType) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A workflow as the vendor reports it. `known_status` is False where the status is not one that we know.
+    """A workflow as the vendor reports it. `known_status` is False for a status that this tool does not know.
 
     `percent` is 0 to 100; `created_at` and `updated_at` are the vendor's own text.
     """
@@ -164,7 +165,7 @@ class Workflow:
 
 
 class VendorError(PipelineError):
-    """A call that may be repeated did not answer soundly. `after`: the seconds the vendor asks to wait."""
+    """A call that may be repeated got no valid response. `after`: the seconds that the vendor asks to wait."""
 
     exit_code = ExitCode.UNFINISHED
 
@@ -178,14 +179,14 @@ class NotFound(VendorError):
 
 
 class CallRefused(VendorError):
-    """The vendor refuses this call for its content, so repeating it is useless."""
+    """The vendor refuses this call for its content, so a retry is useless."""
 
 
 class DownloadFailed(VendorError):
-    """A file did not come, or not whole, or is not what it should be; nothing stands at its place.
+    """A file did not arrive, or not in full, or is not what it should be; nothing was written to its target.
 
-    `expired`: its url is no longer good, a fresh `get` may give another. `lasting`: repeating it will fail
-    in the same way (a refused address, a wrong type, no space left on this machine).
+    `expired`: its url is no longer valid; a new `get` may return another. `lasting`: a retry will fail in the same
+    way (a refused address, a wrong type, no space left on this machine).
     """
 
     def __init__(
@@ -198,7 +199,7 @@ class DownloadFailed(VendorError):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The fields that a PUT sets; None is left as it is. `delivered_at` is ISO 8601."""
+    """The fields that a PUT sets; None leaves a field unchanged. `delivered_at` is ISO 8601."""
 
     title: str | None = None
     description: str | None = None
@@ -219,23 +220,23 @@ class Downloaded:
 class Provider(Protocol):
     """A vendor. Picklable; safe to use from many threads.
 
-    All calls but `create` may be repeated. They raise `VendorError` (or `NotFound`, `CallRefused`,
-    `DownloadFailed`) where the vendor did not answer soundly, `AccountError` where it refused the key and
-    `BuyingStopped` where it has no credit left for us.
+    All calls but `create` may be repeated. They raise `VendorError` (or `NotFound`, `CallRefused`, `DownloadFailed`)
+    if there is no valid response, `AccountError` if the vendor refuses the key, and `BuyingStopped` if the account
+    has no credit left.
     """
 
     @property
     def name(self) -> str: ...
 
     def prepare(self, request: CreateRequest) -> CreateRequest:
-        """Upload what must be a url before the create. Free, and remembered by hash within the run.
+        """Upload files that must be urls in the create. Free, and done once per hash within the run.
 
         Raises `CallRefused` for a request that cannot be sent as it is.
         """
         ...
 
     def create(self, request: CreateRequest) -> CreateOutcome:
-        """Buy, once. Raises for nothing that network or vendor do. Only `pipeline.engine.create` calls it."""
+        """Send one create. Never raises for what network or vendor do. Only `pipeline.engine.create` calls it."""
         ...
 
     def get(self, workflow_id: WorkflowId) -> Workflow: ...
@@ -243,7 +244,7 @@ class Provider(Protocol):
     def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow: ...
 
     def delete(self, workflow_id: WorkflowId) -> None:
-        """Delete the workflow and its files at the vendor; one that is not there counts as deleted."""
+        """Delete the workflow and its files at the vendor; one that does not exist counts as deleted."""
         ...
 
     def report_error(self, message: str, context: Mapping[str, Json]) -> None: ...
@@ -251,5 +252,5 @@ class Provider(Protocol):
     def health(self) -> None: ...
 
     def download(self, media: Media, target: Path) -> Downloaded:
-        """Fetch one file to `target`, whole or not at all; a part that has arrived is kept beside it and resumed."""
+        """Fetch one file to `target`, in full or not at all; a partial file is kept beside it and resumed."""
         ...

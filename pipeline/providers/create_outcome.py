@@ -1,7 +1,7 @@
-"""The outcome of a create: a table over how far its bytes got and what came back. Pure.
+"""Decides the outcome of a create, from how much of it was sent and what came back. Pure.
 
-An exception's class or text never decides, only what was sent and a whole answer do: a reset before the last
-byte and one after it look alike, but only the second may have been paid.
+Only the bytes sent and a complete response decide, never an exception's class or text: a reset before the last byte
+and one after it look alike, but only the second may have been paid for.
 """
 
 from datetime import datetime
@@ -27,7 +27,7 @@ _KEPT = 10_000
 
 
 def classify(stage: Stage, response: Response | None, reason: str, now: datetime) -> CreateOutcome:
-    """The outcome of one create. `reason` says why there is no answer, where there is none."""
+    """The outcome of one create. `reason` says why there is no response, if there is none."""
     if response is not None and response.ending is not Ending.CUT:
         outcome = _from_response(response, now)
         if outcome is not None:
@@ -36,13 +36,13 @@ def classify(stage: Stage, response: Response | None, reason: str, now: datetime
         if stage is Stage.UNSENT:
             return NotSent(reason)
         if stage is Stage.SENDING:
-            # The server cannot hold the whole body, which is as long as its headers said.
+            # The server cannot have the complete body, whose length it knows from the headers.
             return NotSent(reason or "the answer was cut off", started=True)
     return _unknown(response, reason)
 
 
 def _from_response(response: Response, now: datetime) -> CreateOutcome | None:
-    """The outcome that a response proves by itself; None where it leaves open whether something was bought."""
+    """The outcome that a response proves by itself; None if it leaves open whether something was bought."""
     if 200 <= response.status < 300:
         return _bought(response)
     if response.ending is Ending.OPEN and not _is_object(response.body):
@@ -85,7 +85,7 @@ def _is_whole(response: Response) -> bool:
 
 
 def _is_object(body: bytes) -> bool:
-    """The last brace of a JSON object proves that it arrived whole."""
+    """Whether the body is a JSON object; its closing brace proves that it arrived in full."""
     try:
         read_object(body)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Downloads one file from the vendor's store: whole and checked, or not at all.
+"""Downloads one file from the vendor's store, complete and checked, or not at all.
 
-Servers are not trusted: where they lead is judged at each hop, the key never goes there, and what they send
-must be as long as they said and be the kind of media that was bought.
+Servers are not trusted: each redirect is checked, the key is never sent to them, and a file must have the promised
+length and the kind of media that was bought.
 """
 
 import hashlib
@@ -31,17 +31,17 @@ log = logging.getLogger(__name__)
 LARGEST_FILE = 5 << 30
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# A signed url that has expired: most stores say 403.
+# The statuses of an expired signed url; most stores return 403.
 _GONE = frozenset({401, 403, 404, 410})
 _BLOCK = 1 << 20
-_SLOWEST = 1024  # bytes a second; a server that sends less is as good as silent
+_SLOWEST = 1024  # bytes a second; a slower server is treated as silent
 
 
 @dataclass
 class MediaClient:
-    """Fetches files over connections of its own, without the key. Safe to use from many threads.
+    """Fetches files over its own connections, without the key. Safe to use from many threads.
 
-    `timeout` is in seconds: for the headers, and for any stretch in which nearly nothing comes.
+    `timeout` is in seconds: for the headers, and for any period in which almost nothing arrives.
     """
 
     network: Network
@@ -51,10 +51,10 @@ class MediaClient:
     _local: threading.local = field(default_factory=threading.local)
 
     def fetch(self, media: Media, target: Path) -> Downloaded:
-        """Fetch `media` to `target`, continuing from the part that is here.
+        """Fetch `media` to `target`, resuming a partial file if there is one.
 
         Raises:
-            DownloadFailed: it did not come whole or must not be kept; the target is as it was.
+            DownloadFailed: it did not arrive in full or is not valid; the target is unchanged.
         """
         try:
             fetched = self._fetch(media, PartialFile(target))
@@ -74,10 +74,10 @@ class MediaClient:
         received = self._resumed(media, part, start, etag) if start else None
         received = received or self._received(media, part)
         if not received.is_proved and media.size is None:
-            # Its length is unknown: a connection that was cut looks like the end of the file, and what is put in
-            # its place counts as whole for ever. It is rarely cut twice at the same byte, so what comes again and is
-            # the same is what there is. That costs a second transfer, of files from such servers only; to refuse them
-            # would lose what is paid for, and to believe them might keep a part.
+            # The length is unknown, so a broken connection looks like the end of the file, and a file in place counts
+            # as complete for ever. A connection rarely breaks twice at the same byte, so the file is fetched again
+            # and compared. That costs a second transfer, only for files from such servers; to refuse them would lose
+            # what is paid for, and to trust them could keep a partial file.
             again = self._received(media, part)
             if again.sha256 != received.sha256:
                 part.discard()
@@ -91,10 +91,10 @@ class MediaClient:
             return self._receive(response, part, 0, media)
 
     def _resumed(self, media: Media, part: PartialFile, start: int, etag: str) -> "_Received | None":
-        """Fetch the rest; None if the server cannot continue the part that is here, which is then dropped."""
+        """Fetch the rest; None if the server cannot resume the partial file, which is then deleted."""
         asked = {"Range": f"bytes={start}-", "If-Range": etag}
         with self._get(media.url, asked) as response:
-            if response.status == 200:  # another file by now, or a server without ranges: it starts over
+            if response.status == 200:  # the file has changed, or the server has no ranges: start over
                 return self._receive(response, part, 0, media)
             if response.status == 206 and _continues(response, start, etag) and not _coding(response):
                 return self._receive(response, part, start, media)
@@ -126,7 +126,7 @@ class MediaClient:
     def _receive(
         self, response: StreamedResponse, part: PartialFile, start: int, media: Media
     ) -> "_Received":
-        """Write the body behind the `start` bytes that are here, and sync it."""
+        """Append the body to the first `start` bytes of the partial file, and sync it."""
         coding = _coding(response)
         most = self.largest if media.most is None else min(self.largest, media.most)
         length = None if coding else _promised(response, start, media, most)
@@ -142,13 +142,13 @@ class MediaClient:
             for block in _steady(blocks, self.timeout):
                 received.add(block)
                 if received.size > most:
-                    part.discard()  # the bytes would fill the disk, and never be continued
+                    part.discard()  # the bytes would fill the disk, and never be resumed
                     raise DownloadFailed(
                         f"{shown_url(media.url)} is larger than {most:,} bytes, which is all that may come",
                         lasting=True,
                     )
                 file.write(block)
-                # A file that arrives in one block is never continued, so its ETag is not kept.
+                # A file that arrives in one block is never resumed, so its ETag is not saved.
                 if coding is None and received.size == len(block) != length:
                     part.save_etag(response.headers.get("etag", ""))
             file.flush()
@@ -157,7 +157,11 @@ class MediaClient:
 
 
 def _promised(response: StreamedResponse, start: int, media: Media, most: int) -> int | None:
-    """The size of the whole file, if its server says so; refused where the file would be of no use here."""
+    """The size of the complete file, if the server states it.
+
+    Raises:
+        DownloadFailed: it is too large, or not the size that the vendor listed.
+    """
     shown = shown_url(media.url)
     length = response.headers.get("content-length", "")
     if not re.fullmatch(r"[0-9]{1,18}", length):
@@ -181,7 +185,7 @@ def _is_media(first: bytes) -> bool:
 
 
 def _is_all(response: StreamedResponse) -> bool:
-    """Whether a response with another status than 200 holds the whole file all the same."""
+    """Whether a response with another status than 200 contains the complete file nevertheless."""
     found = re.fullmatch(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})", response.headers.get("content-range", ""))
     is_whole_range = response.status == 206 and found is not None and int(found[1]) == int(found[2]) - 1
     return response.status == 203 or is_whole_range
@@ -193,7 +197,7 @@ def _expect(response: StreamedResponse, status: int, url: str) -> None:
 
 
 def _continues(response: StreamedResponse, start: int, etag: str) -> bool:
-    """Whether a 206 holds all that follows the first `start` bytes, of the same file."""
+    """Whether a 206 contains everything after the first `start` bytes of the same file."""
     found = re.fullmatch(
         r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", response.headers.get("content-range", "")
     )
@@ -204,10 +208,10 @@ def _continues(response: StreamedResponse, start: int, etag: str) -> bool:
 
 
 def _next_url(url: str, location: str) -> str:
-    # Headers are read as Latin-1, whatever their bytes mean.
+    # The library decodes headers as Latin-1, whatever their encoding.
     sent = quote(location.strip().encode("latin-1", "replace"), safe=PRINTABLE)
     if re.match("https?://", sent, re.IGNORECASE):
-        return sent  # as it is spelled
+        return sent  # unchanged: a signature covers the spelling
     try:
         return urljoin(url, sent)
     except ValueError:
@@ -215,7 +219,7 @@ def _next_url(url: str, location: str) -> str:
 
 
 def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
-    """The blocks, as long as they come fast enough to be worth the wait."""
+    """Yield the blocks; raises TransportError if they arrive too slowly."""
     since, received = time.monotonic(), 0
     for block in blocks:
         received += len(block)
@@ -228,9 +232,9 @@ def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
 
 
 class _Received:
-    """What is known of a file while its bytes arrive: how many, the first of them, and their hash.
+    """What is known of a file while it arrives: the number of bytes, the first ones, and the hash.
 
-    `served` is the type that its server gives; `is_proved`: it ended where the server said it would.
+    `served` is the content type from the server; `is_proved`: the response shows where the file ends.
     """
 
     def __init__(self, *, served: str, is_proved: bool, coding: str | None) -> None:
@@ -243,7 +247,7 @@ class _Received:
 
     @property
     def is_packed(self) -> bool:
-        """Whether it is still compressed, in a way that nothing here undoes."""
+        """Whether the file is still compressed, in a coding that is not supported here."""
         return self.coding is not None and not is_undone(self.coding) and not _is_media(self.head)
 
     @property
@@ -257,7 +261,7 @@ class _Received:
             self.head = (self.head + block)[:LONGEST_SIGNATURE]
 
     def take_up(self, path: Path, size: int) -> None:
-        """Add the first `size` bytes of a file, which arrived before."""
+        """Add the first `size` bytes of a file, which arrived in an earlier attempt."""
         with path.open("rb") as file:
             while size > 0 and (block := file.read(min(size, _BLOCK))):
                 self.add(block)
@@ -265,7 +269,7 @@ class _Received:
 
 
 def _finished(part: PartialFile, media: Media, received: _Received) -> Downloaded:
-    """Judge the whole file by its own bytes, and put it in its place."""
+    """Check the complete file by its own bytes, and put it in place."""
     size = received.size
     declared = media.content_type.partition(";")[0].strip().lower()
     content_type = type_of(received.head, declared, received.served)

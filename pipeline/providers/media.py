@@ -1,4 +1,4 @@
-"""The media type of a file by its first bytes: what a server calls its files proves nothing."""
+"""Detects the media type of a file from its first bytes: the type that a server states proves nothing."""
 
 import re
 from pathlib import PurePosixPath
@@ -7,7 +7,7 @@ UNKNOWN = "application/octet-stream"
 LONGEST_SIGNATURE = 64
 
 _FAMILIES = frozenset({"image", "video", "audio"})
-# The types that a store sends when it was not given one.
+# The types that stores send if they were given none.
 _VAGUE = frozenset(
     {
         *(
@@ -71,7 +71,7 @@ _BY_BRAND = {
     **dict.fromkeys((b"3gp4", b"3gp5", b"3gp6", b"3gg6"), ("video/3gpp", "audio/3gpp", "video/mp4")),
 }
 _MP4 = ("video/mp4", "audio/mp4", "video/3gpp")
-# A video may begin without the box that names its kind, as old cameras write them.
+# Videos of old cameras may begin without the box that names their type.
 _BOXES = frozenset({b"wide", b"mdat", b"moov", b"free", b"skip", b"pnot"})
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
 _STARTS = (
@@ -94,19 +94,19 @@ _STARTS = (
 
 
 def content_type_of(path: str) -> str:
-    """The type that the suffix of a path or url stands for; `UNKNOWN` where it stands for none."""
+    """The type for the suffix of a path or url; `UNKNOWN` if there is none."""
     return _BY_SUFFIX.get(PurePosixPath(path).suffix.lower(), UNKNOWN)
 
 
 def is_vague(content_type: str) -> bool:
-    """Whether a type does not say what a file is, or is malformed: it is recorded, shown and made into a suffix."""
+    """Whether a type says nothing, or is malformed and so must not be recorded, shown or made into a suffix."""
     return content_type in _VAGUE or not _TYPE.fullmatch(content_type)
 
 
 def sniffed(head: bytes, declared: str) -> str | None:
-    """The type of a file that begins with `head`, None if it is not an image, video or sound of a known kind.
+    """The type of a file that begins with `head`; None if it is not an image, video or sound of a known kind.
 
-    `declared` decides only between the types that one kind of container can hold.
+    `declared` only decides between the types that one container format can have.
     """
     found = _signatures(head)
     declared = _ALIASES.get(declared, declared)
@@ -114,10 +114,10 @@ def sniffed(head: bytes, declared: str) -> str | None:
 
 
 def type_of(head: bytes, declared: str, served: str) -> str | None:
-    """The type of a whole file that begins with `head`; None for what is but a text instead of media.
+    """The type of a file that begins with `head`; None if it is text instead of media.
 
-    A type that is known by the bytes wins. Otherwise it is the type that was `declared`, else the one that its server
-    gave; only a page that reports an error is neither.
+    A type recognized from the bytes takes precedence, then the `declared` type, then the type that the server
+    `served`. A text in place of media, such as an error page, has none of them.
     """
     known = sniffed(head, served if is_vague(declared) else declared)
     if known is not None:
@@ -132,14 +132,14 @@ def _is_text(head: bytes) -> bool:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.reason != "unexpected end of data":  # a letter that the end of `head` cuts
+        if error.reason != "unexpected end of data":  # a character cut by the end of `head`
             return False
         text = head[: error.start].decode("utf-8")
     return not any(character < " " and character not in "\t\r\n\f" for character in text)
 
 
 def _is_unlike_text(head: bytes, declared: str) -> bool:
-    """Whether a text cannot be meant; where nothing was declared, a page or an object reports an error."""
+    """Whether text is not expected; without a declared type, an HTML page or JSON is taken for an error report."""
     if is_vague(declared):
         return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"<", b"{", b"[")
     family, _, kind = declared.partition("/")
@@ -147,7 +147,7 @@ def _is_unlike_text(head: bytes, declared: str) -> bool:
 
 
 def _signatures(head: bytes) -> tuple[str, ...]:
-    """The types that a file may have which begins so, the usual one first."""
+    """The types that a file with this beginning may have, the usual one first."""
     for start, content_type in _STARTS:
         if head.startswith(start):
             return (content_type,)
@@ -182,12 +182,12 @@ def _of_containers(head: bytes) -> tuple[str, ...]:
 
 
 def _is_adts(head: bytes) -> bool:
-    # Twelve bits of sync, then a layer of 0, which MPEG audio reserves.
+    # Twelve sync bits, then layer 0, which is reserved in MPEG audio.
     return len(head) >= 7 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
 
 
 def _is_mpeg_audio(head: bytes) -> bool:
-    # Eleven bits of sync, then neither the reserved version nor the reserved layer.
+    # Eleven sync bits, then neither the reserved version nor the reserved layer.
     if len(head) < 2 or head[0] != 0xFF:
         return False
     return head[1] & 0xE0 == 0xE0 and head[1] & 0x06 != 0 and head[1] & 0x18 != 0x08

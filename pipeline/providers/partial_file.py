@@ -1,4 +1,4 @@
-"""The part of a file that has arrived: `<name>.part` beside its target, and the ETag that vouches for it."""
+"""A partial download: `<name>.part` beside its target, and the ETag that identifies the version it is a part of."""
 
 import os
 import re
@@ -9,12 +9,12 @@ from typing import BinaryIO
 from pipeline import system
 from pipeline.files import make_folders, read_limited
 
-# A weak one (`W/"…"`) allows bytes to differ, so nothing can be put together by it.
+# A weak ETag (`W/"…"`) allows the bytes to differ, so a download cannot be resumed with it.
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 
 
 class PartialFile:
-    """The unfinished file of `target`; its bytes are at `path`."""
+    """The partial file for `target`; its bytes are at `path`."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -23,7 +23,7 @@ class PartialFile:
         self._has_etag = True
 
     def progress(self) -> tuple[int, str]:
-        """How many bytes are here and their ETag; (0, "") with nothing to continue from."""
+        """The number of bytes that are here, and their ETag; (0, "") if there is nothing to resume."""
         try:
             etag = read_limited(self._etag_path, 300).decode("ascii")
             size = self.path.lstat().st_size
@@ -35,10 +35,10 @@ class PartialFile:
         return (size, etag) if size and _STRONG_ETAG.fullmatch(etag) else (0, "")
 
     def open(self, start: int) -> BinaryIO:
-        """The file to write on from `start`; what lies behind is dropped.
+        """Open the file for writing at `start`; what follows is dropped.
 
         Raises:
-            OSError: it cannot be written, or is a link, which is never followed.
+            OSError: it cannot be written, or is a symbolic link, which is never followed.
         """
         try:
             descriptor = self._descriptor(start)
@@ -51,7 +51,7 @@ class PartialFile:
                 file.truncate(start)
                 file.seek(start)
             else:
-                # What comes is not what the old one vouches for.
+                # The old ETag does not belong to the bytes that follow.
                 self._drop_etag()
         except BaseException:
             file.close()
@@ -63,7 +63,7 @@ class PartialFile:
         return os.open(self.path, flags if start else flags | os.O_TRUNC, 0o666)
 
     def save_etag(self, etag: str) -> None:
-        """Keep the ETag that vouches for the bytes, so that another run can continue; a weak one does not vouch."""
+        """Save the ETag of the bytes, so that another run can resume; a weak one is ignored."""
         if _STRONG_ETAG.fullmatch(etag):
             self._has_etag = True
             self._etag_path.write_text(etag, encoding="ascii")
@@ -74,16 +74,16 @@ class PartialFile:
             self._has_etag = False
 
     def discard(self) -> None:
-        """Nothing of it is of use any more."""
+        """Delete the partial file and its ETag."""
         self._drop_etag()
         self.path.unlink(missing_ok=True)
 
     def finish(self) -> None:
-        """Put it, synced by now, in the target's place. What it is called is as durable as its folder.
+        """Move the synced file to its target. The new name is durable only once the folder is synced.
 
         Raises:
-            OSError: it could not be put there.
+            OSError: it could not be moved.
         """
-        os.replace(self.path, self._target)  # noqa: PTH105 - makes no further path
-        with suppress(OSError):  # it vouches for nothing without the other
+        os.replace(self.path, self._target)  # noqa: PTH105 - creates no further Path
+        with suppress(OSError):  # without the partial file, it has no effect
             self._drop_etag()

@@ -1,4 +1,4 @@
-"""A create as it is sent: in v1 as a form (multipart), in v2 as JSON. Pure functions."""
+"""Encodes requests: a create as a form (multipart) for v1, as JSON for v2. Pure functions."""
 
 import json
 import secrets
@@ -9,10 +9,10 @@ from pipeline.jobs import LocalFile, Option, Visibility
 from pipeline.json_values import Json
 from pipeline.providers.base import Attachment, CallRefused, Changes, CreateRequest
 
-# A name and a text; or a name and a file's name, bytes and content type.
+# A name and a text; or a name, and a file's name, bytes and content type.
 Field = tuple[str, str] | tuple[str, tuple[str, bytes, str]]
 
-# What would end a name.
+# Characters that would end a quoted name.
 _ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
@@ -42,7 +42,7 @@ _SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The bytes of a request, and what they are."""
+    """The bytes of a request, and their content type."""
 
     content: bytes = field(repr=False)
     content_type: str
@@ -52,7 +52,7 @@ def json_body(value: Mapping[str, Json]) -> Body:
     """`value` as JSON.
 
     Raises:
-        CallRefused: it holds what JSON or UTF-8 has no way to write.
+        CallRefused: it contains a value that JSON or UTF-8 cannot represent.
     """
     return Body(_encoded(_json(value)), "application/json")
 
@@ -88,12 +88,12 @@ def json_of(request: CreateRequest) -> Body:
 
 
 def upload_of(attachment: Attachment) -> Body:
-    """An upload of one image, under a name of ours: a file's own can hold anything."""
+    """An upload of one image, under a name of ours: a file's own name can contain anything."""
     return _form([("image_file", _file(attachment, 1))])
 
 
 def changes_as_json(changes: Changes) -> dict[str, Json]:
-    """The fields of a PUT; what does not change is left out."""
+    """The fields of a PUT, without those that do not change."""
     rating = None if changes.rating is None else str(changes.rating)
     written: dict[str, Json] = {
         "title": changes.title,
@@ -112,7 +112,7 @@ def _texts(request: CreateRequest) -> dict[str, str]:
         "description": request.description,
         "visibility_status": _VISIBILITY[request.visibility],
     }
-    # Left out they mean what the vendor's default means; sent empty they would mean something else.
+    # A missing field means the vendor's default; an empty one would mean something else.
     optional = {"event_id": request.event_id, "webhook_url": request.webhook_url}
     return written | {name: value for name, value in optional.items() if value is not None}
 

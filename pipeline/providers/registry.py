@@ -1,4 +1,4 @@
-"""Finds the provider of a name: a built-in one or a plug-in.
+"""Finds a provider by its name: a built-in one or a plug-in.
 
 A manifest may only name what the operator has installed: plug-ins announce themselves as entry points of the
 group `pipeline.providers`, each a `ProviderPlugin`, or a function from `Settings` to a `Provider` that needs neither
@@ -21,9 +21,9 @@ from pipeline.providers.vimmerse import Vimmerse
 class ProviderPlugin:
     """The object that an entry point of the group `pipeline.providers` names.
 
-    `key_variable` is the variable of the environment that holds its key; None: it needs none, and is given none.
-    `address_variable` is the one that holds another address of its API than `address`; an empty `address`: it has
-    none by default.
+    `key_variable` is the environment variable with its key; None means that it needs none, and gets none.
+    `address_variable` is the one that overrides `address`, the API's default address, which is empty if there is
+    none.
     """
 
     make: Callable[[Settings], Provider]
@@ -43,10 +43,10 @@ BUILT_IN: dict[str, ProviderPlugin] = {"vimmerse": _VIMMERSE, "emulator": _VIMME
 
 
 def plugin_named(name: str) -> ProviderPlugin:
-    """The plug-in of that name. Needs no key, so that a wrong name is reported before a missing key.
+    """The plug-in of that name. Needs no key, so a wrong name is reported before a missing key.
 
     Raises:
-        InvalidInput: there is none of that name, or the plug-in cannot be loaded.
+        InvalidInput: there is none, or it cannot be loaded.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
@@ -75,7 +75,7 @@ def _made(name: str, make: Callable[[Settings], Provider], settings: Settings) -
 
 
 def provider_named(name: str, settings: Settings) -> Provider:
-    """The provider of that name, ready to be used.
+    """The provider of that name, ready for use.
 
     Raises:
         InvalidInput: as `plugin_named`.

@@ -1,4 +1,4 @@
-"""Parses the vendor's responses. Read liberally and trusted in nothing: each field is checked by itself."""
+"""Parses the vendor's responses. They are read liberally, and not trusted: each field is checked on its own."""
 
 import json
 import math
@@ -23,18 +23,18 @@ _RUNNING = frozenset({"created", "in_progress", "pending", "processing", "queued
 
 
 def is_workflow_id(value: object) -> bool:
-    """Whether it can be an id: it goes into urls, where one of dots alone would lead elsewhere."""
+    """Whether it can be an id: it is used in urls, where an id of only dots would change the path."""
     return isinstance(value, str) and bool(WORKFLOW_ID.fullmatch(value)) and bool(value.strip("."))
 
 
 def read_object(body: bytes, *, strict: bool = False) -> dict[str, Json]:
-    """The JSON object in `body`; `strict` refuses a name that occurs twice, as either could be meant.
+    """The JSON object in `body`; `strict` refuses a name that occurs twice, which is ambiguous.
 
     Raises:
-        ValueError: it is none; the message says what is wrong.
+        ValueError: it is not one; the message says why.
     """
     try:
-        text = body.decode(json.detect_encoding(body))  # with a byte order mark, or as UTF-16: as it comes
+        text = body.decode(json.detect_encoding(body))  # also accepts a byte order mark, and UTF-16
         value = json.loads(text, object_pairs_hook=_unique if strict else None)
     except RecursionError:
         raise ValueError("the answer is nested too deeply") from None
@@ -58,7 +58,7 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def error_message(body: bytes) -> str:
-    """The reason that a refusal gives, as one harmless line: a `message`, or FastAPI's list of details."""
+    """The reason in a refusal, as one printable line: from a `message`, or from FastAPI's list of details."""
     try:
         response = read_object(body)
     except ValueError:
@@ -82,7 +82,7 @@ def _details(details: list[Json]) -> Iterator[str]:
 
 
 def seconds_to_wait(headers: Mapping[str, str], now: datetime) -> float | None:
-    """`Retry-After` in seconds, at most a day; None where there is none that makes sense."""
+    """`Retry-After` in seconds, at most a day; None if it is missing or invalid."""
     text = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         return min(float(text), LONGEST_WAIT)
@@ -95,7 +95,7 @@ def seconds_to_wait(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow:
-    """The workflow of a response. A field of an odd shape counts as missing."""
+    """The workflow in a response. A field of an unexpected type counts as missing."""
     status = _text(data.get("processing_status")).strip()
     normalized = status.casefold()
     sizes = _sizes(data.get("media_result"))
@@ -122,7 +122,7 @@ def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow
 def _text(value: Json, limit: int = _LONGEST_TEXT) -> str:
     if not isinstance(value, str):
         return ""
-    # A database refuses NUL, and no encoding takes half of a surrogate pair.
+    # A database refuses NUL, and UTF-8 cannot encode a lone surrogate.
     return value[:limit].replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -131,7 +131,7 @@ def _percent(value: Json) -> float | None:
         return None
     try:
         number = float(value)
-    except OverflowError:  # JSON bounds no integer
+    except OverflowError:  # JSON does not limit integers
         return None
     return min(max(number, 0.0), 100.0) if math.isfinite(number) else None
 
@@ -141,7 +141,7 @@ def _count(value: Json) -> int | None:
 
 
 def _size(value: Json) -> int | None:
-    """A size in bytes, which some write as a text."""
+    """A size in bytes, which may also be given as text."""
     is_text = isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value)
     return _count(int(value) if is_text else value)  # type: ignore[arg-type]
 
@@ -160,7 +160,7 @@ def _sizes(value: Json) -> dict[str, int]:
 
 
 def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:
-    # One where a list is meant, and a url where a mapping is, are as clear.
+    # A single item in place of a list, and a url in place of a mapping, are accepted too.
     listed = value if isinstance(value, list) else [value]
     for item in _items([{"url": each} if isinstance(each, str) else each for each in listed]):
         url = item.get("url")
@@ -177,7 +177,7 @@ def _steps(value: Json, sizes: Mapping[str, int]) -> Iterator[tuple[str, tuple[M
 
 
 def _is_web(url: str) -> bool:
-    # What is recorded is the url without its query, which may be a long signature.
+    # The url is recorded without its query, which may be a long signature.
     is_short = len(url) <= record_limits.LONGEST_TEXT and len(_bare(url)) <= record_limits.LONGEST_URL
     return is_short and url.isprintable() and url.lower().startswith(("https://", "http://"))
 

@@ -1,4 +1,4 @@
-"""Uploads local files that have to be urls before the create. It is free, and remembered by hash."""
+"""Uploads local files that have to be urls in the create. An upload is free, and done once per hash."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ Upload = Callable[[Attachment], str]
 
 @dataclass
 class Uploads:
-    """The urls of what was uploaded in this run. Safe to use from many threads."""
+    """The urls of the files uploaded in this run. Safe to use from many threads."""
 
     upload: Upload
     _urls: dict[str, str] = field(default_factory=dict)
@@ -20,7 +20,7 @@ class Uploads:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def url_of(self, attachment: Attachment) -> str:
-        """The url of these bytes, uploaded once however many threads ask for it."""
+        """The url of these bytes, which are uploaded once, even if several threads need them."""
         digest = attachment.file.sha256
         with self._lock:
             busy = self._busy.setdefault(digest, threading.Lock())
@@ -30,12 +30,12 @@ class Uploads:
             return self._urls[digest]
 
     def with_urls(self, request: CreateRequest, *, all_urls: bool) -> CreateRequest:
-        """The request with each file in its options as a url, and its images all files or all urls.
+        """Replace each file in a request's options by a url, and make its images all files or all urls.
 
-        Images stay files, sent with the create, where all of them are and `all_urls` does not forbid it.
+        Images stay files, sent with the create, if all of them are files and `all_urls` is False.
 
         Raises:
-            CallRefused: a file in the options whose bytes are not there.
+            CallRefused: the bytes of a file in the options are missing.
         """
         mixed = len({isinstance(image, str) for image in request.images}) > 1
         options = {name: self._uploaded(value, request) for name, value in request.options.items()}

@@ -1,4 +1,4 @@
-"""The vendor's client: each call of the port as one request to the Workflow API, v1 or v2."""
+"""The vendor's client: each call of the port is one request to the Workflow API, v1 or v2."""
 
 import logging
 import random
@@ -49,9 +49,9 @@ _CALL_REFUSED = frozenset({400, 405, 413, 415, 422})
 
 
 class Vimmerse:
-    """The vendor (or its emulator: the same client with another address). Safe to use from many threads.
+    """The provider for the vendor, or for its emulator at another address. Safe to use from many threads.
 
-    `pause` waits between two tries of an upload, in seconds; one that can be woken stops the waiting early.
+    `pause` sleeps for the given seconds between two attempts of an upload; one that can be woken ends the wait early.
     """
 
     def __init__(self, settings: Settings, pause: Callable[[float], object] = time.sleep) -> None:
@@ -66,7 +66,7 @@ class Vimmerse:
         self._media = MediaClient(settings.network, settings.guard, settings.request_timeout)
 
     def __reduce__(self) -> tuple[type["Vimmerse"], tuple[Settings]]:
-        # Connections and what is remembered stay here; a copy elsewhere makes its own.
+        # Connections and uploads are not pickled; a copy makes its own.
         return Vimmerse, (self.settings,)
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ class Vimmerse:
 
     def prepare(self, request: CreateRequest) -> CreateRequest:
         prepared = self._uploads.with_urls(request, all_urls=self.settings.api == "v2")
-        self._body(prepared)  # what cannot be sent is reported before anything is intended
+        self._body(prepared)  # a request that cannot be sent is reported before its intent is written
         return prepared
 
     def create(self, request: CreateRequest) -> CreateOutcome:
@@ -90,13 +90,13 @@ class Vimmerse:
         transmission = Transmission(request.may_send)
         response, reason = None, ""
         try:
-            # A connection of its own: one that was idle may be closed by the server while the request is on its
-            # way, and that cannot be distinguished from a create that was processed.
+            # On a new connection: the server may close an idle one while the request is on its way, which cannot be
+            # distinguished from a create that was processed.
             transport = self._transport(keep_alive=False)
             response = self._without_key(transport.request(call, self.settings.request_timeout, transmission))
         except TransportError as error:
             reason = str(error)
-        except BaseException as error:  # noqa: BLE001 - an interrupt too: what was sent must be reported, not lost
+        except BaseException as error:  # noqa: BLE001 - an interrupt too: the outcome of what was sent must not be lost
             reason = reason_for(error)
         outcome = classify(transmission.stage, response, reason, datetime.now(UTC))
         log.debug("POST %s: %s", self._workflow_path(), type(outcome).__name__)
@@ -122,10 +122,10 @@ class Vimmerse:
         self._request("GET", "/health", with_key=False)
 
     def templates(self) -> Mapping[str, Json]:
-        """The vendor's live catalogue, as it sends it (v2).
+        """The vendor's live catalogue, as the vendor sends it (v2).
 
         Raises:
-            VendorError, AccountError: as the calls of the port.
+            VendorError, AccountError: as the calls of `Provider`.
         """
         return self._object(self._request("GET", "/v2/workflow/templates?detail=true"))
 
@@ -139,7 +139,7 @@ class Vimmerse:
         return "/v2/workflow" if self.settings.api == "v2" else "/workflow"
 
     def _path_of(self, workflow_id: WorkflowId) -> str:
-        # It may come from a file that a stranger wrote.
+        # The id may come from a file that a stranger wrote.
         if not is_workflow_id(workflow_id):
             raise NotFound(f"{printable(workflow_id, 40)!r} is not a workflow id")
         return f"{self._workflow_path()}/{workflow_id}"
@@ -161,9 +161,9 @@ class Vimmerse:
                 raise
             except VendorError as error:
                 if (error.after or 0.0) > _LONGEST_PAUSE:
-                    raise  # the run waits that long, with this thread free for others
-                # Full jitter: threads that failed together must not come back together.
-                self._pause(error.after or random.uniform(0, 2.0**attempt))  # noqa: S311 - no secret is made of it
+                    raise  # the run schedules a wait that long, and frees this thread
+                # Full jitter: threads that failed together must not retry together.
+                self._pause(error.after or random.uniform(0, 2.0**attempt))  # noqa: S311 - not used for secrets
         return self._upload_once(attachment)
 
     def _upload_once(self, attachment: Attachment) -> str:
@@ -192,7 +192,7 @@ class Vimmerse:
     def _request(
         self, method: str, path: str, body: Body | None = None, *, with_key: bool = True
     ) -> Response:
-        """One call that may be repeated; its answer if it is a whole 2xx."""
+        """Make one call that may be repeated; return its response if that is a complete 2xx."""
         call = self._call(method, path, body, with_key=with_key)
         try:
             response = self._without_key(self._transport().request(call, self.settings.request_timeout))
@@ -203,7 +203,7 @@ class Vimmerse:
         return response
 
     def _transport(self, *, keep_alive: bool = True) -> Transport:
-        """This thread's."""
+        """This thread's transport."""
         name = "pooled" if keep_alive else "fresh"
         found: Transport | None = getattr(self._local, name, None)
         if found is None:
@@ -212,9 +212,9 @@ class Vimmerse:
         return found
 
     def _without_key(self, response: Response) -> Response:
-        """The answer without our key: a server that repeats it must not get it printed or stored."""
+        """The response without our key: a server that echoes the key must not cause it to be printed or stored."""
         key = self.settings.key.encode()
-        # A very short one, such as the emulator takes, may stand in an answer by chance.
+        # A very short key, as the emulator accepts, may occur in a response by chance.
         if len(key) < 8 or key not in response.body:
             return response
         return replace(response, body=response.body.replace(key, b"***"))
@@ -227,7 +227,7 @@ class Vimmerse:
 
 
 def _check(response: Response, what: str) -> None:
-    """Raise what a status other than 2xx means to a call that may be repeated."""
+    """Raise the error for an incomplete response, or a status other than 2xx, of a call that may be repeated."""
     if 200 <= response.status < 300:
         if response.ending is Ending.CUT:
             raise VendorError(f"{what}: the answer was cut off")

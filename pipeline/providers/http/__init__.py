@@ -1,1 +1,1 @@
-"""HTTP: the only folder that knows the HTTP library."""
+"""HTTP: the only package that uses the HTTP library."""

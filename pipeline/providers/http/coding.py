@@ -1,11 +1,11 @@
-"""Undoes compression that was not asked for: some proxies compress whatever they pass on."""
+"""Decompresses bodies that were compressed without being requested: some proxies compress whatever they pass on."""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 from pipeline.providers.http.errors import TransportError
 
-# What a body can be packed in. All other names (`aws-chunked`, a charset) say nothing of the bytes that come.
+# Codings that compress a body. Other names (`aws-chunked`, a charset) do not change the bytes.
 _ZLIB = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _FOREIGN = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
 _GZIP = b"\x1f\x8b"
@@ -13,23 +13,24 @@ _BLOCK = 1 << 16
 
 
 def coding_of(header: str) -> str | None:
-    """The coding that a `Content-Encoding` names, None where it names none; of several, in their order, `a, b`."""
+    """The compression that a `Content-Encoding` names, or None; several are joined in order, as in `a, b`."""
     names = [name.strip().lower() for name in header.split(",")]
     return ", ".join(name for name in names if name in _ZLIB or name in _FOREIGN) or None
 
 
 def is_undone(coding: str) -> bool:
-    """Whether `undone` takes it away."""
+    """Whether `undone` can decompress it."""
     return coding in _ZLIB
 
 
 def undone(blocks: Iterable[bytes], coding: str | None, is_plain: Callable[[bytes], bool]) -> Iterator[bytes]:
-    """The blocks of a body without its `coding`.
+    """The blocks of a body, decompressed if its `coding` is supported.
 
-    Headers err, so a body that `is_plain` by its first block is left as it is, and so is one in an unknown coding.
+    Headers can be wrong, so a body that `is_plain` by its first block is left as it is, and so is one in an unknown
+    coding.
 
     Raises:
-        TransportError: it ends early, or is no sound compression.
+        TransportError: it ends early, or is not validly compressed.
     """
     rest = iter(blocks)
     first = next(rest, b"")
@@ -50,7 +51,7 @@ def _window(coding: str | None, first: bytes) -> int | None:
         return _ZLIB["gzip"]
     if coding != "deflate":
         return None
-    # Two things go by that name, of which one has a header: 8 in its lower half, and divisible by 31.
+    # Two formats are called deflate; one has a header, whose low half-byte is 8, and which is divisible by 31.
     has_header = len(first) > 1 and first[0] & 0x0F == 8 and int.from_bytes(first[:2]) % 31 == 0
     return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS
 
@@ -65,7 +66,7 @@ def _inflated(blocks: Iterator[bytes], wbits: int) -> Iterator[bytes]:
     for block in blocks:
         data = block
         while data:
-            if inflate.eof:  # what was compressed in several pieces
+            if inflate.eof:  # another compressed member follows
                 inflate = zlib.decompressobj(wbits)
             if plain := inflate.decompress(data, _BLOCK):
                 yield plain

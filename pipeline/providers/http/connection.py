@@ -1,7 +1,8 @@
-"""A connection that notes how far a request's bytes went, and keeps to a deadline.
+"""A connection that records how much of a request was sent, and enforces a deadline.
 
-The library's exceptions cannot distinguish "never sent" from "processed": each class occurs in both. What can is how
-many bytes the kernel took, so it is noted here, below everything that catches, retries or renames exceptions.
+The library's exceptions cannot distinguish "never sent" from "processed": each class occurs in both cases. The number
+of bytes that the kernel accepted can, so it is recorded here, below all code that catches, retries or renames
+exceptions.
 """
 
 import http.client
@@ -23,7 +24,7 @@ _MOST_INFORMATIONAL = 100
 
 
 class Stage(IntEnum):
-    """How far the bytes of a request went: none left, some left, all are (or may be) with the kernel."""
+    """How much of a request was sent: nothing, a part, or everything that the kernel has (or may have) accepted."""
 
     UNSENT = 0
     SENDING = 1
@@ -31,9 +32,9 @@ class Stage(IntEnum):
 
 
 class Transmission:
-    """How far one request has got, and its deadline. Written by its connection.
+    """The progress of one request, and its deadline. Its connection updates it.
 
-    `may_send` is asked when it is connected, before the first byte.
+    `may_send` is called once it is connected, before the first byte is sent.
     """
 
     def __init__(self, may_send: Callable[[], bool] = lambda: True) -> None:
@@ -43,11 +44,11 @@ class Transmission:
         self._each_read: float | None = None
 
     def begin(self, seconds: float) -> None:
-        """The clock runs; the deadline is `seconds` from now."""
+        """Set the deadline to `seconds` from now."""
         self._ends = time.monotonic() + seconds
 
     def lift_deadline(self, seconds: float) -> None:
-        """From now on there is no deadline for all of it, but `seconds` for each read."""
+        """Replace the deadline by a timeout of `seconds` for each read."""
         self._each_read = seconds
 
     @property
@@ -56,17 +57,17 @@ class Transmission:
         return self._each_read is None and time.monotonic() >= self._ends
 
     def remaining(self) -> float:
-        """Seconds that the socket may take; never 0, which it would take for "do not wait"."""
+        """The timeout for the socket, in seconds; never 0, which would mean "do not wait"."""
         if self._each_read is not None:
             return self._each_read
         return max(self._ends - time.monotonic(), 0.001)
 
 
 class Route:
-    """State shared by the connections of one thread: the request under way, and the guard of addresses.
+    """State shared by the connections of one thread: the current request, and the guard of addresses.
 
-    `target` is what is asked for, byte for byte: the library would respell a url, and a signature is of the
-    spelling. Without `keep_alive` a connection carries one request.
+    `target` is the request target, byte for byte: the library would normalize a url, and a signature covers its
+    spelling. Without `keep_alive`, a connection carries one request.
     """
 
     def __init__(self, guard: Guard | None, *, keep_alive: bool = True) -> None:
@@ -77,14 +78,14 @@ class Route:
 
 
 class Connection(HTTPConnection):
-    """A connection that notes how far the bytes went, and goes to judged addresses only."""
+    """A connection that records how much was sent, and connects only to allowed addresses."""
 
     def __init__(self, *args: Any, route: Route, **options: Any) -> None:
         super().__init__(*args, **options)
         self._route = route
         self._requesting = False
         self._uses = 0
-        # The library makes a response by what stands here, of any socket that gives a file to read from.
+        # The library calls this to make a response, from any object with `makefile`.
         self.response_class = self._make_response  # type: ignore[assignment]
 
     def _new_conn(self) -> socket.socket:
@@ -97,12 +98,12 @@ class Connection(HTTPConnection):
         else:
             opened = self._connect_judged(guard)
         self._uses = 0
-        # What follows, a proxy's greeting or TLS, ends with the deadline too.
+        # The deadline also covers what follows: a proxy's greeting, or TLS.
         opened.settimeout(self._route.transmission.remaining())
         return opened
 
     def _judge_behind_proxy(self, guard: Guard) -> None:
-        # The proxy resolves, and often only it can; what can be resolved here is checked here.
+        # The proxy resolves the name, and often only it can; a name that resolves here is checked here.
         with suppress(OSError):
             guard.addresses(self._tunnel_host or self.host, self._tunnel_port, tls=True)
 
@@ -110,7 +111,8 @@ class Connection(HTTPConnection):
         failure: OSError | None = None
         for address in guard.addresses(self.host, self.port, tls=isinstance(self, HTTPSConnection)):
             try:
-                # The address, as to resolve the name again could lead elsewhere. TLS still checks the name.
+                # Connect to the checked address: resolving the name again could return another. TLS still checks the
+                # name.
                 return create_connection(
                     (address, self.port or 0), self.timeout, socket_options=self.socket_options
                 )
@@ -130,7 +132,7 @@ class Connection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        if not self._requesting:  # a proxy's CONNECT is not our request
+        if not self._requesting:  # a CONNECT to a proxy is not the request itself
             super().send(data)
             return
         transmission = self._route.transmission
@@ -142,8 +144,8 @@ class Connection(HTTPConnection):
                 raise ConnectionError("a connection for one request was used again")
             if not transmission.may_send():
                 raise ConnectionAbortedError("it may not be sent any more")
-        # First the headers, then the body as a whole. What may be the last byte counts as sent before it
-        # goes, as an interrupt can strike between the kernel's taking it and our noting it.
+        # The library sends the headers, then the whole body. The body counts as sent before it is sent, because an
+        # interrupt can strike after the kernel has accepted the last byte, but before that is recorded here.
         transmission.stage = Stage.SENDING if transmission.stage is Stage.UNSENT else Stage.SENT
         try:
             self._send_within_deadline(memoryview(data))
@@ -152,7 +154,7 @@ class Connection(HTTPConnection):
             raise
 
     def _send_within_deadline(self, data: memoryview) -> None:
-        # Piece by piece, as with TLS `sendall` gives each of its pieces the whole time.
+        # Piece by piece: with TLS, `sendall` would apply the whole timeout to each piece.
         while data:
             self.sock.settimeout(self._route.transmission.remaining())
             data = data[self.sock.send(data[:_BLOCK]) :]
@@ -162,7 +164,7 @@ class Connection(HTTPConnection):
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """The answer that counts: the library takes the first one, if only 100 is skipped."""
+    """The final response: the library itself skips only status 100, not other informational responses."""
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(_MOST_INFORMATIONAL):
@@ -174,13 +176,13 @@ class _FinalResponse(http.client.HTTPResponse):
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    """As the class above, over TLS."""
+    """A `Connection` over TLS."""
 
 
 class _Source:
-    """A socket to read a response from, each read only as long as there is time.
+    """A socket to read a response from, with the remaining time as the timeout of each read.
 
-    A server that drips bytes never lets a read time out by itself.
+    With a fixed timeout, a server that sends single bytes would never let a read time out.
     """
 
     def __init__(self, sock: socket.socket, transmission: Transmission) -> None:

@@ -1,6 +1,7 @@
-"""Why no sound response arrived, in our own words.
+"""Describes why no valid response arrived, in our own words.
 
-The library's texts hold whole urls (a signed one is a secret) and can hold the key, so they are never shown.
+The library's messages contain complete urls (a signed one is a secret) and can contain the key, so they are never
+shown.
 """
 
 import http.client
@@ -17,7 +18,7 @@ class TransportError(Exception):
 
 
 def reason_for(error: BaseException) -> str:
-    """A short reason for `error`, from the first cause that is known below it."""
+    """A short reason for `error`, from the deepest of its causes that is known."""
     causes = list(_causes(error))
     for cause in reversed(causes):
         if reason := _reason(cause):
@@ -26,7 +27,7 @@ def reason_for(error: BaseException) -> str:
 
 
 def _of_proxy(cause: BaseException) -> bool:
-    """Whether the proxy itself was not reached, or refused the call, so that it never got to the vendor."""
+    """Whether the proxy was unreachable or refused the call, so that the call never reached the vendor."""
     return isinstance(cause, ProxyError)
 
 
@@ -40,7 +41,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _wrapped(error: BaseException) -> BaseException | None:
-    """The arguments of an exception that the HTTP library made without raising it."""
+    """The exception in the arguments of another: the HTTP library creates some without raising them."""
     return next((each for each in error.args if isinstance(each, BaseException)), None)
 
 

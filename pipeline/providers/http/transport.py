@@ -1,4 +1,4 @@
-"""One request, one response, over the HTTP library's adapter."""
+"""Sends one request and reads its response, with the connection pools of the HTTP library."""
 
 import logging
 import os
@@ -23,25 +23,25 @@ from pipeline.providers.http.coding import coding_of, undone
 from pipeline.providers.http.connection import Connection, Route, TlsConnection, Transmission
 from pipeline.providers.http.errors import TransportError, reason_for
 
-# What it logs holds whole urls, and a signed url is a secret.
+# Its log messages contain complete urls, and a signed url is a secret.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 LARGEST_RESPONSE = 1 << 20
-# Many stores reject a request that names no client.
+# Many stores reject a request without a user agent.
 USER_AGENT = "campaign-pipeline"
 _BLOCK = 1 << 16
-# A large body may take longer than a call that asks a question: no line that is of use is slower than this.
+# Extra time for a large body, at the speed of the slowest usable connection, in bytes a second.
 _SLOWEST_UPLOAD = 128 * 1024
 
 
-# What a url may hold as it is.
+# The characters that a url may contain unescaped.
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Ending(Enum):
-    """How an answer ended: whole, cut off on its way, or left unread by us as it is too long.
+    """How a response ended: complete, cut off, or not read further because it is too long.
 
-    `OPEN` arrived without a length, so only its own content can show whether it is whole.
+    `OPEN` had no length, so only its content can show whether it is complete.
     """
 
     WHOLE = "whole"
@@ -52,7 +52,7 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request: what is sent, with headers as they are."""
+    """One request, with its headers as they are sent."""
 
     method: str
     url: str
@@ -62,7 +62,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response. Names of headers are in small letters; `body` is at most `LARGEST_RESPONSE`."""
+    """A response. Header names are lowercase; `body` is at most `LARGEST_RESPONSE` bytes."""
 
     status: int
     headers: Mapping[str, str]
@@ -71,7 +71,7 @@ class Response:
 
 
 class StreamedResponse:
-    """An answer whose headers are here and whose body is still to be read."""
+    """A response whose headers were read, and whose body is still to be read."""
 
     def __init__(self, response: BaseHTTPResponse) -> None:
         self._response = response
@@ -84,7 +84,7 @@ class StreamedResponse:
         )
 
     def blocks(self) -> Iterator[bytes]:
-        """The body as it comes.
+        """Yield the body as it arrives.
 
         Raises:
             TransportError: it was cut off.
@@ -92,15 +92,15 @@ class StreamedResponse:
         try:
             while block := self._response.read1(_BLOCK, decode_content=False):
                 yield block
-        except Exception as error:  # noqa: BLE001 - whatever the library raises, the answer did not come whole
+        except Exception as error:  # noqa: BLE001 - whatever the library raises, the response is incomplete
             raise TransportError(reason_for(error)) from None
 
     def read(self) -> Response:
-        """All of it, read as far as it comes and no further than `LARGEST_RESPONSE`."""
+        """Read the body to its end, or to where it is cut off, but no further than `LARGEST_RESPONSE`."""
         body = bytearray()
         ending = Ending.WHOLE if self.has_end else Ending.OPEN
         try:
-            # Some compress without saying so, which shows.
+            # Some servers compress without declaring it; gzip is recognized by its first bytes.
             coding = coding_of(self.headers.get("content-encoding", "")) or "gzip"
             for block in undone(self.blocks(), coding, _is_json):
                 body += block
@@ -118,10 +118,10 @@ class StreamedResponse:
 
 
 class Transport:
-    """A way to servers for one thread: no retries, no redirects, no cookies, nothing from the environment.
+    """Sends requests for one thread: no retries, no redirects, no cookies, nothing from the environment.
 
-    Of the HTTP library it uses the pools of connections, without the session that would add all of these. `guard`
-    judges where it may go; None lets it go anywhere. Without `keep_alive` each request has a connection of its own.
+    It uses the HTTP library's connection pools without its session, which would add all of these. `guard` decides
+    which addresses are allowed; None allows all. Without `keep_alive`, each request has its own connection.
     """
 
     def __init__(self, network: Network, guard: Guard | None = None, *, keep_alive: bool = True) -> None:
@@ -133,10 +133,10 @@ class Transport:
     def request(
         self, request: HttpRequest, timeout: float, transmission: Transmission | None = None
     ) -> Response:
-        """Send `request` once and read the answer, all within `timeout` seconds (longer for a large body).
+        """Send `request` once and read the response, all within `timeout` seconds (longer for a large body).
 
         Raises:
-            TransportError: no headers arrived; `transmission` says how far the request got.
+            TransportError: no headers arrived; `transmission` tells how much of the request was sent.
         """
         with self.stream(request, timeout, transmission) as response:
             return response.read()
@@ -150,15 +150,15 @@ class Transport:
         *,
         lift_deadline: bool = False,
     ) -> Iterator[StreamedResponse]:
-        """Send `request` once and give the answer with its body unread.
+        """Send `request` once and yield the response with its body unread.
 
-        The deadline holds until the block ends; with `lift_deadline`, until the headers are here, and then for each
-        read.
+        The deadline applies until the block ends; with `lift_deadline`, until the headers have arrived, and then to
+        each read.
 
         Raises:
             TransportError: no headers arrived.
-            AddressRefused: the guard forbids to go there.
-            UsageError: a proxy or a bundle of certificates that is needed for that cannot be used.
+            AddressRefused: the guard does not allow the address.
+            UsageError: a proxy or a bundle of certificates that is needed cannot be used.
         """
         self._route.transmission = transmission = transmission or Transmission()
         transmission.begin(timeout + len(request.body) / _SLOWEST_UPLOAD)
@@ -169,7 +169,7 @@ class Transport:
         try:
             yield StreamedResponse(response)
         finally:
-            # Read to its end, the connection went back by itself; otherwise it is of no more use.
+            # If the body was read to its end, the connection is back in its pool; otherwise it cannot be reused.
             response.close()
             response.release_conn()
             if connection is not None and not self._route.keep_alive:
@@ -194,7 +194,7 @@ class Transport:
             )
         except (AddressRefused, UsageError):
             raise
-        except Exception as error:  # noqa: BLE001 - the outcome never depends on what the library raises
+        except Exception as error:  # noqa: BLE001 - the outcome never depends on which exception the library raises
             raise TransportError(reason_for(TimeoutError() if transmission.is_over else error)) from None
 
     def _open_pool(self, origin: str) -> HTTPConnectionPool:
@@ -218,7 +218,7 @@ class Transport:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Scheme and host of `url`, and what is asked for there: as it is spelled, but for what no request can hold."""
+    """The origin of `url`, and the request target, unchanged except for characters that no request can contain."""
     start = url.find("://") + 3
     end = next((index for index in range(start, len(url)) if url[index] in "/?#"), len(url))
     target = quote(url[end:].partition("#")[0], safe=PRINTABLE, errors="replace")
@@ -226,7 +226,7 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _in_utf8(body: bytes, content_type: str) -> bytes:
-    """A text in another charset that its header names, in that of JSON."""
+    """The body in UTF-8, converted if its header names another charset."""
     charset = re.search(r"charset\s*=\s*[\"']?([A-Za-z0-9._-]{1,40})", content_type, re.IGNORECASE)
     if charset is None or charset[1].lower() in ("utf-8", "utf8"):
         return body
@@ -242,9 +242,9 @@ def _is_json(first: bytes) -> bool:
 
 @lru_cache
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """One for all connections of the process: to load the certificates takes longer than a handshake."""
+    """The TLS context, shared by all connections: loading the certificates takes longer than a handshake."""
     context = create_urllib3_context()
     bundle = ca_bundle or DEFAULT_CA_BUNDLE_PATH
-    is_folder = os.path.isdir(bundle)  # noqa: PTH112 - it may be a text that no path can be
+    is_folder = os.path.isdir(bundle)  # noqa: PTH112 - pathlib raises for some invalid paths
     context.load_verify_locations(None if is_folder else bundle, bundle if is_folder else None)
     return context
