@@ -1,6 +1,6 @@
 """Messages about a create whose outcome is unknown, with the command that resolves it.
 
-The same words are used by the plan, by a run and at its end, and by `status`.
+The plan, a run and its summary, and `status` all use the same words.
 """
 
 import shlex
@@ -13,28 +13,28 @@ from pipeline.purchases import Purchase, Status
 
 _MOST_NAMED = 10
 
-# Older versions recorded it as a part of the reason.
+# Older versions recorded this text as part of the reason.
 _RECORDED_BEFORE = ": it is unknown whether it was bought"
 
 
 def unknown_outcome(reason: str | None) -> str:
-    """That it is unknown whether a purchase was bought. `reason` is the recorded error, not made printable."""
+    """Say that it is unknown whether a purchase was bought. `reason` is the recorded error, not made printable."""
     why = (reason or "").removesuffix(_RECORDED_BEFORE)
     return f"it is unknown whether it was bought{f' ({why})' if why else ''}"
 
 
 def pending_outcome(since: str) -> str:
-    """That a run holds the state and waits for the answer to a create; `since` is when it was sent."""
+    """Say that a run holds the state and waits for the response to a create, which was sent at `since`."""
     return f"a run in progress has been buying it since {since}; its outcome is pending"
 
 
 def unknown_warning(key: str, reason: str | None) -> str:
-    """The warning of a run when a purchase comes to need attention."""
+    """The warning of a run when a purchase gets the status attention."""
     return f"{key}: {unknown_outcome(printable(reason or ''))}; it is not sent again; use `pipeline resolve`"
 
 
 def unknown_advice(target: str, names: Sequence[str]) -> str:
-    """The advice about unknown outcomes: `names` has a key or a purchase's id for each, and the first stands for all.
+    """The advice on unknown outcomes; `names` has a key or purchase id for each, the first of which is the example.
 
     `target` is the manifest with the flags that choose its records, quoted for a shell.
     """
@@ -46,13 +46,13 @@ def unknown_advice(target: str, names: Sequence[str]) -> str:
 
 
 def name_to_resolve(key: JobKey, purchase: Purchase, matcher: Matcher) -> str:
-    """How `resolve` is told of a purchase that serves `key`: by the key, or by its id if the key means others too."""
+    """The name to pass to `resolve` for a purchase that serves `key`: the key, or its id if the key is ambiguous."""
     others = [each for each in matcher.in_attention(key) if each.id != purchase.id]
     return purchase.id if others else key
 
 
 def not_made_again(target: str, unknown: Sequence[tuple[JobKey, Purchase]]) -> str:
-    """The refusal to make purchases again whose outcome is `unknown`, each with its job, and what to do first."""
+    """The refusal to buy again while outcomes are `unknown` (each with its job), and what to do first."""
     named = [f"{printable(key)} ({purchase.id})" for key, purchase in unknown[:_MOST_NAMED]]
     more = f" and {len(unknown) - _MOST_NAMED:,} more" if len(unknown) > _MOST_NAMED else ""
     they_were, them = ("it was", "it") if len(unknown) == 1 else ("they were", "each")
@@ -65,5 +65,5 @@ def not_made_again(target: str, unknown: Sequence[tuple[JobKey, Purchase]]) -> s
 
 
 def resolve_command(target: str, key: str) -> str:
-    """The command that resolves an unknown outcome, to be pasted once the id is known."""
+    """The command that resolves an unknown outcome; the user fills in the id."""
     return f"`pipeline resolve {target} {shlex.quote(printable(key, 2000))} --workflow-id ID`"

@@ -1,6 +1,6 @@
-"""Makes the plan of a campaign, the part of it that costs nothing, and the limit that it would exceed.
+"""Makes the plan of a campaign, or its part that costs nothing, and finds the limit that it would exceed.
 
-A plan follows from the purchases that serve its jobs, the files on disk, and what a person asks for.
+A plan depends on the purchases that serve its jobs, the files on disk, and the options of a command.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -28,11 +28,11 @@ def make(
     can_be_proven: Callable[[Purchase], bool] = any_purchase,
     elsewhere: Collection[PurchaseId] = (),
 ) -> Plan:
-    """The plan for the jobs of `assignment`, which stand in the plan's order. Linear in jobs and purchases.
+    """The plan for the jobs of `assignment`, which are in plan order. Linear in jobs and purchases.
 
-    `presence` says, by key, where the files of a finished job are; `can_be_proven` whether a workflow may turn out
-    to be a purchase's own, so that it can be updated. `elsewhere` are purchases in attention that another machine is
-    about to send.
+    `presence` has, by key, where the files of a finished job are. `can_be_proven` returns whether a purchase's
+    workflow could be proven its own, so that it may be updated. `elsewhere` are purchases in attention that another
+    machine is about to send.
     """
     options = replace(options, replace=options.replace - options.carried_out)
     marked = _marked_to_be_replaced(assignment, options.replace)
@@ -65,7 +65,7 @@ def make(
 
 
 def may_serve(assignment: Assignment, key: JobKey) -> Sequence[Purchase]:
-    """What serves the job of that key, and all that would in its place; nothing where nothing serves."""
+    """The purchase that serves a job, and all that could serve it instead; empty if none serves it."""
     serving = assignment.by_key.get(key)
     if serving is None:
         return ()
@@ -73,7 +73,7 @@ def may_serve(assignment: Assignment, key: JobKey) -> Sequence[Purchase]:
 
 
 def _marked_to_be_replaced(assignment: Assignment, keys: Collection[JobKey]) -> Assignment:
-    """The assignment if all purchases that might serve these jobs were marked to be bought again."""
+    """The assignment as if all purchases that may serve these jobs were marked to be bought again."""
     marked = {purchase.id for key in keys for purchase in may_serve(assignment, key)}
     if not marked:
         return assignment
@@ -94,10 +94,10 @@ _UNPAID = BUYING | {Action.SHARE, Action.WAIT}
 
 
 def paid_for(plan: Plan, purchases: Iterable[Purchase], lacks: Callable[[Purchase], bool]) -> Plan:
-    """`plan` without what it would buy, and with what a run leaves alone.
+    """`plan` without what it would buy, but with downloads and polls that a run would leave out.
 
-    That is: what is finished and whose files are not on this machine, which `lacks` says of a purchase that
-    serves no job; and those of `purchases` that the vendor had failed, which are asked about once more.
+    These are: finished purchases whose files are not on this machine (`lacks` tells this for a purchase that serves
+    no job), and those of `purchases` that the vendor reported as failed, which are polled once more.
     """
     entries = tuple(entry for entry in plan.entries if entry.action not in _UNPAID)
     missing = [
@@ -113,7 +113,7 @@ def paid_for(plan: Plan, purchases: Iterable[Purchase], lacks: Callable[[Purchas
 
 
 def everything(assignment: Assignment, purchases: Iterable[Purchase]) -> Plan:
-    """The plan that costs nothing without a manifest, where `assignment` has no jobs: all of `purchases`."""
+    """The plan that costs nothing when there is no manifest, and so no jobs: it follows all of `purchases`."""
     wanted = {*UNFINISHED, Status.DONE} - {Status.SUBMITTING}
     return Plan(
         entries=(),
@@ -127,7 +127,7 @@ def everything(assignment: Assignment, purchases: Iterable[Purchase]) -> Plan:
 
 
 def exceeded_limit(plan: Plan, caps: Caps, spent: int) -> str | None:
-    """Why the plan may not be carried out, None if it may. `spent` are the credits of all runs so far."""
+    """Why the plan may not be carried out; None if it may. `spent` is the credits of all runs so far."""
     creates = len(plan.buying)
     if not creates:
         return None

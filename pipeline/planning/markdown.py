@@ -1,4 +1,4 @@
-"""Plans as one comment on a pull request: totals first, details folded, bounded, and inert."""
+"""Formats plans as one comment on a pull request: totals first, details folded, limited in size, and escaped."""
 
 import html
 import re
@@ -9,15 +9,15 @@ from pipeline.errors import counted
 from pipeline.planning.plan import CHANGING, Action, Plan
 from pipeline.planning.show import as_text
 
-# Marks the comment on a pull request, so that one comment is updated and not followed by another.
+# Marks the comment on a pull request, so that it is updated instead of followed by another.
 MARKER = "<!-- campaign-pipeline: plan -->"
 LONGEST = 60_000
-# What stands around the lines of one campaign, without its name and the fences.
+# Characters around the lines of one campaign, without its name and the fences.
 _FRAME = 200
 
 
 def as_markdown(plans: Mapping[str, Plan]) -> str:
-    """All campaigns in one comment; one without changes is one line."""
+    """All campaigns in one comment; a campaign without changes takes one line."""
     changed = {name: plan for name, plan in plans.items() if plan.has_changes}
     lines = [f"- {_escaped(name)}: {_summary(plan)}" for name, plan in plans.items()]
     shown = list(_lines_within(lines, LONGEST // 2))
@@ -53,7 +53,7 @@ def _summary(plan: Plan) -> str:
 
 
 def _details(name: str, plan: Plan, room: int) -> str:
-    """The lines of one campaign, folded, in at most `room` characters; nothing where not one line fits."""
+    """The lines of one campaign, folded, in at most `room` characters; empty if not even one line fits."""
     lines = list(as_text(plan))
     fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0))
     shown = list(_lines_within(lines, room - _FRAME - len(name) - 2 * len(fence)))
@@ -77,5 +77,5 @@ def _lines_within(lines: list[str], room: int) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown takes for nothing else."""
+    """Text with everything escaped that Markdown would interpret."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~@])", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""Colours of output, whatever it goes to: terminals, files and pull requests differ."""
+"""Colours of output, independent of where it goes: to a terminal, a file or a pull request."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -8,5 +8,5 @@ Paint = Callable[[str, Colour], str]
 
 
 def unpainted(text: str, _colour: Colour) -> str:
-    """No colour: for files, pipes and `NO_COLOR`."""
+    """Add no colour: for files, pipes and `NO_COLOR`."""
     return text

@@ -1,4 +1,4 @@
-"""A plan: its actions and entries, and how a request differs from what was bought."""
+"""The plan: its actions, entries and options, and how a request differs from what was bought."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 BUYING = frozenset({Action.CREATE, Action.REPLACE, Action.RETRY})
 
-# What `plan --detailed-exitcode` counts as changes, and `plan` prints without being asked.
+# The actions that `plan --detailed-exitcode` counts as changes, and that `plan` prints by default.
 CHANGING = frozenset(Action) - {Action.KEEP, Action.ORPHAN, Action.PINNED, Action.WAIT}
 
 
@@ -46,7 +46,7 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One value of a request that changed, by its place in it."""
+    """One changed value of a request, by its path in the request."""
 
     name: str
     old: Json
@@ -64,15 +64,15 @@ class Wording:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Entry:
-    """The plan for one job, or for one orphan (`job` is then None).
+    """The planned action for one job, or for one orphan (`job` is then None).
 
-    `purchase` is what serves the job now, or, where it is replaced, what served it before. `credits` is the
-    price where it buys, None if that is unknown. `after` is the upstream that must succeed before it is
-    bought, `buyer` the job that buys for it. `presence` is set for a job that is done. `wording` is to be
-    sent to the vendor, where it differs from what was last sent; it is `unsent` instead where nothing could
-    prove that the workflow is the purchase's own. `replaces` are purchases that are to be bought again: they
-    are marked with the intent of the new one. `source` is the approved purchase that it is made from, where
-    only an approved one is used. `is_pending`: a run in progress, here or elsewhere, may yet learn the outcome.
+    `purchase` is what serves the job now or, if it is replaced, what served it before. `credits` is the price if the
+    entry buys, None if that is unknown. `after` is the upstream that must succeed first, `buyer` the job whose
+    purchase is shared. `presence` is set for a job that is done. `wording` is to be sent to the vendor, if it differs
+    from what was last sent; it is in `unsent` instead if nothing could prove that the workflow is the purchase's own.
+    `replaces` are the purchases to be bought again: they are marked together with the new intent. `source` is the
+    approved purchase that the job is made from, if it uses only an approved one. `is_pending`: a run in progress,
+    here or elsewhere, may still learn the outcome.
     """
 
     key: JobKey
@@ -96,20 +96,20 @@ class Entry:
 
     @property
     def buys(self) -> bool:
-        """Whether it costs a create."""
+        """Whether it needs a create."""
         return self.action in BUYING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Plan:
-    """One entry for each selected job, in the plan's order, then the orphans.
+    """One entry for each selected job, in plan order, then the orphans.
 
-    `assignment` is what it was made on. `followed` are purchases that serve no selected job and are still to be
-    brought to their end. `limit` is the limit that a run would meet, and so buy nothing; None where there is none.
-    `unsettled` are purchases in attention that serve no job; `elsewhere` are those in attention that another machine
-    is about to send. `prices_of` is the day (ISO 8601)
-    of the oldest price of what is bought, as far as the catalogue has it. `target` is the manifest
-    with the flags that choose its records, quoted for a shell: for the commands that are suggested.
+    `assignment` is what it is based on. `followed` are purchases that serve no selected job but are still to be
+    followed to their end. `limit` says which limit a run would exceed, so that it buys nothing; None if there is
+    none. `unsettled` are purchases in attention that serve no job; `elsewhere` are those in attention that another
+    machine is about to send. `prices_of` is the date (ISO 8601) of the oldest price of what is bought, if the
+    catalogue has it. `target` is the manifest with the flags that choose its records, quoted for a shell, for
+    suggested commands.
     """
 
     entries: Sequence[Entry]
@@ -129,7 +129,7 @@ class Plan:
 
     def entry(self, key: JobKey) -> Entry | None:
         """The entry of a selected job."""
-        # Made when it is first asked for: who only shows a plan has no use for it.
+        # Built on first use: showing a plan does not need it.
         if not self._by_key:
             jobs = (entry for entry in self.entries if entry.action is not Action.ORPHAN)
             self._by_key.update((entry.key, entry) for entry in jobs)
@@ -141,7 +141,7 @@ class Plan:
 
     @property
     def buying(self) -> list[Entry]:
-        """The entries that cost a create, in the order they are bought."""
+        """The entries that need a create, in the order in which they are bought."""
         return [entry for entry in self.entries if entry.buys]
 
     @property
@@ -151,18 +151,18 @@ class Plan:
 
     @property
     def asks_vendor(self) -> bool:
-        """Whether anything of it needs the vendor, and so a key."""
+        """Whether any entry needs the vendor, and so a key."""
         paid = any(self.of(Action.RESUME, Action.DOWNLOAD)) or bool(self.followed)
         return bool(self.buying) or paid or any(entry.wording for entry in self.entries)
 
     @property
     def moves_files(self) -> bool:
-        """Whether it puts files in place that are on this machine."""
+        """Whether it puts files in place that are elsewhere on this machine."""
         return any(entry.presence is Presence.ELSEWHERE for entry in self.entries)
 
     @property
     def credits(self) -> int:
-        """The known prices of all that is bought."""
+        """The sum of the known prices of all that is bought."""
         return sum(entry.credits or 0 for entry in self.buying)
 
     @property
@@ -173,10 +173,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """The options of a plan beside the manifest, resolved to keys.
+    """The options of a plan besides the manifest, resolved to keys.
 
-    `selected` are keys, of jobs or of orphans; None selects all. `replace` are keys of jobs to be bought again,
-    `retry_failed` has every failed one bought again; for those `carried_out` already, neither applies any more.
+    `selected` are keys of jobs or orphans; None selects all. `replace` are keys of jobs to buy again; `retry_failed`
+    buys every failed job again. Neither applies to jobs in `carried_out`.
     """
 
     selected: frozenset[JobKey] | None = None
@@ -190,7 +190,7 @@ ALL = PlanOptions()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanArguments:
-    """The options as a person writes them: `select`, `exclude` and `replace` are expressions of `--select`."""
+    """The options as given on the command line: `select`, `exclude` and `replace` are expressions of `--select`."""
 
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -198,14 +198,14 @@ class PlanArguments:
     retry_failed: bool = False
 
 
-# A new title is no reason to buy: these can be changed at the vendor.
+# These can be changed at the vendor, so a change is no reason to buy.
 _WORDING = {"title", "description", "visibility"}
-# Names of what is asked for, not what is asked for.
+# These name an input, but are not part of its content.
 _NAMES = {"id", "path", "outputs_of"}
 
 
 def differences(purchase: Purchase, job: Job) -> tuple[Difference, ...]:
-    """Old → new of every value that makes `job` ask for something else than `purchase` brought."""
+    """Old → new of every value in which the request of `job` differs from that of `purchase`."""
     old = {"template_id": purchase.template_id, **dict(_leaves(purchase.request))}
     new = {"template_id": job.request.template_id, **dict(_leaves(job.request_json()))}
     return tuple(

@@ -1,4 +1,4 @@
-"""Chooses the action of each job; the checks stand in their order of precedence."""
+"""Chooses the action of each job; the checks are in order of precedence."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -9,16 +9,16 @@ from pipeline.planning.hints import pending_outcome, unknown_outcome
 from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording, differences
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Reason, Status
 
-# A job whose upstream ends the run in one of these has something to be made from.
+# The statuses of an upstream from which a job can be made.
 _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
 
 _REPLACED = "requested (--replace)"
 
 
 class Planner:
-    """Decides job by job. Who waits is decided first, as only one that does not wait can buy for others.
+    """Decides job by job. Which jobs wait is decided first, because only one that does not wait can buy for others.
 
-    `assignment` is what serves under the marks that the plan sets, `before` what serves without them.
+    `assignment` includes the marks that the plan sets, `before` does not.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Planner:
             self._note_buyer(job)
 
     def is_selected(self, key: JobKey) -> bool:
-        """Whether the plan is about this key."""
+        """Whether this key is selected."""
         return self._options.selected is None or key in self._options.selected
 
     def entry(self, job: Job) -> Entry:
@@ -57,7 +57,7 @@ class Planner:
         return self._follow(job, purchase)
 
     def _note_buyer(self, job: Job) -> None:
-        """Note who buys what, and which job speaks for each purchase: the first in the plan's order."""
+        """Record which job buys for which others, and the first job of each purchase, in plan order."""
         purchase = self._assignment.by_key.get(job.key)
         if purchase is not None and self._assignment.matcher.matches(purchase, job):
             self._first.setdefault(purchase.id, job.key)
@@ -71,11 +71,11 @@ class Planner:
             self._bought_by[job.key] = buyer
         replaced = self._before.by_key.get(job.key)
         if job.key in self._options.replace and replaced is not None:
-            # Also another machine's purchase of the same, which would serve in its place.
+            # Includes another machine's purchase of the same request, which would serve in its place.
             matcher = self._before.matcher.matching(job.key)
             self._replaces.setdefault(buyer, []).extend(each.id for each in (replaced, *matcher))
 
-    # A purchase serves
+    # Jobs that a purchase serves
 
     def _follow(self, job: Job, purchase: Purchase) -> Entry:
         if purchase.status in OUTCOME_UNKNOWN:
@@ -120,11 +120,11 @@ class Planner:
         )
 
     def _await(self, job: Job, purchase: Purchase) -> Entry:
-        """The entry for a job whose create has no known outcome: now, or for good."""
+        """The entry for a job whose create has an unknown outcome, for now or for good."""
         reason = unknown_outcome(purchase.error)
         if purchase.id in self._elsewhere:
             reason = f"under way elsewhere, since {purchase.bought_at}"
-        # What a run that ended has left is in attention when a plan is made.
+        # If its run had ended, it would be in attention by now, so a run is still in progress.
         if purchase.status is Status.SUBMITTING:
             reason = pending_outcome(purchase.bought_at)
         if purchase.id in self._assignment.matcher.decisions.redo:
@@ -139,7 +139,7 @@ class Planner:
         )
 
     def _due_wording(self, job: Job, purchase: Purchase) -> Wording | None:
-        """The wording to send to the vendor; the first job that a purchase serves decides."""
+        """The wording to send to the vendor; the first job that a purchase serves determines it."""
         if self._first.get(purchase.id) != job.key:
             return None
         wanted = Wording(
@@ -149,7 +149,7 @@ class Planner:
         )
         return None if wanted == last_sent(purchase) else wanted
 
-    # Nothing does
+    # Jobs that no purchase serves
 
     def _buy(self, job: Job, failed: Purchase | None) -> Entry:
         if job.key in self._assignment.not_needed:
@@ -177,19 +177,19 @@ class Planner:
         return Entry(
             key=job.key,
             action=action,
-            reason=reason + behind,  # which is one text for all jobs that are new
+            reason=reason + behind,  # adding an empty text keeps one shared string for all new jobs
             job=job,
             purchase=failed if failed is not None else last,
             credits=job.credits,
             changes=changes,
             after=after,
-            # Whatever the action: what the new take is to replace would serve again, were it not marked.
+            # For every action: a purchase that is not marked would serve the job again.
             replaces=tuple(dict.fromkeys(self._replaces.get(job.key, ()))),
             source=source,
         )
 
     def _is_retried(self, job: Job) -> bool:
-        """Whether what serves has failed, and is to be bought again."""
+        """Whether the purchase that serves a job has failed and is to be bought again."""
         purchase = self._assignment.by_key.get(job.key)
         if purchase is None or purchase.status is not Status.FAILED or not self.is_selected(job.key):
             return False
@@ -226,7 +226,7 @@ class Planner:
         return "" if purchase.status is Status.SUBMITTED else f"{upstream.key} needs attention"
 
     def _after(self, job: Job) -> JobKey | None:
-        """The upstream that must succeed first, None where it has."""
+        """The upstream that must succeed first; None if it has succeeded."""
         if job.upstream is None:
             return None
         purchase = self._assignment.matcher.source(job)

@@ -1,4 +1,4 @@
-"""The purchases that may be deleted, at the vendor and here: never one that a job depends on."""
+"""Finds the purchases that may be deleted, at the vendor and here: never one that a job depends on."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from pipeline.purchases import UNFINISHED, Purchase, Status
 
 
 def prunable(assignment: Assignment, *, replaced: bool) -> list[Purchase]:
-    """The orphans that have ended; with `replaced` also the earlier purchases of jobs.
+    """The orphans that have ended; with `replaced`, also the earlier purchases of jobs.
 
-    Never one that serves a job, that such a one was made from, that is approved, or whose workflow another
-    purchase has too.
+    Excludes purchases that serve a job, those that these were made from, approved ones, and those that share a
+    workflow.
     """
     idle = [*assignment.orphans, *(assignment.earlier if replaced else ())]
     kept = needed(assignment) | set(assignment.matcher.decisions.approved)
@@ -22,7 +22,7 @@ def prunable(assignment: Assignment, *, replaced: bool) -> list[Purchase]:
 
 
 def needed(assignment: Assignment) -> set[str]:
-    """The purchases that serve a job, and all that these were made from."""
+    """The ids of the purchases that serve a job, and of all that these were made from."""
     purchases = assignment.matcher.records.purchases
     reached: set[str] = set()
     left = [purchase.id for purchase in assignment.by_key.values()]
@@ -35,12 +35,12 @@ def needed(assignment: Assignment) -> set[str]:
 
 
 def has_ended(purchase: Purchase) -> bool:
-    """Whether nothing more comes of it, and there may be something to delete."""
+    """Whether a purchase has ended, so that there may be something to delete."""
     return purchase.status not in UNFINISHED and purchase.status not in {Status.ATTENTION, Status.VOID}
 
 
 def destroyable(assignment: Assignment) -> list[Purchase]:
-    """Every purchase that has a workflow of its own at the vendor, or files here."""
+    """Every purchase that has a workflow at the vendor and is not marked as deleted."""
     return [each for each in _known(assignment) if not each.deleted and each.workflow_id is not None]
 
 

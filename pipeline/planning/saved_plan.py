@@ -1,4 +1,4 @@
-"""A plan that was saved, to be reviewed and then carried out: exactly that, and nothing else."""
+"""Saved plans: a plan is saved, reviewed, and then carried out exactly as saved."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ VERSION = 1
 class SavedAction:
     """The saved plan for one job.
 
-    `bought`: the purchases of that key and fingerprint that there were then. `buyer`: the job that buys for it.
+    `bought`: the number of purchases of that key and fingerprint at that time. `buyer`: the job that buys for it.
     """
 
     key: JobKey
@@ -42,7 +42,7 @@ class SavedPlan:
 
 
 def to_json(saved: SavedPlan, plan: Plan) -> dict[str, Json]:
-    """The document of `plan`, which was made with the arguments that `saved` holds."""
+    """The document of `plan`, which was made with the arguments in `saved`."""
     purchases = _purchases_by_request(plan.assignment.matcher.records)
     document: Any = as_json(plan)
     for written, entry in zip(document["actions"], plan.entries, strict=True):
@@ -103,7 +103,7 @@ def _purchases_by_request(records: Records) -> Counter[tuple[JobKey, str]]:
 
 
 def carried_out(saved: SavedPlan, records: Records) -> frozenset[JobKey]:
-    """The keys of which there are more purchases than the plan saw, and those that share one: it was carried out."""
+    """The keys for which the plan was already carried out: they, or their `buyer`, have more purchases than then."""
     purchases = _purchases_by_request(records)
     bought = {
         action.key
@@ -114,7 +114,7 @@ def carried_out(saved: SavedPlan, records: Records) -> frozenset[JobKey]:
 
 
 def departures(saved: SavedPlan, plan: Plan) -> Iterator[str]:
-    """What `plan`, made now, would buy or change that the saved one does not list at that price."""
+    """What the current `plan` would buy or change that the saved plan does not list, or lists at another price."""
     listed = {action.key: action for action in saved.actions}
     for entry in plan.entries:
         if entry.buys or entry.wording is not None:

@@ -1,4 +1,4 @@
-"""Selects the jobs that a command is about: by globs over keys, and by what is known of a job."""
+"""Selects the jobs that a command is about: by globs over keys, and by properties of a job."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ from pipeline.purchases import PENDING, Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A job, or an orphan (`job` is then None), with what a selection may ask of it."""
+    """A job, or an orphan (`job` is then None), with the properties that a selection can test."""
 
     key: JobKey
     job: Job | None
@@ -28,13 +28,13 @@ Test = Callable[[Candidate], bool]
 def select_keys(
     candidates: Sequence[Candidate], select: Iterable[str], exclude: Iterable[str]
 ) -> frozenset[JobKey]:
-    """The keys that fit one of `select` (all, where there is none) and none of `exclude`.
+    """The keys that match one of `select` (all keys if it is empty) and none of `exclude`.
 
-    A comma within an expression means both; a `+` before one adds the jobs that the chosen ones are made from. How
-    jobs stand changes by itself: that nothing is `status:failed` now, or no `action:retry`, is no mistake.
+    A comma in an expression means "and"; a leading `+` adds the jobs that the selected ones are made from. Statuses
+    and actions change over time, so it is no error if nothing matches `status:failed` or `action:retry`.
 
     Raises:
-        UsageError: an expression makes no sense, or nothing fits; with the nearest keys.
+        UsageError: an expression is invalid, or matches nothing; the message names the nearest keys.
     """
     selects, excludes = list(select), list(exclude)
     for expression in selects:
@@ -49,7 +49,7 @@ def select_keys(
 
 
 def _without_moments(expression: str) -> str:
-    """`expression` without the parts that ask how a job stands now."""
+    """`expression` without the parts that test a job's current status or action."""
     parts = [part.strip() for part in expression.removeprefix("+").split(",")]
     return ",".join(part for part in parts if part.partition(":")[0] not in _WORDS)
 
@@ -57,10 +57,10 @@ def _without_moments(expression: str) -> str:
 def matching_keys(
     candidates: Sequence[Candidate], select: Iterable[str], exclude: Iterable[str]
 ) -> frozenset[JobKey]:
-    """The same, where it is no mistake that nothing fits: it may have, when the expressions were written.
+    """As `select_keys`, but matching nothing is no error: the expressions may have matched when they were written.
 
     Raises:
-        UsageError: an expression makes no sense.
+        UsageError: an expression is invalid.
     """
     expressions = list(select)
     keys = set() if expressions else {each.key for each in candidates}
@@ -105,7 +105,7 @@ _FIELDS: dict[str, Callable[[Candidate], str | None]] = {
 }
 
 
-# What is asked by these changes with every run; their words are known, to find a typo.
+# The fields whose values change with every run, with all their values, to detect typos.
 _WORDS: dict[str, frozenset[str]] = {
     "status": frozenset({PENDING, *(status.value for status in Status)}),
     "action": frozenset(action.value for action in Action),
@@ -116,7 +116,7 @@ def _test(expression: str) -> Test:
     name, separator, wanted = expression.partition(":")
     if not expression:
         raise UsageError("an empty selection matches nothing")
-    # A colon behind the first part of a key is a name's own.
+    # A colon after the first part of a key belongs to a name.
     if not separator or "/" in name or "*" in name:
         return partial(_key_matches, _pattern(expression))
     if name.startswith("matrix."):
@@ -146,7 +146,7 @@ def _key_matches(pattern: re.Pattern[str], candidate: Candidate) -> bool:
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
-    """A glob over keys: `*` within one part, `**` across; the leading parts select all below them."""
+    """Compile a glob over keys: `*` matches within a part, `**` across parts; leading parts select all below them."""
     parts = re.split(r"(\*\*|\*|\?)", glob)
     words = {"**": ".*", "*": "[^/#]*", "?": "[^/#]"}
     body = "".join(words.get(part, re.escape(part)) for part in parts)

@@ -1,4 +1,4 @@
-"""Shards: the parts of a campaign, where several runs do a part each."""
+"""Shards: the parts of a campaign that several runs carry out."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MOST_SHARDS = 10_000
 
 
 class ShardBy(StrEnum):
-    """The measure that a split balances: requests, or the credits that they are known to cost."""
+    """The measure that a split balances: the number of requests, or their known credits."""
 
     REQUESTS = "requests"
     CREDITS = "credits"
@@ -30,10 +30,10 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str, by: ShardBy = ShardBy.REQUESTS) -> "Shard":
-        """The shard that a person names as `I/N`.
+        """Parse a shard written as `I/N`.
 
         Raises:
-            UsageError: it is none.
+            UsageError: it is not a valid shard.
         """
         index, separator, count = text.partition("/")
         if separator and index.isdecimal() and count.isdecimal() and text.isascii():
@@ -46,26 +46,26 @@ class Shard:
 
     @property
     def suffix(self) -> str:
-        """The part of its results' file name before the type."""
+        """The suffix in the file name of its results."""
         return f"{self.index}-of-{self.count}"
 
     @property
     def state_part(self) -> str:
-        """The name of its part of the campaign's state: states of different splits have different names."""
+        """The name of its part of the campaign's state; different splits have different names."""
         return self.suffix if self.by is ShardBy.REQUESTS else f"{self.suffix}-by-{self.by}"
 
     def as_json(self) -> dict[str, Json]:
-        """As it stands in the results manifest."""
+        """The shard as JSON, for the results manifest."""
         by = {} if self.by is ShardBy.REQUESTS else {"by": self.by.value}
         return {"index": self.index, "count": self.count, **by}
 
     def share(self, limit: int) -> int:
-        """Its part of a limit that holds for all shards together; at least 1, as without it nothing would move."""
+        """Its part of a limit that holds for all shards together; at least 1, as otherwise it could do nothing."""
         return max(1, limit // self.count + (self.index <= limit % self.count))
 
 
 def is_whole(shards: Collection[Shard]) -> bool:
-    """Whether they are all shards of one split, each once."""
+    """Whether `shards` are all the shards of one split, each once."""
     splits = {(shard.count, shard.by) for shard in shards}
     return len(splits) == 1 and sorted(shard.index for shard in shards) == list(
         range(1, next(iter(splits))[0] + 1)

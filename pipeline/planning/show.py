@@ -1,4 +1,4 @@
-"""A plan as text for people and as JSON for scripts."""
+"""Formats a plan as text for people and as JSON for scripts."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence
 from pipeline.planning.word_diff import Span, text_changes
 from pipeline.purchases import Purchase, PurchaseId, Status
 
-# Symbols as Terraform's, where it has one.
+# The symbols are Terraform's, where it has one.
 _LOOK: dict[Action, tuple[str, Colour, str]] = {
     Action.ATTENTION: ("!", "red", "needs attention"),
     Action.PINNED: ("*", "cyan", "pinned"),
@@ -30,9 +30,9 @@ _LOOK: dict[Action, tuple[str, Colour, str]] = {
     Action.ORPHAN: ("-", "red", "orphan"),
 }
 _LONGEST_VALUE = 120
-# What is not printable is escaped, and takes up to ten times as much.
+# Unprintable characters are escaped, which takes up to ten times the length.
 _LONGEST_SPAN = 4000
-# Blanks other than U+0020, variation selectors and joiners of glyphs, and the fillers of Hangul.
+# Spaces other than U+0020, variation selectors, joiners, and Hangul fillers.
 _LOOKS_LIKE_NOTHING = re.compile(
     "[\u00a0\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200a\u202f\u205f"
     "\u2800\u3000\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
@@ -40,7 +40,7 @@ _LOOKS_LIKE_NOTHING = re.compile(
 
 
 def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
-    """The whole plan, a line at a time: what changes, then the totals."""
+    """The lines of the whole plan: what changes, then the totals."""
     for entry in plan.entries:
         if entry.action is not Action.KEEP or _stays_failed(entry):
             yield from _lines(entry, paint)
@@ -52,7 +52,7 @@ def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
 
 
 def problems(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
-    """What of the plan is wrong: jobs that failed, creates with an unknown outcome, and the limit it would exceed."""
+    """The problems in the plan: failed jobs, creates with an unknown outcome, and the limit that it would exceed."""
     unknown = [entry for entry in plan.of(Action.ATTENTION) if not entry.is_pending]
     for entry in plan.entries:
         if _stays_failed(entry) or entry in unknown:
@@ -89,7 +89,7 @@ def _lines(entry: Entry, paint: Paint) -> Iterator[str]:
 
 
 def _sides(change: Difference, paint: Paint) -> Iterator[str]:
-    """Old → new, the words that changed in colour."""
+    """Old → new, with the changed words in colour."""
     if not (isinstance(change.old, str) and isinstance(change.new, str)):
         yield f"{paint(_value(change.old), 'red')} → {paint(_value(change.new), 'green')}"
         return
@@ -106,7 +106,7 @@ def _spans(spans: Iterable[Span], colour: Colour, paint: Paint) -> str:
 
 
 def _visible(text: str) -> str:
-    """`text` without anything that looks like a blank, or like nothing, and is not: two texts are told apart."""
+    """Escape characters in `text` that look like a space or are invisible, so that different texts look different."""
     return _LOOKS_LIKE_NOTHING.sub(
         lambda found: found[0].encode("unicode_escape").decode("ascii"), printable(text, _LONGEST_SPAN)
     )
@@ -122,7 +122,7 @@ def _value(value: Json) -> str:
 
 
 def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
-    """The number of each action, and the cost by template and in all."""
+    """The number of entries for each action, and the cost by template and in total."""
     counts = Counter(entry.action for entry in plan.entries if not entry.is_pending)
     counts[Action.ATTENTION] += len(plan.unsettled)
     parts = [f"{counts[action]:,} {_noun(action, counts[action])}" for action in Action if counts[action]]
@@ -161,7 +161,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
 
 
 def _unknown(plan: Plan) -> Iterator[str]:
-    """The number of creates with an unknown outcome, and the command that resolves one of them."""
+    """The number of creates with an unknown outcome, and the command to resolve one."""
     elsewhere = sum(each.is_pending and _is_elsewhere(each, plan) for each in plan.entries)
     here = sum(each.is_pending and not _is_elsewhere(each, plan) for each in plan.entries)
     if elsewhere:
@@ -206,7 +206,7 @@ def _costs(plan: Plan, paint: Paint) -> Iterator[str]:
 
 
 def _cost(entries: Sequence[Entry]) -> str:
-    """The known credits, and the number of unknown prices: one is never shown as zero."""
+    """The known credits, and the number of unknown prices, which are never shown as zero."""
     known = _known_credits(entries)
     unknown = sum(entry.credits is None for entry in entries)
     if unknown == len(entries):
@@ -219,7 +219,7 @@ def _cost(entries: Sequence[Entry]) -> str:
 
 
 def _known_credits(entries: Sequence[Entry]) -> int | None:
-    """The sum of the known prices; None where there is none among them."""
+    """The sum of the known prices; None if no price is known."""
     priced = [entry.credits for entry in entries if entry.credits is not None]
     return sum(priced) if priced or not entries else None
 
@@ -233,7 +233,7 @@ def _by_template(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
 
 
 def as_json(plan: Plan) -> dict[str, Json]:
-    """The plan as scripts read it."""
+    """The plan as JSON, for scripts."""
     counts = Counter(entry.action.value for entry in plan.entries)
     return {
         "actions": [_entry_json(entry) for entry in plan.entries],

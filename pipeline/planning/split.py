@@ -1,4 +1,4 @@
-"""Splits a campaign over several runs at once. Pure, so that every machine works out the same split by itself."""
+"""Splits a campaign into shards. Pure, so that every machine computes the same split independently."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,17 +11,17 @@ from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase
 from pipeline.state.store import Caps
 
-# Hexadecimal digits of a hash that decide: enough to spread jobs evenly over any number of shards.
+# The hexadecimal digits of a hash to use: enough to spread jobs evenly over any number of shards.
 _DIGITS = 15
 
 
 class Split:
     """The jobs and purchases that belong to `shard`.
 
-    Jobs that may share a purchase belong to one shard, and so do a chain and all takes of one request: a job belongs
-    where the hash of what the root of its chain asks for points. By requests, no other job has a say in that; by
-    credits, the groups are dealt out, the dearest first, each to the shard that has least. `asked` is what a run was
-    asked for beyond those jobs: its selection and caps, and what people approved or want made again.
+    Jobs that may share a purchase belong to the same shard, and so do a chain and all takes of one request. They form
+    a group, identified by the hash of the request at the root of the chain. By requests, that hash alone determines
+    the shard; by credits, the groups are distributed, the most expensive first, each to the shard with the least so
+    far. `asked` is what else determines the plan: selection, caps, approvals and redos.
     """
 
     def __init__(self, shard: Shard, jobs: Iterable[Job], *, asked: str = "") -> None:
@@ -38,26 +38,26 @@ class Split:
 
     @property
     def name(self) -> str:
-        """Equal for shards of one split, and for no others: these may be at work at once.
+        """A name that only shards of the same split have in common: these may run at the same time.
 
-        Every campaign has a cap, at least on its creates. It holds for all shards together, as each buys its part of
-        one plan that is within it. So who knows other jobs or prices, or was asked for something else, has another
-        plan, and splits otherwise. By credits, each job also has a say in where the others belong.
+        Every campaign has a cap, at least on its creates. It holds for all shards together because each buys its part
+        of one plan that is within the cap. A run with other jobs, prices or options has another plan, and so another
+        split. By credits, the shard of each job also depends on the other jobs.
         """
         return f"{self.shard.count} shards by {self.shard.by} ({_digest(self._by_key, self._asked)})"
 
     def has_job(self, key: JobKey) -> bool:
-        """Whether the job of that key is this shard's."""
+        """Whether the job of that key belongs to this shard."""
         return key in self._keys
 
     def has_purchase(self, purchase: Purchase) -> bool:
-        """Whether a purchase that serves no job is followed by this shard: where its job is, or by its own hash."""
+        """Whether this shard follows a purchase that serves no job, decided by its job's shard or by its own hash."""
         if purchase.key in self._keys or purchase.key in self._others:
             return purchase.key in self._keys
         return _pointed_at(purchase.fingerprint, self.shard.count) == self.shard.index
 
     def assignment_of(self, whole: Assignment) -> Assignment:
-        """The shard's part of the assignment: its jobs with what serves them, and idle purchases that it follows."""
+        """The shard's part of the assignment: its jobs, what serves them, and the idle purchases that it follows."""
         return replace(
             whole,
             jobs=[job for job in whole.jobs if self.has_job(job.key)],
@@ -86,10 +86,10 @@ class Split:
 
 
 def caps_of_part(caps: Caps, part: Plan, spent: int) -> Caps:
-    """The caps of a shard, so that `caps` hold for all shards together: the cost of its part of the plan.
+    """The caps of a shard: the cost of its part of the plan, so that `caps` hold for all shards together.
 
-    The whole plan is within them, as it is refused otherwise. `spent` are the credits of all runs so far. A job that
-    is bought again in the same run, as it failed, has to find room in that part.
+    The whole plan is within `caps`, as it is refused otherwise. `spent` is the credits of all runs so far. A failed
+    job that is retried in the same run counts against these caps too.
     """
     return Caps(
         max_creates=None if caps.max_creates is None else len(part.buying),
@@ -99,7 +99,7 @@ def caps_of_part(caps: Caps, part: Plan, spent: int) -> Caps:
 
 
 def _group(job: Job, jobs: Mapping[JobKey, Job]) -> str:
-    """The hash of what the root of the job's chain asks for, whichever take of it."""
+    """The hash of the request at the root of the job's chain, the same for all takes."""
     while job.upstream is not None and job.upstream in jobs:
         job = jobs[job.upstream]
     return fingerprint(replace(job.request, take=1), CURRENT)
@@ -110,10 +110,10 @@ def _pointed_at(asked: str, count: int) -> int:
 
 
 def _dealt_out(jobs: Mapping[JobKey, Job], groups: Mapping[JobKey, str], count: int) -> Mapping[str, int]:
-    """Deal groups out to shards: the dearest group first, each to the shard that has least so far."""
+    """Distribute groups to shards: the most expensive group first, each to the shard with the least so far."""
     prices: dict[str, dict[Sequence[str], int]] = {}
     for key, job in jobs.items():
-        # What several jobs share is bought once.
+        # Jobs that share a purchase cost it once.
         of_group, asked = prices.setdefault(groups[key], {}), _asked(job, jobs)
         of_group[asked] = max(of_group.get(asked, 0), job.credits or 0)
     costs = {group: (sum(each.values()), len(each)) for group, each in prices.items()}
@@ -127,13 +127,13 @@ def _dealt_out(jobs: Mapping[JobKey, Job], groups: Mapping[JobKey, str], count: 
 
 
 def _digest(jobs: Mapping[JobKey, Job], terms: str) -> str:
-    """A hash that differs between campaigns that ask for other things, or at other prices, and on other `terms`."""
+    """A hash of all requests, their prices, and `terms`."""
     asked = sorted(f"{' '.join(_asked(job, jobs))} {job.credits}\n" for job in jobs.values())
     return hashlib.sha256("".join([*asked, terms]).encode()).hexdigest()[:12]
 
 
 def _asked(job: Job, jobs: Mapping[JobKey, Job]) -> tuple[str, ...]:
-    """The fingerprints of the job and of those that it is made from: equal for jobs that share a purchase."""
+    """The fingerprints of the job and of those that it is made from; equal for jobs that share a purchase."""
     asked = [job.fingerprint]
     while job.upstream is not None and job.upstream in jobs:
         job = jobs[job.upstream]

@@ -1,16 +1,16 @@
-"""The difference of two texts, word by word: of long ones the parts around each change."""
+"""Compares two texts word by word; for long texts, only the parts around each change are shown."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-# A text up to this length is shown whole; of a longer one, so much around each change.
+# A text up to this length is shown in full; of a longer one, `_CONTEXT` characters around each change.
 LONGEST_WHOLE = 120
 _CONTEXT = 30
-# A changed part is shown up to this length. It begins with what differs, so no change is cut away.
+# A changed part is cut to this length. It begins with what differs, so no change is hidden.
 _LONGEST_PART = 200
-# Comparing word by word takes their product in the worst case; beyond it, the middle counts as one change.
+# In the worst case, comparing takes the product of the word counts; above this, the rest counts as one change.
 _MOST_COMPARED = 4_000_000
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
@@ -18,7 +18,7 @@ _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A part of a text, and whether it is what changed."""
+    """A part of a text, and whether it changed."""
 
     text: str
     changed: bool = False
@@ -26,7 +26,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextChange:
-    """One change with what stands around it; all of `old` and `new` where the texts are short."""
+    """One change with its context; for short texts, all of `old` and `new`."""
 
     old: tuple[Span, ...]
     new: tuple[Span, ...]
@@ -34,7 +34,7 @@ class TextChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Hunk:
-    """Characters `old_start` to `old_end` of the old text became those of the new one."""
+    """Characters `old_start` to `old_end` of the old text became `new_start` to `new_end` of the new one."""
 
     old_start: int
     old_end: int
@@ -43,7 +43,7 @@ class _Hunk:
 
 
 def text_changes(old: str, new: str) -> Iterator[TextChange]:
-    """The changes from `old` to `new`, in their order: one change where both are short."""
+    """The changes from `old` to `new`, in order; one change if both are short."""
     hunks = list(_hunks(old, new))
     if max(len(old), len(new)) <= LONGEST_WHOLE:
         yield TextChange(
@@ -84,7 +84,7 @@ def _around(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _hunks(old: str, new: str) -> Iterator[_Hunk]:
-    """The changes, those with little between them as one; each within the characters that differ."""
+    """The changes; those close to each other are merged, and long ones are trimmed."""
     joined: _Hunk | None = None
     for hunk in _word_hunks(old, new):
         if joined is None:
@@ -105,7 +105,7 @@ def _hunks(old: str, new: str) -> Iterator[_Hunk]:
 
 def _word_hunks(old: str, new: str) -> Iterator[_Hunk]:
     start = _common_prefix(old, new)
-    # From the beginning of a word, so that words are shown whole.
+    # Start at the beginning of a word, so that words are not split.
     while start > 0 and (_is_inside_word(old, start) or _is_inside_word(new, start)):
         start -= 1
     old_words, new_words = _WORDS.findall(old[start:]), _WORDS.findall(new[start:])
@@ -125,7 +125,7 @@ def _word_hunks(old: str, new: str) -> Iterator[_Hunk]:
 
 
 def _trimmed(old: str, new: str, hunk: _Hunk) -> _Hunk:
-    """`hunk`; where it is too long to be shown, without what both sides begin with."""
+    """`hunk`, without the common prefix of both sides if it is too long to be shown."""
     old_part, new_part = old[hunk.old_start : hunk.old_end], new[hunk.new_start : hunk.new_end]
     if max(len(old_part), len(new_part)) <= _LONGEST_PART:
         return hunk
@@ -150,7 +150,7 @@ def _is_inside_word(text: str, at: int) -> bool:
 
 
 def _offsets(words: Sequence[str], start: int) -> list[int]:
-    """Where each word begins, and where the last one ends."""
+    """The offsets at which each word begins, and the last one ends."""
     found = [start]
     for word in words:
         found.append(found[-1] + len(word))
