@@ -1,4 +1,4 @@
-"""Chooses the executor for the calls of a run that may be repeated. Loads only the one that is asked for."""
+"""Chooses the executor for the calls of a run that may be repeated. Loads only the chosen one."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.errors import UsageError, printable
 
-# Opens an executor for so many calls at once.
+# Opens an executor for the given number of concurrent calls.
 OpenExecutor = Callable[[int], AbstractContextManager[Executor]]
 
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):(?P<port>[0-9]{1,5})")
@@ -21,10 +21,10 @@ _EXPECTED = "expected `threads`, `dask`, or the address of a scheduler as dask:/
 def workers_of(named: str, variables: Mapping[str, str], scratch: Path) -> OpenExecutor | None:
     """The function that opens the workers that `--executor` names; None for threads of this process.
 
-    `scratch` is a folder for temporary files of those on this machine.
+    `scratch` is a folder for temporary files of workers on this machine.
 
     Raises:
-        UsageError: it names nothing that can be had; or the extra that brings it is not installed.
+        UsageError: the name is not valid, or the extra that it needs is not installed.
     """
     if named == "threads":
         return None
@@ -53,5 +53,5 @@ def _local(scratch: Path, calls: int) -> AbstractContextManager[Executor]:
 def _scheduler(address: str, calls: int, *, may_be_plain: bool) -> AbstractContextManager[Executor]:
     from pipeline.executors.dask_cluster import cluster_at
 
-    del calls  # how many its workers make at once, they know
+    del calls  # the workers decide how many calls they make at once
     return cluster_at(address, may_be_plain=may_be_plain)

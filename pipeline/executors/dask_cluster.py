@@ -1,4 +1,4 @@
-"""A Dask cluster: that of a scheduler, or processes of this machine. Its library comes with an extra."""
+"""Connects to a Dask cluster: an existing one, or processes of this machine. Dask is an optional dependency."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from pipeline.providers.address import is_loopback_host
 try:
     import dask
 
-    # Before the import, which sets up its log: a lost worker is replaced, and is no news.
+    # Set before the import, which configures logging: a lost worker is replaced, so its log messages are no use.
     dask.config.set({"logging.distributed": "critical", "logging.tornado": "critical"})
-    # A process of this machine is replaced, however long that takes: without it, its place is given up.
+    # A process of this machine is replaced, however long that takes; with the default, it would be given up.
     dask.config.set({"distributed.deploy.lost-worker-timeout": "1 week"})
     import distributed
     from distributed.security import Security
@@ -31,7 +31,7 @@ from pipeline.executors.dask_executor import DaskExecutor
 # Seconds to reach a scheduler, and its first worker.
 CONNECT_TIMEOUT = 20.0
 _CLOSE_TIMEOUT = 5.0
-# Of processes of this machine: they say nothing, and serve no pages.
+# Settings for processes of this machine: they log nothing, and serve no pages.
 _QUIET = {
     "distributed.nanny.pre-spawn-environ": {
         "DASK_LOGGING__DISTRIBUTED": "critical",
@@ -45,10 +45,10 @@ _QUIET = {
 
 @contextmanager
 def local_cluster(processes: int, threads: int, scratch: Path) -> Iterator[Executor]:
-    """Processes of this machine, each with some threads; a process that dies is replaced.
+    """Start processes on this machine, each with `threads` threads; a process that dies is replaced.
 
-    Only they know the certificate, without which they cannot be reached. Their temporary files lie in `scratch`,
-    which is emptied before and removed in the end.
+    Only they have the certificate that is needed to connect to them. Their temporary files are in `scratch`, which is
+    emptied first and removed at the end.
 
     Raises:
         ClusterFailed: they cannot be started.
@@ -69,8 +69,8 @@ def local_cluster(processes: int, threads: int, scratch: Path) -> Iterator[Execu
 def _started(processes: int, threads: int, scratch: Path) -> "distributed.LocalCluster":
     try:
         scratch.mkdir(mode=0o700, parents=True)
-        # A Ctrl-C goes to all processes of a terminal; only the coordinator is to handle it. Starting the tracker, as
-        # the first process to be made would, enables signals again.
+        # Ctrl-C reaches all processes of a terminal, but only the coordinator should handle it. The tracker is
+        # started first, because starting it, as the first process would, unblocks signals.
         resource_tracker.ensure_running()
         with system.held_interrupts(), dask.config.set(_QUIET):
             return distributed.LocalCluster(
@@ -94,11 +94,11 @@ def _started(processes: int, threads: int, scratch: Path) -> "distributed.LocalC
 
 @contextmanager
 def cluster_at(address: str, *, may_be_plain: bool) -> Iterator[Executor]:
-    """The workers of the scheduler at `address`, as HOST:PORT. By TLS where Dask's own settings name certificates.
+    """Connect to the scheduler at `address` (HOST:PORT), with TLS if Dask's own settings name certificates.
 
     Raises:
-        UsageError: the key would go there without encryption, which only `may_be_plain` allows.
-        ClusterFailed: it does not answer, or there are no workers.
+        UsageError: the key would be sent without encryption, which only `may_be_plain` allows.
+        ClusterFailed: it does not respond, or has no workers.
     """
     security = Security()
     is_encrypted = security.get_connection_args("client").get("ssl_context") is not None

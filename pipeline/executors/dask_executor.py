@@ -1,4 +1,4 @@
-"""Calls as tasks of a Dask cluster, with the interface of `concurrent.futures`."""
+"""Runs calls as tasks of a Dask cluster, with the interface of `concurrent.futures`."""
 
 import operator
 import threading
@@ -32,10 +32,10 @@ from pipeline.providers.base import VendorError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Seconds that a cluster may be without any worker, and those between two looks.
+# Seconds that a cluster may be without any worker, and seconds between two checks of that.
 PATIENCE = 60.0
 _LOOK_INTERVAL = 2.0
-# One request each. All else is a task of its own.
+# Calls of one or two requests, which share a task. Every other call is a task of its own.
 _SHORT: frozenset[Callable[..., object]] = frozenset({poll, update, report_error})
 
 
@@ -48,21 +48,21 @@ class _Call:
 
     @property
     def hear(self) -> Callable[[Sequence[object]], object] | None:
-        """What is to be told of notes that were made on the worker: the provider, if it has ears for them."""
+        """The function that receives notes made on the worker: the provider's `hear_notes`, if it has one."""
         return getattr(self.shared[0], "hear_notes", None) if self.shared else None
 
     def goes_with(self, other: "_Call") -> bool:
-        """Whether both may be made by one task."""
+        """Whether both calls may share a task."""
         return not (self.is_long or other.is_long) and _are_same(self.shared, other.shared)
 
 
 @dataclass(eq=False)
 class DaskExecutor(Executor):
-    """Has calls made by the workers of the cluster called `name`, again where a worker dies; polls go in batches.
+    """Runs calls on the workers of the cluster `name`, and repeats them if a worker dies; polls are sent in batches.
 
-    The first argument of a call is taken for one that many have: it is sent apart, and a worker reads it once.
-    `patience` is how long the cluster may be without workers, in seconds. A call that the cluster fails raises
-    `ClusterFailed`; one with which workers died again and again, `VendorError`, as any that may be tried again.
+    The first argument of a call is assumed to be shared by many calls: it is sent separately, and a worker unpickles
+    it once. `patience` is how long the cluster may be without workers, in seconds. A call that fails because of the
+    cluster raises `ClusterFailed`; one whose workers died repeatedly raises `VendorError`, which is retried.
     """
 
     client: Client
@@ -92,12 +92,12 @@ class DaskExecutor(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Send nothing more, and wait for nothing that is under way: it may be repeated."""
+        """Send nothing more, and do not wait for calls under way: they may be repeated."""
         del wait, cancel_futures
         self._closed.set()
         self._end_all(ClusterFailed(f"{self.name}: is not used any more"))
 
-    # In a thread of its own, as to send takes a while: meanwhile more calls come, which then go together.
+    # Runs in its own thread, because sending takes time; calls that arrive meanwhile are then sent together.
 
     def _send(self) -> None:
         shared: tuple[tuple[object, ...], Sealed] = ((), sealed(()))
@@ -105,7 +105,8 @@ class DaskExecutor(Executor):
             first = calls[0].shared
             if not _are_same(first, shared[0]):
                 shared = (first, sealed(first))
-            # Each kind by a name of its own, by which the scheduler learns how long it takes; polls before files.
+            # Two function names, from which the scheduler learns the duration of each kind; short calls take
+            # priority.
             function, priority = (carry_out_long, 0) if calls[0].is_long else (carry_out, 1)
             work = tuple(each.sealed for each in calls)
             try:
@@ -113,7 +114,7 @@ class DaskExecutor(Executor):
                     function, __version__, shared[1], work, pure=False, priority=priority
                 )
                 self.client.loop.add_callback(self._await, calls, task)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the calls have to end
+            except Exception as error:  # noqa: BLE001 - whatever the error is, the calls have to end
                 self._fail(calls, self._failed(error))
 
     def _next_calls(self) -> Sequence[_Call]:
@@ -125,10 +126,10 @@ class DaskExecutor(Executor):
             return calls
 
     async def _await(self, calls: Sequence[_Call], task: Any) -> None:
-        """End the calls with their task; in the client's loop.
+        """Complete the calls when their task ends; runs in the client's event loop.
 
-        The client's own executor would never end one whose result is lost with its worker and that fails when it is
-        repeated: it waits for the result only.
+        The client's own executor waits only for the result: it would never complete a call whose result is lost with
+        its worker, and which fails when it is repeated.
         """
         try:
             answers: tuple[Sealed, ...] = await self.client.gather(task, asynchronous=True)
@@ -136,7 +137,7 @@ class DaskExecutor(Executor):
             self._fail(calls, ClusterFailed(f"{self.name}: the scheduler is lost; run again to continue"))
         except KilledWorker:
             self._fail(calls, VendorError("on a worker: each that tried it died"))
-        except Exception as error:  # noqa: BLE001 - the cluster's own, as calls raise nothing there
+        except Exception as error:  # noqa: BLE001 - an error of the cluster: the calls themselves raise nothing there
             self._fail(calls, self._failed(error))
         else:
             for call, answer in zip(calls, answers, strict=True):
@@ -159,7 +160,7 @@ class DaskExecutor(Executor):
         except Exception as error:  # noqa: BLE001 - what the call raised
             future.set_exception(error)
 
-    # In a thread of its own: a cluster that has lost all of its workers does not say so.
+    # Runs in its own thread: a cluster does not report that it has lost all its workers.
 
     def _watch(self) -> None:
         missing = 0.0
@@ -172,7 +173,7 @@ class DaskExecutor(Executor):
     def _has_workers(self) -> bool:
         try:
             return bool(self.client.nthreads())
-        except Exception:  # noqa: BLE001 - a scheduler that does not answer has none for us
+        except Exception:  # noqa: BLE001 - an unreachable scheduler counts as having no workers
             return False
 
     def _give_up(self) -> None:

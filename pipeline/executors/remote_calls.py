@@ -1,6 +1,6 @@
-"""The calls that a worker of a cluster makes, and their results. Plain data, and nothing of it shows in a log.
+"""Makes calls on a worker of a cluster, and pickles them and their results so that no log shows their content.
 
-A worker has this package in the coordinator's version, and needs nothing else of it: no state, no manifest.
+A worker needs this package in the coordinator's version, and nothing else: no state, no manifest.
 """
 
 import pickle
@@ -14,39 +14,39 @@ from typing import Any
 from pipeline import __version__, system
 from pipeline.errors import ExitCode, PipelineError, printable
 
-# Calls that a worker makes at once for one task.
+# The most calls that a worker makes at the same time for one task.
 MOST_IN_A_TASK = 16
 
 
 class ClusterFailed(PipelineError):
-    """The cluster cannot make a call, so the run cannot continue; nothing is lost."""
+    """The cluster cannot make calls, so the run cannot continue; nothing is lost."""
 
     exit_code = ExitCode.UNFINISHED
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Pickled data. A cluster logs what tasks are given, and this holds the key, or urls that are secrets."""
+    """Pickled data without a repr: a cluster logs the arguments of tasks, which contain the key or secret urls."""
 
     content: bytes = field(repr=False)
 
 
 def sealed(value: object) -> Sealed:
-    """Any value, which a worker is to read."""
+    """Pickle a value for a worker."""
     return Sealed(pickle.dumps(value))
 
 
 def sealed_call(
     function: Callable[..., object], args: tuple[object, ...], more: Mapping[str, object]
 ) -> Sealed:
-    """A call to be made on a worker, but for the arguments that it has in common with others."""
+    """Pickle a call for a worker, without the arguments that it shares with other calls."""
     return sealed((function, args, dict(more)))
 
 
 def carry_out(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> tuple[Sealed, ...]:
-    """Make calls on a worker, all at once: each with the arguments that are `shared`, then its own.
+    """Make calls on a worker, all at the same time, each with the `shared` arguments, then its own.
 
-    Each answer is to be read by `answer_in`. Never raises, as a cluster would log with what it was called.
+    Read each answer with `answer_in`. Never raises, because a cluster would log the arguments with the error.
     """
     _leave_no_core()
     if version != __version__:
@@ -61,13 +61,13 @@ def carry_out(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> tuple[
 
 
 def carry_out_long(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> tuple[Sealed, ...]:
-    """As `carry_out`, for long calls."""
+    """As `carry_out`, for long calls: the scheduler tells them apart by this name."""
     return carry_out(version, shared, calls)
 
 
 def answer_in(answer: Sealed, hear: Callable[[Sequence[object]], object] | None = None) -> Any:
-    """What a call brought; raises what it raised. `hear` is told first what was noted on the worker."""
-    is_error, value, notes = pickle.loads(answer.content)  # noqa: S301 - from a worker, which has the key too
+    """Return what a call returned, or raise what it raised. First, `hear` gets the notes made on the worker."""
+    is_error, value, notes = pickle.loads(answer.content)  # noqa: S301 - from a worker, which is trusted with the key
     if hear is not None:
         hear(notes)
     if is_error:
@@ -76,12 +76,12 @@ def answer_in(answer: Sealed, hear: Callable[[Sequence[object]], object] | None 
 
 
 _carried_out = threading.local()
-# To read a call imports what it names, and modules that import each other fail where several threads begin to.
+# Unpickling imports modules, and modules that import each other can fail if several threads import them at once.
 _loading = threading.Lock()
 
 
 def note(value: object) -> None:
-    """Have plain data brought back with the answer of the call that this thread of a worker is making."""
+    """Send plain data back with the answer of the call that this worker thread is making."""
     notes: list[object] | None = getattr(_carried_out, "notes", None)
     if notes is not None:
         notes.append(value)
@@ -93,7 +93,7 @@ def _answer(shared: Sealed, call: Sealed) -> Sealed:
         with _loading:
             function, args, more = pickle.loads(call.content)  # noqa: S301 - from the coordinator
             first = _opened(shared.content)
-    except Exception as error:  # noqa: BLE001 - whatever is missing here has to be reported to the coordinator
+    except Exception as error:  # noqa: BLE001 - whatever is missing on this worker has to be reported to the coordinator
         detail = printable(f"{type(error).__name__}: {error}", 200)
         return _sealed_answer(
             ClusterFailed(f"a worker cannot do its part: {detail}; install there what is installed here"),
@@ -101,14 +101,14 @@ def _answer(shared: Sealed, call: Sealed) -> Sealed:
         )
     try:
         return _sealed_answer(function(*first, *args, **more), is_error=False)
-    except Exception as error:  # noqa: BLE001 - it is raised where the answer is read
+    except Exception as error:  # noqa: BLE001 - raised again where the answer is read
         return _sealed_answer(error, is_error=True)
 
 
 def _sealed_answer(value: object, *, is_error: bool) -> Sealed:
     try:
         return Sealed(pickle.dumps((is_error, value, _notes())))
-    except Exception:  # noqa: BLE001 - an error of some library's own that cannot travel
+    except Exception:  # noqa: BLE001 - a library's error that cannot be pickled
         detail = printable(f"{type(value).__name__}: {value}", 500)
         return Sealed(pickle.dumps((True, RuntimeError(f"on a worker: {detail}"), _notes())))
 
@@ -119,7 +119,7 @@ def _notes() -> list[object]:
 
 @lru_cache(maxsize=4)
 def _opened(shared: bytes) -> tuple[Any, ...]:
-    """Data that calls have in common is kept, so that connections of the provider are used again."""
+    """Unpickle shared arguments; cached, so that the provider's connections are reused."""
     opened: tuple[Any, ...] = pickle.loads(shared)  # noqa: S301 - from the coordinator
     return opened
 
