@@ -1,4 +1,4 @@
-"""The addresses that the vendor calls, one for each purchase, and the secret that makes them unguessable."""
+"""The addresses that the vendor calls, one per purchase, and the secret that makes them unguessable."""
 
 import hmac
 import os
@@ -26,22 +26,22 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The addresses below `url`, each with a proof that only `secret` can make."""
+    """The addresses below `url`, each with a proof that can be computed only with `secret`."""
 
     secret: bytes = field(repr=False)
     url: str = ""
 
     def of(self, purchase_id: PurchaseId) -> str:
-        """Where the vendor is to call when the workflow of a purchase ends."""
+        """The address that the vendor is to call when the workflow of a purchase ends."""
         return f"{self.url}/hooks/{purchase_id}/{self._proof(purchase_id)}"
 
     def purchase_at(self, path: str) -> PurchaseId | None:
-        """The purchase whose address has this path; None where it is none of ours, or its proof is another's."""
+        """The purchase whose address has this path; None if it is no such address, or its proof is wrong."""
         found = _PATH.fullmatch(path)
         if found is None:
             return None
         purchase_id = PurchaseId(found[1])
-        # In constant time, so that no proof can be guessed digit by digit.
+        # Compared in constant time, so that a proof cannot be guessed digit by digit.
         return purchase_id if hmac.compare_digest(self._proof(purchase_id), found[2]) else None
 
     def _proof(self, purchase_id: PurchaseId) -> str:
@@ -49,15 +49,15 @@ class Addresses:
 
 
 def checked_url(url: str) -> str:
-    """`url` as it stands before `/hooks/…`.
+    """Check `url`, and return it in the form that precedes `/hooks/…`.
 
     Raises:
-        UsageError: the vendor cannot be given it.
+        UsageError: it is not a url that may be sent to the vendor.
     """
     try:
         parts = urlsplit(url)
         host = parts.hostname
-        parts.port  # noqa: B018 - it raises where the port is none
+        parts.port  # noqa: B018 - raises if the port is invalid
     except ValueError:
         host = None
     if not host or not _URL.fullmatch(url) or parts.scheme not in {"http", "https"}:
@@ -72,12 +72,12 @@ def checked_url(url: str) -> str:
 
 
 def secret_in(variable: str | None, folder: Path) -> bytes:
-    """The secret in the `variable` of the environment, else that of `folder`, where it is made if there is none.
+    """The secret from the environment's `variable`, or else from a file in `folder`, which is created if missing.
 
     Raises:
-        UsageError: the variable is too short to be one.
-        InvalidInput: the file is not its owner's alone, or holds no secret.
-        Unfinished: it cannot be made or read.
+        UsageError: the variable is too short, or has other characters than a secret may have.
+        InvalidInput: the file is accessible to others than its owner, or contains no secret.
+        Unfinished: the file cannot be created or read.
     """
     if variable is not None:
         if not _SECRET.fullmatch(variable.strip()):
@@ -93,7 +93,7 @@ def secret_in(variable: str | None, folder: Path) -> bytes:
 
 
 def _make(path: Path) -> None:
-    """Make the file, whole and its owner's alone; where another process was quicker, its secret stays."""
+    """Create the file atomically, accessible only to its owner; if another process was faster, its secret stays."""
     is_new = not path.parent.exists()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if is_new:

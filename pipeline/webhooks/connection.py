@@ -1,20 +1,20 @@
-"""Connections that say nothing are closed, and there are never too many: they are files of the run that serves."""
+"""Limits idle and concurrent connections: each takes one of the open files that the serving run may have."""
 
 import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-# More than browsers need that listen; fewer than would leave a run without files to open.
+# More than connected browsers need, but few enough to leave a run enough files to open.
 MOST_CONNECTIONS = 256
-# Seconds for the first line and the headers of a request, from when the connection is there or the last answer sent.
+# Seconds for the request line and headers, counted from the connection or from the last response.
 HEADER_SECONDS = 10.0
 
 
 class BoundedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, which waits only so long for a request, and takes only so many connections.
+    """uvicorn's HTTP/1.1 protocol with a timeout for each request, and a limit on connections.
 
-    The server's own timeout begins with the first answer, and ends with the first byte of the next request.
+    uvicorn's own timeout starts only after the first response, and ends with the first byte of the next request.
     """
 
     _ends: asyncio.TimerHandle | None = None
@@ -41,7 +41,7 @@ class BoundedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _is_waiting(self) -> bool:
-        # None before the first request, whatever uvicorn's annotation says.
+        # None before the first request, despite uvicorn's annotation.
         cycle: Any = self.cycle
         return cycle is None or bool(cycle.response_complete)
 

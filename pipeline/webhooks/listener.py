@@ -1,4 +1,4 @@
-"""A server for the vendor's calls during a run. Needs the extra `serve` (uvicorn)."""
+"""A server for the vendor's webhook calls during a run. Needs the extra `serve` (uvicorn)."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ from pipeline.webhooks.receiver import Application
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which reports when it answers, and where."""
+    """uvicorn's server, which also reports when it is ready, and on which port."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -28,10 +28,10 @@ class _Server(uvicorn.Server):
 
 
 class Listener:
-    """Serves `application` at `host` and `port`, in a thread of its own, within its `with`. Port 0 takes any.
+    """Serves `application` at `host` and `port` in its own thread, during its `with` block. Port 0: any free port.
 
     Raises:
-        UsageError: the address cannot be had.
+        UsageError: it cannot listen at this address.
     """
 
     def __init__(self, application: Application, host: str, port: int) -> None:
@@ -79,13 +79,13 @@ class Listener:
         try:
             self._server.run()
         except SystemExit:
-            return  # uvicorn exits where the address is taken; `__enter__` reports that
+            return  # uvicorn exits if the address is taken; `__enter__` reports that
         finally:
             self._server.ready.set()
 
 
 def address_of(text: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`, or of `PORT` alone, which is of this machine.
+    """Host and port from `HOST:PORT`, or from `PORT` alone, which means this machine.
 
     Raises:
         UsageError: it is neither.

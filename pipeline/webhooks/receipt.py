@@ -1,4 +1,4 @@
-"""A receipt: that the vendor called for a purchase, and which workflows it named. A hint, and nothing more."""
+"""A receipt: that the vendor called for a purchase, and which workflows it named. It is only a hint."""
 
 import json
 import threading
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pipeline.purchases import Purchase, PurchaseId, WorkflowId
 from pipeline.records import WORKFLOW_ID
 
-# What the vendor calls the id of a workflow, in one place or another.
+# The names that the vendor uses for a workflow's id.
 _NAMES = ("workflow_id", "batch_id", "media_id", "id")
-# So many workflows may be named for one purchase: who knows its address must not fill the memory.
+# The most workflows that may be named for one purchase: anyone who knows its address could otherwise fill the memory.
 MOST_NAMED = 4
 
 
@@ -27,7 +27,7 @@ class Receipt:
 
 
 def workflows_in(body: bytes) -> tuple[WorkflowId, ...]:
-    """The ids in the body of a call, as far as they can be ids; whatever else it holds is not looked at."""
+    """The valid workflow ids in the body of a call; everything else in it is ignored."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -40,7 +40,7 @@ def workflows_in(body: bytes) -> tuple[WorkflowId, ...]:
 
 
 class ReceiptInbox:
-    """Receipts that came and were not taken yet, one for each purchase. Safe to use from several threads."""
+    """Receipts that arrived and were not taken yet, one per purchase. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -48,12 +48,12 @@ class ReceiptInbox:
         self._wake: Callable[[], object] = lambda: None
 
     def on_receipt(self, wake: Callable[[], object]) -> None:
-        """Have `wake` called with the first that comes after all were taken, in whatever thread brings it."""
+        """Call `wake` when a receipt arrives in the empty inbox, in the thread that puts it there."""
         with self._lock:
             self._wake = wake
 
     def put(self, receipt: Receipt) -> None:
-        """Add one; several of one purchase are one."""
+        """Add a receipt; it is joined with a waiting one of the same purchase."""
         with self._lock:
             wake = None if self._waiting else self._wake
             before = self._waiting.get(receipt.purchase)
@@ -62,7 +62,7 @@ class ReceiptInbox:
             wake()
 
     def take(self) -> list[Receipt]:
-        """All of them; there are none any more."""
+        """Remove and return all receipts."""
         with self._lock:
             taken, self._waiting = self._waiting, {}
         return list(taken.values())
@@ -72,8 +72,8 @@ class ReceiptInbox:
 class Webhooks:
     """The webhook settings of a run.
 
-    `address_of` is where it calls for a purchase, `templates` are the ids of those that take one; None: nothing is
-    sent, but receipts are taken.
+    `address_of` returns the address for a purchase, `templates` are the ids of templates that accept one. If
+    `address_of` is None, no address is sent, but receipts are still handled.
     """
 
     inbox: ReceiptInbox
@@ -81,7 +81,7 @@ class Webhooks:
     templates: frozenset[str] = frozenset()
 
     def url_for(self, purchase_id: PurchaseId, template_id: str) -> str | None:
-        """The `webhook_url` of a create; None where it has none."""
+        """The `webhook_url` of a create; None if it has none."""
         if self.address_of is None or template_id not in self.templates:
             return None
         return self.address_of(purchase_id)

@@ -1,4 +1,4 @@
-"""Answers the vendor's calls: an ASGI application for any server to mount. It needs no library."""
+"""Answers the vendor's webhook calls: an ASGI application for any server to mount. It needs no library."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -14,21 +14,21 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-# The body is a hint, so what is longer, or slow to come, is not waited for.
+# The body is only a hint, so a longer or slower one is ignored.
 LONGEST_BODY = 64 * 1024
 _PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Receives calls at `addresses`: `on_receipt` gets each receipt, in a thread of its own where it `writes`."""
+    """Receives calls at `addresses`; `on_receipt` gets each receipt, in another thread if it `writes` to disk."""
 
     addresses: Addresses
     on_receipt: Callable[[Receipt], object]
     writes: bool = False
 
     async def receive(self, receipt: Receipt) -> None:
-        """Pass the receipt on; writing it must not make other calls wait for a disk."""
+        """Pass the receipt on, without blocking other calls while it is written."""
         if self.writes:
             await asyncio.to_thread(self.on_receipt, receipt)
         else:
@@ -36,11 +36,11 @@ class Receiver:
 
 
 def hooks_application(*receivers: Receiver) -> Application:
-    """The application that takes POSTs to `/hooks/<purchase>/<proof>`, at the end of whatever path it is mounted at.
+    """The application that accepts POSTs to `/hooks/<purchase>/<proof>`, below any path that it is mounted at.
 
-    A sound address is answered with 204, and each of `receivers` whose address it is gets the receipt; where it
-    cannot be kept (an OSError), with 503, so that the vendor calls again. Any other address is answered with 404,
-    before its body is read.
+    For a valid address, each of `receivers` that it belongs to gets the receipt, and the response is 204; if the
+    receipt cannot be stored (an OSError), it is 503, so that the vendor calls again. For any other address it is 404,
+    before the body is read.
     """
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
@@ -71,7 +71,7 @@ def _called(receivers: Sequence[Receiver], path: str) -> list[tuple[Receiver, Pu
 
 
 async def _body(receive: Receive) -> bytes:
-    """The body of a call; empty where it is too long, or does not come."""
+    """The body of a call; empty if it is too long, or does not arrive in time."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -93,7 +93,7 @@ async def _body(receive: Receive) -> bytes:
 
 async def _answer(send: Send, status: int) -> None:
     headers = [(b"content-length", b"0")] if status != 204 else []
-    # What was not read of the body must not pass for the next request.
+    # An unread rest of the body must not be taken for the next request.
     headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""Receipts on disk: what `serve` heard, for the next `run` or `collect`."""
+"""Stores receipts that `serve` received, on disk or in the team's database, for the next `run` or `collect`."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Spool:
-    """A folder of receipts, one file for each. It is made when there is something to put into it.
+    """A folder of receipts, one file for each. It is created when the first one is stored.
 
     Safe to use from several threads.
     """
@@ -36,7 +36,7 @@ class Spool:
         self._lock = threading.Lock()
 
     def put(self, receipt: Receipt) -> None:
-        """Keep one, durably. What says the same as another is kept once, and of one purchase only so many.
+        """Store a receipt durably, unless an equal one is stored, or too many for the same purchase.
 
         Raises:
             OSError: it cannot be written.
@@ -58,7 +58,7 @@ class Spool:
         names.add(name)
 
     def stamp(self) -> object:
-        """A token that changes whenever something is put into it or removed."""
+        """A token that changes whenever a receipt is stored or removed."""
         return stamp(self._folder)
 
     def receipts(self) -> Iterator[Receipt]:
@@ -71,10 +71,10 @@ class Spool:
                 yield receipt
 
     def remove(self, receipts: Collection[Receipt]) -> None:
-        """Forget what was acted upon.
+        """Remove receipts that were handled.
 
         Raises:
-            OSError: it cannot be removed.
+            OSError: one cannot be removed.
         """
         for receipt in receipts:
             (self._folder / _name_of(receipt)).unlink(missing_ok=True)
@@ -99,25 +99,25 @@ def _read(path: Path) -> Receipt | None:
 
 
 class TeamSpool:
-    """A spool in the database of a team, where the holder of the campaign's state finds them."""
+    """A spool in a team's database, where the holder of the campaign's state finds the receipts."""
 
     def __init__(self, receipts: "WebhookReceipts") -> None:
         self._receipts = receipts
         self._numbers: dict[Receipt, list[str]] = {}
 
     def put(self, receipt: Receipt) -> None:
-        """As that of `Spool`."""
+        """As `Spool.put`."""
         with _as_os_error():
             self._receipts.put(receipt.purchase, receipt.named, MOST_NAMED)
 
     def stamp(self) -> object:
-        """As that of `Spool`; while the database is unreachable nothing changes."""
+        """As `Spool.stamp`; while the database is unreachable, nothing seems to change."""
         with suppress(PipelineError):
             return self._receipts.stamp()
         return None
 
     def receipts(self) -> Iterator[Receipt]:
-        """As those of `Spool`.
+        """As `Spool.receipts`.
 
         Raises:
             OSError: they cannot be read.
@@ -131,7 +131,7 @@ class TeamSpool:
             yield receipt
 
     def remove(self, receipts: Collection[Receipt]) -> None:
-        """As that of `Spool`: they wait no more, and stay in the table."""
+        """Mark receipts as processed; they stay in the table."""
         with _as_os_error():
             self._receipts.take([number for each in receipts for number in self._numbers.pop(each, ())])
 
@@ -145,7 +145,7 @@ def _as_os_error() -> Iterator[None]:
 
 
 class SpoolReader:
-    """Puts the receipts of a spool into an inbox, each once, and forgets those that were acted upon."""
+    """Puts the receipts of a spool into an inbox, each once, and removes those that were handled."""
 
     def __init__(self, spool: Spool | TeamSpool, inbox: ReceiptInbox) -> None:
         self._spool = spool
@@ -154,7 +154,7 @@ class SpoolReader:
         self._stamp: object = None
 
     def look(self) -> list[Receipt]:
-        """Take what is new; everything that was taken so far."""
+        """Put new receipts into the inbox; return all that were taken so far."""
         current = self._spool.stamp()
         with suppress(OSError):
             if current != self._stamp:
@@ -167,7 +167,7 @@ class SpoolReader:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Look again and again, in a thread of its own, while this lasts: another process hears the vendor."""
+        """Poll the spool in another thread during the block: another process receives the vendor's calls."""
         ended = threading.Event()
 
         def watch() -> None:
@@ -183,7 +183,7 @@ class SpoolReader:
             thread.join()
 
     def forget(self, left_over: Collection[Receipt]) -> None:
-        """Forget what was taken, and keep `left_over` for the next run. Where the disk is full, all of it stays."""
+        """Remove what was taken, but keep `left_over` for the next run. If the disk is full, everything stays."""
         kept = set(left_over)
         with suppress(OSError):
             for receipt in kept - self._taken.keys():
@@ -194,10 +194,10 @@ class SpoolReader:
 def spool_at(
     state: StateLocation, folder: Path, campaign: str, lease_seconds: float | None
 ) -> Spool | TeamSpool:
-    """The spool of `campaign`, read by the holder of its state: in `folder`, or in the team's database."""
+    """The spool of `campaign`: in `folder`, or in the team's database if the state is there."""
     if isinstance(state, Path):
         return Spool(folder)
-    # Imported here, as its driver comes with an extra.
+    # Imported here, because its driver is an optional dependency.
     from pipeline.state.postgres.webhook_receipts import WebhookReceipts
 
     return TeamSpool(WebhookReceipts(state, campaign, lease_seconds))
