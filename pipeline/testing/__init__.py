@@ -1,4 +1,4 @@
-"""A conformance kit for authors of providers: what a run relies on, tried over real connections, sound and broken.
+"""A conformance kit for authors of providers: it checks what a run relies on, over real connections, good and broken.
 
 The author describes the vendor's API as a `Vendor`; the kit plays it. With pytest:
 
@@ -21,7 +21,7 @@ __all__ = ["CHECKS", "Call", "Check", "Fault", "Refusal", "Reply", "Vendor", "ch
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that a run relies on; called with the vendor of a provider, it raises `Fault` where that fails."""
+    """A check of one thing that a run relies on; called with a `Vendor`, it raises `Fault` if the check fails."""
 
     name: str
     _run: Callable[[Lab], None] = field(repr=False)
@@ -29,7 +29,7 @@ class Check:
     def __call__(self, vendor: Vendor) -> None:
         with opened(vendor) as lab:
             self._run(lab)
-        # The server has ended, and with it all that it does to connections.
+        # Checked only after the server has ended, and with it all its connections.
         lab.assert_patience_kept()
 
     def __str__(self) -> str:
@@ -42,16 +42,16 @@ CHECKS = tuple(
 
 
 def check_provider(vendor: Vendor, checks: Iterable[Check] = CHECKS) -> None:
-    """Try all of `checks`.
+    """Run all of `checks`.
 
     Raises:
-        Fault: some failed; the message names each, and what is wrong.
+        Fault: some failed; the message says for each what is wrong.
     """
     faults = []
     for check in checks:
         try:
             check(vendor)
-        except Exception as error:  # noqa: BLE001 - what a provider raises unasked is a fault of its own
+        except Exception as error:  # noqa: BLE001 - an unexpected exception of a provider is a fault too
             reason = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
             faults.append(f"{check.name}: {reason}")
     if faults:

@@ -108,7 +108,7 @@ def _fails(call: Ask, failure: str) -> Callable[[Lab], None]:
             )
         except VendorError:
             return
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is a fault
+        except Exception as error:  # noqa: BLE001 - any other exception is a fault
             expect(False, f"it raised {type(error).__name__} instead of a VendorError")
         expect(False, "the vendor failed to answer, but the provider raised nothing")
 
@@ -116,7 +116,7 @@ def _fails(call: Ask, failure: str) -> Callable[[Lab], None]:
 
 
 def _redirected(lab: Lab) -> None:
-    # The same server under another name: libraries go there, and some take all headers along.
+    # The same server under another name: HTTP libraries follow the redirect, and some send all headers along.
     elsewhere = lab.url.replace("127.0.0.1", "localhost")
 
     def redirect(connection: Connection, call: Call) -> None:
@@ -143,7 +143,7 @@ def _page(lab: Lab) -> None:
 def _raised_by(call: Ask, provider: Provider) -> BaseException | None:
     try:
         call(provider)
-    except Exception as error:  # noqa: BLE001 - the check is which one it is
+    except Exception as error:  # noqa: BLE001 - the check needs to know which one it is
         return error
     return None
 

@@ -1,4 +1,4 @@
-"""Checks of `create`: its outcome follows from how far its bytes got and from a whole response; it is sent once."""
+"""Checks of `create`: its outcome depends on how much was sent and on a complete response; it is sent only once."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ def _sound(lab: Lab) -> Reply:
 
 
 def _raw(lab: Lab, *headers: tuple[str, str], body: bytes | None = None) -> bytes:
-    """The answer to a create, with these headers instead of its length."""
+    """The response to a create, with these headers instead of its length."""
     answer = _sound(lab)
     return head_of(answer, *headers) + (answer.body if body is None else body)
 
@@ -61,7 +61,7 @@ def _gzipped(lab: Lab, connection: Connection) -> None:
     connection.answer(packed)
 
 
-# A readable answer counts, however it was sent.
+# A readable response counts, however it was sent.
 READABLE: dict[str, Act] = {
     "in chunks": _chunked,
     "without a length": _without_length,
@@ -108,7 +108,7 @@ def _sends(data: bytes) -> Act:
     return act
 
 
-# It arrived whole, and the response leaves open whether it was bought.
+# The create arrived in full, and the response leaves open whether it was bought.
 UNKNOWN: dict[str, Act] = {
     "then closed": lambda _lab, connection: connection.close(),
     "then reset": lambda _lab, connection: connection.reset(),

@@ -45,7 +45,7 @@ def _shown(lab: Lab) -> None:
 
 
 def _echo(connection: Connection, call: Call) -> None:
-    """A server that repeats the key, as some do in their errors."""
+    """Echo the key, as some servers do in their errors."""
     status = 422 if call.method == "POST" else 500
     body = b'{"message": "not %s", "error": "%s"}' % (KEY.encode(), KEY.encode())
     connection.answer(Reply(status, body, (("Content-Type", "application/json"), ("X-Echo", KEY))))
@@ -58,7 +58,7 @@ def _never_shown(lab: Lab) -> None:
     for call in CALLS.values():
         try:
             call(provider)
-        except Exception as error:  # noqa: BLE001 - its message is what is checked
+        except Exception as error:  # noqa: BLE001 - the check is about its message
             texts.append(f"{error!r} {error} {error.__cause__!r} {error.__context__!r}")
     expect(
         not any(KEY in text for text in texts), "an outcome or an error holds the key that a server repeated"

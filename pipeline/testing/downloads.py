@@ -1,4 +1,4 @@
-"""Checks of `download`: a file arrives whole or not at all, and the key is not sent to where files lie."""
+"""Checks of `download`: a file arrives in full or not at all, and the key is not sent to the server of files."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -104,7 +104,7 @@ def _failure(lab: Lab, target: Path, patience: float = PATIENCE, **changed: obje
         lab.download(lab.provider(patience), target, **changed)
     except DownloadFailed as failure:
         return failure
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is a fault
+    except Exception as error:  # noqa: BLE001 - any other exception is a fault
         expect(False, f"it raised {type(error).__name__} instead of DownloadFailed")
     return None
 

@@ -1,4 +1,4 @@
-"""The lab of one check: a server that plays the vendor, a folder, and the log of the provider."""
+"""The environment of one check: a server that acts as the vendor, a folder, and the provider's log."""
 
 import logging
 import tempfile
@@ -14,7 +14,7 @@ from pipeline.testing.server import LONGEST_SILENCE, Connection, Server
 from pipeline.testing.vendor import Call, Vendor
 
 KEY = "kit-key-7d1f4c90b2"
-# Seconds that one call may take: enough for a machine at work, and not too long where silence is checked.
+# Timeouts of one call, in seconds: enough for a busy machine, and short for checks with a silent server.
 PATIENCE = 10.0
 IMPATIENCE = 1.0
 MEDIA = "/kit-media/"
@@ -24,14 +24,14 @@ Play = Callable[[Connection, Call], None]
 
 
 class Fault(AssertionError):
-    """A failed check: something that the provider does wrong."""
+    """A failed check: the provider does something wrong."""
 
 
 def expect(is_so: bool, otherwise: str) -> None:
-    """Fail the check, with what is wrong, unless it holds.
+    """Fail the check unless `is_so`.
 
     Raises:
-        Fault: it does not.
+        Fault: it is not; the message is `otherwise`.
     """
     if not is_so:
         raise Fault(otherwise)
@@ -39,7 +39,7 @@ def expect(is_so: bool, otherwise: str) -> None:
 
 @dataclass
 class Lab:
-    """The vendor as the kit plays it. `on_create`, `on_call` and `on_media` answer; `at_create` may end it before."""
+    """The simulated vendor. `on_create`, `on_call` and `on_media` respond; `at_create` may end a create early."""
 
     vendor: Vendor
     url: str
@@ -56,11 +56,11 @@ class Lab:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def provider(self, patience: float = PATIENCE, url: str | None = None) -> Provider:
-        """The provider under test, whose vendor is at the kit's server."""
+        """The provider under test, with the kit's server as its vendor."""
         return self.vendor.make(Settings(KEY, url or self.url, request_timeout=patience))
 
     def create(self, provider: Provider, title: str = "kit") -> CreateOutcome:
-        """Buy once, as a run does.
+        """Send one create, as a run does.
 
         Raises:
             Fault: it raised something.
@@ -74,7 +74,7 @@ class Lab:
             ) from error
 
     def assert_patience_kept(self) -> None:
-        """Make sure that no call has waited for longer than `request_timeout`.
+        """Check that no call has waited far longer than `request_timeout`.
 
         Raises:
             Fault: one has.
@@ -97,7 +97,7 @@ class Lab:
         return provider.download(media, target)
 
     def handle(self, connection: Connection, call: Call) -> None:
-        """Note a call that arrived whole, and answer it."""
+        """Record a call that arrived in full, and answer it."""
         if call.target.startswith(MEDIA):
             self._answer(self.media, self.on_media, connection, call)
         elif self.vendor.is_create(call.method, call.target):
@@ -118,7 +118,7 @@ class Lab:
             connection.answer(self.vendor.other(call))
 
     def at_head(self, connection: Connection, method: str, target: str) -> bool:
-        """End a create whose head has come, where the check wants that."""
+        """Pass a create whose head has arrived to `at_create`, if it is set; return whether it was."""
         if self.at_create is None or not self.vendor.is_create(method, target):
             return False
         self.at_create(connection)
@@ -131,13 +131,13 @@ class _Listener(logging.Handler):
         self._lines = lines
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep what is said."""
+        """Store the message."""
         self._lines.append(self.format(record))
 
 
 @contextmanager
 def opened(vendor: Vendor) -> Iterator[Lab]:
-    """A lab for one check; what was logged meanwhile, at every level, is in its `logged`."""
+    """A lab for one check; messages logged meanwhile, at every level, are in its `logged`."""
     with tempfile.TemporaryDirectory(prefix="provider-kit-") as folder:
         lab = Lab(vendor, "", Path(folder))
         listener, root = _Listener(lab.logged), logging.getLogger()

@@ -1,4 +1,4 @@
-"""A server that plays what a check wants on a connection, and counts the calls that arrived whole."""
+"""A server whose behaviour on a connection a check controls, down to the bytes."""
 
 import socket
 import struct
@@ -10,9 +10,9 @@ from typing import Self
 
 from pipeline.testing.vendor import Call, Reply
 
-# Seconds after which a connection that stays open is given up.
+# Seconds after which an open connection is abandoned.
 _LIFE = 60.0
-# Seconds of silence after which a client should have gone: many times what it was given.
+# Seconds of silence after which a client should have closed the connection: many times its timeout.
 LONGEST_SILENCE = 20.0
 _REASONS = {200: "OK", 206: "Partial Content", 302: "Found", 307: "Temporary Redirect", 404: "Not Found"}
 
@@ -26,7 +26,7 @@ class Connection:
         self.has_outlasted = False
 
     def read_head(self) -> tuple[str, str, dict[str, str]] | None:
-        """Method, target and headers of the next request; None where the client has gone."""
+        """Method, target and headers of the next request; None if the client has closed the connection."""
         while b"\r\n\r\n" not in self._buffer:
             if not self._receive():
                 return None
@@ -37,7 +37,7 @@ class Connection:
         return method, target, {name.strip().lower(): value.strip() for name, _, value in pairs}
 
     def read_body(self, headers: dict[str, str]) -> bytes | None:
-        """The body that belongs to `headers`; None where the client has gone before its end."""
+        """The body that belongs to `headers`; None if the client closed the connection before its end."""
         if "chunked" in headers.get("transfer-encoding", "").lower():
             return self._read_chunks()
         return self._read(int(headers.get("content-length", "0")))
@@ -73,7 +73,7 @@ class Connection:
         self._socket.sendall(data)
 
     def answer(self, answer: Reply, *headers: tuple[str, str]) -> None:
-        """Send a whole answer."""
+        """Send a complete response."""
         self.send(head_of(answer, ("Content-Length", str(len(answer.body))), *headers) + answer.body)
 
     def reset(self) -> None:
@@ -82,13 +82,13 @@ class Connection:
         self._socket.close()
 
     def close(self) -> None:
-        """End the connection as servers do."""
+        """Close the connection as servers do."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def stall(self) -> None:
-        """Send nothing more until the client has gone; for one that never goes, `has_outlasted` is set."""
+        """Send nothing more until the client closes the connection; if it never does, set `has_outlasted`."""
         self._socket.settimeout(LONGEST_SILENCE)
         try:
             while self._socket.recv(1 << 16):
@@ -100,7 +100,7 @@ class Connection:
 
 
 def head_of(answer: Reply, *headers: tuple[str, str]) -> bytes:
-    """Status line and headers of an answer."""
+    """Status line and headers of a response."""
     status = f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Status')}"
     lines = [status, *(f"{name}: {value}" for name, value in (*answer.headers, *headers))]
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1")
@@ -111,7 +111,7 @@ HeadHandler = Callable[[Connection, str, str], bool]
 
 
 class Server:
-    """Answers each call by `handle`; `at_head`, asked first, may end the connection before the body is read."""
+    """Answers each call with `handle`; `at_head`, called first, may end the connection before the body is read."""
 
     def __init__(self, handle: Handler, at_head: HeadHandler) -> None:
         self._handle = handle
@@ -122,7 +122,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The server's url."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
@@ -133,7 +133,7 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with suppress(OSError):
-            # Closing it does not wake up who waits for a connection.
+            # Closing it alone does not wake the thread in `accept`.
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for opened in self._opened:

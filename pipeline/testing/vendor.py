@@ -1,4 +1,4 @@
-"""The author's description of a provider: how it is made, and what its vendor's API answers."""
+"""The author's description of a provider: how it is made, and how its vendor's API responds."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,7 +19,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as it arrived; names of headers are in small letters."""
+    """One request as it arrived; header names are lowercase."""
 
     method: str
     target: str
@@ -38,7 +38,7 @@ class Refusal(StrEnum):
 
 
 class Vendor(Protocol):
-    """The vendor of a provider under test: its answers, which the kit sends over whole and broken connections."""
+    """The vendor of a provider under test: its responses, which the kit sends over good and broken connections."""
 
     def make(self, settings: Settings) -> Provider:
         """The provider, as its entry point makes it."""
@@ -49,7 +49,7 @@ class Vendor(Protocol):
         ...
 
     def is_create(self, method: str, target: str) -> bool:
-        """Whether a call is a create: of all calls the one that costs money."""
+        """Whether a call is a create, the only call that costs money."""
         ...
 
     def created(self, workflow_id: str) -> Reply:
@@ -61,7 +61,7 @@ class Vendor(Protocol):
         ...
 
     def refused(self, why: Refusal) -> Reply:
-        """The response that refuses a call; `BUSY` without `Retry-After`, which the kit adds."""
+        """The response that refuses a call; for `BUSY` without `Retry-After`, which the kit adds."""
         ...
 
     def other(self, call: Call) -> Reply:
