@@ -1,4 +1,4 @@
-"""`python -m pipeline`: the command line, where its program is not on the path."""
+"""`python -m pipeline`: the command line, if its program is not on the path."""
 
 from pipeline.cli.start import main
 

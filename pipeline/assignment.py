@@ -1,7 +1,7 @@
-"""Which purchase fits which job, and which one serves it.
+"""Computes which purchases fit a job, and which one serves it.
 
-Worked out again each time from what is asked for and what was bought, so that renames, swaps, reverts, sharing
-and forgetful machines need no rule of their own. All of this is pure.
+The assignment is computed anew each time, from the jobs and the purchases, so that renames, swaps, reverts, sharing
+and machines that lost their state need no special rules. Everything here is pure.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,16 +18,16 @@ from pipeline.purchases import (
     Status,
 )
 
-# What has neither failed nor needs attention is the soundest. Of those two, one that may have been bought comes
-# before one that failed: else the failure would be bought again while the outcome of the last attempt is unknown.
+# All other statuses rank above these two. A purchase in attention ranks above a failed one: otherwise the failed one
+# would be bought again while the outcome of the last attempt is unknown.
 _SOUNDNESS = {Status.FAILED: 0, Status.ATTENTION: 1}
 
 
 class Matcher:
-    """Which purchases fit which jobs, for one set of jobs and one of purchases.
+    """Finds which purchases fit which jobs, for one set of jobs and one set of purchases.
 
-    Purchases are looked up by what they were bought for and made from. By the fingerprint alone, all videos of
-    a thousand sketches would be compared with each other: they ask for the same, of another sketch each.
+    Purchases are indexed by fingerprint and inputs. By fingerprint alone, all videos made from a thousand sketches
+    would be compared with each other: their requests are equal, except for the sketch.
     """
 
     def __init__(self, jobs: Iterable[Job], records: Records, decisions: Decisions = UNDECIDED) -> None:
@@ -53,12 +53,12 @@ class Matcher:
         for key, purchase_id in approvals:
             if purchase_id in records.purchases:
                 self._approved_for.setdefault(key, []).append(records.purchases[purchase_id])
-        # What was worked out.
+        # Caches.
         self._chosen: dict[JobKey, Purchase | None] = {}
         self._matching: dict[JobKey, list[Purchase]] = {}
 
     def purchase_for(self, key: JobKey) -> Purchase | None:
-        """The purchase that serves the job, None where nothing fits it yet."""
+        """The purchase that serves the job; None if none fits it yet."""
         if key not in self._chosen:
             for job in self._upstreams_first(key):
                 if job.key not in self._chosen:
@@ -66,11 +66,11 @@ class Matcher:
         return self._chosen[key]
 
     def matches(self, purchase: Purchase, job: Job) -> bool:
-        """Whether `purchase` is what `job` asks for now, and made from what its upstream asks for now."""
+        """Whether `purchase` fits `job` as it is now: the same request, made from what its upstream asks for now."""
         return any(each.id == purchase.id for each in self.matching(job.key))
 
     def matching(self, key: JobKey) -> Sequence[Purchase]:
-        """The candidates for a job: every purchase that it asks for, made from what its upstream asks for."""
+        """The purchases that fit a job: of the same request, and made from what its upstream asks for."""
         for job in () if key in self._matching else self._upstreams_first(key):
             if job.key not in self._matching:
                 matching = [
@@ -79,17 +79,17 @@ class Matcher:
                     for inputs in self._inputs(job)
                     for purchase in self._usable.get((asked, inputs), ())
                 ]
-                # Nothing matches a job without an upstream as fast as that is looked up here.
+                # An empty result for a job without upstream is not cached: finding it again is as fast as a cache.
                 if matching or job.upstream is not None:
                     self._matching[job.key] = matching
         return self._matching.get(key, ())
 
     def in_attention(self, key: JobKey) -> list[Purchase]:
-        """The purchases made for the key whose outcome only a person can find out."""
+        """The purchases made for the key that are in attention."""
         return [each for each in self._by_key.get(key, ()) if each.status is Status.ATTENTION]
 
     def last(self, key: JobKey) -> Purchase | None:
-        """The purchase that served the key last, or was bought for it, whether or not it fits now."""
+        """The purchase that last served the key, or was last bought for it, whether or not it fits now."""
         served = self.records.served.get(key)
         last = None if served is None else self.records.purchases.get(served)
         if last is not None and last.status is not Status.VOID:
@@ -97,9 +97,9 @@ class Matcher:
         return max(self._by_key.get(key, ()), key=lambda purchase: purchase.age, default=None)
 
     def ask(self, key: JobKey) -> str | tuple[str, ...]:
-        """What the job asks for, down to what its upstreams ask for: equal asks are bought once.
+        """What the job asks for, including its upstreams; jobs with equal values share one purchase.
 
-        An approved purchase stands in for what its job asks: whatever is made from the job is made from that one.
+        An approved purchase replaces the request of its job: everything made from the job is made from that purchase.
         """
         asked: list[str] = []
         upstream: JobKey | None = key
@@ -113,13 +113,13 @@ class Matcher:
                 approved = self.source(job)
                 return (*asked, approved.id if approved is not None else job.key)
             upstream = job.upstream
-        # Most are made from nothing, and then the fingerprint alone says it all.
+        # Most jobs have no upstream, so the fingerprint alone is enough.
         return asked[0] if len(asked) == 1 else tuple(asked)
 
     def source(self, job: Job) -> Purchase | None:
-        """The purchase that a new one for `job` would be made from: what serves its upstream, None if nothing does.
+        """The purchase that a new one for `job` would be made from: the one that serves its upstream, or None.
 
-        Where only an approved take is used: the newest of those that are approved.
+        If only an approved take may be used, it is the newest approved one.
         """
         if job.approved_of:
             approved = (self._pinned(take) for take in job.approved_of)
@@ -142,7 +142,7 @@ class Matcher:
         return max(usable, key=lambda purchase: purchase.age, default=None)
 
     def _inputs(self, job: Job) -> list[tuple[PurchaseId, ...]]:
-        """From what a purchase may be made to fit the job: any one that fits its upstream, or the approved one."""
+        """The inputs with which a purchase fits the job: any that fits its upstream, or only the approved one."""
         if job.upstream is None:
             return [()]
         if job.upstream not in self.jobs:
@@ -160,7 +160,7 @@ class Matcher:
         if pinned is not None:
             return pinned
         matching = self.matching(job.key)
-        if len(matching) == 1:  # as it mostly is
+        if len(matching) == 1:  # the usual case
             return matching[0]
         return max(matching, key=lambda purchase: self._preference(purchase, job), default=None)
 
@@ -179,7 +179,7 @@ class Matcher:
 
 
 def is_usable(purchase: Purchase, decisions: Decisions = UNDECIDED) -> bool:
-    """Whether it may serve at all: it bought something, is still there, and is not to be bought again."""
+    """Whether a purchase may serve at all: it bought something, was not deleted, and is not to be bought again."""
     return not (
         purchase.status is Status.VOID
         or purchase.deleted
@@ -189,15 +189,15 @@ def is_usable(purchase: Purchase, decisions: Decisions = UNDECIDED) -> bool:
 
 
 def is_sent_back(purchase: Purchase, decisions: Decisions) -> bool:
-    """Whether `redo` applies to it. While nobody knows whether it was bought, buying it again might pay twice."""
+    """Whether `redo` applies to a purchase: not while its outcome is unknown, as buying it again could pay twice."""
     return purchase.id in decisions.redo and purchase.status not in OUTCOME_UNKNOWN
 
 
 def _passed_over(records: Records, decisions: Decisions) -> frozenset[PurchaseId]:
-    """The rejected purchases that do not serve in the place of one that was sent back after them.
+    """The rejected purchases that must not serve in place of a purchase that was sent back later.
 
-    Rejected later, it was bought in its place: so that one stays as it is, and buys nothing. That it is older alone
-    would not tell, as the clock of another machine may be ahead.
+    A purchase rejected after the redo was bought as the replacement, so it still serves, and nothing more is bought.
+    Its age alone does not decide, because another machine's clock may be ahead.
     """
     sent_back: dict[tuple[str, tuple[PurchaseId, ...]], list[Purchase]] = {}
     for purchase in _known(decisions.redo, records):
@@ -217,11 +217,11 @@ def _known(purchase_ids: Iterable[PurchaseId], records: Records) -> Iterator[Pur
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """The jobs in the plan's order, by key what serves each, and what serves none.
+    """The jobs in plan order, the purchase that serves each, by key, and the purchases that serve none.
 
-    `earlier` are the purchases whose key is still asked for but that serve no job; `orphans` those whose key
-    has left the manifest. Both were paid for: they are followed to their end like any other. `not_needed` are the
-    keys of jobs that nothing serves and nothing will, as another take of the same is approved.
+    `earlier` are purchases that serve no job but whose key is still in the manifest; `orphans` are those whose key is
+    not. Both were paid for, so they are followed to their end like any other. `not_needed` are the keys of jobs that
+    need no purchase, because another take is approved.
     """
 
     jobs: Sequence[Job]
@@ -238,7 +238,7 @@ class Assignment:
 
 
 def assign(jobs: Sequence[Job], records: Records, decisions: Decisions = UNDECIDED) -> Assignment:
-    """Work out which purchase serves which job. Linear in jobs and purchases."""
+    """Compute which purchase serves which job. Linear in jobs and purchases."""
     matcher = Matcher(jobs, records, decisions)
     by_key = {job.key: purchase for job in jobs if (purchase := matcher.purchase_for(job.key)) is not None}
     idle = list(_idle(records.purchases.values(), {purchase.id for purchase in by_key.values()}))

@@ -1,4 +1,4 @@
-"""One family of errors, each with its exit code.
+"""The errors of pipeline, each with its exit code.
 
 PipelineError            70   a bug in pipeline, unless a class below says better
 ├── InvalidInput          3   manifest, plan, state or results: carries every Problem found
@@ -39,7 +39,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-# When several hold, the first of these is the exit code.
+# If several apply, the first of these is the exit code.
 PRECEDENCE = (
     ExitCode.HUNG_UP,
     ExitCode.INTERRUPTED,
@@ -57,16 +57,16 @@ PRECEDENCE = (
 
 
 def most_urgent(codes: Iterable[ExitCode]) -> ExitCode:
-    """The one exit code to end with when several things went wrong; `OK` when none did."""
+    """The exit code to end with if several apply; `OK` if there is none."""
     held = set(codes)
     return next((code for code in PRECEDENCE if code in held), ExitCode.OK)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a file that a person wrote; line and column count from 1. Ordered by file, line, column.
+    """A position in a file that a person wrote; line and column count from 1. Ordered by file, line, column.
 
-    With neither, it is the file itself: one that is missing has no lines.
+    Line and column are 0 for the file as a whole, such as a missing one.
     """
 
     file: str
@@ -85,11 +85,11 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with an input: what, where, and what was expected.
+    """One error in an input: what is wrong, where, and what was expected.
 
-    `path` is the place in the document (`templates.overlay.options`), empty for the file as a whole.
-    `source` is the line of the file at `position`, quoted to the reader. One that is `unlisted` stands for
-    so many others, as nobody reads thousands that are alike.
+    `path` is the path in the document (`templates.overlay.options`), empty for the file as a whole. `source` is the
+    line of the file at `position`, to be quoted. `unlisted` is the number of further problems that this one stands
+    for: nobody reads thousands of similar ones.
     """
 
     message: str
@@ -105,7 +105,7 @@ class Problem:
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Each problem once, by position; what has none comes first."""
+    """The problems without duplicates, ordered by position; those without one come first."""
     nowhere = Position("", 0, 0)
     return sorted(
         dict.fromkeys(problems),
@@ -114,13 +114,13 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
 
 
 class PipelineError(Exception):
-    """The base of everything that stops a command; `exit_code` is what the process ends with."""
+    """The base class of all errors that end a command; `exit_code` is the process's exit code."""
 
     exit_code: ExitCode = ExitCode.BUG
 
 
 class InvalidInput(PipelineError):
-    """A manifest, plan, state or results file is wrong. Carries every problem, not the first."""
+    """A manifest, plan, state or results file is invalid. Carries every problem, not only the first."""
 
     exit_code = ExitCode.INVALID
 
@@ -150,32 +150,32 @@ class StateLocked(PipelineError):
 
 
 class NeedsAttention(PipelineError):
-    """A purchase whose outcome only a person can resolve (`pipeline resolve`)."""
+    """A purchase has an outcome that only a person can resolve (`pipeline resolve`)."""
 
     exit_code = ExitCode.ATTENTION
 
 
 class Unfinished(PipelineError):
-    """Something did not end this time and will when the command is run again."""
+    """Something did not finish this time, and can when the command is run again."""
 
     exit_code = ExitCode.UNFINISHED
 
 
 class UsageError(PipelineError):
-    """The command line asks for something that makes no sense."""
+    """The command line is invalid."""
 
     exit_code = ExitCode.USAGE
 
 
 class Stopped(PipelineError):
-    """A signal asked for the end: what was done is saved, and the rest is left for another time."""
+    """A signal requested the end: what was done is saved, and the rest is left for the next run."""
 
     def __init__(self, code: ExitCode) -> None:
         self.exit_code = code
         super().__init__("stopped; what was done is saved; run it again to continue")
 
 
-# A campaign may have very many names, and each of its mistakes looks for the nearest one among them.
+# Limits for `nearest`: a campaign may have very many names, and each mistake is compared with them.
 _MOST_LOOKED_AT = 100_000
 _MOST_COMPARED = 100
 _LONGEST_COMPARED = 200
@@ -184,22 +184,22 @@ _LEAST_ALIKE = 0.6
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'title'?"` for a near miss among `known`, else nothing."""
+    """`"; did you mean 'title'?"` if `word` is similar to a name in `known`, else empty."""
     close = nearest(word, known)
     return f"; did you mean '{close}'?" if close else ""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The name among `known` that `word` is a near miss of, if there is one."""
+    """The name in `known` that is most similar to `word`, if one is similar enough."""
     if not word or len(word) > _LONGEST_COMPARED:
         return None
-    # No others can be as much alike.
+    # Names of other lengths cannot be similar enough.
     shortest, longest = len(word) * 3 // 7, min(len(word) * 7 // 3 + 1, _LONGEST_COMPARED)
     names = [name for name in itertools.islice(known, _MOST_LOOKED_AT) if shortest <= len(name) <= longest]
     if len(names) > _MOST_COMPARED:
         pairs = {word[at : at + 2] for at in range(len(word) - 1)}
         names = heapq.nlargest(_MOST_COMPARED, names, key=lambda name: sum(map(name.__contains__, pairs)))
-    # Only here, as most commands end without a word about what is near.
+    # Imported here, because most commands do not need it.
     import difflib
 
     close = difflib.get_close_matches(word, names, n=1, cutoff=_LEAST_ALIKE)
@@ -207,13 +207,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """A message for a name that is not among `known`, with the nearest one or those there are."""
+    """A message for a name that is not in `known`, with the nearest name, or those that exist."""
     names = list(known)
     return f"there is no {what} '{name}'{did_you_mean(name, names) or there_are(names)}"
 
 
 def there_are(known: Iterable[str]) -> str:
-    """The end of a sentence about what there is not: names the first of `known`."""
+    """The end of such a message, which lists the first names in `known`."""
     names = [f"'{name}'" for name in known]
     if not names:
         return "; there is none at all"
@@ -221,14 +221,14 @@ def there_are(known: Iterable[str]) -> str:
     return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names[:_MOST_NAMED])}{more}"
 
 
-# Controls, formats (bidi marks, zero-width characters), lone surrogates, line and paragraph separators:
-# they move the cursor, turn the text around, forge a line of a log, or cannot be written at all.
+# Controls, formats (bidi marks, zero-width characters), lone surrogates, line and paragraph separators: they move the
+# cursor, reverse the text, forge a line in a log, or cannot be encoded.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def printable(text: str, limit: int = 500) -> str:
-    """A stranger's text as one harmless line of at most `limit` characters: what is not seen is escaped."""
-    # Nearly every text is plain, which is reported at once: all that is escaped here is not printable to Python.
+    """An untrusted text as one safe line of at most `limit` characters, with invisible characters escaped."""
+    # Fast path for nearly every text: `isprintable` is false for every character that is escaped here.
     if len(text) <= limit and text.isprintable():
         return text
     shown = "".join(_escaped(character) for character in text[: limit + 1])
@@ -236,17 +236,17 @@ def printable(text: str, limit: int = 500) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """Why, in the system's words: without the number and the quotes that Python puts around them."""
+    """The message of an error; of an `OSError`, without the number and quotes that Python adds."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """`number` and what there are of it: `1 job`, `2 jobs`. `many` is the plural, if not `one` with an s."""
+    """A number with its noun: `1 job`, `2 jobs`. `many` is the plural, by default `one` with an s."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def _escaped(character: str) -> str:
-    # The last two of each plane are no characters; XML cannot hold U+FFFE and U+FFFF.
+    # The last two code points of each plane are not characters; XML does not allow U+FFFE and U+FFFF.
     if unicodedata.category(character) not in _UNPRINTABLE and ord(character) & 0xFFFE != 0xFFFE:
         return character
     return character.encode("unicode_escape").decode("ascii")

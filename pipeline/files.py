@@ -1,4 +1,4 @@
-"""Files on this machine: read within limits, hashed, stamped, and written whole and durably."""
+"""Files on this machine: limited reads, hashes, stamps, and atomic, durable writes."""
 
 import glob
 import hashlib
@@ -17,7 +17,7 @@ _BLOCK = 1 << 20
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hex.
+    """The SHA-256 of a file's bytes, in hexadecimal.
 
     Raises:
         OSError: it cannot be read.
@@ -30,10 +30,10 @@ def sha256_of(path: Path) -> str:
 
 
 def open_regular(path: Path) -> int:
-    """A descriptor for reading `path`, never blocking on it and never following what is not a file.
+    """Open `path` for reading if it is a regular file, without ever blocking; return the descriptor.
 
     Raises:
-        OSError: missing, unreadable, or not a regular file (a folder, a FIFO, a device).
+        OSError: it is missing, unreadable, or not a regular file (a folder, a FIFO, a device).
     """
     descriptor = os.open(path, os.O_RDONLY | system.NON_BLOCKING | system.PRIVATE)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -43,11 +43,11 @@ def open_regular(path: Path) -> int:
 
 
 def read_limited(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file, at most `limit` of them.
+    """The bytes of a regular file, which may have at most `limit`.
 
     Raises:
         OSError: as `open_regular`.
-        ValueError: it is larger, or Git LFS has left a pointer in its place.
+        ValueError: it is larger, or a Git LFS pointer.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         content = file.read(limit + 1)
@@ -59,7 +59,7 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 
 def is_lfs_pointer(content: bytes) -> bool:
-    """Whether Git LFS stores the file elsewhere, and this is what it leaves in its place."""
+    """Whether this is a pointer that Git LFS leaves in place of the file itself."""
     return content.startswith(b"version https://git-lfs.github.com/spec/")
 
 
@@ -74,7 +74,7 @@ class Stamp(NamedTuple):
 
 
 def stamp(path: Path) -> Stamp | None:
-    """The stamp of the file at `path`, to see whether it was replaced or written to; None where there is none."""
+    """The stamp of the file at `path`, which changes if it is replaced or written to; None if there is no file."""
     try:
         return _stamp_of(path.stat())
     except OSError:
@@ -82,15 +82,15 @@ def stamp(path: Path) -> Stamp | None:
 
 
 def _stamp_of(status: os.stat_result) -> Stamp:
-    # Size and time of writing may be made to look alike; the time of the last change of an inode may not.
+    # Size and mtime can be forged; ctime cannot.
     return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keeps out others who ask for the same, for the moment that it takes to read a file in there and write it again.
+    """Hold an exclusive lock on `folder`, for the short time that it takes to read and rewrite a file in it.
 
-    Where the system or its file system has no locks, it keeps out none.
+    Without locks on this system or file system, nobody is excluded.
     """
     descriptor = system.open_folder(folder)
     if descriptor is None:
@@ -105,7 +105,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path | str) -> None:
-    """Make the names in `folder` durable; where the system cannot, nothing is lost that was not before."""
+    """Make the names in `folder` durable, if the system supports that."""
     descriptor = system.open_folder(folder)
     if descriptor is None:
         return
@@ -118,13 +118,13 @@ def sync_folder(folder: Path | str) -> None:
 
 
 def make_folders(folder: Path) -> None:
-    """Make `folder` and what is missing above it. `Path.mkdir` calls itself for each level, and a path may have many.
+    """Create `folder` and its missing parents. `Path.mkdir` recurses for each level, and a path may have many.
 
     Raises:
-        OSError: one cannot be made, or something else lies there.
+        OSError: one cannot be created, or something else is in its place.
     """
     missing = []
-    while not os.path.isdir(folder):  # noqa: PTH112 - unlike pathlib's, it takes a name that is too long for absent
+    while not os.path.isdir(folder):  # noqa: PTH112 - unlike pathlib's, this returns False for a name that is too long
         missing.append(folder)
         folder = folder.parent
         if folder == folder.parent:
@@ -134,18 +134,18 @@ def make_folders(folder: Path) -> None:
 
 
 def in_the_way(folder: Path) -> Path:
-    """What is not a folder where one is needed: `folder`, or the first such on the way to it."""
+    """The first of `folder` and its parents, from the top, that exists but is not a folder."""
     way = (*reversed(folder.parents), folder)
     return next((each for each in way if os.path.lexists(each) and not each.is_dir()), folder)
 
 
 def write_atomically(path: Path, content: bytes) -> Stamp:
-    """Write beside `path`, sync, and put it in place: a reader sees the old bytes or the new, never a part.
+    """Replace `path` atomically and durably: a reader sees either the old bytes or the new ones.
 
-    Returns the stamp of what was put there, even if the file has been replaced since.
+    Returns the stamp of the new file, even if another one has replaced it since.
 
     Raises:
-        OSError: it could not be written; what was there is untouched.
+        OSError: it could not be written; the old file is unchanged.
     """
     make_folders(path.parent)
     descriptor, temporary = open_temporary(path.parent, _unfinished(path))
@@ -165,7 +165,7 @@ def write_atomically(path: Path, content: bytes) -> Stamp:
 
 
 def _put_in_place(file: BinaryIO, temporary: Path, path: Path) -> Stamp:
-    """Move an open file; where the system does not move those, one that was closed."""
+    """Move the file, and close it first if the system cannot move open files."""
     if system.MOVES_OPEN_FILES:
         temporary.replace(path)
         return _stamp_of(os.fstat(file.fileno()))
@@ -175,19 +175,19 @@ def _put_in_place(file: BinaryIO, temporary: Path, path: Path) -> Stamp:
 
 
 def assert_writable(path: Path) -> None:
-    """Make sure that `write_atomically` can put a file at `path`, as far as that can be known beforehand.
+    """Check that `write_atomically` can write to `path`, as far as that can be known beforehand.
 
     Raises:
         OSError: it cannot.
     """
     make_folders(path.parent)
-    with suppress(FileNotFoundError):  # a name may be too long to be one
+    with suppress(FileNotFoundError):  # raises another OSError if the name is too long
         path.lstat()
     assert_takes_files(path.parent, _unfinished(path))
 
 
 def what_is_in_the_way(folder: Path) -> str | None:
-    """Why no file can be made in `folder`, which may have to be made first; None where nothing shows.
+    """Why no file can be created in `folder`, which need not exist yet; None if no reason is found.
 
     Writes nothing.
     """
@@ -207,7 +207,7 @@ def what_is_in_the_way(folder: Path) -> str | None:
 
 
 def assert_takes_files(folder: Path, prefix: str) -> None:
-    """Make sure that a file can be made in `folder`; one whose name begins with `prefix` is, and taken away again.
+    """Check that a file can be created in `folder`, by creating one whose name begins with `prefix` and deleting it.
 
     Raises:
         OSError: it cannot.
@@ -218,23 +218,23 @@ def assert_takes_files(folder: Path, prefix: str) -> None:
 
 
 def open_temporary(folder: Path, prefix: str) -> tuple[int, Path]:
-    """A new file that only its owner can read, open for writing; its name is `prefix`, chance, and `.tmp`.
+    """Create and open a file that only its owner can access; its name is `prefix`, a random part, and `.tmp`.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     path = folder / f"{prefix}{os.urandom(8).hex()}.tmp"
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | system.NO_FOLLOW | system.PRIVATE, 0o600), path
 
 
 def assert_replaces(path: Path, is_own: Callable[[bytes], bool], kind: str) -> bool:
-    """Make sure that what is to be written to `path` replaces nothing but an older file of its `kind`.
+    """Check that a file written to `path` replaces only an older one of its `kind`; return whether there is one.
 
-    Nor is a new one called like records, of which `kind` is none. Whether there is one. `is_own` tells by the
-    first bytes of a file, a megabyte at most; an empty one is no loss.
+    A new file must not have the name of a record, because `kind` is not one. `is_own` judges a file by its first
+    bytes, a megabyte at most; an empty file may be replaced.
 
     Raises:
-        UsageError: something else lies there, which nobody could bring back; or it is a name for records.
+        UsageError: something else is at `path`, which would be lost; or the name is one for records.
         OSError: it cannot be read.
     """
     try:
@@ -253,7 +253,7 @@ def assert_replaces(path: Path, is_own: Callable[[bytes], bool], kind: str) -> b
 
 
 def sweep(path: Path) -> None:
-    """Remove what a killed `write_atomically` left beside `path`. It must not be written at the same time."""
+    """Remove what a killed `write_atomically` left beside `path`, which must not be written at the same time."""
     for leftover in path.parent.glob(f"{glob.escape(_unfinished(path))}*.tmp"):
         leftover.unlink(missing_ok=True)
 
@@ -268,5 +268,5 @@ def _read_umask() -> int:
     return mask
 
 
-# There is no way to read it but to set it for a moment, which is done once, before there are threads.
+# The umask can only be read by setting it for a moment, so this is done once, before there are threads.
 _UMASK = _read_umask()

@@ -1,6 +1,6 @@
 """Jobs: the key, the request, and the request's fingerprint.
 
-Jobs are worked out from the manifest each time and never stored. All of this is pure.
+Jobs are computed from the manifest each time, and never stored. Everything here is pure.
 """
 
 import hashlib
@@ -14,12 +14,12 @@ from typing import NewType
 
 from pipeline.json_values import Json, canonical_encoder, with_plain_numbers
 
-# `hero/overlay/blue/walk/duration=5/locale=en#2`: which job it is, as people and records spell it.
+# The key by which people and records identify a job, as in `hero/overlay/blue/walk/duration=5/locale=en#2`.
 JobKey = NewType("JobKey", str)
 
 
 class MediaType(StrEnum):
-    """The types of media that templates take and give."""
+    """The types of media that templates accept and produce."""
 
     IMAGE = "image"
     VIDEO = "video"
@@ -36,7 +36,7 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """Bytes on this machine. `path` is relative to the manifest's folder; what counts is the hash."""
+    """A file on this machine. `path` is relative to the manifest's folder; only the hash identifies the content."""
 
     path: str
     sha256: str
@@ -44,7 +44,7 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A url that goes to the vendor byte for byte. `version` stands for a signature that changes."""
+    """A url that is sent to the vendor byte for byte. `version`, if set, identifies it in place of its query."""
 
     url: str
     version: str | None = None
@@ -52,9 +52,9 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamOutput:
-    """The first output of type `media` (None: of any) of another job: its `result`, or that of a step.
+    """The first output of type `media` (None: any type) of another job, from its `result` or from a step.
 
-    With `takes`, the keys of all takes of that job, only an approved one of them is taken.
+    If `takes`, the keys of all takes of that job, is set, only an approved one of them is used.
     """
 
     job: JobKey
@@ -65,16 +65,16 @@ class UpstreamOutput:
 
 Source = LocalFile | RemoteFile | UpstreamOutput
 
-# A resolved option: JSON in which a LocalFile may stand for a url that is yet to be uploaded.
+# A resolved option: JSON in which a LocalFile may stand for the url of a file that is still to be uploaded.
 Option = bool | int | float | str | LocalFile | list["Option"] | dict[str, "Option"] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to the vendor: all that decides what is made, and nothing that can change without making it again.
+    """A request to the vendor: what determines the result, and nothing that can change without a new create.
 
-    `joined` names the options whose list goes over the wire as one comma-separated string: how they
-    are sent, not what is asked for, so it is no part of the fingerprint.
+    `joined` names the options whose list is sent as one comma-separated string. This is only about how they are sent,
+    so it is not part of the fingerprint.
     """
 
     provider: str
@@ -88,7 +88,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """Which job it is, in the manifest's own names; `key` is its one spelling.
+    """Identifies a job by the manifest's own names; `key` is the canonical spelling.
 
     `hero/overlay/blue/walk/duration=5/locale=en#2`: rule, template, item, prompt, axes by name, take.
     """
@@ -110,7 +110,7 @@ class Coordinates:
 
     @property
     def for_path(self) -> str:
-        """The key as `job.key` reads in `output.path`, where a take is `-take2`."""
+        """The key as `job.key` in `output.path`, where a take is written as `-take2`."""
         return self.key if self.take == 1 else f"{self._without_take()}-take{self.take}"
 
     def _without_take(self) -> str:
@@ -126,25 +126,25 @@ _RESERVED = re.compile(r"[/,=#%&*?\[\]\s\x00-\x1f\x7f]")
 
 @lru_cache(maxsize=4096)  # the parts of keys recur
 def encode_part(name: str) -> str:
-    """Percent-encode what has a meaning in a key or in a selection: `/ , = # % & * ? [ ]` and white space."""
+    """Percent-encode characters with a meaning in keys or selections: `/ , = # % & * ? [ ]` and white space."""
     return _RESERVED.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name)
 
 
 def axis_text(value: Json) -> str:
-    """An axis value as the key spells it: a string as it is, anything else as JSON writes it."""
+    """An axis value as written in the key: a string unchanged, anything else as JSON."""
     return value if isinstance(value, str) else _JSON(value)
 
 
 _JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 
-# A text with the purchase's id in it: the id exists only when the create is sent.
+# A text that may contain the purchase's id, which exists only once the create is prepared.
 PurchaseText = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Constant:
-    """The same text for each purchase."""
+    """The same text for every purchase."""
 
     text: str
 
@@ -153,18 +153,17 @@ class _Constant:
 
 
 def constant(text: str) -> PurchaseText:
-    """A title or description in which the purchase's id does not occur."""
+    """A title or description without the purchase's id."""
     return _Constant(text)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Job:
-    """One thing the manifest asks for, with what a run needs to know to buy and place it.
+    """One thing that the manifest asks for, with what a run needs to buy it and put it in place.
 
-    `title` and `description` are functions of the purchase's id, which may stand in them so that a lost
-    create can be found. `path` is where its files go, below the output folder, without the suffix.
-    `timeout` is in seconds; `credits` the known price, None if unknown. `fingerprint` is that of the request, in
-    the current version.
+    `title` and `description` are functions of the purchase's id, which they may contain so that a lost create can be
+    found. `path` is the path of its files below the output folder, without the suffix. `timeout` is in seconds;
+    `credits` is the price, None if unknown. `fingerprint` is that of the request, in the current version.
     """
 
     coordinates: Coordinates
@@ -188,18 +187,18 @@ class Job:
 
     @property
     def key(self) -> JobKey:
-        """The key's one spelling, by which purchases and selections know the job."""
+        """The key by which purchases and selections identify the job."""
         return self.coordinates.key
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """In every version, newest first: after an upgrade, older purchases still fit."""
+        """The fingerprint in every version, newest first, so that older purchases still fit after an upgrade."""
         older = [fingerprint(self.request, version) for version in FINGERPRINTS if version != CURRENT]
         return (self.fingerprint, *older)
 
     @property
     def approved_of(self) -> tuple[JobKey, ...]:
-        """The takes of which an approved one is what this job is made from; empty where it is no such job."""
+        """The takes of the upstream if the job is made from an approved one only; otherwise empty."""
         for source in self.request.images:
             if isinstance(source, UpstreamOutput):
                 return source.takes
@@ -214,7 +213,7 @@ class Job:
         return None
 
     def request_json(self, purchase: str = "…") -> dict[str, Json]:
-        """The request as people read it, in `expand` and in the results manifest; absent values left out."""
+        """The request in readable form, for `expand` and the results manifest, without absent values."""
         written: dict[str, Json] = {
             "options": {name: _readable(value) for name, value in self.request.options.items()},
             "images": [_source_json(source, self.coordinates.image) for source in self.request.images],
@@ -226,19 +225,19 @@ class Job:
         return {name: value for name, value in written.items() if value not in (None, "", [], {})}
 
     def local_files(self) -> Iterator[LocalFile]:
-        """Every local file the request sends, images first."""
+        """Every local file that the request sends, images first."""
         yield from (source for source in self.request.images if isinstance(source, LocalFile))
         for value in self.request.options.values():
             yield from _files_in(value)
 
 
 def in_plan_order(jobs: Iterable[Job]) -> list[Job]:
-    """Rules as written, then keys: the order in which a plan is shown and bought."""
+    """Sort by rule, as written in the manifest, then by key: the order in which a plan is shown and bought."""
     listed = list(jobs)
     rules = {
         rule: number for number, rule in enumerate(dict.fromkeys(job.coordinates.rule for job in listed))
     }
-    # In two goes, as what is equal keeps its order: no pair has to be made for each job.
+    # Two stable sorts, so that no tuple has to be built for each job.
     listed.sort(key=lambda job: job.key)
     listed.sort(key=lambda job: rules[job.coordinates.rule])
     return listed
@@ -264,7 +263,7 @@ def _source_json(source: Source, image: str | None) -> Json:
         case RemoteFile(url, None):
             return {**named, "url": url}
         case RemoteFile(url, version):
-            # Its signature changes by itself, and must not make a difference in git.
+            # The signature in its query changes over time, and must not cause a diff in git.
             return {**named, "url": url.partition("?")[0], "version": version}
         case UpstreamOutput(job, output, takes=()):
             return {**named, "outputs_of": job, "output": output}
@@ -284,7 +283,7 @@ def _files_in(value: Option) -> Iterator[LocalFile]:
 
 
 def fingerprint(request: Request, version: str = "v1") -> str:
-    """`v1:` and the SHA-256 of the canonical request: equal exactly when the same thing is asked for."""
+    """`v1:` and the SHA-256 of the canonical request; equal exactly for requests for the same thing."""
     return f"{version}:{hashlib.sha256(FINGERPRINTS[version](request)).hexdigest()}"
 
 
@@ -306,7 +305,8 @@ def _canonical_v1(request: Request) -> bytes:
         "event_id": request.event_id,
         "take": request.take,
     }
-    # A lone surrogate cannot be sent and is refused by the reader; it must not break a hash either.
+    # A lone surrogate is refused by the reader of the manifest, as it cannot be sent; it must not break the hash
+    # either.
     return _encode(asked).encode("utf-8", "surrogatepass")
 
 
@@ -322,6 +322,6 @@ def _identity(source: Source) -> dict[str, str | None]:
             return {"output": output}
 
 
-# Every version this tool has ever written; a new rule is added, none is ever removed or changed.
+# Every version that this tool has ever written. New ones are added; none is ever removed or changed.
 FINGERPRINTS: Mapping[str, Callable[[Request], bytes]] = {"v1": _canonical_v1}
 CURRENT = "v1"

@@ -1,4 +1,4 @@
-"""Values of JSON, and the one spelling by which they are compared."""
+"""JSON values, and their canonical form, by which they are compared."""
 
 import json
 import math
@@ -8,17 +8,17 @@ Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 
 def canonical_json(value: object) -> str:
-    """JSON with one spelling per value: keys sorted, no white space, unicode as it is, and 5.0 as 5.
+    """The canonical JSON of a value: keys sorted, no white space, Unicode unescaped, and 5.0 as 5.
 
     Raises:
-        ValueError: a NaN or an infinity, which JSON does not have.
-        TypeError: something that is not JSON.
+        ValueError: it contains a NaN or an infinity, which JSON does not have.
+        TypeError: it contains something that is not JSON.
     """
     return _encode(with_plain_numbers(value))
 
 
 def canonical_encoder(default: Callable[[object], Json] | None = None) -> Callable[[object], str]:
-    """An encoder with that spelling, for a value `with_plain_numbers`; `default` turns what is not JSON into it."""
+    """An encoder for the canonical form of a value `with_plain_numbers`; `default` converts what is not JSON."""
     return json.JSONEncoder(
         sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=default
     ).encode
@@ -28,7 +28,7 @@ _encode = canonical_encoder()
 
 
 def with_plain_numbers(value: object) -> object:
-    """The value with 5.0 as 5: numbers compare as JSON knows them, which has one kind only."""
+    """The value with 5.0 as 5, because JSON has only one type of number."""
     match value:
         case str() | int() | None:
             return value

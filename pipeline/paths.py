@@ -1,4 +1,4 @@
-"""Which paths may be used: those inside the project and not hidden there, whatever links lie on the way."""
+"""Decides which paths may be used: those inside the project and not hidden in it, after following links."""
 
 import errno
 import os
@@ -10,9 +10,9 @@ from pathlib import Path, PurePath, PurePosixPath
 
 
 def real_path(path: Path) -> Path:
-    """`path` with its links followed. Links in a circle stay: opening them fails with a better message.
+    """`path` with its links followed. A circle of links stays as it is: opening it gives a better error message.
 
-    So does a relative path where the working folder is gone: nothing is found at it.
+    So does a relative path if the working folder was deleted: nothing exists at it.
     """
     try:
         return Path(os.path.realpath(path))
@@ -21,23 +21,24 @@ def real_path(path: Path) -> Path:
 
 
 def project_root(manifest: Path) -> Path:
-    """The nearest folder above `manifest` that holds a `.git`, else the manifest's own folder."""
+    """The nearest folder above `manifest` that contains a `.git`, or else the manifest's own folder."""
     return project_of(real_path(manifest).parent)
 
 
 def project_of(folder: Path) -> Path:
-    """The nearest of a real `folder` and those above it that holds a `.git`, else the folder itself."""
-    # Unlike pathlib's, this takes a name that is too long for one that is absent.
+    """The nearest of `folder` (a real path) and its parents that contains a `.git`, or else `folder`."""
+    # Unlike pathlib's method, this returns False for a name that is too long.
     return next((each for each in (folder, *folder.parents) if os.path.exists(each / ".git")), folder)  # noqa: PTH110
 
 
 def confined(path: str, base: Path, root: Path) -> Path:
-    """The real path of `path`, written in a file that lies in `base`, which must stay inside `root`.
+    """The real path of `path`, which a file in `base` names, and which must be inside `root`.
 
-    Links inside the root are fine; what they point to must lie inside it too. It need not exist.
+    Links in `root` are allowed if their targets are inside it too. The path need not exist.
 
     Raises:
-        ValueError: absolute, with a NUL or a backslash, outside the root, or unreachable; the message says which.
+        ValueError: it is absolute, contains a NUL or a backslash, is outside the root, or is unreachable; the message
+        says which.
     """
     check_name(path)
     if "\\" in path:
@@ -48,7 +49,7 @@ def confined(path: str, base: Path, root: Path) -> Path:
         real = (base / path).resolve()
         real.exists()
     except (OSError, RuntimeError) as error:
-        # Too long a name, a folder that may not be entered, or links in a circle.
+        # A name that is too long, a folder without access, or a circle of links.
         reason = error.strerror if isinstance(error, OSError) else "its links form a circle"
         raise ValueError(f"no file can be reached there: {reason}") from None
     if not real.is_relative_to(root.resolve()):
@@ -57,12 +58,12 @@ def confined(path: str, base: Path, root: Path) -> Path:
 
 
 def readable(path: str, base: Path, root: Path) -> Path:
-    """The real path of a file that a file in `base` names to be read: inside `root` and not hidden below it.
+    """The real path of a file to read, which a file in `base` names: inside `root`, and not hidden in it.
 
-    In the normal form of unicode in which it exists. It need not exist.
+    In the Unicode normal form in which it exists. It need not exist.
 
     Raises:
-        ValueError: as `confined`; or it is hidden, or lies in a hidden folder, also by a link.
+        ValueError: as `confined`; or it is hidden or in a hidden folder, even through a link.
     """
     refuse_hidden(PurePosixPath(path))
     real = confined(path, base, root)
@@ -73,12 +74,12 @@ def readable(path: str, base: Path, root: Path) -> Path:
 
 
 def writable(path: str, base: Path, root: Path) -> Path:
-    """The real path of a folder that a file in `base` names to be written to: inside `root` and not hidden below it.
+    """The real path of a folder to write to, which a file in `base` names: inside `root`, and not hidden in it.
 
-    That `base` itself is hidden is the choice of who put the file there.
+    `base` itself may be hidden: whoever put the file there chose that.
 
     Raises:
-        ValueError: as `confined`; or it is hidden, also by a link: files in `.git` would break the repository.
+        ValueError: as `confined`; or it is hidden, even through a link: files in `.git` would break the repository.
     """
     real, folder = confined(path, base, root), base.resolve()
     below = real.relative_to(folder if real.is_relative_to(folder) else root.resolve())
@@ -88,7 +89,7 @@ def writable(path: str, base: Path, root: Path) -> Path:
 
 
 def refuse_hidden(path: PurePath) -> None:
-    """Keep away from what people hide: `.git`, `.env`, `.ssh`.
+    """Refuse hidden files and folders, such as `.git`, `.env` or `.ssh`.
 
     Raises:
         ValueError: a part of the path begins with a dot.
@@ -102,10 +103,10 @@ def _hidden_part(path: PurePath) -> str | None:
 
 
 def check_name(path: str) -> None:
-    """Refuse a path that no text can hold, and so neither a manifest nor a record.
+    """Refuse a path that cannot be written as text, and so in no manifest or record.
 
     Raises:
-        ValueError: it is not UTF-8, which the message names, or holds a NUL character; or the locale is another.
+        ValueError: it is not UTF-8 or contains a NUL character; or the locale's encoding is not UTF-8.
     """
     if "\0" in path:
         raise ValueError("a path cannot hold a NUL character")
@@ -121,12 +122,12 @@ def check_name(path: str) -> None:
 
 
 def of_another_locale(path: str) -> str | None:
-    """What to do about a sound name that cannot be used, as the locale says that names are not UTF-8; else None."""
+    """Advice for a valid name that cannot be used because the locale's encoding is not UTF-8; else None."""
     encoding = sys.getfilesystemencoding()
     if encoding == "utf-8" or path.isascii():
         return None
     try:
-        # From a manifest it comes as it is, from the system with its bytes escaped.
+        # A name from a manifest is plain text; one from the system has its bytes escaped.
         name = os.fsencode(path).decode()
     except UnicodeDecodeError:
         return None
@@ -139,25 +140,25 @@ def of_another_locale(path: str) -> str | None:
 
 
 def follow_links(path: Path) -> Path:
-    """The real path of what an operator names, who may name anything: but the links on the way may be a stranger's.
+    """The real path of a path that the operator names; any path is allowed, but its links may be a stranger's.
 
-    A link that lies in a project is followed only to what is in the project and not hidden there. The last part of
-    the path counts as in a project wherever it lies, as a manifest does.
+    A link in a project may only lead to a path inside the project that is not hidden in it. The last part of the path
+    always counts as in a project, as a manifest does.
 
     Raises:
-        ValueError: a link leads elsewhere.
+        ValueError: a link leads outside the project, or to something hidden.
     """
     try:
         folder = Path(os.path.realpath(path.anchor.replace("//", "/") or "."))
     except FileNotFoundError:
-        return path  # the working folder is gone, so nothing lies in it and no link is followed
+        return path  # the working folder was deleted, so there is no link to follow
     parts = [part for part in path.parts if part != path.anchor]
     for index, part in enumerate(parts):
         if part == "..":
             folder = folder.parent
             continue
         entry = folder / part
-        if os.path.islink(entry):  # noqa: PTH114 - unlike pathlib's, this takes a name that is too long
+        if os.path.islink(entry):  # noqa: PTH114 - unlike pathlib's, this accepts a name that is too long
             real = real_path(entry)
             project = project_of(folder)
             if index == len(parts) - 1 or os.path.exists(project / ".git"):  # noqa: PTH110 - as above
@@ -168,10 +169,10 @@ def follow_links(path: Path) -> Path:
 
 
 def behind_links(path: Path) -> Path:
-    """The file to write for a record at `path`: where a link stands in its place, what that leads to, and it stays.
+    """The file to write for a record at `path`; if that is a link, its target, so that the link stays.
 
     Raises:
-        OSError: a link leads elsewhere, as in `follow_links`.
+        OSError: a link is refused, as in `follow_links`.
     """
     try:
         return follow_links(path)
@@ -190,9 +191,9 @@ def _refuse_link(folder: Path, target: Path, project: Path) -> None:
 
 
 def is_too_long(path: Path) -> bool:
-    """Whether this system takes no such path, as it is or a name in it is too long, whatever is there now."""
+    """Whether this system cannot have such a path, because it, or a name in it, is too long."""
     existing = next((each for each in path.parents if os.path.isdir(each)), Path())  # noqa: PTH112 - as above
-    # What is missing above it would be reported first of the whole.
+    # Each name is checked alone too: for the whole path, a missing parent would be reported first.
     for each in (path, *(existing / name for name in path.relative_to(existing).parts)):
         try:
             os.lstat(each)
@@ -203,10 +204,10 @@ def is_too_long(path: Path) -> bool:
 
 
 def as_on_disk(path: Path) -> Path:
-    """`path` in the normal form of unicode in which it exists, which differs from system to system.
+    """`path` in the Unicode normal form in which it exists, which depends on the system.
 
-    As it is given where it exists so, or not at all.
+    Unchanged if it exists as given, or does not exist.
     """
     forms = (path, *(Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD")))
-    # Unlike pathlib's, this takes a name that becomes too long for one that is absent.
+    # Unlike pathlib's method, this returns False for a name that becomes too long.
     return next((form for form in forms if os.path.exists(form)), path)  # noqa: PTH110

@@ -1,7 +1,7 @@
 """Purchases, the join of two sets of them, and the proof that a workflow belongs to one.
 
-A purchase is one create, sent at most once: stored before it is sent and never forgotten. A set of them is
-all the truth there is; what they mean for the jobs is worked out in `pipeline.assignment`. All of this is pure.
+A purchase is one create, sent at most once: stored before it is sent, and never forgotten. The set of purchases is
+the only source of truth; `pipeline.assignment` computes what it means for the jobs. Everything here is pure.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import NewType
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json, canonical_json
 
-# What a campaign's name may hold: beside any other character, it stands for itself.
+# The characters of a campaign's name; next to any other character, a name is a whole word.
 _OF_NAMES = "[A-Za-z0-9_-]"
 
 PurchaseId = NewType("PurchaseId", str)
@@ -21,7 +21,7 @@ WorkflowId = NewType("WorkflowId", str)
 
 
 class Status(StrEnum):
-    """Where a purchase is in its life; `pipeline.state.transitions` holds the table of its transitions."""
+    """The status of a purchase; `pipeline.state.transitions` has the table of its transitions."""
 
     SUBMITTING = "submitting"
     ATTENTION = "attention"
@@ -32,7 +32,7 @@ class Status(StrEnum):
     DONE = "done"
 
 
-# By status, what a sentence says of a purchase.
+# By status, the words for a sentence about a purchase.
 _PHRASES = {
     Status.SUBMITTING: "is being bought",
     Status.ATTENTION: "needs attention",
@@ -43,16 +43,16 @@ _PHRASES = {
     Status.DONE: "is done",
 }
 
-# What takes the place of a status where no purchase serves a job.
+# The job status if no purchase serves a job.
 PENDING = "pending"
 
-# How far each status is along, for the join: the later in this order knows more.
+# The order of statuses for the join: a later one knows more.
 _ADVANCE = {status: rank for rank, status in enumerate(Status)}
 
-# Whether it was bought is not known, or not yet: made again, it might be paid for twice.
+# It is unknown, or not known yet, whether it was bought: buying it again could pay twice.
 OUTCOME_UNKNOWN = frozenset({Status.SUBMITTING, Status.ATTENTION})
 
-# What the next run continues with, and what holds a place among the workflows in flight.
+# The statuses that the next run continues with.
 UNFINISHED = frozenset({Status.SUBMITTING, Status.SUBMITTED, Status.SUCCEEDED})
 
 
@@ -67,7 +67,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One file that a purchase brought. `url` is without its query; hash and size are known once fetched."""
+    """One file of a purchase. `url` is without its query; hash and size are known once it is fetched."""
 
     content_type: str
     url: str | None = None
@@ -87,10 +87,10 @@ class Step:
 class Purchase:
     """One create and its outcome; the fields are those of the results manifest.
 
-    `inputs` are the purchases whose outputs it was made from. `bought_at` is UTC, ISO 8601, and with `id`
-    orders purchases by age. `request` holds what was sent: options, title, description, visibility, images.
-    `path` is the stem it was bought for. `again` marks one that is to be bought again, `deleted` one that the
-    vendor was asked to delete; neither is ever unset. `created_at` and `updated_at` are the vendor's.
+    `inputs` are the purchases whose outputs it was made from. `bought_at` is UTC, ISO 8601, and with `id` orders
+    purchases by age. `request` is what was sent: options, title, description, visibility, images. `path` is the path
+    stem of the job it was bought for. `again` marks a purchase that is to be bought again, `deleted` one that the
+    vendor was asked to delete; neither is ever unset. `created_at` and `updated_at` come from the vendor.
     """
 
     id: PurchaseId
@@ -115,22 +115,22 @@ class Purchase:
 
     @property
     def in_words(self) -> str:
-        """How it stands, to be put behind its name in a sentence."""
+        """Its status in words, to follow its name in a sentence."""
         return "is deleted" if self.deleted else _PHRASES[self.status]
 
     @property
     def age(self) -> tuple[str, str]:
-        """Orders purchases in time, the newest last; total, so that every machine orders alike."""
+        """Orders purchases by time, the newest last; a total order, so that it is the same on every machine."""
         return (self.bought_at, self.id)
 
     @property
     def cost(self) -> int:
-        """The credits that count against a cap: nothing where nothing was bought."""
+        """The credits that count against a cap: 0 if nothing was bought."""
         return 0 if bought_nothing(self) else (self.credits or 0)
 
 
 def bought_nothing(purchase: Purchase) -> bool:
-    """Whether the vendor provably took no credits for it."""
+    """Whether the vendor provably charged no credits for a purchase."""
     return purchase.status is Status.VOID or purchase.reason is Reason.REJECTED
 
 
@@ -138,7 +138,7 @@ def bought_nothing(purchase: Purchase) -> bool:
 class Decisions:
     """The decisions of people: `approved` maps each to the key it was approved for.
 
-    `order` numbers all of them as they were made, the later the higher.
+    `order` numbers all decisions in the order in which they were made.
     """
 
     approved: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
@@ -156,14 +156,14 @@ UNDECIDED = Decisions()
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """A set of purchases by id, and by key the id of the one of them that served it last."""
+    """A set of purchases by id, and by key the id of the purchase that served it last."""
 
     purchases: Mapping[PurchaseId, Purchase] = field(default_factory=dict)
     served: Mapping[JobKey, PurchaseId] = field(default_factory=dict)
 
 
 def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Records:
-    """Join two sets: no purchase is dropped, and of each the copy that knows more is kept.
+    """Join two sets: no purchase is dropped, and of two copies the one that knows more is kept.
 
     Associative, commutative and idempotent, so neither the order of machines nor that of merges matters.
     """
@@ -171,7 +171,7 @@ def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Reco
     for purchase_id, purchase in other.purchases.items():
         mine = purchases.get(purchase_id)
         purchases[purchase_id] = purchase if mine is None else _join_purchase(mine, purchase)
-    # A name of what is not in its own set says nothing of age, which the order of merges would then decide.
+    # An id that is not in its own set has no known age, so the result would depend on the order of merges.
     served = {key: purchase_id for key, purchase_id in one.served.items() if purchase_id in one.purchases}
     for key, purchase_id in other.served.items():
         if purchase_id not in other.purchases:
@@ -182,14 +182,14 @@ def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Reco
 
 
 def _join_purchase(one: Purchase, other: Purchase) -> Purchase:
-    if one == other:  # as most are, at the start of a command
+    if one == other:  # the usual case at the start of a command
         return one
     winner = max(one, other, key=_knowledge)
     return replace(winner, deleted=one.deleted or other.deleted, again=one.again or other.again)
 
 
 def _knowledge(purchase: Purchase) -> tuple[bool, int, str, str]:
-    # The marks are joined on their own, so they must not decide which copy wins.
+    # The flags are joined separately, so they must not decide which copy wins.
     unmarked = replace(purchase, deleted=False, again=False)
     return (
         purchase.workflow_id is not None,
@@ -206,7 +206,7 @@ def _last_to_serve(
 
 
 def as_json(purchase: Purchase) -> dict[str, Json]:
-    """The purchase as the results manifest writes it: absent values are left out."""
+    """The purchase as JSON, as in the results manifest, without absent values."""
     written: dict[str, Json] = {
         "id": purchase.id,
         "key": purchase.key,
@@ -236,7 +236,7 @@ def as_json(purchase: Purchase) -> dict[str, Json]:
 
 
 def _in_order(value: Json) -> Json:
-    """A copy with sorted keys, so that it reads alike from a state, results or a run."""
+    """A copy with sorted keys, so that it is the same from a state, results or a run."""
     match value:
         case dict():
             return {name: _in_order(value[name]) for name in sorted(value)}
@@ -258,27 +258,27 @@ def _output_as_json(output: Output) -> dict[str, Json]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership:
-    """Decides whether a workflow is a purchase's own, as results may come from a stranger's pull request.
+    """Decides whether a workflow is a purchase's own; needed because results may come from a stranger's pull request.
 
-    `recorded` are the purchases whose intent this state recorded: they are its own.
+    `recorded` are the purchases whose intent this state recorded itself.
     """
 
     campaign: str
     recorded: frozenset[PurchaseId]
 
     def is_recorded(self, purchase: Purchase) -> bool:
-        """Whether the state itself knows that it sent the create."""
+        """Whether the state itself recorded that it sent the create."""
         return purchase.id in self.recorded
 
     def can_be_proven(self, purchase: Purchase) -> bool:
-        """Whether the vendor's answer may show that the workflow is the purchase's own, by what was sent."""
+        """Whether the vendor's response could prove that the workflow is the purchase's own, by what was sent."""
         sent = purchase.request
         return self.is_recorded(purchase) or self.is_named_in(
             purchase.id, str(sent.get("title", "")), str(sent.get("description", ""))
         )
 
     def is_named_in(self, purchase_id: PurchaseId, *texts: str) -> bool:
-        """Whether `texts` hold the purchase's id and the campaign's name, each standing for itself."""
+        """Whether `texts` contain the purchase's id and the campaign's name, each as a whole word."""
         text = "\n".join(texts)
         name = rf"(?<!{_OF_NAMES}){re.escape(self.campaign)}(?!{_OF_NAMES})"
         return re.search(rf"\b{purchase_id}\b", text) is not None and re.search(name, text) is not None

@@ -1,42 +1,42 @@
-"""The limits of what can be recorded, each named once.
+"""The limits of what can be recorded, each defined once.
 
-Manifests, the vendor's answers, `state import` and results keep to the same ones: `validate` refuses what
-exceeds them, an answer is cut or left out to fit, and what comes as a record is refused. The schemas repeat
-the numbers; a test holds both together.
+The same limits apply to manifests, the vendor's responses, `state import` and results: `validate` refuses what
+exceeds them, values in responses are cut or left out, and records are refused. The schemas repeat the numbers; a test
+keeps both equal.
 """
 
 import math
 import re
 from collections.abc import Iterable
 
-# Characters of a job's key, and of the path that its files have below the output folder.
+# Characters of a job's key, and of its files' path below the output folder.
 LONGEST_KEY = 8_192
-# Bytes of the whole path of a file that a manifest may ask for: no system takes a longer one in one piece.
+# Bytes of the complete path of a file that a manifest may ask for: no system accepts a longer one in one call.
 LONGEST_PATH = 4_096
-# Bytes of it that are kept free for what comes behind: the steps' folder, a number, the names of temporary files.
+# Bytes of it that are reserved for what is appended: the steps' folder, a number, the names of temporary files.
 PATH_ROOM = 192
 LONGEST_URL = 8_192
 # Characters of names: of a campaign, a template, a step, a content type.
 LONGEST_NAME = 200
-# Characters of a date, which is kept as the vendor wrote it.
+# Characters of a date, which is stored as the vendor wrote it.
 LONGEST_DATE = 100
 # Bytes of any other text, in UTF-8.
 LONGEST_TEXT = 64 << 10
 # Levels of lists and mappings in a document.
 DEEPEST = 64
-# Levels in the value of an option: it stands in options of a request of a purchase in the list of a document.
+# Levels in the value of an option, which is five levels deep itself: document, list, purchase, request, options.
 DEEPEST_OPTION = DEEPEST - 5
-# An integer is smaller than this, whatever its sign: other readers of JSON and YAML keep no more digits.
+# The absolute value of an integer is smaller than this: other readers of JSON and YAML keep no more digits.
 LARGEST_INTEGER = 10**18
 LARGEST_CREDITS = 1_000_000_000
 LARGEST_FILE = 1 << 53
-# Images of a request, outputs of a purchase or of a step, steps.
+# Images of a request, outputs of a purchase or of a step, and steps.
 MOST_MEDIA = 1_000
 # Files of a job: a purchase's outputs, and those of each of its steps.
 MOST_FILES = MOST_MEDIA * (MOST_MEDIA + 1)
-# Bytes that are fetched for one purchase, of all its files together.
+# Bytes of all files of one purchase that may be fetched.
 LARGEST_PURCHASE = 20 << 30
-# Purchases that one was made from.
+# Inputs of a purchase.
 MOST_INPUTS = 100
 
 
@@ -44,22 +44,22 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def is_storable(text: str) -> bool:
-    """Whether every form of record takes each character: no database knows NUL, no encoding a lone surrogate."""
+    """Whether every form of record can store the text: databases refuse NUL, and UTF-8 has no lone surrogates."""
     return "\0" not in text and (text.isascii() or not _SURROGATE.search(text))
 
 
 def is_name(text: str, longest: int) -> bool:
-    """Whether `text` can be recorded where at most `longest` characters stand."""
+    """Whether `text` can be recorded in a field of at most `longest` characters."""
     return len(text) <= longest and is_storable(text)
 
 
 def is_text(text: str) -> bool:
-    """Whether `text` can be recorded where any text may stand."""
+    """Whether `text` can be recorded in a field for any text."""
     return _has_room(text) and is_storable(text)
 
 
 def fitted(text: str) -> str:
-    """`text` as it can be recorded: cut where it is too long, with `?` for what cannot be written."""
+    """`text` made recordable: cut if it is too long, with `?` for characters that cannot be stored."""
     if is_text(text):
         return text
     plain = text.replace("\0", "?").encode("utf-8", "replace").decode()
@@ -71,10 +71,10 @@ def _has_room(text: str) -> bool:
 
 
 def check_text(text: str) -> None:
-    """Refuse a text that cannot be sent, whether quoted or not.
+    """Refuse a text that cannot be sent.
 
     Raises:
-        ValueError: it is too long, or an escape in it stands for no character.
+        ValueError: it is too long, or contains a NUL or a lone surrogate.
     """
     if len(text) * 4 > LONGEST_TEXT and (size := len(text.encode("utf-8", "surrogatepass"))) > LONGEST_TEXT:
         raise ValueError(
@@ -87,10 +87,10 @@ def check_text(text: str) -> None:
 
 
 def check_value(value: object, name: str) -> None:
-    """Make sure that the value of an option can be recorded.
+    """Check that the value of an option can be recorded.
 
     Raises:
-        ValueError: it is nested too deep, or holds a text or a number that no record takes.
+        ValueError: it is nested too deeply, or contains a text or a number that cannot be recorded.
     """
     level: Iterable[object] = [value]
     # `value` itself is the options, or the list of images, so it may go one level deeper.
@@ -105,7 +105,7 @@ def check_value(value: object, name: str) -> None:
 
 
 def _checked(value: object, name: str) -> Iterable[object]:
-    """The values inside of one that is sound by itself."""
+    """Check a value without its inner values, and return those."""
     match value:
         case str():
             check_named_text(value, name)
@@ -123,7 +123,7 @@ def _checked(value: object, name: str) -> Iterable[object]:
 
 
 def check_named_text(text: str, name: str) -> None:
-    """Make sure that any text can be recorded.
+    """Check that a text can be recorded.
 
     Raises:
         ValueError: it cannot; the message begins with `name`.
@@ -133,7 +133,7 @@ def check_named_text(text: str, name: str) -> None:
 
 
 def unfit(text: str, name: str, most: str) -> str:
-    """Why a text cannot be recorded where at most `most` is kept."""
+    """Why a text cannot be recorded in a field of at most `most`."""
     if not is_storable(text):
         return f"{name}: holds characters that cannot be written"
     return f"{name}: a text of {len(text):,} characters; at most {most} are kept"

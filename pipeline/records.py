@@ -1,9 +1,9 @@
-"""Reads recorded purchases, whoever wrote them: shape first, then what can be recorded.
+"""Reads recorded purchases, and checks their shape and, if they are not our own, their values.
 
-A state is our own, so of what it holds only the shape is asked: what was bought must never be locked in by a
-limit. An export and a results manifest may come from anybody, so these are checked by `unrecordable_reason` too: for
-what the results schema says, and for what no schema can, that the parts of a purchase agree and that every form of
-record takes every text and number.
+A state is our own, so only its shape is checked: a limit must never make a purchase unreadable. Exports and results
+manifests may come from anybody, so `unrecordable_reason` checks them too: that they fit the results schema, and,
+which no schema can express, that the fields of a purchase are consistent, and that every form of record can store
+every text and number.
 """
 
 import re
@@ -48,10 +48,10 @@ _REASONS = frozenset({Reason.REJECTED, Reason.VENDOR, Reason.LOST})
 
 
 def purchase_from_json(written: Json) -> Purchase:
-    """The purchase that `as_json` wrote.
+    """Read a purchase that `as_json` wrote.
 
     Raises:
-        ValueError: it does not have that shape; the message names what does not.
+        ValueError: it has another shape; the message says what is wrong.
     """
     fields: dict[str, Any] = dict(_shaped(written, _PURCHASE, _PURCHASE_NEEDS))
     fields["status"] = Status(fields["status"])
@@ -73,7 +73,7 @@ def _shaped(written: Json, shape: _Shape, needed: frozenset[str]) -> Mapping[str
         kind = shape.get(name)
         if kind is None:
             raise ValueError(f"'{name:.60}' is not expected here")
-        # Not `isinstance`, to which true is a number.
+        # Not `isinstance`, for which true is an integer.
         if type(value) is not kind:
             raise ValueError(f"{name}: not {_CALLED[kind]}")
     if not needed <= written.keys():
@@ -99,7 +99,7 @@ def _steps(written: list[Json]) -> Iterator[Step]:
 
 
 def unrecordable_reason(purchase: Purchase) -> str | None:
-    """Why `purchase` cannot be recorded; None where it can."""
+    """Why `purchase` cannot be recorded; None if it can."""
     try:
         _check_identity(purchase)
         _check_request(purchase.request)
@@ -131,7 +131,7 @@ def _check_identity(purchase: Purchase) -> None:
 
 
 def _check_answer(purchase: Purchase) -> None:
-    """Check the fields that the vendor answered."""
+    """Check the fields that come from the vendor."""
     _count(purchase.credits or 0, record_limits.LARGEST_CREDITS, "credits")
     _within(purchase.created_at or "", record_limits.LONGEST_DATE, "created_at")
     _within(purchase.updated_at or "", record_limits.LONGEST_DATE, "updated_at")
@@ -182,7 +182,7 @@ def _check_time(text: str, name: str) -> None:
     _match(_TIME, text, otherwise)
     try:
         datetime.fromisoformat(text)
-    except ValueError:  # a 30th of February fits the pattern
+    except ValueError:  # such as a 30th of February, which matches the pattern
         raise ValueError(otherwise) from None
 
 

@@ -1,4 +1,4 @@
-"""Names of files that are harmless on every system, made of names that anybody may have chosen."""
+"""Turns names that anybody may have chosen into file names that are safe on every system."""
 
 import hashlib
 import re
@@ -6,7 +6,7 @@ import unicodedata
 from functools import lru_cache
 
 _LONGEST_PART = 100
-# What most parts are, which need no look at each character.
+# Matches most parts, which then need no check of each character.
 _PLAIN = re.compile(r"[A-Za-z0-9_=,+@](?:[A-Za-z0-9._=,+@-]*[A-Za-z0-9_=,+@-])?")
 _DEVICES = {
     "con",
@@ -17,15 +17,15 @@ _DEVICES = {
 }
 
 
-# A run asks for the same one a dozen times for each job.
+# Cached, because a run calls this a dozen times for each job.
 @lru_cache(maxsize=1024)
 def safe_path(path: str) -> str:
-    """`path` with each part made harmless on every system and at most 100 bytes long.
+    """`path` with each part made safe on every system, and at most 100 bytes long.
 
     Letters and digits of any script (in NFC) with their combining marks stay, and so do `._=,+@-`; anything else
     becomes `-`. No part begins with a dot or dash, ends with a dot, is empty, or is a reserved Windows name. A part
-    that this changes, or cuts, ends in `-` and 8 digits of its hash, so that two of them stay two; white space
-    alone changes nothing that counts.
+    that is changed or cut ends in `-` and 8 digits of its hash, so that different parts stay different; replaced
+    white space alone does not count as a change.
     """
     return "/".join(_safe_part(part) for part in path.split("/") if part not in ("", "."))
 
@@ -45,7 +45,7 @@ def _made_safe(part: str) -> str:
     composed = unicodedata.normalize("NFC", part)
     spaced = "".join("-" if character.isspace() else character for character in composed)
     safe = _replaced(spaced).lstrip(".-")
-    # Windows drops dots at the end, and what is left may be another name.
+    # Windows drops trailing dots, and the rest may be the name of another file.
     safe = safe.rstrip(".") or "_"
     if _is_device(safe):
         safe = f"_{safe}"
@@ -57,12 +57,12 @@ def _made_safe(part: str) -> str:
 
 
 def _replaced(text: str) -> str:
-    """`text` with a dash for each character that is no part of a safe name."""
+    """`text` with a dash for each character that is not allowed in a safe name."""
     safe: list[str] = []
     after_letter = False
     for character in text:
         kind = unicodedata.category(character)[0]
-        # A mark by itself would join whatever stands before it.
+        # A combining mark without a letter would combine with whatever precedes it.
         after_letter = kind in "LN" or (kind == "M" and after_letter)
         safe.append(character if after_letter or character in "._=,+@-" else "-")
     return "".join(safe)

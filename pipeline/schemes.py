@@ -1,6 +1,6 @@
-"""Where records and files may lie: paths of this machine, or addresses, and the same for a part of a campaign.
+"""Locations of records and files: paths on this machine or addresses, also for a part of a campaign.
 
-An address is never taken for a path.
+An address is never treated as a path.
 """
 
 import re
@@ -11,23 +11,23 @@ from urllib.parse import parse_qsl, unquote
 from pipeline.errors import UsageError, printable
 
 _PART = re.compile(r".*\.([1-9]\d*-of-[1-9]\d*(?:-by-credits)?)")
-# Schemes of what can hold a state, and of all that can hold something.
+# Schemes of databases, which can hold a state, and of all supported stores.
 _DATABASES = frozenset({"postgres", "postgresql"})
 _STORES = _DATABASES | {"s3"}
 _KNOWN = "|".join(sorted(_STORES, reverse=True))
-# Also where a slash was forgotten: no file is meant by `s3:/bucket`.
+# Also matches with a missing slash: nobody means a file by `s3:/bucket`.
 _ADDRESS = re.compile(rf"(?P<scheme>[^/\\]*?)://|(?P<known>{_KNOWN}):", re.IGNORECASE)
 _DATABASE = re.compile(rf"({'|'.join(sorted(_DATABASES, reverse=True))})://")
-# As they may stand in a command line: what follows the scheme may be a password.
+# Database addresses in a command line; what follows the scheme may be a password.
 _IN_A_LINE = re.compile(rf"\b({'|'.join(sorted(_DATABASES, reverse=True))}):\S*", re.IGNORECASE)
 
-# By what they hold, the ends of the names of records.
+# By kind of record, the endings of file names.
 _ENDS = {
     "results": (".results.json", ".results.yaml", ".results.yml"),
     "decisions": (".decisions.yaml", ".decisions.yml"),
     "a state": (".db",),
 }
-# What may be a password ends at the last `@` before a blank; quotes and a colon behind the address are the message's.
+# A possible password ends at the last `@` before a space; quotes and a colon after the address belong to the message.
 _WITH_SECRETS = re.compile(
     rf"([a-z][a-z0-9+.-]*://|\b(?:{_KNOWN}):)\S*[@?…](?:[^\s'\"`,;)]*[^\s'\"`,;):])?", re.IGNORECASE
 )
@@ -35,7 +35,7 @@ _WITH_SECRETS = re.compile(
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_PREFIX = 500
 
-# Parameters of a url that must not be shown.
+# Url parameters that must not be shown.
 _SECRET_PARAMETERS = frozenset({"password", "sslpassword"})
 
 
@@ -50,22 +50,22 @@ def is_object_store(value: str) -> bool:
 
 
 def without_addresses(line: str) -> str:
-    """A command line in which nothing is left of addresses that may hold a password but that they are some."""
+    """A command line with addresses that may contain a password reduced to their scheme."""
     return without_secrets(_IN_A_LINE.sub(r"\1://…", line))
 
 
 def without_secrets(text: str) -> str:
-    """A message in which nothing is left of an address that names a user, has parameters or was cut."""
+    """A message with addresses that name a user, have parameters or were cut reduced to their scheme."""
     return _WITH_SECRETS.sub(r"\1…", text)
 
 
 def assert_path(name: str, value: str | None, *, is_only_path: bool = False) -> None:
-    """Make sure that `value`, given as the flag `name`, is a path. What stands behind a scheme may be a password.
+    """Check that `value`, given for the flag `name`, is a path, not an address.
 
-    Only a path will do for most flags, and an address of some kind for others.
+    `is_only_path`: the flag accepts no addresses at all, so the message suggests none.
 
     Raises:
-        UsageError: it is an address; names the extra that could use it, and never the rest of it.
+        UsageError: it is an address; the message shows only its scheme, as the rest may contain a password.
     """
     found = _ADDRESS.match(value or "")
     if found is None:
@@ -87,18 +87,18 @@ def assert_path(name: str, value: str | None, *, is_only_path: bool = False) -> 
 
 
 def kind_named(path: Path) -> str | None:
-    """The kind of record that the name of `path` is for: results, decisions, or a state; None for none of them."""
+    """The kind of record that the name of `path` stands for: results, decisions or a state; else None."""
     name = path.name.lower()
     return next((kind for kind, ends in _ENDS.items() if name.endswith(ends)), None)
 
 
 def assert_named_as(path: Path, kind: str = "") -> None:
-    """Refuse the name of another kind of record than `kind` for a new file.
+    """Refuse a name for a new file that stands for another kind of record than `kind`.
 
-    What reads that kind, also another command or a person, would take it for one.
+    Commands and people would take the file for a record of that kind.
 
     Raises:
-        UsageError: the name is that of results, decisions or a state.
+        UsageError: it is a name for results, decisions or a state.
     """
     other = kind_named(path)
     if other not in {None, kind}:
@@ -107,12 +107,12 @@ def assert_named_as(path: Path, kind: str = "") -> None:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """The address of a PostgreSQL database, as libpq takes it. Only `text` has its password, and shows it nowhere."""
+    """The address of a PostgreSQL database, as libpq accepts it. Only `text` has the password; no repr shows it."""
 
     text: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        # As libpq reads it: name and password end at the first `@`, unless a `/` comes before it.
+        # As in libpq, name and password end at the first `@`, unless a `/` precedes it.
         if "@" in self._parts[1] or not self.text.isprintable():
             raise UsageError(
                 "--state postgresql://…: in a name or password, write @, / and invisible characters percent-encoded: "
@@ -126,7 +126,7 @@ class DatabaseUrl:
         return printable(f"postgresql://{hosts}/{given.get('dbname') or unquote(path)}", 200)
 
     def without_secrets(self, text: str) -> str:
-        """`text`, a driver's message say, with nothing of the password in it."""
+        """`text`, such as a driver's message, without the password."""
         password = self._parts[0].partition(":")[2]
         secrets = [password, *(value for name, value in self._parameters() if name in _SECRET_PARAMETERS)]
         for secret in sorted({*secrets, *map(unquote, secrets)} - {""}, key=len, reverse=True):
@@ -135,7 +135,7 @@ class DatabaseUrl:
 
     @property
     def _parts(self) -> tuple[str, str]:
-        """Name and password, and what comes after them."""
+        """Name and password, and the rest of the address."""
         after = self.text.partition("://")[2]
         user, at, rest = after.partition("@")
         return (user, rest) if at and "/" not in user else ("", after)
@@ -146,17 +146,17 @@ class DatabaseUrl:
 
 @dataclass(frozen=True, slots=True)
 class ObjectUrl:
-    """A place in an object store: a bucket, and the key of an object there, or what several begin with."""
+    """A location in an object store: a bucket, and an object's key or a prefix of keys."""
 
     bucket: str
     key: str
 
     @classmethod
     def parse(cls, given: str) -> "ObjectUrl":
-        """The place that `s3://bucket/prefix` names.
+        """Parse `s3://bucket/prefix`.
 
         Raises:
-            UsageError: it names none. Of what is given nothing is shown, as it may be a key.
+            UsageError: it is invalid. The message does not show it, as it may contain a key.
         """
         bucket, _, prefix = given.removeprefix("s3://").partition("/")
         prefix = prefix.rstrip("/")
@@ -182,35 +182,35 @@ class ObjectUrl:
 
 
 def part_name(campaign: str, part: str | None) -> str:
-    """The name in a database for the state of a part of a campaign; no campaign has a `/` in its name."""
+    """The name of the state of a campaign's part in a database; no campaign has a `/` in its name."""
     return campaign if part is None else f"{campaign}/{part}"
 
 
-# Where a state lies: a file of this machine, or a database that a team shares.
+# The location of a state: a file on this machine, or a database that a team shares.
 StateLocation = Path | DatabaseUrl
 
-# Where files lie: a folder of this machine, or an object store; and one of them.
+# The location of output: a folder on this machine or an object store, or one file in either.
 OutputLocation = Path | ObjectUrl
 
 
 def part_path(path: Path, part: str | None) -> Path:
-    """The path of a part of the file at `path`: `spring.2-of-8.db` for `spring.db`. None is the whole."""
+    """The path of a part's file: `spring.2-of-8.db` for `spring.db`. None means the whole."""
     return path if part is None else path.with_name(f"{path.stem}.{part}{path.suffix}")
 
 
 def part_location(whole: StateLocation, part: str | None) -> StateLocation:
-    """The location of a part's state: a file of its own, or the same database."""
+    """The location of a part's state: its own file, or the same database."""
     return part_path(whole, part) if isinstance(whole, Path) else whole
 
 
 def part_named(path: Path) -> str | None:
-    """The part in the name of a file, as in `2-of-8`; None where there is none."""
+    """The part in the name of a file, such as `2-of-8`; None if there is none."""
     found = _PART.fullmatch(path.stem)
     return None if found is None else found[1]
 
 
 def parts_beside(path: Path) -> list[str | None]:
-    """The parts of `path` that exist: None for the whole, `2-of-8` for one of eight."""
+    """The parts of `path` that exist: None for the whole, `2-of-8` for one of eight parts."""
     if not path.parent.is_dir():
         return []
     here = {each.name for each in path.parent.iterdir()}

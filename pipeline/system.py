@@ -1,4 +1,4 @@
-"""Differences of operating systems: what Linux and macOS have and Windows has not."""
+"""Differences between operating systems: what Linux and macOS have, and Windows lacks."""
 
 import errno
 import importlib
@@ -20,7 +20,7 @@ def _module(name: str) -> ModuleType | None:
 
 _fcntl: Any = _module("fcntl")
 
-# Flags of `os.open`, zero where the system has none. Every call gets the first.
+# Flags of `os.open`, zero if the system lacks them. Every call gets the first.
 PRIVATE: int = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0) | getattr(os, "O_BINARY", 0)
 NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 NON_BLOCKING: int = getattr(os, "O_NONBLOCK", 0)
@@ -31,34 +31,34 @@ _POSITIONED = hasattr(os, "pread") and hasattr(os, "pwrite")
 
 MOVES_OPEN_FILES = HAS_LOCKS
 
-# Goes on while the machine sleeps, unlike the one that `time.monotonic` reads on Linux.
+# Advances while the machine sleeps, unlike the clock of `time.monotonic` on Linux.
 _CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
-# None on Windows: a terminal that is closed ends the process there.
+# None on Windows, where closing the terminal ends the process.
 HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 
 
 def clock() -> float:
-    """Seconds that never jump, and that go on while the machine sleeps."""
+    """Monotonic seconds, which also advance while the machine sleeps."""
     return time.monotonic() if _CLOCK is None else float(getattr(time, "clock_gettime")(_CLOCK))  # noqa: B009
 
 
 def open_folder(folder: os.PathLike[str] | str) -> int | None:
-    """A descriptor of `folder`, to lock or to sync it; None on Windows, which opens none.
+    """A descriptor of `folder`, to lock or sync it; None on Windows, which cannot open folders.
 
     Raises:
-        OSError: it is missing, or no folder.
+        OSError: it is missing, or not a folder.
     """
     return os.open(folder, os.O_RDONLY | _DIRECTORY | PRIVATE) if _DIRECTORY else None
 
 
 def lock(descriptor: int, *, wait: bool, shared: bool = False) -> None:
-    """Take the one lock of an open file; the kernel gives it up when the file is closed, or the process ends.
+    """Take the lock on an open file; the kernel releases it when the file is closed or the process ends.
 
-    One that is `shared` keeps out only who wants it alone. Taken again otherwise, it is let go of first.
+    A `shared` lock excludes only exclusive ones. To change a held lock to the other kind releases it first.
 
     Raises:
-        OSError: another process holds it (EWOULDBLOCK), or there are no locks here.
+        OSError: another process holds it (EWOULDBLOCK), or there are no locks on this system or file system.
     """
     if _fcntl is None:
         raise OSError(errno.ENOLCK, "use Linux, macOS or WSL for commands that write a state")
@@ -67,7 +67,7 @@ def lock(descriptor: int, *, wait: bool, shared: bool = False) -> None:
 
 
 def read_at(descriptor: int, size: int, offset: int) -> bytes:
-    """At most `size` bytes of an open file from `offset` on; on Windows only this thread may use it meanwhile."""
+    """At most `size` bytes of an open file from `offset`; on Windows, no other thread may use the file meanwhile."""
     if _POSITIONED:
         return bytes(getattr(os, "pread")(descriptor, size, offset))  # noqa: B009 - unknown to Windows
     os.lseek(descriptor, offset, os.SEEK_SET)
@@ -75,7 +75,7 @@ def read_at(descriptor: int, size: int, offset: int) -> bytes:
 
 
 def write_at(descriptor: int, content: bytes, offset: int) -> int:
-    """Write some of `content` at `offset` of an open file, as `read_at`; how many bytes."""
+    """Write some of `content` at `offset` of an open file, and return how many bytes; on Windows as `read_at`."""
     if _POSITIONED:
         return int(getattr(os, "pwrite")(descriptor, content, offset))  # noqa: B009
     os.lseek(descriptor, offset, os.SEEK_SET)
@@ -83,13 +83,13 @@ def write_at(descriptor: int, content: bytes, offset: int) -> int:
 
 
 def belongs_to_another(status: os.stat_result) -> bool:
-    """Whether a file is of another user than the one who runs this; on Windows that is not known."""
+    """Whether a file belongs to another user than that of this process; False on Windows, where this is unknown."""
     user = getattr(os, "geteuid", None)
     return user is not None and status.st_uid != user()
 
 
 def leave_no_core() -> None:
-    """Have a crash write no file of the memory: the key is in it."""
+    """Disable core dumps: the memory contains the key."""
     resource: Any = _module("resource")
     if resource is not None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
@@ -97,9 +97,9 @@ def leave_no_core() -> None:
 
 @contextmanager
 def held_interrupts() -> Iterator[None]:
-    """Threads and processes that are started within this hear neither Ctrl-C nor the end of the terminal.
+    """Block Ctrl-C and SIGHUP for threads and processes that are started in the block.
 
-    This thread hears of them when it is over.
+    This thread receives such signals when the block has ended.
     """
     if HANG_UP is None:
         yield
@@ -113,22 +113,22 @@ def held_interrupts() -> Iterator[None]:
 
 
 def kill_self() -> None:
-    """End this process as a lost machine does: nothing is run or saved on the way."""
+    """Kill this process as if the machine were lost: no cleanup runs, and nothing is saved."""
     os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def kill_group(leader: int) -> None:
-    """End a process and what it started, at once; on Windows the process alone.
+    """Kill a process and what it started; on Windows, only the process.
 
     Raises:
-        ProcessLookupError: there is none.
+        ProcessLookupError: there is no such process.
     """
     kill = getattr(os, "killpg", os.kill)
     kill(leader, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def is_running(process: int) -> bool:
-    """Whether there is a process of that number; False on Windows, where to ask would be to interrupt it."""
+    """Whether there is a process with that id; False on Windows, where the check would interrupt it."""
     if HANG_UP is None or process <= 0:
         return False
     try:
