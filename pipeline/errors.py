@@ -138,7 +138,7 @@ class BuyingStopped(PipelineError):
 
 
 class AccountError(PipelineError):
-    """The vendor refused the key, or there is none."""
+    """The vendor refused the key, or there is no key."""
 
     exit_code = ExitCode.ACCOUNT
 

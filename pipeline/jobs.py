@@ -27,7 +27,7 @@ class MediaType(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Who may see a workflow at the vendor."""
+    """Who can see a workflow at the vendor."""
 
     PRIVATE = "private"
     UNLISTED = "unlisted"

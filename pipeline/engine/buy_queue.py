@@ -30,7 +30,7 @@ BREAKER = 3
 
 @dataclass(slots=True)
 class Attempts:
-    """How often sending a job's create has failed in this run, by kind of failure."""
+    """How often a job's create could not be prepared or sent, or was deferred, in this run."""
 
     partial: int = 0
     unsent: int = 0
@@ -63,7 +63,7 @@ class BuyQueue:
         self._held_back: dict[str, list[Entry]] = {}
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Queue what a plan buys."""
+        """Queue the entries of a plan that buy."""
         for entry in entries:
             if entry.after is None:
                 self._ready.append(entry)
@@ -82,7 +82,7 @@ class BuyQueue:
         return None
 
     def wakes_at(self) -> float | None:
-        """When `next` may return an entry; None: not before something is added."""
+        """When `next` may return an entry, in monotonic seconds; None: not before something is queued."""
         if not self.is_open or not (self._ready or self._later):
             return None
         soonest = 0.0 if self._ready else self._later[0][0]
@@ -118,7 +118,7 @@ class BuyQueue:
 
     @property
     def is_open(self) -> bool:
-        """Whether anything more may be intended in this run."""
+        """Whether more intents may be written in this run."""
         return not (self.stopped or self._closed)
 
     def close(self, code: ExitCode, note: str) -> None:
@@ -138,7 +138,7 @@ class BuyQueue:
         heapq.heappush(self._later, (now + backoff(attempt, self._rng, after), next(self._sequence), entry))
 
     def unprepared(self, entry: Entry, error: VendorError, now: float) -> None:
-        """Retry an entry whose preparation failed at the vendor; after several failures, leave it to the next run."""
+        """Retry an entry whose preparation failed for now; after several failures, leave it to the next run."""
         attempts = self._attempts_of(entry)
         attempts.unprepared += 1
         if attempts.unprepared >= PREPARATIONS or (error.after or 0.0) > _timeout(entry):

@@ -25,7 +25,7 @@ TIMEOUT = 600.0
 # Exit code of a command that joined other machines' records and needs to run again (sysexits: EX_TEMPFAIL).
 JOINED = 75
 MOST_JOINS = 3
-# Variables that neither a command that publishes nor the git hooks it triggers need.
+# Secrets that a command that publishes does not need, and neither do the git hooks that it triggers.
 SECRETS = frozenset({"VIMMERSE_API_KEY", "PIPELINE_WEBHOOK_SECRET", "PIPELINE_STATE", "PGPASSWORD"})
 
 
@@ -160,10 +160,10 @@ class NoPublication:
     """For callers that write no results."""
 
     def write(self) -> None:
-        """Nothing is written."""
+        """Do nothing."""
 
     def note(self) -> None:
-        """Nothing is remembered."""
+        """Do nothing."""
 
 
 @dataclass(kw_only=True, eq=False, slots=True)

@@ -1,4 +1,4 @@
-"""Names for temporary files that no other process writes to: an abandoned worker may still be running."""
+"""Claims names for temporary files, so that no other process writes to them: an abandoned worker may still run."""
 
 import os
 import secrets

@@ -33,7 +33,7 @@ class CallSource(Protocol):
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Coordinator:
-    """Runs until nothing is left to do, or a stop is asked for.
+    """Runs until nothing is left to do, or a stop is requested.
 
     `creator` and `followers` have calls to make. Creates go first: under a rate limit, the polls of thousands of
     workflows would leave none for them. Creates cannot starve the polls, as the number in flight is limited. At fixed

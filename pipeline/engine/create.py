@@ -59,10 +59,10 @@ class Create:
 class Creator:
     """Sends each prepared create, at most once, after its intent is on disk.
 
-    With a checkpoint, intents are collected into a wave, which is published as a whole before any of it is sent.
-    Machines that share only what is published do not buy twice: the one that publishes later has read the other's
-    wave, and yields. `is_held` returns whether this run still holds the state. `on_bought` and `on_rejected` get the
-    purchase once its new status is on disk.
+    With a checkpoint, intents are collected into a wave, which is published as a whole before any of it is sent. If
+    two machines share only what is published, the one that publishes later has read the other's wave, and yields.
+    `is_held` returns whether this run still holds the state. `on_bought` and `on_rejected` get the purchase once its
+    new status is on disk.
     """
 
     provider: Provider

@@ -106,7 +106,7 @@ class Downloader:
             raise error
 
     def _assert_here(self, fetched: FetchResult) -> None:
-        """Make sure that a worker put the files where this machine sees them.
+        """Check that a worker put the files where this machine sees them.
 
         Raises:
             NotShared: it did not.

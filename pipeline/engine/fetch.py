@@ -122,12 +122,12 @@ def _fill(
 
 @dataclass
 class _Allowance:
-    """How many bytes may still be fetched: a vendor that lists ever more must not fill the disk."""
+    """The bytes that may still be fetched: a vendor that lists ever more files must not fill the disk."""
 
     left: int = field(default_factory=lambda: record_limits.LARGEST_PURCHASE)
 
     def spend(self, size: int) -> None:
-        """Count bytes that arrived.
+        """Count the bytes of a file that arrived.
 
         Raises:
             DownloadFailed: as `assert_room`.

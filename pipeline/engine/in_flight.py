@@ -76,7 +76,7 @@ class TrackedPurchase:
             self.percent, self.percent_at = percent, now
 
     def projected(self) -> Expectation | None:
-        """The estimate of its end from the progress since it was first seen."""
+        """The estimate of when it ends, from the progress since it was first seen."""
         first = self.first_percent or 0.0
         if first >= 100.0:
             return None
@@ -106,7 +106,7 @@ class InFlight:
     _due: list[tuple[float, int, PurchaseId]] = field(default_factory=list, init=False)
     _sequence: "itertools.count[int]" = field(default_factory=itertools.count, init=False)
 
-    # Number
+    # Number in flight
 
     @property
     def is_full(self) -> bool:

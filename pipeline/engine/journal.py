@@ -89,7 +89,7 @@ class Journal:
         self._intents.append(_PendingIntent(intent, on_durable))
 
     def withdraw_intents(self) -> None:
-        """Forget the intents that are not on disk yet; they are never published."""
+        """Drop the intents that are not on disk yet; they are never published."""
         self._intents.clear()
 
     def record(
@@ -128,7 +128,7 @@ class Journal:
         return budget is not None and self._store.spent().ever + more > budget
 
     def learn(self, template_id: str, seconds: float) -> None:
-        """Note how long one workflow of a template took."""
+        """Queue the duration of one workflow of a template."""
         self._durations.append((template_id, seconds))
 
     def flush(self) -> None:
@@ -160,7 +160,7 @@ class Journal:
     def _commit(self, turn: Turn) -> set[PurchaseId]:
         """Commit a turn, and return the ids of the intents that were committed."""
         try:
-            # A file's name must be as durable as the row that calls it done.
+            # A file's name must be durable before the row that records it as done.
             self._outputs.sync()
             _reach("before", turn)
             written = self._store.commit_turn(turn, self._caps)

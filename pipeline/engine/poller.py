@@ -86,7 +86,7 @@ class Poller:
         else:
             raise result
         if tracked.purchase.status is Status.FAILED and not isinstance(event, Finished):
-            # A recorded failure was polled again, and it is still a failure.
+            # A recorded failure was polled once more, and is still a failure.
             self.in_flight.remove(tracked)
             self.served_jobs.note(tracked.purchase)
         elif event is not None:

@@ -12,7 +12,7 @@ from pipeline.purchases import Purchase, PurchaseId
 
 
 class Action(StrEnum):
-    """The action of a run for one job."""
+    """What a run does for one job."""
 
     ATTENTION = "attention"
     PINNED = "pinned"

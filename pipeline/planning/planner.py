@@ -259,7 +259,7 @@ class Planner:
 
 
 def last_sent(purchase: Purchase) -> Wording:
-    """The wording of a purchase that was last sent to the vendor."""
+    """The wording that was last sent to the vendor for a purchase."""
     sent = purchase.request
     return Wording(
         title=str(sent.get("title", "")),

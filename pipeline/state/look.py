@@ -20,7 +20,7 @@ def exists(state: StateLocation, campaign: str) -> bool:
     """Whether there is a state of `campaign`.
 
     Raises:
-        InvalidInput, Unfinished: the database does not let us look.
+        InvalidInput, Unfinished: the database cannot be read.
     """
     if isinstance(state, DatabaseUrl):
         return _team_state(state, campaign).exists()
@@ -31,7 +31,7 @@ def parts(whole: StateLocation, campaign: str) -> list[str | None]:
     """The parts of `campaign` that have a state; None stands for the whole campaign.
 
     Raises:
-        InvalidInput, Unfinished: the database does not let us look.
+        InvalidInput, Unfinished: the database cannot be read.
     """
     return _team_state(whole, campaign).parts() if isinstance(whole, DatabaseUrl) else parts_beside(whole)
 
@@ -40,7 +40,7 @@ def holder(state: StateLocation, campaign: str) -> Holder | None:
     """The run that holds the state of `campaign`, as far as can be seen; None if there is none.
 
     Raises:
-        InvalidInput, Unfinished: the database does not let us look.
+        InvalidInput, Unfinished: the database cannot be read.
     """
     if isinstance(state, Path):
         return lock.holder(state)
@@ -52,7 +52,7 @@ def held_by(state: StateLocation, campaign: str) -> str | None:
     """Describe the holder of the state of `campaign`; None if none is found.
 
     Raises:
-        InvalidInput, Unfinished: the database does not let us look.
+        InvalidInput, Unfinished: the database cannot be read.
     """
     if isinstance(state, Path):
         return lock.is_held(state)
@@ -64,7 +64,7 @@ def stamp(state: StateLocation, campaign: str) -> object:
     """A token that changes whenever the state of `campaign` is written to.
 
     Raises:
-        InvalidInput, Unfinished: the database does not let us look.
+        InvalidInput, Unfinished: the database cannot be read.
     """
     if isinstance(state, Path):
         return files.stamp(state), files.stamp(beside(state, "-wal"))

@@ -1,4 +1,4 @@
-"""The life of a purchase, as a table. Nothing else changes a status.
+"""The status transitions of a purchase, as a table. Nothing else changes a status.
 
 submitting ─accepted─▶ submitted ─finished─▶ succeeded ─fetched─▶ done
 │ nothing bought ─▶ void         │ gave up at the vendor ─▶ failed (vendor)

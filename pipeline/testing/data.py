@@ -1,4 +1,4 @@
-"""Checks of a provider as an object: plain data, picklable, and never showing its key."""
+"""Checks of a provider as an object: it is picklable, exchanges plain data, and never shows its key."""
 
 import pickle
 from collections.abc import Callable, Iterator

@@ -101,7 +101,7 @@ def mirror_of(purchases: Iterable[Row], served: Iterable[Row], results: Sequence
 
 
 def sighted(purchases: Iterable[Row]) -> tuple[dict[PurchaseId, Purchase], dict[PurchaseId, str]]:
-    """The purchases of some rows, and the run of each.
+    """The purchases in `purchases` (rows), and the run of each.
 
     Raises:
         ValueError: a row cannot be one of ours; the message names it.
