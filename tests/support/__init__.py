@@ -1,1 +1,1 @@
-"""What the tests of the commands share: campaigns on disk, calls of the command line, real processes."""
+"""Shared by the tests of the commands: campaigns on disk, calls of the command line, real processes."""

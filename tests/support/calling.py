@@ -1,4 +1,4 @@
-"""Calls of the command line, in this process: the same code as the command, without starting Python anew."""
+"""Calls of the command line in this process: the same code as the command, without starting Python."""
 
 import json
 import os
@@ -12,32 +12,32 @@ import pytest
 from pipeline.cli.main import called
 
 KEY = "canary-9f3b71c2d8"
-# Seconds after which whatever is waited for is waited for in vain.
+# Seconds after which a wait has failed.
 PATIENCE = 30.0
 
-# What would change how a command behaves, if the machine that runs the tests has it.
+# Variables that would change the behaviour of a command if the machine that runs the tests has them.
 _FOREIGN = ("PIPELINE_", "VIMMERSE_", "GITHUB_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_COLOR", "AWS_")
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a variable of the environment is none of the tests' business."""
+    """Whether an environment variable must be hidden from the tests."""
     return name.upper().startswith(_FOREIGN)
 
 
 def vendor_environment(url: str) -> dict[str, str]:
-    """The environment in which a campaign talks to the vendor at `url`, asking often."""
+    """The environment for a campaign that talks to the vendor at `url` and polls often."""
     return {"VIMMERSE_BASE_URL": url, "VIMMERSE_API_KEY": KEY, "PIPELINE_POLL_INTERVAL": "0.1"}
 
 
 def environment(url: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a process that talks to the vendor at `url` finds around it."""
+    """The whole environment of a process that talks to the vendor at `url`."""
     own = {name: value for name, value in os.environ.items() if not is_foreign(name)}
     return {**own, **vendor_environment(url), **(more or {})}
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended, and what it said."""
+    """The exit code of a command, and its output."""
 
     code: int
     out: str
@@ -49,7 +49,7 @@ class Ended:
 
     @property
     def document(self) -> Any:
-        """What it printed for scripts."""
+        """The JSON that it printed."""
         return json.loads(self.out)
 
 
@@ -61,12 +61,12 @@ class Pipeline:
         self._capsys = capsys
         for name, value in vendor_environment(url).items():
             monkeypatch.setenv(name, value)
-        # How long is waited between two attempts proves nothing here; that it is tried again does.
+        # The tests check that calls are retried, not how long the pauses are.
         monkeypatch.setattr("pipeline.engine.calls.FIRST_BACKOFF", 0.01)
         monkeypatch.setattr("pipeline.engine.calls.LONGEST_BACKOFF", 0.05)
 
     def set(self, name: str, value: str | None) -> None:
-        """Set a variable of the environment from now on; None: take it away."""
+        """Set an environment variable from now on; None removes it."""
         if value is None:
             self._monkeypatch.delenv(name, raising=False)
         else:

@@ -91,7 +91,7 @@ class Project:
         return {job["key"]: job for job in self.results()["jobs"]}
 
     def statuses(self) -> dict[str, str]:
-        """By key, how each job stands in the results manifest."""
+        """The status of each job in the results manifest, by key."""
         return {key: job["status"] for key, job in self.jobs().items()}
 
     def output(self) -> dict[str, bytes]:
@@ -100,7 +100,7 @@ class Project:
         return _contents(folder)
 
     def tree(self) -> dict[str, tuple[int, bytes]]:
-        """Everything in the folder: what changes it, or only touches it, makes a difference."""
+        """Everything in the folder: any change of a file, or a new modification time, makes a difference."""
         return {
             str(path.relative_to(self.folder)): (
                 path.stat().st_mtime_ns,

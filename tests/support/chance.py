@@ -1,4 +1,4 @@
-"""Histories by chance, each from a number of its own: kills and signals at random moments, vendors that fail."""
+"""Random histories, each from its own seed: kills and signals at random moments, vendors that fail."""
 
 import os
 import random
@@ -15,15 +15,15 @@ from pipeline.json_values import Json
 from support.nursery import Nursery
 from support.trials import Trial
 
-# How often one campaign is struck before it is left in peace.
+# How often a campaign is interrupted before it may run to its end.
 STRIKES = 5
-# How a run ends that was struck; SIGTERM by itself before the command has learnt to take it.
+# The exit codes of an interrupted run; -15 if SIGTERM came before the command installed its handler.
 STRUCK = {"kill": {-9}, "term": {143, -15}, "store": {-9}}
-# Seconds that a workflow takes, and within which a run is struck: so one that has much to do is struck for sure.
+# Seconds that a workflow takes, and within which a run is interrupted, so that a run with much to do always is.
 _DURATION = 0.3
 _LONGEST = {"kill": 0.5, "term": 0.5, "store": 1.5}
 
-# What a vendor may do to a create without it being bought twice, and to all other calls, for ever or for a while.
+# Faults of a create that must not make it be bought twice; and of all other calls, lasting or temporary.
 _CREATE_FAULTS: list[Json] = [
     *("reset-before-reading", "close-before-reading", "reset-after-reading", "close-after-reading"),
     *("reset-after-processing", "close-after-processing", "html", "garbage", "empty", "no-id", "odd-id"),
@@ -55,12 +55,12 @@ _DOWNLOAD_FAULTS: list[Json] = [
 
 
 def seed_of_tests() -> int:
-    """Where chance begins: `PIPELINE_TEST_SEED`, else another each time."""
+    """The seed: `PIPELINE_TEST_SEED`, or else a new one each time."""
     return int(os.environ.get("PIPELINE_TEST_SEED") or random.randrange(1 << 32))
 
 
 def strike(trial: Trial, kind: str, rng: random.Random) -> list[int]:
-    """Run a campaign and end it at a random moment, again and again; the codes of the runs that were struck."""
+    """Run a campaign and interrupt it at a random moment, repeatedly; returns the codes of the interrupted runs."""
     codes: list[int] = []
     for _ in range(STRIKES):
         child = trial.start()
@@ -68,7 +68,7 @@ def strike(trial: Trial, kind: str, rng: random.Random) -> list[int]:
         child.signal(signal.SIGTERM if kind == "term" else signal.SIGKILL)
         code = trial.ended(child).code
         if code not in STRUCK[kind]:
-            # It was through before it was struck, so nothing is left to be disturbed.
+            # It finished before the interruption, so there is nothing left to interrupt.
             assert code in {0, 7}, trial.transcript
             break
         codes.append(code)
@@ -76,7 +76,7 @@ def strike(trial: Trial, kind: str, rng: random.Random) -> list[int]:
 
 
 def faults(rng: random.Random) -> list[Json]:
-    """One to four rules, of any kind, that end at some time."""
+    """One to four rules of any kind, each with an end."""
     families = (("create", _CREATE_FAULTS), ("get", _GET_FAULTS), ("download", _DOWNLOAD_FAULTS))
     rules: list[Json] = []
     for _ in range(rng.randint(1, 4)):
@@ -96,9 +96,9 @@ def faults(rng: random.Random) -> list[Json]:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """One history: `kind` is `kill`, `term`, `store` or `faults`; the same seed and number give the same plan.
+    """One history. `kind` is `kill`, `term`, `store` or `faults`; the same seed and number give the same plan.
 
-    `store` are kills too, of runs whose files go to an object store.
+    `store` also kills, but runs whose files go to an object store.
     """
 
     kind: str
@@ -106,12 +106,12 @@ class Chance:
     number: int
 
     def play(self, folder: Path, vendor: Emulator, nursery: Nursery) -> list[int]:
-        """Play it to its end and check what must hold then.
+        """Play it to its end and check the promises.
 
-        Returns how the runs ended that were disturbed.
+        Returns the exit codes of the interrupted runs.
 
         Raises:
-            AssertionError: it does not hold; with the seed, and all that the runs said.
+            AssertionError: a promise is broken; with the seed and the output of all runs.
         """
         rng = random.Random(f"{self.seed}/{self.kind}/{self.number}")
         trial = Trial.of(folder / f"{self.kind}-{self.number}", vendor, nursery, 2)
@@ -128,7 +128,7 @@ class Chance:
         if self.kind != "store":
             yield
             return
-        # Imported here, as it takes seconds.
+        # Imported here, as the import takes seconds.
         from support.s3 import S3Server
 
         trial.store = S3Server()
@@ -148,5 +148,5 @@ class Chance:
 
 
 def vendor_in(folder: Path) -> Emulator:
-    """A vendor of tiny media that takes its time, for `with`."""
+    """A vendor of tiny media whose workflows take time; use it in a `with`."""
     return Emulator(EmulatorSettings.tiny(folder, _DURATION))

@@ -1,4 +1,4 @@
-"""What holds of everything that is bought, whatever happened on the way."""
+"""Checks of everything that is bought, whatever happened on the way."""
 
 import json
 from io import BytesIO
@@ -17,7 +17,7 @@ _SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 
 def assert_playable(name: str, content: bytes) -> None:
-    """The whole of a video can be decoded, or the whole of an image."""
+    """A video or an image can be decoded completely."""
     if name.endswith(".mp4"):
         with av.open(BytesIO(content), "r") as video:
             assert len(list(video.decode(video=0))) > 1, name
@@ -27,13 +27,13 @@ def assert_playable(name: str, content: bytes) -> None:
 
 
 def assert_valid(document: Any, schema: str) -> None:
-    """It is what its JSON Schema says."""
+    """The document is valid by its JSON Schema."""
     written = json.loads((_SCHEMAS / f"{schema}.schema.json").read_bytes())
     jsonschema.Draft202012Validator(written).validate(document)
 
 
 def assert_whole(project: Project) -> None:
-    """Every file is playable and is what the results say; nothing half fetched lies about."""
+    """Every file is playable and matches the results; no partial download is left."""
     results = project.results()
     assert_valid(results, "results")
     files = project.output()
@@ -48,18 +48,18 @@ def assert_whole(project: Project) -> None:
 
 
 def assert_nothing_bought_twice(vendor: Emulator) -> None:
-    """No create reached the vendor twice: each has a title of its own, which names its purchase."""
+    """No create reached the vendor twice: each has its own title, which names its purchase."""
     titles = [entry.title for entry in vendor.ledger.entries]
     assert len(titles) == len(set(titles)), titles
 
 
 def bought_for(project: Project, vendor: Emulator) -> list[LedgerEntry]:
-    """What the vendor sold to this campaign, whose name begins the titles."""
+    """The ledger entries of this campaign, whose name begins the titles."""
     return [entry for entry in vendor.ledger.bought if entry.title.startswith(f"{project.name}: ")]
 
 
 def assert_nothing_forgotten(project: Project, vendor: Emulator) -> None:
-    """Every workflow that was paid for is known, or its purchase is listed as needing attention."""
+    """Every paid workflow is known, or its purchase is listed as needing attention."""
     purchases = project.results()["purchases"]
     known = {purchase.get("workflow_id") for purchase in purchases}
     doubtful = {purchase["id"] for purchase in purchases if purchase["status"] == "attention"}

@@ -1,8 +1,8 @@
-"""A Dask cluster of real processes on loopback, which the tests start themselves and kill workers of.
+"""A Dask cluster of real processes on loopback, which the tests start, and whose workers they kill.
 
     python -m support.cluster WORKERS THREADS
 
-starts one, prints its address, and ends with its input. What it logs, with everything that it can, goes to stderr.
+starts one, prints its address, and ends when its stdin ends. It logs at the most verbose level, to stderr.
 """
 
 import os
@@ -22,13 +22,13 @@ WORKERS = 3
 _SETTINGS = {
     "DASK_LOGGING__DISTRIBUTED": "debug",
     "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
-    # However slow the machine is, a worker that was killed is replaced.
+    # A killed worker is replaced however slow the machine is.
     "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "1 week",
 }
 
 
 class Cluster:
-    """A scheduler with workers; one that dies is replaced. `log` is what all of them said."""
+    """A scheduler with workers; a worker that dies is replaced. `log` is the output of all of them."""
 
     def __init__(self, folder: Path, environment: dict[str, str], workers: int = WORKERS) -> None:
         self.log = folder / "cluster.log"
@@ -46,7 +46,7 @@ class Cluster:
         self.address = f"dask://{self.process.stdout.readline().strip()}"
 
     def owner(self, port: int) -> int | None:
-        """The worker that has a connection from that port of this machine, if one has."""
+        """The process id of the worker with a connection from that local port, if there is one."""
         for each in self.workers():
             with suppress(psutil.Error):
                 if any(at.laddr.port == port for at in each.net_connections("tcp4")):
@@ -54,17 +54,17 @@ class Cluster:
         return None
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that are workers now."""
+        """The current worker processes."""
         found = psutil.Process(self.process.pid).children(recursive=True)
         return [each for each in found if _is_worker(each)]
 
     def kill(self, worker: int) -> None:
-        """End a worker as a lost machine ends."""
+        """Kill a worker, as if its machine were lost."""
         with suppress(ProcessLookupError):
             os.kill(worker, signal.SIGKILL)
 
     def close(self) -> None:
-        """End all of it."""
+        """End the whole cluster."""
         assert self.process.stdin is not None
         left = self.workers()
         self.process.kill()
@@ -73,7 +73,7 @@ class Cluster:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it still runs."""
+    """Whether the process is still running."""
     with suppress(psutil.Error):
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     return False
@@ -87,14 +87,14 @@ def _is_worker(process: psutil.Process) -> bool:
 
 @pytest.fixture(scope="session")
 def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One cluster for all tests of a process; it knows neither a key nor a vendor's address."""
+    """One cluster for all tests of a process; it has neither a key nor a vendor's address."""
     cluster = Cluster(tmp_path_factory.mktemp("cluster"), plain_environment())
     yield cluster
     cluster.close()
 
 
 def plain_environment() -> dict[str, str]:
-    """What a cluster that is there for anybody finds around it."""
+    """The environment of a cluster that is not set up for any campaign."""
     from support.calling import is_foreign
 
     path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])

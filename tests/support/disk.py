@@ -1,4 +1,4 @@
-"""What SQLite writes and syncs, recorded as it goes by, and what a power cut would leave of it.
+"""Records what SQLite writes and syncs, and simulates what a power cut would leave of it.
 
 The recorder is a layer around SQLite's own access to files (a VFS), made of Python functions: no compiler is needed.
 """
@@ -16,7 +16,7 @@ S = TypeVar("S", bound=ctypes.Structure)
 
 _KEPT_FILES = 0x100 | 0x80000  # SQLITE_OPEN_MAIN_DB and SQLITE_OPEN_WAL
 
-# The path as a pointer: SQLite keeps it, so it must get its own and not that of a copy.
+# The path as a pointer: SQLite keeps it, so it must get the original and not a pointer to a copy.
 _Opens = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p)
 _Deletes = CFUNCTYPE(c_int, c_void_p, c_char_p, c_int)
 _Writes = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int, c_longlong)
@@ -56,7 +56,7 @@ class _Methods(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happened to a file; or, `ack`: somebody was told that `name` is on disk."""
+    """One event of a file; for `ack`, the program was told that `name` is on disk."""
 
     what: str
     name: str
@@ -65,13 +65,13 @@ class Step:
 
 
 class Recorder:
-    """From when it is made, SQLite opens files through it. There can be one in a process."""
+    """Once it is made, SQLite opens files through it. There can be only one in a process."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self._names: dict[int, str] = {}
         self._methods: dict[int, tuple[_Methods, _Methods]] = {}
-        # SQLite is linked by Python's module for it, or built into Python itself.
+        # Python's `_sqlite3` module links SQLite, or SQLite is built into Python itself.
         library = ctypes.CDLL(getattr(_sqlite3, "__file__", None))
         assert hasattr(library, "sqlite3_vfs_find"), "this Python hides its SQLite: nothing can be recorded"
         library.sqlite3_vfs_find.restype = c_void_p
@@ -81,12 +81,12 @@ class Recorder:
         self._vfs.name = b"recorded"
         self._vfs.open = _Opens(self._open)
         self._vfs.delete = _Deletes(self._delete)
-        # The functions that stand in for those of the files; they must live as long as SQLite points at them.
+        # The functions that replace those of the files; they must live as long as SQLite has pointers to them.
         self._stand_ins = (_Writes(self._write), _Truncates(self._truncate), _Syncs(self._sync))
         assert library.sqlite3_vfs_register(ctypes.byref(self._vfs), 1) == 0
 
     def ack(self, what: str) -> None:
-        """The program was told that `what` is on disk."""
+        """Record that the program was told that `what` is on disk."""
         self.steps.append(Step("ack", what))
 
     def _open(self, vfs: int, path: int | None, file: int, flags: int, flags_out: int) -> int:
@@ -134,13 +134,13 @@ def _copy_of(address: int, kind: type[S]) -> S:
 
 @dataclass
 class _File:
-    """One file: what is on the platter, and what is only on its way there. None: it does not exist."""
+    """One file: its durable content, and the writes not yet synced. None: it does not exist."""
 
     durable: bytearray | None
     pending: list[Step] = field(default_factory=list)
 
     def left(self, kept: Sequence[Step]) -> bytes | None:
-        """What is there after the power comes back, where only `kept` had got through."""
+        """The content after a power cut, if of the pending steps only `kept` had reached the disk."""
         content = None if self.durable is None else bytearray(self.durable)
         for step in kept:
             content = _after(content, step)
@@ -160,13 +160,13 @@ def _after(content: bytearray | None, step: Step) -> bytearray | None:
 
 
 class Platter:
-    """Files as the disk has them while steps go by; `files` is what it begins with."""
+    """The files on disk as steps are replayed; `files` is the initial content."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self._files = {name: _File(bytearray(content)) for name, content in files.items()}
 
     def take(self, step: Step) -> None:
-        """The next step. A sync brings through all that is on its way to that file."""
+        """Apply the next step. A sync makes all pending writes of that file durable."""
         file = self._files.setdefault(step.name, _File(None))
         if step.what in {"write", "truncate", "delete"}:
             file.pending.append(step)
@@ -174,14 +174,14 @@ class Platter:
         if step.what == "open" and not any(each.what == "delete" for each in file.pending):
             file.durable = bytearray() if file.durable is None else file.durable
             return
-        # Also the name of a file that is made anew: it takes the place of the one that was deleted.
+        # That includes the name of a recreated file, which replaces the deleted one.
         for each in file.pending:
             file.durable = _after(file.durable, each)
         file.durable = bytearray() if file.durable is None else file.durable
         file.pending.clear()
 
     def cut(self, rng: random.Random) -> Iterator[dict[str, bytes]]:
-        """What a power cut may leave now: nothing of what is on its way, all of it, or a part in any order."""
+        """What a power cut may leave now: none of the pending writes, all of them, or some in any order."""
         yield self._left(lambda _: [])
         yield self._left(list)
         yield self._left(lambda pending: rng.sample(pending, rng.randint(0, len(pending))))

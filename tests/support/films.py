@@ -26,7 +26,7 @@ def film(
 
 
 def frame_of(image: Image.Image) -> av.VideoFrame:
-    """A picture as PyAV takes it."""
+    """A picture as a PyAV frame."""
     return av.VideoFrame.from_image(image)  # type: ignore[no-any-return,no-untyped-call]
 
 
@@ -36,7 +36,7 @@ def plain(size: Size, colour: str) -> Image.Image:
 
 
 def numbered(size: Size, count: int, ground: str = "#3a6ea5", ink: str = "#f4d06f") -> list[Image.Image]:
-    """Frames that tell which they are: a ball that moves from left to right, over as many bars as frames went by."""
+    """Frames that show their number: a ball that moves from left to right, over one bar for each earlier frame."""
     frames = []
     width, height = size
     for number in range(count):

@@ -1,4 +1,4 @@
-"""What a test of a command begins with: a vendor on loopback, a campaign, and the command line."""
+"""Fixtures for tests of commands: a vendor on loopback, a campaign, and the command line."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,14 +16,14 @@ from support.processes import Running, environment
 
 @pytest.fixture
 def vendor(tmp_path: Path) -> Iterator[Emulator]:
-    """The vendor: an emulator that makes tiny media at once, with a ledger and faults of this test's own."""
+    """The vendor: an emulator that makes tiny media immediately, with its own ledger and faults for each test."""
     with Emulator(EmulatorSettings.tiny(tmp_path / "vendor")) as running:
         yield running
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working folder, in an environment that says nothing."""
+    """An empty working folder, in an environment without our variables."""
     for name in [name for name in os.environ if is_foreign(name)]:
         monkeypatch.delenv(name)
     project = tmp_path / "project"
@@ -56,7 +56,7 @@ def offline(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 @pytest.fixture
 def start(folder: Path, vendor: Emulator) -> Iterator[Callable[..., Running]]:
-    """Starts a command as a process of its own, which ends with the test at the latest."""
+    """Starts a command as a separate process, which ends with the test at the latest."""
     running: list[Running] = []
 
     def begin(*arguments: str | Path, url: str | None = None, **more: str) -> Running:
@@ -70,5 +70,5 @@ def start(folder: Path, vendor: Emulator) -> Iterator[Callable[..., Running]]:
 
 @pytest.fixture(scope="session")
 def nursery() -> Nursery:
-    """What forks commands."""
+    """The nursery, which forks commands."""
     return the_nursery()

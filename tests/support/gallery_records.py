@@ -1,4 +1,4 @@
-"""Records of a campaign of one job, as the gallery takes them."""
+"""Records of a campaign of one job, as the gallery reads them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a stranger might say, and what must never reach a terminal or a log of GitHub's runner."""
+"""Hostile texts, and checks that none of them reaches a terminal or a log of GitHub's runner."""
 
 import re
 
@@ -6,7 +6,7 @@ HOSTILE = "\x1b]0;owned\x07\x9b31m\u202etxt.exe\u2028\r\n::error::gotcha\n##[gro
 
 
 def assert_harmless(output: str) -> None:
-    """No escape sequence, no turned text, and no command to GitHub's runner but our own bracket."""
+    """Assert: no escape sequence, no bidirectional control, no command to GitHub's runner except our own brackets."""
     assert not set(output) & set("\x1b\x07\x9b\u202e\u2028\r")
     tokens = [
         line.removeprefix("::stop-commands::")
@@ -15,14 +15,14 @@ def assert_harmless(output: str) -> None:
     ]
     brackets = {*(f"::stop-commands::{token}" for token in tokens), *(f"::{token}::" for token in tokens)}
     assert all(len(token) == 32 for token in tokens)
-    assert len(set(tokens)) == len(tokens)  # one that was seen before could be printed by a stranger
+    assert len(set(tokens)) == len(tokens)  # a stranger could print a token that was seen before
     for line in output.splitlines():
         assert line in brackets or not line.strip().startswith("::"), line
         assert "##[" not in line
 
 
 def outside_of_fences(text: str) -> str:
-    """What Markdown reads: all but what stands between fences, which must be closed."""
+    """The text that Markdown interprets: everything outside of code fences, which must be closed."""
     lines, fence = [], ""
     for line in text.splitlines():
         if fence:

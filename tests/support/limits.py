@@ -1,4 +1,4 @@
-"""Commands on a machine that lacks something: room in its files, or a superuser's right to write anywhere."""
+"""Commands under limits: on the size of files, on resources, or on a superuser's right to write anywhere."""
 
 import os
 import resource
@@ -9,7 +9,7 @@ from pathlib import Path
 from support.calling import Ended
 from support.processes import PATIENCE, PROGRAM, environment
 
-# Each gives something up and becomes the command. A superuser without these two is bound by permissions like anybody.
+# Gives something up, then becomes the command. Without these two capabilities, permissions bind a superuser too.
 _LIMITED = """
 import os, resource, sys
 kind, limit = getattr(resource, sys.argv[1]), int(sys.argv[2])
@@ -27,23 +27,23 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 def leave_room(process: int, room: int) -> None:
-    """From now on no file of `process` can be written beyond `room` bytes: what had room before still has it."""
+    """From now on `process` cannot write any file beyond `room` bytes; what is in a file already stays."""
     _, most = resource.prlimit(process, resource.RLIMIT_FSIZE)
     resource.prlimit(process, resource.RLIMIT_FSIZE, (room, most))
 
 
 def crowded(room: int, *arguments: str | Path, url: str, folder: Path) -> Ended:
-    """A command that cannot write any file beyond `room` bytes."""
+    """Run a command that cannot write any file beyond `room` bytes."""
     return limited("RLIMIT_FSIZE", room, *arguments, url=url, folder=folder)
 
 
 def limited(kind: str, limit: int, *arguments: str | Path, url: str, folder: Path) -> Ended:
-    """A command that has no more of one of the system's resources (`RLIMIT_NOFILE`, `RLIMIT_AS`) than `limit`."""
+    """Run a command with at most `limit` of one of the system's resources (`RLIMIT_NOFILE`, `RLIMIT_AS`)."""
     return _ended([_LIMITED, kind, str(limit)], arguments, url, folder)
 
 
 def bound(*arguments: str | Path, url: str, folder: Path) -> Ended:
-    """A command that permissions apply to, whoever runs the tests."""
+    """Run a command to which permissions apply, whoever runs the tests."""
     return _ended([_BOUND], arguments, url, folder)
 
 

@@ -1,4 +1,4 @@
-"""Coroutines, run to their end in a thread of their own."""
+"""Runs coroutines to their end, each in its own thread."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,6 +9,6 @@ T = TypeVar("T")
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What `coroutine` gives. This thread may have a loop already: a browser that was driven here leaves its own."""
+    """The result of `coroutine`. In its own thread, as this one may have a loop left by a browser test."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()

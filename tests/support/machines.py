@@ -1,4 +1,4 @@
-"""Machines that share a campaign through git, and can be lost with all that is on them."""
+"""Machines that share a campaign through git, and can be lost with everything on them."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from support.campaigns import Content, Project, campaign
 from support.processes import PROGRAM, until
 
-# What CI would give to --checkpoint: commit what changed, and push it.
+# What CI would pass to --checkpoint: commit the changes and push them.
 PUBLISH = (
     "git add -- *.results.json"
     " && (git diff --cached --quiet || git commit -qm results)"
@@ -26,7 +26,7 @@ _GIT = {
 
 
 def git(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """One git command in `folder`."""
+    """Run a git command in `folder`."""
     return subprocess.run(
         ["git", *arguments],
         cwd=folder,
@@ -46,7 +46,7 @@ class Remote:
 
     @classmethod
     def of(cls, folder: Path, files: dict[str, Content]) -> "Remote":
-        """One that holds a campaign of `files`, and git's attributes for its results."""
+        """A remote with a campaign of `files`, and git's attributes for its results."""
         folder.mkdir(parents=True)
         git(folder, "init", "-q", "--bare", "--initial-branch=main")
         first = folder.with_name(f"{folder.name}-first")
@@ -95,11 +95,11 @@ class Machine:
         git(self.project.folder, "pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
 
     def lose(self, process: int) -> None:
-        """The machine is gone: `process` with all that it started, and the disk.
+        """Lose the machine: `process` with everything that it started, and the disk.
 
-        What serves a push runs on the remote, so it is not lost: it ends by itself, and is waited for.
+        The processes that serve a push count as the remote's, so they are not killed: they are waited for.
         """
-        # Stopped before they are killed: what is alive could still start something that outlives it.
+        # Stop all of them before killing any: a live process could still start one that outlives it.
         stopped: list[int] = []
         served: set[int] = set()
         while True:
@@ -131,7 +131,7 @@ def _is_alive(process: int) -> bool:
 
 
 def _descendants(process: int) -> tuple[list[int], set[int]]:
-    """All that `process` has started, itself or by others; and apart from it what serves a push, as a remote does."""
+    """All descendants of `process`, and separately those that serve a push, as a remote does."""
     parents: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

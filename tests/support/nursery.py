@@ -1,7 +1,7 @@
-"""Commands as processes that are forked rather than started: a run then costs a tenth, so hundreds can be killed.
+"""Commands as forked processes: a run then costs a tenth of a fresh start, so hundreds can be killed.
 
-The nursery has all the code loaded and no thread; each child of it is the real command, from its arguments and
-environment to its exit. Real starts, with their own interpreter, are those of `support.processes.PROGRAM`.
+The nursery has all code loaded and no threads; each of its children is the real command, from its arguments and
+environment to its exit. For real starts, with their own interpreter, see `support.processes.PROGRAM`.
 """
 
 import atexit
@@ -24,7 +24,7 @@ from support.calling import PATIENCE, Ended, environment
 T = TypeVar("T")
 R = TypeVar("R")
 
-# What a command loads late is loaded here once, in the place of once in every child.
+# Modules that a command imports late are imported here once, instead of once in every child.
 _LOADED = """
 import gc, importlib, json, os, socket, sys
 import decimal, fractions, gzip, mmap
@@ -75,7 +75,7 @@ while True:
 
 
 class Forked:
-    """A command that was forked, with as much of `subprocess.Popen` as the tests use of it."""
+    """A forked command, with the part of `subprocess.Popen` that the tests use."""
 
     def __init__(
         self, nursery: "Nursery", number: int, stdout: IO[str] | None = None, stderr: IO[str] | None = None
@@ -85,7 +85,7 @@ class Forked:
         self.stdout = stdout
         self.stderr = stderr
         self.returncode: int | None = None
-        # A vendor's thread may strike it while the test waits for its end, which can be asked for once.
+        # A vendor's thread may signal it while the test waits for its end; its exit code can be read only once.
         self._asking = threading.RLock()
 
     def poll(self) -> int | None:
@@ -121,7 +121,7 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         with self._asking:
-            if self.poll() is None:  # until its end was told it is there to take it, dead or alive
+            if self.poll() is None:  # until its exit code was read, the process id is valid, dead or alive
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
@@ -129,7 +129,7 @@ class Forked:
 
 
 class Nursery:
-    """Starts commands. It ends with the process that made it."""
+    """Starts commands. It ends with the process that created it."""
 
     def __init__(self) -> None:
         self.around = dict(os.environ)
@@ -145,7 +145,7 @@ class Nursery:
         other.close()
 
     def close(self) -> None:
-        """No more commands; those that run go on."""
+        """Start no more commands; running ones continue."""
         self._answers.close()
         self._channel.close()
         self._process.wait(PATIENCE)
@@ -165,7 +165,7 @@ class Nursery:
         return Child(Forked(self, number), *kept)
 
     def code(self, number: int) -> int | None:
-        """How a command ended; None while it runs."""
+        """The exit code of a command; None while it runs."""
         return self._ask({"ended": number})
 
     def _begin(
@@ -203,7 +203,7 @@ class Nursery:
 
 
 class Child:
-    """A command that runs."""
+    """A running command."""
 
     def __init__(self, process: Forked, out: Path, err: Path) -> None:
         self._process = process
@@ -215,11 +215,11 @@ class Child:
         return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal, unless it is dead."""
+        """Send it a signal, unless it has ended."""
         self._process.send_signal(number)
 
     def ended(self) -> Ended:
-        """Wait for its end; one that hangs is killed, so that it is told what it said."""
+        """Wait for its end; a command that hangs is killed, so that its output can be reported."""
         try:
             code = self._process.wait(2 * PATIENCE)
         except subprocess.TimeoutExpired:
@@ -229,14 +229,14 @@ class Child:
 
 
 def each(trial: Callable[[T], R], of: Iterable[T], at_once: int) -> list[R]:
-    """What `trial` returns for each of them; the first that raises is raised when all have ended."""
+    """The results of `trial` for each of them; the first exception is raised when all have ended."""
     with ThreadPoolExecutor(at_once) as hands:
         return list(hands.map(trial, of))
 
 
 @cache
 def the_nursery() -> Nursery:
-    """The one of this process: it takes a second to load."""
+    """The single nursery of this process, as it takes a second to load."""
     opened = Nursery()
     atexit.register(opened.close)
     return opened

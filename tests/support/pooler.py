@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, where it is installed: each transaction may get another connection."""
+"""PgBouncer in transaction mode, if it is installed: each transaction may get another connection."""
 
 import contextlib
 import os
@@ -43,7 +43,7 @@ class Pooler:
         lines = ["[databases]", f"* = host={host} port={port} user=postgres", "[pgbouncer]"]
         config = self.folder / "pgbouncer.ini"
         config.write_text("\n".join([*lines, *(f"{name} = {value}" for name, value in settings.items())]))
-        # It refuses to be root; whoever is has it become the one who may use the server's socket.
+        # It refuses to run as root; then it runs as the user who may use the server's socket.
         as_user = ["-u", pwd.getpwuid(Path(host).stat().st_uid).pw_name] if os.geteuid() == 0 else []
         self._process = subprocess.Popen(
             [found() or "", "-q", *as_user, str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -56,7 +56,7 @@ class Pooler:
         return False
 
     def stop(self) -> None:
-        """End it at once, with every connection by way of it."""
+        """Kill it, with every connection through it."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
@@ -68,13 +68,13 @@ class Pooler:
 
 
 def found() -> str | None:
-    """The program, where it is installed; Debian has it where only root looks."""
+    """The program, if it is installed; on Debian it is only on root's PATH."""
     return shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin:{os.environ.get('PATH', '')}")
 
 
 @pytest.fixture
 def pooler(postgres: PostgresServer, tmp_path: Path) -> Iterator[Pooler]:
-    """A pooler before the tests' server."""
+    """A pooler in front of the tests' server."""
     if found() is None:
         pytest.skip("PgBouncer is not installed (Debian: apt-get install pgbouncer)")
     with socket.create_server(("127.0.0.1", 0)) as free:

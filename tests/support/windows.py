@@ -1,8 +1,8 @@
-"""Python as Windows has it, as far as another system can play it: without the modules and calls of POSIX.
+"""Python as on Windows, as far as another system can imitate it: without the modules and calls of POSIX.
 
     python -m support.windows status campaign.yaml --format json
 
-carries out a command line of `pipeline` so; without one, every module of the package is imported.
+runs a command line of `pipeline` in this way; without one, it imports every module of the package.
 """
 
 import errno
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# What the standard library and other packages load late, and may load as on this system.
+# Modules that the standard library and other packages import late, and may import as on this system.
 _OTHERS = (
     "asyncio",
     "click",
@@ -31,7 +31,7 @@ _OTHERS = (
 
 _MODULES = ("crypt", "fcntl", "grp", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty")
 
-# The attributes of `os` that its documentation gives the availability "Unix" or "not Windows".
+# The attributes of `os` with the documented availability "Unix" or "not Windows".
 _CALLS = frozenset(
     {
         "O_ASYNC",
@@ -124,7 +124,7 @@ _SIGNALS = {"SIGABRT", "SIGBREAK", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIG
 
 
 def _without_folders(call: Callable[..., Any]) -> Callable[..., Any]:
-    """`os.open`, which opens no folder on Windows, and knows nothing of `dir_fd`."""
+    """`os.open`, which on Windows opens no folders and does not know `dir_fd`."""
 
     def opened(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> Any:
         if dir_fd is not None:
@@ -137,7 +137,7 @@ def _without_folders(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _closed_only(call: Callable[..., Any]) -> Callable[..., Any]:
-    """`os.replace`, which moves no file that is open; seen where the system tells what is."""
+    """`os.replace`, which on Windows moves no open file; checked if the system reports open files."""
 
     def moved(source: Any, target: Any, **more: Any) -> Any:
         for path in (source, target):
@@ -149,7 +149,7 @@ def _closed_only(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def become_windows() -> None:
-    """Take away from this process what Windows has not."""
+    """Remove from this process what Windows lacks."""
     for name in _OTHERS:
         importlib.import_module(name)
     for name in _MODULES:
@@ -177,7 +177,7 @@ def _import_all() -> None:
 
 if __name__ == "__main__":
     if not sys.argv[1:]:
-        # On Windows it imports what is there; of this system it would miss what was taken away.
+        # On Windows it imports what exists there; here it would miss what is removed below.
         importlib.import_module("distributed")
     become_windows()
     if not sys.argv[1:]:
