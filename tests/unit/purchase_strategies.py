@@ -24,7 +24,7 @@ TIMES = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]
 
 ids = st.sampled_from(IDS)
 keys = st.sampled_from(KEYS)
-# What hurts in one form of record or another, and can be written in all.
+# Characters that are difficult in some form of record, and can be written in all.
 texts = st.text(
     alphabet=[
         *"a\"'#:-?=<>{}&*!|% \n\r\t\\",
@@ -38,7 +38,7 @@ texts = st.text(
     ],
     max_size=5,
 )
-# What no record can hold, but a server can send: a NUL, and a lone surrogate.
+# Also characters that no record can hold but a server can send: a NUL, and a lone surrogate.
 wild_texts = st.text(alphabet=["a", "é", '"', "\0", "\ud800", "\U0001f388"], max_size=3)
 names = texts.filter(bool)
 hashes = st.sampled_from([None, "a" * 64, "0" * 64])
@@ -63,7 +63,7 @@ steps = st.builds(Step, flow=names, outputs=st.lists(outputs, max_size=2).map(tu
 
 
 def _born(mark: str) -> Purchase:
-    """Key, time and fingerprint follow from the id, as they are written once."""
+    """Key, time and fingerprint are derived from the id, as they never change."""
     number = IDS.index(mark)
     return Purchase(
         id=PurchaseId(mark),
@@ -84,13 +84,13 @@ requests: st.SearchStrategy[dict[str, Json]] = st.fixed_dictionaries(
         "visibility": st.sampled_from(["private", "unlisted", "public"]),
     },
 )
-# Without the id of a workflow these cannot be.
+# These statuses require the id of a workflow.
 _HAVE_WORKFLOW = {Status.SUBMITTED, Status.SUCCEEDED, Status.DONE}
 
 
 @st.composite
 def purchases(draw: st.DrawFn) -> Purchase:
-    """A purchase with anything in any field that can be recorded."""
+    """A purchase with any recordable value in any field."""
     status = draw(st.sampled_from(Status))
     workflow_ids = [WorkflowId("w1"), WorkflowId("w2"), *([] if status in _HAVE_WORKFLOW else [None])]
     return replace(
@@ -115,7 +115,7 @@ def purchases(draw: st.DrawFn) -> Purchase:
 
 
 def _copies(mark: str) -> st.SearchStrategy[Purchase]:
-    """Copies of one purchase that differ in what the join looks at."""
+    """Copies of one purchase that differ in the fields that the join compares."""
     return st.builds(
         lambda status, workflow_id, updated_at, path, deleted, again: replace(
             _born(mark),
@@ -136,7 +136,7 @@ def _copies(mark: str) -> st.SearchStrategy[Purchase]:
     )
 
 
-# What served a key last is at times a purchase that this set does not know, as in a file edited by hand.
+# The purchase that served a key last is sometimes not in the set, as in a file edited by hand.
 records = st.builds(
     Records,
     st.fixed_dictionaries({}, optional={mark: _copies(mark) for mark in IDS}),

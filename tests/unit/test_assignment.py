@@ -1,4 +1,4 @@
-"""Which purchase serves which job: nothing is bought again unasked, and nothing is served that must not be."""
+"""Which purchase serves which job: nothing is bought again unasked, and no purchase serves a job that it must not."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -44,7 +44,7 @@ def records(*purchases: Purchase, **served: Purchase) -> Records:
 
 
 def who(assignment: Assignment) -> dict[str, str]:
-    """By the job's short name: the purchase that serves it."""
+    """The purchase that serves each job, by the job's short name."""
     return {key.removeprefix("r/t/"): purchase.id for key, purchase in assignment.by_key.items()}
 
 
@@ -239,7 +239,7 @@ def test_what_two_machines_made_in_a_chain_is_kept_together() -> None:
     sketch_a, sketch_b = bought(1, sketch, time=1), bought(2, sketch, time=2)
     film_a, film_b = bought(3, film, sketch_a, time=9), bought(4, film, sketch_b, time=3)
     assignment = assign([sketch, film], records(sketch_a, sketch_b, film_a, film_b))
-    # The newer sketch serves, so its own film does, though the other film is newer.
+    # The newer sketch serves, so its own film serves too, though the other film is newer.
     assert who(assignment) == {"sketch": sketch_b.id, "film": film_b.id}
     assert {each.id for each in assignment.earlier} == {sketch_a.id, film_a.id}
     alone = assign([sketch, film], records(sketch_a, sketch_b, film_a))
@@ -309,7 +309,7 @@ def test_asks_are_the_same_where_one_approved_upstream_serves_both() -> None:
     jobs = [job("a", "x"), job("b", "x"), job("c", upstream="a"), job("d", upstream="b")]
     approved, newer = bought(1, jobs[0]), bought(2, jobs[1])
     pinned = Matcher(jobs, records(approved, newer), Decisions(approved={approved.id: JobKey("r/t/a")}))
-    # Both are made from the approved one: bought twice, it would be the same film.
+    # Both are made from the approved sketch: two purchases would give the same film.
     assert pinned.ask(JobKey("r/t/c")) == pinned.ask(JobKey("r/t/d"))
 
 
@@ -339,7 +339,7 @@ def test_a_purchase_serves_exactly_where_it_fits(data: st.DataObject) -> None:
 
 
 def calls_to_serve(jobs: Sequence[Job], held: Records) -> int:
-    """How many function calls it takes: a measure of work that is the same on every machine."""
+    """The number of function calls it takes: a measure of work that is the same on every machine."""
     count = 0
 
     def counting(_frame: FrameType, event: str, _argument: object) -> None:
@@ -364,7 +364,7 @@ def shared(size: int) -> tuple[list[Job], Records]:
 
 
 def chained(size: int) -> tuple[list[Job], Records]:
-    """Sketches that differ, and films of them that ask for the same but for what they are made from."""
+    """Sketches that differ, and films of them whose requests differ only in their inputs."""
     sketches = [job(f"s{number}", f"prompt {number}") for number in range(size)]
     films = [job(f"f{number}", "film", upstream=f"s{number}") for number in range(size)]
     first = [bought(number, each, time=0) for number, each in enumerate(sketches)]
@@ -379,5 +379,5 @@ def chained(size: int) -> tuple[list[Job], Records]:
 def test_the_work_grows_with_the_jobs_and_not_with_their_square(campaign) -> None:  # type: ignore[no-untyped-def]  # a function for each row
     few, many = campaign(100), campaign(400)
     for jobs, held in (few, many):
-        assert len(who(assign(jobs, held))) == len(jobs)  # and the fingerprints are worked out, once
+        assert len(who(assign(jobs, held))) == len(jobs)  # which also computes the fingerprints, once
     assert calls_to_serve(*many) < 5 * calls_to_serve(*few)

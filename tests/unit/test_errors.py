@@ -1,4 +1,4 @@
-"""What is near a name that is not there: found among few names and among very many, at a bounded cost."""
+"""Suggestions for a name that does not exist: found among few names and among very many, at a bounded cost."""
 
 import itertools
 

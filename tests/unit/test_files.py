@@ -1,4 +1,4 @@
-"""Files that are read within limits, and writes that are whole."""
+"""Files are read within limits, and writes are atomic."""
 
 import hashlib
 import os
@@ -148,7 +148,7 @@ def test_folders_are_made_however_many_there_are(tmp_path: Path) -> None:
     make_folders(deepest)
     make_folders(deepest)
     assert deepest.is_dir()
-    for each in (deepest, *deepest.parents):  # `rmtree` calls itself too
+    for each in (deepest, *deepest.parents):  # `rmtree` is recursive too
         if each == tmp_path:
             break
         each.rmdir()

@@ -1,4 +1,4 @@
-"""Keys and fingerprints: which job it is, and what is asked for."""
+"""Keys and fingerprints: which job it is, and what it asks for."""
 
 from dataclasses import replace
 from typing import Any

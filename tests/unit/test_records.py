@@ -1,4 +1,4 @@
-"""What can be recorded: one set of limits, the same for every reader, and nothing is written that none would take."""
+"""What can be recorded: the same limits for every reader, and nothing is written that no reader would accept."""
 
 import json
 import re
@@ -59,7 +59,7 @@ def output(**fields: Any) -> Output:
     return replace(Output(content_type="video/mp4"), **fields)
 
 
-# What just fits, and what just does not.
+# Values that are just within a limit, and just beyond it.
 LIMITS: dict[str, tuple[Purchase, Purchase]] = {
     "key": (a_purchase(key="k" * 8192), a_purchase(key="k" * 8193)),
     "path": (a_purchase(path="p" * 8192), a_purchase(path="p" * 8193)),
@@ -122,7 +122,7 @@ def results_of(*made: Purchase) -> dict[str, Json]:
 
 
 def assert_all_read(folder: Path, *made: Purchase) -> None:
-    """What each writer writes of these purchases, its reader takes, and finds the same."""
+    """Assert that each reader accepts what its writer writes of these purchases, and gets the same."""
     held = {each.id: each for each in made}
     for form in ("json", "yaml"):
         path = folder / f"spring.results.{form}"
@@ -178,7 +178,7 @@ def test_whatever_can_be_recorded_is_written_and_read_in_every_form(
     assert_all_read(tmp_path_factory.mktemp("forms"), *made)
 
 
-# What the vendor says, or a plug-in says for it, in any field.
+# What the vendor, or a plug-in for it, may say in any field.
 wild_outputs = st.builds(
     Output,
     content_type=wild_texts | st.just("c" * 500),
@@ -241,7 +241,7 @@ def test_long_texts_of_the_vendors_are_cut_and_not_lost() -> None:
 
 
 def damaged(draw: st.DrawFn) -> Any:
-    """A purchase as it is written, with one value in one place exchanged."""
+    """A purchase as it is written, with one value replaced."""
     written: Any = as_json(draw(purchases()))
     part: Any = written
     while True:
@@ -272,7 +272,7 @@ def test_reader_and_schema_say_the_same(written: Json) -> None:
     if why is None:
         assert findings == []
     elif not findings:
-        # What no schema says.
+        # Limits that no schema can express.
         assert any(part in why for part in ("nested", "bytes are kept", "18 digits", "cannot be")), why
 
 
@@ -296,7 +296,7 @@ def test_the_schema_has_the_same_numbers() -> None:
         == purchase["updated_at"]["maxLength"]
         == record_limits.LONGEST_DATE
     )
-    # Characters there, bytes here: the schema cannot say it more exactly.
+    # Characters in the schema, bytes here: the schema cannot be more exact.
     assert defs["text"]["maxLength"] == record_limits.LONGEST_TEXT
     assert defs["credits"]["maximum"] == record_limits.LARGEST_CREDITS
     assert defs["bytes"]["maximum"] == record_limits.LARGEST_FILE

@@ -1,4 +1,4 @@
-"""Names that harm nobody, and stay as many as they were."""
+"""Safe names harm nobody, and different names stay different."""
 
 import hashlib
 import unicodedata
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.safe_names import _made_safe, _safe_part, safe_path
 
-# What hurts somewhere: separators, devices, controls, marks that turn the reading direction, long and odd letters.
+# Difficult on some system: separators, devices, controls, marks of the reading direction, long and odd letters.
 pieces = st.sampled_from(
     [
         *(

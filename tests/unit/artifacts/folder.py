@@ -18,7 +18,7 @@ def digest(content: str) -> str:
 
 
 def film(content: str, content_type: str = "video/mp4") -> Output:
-    """A file that was fetched, and held `content`."""
+    """A fetched file with `content`."""
     return Output(content_type, sha256=digest(content), bytes=len(content))
 
 
@@ -28,7 +28,7 @@ def job(name: str, path: str | None = None, asks: str = "", steps: bool = False)
 
 
 def bought(number: int, for_job: Job, *inventory: str, steps: tuple[Step, ...] = ()) -> Purchase:
-    """A purchase that is done, and brought files with these contents; its id begins with its number."""
+    """A finished purchase that brought files with these contents; its id begins with its number."""
     return Purchase(
         id=PurchaseId(f"{number:07}{0:09}"),
         key=for_job.key,
@@ -55,11 +55,11 @@ class Campaign:
         return assign(jobs, Records({each.id: each for each in self.purchases}))
 
     def outputs(self) -> OutputFolder:
-        """A shelf as the next command opens it."""
+        """The output folder as the next command opens it."""
         return OutputFolder(self.folder, self.placed.values(), {each.id: each for each in self.purchases})
 
     def keep(self, outputs: OutputFolder) -> None:
-        """Have the state remember what the shelf has learnt."""
+        """Have the state remember the changes of the output folder."""
         moved, removed = outputs.index.changes()
         outputs.index.forget_changes()
         for path in removed:
@@ -67,7 +67,7 @@ class Campaign:
         self.placed.update({each.path: each for each in moved})
 
     def fetch(self, purchase: Purchase, path: str, content: str, slot: str = "result/0") -> None:
-        """A file comes from the vendor and is put at `path`."""
+        """Put a file from the vendor at `path`."""
         outputs = self.outputs()
         temporary = outputs.temporary_folder(path) / ".fresh"
         temporary.write_text(content)
@@ -81,7 +81,7 @@ class Campaign:
         }
 
     def put(self, *jobs: Job) -> list[bool]:
-        """Put in place what is here at another path, for each job in turn, as a run does."""
+        """Put in place the files that are here at other paths, for each job in turn, as a run does."""
         assignment, outputs = self.assignment(*jobs), self.outputs()
         try:
             return [outputs.put(each, assignment.by_key[each.key], needed(assignment)) for each in jobs]

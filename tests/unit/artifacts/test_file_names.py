@@ -1,4 +1,4 @@
-"""Files are called by the manifest and their content type, never by the server."""
+"""Files are named by the manifest and their content type, never by the server."""
 
 from dataclasses import replace
 from pathlib import PurePosixPath

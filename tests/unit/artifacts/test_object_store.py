@@ -1,4 +1,4 @@
-"""Objects in a store: put once and whole by whoever comes first, and found there by their hash."""
+"""Objects in a store: put once and whole by whoever comes first, and recognised by their hash."""
 
 import hashlib
 import os
@@ -49,7 +49,7 @@ for path in sys.stdin:
 
 
 def upload(folder: Path, content: bytes, path: str = "a.mp4") -> Upload:
-    """A file that is about to be put at `path`."""
+    """A file to be put at `path`."""
     file = folder / hashlib.sha256(content + path.encode()).hexdigest()
     file.write_bytes(content)
     return Upload(file, path, hashlib.sha256(content).hexdigest())
@@ -114,7 +114,7 @@ def test_an_answer_that_is_lost_does_no_harm(store: ObjectStore, bucket: S3Serve
 
 
 class Sender:
-    """Puts one file after another, each in a process of its own, which may be killed; it lasts as its `with`."""
+    """Puts one file after another, each in its own process, which may be killed; ends with its `with`."""
 
     def __init__(self, around: dict[str, str], file: Path) -> None:
         self._process = subprocess.Popen(
@@ -133,14 +133,14 @@ class Sender:
         self._process.communicate()
 
     def put(self, path: str) -> int:
-        """Begin to put it at `path`; the number of the process."""
+        """Begin to put it at `path`; returns the process id."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{path}\n")
         self._process.stdin.flush()
         return self.number()
 
     def number(self) -> int:
-        """How it ended, once it has."""
+        """Wait for its end; returns its exit code."""
         assert self._process.stdout is not None
         return int(self._process.stdout.readline())
 
@@ -154,7 +154,7 @@ def test_a_kill_in_a_put_leaves_a_whole_object_or_none_and_another_machine_overw
     film = upload(tmp_path, content)
 
     def strike(key: str, share: float | None, victims: SimpleQueue[int], asked: Asked) -> None:
-        """Kill the sender when so much of the body has come; None: when it asks what it has put."""
+        """Kill the sender when that share of the body has arrived; None: when it requests the object it has put."""
         if asked.key != key or asked.method != ("HEAD" if share is None else "PUT"):
             return
         body = asked.headers["wsgi.input"]
@@ -182,7 +182,7 @@ def test_a_kill_in_a_put_leaves_a_whole_object_or_none_and_another_machine_overw
 
 
 class _Rest:
-    """What came of a body, and then what still comes."""
+    """The part of a body already read, then the rest."""
 
     def __init__(self, came: bytes, rest: Any) -> None:
         self._came, self._rest = BytesIO(came), rest
@@ -311,7 +311,7 @@ def test_what_a_server_says_is_told_with_what_to_do(
 
 def test_a_server_that_points_to_itself_for_ever_is_told(bucket: S3Server) -> None:
     bucket.meet = lambda _asked: Refusal.of(301, "PermanentRedirect")
-    # The library goes on until Python ends it, and says so in one of two ways.
+    # The library recurses until Python stops it, which raises one of two errors.
     with pytest.raises(PipelineError, match="s3://films/out: "):
         Bucket(PLACE).listing()
 

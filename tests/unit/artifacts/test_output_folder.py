@@ -76,7 +76,7 @@ def test_a_purchase_that_brought_the_same_bytes_takes_no_file_from_another(out: 
     campaign = Campaign(out, [bought(1, a, "film"), bought(2, b, "film"), bought(3, c, "film")])
     campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
     campaign.fetch(campaign.purchases[1], "r/old.mp4", "film")
-    # One is renamed, one was bought on another machine: the same bytes lie here.
+    # One is renamed, one was bought on another machine: the same bytes are here.
     b = job("b", asks="y")
 
     assert campaign.put(a, b, c) == [True, True, True]
@@ -306,7 +306,7 @@ def test_of_a_path_the_part_that_is_in_the_way_is_named(out: Path, way: str) -> 
 def test_a_folder_that_is_gone_when_a_file_is_put_in_place_is_told_in_words(
     out: Path, tmp_path: Path
 ) -> None:
-    """As where somebody moves it away during a run."""
+    """As when somebody moves it away during a run."""
     fetched = tmp_path / "gone" / "film.tmp"
 
     with pytest.raises(Unfinished) as told:
@@ -351,7 +351,7 @@ def test_the_files_of_a_purchase_are_found_by_output(out: Path) -> None:
 def test_the_files_of_one_purchase_are_looked_for_in_so_many_steps(
     out: Path, monkeypatch: pytest.MonkeyPatch, alike: bool
 ) -> None:
-    """Twice as many take twice as long, also where all have the same bytes and none lies here any more."""
+    """Twice as many take twice as long, even if all have the same bytes and none is here any more."""
 
     def looks(number: int) -> int:
         contents = ["film" if alike else f"film {each}" for each in range(number)]

@@ -1,4 +1,4 @@
-"""What is said of a run in one line: all of it where there is room, never a part of a word."""
+"""The progress of a run in one line: all of it if there is room, and never a part of a word."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""A Ctrl-C while the program is being loaded: nothing has begun, and nothing is told of half-imported modules."""
+"""A Ctrl-C while the program is loading: nothing has begun, and no traceback of half-imported modules is shown."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 from support.processes import PATIENCE
 
-# What is imported is interrupted in the middle, as by somebody who is quick.
+# Interrupts in the middle of the imports, as an early Ctrl-C does.
 INTERRUPTED = """
 import os, signal, sys
 {before}

@@ -1,4 +1,4 @@
-"""Lines are broken between words, and a command is never torn apart."""
+"""Lines are broken between words, and never within a command."""
 
 from hypothesis import given
 from hypothesis import strategies as st

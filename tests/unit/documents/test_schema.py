@@ -51,7 +51,7 @@ def _named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(text: str, rules: dict[str, Json] = SHAPES) -> list[str]:
-    """What is wrong with a document, by place, path and message."""
+    """The problems of a document, by position, path and message."""
     document = Document(parse_yaml(text, SourceFile(Path("c.yaml"), "c.yaml", "")))
     validator = make_validator(rules)
     return [
@@ -202,7 +202,7 @@ def test_no_other_file_is_read_as_a_schema(name: str) -> None:
 
 @pytest.mark.parametrize("reference", ["http://127.0.0.1:9/x.json", "file:///etc/hostname"])
 def test_a_reference_that_leads_elsewhere_is_not_followed(reference: str) -> None:
-    # In a process of its own, as what watches it cannot be taken away again.
+    # In a separate process, as an audit hook cannot be removed.
     program = """
 import sys
 def watch(event, arguments):

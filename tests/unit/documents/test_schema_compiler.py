@@ -1,4 +1,4 @@
-"""What the compiled schemas let through is what the schema library lets through, and the other way round."""
+"""The compiled schemas accept exactly what the schema library accepts."""
 
 import copy
 import json
@@ -39,7 +39,7 @@ def results() -> Json:
     return {**found, "jobs": found["jobs"][:9], "purchases": found["purchases"]}
 
 
-# Documents that fit, with much of what their schemas know in them.
+# Valid documents that use much of their schemas.
 SOUND: dict[str, list[Json]] = {
     "campaign": [
         plain(MIXED / "campaign.yaml"),
@@ -91,7 +91,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
-    """Every list and mapping in it, with each index or key of it."""
+    """Every list and mapping in a value, with each of its indexes or keys."""
     inner = (
         list(value.items())
         if isinstance(value, dict)
@@ -104,7 +104,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 @st.composite
 def damaged(draw: st.DrawFn, name: str) -> Json:
-    """A document that fits, changed in up to three places; often it fits no more."""
+    """A valid document, changed in up to three places, which often makes it invalid."""
     document = copy.deepcopy(draw(st.sampled_from(SOUND[name])))
     for _ in range(draw(st.integers(0, 3))):
         if not (known := places(document)):
@@ -123,7 +123,7 @@ def damaged(draw: st.DrawFn, name: str) -> Json:
 
 
 def judged(name: str) -> Callable[[Json], bool]:
-    """What the schema library says of a value."""
+    """Whether the schema library accepts a value."""
     return make_validator(schema.load(name)).is_valid
 
 
@@ -164,7 +164,7 @@ NAMED = st.dictionaries(FEW, SIMPLE, max_size=3)
 NONE: dict[str, st.SearchStrategy[Any]] = {}
 OF_TEXTS = {"pattern": st.sampled_from(["a", "^a", "[0-9]$", "^$"]), "minLength": SMALL, "maxLength": SMALL}
 
-# Each keyword with what it may say, and the neighbours that have a part in what it means.
+# Each keyword with its possible values, and the neighbours that affect its meaning.
 KEYWORDS: dict[str, tuple[st.SearchStrategy[Any], dict[str, st.SearchStrategy[Any]]]] = {
     "$ref": (st.sampled_from(["#/$defs/text", "#/$defs/tree", "#/$defs/tree/items"]), NONE),
     "additionalProperties": (SIMPLE, {"properties": NAMED}),
@@ -210,7 +210,7 @@ DEFINED: dict[str, Any] = {
     "text": {"type": "string", "minLength": 1},
     "tree": {"type": ["array", "integer"], "items": {"$ref": "#/$defs/tree"}},
 }
-# What one keyword judges otherwise than another: numbers around its bounds, and what Python takes for equal.
+# Values on which keywords differ: numbers around their bounds, and values that Python considers equal.
 NEAR = st.sampled_from(
     [*range(5), 1.0, 2.5, True, False, None, "", "a", "1", "ba", "abcd", [], [1], [True], {}, {"a": 1}]
 )
@@ -218,7 +218,7 @@ JUDGED = NEAR | st.lists(NEAR, max_size=4) | st.dictionaries(FEW, NEAR, max_size
 
 
 def agree(made: dict[str, Any], value: Json) -> None:
-    """The compiled schema says what the library says."""
+    """Assert that the compiled schema and the library agree."""
     whole = {**made, "$defs": DEFINED}
     assert compile_schema(whole)(value) == make_validator(whole).is_valid(value)
 

@@ -297,7 +297,7 @@ HOSTILE = {
     "deep lists": "[" * 200_000,
     "deep mappings": "{a: " * 100_000,
     "deep dashes": "- " * 30_000,
-    # The parser takes this much, but nothing that walks the tree by calling itself.
+    # The parser accepts this depth, but recursion over the tree would fail.
     "rather deep lists": "[" * 900 + "]" * 900,
     "rather deep dashes": "- " * 900 + "x",
     "just too deep": "[" * 65 + "]" * 65,
@@ -461,7 +461,7 @@ class TestOneScalar:
             read_scalar(text)
 
 
-# What a manifest, and thus what we write, can hold.
+# The characters that a manifest, and thus what we write, can hold.
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 TEXTS = st.text(CHARACTERS, max_size=20) | st.sampled_from(
     [
@@ -499,7 +499,7 @@ VALUES = st.recursive(
 def test_what_is_written_reads_back(value: dict[str, Json]) -> None:
     found = read(dump_yaml(value)).plain()
     assert found == value
-    assert repr(found) == repr(value)  # 1, 1.0 and true are equal to Python
+    assert repr(found) == repr(value)  # 1, 1.0 and true are equal in Python
 
 
 @given(

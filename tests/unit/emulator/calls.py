@@ -1,4 +1,4 @@
-"""The few calls that the emulator's tests speak in."""
+"""The few calls that the emulator's tests are written in."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ KEY = {"X-Api-Key": "a-key"}
 
 
 class Client:
-    """A client of the API that knows nothing of ours."""
+    """A client of the API that shares no code with ours."""
 
     def __init__(self, emulator: Emulator, root: str = "") -> None:
         self.emulator = emulator
@@ -31,7 +31,7 @@ class Client:
         return requests.get(f"{self.url}/workflow/{identity}", headers=KEY, timeout=10)
 
     def finished(self, identity: str) -> Any:
-        """The workflow when its media is made; the emulator is asked for it, not the clock."""
+        """The workflow once its media is made; waits for the emulator itself, not for a time."""
         self.emulator.store.wait()
         return self.get(identity).json()["data"]
 

@@ -1,4 +1,4 @@
-"""An emulator that makes tiny media at once."""
+"""An emulator that makes tiny media immediately."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What was asked for is seen in what was made: the prompt, the other options, the take. Over HTTP, decoded again."""
+"""The media shows what was requested: the prompt, the other options, the take. Fetched over HTTP and decoded."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_each_step_that_a_prompt_can_change_differs_by_it(client: Client, templa
     walks, dances = steps("walks"), steps("dances")
 
     same = {flow for flow in walks if walks[flow] == dances[flow]}
-    # These do to the image what they are called, whatever the prompt.
+    # These only do to the image what their names say, whatever the prompt.
     assert same == {"crop_to_content", "replace_alpha_with_gray", "upscale"} & walks.keys()
 
 
@@ -99,7 +99,7 @@ def test_prompt_and_take_can_be_read_in_the_film(
 
 
 def likeness(frame: Picture, patch: Picture, position: tuple[int, int]) -> float:
-    """How much the frame is, at that place, light and dark where the patch's letters are: from -1 to 1."""
+    """How well light and dark in the frame match the patch's letters at that position: from -1 to 1."""
     x, y = position
     seen = frame.crop((x, y, x + patch.width, y + patch.height)).convert("L").tobytes()
     drawn = patch.convert("RGB").convert("L").tobytes()

@@ -50,7 +50,7 @@ def test_another_one_over_the_same_folder_knows_what_was_bought(tmp_path: Path, 
         assert found["processing_status"] == "success"
         assert found["result"][0]["url"].startswith(after.url)
         assert requests.get(found["result"][0]["url"], timeout=10).status_code == 200
-        # A chain goes on too, with the address from before.
+        # A chain continues too, with the url from before the restart.
         relay = client.made("overlay_only_1025", image_urls=[made["completions"][2]["result"][0]["url"]])
         assert relay["processing_status"] == "success"
         assert len(after.ledger.bought) == 2

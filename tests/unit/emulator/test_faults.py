@@ -1,4 +1,4 @@
-"""Every fault, as a client sees it over a real connection, and what the ledger knows of it."""
+"""Every fault as a client sees it over a real connection, and as the ledger records it."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ from pipeline.json_values import Json
 def the_wire(
     client: Client, path: str = "/workflow", body: bytes = b"image_urls=http://a.example/b.png"
 ) -> bytes:
-    """Everything that comes back for one create, byte for byte; b"reset" where the connection was reset."""
+    """The exact bytes that come back for one create; b"reset" if the connection was reset."""
     address = urlsplit(client.url)
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\nX-Api-Key: k\r\nConnection: close\r\n"
@@ -224,7 +224,7 @@ def test_early_refusal_does_not_wait_for_the_upload(client: Client) -> None:
     client.emulator.fail({"on": "create", "do": {"status": 402, "at": "before-reading"}})
     address = urlsplit(client.url)
     with socket.create_connection((str(address.hostname), address.port or 80), timeout=10) as connection:
-        # The body never comes.
+        # The body is never completed.
         connection.sendall(b"POST /workflow HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\nstart")
 
         assert connection.recv(100).startswith(b"HTTP/1.1 402")
@@ -238,7 +238,7 @@ def test_a_create_that_breaks_off_midway_is_not_in_the_ledger(client: Client) ->
         connection.sendall(b"POST /workflow HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nstart")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    # The next call is served after that one has ended.
+    # The next call is served once that one has ended.
     assert client.create().status_code == 200
     assert len(client.emulator.ledger.entries) == 1
 

@@ -1,4 +1,4 @@
-"""Requests that no client would send: each gets a refusal, none stops the emulator or makes it speak on stderr."""
+"""Requests that no client would send: each is refused, none stops the emulator or makes it write to stderr."""
 
 import json
 import socket
@@ -47,7 +47,7 @@ def answer_to(client: Client, raw: bytes) -> bytes:
             while piece := connection.recv(65536):
                 answer += piece
         except (ConnectionResetError, BrokenPipeError):
-            # It may refuse, and close, before all is sent.
+            # It may refuse and close before everything is sent.
             return answer
     return answer
 
@@ -175,7 +175,7 @@ def test_a_body_that_does_not_say_how_large_it_is_ends_at_the_limit(client: Clie
 
     answer = answer_to(client, head + 17 * chunk)
 
-    # Where it closes before all was sent, the system may throw the response away.
+    # If it closes before everything was sent, the system may discard the response.
     assert answer == b"" or status_of(answer) == 413
     assert client.emulator.ledger.entries == ()
     assert client.create().status_code == 200
@@ -323,8 +323,8 @@ def test_no_request_breaks_it(
 ) -> None:
     answer = answer_to(client, request(method, path, body, content_type, "Host: 127.0.0.1", header))
 
-    # Two headers of one name that allows only one are no HTTP, and what is no HTTP may get no answer but a closed
-    # connection.
+    # A repeated header that may occur only once is not HTTP, and what is not HTTP may get a closed connection
+    # instead of an answer.
     assert answer == b"" or status_of(answer) < 500, answer[:300]
     assert requests.get(f"{client.url}/health", timeout=10).json() == {"status": "ok"}
     assert capfd.readouterr() == ("", "")

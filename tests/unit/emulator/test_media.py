@@ -1,4 +1,4 @@
-"""What the made media looks like: decoded again and measured."""
+"""What the media looks like: decoded and measured."""
 
 import hashlib
 import io
@@ -116,7 +116,7 @@ def test_a_clip_plays_in_browsers(tmp_path: Path) -> None:
             1,
         )
     content = path.read_bytes()
-    # The index before the pictures: it can be played before it is there in full.
+    # The index is before the pictures, so that a player can start before the file is complete.
     assert content.index(b"moov") < content.index(b"mdat")
 
 
@@ -318,7 +318,7 @@ def test_a_sprite_moves_as_the_whole_frame_would(
         (64, 36), Image.Transform.AFFINE, (scale, 0, left, 0, scale, top), Image.Resampling.BILINEAR
     )
     difference = ImageStat.Stat(ImageChops.difference(moved, whole))
-    # Both soften an edge, by different filters: that is a few levels over a rim of one pixel.
+    # Both soften an edge, with different filters, which differ by a few levels over a rim of one pixel.
     assert difference.mean[0] < 6
 
 

@@ -12,7 +12,7 @@ BOUGHT = LedgerEntry(
 
 
 def title(take: int) -> str:
-    """As a campaign writes it."""
+    """The title of a take, as a campaign writes it."""
     return f"spring: main/loop/red{f'#{take}' if take > 1 else ''} (0123456789abcdef)"
 
 

@@ -1,4 +1,4 @@
-"""Webhooks, as a real receiver on this machine hears them."""
+"""Webhooks, as a real receiver on this machine gets them."""
 
 import json
 import queue
@@ -26,7 +26,7 @@ TIMEOUT = 10
 
 
 class Listener:
-    """A receiver that keeps what it hears, and answers with `answers` first, then with 204."""
+    """A receiver that keeps what it gets, and answers first with `answers`, then with 204."""
 
     def __init__(self, *answers: int) -> None:
         self.heard: queue.Queue[tuple[str, str, Any]] = queue.Queue()
@@ -45,7 +45,7 @@ class Listener:
                 listener.heard.put((self.path, self.headers["Content-Type"], body))
 
             def log_request(self, code: object = None, size: object = None) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -70,7 +70,7 @@ def listener() -> Iterator[Listener]:
 
 
 def webhook_outcome(emulator: Emulator, identity: str) -> str | None:
-    """What became of a webhook, once that is known."""
+    """The outcome of a webhook, once it is known."""
 
     def known() -> str | None:
         workflow = emulator.store.get(identity)
@@ -297,7 +297,7 @@ def test_rules_for_webhooks_look_at_what_they_are_about_and_other_rules_never_at
         "sent",
     )
     faults = client.admin("state").json()["faults"]
-    # The second rule saw two creates; the call that asks for the state is the emulator's own.
+    # The second rule saw two creates; the call that reads the state is an admin call, which no rule sees.
     assert [(fault["seen"], fault["struck"]) for fault in faults] == [(1, 1), (2, 0)]
 
 
@@ -313,7 +313,7 @@ def buy(store: WorkflowStore, url: str, forced_end: str | None = None) -> Workfl
 def test_what_was_not_sent_before_a_restart_is_sent_after_it_and_only_that(
     tmp_path: Path, listener: Listener
 ) -> None:
-    # Without a sender: as if killed when everything was made and nothing sent.
+    # Without a sender: as if killed after everything was made and before anything was sent.
     store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     ended = {buy(store, listener.url), buy(store, listener.url, "fail")}
     store.wait()

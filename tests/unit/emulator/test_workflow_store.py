@@ -25,7 +25,7 @@ def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path) -> None:
     fields = create_fields()
     bought = store.begin(fields, ARCTIC)
     store.record(fields, status=200, fault=None, bought=bought, price=100)
-    # As after a kill in the middle of rendering: nothing of the media is known.
+    # As after a kill during rendering: nothing of the media is known.
     store.wait()
     store.close()
     file = tmp_path / "workflows" / f"{bought.id}.json"
@@ -151,7 +151,7 @@ def test_a_damaged_workflow_is_passed_over_and_the_others_are_there(
 
 
 def test_a_workflow_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    """Its file has these names, and no take."""
+    """Its file has the old field names, and no take."""
     store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     workflow = store.begin(create_fields(), ARCTIC, forced_end="fail", progress_falls=True)
     store.set_webhook_outcome(workflow.id, WebhookOutcome.SENT)

@@ -1,4 +1,4 @@
-"""A campaign of a few jobs, run again and again against the scripted vendor and a real state."""
+"""A campaign of a few jobs, run repeatedly against the scripted vendor and a real state."""
 
 import random
 from collections.abc import Callable, Collection, Sequence
@@ -43,9 +43,9 @@ def job(
     retries: int = 0,
     steps: bool = False,
 ) -> Job:
-    """A job called `name`, which asks for something of its own.
+    """A job called `name`, which asks for something that no other job asks for.
 
-    Its title is its name, and the description that is sent tells the purchase.
+    Its title is its name, and its description names the purchase.
     """
     sources = images if upstream is None else (UpstreamOutput(upstream.key),)
     return Job(
@@ -67,7 +67,7 @@ def jobs(number: int) -> list[Job]:
 
 @dataclass(frozen=True)
 class FakeCheckpoint(Checkpoint):
-    """A checkpoint that does something within this process."""
+    """A checkpoint that calls a function in this process."""
 
     command: str = ""
     does: Callable[[], object] = lambda: None
@@ -78,7 +78,7 @@ class FakeCheckpoint(Checkpoint):
 
 @dataclass
 class RecordingReporter:
-    """Keeps what a run tells."""
+    """Keeps what a run reports."""
 
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -95,9 +95,9 @@ class RecordingReporter:
 
 
 class FailingStore:
-    """The state on a disk that is full now and then: `fails` says so of each transaction of changes.
+    """The state on a disk that is full at times: `fails` decides for each transaction of changes.
 
-    Where it does not `absorb`, there is no room for what other machines bought.
+    If it does not `absorb`, there is no space for what other machines bought.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class FailingStore:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended, and what is on disk after it."""
+    """The outcome of a run, and what is on disk after it."""
 
     report: RunReport
     reporter: RecordingReporter
@@ -139,7 +139,7 @@ class RunResult:
 
     @property
     def statuses(self) -> dict[str, str]:
-        """How each job stands, by its short name."""
+        """The status of each job, by its short name."""
         assignment = assign(self.asked_for, self.records).by_key
         return {
             each.path: _spelled(assignment[each.key]) if each.key in assignment else "pending"
@@ -147,7 +147,7 @@ class RunResult:
         }
 
     def lives(self, wanted: Job) -> list[str]:
-        """What became of each purchase for a job, the oldest first."""
+        """The history of each purchase for a job, the oldest first."""
         return [_spelled(each) for each in self.bought(wanted)]
 
     def bought(self, wanted: Job) -> list[Purchase]:
@@ -171,7 +171,7 @@ def _standing(store: Store) -> dict[str, str]:
 
 @dataclass
 class _Published:
-    """Results that tell of these statuses by purchase."""
+    """Results with these statuses, by purchase."""
 
     harness: "Harness"
     standing: dict[str, str]
@@ -187,7 +187,7 @@ class _Published:
 
 
 class Harness:
-    """Where one campaign is run from: its folder, its vendor, its time."""
+    """The environment of one campaign: its folder, its vendor, its clock."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -221,7 +221,7 @@ class Harness:
     ) -> RunResult:
         """Plan and run the campaign that asks for these jobs, as the command does.
 
-        With `threads` in earnest: real threads and the machine's own clock.
+        With `threads`, it uses real threads and the machine's own clock.
         """
         wanted_in_order = in_plan_order(wanted)
         options = PlanOptions(
@@ -265,16 +265,16 @@ class Harness:
             return RunResult(report, reporter, store.records(), wanted_in_order)
 
     def collect(self, *wanted: Job) -> RunResult:
-        """Fetch what is paid for and not here, as the command does."""
+        """Fetch what is paid for and not here, as `collect` does."""
         return self.run(*wanted, collecting=True)
 
     def absorb(self, *purchases: Purchase) -> None:
-        """Join what another machine knows of these purchases."""
+        """Absorb what another machine knows of these purchases."""
         with closing(self._opened()) as store:
             store.absorb(Records({each.id: each for each in purchases}), UNDECIDED, self.clock.now())
 
     def on_disk(self) -> list[str]:
-        """The statuses of all purchases as another process reads them now, the oldest first."""
+        """The statuses of all purchases as another process would read them now, the oldest first."""
         with closing(self._opened(writable=False)) as store:
             return list(_standing(store).values())
 
@@ -291,7 +291,7 @@ class Harness:
         )
 
     def takes_webhooks(self) -> None:
-        """From now on the vendor is told where to call."""
+        """From now on creates name a webhook url."""
         self.webhooks = Webhooks(
             inbox=self.webhooks.inbox,
             address_of=lambda purchase_id: f"https://hooks.test/{purchase_id}",
@@ -299,12 +299,12 @@ class Harness:
         )
 
     def is_called(self, purchase: int, *named: str) -> None:
-        """The vendor calls for the purchase of that number, the first being 1."""
+        """The vendor calls the webhook for the purchase of that number; the first is 1."""
         workflows = tuple(map(WorkflowId, named))
         self.webhooks.inbox.put(Receipt(PurchaseId(f"{purchase:016x}"), workflows))
 
     def let_go(self) -> None:
-        """Have the calls that were held come back."""
+        """Let the held calls return."""
         self.executor.held.clear()
 
     def _new_id(self) -> str:
@@ -312,7 +312,7 @@ class Harness:
         return f"{self._ids:016x}"
 
     def files(self) -> dict[str, str]:
-        """What lies in the output folder."""
+        """The files in the output folder."""
         output = self.folder / "output"
         return {
             path.relative_to(output).as_posix(): path.read_text()

@@ -1,4 +1,4 @@
-"""A clock and an executor that do nothing by themselves: an hour takes a millisecond, and each run is the same."""
+"""A clock and an executor under the test's control: an hour takes a millisecond, and each run is deterministic."""
 
 import queue
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
-# Far more turns than any run here has: who needs them waits without waiting.
+# Far more turns than any run here has: a run that reaches it is in a busy loop.
 _MOST_TURNS = 20_000
 
 
@@ -28,10 +28,10 @@ class _Call:
 
 
 class FakeExecutor(Executor):
-    """Calls stay in the air until somebody looks for what came back, so that many are there at once.
+    """Calls stay under way until a run waits for results, so that many are under way together.
 
-    They end one by one, or all `together`, the oldest or the newest first; those whose function is `held`, not
-    at all. With `slowly`, a call may end only after that was told to call what it is given.
+    They end one by one, or all `together`, the oldest or the newest first; those whose function is `held` do not
+    end. With `slowly`, a call may end only after `slowly` has called the function that it was given.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class FakeExecutor(Executor):
         return future
 
     def work(self) -> None:
-        """Have one call end, or all of them."""
+        """Let one call end, or all of them."""
         while free := [each for each in self._calls if each.is_ready and each.name not in self.held]:
             call = free[-1 if self.newest_first else 0]
             self._calls.remove(call)
@@ -72,7 +72,7 @@ def _do(call: Callable[[], T], future: "Future[T]") -> None:
     try:
         result = call()
     except BaseException as error:
-        # As a thread's executor does. What kills a run also ends its call, which is waited for on the way out.
+        # As a thread executor does. What kills a run also ends its call: the run waits for it on its way out.
         future.set_exception(error)
         if not isinstance(error, Exception):
             raise
@@ -82,7 +82,7 @@ def _do(call: Callable[[], T], future: "Future[T]") -> None:
 
 @dataclass
 class FakeClock:
-    """Goes on only where a run waits and nothing that is in the air comes back."""
+    """Advances only when a run waits and no call under way returns."""
 
     executor: FakeExecutor
     time: float = 1000.0
@@ -90,7 +90,7 @@ class FakeClock:
     alarms: list[tuple[float, Callable[[], object]]] = field(default_factory=list, repr=False)
 
     def later(self, seconds: float, do: Callable[[], object]) -> None:
-        """Have something happen so many seconds from now."""
+        """Schedule something so many seconds from now."""
         self.alarms.append((self.time + seconds, do))
 
     def now(self) -> str:

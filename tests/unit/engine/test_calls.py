@@ -1,4 +1,4 @@
-"""Calls are repeated for a while, no sooner than asked, by a clock that never jumps."""
+"""Calls are retried for a while, no sooner than the vendor asks, by a monotonic clock."""
 
 import itertools
 import random
@@ -17,7 +17,7 @@ rngs = st.integers(0, 2**32).map(random.Random)
 
 
 class Calls:
-    """A call that errs so often before it brings something, and what was waited in between."""
+    """A call that fails so often before it succeeds, and the pauses in between."""
 
     def __init__(self, *errors: Exception) -> None:
         self.made = 0

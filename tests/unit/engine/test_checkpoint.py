@@ -1,4 +1,4 @@
-"""With a checkpoint, nothing is sent that other machines cannot know of."""
+"""With a checkpoint, nothing is sent of which other machines cannot know."""
 
 import os
 import shlex
@@ -142,7 +142,7 @@ def test_a_wave_that_is_being_published_is_void_when_there_is_no_credit(harness:
 
 
 def test_a_wave_whose_intents_cannot_be_written_to_the_results_is_void(harness: Harness) -> None:
-    """The command would publish what stood there before, and end well."""
+    """The command would publish the old results, and succeed."""
     harness.results_cannot_be_written = True
 
     ran = harness.run(*jobs(3), checkpoint=FakeCheckpoint())
@@ -184,7 +184,7 @@ def test_a_run_goes_on_while_its_results_are_written(harness: Harness, concurren
     ran = harness.run(*jobs(2), settings=RunSettings(concurrency=concurrency, in_flight=1))
 
     assert seen == [["done", "done"]]
-    # The results are those of the moment at which they were begun.
+    # The results show the moment at which writing them began.
     assert [list(each.values()) for each in harness.published] == [["submitted"]]
     assert set(ran.statuses.values()) == {"done"}
 
@@ -216,7 +216,7 @@ def test_a_wave_that_the_state_cannot_remember_as_published_is_void(harness: Har
 def test_results_that_were_not_begun_before_the_end_of_a_run_are_not_written_after_it(
     harness: Harness,
 ) -> None:
-    """They are older than the last ones, which would be lost under them."""
+    """They are older than the last results, which they would overwrite."""
     harness.executor.held = {"write"}
     harness.vendor.telling["blue"] = [running() for _ in range(1000)]
     harness.clock.later(60, lambda: harness.stop.request(ExitCode.TERMINATED))
@@ -294,7 +294,7 @@ def test_what_another_machine_has_published_before_is_not_sent_and_all_else_is(h
 
 
 def test_who_published_first_does_not_yield(harness: Harness) -> None:
-    """What comes in once a wave is judged was published later, by a machine that has read of the wave."""
+    """What arrives after a wave was judged was published later, by a machine that has read of the wave."""
     came_later = iter([[], [bought_elsewhere(job("blue"))]])
     harness.executor.held = {"send"}
     harness.clock.later(100, harness.let_go)
@@ -468,14 +468,14 @@ def test_a_command_that_hangs_has_not_published_and_is_ended(
 
 @fails_without("pipeline.engine.checkpoint:Checkpoint.end", "self._process.end()")
 def test_a_command_that_still_runs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    """Else it would write into results, or push, while the run writes its last ones."""
+    """Otherwise it would write results, or push, while the run writes its last ones."""
     started, late = tmp_path / "started", tmp_path / "late"
     checkpoint = Checkpoint(f"touch {shlex.quote(str(started))}; sh -c 'sleep 3; touch {late}'")
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(checkpoint)
         until(started.exists, "the command to start")
         checkpoint.end()
-        # It has read all that it said: nobody is left who could say more.
+        # Its whole output has been read, so no process is left that could write more.
         with pytest.raises(Unfinished, match="failed with exit code -9"):
             running.result()
     assert not late.exists()
@@ -483,7 +483,7 @@ def test_a_command_that_still_runs_is_ended_with_all_that_it_started(tmp_path: P
 
 @fails_without("pipeline.engine.checkpoint:_Process._start", "if self._is_ended")
 def test_a_command_that_was_ended_does_not_begin_anew(tmp_path: Path) -> None:
-    """It may just have joined, and be about to be run again."""
+    """It may just have joined other results, and be about to run again."""
     checkpoint = Checkpoint(counting(tmp_path, "exit 75"))
     checkpoint.end()
 
@@ -538,7 +538,7 @@ def test_a_command_is_told_the_files_that_the_campaign_was_read_from(tmp_path: P
 
 
 def counting(tmp_path: Path, ends: str) -> str:
-    """A command that counts in a file how often it was run, and ends as `ends` says of $n."""
+    """A command that counts its runs in a file, and ends as `ends` says for the count $n."""
     count = shlex.quote(str(tmp_path / "count"))
     return f"echo >>{count}; n=$(wc -l <{count}); {ends}"
 

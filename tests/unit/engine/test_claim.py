@@ -1,4 +1,4 @@
-"""Two processes that fetch the same never write to the same file, however one of them came to be forgotten."""
+"""Two processes that fetch the same purchase never write to the same file, even if one of them was forgotten."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Files are fetched whole or not at all, and nothing of anybody else's is harmed."""
+"""Files are fetched whole or not at all, and files of others are not harmed."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -210,7 +210,7 @@ def test_what_a_file_holds_is_read_once_it_is_whole(harness: Harness) -> None:
 
     assert ran.statuses == {"blue": "done"}
     digest = sha256(picture()).hexdigest()
-    film = sha256(FILM.url.encode()).hexdigest()  # no film, whatever it is called
+    film = sha256(FILM.url.encode()).hexdigest()  # not a film, despite the name
     assert ran.report.media == {digest: {"rule": 1, "width": 24, "height": 16}, film: {}}
 
 

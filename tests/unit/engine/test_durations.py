@@ -1,4 +1,4 @@
-"""When a workflow is looked at again, by what is known of how long it takes."""
+"""When a workflow is polled again, given the durations of earlier ones."""
 
 import math
 import random
@@ -24,14 +24,14 @@ MINUTES = Expectation(median=300, spread=0.3)
 
 
 def looks(expected: Expectation | None, *, until: float) -> Iterator[float]:
-    """The ages at which a workflow is looked at that runs on and on."""
+    """The ages at which a workflow that does not end is polled."""
     age = 0.0
     while (age := age + pause(age, expected)) < until:
         yield age
 
 
 @given(ages, expectations)
-@example(5e-324, Expectation(2.0, 1.0))  # so little that it is nothing when it is halved
+@example(5e-324, Expectation(2.0, 1.0))  # so small that half of it is zero
 def test_a_pause_is_never_too_short_and_never_without_end(age: float, expected: Expectation | None) -> None:
     seconds = pause(age, expected)
 

@@ -1,4 +1,4 @@
-"""A create looks just before it is sent whether the run still holds the state."""
+"""Just before a create is sent, it checks that the run still holds the state."""
 
 import pytest
 from support.protection import fails_without

@@ -1,4 +1,4 @@
-"""Nothing follows before it is on disk, and an id that reached us is not lost."""
+"""Nothing follows a step before it is on disk, and a workflow id that reached us is not lost."""
 
 from collections.abc import Callable, Sequence
 
@@ -162,5 +162,5 @@ def test_what_this_run_spent_is_told(harness: Harness) -> None:
 
     assert ran.reporter.tally is not None
     assert ran.reporter.tally.credits == 30
-    # What was done before is not this run's to do.
+    # Jobs that were done before are not counted for this run.
     assert ran.reporter.tally.done == ran.reporter.tally.total == 3

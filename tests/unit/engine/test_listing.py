@@ -268,7 +268,7 @@ def test_more_than_is_fetched_for_one_purchase_is_given_up_and_leaves_nothing(
 
     assert ran.statuses == {"blue": "succeeded"}
     assert len(harness.vendor.of("download")) == 2
-    assert harness.vendor.most == [100, 40]  # so that a provider stops while it comes
+    assert harness.vendor.most == [100, 40]  # so that a provider can stop during the download
     assert harness.files() == {}
     monkeypatch.undo()
     assert harness.run(job("blue")).statuses == {"blue": "done"}
@@ -282,7 +282,7 @@ contents = st.lists(st.text("ab", min_size=1, max_size=2), min_size=1, max_size=
 
 @dataclass
 class Telling:
-    """How a vendor tells of its files in one answer."""
+    """How a vendor lists its files in one answer."""
 
     order: Sequence[int]
     names: str
@@ -303,7 +303,7 @@ def tellings(draw: st.DrawFn, number: int) -> Telling:
 
 @dataclass
 class Vendor:
-    """Tells of the same files in ever other ways; one url in each answer may have expired."""
+    """Lists the same files differently each time; one url in each answer may have expired."""
 
     truth: Sequence[str]
     tellings: list[Telling]
@@ -328,7 +328,7 @@ class Vendor:
             size = len(self.truth[number]) if telling.has_sizes[number] else None
             media.append(Media(url, "video/mp4", size))
             self.served[url] = self.truth[number]
-            # The last answer is good for all of them.
+            # In the last answer, all urls are valid.
             if telling.expired[number] and self.answers < len(self.tellings):
                 self.expired.add(url)
         return Workflow("w", cast("Any", "succeeded"), "success", result=tuple(media))
@@ -354,7 +354,7 @@ def test_whatever_order_and_urls_an_answer_has_no_file_is_lost(data: st.DataObje
         assert Counter(each.sha256 for each in first.outputs) == Counter(map(digest, truth))
         _assert_here(first)
 
-        # Told again in other words, on this machine and another: what was fetched keeps its place.
+        # Listed differently again, on this machine and another: fetched files keep their slots.
         vendor.answers = 0
         assert merged(first.outputs, vendor.get("w").result) == first.outputs
         again = _brought(vendor, Wanted(Path(folder, ".again"), first.outputs, is_open=False))
@@ -366,7 +366,7 @@ def test_whatever_order_and_urls_an_answer_has_no_file_is_lost(data: st.DataObje
 
 
 def _brought(vendor: Vendor, wanted: Wanted) -> FetchResult:
-    """What came in as many attempts as it takes."""
+    """The result of as many attempts as it takes."""
     while True:
         try:
             return fetch(cast("Provider", vendor), WorkflowId("w"), wanted, None)

@@ -1,8 +1,8 @@
-"""Histories of machines that share nothing but what they publish, step by step and by chance.
+"""Random histories, step by step, of machines that share only what they publish.
 
-Each machine is a thread of which only one goes on at a time, from one place where a run may die to the next; chance
-says which, and which of them dies there. What is between is the whole run, on real records: only the vendor, the
-clock and the remote are in memory.
+Each machine is a thread. Only one runs at a time, from one point at which a run may die to the next; chance
+decides which runs, and which dies there. Between these points it is the whole run, on real records: only the
+vendor, the clock and the remote are in memory.
 """
 
 import random
@@ -53,11 +53,11 @@ SEED = seed_of_tests()
 HISTORIES = 24
 PRICE = 100
 _ID = re.compile("[0-9a-f]{16}")
-# How long a step is waited for before the machines are taken to hang.
+# Seconds to wait for a step before the machines count as hanging.
 _PATIENCE = 60.0
 
 
-# By thread, the machine that runs in it.
+# The machine that runs in each thread.
 HERE = threading.local()
 
 
@@ -66,13 +66,13 @@ class Killed(BaseException):
 
 
 class Turns:
-    """Lets one thread go on at a time: each stops at `reach`, and goes on or dies as the history has it."""
+    """Lets one thread run at a time: each stops at `reach`, and goes on or dies as the history decides."""
 
     def __init__(self) -> None:
         self._back = threading.Semaphore(0)
 
     def begin(self, machine: "Machine") -> None:
-        """Have a machine stand at its beginning."""
+        """Start a machine, up to its first point."""
 
         def lives() -> None:
             HERE.machine = machine
@@ -92,9 +92,9 @@ class Turns:
         self._wait()
 
     def reach(self, place: str) -> None:
-        """Here a machine may die, and others may go on before it does."""
+        """A point at which a machine may die, or others may run first."""
         machine = getattr(HERE, "machine", None)
-        # In a process the state's connection would be gone with the machine; here its own thread has to close it.
+        # A killed process would lose its connection to the state; here the thread itself must close it.
         if machine is not None and place != "before folding":
             if not machine.is_killed:
                 self._back.release()
@@ -103,7 +103,7 @@ class Turns:
                 raise Killed
 
     def step(self, machine: "Machine") -> None:
-        """Let a machine go on to the next such place, or to its end."""
+        """Let a machine run to the next such point, or to its end."""
         machine.goes_on.release()
         self._wait()
 
@@ -113,7 +113,7 @@ class Turns:
 
 @dataclass
 class World:
-    """What machines share: the vendor, and what is published. `broken` is what must never be."""
+    """What machines share: the vendor, and what is published. `broken` lists broken promises."""
 
     rng: random.Random
     folder: Path
@@ -128,7 +128,7 @@ class World:
         self.vendor = Vendor(self)
 
     def purchases(self) -> Mapping[PurchaseId, Purchase]:
-        """What is published, by purchase."""
+        """The published purchases, by id."""
         if self.published is None:
             return {}
         copy = self.folder / "published.json"
@@ -146,7 +146,7 @@ def named_in(title: str) -> PurchaseId:
 
 
 class Vendor(ScriptedProvider):
-    """A vendor that fails now and then, and looks at what it sells."""
+    """A vendor that fails at times, and checks what it sells."""
 
     def __init__(self, world: World) -> None:
         super().__init__(lambda: 0.0, name="vimmerse")
@@ -182,7 +182,7 @@ class Vendor(ScriptedProvider):
 
 @dataclass(frozen=True)
 class Command(Checkpoint):
-    """A checkpoint as the machine's own: it joins what others published, and publishes where nobody was first."""
+    """A checkpoint of a machine: it joins what others published, and publishes unless another was faster."""
 
     does: Callable[[], None] = lambda: None
     ends: Callable[[], None] = lambda: None
@@ -216,7 +216,7 @@ class Machine:
         return self.folder / "spring.results.json"
 
     def runner(self, **given: Any) -> Runner:
-        """A runner that knows no time of its own."""
+        """A runner without a clock of its own."""
         rng = self.world.rng
         return Runner(
             **given,
@@ -244,11 +244,11 @@ class Machine:
                 self.world.codes[int(ended.code)] += 1
 
     def command_ends(self) -> None:
-        """From now on only the run writes the results."""
+        """End the command: from now on only the run writes the results."""
         self.told.append("end")
 
     def publish(self) -> None:
-        """Join, and publish, whatever happens on the way."""
+        """Join what others published, and publish; any step of it may fail or be the last."""
         world = self.world
         self.told.append("publish")
         world.turns.reach("publish")
@@ -269,7 +269,7 @@ class Machine:
             raise Unfinished("the answer to the push was lost")
 
     def dies(self) -> "Machine | None":
-        """It is gone at once; what is on its disk may come back."""
+        """Lose the machine; what is on its disk may come back."""
         copy = self.folder.with_name(f"{self.name}-again")
         shutil.copytree(self.folder, copy)
         self.is_killed = True
@@ -302,7 +302,7 @@ def armed(turns: Turns) -> Iterator[None]:
 
 
 def clone(world: World, name: str) -> Machine:
-    """A machine that knows what is published, and is asked for some of the jobs."""
+    """A machine that knows what is published, and runs some of the jobs."""
     folder = world.folder / name
     campaign(folder, {"campaign.yaml": {**MANIFEST, "limits": {"budget": world.budget}}})
     if world.published is not None:
@@ -312,7 +312,7 @@ def clone(world: World, name: str) -> Machine:
 
 
 def play(world: World, machines: list[Machine]) -> list[Machine]:
-    """Let them go on by chance until each has ended or died; what comes back of those that died."""
+    """Run them in random order until each has ended or died; returns the machines that come back."""
     come_back: list[Machine] = []
     for machine in machines:
         world.turns.begin(machine)
@@ -330,7 +330,7 @@ def play(world: World, machines: list[Machine]) -> list[Machine]:
 
 
 def history(folder: Path, seed: str) -> World:
-    """Two or three machines at once; then what comes back of them beside fresh clones; then one alone."""
+    """Two or three machines together; then those that come back, with fresh clones; then one alone."""
     rng = random.Random(seed)
     world = World(rng, folder, budget=PRICE * rng.randint(3, 7))
     folder.mkdir()
@@ -343,9 +343,9 @@ def history(folder: Path, seed: str) -> World:
 
 
 def assert_kept(world: World) -> None:
-    """Nothing was paid twice, no more than the budget, and all that was paid is known where others look."""
+    """Nothing was paid twice, no more than the budget was spent, and everything paid is published."""
     assert not world.broken, world.broken
-    # One that shares may buy for the other, whose name it then bears.
+    # Two jobs share a purchase, which has the name of either.
     paid = Counter(title.replace("same/", "one/") for title in world.vendor.paid)
     assert set(paid.values()) <= {1}, paid
     purchases = world.purchases()
@@ -377,7 +377,7 @@ def test_whatever_machines_do_at_once_nothing_is_bought_twice_and_the_budget_hol
         bought += len(world.vendor.paid)
         codes += world.codes
 
-    # They did buy, and did meet the budget.
+    # They did buy, and did reach the budget.
     assert bought > HISTORIES
     assert codes[ExitCode.STOPPED_BUYING]
 

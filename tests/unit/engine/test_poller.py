@@ -1,4 +1,4 @@
-"""What is bought is followed to its end, whatever the vendor says on the way."""
+"""A bought workflow is polled to its end, whatever the vendor answers on the way."""
 
 import itertools
 from dataclasses import replace
@@ -46,7 +46,7 @@ def test_a_second_run_has_nothing_to_do(harness: Harness) -> None:
 def test_a_clock_that_jumps_by_days_changes_no_waiting_and_no_outcome(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time of day is for records only: a correction, or an hour that comes twice, hurries and delays nothing."""
+    """The time of day is only for records: a correction, or a repeated hour, neither hastens nor delays anything."""
     harness.vendor.telling["blue"] = [running(10), running(60), success(FILM)]
     steady = harness.run(BLUE)
     calls, waited = list(harness.vendor.calls), harness.clock.time
@@ -56,7 +56,7 @@ def test_a_clock_that_jumps_by_days_changes_no_waiting_and_no_outcome(
     monkeypatch.setattr(FakeClock, "now", lambda _clock: next(days))
     harness.vendor.calls.clear()
     harness.vendor.telling["red"] = [running(10), running(60), success(FILM)]
-    # Of another template, so that what was learned changes nothing.
+    # Of another template, so that durations learned before do not matter.
     red = job("red", template="loop")
 
     ran = harness.run(red)
@@ -323,7 +323,7 @@ def test_orphans_are_followed_to_their_end(harness: Harness) -> None:
 
 def test_a_purchase_that_is_replaced_while_it_runs_is_followed_too(harness: Harness) -> None:
     harness.run(BLUE, settings=RunSettings(wait=False))
-    # The poll of the old one comes back together with the new one, ready to be bought.
+    # The poll of the old one returns together with the new one, which is ready to be bought.
     harness.executor.together = True
     harness.executor.held = {"poll"}
     harness.vendor.preparing["blue"] = [harness.let_go]

@@ -1,4 +1,4 @@
-"""Whatever comes back, in whichever order, and whenever a run is stopped: never paid twice, nothing lost."""
+"""Whatever answers come, in whatever order, and whenever a run is stopped: never paid twice, nothing lost."""
 
 import random
 from collections import Counter
@@ -31,7 +31,7 @@ from pipeline.purchases import PurchaseId, Status
 
 SKETCH = job("a-sketch")
 WANTED = (SKETCH, job("b-film", upstream=SKETCH), job("c"), job("d"), job("e"), job("f", asks="e"))
-# Seconds that one call takes, so that calls come back together or after one another.
+# Seconds that a call takes, so that calls return together or one after another.
 TAKES = (0.0, 0.25, 0.5, 2.0)
 NAMES = [each.path for each in WANTED]
 
@@ -67,7 +67,7 @@ downloads = st.sampled_from([DownloadFailed("reset"), DownloadFailed("403", expi
 
 @dataclass(frozen=True)
 class Fate:
-    """What becomes of one job's calls, before all goes well."""
+    """What happens to the calls of one job before they succeed."""
 
     creating: list[Response[CreateOutcome | None]]
     telling: list[Response[Workflow]]
@@ -87,7 +87,7 @@ def film_of(name: str) -> Media:
 
 
 def assert_kept(harness: Harness, ran: RunResult) -> None:
-    """What must hold of a vendor and a state at any time between two runs."""
+    """Check what must hold of a vendor and a state at any time between two runs."""
     purchases = ran.records.purchases
     sent = [request.description for request in harness.vendor.requests]
     assert len(sent) == len(set(sent)), "a purchase was sent twice"
@@ -114,7 +114,7 @@ def assert_kept(harness: Harness, ran: RunResult) -> None:
     st.none() | st.floats(0, 10),
     st.integers(0, 2**32).map(random.Random),
 )
-# Each is two whole runs.
+# Each example is two whole runs.
 @settings(max_examples=settings().max_examples // 10)
 def test_nothing_is_paid_twice_and_nothing_lost(
     tmp_path_factory: pytest.TempPathFactory,
@@ -138,11 +138,11 @@ def test_nothing_is_paid_twice_and_nothing_lost(
     checkpoint = FakeCheckpoint() if publishes else None
 
     assert_kept(harness, harness.run(*WANTED, settings=verbosity, checkpoint=checkpoint))
-    # Writing results, and the checkpoint's command, are none of the vendor's calls.
+    # Writing results and the checkpoint's command are not calls of the vendor.
     assert harness.executor.most <= verbosity.concurrency + 1
     assert harness.vendor.most_running <= verbosity.in_flight
 
-    # Another run, of a vendor that is well again, brings the rest to its end.
+    # Another run, with a healthy vendor, finishes the rest.
     harness.stop = Stop()
     harness.executor.slowly = None
     harness.clock.alarms.clear()
@@ -158,5 +158,5 @@ def test_nothing_is_paid_twice_and_nothing_lost(
 
 
 def waits(ran: RunResult, name: str) -> bool:
-    """Whether a job has nothing to be made from."""
+    """Whether a job waits because its upstream has no result."""
     return name == "b-film" and ran.statuses["a-sketch"] != "done"

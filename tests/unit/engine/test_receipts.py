@@ -1,4 +1,4 @@
-"""A call of the vendor is a hint: it brings a GET forward, and the GET alone decides."""
+"""A webhook is a hint: it brings a GET forward, and only the GET decides."""
 
 from functools import partial
 from itertools import pairwise
@@ -18,7 +18,7 @@ LOST = OutcomeUnknown("the answer was lost")
 
 
 def runs_for(harness: Harness, seconds: float, name: str = "blue") -> None:
-    """The workflow of that job ends so long after the first look at the clock."""
+    """Let the workflow of that job end so many seconds after the clock is first read."""
     begun = harness.clock.time
     harness.vendor.telling[name] = [
         lambda: success(FILM) if harness.clock.time - begun >= seconds else running()
@@ -26,7 +26,7 @@ def runs_for(harness: Harness, seconds: float, name: str = "blue") -> None:
 
 
 def sold(harness: Harness, title: str) -> WorkflowId:
-    """The vendor has a workflow of that title of which nobody was told."""
+    """A workflow of that title at the vendor that was never reported to us."""
     request = next(each for each in harness.vendor.requests if each.title == title)
     return harness.vendor.sells(request)
 
@@ -51,7 +51,7 @@ def test_the_vendor_is_told_where_to_call_for_each_purchase(harness: Harness) ->
 
 def test_who_is_called_asks_at_once_and_once(harness: Harness) -> None:
     harness.takes_webhooks()
-    harness.run(BLUE)  # so long it takes: no time at all
+    harness.run(BLUE)  # teaches that it takes no time at all
     runs_for(harness, 200, "red")
     called_at = harness.clock.time + 200
     harness.clock.later(200, partial(harness.is_called, 2))
@@ -90,7 +90,7 @@ def test_where_nothing_is_known_one_is_polled_for_all(harness: Harness, number: 
     wanted = jobs(number)
     for place, each in enumerate(wanted, start=1):
         runs_for(harness, 100, each.path)
-        if place % 10:  # of some the call is lost
+        if place % 10:  # the webhooks of some are lost
             harness.clock.later(100, partial(harness.is_called, place))
 
     ran = harness.run(*wanted)

@@ -1,4 +1,4 @@
-"""A stop sends nothing more, and takes in what is in the air."""
+"""After a stop nothing more is sent, and the calls under way are awaited."""
 
 import threading
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_the_first_stop_names_the_exit_code() -> None:
 
 
 def test_with_threads_calls_are_in_the_air_at_once_and_a_stop_takes_them_in(tmp_path: Path) -> None:
-    """Real threads: both creates must be in there before either returns."""
+    """Real threads: both creates must be under way before either returns."""
     harness = Harness(tmp_path)
     both = threading.Barrier(2, timeout=10)
 

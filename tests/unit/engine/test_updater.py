@@ -1,4 +1,4 @@
-"""A changed title is told to the vendor, and to the right workflow only."""
+"""A changed title is sent to the vendor, and only for the right workflow."""
 
 import pytest
 from support.protection import fails_without

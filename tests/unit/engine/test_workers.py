@@ -1,4 +1,4 @@
-"""Calls that may be repeated are made by workers; the rest, and what they cannot do, by this process."""
+"""Workers make the calls that may be repeated; this process makes the rest, and those that workers cannot."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +19,7 @@ BLUE, RED = job("blue"), job("red")
 
 @dataclass
 class Workers(Executor):
-    """Plays the part of a cluster. `away` does what happens on the machines of its workers around a call."""
+    """Imitates a cluster. `away` simulates what happens on a worker's machine around a call."""
 
     here: Executor
     calls: Counter[str] = field(default_factory=Counter)

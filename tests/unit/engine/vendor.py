@@ -1,4 +1,4 @@
-"""A vendor that does what its script says, and keeps a ledger of what it was asked."""
+"""A vendor that follows a script, and keeps a ledger of its calls."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ from pipeline.purchases import WorkflowId
 
 T = TypeVar("T")
 
-# What is done instead of answering: raise, or work the answer out.
+# A scripted answer: a value, an exception to raise, or a function that computes it.
 Response: TypeAlias = T | Exception | Callable[[], T]
 
 FILM = Media("https://media.test/film.mp4?signature=1", "video/mp4")
@@ -45,7 +45,7 @@ def failure(error: str | None = None, status: str = "fail") -> Workflow:
 
 @dataclass
 class Script(dict[str, list[Response[T]]]):
-    """By name: what is answered, in turn; the last answer is given again and again, where `lasts`."""
+    """The answers by name, in turn; if it `lasts`, the last one is repeated."""
 
     usual: Callable[[str], Response[T]]
     lasts: bool = False
@@ -63,11 +63,10 @@ class Script(dict[str, list[Response[T]]]):
 
 @dataclass
 class ScriptedProvider:
-    """The port, in memory. Scripts go by the title of a workflow, which is its job's short name.
+    """A provider in memory. Scripts are keyed by the title of a workflow, which is its job's short name.
 
-    `calls` are all calls, as `create blue` or `get blue`, and `times` when each came. `most` is how much each
-    download might fetch.
-    `perhaps_sold` are the titles of all that was sold, or of which nobody can tell.
+    `calls` are all calls, such as `create blue` or `get blue`, and `times` when each came. `most` are the limits of
+    the downloads. `perhaps_sold` are the titles of everything that was sold, or may have been.
     """
 
     clock: Callable[[], float]
@@ -86,7 +85,7 @@ class ScriptedProvider:
         self.telling: Script[Workflow] = Script(lambda _: success(FILM), lasts=True)
         self.updating: Script[Workflow | None] = Script(lambda _: None)
         self.sending: Script[bytes] = Script(str.encode)
-        # By url, what the bytes turn out to be, where that is not what was told.
+        # By url, the type that the bytes turn out to have, if it is not the one listed.
         self.kinds: dict[str, str] = {}
         self.tells_of: dict[str, tuple[str, str]] = {}
         self._workflows: dict[str, CreateRequest] = {}
@@ -112,7 +111,7 @@ class ScriptedProvider:
         return came
 
     def sells(self, request: CreateRequest) -> WorkflowId:
-        """Have a workflow of `request`, of which nobody is told."""
+        """Sell a workflow for `request` without reporting it."""
         workflow_id = WorkflowId(f"wf-{len(self._workflows) + 1}")
         self._workflows[workflow_id] = request
         return workflow_id
@@ -165,12 +164,12 @@ class ScriptedProvider:
 
     @property
     def sold(self) -> dict[str, CreateRequest]:
-        """By workflow id: the order that it was made for."""
+        """The request of each workflow, by its id."""
         return dict(self._workflows)
 
     @property
     def creates(self) -> list[str]:
-        """The titles of what was sent, in order."""
+        """The titles of the creates, in order."""
         return self.of("create")
 
     def of(self, call: str) -> list[str]:

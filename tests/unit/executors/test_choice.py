@@ -1,4 +1,4 @@
-"""`--executor` names threads, processes of this machine or a scheduler; anything else is refused and not tried."""
+"""`--executor` names threads, local processes or a scheduler; anything else is refused without trying it."""
 
 from pathlib import Path
 

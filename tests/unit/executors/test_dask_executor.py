@@ -1,4 +1,4 @@
-"""How calls go together: whatever they have in common or not, each is answered."""
+"""How calls are batched: whatever they have in common or not, each is answered."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from pipeline.providers.base import VendorError
 
 
 class HeldBack:
-    """Takes tasks once it is let go, and does them in a thread: meanwhile calls wait, to go together."""
+    """Runs tasks in a thread once it is released; until then calls wait, to be batched."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self._threads = threads
@@ -28,12 +28,12 @@ class HeldBack:
         return self._threads.submit(fn, *args)
 
     def add_callback(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-        """As the loop of a client."""
+        """Like the method of a client's loop."""
         self._threads.submit(asyncio.run, fn(*args))
 
 
 class OneWorker:
-    """As much of a client as an executor uses."""
+    """The part of a client that an executor uses."""
 
     def __init__(self, tasks: HeldBack) -> None:
         self._tasks = tasks
@@ -85,7 +85,7 @@ def test_a_result_that_is_lost_with_its_worker_and_fails_when_it_is_made_again_e
 
 
 def lost_once(made: str) -> str:
-    """Ends its worker when the result is fetched; made again, at once."""
+    """Kills its worker when the result is fetched; on a second attempt, kills it immediately."""
     if Path(made).exists():
         os._exit(1)
     Path(made).touch()

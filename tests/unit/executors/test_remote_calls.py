@@ -1,4 +1,4 @@
-"""What workers are given and give back: it shows nothing, and each error arrives where its call was made."""
+"""What workers receive and return: it shows no secret, and each error arrives where its call was made."""
 
 import pickle
 import threading

@@ -1,4 +1,4 @@
-"""Writes small campaigns to disk, as a person would, and says what came of them."""
+"""Writes small campaigns to disk, as a person would, and returns what they become."""
 
 import struct
 import zlib
@@ -15,10 +15,10 @@ from pipeline.manifest.model import Campaign
 
 HEAD = "version: 1\nname: spring\n"
 OVERLAY = "templates: {overlay: {template_id: overlay_gray_5443}}\n"
-# The catalogue knows nothing of it, so anything goes.
+# A template that the catalogue does not know, so that any options are accepted.
 ANYTHING = "templates: {any: {template_id: something_new}}\n"
 
-# Every way in which a manifest names a file to be read, here `PATH`.
+# Every way in which a manifest can name a file, here `PATH`.
 READERS = {
     "a base": "extends: PATH\n" + ANYTHING,
     "one of several bases": "extends: [PATH]\n" + ANYTHING,
@@ -48,25 +48,25 @@ def png(shade: int = 0) -> bytes:
 
 @dataclass(frozen=True)
 class Project:
-    """A folder that is a project of its own; manifests lie in it under `campaign.yaml` unless said otherwise."""
+    """A folder that is a project; its manifests are written to `campaign.yaml` by default."""
 
     root: Path
 
     def write(self, path: str, content: str | bytes) -> Path:
-        """A file of the project."""
+        """Write a file of the project."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content.encode() if isinstance(content, str) else content)
         return target
 
     def image(self, path: str, shade: int = 0) -> Path:
-        """An image of the project."""
+        """Write an image of the project."""
         return self.write(path, png(shade))
 
     def load(
         self, text: str, path: str = "campaign.yaml", variables: Mapping[str, Json] | None = None
     ) -> Campaign:
-        """The campaign of a manifest whose head is written here."""
+        """The campaign of a manifest with this text after the usual head."""
         return load(self.write(path, HEAD + text), name=path, variables=variables or {})
 
     def jobs(self, text: str, path: str = "campaign.yaml") -> list[Job]:
@@ -74,11 +74,11 @@ class Project:
         return list(expand(self.load(text, path)))
 
     def keys(self, text: str) -> list[str]:
-        """Their keys."""
+        """The keys of its jobs."""
         return [job.key for job in self.jobs(text)]
 
     def problems(self, text: str, path: str = "campaign.yaml") -> list[Problem]:
-        """What is wrong with such a manifest, or doubtful."""
+        """The errors and warnings of such a manifest."""
         doubts: list[Problem] = []
         try:
             campaign = self.load(text, path)
@@ -90,5 +90,5 @@ class Project:
         return doubts
 
     def told(self, text: str) -> str:
-        """The same as text."""
+        """The errors and warnings as text."""
         return "\n".join(str(problem) for problem in self.problems(text))

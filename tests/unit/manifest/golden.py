@@ -1,7 +1,7 @@
-"""What each manifest in `tests/manifests/invalid` is told, kept in a file beside it.
+"""The problems reported for each manifest in `tests/manifests/invalid`, kept in a file beside it.
 
-To add a case, drop a file there and run `python tests/unit/manifest/golden.py`, which writes what is missing or
-has changed; then read it. Files without a `name` of their own are bases, and no cases.
+To add a case, put a file there and run `python tests/unit/manifest/golden.py`, which writes what is missing or has
+changed; then review it. Files without their own `name` are bases, not cases.
 """
 
 import shutil
@@ -16,12 +16,12 @@ MANIFESTS = Path(__file__).parents[2] / "manifests"
 
 
 def cases(folder: str) -> list[str]:
-    """The names of the campaigns in one of the folders; what lies below it belongs to them."""
+    """The names of the campaigns in one of the folders; files in its subfolders belong to them."""
     return sorted(path.name for path in (MANIFESTS / folder).glob("*.yaml"))
 
 
 def project(parent: Path) -> Path:
-    """A copy of the example manifests that is a project of its own, wherever this checkout lies."""
+    """A copy of the example manifests as a separate project, wherever this checkout is."""
     root = parent / "project"
     shutil.copytree(MANIFESTS, root, symlinks=True)
     (root / ".git").mkdir()
@@ -29,7 +29,7 @@ def project(parent: Path) -> Path:
 
 
 def told(manifest: Path) -> str:
-    """What a person is told of a manifest: each problem, and under it the line that it speaks of."""
+    """The report on a manifest: each problem, and below it the line that it concerns."""
     problems: list[Problem] = []
     try:
         campaign = load(manifest, name=manifest.name)
@@ -46,7 +46,7 @@ def _quoted(problem: Problem) -> str:
 
 
 def main() -> None:
-    """Write what each invalid manifest is told."""
+    """Write the report on each invalid manifest."""
     with tempfile.TemporaryDirectory() as parent:
         root = project(Path(parent))
         for name in cases("invalid"):

@@ -1,4 +1,4 @@
-"""Runs hostile inputs in child processes, each of which may take 1 GiB of memory and 5 s of CPU for its share."""
+"""Runs hostile inputs in child processes, each limited to 1 GiB of memory and 5 s of CPU for its share."""
 
 import json
 import subprocess
@@ -18,9 +18,9 @@ _SHARE = 12
 
 
 def outcomes(judge: str, cases: list[str]) -> dict[str, str]:
-    """What `judge`, Python that defines `judge(case) -> str`, says of each case.
+    """The outcome of each case by `judge`, Python code that defines `judge(case) -> str`.
 
-    Of a case that kills its child the outcome says so; those after it in the same share have none.
+    If a case kills its child, its outcome says so, and the cases after it in the same share have none.
     """
     found: dict[str, str] = {}
     for start in range(0, len(cases), _SHARE):

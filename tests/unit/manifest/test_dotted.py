@@ -1,4 +1,4 @@
-"""A text of names and dots is rendered without Jinja: what is taken is what Jinja would say, and no more is taken."""
+"""A text of names and dots is rendered without Jinja, with the same result, and no other text is."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from pipeline.manifest.templating.dotted import Declined, Named, parts_of, text_
 from pipeline.manifest.templating.jinja import JinjaTemplate
 from pipeline.manifest.texts import TextTemplate
 
-# Names that are there, and words that mean something else to Jinja, in some places or in all.
+# Existing names, and words that mean something else to Jinja, in some places or in all.
 WORDS = [
     "a",
     "b",
@@ -113,7 +113,7 @@ DATA: st.SearchStrategy[Any] = st.recursive(
 
 @st.composite
 def chains(draw: st.DrawFn) -> str:
-    """Names in braces; most often what is taken without Jinja."""
+    """Names in braces, mostly ones that are rendered without Jinja."""
     if draw(st.integers(0, 3)):
         names = [draw(st.sampled_from(["a", "b"])), *draw(st.lists(FEW, max_size=2))]
         return f"{{{{ {'.'.join(names)} }}}}"
@@ -128,7 +128,7 @@ Outcome = tuple[str, str, object]
 
 
 def outcome(render: Callable[[], object]) -> Outcome:
-    """What comes of it: a value and its type, or the message and its line."""
+    """The outcome: a value and its type, or the message and its line."""
     try:
         value = render()
     except TemplateError as error:
@@ -137,7 +137,7 @@ def outcome(render: Callable[[], object]) -> Outcome:
 
 
 def jinja(source: str) -> JinjaTemplate | None:
-    """The template as Jinja takes it, if it does."""
+    """The template as compiled for Jinja; None if it is refused."""
     try:
         return JinjaTemplate(source)
     except TemplateError:

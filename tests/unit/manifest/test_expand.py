@@ -28,7 +28,7 @@ def only(jobs: list[Job]) -> Job:
 
 
 def options(project: Project, written: str, more: str = "") -> dict[str, object]:
-    """The one job's options, as rendered."""
+    """The rendered options of the only job."""
     text = f"templates: {{any: {{template_id: new, options: {{{written}}}}}}}\n{more}"
     return dict(only(project.jobs(text)).request.options)
 
@@ -179,7 +179,7 @@ class TestExcludeAndInclude:
             problems += error.problems
         if not expected:
             assert [problem.message.partition(":")[0] for problem in problems] == ["no job is left"]
-        elif problems:  # 1 and "1" read alike in a key
+        elif problems:  # 1 and "1" look the same in a key
             assert {problem.message.rpartition(" ")[0] for problem in problems} == {"two jobs have the key"}
         else:
             assert found == expected
@@ -654,7 +654,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[
 
 
 def measured(manifest: Path) -> tuple[str, int]:
-    """What expanding says in a process of its own, and the MiB that it took at most."""
+    """The output of expanding in a separate process, and its peak memory in MiB."""
     child = subprocess.run(
         [sys.executable, "-c", MEASURED, manifest], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""No reader of a manifest opens a hidden file, nor what a link out of the project leads to; no error quotes one."""
+"""No reader of a manifest opens a hidden file or the target of a link out of the project; no error quotes one."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ HIDDEN = ".git/config"
 
 @pytest.fixture
 def secret(project: Project) -> Project:
-    """A project with secrets: in its `.git`, in a hidden file, and behind links that look like nothing."""
+    """A project with secrets: in its `.git`, in a hidden file, and behind links that look harmless."""
     project.write(HIDDEN, f"[http]\n{SECRET}\n: : {{\n")
     project.write(".env", SECRET)
     project.write("deep/.secrets/key", SECRET)

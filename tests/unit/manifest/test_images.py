@@ -106,7 +106,7 @@ class TestContent:
     def test_one_that_is_cut_short_is_refused_wherever_it_was_cut(
         self, form: str, data: st.DataObject
     ) -> None:
-        # What is left out may be a byte that fills up, as the last of a WebP's.
+        # A byte that is left out may be padding, such as the last of a WebP.
         length = data.draw(st.integers(0, len(FORMS[form]) - 2))
         with pytest.raises(ValueError, match=r"broken image|no image"):
             check_image(FORMS[form][:length])
@@ -124,7 +124,7 @@ class TestContent:
     ) -> None:
         folder = tmp_path_factory.getbasetemp()
         (folder / "any.png").write_bytes(kind + head)
-        # Taken as an image, or refused in words; nothing else.
+        # Accepted as an image, or refused with a message; nothing else.
         with contextlib.suppress(ValueError):
             assert Images(folder, folder).local("any.png", folder).path == "any.png"
 

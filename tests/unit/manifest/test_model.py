@@ -135,7 +135,7 @@ class TestStrangers:
 
 
 def _spoilt(value: Json, data: st.DataObject) -> Json:
-    """`value` with something in it replaced by junk, left out, or added."""
+    """`value` with a part of it replaced by junk, left out, or added."""
     if isinstance(value, dict) and value and data.draw(st.booleans()):
         key = data.draw(st.sampled_from([*value, "file", "prompt"]))
         if key in value and data.draw(st.integers(0, 4)) == 0:

@@ -1,4 +1,4 @@
-"""What is read wherever a manifest names a file, and what YAML does to a text that nobody sees."""
+"""What is read wherever a manifest names a file, and what YAML silently does to a text."""
 
 import pickle
 import unicodedata
@@ -71,7 +71,7 @@ class TestOwnKeys:
 
 
 def warned(project: Project, text: str, variables: Mapping[str, Json] | None = None) -> list[str]:
-    """The warnings of a manifest that is taken, but for that of its unknown template."""
+    """The warnings of an accepted manifest, except the one about its unknown template."""
     warnings = list(project.load(text, variables=variables).warnings)
     assert all(problem.severity == "warning" for problem in warnings)
     return [str(problem) for problem in warnings if "template_id" not in problem.path]

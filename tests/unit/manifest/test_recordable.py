@@ -1,4 +1,4 @@
-"""What could not be recorded is refused before it is bought, where it is written."""
+"""What could not be recorded is refused before it is bought, at the position where it is written."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_a_path_that_no_system_takes(project: Project) -> None:
     rule = "jobs: [{{id: main, matrix: {}}}]\n"
     assert refused(project, ANYTHING + rule.format(axes(32, 100))) == []
     assert refused(project, ANYTHING + rule.format(axes(42, 100))) == [""]
-    # Together with its folder it is too long, or in a script whose letters take three bytes.
+    # Too long together with its folder, or in a script whose letters take three bytes.
     folder = f"output: {{dir: {'/'.join(['f' * 99] * 9)}}}\n"
     assert refused(project, ANYTHING + folder + rule.format(axes(32, 100))) == [""]
     wide = "output: {{path: '{}.{{{{ ext }}}}'}}\njobs: [{{id: main}}]\n"
@@ -67,7 +67,7 @@ def test_an_item_of_too_many_images(project: Project) -> None:
 @pytest.mark.parametrize("rendered", [False, True])
 def test_an_option_that_is_nested_too_deep(project: Project, rendered: bool) -> None:
     def text(levels: int) -> str:
-        # A file of YAML ends some levels before that; what is put together of two parts does not.
+        # A YAML file is refused some levels earlier, but not a value composed of two parts.
         outer, inner = nested(levels - 40, "{{ deep }}"), nested(40)
         written = outer if rendered else json.dumps(json.loads(nested(levels)))
         return (

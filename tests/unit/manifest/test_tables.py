@@ -1,4 +1,4 @@
-"""Tables: images, prompts and axes from CSV files as they come out of shops and spreadsheets."""
+"""Tables: images, prompts and axes from CSV files as exported by shops and spreadsheets."""
 
 import copy
 import csv
@@ -35,7 +35,7 @@ def items(project: Project, table: str | bytes, more: str = "") -> tuple[Item, .
 
 
 def told(project: Project, table: str | bytes, more: str = "") -> str:
-    """What is said of such a manifest, but for its template."""
+    """The problems of such a manifest, except that of its unknown template."""
     project.write("rows.csv", table)
     problems = project.problems(IMAGES.replace("rows.csv", f"rows.csv{more}"))
     return "\n".join(str(problem) for problem in problems if problem.severity == "error")
@@ -514,7 +514,7 @@ def test_what_a_spreadsheet_writes_is_read(
 
 
 def test_cells_that_say_the_same_are_one_text() -> None:
-    # A table of a hundred thousand rows repeats its colours and categories: they are kept once.
+    # A table of a hundred thousand rows repeats its colours and categories, which are kept in memory once.
     content = b"id,colour\na,spring green\nb,spring green\n"
     source = decode(content, Path("rows.csv"), "rows.csv")
 

@@ -372,7 +372,7 @@ HOSTILE = [
         "{{ " + "9" * 5000 + " }}",
         "{{ 1e308 * 10 }}",
     ),
-    # errors of another family
+    # errors of other types
     "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
     "{% for x in few recursive %}{{ loop(few) }}{% endfor %}",
     *("{{ " + "(" * 1000 + "1" + ")" * 1000 + " }}", "{{ " + "[" * 5000, "{{ " + "not " * 3000 + "1 }}"),

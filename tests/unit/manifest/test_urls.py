@@ -1,4 +1,4 @@
-"""The quick look at urls says the same of each as the whole check."""
+"""The fast path of the check of urls agrees with the full check."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The map of media facts joins by itself, whatever was read where."""
+"""Maps of media facts can be joined, whatever was read on which machine."""
 
 import json
 import random
@@ -25,7 +25,7 @@ maps: st.SearchStrategy[dict[str, Any]] = st.dictionaries(hashes, entries, max_s
 
 
 def same(one: Any, other: Any) -> bool:
-    """As it is written, byte for byte."""
+    """Whether both are written as the same bytes."""
     return json.dumps(one) == json.dumps(other)
 
 

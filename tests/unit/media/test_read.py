@@ -1,4 +1,4 @@
-"""What a file shows is told by its bytes; what cannot be read has no facts and no still."""
+"""Facts come from a file's bytes; a file that cannot be read has no facts and no still."""
 
 import io
 import wave
@@ -82,7 +82,7 @@ def test_a_picture_has_a_size_and_no_length(tmp_path: Path, kind: str) -> None:
 
 def test_a_picture_is_measured_as_it_is_shown(tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by a quarter
+    exif[0x0112] = 6  # orientation: a quarter turn
     plain((40, 30), "red").save(tmp_path / "a.jpg", exif=exif)
 
     assert facts_of(tmp_path / "a.jpg") == MediaFacts(width=30, height=40)

@@ -1,4 +1,4 @@
-"""What a run is asked from Python: caps and shares that are numbers, as nothing else caps anything."""
+"""Options of a run from Python: caps and shares must be numbers, as nothing else limits anything."""
 
 import json
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""Calls of commands that are no run: repeated while that can help, and given up when a signal says so."""
+"""Calls of commands other than a run: retried while that can help, and given up on a signal."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from pipeline.providers.base import NotFound, VendorError
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without waiting: how long it takes proves nothing here."""
+    """Skip the pauses, as their length does not matter here."""
     monkeypatch.setattr("pipeline.engine.calls.FIRST_BACKOFF", 0.0)
 
 
@@ -36,7 +36,7 @@ def calls(stop: Stop, said: list[str]) -> Iterator[VendorCalls]:
 
 
 class Flaky:
-    """A call that fails so often before it brings something."""
+    """A call that fails so often before it succeeds."""
 
     def __init__(self, failures: int, error: type[VendorError] = VendorError) -> None:
         self.asked = 0

@@ -1,4 +1,4 @@
-"""Jobs, purchases and plans in a few words."""
+"""Short ways to make jobs, purchases and plans."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -47,7 +47,7 @@ def plan(
     retry_failed: bool = False,
     decisions: Decisions = UNDECIDED,
 ) -> Plan:
-    """What is planned for jobs where these purchases are known."""
+    """The plan for jobs, given these purchases."""
     records = Records({each.id: each for each in purchases})
     asked = PlanOptions(
         selected=None if selected is None else frozenset(selected),

@@ -1,4 +1,4 @@
-"""What is said about a create whose outcome is unknown."""
+"""The hints about a create whose outcome is unknown."""
 
 from pipeline.planning.hints import not_made_again
 from pipeline.purchases import Status

@@ -1,4 +1,4 @@
-"""Each job gets one action: the first of the table that fits."""
+"""Each job gets one action: the first of the table that applies."""
 
 from dataclasses import replace
 
@@ -159,11 +159,11 @@ def test_the_first_selected_job_buys_for_the_others() -> None:
 def test_one_that_waits_buys_for_nobody() -> None:
     broken, sound = job("s1", "sketch"), job("s2", "sketch")
     waiting, free = job("f1", "film", broken), job("f2", "film", sound)
-    # The failed sketch serves both: they ask for the same, and nothing is to be made from it.
+    # The failed sketch serves both, as they ask for the same and nothing can be made from it.
     failed = bought(1, broken, Status.FAILED)
     both = plan([broken, sound, waiting, free], failed)
     assert [only(both, each).action for each in (waiting, free)] == [Action.WAIT, Action.WAIT]
-    # An approved sketch serves only its own: the other film is bought for itself.
+    # An approved sketch serves only its own job, so the other film is bought separately.
     good = bought(2, sound)
     said = Decisions(approved={good.id: sound.key, failed.id: broken.key})
     made = plan([broken, sound, waiting, free], failed, good, decisions=said)

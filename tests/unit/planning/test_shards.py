@@ -1,4 +1,4 @@
-"""A campaign split into shards: each job in one of them, and what belongs together stays together."""
+"""A campaign split into shards: each job is in one of them, and jobs that belong together stay together."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ counts = st.integers(1, 9)
 
 @st.composite
 def campaigns(draw: st.DrawFn) -> list[Job]:
-    """Jobs of which some share a purchase, some are chained, and some are takes of one request."""
+    """Jobs, some of which share a purchase, are chained, or are takes of one request."""
     jobs: list[Job] = []
     for number in range(draw(st.integers(1, 25))):
         upstream = draw(st.none() | st.sampled_from(jobs)) if jobs else None

@@ -1,4 +1,4 @@
-"""What changed in a text is shown word by word, and never cut away."""
+"""Changes of a text are shown word by word, and never cut off."""
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ def shown(old: str, new: str) -> list[tuple[str, str]]:
 
 
 def changed(old: str, new: str) -> list[tuple[str, str]]:
-    """The words in colour, of both sides of each change."""
+    """The coloured words on both sides of each change."""
     return [
         (
             "|".join(span.text for span in each.old if span.changed),

@@ -1,4 +1,4 @@
-"""Orders and clients as the tests need them."""
+"""Create requests and clients as the tests need them."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ KEY = "canary-4f1d9c2e7b"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
 
 
-# What moves a cursor, turns text around, forges a line or cannot be seen.
+# Characters that move a cursor, reverse text, forge a line or are invisible.
 _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 

@@ -1,4 +1,4 @@
-"""A server that does to a connection whatever a test wants, and counts the requests that came whole."""
+"""A server that does to a connection whatever a test wants, and counts the requests that arrive complete."""
 
 import socket
 import ssl
@@ -15,7 +15,7 @@ NAMES = ("localhost", "api.example.com", "media.example.com")
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate for `NAMES` and 127.0.0.1 that vouches for itself, and its key."""
+    """A self-signed certificate for `NAMES` and 127.0.0.1, and its key."""
 
     path: Path
     key: Path
@@ -48,7 +48,7 @@ def make_certificate(folder: Path) -> Certificate:
 
 @dataclass(frozen=True)
 class Received:
-    """One request that came whole."""
+    """A request that arrived complete."""
 
     method: str
     path: str
@@ -65,7 +65,7 @@ class Peer:
 
     @property
     def url(self) -> str:
-        """Where the server is."""
+        """The url of the server."""
         return self._server.url
 
     def start_tls(self) -> None:
@@ -83,7 +83,7 @@ class Peer:
         return head
 
     def read(self) -> Received:
-        """The next request, which counts as received once its last byte is here."""
+        """Read the next request, which counts as received once its last byte has arrived."""
         first, *lines = self.read_head().decode("latin-1").split("\r\n")[:-2]
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         body = b""
@@ -101,7 +101,7 @@ class Peer:
         self.socket.sendall(data)
 
     def send_raw(self, data: bytes) -> None:
-        """Below TLS, where there is TLS."""
+        """Send bytes below TLS, if there is TLS."""
         socket.socket.sendall(self.socket, data)
 
     def answer(self, status: int, body: bytes = b"", *headers: str, reason: str = "Reason") -> None:
@@ -109,13 +109,13 @@ class Peer:
         self.send("\r\n".join(lines).encode() + body)
 
     def reset(self) -> None:
-        """End the connection with a RST."""
+        """Reset the connection with a RST."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # An SSLSocket's own close would do the same; detach, so that nothing polite is sent before.
+        # Closing an SSLSocket would reset it too; detach first, so that no TLS close is sent before.
         self._server.drop(self.socket)
 
     def stall(self) -> None:
-        """Say nothing more until the test is over or the client has gone."""
+        """Send nothing more until the test is over or the client has disconnected."""
         self.socket.settimeout(30)
         with suppress(OSError):
             while self.socket.recv(1 << 16):
@@ -126,7 +126,7 @@ Play = Callable[[Peer], None]
 
 
 class RawServer:
-    """Plays one `Play` for each connection that comes."""
+    """Runs one `Play` for each incoming connection."""
 
     def __init__(
         self,

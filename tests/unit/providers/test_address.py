@@ -1,4 +1,4 @@
-"""Which addresses files may come from, and how urls are shown."""
+"""From which addresses files may be fetched, and how urls are shown."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What the operator tells: the key, the address, proxies."""
+"""The operator's settings: the key, the address, proxies."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The calls that may be repeated: what they send, what they make of an answer, and what they raise."""
+"""The calls that may be repeated: what they send, how they read an answer, and what they raise."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The built-in provider keeps what the kit for providers' authors asks for."""
+"""The built-in provider passes the conformance kit for authors of providers."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def said(value: object, status: int = 200) -> Reply:
 
 
 class VimmerseVendor:
-    """What the vendor's API says, by its documentation."""
+    """The vendor's API as documented."""
 
     def __init__(self, api: Literal["v1", "v2"] = "v1", kind: type[Vimmerse] = Vimmerse) -> None:
         self.api = api

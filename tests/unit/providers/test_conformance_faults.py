@@ -1,4 +1,4 @@
-"""The kit for providers' authors finds what is wrong: each fault here is one that somebody would make."""
+"""The conformance kit for authors of providers finds faults: each here is one that somebody might make."""
 
 import logging
 import urllib.request
@@ -30,7 +30,7 @@ from providers.test_conformance import VimmerseVendor
 
 
 class Kind(Vimmerse):
-    """Made anew of its own kind when it is unpickled."""
+    """A subclass that is unpickled as its own class."""
 
     def __reduce__(self) -> Any:
         return type(self), (self.settings,)
@@ -177,7 +177,7 @@ def test_fault_is_found(kind: type[Vimmerse], name: str) -> None:
     "name", ["create: sent, then silence", "get: silence", "download: a file that stops arriving"]
 )
 def test_who_waits_for_ever_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    # How long is waited proves nothing here; that the server gives up first does.
+    # What matters is that the server gives up first, not how long it waits.
     monkeypatch.setattr("pipeline.testing.server.LONGEST_SILENCE", 1.5)
     [check] = [each for each in CHECKS if each.name == name]
     with pytest.raises(Fault, match="`request_timeout` was 1"):

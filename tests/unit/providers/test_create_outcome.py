@@ -1,4 +1,4 @@
-"""What a create is taken for, after everything that can happen to one request on a real connection."""
+"""The outcome of a create after everything that can happen to a request on a real connection."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ from pipeline.purchases import WorkflowId
 from providers.create_requests import KEY, a_client, a_request, an_attachment
 from providers.raw_server import Certificate, Peer, Play, raw_server
 
-# Seconds after which the client gives up waiting: more than it takes to connect with TLS on a busy machine.
+# The client's timeout in seconds: more than it takes to connect with TLS on a busy machine.
 SHORT = 1.5
 LARGE = an_attachment(b"\x89PNG\r\n\x1a\n" + bytes(30 << 20))
 SOUND = json.dumps({"data": {"id": "wf-1"}}).encode()
@@ -65,7 +65,7 @@ def silent_in_the_body(peer: Peer) -> None:
 
 
 def dripping(peer: Peer) -> None:
-    """Headers that come for ten times as long as the client has, and then what would be a sound answer."""
+    """Headers that take ten times as long as the client's timeout, then what would be a valid answer."""
     peer.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     never = threading.Event()
     for _ in range(200):
@@ -340,7 +340,7 @@ def test_early_402_in_mid_upload_is_heard(takes_the_rest: bool) -> None:
 
 
 def test_a_whole_500_in_mid_upload_leaves_it_unknown_and_half_a_one_says_nothing() -> None:
-    """A complete answer goes before how far the bytes went; one that is cut off does not."""
+    """A complete answer counts for more than the number of bytes sent; one that is cut off does not."""
 
     def whole(peer: Peer) -> None:
         peer.answer(500, b'{"message": "internal error"}', "Connection: close")
@@ -369,7 +369,7 @@ def after_hello(act: Callable[[Peer], None]) -> Play:
 
 
 def test_create_whose_answer_begins_too_slowly_is_told_so_and_not_that_the_server_hung_up() -> None:
-    """It is this machine that hangs up in the end."""
+    """In the end, this machine hangs up."""
 
     def drip(peer: Peer) -> None:
         never = threading.Event()
@@ -506,7 +506,7 @@ def test_redirect_of_a_create_reaches_no_other_host() -> None:
 
 
 def created(client: Vimmerse) -> CreateOutcome:
-    """The outcome of a create; an interrupt that it lets out would end the tests themselves."""
+    """The outcome of a create. Fails the test if an interrupt escapes, which would end the tests themselves."""
     try:
         return client.create(a_request())
     except KeyboardInterrupt:
@@ -529,7 +529,7 @@ def test_interrupt_after_sending_is_told_as_unknown() -> None:
     assert isinstance(outcome, OutcomeUnknown)
 
 
-# Python's ssl leaves the socket to the garbage collector when an interrupt strikes in its handshake.
+# Python's ssl leaves the socket to the garbage collector when interrupted during its handshake.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_interrupt_in_the_handshake_is_told_as_not_sent(certificate: Certificate) -> None:
     def interrupt(peer: Peer) -> None:
@@ -542,7 +542,7 @@ def test_interrupt_in_the_handshake_is_told_as_not_sent(certificate: Certificate
 
 
 class InterruptedAfterTheLastByte:
-    """A socket that hands all to the kernel and is then struck by an interrupt, before anyone could note it."""
+    """A socket that passes all bytes to the kernel and is then interrupted, before anyone could record it."""
 
     def __init__(self, opened: socket.socket) -> None:
         self._socket = opened

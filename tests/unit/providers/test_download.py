@@ -1,4 +1,4 @@
-"""Files come whole and checked, or not at all, whatever the store that serves them does."""
+"""Files arrive whole and checked, or not at all, whatever the server does."""
 
 import gzip
 import hashlib
@@ -81,7 +81,7 @@ def test_key_is_not_sent_to_the_store(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def differing(*bodies: bytes) -> Play:
-    """Bodies without a length, another on each connection."""
+    """Bodies without a length, a different one on each connection."""
     left = list(bodies)
 
     def play(peer: Peer) -> None:
@@ -281,7 +281,7 @@ def test_size_that_the_vendor_said_stands_for_a_missing_length(tmp_path: Path) -
 
 
 def growing(peer: Peer) -> None:
-    """Six megabytes, of which nobody tells how many they are."""
+    """Six megabytes without a declared length."""
     peer.read()
     peer.send(f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nETag: {ETAG}\r\n\r\n".encode())
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""What is read out of answers, and what never is."""
+"""What is read from answers, and what never is."""
 
 import json
 import math

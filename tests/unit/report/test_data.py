@@ -1,4 +1,4 @@
-"""The data of the page: what the records say, in the page's own shape, and nothing that it does not show."""
+"""The data of the page: what the records say, in the page's own format, and nothing that the page does not show."""
 
 import json
 from dataclasses import replace

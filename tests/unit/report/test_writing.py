@@ -1,4 +1,4 @@
-"""What is written: a page that loads nothing from elsewhere, stills, and nothing of anybody else's written over."""
+"""What is written: a page that loads nothing from elsewhere, and stills; no file of others is overwritten."""
 
 import base64
 import hashlib
@@ -75,7 +75,7 @@ def test_the_policy_names_every_script_and_style_by_its_hash_and_allows_nothing_
     assert "unsafe" not in policy[1]
     assert "http:" not in policy[1]
     assert "<title>&lt;spring&gt;</title>" in text
-    # Neither handlers nor styles stand in the markup, and nothing leads elsewhere.
+    # The markup has no handlers, no styles, and no links elsewhere.
     markup = re.sub(r"<(script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
     assert not re.search(r"\son\w+=|\sstyle=", markup)
     assert not re.search(r"https?://", markup)
@@ -125,7 +125,7 @@ def test_a_bundle_holds_its_films_and_nothing_that_an_earlier_one_held(tmp_path:
     assert data_of(index)["campaigns"][0]["files"][0]["href"] == "media/spring/hero/a%20b%231.mp4"
     assert [path.name for path in (folder / "media").rglob("*.mp4")] == ["a b#1.mp4"]
     assert [path.name for path in (folder / "posters").iterdir()] == [f"{SHA[:16]}.webp"]
-    # Taking it out of the folder takes nothing from the campaign.
+    # Removing it from the folder removes nothing from the campaign.
     assert other.read_bytes() == b"other"
 
 

@@ -1,4 +1,4 @@
-"""A campaign of a few jobs in a few words, and its results written and read."""
+"""Short ways to make a campaign of a few jobs, and to write and read its results."""
 
 import tempfile
 from collections.abc import Collection, Sequence
@@ -80,7 +80,7 @@ def document(
 
 
 def read_back(made: Document, name: str = "spring.results.json") -> ResultsFile:
-    """What a reader finds in `made`, once it is written."""
+    """What a reader gets of `made` once it is written."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
         write(path, made, None)

@@ -1,4 +1,4 @@
-"""What is said of one purchase, one after another: the last verdict and stars count, and no note is dropped."""
+"""Successive decisions about one purchase: the last verdict and stars count, and no note is dropped."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ DECISIONS = st.builds(
 )
 
 
-# Some of them take back what was decided before.
+# Some of them withdraw the verdict before them.
 SAID = st.lists(
     DECISIONS | DECISIONS.map(lambda decision: replace(decision, decision=None, withdraws=True)),
     max_size=8,
@@ -39,7 +39,7 @@ SAID = st.lists(
 
 
 def texts(decision: Decision) -> set[str]:
-    """All that was written of a take."""
+    """All notes on a take."""
     return {each.text for each in decision.notes} | ({decision.note} if decision.note else set())
 
 

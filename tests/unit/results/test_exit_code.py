@@ -1,4 +1,4 @@
-"""The exit code of a run: which it is when several hold, and how jobs lead to it."""
+"""The exit code of a run: which one counts if several apply, and how jobs lead to it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -30,7 +30,7 @@ def code(
     elsewhere: Collection[PurchaseId] = (),
     decisions: Decisions = UNDECIDED,
 ) -> ExitCode:
-    """What a run ends with that leaves these purchases."""
+    """The exit code of a run that leaves these purchases."""
     keys = {each.key for each in (jobs if selected is None else selected)}
     assignment = serving_of(jobs, *purchases, decisions=decisions)
     return exit_code(
@@ -120,7 +120,7 @@ def test_failures_within_the_threshold_are_no_failure(threshold: float, expected
 def test_what_waits_for_a_failure_failed_too_and_is_not_unfinished() -> None:
     failed = bought(1, SKETCH, Status.FAILED)
     assert code([SKETCH, FILM, CUT], failed) is ExitCode.FAILED
-    # All three come to nothing: of four jobs, that is more than half.
+    # All three fail: of four jobs, that is more than half.
     assert code([SKETCH, FILM, CUT, A], failed, bought(2, A), threshold=0.5) is ExitCode.FAILED
     assert code([SKETCH, FILM, CUT, A], failed, bought(2, A), threshold=0.75) is ExitCode.OK
 
@@ -234,7 +234,7 @@ def test_one_take_that_is_made_is_enough_to_wait_for_its_approval() -> None:
     film = approved_of("film", one, two)
     purchases = bought(1, one, Status.FAILED), bought(2, two)
 
-    # The take that failed is told as such; the film waits and has not failed.
+    # The take that failed counts as failed; the film waits and does not.
     assert code([one, two, film], *purchases, threshold=0.34) is ExitCode.OK
     assert code([one, two, film], *purchases) is ExitCode.FAILED
     assert code([one, film], bought(1, one, Status.FAILED), threshold=0.5) is ExitCode.FAILED

@@ -1,4 +1,4 @@
-"""The results file: the same bytes for the same outcome, and read as a stranger's."""
+"""The results file: the same bytes for the same outcome, and read as untrusted input."""
 
 import json
 from dataclasses import replace
@@ -142,7 +142,7 @@ def test_void_ones_are_left_out_but_for_those_that_others_have_read_of() -> None
 
 @pytest.mark.parametrize("status", [Status.SUBMITTING, Status.ATTENTION])
 def test_others_may_have_read_of_it_as_one_in_need_of_attention(status: Status) -> None:
-    """Who reads `submitting` that is not its own writes so, and must learn that it bought nothing."""
+    """A machine that reads another's `submitting` writes it as `attention`, and must learn that it bought nothing."""
     a = job("a")
     unknown = replace(bought(1, a, status), workflow_id=None)
     assert read_back(document([a], unknown)).published == {unknown.id}
@@ -300,7 +300,7 @@ def test_deep_nesting_inside_a_sound_file_is_refused(tmp_path: Path, depth: int)
 
 
 def changed(edit: dict[str, Json], remove: str = "") -> str:
-    """A sound file, but for the first purchase."""
+    """A valid file, except for the first purchase."""
     made = json.loads(json.dumps(a_document()))
     made["purchases"][0].update(edit)
     made["purchases"][0].pop(remove, None)
@@ -360,7 +360,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
 
 def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / NAME).open("wb") as file:
-        file.truncate((1 << 30) + 1)  # a hole, which takes no room
+        file.truncate((1 << 30) + 1)  # a sparse file, which takes no space
     with pytest.raises(InvalidInput, match="larger than"):
         read(tmp_path / NAME, NAME)
 

@@ -1,6 +1,6 @@
-"""Records beside a manifest come with its repository, and a link may stand in their place.
+"""Records beside a manifest come with its repository, and may be links.
 
-What it leads to is read and written within the project only; of what lies elsewhere nothing is quoted.
+Their targets are read and written only within the project; nothing of a file outside it is quoted.
 """
 
 from collections.abc import Callable

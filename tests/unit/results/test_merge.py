@@ -17,7 +17,7 @@ from results.campaign import Document, bought, document, job, read_back
 
 
 def merge(*documents: Document, tool: str = "pipeline 1") -> Document:
-    """The whole of several documents, written and read as `pipeline merge` does."""
+    """The join of several documents, written and read as `pipeline merge` does."""
     return merge_results([read_back(each) for each in documents], tool)
 
 
@@ -58,14 +58,14 @@ def test_a_job_whose_create_bought_nothing_after_all_is_pending() -> None:
 def test_a_job_keeps_the_newest_that_served_it_though_it_serves_no_more() -> None:
     before, after = job("a", "walk"), job("a", "dance")
     old, new = bought(1, before), bought(2, before)
-    newer_knows = document([after], new)  # nothing serves it now, `new` did
+    newer_knows = document([after], new)  # nothing serves it now; `new` served it before
     older_serves = document([before], old)
     for files in permutations([newer_knows, older_serves]):
         assert read_back(merge(*files)).records.served == {before.key: new.id}
 
 
 def every_way(*made: Document) -> Sequence[Document]:
-    """The whole of documents, joined at once and one after the other, in each order."""
+    """The join of documents, all together and one after another, in every order."""
     orders = list(permutations(made))
     return [merge(*order) for order in orders] + [reduce(merge, order) for order in orders]
 
@@ -89,7 +89,7 @@ def test_results_of_two_campaigns_are_not_joined() -> None:
         merge(document([a]), {**document([a]), "campaign": "other"})
 
 
-# Of one purchase, machines know more or less; none knows it for void where another saw its workflow.
+# Machines know more or less of one purchase; none knows it as void if another saw its workflow.
 STATUSES = (
     [Status.SUBMITTING, Status.VOID],
     [Status.SUBMITTING, Status.SUBMITTED, Status.FAILED, Status.DONE],
@@ -103,7 +103,7 @@ MEDIA: st.SearchStrategy[dict[str, Json]] = st.fixed_dictionaries(
 
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
-    """What one of several machines may have written: few jobs and purchases, so that they overlap."""
+    """Documents that one of several machines may have written: few jobs and purchases, so that they overlap."""
     jobs = [
         job(name, draw(st.sampled_from(["walk", "dance"]))) for name in draw(st.sets(st.sampled_from("abc")))
     ]
@@ -115,7 +115,7 @@ def documents(draw: st.DrawFn) -> Document:
     return document(jobs, *made, published={each.id for each in made}, media=media)
 
 
-@settings(max_examples=40)  # each reads some fifty files
+@settings(max_examples=40)  # each example reads some fifty files
 @given(st.lists(documents(), min_size=1, max_size=3))
 def test_neither_order_nor_repetition_matters(made: Sequence[Document]) -> None:
     whole = merge(*made)

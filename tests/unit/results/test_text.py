@@ -1,4 +1,4 @@
-"""The text of a results manifest is that of any JSON, however much of it was spelled before."""
+"""The text of a results manifest is the same as `json.dumps` writes, however much of it was serialised before."""
 
 import json
 from typing import Any
@@ -37,7 +37,7 @@ def test_what_comes_where_another_row_was_is_spelled_anew() -> None:
     for first in range(0, 1000, 10):
         document: dict[str, Any] = {"jobs": [{"number": number} for number in range(first, first + 10)]}
         text = known.of(document)
-        del document  # its place is free for the next one
+        del document  # its address in memory is free for the next one
         assert text == spelled({"jobs": [{"number": number} for number in range(first, first + 10)]})
 
 

@@ -1,4 +1,4 @@
-"""Who gets in: the token, the host and the origin; and where a server may listen."""
+"""Access: the token, the host and the origin; and where a server may listen."""
 
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def test_another_origin_is_refused(origin: str) -> None:
 )
 def test_without_the_token_nothing_is_answered(cookie: str) -> None:
     assert HERE.why_refused(request(cookie=cookie)) is not None
-    # An address with the token in it is the door, and no other is.
+    # Only the address of the page may have the token in it.
     assert HERE.why_refused(request("/", f"token={TOKEN}", cookie=cookie)) is None
     assert HERE.why_refused(request("/data", f"token={TOKEN}", cookie=cookie)) is not None
     assert HERE.why_refused(request("/", "token=wrong", cookie=cookie)) is not None

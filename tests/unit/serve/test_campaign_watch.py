@@ -1,4 +1,4 @@
-"""What is told of a campaign piece by piece is what a page reads that begins now, however the campaign goes on."""
+"""A page updated piece by piece equals a page that is loaded now, whatever happens in the campaign."""
 
 import json
 from pathlib import Path
@@ -46,7 +46,7 @@ STEPS = st.lists(
 
 
 class Story:
-    """A campaign that goes on step by step, and a page of it that hears only what changes."""
+    """A campaign that proceeds step by step, and a page of it that receives only changes."""
 
     def __init__(self, folder: Path) -> None:
         project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})
@@ -73,7 +73,7 @@ class Story:
         return max(own, key=lambda each: each.age, default=None)
 
     def do(self, job: Job, step: str) -> None:
-        """One step, where it is possible now."""
+        """Take one step, if it is possible now."""
         last = self.last(job)
         if step == "buy":
             self._buy(job)
@@ -104,11 +104,11 @@ class Story:
         try:
             after = transitions.advance(before, event)
         except AssertionError:
-            return  # not from there
+            return  # not possible from this status
         self.store.commit([Change(before=before, after=after, at=NOW, event=event)])
 
     def hear(self) -> None:
-        """Have the page hear what has changed, as a browser takes it in."""
+        """Apply the changes to the page, as a browser does."""
         told: Any = self.watch.look()
         if told is None:
             return
@@ -123,7 +123,7 @@ class Story:
 
 
 def rows(page: Any, name: str, by: str) -> dict[str, Any]:
-    """The rows of a page, without the numbers of files, which say nothing by themselves."""
+    """The rows of a page, without the numbers of files, which have no meaning by themselves."""
     return {row[by]: {n: v for n, v in row.items() if n not in {"files", "action"}} for row in page[name]}
 
 
@@ -139,7 +139,7 @@ def test_what_is_told_adds_up_to_what_there_is(tmp_path_factory: Any, steps: lis
         whole = story.fresh().whole()
         assert rows(story.page, "jobs", "key") == rows(whole, "jobs", "key")
         told, known = rows(story.page, "purchases", "id"), rows(whole, "purchases", "id")
-        # Whoever saw it being sent is told that nothing was bought; whoever comes later need not know.
+        # A page that saw it being sent learns that nothing was bought; a page loaded later need not.
         assert {each: row for each, row in told.items() if row["status"] != "void"} == known
         assert story.page["spent"] == whole["spent"]
         assert story.page.get("run") == whole.get("run")

@@ -1,4 +1,4 @@
-"""Whoever goes on from an event hears every later one once, in order; whoever cannot is told to begin anew."""
+"""A client that resumes from an event gets every later one once, in order; one that cannot is told to reload."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ FRAME = re.compile(rb"id: (\S+)\ndata: (.*)\n\n")
 
 
 def heard(feed: Feed, after: str) -> list[bytes]:
-    """The frames of a stream that is closed as soon as it has told what it knows."""
+    """The frames of a stream that is closed once it has sent all events so far."""
 
     async def listen() -> list[bytes]:
         frames = []
@@ -24,7 +24,7 @@ def heard(feed: Feed, after: str) -> list[bytes]:
             if frame.startswith(b"event: beat"):
                 break
             frames.append(frame)
-        return frames[1:]  # the first says when to try again
+        return frames[1:]  # the first frame is the time until a reconnect
 
     return run(listen())
 
@@ -44,7 +44,7 @@ def test_what_was_missed_is_told_once_or_all_is_read_anew(
     told = b"".join(heard(feed, seen))
 
     if told.startswith(b"event: reset"):
-        # The last one is always kept, so only more than that can be gone.
+        # The last event is always kept, so only earlier ones can be gone.
         assert after > 1
         assert told == b"event: reset\nid: %s\ndata:\n\n" % feed.last_id.encode()
         return

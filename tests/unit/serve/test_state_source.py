@@ -1,4 +1,4 @@
-"""What the page of a run learns from the run itself."""
+"""What the page of a run gets from the run itself."""
 
 from dataclasses import replace
 from pathlib import Path

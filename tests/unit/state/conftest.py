@@ -71,7 +71,7 @@ class Desk:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Have the tests of a module that says so hold for every database; one of them may name its own."""
+    """Run the tests of a module that asks for it on every database; a test may name its own."""
     named = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
     for fixture in {"desk", "new_desk"} & set(metafunc.fixturenames) - named:
         if getattr(metafunc.module, "ON_EVERY_DATABASE", False):
@@ -91,7 +91,7 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
 
 @pytest.fixture
 def new_desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Desk]:
-    """Makes one that knows nothing each time; in a database it forgets the one before."""
+    """Makes an empty desk each time; in a database, it deletes the previous one."""
     database: Database | None = None
     if request.param == "postgres":
         database = request.getfixturevalue("postgres").database()
@@ -133,18 +133,18 @@ def placed(path: str) -> PlacedFile:
 
 
 def begin(store: SqlStore, intents: Sequence[Intent], caps: Caps = UNCAPPED) -> list[Purchase]:
-    """What of `intents` is on disk after a turn that brings nothing else."""
+    """The purchases of `intents` that are on disk after a turn with nothing else."""
     return [change.after for change in store.commit_turn(Turn(intents=intents), caps) if not change.before]
 
 
 def buy(store: SqlStore, number: int = 1, price: int | None = 5) -> Purchase:
-    """One intent, on disk."""
+    """Store one intent."""
     (written,) = begin(store, [intent(number, price)])
     return written
 
 
 def move(store: SqlStore, bought: Purchase, *events: Event) -> Purchase:
-    """The purchase after `events`, each on disk."""
+    """The purchase after `events`, each committed."""
     for event in events:
         change = step(bought, event)
         store.commit([change])

@@ -1,4 +1,4 @@
-"""A byte or a value of a state that is not what was written: refused with one clear error, or it changes nothing."""
+"""A byte or a value of a state that is not as written: refused with one clear error, or without any effect."""
 
 import contextlib
 import itertools
@@ -61,14 +61,14 @@ def in_place(desk: Desk, *, killed: bool = False) -> None:
 
 
 def read_all(store: SqlStore) -> Records:
-    """Everything that a state tells."""
+    """Read everything in a state."""
     for told in (store.files(), store.durations(), store.export(), store.events(PurchaseId("0" * 15 + "1"))):
         assert told
     return store.records()
 
 
 def write_all(store: SqlStore) -> None:
-    """What a run does to a state, to each of its tables."""
+    """Write to each table of a state, as a run does."""
     store.recover(NOW)
     held = store.absorb(Records(), UNDECIDED, NOW).purchases.values()
     flags = [step(each, Superseded()) for each in held if each.status is not Status.VOID]
@@ -79,7 +79,7 @@ def write_all(store: SqlStore) -> None:
 
 
 def attempts(desk: Desk) -> Iterator[str | None]:
-    """What a command that reads is told, then one that writes; None where they find nothing."""
+    """The error of a command that reads, then of one that writes; None if there is none."""
     before = desk.state.read_bytes()
     for writable in (False, True):
         try:
@@ -111,7 +111,7 @@ def test_a_byte_that_changed_is_told_or_harms_nothing(desk: Desk, killed: bool, 
     for number in range(flips):
         in_place(desk, killed=killed)
         desk.state.write_bytes(flipped(desk.state.read_bytes(), rng))
-        # Who writes looks at more, and takes longer.
+        # Writing checks more, and takes longer.
         for told in itertools.islice(attempts(desk), 2 if number % 4 == 0 else 1):
             assert told is None or "spring.db" in told
             refused += told is not None
@@ -119,7 +119,7 @@ def test_a_byte_that_changed_is_told_or_harms_nothing(desk: Desk, killed: bool, 
 
 
 def damage(desk: Desk, statement: str) -> bool:
-    """Change the state behind its back; False where the tables themselves do not take that."""
+    """Change the state directly; False if the tables themselves refuse that."""
     with contextlib.closing(sqlite3.connect(desk.state)) as connection:
         try:
             connection.execute(statement)
@@ -133,12 +133,12 @@ def damage(desk: Desk, statement: str) -> bool:
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
 def test_a_value_that_nobody_wrote_is_told(desk: Desk, table: str, column: str, value: str) -> None:
     in_place(desk)
-    # Of one row, as most columns cannot hold the same in two.
+    # Only one row, as most columns cannot hold the same value twice.
     if not damage(desk, f"UPDATE {table} SET {column} = {VALUES[value]} WHERE rowid = 1"):
         return
     told = list(attempts(desk))
     assert all(each is None or "spring.db" in each for each in told)
-    # Only the order of events hangs on their revision.
+    # Only the order of events depends on their revision.
     if value in {"bytes", "no UTF-8"} and (table, column) != ("events", "revision"):
         assert all(told)
 
@@ -159,7 +159,7 @@ SHAPES: dict[str, type] = {
 
 
 def fields() -> list[str]:
-    """Every field that a purchase of the export has."""
+    """Every field of a purchase in the export."""
     written = json.loads((GOLDEN / "spring.export.json").read_bytes())["purchases"]
     return sorted({name for purchase in written for name in purchase})
 
@@ -232,7 +232,7 @@ def test_a_commit_behind_a_damaged_byte_of_the_wal_is_not_forgotten(desk: Desk) 
     whole, content = desk.state.read_bytes(), desk.wal.read_bytes()
     for _ in range(60):
         in_place(desk, killed=True)
-        # The last commits cannot be told from ones that were cut off, so the byte lies before them.
+        # Damage in the last commits looks like commits that were cut off, so the byte is before them.
         desk.wal.write_bytes(flipped(content[:200_000], rng) + content[200_000:])
         with pytest.raises(InvalidInput, match="-wal: damaged"):
             desk.open("run-9")
@@ -249,7 +249,7 @@ def test_a_wal_that_ends_anywhere_is_no_damage(desk: Desk) -> None:
 
 
 def test_a_wal_that_is_being_written_anew_is_no_damage(desk: Desk) -> None:
-    """Its first frames are new ones already, and the header is still the old one, as it may be after a power cut."""
+    """Its first frames are new and its header is still old, as may be the case after a power cut."""
     store = desk.open()
     for number in range(1, 30):
         buy(store, number)
@@ -266,6 +266,6 @@ def test_a_wal_that_is_being_written_anew_is_no_damage(desk: Desk) -> None:
         return main[(number - 1) * 4096 : number * 4096]
 
     assert not wal.skips_commits(old[:32] + new[32:], 4096, page)
-    # Only the page of a new frame, not its head, had got through.
+    # Only the page of a new frame, not its header, had reached the disk.
     assert not wal.skips_commits(old[:56] + new[56:4152] + old[4152:], 4096, page)
     assert wal.skips_commits(old[:56] + new[56:4152] + old[4152:], 4096, lambda _: b"\0" * 4096)

@@ -1,6 +1,6 @@
-"""States and results of every released format stay readable: those of `tests/golden/state`, which nobody rewrites.
+"""States and results of every released format stay readable: those in `tests/golden/state`, never rewritten.
 
-Each folder holds what one version of the format left behind: a state that was closed well, one of a run that was
+Each folder holds the files of one version of the format: a state that was closed properly, one of a run that was
 killed (with its `-wal`, and an id in the rescue file), the export of it, and the results manifest in both forms.
 """
 
@@ -49,7 +49,7 @@ def test_a_state_of_an_earlier_version_tells_all_that_it_held(
 ) -> None:
     in_place(desk, version, killed=killed)
     store = opened(desk, writable=writable)
-    # What the format has gained since is not in the old export.
+    # The old export lacks what was added to the format later.
     wanted = exported(version)
     assert {name: value for name, value in store.export().items() if name in wanted} == wanted
     held = store.records().purchases.values()

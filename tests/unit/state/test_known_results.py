@@ -1,4 +1,4 @@
-"""What a state remembers of the results manifest that was written from it."""
+"""What a state remembers of the results manifest written from it."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""The lease on a team's state: who holds it, for how long, and what becomes of a holder that lost it."""
+"""The lease on a team's state: who holds it, for how long, and what happens to a holder that lost it."""
 
 import os
 import re
@@ -36,13 +36,13 @@ def database_of(desk: Desk) -> Database:
 
 
 def end_lease(desk: Desk) -> None:
-    """Have the server's clock be past the end of the lease; its holder does not know that."""
+    """Let the lease end by the server's clock, unknown to its holder."""
     database_of(desk).rows(END)
 
 
 @pytest.fixture
 def connection(desk: Desk) -> Iterator[Connection]:
-    """A connection to a database that has the tables."""
+    """A connection to a database with the tables."""
     desk.open().close()
     with closing(server_of(desk).connect()) as connected:
         yield connected
@@ -79,7 +79,7 @@ def test_of_two_that_ask_at_once_one_gets_it(
     desk: Desk, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = lease.acquire(server_of(desk), connection, claim("first"))
-    # What the second saw before it asked was true then.
+    # The second read the lease as free just before, which was true then.
     monkeypatch.setattr(lease, "_HOLDER", lease._HOLDER.replace("until > clock_timestamp() AND", "false AND"))
 
     with pytest.raises(StateLocked):
@@ -127,7 +127,7 @@ def test_the_tables_are_those_of_a_state_in_a_file(desk: Desk, connection: Conne
         "(SELECT viewname FROM pg_views WHERE schemaname = 'pipeline') GROUP BY table_name"
     ).fetchall()
 
-    # Whose it is stands in the lease.
+    # The holder is recorded in the lease.
     assert dict(rows) == {name: columns for name, columns in in_a_file.items() if name != "meta"}
 
 
@@ -193,7 +193,7 @@ def test_a_lease_that_is_over_is_not_renewed(desk: Desk, connection: Connection)
 
 
 class Clock:
-    """The holder's, which a test sets; `steps` are what it goes on by each time that it is asked."""
+    """The holder's clock, which a test sets; it advances by the next of `steps` on each read."""
 
     def __init__(self, *steps: float) -> None:
         self.now = 1000.0
@@ -301,13 +301,13 @@ def test_an_answer_that_came_too_late_is_taken_up_by_the_next_holder_once(desk: 
 
     store.rescue(bought.id, WorkflowId("w-late"))
 
-    # Whoever holds the state knows it at once, and writes it down at the next start.
+    # The holder of the state knows it immediately, and records it at the next start.
     assert second.records().purchases[bought.id].workflow_id == "w-late"
     third = desk.again(second, "run-3")
     (change,) = third.recover(NOW)
     assert (change.after.status, change.after.workflow_id) == (Status.SUBMITTED, "w-late")
     disowned = move(third, change.after, transitions.Disowned("another's"))
-    # A receipt that was taken up does not come again.
+    # A rescued id that was recorded does not come again.
     assert desk.again(third, "run-4").recover(NOW) == []
     assert desk.opened[-1].records().purchases[bought.id] == disowned
     assert len(database_of(desk).rows("SELECT 1 FROM pipeline.receipts")) == 1

@@ -1,4 +1,4 @@
-"""A team's database that goes away: what was acknowledged is there once, and what was not is known not to be."""
+"""Lost connections to a team's database: what was acknowledged is stored once, the rest is known not to be."""
 
 import threading
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def proxy(postgres: PostgresServer) -> Iterator[Proxy]:
 
 
 def open_behind(desk: Desk, proxy: Proxy) -> SqlStore:
-    """The state, by way of the proxy."""
+    """Open the state through the proxy."""
     assert desk.database is not None
     store = open_store(
         DatabaseUrl(desk.database.behind(proxy.host, proxy.port)),
@@ -105,7 +105,7 @@ def test_nobody_believes_in_a_commit_that_another_holder_came_after(desk: Desk, 
     database = desk.database
     assert database is not None
     proxy.forget_next_answer_to_commit()
-    # The successor's last transaction happens to have the number of ours.
+    # The last transaction of the successor happens to have the same number as ours.
     taken = "UPDATE pipeline.leases SET epoch = epoch + 1 WHERE turn = 1"
     accept = proxy._connect
     proxy._connect = lambda client: (database.rows(taken), accept(client))[1]  # type: ignore[method-assign]
@@ -250,6 +250,6 @@ def test_a_row_that_cannot_be_ours_is_damage(desk: Desk) -> None:
     for attempt in (desk.open, desk.read):
         with pytest.raises(InvalidInput, match="damaged"):
             attempt()
-    # Nobody holds it after that.
+    # After that nobody holds the lease.
     desk.database.rows("UPDATE pipeline.purchases_of_all SET cost = 5")
     desk.open().close()

@@ -1,4 +1,4 @@
-"""Real processes, killed while they commit: what was acknowledged is there, and the next run goes on."""
+"""Real processes, killed while they commit: acknowledged data is there, and the next run continues."""
 
 import os
 import shutil
@@ -64,7 +64,7 @@ def test_what_a_killed_run_was_told_to_be_on_disk_is_there(desk: Desk) -> None:
 
         seen = desk.read().records().purchases
         assert intents <= seen.keys()
-        # Reading changed nothing for the run that follows.
+        # Reading changed nothing for the next run.
         store = desk.open(f"after-{round_number}")
         store.recover(NOW)
         held = store.records().purchases
@@ -76,7 +76,7 @@ def test_what_a_killed_run_was_told_to_be_on_disk_is_there(desk: Desk) -> None:
 
 
 def test_a_run_killed_while_it_makes_the_state_leaves_none_or_a_whole_one(tmp_path: Path) -> None:
-    # Killed at the Nth of the calls that touch the disk, N = 1, 2, … until one run lives through them all.
+    # Killed at the Nth call that touches the disk, N = 1, 2, …, until a run survives all of them.
     for number in range(1, 60):
         desk = Desk(tmp_path / str(number))
         desk.folder.mkdir()
@@ -137,7 +137,7 @@ def test_the_child_of_a_run_may_end_without_closing_the_state(desk: Desk) -> Non
         desk.open("run-2")
     assert list(store.records().purchases) == [bought.id]
     buy(store, 2)
-    # It still bears the mark of a state that is no whole one without its -wal.
+    # It still has the mark of a state that is incomplete without its -wal.
     copy = desk.folder / "copy.db"
     shutil.copy(desk.state, copy)
     with pytest.raises(InvalidInput, match="-wal"):

@@ -1,4 +1,4 @@
-"""A state knows what it recorded the intent of: no join sets that, and an export carries it."""
+"""A state knows which intents it recorded itself: no join changes that, and an export includes it."""
 
 import json
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def test_an_export_carries_it_and_an_import_takes_it(new_desk: Callable[[], Desk
     store.close()
     desk = new_desk()
     fresh = desk.open("run-2")
-    # First as anybody's: an import of the same makes it its own.
+    # First as another machine's: an import of the same purchase makes it this state's own.
     fresh.absorb(Records({bought.id: bought}), UNDECIDED, NOW)
     assert fresh.recorded() == frozenset()
 
@@ -78,7 +78,7 @@ def test_an_export_of_what_is_known_elsewhere_too_brings_that(desk: Desk) -> Non
 
 
 def test_an_export_is_of_one_moment_while_a_run_is_at_work(desk: Desk) -> None:
-    """What was read before, as a command opened the state, is not told beside later events."""
+    """Data read earlier, when the command opened the state, is not exported together with later events."""
     store = desk.open()
     first = buy(store)
     reader = desk.read()
@@ -88,7 +88,7 @@ def test_an_export_is_of_one_moment_while_a_run_is_at_work(desk: Desk) -> None:
 
     exported = snapshot.read(json.loads(json.dumps(reader.export(known))), "x.json")
 
-    # A file is read as it was when it was opened, a database as it is now.
+    # A file is read as of the time it was opened, a database as of now.
     told = exported.records.purchases.keys()
     assert told in ({first.id}, {first.id, second.id})
     assert exported.imported.recorded == told

@@ -131,7 +131,7 @@ def test_a_campaign_moves_between_databases_without_loss(
     store.close()
 
     moved = other.open()
-    # The results manifest beside the manifest was joined before.
+    # The results manifest beside the manifest was joined earlier.
     moved.absorb(Records({done.id: done}), UNDECIDED, NOW)
     for _ in range(2):
         read = snapshot.read(json.loads(json.dumps(exported)), "x.json")
@@ -147,7 +147,7 @@ def test_a_campaign_moves_between_databases_without_loss(
         assert [asdict(event) for event in events] == [
             event for event in exported["events"] if event["purchase"] == bought.id
         ]
-    # What comes later is written on top of it.
+    # Later changes are written on top of it.
     failed = move(again, done, transitions.VendorFailed("no"))
     assert other.again(again, "run-3").records().purchases[done.id] == failed
     assert [event.event for event in other.opened[-1].events(done.id)][-1] == "vendor-failed"

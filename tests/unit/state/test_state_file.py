@@ -1,4 +1,4 @@
-"""The state as a file: what is refused and left alone, what is made, and what a crash leaves behind."""
+"""The state as a file: what is refused and left alone, what is created, and what a crash leaves behind."""
 
 import contextlib
 import gc
@@ -26,7 +26,7 @@ from state.conftest import NOW, Desk, begin, buy, intent, move, purchase
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    """What counts of a folder: every file but the lock and the room for rescued ids."""
+    """The relevant content of a folder: every file except the lock and the reserve for rescued ids."""
     ours = (".lock", ".rescue.jsonl", "-shm")
     return {
         path.name: path.read_bytes()
@@ -54,7 +54,7 @@ def connection_of(store: SqlStore) -> sqlite3.Connection:
 
 
 def a_state(desk: Desk) -> None:
-    """A state that was closed well, with enough in it to have several pages."""
+    """A state that was closed properly, with enough content for several pages."""
     store = desk.open()
     begin(store, [intent(number) for number in range(1, 60)])
     store.close()
@@ -147,7 +147,7 @@ def test_a_fifo_in_the_place_of_the_state_is_refused_without_waiting(desk: Desk)
 
 def test_a_file_of_another_user_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     a_state(desk)
-    # Only root could give the file away, but anybody can be somebody else.
+    # Only root could change the file's owner, but any process can appear to be another user.
     monkeypatch.setattr(os, "geteuid", lambda: desk.state.stat().st_uid + 1)
     assert_refused(desk, "owner")
 
@@ -375,7 +375,7 @@ def test_an_interrupt_while_it_is_opened_leaves_a_state_that_opens(
         patched.setattr(where, interrupted)
         with pytest.raises(KeyboardInterrupt):
             desk.open("run-2")
-    gc.collect()  # as the end of the process would
+    gc.collect()  # as at the end of the process
 
     assert list(desk.read().records().purchases) == [bought.id]
     assert list(desk.open("run-3").records().purchases) == [bought.id]
@@ -387,7 +387,7 @@ def test_a_close_that_finds_no_room_leaves_a_state_that_opens(
     store = desk.open()
     bought = buy(store)
     raw = connection_of(store)
-    raw.execute("PRAGMA query_only=ON")  # the commit that takes the mark off fails as on a full disk
+    raw.execute("PRAGMA query_only=ON")  # the commit that removes the mark fails, as on a full disk
     store.close()
     assert desk.wal.stat().st_size > 0
     assert list(desk.open("run-2").records().purchases) == [bought.id]
@@ -459,7 +459,7 @@ except InvalidInput as error:
 
 @pytest.mark.parametrize("exists", [False, True])
 def test_a_read_only_folder_is_told_before_anything_is_sent(desk: Desk, exists: bool) -> None:
-    # A state of an ordinary user, who may not write to its folder any more.
+    # A state of an ordinary user who may no longer write to its folder.
     for each in (desk.folder, *list(desk.folder.parents)[:2]):
         each.chmod(0o755)
     if exists:

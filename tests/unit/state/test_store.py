@@ -1,4 +1,4 @@
-"""What a store promises, whatever it is made of."""
+"""The promises of a store, for every kind of storage."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -363,7 +363,7 @@ def test_who_reads_cannot_write(desk: Desk) -> None:
 def test_a_run_that_lost_the_state_to_another_writes_nothing_more(desk: Desk) -> None:
     store = desk.open()
     bought = buy(store)
-    # Somebody deletes the lock's file, and a second run gets in.
+    # Somebody deletes the lock file, and a second run opens the state.
     desk.state.with_name("spring.db.lock").unlink()
     second = desk.open("run-2")
     for write in (

@@ -1,4 +1,4 @@
-"""The life of a purchase: every step of the table, and none besides."""
+"""The transitions of a purchase: every one in the table, and no others."""
 
 from dataclasses import replace
 from itertools import product
@@ -134,8 +134,8 @@ def test_on_any_way_through_life_nothing_paid_is_forgotten(events: list[Event]) 
         assert (after.reason is None) == (after.status is not Status.FAILED)
         has_workflow = after.status in {Status.SUBMITTED, Status.SUCCEEDED, Status.DONE}
         assert after.workflow_id is not None or not has_workflow
-        # A step is never undone by joining it with the copy from before it, but for a late answer, and for a
-        # workflow that is disowned: the next poll finds that out again.
+        # Joining a step with the copy from before it never undoes it, except for a late answer, and for a
+        # workflow that is disowned, which the next poll finds out again.
         late = phase(purchase) in (LOST, FAILED_AT_VENDOR)
         if not late and not disowned:
             assert join(_only(purchase), _only(after)).purchases[after.id].status is after.status
@@ -219,7 +219,7 @@ def test_a_create_of_ours_that_is_still_unanswered_stays_so_in_a_join() -> None:
     "pipeline.state.transitions:_under_way", "if joined.status is not", swap=("Status.ATTENTION", "None")
 )
 def test_what_others_make_of_a_create_of_ours_that_is_under_way_tells_nothing() -> None:
-    """They have read of its intent, and cannot know whether it will be sent."""
+    """They have read its intent, and cannot know whether it will be sent."""
     mine = at(SUBMITTING)
     marked = replace(recover(mine), again=True)
 

@@ -1,4 +1,4 @@
-"""One turn of the coordinator, in one transaction: outcomes, intents within the caps, files, durations."""
+"""One turn of the coordinator in one transaction: outcomes, intents within the caps, files, durations."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Nobody who does not know the secret can make an address that is taken for one of ours."""
+"""Nobody can make an address that is accepted as ours without knowing the secret."""
 
 import hmac
 
@@ -90,7 +90,7 @@ def test_a_url_is_kept_without_its_last_slash(url: str, kept: str) -> None:
             "https://h.example:port",
             "https://h.example/a b",
         ),
-        # What proves that the vendor calls must not go over the wire in the clear.
+        # What proves that the vendor calls must not be sent in plain text.
         *("http://hooks.example.com", "http://10.0.0.7"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Connections of a live page: those that say nothing end, and there are never too many."""
+"""Connections of a live page: idle ones end, and their number is limited."""
 
 import socket
 import threading
@@ -26,7 +26,7 @@ async def hello(_request: Request) -> PlainTextResponse:
 
 @contextmanager
 def serving() -> Iterator[int]:
-    """A server of such connections; gives its port."""
+    """A server of such connections; yields its port."""
     app = Starlette(routes=[Route("/", hello)])
     config = uvicorn.Config(app, port=0, http=BoundedProtocol, ws="none", lifespan="off", log_config=None)
     server = uvicorn.Server(config)

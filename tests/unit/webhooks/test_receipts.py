@@ -1,4 +1,4 @@
-"""What the vendor says is a hint: little of it is kept, whatever it holds and however often it comes."""
+"""A webhook is only a hint: little of it is kept, whatever it contains and however often it comes."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Calls over real HTTP: a sound address is answered at once, and no other is told anything."""
+"""Calls over real HTTP: a valid address is answered immediately, and no other learns anything."""
 
 import http.client
 import json
@@ -24,7 +24,7 @@ BODY = json.dumps({"workflow_id": "wf-1", "status": "success"}).encode()
 
 
 class Server:
-    """A receiver on this machine, and what it took for a receipt."""
+    """A receiver on this machine, and the receipts that it accepted."""
 
     def __init__(self, *, writes: bool) -> None:
         self.receipts: list[Receipt] = []

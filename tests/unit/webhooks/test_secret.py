@@ -1,4 +1,4 @@
-"""The secret is made once, is its owner's alone, and the operator's comes first."""
+"""The secret is made once and readable only by its owner; the operator's own secret takes precedence."""
 
 import stat
 from concurrent.futures import ThreadPoolExecutor

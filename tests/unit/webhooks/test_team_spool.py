@@ -1,4 +1,4 @@
-"""Receipts in a team's database: heard by whoever the vendor calls, taken up by whoever holds the state."""
+"""Receipts in a team's database: stored by the machine that is called, processed by the holder of the state."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_what_one_machine_heard_another_takes_up_and_what_it_acted_upon_waits_no
 
     assert set(spool_of(database).receipts()) == {receipt("wf-1"), receipt("wf-9")}
     assert list(spool_of(database, "autumn").receipts()) == []
-    # The table only grows; what comes again after it was acted upon waits again.
+    # The table only grows; a receipt that comes again after it was processed waits again.
     assert database.rows("SELECT count(*) FROM pipeline.receipts") == [(4,)]
     heard.put(receipt())
     assert receipt() in set(spool_of(database).receipts())
