@@ -73,7 +73,7 @@ class FileStore(Protocol):
         ...
 
     def look_at(self, paths: Iterable[str]) -> None:
-        """Fetch in one go what is known of `paths`, which will be looked up one by one."""
+        """Prefetch what is stored at `paths`, which will be looked up one by one."""
         ...
 
     def stamp(self, path: str) -> Stamp | None:

@@ -1,4 +1,4 @@
-"""CSV files as they come out of shops and spreadsheets: a header, and records with the line where each begins."""
+"""CSV files as exported by shops and spreadsheets: a header, and records with the line where each begins."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """A CSV file: each record has a cell for each column, empty where it was shorter than the header.
+    """A CSV file: each record has a cell for each column, empty if it was shorter than the header.
 
     `header_line` is the line where the header begins; blank records are left out.
     """

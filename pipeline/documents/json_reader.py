@@ -36,7 +36,7 @@ def parse_json(text: str, name: str) -> Json:
                 name, f"a number of {digits:,} digits is larger than any record has", *_position(text, at)
             )
         _refuse(name, f"not valid JSON: {error}", *_position(text, _first_constant(text)))
-    # Only an escape can spell a code point that is no character.
+    # Only an escape can spell a code point that is not a character.
     may_hold_any = "\\u" in text
     level, depth = [parsed], 0
     while level:

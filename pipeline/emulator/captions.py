@@ -109,7 +109,7 @@ def strip(size: Size, seed: int, *, at_top: bool = False) -> Caption:
 
 
 def strip_colour(seed: int) -> Colour:
-    """The colour for `seed` where there is room for only one; dark enough for white text on it."""
+    """The single colour for `seed`, for a place with room for only one; dark enough for white text on it."""
     red, green, blue = _STRIP_COLOURS[seed & 3]
     return red // 2, green // 2, blue // 2
 
@@ -203,7 +203,7 @@ def _most(limit: int, has_room: Callable[[int], bool]) -> int:
 
 # The options in which people write what they want to see; the first one present is shown large.
 _TEXT_OPTIONS = ("prompt", "image_description", "product_name", "song_theme", "job_description", "user_name")
-# Their urls have badges of their own.
+# Their urls have their own badges.
 _SHOWN_ELSEWHERE = {"background_urls"}
 
 

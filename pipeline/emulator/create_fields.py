@@ -36,7 +36,7 @@ def parse_json(text: str | bytes) -> Json:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether `text` can be encoded: JSON can spell half a surrogate pair, which is no character."""
+    """Whether `text` can be encoded: JSON can spell half a surrogate pair, which is not a character."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 

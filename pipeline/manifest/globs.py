@@ -68,7 +68,7 @@ class _Walk:
         if part == "**":
             yield from self.files(folder, rest or ["*"], prefix)
             for entry in self._entries(folder):
-                # A link to a folder may lead in a circle.
+                # A link to a folder may form a circle.
                 if entry.is_dir(follow_symlinks=False):
                     yield from self.files(folder / entry.name, parts, f"{prefix}{entry.name}/")
         elif has_magic(part):

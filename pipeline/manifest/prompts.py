@@ -1,4 +1,4 @@
-"""Prompts: texts in the manifest, in files of their own, or in the rows of a table."""
+"""Prompts: texts in the manifest, in separate files, or in the rows of a table."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType

@@ -52,7 +52,7 @@ class Declined(Exception):
 def parts_of(source: str) -> tuple[Part, ...] | None:
     """The parts of a template; None if it has more than literal texts and dotted names."""
     parts: list[Part] = []
-    # As to Jinja, one line feed at the end of a template is no part of it, and a carriage return is one.
+    # As in Jinja, one line feed at the end is not part of the template. One with a carriage return is left to Jinja.
     text = source.removesuffix("\n")
     at = 0
     while delimiter := _DELIMITER.search(text, at):

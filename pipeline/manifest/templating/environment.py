@@ -44,7 +44,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
         match obj:
             case Missing():
-                # So that `image.name | default('none')` works where there is no image.
+                # So that `image.name | default('none')` works without an image.
                 return obj
             case Mapping():
                 return obj[attribute] if attribute in obj else Missing(name=attribute, known=obj)

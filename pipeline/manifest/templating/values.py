@@ -84,7 +84,7 @@ def checked_text(text: str) -> str:
     """`text`, if it can be sent.
 
     Raises:
-        ValueError: it is longer than 64 KiB, or holds code points that are no characters, which escapes can make.
+        ValueError: it is longer than 64 KiB, or has code points that are not characters, from escapes.
     """
     check_text(text)
     return text
