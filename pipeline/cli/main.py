@@ -15,6 +15,7 @@ import click
 import pipeline
 from pipeline import failpoints, system
 from pipeline.cli.environment import failure
+from pipeline.cli.help_text import HelpContext, with_readable_help
 from pipeline.cli.options import verbosity_options
 from pipeline.errors import (
     ExitCode,
@@ -81,6 +82,8 @@ EXIT_CODES: dict[ExitCode, str] = {
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
+    context_class = HelpContext
+
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -89,7 +92,7 @@ class LazyGroup(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name or "command")
-        return command
+        return with_readable_help(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -49,6 +49,26 @@ def test_no_command_to_copy_is_broken(offline: Pipeline, command: str) -> None:
     assert broken == []
 
 
+_HELP = [("--help",), *((command, "--help") for command in COMMANDS), ("state", "export", "--help")]
+
+
+@pytest.mark.parametrize("arguments", _HELP, ids=" ".join)
+def test_in_a_narrow_terminal_help_breaks_no_word_and_leaves_room_to_read(
+    offline: Pipeline, arguments: tuple[str, ...]
+) -> None:
+    usual = offline(*arguments).out
+    offline.set("COLUMNS", "40")
+    narrow = offline(*arguments).out
+
+    assert narrow.split() == usual.split()
+    usage, _, rest = narrow.partition("\n\n")
+    # A command to copy stays in one piece, and the terminal breaks its line.
+    lines = [line for line in rest.splitlines() if not re.fullmatch(r" *`.*`", line)]
+    assert [line for line in (*usage.splitlines(), *lines) if len(line) > 40] == []
+    # A text begins in the left third of the terminal.
+    assert [line for line in lines if line.startswith(" " * 14)] == []
+
+
 def test_the_version_is_the_packages(offline: Pipeline) -> None:
     assert pipeline.__version__ in offline("--version").out
 
