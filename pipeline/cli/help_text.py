@@ -11,7 +11,6 @@ _READABLE = 24
 _NARROW = 52
 _NARROWEST = 24
 
-
 # Stands for a hyphen while lines are broken, which would be done after each: also within a flag or a path.
 _HYPHEN = "\N{NON-BREAKING HYPHEN}"
 

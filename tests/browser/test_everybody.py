@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from browser.conftest import Gallery, Tab, Theme
 from browser.samples import Sample
@@ -82,6 +82,30 @@ def test_nothing_scrolls_sideways(tab: Make, gallery: Gallery, width: int) -> No
 
     for name, address in views(gallery).items():
         assert go_to(page, address).evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_what_is_said_in_the_place_of_a_video_is_not_cut_off_at_its_sides(
+    tab: Make, gallery: Gallery, width: int
+) -> None:
+    page = tab(width=width, height=900).open(gallery.index)
+    said = """all => all.map(each => [each.textContent, each.getBoundingClientRect(),
+                                      each.closest(".mat").getBoundingClientRect()])
+        .filter(([, text, mat]) => text.left < mat.left || text.right > mat.right)
+        .map(([text]) => text)"""
+
+    for state in ("failed", "attention", "redo", "missing", "underway"):
+        go_to(page, f"#q=state:{state}")
+        expect(page.locator(".mat .message").first).to_be_visible()
+        assert page.eval_on_selector_all(".mat .message > *", said) == []
+
+
+def test_a_long_search_that_nothing_fits_is_read_whole_on_a_phone(tab: Make, gallery: Gallery) -> None:
+    page = tab(width=390, height=844).open(gallery.index, f"#q=status:{'nothing_of_that_name_' * 4}")
+
+    said = page.locator("#no-match code")
+    expect(said).to_be_visible()
+    assert said.evaluate("each => each.getBoundingClientRect().right") <= 390
 
 
 def test_at_320_px_filters_and_search_can_be_used(tab: Make, gallery: Gallery) -> None:
