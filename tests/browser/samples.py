@@ -369,7 +369,8 @@ def _add(sample: Sample, number: int, coordinates: dict[str, Any], fate: str) ->
         changes = {"status": "attention", "error": told, "workflow_id": None, "steps": None}
         sample.job(coordinates, sample.purchase(key, when, **{**base, **changes}))
     elif fate == "underway":
-        changes = {"status": "submitted", "steps": base["steps"][: number % 3 + 1], "updated_at": None}
+        # Which step it is at nobody knows: it is looked at when it is likely to be made, and not before.
+        changes = {"status": "submitted", "steps": None, "updated_at": None}
         sample.job(coordinates, sample.purchase(key, when, **{**base, **changes}))
     else:
         _made(sample, number, coordinates, fate, base, when)

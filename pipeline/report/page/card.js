@@ -118,7 +118,6 @@ function frameOf(job) {
     el(
       "div",
       { class: "message" },
-      job.state === "underway" && stepMarks(job),
       title && el("b", { text: title }),
       about && el("span", { dir: "auto", text: about }),
     ),
@@ -137,7 +136,7 @@ function whyNoVideo(job) {
     case "attention":
       return ["Outcome unknown", "May be bought; never sent again by itself"];
     case "underway":
-      return ["", UNDER_WAY[job.status] ?? currentStep(job)?.name ?? "under way"];
+      return ["", UNDER_WAY[job.status] ?? "under way"];
     case "redo": {
       const note = job.shown?.note ?? job.shown?.notes?.at(-1)?.text;
       return ["Sent back", note ? `“${note}”` : ""];
@@ -147,24 +146,6 @@ function whyNoVideo(job) {
     default:
       return ["File not on this machine", "collect brings it"];
   }
-}
-
-/** The step that a job is at, judged by other jobs of its template. @param {Job} job */
-function currentStep(job) {
-  const made = job.serving?.steps.length ?? 0;
-  const of = Math.max(usualOf(job).steps, made);
-  if (!made || of <= made) return undefined;
-  return { number: made + 1, of, name: job.serving?.steps.at(-1)?.flow ?? "" };
-}
-
-/** @param {Job} job */
-function stepMarks(job) {
-  const step = currentStep(job);
-  if (!step) return undefined;
-  const marks = Array.from({ length: step.of }, (_, index) =>
-    el("i", { class: index + 1 < step.number ? "made" : index + 1 === step.number ? "now" : "" }),
-  );
-  return el("div", { class: "steps-mark" }, ...marks);
 }
 
 /** @param {Job} job */
@@ -190,9 +171,7 @@ function metaLine(job) {
 /** @param {Job} job */
 function stateWord(job) {
   const state = STATES[job.state];
-  const step = job.state === "underway" ? currentStep(job) : undefined;
-  const word = step ? `Step ${step.number} of ${step.of}` : state.word;
-  return el("span", { class: `word ${state.tone}` }, state.icon && icon(state.icon), word);
+  return el("span", { class: `word ${state.tone}` }, state.icon && icon(state.icon), state.word);
 }
 
 /** @param {number} stars */

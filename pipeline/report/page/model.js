@@ -182,7 +182,7 @@ function takesOf(job) {
   );
 }
 
-/** @typedef {{ ratio: number, price: number | undefined, steps: number }} Usual */
+/** @typedef {{ ratio: number, price: number | undefined }} Usual */
 
 /** The neighbours' properties, for a job that is not made yet: those of its rule and template first. @param {Job} job */
 function usualOf(job) {
@@ -192,7 +192,6 @@ function usualOf(job) {
   return {
     ratio: own?.ratio || any?.ratio || 16 / 9,
     price: own?.price ?? any?.price,
-    steps: own?.steps || any?.steps || 0,
   };
 }
 
@@ -207,11 +206,10 @@ function usualByTemplate() {
   for (const job of app.model.jobs) {
     const template = `${job.campaign.number} ${job.template}`;
     for (const name of [template, `${template} ${job.rule}`]) {
-      const known = found.get(name) ?? { ratio: 0, price: undefined, steps: 0 };
+      const known = found.get(name) ?? { ratio: 0, price: undefined };
       found.set(name, {
         ratio: known.ratio || job.ratio,
         price: known.price ?? job.shown?.price,
-        steps: Math.max(known.steps, job.shown?.steps.length ?? 0),
       });
     }
   }
