@@ -1,5 +1,6 @@
 """Looking: films play, a compare runs as one, the detail tells all, and everything goes by keyboard."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -284,6 +285,13 @@ def test_a_file_that_is_not_here_is_shown_as_such_with_the_way_to_get_it(tab: Ma
     card.locator(".open").click()
     expect(page.locator(".side-column .command")).to_contain_text("pipeline collect spring-drop.yaml")
     assert page.locator("video").count() == 0
+
+
+def test_a_card_of_a_job_under_way_says_since_when(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, "#q=state:underway")
+
+    said = page.locator("article .message").first
+    expect(said).to_have_text(re.compile(r"^since 28 Nov \d\d:\d\d UTC$"))
 
 
 def test_failures_are_a_table_with_reasons_and_commands(tab: Make, gallery: Gallery) -> None:

@@ -136,7 +136,7 @@ function whyNoVideo(job) {
     case "attention":
       return ["Outcome unknown", "May be bought; never sent again by itself"];
     case "underway":
-      return ["", UNDER_WAY[job.status] ?? "under way"];
+      return ["", UNDER_WAY[job.status] ?? `since ${date(job.shown?.bought ?? "", "short")} UTC`];
     case "redo": {
       const note = job.shown?.note ?? job.shown?.notes?.at(-1)?.text;
       return ["Sent back", note ? `“${note}”` : ""];
