@@ -284,6 +284,57 @@ def test_a_decision_is_taken_back_by_its_key_and_by_its_button(
     expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
 
 
+def test_space_after_a_click_plays_and_takes_no_decision_back(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, f"#job={campaign.jobs[0].key}")
+    approved = verdict(page, "Approved")
+    verdict(page, "Approve").click()
+    expect(approved).to_have_attribute("aria-pressed", "true")
+    until(lambda: bool(page.evaluate("reel.duration > 0")), "the film's length")
+
+    page.keyboard.press(" ")
+
+    until(lambda: bool(page.evaluate("reel.playing")), "the film")
+    assert [each.decision for each in decided(campaign)] == [Verdict.APPROVED]
+    page.get_by_role("button", name="3 stars").click()
+    expect(page.get_by_role("button", name="3 stars")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press(" ")
+    until(lambda: not page.evaluate("reel.playing"), "the film's pause")
+    # Who goes there by keyboard presses what has the focus.
+    verdict(page, "Reject").focus()
+    page.keyboard.press(" ")
+    expect(verdict(page, "Rejected")).to_be_focused()
+
+
+def test_a_double_click_decides_once(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, f"#job={campaign.jobs[0].key}")
+    page.evaluate(
+        """() => {
+          window.sent = 0;
+          const real = window.fetch;
+          window.fetch = (...given) => ((window.sent += given[0] === "decisions"), real(...given));
+        }"""
+    )
+    # The second of both comes when the first is saved already.
+    place = verdict(page, "Approve").bounding_box()
+    x, y = place["x"] + 20, place["y"] + place["height"] / 2
+    page.mouse.click(x, y)
+    expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
+    page.mouse.move(x, y)
+    page.mouse.down(click_count=2)
+    page.mouse.up(click_count=2)
+    page.keyboard.press("4")
+    expect(page.get_by_role("button", name="4 stars")).to_have_attribute("aria-pressed", "true")
+
+    assert page.evaluate("window.sent") == 2
+    assert [each.decision for each in decided(campaign)] == [Verdict.APPROVED]
+
+
 def test_stars_and_notes_by_keyboard_stand_at_their_moment(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

@@ -334,6 +334,41 @@ def test_the_page_of_a_failed_job_gives_the_command_for_its_reason(tab: Make, ga
     assert command == "pipeline plan spring-drop.yaml"
 
 
+@pytest.mark.parametrize("view", ["job", "compare"])
+def test_space_plays_after_a_click_on_the_timeline_or_on_a_button(
+    tab: Make, gallery: Gallery, view: str
+) -> None:
+    address = f"#job={FIRST}" if view == "job" else f"#compare={compared(gallery)}"
+    page = tab().open(gallery.index, address)
+    until(page, ALL_READY)
+    for pressed in (page.get_by_label("Moment"), page.get_by_label("Frame on"), page.get_by_label("Loop")):
+        pressed.click(position={"x": 8, "y": 8})
+        until(page, AT_REST)
+        page.keyboard.press(" ")
+        until(page, "reel.playing")
+        page.keyboard.press(" ")
+        until(page, AT_REST)
+
+    page.get_by_label("Moment").click(position={"x": 8, "y": 8})
+    until(page, AT_REST)
+    before = times(page)[0]
+    page.keyboard.press("ArrowRight")
+    until(page, AT_REST)
+    assert times(page)[0] == pytest.approx(before + 1, abs=FRAME)
+
+
+def test_space_plays_the_card_that_was_selected_with_the_mouse(tab: Make, gallery: Gallery) -> None:
+    page = tab(reduced_motion="reduce").open(gallery.index)
+    card = page.locator(f'article[data-key="{FIRST}"]')
+
+    card.hover()
+    card.locator(".select").click()
+    page.keyboard.press(" ")
+
+    until(page, "document.querySelector('.card video')?.currentTime > 0.1")
+    expect(card.locator(".select")).to_have_attribute("aria-pressed", "true")
+
+
 def test_commands_are_copied(tab: Make, gallery: Gallery) -> None:
     page = tab(permissions=["clipboard-read", "clipboard-write"]).open(gallery.index)
 

@@ -113,7 +113,8 @@ function verdictButton(verdict, purchase, can) {
       class: `button ${set ? `set-${verdict.decision}` : ""}`,
       "aria-pressed": String(set),
       title: set ? "Take it back (u)" : undefined,
-      onclick: () => purchase && decide(verb, [purchase]),
+      // The second click of a double click would take back what the first one has decided.
+      onclick: (/** @type {MouseEvent} */ event) => purchase && event.detail < 2 && decide(verb, [purchase]),
     },
     icon(verdict.sign),
     set ? verdict.set : verdict.word,

@@ -181,13 +181,28 @@ function onKey(event) {
     if (event.key === "Escape") leaveSearch(event);
     return;
   }
-  const pressed = target.matches("button, input") && (event.key === " " || event.key === "Enter");
-  const slid = target.matches("input[type=range]") && event.key.startsWith("Arrow");
-  if (pressed || slid) return;
+  // A timeline takes neither key, and its own step by an arrow would be a thousandth of a second.
+  if (target.matches("button") && (event.key === " " || event.key === "Enter")) return;
   const act = (IN_VIEW[app.view.view] ?? {})[event.key] ?? EVERYWHERE[event.key];
   if (!act) return;
   event.preventDefault();
   act(event);
+}
+
+/**
+ * A button that was pressed with a pointer lets the focus go, as in some browsers it never has it: Space would press it again,
+ * and take a decision back, where one meant to play. The button of a card leaves it to the card.
+ * @param {MouseEvent} event
+ */
+function letGo(event) {
+  const focused = document.activeElement;
+  if (!event.detail || !(focused instanceof HTMLElement) || !focused.matches("button")) return;
+  const isPressed =
+    event.target instanceof Node && (focused.contains(event.target) || !event.target.isConnected);
+  if (!isPressed || !focused.closest("#view, #grid, #selection")) return;
+  const card = focused.closest("article.card")?.querySelector(".open");
+  if (card instanceof HTMLElement) card.focus({ preventScroll: true });
+  else focused.blur();
 }
 
 /** @param {KeyboardEvent} event */

@@ -259,6 +259,7 @@ function listen() {
     if (shown) byId("filters").scrollIntoView({ block: "start" });
   });
   document.addEventListener("keydown", onKey);
+  document.addEventListener("click", letGo);
   addEventListener("popstate", (event) => {
     show();
     const scrolled = /** @type {{ scrolled?: number } | null} */ (event.state)?.scrolled;
