@@ -432,3 +432,78 @@ def test_the_theme_follows_the_system_until_one_is_chosen(tab: Make, gallery: Ga
     page.click("#theme-button")
 
     assert page.evaluate(ground) == (dark if kept == "dark" else light)
+
+
+FOCUSED = "document.activeElement.closest('article')?.dataset.key"
+
+
+def walked(page: Page, rows: int) -> str:
+    """The grid, walked down by keyboard: the key of the card that has the focus then."""
+    for _ in range(rows + 1):
+        page.keyboard.press("ArrowDown")
+    key: str = page.evaluate(FOCUSED)
+    return key
+
+
+@pytest.mark.parametrize("back", ["Escape", "click", "browser"])
+def test_back_from_a_job_the_grid_stands_where_it_was_left(tab: Make, gallery: Gallery, back: str) -> None:
+    page = tab().open(gallery.index)
+    key = walked(page, 6)
+    stood = page.evaluate("scrollY")
+    assert stood > 400
+
+    page.keyboard.press("Enter")
+    expect(page.locator(".detail")).to_be_visible()
+    if back == "Escape":
+        page.keyboard.press("Escape")
+    elif back == "click":
+        page.get_by_role("link", name="Back").click()
+    else:
+        page.go_back()
+
+    expect(page.locator("#browse")).to_be_visible()
+    assert page.evaluate(FOCUSED) == key
+    assert page.evaluate("scrollY") == stood
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(FOCUSED) == gallery_order(page)[gallery_order(page).index(key) + 1]
+
+
+def gallery_order(page: Page) -> list[str]:
+    found: list[str] = page.evaluate("grid.jobs.map(each => each.key)")
+    return found
+
+
+def test_back_from_a_job_that_was_gone_on_to_its_card_is_seen(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    walked(page, 2)
+    page.keyboard.press("Enter")
+    for _ in range(20):
+        page.keyboard.press("j")
+    key = page.locator("h1.unseen").inner_text()
+
+    page.keyboard.press("Escape")
+
+    assert page.evaluate(FOCUSED) == key
+    expect(page.locator(f'article[data-key="{key}"] .key')).to_be_in_viewport()
+
+
+def test_back_leads_to_where_a_view_was_opened_from(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, "#q=status:done")
+    page.locator(f'article[data-key="{FIRST}"] .open').click()
+    page.keyboard.press("c")
+    expect(page.locator(".compare")).to_be_visible()
+
+    page.keyboard.press("Escape")
+    expect(page.locator(".detail")).to_be_visible()
+    assert page.evaluate("document.activeElement.id") == "compare-takes"
+    page.keyboard.press("Escape")
+    assert page.evaluate(FOCUSED) == FIRST
+    assert page.input_value("input[type=search]") == "status:done"
+
+    page.evaluate("go({ view: 'failures' })")
+    link = page.locator("tbody tr:not(.group) a").last
+    opened = link.get_attribute("href")
+    link.click()
+    page.keyboard.press("Escape")
+    assert page.evaluate("app.view.view") == "failures"
+    assert page.evaluate("document.activeElement.getAttribute('href')") == opened

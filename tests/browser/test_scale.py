@@ -106,3 +106,17 @@ def test_facets_with_many_values_are_folded(tab: Make, many: Path) -> None:
     assert page.locator(variants).count() == 8
     page.get_by_role("button", name="All 26").click()
     assert page.locator(variants).count() == 26
+
+
+def test_back_from_a_job_far_down_its_card_is_there_again(tab: Make, many: Path) -> None:
+    page = tab(width=1440, height=900).open(many)
+    focused = "document.activeElement.closest('article')?.dataset.key"
+    page.evaluate("grid.focus(3000)")
+    key = page.evaluate(focused)
+    stood = page.evaluate("scrollY")
+
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+
+    assert page.evaluate(focused) == key
+    assert page.evaluate("scrollY") == stood

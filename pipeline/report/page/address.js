@@ -46,10 +46,66 @@ function addressOf(changes) {
 /** Go to another view. `replace` where the step is too small for the back button. @param {Partial<View>} changes */
 function go(changes, { replace = false } = {}) {
   const address = addressOf(changes);
-  if (replace) history.replaceState(history.state, "", address);
-  else {
-    history.replaceState({ scrolled: scrollY }, "");
-    history.pushState(null, "", address);
-  }
+  if (!replace) return visit(address);
+  history.replaceState(history.state, "", address);
   show();
+}
+
+/** Go to an address of this page, as one step of the browser. @param {string} address */
+function visit(address) {
+  const here = { address: location.hash || "#", scrolled: scrollY };
+  const depth = depthOf(viewOf(address));
+  const above = [...viewsAbove(), here].filter((each) => depthOf(viewOf(each.address)) < depth);
+  history.replaceState({ ...history.state, scrolled: scrollY }, "");
+  history.pushState({ above }, "", address);
+  show();
+}
+
+/** How deep a view lies: a job is opened from the overview or a list, a comparison from all of them. @param {View} view */
+function depthOf({ view, compare }) {
+  return view === "job" ? 1 : view === "compare" && compare.length > 1 ? 2 : 0;
+}
+
+/** The views that this one was opened from, the last one last. @returns {{ address: string, scrolled: number }[]} */
+function viewsAbove() {
+  return (
+    /** @type {{ above?: { address: string, scrolled: number }[] } | null} */ (history.state)?.above ?? []
+  );
+}
+
+/** Back to the view that this one was opened from, to where it was left. */
+function goBack() {
+  const left = app.view;
+  const { address, scrolled } = viewsAbove().at(-1) ?? { address: addressOf({}), scrolled: 0 };
+  visit(address);
+  standAgain(left, scrolled);
+}
+
+/** Have a view that is shown again as it was left, with the focus on what was opened from it. @param {View} left @param {number} scrolled */
+function standAgain(left, scrolled) {
+  scrollTo(0, scrolled);
+  if (depthOf(left) <= depthOf(app.view)) return;
+  if (app.view.view === "browse") {
+    grid.layout();
+    const isIt = (/** @type {Job} */ job) =>
+      left.job ? job.address === left.job : job.shown?.id === left.compare.at(-1);
+    const place = grid.jobs.findIndex(isIt);
+    if (place >= 0) grid.focus(place);
+    return;
+  }
+  const link = focusable(byId("view")).find((each) => {
+    const to = viewOf(each.getAttribute("href") ?? "");
+    return depthOf(to) > 0 && to.job === left.job && to.compare.join() === left.compare.join();
+  });
+  link?.focus({ preventScroll: true });
+  link?.scrollIntoView({ block: "nearest" });
+}
+
+function backLink() {
+  const href = viewsAbove().at(-1)?.address ?? addressOf({});
+  return el(
+    "a",
+    { class: "tool", href, "data-back": true, "aria-label": "Back", title: "Back (Esc)" },
+    icon("back"),
+  );
 }

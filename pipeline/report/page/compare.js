@@ -79,7 +79,7 @@ function compareBar(purchases, wipe) {
   return el(
     "div",
     { class: "sub" },
-    el("a", { class: "tool", href: addressOf({}), "aria-label": "Back", title: "Back (Esc)" }, icon("back")),
+    backLink(),
     crumb,
     el(
       "span",

@@ -67,7 +67,7 @@ function subBar(job, list, at) {
   return el(
     "div",
     { class: "sub" },
-    el("a", { class: "tool", href: addressOf({}), "aria-label": "Back", title: "Back (Esc)" }, icon("back")),
+    backLink(),
     el("span", { class: "crumb", text: job.campaign.name }),
     el(
       "span",

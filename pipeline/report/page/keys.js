@@ -114,7 +114,7 @@ const WITH_VIDEO = {
   u: () => deciding?.decision && decide("undecide", [deciding]),
   ...Object.fromEntries([1, 2, 3, 4, 5].map((stars) => [String(stars), () => rate(stars)])),
   m: () => writeNote(),
-  Escape: () => go({}),
+  Escape: () => goBack(),
 };
 
 /** @type {Record<string, Record<string, (event: KeyboardEvent) => void>>} */

@@ -261,9 +261,10 @@ function listen() {
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", letGo);
   addEventListener("popstate", (event) => {
+    const left = app.view;
     show();
     const scrolled = /** @type {{ scrolled?: number } | null} */ (event.state)?.scrolled;
-    if (scrolled !== undefined) scrollTo(0, scrolled);
+    standAgain(left, scrolled ?? scrollY);
     grid.layout();
   });
   // A link within the page: the step is the browser's own, the place is ours to keep.
@@ -272,9 +273,8 @@ function listen() {
     if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.defaultPrevented || event.button)
       return;
     event.preventDefault();
-    history.replaceState({ scrolled: scrollY }, "");
-    history.pushState(null, "", link.getAttribute("href") ?? "#");
-    show();
+    if (link.hasAttribute("data-back")) return goBack();
+    visit(link.getAttribute("href") ?? "#");
     if (app.view.view === "browse") scrollTo(0, 0);
     byId("main").focus({ preventScroll: true });
   });
