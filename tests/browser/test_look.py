@@ -507,3 +507,36 @@ def test_back_leads_to_where_a_view_was_opened_from(tab: Make, gallery: Gallery)
     page.keyboard.press("Escape")
     assert page.evaluate("app.view.view") == "failures"
     assert page.evaluate("document.activeElement.getAttribute('href')") == opened
+
+
+def test_compared_in_another_way_the_moment_stays(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, f"#compare={compared(gallery)}")
+    [before, now] = compared(gallery).split(",")
+    until(page, ALL_READY)
+    grip = page.get_by_role("slider", name="Wipe between A and B")
+    grip.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Loop").click()
+    page.keyboard.press("[")
+    page.evaluate("reel.seek(1.4)")
+
+    first = page.locator("video").first.evaluate_handle("each => each")
+    page.keyboard.press("w")  # as it is shown already
+    assert first.evaluate("each => each.isConnected")
+    for press in (
+        lambda: page.keyboard.press("s"),
+        page.get_by_role("button", name="Swap A and B").click,
+        lambda: page.keyboard.press("w"),
+    ):
+        press()
+        until(page, f"{ALL_READY} && {AT_REST}")
+        assert all(abs(each - 1.4) <= FRAME for each in times(page))
+        assert page.evaluate("deciding.id") == before
+    assert page.url.endswith(f"{now},{before}")
+    assert grip.get_attribute("aria-valuenow") == "52"
+    expect(page.get_by_role("button", name="Loop")).to_have_attribute("aria-pressed", "true")
+
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(page, "reel.time > 1.6")
+    page.keyboard.press("s")
+    until(page, "reel.playing && reel.time > 1.7")

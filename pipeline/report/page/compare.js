@@ -8,17 +8,55 @@ const MOST_LISTED = 200;
 /** Which side the decision bar acts on. */
 let side = 0;
 
+/**
+ * What stays when the same purchases are shown in another way: the moment, whether they play, which one sounds, which one is
+ * decided on.
+ * @type {{ time: number, plays: boolean, loops: boolean, sounds: string | undefined, decides: string } | undefined}
+ */
+let looked;
+
+/** The purchases of the last wipe, and where its grip was, in percent. */
+let wiped = { of: "", at: 50 };
+
+/** Show the purchases that are compared in another way, at the same moment. @param {Partial<View>} changes */
+function compareAs(changes) {
+  const now = { view: /** @type {const} */ ("compare"), compare: app.view.compare, ...changes };
+  if (addressOf(now) === addressOf(app.view)) return;
+  looked = reel && {
+    time: reel.time,
+    plays: reel.playing,
+    loops: reel.loop,
+    sounds: reel.videos.find((video) => !video.muted)?.dataset.purchase,
+    decides: app.view.compare[side],
+  };
+  const stood = scrollY;
+  keepingFocus(() => go(now, { replace: true }));
+  scrollTo(0, stood);
+  if (reel && looked) void lookOn(reel, looked);
+  looked = undefined;
+}
+
+/** @param {Reel} of @param {{ time: number, plays: boolean }} before */
+async function lookOn(of, { time, plays }) {
+  await of.align(time);
+  if (plays && reel === of) await of.play();
+}
+
 /** @param {string[]} ids */
 function compareView(ids) {
   const purchases = ids.map((id) => app.model.purchases.get(id)).filter((each) => each !== undefined);
   if (purchases.length < 2) return compareList();
-  side = purchases.length - 1;
+  const decided = purchases.findIndex((each) => each.id === looked?.decides);
+  side = decided < 0 ? purchases.length - 1 : decided;
   const wipe = app.view.mode === "wipe" && purchases.length === 2;
   const panes = purchases.map((each, index) => paneOf(each, index, wipe && index === 1));
   const videos = panes.map((pane) => pane.querySelector("video")).filter((video) => video !== null);
-  videos.forEach((video, index) => (video.muted = index > 0));
+  videos.forEach(
+    (video, index) => (video.muted = looked ? video.dataset.purchase !== looked.sounds : index > 0),
+  );
   const rates = purchases.map((each) => each.files[0]?.frame_rate ?? USUAL_RATE);
   reel = videos.length ? new Reel(videos, Math.max(...rates)) : undefined;
+  if (reel) reel.loop = looked?.loops ?? false;
   const stage = wipe ? wipeStage(panes, purchases) : sideStage(panes);
   const pins = purchases.flatMap((each, index) => pinsOf(each, LETTERS[index], index > 0));
   return [
@@ -71,7 +109,7 @@ function compareBar(purchases, wipe) {
       "button",
       {
         "aria-pressed": String(wipe === (mode === "wipe")),
-        onclick: () => go({ view: "compare", compare: app.view.compare, mode }, { replace: true }),
+        onclick: () => compareAs({ mode }),
       },
       word,
       el("kbd", { text: key }),
@@ -122,6 +160,7 @@ function paneOf(purchase, index, atEnd) {
     return el("div", { class: "media", vars: { ratio } }, el("img", { src: href, alt: label }), tag);
   const video = videoOf(href, label, source.still(file));
   video.dataset.audio = String(file.audio ?? true);
+  video.dataset.purchase = purchase.id;
   return el("div", { class: "media", vars: { ratio } }, video, tag);
 }
 
@@ -147,6 +186,11 @@ function wipeStage(panes, purchases) {
     el("div", { class: "over" }, ...above.filter((each) => !each.matches(".tag"))),
     ...above.filter((each) => each.matches(".tag")),
   );
+  const of = purchases
+    .map((each) => each.id)
+    .toSorted()
+    .join();
+  if (wiped.of !== of) wiped = { of, at: 50 };
   box.append(gripOf(box, purchases));
   return el("div", { class: "stage", vars: { ratio } }, box);
 }
@@ -169,6 +213,7 @@ function gripOf(box, purchases) {
   const set = (/** @type {number} */ value) => {
     const wipe = Math.max(0, Math.min(100, value));
     setVars(box, { wipe });
+    wiped.at = wipe;
     grip.setAttribute("aria-valuenow", String(Math.round(wipe)));
     grip.setAttribute(
       "aria-valuetext",
@@ -194,6 +239,7 @@ function gripOf(box, purchases) {
     event.stopPropagation();
     set(Number(grip.getAttribute("aria-valuenow")) + by);
   });
+  set(wiped.at);
   return grip;
 }
 
@@ -218,7 +264,7 @@ function sidesHead(purchases) {
     ),
   );
   if (purchases.length !== 2) return el("div", { class: "sides-head" }, ...heads);
-  const swap = () => go({ view: "compare", compare: [...app.view.compare].reverse() }, { replace: true });
+  const swap = () => compareAs({ compare: [...app.view.compare].reverse() });
   return el(
     "div",
     { class: "sides-head two" },

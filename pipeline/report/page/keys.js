@@ -129,8 +129,8 @@ const IN_VIEW = {
   },
   compare: {
     ...WITH_VIDEO,
-    w: () => go({ view: "compare", compare: app.view.compare, mode: "wipe" }, { replace: true }),
-    s: () => go({ view: "compare", compare: app.view.compare, mode: "side" }, { replace: true }),
+    w: () => compareAs({ mode: "wipe" }),
+    s: () => compareAs({ mode: "side" }),
     "[": () => chooseSide(-1),
     "]": () => chooseSide(1),
   },

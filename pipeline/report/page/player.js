@@ -200,7 +200,7 @@ function transportOf(of, pins, stage) {
     "button",
     {
       class: "tool optional",
-      "aria-pressed": "false",
+      "aria-pressed": String(of.loop),
       "aria-label": "Loop",
       title: "Loop",
       onclick: () => loop.setAttribute("aria-pressed", String((of.loop = !of.loop))),
