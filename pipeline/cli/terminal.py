@@ -209,8 +209,12 @@ def untrusted_block(*, err: bool = False) -> Iterator[None]:
         _write(stream, f"::{token}::\n")
 
 
-# A command in backquotes is one word: pasted with a line break in it, it would be another command.
+# A command in backquotes is one word: pasted with a line break in it, it would be another command. One that is longer
+# than a line has a backslash before each break, between the words of a shell; an option and its value are one.
 _WORDS = re.compile(r"`[^`]*`\S*|\S+")
+_SHELL_WORDS = re.compile(r"""(?:--[\w-]+ (?!-))?(?:'[^']*'|"[^"]*"|\S)+""")
+_COMMAND = "`pipeline "
+_GOES_ON = " \\"
 _STYLES = re.compile(r"\x1b\[[0-9;]*m")
 _DEEPER = 2
 _DEEPEST = 20
@@ -226,16 +230,33 @@ def wrapped(line: str, columns: int) -> Iterator[str]:
     current, at, has_word = line[:indent], indent, False
     before = indent
     for found in _WORDS.finditer(line):
-        gap, word = found.start() - before, found[0]
+        gap = found.start() - before
         before = found.end()
-        if has_word and at + gap + width(word) > columns:
-            yield current
-            current, at, gap = deeper, len(deeper), 0
-        elif not has_word:
-            gap = 0
-        current += " " * gap + word
-        at += gap + width(word)
-        has_word = True
+        pieces = list(_pieces(found[0], columns - len(deeper)))
+        for piece in pieces:
+            if has_word and (len(pieces) > 1 or at + gap + width(piece) > columns):
+                yield current
+                current, at, gap = deeper, len(deeper), 0
+            elif not has_word:
+                gap = 0
+            current += " " * gap + piece
+            at += gap + width(piece)
+            has_word = True
+    yield current
+
+
+def _pieces(word: str, room: int) -> Iterator[str]:
+    """`word`, and of a command for which there is no `room` in one line, what stands in each."""
+    if not word.startswith(_COMMAND) or width(word) <= room:
+        yield word
+        return
+    current, *others = _SHELL_WORDS.findall(word)
+    for each in others:
+        if width(f"{current} {each}{_GOES_ON}") > room:
+            yield current + _GOES_ON
+            current = each
+        else:
+            current += f" {each}"
     yield current
 
 

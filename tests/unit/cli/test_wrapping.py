@@ -1,5 +1,7 @@
 """Lines are broken between words, and never within a command."""
 
+import shlex
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,10 +30,32 @@ def test_further_lines_stand_a_little_deeper() -> None:
 
 def test_a_command_stays_in_one_piece() -> None:
     shown = list(
-        wrapped("Settle each: `pipeline resolve campaign.yaml 'a b' --workflow-id ID`, then go on", 40)
+        wrapped("Settle each: `pipeline resolve campaign.yaml 'a b' --workflow-id ID`, then go on", 60)
     )
 
     assert "  `pipeline resolve campaign.yaml 'a b' --workflow-id ID`," in shown
+
+
+def test_a_command_that_is_longer_than_a_line_goes_on_in_the_next_one_and_can_still_be_pasted() -> None:
+    key = "hero/one two/locale=fr"
+    line = f"Resolve it: `pipeline resolve launch.yaml {shlex.quote(key)} --workflow-id ID` (see docs)"
+
+    shown = list(wrapped(line, 46))
+
+    assert shown == [
+        "Resolve it:",
+        "  `pipeline resolve launch.yaml \\",
+        "  'hero/one two/locale=fr' --workflow-id ID`",
+        "  (see docs)",
+    ]
+    pasted = "\n".join(shown).split("`")[1].replace("\\\n", "")
+    assert shlex.split(pasted) == ["pipeline", "resolve", "launch.yaml", key, "--workflow-id", "ID"]
+
+
+def test_what_is_quoted_and_is_no_command_stays_as_it_is() -> None:
+    assert "  `{{ a value of some length }}`" in list(
+        wrapped("It says `{{ a value of some length }}` here", 20)
+    )
 
 
 def test_what_has_room_is_left_as_it_is() -> None:
