@@ -365,6 +365,25 @@ def test_stars_and_notes_by_keyboard_stand_at_their_moment(
     assert decided(campaign)[0].notes == (note,)
 
 
+def test_escape_discards_a_note(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, "#")
+    page.keyboard.press("n")
+    page.keyboard.press("m")
+    page.keyboard.type("not what I meant")
+    page.keyboard.press("Escape")
+
+    expect(page.locator(".detail")).to_be_visible()
+    field = page.get_by_label("Note at this moment")
+    expect(field).to_have_value("")
+    page.keyboard.press("m")
+    page.keyboard.type("logo cut off")
+    page.keyboard.press("Enter")
+    expect(page.locator(".notes li")).to_have_count(1)
+    assert [each.text for each in decided(campaign)[0].notes] == ["logo cut off"]
+
+
 def test_what_is_decided_on_a_jobs_page_is_seen_when_one_goes_back_to_the_grid(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

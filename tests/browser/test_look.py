@@ -523,11 +523,12 @@ def test_compared_in_another_way_the_moment_stays(tab: Make, gallery: Gallery) -
     first = page.locator("video").first.evaluate_handle("each => each")
     page.keyboard.press("w")  # as it is shown already
     assert first.evaluate("each => each.isConnected")
-    for press in (
+    presses: tuple[Callable[[], object], ...] = (
         lambda: page.keyboard.press("s"),
         page.get_by_role("button", name="Swap A and B").click,
         lambda: page.keyboard.press("w"),
-    ):
+    )
+    for press in presses:
         press()
         until(page, f"{ALL_READY} && {AT_REST}")
         assert all(abs(each - 1.4) <= FRAME for each in times(page))

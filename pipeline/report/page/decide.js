@@ -172,7 +172,10 @@ function noteForm(purchase) {
       "aria-label": of ? "Note at this moment" : "Note",
       onfocus: () => of?.pause(),
       onkeydown: (/** @type {KeyboardEvent} */ event) => {
-        if (event.key === "Escape") field.blur();
+        if (event.key === "Escape") {
+          field.value = "";
+          field.blur();
+        }
         if (event.key === "Enter" && !event.isComposing) void send();
       },
     })
