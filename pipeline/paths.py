@@ -8,6 +8,8 @@ import unicodedata
 from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath
 
+_OTHER_LOCALE = "set one that has UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1"
+
 
 def real_path(path: Path) -> Path:
     """`path` with its links followed. A circle of links stays as it is: opening it gives a better error message.
@@ -133,10 +135,20 @@ def of_another_locale(path: str) -> str | None:
         return None
     except UnicodeEncodeError:
         name = path
-    return (
-        f"the name of {name} needs UTF-8, and this locale has {encoding}; set one that has it "
-        "(LC_ALL=C.UTF-8), or PYTHONUTF8=1"
-    )
+    return f"the name of {name} needs UTF-8, and this locale has {encoding}; {_OTHER_LOCALE}"
+
+
+def unencodable(path: str) -> str | None:
+    """What to do where no file can be called so, as the locale has no bytes for the name; else None."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        # The name is left out: a thousand jobs have one mistake.
+        encoding = sys.getfilesystemencoding()
+        return (
+            f"no file can have this path, as this locale has {encoding} for names of files; {_OTHER_LOCALE}"
+        )
+    return None
 
 
 def follow_links(path: Path) -> Path:

@@ -11,6 +11,7 @@ from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Job, LocalFile, MediaType, Option, Source, UpstreamOutput
 from pipeline.manifest.catalog import Inputs
 from pipeline.manifest.model import Combination, Item, Rule, Template
+from pipeline.paths import unencodable
 
 
 def unrecordable(job: Job, combination: Combination, rule: Rule, output: Path) -> Iterator[Problem]:
@@ -23,6 +24,8 @@ def unrecordable(job: Job, combination: Combination, rule: Rule, output: Path) -
             f"a job has a key of {len(job.key):,} characters; at most {record_limits.LONGEST_KEY:,} can be recorded: "
             "give its image, prompt and axes shorter names"
         )
+    if not job.path.isascii() and (why := unencodable(job.path)):
+        yield rule.path.location.problem(why)
     length = len(f"{output}/{job.path}".encode("utf-8", "surrogateescape")) + record_limits.PATH_ROOM
     if length > record_limits.LONGEST_PATH:
         yield rule.path.location.problem(

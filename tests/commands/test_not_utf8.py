@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.calling import Pipeline
@@ -70,7 +71,7 @@ def test_of_a_sound_name_that_the_locale_cannot_read_the_locale_is_blamed(
 
     assert ended.code == 3, ended.said
     assert (
-        "needs UTF-8, and this locale has ascii; set one that has it (LC_ALL=C.UTF-8), or PYTHONUTF8=1"
+        "needs UTF-8, and this locale has ascii; set one that has UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1"
         in ended.err
     )
     assert "rename" not in ended.said
@@ -95,4 +96,27 @@ def test_so_it_is_of_a_path_on_the_command_line(
 
     assert ended.code == code, ended.said
     assert "this locale has ascii" in ended.err
+    assert creates(vendor) == 0
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "run"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"prompts": {SOUND: "a walk", f"{SOUND}-2": "a dance"}},
+        {"output": {"path": f"{SOUND}/{{{{ job.key }}}}.{{{{ ext }}}}"}},
+        {"output": {"dir": f"output/{SOUND}"}},
+    ],
+    ids=["key", "path", "folder"],
+)
+def test_a_job_whose_file_could_not_be_stored_under_this_locale_is_refused_before_it_is_bought(
+    folder: Path, vendor: Emulator, start: Callable[..., Running], changed: dict[str, Any], command: str
+) -> None:
+    campaign(folder, {"campaign.yaml": spring(**changed)})
+
+    ended = start(command, "campaign.yaml", **IN_ASCII).ended()
+
+    assert ended.code == 3, ended.said
+    assert ended.said.count("this locale has ascii") == 1, ended.said
+    assert "set one that has UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1" in ended.said
     assert creates(vendor) == 0
