@@ -9,27 +9,40 @@ from pipeline.errors import UsageError
 
 
 class _NeverEmpty(click.Parameter):
-    """A word of the command line that is not empty.
+    """A word of the command line that is neither empty nor blank.
 
     `--state "$DB"` with DB unset names no state. Taken for a flag that was left out, it would be the usual state,
-    in which nothing of what was bought is known. Only an empty variable of the environment is as good as none.
+    in which nothing of what was bought is known; and `--state "$DIR $DB"` with both unset would be one called ` `.
+    Only an empty variable of the environment is as good as none.
     """
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
         given = opts.get(self.name or "")
         words = given if isinstance(given, list | tuple) else (given,)
-        if "" in words and not ctx.resilient_parsing:
-            name = self.opts[0] if isinstance(self, click.Option) else "an argument"
-            raise UsageError(f"{name} is empty; leave it out, or is a variable unset?")
+        if not ctx.resilient_parsing:
+            for word in words:
+                self._assert_says_something(word)
         return super().consume_value(ctx, opts)
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        value = super().resolve_envvar_value(ctx)
+        if not ctx.resilient_parsing:
+            self._assert_says_something(value or None, " in the environment")
+        return value
+
+    def _assert_says_something(self, word: Any, where: str = "") -> None:
+        if isinstance(word, str) and not word.strip():
+            name = self.opts[0] if isinstance(self, click.Option) else "an argument"
+            how = "blank" if word else "empty"
+            raise UsageError(f"{name} is {how}{where}; leave it out, or is a variable unset?")
 
 
 class Flag(_NeverEmpty, click.Option):
-    """A flag. Where it takes a value, that is not empty."""
+    """A flag. Where it takes a value, that is neither empty nor blank."""
 
 
 class Argument(_NeverEmpty, click.Argument):
-    """A word without a flag, which is not empty."""
+    """A word without a flag, which is neither empty nor blank."""
 
 
 class NumberRange(click.FloatRange):

@@ -1,4 +1,4 @@
-"""An empty value is never taken for one that was left out: in CI it is that of a variable that is not set."""
+"""An empty or blank value is never taken for one that was left out: in CI it is that of unset variables."""
 
 from collections.abc import Iterator
 
@@ -56,12 +56,47 @@ def test_an_empty_value_of_a_flag_is_wrong_usage(offline: Pipeline, path: tuple[
         assert ended.err.endswith(f"error: {flag} is empty; leave it out, or is a variable unset?\n")
 
 
+@pytest.mark.parametrize(
+    ("path", "flag"), FLAGS, ids=lambda each: each if isinstance(each, str) else "-".join(each)
+)
+def test_so_is_a_blank_one(offline: Pipeline, path: tuple[str, ...], flag: str) -> None:
+    for words in ((flag, " "), (f"{flag}= \t\n",), (flag, "\u00a0")):
+        ended = offline(*path, *words)
+
+        assert ended.code == 64, ended.said
+        assert ended.err.endswith(f"error: {flag} is blank; leave it out, or is a variable unset?\n")
+
+
 @pytest.mark.parametrize("path", TAKING_ARGUMENTS, ids="-".join)
 def test_an_empty_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ...]) -> None:
     ended = offline(*path, "")
 
     assert ended.code == 64, ended.said
     assert ended.err.endswith("error: an argument is empty; leave it out, or is a variable unset?\n")
+
+
+@pytest.mark.parametrize("path", TAKING_ARGUMENTS, ids="-".join)
+def test_a_blank_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ...]) -> None:
+    ended = offline(*path, " ")
+
+    assert ended.code == 64, ended.said
+    assert ended.err.endswith("error: an argument is blank; leave it out, or is a variable unset?\n")
+
+
+@pytest.mark.parametrize("flag", ["STATE", "SELECT", "MAX_CREATES"])
+def test_a_blank_variable_of_the_environment_is_wrong_usage(
+    offline: Pipeline, project: Project, flag: str
+) -> None:
+    offline.set(f"PIPELINE_{flag}", " ")
+    before = project.tree()
+
+    ended = offline("run", project.manifest)
+
+    assert ended.code == 64, ended.said
+    name = flag.lower().replace("_", "-")
+    expected = f"error: --{name} is blank in the environment; leave it out, or is a variable unset?\n"
+    assert ended.err.endswith(expected)
+    assert project.tree() == before
 
 
 def test_nothing_is_bought_into_another_state_than_the_one_that_was_meant(
