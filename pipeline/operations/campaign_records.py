@@ -111,7 +111,7 @@ def _of_database(state: DatabaseUrl, folder: Path, paths: RecordPaths) -> Campai
     )
 
 
-def _manifest_of(published: ResultsFile, results: Path) -> Path:
+def manifest_of(published: ResultsFile, results: Path) -> Path:
     """The manifest that results name, which need not exist: a state and files go where it lies.
 
     Results may be a stranger's, so it lies in their project and not hidden there; outside of it, where an operator
@@ -140,7 +140,7 @@ def _of_results(results: Path, paths: RecordPaths) -> CampaignRecords:
     published = read(results, shown_path(results))
     if published is None:
         raise InvalidInput(f"{shown_path(results)}: there is no such file")
-    manifest = _manifest_of(published, results)
+    manifest = manifest_of(published, results)
     emulated = results.name.removesuffix(results.suffix).endswith(f"{_EMULATED}.results")
     name = f"{published.campaign}{_EMULATED}" if emulated else published.campaign
     default = manifest.parent / STATE_FOLDER / f"{name}.db"

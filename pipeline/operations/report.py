@@ -10,7 +10,7 @@ from pipeline.errors import InvalidInput
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.page_commands import page_command, page_flags
-from pipeline.operations.report_records import RecordsOnDisk, as_it_stands, of_results
+from pipeline.operations.report_records import RecordsOnDisk, as_it_stands, of_results_before
 from pipeline.operations.shown_paths import project_path, shown_path
 from pipeline.operations.workspace import cache_folder, scratch_folder
 from pipeline.paths import real_path
@@ -50,7 +50,7 @@ def gallery_campaign(
     planned = planned_by(campaign, decided)
     known = candidates(results, planned)
     files = _located(campaign)
-    other = of_results(before, campaign.output) if before is not None else None
+    other = of_results_before(before, campaign) if before is not None else None
     if other is not None:
         files = {**_located(other), **files}
         own = {each.key for each in known}

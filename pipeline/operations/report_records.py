@@ -1,18 +1,19 @@
 """The records of a campaign on this machine, found by its manifest or by its results alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from pipeline.assignment import assign
-from pipeline.errors import InvalidInput
+from pipeline.errors import InvalidInput, printable
 from pipeline.manifest.expand import expand
+from pipeline.operations.campaign_records import manifest_of
 from pipeline.operations.published_results import published_files
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import TOOL, Workspace
-from pipeline.paths import real_path
+from pipeline.paths import project_of, real_path, writable
 from pipeline.purchases import Decisions, Records, Status, as_json, join
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read
@@ -20,6 +21,8 @@ from pipeline.results.merge import merge_results
 from pipeline.schemes import OutputLocation, StateLocation
 from pipeline.state import look
 from pipeline.state.transitions import recover
+
+_EMULATED_RESULTS = ".emulated.results.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +86,14 @@ def of_results(
 ) -> RecordsOnDisk:
     """The records of a campaign by its results manifest alone; `output` and `state` lie where an operator said.
 
+    The results may be a stranger's: what they name lies in their project.
+
     Raises:
-        InvalidInput: there is none, or it is wrong.
+        InvalidInput: there is none, or it is wrong, or names what lies elsewhere.
     """
-    found = read(path, shown_path(path))
-    if found is None:
-        raise InvalidInput(f"{shown_path(path)}: there is no such file")
-    emulated = path.name.endswith(".emulated.results.json")
-    manifest = real_path(path.parent / found.manifest)
+    found = _read(path)
+    manifest = manifest_of(found, path)
+    emulated = path.name.endswith(_EMULATED_RESULTS)
     name = f"{found.campaign}.emulated" if emulated else found.campaign
     is_usual = real_path(path) == manifest.with_name(f"{name}.results.json")
     chosen = {"--state": state, "--results": None if is_usual else real_path(path), "--output": output}
@@ -100,7 +103,7 @@ def of_results(
         records=found.records,
         decisions=manifest.with_name(f"{name}.decisions.yaml"),
         folder=manifest.parent,
-        output=output or _output_of(found, manifest.parent, emulated=emulated),
+        output=output or _output_of(found, path, manifest.parent, emulated=emulated),
         manifest=manifest,
         emulated=emulated,
         chosen={flag: location for flag, location in chosen.items() if location is not None},
@@ -134,11 +137,32 @@ def _is_run_seen(campaign: RecordsOnDisk) -> bool:
     return isinstance(state, Path) and look.holder(state, campaign.name) is not None
 
 
+def of_results_before(path: Path, now: RecordsOnDisk) -> RecordsOnDisk:
+    """What results of an earlier time say, to be compared with those of `now`: only what that may read is read.
+
+    Raises:
+        InvalidInput: there are none, or they are wrong.
+    """
+    found = _read(path)
+    # Where it leads does not matter: files are looked for in the output folder of `now`.
+    folder = real_path(path.parent / found.manifest).parent
+    return replace(
+        now, name=found.campaign, results=found.document, records=found.records, folder=folder, workspace=None
+    )
+
+
+def _read(path: Path) -> ResultsFile:
+    found = read(path, shown_path(path))
+    if found is None:
+        raise InvalidInput(f"{shown_path(path)}: there is no such file")
+    return found
+
+
 def results_beside(manifest: Path, *, emulated: bool) -> Path | None:
     """The one results manifest beside `manifest` that is its own; None where there is none, or more than one."""
     found = []
     for path in sorted(manifest.parent.glob("*.results.json")):
-        if path.name.endswith(".emulated.results.json") == emulated:
+        if path.name.endswith(_EMULATED_RESULTS) == emulated:
             try:
                 results = read(path, shown_path(path))
             except InvalidInput:
@@ -148,8 +172,13 @@ def results_beside(manifest: Path, *, emulated: bool) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
-def _output_of(found: ResultsFile, folder: Path, *, emulated: bool) -> Path:
-    """The output folder, derived from the path that the results give for a file of a known stem."""
+def _output_of(found: ResultsFile, path: Path, folder: Path, *, emulated: bool) -> Path:
+    """The output folder, derived from the path that the results give for a file of a known stem.
+
+    Raises:
+        InvalidInput: it lies outside the project, or hidden there. What they say may be a stranger's word, and the
+            page is written there and shows files of it.
+    """
     for job in found.jobs:
         purchase = found.records.purchases.get(job.get("purchase", ""))
         for file in job.get("outputs", ()):
@@ -157,7 +186,13 @@ def _output_of(found: ResultsFile, folder: Path, *, emulated: bool) -> Path:
                 file["path"].rpartition(purchase.path) if purchase and purchase.path else ("", "", "")
             )
             if stem and head.endswith("/"):
-                return real_path(folder / head)
+                try:
+                    return writable(head, folder, project_of(folder))
+                except ValueError as error:
+                    raise InvalidInput(
+                        f"{shown_path(path)}: it names the output folder '{printable(head)}': {error}; "
+                        "name the folder with --output if it is yours"
+                    ) from None
     default = folder / "output" / found.campaign
     return real_path(default / "emulated" if emulated else default)
 

@@ -100,6 +100,74 @@ def test_results_alone_will_do(made: Project, pipeline: Pipeline, report: Path) 
     )
 
 
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        (
+            "../elsewhere/campaign.yaml",
+            "it leads outside the project (project/), and no manifest of 'spring'",
+        ),
+        ("ABSOLUTE", "a path may not be absolute"),
+        (".git/campaign.yaml", "'.git' is hidden"),
+    ],
+)
+def test_results_of_a_stranger_have_no_page_written_elsewhere(
+    made: Project, pipeline: Pipeline, manifest: str, told: str
+) -> None:
+    elsewhere = made.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    (made.folder / ".git").mkdir()
+    document = made.results()
+    document["manifest"] = str(elsewhere / "campaign.yaml") if manifest == "ABSOLUTE" else manifest
+    (made.folder / "theirs.results.json").write_text(json.dumps(document))
+
+    ended = pipeline("report", "theirs.results.json")
+
+    assert ended.code == 3, ended.said
+    assert f"theirs.results.json: it names the manifest '{document['manifest']}': {told}" in ended.err
+    assert not list(elsewhere.iterdir())
+    assert not list((made.folder / ".git").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [("../elsewhere", "it leads outside the project (project/)"), (".git/hooks", "'.git' is hidden")],
+)
+@pytest.mark.parametrize("flags", [(), ("--out", "page"), ("--single", "page.html")])
+def test_nor_are_files_of_an_output_folder_elsewhere_shown_on_their_word(
+    made: Project, pipeline: Pipeline, output: str, told: str, flags: tuple[str, ...]
+) -> None:
+    elsewhere = made.folder.parent / "elsewhere"
+    (made.folder / ".git").mkdir()
+    shutil.copytree(made.folder / "output/spring", made.folder / output)
+    text = made.results_file.read_text().replace('"output/spring/', f'"{output}/')
+    (made.folder / "theirs.results.json").write_text(text)
+    before = sorted((made.folder / output).rglob("*"))
+
+    ended = pipeline("report", "theirs.results.json", *flags)
+
+    assert ended.code == 3, ended.said
+    assert f"theirs.results.json: it names the output folder '{output}/': {told}" in ended.err
+    assert "--output" in ended.err
+    assert sorted((made.folder / output).rglob("*")) == before
+    if output == "../elsewhere":
+        assert pipeline("report", "theirs.results.json", "--output", elsewhere).code == 0
+        assert (elsewhere / "report/index.html").is_file()
+
+
+def test_results_that_are_compared_with_may_lie_anywhere(
+    made: Project, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    shutil.copy(made.results_file, kept / "before.results.json")
+
+    ended = pipeline("report", made.manifest, "--compare", kept / "before.results.json")
+
+    assert ended.code == 0, ended.said
+    assert [each.name for each in kept.iterdir()] == ["before.results.json"]
+
+
 def test_a_manifest_that_does_not_read_and_has_no_results_is_wrong(folder: Path, pipeline: Pipeline) -> None:
     project = campaign(folder, {"campaign.yaml": spring(nonsense=1)})
 
@@ -297,8 +365,8 @@ def test_commands_on_the_page_keep_the_flags_that_choose_the_records(
 
     pipeline("report", project.manifest, *flags, "--single", page)
     assert flags_of(page) == "--state 'a b/s.db' --results r.json --output ../films"
-    pipeline("report", "r.json", "--single", page)
-    assert flags_of(page) == "--results r.json"
+    pipeline("report", "r.json", "--output", "../films", "--single", page)
+    assert flags_of(page) == "--results r.json --output ../films"
 
     monkeypatch.chdir(tmp_path)
     flags[1], flags[5] = "project/a b/s.db", "films"
