@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from pipeline import record_limits
+from pipeline.documents.json_locations import double_key, position, too_deep
+from pipeline.documents.yaml_messages import quoted
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.json_values import Json
 
@@ -15,6 +17,10 @@ _HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPES = re.compile(rf"\\(?:u{_HIGH}\\u{_LOW}|u([0-9a-fA-F]{{4}})|.)", re.DOTALL)
 _WHOLE_NUMBERS = re.compile(r'"(?:[^"\\]|\\.)*"|\d+[.eE][\d.eE+-]*|(\d+)', re.DOTALL)
 _CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)', re.DOTALL)
+
+
+class _KeyTwice(ValueError):
+    """A key occurs twice in one object."""
 
 
 def parse_json(text: str, name: str) -> Json:
@@ -28,23 +34,27 @@ def parse_json(text: str, name: str) -> Json:
     except json.JSONDecodeError as error:
         _refuse(name, f"not JSON: {error.msg}", error.lineno, error.colno)
     except RecursionError:
-        _refuse(name, f"nested more than {record_limits.DEEPEST} levels deep")
+        _refuse_deep(text, name)
+    except _KeyTwice:
+        if (double := double_key(text)) is None:
+            _refuse(name, "not valid JSON: a key occurs twice in one object")
+        line, column = position(text, double.first)
+        message = f"the key {quoted(double.key)} is written twice, first at {Position(name, line, column)}"
+        _refuse(name, message, *position(text, double.second))
     except ValueError as error:
         at, digits = _first_long_number(text)
         if digits:
-            _refuse(
-                name, f"a number of {digits:,} digits is larger than any record has", *_position(text, at)
-            )
-        _refuse(name, f"not valid JSON: {error}", *_position(text, _first_constant(text)))
+            _refuse(name, f"a number of {digits:,} digits is larger than any record has", *position(text, at))
+        _refuse(name, f"not valid JSON: {error}", *position(text, _first_constant(text)))
     # Only an escape can spell a code point that is not a character.
     may_hold_any = "\\u" in text
     level, depth = [parsed], 0
     while level:
         if depth > record_limits.DEEPEST:
-            _refuse(name, f"nested more than {record_limits.DEEPEST} levels deep")
+            _refuse_deep(text, name)
         if may_hold_any and not all(map(_is_storable, level)):
             message = "an escape that stands for no character that can be written"
-            _refuse(name, message, *_position(text, _first_unstorable(text)))
+            _refuse(name, message, *position(text, _first_unstorable(text)))
         level = [inner for each in level for inner in _parts(each)]
         depth += 1
     return parsed
@@ -72,10 +82,6 @@ def _first_long_number(text: str) -> tuple[int, int]:
     return 0, 0
 
 
-def _position(text: str, at: int) -> tuple[int, int]:
-    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-
-
 def _is_storable(value: Json) -> bool:
     if isinstance(value, dict):
         return all(map(record_limits.is_storable, value))
@@ -91,12 +97,16 @@ def _parts(value: Json) -> Iterable[Json]:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a key occurs twice in one object")
+        raise _KeyTwice
     return made
 
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a number")
+
+
+def _refuse_deep(text: str, name: str) -> NoReturn:
+    _refuse(name, f"nested more than {record_limits.DEEPEST} levels deep", *position(text, too_deep(text)))
 
 
 def _refuse(name: str, message: str, line: int = 1, column: int = 1) -> NoReturn:

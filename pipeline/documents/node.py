@@ -3,7 +3,7 @@
 import json
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -141,6 +141,15 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong with a document: where, what, and whether it is the key that is wrong, not its value."""
+
+    path: tuple[str | int, ...]
+    message: str
+    at_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A tree, of one file or merged from several. `warnings` are about how it is written.
 
@@ -178,6 +187,10 @@ class Document:
         return Problem(
             message=message, position=position, path=dotted(path), severity=severity, source=quoted
         )
+
+    def located(self, findings: Iterable[Finding]) -> list[Problem]:
+        """`findings` about it, each with its position."""
+        return [self.problem(each.message, *each.path, at_key=each.at_key) for each in findings]
 
     def _nearest(self, path: tuple[str | int, ...]) -> Node:
         node = self.root

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from pipeline.documents.node import Document, dotted
+from pipeline.documents.node import Document, Finding, dotted
 from pipeline.documents.schema_compiler import Check, compile_schema
 from pipeline.errors import Problem
 from pipeline.json_values import Json
@@ -61,25 +61,24 @@ def load(name: str) -> dict[str, Json]:
 def check(document: Document, schema_name: str) -> list[Problem]:
     """Every way in which a document violates its schema, in the order of their positions."""
     plain = document.root.plain()
-    if is_valid(plain, schema_name):
-        return []
-    # The schema library is slow to import, and only needed to explain problems.
-    from pipeline.documents.schema_findings import findings, make_validator
-
-    problems = [
-        document.problem(finding.message, *finding.path, at_key=finding.at_key)
-        for finding in findings(plain, make_validator(load(schema_name)))
-    ]
+    problems = document.located(findings(plain, schema_name))
     return sorted(problems, key=lambda problem: (problem.position is None, problem.position, problem.path))
 
 
-def check_json(instance: Json, schema_name: str) -> list[str]:
-    """Check a value that was read from JSON; each message begins with a path."""
+def findings(instance: Json, schema_name: str) -> list[Finding]:
+    """Every way in which a value that was read from JSON violates its schema; `json_locations` knows where."""
     if is_valid(instance, schema_name):
         return []
-    from pipeline.documents.schema_findings import findings, make_validator
+    # The schema library is slow to import, and only needed to explain problems.
+    from pipeline.documents.schema_findings import findings as explained
+    from pipeline.documents.schema_findings import make_validator
 
-    found = findings(instance, make_validator(load(schema_name)))
+    return explained(instance, make_validator(load(schema_name)))
+
+
+def check_json(instance: Json, schema_name: str) -> list[str]:
+    """As `findings`, in words: each message begins with its path."""
+    found = findings(instance, schema_name)
     return [f"{dotted(each.path)}: {each.message}" if each.path else each.message for each in found]
 
 

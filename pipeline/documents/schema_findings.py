@@ -9,32 +9,31 @@ from typing import Any
 import jsonschema
 from referencing import Registry
 
+from pipeline.documents.node import Finding
 from pipeline.documents.schema_compiler import Check, compile_schema
-from pipeline.documents.schema_messages import SchemaProblem, explain
+from pipeline.documents.schema_messages import explain
 from pipeline.json_values import Json
 
 _MOST_PROBLEMS = 200
 _Errors = Iterator[jsonschema.ValidationError]
 
 
-def findings(instance: Json, validator: jsonschema.Draft202012Validator) -> list[SchemaProblem]:
+def findings(instance: Json, validator: jsonschema.Draft202012Validator) -> list[Finding]:
     """The problems of `instance`, each once, and no more of them than anyone would read."""
-    found: dict[SchemaProblem, None] = {}
+    found: dict[Finding, None] = {}
     try:
         for finding in _explained(validator.iter_errors(instance)):
             found[finding] = None
             if len(found) >= _MOST_PROBLEMS:
                 # In a large document, the library takes minutes to find them all.
-                found[SchemaProblem((), "too many problems: checking stops here, and there may be more")] = (
-                    None
-                )
+                found[Finding((), "too many problems: checking stops here, and there may be more")] = None
                 break
     except RecursionError:
-        return [SchemaProblem((), "nested too deeply")]
+        return [Finding((), "nested too deeply")]
     return list(found)
 
 
-def _explained(errors: Iterable[jsonschema.ValidationError]) -> Iterator[SchemaProblem]:
+def _explained(errors: Iterable[jsonschema.ValidationError]) -> Iterator[Finding]:
     for error in errors:
         yield from explain(error)
 

@@ -3,11 +3,11 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from jsonschema import ValidationError
 
+from pipeline.documents.node import Finding
 from pipeline.documents.schema_terms import FORMS, cut, either, found, one_of, shown, wanted
 from pipeline.errors import did_you_mean
 
@@ -30,16 +30,7 @@ _OF_THE_OPERATOR: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaProblem:
-    """One problem: where, what, and whether the key is wrong rather than its value."""
-
-    path: Path
-    message: str
-    at_key: bool = False
-
-
-def explain(error: ValidationError) -> Iterator[SchemaProblem]:
+def explain(error: ValidationError) -> Iterator[Finding]:
     """Explain an error of the library, which reports all unknown keys of a mapping as one."""
     path = tuple(error.absolute_path)
     if error.validator in ("oneOf", "anyOf"):
@@ -47,12 +38,12 @@ def explain(error: ValidationError) -> Iterator[SchemaProblem]:
     elif error.validator in ("additionalProperties", "unevaluatedProperties"):
         yield from _unknown_keys(error, path)
     elif error.validator == "required":
-        yield from (SchemaProblem(path, f"missing key '{key}'", at_key=True) for key in _missing_keys(error))
+        yield from (Finding(path, f"missing key '{key}'", at_key=True) for key in _missing_keys(error))
     elif "propertyNames" in error.relative_schema_path and isinstance(error.instance, str):
         # The library gives the path of the mapping; it is this key of it that is wrong.
-        yield SchemaProblem((*path, error.instance), f"wrong key: {_say(error)}", at_key=True)
+        yield Finding((*path, error.instance), f"wrong key: {_say(error)}", at_key=True)
     else:
-        yield SchemaProblem(path, _say(error))
+        yield Finding(path, _say(error))
 
 
 def _say(error: ValidationError) -> str:
@@ -120,11 +111,9 @@ _RULES: Final[Mapping[str, Callable[[ValidationError], str]]] = {
 }
 
 
-def _unknown_keys(error: ValidationError, path: Path) -> Iterator[SchemaProblem]:
+def _unknown_keys(error: ValidationError, path: Path) -> Iterator[Finding]:
     known = list(_properties(error.schema))
-    yield from (
-        SchemaProblem((*path, key), _unknown(key, known), at_key=True) for key in _surplus_keys(error)
-    )
+    yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in _surplus_keys(error))
 
 
 def _unknown(key: str, known: list[str]) -> str:
@@ -135,7 +124,7 @@ def _unknown(key: str, known: list[str]) -> str:
     return f"unknown key; expected {one_of(known)}" if known else "unknown key; none is expected here"
 
 
-def _explain_branches(error: ValidationError, path: Path) -> Iterator[SchemaProblem]:
+def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
     """Explain a failed choice between several forms by the one that was most likely meant."""
     branches: dict[int, list[ValidationError]] = defaultdict(list)
     for inner in error.context or ():
@@ -143,22 +132,20 @@ def _explain_branches(error: ValidationError, path: Path) -> Iterator[SchemaProb
     meant = [errors for errors in branches.values() if not any(map(_is_of_another_type, errors))]
     if not meant:
         forms = [wanted(schema) for schema in _listed(error)]
-        yield SchemaProblem(path, f"expected {either(forms)}, found {found(error.instance)}")
+        yield Finding(path, f"expected {either(forms)}, found {found(error.instance)}")
         return
     if isinstance(error.instance, Mapping):
         unknown = frozenset(error.instance).intersection(*map(_refused, meant))
         if unknown:
             known = list({key: None for schema in _listed(error) for key in _properties(schema)})
-            yield from (
-                SchemaProblem((*path, key), _unknown(key, known), at_key=True) for key in sorted(unknown)
-            )
+            yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in sorted(unknown))
             return
         # The keys that are present show which form was meant.
         meant = [errors for errors in meant if not _refused(errors)] or meant
         lacking = [_lacking(errors) for errors in meant]
         if len(meant) > 1 and all(lacking):
             keys = list(dict.fromkeys(f"'{key}'" for keys in lacking for key in keys))
-            yield SchemaProblem(path, f"missing key: expected {one_of(keys)}", at_key=True)
+            yield Finding(path, f"missing key: expected {one_of(keys)}", at_key=True)
             return
     for inner in min(meant, key=_weight):
         yield from _beside(inner, path) if _is_of_another_form(inner) else explain(inner)
@@ -172,12 +159,12 @@ def _is_of_another_form(error: ValidationError) -> bool:
     return not error.relative_path and error.validator == "additionalProperties"
 
 
-def _beside(error: ValidationError, path: Path) -> Iterator[SchemaProblem]:
+def _beside(error: ValidationError, path: Path) -> Iterator[Finding]:
     """Problems with keys that belong to another form than this one."""
     required = error.schema.get("required", []) if isinstance(error.schema, Mapping) else []
     beside = f" together with '{required[0]}'" if required else " here"
     for key in _surplus_keys(error):
-        yield SchemaProblem((*path, key), f"'{cut(key)}' cannot be used{beside}", at_key=True)
+        yield Finding((*path, key), f"'{cut(key)}' cannot be used{beside}", at_key=True)
 
 
 def _lacking(errors: list[ValidationError]) -> list[str]:

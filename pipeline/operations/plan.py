@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.documents import schema
+from pipeline.documents.json_locations import located
+from pipeline.documents.node import Finding
 from pipeline.errors import InvalidInput, Problem, Unfinished, printable
 from pipeline.files import assert_replaces, read_limited, write_atomically
 from pipeline.json_values import Json
@@ -105,16 +107,18 @@ def read_saved_plan(path: Path) -> SavedPlan | None:
     if not content.lstrip().startswith(b"{"):
         return None
     try:
-        document = json.loads(content)
+        text = content.decode()
+        document = json.loads(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or "actions" not in document:
         return None
-    findings = schema.check_json(document, "plan")
+    findings = schema.findings(document, "plan")
     if "version" not in document:
-        findings.append("printed by `plan --format json`: `plan --out FILE` saves one that can be run")
+        printed = "printed by `plan --format json`: `plan --out FILE` saves one that can be run"
+        findings.append(Finding((), printed))
     if findings:
-        raise InvalidInput([Problem(f"{shown_path(path)}: {finding}") for finding in findings])
+        raise InvalidInput(located(findings, text, shown_path(path)))
     return from_json(document)
 
 

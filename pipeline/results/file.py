@@ -6,15 +6,18 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pipeline import files
 from pipeline.documents import schema
+from pipeline.documents.json_locations import located
 from pipeline.documents.json_reader import parse_json
+from pipeline.documents.node import Finding
 from pipeline.documents.problem_list import MOST_LISTED, listed
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem, reason_of
@@ -35,6 +38,7 @@ _LARGEST_YAML = 16 << 20
 # Bytes that suffice to tell JSON, an object in braces, from YAML.
 _HEAD = 4096
 _CONFLICT = re.compile(r"^(<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
+_Locate = Callable[[Sequence[Finding]], list[Problem]]
 _Known = dict[int, tuple[Json, str]]
 # Fast, as it does not indent: for names and scalar values.
 _in_one_line = json.JSONEncoder(ensure_ascii=False).encode
@@ -139,27 +143,28 @@ def read(path: Path, name: str) -> ResultsFile | None:
         _refuse(name, line, f"cannot be read: not UTF-8 (byte 0x{error.object[error.start]:02X})", column)
     except (OSError, ValueError) as error:
         _refuse(name, 1, f"cannot be read: {reason_of(error)}")
-    document = _read_document(path, text, name)
-    findings = schema.check_json(document, "results")
+    document, locate = _read_document(path, text, name)
+    findings = schema.findings(document, "results")
     if findings or not isinstance(document, dict):
-        raise InvalidInput([Problem(finding, Position(name, 1, 1)) for finding in findings])
+        raise InvalidInput(locate(findings))
     digest = hashlib.sha256(content).hexdigest()
-    return replace(_results(document, name), version=Version(digest=digest, stamp=before))
+    return replace(_results(document, locate), version=Version(digest=digest, stamp=before))
 
 
 def _bytes(path: Path) -> bytes:
     return read_limited(follow_links(path), LARGEST)
 
 
-def _read_document(path: Path, content: str, name: str) -> Json:
+def _read_document(path: Path, content: str, name: str) -> tuple[Json, _Locate]:
+    """What the file says, and what gives findings about it their places."""
     if conflict := _CONFLICT.search(content):
         hint = "`pipeline merge OURS THEIRS --out FILE` joins both sides"
         _refuse(name, content.count("\n", 0, conflict.start()) + 1, f"a git merge conflict; {hint}")
     if not is_yaml(path):
-        return parse_json(content, name)
+        return parse_json(content, name), partial(located, text=content, name=name)
     if content.startswith("{"):
         with suppress(InvalidInput):  # braces may be YAML too
-            return parse_json(content, name)
+            return parse_json(content, name), partial(located, text=content, name=name)
     if len(content) > _LARGEST_YAML:
         hint = "write it as JSON: `--results FILE.json`"
         _refuse(
@@ -167,7 +172,8 @@ def _read_document(path: Path, content: str, name: str) -> Json:
             1,
             f"results of {len(content):,} characters in YAML, at most {_LARGEST_YAML:,} are read; {hint}",
         )
-    return read_yaml(path, name, limit=LARGEST).root.plain()
+    document = read_yaml(path, name, limit=LARGEST)
+    return document.root.plain(), document.located
 
 
 def has_conflict(content: bytes, campaign: str) -> bool:
@@ -181,19 +187,18 @@ def _refuse(name: str, line: int, message: str, column: int = 1) -> NoReturn:
     raise InvalidInput(Problem(message, Position(name, line, column)))
 
 
-def _results(document: dict[str, Any], name: str) -> ResultsFile:
+def _results(document: dict[str, Any], locate: _Locate) -> ResultsFile:
     purchases: dict[PurchaseId, Purchase] = {}
-    problems: list[str] = []
+    problems: list[Finding] = []
     for number, written in enumerate(document["purchases"]):
         purchase = purchase_from_json(written)
         if why := unrecordable_reason(purchase):
-            problems.append(f"purchases[{number}]: {why}")
+            problems.append(Finding(("purchases", number), why))
         if purchase.id in purchases:
-            problems.append(f"purchases[{number}]: {purchase.id} occurs twice")
+            problems.append(Finding(("purchases", number), f"{purchase.id} occurs twice"))
         purchases[purchase.id] = purchase
     if problems:
-        first = [Problem(problem, Position(name, 1, 1)) for problem in problems[:MOST_LISTED]]
-        raise InvalidInput(listed(first, len(problems)))
+        raise InvalidInput(listed(locate(problems[:MOST_LISTED]), len(problems)))
     served = {}
     for job in document["jobs"]:
         purchase_id = named_in(job)

@@ -276,7 +276,8 @@ def test_a_merge_conflict_is_named_with_its_line_and_the_way_out(tmp_path: Path,
         ("{", "not JSON"),
         ("[]", "expected"),
         ("null", "expected"),
-        ('{"version": 1, "version": 1}', "occurs twice"),
+        ('{"version": 1, "version": 1}', "results.json:1:16: the key 'version' is written twice"),
+        ('{"version": 1,\n "campaign": 5}', "results.json:2:14: campaign: expected"),
         ('{"version": NaN}', "NaN is not a number"),
         ("[" * 100_000, "nested more than"),
         (b"\xff\xfe", "cannot be read"),
@@ -297,6 +298,29 @@ def test_deep_nesting_inside_a_sound_file_is_refused(tmp_path: Path, depth: int)
     deep = '"options": {"deep": ' + "[" * depth + "]" * depth + ", "
     told = refusal(tmp_path, json.dumps(a_document()).replace('"options": {', deep, 1))
     assert "nested more than 64 levels deep" in told or "not valid JSON" in told
+
+
+@pytest.mark.parametrize("name", [NAME, "spring.results.yaml"])
+@pytest.mark.parametrize(
+    ("find", "by", "told"),
+    [
+        ('"credits": 10', '"credits": -1', "purchases[0].credits: "),
+        ('"status": "submitted"', '"status": "failed"', "purchases[0]: "),
+    ],
+)
+def test_what_is_wrong_in_one_of_its_rows_is_told_at_its_line(
+    tmp_path: Path, name: str, find: str, by: str, told: str
+) -> None:
+    lines = json.dumps(a_document(), indent=2).splitlines()
+    row = next(number for number, line in enumerate(lines, 1) if '"purchases"' in line) + 1
+    at = next(number for number, line in enumerate(lines, 1) if find in line and number > row)
+    lines[at - 1] = lines[at - 1].replace(find, by)
+
+    found = refusal(tmp_path, "\n".join(lines), name)
+
+    expected = f"{at}:" if told.endswith(".credits: ") else f"{row}:5: "
+    assert f"{name}:{expected}" in found
+    assert told in found
 
 
 def changed(edit: dict[str, Json], remove: str = "") -> str:
