@@ -28,7 +28,7 @@ from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
-from pipeline.planning.hints import pending_outcome, unknown_advice, unknown_outcome
+from pipeline.planning.hints import pending_outcome, under_way_elsewhere, unknown_advice, unknown_outcome
 from pipeline.planning.paint import Paint
 from pipeline.purchases import PENDING, Status
 from pipeline.results.decisions import Decision, Verdict
@@ -105,6 +105,9 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
         yield f"  {counted(more, 'more replaced take')}: `--format json` lists all"
     for purchase in current.unsettled:
         yield paint(f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now", "red")
+    for purchase in current.elsewhere:
+        since = under_way_elsewhere(purchase.bought_at)
+        yield f"  {printable(purchase.key)} ({purchase.id}): {since}, serves no job now"
     counts = ", ".join(f"{number:,} {status}" for status, number in current.summary.jobs.items())
     verdicts = "".join(
         f", {number:,} {_SAID[verdict]}" for verdict, number in sorted(current.decided.items())

@@ -32,6 +32,7 @@ class EarlierTake:
 class CampaignStatus:
     """How the jobs of a campaign stand. `unsettled` are purchases in `attention` that serve no job now.
 
+    `elsewhere` are the purchases in `attention` that serve no job and that another machine is about to send.
     `to_resolve` names all in `attention` as `resolve` knows them. `target` is the manifest as suggested commands name
     it. `decisions` are what people said of what serves a job, or served it last.
     """
@@ -42,6 +43,7 @@ class CampaignStatus:
     decisions: Mapping[JobKey, Decision]
     summary: Summary
     unsettled: tuple[Purchase, ...]
+    elsewhere: tuple[Purchase, ...]
     to_resolve: tuple[str, ...]
     earlier: Sequence[EarlierTake]
     orphans: int
@@ -71,6 +73,7 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
             (job_status.status for job_status in jobs.values()), state.records.purchases.values()
         ),
         unsettled=unsettled,
+        elsewhere=tuple(each for each in needing_attention(state.assignment.idle) if each.id in elsewhere),
         to_resolve=names_to_resolve(jobs, {Status.ATTENTION}, unsettled, state.assignment.matcher),
         earlier=_earlier(state, jobs),
         orphans=len(state.assignment.orphans),

@@ -23,6 +23,11 @@ def unknown_outcome(reason: str | None) -> str:
     return f"it is unknown whether it was bought{f' ({why})' if why else ''}"
 
 
+def under_way_elsewhere(since: str) -> str:
+    """That another machine may be sending a create; `since` is when it recorded the intent."""
+    return f"under way elsewhere, since {since}"
+
+
 def pending_outcome(since: str) -> str:
     """Say that a run holds the state and waits for the response to a create, which was sent at `since`."""
     return f"a run in progress has been buying it since {since}; its outcome is pending"

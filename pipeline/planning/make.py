@@ -9,6 +9,7 @@ from dataclasses import replace
 from pipeline.assignment import Assignment, assign
 from pipeline.errors import counted
 from pipeline.jobs import JobKey
+from pipeline.planning.hints import under_way_elsewhere
 from pipeline.planning.plan import ALL, BUYING, Action, Entry, Plan, PlanOptions, Presence
 from pipeline.planning.planner import Planner
 from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Reason, Records, Status
@@ -51,16 +52,14 @@ def make(
         entry.purchase for entry in entries if entry.action is Action.PINNED and entry.purchase is not None
     ]
     followed = [each for each in (*pinned, *earlier, *orphans) if each.status in UNFINISHED]
+    unknown = [each for each in (*earlier, *orphans) if each.status is Status.ATTENTION]
     return Plan(
-        entries=(*entries, *(_orphan(each) for each in orphans)),
+        entries=(*entries, *(_orphan(each, elsewhere) for each in orphans)),
         assignment=marked,
         followed=followed,
-        unsettled=[
-            each
-            for each in (*earlier, *orphans)
-            if each.status is Status.ATTENTION and each.id not in elsewhere
-        ],
+        unsettled=[each for each in unknown if each.id not in elsewhere],
         elsewhere=frozenset(elsewhere),
+        idle_elsewhere=[each for each in unknown if each.id in elsewhere],
     )
 
 
@@ -85,8 +84,11 @@ def _marked_to_be_replaced(assignment: Assignment, keys: Collection[JobKey]) -> 
     return assign(assignment.jobs, Records(purchases, records.served), assignment.matcher.decisions)
 
 
-def _orphan(purchase: Purchase) -> Entry:
-    reason = f"its job is no longer in the manifest, and it {purchase.in_words}"
+def _orphan(purchase: Purchase, elsewhere: Collection[PurchaseId]) -> Entry:
+    how = purchase.in_words
+    if purchase.id in elsewhere:
+        how = f"is {under_way_elsewhere(purchase.bought_at)}"
+    reason = f"its job is no longer in the manifest, and it {how}"
     return Entry(key=purchase.key, action=Action.ORPHAN, reason=reason, purchase=purchase)
 
 

@@ -42,6 +42,7 @@ def _summary(plan: Plan) -> str:
         if entry.action in CHANGING
     )
     counts.update(Action.ATTENTION.value for _ in plan.unsettled)
+    counts.update("under way" for _ in plan.idle_elsewhere)
     actions = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
     if not plan.buying:
         return f"{actions}; buys nothing"

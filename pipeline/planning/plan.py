@@ -107,9 +107,9 @@ class Plan:
     `assignment` is what it is based on. `followed` are purchases that serve no selected job but are still to be
     followed to their end. `limit` says which limit a run would exceed, so that it buys nothing; None if there is
     none. `unsettled` are purchases in attention that serve no job; `elsewhere` are those in attention that another
-    machine is about to send. `prices_of` is the date (ISO 8601) of the oldest price of what is bought, if the
-    catalogue has it. `target` is the manifest with the flags that choose its records, quoted for a shell, for
-    suggested commands.
+    machine is about to send, `idle_elsewhere` those of them that serve no job. `prices_of` is the date (ISO 8601) of
+    the oldest price of what is bought, if the catalogue has it. `target` is the manifest with the flags that choose
+    its records, quoted for a shell, for suggested commands.
     """
 
     entries: Sequence[Entry]
@@ -118,6 +118,7 @@ class Plan:
     unsettled: Sequence[Purchase] = ()
     limit: str | None = None
     elsewhere: frozenset[PurchaseId] = frozenset()
+    idle_elsewhere: Sequence[Purchase] = ()
     prices_of: str | None = None
     target: str = "MANIFEST"
     _by_key: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -147,7 +148,9 @@ class Plan:
     @property
     def has_changes(self) -> bool:
         """Whether there is anything to do, for a run or for a person."""
-        return bool(self.unsettled) or any(entry.action in CHANGING for entry in self.entries)
+        return bool(self.unsettled or self.idle_elsewhere) or any(
+            entry.action in CHANGING for entry in self.entries
+        )
 
     @property
     def asks_vendor(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.errors import counted, printable
 from pipeline.json_values import Json
-from pipeline.planning.hints import name_to_resolve, unknown_advice, unknown_outcome
+from pipeline.planning.hints import name_to_resolve, under_way_elsewhere, unknown_advice, unknown_outcome
 from pipeline.planning.paint import Colour, Paint, unpainted
 from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence
 from pipeline.planning.word_diff import Span, text_changes
@@ -48,6 +48,9 @@ def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         symbol, colour, title = _LOOK[Action.ATTENTION]
         head = paint(f"{symbol:>3} {printable(purchase.key)} ({purchase.id})", colour)
         yield f"{head}  {title}, serves no job now: {printable(unknown_outcome(purchase.error))}"
+    for purchase in plan.idle_elsewhere:
+        head = paint(f"  » {printable(purchase.key)} ({purchase.id})", "cyan")
+        yield f"{head}  {under_way_elsewhere(purchase.bought_at)}, serves no job now"
     yield from totals(plan, paint)
 
 
@@ -126,7 +129,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     counts = Counter(entry.action for entry in plan.entries if not entry.is_pending)
     counts[Action.ATTENTION] += len(plan.unsettled)
     parts = [f"{counts[action]:,} {_noun(action, counts[action])}" for action in Action if counts[action]]
-    if pending := sum(entry.is_pending for entry in plan.entries):
+    if pending := sum(entry.is_pending for entry in plan.entries) + len(plan.idle_elsewhere):
         parts.append(f"{pending:,} under way")
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
     yield from _costs(plan, paint)
@@ -166,6 +169,11 @@ def _unknown(plan: Plan) -> Iterator[str]:
     here = sum(each.is_pending and not _is_elsewhere(each, plan) for each in plan.entries)
     if elsewhere:
         subject = counted(elsewhere, "job is", "jobs are")
+        yield f"{subject} under way on another machine; its results will show the outcome."
+    if plan.idle_elsewhere:
+        subject = counted(
+            len(plan.idle_elsewhere), "purchase that serves no job is", "purchases that serve no job are"
+        )
         yield f"{subject} under way on another machine; its results will show the outcome."
     if here:
         subject = counted(here, "job is", "jobs are")

@@ -108,6 +108,32 @@ def test_what_another_machine_may_be_sending_is_told_as_under_way(
     assert len(vendor.ledger.entries) == 1
 
 
+@pytest.mark.parametrize(
+    ("prompts", "is_orphan"),
+    [({"walk": "another walk"}, False), ({"dance": "a dance"}, True)],
+    ids=["earlier", "orphan"],
+)
+def test_so_it_is_of_what_serves_no_job(
+    folder: Path, pipeline: Pipeline, prompts: dict[str, str], is_orphan: bool
+) -> None:
+    project = published(folder, pipeline, minutes=1)
+    project.write({"campaign.yaml": spring(prompts=prompts)})
+    [purchase] = project.results()["purchases"]
+    since = f"under way elsewhere, since {purchase['bought_at']}"
+    told = "1 purchase that serves no job is under way on another machine; its results will show the outcome."
+
+    planned = pipeline("plan", project.manifest)
+    status = pipeline("status", project.manifest)
+
+    assert f"{WALK} ({purchase['id']})  {since}, serves no job now" in planned.out
+    assert (f"its job is no longer in the manifest, and it is {since}" in planned.out) is is_orphan
+    assert "1 under way" in planned.out
+    assert told in planned.out
+    assert "pipeline resolve" not in planned.said + status.said
+    assert "1 under way" in pipeline("plan", project.manifest, "--format", "markdown").out
+    assert f"{WALK} ({purchase['id']}): {since}, serves no job now" in status.out
+
+
 @pytest.mark.parametrize("flag", ["--resubmit", "--abandon", "--not-bought"])
 def test_it_is_not_given_up_before_its_time_unless_a_person_knows_better(
     folder: Path, pipeline: Pipeline, flag: str
