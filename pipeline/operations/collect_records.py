@@ -1,5 +1,6 @@
 """Collects from records alone, where there is no valid manifest."""
 
+import shlex
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.runner import Runner
-from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent
+from pipeline.errors import ExitCode, InvalidInput, Unfinished, counted, most_urgent
 from pipeline.media.facts import MediaMap, join
 from pipeline.operations.campaign_records import CampaignRecords
 from pipeline.operations.campaign_state import under_way_elsewhere
@@ -21,6 +22,7 @@ from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.webhooks import SPOOL
 from pipeline.operations.workspace import STATE_FOLDER, TOOL, cache_folder, scratch_folder
+from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.make import everything
 from pipeline.planning.plan import Plan
 from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status
@@ -31,6 +33,8 @@ from pipeline.state.opening import open_store
 from pipeline.state.store import Store
 from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader, spool_at
+
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +94,14 @@ class RecordsCollection:
             purchases=len(plan.followed),
             output=outputs.location,
             code=most_urgent({*self._report.codes, *_codes(records, elsewhere), *stopped}),
-            notes=tuple(self._report.notes),
+            notes=(*self._report.notes, *_unknown(records, elsewhere, self._target)),
         )
+
+    @property
+    def _target(self) -> str:
+        """The manifest as `resolve` is told of it; a word for it where no record names it."""
+        manifest = self._known.manifest
+        return "MANIFEST" if manifest is None else shlex.quote(shown_path(manifest))
 
     def _media(self, store: Store, outputs: OutputFolder, published: ResultsFile | None) -> MediaMap:
         """Media facts that the results do not have yet, by SHA-256."""
@@ -199,6 +209,25 @@ def _publish(
         write(known.results, document, present.document if present is not None else None)
     except OSError as error:
         raise Unfinished(f"{shown_path(known.results)}: cannot be written: {error.strerror}") from error
+
+
+def _unknown(records: Records, elsewhere: Collection[PurchaseId], target: str) -> Iterator[str]:
+    """Each purchase of which only a person can find out whether it was bought, what to do, and how many wait."""
+    unknown = [
+        each for each in records.purchases.values() if each.status is Status.ATTENTION and not each.deleted
+    ]
+    here = [each for each in unknown if each.id not in elsewhere]
+    for purchase in here[:_MOST_NAMED]:
+        yield f"{purchase.key} ({purchase.id}): needs attention: {unknown_outcome(purchase.error)}"
+    if len(here) > _MOST_NAMED:
+        yield f"and {len(here) - _MOST_NAMED:,} more: `pipeline status {target}` lists all of them"
+    if here:
+        yield unknown_advice(target, [each.id for each in here])
+    if under_way := len(unknown) - len(here):
+        yield (
+            f"{counted(under_way, 'purchase is', 'purchases are')} under way on another machine; "
+            "its results will show the outcome."
+        )
 
 
 def _codes(records: Records, elsewhere: Collection[PurchaseId]) -> Iterator[ExitCode]:

@@ -134,6 +134,39 @@ def test_so_it_is_of_what_serves_no_job(
     assert f"{WALK} ({purchase['id']}): {since}, serves no job now" in status.out
 
 
+@pytest.mark.parametrize("records", ["results", "state"])
+def test_collect_without_a_manifest_says_so_too(folder: Path, pipeline: Pipeline, records: str) -> None:
+    project = published(folder, pipeline, minutes=1)
+    if records == "state":
+        assert pipeline("run", project.manifest).code == 8
+
+    ended = pipeline("collect", project.state if records == "state" else project.results_file)
+
+    assert ended.code == 8, ended.said
+    assert "1 purchase is under way on another machine; its results will show the outcome." in ended.out
+    assert "needs attention" not in ended.said
+
+
+@pytest.mark.parametrize("records", ["results", "state"])
+def test_collect_without_a_manifest_names_what_needs_a_person(
+    folder: Path, pipeline: Pipeline, records: str
+) -> None:
+    project = published(folder, pipeline, minutes=16)
+    if records == "state":
+        assert pipeline("run", project.manifest).code == 7
+    [purchase] = project.results()["purchases"]
+
+    source = project.state if records == "state" else project.results_file
+    ended = pipeline("collect", source)
+    document = pipeline("collect", source, "--format", "json").document
+
+    assert ended.code == 7, ended.said
+    assert f"{WALK} ({purchase['id']}): needs attention: it is unknown whether it was bought" in ended.out
+    manifest = "campaign.yaml" if records == "results" else "MANIFEST"
+    assert f"`pipeline resolve {manifest} {purchase['id']} --workflow-id ID`" in ended.out
+    assert any(purchase["id"] in note for note in document["notes"])
+
+
 @pytest.mark.parametrize("flag", ["--resubmit", "--abandon", "--not-bought"])
 def test_it_is_not_given_up_before_its_time_unless_a_person_knows_better(
     folder: Path, pipeline: Pipeline, flag: str
