@@ -63,7 +63,7 @@ def count(campaign: Campaign) -> int:
 
 def problems_of(campaign: Campaign, most_jobs: int) -> list[Problem]:
     """The problems that expanding would report, unless it would have to make more than `most_jobs` jobs."""
-    total = sum(_bounds(campaign).values())
+    total = bound(campaign)
     if not total or most_jobs < total <= MOST_JOBS:
         return []
     expansion = _Expansion(campaign, lambda _problem: None)
@@ -75,6 +75,11 @@ def problems_of(campaign: Campaign, most_jobs: int) -> list[Problem]:
     except InvalidInput as error:
         return list(error.problems)
     return []
+
+
+def bound(campaign: Campaign) -> int:
+    """The number of jobs that there are at most."""
+    return sum(_bounds(campaign).values())
 
 
 def _bounds(campaign: Campaign) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Loads a manifest as a campaign, or reports every problem that it has."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from pipeline.documents.node import Document
 from pipeline.errors import InvalidInput, Position, Problem, in_order
 from pipeline.json_values import Json
 from pipeline.manifest.campaign_builder import build_campaign
-from pipeline.manifest.expand import problems_of
+from pipeline.manifest.expand import MOST_JOBS, bound, problems_of
 from pipeline.manifest.extends import read_layers
 from pipeline.manifest.model import Campaign
 from pipeline.manifest.not_manifests import refuse_document, refuse_named, refuse_state
@@ -53,11 +53,21 @@ def load(
         if campaign is not None:
             # Report all problems together, including those that expanding the sound rest finds.
             problems += problems_of(campaign, _MOST_JOBS_CHECKED)
-        raise InvalidInput(in_order(problem for problem in problems if problem.severity == "error"))
+        errors = in_order(problem for problem in problems if problem.severity == "error")
+        raise InvalidInput([*errors, *_unchecked(campaign)])
     # Drop the warning that a value is empty where an error says what it should be.
     reported = {problem.position for problem in problems}
     problems += [warning for warning in document.warnings if warning.position not in reported]
     return replace(campaign, warnings=tuple(in_order(problems)))
+
+
+def _unchecked(campaign: Campaign | None) -> Iterator[Problem]:
+    """Say so where the jobs were too many to be looked at beside other errors: they may have more."""
+    number = 0 if campaign is None else bound(campaign)
+    if campaign is not None and _MOST_JOBS_CHECKED < number <= MOST_JOBS:
+        yield campaign.location.problem(
+            f"the jobs (up to {number:,}) are checked only once the other errors are fixed", "warning"
+        )
 
 
 def _read(manifest: Path, name: str, root: Path) -> Document:

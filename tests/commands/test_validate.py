@@ -47,6 +47,27 @@ def test_every_problem_is_told_in_one_go_with_its_place(folder: Path, offline: P
     assert "campaign.yaml:10:9: " in ended.out
 
 
+@pytest.mark.parametrize(("axis", "are_checked"), [(150, True), (151, False)])
+def test_that_jobs_are_too_many_to_be_checked_beside_other_errors_is_said(
+    folder: Path, offline: Pipeline, axis: int, are_checked: bool
+) -> None:
+    job = {"matrix": {"x": list(range(133)), "y": list(range(axis))}, "options": {"prompt": "{{ nope }}"}}
+    manifest = spring(prompts={"walk": "a walk"}, jobs=[{"id": "main", **job}])
+    campaign(folder, {"campaign.yaml": {**manifest, "surprise": 1}})
+    told = (
+        "warning: campaign.yaml:1:1: the jobs (up to 20,083) are checked only once the other errors are fixed"
+    )
+
+    ended = offline("validate", "campaign.yaml")
+    planned = offline("plan", "campaign.yaml")
+
+    assert (ended.code, planned.code) == (3, 3)
+    assert "surprise: unknown key" in ended.out
+    assert ("nope" in ended.out) is are_checked
+    assert (told in ended.out) is not are_checked
+    assert (told in planned.err) is not are_checked
+
+
 def test_a_folder_holds_every_campaign_below_it(project: Project, offline: Pipeline) -> None:
     project.write(
         {
