@@ -3,16 +3,19 @@
 import os
 import sqlite3
 import weakref
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
+from types import MappingProxyType
 
 from pipeline.errors import InvalidInput
 from pipeline.paths import real_path
+from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.schemes import DatabaseUrl, StateLocation
-from pipeline.state import soundness, state_file
+from pipeline.state import rescue, soundness, state_file
 from pipeline.state.folder import MOUNTS, make_folder, refuse_network_file_system
 from pipeline.state.lock import Lock, once_in_this_process
-from pipeline.state.rescue import Rescue, rescue_path
+from pipeline.state.rescue import Rescue
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
 from pipeline.state.state_file import WritableFile
@@ -94,15 +97,15 @@ def open_store(
         with closing(soundness.copy_in_memory(path)) as copy:
             known = _identified(path, copy, campaign, manifest)
             mirror = _reading(path, copy, known, run).verify()
-        rescue = Rescue.open(rescue_path(path))
-        stack.callback(rescue.close)
+        rescue_file = Rescue.open(rescue.rescue_path(path))
+        stack.callback(rescue_file.close)
         file = WritableFile(path, known.manifest)
         stack.callback(file.close)
         release = once_in_this_process(stack.pop_all().close)
     try:
         epoch = Epoch(number=file.epoch, assert_in_place=file.assert_in_place)
         database = SqliteDatabase(file.connection, path, epoch)
-        access = Access(database=database, campaign=known.campaign, release=release, rescue=rescue)
+        access = Access(database=database, campaign=known.campaign, release=release, rescue=rescue_file)
         store = SqlStore(access, run, mirror)
     except BaseException:
         release()
@@ -113,19 +116,29 @@ def open_store(
 
 
 def _open_to_read(path: Path, campaign: str | None, manifest: Path | None, run: str) -> SqlStore:
+    rescued: Mapping[PurchaseId, WorkflowId] = {}
     if os.path.lexists(path) or campaign is None or manifest is None:
         _assert_exists(path)
+        # First, as what a run takes over is written to the state before it is gone here.
+        rescued = rescue.look(rescue.rescue_path(path))
         copy = soundness.copy_in_memory(path)
         known = _identified(path, copy, campaign, manifest)
     else:
         state_file.assert_nothing_left(path)
         copy, known = state_file.empty(), state_file.Identity(campaign, _relative(manifest, path))
-    return _reading(path, copy, known, run)
+    return _reading(path, copy, known, run, rescued)
 
 
-def _reading(path: Path, copy: sqlite3.Connection, known: state_file.Identity, run: str) -> SqlStore:
+def _reading(
+    path: Path,
+    copy: sqlite3.Connection,
+    known: state_file.Identity,
+    run: str,
+    rescued: Mapping[PurchaseId, WorkflowId] = MappingProxyType({}),
+) -> SqlStore:
     database = SqliteDatabase(copy, path)
-    return SqlStore(Access(database=database, campaign=known.campaign, release=copy.close), run)
+    access = Access(database=database, campaign=known.campaign, release=copy.close, rescued=rescued)
+    return SqlStore(access, run)
 
 
 def _assert_exists(path: Path) -> None:

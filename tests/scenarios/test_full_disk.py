@@ -93,6 +93,13 @@ def test_an_id_that_the_state_has_no_room_for_is_rescued_and_told(
     assert workflow in first.err
     assert workflow in (project.folder / ".pipeline" / "spring.db.rescue.jsonl").read_text()
 
+    status = start("status", project.manifest, "--format", "json").ended().document
+    assert [(job["status"], job.get("workflow_id")) for job in status["jobs"] if job["key"] == WALK] == [
+        ("submitted", workflow)
+    ]
+    exported = start("state", "export", project.manifest).ended().document
+    assert workflow in [each.get("workflow_id") for each in exported["purchases"]]
+
     second = start("run", project.manifest).ended()
 
     assert second.code == 0, second.said

@@ -89,11 +89,17 @@ class Receipts:
 
     def held(self) -> Mapping[PurchaseId, WorkflowId]:
         """By purchase, the workflow ids that no run has taken over; the last one if there are several."""
+        return {**(rescue.read(self.file) if self.file is not None else {}), **self._received()}
+
+    def held_as_far_as_seen(self) -> Mapping[PurchaseId, WorkflowId]:
+        """As `held`, for those who only look at a state: a file that cannot be read holds none."""
+        return {**(rescue.look(self.file) if self.file is not None else {}), **self._received()}
+
+    def _received(self) -> Mapping[PurchaseId, WorkflowId]:
         with self.database.reading() as transaction:
             rows = transaction.rows(_HELD, self.campaign)
         self._seen.update((receipt, PurchaseId(purchase_id)) for receipt, purchase_id, _ in rows)
-        kept = {PurchaseId(purchase_id): WorkflowId(workflow_id) for _, purchase_id, workflow_id in rows}
-        return {**(rescue.read(self.file) if self.file is not None else {}), **kept}
+        return {PurchaseId(purchase_id): WorkflowId(workflow_id) for _, purchase_id, workflow_id in rows}
 
     def forget(self, purchases: Collection[PurchaseId]) -> None:
         """Mark the ids of `purchases` as taken over into the state; no receipt is deleted."""

@@ -186,8 +186,14 @@ class TeamState:
         name = part_name(campaign, self.part)
         self._assert_ours(connection, name)
         tables = PostgresDatabase(self._server, name, self._machine, connection=connection)
-        access = Access(database=tables, campaign=campaign, release=tables.close)
+        receipts = self._receipts(name, tables)
+        access = Access(
+            database=tables, campaign=campaign, release=tables.close, rescued=receipts.held_as_far_as_seen()
+        )
         return _closed_when_dropped(access, self.run)
+
+    def _receipts(self, name: str, tables: PostgresDatabase) -> Receipts:
+        return Receipts(server=self._server, campaign=name, database=tables, file=self._rescue_file(name))
 
     def _open(self, token: str, connection: Connection) -> SqlStore:
         team_tables.make(self._server, connection)
@@ -207,12 +213,7 @@ class TeamState:
             tables = PostgresDatabase(self._server, name, self._machine, lease=held, connection=connection)
             stack.callback(tables.close)
             held.start_renewing()
-            receipts = Receipts(
-                server=self._server,
-                campaign=name,
-                database=tables,
-                file=self._rescue_file(name),
-            )
+            receipts = self._receipts(name, tables)
             release = once_in_this_process(stack.pop_all().close)
         access = Access(
             database=tables, campaign=campaign, release=release, rescue=receipts, is_held=held.is_held

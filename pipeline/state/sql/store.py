@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from pipeline import failpoints
@@ -57,14 +57,16 @@ class Rescue(Protocol):
 class Access:
     """An open database: a file, a copy in memory, or a server.
 
-    `release` releases everything, and may be called more than once. `rescue` is None if it is read-only. `is_held`
-    returns whether the run still holds the state: a lock lasts until it is released, a lease may expire.
+    `release` releases everything, and may be called more than once. `rescue` is None if it is read-only, when
+    `rescued` has the ids of the rescue file. `is_held` returns whether the run still holds the state: a lock
+    lasts until it is released, a lease may expire.
     """
 
     database: Database
     campaign: str
     release: Callable[[], object]
     rescue: Rescue | None = None
+    rescued: Mapping[PurchaseId, WorkflowId] = field(default_factory=dict)
     is_held: Callable[[], bool] = lambda: True
 
 
@@ -94,12 +96,11 @@ class SqlStore:
 
     def records(self) -> Records:
         known = self._read_once().records
-        if self._access.rescue is None:
-            return known
+        held = self._access.rescued if self._access.rescue is None else self._access.rescue.held()
         # An id in the rescue file counts as stored, even before the next run takes it over.
         rescued = {
             purchase_id: transitions.advance(known.purchases[purchase_id], event)
-            for purchase_id, workflow_id in self._access.rescue.held().items()
+            for purchase_id, workflow_id in held.items()
             if purchase_id in known.purchases
             and (event := transitions.recovery(known.purchases[purchase_id], workflow_id))
         }

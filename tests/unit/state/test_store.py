@@ -220,6 +220,24 @@ def test_a_rescued_id_comes_back_at_the_next_start_once(desk: Desk, lost_first: 
     assert desk.again(second, "run-3").recover(NOW) == []
 
 
+@pytest.mark.parametrize("lost_first", [False, True])
+def test_a_rescued_id_is_seen_by_those_who_only_read(desk: Desk, lost_first: bool) -> None:
+    store = desk.open()
+    bought = buy(store)
+    if lost_first:
+        bought = move(store, bought, transitions.Unresolved("the answer could not be stored"))
+    assert desk.read().records().purchases[bought.id].workflow_id is None
+    store.rescue(bought.id, WorkflowId("w-rescued"))
+
+    seen = desk.read().records().purchases[bought.id]
+    store.close()
+    left = desk.read().records().purchases[bought.id]
+
+    assert (seen.status, seen.workflow_id) == (Status.SUBMITTED, "w-rescued")
+    assert left == seen
+    assert desk.open("run-2").recover(NOW)[0].after == seen
+
+
 @fails_without(
     "pipeline.state.sql.store:SqlStore.recover",
     "self._rescue.forget",
