@@ -17,7 +17,7 @@ from pipeline.operations.resolve import assert_not_elsewhere, give_up, identify,
 from pipeline.operations.review import served_key
 from pipeline.operations.review_outlook import entry_of
 from pipeline.operations.selection import purchase_named
-from pipeline.purchases import Purchase, WorkflowId
+from pipeline.purchases import Purchase, Status, WorkflowId
 
 
 @click.command("resolve")
@@ -55,7 +55,10 @@ def command(words: tuple[str, ...], **given: Any) -> None:
             )
         if not verbosity().quiet:
             reason = f" ({after.reason})" if after.reason else ""
-            say(f"{printable(after.key)} ({after.id}): {after.status}{reason}")
+            how = (
+                "not bought; its credits are free again" if given["not_bought"] else f"{after.status}{reason}"
+            )
+            say(f"{printable(after.key)} ({after.id}): {how}")
             _tell_what_follows(state.reread(), key, after, is_asked=given["not_bought"] or given["resubmit"])
 
 
@@ -63,7 +66,8 @@ def _tell_what_follows(state: CampaignState, key: JobKey, after: Purchase, *, is
     """What the next run does for the job; `is_asked`: the purchase was resolved so that it may be bought again."""
     is_sent_back = after.id in state.decisions.redo
     if is_asked or after.again or is_sent_back:
-        follows = next_run(entry_of(state, key), state.decisions.approved)
+        was_bought = after.status is not Status.VOID
+        follows = next_run(entry_of(state, key), state.decisions.approved, was_bought=was_bought)
         if is_asked:
             say(f"{follows[:1].upper()}{follows[1:]}.")
         else:

@@ -72,18 +72,19 @@ def _sent_back(entry: Entry | None, approved: Collection[PurchaseId], target: st
     return f"{said} (to buy it again: `pipeline redo {target} {serving.id}`)"
 
 
-def next_run(entry: Entry | None, approved: Collection[PurchaseId]) -> str:
+def next_run(entry: Entry | None, approved: Collection[PurchaseId], *, was_bought: bool = True) -> str:
     """What the next run does for a job whose purchase does not serve it any more, by what the plan has for it."""
+    again = " again" if was_bought else ""
     if entry is None:
         return "nothing is bought, as no job asks for it now"
     if entry.buys:
-        return "the next run buys it again"
+        return f"the next run buys it{again}"
     serving = entry.purchase
     match entry.action:
         case Action.SHARE:
-            return f"the next run buys it again, for {printable(entry.buyer or '')} too"
+            return f"the next run buys it{again}, for {printable(entry.buyer or '')} too"
         case Action.WAIT:
-            return f"it is bought again once it no longer waits: {printable(entry.reason)}"
+            return f"it is bought{again} once it no longer waits: {printable(entry.reason)}"
         case _ if serving is None:
             return f"nothing is bought, as {printable(entry.reason)}"
     if serving.id in approved:

@@ -52,7 +52,8 @@ def not_bought(state: CampaignState, purchase: Purchase) -> Purchase:
         Unfinished, InvalidInput: the records cannot be written.
     """
     if purchase.status is not Status.ATTENTION:
-        raise UsageError(f"{purchase.id} {purchase.in_words}: there is nothing to resolve")
+        hint = "; --resubmit or --abandon gives it up" if purchase.status is Status.SUBMITTED else ""
+        raise UsageError(f"{purchase.id} {purchase.in_words}: there is nothing to resolve{hint}")
     return _commit(state, purchase, NothingBought("a person found no workflow for it at the vendor"))
 
 

@@ -179,7 +179,11 @@ def test_what_was_not_bought_gives_its_credits_back_and_is_bought_by_the_next_ru
     ended = pipeline("resolve", project.manifest, WALK, "--not-bought")
 
     assert ended.code == 0, ended.said
-    assert "The next run buys it again." in ended.out
+    purchase = project.results()["purchases"][0]["id"]
+    assert ended.out.splitlines() == [
+        f"{WALK} ({purchase}): not bought; its credits are free again",
+        "The next run buys it.",
+    ]
     assert project.statuses() == {WALK: "pending"}
     assert project.results()["summary"]["credits"] == 0
     # Who read of it as one that may have been bought must learn that it was not.
@@ -437,6 +441,9 @@ def test_one_that_is_stuck_at_the_vendor_can_be_given_up(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest, "--no-wait").code == 0
+    refused = pipeline("resolve", project.manifest, WALK, "--not-bought")
+    assert refused.code == 64
+    assert "is still running: there is nothing to resolve; --resubmit or --abandon gives it up" in refused.err
 
     assert pipeline("resolve", project.manifest, WALK, "--resubmit").code == 0
     assert pipeline("run", project.manifest).code == 0

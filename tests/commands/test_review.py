@@ -285,7 +285,7 @@ def test_what_another_wrote_is_kept_when_one_decides_anew(bought: Project, pipel
         (("--at", "nan", "--note", "x"), "seconds from the start of the video"),
         (("--at", "soon", "--note", "x"), "--at"),
         (("--note", "x" * 4001), "4,000 characters"),
-        (("--note", "  "), "4,000 characters"),
+        (("--note", "  "), "--note is blank"),
         (("--as", "a\nb"), "one line"),
         (("--as", "a" * 201), "200 characters"),
     ],
