@@ -12,6 +12,13 @@ began=false
 for state in "$(dirname -- "$CAMPAIGN_MANIFEST")"/.pipeline/*.db; do
   if [[ -f $state && $state != *.emulated.db ]]; then began=true; fi
 done
+# A database tells by what it holds. That which the results hold counts too, as then there are records already.
+if ! $began && [[ ${PIPELINE_STATE:-} =~ ^postgres(ql)?:// ]]; then
+  purchases='import json, sys; sys.exit(not json.load(sys.stdin)["purchases"])'
+  if pipeline state export --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST" | python3 -I -c "$purchases"; then
+    began=true
+  fi
+fi
 if ! $began; then exit 0; fi
 
 pipeline results --quiet --results "$FOLDER/" ${CAMPAIGN_SHARD:+--shard "$CAMPAIGN_SHARD"} -- "$CAMPAIGN_MANIFEST"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.postgres import PostgresServer
 from support.processes import until
 
 from ci.conftest import MANIFEST
@@ -275,6 +276,30 @@ def test_what_a_killed_run_could_not_publish_is_published_after_it(
     assert bought == {each.get("workflow_id") for each in remote.results()["purchases"]}
     assert "attention" not in remote.statuses()
     assert remote.text("autumn.results.json") == ("newer" if meanwhile else "older")
+
+
+def test_so_is_what_is_known_in_a_teams_database_only(
+    remote: Remote, machine: Machines, slow_vendor: Emulator, postgres: PostgresServer
+) -> None:
+    one = machine(url=slow_vendor.url)
+    one.environment["PIPELINE_STATE"] = postgres.database().url
+    before = one.settle(campaigns=MANIFEST)
+    assert before.code == 0, before.said
+    assert "campaign-results" not in remote.branches()
+    running = one.begin_run(campaigns=MANIFEST, first="spring")
+    assert running.stdout is not None
+    assert any("bought as" in line for line in running.stdout)
+    one.switch_off()
+    assert remote.statuses() == ["submitting"]
+
+    job = one.settle(campaigns=MANIFEST)
+
+    assert job.code == 0, job.said
+    [bought] = [each for each in remote.results()["purchases"] if each["status"] != "void"]
+    assert bought["workflow_id"] == slow_vendor.ledger.entries[0].workflow_id
+    summary = (one.temp / "summary").read_text()
+    assert "spring: " in summary
+    assert "Spent in all" in summary
 
 
 class TestFirst:
