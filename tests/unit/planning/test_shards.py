@@ -131,6 +131,15 @@ def test_a_limit_is_shared_out_and_each_shard_can_move(limit: int, count: int) -
     assert min(shares) >= 1
 
 
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=20))
+def test_limits_that_differ_from_shard_to_shard_never_add_up_to_more_than_the_largest(
+    limits: list[int],
+) -> None:
+    count = len(limits)
+    shares = [Shard(index=index, count=count).share(limit) for index, limit in enumerate(limits, 1)]
+    assert sum(shares) <= max(*limits, count)
+
+
 def test_by_credits_the_dear_ones_lie_apart() -> None:
     jobs = [job(name, name, price=price) for name, price in (("a", 400), ("b", 390), ("c", 10), ("d", 5))]
     parts = splits(jobs, 2, ShardBy.CREDITS)
