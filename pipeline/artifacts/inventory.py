@@ -49,7 +49,7 @@ class Inventory:
         self._index.look_at(paths)
 
     def _worst(self, purchase: Purchase, files: Iterable[Named]) -> Presence:
-        """The presence of the files of `purchase`: that of the worst of them."""
+        """The worst presence among the files of `purchase`."""
         found = {self._presence(purchase, file) for file in files}
         worst_first = (Presence.ALTERED, Presence.MISSING, Presence.ELSEWHERE)
         return next((each for each in worst_first if each in found), Presence.IN_PLACE)

@@ -78,7 +78,7 @@ class Machine:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its git finds around it."""
+        """The environment of its git commands."""
         return dict(_GIT)
 
     def commit(self) -> None:
@@ -87,11 +87,11 @@ class Machine:
         git(self.project.folder, "commit", "-qm", "results")
 
     def push(self) -> None:
-        """Publish what is committed."""
+        """Push the commits."""
         git(self.project.folder, "push", "-q", "origin", "main")
 
     def pull(self) -> None:
-        """Take over what others published; results on both sides are merged."""
+        """Pull what others published, merging the results of both sides."""
         git(self.project.folder, "pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
 
     def lose(self, process: int) -> None:

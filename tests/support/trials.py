@@ -121,7 +121,7 @@ class Trial:
         return self.project.name
 
     def purchases(self) -> dict[PurchaseId, Purchase]:
-        """What the state holds."""
+        """The purchases in the state."""
         store = open_store(
             self.project.state,
             campaign=self.name,

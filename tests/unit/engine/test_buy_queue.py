@@ -163,7 +163,7 @@ def test_what_several_jobs_ask_for_is_bought_once_and_each_gets_its_file(harness
     assert harness.files() == dict.fromkeys(["blue.mp4", "green.mp4", "red.mp4"], FILM.url)
 
 
-# What a create may come to
+# Outcomes of a create
 
 
 def test_what_was_never_sent_goes_again_each_time_as_a_new_purchase(harness: Harness) -> None:
@@ -395,7 +395,7 @@ def test_429_for_ever_is_given_up(harness: Harness) -> None:
     assert ran.codes == {ExitCode.UNFINISHED}
 
 
-# What comes before a create
+# Before a create
 
 
 PICTURED = job("blue", images=(LocalFile("blue.png", hashlib.sha256(PNG).hexdigest()),))

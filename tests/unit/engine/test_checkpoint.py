@@ -277,7 +277,7 @@ def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
     return replace(purchase, **changed)
 
 
-# What other machines have bought
+# Purchases of other machines
 
 
 @fails_without("pipeline.engine.create:Creator._judge", "self._yield_to_others()")

@@ -35,7 +35,7 @@ def test_creates_that_were_put_off_and_the_limit_of_what_is_under_way_are_noted(
         writer.on_call("create", outcome, 0.1)
     writer.finish()
 
-    # Of the minutes whose calls are dropped nothing else is kept.
+    # Nothing else is kept of minutes whose calls are dropped.
     note = read_note(path)
     assert note is not None
     assert note == writer.note

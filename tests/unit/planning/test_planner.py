@@ -259,7 +259,7 @@ def test_a_changed_upstream_replaces_what_hangs_on_it_and_is_named() -> None:
     )
 
 
-# What serves no job
+# Purchases that serve no job
 
 
 def test_an_orphan_has_an_entry_and_one_under_way_is_followed() -> None:
@@ -320,7 +320,7 @@ def test_what_is_asked_for_several_times_is_bought_once_whatever_the_order(
         assert buyer.job.fingerprint == each.fingerprint
 
 
-# What a person asks for besides
+# Retries and replacements
 
 
 def test_retry_failed_buys_a_failed_one_again_and_nothing_else() -> None:

@@ -138,7 +138,7 @@ def test_what_could_have_been_bought_and_was_not_is_unfinished() -> None:
     assert code([SKETCH, FILM], bought(1, SKETCH)) is ExitCode.UNFINISHED
 
 
-# Selection, and what serves no job
+# Selection, and purchases that serve no job
 
 
 def test_only_the_selected_jobs_count() -> None:
@@ -171,7 +171,7 @@ def test_a_deleted_one_counts_for_nothing() -> None:
     assert code([A], bought(2, A), gone) is ExitCode.OK
 
 
-# What a run was told to leave
+# Jobs that a run was told to leave under way
 
 
 @pytest.mark.parametrize("status", [Status.SUBMITTED, Status.SUCCEEDED])
@@ -200,7 +200,7 @@ def test_a_take_that_is_not_bought_as_another_is_approved_is_not_missing() -> No
     assert code([take(1), take(2), film], approved) is ExitCode.UNFINISHED
 
 
-# What another machine is about to send, and what waits for a person's approval
+# Purchases that another machine is about to send, and jobs that wait for approval
 
 
 def test_what_another_machine_is_about_to_send_is_unfinished() -> None:
