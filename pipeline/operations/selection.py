@@ -1,5 +1,6 @@
 """From names on the command line to keys and purchases."""
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -149,8 +150,11 @@ def _path_below(output: OutputLocation, name: str) -> str | None:
     """The path of a file below the output folder, as it is named by a person; None where it names none."""
     if not isinstance(output, Path):
         return name.removeprefix(f"{output}/") if name.startswith(f"{output}/") else None
+    # Unlike pathlib's, this takes a name that no file can have for one that is absent.
+    if not os.path.isfile(name):  # noqa: PTH113
+        return None
     path, folder = real_path(Path(name)), real_path(output)
-    return path.relative_to(folder).as_posix() if path.is_file() and path.is_relative_to(folder) else None
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else None
 
 
 def purchase_by_id(state: CampaignState, name: str) -> Purchase:

@@ -424,3 +424,18 @@ def test_a_path_that_no_file_can_have_is_wrong_input(
         ask(path)
 
     assert len(refused.value.problems) == 1
+
+
+@pytest.mark.parametrize("ask", [face.approve, face.reject, face.redo, face.undecide])
+@pytest.mark.parametrize(
+    "name",
+    ["a\0b", "k" * 9000, "a/" * 3000, "\ud800", "\udcff.mp4", ""],
+    ids=["NUL", "too long", "too long a path", "half a pair", "not UTF-8", "empty"],
+)
+def test_a_name_that_no_file_can_have_is_wrong_usage(
+    bought: Project, ask: Callable[..., Any], name: str
+) -> None:
+    with pytest.raises(face.UsageError):
+        ask(bought.manifest, name)
+
+    assert not (bought.folder / "spring.decisions.yaml").exists()
