@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +37,9 @@ _CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTO
 
 # None on Windows, where closing the terminal ends the process.
 HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+
+# Whether it can be checked that a process is running; on Windows, the check would interrupt it.
+CAN_SEE_PROCESSES = HANG_UP is not None
 
 
 def clock() -> float:
@@ -128,11 +132,22 @@ def kill_group(leader: int) -> None:
 
 
 def is_running(process: int) -> bool:
-    """Whether there is a process with that id; False on Windows, where the check would interrupt it."""
-    if HANG_UP is None or process <= 0:
+    """Whether there is a process with that id; False where that cannot be checked."""
+    if not CAN_SEE_PROCESSES or process <= 0:
         return False
     try:
         os.kill(process, 0)
+    except PermissionError:
+        return True  # that of another user
     except (OSError, OverflowError):
         return False
-    return True
+    return not _is_zombie(process)
+
+
+def _is_zombie(process: int) -> bool:
+    """Whether the process has ended but is still listed, as in a container whose first process waits for nobody."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return False  # not Linux, or it has just ended
+    return status.rpartition(")")[2].split()[:1] == ["Z"]

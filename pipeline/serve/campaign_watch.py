@@ -42,6 +42,7 @@ class _Read:
     sighting: Sighting = field(default_factory=Sighting)
     usual: Mapping[str, float] = field(default_factory=dict)
     note: RunNote | None = None
+    goes_on: bool | None = None
     stamps: dict[str, Stamp] = field(default_factory=dict)
 
 
@@ -75,6 +76,7 @@ class CampaignWatch:
             "results": self._read_results,
             "state": self._read_state,
             "note": self._read_note,
+            "run": self._read_whether_run,
             "store": lambda: None,  # only reported
         }
         # When a run was last seen to do something.
@@ -135,6 +137,7 @@ class CampaignWatch:
             "spent": self._spent,
             "usual": {template: round(seconds, 3) for template, seconds in self._read.usual.items()},
             "run": self._last_run,
+            "goes_on": self._read.goes_on,
             "calls": dict(note.calls) if note is not None else None,
             "deferred": dict(note.deferred) if note is not None else None,
             "changed": self._changed,
@@ -185,6 +188,7 @@ class CampaignWatch:
             "results": _stamps_of([workspace.results]),
             "decisions": _stamps_of([workspace.decisions]),
             "state": self._source.stamp(),
+            "run": self._source.is_going_on(),
             "note": self._source.note(),
             "store": self._store_troubles,
         }
@@ -224,6 +228,9 @@ class CampaignWatch:
 
     def _read_note(self) -> None:
         self._read.note = self._source.note()
+
+    def _read_whether_run(self) -> None:
+        self._read.goes_on = self._source.is_going_on()
 
     def _work_out(self) -> None:
         read = self._read

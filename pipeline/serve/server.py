@@ -20,7 +20,7 @@ from pipeline.serve.access import Access, ListenAddress, access_for
 from pipeline.serve.app import create_app
 from pipeline.serve.campaign_watch import CampaignWatch
 from pipeline.serve.feed import Feed
-from pipeline.serve.state_source import StateOnDisk, StateSource
+from pipeline.serve.state_source import StateOfRun, StateOnDisk
 from pipeline.serve.stills import Stills
 from pipeline.serve.watcher import Watcher
 from pipeline.webhooks.connection import BoundedProtocol
@@ -55,10 +55,11 @@ class LivePage:
         settings: ServeSettings,
         *,
         reopen: Callable[[int], Workspace] | None = None,
-        source: StateSource | None = None,
+        source: StateOfRun | None = None,
         open_routes: Sequence[BaseRoute] = (),
     ) -> None:
         self._settings = settings
+        self._source = source
         self.access: Access = access_for(settings.address, settings.token_file)
         reader = media_reader()
         campaigns = [
@@ -133,6 +134,8 @@ class LivePage:
                 raise UsageError(f"--serve: {self._where} cannot be used: is something else listening there?")
             yield url
         finally:
+            if self._source is not None:
+                self._source.end()
             with suppress(PipelineError, OSError):
                 self.watcher.finish()
             server.should_exit = True

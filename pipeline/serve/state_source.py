@@ -29,7 +29,11 @@ class StateSource(Protocol):
     """The purchases of one campaign, on disk or in a run."""
 
     def stamp(self) -> Stamp:
-        """Tells whether something was written since it was asked for last."""
+        """Tells whether something was written, or a run began or ended, since it was asked for last."""
+        ...
+
+    def is_going_on(self) -> bool | None:
+        """Whether a run goes on, as of the last stamp; None where that cannot be seen."""
         ...
 
     def look(self, before: Sighting) -> Sighting:
@@ -54,14 +58,19 @@ class StateOnDisk:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._waits = False  # a create is not answered, so that it matters whether its run goes on
+        self._goes_on: bool | None = None
         self._durations: Mapping[str, float] = {}
         self._noted: FileStamp | None = None
         self._note: RunNote | None = None
 
     def stamp(self) -> Stamp:
-        written = look.stamp(self._workspace.state, self._workspace.state_name)
-        return written, self._waits and self._is_run()
+        workspace = self._workspace
+        written = look.stamp(workspace.state, workspace.state_name)
+        self._goes_on = look.is_going_on(workspace.state, workspace.state_name)
+        return written, self._goes_on
+
+    def is_going_on(self) -> bool | None:
+        return self._goes_on
 
     def _is_run(self) -> bool:
         return look.holder(self._workspace.state, self._workspace.state_name) is not None
@@ -81,8 +90,7 @@ class StateOnDisk:
         try:
             self._durations = store.durations()
             found = store.look(before)
-            self._waits = _waits(found.records)
-            if not self._waits or self._is_run():
+            if not _waits(found.records) or self._is_run():
                 return found
             # What the run wrote before it ended is read first; what it left then is unknown to everybody.
             return _left_behind(store.look(found))
@@ -123,6 +131,7 @@ class StateOfRun:
         self._note = note
         self._own: set[str] = set()
         self._written = 0
+        self._goes_on = True
 
     def on_change(self, change: Change) -> None:
         """Take in a step that is on disk. From any thread."""
@@ -140,7 +149,14 @@ class StateOfRun:
         self._took[made.template_id] = count + 1, total + seconds
 
     def stamp(self) -> Stamp:
-        return ((self._written, 0, 0),)
+        return self._written, self._goes_on
+
+    def is_going_on(self) -> bool:
+        return self._goes_on
+
+    def end(self) -> None:
+        """The run has ended, and its page with it. From any thread."""
+        self._goes_on = False
 
     def look(self, before: Sighting) -> Sighting:
         with self._lock:

@@ -81,6 +81,23 @@ def holder(state: Path) -> Holder | None:
     return found
 
 
+def is_going_on(state: Path) -> bool | None:
+    """Whether the process that locked `state` goes on; None where that cannot be seen. For display only."""
+    try:
+        note = beside(state, ".lock").read_bytes()[:_LONGEST_NOTE]
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    if not note:
+        return False  # it was released
+    try:
+        is_here = json.loads(note)["host"] == platform.node() and system.CAN_SEE_PROCESSES
+    except (ValueError, KeyError, TypeError):
+        return None
+    return holder(state) is not None if is_here else None
+
+
 def is_held(state: Path) -> str | None:
     """Describe the holder of the lock; None if none is found. Creates no file, and keeps no lock."""
     try:

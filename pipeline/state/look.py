@@ -48,6 +48,19 @@ def holder(state: StateLocation, campaign: str) -> Holder | None:
     return None if found is None else Holder(found.process, found.since)
 
 
+def is_going_on(state: StateLocation, campaign: str) -> bool | None:
+    """Whether a run holds the state of `campaign`; None where that cannot be seen from here.
+
+    Raises:
+        InvalidInput, Unfinished: the database does not let us look.
+    """
+    return (
+        lock.is_going_on(state)
+        if isinstance(state, Path)
+        else _team_state(state, campaign).holder() is not None
+    )
+
+
 def held_by(state: StateLocation, campaign: str) -> str | None:
     """Describe the holder of the state of `campaign`; None if none is found.
 

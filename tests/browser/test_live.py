@@ -126,6 +126,64 @@ def test_a_create_that_is_not_answered_is_under_way_until_its_run_has_died(
     expect(page.locator(".command:visible").first).to_contain_text("pipeline resolve")
 
 
+@pytest.mark.parametrize("view", ["live", "browse"])
+def test_when_the_run_is_gone_the_page_knows_no_time_that_is_left_and_gives_the_command_that_goes_on(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, view: str
+) -> None:
+    run_again = re.compile(r"^pipeline run \S*campaign\.yaml$")
+    with campaign.run() as run:
+        run.all_made(campaign.jobs[:6])
+        run.buy(campaign.jobs[6], ago=30)
+        run.buy(campaign.jobs[7])
+        run.fail(campaign.jobs[7], "it did not work out")
+        _, url = serve(campaign)
+        page = tab().visit(url, "#view=live")
+        expect(page.locator("h1:visible")).to_contain_text("left")
+        expect(page.locator(".todo:visible")).to_contain_text("when this run has ended")
+        page.evaluate("view => go({ view })", view)
+        commands = page.locator(".todo:visible .command code")
+        assert not [each for each in commands.all_inner_texts() if each.startswith("pipeline run")]
+
+    expect(commands.filter(has_text=run_again)).to_be_visible()
+    expect(commands.filter(has_text="--retry-failed")).to_be_visible()
+    expect(page.locator(".todo:visible")).not_to_contain_text("when this run has ended")
+    expect(page.locator("h1:visible")).not_to_contain_text("left")
+    with campaign.run():
+        expect(commands.filter(has_text="pipeline run")).to_have_count(0)
+
+
+def test_a_run_that_has_bought_nothing_yet_is_not_to_be_started_again(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    with campaign.run():
+        _, url = serve(campaign)
+        page = tab().visit(url)
+
+        expect(page.locator(".todo:visible")).to_contain_text("A run goes on; what it makes is shown here.")
+        expect(page.locator(".command:visible")).to_have_count(0)
+    expect(page.locator(".command:visible code").first).to_have_text(re.compile("^pipeline run "))
+
+
+def test_where_a_run_cannot_be_seen_it_goes_on_for_as_long_as_something_changes(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    with campaign.run() as run:
+        run.all_made(campaign.jobs[:2])
+        run.buy(campaign.jobs[2])
+        lock = campaign.folder / ".pipeline" / "spring-drop.db.lock"
+        lock.write_text(lock.read_text().replace('"host": "', '"host": "not-'))
+        _, url = serve(campaign)
+        page = tab().visit(url, "#view=live")
+        expect(page.locator("h1:visible")).to_contain_text("left")
+        command = page.locator(".command:visible code", has_text="pipeline run")
+        expect(command).to_have_count(0)
+
+        page.evaluate("source.now = () => Date.now() + 4 * 60_000")
+
+        expect(page.locator("h1:visible")).not_to_contain_text("left")
+        expect(command).to_be_visible()
+
+
 def test_the_limit_of_what_is_under_way_and_creates_that_were_put_off_are_shown(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

@@ -1,7 +1,8 @@
 """The page that a run serves itself, and what stays of it when the run, and the server with it, has ended."""
 
 import re
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,14 @@ from support.fixtures import folder, project, start, vendor
 from support.processes import Running
 
 from browser.conftest import Tab
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.settings import EmulatorSettings
 
 __all__ = ["folder", "project", "start", "vendor"]
 
 expect.set_options(timeout=30_000)
 
+Start = Callable[..., Running]
 MakeTab = Callable[..., Tab]
 _WAITS = "while [ ! -e go ]; do sleep 0.02; done"
 _LOADED = "each => each.complete && each.naturalWidth > 0"
@@ -66,3 +70,48 @@ def test_when_the_server_has_ended_no_review_is_offered_that_could_not_be_saved(
     assert bar.get_by_label("Note at this moment").count() == 0
     page.keyboard.press("a")
     expect(page.locator("#toast")).to_contain_text("pipeline approve")
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Emulator]:
+    """A vendor that makes nothing while a test lasts."""
+    with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=3600)) as running:
+        yield running
+
+
+def test_a_run_that_was_interrupted_leaves_the_command_that_goes_on(
+    project: Project, start: Start, tab: MakeTab, slow: Emulator
+) -> None:
+    running = start("run", project.manifest, "--yes", "--serve", "127.0.0.1:0", url=slow.url)
+    here = tab()
+    here.loses_server = True
+    page = here.visit(running.hear("The page is at").split()[-1], "#view=live")
+    expect(page.locator(".under-way li")).to_have_count(2)
+    assert page.locator(".command:visible").count() == 0
+
+    running.signal(signal.SIGINT)
+    assert running.ended().code == 130
+
+    expect(page.locator("#connection")).to_have_text("Ended")
+    expect(page.locator(".todo:visible")).to_contain_text("Go on with 2")
+    expect(page.locator(".todo:visible code")).to_have_text(re.compile(r"^pipeline run \S*campaign\.yaml"))
+
+
+def test_a_run_that_was_killed_is_not_shown_as_if_it_went_on(
+    project: Project, start: Start, tab: MakeTab, slow: Emulator
+) -> None:
+    served = start("serve", project.manifest, "--listen", "127.0.0.1:0")
+    url = served.first_line().split()[-1]
+    running = start("run", project.manifest, "--yes", url=slow.url)
+    page = tab().visit(url, "#view=live")
+    expect(page.locator(".under-way li")).to_have_count(2)
+    command = page.locator(".todo:visible code", has_text=re.compile(r"^pipeline run \S*campaign\.yaml"))
+    expect(command).to_have_count(0)
+
+    running.kill()
+
+    expect(command).to_be_visible()
+    expect(page.locator(".todo:visible")).to_contain_text("Go on with 2")
+    # One that is opened from now on says the same.
+    page.reload()
+    expect(command).to_be_visible()

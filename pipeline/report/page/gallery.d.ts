@@ -81,6 +81,7 @@ type CampaignData = {
   run?: { started: string; spent: number; max_credits: number | null; in_flight: number | null } | null; // the last one
   calls?: Record<string, number> | null; // of its calls by minute; null: not counted
   deferred?: Record<string, number> | null; // of its creates by minute, those that the vendor put off
+  goes_on?: boolean | null; // whether a run goes on; null: that cannot be seen
   changed?: string; // when something was last seen to change
   trouble?: string | null; // why the files on disk cannot be read now
   jobs: JobData[];
@@ -177,7 +178,7 @@ type Source = {
   readonly hasEnded: boolean; // whether the server of this page is gone for good
   readonly views: Record<string, () => Node[]>; // those that only this page has
   ready(): void; // called when the page is built
-  goesOn(): boolean; // whether a run seems to be going on now
+  goesOn(campaign?: Campaign): boolean; // whether a run of it, or of any, goes on now, as far as is known
   load(): Promise<GalleryData>;
   still(file: MediaFile): string | undefined;
   href(file: MediaFile): string | undefined;

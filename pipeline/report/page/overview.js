@@ -14,6 +14,7 @@ const STRIP_ORDER = /** @type {State[]} */ ([
 ]);
 const MOST_MARKS = 200;
 const MOST_ATTENTION = 3;
+const RUN_GOES_ON = "A run goes on; what it makes is shown here.";
 
 function overview() {
   const { jobs } = app.model;
@@ -189,16 +190,19 @@ function legend(jobs) {
   });
 }
 
-function whatToDo() {
+/** Everything that somebody could do now, but what a run that goes on does itself. */
+function todoRows() {
   const rows = app.model.campaigns.flatMap((campaign) => [...attentionRows(campaign), ...nextRows(campaign)]);
   const review = reviewRow();
-  if (review) rows.push(review);
+  return review ? [...rows, review] : rows;
+}
+
+function whatToDo() {
+  const rows = todoRows();
   if (!rows.length) {
     // While a run goes on, what is open is its business.
     const isAllMade = app.model.jobs.every((job) => job.status === "done");
-    const about = isAllMade
-      ? "Everything is made and decided."
-      : "A run goes on; what it makes is shown here.";
+    const about = isAllMade ? "Everything is made and decided." : RUN_GOES_ON;
     rows.push(todoRow(isAllMade ? "check" : "underway", "", "Nothing to do", about));
   }
   return el(
@@ -263,7 +267,7 @@ function attentionAbout(purchase) {
   const { error, price } = purchase;
   const said = error ? begun(error).replace(/[.!…]$/, "") : "It was sent and no answer came";
   const cost = price === undefined ? "" : `; ${counted(price, "credit")} may be spent`;
-  const later = source.goesOn() ? "When this run has ended, look" : "Look";
+  const later = source.goesOn(purchase.campaign) ? "When this run has ended, look" : "Look";
   return [
     keyLink(purchase),
     el("br"),
@@ -325,13 +329,13 @@ function nextRows(campaign) {
         missing.length === 1
           ? "1 file is not on this machine"
           : `${number(missing.length)} files are not on this machine`,
-        `Paid for and made; fetching costs nothing.${decidedOf(missing)}`,
-        commandBox(commandOf("collect", campaign)),
+        `Paid for and made; fetching costs nothing.${source.goesOn(campaign) ? " When this run has ended, fetch what it leaves." : ""}${decidedOf(missing)}`,
+        source.goesOn(campaign) ? undefined : commandBox(commandOf("collect", campaign)),
       ),
     );
   }
   const open = by((job) => job.state === "underway" || job.state === "redo" || job.state === "pending");
-  if (open.length && !source.goesOn()) rows.push(openRow(campaign, open));
+  if (open.length && !source.goesOn(campaign)) rows.push(openRow(campaign, open));
   return rows;
 }
 
@@ -354,7 +358,7 @@ function failedRow(campaign, failed) {
   const title = `${counted(failed.length, "job")} failed`;
   const href = addressOf({ view: "failures" });
   // While a run goes on, another one would only report that the state is in use.
-  if (source.goesOn()) {
+  if (source.goesOn(campaign)) {
     const word = failed.length === 1 ? "See it" : "See all";
     const later = `${failed.length === 1 ? "It" : "They"} can be tried again when this run has ended.`;
     return todoRow("failed", "red", title, about + later, el("a", { class: "button", href, text: word }));
@@ -558,14 +562,16 @@ function nothingYet() {
         ? `, under the cap of ${number(cap)}`
         : `, over the cap of ${number(cap)}`;
   const rows = campaigns.flatMap((campaign) => [
-    todoRow(
-      "play",
-      "",
-      "Buy and make them",
-      source.isLive ? "The page fills while it runs." : "The page fills when it is written again.",
-      commandBox(commandOf("run", campaign)),
-    ),
-    ...(campaign.emulated
+    source.goesOn(campaign)
+      ? todoRow("underway", "", "Nothing to do", RUN_GOES_ON)
+      : todoRow(
+          "play",
+          "",
+          "Buy and make them",
+          source.isLive ? "The page fills while it runs." : "The page fills when it is written again.",
+          commandBox(commandOf("run", campaign)),
+        ),
+    ...(campaign.emulated || source.goesOn(campaign)
       ? []
       : [
           todoRow(

@@ -6,7 +6,7 @@ const MOST_JUST_MADE = 6;
 const RATE_MINUTES = 20;
 // Where the bar of a job has its tick, the usual time of its template, in percent: a full bar would look finished.
 const USUAL_AT = 80;
-// So long nothing has changed when no run seems to be going on.
+// Where it cannot be seen whether a run goes on: so long nothing has changed when none seems to.
 const QUIET_MS = 3 * 60_000;
 
 // Whether the address that was opened names a view.
@@ -17,8 +17,10 @@ source.views.live = () => [liveView()];
 /** `closed`: the server has ended; `ended`: another one is in its place. @type {"live" | "lost" | "closed" | "ended"} */
 let connected = "live";
 let lostAt = 0;
+/** Of which campaigns a run went on a second ago. */
+let wentOn = "";
 
-source.goesOn = () => isGoingOn();
+source.goesOn = (campaign) => isGoingOn(campaign);
 
 source.connection = (state) => {
   // A server that said that it ends is not lost.
@@ -39,6 +41,7 @@ source.ready = () => {
   showConnection();
   if (!namesView && app.model.jobs.some((job) => job.state === "underway"))
     history.replaceState(null, "", addressOf({ view: "live" }));
+  noteGoingOn();
   setInterval(tick, 1000);
 };
 
@@ -95,6 +98,7 @@ function troubles() {
 /** Each second: ages grow, and nothing else is made anew. */
 function tick() {
   document.querySelector("#lost .since")?.replaceChildren(lostFor());
+  noteGoingOn();
   if (connected === "live" && troubles().length > 0 === byId("lost").hidden) showConnection();
   else document.querySelector(".last-change")?.replaceChildren(lastChange());
   if (app.view.view !== "live") return;
@@ -142,7 +146,8 @@ function startOf(job) {
 function liveSentence() {
   const { jobs } = app.model;
   const made = jobs.filter((job) => job.status === "done").length;
-  const left = isGoingOn() ? timeLeft() : undefined;
+  // Of a run that is not heard of any more nobody knows how long it takes.
+  const left = connected === "live" ? timeLeft() : undefined;
   const parts = sentence();
   const begin =
     made === jobs.length ? `All ${number(made)} are made` : `${number(made)} of ${number(jobs.length)} made`;
@@ -150,10 +155,24 @@ function liveSentence() {
   return parts;
 }
 
-/** Whether a run seems to be going on: something is under way, and something has changed not long ago. */
-function isGoingOn() {
-  const changed = Math.max(...app.model.campaigns.map((each) => timeOf(each.changed) || 0));
-  return underWay().length > 0 && source.now() - changed < QUIET_MS;
+/** Whether a run of a campaign, or of any, goes on. @param {Campaign} [campaign] */
+function isGoingOn(campaign) {
+  const asked = campaign ? [campaign] : app.model.campaigns;
+  return asked.some((each) => each.goes_on ?? seemsToGoOn(each));
+}
+
+/** Something of it is under way, and something has changed not long ago. @param {Campaign} campaign */
+function seemsToGoOn(campaign) {
+  const isOwn = underWay().some((job) => job.campaign === campaign);
+  return isOwn && source.now() - (timeOf(campaign.changed) || 0) < QUIET_MS;
+}
+
+/** Where it cannot be seen that a run has ended, only time tells: then the page is made anew. */
+function noteGoingOn() {
+  const before = wentOn;
+  wentOn = app.model.campaigns.map((each) => isGoingOn(each)).join();
+  if (source.data && before && before !== wentOn)
+    source.onData(source.data, { jobs: new Set(), purchases: new Set() });
 }
 
 /** @param {number} seconds */
@@ -170,7 +189,8 @@ function leftText(seconds) {
  */
 function timeLeft() {
   const now = source.now();
-  const underway = underWay();
+  const goesOn = new Set(app.model.campaigns.filter((each) => isGoingOn(each)));
+  const underway = underWay().filter((job) => goesOn.has(job.campaign));
   const known = underway.map(usualSeconds).filter((each) => each !== undefined);
   if (!known.length) return undefined;
   const typical = known.reduce((sum, each) => sum + each, 0) / known.length;
@@ -179,7 +199,11 @@ function timeLeft() {
   );
   const waiting = app.model.jobs.filter(
     (job) =>
-      job.state === "pending" && job.action !== "wait" && job.action !== "share" && job.action !== "pinned",
+      goesOn.has(job.campaign) &&
+      job.state === "pending" &&
+      job.action !== "wait" &&
+      job.action !== "share" &&
+      job.action !== "pinned",
   );
   const work =
     rests.reduce((sum, each) => sum + each, 0) +
@@ -253,12 +277,7 @@ function ago(ms) {
 }
 
 function needsYou() {
-  const rows = app.model.campaigns.flatMap((campaign) => {
-    const failed = app.model.jobs.filter((job) => job.campaign === campaign && job.state === "failed");
-    return [...attentionRows(campaign), ...(failed.length ? [failedRow(campaign, failed)] : [])];
-  });
-  const review = reviewRow();
-  if (review) rows.push(review);
+  const rows = todoRows();
   if (!rows.length) return undefined;
   return block("What to do next", "", el("ul", { class: "todo" }, ...rows));
 }
@@ -361,10 +380,11 @@ function liveCredits() {
 }
 
 /** The credits that the last run spent of its cap. @param {Campaign} campaign @returns {RunBar | undefined} */
-function barOfRun({ run }) {
+function barOfRun(campaign) {
+  const { run } = campaign;
   const cap = run?.max_credits ?? undefined;
   if (!run || cap === undefined) return undefined;
-  const name = isGoingOn() ? "This run" : "The last run";
+  const name = isGoingOn(campaign) ? "This run" : "The last run";
   return { name, spent: run.spent, cap, amount: `${number(run.spent)} of at most ${number(cap)}` };
 }
 

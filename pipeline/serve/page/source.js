@@ -15,6 +15,7 @@ const source = {
   /** @type {Record<string, () => Node[]>} */
   views: {},
   ready: () => undefined,
+  /** @type {(campaign?: Campaign) => boolean} */
   goesOn: () => false,
   /** @type {GalleryData | undefined} */
   data: undefined,

@@ -1,0 +1,24 @@
+"""What the operating system says of processes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import system
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells it")
+def test_a_process_that_has_ended_and_is_only_still_listed_does_not_go_on() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert system.is_running(process.pid)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+        assert not system.is_running(process.pid)
+    finally:
+        process.communicate()
+    assert not system.is_running(process.pid)
