@@ -1,7 +1,7 @@
 """Commands on a page: how they name a campaign and its records, and never where this machine keeps the project."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.operations.shown_paths import project_path, relative, shown_path
@@ -30,3 +30,9 @@ def page_flags(
         for flag, location in chosen.items()
         for word in (flag, relative(location, folder) if isinstance(location, Path) else str(location))
     )
+
+
+def selection_flags(select: Sequence[str], exclude: Sequence[str]) -> str:
+    """The flags that choose the same jobs."""
+    given = [("--select", each) for each in select] + [("--exclude", each) for each in exclude]
+    return shlex.join(word for pair in given for word in pair)

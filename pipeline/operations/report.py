@@ -9,7 +9,7 @@ from pipeline.assignment import assign
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
 from pipeline.manifest.expand import expand
-from pipeline.operations.page_commands import page_command, page_flags
+from pipeline.operations.page_commands import page_command, page_flags, selection_flags
 from pipeline.operations.report_records import RecordsOnDisk, as_it_stands, of_results_before
 from pipeline.operations.shown_paths import project_path, shown_path
 from pipeline.operations.workspace import cache_folder, scratch_folder
@@ -66,6 +66,7 @@ def gallery_campaign(
         budget=limits.budget if limits else None,
         max_credits=limits.max_credits if limits else None,
         keys=keys,
+        selection=selection_flags(select, exclude),
         planned=planned,
         media=results.get("media", {}),
         before=other.results if other else None,

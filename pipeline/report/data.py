@@ -18,9 +18,9 @@ class GalleryRecords:
     """All that is known of one campaign.
 
     `command` is the manifest as the commands on the page are to name it, `flags` what they need besides. `keys` are
-    the jobs that were selected, None: all. `hrefs`, `stills` and `media` are by SHA-256: where the page finds each
-    file that is on this machine (empty: it is here, but the page holds no videos), which files have a still, and what
-    each holds.
+    the jobs that were selected, None: all, and `selection` the flags that select them. `hrefs`, `stills` and `media`
+    are by SHA-256: where the page finds each file that is on this machine (empty: it is here, but the page holds no
+    videos), which files have a still, and what each holds.
     """
 
     results: Document
@@ -31,6 +31,7 @@ class GalleryRecords:
     budget: int | None = None
     max_credits: int | None = None
     keys: Collection[str] | None = None
+    selection: str = ""
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
     hrefs: Mapping[str, str] = field(default_factory=dict)
     stills: Collection[str] = frozenset()
@@ -70,15 +71,18 @@ class _Campaign:
         """The campaign, its jobs, purchases and files."""
         records, results = self._records, self._records.results
         jobs, shown = _chosen(results, records.keys)
+        # The limits are for all jobs: beside what a few of them cost they would say nothing.
+        is_whole = records.keys is None
         written: dict[str, Json] = {
             "name": results["campaign"],
             "command": records.command,
             "flags": records.flags or None,
             "emulated": records.emulated or None,
-            "spent": sum(cost(each) for each in results["purchases"]),
-            "budget": records.budget,
-            "max_credits": records.max_credits,
-            "selected_of": len(results["jobs"]) if records.keys is not None else None,
+            "spent": sum(cost(each) for each in shown),
+            "budget": records.budget if is_whole else None,
+            "max_credits": records.max_credits if is_whole else None,
+            "selected_of": None if is_whole else len(results["jobs"]),
+            "select": records.selection or None,
             "jobs": [self._rows.job(each) for each in jobs],
             "purchases": [self._rows.purchase(each) for each in shown],
         }

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -368,3 +369,28 @@ def test_a_file_that_has_gone_is_to_fetch_and_not_to_decide_even_if_its_still_is
     assert page.get_by_role("button", name=f"Review {left}").is_visible()
     row = page.locator(".todo li", has_text="3 files are not on this machine")
     expect(row).to_contain_text("1 of them is decided.")
+
+
+def test_on_the_page_of_a_selection_sums_and_commands_are_for_the_selection(
+    tab: Make, gallery: Gallery, tmp_path: Path
+) -> None:
+    chosen = by_python(gallery, "image:red")
+    records = replace(gallery.source.records, keys=chosen, selection="--select 'image:r*d'")
+    written = write_folder(
+        tmp_path, [replace(gallery.source, records=records)], None, bundle=False, on_progress=lambda *_: None
+    )
+
+    page = tab().open(written.page)
+
+    spent = sum(
+        each.get("credits") or 0
+        for each in gallery.results["purchases"]
+        if each["key"] in chosen and each["status"] != "void" and each.get("reason") != "rejected"
+    )
+    cost = page.locator(".cost:visible")
+    expect(cost).to_contain_text(f"{spent:,} credits spent")
+    expect(cost).to_contain_text(f"A selection: {len(chosen)} of {len(gallery.keys)} jobs.")
+    commands = page.locator(".todo .command").evaluate_all("all => all.map(each => each.title)")
+    buying = [each for each in commands if each.startswith(("pipeline run", "pipeline collect"))]
+    assert buying
+    assert all("--select 'image:r*d'" in each for each in buying)

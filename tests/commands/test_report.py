@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shlex
 import shutil
 import sys
 import zlib
@@ -217,6 +218,9 @@ def test_a_selection(made: Project, pipeline: Pipeline, report: Path) -> None:
         assert pipeline("report", made.manifest, *arguments).code == 0
         assert keys(report / "index.html") == left
         assert len(list((report / "posters").iterdir())) == len(left)
+        [shown] = data_of(report / "index.html")["campaigns"]
+        assert (shown["spent"], shown["selected_of"]) == (100 * len(left), 2)
+        assert shlex.split(shown["select"]) == list(arguments)
 
     ended = pipeline("report", made.manifest, "--select", "prompt:wakl")
     assert ended.code == 64

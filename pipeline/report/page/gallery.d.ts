@@ -76,7 +76,8 @@ type CampaignData = {
   spent: number;
   budget?: number;
   max_credits?: number;
-  selected_of?: number;
+  selected_of?: number; // how many jobs it has in all, where only some are on the page
+  select?: string; // the flags that chose them
   usual?: Record<string, number>; // by template id: the seconds that its workflows took before
   run?: { started: string; spent: number; max_credits: number | null; in_flight: number | null } | null; // the last one
   calls?: Record<string, number> | null; // of its calls by minute; null: not counted

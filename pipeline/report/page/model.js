@@ -227,12 +227,16 @@ function kindOf(file) {
   return file?.type.split("/")[0] ?? "";
 }
 
+// Those that are for all jobs unless some are selected.
+const SELECTING = new Set(["run", "plan", "collect"]);
+
 /**
- * The command that names one campaign, and maybe some of its purchases.
+ * The command that names one campaign, and maybe some of its purchases. On a page of a selection it is for that selection.
  * @param {string} verb @param {Campaign} campaign @param {...string} words
  */
 function commandOf(verb, campaign, ...words) {
-  return [`pipeline ${verb}`, campaign.command, ...words, campaign.flags].filter(Boolean).join(" ");
+  const select = SELECTING.has(verb) ? campaign.select : undefined;
+  return [`pipeline ${verb}`, campaign.command, select, ...words, campaign.flags].filter(Boolean).join(" ");
 }
 
 /** The command that serves this page, with all its campaigns. */

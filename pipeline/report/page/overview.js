@@ -92,7 +92,7 @@ function costLine() {
   const chosen = campaigns.filter((each) => each.selected_of !== undefined);
   if (chosen.length)
     known.push(
-      `A selection of ${counted(
+      `A selection: ${number(jobs.filter((job) => chosen.includes(job.campaign)).length)} of ${counted(
         chosen.reduce((sum, each) => sum + (each.selected_of ?? 0), 0),
         "job",
       )}.`,
@@ -456,7 +456,16 @@ function capBars(campaign, barOfRun) {
       capBar(`${several}Budget, all runs`, spent, coming, budget, `${number(spent)} of ${number(budget)}`),
     );
   if (!bars.length && spent + coming > 0)
-    bars.push(capBar(`${several}Spent, no cap`, spent, coming, spent + coming, number(spent), false));
+    bars.push(
+      capBar(
+        `${several}${campaign.selected_of === undefined ? "Spent, no cap" : "Spent"}`,
+        spent,
+        coming,
+        spent + coming,
+        number(spent),
+        false,
+      ),
+    );
   if (bars.length && coming) bars.push(hatchedLine(spent + coming, budget));
   return bars;
 }

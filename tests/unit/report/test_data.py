@@ -160,13 +160,17 @@ def test_refusals_and_void_purchases_cost_nothing() -> None:
 def test_a_selection_shows_nothing_of_the_other_jobs() -> None:
     other = {**job(), "key": "hero/overlay/blue/walk/locale=en", "purchase": "2" * 16}
     others = purchase(id="2" * 16, key=other["key"], outputs=[{"content_type": "video/mp4", "sha256": OTHER}])
-    given = records(jobs=[job(), other], purchases=[purchase(), others], keys={KEY})
+    given = records(
+        jobs=[job(), other], purchases=[purchase(), others], keys={KEY}, budget=500, max_credits=400
+    )
     data = shown(given)
 
     assert [each["key"] for each in data["jobs"]] == [KEY]
     assert [each["id"] for each in data["purchases"]] == ["1" * 16]
     assert data["selected_of"] == 2
-    assert data["spent"] == 240
+    # Its own cost, and no limit of the whole beside it.
+    assert data["spent"] == 120
+    assert not {"budget", "max_credits"} & set(data)
     assert files_on_page(given) == {SHA: "video/mp4"}
     assert set(files_on_page(replace(given, keys=None))) == {SHA, OTHER}
 
