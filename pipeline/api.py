@@ -29,12 +29,12 @@ from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load as load_manifest
 from pipeline.manifest.model import Campaign
 from pipeline.operations import status as campaign_status
-from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.outcome import Outcome
 from pipeline.operations.plan import plan_of
 from pipeline.operations.review import Opinion, decide, reviewer
-from pipeline.operations.run import CampaignRun
+from pipeline.operations.run import CampaignRun, open_for_run
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, purchases_named, selected_keys
 from pipeline.operations.status import CampaignStatus
@@ -154,8 +154,9 @@ def run(
     """
     arguments = _arguments(select, exclude, replace, retry_failed=retry_failed)
     workspace = _workspace(manifest, variables, emulate=emulate)
-    with _saving_first() as stop, open_campaign(workspace, writable=True) as state:
-        options = RunOptions(
+
+    def options(state: CampaignState) -> RunOptions:
+        return RunOptions(
             plan=plan_options(state, arguments),
             max_creates=max_creates,
             max_credits=max_credits,
@@ -166,7 +167,9 @@ def run(
             download=download,
             provider=provider,
         )
-        campaign_run = CampaignRun(state, options, stop)
+
+    with _saving_first() as stop, open_for_run(workspace, options, frozen=frozen) as state:
+        campaign_run = CampaignRun(state, options(state), stop)
         made = campaign_run.plan()
         if why := campaign_run.exceeded_limit(made):
             raise BuyingStopped(why)

@@ -24,10 +24,14 @@ from pipeline.operations.results_publisher import Publisher
 @shard_options
 @campaign_options
 def command(manifest: Path | None, **flags: object) -> None:
-    """Rewrite the results manifest of MANIFEST: what it asks for now, and everything that was bought."""
+    """Rewrite the results manifest of MANIFEST: what it asks for now, and everything that was bought.
+
+    If nothing has been bought and there are no results, none are written.
+    """
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
         publisher = Publisher(state)
         written = not publisher.is_current(state) and publisher.publish_all(state)
     if not verbosity().quiet:
-        say(f"{printable(workspace.results_name)}: {'written' if written else 'up to date'}")
+        is_there = "up to date" if publisher.has_results else "not written, as nothing has been bought"
+        say(f"{printable(workspace.results_name)}: {'written' if written else is_there}")

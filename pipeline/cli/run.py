@@ -22,13 +22,13 @@ from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import say, say_json, say_on_stderr
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
-from pipeline.executors.choice import OpenExecutor, workers_of
+from pipeline.executors.choice import workers_of
 from pipeline.files import assert_replaces, write_atomically
-from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.outcome import Outcome
 from pipeline.operations.plan import assert_current, read_saved_plan, reading_manifest_of
-from pipeline.operations.run import require_records
+from pipeline.operations.run import open_for_run, require_records
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, saved_plan_options
 from pipeline.operations.shown_paths import shown_path
@@ -63,15 +63,23 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
     if given["junit"]:
         assert_replaces_junit(Path(given["junit"]))
     workers = workers_of(given["executor"], workspace.environment.variables, workspace.scratch / "workers")
-    if given["require_results"]:
-        require_records(workspace)
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
-        state = stack.enter_context(open_campaign(workspace, writable=True))
-        webhooks = _webhooks(stack, workspace, given)
+        planned = partial(_options, saved=saved, given=given)
+        state = stack.enter_context(open_for_run(workspace, planned, frozen=given["frozen"]))
+        if given["require_results"]:
+            require_records(state)
+        webhooks = _webhooks(stack, workspace, given) if state.writable else None
         events = stack.enter_context(events_to(given["events"])) if given["events"] else None
         watching = stack.enter_context(observers(state, given))
-        options = _options(state, saved, given, webhooks, events, watching, workers)
+        options = replace(
+            planned(state),
+            checkpoint=_checkpoint(workspace, given["checkpoint"]) if given["checkpoint"] else None,
+            webhooks=webhooks,
+            on_change=watching.changed if events is None else partial(_tell_both, events, watching),
+            observe=watching.watched,
+            open_workers=workers,
+        )
         on_stderr = given["events"] == "-" or "json" in (given["output_format"], given["log_format"])
         console = RunConsole(
             state,
@@ -190,11 +198,8 @@ def _options(
     state: CampaignState,
     saved: SavedPlan | None,
     given: dict[str, Any],
-    webhooks: Webhooks | None,
-    events: Events | None,
-    watching: Observers,
-    workers: OpenExecutor | None,
 ) -> RunOptions:
+    """What the flags say of the run; not who watches it and what it works with."""
     planned = (
         plan_options(state, plan_arguments(given)) if saved is None else saved_plan_options(state, saved)
     )
@@ -212,11 +217,6 @@ def _options(
         download=not given["no_download"],
         fail_fast=given["fail_fast"],
         frozen=given["frozen"],
-        checkpoint=_checkpoint(state.workspace, given["checkpoint"]) if given["checkpoint"] else None,
-        webhooks=webhooks,
-        on_change=watching.changed if events is None else partial(_tell_both, events, watching),
-        observe=watching.watched,
-        open_workers=workers,
     )
 
 

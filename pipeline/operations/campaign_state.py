@@ -36,14 +36,16 @@ _AHEAD_MINUTES = 24 * 60
 class CampaignState:
     """The jobs of a campaign, its purchases, and which serves which.
 
-    `results` are the bytes of the results manifest that the records hold, None where there was none; `published` is
-    what it says, None also where it did not have to be read.
+    `writable`: its lock is held, and what was joined is on disk. `results` are the bytes of the results manifest that
+    the records hold, None where there was none; `published` is what it says, None also where it did not have to be
+    read.
 
     `decisions` are what people said, as it counts for the assignment; `decided` has the last decision on each
     purchase, with its note. `split` says which part is a shard's, None where all of it is.
     """
 
     workspace: Workspace
+    writable: bool
     jobs: list[Job]
     store: Store
     records: Records
@@ -122,6 +124,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             store.save_assignment(served_by(assignment))
         yield CampaignState(
             workspace=workspace,
+            writable=writable,
             jobs=jobs,
             store=store,
             records=records,
@@ -269,12 +272,3 @@ def other_parts(workspace: Workspace) -> list[str | None]:
     """
     found = look.parts(workspace.whole_state, workspace.campaign.name)
     return [each for each in found if each != workspace.part]
-
-
-def has_state(workspace: Workspace) -> bool:
-    """Whether there is a state of the campaign or of a part of it.
-
-    Raises:
-        InvalidInput, Unfinished: a database does not let us look.
-    """
-    return bool(look.parts(workspace.whole_state, workspace.campaign.name))

@@ -81,6 +81,11 @@ class Publisher:
                 "choose another with --results"
             ) from error
 
+    @property
+    def has_results(self) -> bool:
+        """Whether there are results, as far as is known."""
+        return self._version is not None
+
     def is_current(self, state: CampaignState, inputs: Mapping[JobKey, str] = MappingProxyType({})) -> bool:
         """Whether the results already have everything that is known, so that they would be written unchanged."""
         known = state.store.known_results()
@@ -98,10 +103,11 @@ class Publisher:
         media: MediaMap = MappingProxyType({}),
         *,
         may_go_on: Callable[[], bool] = lambda: True,
+        also_empty: bool = False,
     ) -> bool:
-        """Write what is known, with what the files hold that are here; False where it stands there already.
+        """Write what is known, with what the files hold that are here; False where nothing was to be written.
 
-        Reading files ends where it may not go on.
+        Reading files ends where it may not go on. `also_empty`: as in `publish`.
 
         Raises:
             InvalidInput, Unfinished: as `publish`.
@@ -115,17 +121,20 @@ class Publisher:
             read=media,
             may_go_on=may_go_on,
         )
-        return self.publish(state, inputs, {**media, **missing})
+        return self.publish(state, inputs, {**media, **missing}, also_empty=also_empty)
 
     def publish(
         self,
         state: CampaignState,
         inputs: Mapping[JobKey, str] = MappingProxyType({}),
         media: MediaMap = MappingProxyType({}),
+        *,
+        also_empty: bool = False,
     ) -> bool:
-        """Write what is known; False where it stands there already.
+        """Write what is known; False where it stands there already, or where there are no results and no purchases.
 
         `inputs`: by key, whose inputs failed. `media`: by SHA-256, what files hold that were read since.
+        `also_empty`: also new results without purchases, which would pass for those of a campaign that has run.
 
         Raises:
             InvalidInput: what stands there now cannot be joined; it is untouched.
@@ -143,6 +152,8 @@ class Publisher:
                 self._from_others = Records()
             else:
                 assignment = assign(state.jobs, records, state.decisions)
+        if not records.purchases and self._version is None and not also_empty:
+            return False
         if state.split is not None:
             # Its own jobs only, but every purchase: an edit may move a job, and with it a purchase, to a shard that
             # has not run yet, and then no other results would have it on another machine.

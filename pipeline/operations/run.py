@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey
-from pipeline.operations.campaign_state import CampaignState, has_state
+from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
 from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.plan import plan_of
@@ -34,6 +34,7 @@ from pipeline.results.job_status import (
     summarize,
     waiting_for_approval,
 )
+from pipeline.state import look
 from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader
 
@@ -41,18 +42,42 @@ if TYPE_CHECKING:
     from pipeline.providers.base import Provider
 
 
-def require_records(workspace: Workspace) -> None:
-    """Make sure that there is a state, or results: without them a run would buy all again.
+def require_records(state: CampaignState) -> None:
+    """Make sure that a purchase is known: without any, a run would buy all again.
+
+    A state or results without purchases prove nothing: whatever made them did not know of those that there were.
 
     Raises:
-        InvalidInput: there is neither.
+        InvalidInput: neither state nor results have one.
     """
-    written = (workspace.results, *workspace.other_results)
-    if not (any(each.exists() for each in written) or has_state(workspace)):
+    if not state.records.purchases:
+        name = state.workspace.results_name
+        what = "missing, and there is no state with a purchase"
+        if state.results is not None:
+            what = "has no purchases, and there is no state with any"
         raise InvalidInput(
-            f"{workspace.results_name}: missing, and so is the state; --require-results forbids a run that could "
-            "buy everything again (see docs/reference/errors.md#missing-results)"
+            f"{name}: {what}; --require-results forbids a run that could buy everything again "
+            "(see docs/reference/errors.md#missing-results)"
         )
+
+
+@contextmanager
+def open_for_run(
+    workspace: Workspace, options: Callable[[CampaignState], RunOptions], *, frozen: bool
+) -> Iterator[CampaignState]:
+    """Open a campaign for a run with these `options`; only to read where it is `frozen` and would have to buy.
+
+    Raises:
+        InvalidInput, UsageError, StateLocked: as `open_campaign` and `options` do.
+    """
+    # Who holds the state is reported rather than what is still to be bought.
+    if frozen and look.held_by(workspace.state, workspace.state_name) is None:
+        with open_campaign(workspace, writable=False) as state:
+            if CampaignRun(state, options(state)).plan().buying:
+                yield state
+                return
+    with open_campaign(workspace, writable=True) as state:
+        yield state
 
 
 class CampaignRun:
@@ -103,14 +128,20 @@ class CampaignRun:
             InvalidInput: there is no such provider.
             Unfinished: files could not be written.
         """
+        if not self._state.writable:
+            # Opened to look whether anything is to be bought: there is, so nothing is done.
+            may_begin()
+            self._is_published = False
+            return self._outcome(plan, self._state)
+        has_begun = False
         try:
-            if may_begin():
+            if has_begun := may_begin():
                 self._execute(plan, open_reporter)
         finally:
             # A command that hangs may have outlived the run.
             if self._options.checkpoint is not None:
                 self._options.checkpoint.end()
-            state = self._publish_last(plan)
+            state = self._publish_last(has_begun=has_begun)
             self._run_last_checkpoint()
         return self._outcome(plan, self._with_others(state))
 
@@ -225,19 +256,18 @@ class CampaignRun:
             media=dict(self.report.media),
         )
 
-    def _publish_last(self, plan: Plan) -> CampaignState:
+    def _publish_last(self, *, has_begun: bool) -> CampaignState:
         """Write the last results manifest of this run, or note why that cannot be."""
         state, inputs = self._state.reread(), self.report.inputs
-        is_asked = plan.entries or state.records.purchases or state.workspace.results.exists()
-        if not is_asked and state.workspace.shard is None:
-            # A campaign of which nothing was asked or bought gets no records, which would look like a run's.
-            # A shard without a job does: `merge` asks for the results of each.
-            self._is_published = False
-            return state
+        # `merge` asks for the results of each shard, also of one that had nothing to buy.
+        is_shard = has_begun and state.workspace.shard is not None
         try:
             if not self._publisher.is_current(state, inputs):
-                self._publisher.publish_all(state, inputs, self.report.media, may_go_on=self._may_go_on)
+                self._publisher.publish_all(
+                    state, inputs, self.report.media, may_go_on=self._may_go_on, also_empty=is_shard
+                )
                 self._publisher.note(state, inputs, is_all=self._may_go_on())
+            self._is_published = self._publisher.has_results
         except PipelineError as error:
             self._is_published = False
             self.report.stop(error.exit_code, str(error))

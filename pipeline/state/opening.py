@@ -48,8 +48,9 @@ def open_store(
     campaign in a database; a file holds one part. `split` names the division that it is a part of: a database refuses
     parts of another division at the same time.
 
-    A writable store holds the lock, creates a missing state, and must be closed. A read-only one is a copy of what
-    was committed when it was opened; nothing is locked, written or created.
+    A writable store holds the lock, creates a missing state, and must be closed; a file that it created and in which
+    nothing was recorded is deleted then. A read-only store is a copy of what was committed when it was opened;
+    nothing is locked, written or created.
 
     Raises:
         StateLocked: another run holds it.
@@ -91,15 +92,18 @@ def open_store(
     with ExitStack() as stack:
         lock = Lock.acquire(path, since=now, command=command)
         stack.callback(lock.release)
-        if campaign is not None and manifest is not None and not os.path.lexists(path):
+        is_new = campaign is not None and manifest is not None and not os.path.lexists(path)
+        if campaign is not None and manifest is not None and is_new:
             state_file.create(path, state_file.Identity(campaign, _relative(manifest, path)))
         soundness.assert_wal_whole(path)
         with closing(soundness.copy_in_memory(path)) as copy:
             known = _identified(path, copy, campaign, manifest)
             mirror = _reading(path, copy, known, run).verify()
+        if is_new:
+            stack.callback(_delete_blank_rescue, path)
         rescue_file = Rescue.open(rescue.rescue_path(path))
         stack.callback(rescue_file.close)
-        file = WritableFile(path, known.manifest)
+        file = WritableFile(path, known.manifest, is_new=is_new)
         stack.callback(file.close)
         release = once_in_this_process(stack.pop_all().close)
     try:
@@ -116,17 +120,25 @@ def open_store(
 
 
 def _open_to_read(path: Path, campaign: str | None, manifest: Path | None, run: str) -> SqlStore:
-    rescued: Mapping[PurchaseId, WorkflowId] = {}
-    if os.path.lexists(path) or campaign is None or manifest is None:
+    if campaign is None or manifest is None:
         _assert_exists(path)
-        # First, as what a run takes over is written to the state before it is gone here.
-        rescued = rescue.look(rescue.rescue_path(path))
-        copy = soundness.copy_in_memory(path)
-        known = _identified(path, copy, campaign, manifest)
-    else:
-        state_file.assert_nothing_left(path)
-        copy, known = state_file.empty(), state_file.Identity(campaign, _relative(manifest, path))
-    return _reading(path, copy, known, run, rescued)
+        return _copied(path, campaign, manifest, run)
+    if os.path.lexists(path):
+        try:
+            return _copied(path, campaign, manifest, run)
+        except InvalidInput:
+            if os.path.lexists(path):
+                raise
+            # The command that had created it has ended, and had recorded nothing in it.
+    state_file.assert_nothing_left(path)
+    return _reading(path, state_file.empty(), state_file.Identity(campaign, _relative(manifest, path)), run)
+
+
+def _copied(path: Path, campaign: str | None, manifest: Path | None, run: str) -> SqlStore:
+    # First, as what a run takes over is written to the state before it is gone here.
+    rescued = rescue.look(rescue.rescue_path(path))
+    copy = soundness.copy_in_memory(path)
+    return _reading(path, copy, _identified(path, copy, campaign, manifest), run, rescued)
 
 
 def _reading(
@@ -139,6 +151,12 @@ def _reading(
     database = SqliteDatabase(copy, path)
     access = Access(database=database, campaign=known.campaign, release=copy.close, rescued=rescued)
     return SqlStore(access, run)
+
+
+def _delete_blank_rescue(path: Path) -> None:
+    """Delete the rescue file of a state that was deleted because nothing was recorded in it."""
+    if not os.path.lexists(path):
+        rescue.delete_blank(rescue.rescue_path(path))
 
 
 def _assert_exists(path: Path) -> None:

@@ -3,6 +3,7 @@
 The file has one JSON line per id. Its space is allocated in advance, so that it can be written even on a full disk.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Collection, Mapping
@@ -95,6 +96,13 @@ def look(path: Path) -> Mapping[PurchaseId, WorkflowId]:
         return _parsed(read_limited(path, _MOST_LOOKED_AT))
     except (OSError, ValueError):
         return {}
+
+
+def delete_blank(path: Path) -> None:
+    """Delete the rescue file at `path` if there is nothing in it, not even an id that cannot be read."""
+    with contextlib.suppress(OSError):
+        if not path.read_bytes().strip(b"\n"):
+            path.unlink()
 
 
 def _line(purchase_id: PurchaseId, workflow_id: WorkflowId) -> bytes:

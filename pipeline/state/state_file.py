@@ -21,6 +21,8 @@ from pipeline.state import file_format
 from pipeline.state.folder import beside, cannot_write
 
 _BUSY_SECONDS = 10.0
+# The tables in which something is recorded about a campaign.
+_RECORDS = ("purchases", "events", "served", "files", "durations")
 RESTORE = (
     "nothing was changed; restore it from a backup, or move it away: "
     "the next run then knows what the results manifest knows (see docs/reference/errors.md#damaged-state)"
@@ -141,13 +143,16 @@ def has_wal(path: Path) -> bool:
 class WritableFile:
     """The state file, open for writing by the one run that holds its lock."""
 
-    def __init__(self, path: Path, manifest: str) -> None:
+    def __init__(self, path: Path, manifest: str, *, is_new: bool = False) -> None:
         """Open a file that `copy_in_memory` has checked, and set the flag that it needs its `-wal`.
+
+        `is_new`: this run has created it, so it is deleted again by `close` if nothing was recorded in it.
 
         Raises:
             InvalidInput, Unfinished: it cannot be written.
         """
         self.path = path
+        self._is_new = is_new
         self._files = (str(path), str(beside(path, "-wal")))
         try:
             self._keep_backup_before_migration()
@@ -207,13 +212,19 @@ class WritableFile:
         return tuple((status.st_dev, status.st_ino) for status in looked)
 
     def close(self) -> None:
-        """Clear the flag and fold everything into the main file; if that fails, the `-wal` stays."""
+        """Clear the flag and fold everything into the main file; if that fails, the `-wal` stays.
+
+        A new state without any record is deleted: it would pass for one of a campaign that has run.
+        """
         try:
             self.connection.rollback()
             if self._look() == self._inodes and self._take_flag_off():
                 failpoints.reach("before folding")
+                is_unused = self._is_new and not self._has_records()
                 self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 self.connection.close()
+                if is_unused:
+                    self._delete()
                 return
         except sqlite3.Error:
             pass  # a full disk: everything committed is in the -wal, and the next run continues from there
@@ -223,6 +234,18 @@ class WritableFile:
         """Clear the flag, unless another run has taken over the state; return whether it is cleared."""
         update = "UPDATE meta SET dirty = 0 WHERE epoch = ? RETURNING epoch"
         return self.connection.execute(update, (self.epoch,)).fetchall() != []
+
+    def _has_records(self) -> bool:
+        return any(
+            self.connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608 - constants
+            for table in _RECORDS
+        )
+
+    def _delete(self) -> None:
+        # The file itself last: without it, a `-wal` that is left would be taken for that of a lost state.
+        with contextlib.suppress(OSError):
+            for path in (beside(self.path, "-wal"), beside(self.path, "-shm"), self.path):
+                path.unlink(missing_ok=True)
 
     def _close_without_folding(self) -> None:
         # If the connection that can write is the last to close, it folds the -wal in and deletes it, and the flag

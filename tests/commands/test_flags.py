@@ -89,7 +89,7 @@ def test_require_results_refuses_to_buy_anew_what_may_have_been_bought(
 ) -> None:
     ended = pipeline("run", project.manifest, "--require-results")
     assert ended.code == 3
-    assert "spring.results.json: missing, and so is the state" in ended.err
+    assert "spring.results.json: missing, and there is no state with a purchase" in ended.err
     assert not vendor.ledger.entries
 
     assert pipeline("run", project.manifest).code == 0

@@ -84,12 +84,11 @@ def test_results_of_two_campaigns_are_not_joined(
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}', '{"version": 1, "version": 1}', "NaN"])
 def test_what_is_no_results_manifest_is_refused_with_its_place(
-    project: Project, offline: Pipeline, content: str
+    branches: tuple[Path, Path], project: Project, offline: Pipeline, content: str
 ) -> None:
-    offline("results", project.manifest)
     project.write({"broken.json": content})
 
-    ended = offline("merge", project.results_file, "broken.json", "--out", "whole.json")
+    ended = offline("merge", branches[0], "broken.json", "--out", "whole.json")
 
     assert ended.code == 3, ended.said
     assert "broken.json:1:" in ended.err

@@ -54,6 +54,9 @@ def test_another_file_and_another_form_hold_the_same(
     assert ended.code == 0, ended.said
 
 
-def test_without_purchases_it_says_that_all_is_pending(project: Project, offline: Pipeline) -> None:
-    assert offline("results", project.manifest).code == 0
-    assert project.results()["summary"] == {"jobs": {"pending": 2}, "credits": 0}
+def test_without_purchases_it_writes_none_and_says_why(project: Project, offline: Pipeline) -> None:
+    ended = offline("results", project.manifest)
+
+    assert ended.code == 0
+    assert "spring.results.json: not written, as nothing has been bought" in ended.out
+    assert not project.results_file.exists()

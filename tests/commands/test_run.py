@@ -313,7 +313,9 @@ def test_a_cap_that_would_be_passed_stops_before_the_first_create(
     assert ended.code == 4, ended.said
     assert named in ended.said
     assert vendor.ledger.entries == ()
-    assert project.statuses() == {DANCE: "pending", WALK: "pending"}
+    # Nothing that would pass for records of it.
+    assert not project.results_file.exists()
+    assert not project.state.exists()
 
 
 @pytest.mark.parametrize("limits", [{"max_creates": 2}, {"max_credits": 200}, {"budget": 200}])

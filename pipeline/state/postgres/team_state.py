@@ -40,7 +40,12 @@ T = TypeVar("T")
 
 # Seconds to retry the connection when a command begins: the server may be starting, or drop the first connections.
 _OPENING_PATIENCE = 5.0
-_CAMPAIGNS = "SELECT campaign FROM pipeline.leases ORDER BY campaign LIMIT 6"
+# A command that found nothing has left a lease too.
+_CAMPAIGNS = """
+    SELECT campaign FROM pipeline.leases WHERE EXISTS (
+        SELECT 1 FROM pipeline.purchases_of_all AS bought WHERE bought.campaign = leases.campaign
+    ) ORDER BY campaign LIMIT 6
+"""
 _PARTS = """
     SELECT campaign FROM pipeline.leases
     WHERE campaign = %(campaign)s OR starts_with(campaign, %(campaign)s || '/') ORDER BY campaign

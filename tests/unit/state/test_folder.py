@@ -6,7 +6,7 @@ from support.protection import fails_without
 from pipeline.errors import InvalidInput
 from pipeline.state.folder import DEFAULT_FOLDER, make_folder, refuse_network_file_system
 from pipeline.state.opening import open_store
-from state.conftest import NOW, Desk
+from state.conftest import NOW, Desk, buy
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_on_a_network_file_system_nothing_is_made_unless_it_is_allowed(desk: Des
     table = mounts(tmp_path, f"server:/x {desk.folder} nfs")
 
     def attempt(*, allow_network: bool) -> None:
-        open_store(
+        store = open_store(
             desk.state,
             campaign="spring",
             manifest=desk.manifest,
@@ -88,7 +88,9 @@ def test_on_a_network_file_system_nothing_is_made_unless_it_is_allowed(desk: Des
             now=NOW,
             allow_network=allow_network,
             mounts=table,
-        ).close()
+        )
+        buy(store)
+        store.close()
 
     with pytest.raises(InvalidInput):
         attempt(allow_network=False)

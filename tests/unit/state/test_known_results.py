@@ -19,6 +19,7 @@ CHANGED = KnownResults(joined="a" * 64)
 
 def test_it_is_remembered_until_others_are_written(desk: Desk) -> None:
     store = desk.open()
+    buy(store)
     assert store.known_results() == KnownResults()
     store.save_assignment({}, WRITTEN)
     assert desk.read().known_results() == store.known_results() == WRITTEN
@@ -71,7 +72,9 @@ def test_a_transaction_that_fails_forgets_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize("desk", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("rows", ["('a', 'b'), ('a', 'c')", "(1.5, x'00')"])
 def test_what_this_tool_has_not_written_is_told_as_damage(desk: Desk, rows: str) -> None:
-    desk.open().close()
+    store = desk.open()
+    buy(store)
+    store.close()
     with sqlite3.connect(desk.state) as connection:
         connection.execute(f"INSERT INTO results VALUES {rows}")
     connection.close()

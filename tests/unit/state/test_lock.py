@@ -13,7 +13,7 @@ from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, StateLocked
 from pipeline.state.lock import Lock
-from state.conftest import NOW, Desk
+from state.conftest import NOW, Desk, buy
 
 HOLDS_THE_LOCK = """
 import os, sys, time
@@ -166,7 +166,9 @@ def test_the_state_is_locked_while_it_is_open_and_free_afterwards(desk: Desk) ->
 
 
 def test_a_state_that_is_refused_is_not_left_locked(desk: Desk) -> None:
-    desk.open().close()
+    store = desk.open()
+    buy(store)
+    store.close()
     whole = desk.state.read_bytes()
     desk.state.write_bytes(b"")
     with pytest.raises(InvalidInput):

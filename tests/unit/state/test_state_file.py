@@ -103,7 +103,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @fails_without(
     "pipeline.state.opening:open_store",
-    "if campaign is not None and manifest is not None and",
+    "is_new = campaign is not None",
     swap=("os.path.lexists(path", "(path.exists() and path.stat().st_size"),
 )
 @fails_without("pipeline.state.soundness:inspect", "if application != file_format")

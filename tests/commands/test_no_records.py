@@ -1,0 +1,250 @@
+"""What holds no purchase is no record: a command that found nothing leaves none, and none passes for one."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, spring
+from support.checks import assert_valid
+from support.postgres import Database, PostgresServer
+from support.protection import fails_without
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.state import state_file
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+# Commands that find nothing on a campaign that never ran, and how they end.
+FIND_NOTHING = [
+    (["collect"], 0),
+    (["prune", "--yes"], 0),
+    (["destroy", "--yes"], 0),
+    (["results"], 0),
+    (["rate", WALK, "--rating", "5"], 64),
+    (["resolve", WALK, "--abandon"], 64),
+    (["run", "--frozen"], 4),
+    (["run", "--max-credits", "100"], 4),
+    (["run", "--select", "action:retry"], 0),
+    (["verify"], 0),
+]
+
+
+def words(command: list[str], project: Project, *flags: str) -> list[str]:
+    name, *rest = command
+    return [name, str(project.manifest), *rest, *flags]
+
+
+def records(project: Project) -> list[str]:
+    """The states and results that lie in the folder."""
+    names = [path.relative_to(project.folder).as_posix() for path in project.folder.rglob("*")]
+    return [name for name in names if ".results." in name or name.endswith((".db", "-wal", "-shm"))]
+
+
+def empty_state(project: Project) -> None:
+    """What a command leaves that was killed before it bought."""
+    project.state.parent.mkdir()
+    state_file.create(project.state, state_file.Identity("spring", "../campaign.yaml"))
+
+
+def empty_results(project: Project, name: str = "spring.results.json") -> None:
+    """Results that have the jobs and no purchase."""
+    jobs = [
+        {"key": key, "rule": "main", "fingerprint": f"v1:{'0' * 64}", "status": "pending"}
+        for key in (DANCE, WALK)
+    ]
+    document = {
+        "version": 1,
+        "campaign": "spring",
+        "manifest": "campaign.yaml",
+        "tool": "pipeline 0.1.0",
+        "jobs": jobs,
+        "purchases": [],
+        "summary": {"jobs": {"pending": 2}, "credits": 0},
+    }
+    assert_valid(document, "results")
+    project.write({name: json.dumps(document)})
+
+
+@pytest.mark.parametrize(("command", "code"), FIND_NOTHING, ids=[" ".join(each) for each, _ in FIND_NOTHING])
+@fails_without("pipeline.operations.results_publisher:Publisher.publish", "if not records.purchases")
+def test_what_found_nothing_leaves_nothing_that_passes_for_records(
+    project: Project, pipeline: Pipeline, vendor: Emulator, command: list[str], code: int
+) -> None:
+    ended = pipeline(*words(command, project))
+
+    assert ended.code == code, ended.said
+    assert records(project) == []
+    assert pipeline("run", project.manifest, "--require-results").code == 3
+    assert records(project) == []
+    assert not vendor.ledger.entries
+
+
+@pytest.mark.parametrize("command", [["collect"], ["results"], ["run", "--frozen"]], ids=" ".join)
+def test_so_does_a_rehearsal(project: Project, offline: Pipeline, command: list[str]) -> None:
+    offline(*words(command, project, "--emulate"))
+
+    assert records(project) == []
+    assert offline("run", project.manifest, "--emulate", "--require-results").code == 3
+
+
+def test_a_run_without_a_key_leaves_nothing(project: Project, offline: Pipeline) -> None:
+    assert offline("run", project.manifest).code == 5
+    assert records(project) == []
+
+
+def test_an_import_of_nothing_leaves_nothing(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    exported = tmp_path / "nothing.json"
+    exported.write_text(pipeline("state", "export", project.manifest).out)
+    with exported.open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        ended = pipeline("state", "import", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert records(project) == []
+
+
+@fails_without("pipeline.operations.run:require_records", "if not state.records.purchases")
+def test_neither_a_state_nor_results_without_purchases_pass_for_records(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    empty_state(project)
+    empty_results(project)
+    empty_results(project, "spring.results.1-of-2.json")
+
+    ended = pipeline("run", project.manifest, "--require-results")
+
+    assert ended.code == 3, ended.said
+    assert "spring.results.json: has no purchases, and there is no state with any" in ended.err
+    assert not vendor.ledger.entries
+
+
+def test_the_results_of_a_shard_or_a_state_alone_do(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest, "--shard", "1/1").code == 0
+    project.state.with_name("spring.1-of-1.db").unlink()
+    assert pipeline("run", project.manifest, "--require-results").code == 0
+    project.results_file.unlink()
+    (project.folder / "spring.results.1-of-1.json").unlink()
+    assert pipeline("run", project.manifest, "--require-results").code == 0
+
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_whatever_had_an_intent_stays_also_where_nothing_was_bought(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": {"status": 401}})
+
+    assert pipeline("run", project.manifest).code == 5
+
+    assert project.state.exists()
+    exported = pipeline("state", "export", project.manifest).document
+    assert {each["status"] for each in exported["purchases"]} == {"void"}
+    assert pipeline("collect", project.manifest).code == 0
+    assert project.state.exists()
+
+
+def test_results_that_are_there_are_kept_up_to_date_also_without_purchases(
+    project: Project, pipeline: Pipeline
+) -> None:
+    empty_results(project)
+    project.write({"campaign.yaml": spring(prompts={"run": "a run"})})
+
+    assert pipeline("results", project.manifest).code == 0
+    assert list(project.jobs()) == ["main/loop/red/run"]
+
+
+def test_a_shard_without_a_job_has_results_for_merge_and_no_command_writes_those_of_one_that_never_ran(
+    folder: Path, pipeline: Pipeline
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    for shard in ("1/2", "2/2"):
+        assert pipeline("results", project.manifest, "--shard", shard).code == 0
+        assert pipeline("run", project.manifest, "--shard", shard, "--frozen").code in {0, 4}
+    assert pipeline("run", project.manifest, "--require-results").code == 3
+    for shard in ("1/2", "2/2"):
+        assert pipeline("run", project.manifest, "--shard", shard).code == 0
+
+    written = sorted(project.folder.glob("spring.results.*-of-2.json"))
+    assert len(written) == 2
+    assert pipeline("merge", *written, "--out", project.results_file).code == 0
+
+
+class TestFrozen:
+    """`run --frozen` does nothing where there is anything to buy."""
+
+    @pytest.mark.parametrize("case", ["first", "part is bought", "its state is lost"])
+    def test_nothing_is_written(
+        self, project: Project, pipeline: Pipeline, vendor: Emulator, case: str
+    ) -> None:
+        if case != "first":
+            assert pipeline("run", project.manifest, "--select", "prompt:walk", "--no-wait").code == 0
+        if case == "its state is lost":
+            for path in project.state.parent.iterdir():
+                path.unlink()
+        before, bought = project.tree(), len(vendor.ledger.entries)
+
+        ended = pipeline("run", project.manifest, "--frozen")
+
+        assert ended.code == 4, ended.said
+        assert "to buy, but --frozen: nothing was done" in ended.said
+        assert "Results:" not in ended.said
+        assert project.tree() == before
+        assert len(vendor.ledger.entries) == bought
+
+    def test_the_checkpoint_is_not_run(self, project: Project, pipeline: Pipeline, tmp_path: Path) -> None:
+        ended = pipeline(
+            "run", project.manifest, "--frozen", "--checkpoint", f"touch {tmp_path / 'published'}"
+        )
+
+        assert ended.code == 4, ended.said
+        assert not (tmp_path / "published").exists()
+
+    def test_from_python_too(
+        self, project: Project, pipeline: Pipeline, vendor: Emulator, folder: Path
+    ) -> None:
+        import pipeline as package
+
+        before = project.tree()
+        with pytest.raises(package.BuyingStopped, match="frozen"):
+            package.run(project.manifest, frozen=True)
+
+        assert project.tree() == before
+
+    def test_with_results_required_it_says_that_there_are_none(
+        self, project: Project, pipeline: Pipeline
+    ) -> None:
+        before = project.tree()
+
+        assert pipeline("run", project.manifest, "--frozen", "--require-results").code == 3
+        assert project.tree() == before
+
+
+class TestDatabase:
+    """A state that a team shares."""
+
+    @pytest.fixture
+    def database(self, postgres: PostgresServer) -> Database:
+        return postgres.database()
+
+    @pytest.mark.parametrize("command", [["collect"], ["prune", "--yes"], ["run", "--frozen"]], ids=" ".join)
+    def test_what_found_nothing_leaves_nothing_that_passes_for_records(
+        self, project: Project, pipeline: Pipeline, database: Database, vendor: Emulator, command: list[str]
+    ) -> None:
+        state = ("--state", database.url)
+        pipeline(*words(command, project, *state))
+
+        assert records(project) == []
+        required = pipeline("run", project.manifest, *state, "--require-results")
+        assert required.code == 3, required.said
+        assert not vendor.ledger.entries
+        assert pipeline("run", project.manifest, *state).code == 0
+        project.results_file.unlink()
+        assert pipeline("run", project.manifest, *state, "--require-results").code == 0
+
+    def test_frozen_makes_no_tables(self, project: Project, pipeline: Pipeline, database: Database) -> None:
+        assert pipeline("run", project.manifest, "--state", database.url, "--frozen").code == 4
+        assert database.rows("SELECT to_regnamespace('pipeline')") == [(None,)]
