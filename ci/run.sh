@@ -51,8 +51,11 @@ is_new() {
 }
 
 # Missing results never count as a first run by themselves: a branch that was deleted or misnamed looks just the same,
-# and then everything would be bought again.
-found=$(compgen -G "$FOLDER/$name.results.json" || compgen -G "$FOLDER/$name.results.*-of-*.json" || true)
+# and then everything would be bought again. Results without a purchase say no more than missing ones.
+found=
+for file in "$FOLDER/$name.results.json" "$FOLDER/$name.results."*-of-*.json; do
+  if [[ -f $file ]] && grep -q '"bought_at":' -- "$file"; then found=$file; fi
+done
 if [[ -n $found ]] || ! { [[ ${CAMPAIGN_FIRST:-} == "$name" ]] || is_new; }; then
   flags+=(--require-results)
   if [[ -z $found ]]; then

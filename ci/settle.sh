@@ -7,19 +7,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=ci/records.sh
 . "$here/records.sh"
 
-# A run that never began has nothing to tell. Results without purchases would pass for records of the campaign.
-began=false
-for state in "$(dirname -- "$CAMPAIGN_MANIFEST")"/.pipeline/*.db; do
-  if [[ -f $state && $state != *.emulated.db ]]; then began=true; fi
-done
-# A database tells by what it holds. That which the results hold counts too, as then there are records already.
-if ! $began && [[ ${PIPELINE_STATE:-} =~ ^postgres(ql)?:// ]]; then
-  purchases='import json, sys; sys.exit(not json.load(sys.stdin)["purchases"])'
-  if pipeline state export --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST" | python3 -I -c "$purchases"; then
-    began=true
-  fi
-fi
-if ! $began; then exit 0; fi
+# Of a campaign without a purchase there is nothing to tell, whatever lies beside it. A state knows, and not the files
+# that it is made of: they may be another campaign's, and a team's is a database.
+known=$(mktemp)
+trap 'rm -f -- "$known"' EXIT
+pipeline state export --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST" >"$known"
+if ! grep -q '"bought_at":' -- "$known"; then exit 0; fi
 
 pipeline results --quiet --results "$FOLDER/" ${CAMPAIGN_SHARD:+--shard "$CAMPAIGN_SHARD"} -- "$CAMPAIGN_MANIFEST"
 if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then

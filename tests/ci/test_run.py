@@ -1,5 +1,6 @@
 """`command: run` of the action: after the merge, on machines that forget, are cancelled, lost, or second."""
 
+import json
 import shutil
 import signal
 from collections.abc import Callable
@@ -300,6 +301,105 @@ def test_so_is_what_is_known_in_a_teams_database_only(
     summary = (one.temp / "summary").read_text()
     assert "spring: " in summary
     assert "Spent in all" in summary
+
+
+class TestNoRecords:
+    """What holds no purchase passes for no record of the campaign."""
+
+    @staticmethod
+    def lose_results(remote: Remote) -> None:
+        """Somebody deletes the results of spring from their branch, where another campaign's stay."""
+        remote.move("campaign-results", remote.commit("campaign-results", "autumn.results.json", "{}"))
+        author = remote.folder.parent / "author"
+        git("rm", "-q", "spring.results.json", at=author)
+        git("commit", "-q", "-m", "gone", at=author)
+        git("push", "-q", remote.folder, "HEAD:campaign-results", at=author)
+
+    def test_after_results_were_lost_a_collect_does_not_have_everything_bought_again(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        machine().uses(command="run", campaigns=MANIFEST, first="spring")
+        self.lose_results(remote)
+
+        collected = machine("two").uses(command="collect", campaigns=MANIFEST)
+        again = machine("three").uses(command="run", campaigns=MANIFEST)
+
+        assert collected.code == 0, collected.said
+        assert remote.names("campaign-results") == ["autumn.results.json"]
+        assert again.code == 3, again.said
+        assert len(titles(vendor)) == 2
+
+    def test_results_without_purchases_that_were_published_before_pass_for_none_either(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        machine().uses(command="run", campaigns=MANIFEST, first="spring")
+        empty = {**remote.results(), "purchases": [], "jobs": [], "summary": {"jobs": {}, "credits": 0}}
+        moved = remote.commit("campaign-results", "spring.results.json", json.dumps(empty))
+        remote.move("campaign-results", moved)
+
+        refused = machine("two").uses(command="run", campaigns=MANIFEST)
+
+        assert refused.code == 3, refused.said
+        assert "start it by hand with first: spring" in refused.said
+        assert len(titles(vendor)) == 2
+        assert machine("three").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
+
+    def test_a_collect_of_a_campaign_that_never_ran_does_not_make_it_one_that_has(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        machine().uses(command="run", campaigns=MANIFEST, first="spring")
+        TestFirst.merge_autumn(remote)
+
+        job = machine("two").uses(command="collect", campaigns="campaigns/autumn.yaml")
+
+        assert job.code == 0, job.said
+        assert remote.names("campaign-results") == ["spring.results.json"]
+
+    def test_what_lies_in_a_checkout_that_is_used_again_is_that_of_its_own_campaign(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        TestFirst.merge_autumn(remote)
+        one = machine()
+        one.uses(command="run", campaigns=MANIFEST, first="spring")
+
+        first = one.uses(command="run", campaigns="campaigns/autumn.yaml")
+        second = one.uses(command="run", campaigns="campaigns/autumn.yaml")
+
+        assert (first.code, second.code) == (3, 3), second.said
+        assert remote.names("campaign-results") == ["spring.results.json"]
+        assert len(titles(vendor)) == 2
+
+    def test_a_run_that_buys_nothing_leaves_nothing(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        one = machine()
+        one.environment["PIPELINE_FROZEN"] = "1"
+
+        job = one.uses(command="run", campaigns=MANIFEST, first="spring")
+
+        assert job.code == 4, job.said
+        assert remote.branches() == ["main"]
+
+    def test_a_collect_fetches_what_shards_have_bought(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        for number in (1, 2):
+            one = impatient(machine(f"shard{number}"))
+            job = one.uses(command="run", campaigns=MANIFEST, shard=f"{number}/2", first="spring")
+            assert job.code == 0, job.said
+        assert set(remote.names("campaign-results")) == {
+            "spring.results.1-of-2.json",
+            "spring.results.2-of-2.json",
+        }
+
+        collecting = machine("collect")
+        job = collecting.uses(command="collect", campaigns=MANIFEST)
+
+        assert job.code == 0, job.said
+        assert len(list((collecting.workspace / "campaigns" / "output").rglob("*.mp4"))) == 2
+        assert remote.statuses() == ["done", "done"]
+        assert machine("after").uses(command="run", campaigns=MANIFEST).code == 0
+        assert len(titles(vendor)) == 2
 
 
 class TestFirst:
