@@ -83,7 +83,11 @@ records_options = together(
         callback=_assert_not_blank,
         help="The command that publishes the results before each wave, such as a git push.",
     ),
-    flag("--require-results", is_flag=True, help="Exit with code 3 unless the state or the results have a purchase."),
+    flag(
+        "--require-results",
+        is_flag=True,
+        help="Exit with code 3 unless the state or the results have a purchase.",
+    ),
     flag(
         "--events", type=FILE, metavar="FILE|-", help="Append a JSON object for each step of each purchase."
     ),

@@ -1,46 +1,65 @@
-"""Sends the rating of a purchase to the vendor."""
+"""Sends the ratings of purchases to the vendor."""
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from pipeline.engine.updater import assert_own
-from pipeline.errors import Unfinished, UsageError, printable
+from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
 from pipeline.operations.provider import VendorCalls
 from pipeline.operations.selection import purchase_named
 from pipeline.providers.base import Changes, Provider, VendorError
-from pipeline.purchases import Ownership, Purchase
+from pipeline.purchases import Ownership, Purchase, PurchaseId
 
 
-def rate(
-    state: CampaignState,
-    name: str,
-    provider: Provider,
-    calls: VendorCalls,
-    *,
-    rating: int | None,
-    delivered: bool,
-) -> Purchase:
-    """Tell the vendor the rating (else the decided one) of what `name` means, and whether it was delivered.
+def ratings(
+    state: CampaignState, names: Sequence[str], *, rating: int | None, delivered: bool
+) -> Mapping[PurchaseId, Changes]:
+    """What to tell the vendor of what `names` mean: the rating (else the decided one), and that it was delivered.
 
     Raises:
-        UsageError: no such purchase, it has no workflow, or there is nothing to send.
-        InvalidInput: the workflow is not the one that was bought, or nothing proves that it is.
-        Unfinished: it could not be sent.
-        AccountError: the vendor refused the key.
-        Stopped: a signal arrived before it was sent.
+        UsageError: there is no such purchase, it has no workflow, or there is nothing to send.
     """
-    purchase = purchase_named(state, name)
-    decided = state.decided.get(purchase.id)
-    stars = rating or (decided.rating if decided is not None else None)
-    if stars is None and not delivered:
-        raise UsageError(f"{printable(name)}: there is no rating: pass --rating or --delivered")
-    changes = Changes(rating=stars, delivered_at=now() if delivered else None)
-    try:
-        calls(partial(_tell, provider, purchase, changes, state.ownership()))
-    except VendorError as error:
-        raise Unfinished(f"{printable(name)}: could not be sent to the vendor: {error}") from error
-    return purchase
+    found: dict[PurchaseId, Changes] = {}
+    delivered_at = now() if delivered else None
+    for name in names:
+        purchase = purchase_named(state, name)
+        decided = state.decided.get(purchase.id)
+        stars = rating or (decided.rating if decided is not None else None)
+        if stars is None and not delivered:
+            raise UsageError(f"{printable(name)}: there is no rating: pass --rating or --delivered")
+        if purchase.workflow_id is None:
+            raise UsageError(f"{purchase.id} has no workflow at the vendor")
+        found[purchase.id] = Changes(rating=stars, delivered_at=delivered_at)
+    return found
+
+
+def send(
+    state: CampaignState,
+    changes: Mapping[PurchaseId, Changes],
+    provider: Provider,
+    calls: VendorCalls,
+    on_sent: Callable[[Purchase], object],
+    on_failure: Callable[[Purchase, PipelineError], object],
+) -> None:
+    """Send one after another, each passed to `on_sent`, or to `on_failure` where it could not be sent.
+
+    Raises:
+        AccountError: the vendor refused the key.
+        Stopped: a signal arrived before all were sent.
+    """
+    ownership = state.ownership()
+    for purchase_id, change in changes.items():
+        purchase = state.records.purchases[purchase_id]
+        try:
+            calls(partial(_tell, provider, purchase, change, ownership))
+        except VendorError as error:
+            on_failure(purchase, Unfinished(f"could not be sent to the vendor: {error}"))
+        except InvalidInput as error:
+            on_failure(purchase, InvalidInput(f"not sent: {error}"))
+        else:
+            on_sent(purchase)
 
 
 def _tell(provider: Provider, purchase: Purchase, changes: Changes, ownership: Ownership) -> None:

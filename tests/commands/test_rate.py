@@ -133,3 +133,62 @@ def test_what_is_no_longer_asked_for_can_be_rated_by_its_id(
     found = vendor.store.get(wid)
     assert found is not None
     assert found.rating == "3"
+
+
+class TestSeveral:
+    """One that cannot be sent holds up no other."""
+
+    @pytest.mark.parametrize("status", [400, 404, 503])
+    def test_the_others_are_sent_and_the_one_that_was_not_is_named(
+        self, bought: Project, pipeline: Pipeline, vendor: Emulator, status: int
+    ) -> None:
+        vendor.fail({"on": "put", "match": {"title": "dance"}, "do": {"status": status}})
+
+        ended = pipeline("rate", bought.manifest, DANCE, WALK, "--rating", "2")
+
+        assert ended.code == 8, ended.said
+        assert f"{DANCE} ({bought.jobs()[DANCE]['purchase']}): could not be sent to the vendor: " in ended.err
+        assert WALK not in ended.err
+        assert f"{WALK} ({bought.jobs()[WALK]['purchase']}): sent to the vendor" in ended.out
+        assert workflow(bought, vendor, WALK).rating == "2"
+        assert not workflow(bought, vendor, DANCE).rating
+
+    def test_nor_does_one_that_is_another_workflow_at_the_vendor(
+        self, bought: Project, pipeline: Pipeline, vendor: Emulator
+    ) -> None:
+        foreign = bought.jobs()[DANCE]["workflow_id"]
+        shutil.rmtree(bought.folder / ".pipeline")
+        bought.results_file.write_text(bought.results_file.read_text().replace(foreign, "unheard-of"))
+
+        ended = pipeline("rate", bought.manifest, DANCE, WALK, "--rating", "2")
+
+        assert ended.code == 8, ended.said
+        assert workflow(bought, vendor, WALK).rating == "2"
+
+    @pytest.mark.parametrize("wrong", ["main/loop/red/wlak", "nosuch"])
+    def test_all_names_are_checked_before_anything_is_sent(
+        self, bought: Project, pipeline: Pipeline, vendor: Emulator, wrong: str
+    ) -> None:
+        ended = pipeline("rate", bought.manifest, DANCE, wrong, "--rating", "2")
+
+        assert ended.code == 64, ended.said
+        assert not workflow(bought, vendor, DANCE).rating
+
+    def test_one_without_a_rating_is_told_before_anything_is_sent(
+        self, bought: Project, pipeline: Pipeline, vendor: Emulator
+    ) -> None:
+        pipeline("approve", bought.manifest, DANCE, "--rating", "4")
+
+        ended = pipeline("rate", bought.manifest, DANCE, WALK)
+
+        assert ended.code == 64, ended.said
+        assert f"{WALK}: there is no rating" in ended.err
+        assert not workflow(bought, vendor, DANCE).rating
+
+    def test_one_that_is_named_twice_is_sent_once(
+        self, bought: Project, pipeline: Pipeline, vendor: Emulator
+    ) -> None:
+        ended = pipeline("rate", bought.manifest, WALK, bought.jobs()[WALK]["purchase"], "--rating", "2")
+
+        assert ended.code == 0, ended.said
+        assert ended.out.count("sent to the vendor") == 1
