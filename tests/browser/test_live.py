@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from support.processes import Running, environment, until
 
 from browser.conftest import Tab
@@ -198,7 +198,8 @@ def test_the_limit_of_what_is_under_way_and_creates_that_were_put_off_are_shown(
         page = tab().visit(url, "#view=live")
         expect(page.locator(".head", has_text="Under way")).to_contain_text("2 of at most 8")
         rate = page.locator("section", has_text="Rate").locator(".pairs")
-        expect(rate).to_contain_text("1 in the last minute, none held back")
+        expect(rate).to_contain_text(re.compile(r"Calls.*; none held back"))
+        assert " 1 " in rate.inner_text().replace("Calls\n", " ").replace(",", " ")
 
         for _ in range(2):
             note.on_call("create", "deferred", 0.1)
@@ -206,6 +207,34 @@ def test_the_limit_of_what_is_under_way_and_creates_that_were_put_off_are_shown(
         expect(rate).to_contain_text(
             re.compile(r"Held back2 creates, last at \d\d:\d\d: the vendor asked to slow down")
         )
+
+
+def test_the_rate_agrees_with_its_bars_and_goes_on_with_time(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    with campaign.run() as run:
+        for number, job in enumerate(campaign.jobs[:24]):
+            run.buy(job, ago=number * 7)
+        _, url = serve(campaign)
+        page = tab().visit(url, "#view=live")
+        # As if it were in the middle of the next minute.
+        ahead = "60_000 - Date.now() % 60_000 + 30_000"
+        page.evaluate(f"() => {{ const then = Date.now() + {ahead}; source.now = () => then; }}")
+
+        rate = page.locator("section", has=page.get_by_role("heading", name="Rate"))
+        expect(rate.locator("dd")).to_have_text(re.compile("^0 this minute, "))
+        bars = [int(each.replace(",", "")) for each in re.findall(r"[\d,]*\d", label_of(rate).split(":")[1])]
+        assert len(bars) == 20
+        assert rate.locator("dd").inner_text() == f"0 this minute, {bars[-2]:,} in the one before"
+        assert max(bars) > 0
+        expect(rate.locator(".head")).to_contain_text(f"most in a minute: {max(bars):,}")
+
+        page.evaluate("() => { const then = source.now() + 60_000; source.now = () => then; }")
+        expect(rate.locator("dd")).to_have_text("0 this minute, 0 in the one before")
+
+
+def label_of(rate: Locator) -> str:
+    return rate.get_by_role("img").get_attribute("aria-label") or ""
 
 
 def test_while_a_run_goes_on_nothing_is_called_made_that_is_not(

@@ -95,7 +95,7 @@ function troubles() {
     .map((each) => `${each.name} cannot be read now, and is shown as it was: ${each.trouble} `);
 }
 
-/** Each second: ages grow, and nothing else is made anew. */
+/** Each second: ages grow, each minute the rate goes on, and nothing else is made anew. */
 function tick() {
   document.querySelector("#lost .since")?.replaceChildren(lostFor());
   noteGoingOn();
@@ -110,6 +110,8 @@ function tick() {
   }
   for (const each of document.querySelectorAll("#view [data-ago]"))
     each.textContent = ago(now - Number(each.getAttribute("data-ago")));
+  for (const each of document.querySelectorAll("#view [data-minute]"))
+    if (each.getAttribute("data-minute") !== String(minuteNow())) each.replaceWith(rateBlock() ?? "");
   byId("live-sentence").replaceChildren(...liveSentence());
 }
 
@@ -403,8 +405,9 @@ function timeBars() {
     });
 }
 
+/** All of it by minutes of the clock, as the calls are counted: the bars and the numbers below them are of the same minutes. */
 function rateBlock() {
-  const now = Math.floor(source.now() / 60_000);
+  const now = minuteNow();
   const bought = ownPurchases().filter((each) => each.status !== "void");
   const minutes = new Map();
   for (const each of bought) {
@@ -418,13 +421,10 @@ function rateBlock() {
   const count = RATE_MINUTES;
   const values = Array.from({ length: count }, (_, index) => minutes.get(now - count + 1 + index) ?? 0);
   const most = Math.max(...values, 1);
-  const last = bought
-    .filter((each) => source.now() - timeOf(each.bought) < 60_000)
-    .reduce((sum, each) => sum + each.cost, 0);
   const bars = values.map((value, index) =>
     el("i", { class: index === count - 1 ? "now" : "", vars: { part: (value / most) * 100 } }),
   );
-  return block(
+  const made = block(
     "Rate",
     minutes.size ? `credits a minute; most in a minute: ${number(most)}` : "",
     minutes.size
@@ -454,11 +454,11 @@ function rateBlock() {
         : [
             el("dt", { text: "Calls" }),
             el("dd", {
-              text: `${number(calls)} in the last minute${held?.count === 0 ? ", none held back" : ""}`,
+              text: `${ofMinutes(calls.now, calls.before)}${held?.count === 0 ? "; none held back" : ""}`,
             }),
           ]),
       ...(minutes.size
-        ? [el("dt", { text: "Credits" }), el("dd", { text: `${number(last)} in the last minute` })]
+        ? [el("dt", { text: "Credits" }), el("dd", { text: ofMinutes(values[count - 1], values[count - 2]) })]
         : []),
       ...(held?.count
         ? [
@@ -470,6 +470,18 @@ function rateBlock() {
         : []),
     ),
   );
+  made.setAttribute("data-minute", String(now));
+  return made;
+}
+
+/** The minute of the clock, counted from 1970. */
+function minuteNow() {
+  return Math.floor(source.now() / 60_000);
+}
+
+/** @param {number} now @param {number} before */
+function ofMinutes(now, before) {
+  return `${number(now)} this minute, ${number(before)} in the one before`;
 }
 
 /**
@@ -490,7 +502,7 @@ function minuteBefore(minutes) {
   return new Date(source.now() - minutes * 60_000).toISOString().slice(0, 16);
 }
 
-/** Calls of the vendor in the last whole minute, or in this one where it is the first; undefined: not counted. */
+/** Calls of the vendor in this minute and in the one before; undefined: not counted, or long ago. */
 function callsNow() {
   /** @type {Map<string, number>} */
   const minutes = new Map();
@@ -499,5 +511,5 @@ function callsNow() {
       minutes.set(minute, (minutes.get(minute) ?? 0) + count);
   const last = [...minutes.keys()].sort().at(-1);
   if (last === undefined || last <= minuteBefore(RATE_MINUTES)) return undefined;
-  return minutes.get(minuteBefore(1)) ?? (minutes.size === 1 ? (minutes.get(minuteBefore(0)) ?? 0) : 0);
+  return { now: minutes.get(minuteBefore(0)) ?? 0, before: minutes.get(minuteBefore(1)) ?? 0 };
 }
