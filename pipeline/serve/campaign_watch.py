@@ -41,6 +41,7 @@ class _Read:
     decided: Mapping[PurchaseId, Decision] = field(default_factory=dict)
     sighting: Sighting = field(default_factory=Sighting)
     usual: Mapping[str, float] = field(default_factory=dict)
+    template_ids: Mapping[str, str] = field(default_factory=dict)
     note: RunNote | None = None
     goes_on: bool | None = None
     stamps: dict[str, Stamp] = field(default_factory=dict)
@@ -136,6 +137,7 @@ class CampaignWatch:
         heading: dict[str, Json] = {
             "spent": self._spent,
             "usual": {template: round(seconds, 3) for template, seconds in self._read.usual.items()},
+            "template_ids": dict(self._read.template_ids),
             "run": self._last_run,
             "goes_on": self._read.goes_on,
             "calls": dict(note.calls) if note is not None else None,
@@ -209,6 +211,9 @@ class CampaignWatch:
         if self._read.jobs and self._reopen is not None:
             self.workspace = self._reopen()
         self._read.jobs = in_plan_order(expand(self.workspace.campaign))
+        self._read.template_ids = {
+            each.coordinates.template: each.request.template_id for each in self._read.jobs
+        }
         self.rows.set_campaign(self.workspace, self._read.jobs)
 
     def _read_decisions(self) -> None:

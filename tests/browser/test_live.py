@@ -14,6 +14,7 @@ from support.processes import Running, environment, until
 
 from browser.conftest import Tab
 from browser.live import LiveCampaign, in_the_middle
+from pipeline.jobs import Job
 from pipeline.operations.clock import now
 from pipeline.operations.run_note import NoteWriter
 from pipeline.results import decisions
@@ -69,6 +70,12 @@ def made(campaign: LiveCampaign, jobs: int) -> None:
         run.all_made(campaign.jobs[:jobs])
 
 
+def of_both_templates(campaign: LiveCampaign, jobs: int) -> list[Job]:
+    """The first jobs and one of the other template: once these are made, the time that is left is known."""
+    other = next(each for each in campaign.jobs if each.coordinates.template == "arctic")
+    return [*campaign.jobs[: jobs - 1], other]
+
+
 def verdict(page: Page, name: str) -> Any:
     return page.get_by_role("group", name="Decide").get_by_role("button", name=name)
 
@@ -78,7 +85,7 @@ def verdict(page: Page, name: str) -> Any:
 
 def test_a_run_is_seen_as_it_goes_on(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     with campaign.run() as run:
-        run.all_made(campaign.jobs[:6])
+        run.all_made(of_both_templates(campaign, 6))
         run.buy(campaign.jobs[6], ago=30)
         _, url = serve(campaign)
         page = tab().visit(url)
@@ -104,6 +111,28 @@ def test_a_run_is_seen_as_it_goes_on(campaign: LiveCampaign, serve: Serve, tab: 
         run.make(campaign.jobs[7])
         expect(card).to_have_attribute("data-status", "done")
         expect(card.locator("img")).to_be_visible()  # its still follows by itself
+
+
+def test_no_time_left_is_shown_while_that_of_a_template_is_not_known_as_on_a_terminal(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    [overlay, *_] = [job for job in campaign.jobs if job.coordinates.template == "overlay"]
+    [arctic, other, *_] = [job for job in campaign.jobs if job.coordinates.template == "arctic"]
+    note = NoteWriter(
+        campaign.folder / ".pipeline" / "spring-drop.run.json", campaign.run_name, None, now, in_flight=500
+    )
+    with campaign.run() as run:
+        run.all_made([overlay])
+        run.buy(arctic)
+        _, url = serve(campaign)
+        page = tab().visit(url)
+        expect(page.locator("h1:visible")).to_have_text("1 of 48 made.")
+        run.make(arctic)
+        run.buy(other)
+        note.on_call("create", "bought", 0.1)
+        note.finish()
+        # All that wait have room beside what is under way: it takes as long as the slowest of them.
+        expect(page.locator("h1:visible")).to_have_text("2 of 48 made, about 2 min left.")
 
 
 def test_a_create_that_is_not_answered_is_under_way_until_its_run_has_died(
@@ -132,7 +161,7 @@ def test_when_the_run_is_gone_the_page_knows_no_time_that_is_left_and_gives_the_
 ) -> None:
     run_again = re.compile(r"^pipeline run \S*campaign\.yaml$")
     with campaign.run() as run:
-        run.all_made(campaign.jobs[:6])
+        run.all_made(of_both_templates(campaign, 6))
         run.buy(campaign.jobs[6], ago=30)
         run.buy(campaign.jobs[7])
         run.fail(campaign.jobs[7], "it did not work out")
@@ -168,7 +197,7 @@ def test_where_a_run_cannot_be_seen_it_goes_on_for_as_long_as_something_changes(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     with campaign.run() as run:
-        run.all_made(campaign.jobs[:2])
+        run.all_made(of_both_templates(campaign, 2))
         run.buy(campaign.jobs[2])
         lock = campaign.folder / ".pipeline" / "spring-drop.db.lock"
         lock.write_text(lock.read_text().replace('"host": "', '"host": "not-'))

@@ -79,6 +79,7 @@ type CampaignData = {
   selected_of?: number; // how many jobs it has in all, where only some are on the page
   select?: string; // the flags that chose them
   usual?: Record<string, number>; // by template id: the seconds that its workflows took before
+  template_ids?: Record<string, string>; // by the name of a template in the manifest
   run?: { started: string; spent: number; max_credits: number | null; in_flight: number | null } | null; // the last one
   calls?: Record<string, number> | null; // of its calls by minute; null: not counted
   deferred?: Record<string, number> | null; // of its creates by minute, those that the vendor put off

@@ -6,6 +6,8 @@ const MOST_JUST_MADE = 6;
 const RATE_MINUTES = 20;
 // Where the bar of a job has its tick, the usual time of its template, in percent: a full bar would look finished.
 const USUAL_AT = 80;
+// What is left of a job that takes longer than usual, as a part of its age.
+const OVERDUE = 0.1;
 // Where it cannot be seen whether a run goes on: so long nothing has changed when none seems to.
 const QUIET_MS = 3 * 60_000;
 
@@ -185,47 +187,45 @@ function leftText(seconds) {
   return `about ${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min left`;
 }
 
-/**
- * The seconds that are left, by the time that each template took before: of jobs under way the rest, of those that wait all of
- * it, as many at once as are now. Undefined where no template's time is known.
- */
+/** The seconds that are left, as a run tells them on a terminal: of several campaigns, of the one that takes longest. */
 function timeLeft() {
+  const going = app.model.campaigns.filter((each) => isGoingOn(each));
+  const known = going.map(timeLeftOf).filter((each) => each !== undefined);
+  return known.length ? Math.max(...known) : undefined;
+}
+
+/**
+ * The seconds that a campaign has left, by the time that each template took before: of jobs under way the rest, of those that
+ * wait all of it, as many at once as the run has under way at most. Undefined where a template's time is not known: by what
+ * the others take, it could be far off.
+ * @param {Campaign} campaign
+ */
+function timeLeftOf(campaign) {
+  const underway = underWay().filter((job) => job.campaign === campaign);
+  if (!underway.length) return undefined;
   const now = source.now();
-  const goesOn = new Set(app.model.campaigns.filter((each) => isGoingOn(each)));
-  const underway = underWay().filter((job) => goesOn.has(job.campaign));
-  const known = underway.map(usualSeconds).filter((each) => each !== undefined);
-  if (!known.length) return undefined;
-  const typical = known.reduce((sum, each) => sum + each, 0) / known.length;
-  const rests = underway.map((job) =>
-    Math.max(0, (usualSeconds(job) ?? typical) - (now - startOf(job)) / 1000),
-  );
+  const rests = underway.map((job) => {
+    const age = (now - startOf(job)) / 1000;
+    return Math.max((usualSeconds(job) ?? NaN) - age, age * OVERDUE);
+  });
   const waiting = app.model.jobs.filter(
     (job) =>
-      goesOn.has(job.campaign) &&
-      job.state === "pending" &&
-      job.action !== "wait" &&
+      job.campaign === campaign &&
+      job.status === "pending" &&
       job.action !== "share" &&
       job.action !== "pinned",
   );
-  const work =
-    rests.reduce((sum, each) => sum + each, 0) +
-    waiting.reduce((sum, job) => sum + (usualSeconds(job) ?? typical), 0);
-  return Math.max(...rests, work / underway.length);
+  const all = [...rests, ...waiting.map((job) => usualSeconds(job) ?? NaN)];
+  const atOnce = campaign.run?.in_flight ?? underway.length;
+  const left = Math.max(...all, all.reduce((sum, each) => sum + each, 0) / atOnce);
+  return Number.isNaN(left) ? undefined : left;
 }
 
 /** The seconds that a job's template took before. @param {Job} job */
 function usualSeconds(job) {
-  const id = job.shown?.template ?? templateIds().get(`${job.campaign.number} ${job.template}`);
+  const id = job.shown?.template ?? job.campaign.template_ids?.[job.template];
   const seconds = id === undefined ? undefined : job.campaign.usual?.[id];
   return seconds && seconds > 0 ? seconds : undefined;
-}
-
-/** By the name of a template in the manifest: its id at the vendor, as far as something was bought of it. */
-function templateIds() {
-  const found = new Map();
-  for (const job of app.model.jobs)
-    if (job.shown) found.set(`${job.campaign.number} ${job.template}`, job.shown.template);
-  return found;
 }
 
 /** @param {Job[]} underway */
