@@ -239,3 +239,42 @@ def test_what_is_copied_cannot_act_in_a_terminal(tab: Make, tmp_path: Path) -> N
     # A key is named by its purchase's id, which is sixteen hex digits.
     for title in titles:
         assert not any(ord(each) < 32 or each in "\u202e\u2028" for each in title)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_long_names_hide_neither_what_tells_cards_apart_nor_the_counts_of_their_facet(
+    tab: Make, tmp_path: Path, width: int
+) -> None:
+    sample = Sample(tmp_path / "long")
+    prompts = [f"ein-sehr-langer-name-fuer-einen-prompt-nummer-{number}" for number in (1, 2)]
+    for prompt in prompts:
+        for axes in ({"look": f"value-one-that-is-long-{locale}", "zone": "b"} for locale in ("en", "fr")):
+            sample.job(
+                {"rule": "hero", "template": "overlay", "image": "red", "prompt": prompt, "axes": axes}
+            )
+    sample.write()
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    written = write_folder(
+        tmp_path / "report", [source], None, bundle=False, on_progress=lambda _number, _of: None
+    )
+
+    page = tab(width=width).open(written.page, "#q=status:pending")
+
+    seen = page.evaluate(
+        """[...document.querySelectorAll('.card .key')].map(key => {
+            const { right } = key.closest('.card').getBoundingClientRect();
+            return [...key.querySelectorAll('.tail span:not(.gives)')]
+                .filter(each => each.getBoundingClientRect().right <= right + 0.5)
+                .map(each => each.textContent).join('');
+        })"""
+    )
+    assert len(seen) == len(set(seen)) == 4, seen
+    if width < 900:
+        page.get_by_role("button", name="Filter", exact=True).click()
+    for count in page.locator(".facets small").all():
+        inside = count.evaluate(
+            "each => each.getBoundingClientRect().right <= each.closest('.facets').getBoundingClientRect().right"
+        )
+        assert inside, count.inner_text()
+    name = page.locator(".facets label", has_text=prompts[0]).locator("span")
+    assert name.evaluate("each => each.scrollWidth > each.clientWidth && each.clientWidth < 190")

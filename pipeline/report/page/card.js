@@ -22,7 +22,7 @@ function cardOf(job) {
       "a",
       { class: "open", href: addressOf({ view: "job", job: job.address }) },
       el("div", { class: "mat" }, mediaBox(job)),
-      el("h3", { class: "key", id: heading, title: job.key }, ...keyLine(job)),
+      el("h3", { class: "key", id: heading, title: job.key, "aria-label": job.key }, ...keyLine(job)),
     ),
     el("p", { class: "prompt", dir: "auto", lang: job.lang, title: job.prose, text: job.prose }),
     metaLine(job),

@@ -485,7 +485,7 @@ function pairOf(job, before) {
       el("div", { class: "mat old" }, before ? purchaseBox(before) : ""),
       el("div", { class: "mat" }, mediaBox(job)),
     ),
-    el("h3", { class: "key", title: job.key }, ...keyLine(job)),
+    el("h3", { class: "key", title: job.key, "aria-label": job.key }, ...keyLine(job)),
     el("p", {
       text: now
         ? `${dateBeside(then, now)} → ${dateBeside(now, then)}`
@@ -500,7 +500,11 @@ function namedThumb(job) {
     "a",
     { class: "thumb", href: addressOf({ view: "job", job: job.address }) },
     el("div", { class: "mat" }, mediaBox(job)),
-    el("div", { class: "line" }, el("b", { title: job.key, text: keyParts(job.key)[1] })),
+    el(
+      "div",
+      { class: "line" },
+      el("b", { class: "tail", title: job.key }, ...tailLine(keyParts(job.key)[1])),
+    ),
   );
 }
 
@@ -510,7 +514,11 @@ function goneThumb(job) {
   const href = purchase?.files[0] && source.href(purchase.files[0]);
   const inner = [
     el("div", { class: "mat" }, purchase ? purchaseBox(purchase) : unmade()),
-    el("div", { class: "line" }, el("b", { title: job.key, text: keyParts(job.key)[1] || job.key })),
+    el(
+      "div",
+      { class: "line" },
+      el("b", { class: "tail", title: job.key }, ...tailLine(keyParts(job.key)[1] || job.key)),
+    ),
   ];
   return href
     ? el("a", { class: "thumb earlier", href, target: "_blank", rel: "noopener" }, ...inner)

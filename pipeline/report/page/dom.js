@@ -184,7 +184,31 @@ function breakable(text) {
 /** A key as it is shown: its head gives way where there is no room, its tail never. @param {Job | Purchase} of */
 function keyLine(of) {
   const [head, tail] = keyParts(of.key);
-  return [el("span", { class: "before", text: head }), el("span", { class: "tail", text: tail })];
+  return [el("span", { class: "before", text: head }), el("span", { class: "tail" }, ...tailLine(tail))];
+}
+
+// A part of a key that is longer gives way in its middle: its end distinguishes it from its neighbours as its beginning does.
+const SHORT_PART = 8;
+const KEPT_END = 4;
+
+/** A tail that may be longer than its line. @param {string} tail */
+function tailLine(tail) {
+  return tail.split(/(?<=\/)/).flatMap((part) => {
+    const letters = lettersOf(part);
+    if (letters.length <= SHORT_PART) return [el("span", { text: part })];
+    const begin = letters.slice(0, -KEPT_END);
+    return [
+      // Of several, the longer one gives way first.
+      el("span", { class: "gives", vars: { length: begin.length }, text: begin.join("") }),
+      el("span", { text: letters.slice(-KEPT_END).join("") }),
+    ];
+  });
+}
+
+/** What a reader takes for single letters, with their marks. @param {string} text */
+function lettersOf(text) {
+  if (text.length <= SHORT_PART || !("Segmenter" in Intl)) return [...text];
+  return [...new Intl.Segmenter().segment(text)].map((each) => each.segment);
 }
 
 /**

@@ -302,7 +302,7 @@ function keyLink(of) {
   const job = app.model.byKey[of.campaign.number].get(of.key);
   const inner = [
     el("span", { class: "before", text: keyParts(of.key)[0] }),
-    el("span", { class: "tail", text: keyParts(of.key)[1] }),
+    el("span", { class: "tail" }, ...tailLine(keyParts(of.key)[1])),
   ];
   return job
     ? el(

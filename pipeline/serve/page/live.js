@@ -360,7 +360,7 @@ function justMade() {
       "a",
       { class: "thumb", href: addressOf({ view: "job", job: job.address }), title: job.key },
       el("div", { class: "mat" }, mediaBox(job)),
-      el("b", { class: "name-line", text: keyParts(job.key)[1] }),
+      el("b", { class: "name-line tail" }, ...tailLine(keyParts(job.key)[1])),
       el("span", { class: "when", "data-ago": at, text: ago(source.now() - at) }),
     ),
   );
