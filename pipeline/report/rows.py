@@ -174,7 +174,15 @@ def _readable(value: Any) -> Json:
 
 def _image(image: Mapping[str, Any]) -> Json:
     source = image.get("path") or image.get("url") or image.get("outputs_of") or ""
-    return present({"id": image.get("id"), "source": _without_query(str(source)), "of": image.get("output")})
+    digest = image.get("sha256")
+    return present(
+        {
+            "id": image.get("id"),
+            "source": _without_query(str(source)),
+            "of": image.get("output"),
+            "content": str(digest)[:SHORT_HASH] if digest else image.get("version"),
+        }
+    )
 
 
 def _without_query(text: str) -> str:

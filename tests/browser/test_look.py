@@ -10,6 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.conftest import Gallery, Tab
+from browser.samples import Sample, key_of
+from pipeline.operations.report import gallery_campaign
+from pipeline.operations.report_records import of_results
 from pipeline.report.writing import write_folder
 
 Make = Callable[..., Tab]
@@ -541,3 +544,62 @@ def test_compared_in_another_way_the_moment_stays(tab: Make, gallery: Gallery) -
     until(page, "reel.time > 1.6")
     page.keyboard.press("s")
     until(page, "reel.playing && reel.time > 1.7")
+
+
+Again = Callable[..., tuple[Page, str]]
+
+
+@pytest.fixture
+def made_again(tab: Make, tmp_path: Path) -> Again:
+    """Opens the page of a job that was made three times on one day, and names its two last purchases.
+
+    The digests are those of its image at each time.
+    """
+
+    def open_it(*digests: str) -> tuple[Page, str]:
+        sample = Sample(tmp_path / "again")
+        job = {"rule": "hero", "template": "overlay", "image": "red", "prompt": "stroll", "axes": {}}
+        key = key_of(job)
+        made = []
+        for number, digest in zip((610, 720, 731), digests, strict=True):
+            image = {"id": "red", "path": "images/red.png", "sha256": digest}
+            request = {"options": {"prompt": "A stroll", "motion_type": "Auto"}, "images": [image]}
+            made.append(sample.purchase(key, number, request=request, path=f"again-{number}"))
+        for each in made:
+            each["outputs"] = [sample.put(f"{each['path']}.mp4", sample.film("red", "beach", "hero"))]
+        sample.job(job, made[-1])
+        sample.write()
+        source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+        written = write_folder(
+            sample.output / "report", [source], None, bundle=False, on_progress=lambda _number, _of: None
+        )
+        return tab(width=1440).open(written.page, f"#job={key}"), ",".join(each["id"] for each in made[-2:])
+
+    return open_it
+
+
+def test_a_request_that_was_made_again_is_not_called_changed(made_again: Again) -> None:
+    page, both = made_again("a" * 64, "b" * 64, "b" * 64)
+
+    head = page.locator(".side-column h2").first
+    expect(head).to_have_text("The same request as 28 Nov 12:00")
+    page.evaluate("both => go({ view: 'compare', compare: both.split(',') })", both)
+    expect(page.locator(".two-columns h2").first).to_have_text("A and B: the same request")
+
+
+def test_another_content_of_the_image_is_a_change(made_again: Again) -> None:
+    page, both = made_again("a" * 64, "a" * 64, "b" * 64)
+
+    block = page.locator(".side-column .block").first
+    expect(block.locator("h2")).to_have_text("Changed since 28 Nov 12:00")
+    expect(block.locator(".changes")).to_contain_text("other content of the image")
+    page.evaluate("both => go({ view: 'compare', compare: both.split(',') })", both)
+    expect(page.locator(".two-columns .changes").first).to_contain_text("other content of the image")
+
+
+def test_the_times_that_tell_earlier_purchases_apart_are_seen_whole(made_again: Again) -> None:
+    page, _ = made_again("a" * 64, "b" * 64, "b" * 64)
+
+    names = page.locator(".thumb.earlier b").all()
+    assert [each.inner_text().split(",")[-1].strip() for each in names] == ["28 Nov 12:00", "28 Nov 10:10"]
+    assert all(each.evaluate("each => each.scrollWidth <= each.clientWidth") for each in names)

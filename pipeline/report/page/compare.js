@@ -298,11 +298,11 @@ function differenceBlock(purchases) {
   const blocks = others.flatMap((other, index) => {
     const same = (first.text ?? "") === (other.text ?? "");
     const lang = app.model.jobs.find((job) => job.key === other.key)?.lang;
-    const title = el(
-      "div",
-      { class: "head" },
-      el("h2", { text: `What differs, A to ${LETTERS[index + 1]}` }),
-    );
+    const letter = LETTERS[index + 1];
+    const about = isSameRequest(first, other)
+      ? `A and ${letter}: the same request`
+      : `What differs, A to ${letter}`;
+    const title = el("div", { class: "head" }, el("h2", { text: about }));
     const text = same
       ? el("p", { class: "text", dir: "auto", lang, text: first.text ?? "" })
       : changedText(first.text ?? "", other.text ?? "", lang);

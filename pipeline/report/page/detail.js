@@ -213,6 +213,8 @@ function takeThumb(take, current) {
 
 /** @param {Job} job @param {Purchase} purchase */
 function earlierThumb(job, purchase) {
+  const siblings = [...earlierOf(job), job.shown].filter((each) => each && each !== purchase);
+  const isAlone = siblings.every((each) => date(each?.bought, "day") !== date(purchase.bought, "day"));
   const word = purchase.deleted
     ? "Deleted"
     : purchase.status === "failed"
@@ -231,7 +233,13 @@ function earlierThumb(job, purchase) {
     el(
       "div",
       { class: "line" },
-      el("b", { text: `Earlier, ${dateBeside(purchase.bought, job.shown?.bought)}` }),
+      // What makes it narrower is not cut: the time distinguishes it from the others.
+      el(
+        "b",
+        {},
+        el("span", { class: "unseen", text: "Earlier, " }),
+        date(purchase.bought, isAlone ? "day" : "short"),
+      ),
       el("span", { text: word }),
     ),
   );
@@ -397,7 +405,7 @@ function changeBlock(job) {
       ? { text: job.text, request: job.request }
       : undefined);
   if (!before || !after || before === after) return job.prose ? promptBlock(job) : undefined;
-  const title = now ? `Changed since ${dateBeside(before.bought, now.bought)}` : "What is asked for now";
+  const title = titleOfChange(before, now);
   const same = (before.text ?? "") === (after.text ?? "");
   return el(
     "section",
@@ -408,6 +416,13 @@ function changeBlock(job) {
       : changedText(before.text ?? "", after.text ?? "", job.lang),
     changedOptions(before.request, after.request),
   );
+}
+
+/** @param {Purchase} before @param {Purchase | undefined} now */
+function titleOfChange(before, now) {
+  if (!now) return "What is asked for now";
+  const when = dateBeside(before.bought, now.bought);
+  return isSameRequest(before, now) ? `The same request as ${when}` : `Changed since ${when}`;
 }
 
 /** @param {Job} job */

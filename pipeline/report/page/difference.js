@@ -120,11 +120,28 @@ function changedOptions(before, after) {
     if (old[name] !== undefined) nodes.push(el("del", { text: old[name] }), " ");
     if (now[name] !== undefined) nodes.push(el("ins", { text: now[name] }));
   }
+  if (old.image === now.image && contentsOf(before).join() !== contentsOf(after).join())
+    nodes.push(`${nodes.length ? "; " : ""}other content of the image`);
   if (!nodes.length && !alike.length) return undefined;
   const rest = alike.length
     ? `${capital(alike.slice(0, 4).join(", "))}${alike.length > 4 ? " and the rest" : ""} as before.`
     : "";
   return el("p", { class: "changes" }, ...nodes, nodes.length ? ". " : "", rest);
+}
+
+/** @param {RequestData | undefined} request */
+function contentsOf(request) {
+  return (request?.images ?? []).map((each) => each.content ?? "");
+}
+
+/** @typedef {{ text?: string, request?: RequestData, inputs?: string[] }} Requested */
+
+/** Whether the same was asked for, as far as the page knows it. @param {Requested} before @param {Requested} after */
+function isSameRequest(before, after) {
+  const [old, now] = [before, after].map(({ text, request, inputs }) =>
+    JSON.stringify([text ?? "", Object.entries(flat(request)).sort(), contentsOf(request), inputs ?? []]),
+  );
+  return old === now;
 }
 
 /** @param {RequestData | undefined} request @returns {Record<string, string>} */

@@ -16,7 +16,7 @@ type MediaFile = {
 
 type RequestData = {
   options?: Record<string, unknown>;
-  images?: { id?: string; source?: string; of?: string }[];
+  images?: { id?: string; source?: string; of?: string; content?: string }[]; // content: its hash or version
   event?: string;
 };
 
