@@ -244,8 +244,10 @@ class WritableFile:
     def _delete(self) -> None:
         # The file itself last: without it, a `-wal` that is left would be taken for that of a lost state.
         with contextlib.suppress(OSError):
-            for path in (beside(self.path, "-wal"), beside(self.path, "-shm"), self.path):
-                path.unlink(missing_ok=True)
+            for suffix in ("-wal", "-shm"):
+                beside(self.path, suffix).unlink(missing_ok=True)
+            sync_folder(self.path.parent)
+            self.path.unlink(missing_ok=True)
 
     def _close_without_folding(self) -> None:
         # If the connection that can write is the last to close, it folds the -wal in and deletes it, and the flag

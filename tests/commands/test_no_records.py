@@ -1,19 +1,18 @@
 """What holds no purchase is no record: a command that found nothing leaves none, and none passes for one."""
 
-import json
 from pathlib import Path
 
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
-from support.checks import assert_valid
+from support.no_purchases import write_results
 from support.postgres import Database, PostgresServer
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.state import state_file
 
-DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+WALK = "main/loop/red/walk"
 # Commands that find nothing on a campaign that never ran, and how they end.
 FIND_NOTHING = [
     (["collect"], 0),
@@ -44,25 +43,6 @@ def empty_state(project: Project) -> None:
     """What a command leaves that was killed before it bought."""
     project.state.parent.mkdir()
     state_file.create(project.state, state_file.Identity("spring", "../campaign.yaml"))
-
-
-def empty_results(project: Project, name: str = "spring.results.json") -> None:
-    """Results that have the jobs and no purchase."""
-    jobs = [
-        {"key": key, "rule": "main", "fingerprint": f"v1:{'0' * 64}", "status": "pending"}
-        for key in (DANCE, WALK)
-    ]
-    document = {
-        "version": 1,
-        "campaign": "spring",
-        "manifest": "campaign.yaml",
-        "tool": "pipeline 0.1.0",
-        "jobs": jobs,
-        "purchases": [],
-        "summary": {"jobs": {"pending": 2}, "credits": 0},
-    }
-    assert_valid(document, "results")
-    project.write({name: json.dumps(document)})
 
 
 @pytest.mark.parametrize(("command", "code"), FIND_NOTHING, ids=[" ".join(each) for each, _ in FIND_NOTHING])
@@ -110,8 +90,8 @@ def test_neither_a_state_nor_results_without_purchases_pass_for_records(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     empty_state(project)
-    empty_results(project)
-    empty_results(project, "spring.results.1-of-2.json")
+    write_results(project)
+    write_results(project, "spring.results.1-of-2.json")
 
     ended = pipeline("run", project.manifest, "--require-results")
 
@@ -150,7 +130,7 @@ def test_whatever_had_an_intent_stays_also_where_nothing_was_bought(
 def test_results_that_are_there_are_kept_up_to_date_also_without_purchases(
     project: Project, pipeline: Pipeline
 ) -> None:
-    empty_results(project)
+    write_results(project)
     project.write({"campaign.yaml": spring(prompts={"run": "a run"})})
 
     assert pipeline("results", project.manifest).code == 0

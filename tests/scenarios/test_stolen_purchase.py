@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
+from support.no_purchases import write_results
 
 from pipeline.emulator.embedded import Emulator
 
@@ -151,7 +152,7 @@ def test_it_is_not_retitled_where_it_serves_a_job(
     victim: Project, project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     """The request is the same, so it serves: nothing is bought, and nothing is told to the vendor."""
-    assert pipeline("results", project.manifest).code == 0
+    write_results(project)
     stolen = steal(victim, project)
     before = at_vendor(vendor, stolen)
     project.write({"campaign.yaml": titled({"title": "owned: {{ purchase }}"})})
