@@ -1,5 +1,6 @@
 """What CI systems read is valid by their own schemas, and lends a stranger nothing."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -19,6 +20,7 @@ __all__ = ["folder", "offline"]
 GITOPS = ROOT / "examples" / "gitops"
 STARTER = ROOT / "pipeline" / "cli" / "starter" / "workflow.yml"
 WORKFLOWS = [*sorted((GITOPS / ".github" / "workflows").glob("*.yml")), STARTER]
+SHARDS = sorted((ROOT / "examples" / "shards" / ".github" / "workflows").glob("*.yml"))
 GITLAB = [*sorted((ROOT / "ci" / "gitlab").glob("*.yml")), GITOPS / ".gitlab-ci.yml"]
 SCRIPTS = sorted((ROOT / "ci").glob("*.sh"))
 HOOK = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))[0]
@@ -111,6 +113,104 @@ def test_a_strangers_pull_request_is_lent_no_rights(path: Path) -> None:
         assert "actions/checkout" not in text
 
 
+def shown_workflows(page: str) -> list[str]:
+    """The workflows in the blocks of a page, as they stand there."""
+    text = (ROOT / "docs" / "how-to" / page).read_text("utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if "jobs:" in block]
+
+
+def commands_of(job: dict[str, Any]) -> set[str]:
+    """What a job has the action do."""
+    used = [step for step in job["steps"] if "campaign-pipeline" in step.get("uses", "")]
+    return {step["with"]["command"] for step in used}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*(path.read_text("utf-8") for path in [*WORKFLOWS, *SHARDS]), *shown_workflows("ci.md")],
+    ids=[
+        *map(named, [*WORKFLOWS, *SHARDS]),
+        *(f"ci.md {number}" for number in range(len(shown_workflows("ci.md")))),
+    ],
+)
+def test_no_job_that_buys_shares_its_group_with_one_that_comes_by_schedule(text: str) -> None:
+    """Of a group, GitHub keeps one job waiting: the next to come cancels it, whatever `cancel-in-progress` says."""
+    workflow = yaml.load(text, yaml.BaseLoader)
+    jobs = workflow["jobs"].values()
+    groups = [(job["concurrency"], commands_of(job)) for job in jobs if "concurrency" in job]
+    buying = {concurrency["group"] for concurrency, commands in groups if "run" in commands}
+    others = {concurrency["group"] for concurrency, commands in groups if "run" not in commands}
+
+    assert "concurrency" not in workflow
+    assert all("concurrency" in job for job in jobs if "run" in commands_of(job))
+    assert all(concurrency["cancel-in-progress"] == "false" for concurrency, _ in groups)
+    assert not buying & others
+
+
+class TestSchedule:
+    """What the schedule of the example does, with a `gh` that answers as GitHub's would."""
+
+    @staticmethod
+    def resume(folder: Path, *, under_way: str, last: str, artifacts: str) -> tuple[str, list[str]]:
+        """What the job `resume` puts out, and what it has run again."""
+        (step,) = read(GITOPS / ".github" / "workflows" / "run.yml")["jobs"]["resume"]["steps"]
+        answers = {"in_progress": under_way, "--limit 50": last, "/artifacts": artifacts}
+        cases = "".join(f"  *{part!r}*) printf %b {answer!r} ;;\n" for part, answer in answers.items())
+        gh = folder / "gh"
+        gh.write_text(
+            '#!/bin/sh\ncase "$*" in\n'
+            '  "run rerun"*) echo "$*" >>"$AGAIN" ;;\n'
+            # An address without a run leads nowhere.
+            '  *"/runs//"*) exit 1 ;;\n'
+            f"{cases}esac\n"
+        )
+        gh.chmod(0o755)
+        output, again = folder / "output", folder / "again"
+        again.touch()
+        environment = {
+            **bare_environment(),
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "GITHUB_OUTPUT": str(output),
+            "AGAIN": str(again),
+            "GH_REPO": "team/campaigns",
+        }
+        # As the runner does where a step names no shell.
+        subprocess.run(["bash", "-e", "-c", step["run"]], env=environment, check=True)
+        return output.read_text().strip(), again.read_text().splitlines()
+
+    def test_a_run_that_did_not_finish_is_run_again_and_nothing_is_collected_beside_it(
+        self, tmp_path: Path
+    ) -> None:
+        found = self.resume(
+            tmp_path, under_way="false", last="17 2", artifacts="videos-spring-2\nunfinished-spring-2"
+        )
+
+        assert found == ("busy=true", ["run rerun 17 --failed"])
+
+    @pytest.mark.parametrize(
+        ("last", "artifacts"),
+        [("", ""), ("17 2", "unfinished-spring-1\nvideos-spring-2")],
+        ids=["none failed", "not of the last attempt"],
+    )
+    def test_where_there_is_none_what_is_paid_for_is_collected(
+        self, tmp_path: Path, last: str, artifacts: str
+    ) -> None:
+        assert self.resume(tmp_path, under_way="false", last=last, artifacts=artifacts) == ("busy=false", [])
+
+    def test_while_a_run_is_under_way_neither_happens(self, tmp_path: Path) -> None:
+        found = self.resume(tmp_path, under_way="true", last="17 2", artifacts="unfinished-spring-2")
+
+        assert found == ("busy=true", [])
+
+    def test_collecting_waits_for_what_the_schedule_resumes(self) -> None:
+        jobs = read(GITOPS / ".github" / "workflows" / "run.yml")["jobs"]
+
+        assert jobs["collect"]["needs"] == ["plan", "resume"]
+        assert "needs.resume.outputs.busy != 'true'" in jobs["collect"]["if"]
+        assert jobs["resume"]["outputs"] == {"busy": "${{ steps.resume.outputs.busy }}"}
+
+
 def test_runs_of_one_campaign_come_one_after_another_and_none_is_cut_short() -> None:
     workflow = read(GITOPS / ".github" / "workflows" / "run.yml")
     job = workflow["jobs"]["run"]
@@ -178,12 +278,7 @@ def test_every_input_of_the_action_is_documented() -> None:
 
 
 def test_workflows_in_the_documentation_are_valid(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "how-to" / "ci.md").read_text("utf-8")
-    shown = [
-        text
-        for text in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-        if "jobs:" in text
-    ]
+    shown = shown_workflows("ci.md")
     for number, text in enumerate(shown):
         (tmp_path / f"{number}.yml").write_text(text, encoding="utf-8")
 
