@@ -20,6 +20,7 @@ from pipeline.operations.workspace import TOOL, Workspace
 from pipeline.paths import real_path
 from pipeline.purchases import Decisions
 from pipeline.results.file import ResultsFile, Version, read
+from pipeline.schemes import part_named
 from pipeline.state.store import Store
 
 
@@ -70,19 +71,22 @@ def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -
         return
     # They may be kept elsewhere, or have been beside the manifest before.
     folders = dict.fromkeys((campaign.manifest.parent, workspace.results.parent))
-    for path in (each for folder in folders for each in sorted(folder.glob("*.results.json"))):
-        if path.name.endswith(".emulated.results.json") or workspace.emulated:
+    for path in (each for folder in folders for each in sorted(folder.glob("*.results.*json"))):
+        # Also those of a shard.
+        is_results = path.name.endswith(".results.json") or part_named(path) is not None
+        if not is_results or ".emulated.results." in path.name or workspace.emulated:
             continue
         try:
             other_results = read(path, shown_path(path))
         except InvalidInput:
             continue  # reported when the campaign that it belongs to is read
         if other_results is not None and _was_named_otherwise(other_results, path, campaign):
+            new_name = f"{campaign.name}{path.name[path.name.rindex('.results.') :]}"
             raise InvalidInput(
                 f"{shown_path(path)}: these results name {campaign.manifest.name}, which was called "
                 f"'{other_results.campaign}' then and is '{campaign.name}' now. Rename it back; or, to adopt "
                 f'them, change "campaign" in them to the new name and rename the file to '
-                f"{campaign.name}.results.json (see docs/reference/errors.md#results-of-another-campaign)"
+                f"{new_name} (see docs/reference/errors.md#results-of-another-campaign)"
             )
 
 

@@ -985,6 +985,27 @@ def test_results_of_another_campaign_are_refused_before_anything_is_bought(
     assert len(vendor.ledger.entries) == 2
 
 
+def test_nor_is_a_campaign_bought_again_whose_results_are_those_of_shards_under_its_former_name(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    for shard in ("1/2", "2/2"):
+        assert pipeline("run", project.manifest, "--shard", shard).code == 0
+    project.write({"campaign.yaml": spring(name="autumn")})
+
+    whole = pipeline("run", project.manifest)
+    part = pipeline("run", project.manifest, "--shard", "1/2")
+
+    assert (whole.code, part.code) == (3, 3), whole.said + part.said
+    assert "rename the file to autumn.results.1-of-2.json" in whole.err
+    assert len(vendor.ledger.entries) == 2
+    project.write(
+        {"spring.results.old.json": project.folder.joinpath("spring.results.1-of-2.json").read_bytes()}
+    )
+    for each in project.folder.glob("spring.results.*-of-2.json"):
+        each.unlink()
+    assert pipeline("plan", project.manifest).code == 0
+
+
 @pytest.mark.parametrize("content", [b"", b"no database at all", b"SQLite format 3\0" + b"x" * 200])
 def test_a_state_that_lost_something_is_refused_and_left_as_it_is(
     project: Project, pipeline: Pipeline, vendor: Emulator, content: bytes
