@@ -1,5 +1,6 @@
 """The decisions file beside a manifest: people's verdicts, stars and notes on takes, in the order they were made."""
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -8,14 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.documents import schema
+from pipeline.documents.json_reader import parse_json
+from pipeline.documents.node import SourceFile
+from pipeline.documents.text_file import conflicts, read_source
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
-from pipeline.errors import InvalidInput, Position, Problem
+from pipeline.errors import InvalidInput, Position, Problem, UsageError
 from pipeline.files import alone_in, write_atomically
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 from pipeline.paths import behind_links, follow_links
 from pipeline.purchases import Decisions, PurchaseId
 
+# Bytes that are read and written, as of results: of each purchase in those, there is room for a verdict here.
+LARGEST = 1 << 30
+# Characters that are read as YAML of one line for each value, and that are written so. More are written as JSON, one
+# line for each decision: that is YAML too, and a million of them are read in less time than this much of the former.
+_LARGEST_YAML = 16 << 20
+_MOST_WRITTEN_AS_YAML = 2 << 20
 _HEADER = (
     "# Written by pipeline approve, reject, redo and serve, or by hand: the last one on a purchase counts.\n"
 )
@@ -77,11 +87,38 @@ def read(path: Path, name: str) -> tuple[Decision, ...]:
     if not real.exists():
         # Without the decisions, approved takes would be bought again.
         raise InvalidInput(Problem("this link leads to no file", Position(name, 1, 1)))
-    document = read_yaml(real, name)
+    return tuple(_decision(written) for written in _read(real, name)["decisions"])
+
+
+def _read(path: Path, name: str) -> Any:
+    source = read_source(path, name, LARGEST)
+    if problems := conflicts(source):
+        raise InvalidInput(problems)
+    written = _from_json(source)
+    if written is not None:
+        if findings := schema.check_json(written, "decisions"):
+            raise InvalidInput([Problem(finding, Position(name, 1, 1)) for finding in findings])
+        return written
+    document = read_yaml(path, name, limit=_LARGEST_YAML)
     if problems := schema.check(document, "decisions"):
         raise InvalidInput(problems)
-    plain: Any = document.root.plain()
-    return tuple(_decision(written) for written in plain["decisions"])
+    return document.root.plain()
+
+
+def _from_json(source: SourceFile) -> Json:
+    """What the text holds if it is JSON behind its comments; None if it is YAML, or JSON that was edited as such."""
+    begin = 0
+    while source.text.startswith(("#", "\n"), begin) and (end := source.text.find("\n", begin)) >= 0:
+        begin = end + 1
+    if not source.text.startswith("{", begin):
+        return None
+    try:
+        # Empty lines in place of the comments, so that positions are right.
+        return parse_json("\n" * source.text.count("\n", 0, begin) + source.text[begin:], source.name)
+    except InvalidInput:
+        if len(source.text) > _LARGEST_YAML:
+            raise
+        return None
 
 
 def _decision(written: Mapping[str, Any]) -> Decision:
@@ -97,20 +134,49 @@ def record(path: Path, name: str, said: Iterable[Decision]) -> None:
 
     Raises:
         InvalidInput: the file is invalid; it is left as it is.
+        UsageError: with them, it could not be read again; it is left as it is.
         OSError: it cannot be written.
     """
     with alone_in(behind_links(path).parent):
-        write(path, by_purchase((*read(path, name), *said)).values())
+        write(path, name, by_purchase((*read(path, name), *said)).values())
 
 
-def write(path: Path, decisions: Iterable[Decision]) -> None:
-    """Write the decisions file, whole or not at all.
+def write(path: Path, name: str, decisions: Iterable[Decision]) -> None:
+    """Write the decisions file, called `name` in messages, whole or not at all.
 
     Raises:
+        UsageError: it could not be read again.
         OSError: it cannot be written.
     """
-    document: Json = {"version": 1, "decisions": [as_json(decision) for decision in decisions]}
-    write_atomically(behind_links(path), (_HEADER + dump_yaml(document)).encode())
+    written = [as_json(decision) for decision in decisions]
+    if findings := schema.check_json({"version": 1, "decisions": [*written]}, "decisions"):
+        raise UsageError(f"{name}: nothing is written, as it could not be read again: {findings[0]}")
+    content = (_HEADER + _text(written)).encode()
+    if len(content) > LARGEST:
+        raise UsageError(
+            f"{name}: nothing is written, as more than {LARGEST:,} bytes could not be read again; shorten the notes"
+        )
+    write_atomically(behind_links(path), content)
+
+
+def _text(written: list[dict[str, Json]]) -> str:
+    rows = ",\n".join(map(_in_one_line, written))
+    if len(rows) <= _MOST_WRITTEN_AS_YAML:
+        as_yaml = dump_yaml({"version": 1, "decisions": [*written]})
+        if len(as_yaml) <= _MOST_WRITTEN_AS_YAML:
+            return as_yaml
+    return f'{{"version": 1, "decisions": [\n{rows}\n]}}\n'
+
+
+def _in_one_line(row: dict[str, Json]) -> str:
+    line = json.dumps(row, ensure_ascii=False)
+    return line if line.isprintable() else "".join(map(_visible, line))
+
+
+def _visible(character: str) -> str:
+    """A character of JSON as YAML takes it too, which knows more line breaks, and two halves for no character."""
+    is_taken = character.isprintable() or character > "\uffff"
+    return character if is_taken else f"\\u{ord(character):04x}"
 
 
 def join(before: Decision, after: Decision) -> Decision:
@@ -124,7 +190,8 @@ def join(before: Decision, after: Decision) -> Decision:
         (after.note is not None and after.note != before.note)
         or (decides and (after.decision, after.by) != (before.decision, before.by))
     )
-    was = (Note(text=before.note, by=before.by),) if before.note is not None and outdated else ()
+    # Written by hand, a note may be empty: then there is nothing to keep.
+    was = (Note(text=before.note, by=before.by),) if before.note and outdated else ()
     return replace(
         after,
         key=after.key if decides else before.key,

@@ -370,7 +370,7 @@ def test_a_hundred_takes_are_reviewed_by_keyboard_and_a_kill_loses_nothing(
     assert [each.decision for each in written] == said
     assert {each.by for each in written} == {"ana"}
     before = campaign.decisions.read_bytes()
-    decisions.write(campaign.decisions, written)
+    decisions.write(campaign.decisions, campaign.decisions.name, written)
     assert campaign.decisions.read_bytes() == before
     page.keyboard.press("n")
     expect(page.locator("#toast")).to_contain_text("Nothing is left to decide")

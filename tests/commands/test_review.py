@@ -116,7 +116,7 @@ def test_what_two_say_at_the_same_moment_is_kept_of_both(
 ) -> None:
     other: list[Running] = []
 
-    def write_late(path: Path, written: Iterable[Decision]) -> None:
+    def write_late(path: Path, name: str, written: Iterable[Decision]) -> None:
         other.append(start("approve", bought.manifest, DANCE))
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -126,7 +126,7 @@ def test_what_two_say_at_the_same_moment_is_kept_of_both(
         else:
             os.close(folder)
             other[0].ended()
-        write(path, written)
+        write(path, name, written)
 
     monkeypatch.setattr("pipeline.results.decisions.write", write_late)
     assert pipeline("approve", bought.manifest, WALK).code == 0

@@ -1,15 +1,23 @@
 """Successive decisions about one purchase: the last verdict and stars count, and no note is dropped."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.documents import schema
+from pipeline.documents.yaml_reader import read_yaml
+from pipeline.errors import InvalidInput, UsageError
 from pipeline.jobs import JobKey
 from pipeline.purchases import PurchaseId
+from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Note, Verdict, by_purchase, in_force, read, record
+from pipeline.results.file import LARGEST
 
 NAMES = st.none() | st.sampled_from(["ana", "jonas", "mü ☃"])
 TEXTS = st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable() and bool(text.strip()))
@@ -104,3 +112,124 @@ def test_what_is_written_is_read_again(tmp_path: Path, text: str) -> None:
     record(tmp_path / "c.decisions.yaml", "c.decisions.yaml", [said])
 
     assert read(tmp_path / "c.decisions.yaml", "c.decisions.yaml") == (said,)
+
+
+def many(number: int, note: str | None = None) -> list[Decision]:
+    """An approval of each of `number` takes."""
+    return [
+        Decision(
+            purchase=PurchaseId(f"{each:016x}"),
+            key=JobKey(f"hero/overlay/{each}/walk"),
+            decision=Verdict.APPROVED,
+            note=note,
+        )
+        for each in range(number)
+    ]
+
+
+def test_all_takes_of_a_large_campaign_can_be_decided_and_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "c.decisions.yaml"
+    said = many(15_000, note="the one with the longest shadow, as we said on Monday")
+
+    record(path, path.name, said)
+
+    assert path.stat().st_size > 2 << 20
+    assert read(path, path.name) == tuple(said)
+
+
+def test_any_reader_of_yaml_takes_a_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "_MOST_WRITTEN_AS_YAML", 100)
+    path = tmp_path / "c.decisions.yaml"
+    said = many(2, note="🎬 é\u2028 two\nlines\x85\x7f\ufeff")
+    record(path, path.name, said)
+
+    assert path.read_text().splitlines()[1].startswith("{")
+    plain: Any = read_yaml(path, path.name).root.plain()
+    assert plain["decisions"] == [decisions.as_json(each) for each in said]
+    assert read(path, path.name) == tuple(said)
+
+
+def test_as_many_can_be_decided_as_results_hold_and_as_much_be_written() -> None:
+    listed: list[Any] = [schema.load(name)["properties"] for name in ("decisions", "results")]
+
+    assert listed[0]["decisions"]["maxItems"] == listed[1]["purchases"]["maxItems"]
+    assert decisions.LARGEST == LARGEST
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.replace("}\n]}", "},  # the last one\n]}"),
+        lambda text: text.replace('"decision": "approved"', "decision: approved"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: f"\n# from the meeting\n\n{text}",
+    ],
+)
+def test_a_large_file_can_be_edited_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: Callable[[str], str]
+) -> None:
+    monkeypatch.setattr(decisions, "_MOST_WRITTEN_AS_YAML", 100)
+    path = tmp_path / "c.decisions.yaml"
+    record(path, path.name, many(3))
+    path.write_bytes(edit(path.read_text()).encode())
+
+    assert read(path, path.name) == tuple(many(3))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ('"approved"', "decisions[2].decision: "),
+        ("}\n<<<<<<< HEAD", "c.decisions.yaml:6:1: an unresolved merge conflict"),
+        ("\x07", "c.decisions.yaml:5:"),
+        ("", "c.decisions.yaml:"),
+    ],
+)
+def test_what_is_wrong_in_a_large_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, why: str
+) -> None:
+    monkeypatch.setattr(decisions, "_MOST_WRITTEN_AS_YAML", 100)
+    path = tmp_path / "c.decisions.yaml"
+    record(path, path.name, many(3))
+    lines = path.read_text().splitlines(keepends=True)
+    at = lines[4].index('"approved"')
+    lines[4] = (
+        lines[4].replace('"approved"', '"aproved"')
+        if wrong == '"approved"'
+        else lines[4][:at] + wrong + lines[4][at + 3 :]
+    )
+    path.write_text("".join(lines))
+
+    with pytest.raises(InvalidInput) as error:
+        read(path, path.name)
+    assert why in str(error.value)
+
+
+def test_nothing_is_written_that_could_not_be_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.decisions.yaml"
+    (said,) = many(1)
+    noted = replace(said, notes=tuple(Note(text=str(each)) for each in range(1000)))
+    record(path, path.name, [noted])
+    before = path.read_bytes()
+
+    with pytest.raises(UsageError, match=r"nothing is written.*notes"):
+        record(path, path.name, [replace(said, notes=(Note(text="one more"),))])
+    monkeypatch.setattr(decisions, "LARGEST", len(before))
+    with pytest.raises(UsageError, match=r"nothing is written, as more than .* bytes"):
+        record(path, path.name, [replace(said, purchase=PURCHASES[0])])
+
+    assert path.read_bytes() == before
+    assert read(path, path.name) == (noted,)
+
+
+def test_an_empty_note_that_was_written_by_hand_can_be_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "c.decisions.yaml"
+    (said,) = many(1)
+    row = json.dumps({**decisions.as_json(said), "note": ""})
+    path.write_text(f'{{"version": 1, "decisions": [{row}]}}')
+
+    record(path, path.name, [replace(said, decision=Verdict.REJECTED, note="the logo")])
+
+    assert read(path, path.name) == (replace(said, decision=Verdict.REJECTED, note="the logo"),)
