@@ -22,7 +22,8 @@ from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import assert_not_stopped
 from pipeline.operations.state_transfer import export_state, import_state, read_snapshot
 
-_LARGEST = 1 << 30
+# Characters. What is exported of the largest campaign has its requests and events beside what results hold.
+_LARGEST = 8 << 30
 _STDIN = "standard input"
 
 
@@ -60,8 +61,10 @@ def import_(manifest: Path | None, **flags: object) -> None:
 
 def _read_stdin() -> Json:
     try:
-        text = sys.stdin.read(_LARGEST)
+        text = sys.stdin.read(_LARGEST + 1)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise InvalidInput(f"{_STDIN}: not UTF-8 (byte 0x{byte:02X})") from None
+    if len(text) > _LARGEST:
+        raise InvalidInput(f"{_STDIN}: more than {_LARGEST:,} characters")
     return parse_json(text.removeprefix("\ufeff"), _STDIN)

@@ -7,9 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.documents import schema
-from pipeline.documents.node import Document, Node, merge
+from pipeline.documents.node import Document, Node, SourceFile, merge
+from pipeline.documents.text_file import MANIFEST_LIMIT
 from pipeline.documents.value import Value
-from pipeline.documents.yaml_reader import read_yaml
+from pipeline.documents.yaml_reader import parse_yaml, read_yaml
 from pipeline.errors import InvalidInput
 from pipeline.jobs import MediaType
 from pipeline.manifest.catalog import Catalog, CatalogTemplate, Inputs, OptionSpec, OptionType, Price
@@ -30,11 +31,25 @@ def read_catalog(path: Path, name: str) -> Catalog:
     Raises:
         InvalidInput: it cannot be read or is not a catalogue; with every problem found.
     """
-    own = read_yaml(path, name)
-    document = Document(merge(_built_in_root(), own.root))
+    return _merged(read_yaml(path, name).root)
+
+
+def parse_catalog(content: bytes, path: Path, name: str) -> Catalog:
+    """The catalogue that `read_catalog` would read from a file with this content.
+
+    Raises:
+        InvalidInput: as that.
+    """
+    if len(content) > MANIFEST_LIMIT:
+        raise InvalidInput(f"{name}: larger than {MANIFEST_LIMIT:,} bytes")
+    return _merged(parse_yaml(content, SourceFile(path, name, "")))
+
+
+def _merged(own: Node) -> Catalog:
+    document = Document(merge(_built_in_root(), own))
     if problems := schema.check(document, "catalog"):
         raise InvalidInput(problems)
-    value = Value(own.root)
+    value = Value(own)
     templates, as_of = value.get("templates"), value.text_of("as_of")
     priced = () if templates is None else (key for key, each in templates.items() if each.get("credits"))
     return _catalog(document.root, dict.fromkeys(priced, as_of), Value(_built_in_root()).text_of("as_of"))

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.documents.yaml_reader import dump_yaml
-from pipeline.errors import Unfinished
+from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import assert_replaces, write_atomically
 from pipeline.jobs import MediaType
 from pipeline.json_values import Json
 from pipeline.manifest.catalog import Catalog, CatalogTemplate, Price
-from pipeline.manifest.catalog_file import built_in, read_catalog
+from pipeline.manifest.catalog_file import built_in, parse_catalog, read_catalog
 from pipeline.operations.environment import Environment
 from pipeline.operations.provider import provider_settings
 from pipeline.providers.vimmerse import Vimmerse
@@ -164,16 +164,23 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
 
     Raises:
         UsageError: another file lies there, which may have been written by hand.
-        Unfinished: it cannot be written.
+        Unfinished: it cannot be written, or it could not be read again.
     """
     entries = {each.id: _entry(each, known.get(each.id)) for each in live}
     templates: dict[str, Json] = {template_id: entry for template_id, entry in entries.items() if entry}
     document: Json = {"version": 1, "as_of": as_of, "templates": templates}
+    content = (_HEADER + dump_yaml(document)).encode()
+    try:
+        parse_catalog(content, path, str(path))
+    except InvalidInput as error:
+        raise Unfinished(
+            f"{path}: nothing is written, as it could not be read again: {error.problems[0]}"
+        ) from None
     try:
         assert_replaces(
             path, lambda head: head.startswith(_HEADER.encode()), "written by `pipeline templates --write`"
         )
-        write_atomically(path, (_HEADER + dump_yaml(document)).encode())
+        write_atomically(path, content)
     except OSError as error:
         raise Unfinished(f"{path}: cannot be written: {error.strerror or error}") from error
 

@@ -12,7 +12,7 @@ from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.documents import schema
 from pipeline.documents.json_locations import located
 from pipeline.documents.node import Finding
-from pipeline.errors import InvalidInput, Problem, Unfinished, printable
+from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, printable
 from pipeline.files import assert_replaces, read_limited, write_atomically
 from pipeline.json_values import Json
 from pipeline.manifest.catalog import Catalog
@@ -72,7 +72,7 @@ def save_plan(
     """Write `plan` to `path`, with the arguments it was made with.
 
     Raises:
-        UsageError: something else than a plan lies there.
+        UsageError: something else than a plan lies there, or it could not be read again.
         Unfinished: it cannot be written.
     """
     saved = SavedPlan(
@@ -82,12 +82,25 @@ def save_plan(
         variables=variables,
         arguments=arguments,
     )
-    document = json.dumps(to_json(saved, plan), indent=2, ensure_ascii=False)
+    content = _readable(to_json(saved, plan), path)
     try:
         assert_replaces(path, _is_plan, "a saved plan")
-        write_atomically(path, f"{document}\n".encode())
+        write_atomically(path, content)
     except OSError as error:
         raise Unfinished(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _readable(document: dict[str, Json], path: Path) -> bytes:
+    """The bytes of a saved plan, if `read_saved_plan` takes them: else nobody could carry it out."""
+    findings = schema.check_json(document, "plan")
+    content = f"{json.dumps(document, indent=2, ensure_ascii=False)}\n".encode()
+    if len(content) > _LARGEST:
+        findings.append(f"more than {_LARGEST:,} bytes; plan less at once with --select")
+    if findings:
+        raise UsageError(
+            f"{shown_path(path)}: nothing is written, as it could not be read again: {findings[0]}"
+        )
+    return content
 
 
 def _is_plan(head: bytes) -> bool:

@@ -12,7 +12,9 @@ from support.campaigns import Project, campaign, picture, spring
 from support.checks import assert_nothing_bought_twice, assert_valid
 from support.protection import fails_without
 
+from pipeline.documents import schema
 from pipeline.emulator.embedded import Emulator
+from pipeline.manifest.expand import MOST_JOBS
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 FILE = "saved.plan.json"
@@ -443,3 +445,43 @@ def test_one_that_lies_elsewhere_is_carried_out_and_quotes_nothing(
     project.manifest.write_text(text)
     assert pipeline("run", plan).code == 0
     assert len(vendor.ledger.bought) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--select", "main", "--exclude", "x" * 9_000], "arguments.exclude"),
+        ([each for number in range(10_001) for each in ("--exclude", f"n{number}")], "arguments.exclude"),
+    ],
+)
+def test_a_plan_that_could_not_be_read_again_is_not_saved(
+    project: Project, pipeline: Pipeline, flags: list[str], why: str
+) -> None:
+    save(pipeline, project)
+    before = Path(FILE).read_bytes()
+
+    ended = pipeline("plan", project.manifest, "--out", FILE, *flags)
+
+    assert ended.code == 64, ended.said
+    assert f"{FILE}: nothing is written, as it could not be read again: {why}" in ended.err
+    assert Path(FILE).read_bytes() == before
+
+
+def test_a_plan_has_an_action_for_each_job_and_each_orphan() -> None:
+    plan: Any = schema.load("plan")
+    results: Any = schema.load("results")
+
+    most = MOST_JOBS + results["properties"]["purchases"]["maxItems"]
+    assert plan["properties"]["actions"]["maxItems"] == most
+
+
+def test_a_plan_is_saved_within_what_is_read(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.operations.plan._LARGEST", 100)
+
+    ended = pipeline("plan", project.manifest, "--out", FILE)
+
+    assert ended.code == 64, ended.said
+    assert "it could not be read again: more than 100 bytes" in ended.err
+    assert not Path(FILE).exists()

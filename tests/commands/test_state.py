@@ -126,3 +126,17 @@ def test_what_an_import_takes_can_be_gone_on_with(
             assert ended.err.startswith("error: standard input")
             assert project.state.read_bytes() == kept[project.state]
     assert 0 < taken < 30
+
+
+def test_an_import_that_is_too_large_is_named_as_such(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    exported = pipeline("state", "export", project.manifest).out
+    monkeypatch.setattr("pipeline.cli.state._LARGEST", len(exported) - 1)
+    monkeypatch.setattr("sys.stdin", io.StringIO(exported))
+
+    ended = pipeline("state", "import", project.manifest)
+
+    assert ended.code == 3, ended.said
+    assert f"standard input: more than {len(exported) - 1:,} characters" in ended.err

@@ -11,6 +11,7 @@ from support.calling import Pipeline
 from support.campaigns import Project, spring
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.errors import Unfinished
 from pipeline.jobs import MediaType
 from pipeline.json_values import Json
 from pipeline.manifest.catalog_file import built_in, read_catalog
@@ -210,3 +211,20 @@ def test_whatever_the_vendor_answers_the_file_is_a_catalogue(tmp_path_factory: A
     write_catalogue(path, read_live(answer), built_in(), "2026-11-02")
 
     read_catalog(path, path.name)
+
+
+@pytest.mark.parametrize(
+    "listed", [{"description": "\u2028" * 1000}, {"options": [f"n{n}" for n in range(100)]}]
+)
+def test_a_catalogue_that_could_not_be_read_again_is_not_written(
+    tmp_path: Path, listed: dict[str, Json]
+) -> None:
+    path = tmp_path / "prices.yaml"
+    many: list[Json] = [{"id": f"a_{number}", **listed} for number in range(1_200)]
+    write_catalogue(path, read_live(many[:1]), built_in(), "2026-11-02")
+    before = path.read_bytes()
+
+    with pytest.raises(Unfinished, match=r"nothing is written, as it could not be read again"):
+        write_catalogue(path, read_live(many), built_in(), "2026-11-02")
+
+    assert path.read_bytes() == before
