@@ -13,7 +13,7 @@ from pipeline.cli.options import (
     together,
     verbosity,
 )
-from pipeline.cli.review_text import decided_lines
+from pipeline.cli.review_text import decided_lines, undecided_lines
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.operations.campaign_state import open_campaign
@@ -76,8 +76,12 @@ def _decide(verdict: Verdict | None, words: tuple[str, ...], given: dict[str, An
         withdraws=verdict is None,
     )
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
-        made = decide(state, opinion, {name: purchases_named(state, name) for name in names})
+        named = {name: purchases_named(state, name) for name in names}
+        made = decide(state, opinion, named)
         if verbosity().quiet:
             return
+        if opinion.withdraws:
+            for line in undecided_lines(named, made):
+                say(line)
         for line in decided_lines(made, outlook(state), workspace.target):
             say(line)

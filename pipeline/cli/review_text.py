@@ -1,11 +1,12 @@
 """Decisions on takes, as `status` and `show` print them, and what follows from one, as it is made."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pipeline.errors import counted, printable
+from pipeline.jobs import JobKey
 from pipeline.operations.review_outlook import Outlook
 from pipeline.planning.plan import Action, Entry
-from pipeline.purchases import OUTCOME_UNKNOWN, PurchaseId, Status
+from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
 from pipeline.results.decisions import Decision, Verdict
 
 _LONGEST = 2000
@@ -31,8 +32,12 @@ def note_lines(decision: Decision | None) -> Iterator[str]:
 
 def decided_lines(made: Sequence[Decision], outlook: Outlook, target: str) -> Iterator[str]:
     """What was decided, and what the next run does because of it."""
+    sent_back: set[JobKey] = set()
     for decision in made:
-        said = _consequence(decision, outlook, target)
+        is_one_more = decision.decision is Verdict.REDO and decision.key in sent_back
+        said = "sent back too" if is_one_more else _consequence(decision, outlook, target)
+        if decision.decision is Verdict.REDO:
+            sent_back.add(decision.key)
         yield f"{printable(decision.key)} ({decision.purchase}): {said}"
     # That a job is made again which was sent back is said of it.
     redone = {each.key for each in made if each.decision is Verdict.REDO}
@@ -40,6 +45,16 @@ def decided_lines(made: Sequence[Decision], outlook: Outlook, target: str) -> It
         shows = "shows it" if len(outlook.buys) == 1 else "shows them"
         jobs = counted(len(outlook.buys), "job")
         yield f"The next run buys {jobs} because of that: `pipeline plan {target}` {shows}."
+
+
+def undecided_lines(
+    named: Mapping[str, Sequence[tuple[JobKey | None, Purchase]]], made: Sequence[Decision]
+) -> Iterator[str]:
+    """What was named and had no decision that could be withdrawn."""
+    purchases, keys = {each.purchase for each in made}, {each.key for each in made}
+    for key, purchase in (each for found in named.values() for each in found):
+        if purchase.id not in purchases and key not in keys:
+            yield f"{printable(key or purchase.key)} ({purchase.id}): nothing was decided on it"
 
 
 def _consequence(decision: Decision, outlook: Outlook, target: str) -> str:

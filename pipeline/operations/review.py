@@ -2,14 +2,16 @@
 
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pipeline.assignment import Assignment
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.hints import not_made_again
+from pipeline.planning.send_back import failures_in_place, stands_in_for
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
 from pipeline.record_limits import LONGEST_NAME, is_storable
 from pipeline.results import decisions
@@ -111,23 +113,68 @@ def decide(
     """Write down an opinion of each purchase in `named`; its verdict is the last one from now on.
 
     `named` has, by what a reviewer wrote, what `purchases_named` found for it. Of a selection only what can serve is
-    approved, and nothing is sent back where the outcome of one is unknown.
+    approved, and nothing is sent back where the outcome of one is unknown. Where nothing was decided, nothing is
+    withdrawn. What is returned holds also what `with_failures` adds.
 
     Raises:
         UsageError: a purchase cannot be approved or sent back, or nothing is left of a selection.
         InvalidInput: the decisions file is wrong.
         Unfinished: it cannot be written.
     """
-    made: dict[PurchaseId, Decision] = {}
+    made: list[Decision] = []
     if opinion.verdict is Verdict.REDO:
         assert_can_be_sent_back(
             state.workspace, [(key or each.key, each) for found in named.values() for key, each in found]
         )
     for name, found in named.items():
         for key, purchase in _decidable(name, found, opinion.verdict):
-            made[purchase.id] = opinion.of(purchase.id, key or served_key(state, purchase))
-    record(state.workspace, made.values())
-    return list(made.values())
+            about = _decided(state, key, purchase) if opinion.withdraws else purchase
+            if about is not None:
+                made.append(opinion.of(about.id, key or served_key(state, about)))
+            elif opinion.rating is not None or opinion.note is not None:
+                made.append(opinion.of(purchase.id, key or served_key(state, purchase)))
+    made = [*{each.purchase: each for each in with_failures(state.assignment, state.decided, made)}.values()]
+    if made:
+        record(state.workspace, made)
+    return made
+
+
+def _decided(state: CampaignState, key: JobKey | None, purchase: Purchase) -> Purchase | None:
+    """What a verdict is withdrawn from: that purchase, or what it stands in for; None if nobody has decided."""
+    decided = state.decided.get(purchase.id)
+    if decided is not None and decided.decision is not None:
+        return purchase
+    return None if key is None else stands_in_for(state.assignment, key, purchase)
+
+
+def with_failures(
+    assignment: Assignment, decided: Mapping[PurchaseId, Decision], made: Sequence[Decision]
+) -> list[Decision]:
+    """`made`, and the same of each failure from before that would serve instead of a take that is sent back.
+
+    What was sent back so is no longer, when that is withdrawn. `decided` has what was said of each purchase before.
+    """
+    sent_back = {each.purchase: each for each in made if each.decision is Verdict.REDO}
+    further = [
+        _as_said(sent_back[assignment.by_key[key].id], key, failure)
+        for key, failure in (failures_in_place(assignment, sent_back) if sent_back else ())
+    ]
+    for each in made:
+        before = decided.get(each.purchase)
+        if each.withdraws and before is not None and before.decision is Verdict.REDO:
+            known = assignment.matcher.records.purchases
+            further += [
+                _as_said(each, other.key, failure)
+                for other in decided.values()
+                if other.decision is Verdict.REDO and other.key == before.key
+                if (failure := known.get(other.purchase)) is not None and failure.status is Status.FAILED
+            ]
+    named = {each.purchase for each in made}
+    return [*made, *(each for each in further if each.purchase not in named)]
+
+
+def _as_said(said: Decision, key: JobKey, purchase: Purchase) -> Decision:
+    return replace(said, purchase=purchase.id, key=key, rating=None, note=None, notes=())
 
 
 def record(workspace: Workspace, made: Iterable[Decision]) -> None:

@@ -111,6 +111,16 @@ class CampaignWatch:
         """Every purchase that is known."""
         return self._records.purchases
 
+    @property
+    def assignment(self) -> Assignment:
+        """Which purchase serves which job."""
+        return self._assignment
+
+    @property
+    def decided(self) -> Mapping[PurchaseId, Decision]:
+        """What was decided, by purchase."""
+        return self._read.decided
+
     def served_key(self, purchase: Purchase) -> JobKey:
         """The first job that the purchase serves, else the one it was bought for."""
         serves = (key for key, each in self._assignment.by_key.items() if each.id == purchase.id)

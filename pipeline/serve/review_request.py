@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import UsageError, printable
-from pipeline.operations.review import Opinion, assert_can_be_sent_back, assert_can_serve
+from pipeline.operations.review import (
+    Opinion,
+    assert_can_be_sent_back,
+    assert_can_serve,
+    with_failures,
+)
 from pipeline.purchases import PurchaseId
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.serve.campaign_watch import CampaignWatch
@@ -69,8 +74,8 @@ def read_review(body: bytes) -> Review:
 
 def opinion_of(
     review: Review, campaigns: Sequence[CampaignWatch], by: str | None
-) -> tuple[CampaignWatch, Decision]:
-    """The decision to record for a review, and the campaign that it belongs to.
+) -> tuple[CampaignWatch, list[Decision]]:
+    """The decisions to record for a review, that of its purchase first, and the campaign that it belongs to.
 
     Raises:
         UsageError: there is no such purchase, or this cannot be said of it.
@@ -93,4 +98,5 @@ def opinion_of(
         by=by,
         withdraws=review.withdraws,
     )
-    return watch, opinion.of(purchase.id, watch.served_key(purchase))
+    said = opinion.of(purchase.id, watch.served_key(purchase))
+    return watch, with_failures(watch.assignment, watch.decided, [said])

@@ -61,9 +61,9 @@ class Watcher:
                 self.feed.add(_line({"campaigns": changes}))
 
     def record(
-        self, decide: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, Decision]]
+        self, decide: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, list[Decision]]]
     ) -> dict[str, Json]:
-        """Write a decision on a purchase to disk, then send it to every browser.
+        """Write the decisions on a purchase, and on others because of it, to disk, then send it to every browser.
 
         Returns what of the page has changed by it, with the id of the event up to which that holds.
 
@@ -72,11 +72,11 @@ class Watcher:
             InvalidInput, Unfinished: it cannot be written.
         """
         with self._lock:
-            watch, decision = decide(self.campaigns)
-        record(watch.workspace, [decision])
+            watch, made = decide(self.campaigns)
+        record(watch.workspace, made)
         self.look()
         with self._lock:
-            changes: list[Json] = [{"number": watch.number, **watch.rows.about(decision.purchase)}]
+            changes: list[Json] = [{"number": watch.number, **watch.rows.about(made[0].purchase)}]
             return {"event": self.feed.last_id, "changes": changes}
 
     def still(self, name: str) -> bytes:

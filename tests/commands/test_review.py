@@ -504,6 +504,89 @@ def test_who_withdraws_an_approval_is_told_what_that_buys(
     ]
 
 
+@pytest.fixture(params=[("fail", 1), ("fail", 3), ({"status": 422}, 1)], ids=["failed", "thrice", "rejected"])
+def after_failures(
+    project: Project, pipeline: Pipeline, vendor: Emulator, request: pytest.FixtureRequest
+) -> Project:
+    """A campaign of one job, done after failures."""
+    fault, times = request.param
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park"})})
+    vendor.fail({"on": "create", "times": times, "do": fault})
+    codes = [pipeline("run", project.manifest, "--retry-failed").code for _ in range(times + 1)]
+    assert codes == [*[1] * times, 0]
+    return project
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_redo_makes_a_take_again_that_came_of_failures(
+    after_failures: Project, pipeline: Pipeline, vendor: Emulator, by_hand: bool
+) -> None:
+    project, old, bought_before = after_failures, purchase(after_failures, WALK), len(vendor.ledger.entries)
+    if by_hand:
+        decide(project, row(project, WALK, "redo"))
+        assert (
+            actions(pipeline, project)[WALK] == "keep"
+        )  # a failure serves, and it is not known what came first
+
+    ended = pipeline("redo", project.manifest, WALK)
+
+    assert ": sent back: the next run buys it again\n" in ended.out.partition("\n")[0] + "\n"
+    assert {each["decision"] for each in decided(project)} == {"redo"}
+    assert f"-/+ {WALK}  re-create (100 credits): sent back (redo)" in pipeline("plan", project.manifest).out
+    for _ in range(2):
+        assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == bought_before + 1
+    assert purchase(project, WALK) != old
+
+
+def test_a_replacement_that_fails_is_not_bought_again(
+    after_failures: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    bought_before = len(vendor.ledger.entries)
+    pipeline("redo", after_failures.manifest, WALK)
+    vendor.fail({"on": "create", "do": "fail"})
+
+    codes = [pipeline("run", after_failures.manifest).code for _ in range(3)]
+
+    assert codes == [1, 1, 1]
+    assert len(vendor.ledger.entries) == bought_before + 1
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_redo_is_taken_back_by_the_key_although_failures_came_before(
+    after_failures: Project, pipeline: Pipeline, vendor: Emulator, by_hand: bool
+) -> None:
+    old, bought_before = purchase(after_failures, WALK), len(vendor.ledger.entries)
+    if by_hand:
+        decide(after_failures, row(after_failures, WALK, "redo"))
+    else:
+        pipeline("redo", after_failures.manifest, WALK)
+
+    ended = pipeline("undecide", after_failures.manifest, WALK)
+
+    assert f"{WALK} ({old}): no longer decided\n" in ended.out
+    assert not [each for each in decided(after_failures) if "decision" in each]
+    assert pipeline("run", after_failures.manifest).code == 0
+    assert len(vendor.ledger.entries) == bought_before
+    assert purchase(after_failures, WALK) == old
+
+
+def test_where_nothing_was_decided_nothing_is_taken_back(
+    bought: Project, pipeline: Pipeline, with_an_older_take: str
+) -> None:
+    path = bought.folder / f"{bought.name}.decisions.yaml"
+    before = path.read_bytes()
+
+    for name in (WALK, purchase(bought, WALK)):
+        ended = pipeline("undecide", bought.manifest, name)
+        assert (ended.code, ended.out) == (
+            0,
+            f"{WALK} ({purchase(bought, WALK)}): nothing was decided on it\n",
+        )
+
+    assert path.read_bytes() == before
+
+
 def test_redo_of_a_take_that_no_job_asks_for_buys_nothing_and_says_so(
     bought: Project, pipeline: Pipeline
 ) -> None:

@@ -24,6 +24,7 @@ from model.vendor import Ending, Fate, Vendor
 from pipeline.jobs import JobKey
 from pipeline.planning.plan import BUYING, Action, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, carried_out, departures, from_json, to_json
+from pipeline.planning.send_back import failures_in_place
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.results.decisions import Verdict
 from pipeline.state import transitions as life
@@ -101,6 +102,13 @@ class Fair:
 
     def push_succeeds(self) -> bool:
         return True
+
+
+class Unlucky(Fair):
+    """What is bought fails."""
+
+    def ending(self) -> Ending:
+        return Ending.FAIL
 
 
 class Histories(RuleBasedStateMachine):
@@ -212,6 +220,43 @@ class Histories(RuleBasedStateMachine):
         self.pull(number)
         machine.run(Fair(), None)
         assert len(machine.takes(purchase)) == len(takes) + len(bought), "what is rejected is bought again"
+
+    @precondition(lambda self: len(self.versions) % 3 == 1)
+    @rule(number=machines, which=NUMBERS)
+    def someone_sends_back_what_serves_a_job(self, number: int, which: int) -> None:
+        """It is made again, once, whatever failed before it; where that fails too, it is not bought again."""
+        self.pull(number)
+        machine = self.machines[number]
+        machine.run(Unlucky(), None)
+        machine.run(Fair(), None, PlanOptions(retry_failed=True))
+        matching, by_key = machine.open().matcher.matching, machine.open().by_key
+        done = {key: key for key, each in by_key.items() if each.status is Status.DONE}
+        after_failures = {
+            key: key for key in done if any(each.status is Status.FAILED for each in matching(key))
+        }
+        key = _pick(after_failures or done, which)
+        if key is None:
+            return
+        serving = by_key[key]
+        further = [each for _, each in failures_in_place(machine.open(), {serving.id})]
+        assert all(each.status is Status.FAILED for each in further)
+        for each in (serving, *further):
+            self.decide(each, Verdict.REDO)
+        self.pull(number)
+        now = machine.open().by_key.get(key)
+        if now is not None:  # another take of the same, or one that may have been bought
+            assert now.status is not Status.FAILED, f"{key} is sent back, and {now.id}, which failed, serves"
+            return
+        entry = machine.plan().entry(key)
+        assert entry is not None
+        assert entry.action in {Action.REPLACE, Action.SHARE, Action.WAIT, Action.PINNED}, entry.action
+        bought = len(machine.takes(serving))
+        machine.run(Unlucky(), None)
+        after = machine.takes(serving)
+        assert len(after) <= bought + 1 + max((job.retries for job in machine.jobs()), default=0)
+        assert not {each.key for each in machine.plan().of(Action.REPLACE, Action.CREATE)} & {
+            each.key for each in after[bought:]
+        }, "a replacement that failed is bought again"
 
     def decide(self, purchase: Purchase, verdict: Verdict, key: JobKey | None = None) -> None:
         """Say something of a purchase: the last that was said counts."""

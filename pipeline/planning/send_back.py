@@ -1,0 +1,53 @@
+"""What is sent back with a take, so that its job is made again, and what is taken back with that."""
+
+from collections.abc import Collection, Iterator
+
+from pipeline.assignment import Assignment, assign
+from pipeline.jobs import JobKey
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Status
+
+
+def failures_in_place(
+    assignment: Assignment, sent_back: Collection[PurchaseId]
+) -> Iterator[tuple[JobKey, Purchase]]:
+    """The failed purchases, each with its job, that would serve instead of what is `sent_back` and serves now.
+
+    A job for which a failure serves is not made again, and these failed before the take was sent back: so they are
+    sent back with it. Later, their times alone would not tell them from a replacement that failed on a machine with a
+    slow clock, which each run would buy again.
+    """
+    after = assign(
+        assignment.jobs, assignment.matcher.records, _with(assignment.matcher.decisions, sent_back)
+    )
+    for key, serving in assignment.by_key.items():
+        now = after.by_key.get(key)
+        if serving.id not in sent_back or now is None or now.status is not Status.FAILED:
+            continue
+        for each in after.matcher.matching(key):
+            if each.status is Status.FAILED:
+                yield key, each
+
+
+def _with(decisions: Decisions, sent_back: Collection[PurchaseId]) -> Decisions:
+    latest = max(decisions.order.values(), default=0) + 1
+    return Decisions(
+        approved={each: key for each, key in decisions.approved.items() if each not in sent_back},
+        rejected=decisions.rejected - frozenset(sent_back),
+        redo=decisions.redo | frozenset(sent_back),
+        order={**decisions.order, **dict.fromkeys(sent_back, latest)},
+    )
+
+
+def stands_in_for(assignment: Assignment, key: JobKey, purchase: Purchase) -> Purchase | None:
+    """What was sent back last, if `purchase` serves the job of that key only because of that; else None."""
+    matcher, job = assignment.matcher, assignment.matcher.jobs.get(key)
+    known = matcher.records.purchases
+    sent_back = [
+        known[each]
+        for each in matcher.decisions.redo
+        if each in known and job is not None and known[each].fingerprint in job.fingerprints
+    ]
+    for each in sorted(sent_back, key=lambda each: matcher.decisions.order.get(each.id, 0), reverse=True):
+        if each.key == key and (purchase.status is Status.FAILED or purchase.age < each.age):
+            return each
+    return None
