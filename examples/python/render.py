@@ -23,13 +23,17 @@ def report_event(key: str, what: str) -> None:
 
 
 def render(manifest: Path, limit: int, *, rehearse: bool) -> pipeline.Outcome | None:
-    """Buy what is missing, if it costs no more than `limit` credits; None if it costs more, or nobody knows."""
+    """Buy what is missing, if it costs no more than `limit` credits; None if it costs more, or nobody knows.
+
+    The run has the limit too: it buys again what fails, where the manifest has `retries`.
+    """
     planned = pipeline.plan(manifest, emulate=rehearse)
     cost = price(planned)
     print(f"{len(planned.buying)} to buy, {'price unknown' if cost is None else f'{cost} credits'}")
     if not rehearse and (cost is None or cost > limit):
         return None
-    return pipeline.run(manifest, emulate=rehearse, on_event=report_event)
+    cap = None if rehearse else limit
+    return pipeline.run(manifest, max_credits=cap, emulate=rehearse, on_event=report_event)
 
 
 def main(manifest: str, limit: str, *more: str) -> int:

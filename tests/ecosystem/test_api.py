@@ -385,6 +385,17 @@ def test_the_example_buys_within_its_limit_only(
     assert len(vendor.ledger.bought) == 2
 
 
+def test_the_example_buys_nothing_again_beyond_its_limit(
+    example: ModuleType, project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project.write({"campaign.yaml": spring(jobs=[{"id": "main", "retries": 3}])})
+    vendor.fail({"on": "create", "do": "fail"})
+
+    assert example.main(str(project.manifest), "200") == 4
+
+    assert len(vendor.ledger.entries) == 2
+
+
 def test_the_example_tells_what_is_wrong(
     example: ModuleType, project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
