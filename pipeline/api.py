@@ -25,6 +25,7 @@ from pipeline.errors import (
 )
 from pipeline.jobs import Job, JobKey
 from pipeline.json_values import Json
+from pipeline.manifest.campaign_checks import check_used
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load as load_manifest
 from pipeline.manifest.model import Campaign
@@ -90,14 +91,18 @@ def load(manifest: Manifest, variables: Variables | None = None) -> Campaign:
 
     Raises:
         InvalidInput: it is wrong; carries every problem with its position.
+        UsageError: nothing in it uses one of the variables.
     """
-    return load_manifest(Path(manifest), variables=dict(variables or {}))
+    given = dict(variables or {})
+    campaign = load_manifest(Path(manifest), variables=given)
+    check_used(given, [campaign], "the variable '{}'")
+    return campaign
 
 
 def plan(
     manifest: Manifest,
     *,
-    select: Selection = (),
+    select: Selection | None = None,
     exclude: Selection = (),
     replace: Selection = (),
     retry_failed: bool = False,
@@ -106,11 +111,11 @@ def plan(
 ) -> Plan:
     """Plan what a run would do for each job, and what it would cost. Asks no network and no key, writes nothing.
 
-    `select`, `exclude` and `replace` are expressions as `--select` takes them.
+    `select`, `exclude` and `replace` are expressions as `--select` takes them; without `select`, it is everything.
 
     Raises:
         InvalidInput: manifest, state or results are wrong.
-        UsageError: a selection fits nothing.
+        UsageError: a selection is empty or fits nothing, or nothing uses one of the `variables`.
     """
     arguments = _arguments(select, exclude, replace, retry_failed=retry_failed)
     with open_campaign(_workspace(manifest, variables, emulate=emulate), writable=False) as state:
@@ -120,7 +125,7 @@ def plan(
 def run(
     manifest: Manifest,
     *,
-    select: Selection = (),
+    select: Selection | None = None,
     exclude: Selection = (),
     replace: Selection = (),
     retry_failed: bool = False,
@@ -145,7 +150,7 @@ def run(
 
     Raises:
         InvalidInput: manifest, state or results are wrong.
-        UsageError: a selection fits nothing, or a cap is above the manifest's.
+        UsageError: as `plan`; or a cap is above the manifest's.
         BuyingStopped: a cap would be exceeded, or `frozen`; nothing was bought.
         StateLocked: another run holds the state.
         AccountError: there is no key.
@@ -179,7 +184,7 @@ def run(
 def collect(
     manifest: Manifest,
     *,
-    select: Selection = (),
+    select: Selection | None = None,
     exclude: Selection = (),
     variables: Variables | None = None,
     emulate: bool = False,
@@ -202,7 +207,7 @@ def collect(
 def status(
     manifest: Manifest,
     *,
-    select: Selection = (),
+    select: Selection | None = None,
     exclude: Selection = (),
     variables: Variables | None = None,
     emulate: bool = False,
@@ -211,10 +216,10 @@ def status(
 
     Raises:
         InvalidInput: manifest, state or results are wrong.
-        UsageError: a selection fits nothing.
+        UsageError: as `plan`.
     """
     with open_campaign(_workspace(manifest, variables, emulate=emulate), writable=False) as state:
-        return campaign_status.status(state, selected_keys(state, _several(select), _several(exclude)))
+        return campaign_status.status(state, selected_keys(state, _selected(select), _several(exclude)))
 
 
 def approve(
@@ -234,7 +239,8 @@ def approve(
     git's `user.name`.
 
     Raises:
-        UsageError: nothing is meant by a name, or it has not succeeded; or the rating is none.
+        UsageError: nothing is meant by a name, or it has not succeeded; the rating is none; or nothing uses one of
+            the `variables`.
         InvalidInput: manifest, state, results or decisions are wrong.
         Unfinished: the decisions file cannot be written.
     """
@@ -311,19 +317,26 @@ def _decide(workspace: Workspace, opinion: Opinion, names: tuple[str, ...]) -> l
 
 
 def _workspace(manifest: Manifest, variables: Variables | None, *, emulate: bool) -> Workspace:
-    campaign = load(Path(manifest), variables=variables or {})
-    return workspace_of(campaign, RecordPaths(emulate=emulate), Environment(os.environ))
+    return workspace_of(load(manifest, variables), RecordPaths(emulate=emulate), Environment(os.environ))
 
 
 def _arguments(
-    select: Selection, exclude: Selection, replace: Selection = (), *, retry_failed: bool = False
+    select: Selection | None, exclude: Selection, replace: Selection = (), *, retry_failed: bool = False
 ) -> PlanArguments:
     return PlanArguments(
-        select=_several(select),
+        select=_selected(select),
         exclude=_several(exclude),
         replace=_several(replace),
         retry_failed=retry_failed,
     )
+
+
+def _selected(select: Selection | None) -> tuple[str, ...]:
+    """The expressions of a selection, none where everything is meant; an empty one is no wish for everything."""
+    expressions = () if select is None else _several(select)
+    if select is not None and not expressions:
+        raise UsageError("the selection is empty; None selects everything")
+    return expressions
 
 
 def _several(selection: Selection) -> tuple[str, ...]:

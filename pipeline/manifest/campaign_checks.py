@@ -12,8 +12,10 @@ ANY_NAME = "*"
 _MOST_SHOWN = 60
 
 
-def check_used(names: Iterable[str], campaigns: Sequence[Campaign]) -> None:
+def check_used(names: Iterable[str], campaigns: Sequence[Campaign], shown: str = "--var {}") -> None:
     """Refuse vars that change nothing: with a typo in a name, the run would buy the wrong thing.
+
+    `shown` is how such a var is named in the message.
 
     Raises:
         UsageError: none of the campaigns uses one of the `names`.
@@ -21,7 +23,7 @@ def check_used(names: Iterable[str], campaigns: Sequence[Campaign]) -> None:
     used = _used(campaigns)
     unused = [name for name in dict.fromkeys(names) if name not in used]
     if unused and ANY_NAME not in used:
-        named = [f"--var {name[:_MOST_SHOWN]}{_near(name, used)}" for name in unused]
+        named = [f"{shown.format(name[:_MOST_SHOWN])}{_near(name, used)}" for name in unused]
         raise UsageError(f"{_none_of(campaigns)} uses {', nor '.join(named)}")
 
 

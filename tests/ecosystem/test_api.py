@@ -284,6 +284,40 @@ def test_selections_are_those_of_the_command_line(
         face.plan(project.manifest, select="nothing/here")
 
 
+ASKS = [face.plan, face.run, face.collect, face.status]
+DECIDES = [face.approve, face.reject, face.redo, face.undecide]
+
+
+@pytest.mark.parametrize("ask", ASKS)
+@pytest.mark.parametrize("select", [[], (), set(), iter(())])
+def test_an_empty_selection_is_not_everything(
+    project: Project, pipeline: Pipeline, vendor: Emulator, ask: Callable[..., object], select: Any
+) -> None:
+    with pytest.raises(face.UsageError, match=r"the selection is empty; None selects everything"):
+        ask(project.manifest, select=select)
+    assert not vendor.ledger.entries
+
+
+def test_nothing_is_excluded_and_nothing_replaced_by_an_empty_list(
+    project: Project, offline: Pipeline
+) -> None:
+    assert len(face.plan(project.manifest, select=None, exclude=[], replace=[]).buying) == 2
+
+
+@pytest.mark.parametrize("ask", [face.load, *ASKS, *DECIDES])
+def test_a_variable_that_nothing_uses_is_wrong_usage(
+    project: Project, pipeline: Pipeline, vendor: Emulator, ask: Callable[..., object]
+) -> None:
+    project.write({"campaign.yaml": spring(prompts={"walk": "in {{ season }}"}, vars={"season": "spring"})})
+    names = [WALK] if ask in DECIDES else []
+
+    with pytest.raises(face.UsageError) as refused:
+        ask(project.manifest, *names, variables={"seasn": "summer"})
+
+    assert str(refused.value) == "nothing in the manifest uses the variable 'seasn' (did you mean 'season'?)"
+    assert not vendor.ledger.entries
+
+
 @pytest.mark.parametrize("cap", [{"max_creates": 1}, {"max_credits": 199}, {"frozen": True}])
 def test_caps_of_one_run_are_keywords(
     project: Project, pipeline: Pipeline, vendor: Emulator, cap: dict[str, Any]
