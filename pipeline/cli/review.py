@@ -16,6 +16,7 @@ from pipeline.cli.options import (
 from pipeline.cli.review_text import decided_lines, undecided_lines
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
+from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.review import Opinion, decide, reviewer
 from pipeline.operations.review_outlook import outlook
@@ -80,6 +81,8 @@ def _decide(verdict: Verdict | None, words: tuple[str, ...], given: dict[str, An
         made = decide(state, opinion, named)
         if verbosity().quiet:
             return
+        for name in (each for each, found in named.items() if not found):
+            say(f"'{printable(name)}': nothing is that now, so nothing is decided")
         if opinion.withdraws:
             for line in undecided_lines(named, made):
                 say(line)

@@ -117,7 +117,7 @@ def decide(
     withdrawn. What is returned holds also what `with_failures` adds.
 
     Raises:
-        UsageError: a purchase cannot be approved or sent back, or nothing is left of a selection.
+        UsageError: a purchase cannot be approved or sent back, or none of a selection can be approved.
         InvalidInput: the decisions file is wrong.
         Unfinished: it cannot be written.
     """
@@ -196,9 +196,10 @@ def _decidable(
     if verdict is Verdict.APPROVED:
         if len(found) == 1:
             assert_can_serve(found[0][1])
-        found = [each for each in found if _can_serve(each[1])]
-    if not found:
-        raise UsageError(f"'{printable(name)}': nothing has been bought for it yet")
+        can_serve = [each for each in found if _can_serve(each[1])]
+        if found and not can_serve:
+            raise UsageError(f"'{printable(name)}': none of it has succeeded, and only that can be approved")
+        return can_serve
     return found
 
 

@@ -100,10 +100,10 @@ def purchases_named(state: CampaignState, name: str) -> list[tuple[JobKey | None
     """Purchases that a reviewer means by `name`: a job's key, a purchase's id, an output file, or a selection.
 
     Each with the key that was meant, None where that is for the purchase to say. Of a selection, those jobs for
-    which something was bought.
+    which something was bought; none where no job is `status:failed` now, say, which is no mistake.
 
     Raises:
-        UsageError: nothing is meant by it.
+        UsageError: nothing is meant by it, or nothing was bought for what is.
     """
     matcher, key = state.assignment.matcher, JobKey(name)
     if key in matcher.jobs or matcher.last(key) is not None or _by_id(name, state.records):
@@ -118,7 +118,12 @@ def purchases_named(state: CampaignState, name: str) -> list[tuple[JobKey | None
             purchase_named(state, name)  # says what is near it, of purchases too
         raise
     served = ((each, state.assignment.by_key.get(each) or matcher.last(each)) for each in keys)
-    return [(each, purchase) for each, purchase in served if purchase is not None]
+    found: list[tuple[JobKey | None, Purchase]] = [
+        (each, purchase) for each, purchase in served if purchase is not None
+    ]
+    if keys and not found:
+        raise UsageError(f"'{printable(name)}': nothing has been bought for it yet")
+    return found
 
 
 def _purchase_of_file(state: CampaignState, name: str) -> tuple[JobKey | None, Purchase] | None:

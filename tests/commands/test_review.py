@@ -642,6 +642,48 @@ def test_a_redo_that_is_taken_back_before_it_is_carried_out_buys_nothing(
     assert len(vendor.ledger.entries) == 2
 
 
+@pytest.mark.parametrize("command", ["approve", "reject", "redo", "undecide"])
+@pytest.mark.parametrize("name", ["status:failed", "action:replace", "status:failed,prompt:walk"])
+def test_that_nothing_stands_as_was_selected_is_no_mistake(
+    bought: Project, pipeline: Pipeline, command: str, name: str
+) -> None:
+    ended = pipeline(command, bought.manifest, name)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == f"'{name}': nothing is that now, so nothing is decided\n"
+    assert not (bought.folder / f"{bought.name}.decisions.yaml").exists()
+    assert pipeline(command, bought.manifest, name, WALK).code == 0
+
+
+@pytest.mark.parametrize("name", ["status:faild", "prompt:wlk", "status:failed,prompt:wlk"])
+def test_a_selection_of_nothing_that_there_could_be_is_one(
+    bought: Project, pipeline: Pipeline, name: str
+) -> None:
+    assert pipeline("redo", bought.manifest, name).code == 64
+
+
+def test_only_what_has_succeeded_is_approved_of_a_selection(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": "fail"})
+    assert pipeline("run", project.manifest).code == 1
+
+    ended = pipeline("approve", project.manifest, "status:failed")
+
+    assert ended.code == 64
+    assert "'status:failed': none of it has succeeded, and only that can be approved" in ended.err
+    assert pipeline("redo", project.manifest, "status:failed").code == 0
+
+
+def test_what_is_selected_and_was_never_bought_cannot_be_decided_on(
+    project: Project, pipeline: Pipeline
+) -> None:
+    ended = pipeline("redo", project.manifest, "status:pending")
+
+    assert ended.code == 64
+    assert "'status:pending': nothing has been bought for it yet" in ended.err
+
+
 # Between stages
 
 
@@ -726,7 +768,7 @@ def test_of_a_selection_only_what_succeeded_is_approved(
 
 
 def test_a_selection_of_nothing_decides_nothing(bought: Project, pipeline: Pipeline) -> None:
-    for selection in ("image:green", "status:failed", "hero/**"):
+    for selection in ("image:green", "status:failed,image:green", "hero/**"):
         ended = pipeline("reject", bought.manifest, selection)
         assert ended.code == 64, ended.said
     assert not (bought.folder / "spring.decisions.yaml").exists()
