@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.documents import schema
+from pipeline.documents.json_locations import located
 from pipeline.documents.json_reader import parse_json
-from pipeline.documents.node import SourceFile
 from pipeline.documents.text_file import conflicts, read_source
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem, UsageError
@@ -94,10 +94,11 @@ def _read(path: Path, name: str) -> Any:
     source = read_source(path, name, LARGEST)
     if problems := conflicts(source):
         raise InvalidInput(problems)
-    written = _from_json(source)
-    if written is not None:
-        if findings := schema.check_json(written, "decisions"):
-            raise InvalidInput([Problem(finding, Position(name, 1, 1)) for finding in findings])
+    text = _below_comments(source.text)
+    written = None if text is None else _from_json(text, name)
+    if text is not None and written is not None:
+        if findings := schema.findings(written, "decisions"):
+            raise InvalidInput(located(findings, text, name))
         return written
     document = read_yaml(path, name, limit=_LARGEST_YAML)
     if problems := schema.check(document, "decisions"):
@@ -105,18 +106,20 @@ def _read(path: Path, name: str) -> Any:
     return document.root.plain()
 
 
-def _from_json(source: SourceFile) -> Json:
-    """What the text holds if it is JSON behind its comments; None if it is YAML, or JSON that was edited as such."""
+def _below_comments(text: str) -> str | None:
+    """What may be JSON below its comments, with empty lines in place of those; None if it is YAML of another form."""
     begin = 0
-    while source.text.startswith(("#", "\n"), begin) and (end := source.text.find("\n", begin)) >= 0:
+    while text.startswith(("#", "\n"), begin) and (end := text.find("\n", begin)) >= 0:
         begin = end + 1
-    if not source.text.startswith("{", begin):
-        return None
+    return "\n" * text.count("\n", 0, begin) + text[begin:] if text.startswith("{", begin) else None
+
+
+def _from_json(text: str, name: str) -> Json:
+    """The value of a JSON text; None if it is none and small enough to be read as YAML: it may be edited as such."""
     try:
-        # Empty lines in place of the comments, so that positions are right.
-        return parse_json("\n" * source.text.count("\n", 0, begin) + source.text[begin:], source.name)
+        return parse_json(text, name)
     except InvalidInput:
-        if len(source.text) > _LARGEST_YAML:
+        if len(text) > _LARGEST_YAML:
             raise
         return None
 

@@ -179,7 +179,7 @@ def test_a_large_file_can_be_edited_by_hand(
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ('"approved"', "decisions[2].decision: "),
+        ('"approved"', "c.decisions.yaml:5:76: decisions[2].decision: "),
         ("}\n<<<<<<< HEAD", "c.decisions.yaml:6:1: an unresolved merge conflict"),
         ("\x07", "c.decisions.yaml:5:"),
         ("", "c.decisions.yaml:"),
