@@ -100,6 +100,7 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
             yield from note_lines(decision)
     for take in current.earlier[:_MOST_TAKES]:
         yield _take_line(take)
+        yield from note_lines(take.decision)
     if len(current.earlier) > _MOST_TAKES:
         more = len(current.earlier) - _MOST_TAKES
         yield f"  {counted(more, 'more replaced take')}: `--format json` lists all"
@@ -117,14 +118,19 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
 
 
 def _is_news(decision: Decision) -> bool:
-    return decision.decision is not Verdict.APPROVED or bool(decision.notes)
+    """Whether it says more than that the take was approved."""
+    is_plain = decision.note is None and not decision.notes and decision.rating is None
+    return decision.decision is not Verdict.APPROVED or not is_plain
 
 
 def _job_line(key: JobKey, job_status: JobStatus, decision: Decision | None) -> str:
     error = job_status.purchase.error if job_status.purchase and job_status.purchase.error else ""
     status = "under way elsewhere" if job_status.reason == ELSEWHERE else job_status.status
     is_sent_back = job_status.status == PENDING and decision is not None and decision.decision is Verdict.REDO
-    status = sent_back(decision) if decision is not None and is_sent_back else f"{status}{_said(decision)}"
+    if decision is not None and is_sent_back:
+        status = f"{sent_back(decision)}{f', {_stars(decision)}' if decision.rating else ''}"
+    else:
+        status = f"{status}{_said(decision)}"
     if _is_unknown(job_status):
         error = unknown_outcome(error)
     elif job_status.status == Status.SUBMITTING.value and job_status.purchase is not None:
@@ -148,11 +154,14 @@ def _said(decision: Decision | None) -> str:
     if decision is None:
         return ""
     verdict = _SAID[decision.decision] if decision.decision is not None else ""
-    stars = "★" * (decision.rating or 0)
     note = f"“{printable(decision.note)}”" if decision.note else ""
     by = f"by {printable(decision.by)}" if decision.by and decision.decision is not None else ""
-    words = " ".join(word for word in (verdict, stars, note, by) if word)
+    words = " ".join(word for word in (verdict, _stars(decision), note, by) if word)
     return f", {words}" if words else ""
+
+
+def _stars(decision: Decision) -> str:
+    return "★" * (decision.rating or 0)
 
 
 def _hints(current: CampaignStatus) -> Iterator[str]:

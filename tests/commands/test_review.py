@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -312,6 +313,27 @@ def test_status_tells_decisions_and_notes(bought: Project, pipeline: Pipeline) -
     of = {each["key"]: each for each in document["jobs"]}
     assert (of[WALK]["decision"], of[WALK]["by"], of[WALK]["note"]) == ("redo", "ana", "logo cut off")
     assert of[DANCE]["notes"] == [{"at": 0.5, "text": "keep this", "by": "jonas"}]
+
+
+def test_status_tells_the_note_and_the_stars_of_an_approval_and_of_what_was_sent_back(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    pipeline("approve", bought.manifest, DANCE, "--note", "by command", "--as", "Bo")
+    assert f"  {DANCE}: done, approved “by command” by Bo\n" in pipeline("status", bought.manifest).out
+    pipeline("approve", bought.manifest, WALK, "--rating", "4", "--as", "Bo")
+    assert f"  {WALK}: done, approved ★★★★ by Bo\n" in pipeline("status", bought.manifest).out
+
+    pipeline("redo", bought.manifest, WALK, "--note", "too slow", "--rating", "2")
+    assert f"  {WALK}: pending (redo: too slow), ★★\n" in pipeline("status", bought.manifest).out
+
+
+def test_status_tells_the_notes_on_a_take_that_was_replaced(bought: Project, pipeline: Pipeline) -> None:
+    pipeline("redo", bought.manifest, WALK, "--at", "0.5", "--note", "logo cut off", "--as", "ana")
+    assert pipeline("run", bought.manifest, "--yes").code == 0
+
+    told = pipeline("status", bought.manifest).out
+
+    assert re.search(rf"  {WALK}: replaced take \w+ \(.*\): .*\n    at 0.5 s: “logo cut off” \(ana\)\n", told)
 
 
 def test_a_take_that_was_only_rated_is_not_decided_on(bought: Project, pipeline: Pipeline) -> None:
