@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from browser.conftest import Gallery, Tab
@@ -155,6 +157,38 @@ def test_the_wipe_moves_by_keyboard_and_by_mouse(tab: Make, gallery: Gallery) ->
     page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 40, steps=4)
     page.mouse.up()
     assert grip.get_attribute("aria-valuenow") == "25"
+
+
+@pytest.mark.parametrize("wide_first", [True, False])
+def test_on_its_side_of_a_wipe_each_film_is_alone_though_they_have_two_ratios(
+    tab: Make, gallery: Gallery, wide_first: bool
+) -> None:
+    page = tab().open(gallery.index)
+    wide, tall = (
+        page.evaluate(f"app.model.jobs.find((job) => job.file?.here && {has_ratio}).purchase")
+        for has_ratio in ("job.ratio > 1.2", "job.ratio > 0 && job.ratio < 0.9")
+    )
+    page.evaluate("compare => go({ view: 'compare', compare })", [wide, tall] if wide_first else [tall, wide])
+    until(page, ALL_READY)
+    grip = page.get_by_role("slider", name="Wipe between A and B")
+    box = page.locator(".wiping").bounding_box()
+    assert box is not None
+    assert box["width"] > box["height"]
+
+    def beside_the_tall_one() -> object:
+        """The pixel on the side of the tall one, near the edge, where only the wide one has a picture."""
+        place = box["width"] * (0.92 if wide_first else 0.08), box["height"] * 0.6
+        picture = Image.open(BytesIO(page.locator(".wiping").screenshot())).convert("RGB")
+        return picture.getpixel((int(place[0]), int(place[1])))
+
+    half = beside_the_tall_one()
+    grip.focus()
+    page.keyboard.press("Home" if wide_first else "End")
+    only_the_tall_one = beside_the_tall_one()
+    page.keyboard.press("End" if wide_first else "Home")
+
+    assert half == only_the_tall_one
+    assert beside_the_tall_one() != half
 
 
 def test_wipe_and_side_by_side_are_in_the_address(tab: Make, gallery: Gallery) -> None:

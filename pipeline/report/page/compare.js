@@ -175,16 +175,18 @@ function sideStage(panes) {
   );
 }
 
-/** Both in one box; B is seen to the right of the grip. @param {HTMLElement[]} panes @param {Purchase[]} purchases */
+/**
+ * Both in one box, in which the wider one fills the width: A is seen left of the grip and B right of it, also where the other one
+ * is empty. @param {HTMLElement[]} panes @param {Purchase[]} purchases */
 function wipeStage(panes, purchases) {
-  const ratio = panes[0].style.getPropertyValue("--ratio");
+  const ratio = Math.max(...panes.map((pane) => Number(pane.style.getPropertyValue("--ratio"))));
   const [below, above] = panes.map((pane) => [...pane.children]);
   const box = el(
     "div",
     { class: "media wiping", vars: { ratio, wipe: 50 } },
-    ...below,
-    el("div", { class: "over" }, ...above.filter((each) => !each.matches(".tag"))),
-    ...above.filter((each) => each.matches(".tag")),
+    el("div", { class: "half a" }, ...below.filter((each) => !each.matches(".tag"))),
+    el("div", { class: "half b" }, ...above.filter((each) => !each.matches(".tag"))),
+    ...[...below, ...above].filter((each) => each.matches(".tag")),
   );
   const of = purchases
     .map((each) => each.id)
