@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,7 @@ from pipeline.cli.terminal import as_json_text, say, say_json_text
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, UsageError, reason_of
 from pipeline.files import assert_replaces
+from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
@@ -106,12 +107,18 @@ def as_json(change: Change) -> dict[str, Json]:
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """The callbacks of a run: each step, how the jobs stand, calls of the vendor, and the end."""
+    """The callbacks of a run: what it selects, each step, how the jobs stand, calls of the vendor, and the end."""
 
     on_change: tuple[Callable[[Change], None], ...] = ()
     on_tally: tuple[Callable[[Tally], None], ...] = ()
     around_provider: tuple[Callable[[Provider], Provider], ...] = ()
     on_end: tuple[Callable[[ExitCode], None], ...] = ()
+    on_selection: tuple[Callable[[Collection[JobKey] | None], None], ...] = ()
+
+    def selects(self, keys: Collection[JobKey] | None) -> None:
+        """Tell the keys that the run is limited to, None: all."""
+        for callback in self.on_selection:
+            callback(keys)
 
     def changed(self, change: Change) -> None:
         """Tell a step that is on disk."""
@@ -165,6 +172,7 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
             on_tally=metrics.on_tally,
             around_provider=(*metrics.around_provider, partial(_metered, meter=note)),
             on_end=(*metrics.on_end, *traces.on_end),
+            on_selection=(note.select,),
         )
         try:
             yield found

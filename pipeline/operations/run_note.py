@@ -1,25 +1,31 @@
-"""A run's note for observers in other processes: its limits, how often it calls the vendor, and is put off.
+"""A run's note for observers in other processes: its limits and jobs, how often it calls the vendor, and is put off.
 
 Nothing depends on it. It is written now and then and never synced; what cannot be written or read is left out.
 """
 
+import hashlib
 import json
 import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.files import read_limited
+from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 
 # Seconds between two notes, at least.
 _INTERVAL = 2.0
 _MINUTES = 30
-_LARGEST = 64 << 10
+_LARGEST = 1 << 20
+# Of more jobs than that nothing is noted, as the note is written again and again.
+_MOST_SELECTED = 50_000
+_SHORT_HASH = re.compile(r"[0-9a-f]{10}", re.ASCII)
 _RUN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,15}Z .{1,50}\Z", re.ASCII)
 _MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
@@ -29,6 +35,7 @@ class RunNote:
     """The note of the run with the name `run`.
 
     `calls` has the number of calls by minute (UTC, ISO 8601), `deferred` that of creates that the vendor put off.
+    `selected` are short hashes of the keys that it is limited to, None: all.
     """
 
     run: str
@@ -36,10 +43,22 @@ class RunNote:
     in_flight: int | None = None
     calls: Mapping[str, int] = field(default_factory=dict)
     deferred: Mapping[str, int] = field(default_factory=dict)
+    selected: frozenset[str] | None = None
+
+    def selects(self, key: JobKey) -> bool:
+        """Whether the run has to do with the job of that key."""
+        return self.selected is None or _short_hash(key) in self.selected
+
+
+def _short_hash(key: JobKey) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:10]
 
 
 class NoteWriter:
-    """Counts the calls of a run and keeps its note at `path`, from its first call on. Safe in many threads."""
+    """Counts the calls of a run and keeps its note at `path`, from its first call on. Safe in many threads.
+
+    A run of a selection notes that first.
+    """
 
     def __init__(
         self,
@@ -56,6 +75,14 @@ class NoteWriter:
         self._calls: dict[str, int] = {}
         self._deferred: dict[str, int] = {}
         self._due = 0.0
+
+    def select(self, keys: Collection[JobKey] | None) -> None:
+        """Note the keys that the run is limited to, None: all."""
+        if keys is None or len(keys) > _MOST_SELECTED:
+            return
+        with self._lock:
+            self.note = replace(self.note, selected=frozenset(map(_short_hash, keys)))
+            self._write()
 
     def on_call(self, _operation: str, outcome: str, _seconds: float) -> None:
         """One call of the vendor has ended."""
@@ -81,7 +108,8 @@ class NoteWriter:
         self._calls = dict(sorted(self._calls.items())[-_MINUTES:])
         self._deferred = {each: count for each, count in self._deferred.items() if each in self._calls}
         self.note = replace(self.note, calls=self._calls, deferred=dict(self._deferred))
-        document = asdict(self.note)
+        selected = self.note.selected
+        document = {**asdict(self.note), "selected": None if selected is None else sorted(selected)}
         unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         with suppress(OSError):
             unfinished.write_text(json.dumps(document), encoding="utf-8")
@@ -100,12 +128,22 @@ def read_note(path: Path) -> RunNote | None:
     deferred = _by_minute(document.get("deferred", {}))
     if not isinstance(run, str) or not _RUN.match(run) or calls is None or deferred is None:
         return None
+    selected: Any = document.get("selected")
+    if selected is not None and not _are_short_hashes(selected):
+        return None
     return RunNote(
         run=run,
         max_credits=_count(document.get("max_credits")),
         in_flight=_count(document.get("in_flight")),
         calls=calls,
         deferred=deferred,
+        selected=None if selected is None else frozenset(selected),
+    )
+
+
+def _are_short_hashes(value: Json) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, str) and _SHORT_HASH.fullmatch(each) for each in value
     )
 
 

@@ -1,9 +1,11 @@
 """Follows a run from another process, by its records. Only reads, and locks nothing."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pipeline.engine.durations import Durations, time_left
@@ -13,6 +15,7 @@ from pipeline.files import stamp
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
+from pipeline.operations.run_note import RunNote, read_note
 from pipeline.operations.run_options import RunOptions, run_settings
 from pipeline.operations.workspace import Workspace
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
@@ -23,6 +26,8 @@ from pipeline.state.lock import Holder
 
 # File systems round times; two changes within one step look the same. Ample, as looking again costs little.
 _UNSURE_NS = 5_000_000_000
+# A run takes its name, and then at once the lock; seconds.
+_AT_ONCE = 1.0
 _ENDED = frozenset({Status.DONE.value, Status.FAILED.value, Status.ATTENTION.value})
 
 
@@ -55,6 +60,8 @@ class Watch:
         self._purchases: Mapping[PurchaseId, Purchase] = {}
         self._durations = Durations({})
         self._since = ""
+        self._note: RunNote | None = None
+        self._noted: object = None
 
     def look(self) -> list[tuple[JobKey, str]]:
         """Look again; the events of jobs since the last time, worded as a run words them.
@@ -90,12 +97,22 @@ class Watch:
         ]
 
     def _note_run(self) -> None:
-        """Whether a run is under way; with a new one, what is counted starts over."""
+        """Whether a run is under way; with a new one, or one that has noted its jobs, what is counted starts over."""
         self.run = look.holder(self._workspace.state, self._workspace.state_name)
-        if self.run is not None and self.run.since != self._since:
-            self._since = self.run.since
+        selected = self._selected
+        if (noted := stamp(self._workspace.run_note)) != self._noted:
+            self._noted, self._note = noted, read_note(self._workspace.run_note)
+        is_new = self.run is not None and self.run.since != self._since
+        self._since = self.run.since if self.run is not None else self._since
+        if is_new or selected != self._selected:
             self._counted.clear()
             self._count({})
+
+    @property
+    def _selected(self) -> frozenset[str] | None:
+        """What the run is limited to, by its own note; a note of a run before says nothing of it."""
+        is_own = self._note is not None and _apart(self._note.run.partition(" ")[0], self._since) < _AT_ONCE
+        return self._note.selected if self._note is not None and is_own else None
 
     def _records_as_they_are(self) -> object:
         """A token that changes whenever the records are written, and when a run begins or ends.
@@ -126,8 +143,11 @@ class Watch:
 
     def _count(self, before: Mapping[JobKey, JobStatus]) -> None:
         """Count what is not ended, what the run has bought, and what changed while it was looked at."""
+        selected = self._selected
         for key, job in self._jobs.items():
-            is_new = job.status not in _ENDED or (job.purchase is not None and self._is_of_run(job.purchase))
+            is_own = selected is None or (self._note is not None and self._note.selects(key))
+            is_open = job.status not in _ENDED and is_own
+            is_new = is_open or (job.purchase is not None and self._is_of_run(job.purchase))
             if is_new or (key in before and before[key].status != job.status):
                 self._counted.add(key)
 
@@ -151,6 +171,13 @@ class Watch:
             if (job := self._jobs.get(key)) and job.status == PENDING and key in self._templates
         )
         return time_left(self._durations, running, waiting, in_flight)
+
+
+def _apart(one: str, other: str) -> float:
+    """The seconds between two times; endless where one of them is not known."""
+    if not one or not other:
+        return math.inf
+    return abs((datetime.fromisoformat(one) - datetime.fromisoformat(other)).total_seconds())
 
 
 def together(tallies: Collection[Tally]) -> Tally:

@@ -4,7 +4,8 @@ Nothing is locked and nothing bought: of the state a copy of what is committed i
 looks.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,10 @@ class CampaignWatch:
         return {name: value for name, value in written.items() if value is not None}
 
     def _summary_of_last_run(self) -> Json:
-        """When the last run began, what it has spent, its cap, and how much it has under way at most."""
+        """When the last run began, what it has spent, its cap, and how much it has under way at most.
+
+        Of a run of a selection also the jobs that it has still to buy, by template.
+        """
         note = self._read.note
         runs = {each for each in self._read.sighting.runs.values() if each[:1].isdigit()}
         runs |= {note.run} if note is not None else set()
@@ -190,7 +194,22 @@ class CampaignWatch:
         cap = self.workspace.campaign.limits.max_credits if cap is None else cap
         in_flight = own.in_flight if own is not None else None
         started = last.partition(" ")[0]
-        return {"started": started, "spent": spent, "max_credits": cap, "in_flight": in_flight}
+        summary: dict[str, Json] = {
+            "started": started,
+            "spent": spent,
+            "max_credits": cap,
+            "in_flight": in_flight,
+        }
+        if own is not None and own.selected is not None:
+            summary["waiting"] = dict(Counter(self._left_to(own)))
+        return summary
+
+    def _left_to(self, note: RunNote) -> Iterator[str]:
+        """The templates of the jobs that a run of a selection has still to buy."""
+        by_key = self._assignment.by_key
+        for job in self._read.jobs:
+            if job.key not in by_key and note.selects(job.key):
+                yield job.coordinates.template
 
     def _stamps(self) -> dict[str, Stamp]:
         workspace = self.workspace

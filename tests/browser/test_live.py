@@ -181,6 +181,24 @@ def test_when_the_run_is_gone_the_page_knows_no_time_that_is_left_and_gives_the_
         expect(commands.filter(has_text="pipeline run")).to_have_count(0)
 
 
+def test_the_time_that_is_left_is_that_of_what_the_run_has_selected(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    note = NoteWriter(campaign.folder / ".pipeline" / "spring-drop.run.json", campaign.run_name, None, now)
+    with campaign.run() as run:
+        run.all_made(campaign.jobs[:2])
+        run.buy(campaign.jobs[2], ago=100)
+        _, url = serve(campaign)
+        page = tab().visit(url, "#view=live")
+        expect(page.locator("h1:visible")).to_contain_text(re.compile("about [0-9h ]+ min left"))
+
+        note.select({campaign.jobs[2].key})
+
+        expect(page.locator("h1:visible")).to_contain_text("less than a minute left")
+        note.select({each.key for each in campaign.jobs[:3] + campaign.jobs[-4:]})
+        expect(page.locator("h1:visible")).to_contain_text(re.compile("about [567] min left"))
+
+
 def test_a_run_that_has_bought_nothing_yet_is_not_to_be_started_again(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

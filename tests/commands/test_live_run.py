@@ -13,6 +13,7 @@ from support.processes import Running, until
 
 from pipeline.cli.environment import read_environment
 from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.jobs import JobKey
 from pipeline.manifest.load import load
 from pipeline.operations.watch import Watch
@@ -100,6 +101,21 @@ def test_looking_at_what_a_run_left_behind_writes_nothing(project: Project, pipe
     assert pipeline("status", project.manifest).code == 0
 
     assert project.tree() == before
+
+
+def test_a_watch_counts_what_the_run_has_selected(
+    folder: Path, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    project = campaign(folder)
+    with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=3600)) as slow:
+        start("run", project.manifest, "--yes", "--select", "prompt:walk", url=slow.url)
+        watch = Watch(
+            workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
+        )
+        until(lambda: (watch.look(), watch.tally().under_way)[1] == 1, "the create")
+
+        # The other job is not made, and is no business of this run.
+        assert (watch.tally().waiting, watch.tally().done) == (0, 0)
 
 
 def test_a_watch_tells_what_a_run_that_died_left_behind_though_nothing_was_written_since(

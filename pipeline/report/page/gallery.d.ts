@@ -80,7 +80,7 @@ type CampaignData = {
   select?: string; // the flags that chose them
   usual?: Record<string, number>; // by template id: the seconds that its workflows took before
   template_ids?: Record<string, string>; // by the name of a template in the manifest
-  run?: { started: string; spent: number; max_credits: number | null; in_flight: number | null } | null; // the last one
+  run?: RunData | null; // the last one
   calls?: Record<string, number> | null; // of its calls by minute; null: not counted
   deferred?: Record<string, number> | null; // of its creates by minute, those that the vendor put off
   goes_on?: boolean | null; // whether a run goes on; null: that cannot be seen
@@ -90,6 +90,14 @@ type CampaignData = {
   purchases: PurchaseData[];
   files: MediaFile[];
   before?: { name: string; jobs: JobData[]; purchases: PurchaseData[] };
+};
+
+type RunData = {
+  started: string;
+  spent: number;
+  max_credits: number | null;
+  in_flight: number | null;
+  waiting?: Record<string, number>; // of a run of a selection, by template: the jobs that it has still to buy
 };
 
 type LiveData = {

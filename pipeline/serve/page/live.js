@@ -208,23 +208,38 @@ function timeLeftOf(campaign) {
     const age = (now - startOf(job)) / 1000;
     return Math.max((usualSeconds(job) ?? NaN) - age, age * OVERDUE);
   });
-  const waiting = app.model.jobs.filter(
-    (job) =>
-      job.campaign === campaign &&
-      job.status === "pending" &&
-      job.action !== "share" &&
-      job.action !== "pinned",
-  );
-  const all = [...rests, ...waiting.map((job) => usualSeconds(job) ?? NaN)];
+  const all = [...rests, ...waitingSeconds(campaign)];
   const atOnce = campaign.run?.in_flight ?? underway.length;
   const left = Math.max(...all, all.reduce((sum, each) => sum + each, 0) / atOnce);
   return Number.isNaN(left) ? undefined : left;
 }
 
+/** The seconds of each job that the run of a campaign has still to buy; NaN: not known. @param {Campaign} campaign @returns {number[]} */
+function waitingSeconds(campaign) {
+  const selected = campaign.run?.waiting;
+  if (selected)
+    return Object.entries(selected).flatMap(([template, count]) =>
+      Array(count).fill(secondsOf(campaign, campaign.template_ids?.[template]) ?? NaN),
+    );
+  return app.model.jobs
+    .filter(
+      (job) =>
+        job.campaign === campaign &&
+        job.status === "pending" &&
+        job.action !== "share" &&
+        job.action !== "pinned",
+    )
+    .map((job) => usualSeconds(job) ?? NaN);
+}
+
 /** The seconds that a job's template took before. @param {Job} job */
 function usualSeconds(job) {
-  const id = job.shown?.template ?? job.campaign.template_ids?.[job.template];
-  const seconds = id === undefined ? undefined : job.campaign.usual?.[id];
+  return secondsOf(job.campaign, job.shown?.template ?? job.campaign.template_ids?.[job.template]);
+}
+
+/** @param {Campaign} campaign @param {string | undefined} id of a template */
+function secondsOf(campaign, id) {
+  const seconds = id === undefined ? undefined : campaign.usual?.[id];
   return seconds && seconds > 0 ? seconds : undefined;
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.jobs import JobKey
 from pipeline.operations.clock import now, run_id
 from pipeline.operations.run_note import NoteWriter, RunNote, read_note
 
@@ -45,6 +46,24 @@ def test_creates_that_were_put_off_and_the_limit_of_what_is_under_way_are_noted(
     note = read_note(path)
     assert note is not None
     assert note.deferred == {MINUTES[33]: 1}
+
+
+def test_a_run_of_a_selection_notes_its_jobs_before_its_first_call(tmp_path: Path) -> None:
+    path, walk, dance = tmp_path / "spring.run.json", JobKey("main/loop/walk"), JobKey("main/loop/dance")
+    writer = NoteWriter(path, run_id(), None, now)
+    writer.select(None)
+    assert not path.exists()
+
+    writer.select({walk})
+
+    for _ in range(2):
+        note = read_note(path)
+        assert note is not None
+        assert (note.selects(walk), note.selects(dance)) == (True, False)
+        writer.on_call("create", "bought", 0.1)
+    assert RunNote(run="").selects(dance)
+    path.write_text(path.read_text().replace('"selected": ["', '"selected": [7, "'))
+    assert read_note(path) is None
 
 
 def test_a_note_of_an_earlier_version_is_read(tmp_path: Path) -> None:
