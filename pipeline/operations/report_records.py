@@ -141,9 +141,14 @@ def of_results_before(path: Path, now: RecordsOnDisk) -> RecordsOnDisk:
     """What results of an earlier time say, to be compared with those of `now`: only what that may read is read.
 
     Raises:
-        InvalidInput: there are none, or they are wrong.
+        InvalidInput: there are none, or they are wrong, or another campaign's.
     """
     found = _read(path)
+    if found.campaign != now.name:
+        raise InvalidInput(
+            f"--compare {shown_path(path)}: the results of another campaign, '{found.campaign}', "
+            f"not of '{now.name}' (see docs/reference/errors.md#results-of-another-campaign)"
+        )
     # Where it leads does not matter: files are looked for in the output folder of `now`.
     folder = real_path(path.parent / found.manifest).parent
     return replace(

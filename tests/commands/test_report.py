@@ -279,6 +279,20 @@ def test_other_results_show_what_is_new(made: Project, pipeline: Pipeline, repor
     assert pipeline("report", made.manifest, "--compare", "nothing.json").code == 3
 
 
+def test_results_of_another_campaign_are_not_compared_with(
+    made: Project, pipeline: Pipeline, report: Path
+) -> None:
+    [results] = made.folder.glob("*.results.json")
+    other = json.loads(results.read_text()) | {"campaign": "autumn"}
+    (made.folder / "autumn.json").write_text(json.dumps(other))
+
+    ended = pipeline("report", made.manifest, "--compare", "autumn.json")
+
+    assert ended.code == 3
+    assert "--compare autumn.json: the results of another campaign, 'autumn', not of 'spring'" in ended.err
+    assert not report.exists()
+
+
 def test_a_selection_holds_for_the_other_results_too(made: Project, pipeline: Pipeline, report: Path) -> None:
     shutil.copy(made.results_file, made.folder / "before.results.json")
     made.write({"campaign.yaml": spring(prompts={"leap": "a leap", "dance": "a dance in the rain"})})
