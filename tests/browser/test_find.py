@@ -371,6 +371,30 @@ def test_a_file_that_has_gone_is_to_fetch_and_not_to_decide_even_if_its_still_is
     expect(row).to_contain_text("1 of them is decided.")
 
 
+def test_an_address_that_names_nothing_says_so_and_goes(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, "#job=hero/nonsense")
+    notice = page.locator("#unknown")
+    expect(notice).to_have_text("This page has no job hero/nonsense.")
+    expect(page.locator("#browse")).to_be_visible()
+    assert page.evaluate("location.hash") in ("", "#")
+    page.locator("article .open").first.click()
+    expect(notice).to_be_hidden()
+
+    known = [each["id"] for each in gallery.results["purchases"][:2]]
+    for asked, left, said in (
+        (["abc", "def"], [], "This page has none of the purchases to compare."),
+        ([known[0], "abc"], [], "Of the 2 purchases to compare, this page has only 1."),
+        ([*known, "abc"], known, "Of the 3 purchases to compare, this page has only 2."),
+    ):
+        page.goto("about:blank")
+        page.goto(f"{gallery.index.as_uri()}#compare={','.join(asked)}")
+        expect(notice).to_have_text(said)
+        wanted = f"#compare={','.join(left)}" if left else "#view=compare"
+        assert page.evaluate("location.hash") == wanted
+        expect(page.locator(".top")).to_be_visible(visible=not left)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_on_the_page_of_a_selection_sums_and_commands_are_for_the_selection(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:

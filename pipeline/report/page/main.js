@@ -34,12 +34,12 @@ const VIEWS = {
 /** Show the view that the address names. */
 function show() {
   app.view = viewOf();
+  leaveOutUnknown();
   reel?.pause();
   reel = undefined;
   deciding = undefined;
   noting = undefined;
   const job = app.model.byAddress.get(app.view.job);
-  if (app.view.view === "job" && !job) app.view = { ...app.view, view: "browse", job: "" };
   const browsing = app.view.view === "browse";
   document.body.dataset.view =
     app.view.view === "compare" && app.view.compare.length < 2 ? "list" : app.view.view;
@@ -58,6 +58,33 @@ function show() {
     scrollTo(0, 0);
   }
   showSelection();
+}
+
+/** An address may name what this page does not have, as one of a selection: then it says so, and the address goes. */
+function leaveOutUnknown() {
+  const { job, compare } = app.view;
+  const found = compare.filter((id) => app.model.purchases.has(id));
+  const lost = compare.length - found.length;
+  const place = byId("unknown");
+  if (app.view.view === "job" && !app.model.byAddress.has(job)) {
+    app.view = { ...app.view, view: "browse", job: "" };
+    place.replaceChildren("This page has no job ", el("code", { text: job }), ".");
+  } else if (lost) {
+    app.view = { ...app.view, compare: found.length > 1 ? found : [] };
+    place.textContent = found.length
+      ? `Of the ${number(compare.length)} purchases to compare, this page has only ${number(found.length)}.`
+      : "This page has none of the purchases to compare.";
+  } else {
+    place.hidden = true;
+    return;
+  }
+  place.hidden = false;
+  const { view } = app.view;
+  history.replaceState(
+    history.state,
+    "",
+    addressOf(view === "browse" ? {} : { view, compare: app.view.compare }),
+  );
 }
 
 /** @param {Job | undefined} job */
