@@ -438,7 +438,7 @@ function creditBars() {
   );
 }
 
-/** @typedef {{ name: string, spent: number, cap: number, amount: string }} RunBar */
+/** @typedef {{ name: string, spent: number, cap: number, amount: string, coming?: number }} RunBar */
 
 /**
  * Of a campaign, the bar of one run where it has a cap, and that of its budget; without either, the credits spent.
@@ -450,7 +450,7 @@ function capBars(campaign, barOfRun) {
   const several = app.model.campaigns.length > 1 ? `${campaign.name}: ` : "";
   const bars = [];
   const run = barOfRun(coming);
-  if (run) bars.push(capBar(`${several}${run.name}`, run.spent, coming, run.cap, run.amount));
+  if (run) bars.push(capBar(`${several}${run.name}`, run.spent, run.coming ?? coming, run.cap, run.amount));
   if (budget !== undefined)
     bars.push(
       capBar(`${several}Budget, all runs`, spent, coming, budget, `${number(spent)} of ${number(budget)}`),
@@ -466,7 +466,8 @@ function capBars(campaign, barOfRun) {
         false,
       ),
     );
-  if (bars.length && coming) bars.push(hatchedLine(spent + coming, budget));
+  if (bars.length && coming && (budget !== undefined || run?.coming !== 0))
+    bars.push(hatchedLine(spent + coming, budget));
   return bars;
 }
 

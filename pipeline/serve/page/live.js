@@ -259,7 +259,12 @@ function liveCost(underway) {
       ". ",
     );
   if (underway.length && !isGoingOn())
-    parts.push("No run seems to go on; the next one goes on with what is under way. ");
+    parts.push(
+      app.model.campaigns.every((each) => each.goes_on === false)
+        ? "No run goes on now"
+        : "No run seems to go on",
+      "; the next one goes on with what is under way. ",
+    );
   return parts;
 }
 
@@ -401,8 +406,11 @@ function barOfRun(campaign) {
   const { run } = campaign;
   const cap = run?.max_credits ?? undefined;
   if (!run || cap === undefined) return undefined;
-  const name = isGoingOn(campaign) ? "This run" : "The last run";
-  return { name, spent: run.spent, cap, amount: `${number(run.spent)} of at most ${number(cap)}` };
+  const goesOn = isGoingOn(campaign);
+  const name = goesOn ? "This run" : "The last run";
+  const amount = `${number(run.spent)} of at most ${number(cap)}`;
+  // What is still to come is another run's.
+  return { name, spent: run.spent, cap, amount, ...(goesOn ? {} : { coming: 0 }) };
 }
 
 /** How long each template takes, and how many are made. */
