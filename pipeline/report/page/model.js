@@ -236,7 +236,7 @@ const SELECTING = new Set(["run", "plan", "collect"]);
  */
 function commandOf(verb, campaign, ...words) {
   const select = SELECTING.has(verb) ? campaign.select : undefined;
-  return [`pipeline ${verb}`, campaign.command, select, ...words, campaign.flags].filter(Boolean).join(" ");
+  return [`pipeline ${verb}`, campaign.command, ...words, campaign.flags, select].filter(Boolean).join(" ");
 }
 
 /** The command that serves this page, with all its campaigns. */

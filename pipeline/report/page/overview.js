@@ -571,6 +571,9 @@ function nothingYet() {
       : credits <= cap
         ? `, under the cap of ${number(cap)}`
         : `, over the cap of ${number(cap)}`;
+  const title = campaigns.some((each) => each.selected_of !== undefined)
+    ? "Nothing of this selection has been bought yet."
+    : "Nothing has been bought yet.";
   const rows = campaigns.flatMap((campaign) => [
     source.goesOn(campaign)
       ? todoRow("underway", "", "Nothing to do", RUN_GOES_ON)
@@ -603,7 +606,7 @@ function nothingYet() {
         el("div", { class: "media tall frame", vars: { ratio } }),
       ),
     ),
-    el("h1", { class: "sentence", text: "Nothing has been bought yet." }),
+    el("h1", { class: "sentence", text: title }),
     el(
       "p",
       { class: "cost" },
