@@ -47,6 +47,7 @@ def empty_state(project: Project) -> None:
 
 @pytest.mark.parametrize(("command", "code"), FIND_NOTHING, ids=[" ".join(each) for each, _ in FIND_NOTHING])
 @fails_without("pipeline.operations.results_publisher:Publisher.publish", "if not records.purchases")
+@fails_without("pipeline.state.state_file:WritableFile.close", "if is_unused")
 def test_what_found_nothing_leaves_nothing_that_passes_for_records(
     project: Project, pipeline: Pipeline, vendor: Emulator, command: list[str], code: int
 ) -> None:
