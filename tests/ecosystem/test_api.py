@@ -248,7 +248,8 @@ def test_a_cap_that_would_be_passed_is_an_exception_and_buys_nothing(
 def test_without_a_key_it_is_an_exception_and_nothing_is_bought(project: Project, offline: Pipeline) -> None:
     with pytest.raises(face.AccountError, match="VIMMERSE_API_KEY"):
         face.run(project.manifest)
-    assert project.statuses() == {DANCE: "pending", WALK: "pending"}
+    assert not project.results_file.exists()
+    assert not project.state.exists()
 
 
 # What the other commands do
