@@ -98,11 +98,13 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
         if job_status.status != Status.DONE.value or (decision and _is_news(decision)):
             yield _job_line(key, job_status, decision)
             yield from note_lines(decision)
-    for take in current.earlier[:_MOST_TAKES]:
+    told_below = {each.id for each in (*current.unsettled, *current.elsewhere)}
+    earlier = [each for each in current.earlier if each.purchase.id not in told_below]
+    for take in earlier[:_MOST_TAKES]:
         yield _take_line(take)
         yield from note_lines(take.decision)
-    if len(current.earlier) > _MOST_TAKES:
-        more = len(current.earlier) - _MOST_TAKES
+    if len(earlier) > _MOST_TAKES:
+        more = len(earlier) - _MOST_TAKES
         yield f"  {counted(more, 'more replaced take')}: `--format json` lists all"
     for purchase in current.unsettled:
         yield paint(f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now", "red")

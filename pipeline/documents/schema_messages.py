@@ -9,7 +9,7 @@ from jsonschema import ValidationError
 
 from pipeline.documents.node import Finding
 from pipeline.documents.schema_terms import FORMS, cut, either, found, one_of, shown, wanted
-from pipeline.errors import did_you_mean
+from pipeline.errors import counted, did_you_mean
 
 Path = tuple[str | int, ...]
 
@@ -84,7 +84,15 @@ def _bound(words: str) -> Callable[[ValidationError], str]:
 
 
 def _size(words: str, what: str) -> Callable[[ValidationError], str]:
-    return lambda error: f"expected {words} {error.validator_value} {what}, found {_length(error)}"
+    def say(error: ValidationError) -> str:
+        number = (
+            counted(int(str(error.validator_value)), what)
+            if what == "key"
+            else f"{error.validator_value} {what}"
+        )
+        return f"expected {words} {number}, found {_length(error)}"
+
+    return say
 
 
 def _not(_error: ValidationError) -> str:
@@ -100,8 +108,8 @@ _RULES: Final[Mapping[str, Callable[[ValidationError], str]]] = {
     "maxLength": _size("at most", "characters"),
     "minItems": _size("at least", "in the list"),
     "maxItems": _size("at most", "in the list"),
-    "minProperties": _size("at least", "keys"),
-    "maxProperties": _size("at most", "keys"),
+    "minProperties": _size("at least", "key"),
+    "maxProperties": _size("at most", "key"),
     "minimum": _bound("at least"),
     "maximum": _bound("at most"),
     "exclusiveMinimum": _bound("more than"),

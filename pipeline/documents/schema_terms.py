@@ -29,7 +29,7 @@ FORMS: Final[Mapping[str, str]] = {
     r"^[Hh][Tt][Tt][Pp][Ss]?://": "a url that begins with http:// or https://",
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$": "the id of a template: letters, digits, dots, - and _",
     r"^[A-Za-z_][A-Za-z0-9_]{0,99}$": "a name that templates can use: letters, digits and _",
-    r"^(?=[0-9])([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$": "a time in hours, minutes and seconds",
+    r"^(?=[0-9])([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$": "a time, at most 99999h, in hours, minutes and seconds",
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "a date, year first",
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z$": "a time in UTC, like 2026-03-01T12:00:00Z",
     r"^[0-9a-f]{16}$": "the id of a purchase: 16 characters of 0-9 and a-f",

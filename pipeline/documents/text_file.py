@@ -31,9 +31,9 @@ def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFil
         raise InvalidInput(Problem("this is a folder, expected a file", Position(name))) from None
     except OSError as error:
         # A folder, a pipe or a device can be opened, so the system gives no reason.
-        reason = error.strerror or (
-            "this is a folder, expected a file" if path.is_dir() else "not a regular file"
-        )
+        if path.is_dir():
+            raise InvalidInput(Problem("this is a folder, expected a file", Position(name))) from None
+        reason = error.strerror or "not a regular file"
         raise InvalidInput(_whole(name, f"it cannot be read: {reason}")) from None
     except ValueError as error:
         raise InvalidInput(_whole(name, f"it cannot be read: {error}")) from None

@@ -25,6 +25,8 @@ def build_prompts(value: Value | None, context: Context) -> Mapping[str, Prompt]
             if node.value is None:
                 warn_of_empty_prompt(name, Value(node, (*value.path, name)).location, node, context)
         return {name: _prompt(name, each, context) for name, each in value.items()}
+    if not isinstance(value.node.value, tuple):
+        context.cut_short.add("prompt")
     prompts: dict[str, Prompt] = {}
     for prompt, location in _listed(value, context):
         first = prompts.setdefault(prompt.name, prompt)
@@ -46,6 +48,8 @@ def _listed(value: Value, context: Context) -> Iterator[tuple[Prompt, Location]]
                 context.cut_short.add("prompt")
         elif (own := element.get("id")) is not None and own.text is not None:
             yield _prompt(own.text, element.get("text") or element, context), own.location
+        else:
+            context.cut_short.add("prompt")
 
 
 def _prompt(name: str, value: Value, context: Context) -> Prompt:

@@ -172,7 +172,9 @@ def _wanted(
 
 def _condition(where: Value, context: Context) -> Text | None:
     """The expression of `where`; None if it was reported as wrong."""
-    text = context.compiled(where.text or "", where)
+    if where.text is None:
+        return None  # the schema's check reports it
+    text = context.compiled(where.text, where)
     if text is not None and not text.template.is_expression:
         context.report(where.location, "expected one expression over 'row': \"{{ row['…'] == '…' }}\"")
         return None

@@ -119,3 +119,9 @@ def test_an_empty_variable_of_the_environment_is_as_good_as_none(
 
     assert pipeline("run", project.manifest).code == 0
     assert (project.folder / ".pipeline" / "spring.db").exists()
+
+
+def test_a_folder_in_the_place_of_a_manifest_is_called_one(project: Project, offline: Pipeline) -> None:
+    ended = offline("run", ".")
+
+    assert (ended.code, ended.err) == (3, "error: .: this is a folder, expected a file\n")

@@ -58,3 +58,18 @@ def test_an_unknown_outcome_is_named(project: Project, pipeline: Pipeline, vendo
     ended = pipeline("status", project.manifest)
 
     assert f"{DANCE}: attention" in ended.out
+
+
+def test_a_replaced_take_that_needs_attention_is_told_once(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "close-after-processing"})
+    assert pipeline("run", project.manifest).code == 7
+    unknown = project.jobs()[WALK]["purchase"]
+    project.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a dance in the rain"})})
+
+    told = pipeline("status", project.manifest).out
+
+    assert [line for line in told.splitlines() if unknown in line and "pipeline resolve" not in line] == [
+        f"  {WALK} ({unknown}): needs attention, serves no job now"
+    ]
