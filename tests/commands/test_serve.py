@@ -254,6 +254,29 @@ def test_a_manifest_that_does_not_read_now_is_told_and_what_is_known_stays(
 # What is written
 
 
+def test_a_take_that_came_of_a_failure_is_made_again_and_taken_back_from_the_page_too(
+    project: Project, serve: Serve, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "times": 1, "do": "fail"})
+    assert pipeline("run", project.manifest).code == 1
+    assert pipeline("run", project.manifest, "--retry-failed").code == 0
+    take = project.jobs()[WALK]["purchase"]
+    site = serve(project)
+
+    def planned() -> list[str]:
+        return [
+            each["action"]
+            for each in pipeline("plan", project.manifest, "--format", "json").document["actions"]
+            if each["key"] == WALK
+        ]
+
+    assert site.review(purchase=take, decision="redo").json()["saved"] is True
+    assert planned() == ["replace"]
+    assert site.review(purchase=take, decision="undecided").json()["saved"] is True
+    assert planned() == ["keep"]
+    assert "decision:" not in (project.folder / "spring.decisions.yaml").read_text()
+
+
 def test_a_decision_is_the_same_bytes_as_the_commands(
     bought: Project, serve: Serve, pipeline: Pipeline
 ) -> None:
