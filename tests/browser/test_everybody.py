@@ -278,3 +278,36 @@ def test_long_names_hide_neither_what_tells_cards_apart_nor_the_counts_of_their_
         assert inside, count.inner_text()
     name = page.locator(".facets label", has_text=prompts[0]).locator("span")
     assert name.evaluate("each => each.scrollWidth > each.clientWidth && each.clientWidth < 190")
+
+
+# For each link and control: its name, and the height that a finger can hit, measured from its middle up and down.
+LOW_TARGETS = """() => {
+    const found = [];
+    // A pin stands where its moment is; the list of the notes has the same, and larger.
+    for (const each of document.querySelectorAll('a, button:not(.pin), select, input, label')) {
+        const isOfLabel = each.tagName === 'INPUT' && each.closest('label') !== null;
+        if (!each.checkVisibility() || each.disabled || isOfLabel) continue;
+        each.scrollIntoView({ block: 'center' });
+        const box = each.getClientRects()[0];
+        const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+        const hits = at => {
+            const seen = document.elementFromPoint(x, at);
+            return seen !== null && (each.contains(seen) || seen.closest('a, button, label') === each);
+        };
+        if (!hits(y)) continue;
+        let [up, down] = [0, 0];
+        while (up < 44 && hits(y - up - 1)) up++;
+        while (down < 44 && hits(y + down + 1)) down++;
+        const height = up + down + 1;
+        if (height < 44) found.push(`${(each.ariaLabel || each.innerText || each.id).slice(0, 40)}: ${height}`);
+    }
+    return found;
+}"""
+
+
+def test_on_a_phone_a_finger_hits_everything(tab: Make, gallery: Gallery) -> None:
+    page = tab(width=390, height=844, has_touch=True, is_mobile=True).open(gallery.index)
+
+    page.get_by_role("button", name="Filter", exact=True).click()
+    low = {name: go_to(page, address).evaluate(LOW_TARGETS) for name, address in views(gallery).items()}
+    assert low == SILENT
