@@ -304,6 +304,9 @@ def test_while_a_run_goes_on_nothing_is_called_made_that_is_not(
 
         row = page.locator(".todo li")
         expect(row).to_contain_text("A run goes on; what it makes is shown here.")
+        bars = page.locator("#overview .bars")
+        expect(bars).to_contain_text("This run120 of at most 5,500")
+        assert "Next run" not in bars.inner_text()
 
 
 def test_a_film_plays_on_while_other_jobs_change(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:

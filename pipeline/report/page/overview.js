@@ -427,7 +427,9 @@ function reviewRow() {
 }
 
 function creditBars() {
-  const rows = app.model.campaigns.flatMap((campaign) => capBars(campaign, barOfNextRun(campaign)));
+  const rows = app.model.campaigns.flatMap((campaign) =>
+    capBars(campaign, source.goesOn(campaign) ? () => barOfRun(campaign) : barOfNextRun(campaign)),
+  );
   const templates = templateBars();
   if (!rows.length && !templates.length) return undefined;
   return el(
@@ -481,6 +483,18 @@ function hatchedLine(whole, budget) {
         ? ` If all is made, ${number(left)} stay under the budget.`
         : ` All of it would exceed the budget by ${number(-left)}.`;
   return el("div", { class: "foot" }, el("dt", { text: `Hatched: still to come.${about}` }));
+}
+
+/** The credits that the last run spent of its cap. @param {Campaign} campaign @returns {RunBar | undefined} */
+function barOfRun(campaign) {
+  const { run } = campaign;
+  const cap = run?.max_credits ?? undefined;
+  if (!run || cap === undefined) return undefined;
+  const goesOn = source.goesOn(campaign);
+  const name = goesOn ? "This run" : "The last run";
+  const amount = `${number(run.spent)} of at most ${number(cap)}`;
+  // What is still to come is another run's.
+  return { name, spent: run.spent, cap, amount, ...(goesOn ? {} : { coming: 0 }) };
 }
 
 /** The limit of the next run. @param {Campaign} campaign @returns {(coming: number) => RunBar | undefined} */

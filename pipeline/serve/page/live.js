@@ -401,18 +401,6 @@ function liveCredits() {
   return block(title, "", el("dl", { class: "bars" }, ...bars, ...timeBars()));
 }
 
-/** The credits that the last run spent of its cap. @param {Campaign} campaign @returns {RunBar | undefined} */
-function barOfRun(campaign) {
-  const { run } = campaign;
-  const cap = run?.max_credits ?? undefined;
-  if (!run || cap === undefined) return undefined;
-  const goesOn = isGoingOn(campaign);
-  const name = goesOn ? "This run" : "The last run";
-  const amount = `${number(run.spent)} of at most ${number(cap)}`;
-  // What is still to come is another run's.
-  return { name, spent: run.spent, cap, amount, ...(goesOn ? {} : { coming: 0 }) };
-}
-
 /** How long each template takes, and how many are made. */
 function timeBars() {
   const jobs = app.model.jobs.filter((job) => job.shown);
