@@ -637,3 +637,48 @@ def test_the_times_that_tell_earlier_purchases_apart_are_seen_whole(made_again: 
     names = page.locator(".thumb.earlier b").all()
     assert [each.inner_text().split(",")[-1].strip() for each in names] == ["28 Nov 12:00", "28 Nov 10:10"]
     assert all(each.evaluate("each => each.scrollWidth <= each.clientWidth") for each in names)
+
+
+def test_what_is_as_before_is_named_as_it_is_written(made_again: Again) -> None:
+    page, _ = made_again("a" * 64, "b" * 64, "b" * 64)
+
+    expect(page.locator(".side-column .changes").first).to_have_text("As before: image, motion_type.")
+
+
+def test_what_was_rejected_and_has_no_still_has_no_line_through_its_words(made_again: Again) -> None:
+    page, _ = made_again("a" * 64, "b" * 64, "b" * 64)
+    page.evaluate("app.model.jobs[0].state = 'rejected'; grid.remove(app.model.jobs[0].address); go({})")
+
+    expect(page.locator(".card")).to_contain_text("Rejected")
+    expect(page.locator(".card .message")).to_have_text("No still")
+    assert page.locator(".card .diagonal").count() == 0
+
+
+def test_each_of_a_jobs_purchases_that_are_selected_is_marked_on_its_card(made_again: Again) -> None:
+    page, both = made_again("a" * 64, "b" * 64, "b" * 64)
+    page.evaluate("both => go({ view: 'compare', compare: both.split(',') })", both)
+    page.get_by_role("button", name="Add a purchase").click()
+
+    select = page.locator(".card.selected .select")
+    expect(select).to_have_text("AB")
+    expect(page.locator("#selection")).to_contain_text("2 selected")
+    select.click()
+    expect(page.locator("#selection")).to_be_hidden()
+    select = page.locator(".card .select")
+    select.click()
+    expect(select).to_have_text("A")
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_narrow_phone_the_controls_of_a_film_are_in_one_row(
+    tab: Make, gallery: Gallery, width: int
+) -> None:
+    page = tab(width=width, height=640).open(gallery.index, f"#job={FIRST}")
+    until(page, ALL_READY)
+
+    rows = {
+        round(each["y"] + each["height"] / 2)
+        for tool in page.locator(".transport > .tool:visible").all()
+        if (each := tool.bounding_box()) is not None
+    }
+    assert len(rows) == 1

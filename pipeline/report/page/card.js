@@ -6,12 +6,12 @@ let cardsMade = 0;
 
 /** @param {Job} job @returns {HTMLElement} */
 function cardOf(job) {
-  const letter = app.selected.indexOf(job.shown?.id ?? "");
+  const letters = selectedOf(job);
   const heading = `card-${++cardsMade}`;
   return el(
     "article",
     {
-      class: letter >= 0 ? "card selected" : "card",
+      class: letters ? "card selected" : "card",
       "data-key": job.key,
       "data-status": job.status,
       "data-decision": job.decision,
@@ -26,18 +26,29 @@ function cardOf(job) {
     ),
     el("p", { class: "prompt", dir: "auto", lang: job.lang, title: job.prose, text: job.prose }),
     metaLine(job),
-    job.shown && selectButton(job, letter),
+    job.shown && selectButton(job, letters),
   );
 }
 
-/** @param {Job} job @param {number} letter */
-function selectButton(job, letter) {
+/** @param {Job} job @param {string} letters */
+function selectButton(job, letters) {
   return el("button", {
     class: "select",
-    "aria-pressed": letter >= 0 ? "true" : "false",
+    "aria-pressed": String(letters !== ""),
     "aria-label": `Select ${job.key}`,
-    text: letter >= 0 ? "ABCD"[letter] : "",
+    text: letters,
   });
+}
+
+/** The letters of a job's purchases that are selected: that which is shown, and earlier ones from a comparison. @param {Job} job */
+function selectedOf(job) {
+  return app.selected.map((id, index) => (isOfJob(id, job) ? LETTERS[index] : "")).join("");
+}
+
+/** @param {string} id @param {Job} job */
+function isOfJob(id, job) {
+  const purchase = app.model.purchases.get(id);
+  return id === job.shown?.id || (purchase?.key === job.key && purchase.campaign === job.campaign);
 }
 
 /** The content of the mat: the video, or crop marks where it will be. @param {Job} job */
@@ -69,7 +80,11 @@ function stillBox(file, ratio, still, state = "", approved = false) {
     const image = /** @type {HTMLImageElement} */ (
       el("img", { alt: "", loading: "lazy", decoding: "async", src: still })
     );
-    image.addEventListener("error", () => image.replaceWith(...frameMarks()), { once: true });
+    const asFrame = () => {
+      image.replaceWith(...frameMarks());
+      box.querySelector(".diagonal")?.remove();
+    };
+    image.addEventListener("error", asFrame, { once: true });
     if (!file?.width)
       image.addEventListener("load", () => asWideAs(box, image.naturalWidth / image.naturalHeight));
     box.append(image);
@@ -79,7 +94,8 @@ function stillBox(file, ratio, still, state = "", approved = false) {
       el("div", { class: "message" }, el("b", { text: kindOf(file) === "audio" ? "Sound" : "No still" })),
     );
   }
-  if (state === "rejected") box.append(diagonal());
+  // Where there is no film, the line would go through the words.
+  if (state === "rejected" && still) box.append(diagonal());
   if (approved) box.append(el("span", { class: "corner" }, icon("check")));
   return box;
 }

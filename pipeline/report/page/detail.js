@@ -309,9 +309,11 @@ function stepsBlock(job) {
       ? el("a", { class: "thumb", href, target: "_blank", rel: "noopener" }, ...inner)
       : el("div", { class: "thumb" }, ...inner);
   });
-  const where = kept
-    ? `${steps.length}`
-    : `${steps.length}, whose media were not kept (output.steps keeps them)`;
+  // Of a job under way, nobody knows yet what is kept.
+  const where =
+    kept || job.state === "underway"
+      ? `${steps.length}`
+      : `${steps.length}, whose media were not kept (output.steps keeps them)`;
   return el(
     "section",
     { class: "block" },

@@ -124,7 +124,7 @@ function changedOptions(before, after) {
     nodes.push(`${nodes.length ? "; " : ""}other content of the image`);
   if (!nodes.length && !alike.length) return undefined;
   const rest = alike.length
-    ? `${capital(alike.slice(0, 4).join(", "))}${alike.length > 4 ? " and the rest" : ""} as before.`
+    ? `As before: ${alike.slice(0, 4).join(", ")}${alike.length > 4 ? " and the rest" : ""}.`
     : "";
   return el("p", { class: "changes" }, ...nodes, nodes.length ? ". " : "", rest);
 }

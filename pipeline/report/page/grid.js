@@ -139,11 +139,11 @@ const grid = {
   mark() {
     for (const [address, card] of this.cards) {
       const job = app.model.byAddress.get(address);
-      const letter = app.selected.indexOf(job?.shown?.id ?? "");
-      card.classList.toggle("selected", letter >= 0);
+      const letters = job ? selectedOf(job) : "";
+      card.classList.toggle("selected", letters !== "");
       const button = card.querySelector(".select");
-      button?.setAttribute("aria-pressed", letter >= 0 ? "true" : "false");
-      if (button) button.textContent = letter >= 0 ? "ABCD"[letter] : "";
+      button?.setAttribute("aria-pressed", String(letters !== ""));
+      if (button) button.textContent = letters;
     }
   },
 };
@@ -189,8 +189,8 @@ function listenToGrid() {
 function toggleSelected(card) {
   const job = app.model.byAddress.get(card?.dataset.address ?? "");
   const id = job?.shown?.id;
-  if (!id) return;
-  if (app.selected.includes(id)) app.selected = app.selected.filter((each) => each !== id);
+  if (!job || !id) return;
+  if (selectedOf(job)) app.selected = app.selected.filter((each) => !isOfJob(each, job));
   else if (app.selected.length < 4) app.selected = [...app.selected, id];
   else toast("Four can be compared at most.");
   showSelection();
