@@ -23,6 +23,8 @@ INDEX = DOCS / "README.md"
 
 FENCE = re.compile(r"^(`{3,}).*?^\1`*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
+# A picture of the page, of which there is one for each theme.
+PICTURE = re.compile(r"(!\[[^\]]*\]\()([^)\s#]+)-(?:light|dark)\.webp\)")
 SECTION = re.compile(r"^\*\*(.+)\*\*$")
 ENTRY = re.compile(r"^- \[(.+?)\]\(([^)]+)\)")
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".csv": "text", ".tsv": "text"}
@@ -66,6 +68,8 @@ class Site:
             to = self.page((folder / found[2]).resolve())
             return f"{found[1]}{os.path.relpath(to, target.parent)}{found[3]}"
 
+        # The site shows that of its own theme; on GitHub, Markdown can name only one.
+        text = PICTURE.sub(r"\1\2-light.webp#only-light)\n\1\2-dark.webp#only-dark)", text)
         fences = [match.span() for match in FENCE.finditer(text)]
         return LINK.sub(
             lambda found: found[0] if any(a < found.start() < b for a, b in fences) else linked(found), text

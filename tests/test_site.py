@@ -89,3 +89,13 @@ def test_pages_load_nothing_from_elsewhere(site: Path, pages: dict[Path, Page]) 
         for address in page.loaded:
             assert not urlsplit(address).netloc, f"{file.relative_to(site)}: {address}"
             assert (file.parent / urlsplit(address).path).exists(), f"{file.relative_to(site)}: {address}"
+
+
+def test_pictures_of_the_page_follow_the_theme_of_the_site(site: Path, pages: dict[Path, Page]) -> None:
+    shown = {link for page in pages.values() for link in page.loaded if ".webp" in link}
+    names = {Path(urlsplit(each).path).stem.rpartition("-")[0] for each in shown}
+
+    assert names
+    assert {each.rpartition("/")[2] for each in shown} == {
+        f"{name}-{theme}.webp#only-{theme}" for name in names for theme in ("light", "dark")
+    }
