@@ -114,8 +114,8 @@ def test_it_is_valid_without_a_warning_and_makes_the_jobs_it_should(
     validated = pipeline("validate", manifest)
     expanded = pipeline("expand", manifest, "--format", "json")
 
-    assert validated.code == 0, validated.said
-    assert "warning" not in validated.said
+    assert validated.code == 0, validated.output
+    assert "warning" not in validated.output
     assert [job["key"] for job in expanded.document["jobs"]] == show.keys
 
 
@@ -132,7 +132,7 @@ def test_it_runs_as_planned_and_a_second_run_buys_nothing(
 
     ended = pipeline("run", manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert project.statuses() == dict.fromkeys(show.keys, "done")
     assert len(vendor.ledger.bought) == len(vendor.ledger.entries) == before + len(show.keys)
     assert_whole(project)
@@ -140,7 +140,7 @@ def test_it_runs_as_planned_and_a_second_run_buys_nothing(
 
     again = pipeline("run", manifest)
 
-    assert again.code == 0, again.said
+    assert again.code == 0, again.output
     assert len(vendor.ledger.entries) == before + len(show.keys)
     assert project.results_file.read_bytes() == results
     assert_nothing_bought_twice(vendor)

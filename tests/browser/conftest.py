@@ -41,7 +41,7 @@ class Tab:
     """A page, what it said on the console, and what it asked for."""
 
     page: Page
-    said: list[str]
+    console: list[str]
     asked: list[str]
     # What it may ask for besides files from disk: the server that it was opened from.
     origin: str = "file:"
@@ -64,7 +64,7 @@ class Tab:
     @property
     def complaints(self) -> list[str]:
         """What it said on the console, besides that its server was gone where it was."""
-        return [each for each in self.said if not (self.loses_server and "net::ERR_" in each)]
+        return [each for each in self.console if not (self.loses_server and "net::ERR_" in each)]
 
 
 @pytest.fixture
@@ -78,8 +78,8 @@ def tab(chromium: Browser) -> Iterator[Callable[..., Tab]]:
         )
         made = Tab(context.new_page(), [], [])
         made.page.set_default_timeout(20_000)
-        made.page.on("console", lambda message: made.said.append(message.text))
-        made.page.on("pageerror", lambda error: made.said.append(str(error)))
+        made.page.on("console", lambda message: made.console.append(message.text))
+        made.page.on("pageerror", lambda error: made.console.append(str(error)))
         made.page.on("request", lambda request: made.asked.append(request.url))
         tabs.append(made)
         return made

@@ -39,7 +39,7 @@ def serve() -> Iterator[Serve]:
         running = Running(arguments, environment("http://127.0.0.1:1"))
         started.append(running)
         line = running.first_line()
-        assert "http://" in line, running.ended().said
+        assert "http://" in line, running.ended().output
         return running, line.split()[-1]
 
     yield start
@@ -686,7 +686,7 @@ def test_a_server_with_another_token_says_what_to_do(
     serve(campaign, *listen)
 
     expect(page.locator("#lost")).to_contain_text("open the address that it printed")
-    here.said.clear()
+    here.console.clear()
 
 
 # For everybody

@@ -32,7 +32,7 @@ def ended_run(project: Project, start: Callable[..., Running], tab: Tab, address
     page = tab.visit(running.hear("The page is at").split()[-1], address)
     Path(project.folder / "go").touch()
     ended = running.ended()
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     expect(page.locator("#connection")).to_have_text("Ended")
     return page
 

@@ -94,7 +94,7 @@ class Step:
 
     name: str
     code: int
-    said: str
+    log: str
 
 
 @dataclass
@@ -111,8 +111,8 @@ class Job:
         return next((step.code for step in self.steps if step.code), 0)
 
     @property
-    def said(self) -> str:
-        return "\n".join(f"--- {step.name}: {step.code}\n{step.said}" for step in self.steps)
+    def log(self) -> str:
+        return "\n".join(f"--- {step.name}: {step.code}\n{step.log}" for step in self.steps)
 
 
 class Machine:
@@ -231,8 +231,8 @@ class Machine:
         return bool(evaluate(condition, context)) and (job.code == 0 or "always()" in condition)
 
     def _ended(self, step: Mapping[str, Any], running: "subprocess.Popen[str]", job: Job) -> None:
-        said, _ = running.communicate(timeout=PATIENCE)
-        job.steps.append(Step(step["name"], running.returncode, said))
+        log, _ = running.communicate(timeout=PATIENCE)
+        job.steps.append(Step(step["name"], running.returncode, log))
         for line in self._read("output").splitlines():
             name, _, value = line.partition("=")
             job.outputs[name] = value

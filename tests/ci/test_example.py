@@ -68,7 +68,7 @@ def test_from_the_pull_request_to_the_videos(
     collect = follow(collected, "run.yml", {}, "collect", matrix=every)
 
     codes = [job.code for job in (planned, shown, refused, first, later, collect)]
-    assert codes == [0, 0, 3, 0, 0, 0], first.said + collect.said
+    assert codes == [0, 0, 3, 0, 0, 0], first.log + collect.log
     assert later.outputs["matrix"] == "[]"
     assert "buys 4" in forge.texts()[0]
     assert len(vendor.ledger.entries) == 4

@@ -265,7 +265,7 @@ def test_the_hook_checks_every_campaign_when_something_that_it_is_made_of_change
     (folder / "clone" / "campaigns" / "images" / "red.png").unlink()
     broken = offline(*words)
 
-    assert (sound.code, broken.code) == (0, 3), sound.said
+    assert (sound.code, broken.code) == (0, 3), sound.output
     for name in ("campaigns/spring.yaml", "data/products.csv", "prompts/dance.j2", "images/red.png"):
         assert re.search(HOOK["files"], name)
 

@@ -88,9 +88,9 @@ def forge() -> Iterator[Forge]:
 def test_the_plan_is_in_the_log_and_a_sound_campaign_has_an_empty_report(runner: Runner) -> None:
     ended = runner.plan()
 
-    assert ended.code == 0, ended.said
-    assert "buys 2: 200 credits" in ended.said
-    assert "No token, so no comment" in ended.said
+    assert ended.code == 0, ended.log
+    assert "buys 2: 200 credits" in ended.log
+    assert "No token, so no comment" in ended.log
     assert runner.report() == []
 
 
@@ -100,8 +100,8 @@ def test_a_mistake_is_in_the_report_and_in_the_log(runner: Runner) -> None:
 
     ended = runner.plan()
 
-    assert ended.code == 3, ended.said
-    assert "did you mean 'prompts'" in ended.said
+    assert ended.code == 3, ended.log
+    assert "did you mean 'prompts'" in ended.log
     assert runner.report()[0]["location"]["path"] == MANIFEST
 
 
@@ -111,7 +111,7 @@ def test_with_a_token_the_plan_is_one_note_of_ours(runner: Runner, forge: Forge)
 
     first, again = runner.plan(), runner.plan()
 
-    assert (first.code, again.code) == (0, 0), first.said + again.said
+    assert (first.code, again.code) == (0, 0), first.log + again.log
     assert len(forge.texts()) == 2
     assert "buys 2" in forge.texts()[1]
     assert forge.tokens == {"note-token"}
@@ -127,7 +127,7 @@ def test_a_run_publishes_its_results_and_the_next_one_buys_nothing(
     after = runner.after()
     second = Runner(machine("two"), remote).run()
 
-    assert (refused.code, first.code, after.code, second.code) == (3, 0, 0, 0), first.said + second.said
+    assert (refused.code, first.code, after.code, second.code) == (3, 0, 0, 0), first.log + second.log
     assert remote.statuses() == ["done", "done"]
     assert len(vendor.ledger.entries) == 2
 
@@ -141,7 +141,7 @@ def test_the_token_that_pushes_is_written_nowhere_and_an_older_one_is_removed(
 
     ended = runner.run()
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.log
     assert remote.statuses() == ["done", "done"]
     assert "oauth2" not in config.read_text()
     written = [path for path in runner.machine.workspace.rglob("*") if path.is_file()]

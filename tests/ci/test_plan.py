@@ -43,7 +43,7 @@ def test_a_pull_request_shows_what_it_would_buy_in_the_summary_and_in_one_commen
     first = pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
     again = pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
 
-    assert (first.code, again.code) == (0, 0), first.said + again.said
+    assert (first.code, again.code) == (0, 0), first.log + again.log
     assert "buys 2: 200 credits" in first.summary
     [comment] = forge.texts()
     assert comment.startswith(f"{MARKER}\n\n## Campaign plan\n\nOf commit abc\n")
@@ -76,8 +76,8 @@ def test_a_campaign_that_is_not_valid_is_annotated_and_its_problems_replace_an_o
 
     job = pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
 
-    assert job.code == 3, job.said
-    assert "::error file=campaigns/spring.yaml,line=" in job.said
+    assert job.code == 3, job.log
+    assert "::error file=campaigns/spring.yaml,line=" in job.log
     assert "not valid" in job.summary
     [comment] = forge.texts()
     assert "**Not valid:**" in comment
@@ -91,8 +91,8 @@ def test_where_the_token_may_not_comment_the_summary_is_enough(pull_request: Mac
 
     job = pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
 
-    assert job.code == 0, job.said
-    assert "may not comment (403)" in job.said
+    assert job.code == 0, job.log
+    assert "may not comment (403)" in job.log
     assert "buys 2" in job.summary
     assert forge.texts() == []
 
@@ -100,8 +100,8 @@ def test_where_the_token_may_not_comment_the_summary_is_enough(pull_request: Mac
 def test_without_a_token_nobody_is_asked(pull_request: Machine, forge: Forge) -> None:
     job = pull_request.uses(PULL_REQUEST, command="comment", token="")
 
-    assert job.code == 0, job.said
-    assert "No token, so no comment" in job.said
+    assert job.code == 0, job.log
+    assert "No token, so no comment" in job.log
     assert forge.calls == []
 
 
@@ -125,8 +125,8 @@ def test_an_older_job_changes_nothing(pull_request: Machine, forge: Forge) -> No
 
     job = pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
 
-    assert job.code == 0, job.said
-    assert "the request has moved on" in job.said
+    assert job.code == 0, job.log
+    assert "the request has moved on" in job.log
     assert forge.texts() == []
 
 
@@ -146,7 +146,7 @@ def test_several_plans_have_comments_of_their_own(pull_request: Machine, forge: 
 def test_results_beside_the_manifest_are_those_of_the_checkout(pull_request: Machine) -> None:
     job = pull_request.uses(campaigns="campaigns/", results="beside")
 
-    assert job.code == 0, job.said
+    assert job.code == 0, job.log
     assert "buys 2" in job.summary
     assert not (pull_request.workspace / ".campaign-results").exists()
 
@@ -155,7 +155,7 @@ def test_another_place_for_results_is_wrong_usage(pull_request: Machine) -> None
     job = pull_request.uses(campaigns="campaigns/", results="nowhere")
 
     assert job.code == 64
-    assert "expected 'branch' or 'beside'" in job.said
+    assert "expected 'branch' or 'beside'" in job.log
 
 
 def test_a_link_that_a_pull_request_brings_leads_nowhere(pull_request: Machine) -> None:
@@ -166,7 +166,7 @@ def test_a_link_that_a_pull_request_brings_leads_nowhere(pull_request: Machine) 
 
     job = pull_request.uses(campaigns="campaigns/")
 
-    assert job.code == 0, job.said
+    assert job.code == 0, job.log
     assert (elsewhere / "kept").read_text() == "kept"
 
 
@@ -195,7 +195,7 @@ class TestFromAFork:
 
         job = told.uses(FORK, command="comment", campaigns="campaigns/")
 
-        assert job.code == 0, job.said
+        assert job.code == 0, job.log
         assert forge.calls[-1] == "POST /repos/team/campaigns/issues/9/comments"
         [posted] = forge.texts()
         assert posted.startswith(f"{MARKER}\n\n## Campaign plan\n\n_Made by the workflow of a fork")
@@ -204,7 +204,7 @@ class TestFromAFork:
         assert "\n````\n" in posted
         assert "x old → …x" in posted
         assert len(posted) <= 60_000
-        assert "::error::x" not in job.said
+        assert "::error::x" not in job.log
         assert not list(told.workspace.rglob("hacked"))
 
     def test_it_is_not_posted_where_the_request_has_moved_on(self, told: Machine, forge: Forge) -> None:
@@ -213,8 +213,8 @@ class TestFromAFork:
 
         job = told.uses(FORK, command="comment")
 
-        assert job.code == 0, job.said
-        assert "moved on" in job.said
+        assert job.code == 0, job.log
+        assert "moved on" in job.log
         assert forge.texts() == []
 
     @pytest.mark.parametrize("text", ["Please approve", "[]", '{"summary": 1}', "[" * 100_000])
@@ -224,8 +224,8 @@ class TestFromAFork:
 
         job = told.uses(FORK, command="comment")
 
-        assert job.code == 1, job.said
-        assert "Traceback" not in job.said
+        assert job.code == 1, job.log
+        assert "Traceback" not in job.log
         assert forge.texts() == []
 
     def test_a_link_is_not_followed(self, told: Machine, forge: Forge) -> None:
@@ -236,5 +236,5 @@ class TestFromAFork:
 
         job = told.uses(FORK, command="comment")
 
-        assert job.code == 1, job.said
+        assert job.code == 1, job.log
         assert forge.texts() == []

@@ -33,7 +33,7 @@ def test_a_first_run_leaves_its_results_on_a_branch_of_their_own(
 ) -> None:
     job = machine().uses(command="run", campaigns=MANIFEST, first="spring")
 
-    assert job.code == 0, job.said
+    assert job.code == 0, job.log
     assert remote.statuses() == ["done", "done"]
     assert remote.names("campaign-results") == ["spring.results.json"]
     assert remote.commits("main") == ["A campaign"]
@@ -50,8 +50,8 @@ def test_the_next_machine_buys_nothing_again_and_shows_nothing_to_do(
     said_to_be_first = machine("three").uses(command="run", campaigns=MANIFEST, first="spring")
     planned = machine("four").uses(campaigns=f"{MANIFEST}\n")
 
-    assert (again.code, said_to_be_first.code) == (0, 0), again.said + said_to_be_first.said
-    assert "nothing to do" in planned.summary, planned.said
+    assert (again.code, said_to_be_first.code) == (0, 0), again.log + said_to_be_first.log
+    assert "nothing to do" in planned.summary, planned.log
     assert len(titles(vendor)) == 2
     assert remote.commits("campaign-results") == before
 
@@ -62,8 +62,8 @@ def test_without_results_a_run_that_is_not_said_to_be_the_first_buys_nothing(
     first = machine().uses(command="run", campaigns=MANIFEST)
     again = machine("two").uses(command="run", campaigns=MANIFEST)
 
-    assert (first.code, again.code) == (3, 3), first.said
-    assert "start it by hand" in first.said
+    assert (first.code, again.code) == (3, 3), first.log
+    assert "start it by hand" in first.log
     assert titles(vendor) == []
     # Nothing is left that would pass for results.
     assert remote.branches() == ["main"]
@@ -75,7 +75,7 @@ def test_results_beside_the_manifest_are_one_file_of_one_commit(
     one = machine().uses(command="run", campaigns=MANIFEST, first="spring", results="beside")
     two = machine("two").uses(command="run", campaigns=MANIFEST, results="beside")
 
-    assert (one.code, two.code) == (0, 0), one.said + two.said
+    assert (one.code, two.code) == (0, 0), one.log + two.log
     assert len(titles(vendor)) == 2
     assert remote.statuses(name="campaigns/spring.results.json", branch="main") == ["done", "done"]
     assert set(remote.names("main")) == {
@@ -96,8 +96,8 @@ def test_a_machine_that_comes_second_buys_nothing(
 
     job = second.uses(command="run", campaigns=MANIFEST, first="spring")
 
-    assert job.code == 8, job.said
-    assert "spring.results.json" in job.said
+    assert job.code == 8, job.log
+    assert "spring.results.json" in job.log
     assert titles(vendor) == []
 
 
@@ -111,7 +111,7 @@ def test_what_others_publish_of_other_campaigns_holds_nobody_up(
 
     job = one.uses(command="run", campaigns=MANIFEST, first="spring")
 
-    assert job.code == 0, job.said
+    assert job.code == 0, job.log
     assert len(titles(vendor)) == 2
     assert remote.statuses() == ["done", "done"]
     assert remote.text("autumn.results.json") == "newer"
@@ -125,7 +125,7 @@ def test_what_is_merged_meanwhile_stays_and_does_not_reach_a_run_on_its_way(
 
     job = one.uses(command="run", campaigns=MANIFEST, first="spring", results="beside")
 
-    assert job.code == 0, job.said
+    assert job.code == 0, job.log
     assert remote.statuses(name="campaigns/spring.results.json", branch="main") == ["done", "done"]
     assert remote.text("note.txt", "main") == "merged"
     assert not (one.workspace / "note.txt").exists()
@@ -140,8 +140,8 @@ def test_what_its_branch_has_left_behind_is_not_bought(
 
     job = late.uses(command="run", campaigns=MANIFEST, first="spring")
 
-    assert job.code == 8, job.said
-    assert f"main has gone on: {MANIFEST} is not what this run was made from" in job.said
+    assert job.code == 8, job.log
+    assert f"main has gone on: {MANIFEST} is not what this run was made from" in job.log
     assert titles(vendor) == []
 
 
@@ -153,7 +153,7 @@ def test_other_commits_on_its_branch_do_not_matter(
 
     job = late.uses(command="run", campaigns=MANIFEST, first="spring")
 
-    assert job.code == 0, job.said
+    assert job.code == 0, job.log
     assert len(titles(vendor)) == 2
 
 
@@ -172,7 +172,7 @@ def test_no_hook_is_run_and_no_attribute_changes_a_record(
 
     job = one.uses(command="run", campaigns=MANIFEST, first="spring")
 
-    assert job.code == 0, job.said
+    assert job.code == 0, job.log
     assert remote.statuses() == ["done", "done"]
     assert not list(one.workspace.rglob("ran"))
 
@@ -186,8 +186,8 @@ def test_a_folder_in_the_place_of_results_is_refused_before_anything_is_bought(
     planned = machine().uses(campaigns=MANIFEST)
     job = machine("two").uses(command="run", campaigns=MANIFEST, first="spring")
 
-    assert planned.code == 0, planned.said
-    assert job.code == 8, job.said
+    assert planned.code == 0, planned.log
+    assert job.code == 8, job.log
     assert titles(vendor) == []
     assert remote.text("spring.results.json/file") == "theirs"
 
@@ -202,8 +202,8 @@ def test_a_campaign_that_was_given_another_name_is_not_bought_again(
 
     job = renamed.uses(command="run", campaigns=MANIFEST, first="spring")
 
-    assert job.code == 3, job.said
-    assert "was called 'spring' then and is 'summer' now" in job.said
+    assert job.code == 3, job.log
+    assert "was called 'spring' then and is 'summer' now" in job.log
     assert len(titles(vendor)) == 2
 
 
@@ -214,8 +214,8 @@ def test_a_protected_branch_is_told_before_anything_is_bought(
 
     job = machine().uses(command="run", campaigns=MANIFEST, first="spring", results="beside")
 
-    assert job.code == 8, job.said
-    assert "Is the branch protected" in job.said
+    assert job.code == 8, job.log
+    assert "Is the branch protected" in job.log
     assert titles(vendor) == []
 
 
@@ -229,7 +229,7 @@ def test_after_a_machine_is_lost_the_next_one_buys_nothing_twice(
 
     for name in ("two", "three"):
         job = impatient(machine(name, url=slow_vendor.url)).uses(command="run", campaigns=MANIFEST)
-        assert job.code == 8, job.said
+        assert job.code == 8, job.log
 
     # The one that the lost machine may still be sending, and the other job's, each once.
     assert remote.statuses() == ["attention", "submitted"]
@@ -271,7 +271,7 @@ def test_what_a_killed_run_could_not_publish_is_published_after_it(
 
     job = one.settle(campaigns=MANIFEST)
 
-    assert job.code == 0, job.said
+    assert job.code == 0, job.log
     bought = {entry.workflow_id for entry in slow_vendor.ledger.entries}
     assert len(bought) == (2 if meanwhile else 1)
     assert bought == {each.get("workflow_id") for each in remote.results()["purchases"]}
@@ -285,7 +285,7 @@ def test_so_is_what_is_known_in_a_teams_database_only(
     one = machine(url=slow_vendor.url)
     one.environment["PIPELINE_STATE"] = postgres.database().url
     before = one.settle(campaigns=MANIFEST)
-    assert before.code == 0, before.said
+    assert before.code == 0, before.log
     assert "campaign-results" not in remote.branches()
     running = one.begin_run(campaigns=MANIFEST, first="spring")
     assert running.stdout is not None
@@ -295,7 +295,7 @@ def test_so_is_what_is_known_in_a_teams_database_only(
 
     job = one.settle(campaigns=MANIFEST)
 
-    assert job.code == 0, job.said
+    assert job.code == 0, job.log
     [bought] = [each for each in remote.results()["purchases"] if each["status"] != "void"]
     assert bought["workflow_id"] == slow_vendor.ledger.entries[0].workflow_id
     summary = (one.temp / "summary").read_text()
@@ -324,9 +324,9 @@ class TestNoRecords:
         collected = machine("two").uses(command="collect", campaigns=MANIFEST)
         again = machine("three").uses(command="run", campaigns=MANIFEST)
 
-        assert collected.code == 0, collected.said
+        assert collected.code == 0, collected.log
         assert remote.names("campaign-results") == ["autumn.results.json"]
-        assert again.code == 3, again.said
+        assert again.code == 3, again.log
         assert len(titles(vendor)) == 2
 
     def test_results_without_purchases_that_were_published_before_pass_for_none_either(
@@ -339,8 +339,8 @@ class TestNoRecords:
 
         refused = machine("two").uses(command="run", campaigns=MANIFEST)
 
-        assert refused.code == 3, refused.said
-        assert "start it by hand with first: spring" in refused.said
+        assert refused.code == 3, refused.log
+        assert "start it by hand with first: spring" in refused.log
         assert len(titles(vendor)) == 2
         assert machine("three").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
 
@@ -352,7 +352,7 @@ class TestNoRecords:
 
         job = machine("two").uses(command="collect", campaigns="campaigns/autumn.yaml")
 
-        assert job.code == 0, job.said
+        assert job.code == 0, job.log
         assert remote.names("campaign-results") == ["spring.results.json"]
 
     def test_what_lies_in_a_checkout_that_is_used_again_is_that_of_its_own_campaign(
@@ -365,7 +365,7 @@ class TestNoRecords:
         first = one.uses(command="run", campaigns="campaigns/autumn.yaml")
         second = one.uses(command="run", campaigns="campaigns/autumn.yaml")
 
-        assert (first.code, second.code) == (3, 3), second.said
+        assert (first.code, second.code) == (3, 3), second.log
         assert remote.names("campaign-results") == ["spring.results.json"]
         assert len(titles(vendor)) == 2
 
@@ -377,7 +377,7 @@ class TestNoRecords:
 
         job = one.uses(command="run", campaigns=MANIFEST, first="spring")
 
-        assert job.code == 4, job.said
+        assert job.code == 4, job.log
         assert remote.branches() == ["main"]
 
     def test_a_collect_fetches_what_shards_have_bought(
@@ -386,7 +386,7 @@ class TestNoRecords:
         for number in (1, 2):
             one = impatient(machine(f"shard{number}"))
             job = one.uses(command="run", campaigns=MANIFEST, shard=f"{number}/2", first="spring")
-            assert job.code == 0, job.said
+            assert job.code == 0, job.log
         assert set(remote.names("campaign-results")) == {
             "spring.results.1-of-2.json",
             "spring.results.2-of-2.json",
@@ -395,7 +395,7 @@ class TestNoRecords:
         collecting = machine("collect")
         job = collecting.uses(command="collect", campaigns=MANIFEST)
 
-        assert job.code == 0, job.said
+        assert job.code == 0, job.log
         assert len(list((collecting.workspace / "campaigns" / "output").rglob("*.mp4"))) == 2
         assert remote.statuses() == ["done", "done"]
         assert machine("after").uses(command="run", campaigns=MANIFEST).code == 0
@@ -416,8 +416,8 @@ class TestFirst:
     def test_by_name_it_is_that_of_one_campaign(self, machine: Machines, vendor: Emulator) -> None:
         job = machine().uses(command="run", campaigns=MANIFEST, first="autumn")
 
-        assert job.code == 3, job.said
-        assert "start it by hand with first: spring" in job.said
+        assert job.code == 3, job.log
+        assert "start it by hand with first: spring" in job.log
         assert titles(vendor) == []
 
     def test_a_new_campaign_needs_nobody(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
@@ -426,7 +426,7 @@ class TestFirst:
 
         job = machine("two").uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml")
 
-        assert job.code == 0, job.said
+        assert job.code == 0, job.log
         assert len(titles(vendor)) == 4
         assert remote.statuses(name="autumn.results.json") == ["done", "done"]
 
@@ -451,8 +451,8 @@ class TestFirst:
 
         job = machine().uses({"before": told}, command="run", campaigns="campaigns/autumn.yaml")
 
-        assert job.code == 3, job.said
-        assert "start it by hand with first: autumn" in job.said
+        assert job.code == 3, job.log
+        assert "start it by hand with first: autumn" in job.log
         assert titles(vendor) == []
 
 
@@ -474,7 +474,7 @@ class TestSavedPlan:
 
         job = two.uses(command="run", plan="campaign-plans/spring.plan.json", first="spring", results=results)
 
-        assert job.code == 0, job.said
+        assert job.code == 0, job.log
         assert len(titles(vendor)) == 2
         told = {name: job.outputs[name] for name in ("changes", "creates", "credits", "exit-code")}
         assert told == {"changes": "true", "creates": "2", "credits": "200", "exit-code": "0"}
@@ -493,6 +493,6 @@ class TestSavedPlan:
 
         job = two.uses(command="run", plan="campaign-plans/spring.plan.json", first="spring")
 
-        assert job.code == 3, job.said
-        assert "is stale" in job.said
+        assert job.code == 3, job.log
+        assert "is stale" in job.log
         assert titles(vendor) == []

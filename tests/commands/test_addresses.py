@@ -46,9 +46,9 @@ def test_it_is_refused(
 
     ended = pipeline(*(given.get(word, word) for word in words.split()))
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert f"error: {told} {address.partition(':')[0]}:" in ended.err
-    assert SECRET not in ended.said
+    assert SECRET not in ended.output
     assert project.tree() == before
     assert len(vendor.ledger.entries) == 0
 
@@ -61,9 +61,9 @@ def test_so_it_is_in_the_environment(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert f"error: --{variable.lower().replace('_', '-')} s3:" in ended.err
-    assert SECRET not in ended.said
+    assert SECRET not in ended.output
     assert len(vendor.ledger.entries) == 0
 
 
@@ -71,9 +71,9 @@ def test_so_it_is_in_the_environment(
 def test_so_it_is_where_a_manifest_may_be_left_out(project: Project, pipeline: Pipeline, words: str) -> None:
     ended = pipeline(*words.replace("ADDRESS", WEB).split())
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "https://…: expected a path, not an address" in ended.err
-    assert SECRET not in ended.said
+    assert SECRET not in ended.output
 
 
 def test_several_files_in_one_variable_are_separated_by_blanks(project: Project, pipeline: Pipeline) -> None:
@@ -85,7 +85,7 @@ def test_several_files_in_one_variable_are_separated_by_blanks(project: Project,
 
     ended = pipeline("validate", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
 
 
 @pytest.mark.parametrize("address", [S3, WEB, f"s3:u:{SECRET}@host", f"https://host/x?sig={SECRET}"])
@@ -123,9 +123,9 @@ def test_in_the_place_of_any_other_word_it_shows_no_password(
 
     ended = pipeline(*(given.get(word, word.replace("ADDRESS", address)) for word in words.split()))
 
-    assert ended.code in {3, 64}, ended.said
+    assert ended.code in {3, 64}, ended.output
     assert "rror: " in ended.err
-    assert SECRET not in ended.said
+    assert SECRET not in ended.output
 
 
 @pytest.mark.parametrize(

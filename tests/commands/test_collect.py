@@ -33,7 +33,7 @@ def test_files_that_are_not_here_are_fetched_once_more_and_are_the_same(
 
     ended = pipeline("collect", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert project.output() == files
     assert project.results_file.read_bytes() == results
     assert len(vendor.ledger.entries) == 2
@@ -81,7 +81,7 @@ def test_the_state_alone_is_enough(bought: Project, pipeline: Pipeline, vendor: 
 
     ended = pipeline("collect", bought.state)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(bought.output()) == 2
     assert len(vendor.ledger.entries) == 2
 
@@ -93,7 +93,7 @@ def test_the_results_alone_are_enough(bought: Project, pipeline: Pipeline, vendo
 
     ended = pipeline("collect", bought.results_file)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(bought.output()) == 2
     assert bought.results_file.read_bytes() == results
     assert len(vendor.ledger.entries) == 2
@@ -122,7 +122,7 @@ def test_results_of_a_stranger_have_nothing_written_elsewhere(
 
     ended = pipeline("collect", "theirs.results.json")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert f"theirs.results.json: it names the manifest '{document['manifest']}': {told}" in ended.err
     assert not list(elsewhere.iterdir())
     assert not list((bought.folder / ".git").iterdir())
@@ -138,7 +138,7 @@ def test_results_that_an_operator_keeps_elsewhere_are_enough(
 
     ended = pipeline("collect", kept / "spring.results.json")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(project.output()) == 2
 
 
@@ -152,7 +152,7 @@ def test_a_state_is_not_joined_with_the_results_of_another_campaign(
 
     ended = pipeline("collect", bought.state, "--results", others)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "the results of another campaign, 'autumn', not of 'spring'" in ended.err
     assert others.read_bytes() == before
     assert len(pipeline("state", "export", bought.manifest).document["purchases"]) == 2
@@ -165,7 +165,7 @@ def test_a_manifest_that_does_not_read_leads_to_the_state_beside_it(
 
     ended = pipeline("collect", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "campaign.yaml:2:1: a bracket" in ended.err
     assert "so everything that .pipeline/spring.db knows is collected" in ended.err
     assert len(bought.output()) == 2
@@ -187,7 +187,7 @@ def test_records_that_are_not_there_are_not_taken_for_others(
     """The state beside a manifest stands for one that no longer reads, not for a path that is misspelled."""
     ended = pipeline("collect", name)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert f"{name}: there is no such file" in ended.err
     assert bought.output() == {}
 
@@ -209,7 +209,7 @@ def test_a_damaged_state_is_not_taken_for_a_manifest_that_does_not_read(
 
     ended = pipeline("collect", "other.db")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "other.db: " in ended.err
     assert "UTF-8" not in ended.err
     assert bought.output() == {}
@@ -222,7 +222,7 @@ def test_what_an_interrupted_run_bought_is_followed_to_its_end(
 
     ended = pipeline("collect", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert set(project.statuses().values()) == {"done"}
     assert len(vendor.ledger.entries) == 2
 
@@ -235,7 +235,7 @@ def test_a_job_that_left_the_manifest_is_fetched_too(
 
     ended = pipeline("collect", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert set(project.output()) == {"main/loop/red/dance.mp4", f"{WALK}.mp4"}
 
 
@@ -250,7 +250,7 @@ def test_files_of_what_serves_no_job_are_fetched_too(
 
     ended = pipeline("collect", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert {path: hash(content) for path, content in project.output().items()} == {
         path: hash(content) for path, content in everything.items()
     }
@@ -297,7 +297,7 @@ def test_a_success_without_a_result_is_asked_about_again(
 
     ended = pipeline("collect", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert project.statuses() == {WALK: "done"}
     assert len(vendor.ledger.entries) == 1
 
@@ -307,7 +307,7 @@ def test_nothing_is_bought_for_jobs_that_nothing_serves(
 ) -> None:
     ended = pipeline("collect", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert not vendor.ledger.entries
 
 
@@ -323,15 +323,15 @@ def test_another_file_at_the_vendor_is_not_taken_for_the_one_that_was_bought(
 
     ended = pipeline("collect", project.manifest)
 
-    assert ended.code == 8, ended.said
-    assert "not the file that was downloaded before" in ended.said
+    assert ended.code == 8, ended.output
+    assert "not the file that was downloaded before" in ended.output
     assert project.output() == {}
 
 
 def test_a_campaign_of_which_nothing_was_bought_gets_no_results(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("collect", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert not project.results_file.exists()
     assert "Results:" not in ended.out
 
@@ -347,7 +347,7 @@ def test_the_command_that_a_rehearsal_suggests_works_on_the_rehearsal(
 
     ended = pipeline(*shlex.split(suggested[1]))
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(list((project.folder / "output").rglob("*.mp4"))) == 2
     assert not project.results_file.exists()
 
@@ -363,6 +363,6 @@ def test_a_suggested_command_keeps_the_flags_that_choose_the_records(
 
     ended = pipeline(*shlex.split(suggested[1]))
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(list((project.folder / "elsewhere").rglob("*.mp4"))) == 2
     assert not project.results_file.exists()

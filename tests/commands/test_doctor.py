@@ -45,7 +45,7 @@ def test_where_all_is_well_it_says_so_buys_nothing_and_writes_nothing(
 
     ended = pipeline("doctor", project.manifest, "--format", "json")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert set(verdicts(ended.document).values()) == {"ok"}
     assert ended.document["exit_code"] == 0
     assert schema.check_json(ended.document, "doctor") == []
@@ -58,7 +58,7 @@ def test_it_is_told_for_people_with_the_key_nowhere(project: Project, pipeline: 
     ended = pipeline("doctor", project.manifest)
 
     assert "ok      health" in ended.out
-    assert KEY not in ended.said
+    assert KEY not in ended.output
 
 
 def test_without_a_key_it_ends_as_a_run_would(project: Project, pipeline: Pipeline) -> None:
@@ -225,7 +225,7 @@ def test_what_git_would_lose_is_told(project: Project, pipeline: Pipeline, prepa
 def test_a_rehearsal_needs_neither_key_nor_vendor(project: Project, offline: Pipeline) -> None:
     ended = offline("doctor", project.manifest, "--emulate", "--format", "json")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "health" not in verdicts(ended.document)
 
 

@@ -67,9 +67,9 @@ def test_what_another_machine_may_be_sending_is_named_and_left_by_destroy(
 
     ended = pipeline("destroy", project.manifest, "--yes")
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     assert "left alone, because it is under way elsewhere, since " in ended.err
-    assert "pipeline resolve" not in ended.said
+    assert "pipeline resolve" not in ended.output
 
 
 def test_a_saved_plan_replaces_nothing_whose_outcome_is_unknown_by_now(
@@ -82,7 +82,7 @@ def test_a_saved_plan_replaces_nothing_whose_outcome_is_unknown_by_now(
 
     ended = pipeline("run", "plan.json")
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "it is unknown whether it was bought; resolve it first" in ended.err
     assert len(vendor.ledger.entries) == 1
 
@@ -99,9 +99,9 @@ def test_what_another_machine_may_be_sending_is_told_as_under_way(
     assert "under way elsewhere, since " in planned.out
     assert "1 job is under way on another machine" in planned.out
     assert "pipeline resolve" not in planned.out
-    assert ran.code == 8, ran.said
+    assert ran.code == 8, ran.output
     assert "1 under way elsewhere." in ran.out
-    assert "pipeline resolve" not in ran.said
+    assert "pipeline resolve" not in ran.output
     assert f"{WALK}: under way elsewhere" in status.out
     assert pipeline("collect", project.manifest).code == 8
     assert pipeline("collect", project.results_file).code == 8
@@ -129,7 +129,7 @@ def test_so_it_is_of_what_serves_no_job(
     assert (f"its job is no longer in the manifest, and it is {since}" in planned.out) is is_orphan
     assert "1 under way" in planned.out
     assert told in planned.out
-    assert "pipeline resolve" not in planned.said + status.said
+    assert "pipeline resolve" not in planned.output + status.output
     assert "1 under way" in pipeline("plan", project.manifest, "--format", "markdown").out
     assert f"{WALK} ({purchase['id']}): {since}, serves no job now" in status.out
 
@@ -142,9 +142,9 @@ def test_collect_without_a_manifest_says_so_too(folder: Path, pipeline: Pipeline
 
     ended = pipeline("collect", project.state if records == "state" else project.results_file)
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     assert "1 purchase is under way on another machine; its results will show the outcome." in ended.out
-    assert "needs attention" not in ended.said
+    assert "needs attention" not in ended.output
 
 
 @pytest.mark.parametrize("records", ["results", "state"])
@@ -160,7 +160,7 @@ def test_collect_without_a_manifest_names_what_needs_a_person(
     ended = pipeline("collect", source)
     document = pipeline("collect", source, "--format", "json").document
 
-    assert ended.code == 7, ended.said
+    assert ended.code == 7, ended.output
     assert f"{WALK} ({purchase['id']}): needs attention: it is unknown whether it was bought" in ended.out
     manifest = "campaign.yaml" if records == "results" else "MANIFEST"
     assert f"`pipeline resolve {manifest} {purchase['id']} --workflow-id ID`" in ended.out
@@ -175,7 +175,7 @@ def test_it_is_not_given_up_before_its_time_unless_a_person_knows_better(
 
     refused = pipeline("resolve", project.manifest, WALK, flag)
 
-    assert refused.code == 64, refused.said
+    assert refused.code == 64, refused.output
     assert "under way elsewhere" in refused.err
     assert "--now" in refused.err
     assert project.statuses() == {WALK: "submitting"}
@@ -188,7 +188,7 @@ def test_what_has_been_silent_for_15_minutes_needs_a_person(folder: Path, pipeli
 
     ran = pipeline("run", project.manifest)
 
-    assert ran.code == 7, ran.said
+    assert ran.code == 7, ran.output
     assert f"`pipeline resolve campaign.yaml {WALK} --workflow-id ID`" in ran.out
     assert pipeline("resolve", project.manifest, WALK, "--abandon").code == 0
 

@@ -52,7 +52,7 @@ def test_an_empty_value_of_a_flag_is_wrong_usage(offline: Pipeline, path: tuple[
     for words in ((flag, ""), (f"{flag}=",)):
         ended = offline(*path, *words)
 
-        assert ended.code == 64, ended.said
+        assert ended.code == 64, ended.output
         assert ended.err.endswith(f"error: {flag} is empty; leave it out, or is a variable unset?\n")
 
 
@@ -63,7 +63,7 @@ def test_so_is_a_blank_one(offline: Pipeline, path: tuple[str, ...], flag: str) 
     for words in ((flag, " "), (f"{flag}= \t\n",), (flag, "\u00a0")):
         ended = offline(*path, *words)
 
-        assert ended.code == 64, ended.said
+        assert ended.code == 64, ended.output
         assert ended.err.endswith(f"error: {flag} is blank; leave it out, or is a variable unset?\n")
 
 
@@ -71,7 +71,7 @@ def test_so_is_a_blank_one(offline: Pipeline, path: tuple[str, ...], flag: str) 
 def test_an_empty_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ...]) -> None:
     ended = offline(*path, "")
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert ended.err.endswith("error: an argument is empty; leave it out, or is a variable unset?\n")
 
 
@@ -79,7 +79,7 @@ def test_an_empty_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ..
 def test_a_blank_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ...]) -> None:
     ended = offline(*path, " ")
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert ended.err.endswith("error: an argument is blank; leave it out, or is a variable unset?\n")
 
 
@@ -92,7 +92,7 @@ def test_a_blank_variable_of_the_environment_is_wrong_usage(
 
     ended = offline("run", project.manifest)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     name = flag.lower().replace("_", "-")
     expected = f"error: --{name} is blank in the environment; leave it out, or is a variable unset?\n"
     assert ended.err.endswith(expected)

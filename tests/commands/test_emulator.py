@@ -48,7 +48,7 @@ def test_its_first_line_holds_the_address_at_which_it_answers(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(ledger(url)) == 2
     assert_whole(project)
     running.signal(signal.SIGINT)
@@ -103,7 +103,7 @@ def test_started_again_under_a_running_campaign_it_goes_on(
     ended = run.ended()
 
     assert again == url
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(ledger(url)) == 2
     assert_whole(project)
 
@@ -137,8 +137,8 @@ def test_a_port_that_cannot_be_had_is_wrong_usage(start: Start, port: str, tmp_p
         number = str(other.getsockname()[1]) if port == "taken" else port
         ended = start("emulator", "--port", number, "--dir", tmp_path / "work").ended()
 
-    assert ended.code == 64, ended.said
-    assert "Traceback" not in ended.said
+    assert ended.code == 64, ended.output
+    assert "Traceback" not in ended.output
 
 
 def test_faults_come_from_a_file(
@@ -152,7 +152,7 @@ def test_faults_come_from_a_file(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 7, ended.said
+    assert ended.code == 7, ended.output
     assert project.statuses() == {"main/loop/red/dance": "done", "main/loop/red/walk": "attention"}
 
 
@@ -164,7 +164,7 @@ def test_a_faults_file_that_cannot_be_understood_is_refused_with_its_place(
 
     ended = pipeline("emulator", "--faults", "faults.yaml")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "faults" in ended.err
 
 
@@ -183,6 +183,6 @@ def test_only_its_own_key_is_taken_where_it_has_one(
     pipeline.set("VIMMERSE_API_KEY", "another-key")
     ended = pipeline("run", project.manifest, "--concurrency", "1")
 
-    assert ended.code == 4, ended.said
+    assert ended.code == 4, ended.output
     assert sorted(project.statuses().values()) == ["done", "pending"]
-    assert KEY not in ended.said
+    assert KEY not in ended.output

@@ -36,7 +36,7 @@ def report(path: Path) -> ET.Element:
 def test_each_step_of_each_purchase_is_one_line(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("run", project.manifest, "--events", "events.jsonl")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     found = events(Path("events.jsonl").read_text("utf-8"))
     by_key = {key: [each["to"] for each in found if each["key"] == key] for key in (DANCE, WALK)}
     assert by_key == {key: ["submitting", "submitted", "succeeded", "done"] for key in by_key}
@@ -73,14 +73,14 @@ def test_what_strangers_say_breaks_no_line(
 
     ended = pipeline("run", project.manifest, "--events", target)
 
-    assert ended.code == 1, ended.said
+    assert ended.code == 1, ended.output
     text = ended.out if target == "-" else Path(target).read_text("utf-8")
     assert [each["reason"] for each in events(text) if each["to"] == "failed"] == ["rejected", "rejected"]
     assert "##[" not in text or target != "-"
 
 
 def test_events_never_hold_the_key(project: Project, pipeline: Pipeline) -> None:
-    assert "canary" not in pipeline("run", project.manifest, "--events", "-").said
+    assert "canary" not in pipeline("run", project.manifest, "--events", "-").output
 
 
 def test_a_file_for_events_that_cannot_be_opened_is_told_before_anything_is_bought(
@@ -155,7 +155,7 @@ def test_events_that_find_no_room_are_told_and_nothing_is_lost(
 ) -> None:
     ended = pipeline("run", project.manifest, "--events", "/dev/full")
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     assert "--events /dev/full: cannot be written: No space left" in ended.err
     assert project.statuses() == {DANCE: "done", WALK: "done"}
 
@@ -168,7 +168,7 @@ def test_reports_that_cannot_be_written_take_no_more_urgent_code_away(
 
     ended = pipeline("run", project.manifest, "--junit", "junit.xml", "--concurrency", "1", *in_the_way)
 
-    assert ended.code == 7, ended.said
+    assert ended.code == 7, ended.output
     assert "junit.xml: cannot be written" in ended.err
 
 

@@ -11,7 +11,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 def test_jobs_come_in_the_order_written_with_their_requests(project: Project, offline: Pipeline) -> None:
     ended = offline("expand", project.manifest, "--format", "json")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     jobs = ended.document["jobs"]
     assert [job["key"] for job in jobs] == [WALK, DANCE]
     request = jobs[0]["request"]

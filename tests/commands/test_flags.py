@@ -42,7 +42,7 @@ def test_frozen_ends_with_4_and_does_nothing_where_there_is_something_to_buy(
     ended = pipeline("run", project.manifest, "--frozen")
 
     assert ended.code == 4
-    assert "1 to buy, but --frozen: nothing was done" in ended.said
+    assert "1 to buy, but --frozen: nothing was done" in ended.output
     assert creates(vendor) == 1
     assert project.output() == {}
     assert project.statuses() == {DANCE: "pending", WALK: "submitted"}
@@ -62,7 +62,7 @@ def test_no_wait_buys_and_leaves_and_the_next_run_goes_on(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     left = pipeline("run", project.manifest, "--no-wait")
-    assert left.code == 0, left.said
+    assert left.code == 0, left.output
     assert project.statuses() == {DANCE: "submitted", WALK: "submitted"}
 
     assert pipeline("run", project.manifest).code == 0
@@ -74,7 +74,7 @@ def test_no_download_leaves_the_files_at_the_vendor_and_collect_fetches_them(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     left = pipeline("run", project.manifest, "--no-download")
-    assert left.code == 0, left.said
+    assert left.code == 0, left.output
     assert project.statuses() == {DANCE: "succeeded", WALK: "succeeded"}
     assert project.output() == {}
     assert pipeline("run", project.manifest, "--no-download").code == 0
@@ -109,7 +109,7 @@ def test_fail_fast_buys_nothing_more_once_a_job_has_failed(
 
     ended = pipeline("run", project.manifest, "--fail-fast", "--concurrency", "1", "--in-flight", "1")
 
-    assert ended.code == 1, ended.said
+    assert ended.code == 1, ended.output
     assert creates(vendor) == 2
     assert sorted(project.statuses().values()) == ["done", "failed", *["pending"] * 4]
 
@@ -135,7 +135,7 @@ def test_a_share_of_failures_may_be_no_failure_of_the_run(
 
     ended = pipeline("run", project.manifest, *([] if flag is None else ["--fail-threshold", flag]))
 
-    assert ended.code == code, ended.said
+    assert ended.code == code, ended.output
     assert sorted(project.statuses().values()) == ["done", "done", "done", "failed"]
 
 
@@ -168,7 +168,7 @@ def test_retries_are_bought_at_once_and_no_more_than_allowed(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 1, ended.said
+    assert ended.code == 1, ended.output
     assert len(vendor.ledger.bought) == 1 + retries
     assert pipeline("run", project.manifest).code == 1
     assert len(vendor.ledger.bought) == 1 + retries
@@ -180,7 +180,7 @@ def test_a_retry_that_succeeds_ends_well(folder: Path, pipeline: Pipeline, vendo
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 2
     assert project.statuses() == {WALK: "done"}
 
@@ -228,7 +228,7 @@ def test_what_failed_is_not_bought_again_where_another_machine_bought_the_same(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 2
     assert project.statuses() == {WALK: "done"}
 
@@ -244,7 +244,7 @@ def test_retries_stay_within_the_caps(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 4, ended.said
+    assert ended.code == 4, ended.output
     assert len(vendor.ledger.bought) == most
 
 
@@ -258,7 +258,7 @@ def test_a_canary_goes_first_and_the_rest_when_it_has_succeeded(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 5
 
 
@@ -272,7 +272,7 @@ def test_where_the_canary_fails_the_rest_of_its_template_is_not_bought(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 1, ended.said
+    assert ended.code == 1, ended.output
     by_template = [entry.template_id for entry in vendor.ledger.bought]
     assert by_template.count("each_explodedloop_0226") == 1
     assert by_template.count("each_moonwalk_0226") == 1
@@ -298,7 +298,7 @@ def test_a_cap_of_one_run_stops_before_the_first_create(
 ) -> None:
     ended = pipeline("run", project.manifest, flag, str(value))
 
-    assert ended.code == code, ended.said
+    assert ended.code == code, ended.output
     assert creates(vendor) == (2 if code == 0 else 0)
 
 
@@ -326,7 +326,7 @@ def test_a_checkpoint_that_does_nothing_is_no_lock(
 ) -> None:
     ended = pipeline("run", project.manifest, "--yes", "--checkpoint", command)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "--checkpoint" in ended.err
     assert creates(vendor) == 0
 
@@ -392,10 +392,10 @@ def test_an_address_is_never_taken_for_a_path(
 
     ended = pipeline("run", project.manifest, flag, address)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert told in ended.err
     assert flag in ended.err
-    assert "hunter2" not in ended.said
+    assert "hunter2" not in ended.output
     assert project.tree() == before
     assert creates(vendor) == 0
 
@@ -404,9 +404,9 @@ def test_an_address_is_never_taken_for_a_path(
 def test_the_address_of_a_database_is_no_path(project: Project, pipeline: Pipeline, flag: str) -> None:
     ended = pipeline("run", project.manifest, flag, "postgresql://u:hunter2@db/x")
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "only `--state postgresql://…` names a database" in ended.err
-    assert "hunter2" not in ended.said
+    assert "hunter2" not in ended.output
 
 
 @pytest.mark.parametrize(
@@ -418,8 +418,8 @@ def test_a_password_that_cannot_be_told_from_the_rest_is_refused(
 ) -> None:
     ended = pipeline("plan", project.manifest, "--state", address)
 
-    assert ended.code == 64, ended.said
-    assert "er2" not in ended.said
+    assert ended.code == 64, ended.output
+    assert "er2" not in ended.output
 
 
 def test_nor_from_the_environment(
@@ -432,16 +432,16 @@ def test_nor_from_the_environment(
 
     for command in (("plan", project.manifest), ("collect", project.manifest), ("status", project.manifest)):
         ended = pipeline(*command)
-        assert ended.code == 64, ended.said
+        assert ended.code == 64, ended.output
         assert "campaign-pipeline[postgres]" in ended.err
-        assert "hunter2" not in ended.said
+        assert "hunter2" not in ended.output
 
 
 def test_records_at_an_address_are_not_collected(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("collect", "postgresql://u:hunter2@db/x")
 
     assert ended.code == 64
-    assert "hunter2" not in ended.said
+    assert "hunter2" not in ended.output
 
 
 @pytest.mark.parametrize("name", ["with:colon.db", "https:", "a/b:c//d.db"])
@@ -457,9 +457,9 @@ def test_nor_in_a_manifest(folder: Path, pipeline: Pipeline, command: str, addre
 
     ended = pipeline(command, project.manifest)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "output.dir" in ended.err
-    assert "hunter2" not in ended.said
+    assert "hunter2" not in ended.output
 
 
 @pytest.mark.parametrize("flag", ["--fail-threshold", "--rate", "--request-timeout", "--poll-interval"])
@@ -468,7 +468,7 @@ def test_what_is_no_number_is_in_no_range(
 ) -> None:
     ended = pipeline("run", project.manifest, flag, "nan")
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "'nan' is not a number" in ended.err
     assert not vendor.ledger.entries
 
@@ -483,7 +483,7 @@ def test_an_argument_that_no_process_can_be_given_is_wrong_usage(
 ) -> None:
     ended = pipeline("run", project.manifest, flag, value)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "NUL" in ended.err
 
 
@@ -497,7 +497,7 @@ def test_a_path_that_is_too_long_is_told_as_such(
     for path in ("a" * 300, "a/" * 3000 + "b"):
         ended = pipeline(command, f"{path}.yaml")
 
-        assert ended.code in {3, 8, 64}, ended.said
+        assert ended.code in {3, 8, 64}, ended.output
         assert "Traceback" not in ended.err
 
 
@@ -525,5 +525,5 @@ def test_a_folder_deeper_than_calls_can_be_nested_is_searched(
 
     # What removes the folders of tests calls itself for each level too.
     subprocess.run(["rm", "-rf", str(project.folder / "a")], check=True)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "spring is valid" in ended.out

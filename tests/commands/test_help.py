@@ -22,7 +22,7 @@ def test_help_names_every_command(offline: Pipeline) -> None:
 def test_every_command_has_help_for_itself_and_for_each_flag(offline: Pipeline, command: str) -> None:
     ended = offline(command, "--help")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.out.startswith(f"Usage: pipeline {command}")
     flags = [line.strip() for line in ended.out.splitlines() if line.startswith("  -")]
     assert flags

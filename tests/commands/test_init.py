@@ -28,9 +28,9 @@ def test_it_is_valid_and_runs_as_it_is(offline: Pipeline, folder: Path, tiny: No
     valid = offline("validate", "spring-launch")
     ran = offline("run", "spring-launch/campaign.yaml", "--emulate")
 
-    assert valid.code == 0, valid.said
-    assert "warning" not in valid.said
-    assert ran.code == 0, ran.said
+    assert valid.code == 0, valid.output
+    assert "warning" not in valid.output
+    assert ran.code == 0, ran.output
     made = folder / "spring-launch" / "output" / "spring-launch" / "emulated"
     assert len(list(made.rglob("*.mp4"))) == 2
 
@@ -89,7 +89,7 @@ def test_no_file_is_overwritten_and_what_it_lacks_is_told(offline: Pipeline, fol
 
     ended = offline("init")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert workflow.read_text() == "mine"
     assert (folder / ".gitignore").read_text() == "output/\n"
     assert "add .pipeline/, *.emulated.results.json" in ended.out
@@ -101,7 +101,7 @@ def test_the_workflow_is_where_github_looks_for_it(offline: Pipeline, folder: Pa
 
     ended = offline("init", "campaigns/spring")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     [workflow] = folder.rglob("*.yml")
     assert workflow == folder / ".github" / "workflows" / "campaigns.yml"
     assert "pipeline validate . --format github" in workflow.read_text()
@@ -125,7 +125,7 @@ def test_the_command_that_is_suggested_can_be_pasted(offline: Pipeline, folder: 
 
     ran = offline(*shlex.split(suggested)[1:])
 
-    assert ran.code == 0, ran.said
+    assert ran.code == 0, ran.output
 
 
 @pytest.mark.parametrize("where", ["file", "file/below"])

@@ -24,7 +24,7 @@ def document(pipeline: Pipeline, ended: Ended, name: str) -> Any:
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 

@@ -71,10 +71,10 @@ def test_a_create_of_a_live_run_is_pending_and_no_person_is_sent_to_resolve_it(
     assert f"{WALK}: submitting: {told}" in status.out
     assert told in shown.out
     for ended in (planned, marked, status, shown):
-        assert "pipeline resolve" not in ended.said
-        assert "unknown" not in ended.said
-        assert "attention" not in ended.said
-    assert refused.code == 6, refused.said
+        assert "pipeline resolve" not in ended.output
+        assert "unknown" not in ended.output
+        assert "attention" not in ended.output
+    assert refused.code == 6, refused.output
 
 
 def test_a_create_of_a_run_that_died_is_unknown_to_every_look(project: Project, pipeline: Pipeline) -> None:

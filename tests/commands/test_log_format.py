@@ -35,7 +35,7 @@ def test_what_happens_to_a_job_names_it(project: Project, pipeline: Pipeline) ->
     done = [each["job"] for each in logged(ended) if each["message"] == "done"]
     assert sorted(done) == [DANCE, WALK]
     assert any("2 done" in each["message"] for each in logged(ended))
-    assert KEY not in ended.said
+    assert KEY not in ended.output
 
 
 def test_a_failure_is_an_error(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
@@ -87,13 +87,13 @@ def test_on_github_no_line_is_a_command(project: Project, pipeline: Pipeline) ->
     ended = pipeline("run", project.manifest, "--log-format", "json")
 
     assert logged(ended)
-    assert "::stop-commands::" not in ended.said
+    assert "::stop-commands::" not in ended.output
 
 
 def test_a_run_in_a_process_of_its_own_logs_the_same(project: Project, start: Callable[..., Running]) -> None:
     ended = start("run", project.manifest, "--log-format", "json", "--yes").ended()
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert [each for each in logged(ended) if each.get("job") == DANCE]
 
 

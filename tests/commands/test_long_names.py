@@ -23,7 +23,7 @@ def test_every_command_refuses_it(
 
     for path in (LONG, f"missing/{LONG}", f"{LONG}/x"):
         ended = pipeline(command, project.manifest, flag, path)
-        assert ended.code == 64, ended.said
+        assert ended.code == 64, ended.output
         assert f"nnn…: too long a path; choose a shorter one with {flag}" in ended.err
 
     assert project.tree() == before
@@ -40,9 +40,9 @@ def test_the_longest_name_of_a_state_leaves_room_for_what_is_made_beside_it(
     refused = pipeline(
         "plan" if not flags else "run", project.manifest, "--state", "n" * (room - part + 1), *flags
     )
-    assert refused.code == 64, refused.said
+    assert refused.code == 64, refused.output
     ended = pipeline("run", project.manifest, "--state", "n" * (room - part), *flags)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
 
 
 def test_a_state_lies_no_deeper_than_sqlite_can_open_it(
@@ -53,7 +53,7 @@ def test_a_state_lies_no_deeper_than_sqlite_can_open_it(
 
     for command in ("plan", "run"):
         refused = pipeline(command, project.manifest, "--state", f"{deepest}n")
-        assert refused.code == 64, refused.said
+        assert refused.code == 64, refused.output
         assert "too long a path" in refused.err
     assert len(vendor.ledger.entries) == 0
     assert pipeline("run", project.manifest, "--state", deepest).code == 0

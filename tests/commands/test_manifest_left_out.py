@@ -37,7 +37,7 @@ def test_the_one_campaign_of_the_folder_is_meant(
 ) -> None:
     ended = pipeline(*command)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
 
 
 @pytest.mark.parametrize("command", [*ALONE, *WITH_NAMES], ids=lambda each: each[0])
@@ -48,7 +48,7 @@ def test_of_several_one_has_to_be_named(
 
     ended = pipeline(*command)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "several campaigns are here; name one: campaign.yaml, stages.yaml" in ended.err
 
 
@@ -56,7 +56,7 @@ def test_of_several_one_has_to_be_named(
 def test_where_there_is_none_that_is_said(folder: Path, pipeline: Pipeline, command: tuple[str, ...]) -> None:
     ended = pipeline(*command)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "there is no campaign here; name a MANIFEST" in ended.err
 
 
@@ -66,7 +66,7 @@ def test_what_deletes_never_guesses(
 ) -> None:
     ended = pipeline(command, "--yes")
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "MANIFEST" in ended.err
     assert len(vendor.store.workflows()) == 2
 
@@ -75,7 +75,7 @@ def test_what_deletes_never_guesses(
 def test_nothing_named_is_wrong_usage(bought: Project, pipeline: Pipeline, command: str) -> None:
     for words in ((), ("campaign.yaml",)):
         ended = pipeline(command, *words, *(["--abandon"] if command == "resolve" else []))
-        assert ended.code == 64, ended.said
+        assert ended.code == 64, ended.output
         assert "missing KEY|PURCHASE" in ended.err
 
 
@@ -84,7 +84,7 @@ def test_a_first_word_that_ends_as_a_manifest_is_one_though_it_is_not_there(
 ) -> None:
     ended = pipeline("show", "gone.yaml", WALK)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "gone.yaml" in ended.err
 
 

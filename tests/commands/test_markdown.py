@@ -16,7 +16,7 @@ HOSTILE = "</summary></details> <script>alert(1)</script> ```` ~~~ <!-- --> @tea
 
 def comment(line: Pipeline, *arguments: str | Path) -> str:
     ended = line("plan", *arguments, "--format", "markdown")
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.err == ""
     assert len(ended.out) <= LONGEST
     return ended.out

@@ -45,7 +45,7 @@ def test_who_has_the_joined_results_buys_nothing_again(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 4
     assert len(project.results()["purchases"]) == 4
 
@@ -90,7 +90,7 @@ def test_what_is_no_results_manifest_is_refused_with_its_place(
 
     ended = offline("merge", branches[0], "broken.json", "--out", "whole.json")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "broken.json:1:" in ended.err
     assert not (project.folder / "whole.json").exists()
 
@@ -110,7 +110,7 @@ def test_what_is_no_results_manifest_is_not_overwritten(
 
     ended = pipeline("merge", *branches, "--out", out)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "not the results of 'spring', so it is not overwritten; choose another file" in ended.err
     assert out.read_text() == content
 
@@ -133,7 +133,7 @@ def test_results_with_purchases_that_no_source_has_are_not_overwritten(
 
     ended = pipeline("merge", ours, "--out", theirs)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "it knows 2 purchases that none of the given files knows; give it too" in ended.err
     assert theirs.read_bytes() == before
 
@@ -169,7 +169,7 @@ def test_a_link_is_written_through_within_the_project_only(
     (project.folder / "ours.json").symlink_to("inside.json")
 
     refused = pipeline("merge", *branches, "--out", project.folder / "theirs.json")
-    assert refused.code == 64, refused.said
+    assert refused.code == 64, refused.output
     assert "cannot be read, so it is not overwritten: this link leads outside the project" in refused.err
     assert outside.read_bytes() == branches[0].read_bytes()
 
@@ -184,7 +184,7 @@ def test_a_name_of_another_kind_of_record_is_refused(
 ) -> None:
     ended = pipeline("merge", *branches, "--out", tmp_path / name)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "choose another" in ended.err
     assert not (tmp_path / name).exists()
 
@@ -201,5 +201,5 @@ def test_git_gives_its_merge_driver_names_without_a_suffix_for_json_and_for_yaml
 
         ended = pipeline("merge", ours, theirs, "--out", ours)
 
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         assert ours.read_bytes() == whole.read_bytes()

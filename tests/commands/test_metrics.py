@@ -60,7 +60,7 @@ def samples(text: str) -> dict[str, float]:
 def test_a_file_has_the_figures_of_the_run(project: Project, pipeline: Pipeline, folder: Path) -> None:
     ended = pipeline("run", project.manifest, "--metrics-file", "spring.prom")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     text = (folder / "spring.prom").read_text()
     found = samples(text)
     campaign = 'campaign="spring"'
@@ -221,7 +221,7 @@ def test_an_address_that_cannot_be_used_is_64_and_nothing_is_bought(
 ) -> None:
     ended = pipeline("run", project.manifest, "--metrics", address)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "--metrics" in ended.err
     assert vendor.ledger.entries == ()
 
@@ -232,7 +232,7 @@ def test_a_file_that_cannot_be_used_is_64_and_nothing_is_bought(
 ) -> None:
     ended = pipeline("run", project.manifest, "--metrics-file", file)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert vendor.ledger.entries == ()
 
 

@@ -37,5 +37,5 @@ def test_it_is_printed_to_the_byte_as_ever(
 
     ended = offline(command, mixed, *options)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.out == (GOLDEN / expected).read_text("utf-8")

@@ -49,8 +49,8 @@ def test_a_proxy_that_lets_nothing_through_bought_nothing_and_never_saw_the_key(
 
     refused = pipeline("run", project.manifest, "--concurrency", "1")
 
-    assert refused.code == 8, refused.said
-    assert "at the proxy: it refused to connect (407)" in refused.said
+    assert refused.code == 8, refused.output
+    assert "at the proxy: it refused to connect (407)" in refused.output
     assert set(proxy.asked) == {"api.example.com:443"}
     assert KEY not in "".join(proxy.headers)
     assert set(project.statuses().values()) == {"pending"}
@@ -67,7 +67,7 @@ def test_a_bundle_of_certificates_that_is_not_there_is_named_before_anything_is_
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "/etc/gone.pem" in ended.err
     assert vendor.ledger.entries == ()
 

@@ -53,7 +53,7 @@ def test_what_found_nothing_leaves_nothing_that_passes_for_records(
 ) -> None:
     ended = pipeline(*words(command, project))
 
-    assert ended.code == code, ended.said
+    assert ended.code == code, ended.output
     assert records(project) == []
     assert pipeline("run", project.manifest, "--require-results").code == 3
     assert records(project) == []
@@ -82,7 +82,7 @@ def test_an_import_of_nothing_leaves_nothing(
         monkeypatch.setattr("sys.stdin", file)
         ended = pipeline("state", "import", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert records(project) == []
 
 
@@ -96,7 +96,7 @@ def test_neither_a_state_nor_results_without_purchases_pass_for_records(
 
     ended = pipeline("run", project.manifest, "--require-results")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "spring.results.json: has no purchases, and there is no state with any" in ended.err
     assert not vendor.ledger.entries
 
@@ -170,9 +170,9 @@ class TestFrozen:
 
         ended = pipeline("run", project.manifest, "--frozen")
 
-        assert ended.code == 4, ended.said
-        assert "to buy, but --frozen: nothing was done" in ended.said
-        assert "Results:" not in ended.said
+        assert ended.code == 4, ended.output
+        assert "to buy, but --frozen: nothing was done" in ended.output
+        assert "Results:" not in ended.output
         assert project.tree() == before
         assert len(vendor.ledger.entries) == bought
 
@@ -181,7 +181,7 @@ class TestFrozen:
             "run", project.manifest, "--frozen", "--checkpoint", f"touch {tmp_path / 'published'}"
         )
 
-        assert ended.code == 4, ended.said
+        assert ended.code == 4, ended.output
         assert not (tmp_path / "published").exists()
 
     def test_from_python_too(
@@ -220,7 +220,7 @@ class TestDatabase:
 
         assert records(project) == []
         required = pipeline("run", project.manifest, *state, "--require-results")
-        assert required.code == 3, required.said
+        assert required.code == 3, required.output
         assert not vendor.ledger.entries
         assert pipeline("run", project.manifest, *state).code == 0
         project.results_file.unlink()

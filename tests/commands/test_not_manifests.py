@@ -24,9 +24,9 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
 def told(pipeline: Pipeline, command: str, name: str) -> str:
     """What a command says of the file `name`, in its one line."""
     ended = pipeline(command, name)
-    assert ended.code == 3, ended.said
-    [line] = [line for line in ended.said.splitlines() if name in line]
-    assert ended.said.count("\n") == 1
+    assert ended.code == 3, ended.output
+    [line] = [line for line in ended.output.splitlines() if name in line]
+    assert ended.output.count("\n") == 1
     return line.removeprefix("error: ")
 
 

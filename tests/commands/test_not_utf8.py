@@ -30,7 +30,7 @@ def test_an_output_folder_that_the_results_cannot_name_is_refused(
 
     ended = pipeline(command, project.manifest, *(() if by_variable else ("--output", output)))
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "a\\udcffb: not UTF-8" in ended.err
     assert creates(vendor) == 0
     assert not Path(output).exists()
@@ -44,7 +44,7 @@ def test_so_is_one_in_a_working_folder_that_is_not_utf8_unless_the_results_name_
     monkeypatch.chdir(folder / NOT_UTF8)
 
     ended = pipeline("run", "../campaigns/campaign.yaml", "--output", "films")
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "../a\\udcffb/films: not UTF-8" in ended.err
     assert creates(vendor) == 0
 
@@ -69,13 +69,13 @@ def test_of_a_sound_name_that_the_locale_cannot_read_the_locale_is_blamed(
 
     ended = start(command, "campaign.yaml", **IN_ASCII).ended()
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert (
         "needs UTF-8, and this locale has ascii; set one that has UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1"
         in ended.err
     )
-    assert "rename" not in ended.said
-    assert "codec" not in ended.said
+    assert "rename" not in ended.output
+    assert "codec" not in ended.output
     assert creates(vendor) == 0
 
 
@@ -94,7 +94,7 @@ def test_so_it_is_of_a_path_on_the_command_line(
 
     ended = start(*arguments, **IN_ASCII).ended()
 
-    assert ended.code == code, ended.said
+    assert ended.code == code, ended.output
     assert "this locale has ascii" in ended.err
     assert creates(vendor) == 0
 
@@ -116,7 +116,7 @@ def test_a_job_whose_file_could_not_be_stored_under_this_locale_is_refused_befor
 
     ended = start(command, "campaign.yaml", **IN_ASCII).ended()
 
-    assert ended.code == 3, ended.said
-    assert ended.said.count("this locale has ascii") == 1, ended.said
-    assert "set one that has UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1" in ended.said
+    assert ended.code == 3, ended.output
+    assert ended.output.count("this locale has ascii") == 1, ended.output
+    assert "set one that has UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1" in ended.output
     assert creates(vendor) == 0

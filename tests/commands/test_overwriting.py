@@ -31,7 +31,7 @@ def test_a_file_of_another_kind_is_left_as_it_is(
 
     ended = pipeline(command, project.manifest, flag, project.folder / name)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "so it is not overwritten; choose another" in ended.err
     assert (project.folder / name).read_bytes() == before
     assert sorted(project.statuses().values()) == ["done", "pending"]
@@ -69,7 +69,7 @@ def test_what_is_no_file_is_neither_read_nor_replaced(
 
     ended = pipeline(command, project.manifest, flag, pipe)
 
-    assert ended.code in {8, 64}, ended.said
+    assert ended.code in {8, 64}, ended.output
     assert "not a regular file" in ended.err
     assert pipe.is_fifo()
 
@@ -96,7 +96,7 @@ def test_a_new_file_takes_no_name_of_another_kind_of_record(
 
     ended = pipeline(command, project.manifest, flag, name)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert f"{name}: that is a name for {kind}; choose another" in ended.err
     assert not (project.folder / name).exists()
     assert sorted(project.statuses().values()) == ["done", "pending"]
@@ -111,4 +111,4 @@ def test_what_is_there_is_judged_by_what_it_holds(project: Project, pipeline: Pi
         "verify", project.manifest, "--state", "old.results.db.decisions.yaml", "--results", "kept.db"
     )
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output

@@ -12,7 +12,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 def test_a_new_campaign_is_all_creates_with_their_price(project: Project, offline: Pipeline) -> None:
     ended = offline("plan", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert f"  + {DANCE}  create (100 credits)" in ended.out
     assert "Plan: 2 to create." in ended.out
     assert "each_explodedloop_0226: 2 to buy, 200 credits" in ended.out
@@ -86,7 +86,7 @@ def test_several_campaigns_are_planned_at_once(project: Project, offline: Pipeli
 
     ended = offline("plan", ".", "--format", "json")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert [each["campaign"] for each in ended.document["campaigns"]] == ["spring", "autumn"]
 
 
@@ -103,7 +103,7 @@ def test_commands_that_look_need_no_key_and_no_network_and_write_nothing(
 
     ended = pipeline(command, project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert project.tree() == before
 
 
@@ -145,7 +145,7 @@ def test_the_limit_that_a_run_will_meet_is_told(
     assert f"**limit:** {told} (exit code 4)" in comment
     ran = pipeline("run", project.manifest)
     assert ran.code == 4
-    assert ran.said.count(told) == 1
+    assert ran.output.count(told) == 1
     assert told in pipeline("run", project.manifest, "--quiet").out
 
 
@@ -158,7 +158,7 @@ def test_a_quiet_plan_tells_problems_only_and_warnings_are_problems(folder: Path
     assert quiet.err.startswith("warning: ")
     assert offline("plan", project.manifest, "--quiet", "--format", "json").document["actions"]
     for command in (["expand"], ["run", "--frozen", "--emulate"]):
-        assert "is sent unchanged" in offline(*command, project.manifest, "--quiet").said
+        assert "is sent unchanged" in offline(*command, project.manifest, "--quiet").output
 
     project.write({"campaign.yaml": spring(limits={"budget": 199})})
     limited = offline("plan", project.manifest, "--quiet", "--detailed-exitcode")

@@ -23,7 +23,7 @@ FILE = "saved.plan.json"
 def save(pipeline: Pipeline, project: Project, *flags: str) -> Any:
     """Save the plan with these flags; its document."""
     ended = pipeline("plan", project.manifest, "--out", FILE, *flags)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return json.loads(Path(FILE).read_bytes())
 
 
@@ -52,7 +52,7 @@ def test_it_is_carried_out_once(project: Project, pipeline: Pipeline, vendor: Em
     first = pipeline("run", FILE)
     second = pipeline("run", FILE)
 
-    assert (first.code, second.code) == (0, 0), second.said
+    assert (first.code, second.code) == (0, 0), second.output
     assert len(vendor.ledger.entries) == 2
     assert project.statuses() == {DANCE: "done", WALK: "done"}
 
@@ -199,7 +199,7 @@ def test_one_that_was_stopped_half_way_goes_on_where_only_the_results_are(
 
     ended = pipeline("run", FILE)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 2
     assert_nothing_bought_twice(vendor)
 
@@ -212,7 +212,7 @@ def test_with_replace_each_is_made_again_once_whatever_stops_it(
     save(pipeline, project, "--replace", expression)
     vendor.store.credits = 300
     half = pipeline("run", FILE, "--concurrency", "1")
-    assert half.code == 4, half.said
+    assert half.code == 4, half.output
     vendor.store.credits = None
     shutil.rmtree(project.folder / ".pipeline")
 
@@ -273,7 +273,7 @@ def test_a_selection_that_fits_nothing_once_it_was_carried_out_is_no_mistake(
 
     ended = pipeline("run", FILE)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == entries
 
 
@@ -298,7 +298,7 @@ def test_one_that_was_approved_after_it_was_made_again_is_left_alone(
 
     ended = pipeline("run", FILE)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 3
 
 
@@ -324,7 +324,7 @@ def test_flags_that_would_make_it_another_plan_are_refused(
 
     ended = pipeline("run", FILE, *flags)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert vendor.ledger.entries == ()
 
 
@@ -369,7 +369,7 @@ def test_one_that_is_damaged_is_refused_with_what_is_wrong(
 
     ended = pipeline("run", FILE)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "Traceback" not in ended.err
     assert vendor.ledger.entries == ()
 
@@ -422,10 +422,10 @@ def test_it_has_no_other_file_quoted_than_a_manifest_could(
 
     ended = pipeline("run", FILE)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert told in ended.err
     assert f"{FILE}: it names the manifest" in ended.err
-    assert "hunter2" not in ended.said
+    assert "hunter2" not in ended.output
 
 
 def test_one_that_lies_elsewhere_is_carried_out_and_quotes_nothing(
@@ -438,9 +438,9 @@ def test_one_that_lies_elsewhere_is_carried_out_and_quotes_nothing(
     project.manifest.write_text("version: hunter2\n")
 
     ended = pipeline("run", plan)
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "campaign.yaml', which is wrong or none" in ended.err
-    assert "hunter2" not in ended.said
+    assert "hunter2" not in ended.output
 
     project.manifest.write_text(text)
     assert pipeline("run", plan).code == 0
@@ -462,7 +462,7 @@ def test_a_plan_that_could_not_be_read_again_is_not_saved(
 
     ended = pipeline("plan", project.manifest, "--out", FILE, *flags)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert f"{FILE}: nothing is written, as it could not be read again: {why}" in ended.err
     assert Path(FILE).read_bytes() == before
 
@@ -482,6 +482,6 @@ def test_a_plan_is_saved_within_what_is_read(
 
     ended = pipeline("plan", project.manifest, "--out", FILE)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "it could not be read again: more than 100 bytes" in ended.err
     assert not Path(FILE).exists()

@@ -20,7 +20,7 @@ CHANGED = spring(prompts={"walk": "a run", "dance": "a dance in the rain"})
 def bought(project: Project, pipeline: Pipeline) -> Project:
     """A campaign that was run to its end."""
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 
@@ -49,7 +49,7 @@ def test_an_orphan_is_deleted_at_the_vendor_and_here_and_its_line_stays_with_its
 ) -> None:
     ended = prune(pipeline, orphaned)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert WALK in ended.out
     assert "1 deleted." in ended.out
     assert len(vendor.store.workflows()) == 1
@@ -82,7 +82,7 @@ def test_destroy_names_what_may_have_been_bought_and_leaves_it(
     for deleted in ("2 deleted.", "Nothing to delete."):
         ended = pipeline("destroy", bought.manifest, "--yes")
 
-        assert ended.code == 7, ended.said
+        assert ended.code == 7, ended.output
         assert deleted in ended.out
         assert (
             f"main/loop/red/run ({lost}): left alone, because it is unknown whether it was bought"
@@ -150,7 +150,7 @@ def test_prune_never_deletes(
 
     ended = prune(pipeline, bought)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.out == "Nothing to delete.\n"
     assert (len(vendor.store.workflows()), bought.output()) == before
     assert deleted(bought) == set()
@@ -181,7 +181,7 @@ def test_replaced_also_deletes_what_was_replaced(
 
     ended = prune(pipeline, bought, "--replaced")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.store.workflows()) == 2
     assert sorted(bought.output()) == [f"{DANCE}.mp4", f"{WALK}.mp4"]
     assert pipeline("verify", bought.manifest, "--files").code == 0
@@ -205,7 +205,7 @@ def test_a_foreign_workflow_is_not_deleted(orphaned: Project, pipeline: Pipeline
 
     ended = prune(pipeline, orphaned)
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     assert "not deleted" in ended.err
     assert {each.id for each in vendor.store.workflows()} == {foreign.id, own.id}
 
@@ -264,7 +264,7 @@ def test_a_wish_that_the_vendor_did_not_answer_is_kept_and_repeated(
 ) -> None:
     vendor.fail({"on": "delete", "do": {"status": 503}})
     first = prune(pipeline, orphaned)
-    assert first.code == 8, first.said
+    assert first.code == 8, first.output
     assert "1 could not be deleted yet: run again" in first.out
     assert deleted(orphaned) == {WALK}
     assert len(vendor.store.workflows()) == 2
@@ -273,7 +273,7 @@ def test_a_wish_that_the_vendor_did_not_answer_is_kept_and_repeated(
     # It was asked once; the wish needs no second yes.
     second = pipeline("prune", orphaned.manifest)
 
-    assert second.code == 0, second.said
+    assert second.code == 0, second.output
     assert len(vendor.store.workflows()) == 1
     assert sorted(orphaned.output()) == [f"{DANCE}.mp4"]
     assert prune(pipeline, orphaned).out == "Nothing to delete.\n"
@@ -296,7 +296,7 @@ def test_a_refused_key_ends_with_its_code_and_the_results_know_the_wish(
 
     ended = prune(pipeline, orphaned)
 
-    assert ended.code == 5, ended.said
+    assert ended.code == 5, ended.output
     assert deleted(orphaned) == {WALK}
     vendor.heal()
     assert prune(pipeline, orphaned).code == 0
@@ -350,7 +350,7 @@ def test_destroy_deletes_everything_and_forgets_nothing(
 
     ended = pipeline("destroy", bought.manifest, "--yes")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert vendor.store.workflows() == ()
     assert bought.output() == {"notes.txt": b"ours"}
     assert len(purchases(bought)) == 3

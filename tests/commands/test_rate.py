@@ -17,7 +17,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 def bought(project: Project, pipeline: Pipeline) -> Project:
     """A campaign that was run to its end."""
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 
@@ -34,7 +34,7 @@ def test_a_rating_arrives_at_the_vendor_and_nothing_else_changes(
 
     ended = pipeline("rate", bought.manifest, WALK, "--rating", "5")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     after = workflow(bought, vendor, WALK)
     assert after.rating == "5"
     assert (after.title, after.delivered_at) == (before.title, before.delivered_at)
@@ -113,7 +113,7 @@ def test_a_foreign_workflow_that_the_results_name_is_not_touched(
 
     ended = pipeline("rate", bought.manifest, WALK, "--rating", "1")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     found = vendor.store.get(foreign)
     assert found is not None
     assert not found.rating
@@ -146,7 +146,7 @@ class TestSeveral:
 
         ended = pipeline("rate", bought.manifest, DANCE, WALK, "--rating", "2")
 
-        assert ended.code == 8, ended.said
+        assert ended.code == 8, ended.output
         assert f"{DANCE} ({bought.jobs()[DANCE]['purchase']}): could not be sent to the vendor: " in ended.err
         assert WALK not in ended.err
         assert f"{WALK} ({bought.jobs()[WALK]['purchase']}): sent to the vendor" in ended.out
@@ -162,7 +162,7 @@ class TestSeveral:
 
         ended = pipeline("rate", bought.manifest, DANCE, WALK, "--rating", "2")
 
-        assert ended.code == 8, ended.said
+        assert ended.code == 8, ended.output
         assert workflow(bought, vendor, WALK).rating == "2"
 
     @pytest.mark.parametrize("wrong", ["main/loop/red/wlak", "nosuch"])
@@ -171,7 +171,7 @@ class TestSeveral:
     ) -> None:
         ended = pipeline("rate", bought.manifest, DANCE, wrong, "--rating", "2")
 
-        assert ended.code == 64, ended.said
+        assert ended.code == 64, ended.output
         assert not workflow(bought, vendor, DANCE).rating
 
     def test_one_without_a_rating_is_told_before_anything_is_sent(
@@ -181,7 +181,7 @@ class TestSeveral:
 
         ended = pipeline("rate", bought.manifest, DANCE, WALK)
 
-        assert ended.code == 64, ended.said
+        assert ended.code == 64, ended.output
         assert f"{WALK}: there is no rating" in ended.err
         assert not workflow(bought, vendor, DANCE).rating
 
@@ -190,5 +190,5 @@ class TestSeveral:
     ) -> None:
         ended = pipeline("rate", bought.manifest, WALK, bought.jobs()[WALK]["purchase"], "--rating", "2")
 
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         assert ended.out.count("sent to the vendor") == 1

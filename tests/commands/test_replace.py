@@ -19,7 +19,7 @@ WITH_AN_AXIS = spring(jobs=[{"id": "main", "matrix": {"locale": ["en", "fr"]}}])
 def bought(project: Project, pipeline: Pipeline) -> Project:
     """A campaign that was run to its end."""
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 
@@ -30,7 +30,7 @@ def serving(project: Project) -> dict[str, str]:
 
 def run(pipeline: Pipeline, project: Project, *flags: str) -> dict[str, str]:
     ended = pipeline("run", project.manifest, *flags)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return serving(project)
 
 
@@ -80,7 +80,7 @@ def test_one_that_could_not_be_made_again_is_named_and_made_once_by_the_next_run
 
     ended = pipeline("run", project.manifest, "--replace", "prompt:walk")
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     assert {key for key, status in project.statuses().items() if status == "pending"} == walks
     for key in walks:
         assert f"  {key}: not made again yet; the next run buys it, without --replace too\n" in ended.out
@@ -151,7 +151,7 @@ def test_a_take_that_cannot_be_made_again_fails_the_run_and_the_old_one_stays(
     assert [each.get("error") for each in document["jobs"]] == [None, why]
     assert 'failures="1"' in report.read_text()
     assert f'<failure message="input: {why}" />' in report.read_text()
-    assert ended.code == 1, ended.said
-    assert "film/film/red/spin: done, not made again (input): sketch/sketch/red has no" in ended.said
+    assert ended.code == 1, ended.output
+    assert "film/film/red/spin: done, not made again (input): sketch/sketch/red has no" in ended.output
     assert serving(project) == old
     assert set(project.statuses().values()) == {"done"}

@@ -48,7 +48,7 @@ def test_the_page_lies_in_the_output_folder_with_a_still_of_each_film(
 ) -> None:
     ended = pipeline("report", made.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "output/spring/report/index.html: 2 jobs, 2 stills" in ended.out
     assert keys(report / "index.html") == [DANCE, WALK]
     assert len(list((report / "posters").glob("*.webp"))) == 2
@@ -61,7 +61,7 @@ def test_it_needs_neither_key_nor_network_nor_state(made: Project, offline: Pipe
 
     ended = offline("report", made.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert keys(report / "index.html") == [DANCE, WALK]
 
 
@@ -84,7 +84,7 @@ def test_where_the_images_are_gone_the_results_are_enough(
 
     ended = pipeline("report", made.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "cannot be read" in ended.err
     assert keys(report / "index.html") == [DANCE, WALK]
 
@@ -94,7 +94,7 @@ def test_results_alone_will_do(made: Project, pipeline: Pipeline, report: Path) 
 
     ended = pipeline("report", made.results_file)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert keys(report / "index.html") == [DANCE, WALK]
     assert all(
         file["here"] for file in data_of(report / "index.html")["campaigns"][0]["files"] if "id" in file
@@ -124,7 +124,7 @@ def test_results_of_a_stranger_have_no_page_written_elsewhere(
 
     ended = pipeline("report", "theirs.results.json")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert f"theirs.results.json: it names the manifest '{document['manifest']}': {told}" in ended.err
     assert not list(elsewhere.iterdir())
     assert not list((made.folder / ".git").iterdir())
@@ -147,7 +147,7 @@ def test_nor_are_files_of_an_output_folder_elsewhere_shown_on_their_word(
 
     ended = pipeline("report", "theirs.results.json", *flags)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert f"theirs.results.json: it names the output folder '{output}/': {told}" in ended.err
     assert "--output" in ended.err
     assert sorted((made.folder / output).rglob("*")) == before
@@ -165,7 +165,7 @@ def test_results_that_are_compared_with_may_lie_anywhere(
 
     ended = pipeline("report", made.manifest, "--compare", kept / "before.results.json")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert [each.name for each in kept.iterdir()] == ["before.results.json"]
 
 
@@ -180,7 +180,7 @@ def test_before_anything_is_bought_the_page_tells_what_is_planned(
 ) -> None:
     ended = pipeline("report", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     [shown] = data_of(project.folder / "output/spring/report/index.html")["campaigns"]
     assert [(job["status"], job["action"], job["price"]) for job in shown["jobs"]] == [
         ("pending", "create", 100)
@@ -240,7 +240,7 @@ def test_a_bundle_can_be_moved_away_whole(made: Project, pipeline: Pipeline, tmp
 def test_one_file(made: Project, pipeline: Pipeline) -> None:
     ended = pipeline("report", made.manifest, "--single", "gallery.html")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert data_of(made.folder / "gallery.html")["videos"] is False
     assert pipeline("report", made.manifest, "--single", "x.html", "--bundle").code == 64
     assert pipeline("report", made.manifest, "--single", "x.html", "--out", "x").code == 64
@@ -265,7 +265,7 @@ def test_other_results_show_what_is_new(made: Project, pipeline: Pipeline, repor
 
     ended = pipeline("report", made.manifest, "--compare", "before.results.json")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     [shown] = data_of(report / "index.html")["campaigns"]
     now = {job["key"]: job["purchase"] for job in shown["jobs"]}
     before = {job["key"]: job["purchase"] for job in shown["before"]["jobs"]}
@@ -301,7 +301,7 @@ def test_a_selection_holds_for_the_other_results_too(made: Project, pipeline: Pi
     # Nothing of that prompt is asked for any more: what went is found all the same, and nothing else is shown.
     ended = pipeline("report", made.manifest, "--compare", "before.results.json", "--select", "prompt:walk")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     [shown] = data_of(report / "index.html")["campaigns"]
     assert shown["jobs"] == []
     assert [each["key"] for each in shown["before"]["jobs"]] == [WALK]
@@ -363,7 +363,7 @@ def test_a_rehearsal_has_a_page_of_its_own(project: Project, offline: Pipeline) 
 
     ended = offline("report", project.manifest, "--emulate")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     [shown] = data_of(project.folder / "output/spring/emulated/report/index.html")["campaigns"]
     assert (shown["emulated"], shown["flags"]) == (True, "--emulate")
 
@@ -408,7 +408,7 @@ def test_commands_on_the_page_of_a_manifest_that_cannot_be_read_keep_them_too(
 
     ended = pipeline("report", made.manifest, "--state", "s.db", "--single", page)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert flags_of(page) == "--state s.db"
 
 
@@ -441,7 +441,7 @@ def test_files_that_are_missing_are_told_as_such(made: Project, pipeline: Pipeli
 
     ended = pipeline("report", made.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert not any("here" in file for file in data_of(report / "index.html")["campaigns"][0]["files"])
 
 
@@ -463,7 +463,7 @@ def test_without_the_extra_it_says_how_to_get_stills(
 
     ended = pipeline("report", made.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "campaign-pipeline[report]" in ended.err
     assert keys(report / "index.html") == [DANCE, WALK]
     assert list((report / "posters").iterdir()) == []
@@ -487,7 +487,7 @@ def test_a_folder_that_cannot_be_written_is_told(made: Project, pipeline: Pipeli
 
     assert ended.code in (8, 64)
     assert "in-the-way/page" in ended.err
-    assert "Traceback" not in ended.said
+    assert "Traceback" not in ended.output
 
 
 def test_what_the_results_tell_of_files_is_shown_where_nothing_can_read_them(

@@ -55,7 +55,7 @@ def test_nobody_sends_back_what_may_have_been_bought(
     for name in (WALK, purchase, "main/**"):
         ended = pipeline("redo", unknown.manifest, name)
 
-        assert ended.code == 64, ended.said
+        assert ended.code == 64, ended.output
         assert (
             f"{WALK} ({purchase}): it is unknown whether it was bought; resolve it first: "
             f"`pipeline resolve campaign.yaml {purchase} --workflow-id ID`"
@@ -76,7 +76,7 @@ def test_a_redo_by_hand_waits_until_it_is_known_whether_it_was_bought(
     ended = pipeline("run", unknown.manifest)
 
     assert "its redo takes effect once the outcome is known" in planned.out
-    assert ended.code == 7, ended.said
+    assert ended.code == 7, ended.output
     assert unknown.statuses() == {WALK: "attention"}
     assert len(vendor.ledger.entries) == 1
     found = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
@@ -95,7 +95,7 @@ def test_nobody_replaces_what_may_have_been_bought(
     for command in ("plan", "run"):
         ended = pipeline(command, unknown.manifest, "--replace", expression)
 
-        assert ended.code == 64, ended.said
+        assert ended.code == 64, ended.output
         assert f"{WALK} ({purchase}): it is unknown whether it was bought; resolve it first: " in ended.err
     assert len(vendor.ledger.entries) == 1
     assert unknown.statuses() == {WALK: "attention"}
@@ -112,7 +112,7 @@ def test_all_that_may_have_been_bought_is_named_where_it_is_not_replaced(
 
     ended = pipeline("run", project.manifest, "--replace", "**")
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert (
         f"{DANCE} ({ids[DANCE]}), {WALK} ({ids[WALK]}): it is unknown whether they were bought" in ended.err
     )
@@ -124,7 +124,7 @@ def test_a_workflow_that_was_found_is_followed_and_fetched(
 ) -> None:
     ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert unknown.statuses() == {WALK: "submitted"}
     assert pipeline("run", unknown.manifest).code == 0
     assert unknown.statuses() == {WALK: "done"}
@@ -157,7 +157,7 @@ def test_what_is_abandoned_is_not_bought_again(
 
     ended = pipeline("run", unknown.manifest)
 
-    assert ended.code == 1, ended.said
+    assert ended.code == 1, ended.output
     assert unknown.jobs()[WALK]["reason"] == "lost"
     assert len(vendor.ledger.entries) == 1
     late = pipeline("resolve", unknown.manifest, WALK, "--resubmit")
@@ -178,7 +178,7 @@ def test_what_was_not_bought_gives_its_credits_back_and_is_bought_by_the_next_ru
 
     ended = pipeline("resolve", project.manifest, WALK, "--not-bought")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     purchase = project.results()["purchases"][0]["id"]
     assert ended.out.splitlines() == [
         f"{WALK} ({purchase}): not bought; its credits are free again",
@@ -210,7 +210,7 @@ def test_one_that_was_given_up_can_still_turn_up(
 
     ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert pipeline("run", unknown.manifest).code == 0
     assert len(vendor.ledger.entries) == 1
 
@@ -225,7 +225,7 @@ def test_one_that_was_given_up_and_pruned_is_not_taken_up_to_be_forgotten(
 
     ended = pipeline("resolve", unknown.manifest, purchase, "--workflow-id", workflow_of(vendor))
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "is no longer tracked" in ended.err
     assert [each["status"] for each in unknown.results()["purchases"]] == ["failed"]
 
@@ -233,7 +233,7 @@ def test_one_that_was_given_up_and_pruned_is_not_taken_up_to_be_forgotten(
 def test_a_workflow_that_is_not_there_is_not_believed(unknown: Project, pipeline: Pipeline) -> None:
     ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", "nobody")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert unknown.statuses() == {WALK: "attention"}
 
 
@@ -248,7 +248,7 @@ def test_a_workflow_with_another_title_is_not_believed(
 
     ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", other_id)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert DANCE in ended.err
 
 
@@ -262,7 +262,7 @@ def test_a_workflow_of_nobody_here_with_another_title_is_not_believed(
 
     ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", stranger)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "is not purchase" in ended.err
     assert unknown.statuses() == {WALK: "attention"}
 
@@ -280,7 +280,7 @@ def test_a_workflow_whose_title_somebody_changed_is_known_by_the_id_that_is_left
 
     ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert unknown.statuses() == {WALK: "submitted"}
 
 
@@ -291,7 +291,7 @@ def test_what_was_to_be_bought_again_stays_so_when_it_turns_up_and_that_is_said(
 
     found = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
 
-    assert found.code == 0, found.said
+    assert found.code == 0, found.output
     assert "It stays marked to be bought again: the next run buys it again." in found.out
 
 
@@ -321,7 +321,7 @@ def test_where_another_purchase_serves_nothing_is_bought_again_and_that_is_said(
 
     ended = pipeline("resolve", beside_another.manifest, WALK, how)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert f"Nothing is bought, as {done} serves in its place." in ended.out
     assert "The next run buys" not in ended.out
     assert pipeline("run", beside_another.manifest).code == 0
@@ -336,7 +336,7 @@ def test_what_would_serve_in_its_place_is_not_passed_over_while_its_outcome_is_u
     replaced = pipeline("run", beside_another.manifest, "--replace", WALK)
     sent_back = pipeline("redo", beside_another.manifest, done)
 
-    assert replaced.code == 64, replaced.said
+    assert replaced.code == 64, replaced.output
     assert f"{WALK} ({lost}): it is unknown whether it was bought" in replaced.err
     assert f"sent back; nothing is bought, as {lost}, whose outcome is unknown, serves in its place\n" in (
         sent_back.out
@@ -358,14 +358,14 @@ def test_the_plan_tells_of_one_that_serves_no_job_as_of_any_other(
         comment = pipeline("plan", unknown.manifest, "--format", "markdown").out
         saved = pipeline("plan", unknown.manifest, "--out", "plan.json")
 
-        assert planned.code == 2, planned.said
+        assert planned.code == 2, planned.output
         assert f"! {WALK} ({purchase})  needs attention, serves no job now: it is unknown" in planned.out
         assert "Plan: 1 needing attention, 1 to keep" in planned.out
         assert "1 create with an unknown outcome" in planned.out
         assert f"`pipeline resolve campaign.yaml {purchase} --workflow-id ID`" in planned.out
         assert document["unsettled"] == [{"purchase": purchase, "key": WALK}]
         assert "spring: 1 attention; buys nothing" in comment
-        assert saved.code == 0, saved.said
+        assert saved.code == 0, saved.output
         assert pipeline("run", "plan.json").code == 7
 
 
@@ -387,7 +387,7 @@ def test_a_command_that_is_suggested_means_one_purchase(
     found = pipeline(
         "resolve", unknown.manifest, serving, "--workflow-id", str(vendor.ledger.bought[1].workflow_id)
     )
-    assert found.code == 0, found.said
+    assert found.code == 0, found.output
 
 
 def test_one_purchase_that_several_jobs_share_is_one_create(

@@ -15,7 +15,7 @@ def test_what_was_lost_is_written_again_byte_for_byte(project: Project, pipeline
 
     ended = pipeline("results", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert project.results_file.read_bytes() == before
 
 
@@ -51,7 +51,7 @@ def test_another_file_and_another_form_hold_the_same(
     # What was written is read again: nothing is bought by who knows only that.
     pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
     ended = pipeline("run", project.manifest, "--results", tmp_path / name, "--state", tmp_path / "fresh.db")
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
 
 
 def test_without_purchases_it_writes_none_and_says_why(project: Project, offline: Pipeline) -> None:

@@ -28,7 +28,7 @@ CHANGED = spring(prompts={"walk": "a run", "dance": "a dance in the rain"})
 def bought(project: Project, pipeline: Pipeline) -> Project:
     """A campaign that was run to its end."""
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 
@@ -57,7 +57,7 @@ def purchase(project: Project, key: str) -> str:
 
 def actions(pipeline: Pipeline, project: Project, *flags: str) -> dict[str, str]:
     ended = pipeline("plan", project.manifest, "--format", "json", *flags)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return {each["key"]: each["action"] for each in ended.document["actions"]}
 
 
@@ -75,7 +75,7 @@ def test_a_decision_is_written_beside_the_manifest_and_costs_nothing(
     said = ("--note", "as it is: fine", "--rating", "4", "--as", "ana")
     ended = pipeline(command, bought.manifest, WALK, *said)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert WALK in ended.out
     (written,) = decided(bought)
     decided_at = datetime.fromisoformat(written.pop("at"))
@@ -133,7 +133,7 @@ def test_what_two_say_at_the_same_moment_is_kept_of_both(
     assert pipeline("approve", bought.manifest, WALK).code == 0
     ended = other[0].ended()
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert {each["key"] for each in decided(bought)} == {DANCE, WALK}
 
 
@@ -210,7 +210,7 @@ def test_an_invalid_decisions_file_is_refused_with_the_place_and_left_as_it_is(
 
     ended = pipeline(command, bought.manifest, *([WALK] if command == "approve" else []))
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert told in ended.err
     assert "Traceback" not in ended.err
     assert (bought.folder / "spring.decisions.yaml").read_text() == text
@@ -233,7 +233,7 @@ def test_a_note_stands_at_its_moment_with_whoever_made_it(bought: Project, pipel
         ("jonas", "0.35049", "sole leaves the frame"),
     ):
         ended = pipeline("redo", bought.manifest, WALK, "--at", moment, "--note", text, "--as", name)
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
 
     (written,) = decided(bought)
     assert written["notes"] == [
@@ -422,7 +422,7 @@ def test_of_the_other_takes_nothing_more_is_bought(
         f"{WALK}#4": "pinned",
     }
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 2
 
 
@@ -724,7 +724,7 @@ def test_a_decision_is_taken_back_and_stars_and_notes_stay(bought: Project, pipe
 
     ended = pipeline("undecide", bought.manifest, WALK, "--as", "ana")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "no longer decided" in ended.out
     assert actions(pipeline, bought)[WALK] == "keep"
     (written,) = decided(bought)
@@ -739,8 +739,8 @@ def test_only_an_approved_take_goes_on_to_the_next_stage(
     sketch, film = "sketch/sketch/red", "film/film/red/spin"
     project = campaign(folder, {"campaign.yaml": staged()})
     waits = pipeline("run", project.manifest)
-    assert waits.code == 0, waits.said
-    assert f"no take of {sketch} is approved" in waits.said
+    assert waits.code == 0, waits.output
+    assert f"no take of {sketch} is approved" in waits.output
     assert "1 job waits for someone to approve" in waits.out
     assert len(vendor.ledger.entries) == 2
 
@@ -764,7 +764,7 @@ def test_only_an_approved_take_goes_on_to_the_next_stage(
 def test_a_selection_decides_on_all_that_it_fits(bought: Project, pipeline: Pipeline) -> None:
     ended = pipeline("approve", bought.manifest, "image:red")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert [(each["key"], each["decision"]) for each in decided(bought)] == [
         (DANCE, "approved"),
         (WALK, "approved"),
@@ -792,7 +792,7 @@ def test_of_a_selection_only_what_succeeded_is_approved(
 def test_a_selection_of_nothing_decides_nothing(bought: Project, pipeline: Pipeline) -> None:
     for selection in ("image:green", "status:failed,image:green", "hero/**"):
         ended = pipeline("reject", bought.manifest, selection)
-        assert ended.code == 64, ended.said
+        assert ended.code == 64, ended.output
     assert not (bought.folder / "spring.decisions.yaml").exists()
 
 
@@ -828,7 +828,7 @@ def test_a_file_decides_for_the_job_whose_file_it_is_where_several_share_the_pur
 
     for command in ("approve", "reject", "redo", "undecide"):
         ended = pipeline(command, project.manifest, f"output/spring/{key}.mp4")
-        assert ended.out.startswith(f"{key} ("), ended.said
+        assert ended.out.startswith(f"{key} ("), ended.output
     assert [each["key"] for each in decided(project)] == [key]
 
 
@@ -848,7 +848,7 @@ def test_of_two_takes_with_the_same_bytes_a_file_means_the_one_that_serves_its_j
 
     for key, mark in ((DANCE, first), (WALK, second)):
         ended = pipeline("reject", bought.manifest, f"output/spring/{key}.mp4")
-        assert ended.out.startswith(f"{key} ({mark})"), ended.said
+        assert ended.out.startswith(f"{key} ({mark})"), ended.output
 
 
 def test_a_file_of_nobody_decides_nothing(bought: Project, pipeline: Pipeline) -> None:

@@ -21,7 +21,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 def bought(project: Project, pipeline: Pipeline) -> Project:
     """A campaign that was run to its end."""
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 
@@ -30,7 +30,7 @@ def test_the_first_run_buys_each_job_once_and_brings_whole_files(
 ) -> None:
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == len(vendor.ledger.bought) == 2
     assert sorted(project.output()) == [f"{DANCE}.mp4", f"{WALK}.mp4"]
     assert project.statuses() == {DANCE: "done", WALK: "done"}
@@ -84,7 +84,7 @@ def test_either_state_or_results_are_enough_to_buy_nothing_again(
 
     ended = pipeline("run", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 2
     assert bought.results_file.read_bytes() == before
 
@@ -107,7 +107,7 @@ def test_a_stale_copy_of_either_forgets_nothing(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 2
     assert project.statuses() == {DANCE: "done", WALK: "done"}
 
@@ -124,7 +124,7 @@ def test_a_fresh_clone_resumes_what_is_submitted(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 2
     assert_whole(project)
 
@@ -142,7 +142,7 @@ def test_a_renamed_prompt_buys_nothing_and_its_file_follows(
 
     ended = pipeline("run", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 2
     assert bought.output() == {
         f"{DANCE}.mp4": files[f"{DANCE}.mp4"],
@@ -160,7 +160,7 @@ def test_a_renamed_image_buys_nothing_and_its_files_follow(
 
     ended = pipeline("run", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 2
     assert bought.output() == {name.replace("/red/", "/runner/"): content for name, content in files.items()}
 
@@ -175,7 +175,7 @@ def test_two_swapped_prompts_buy_nothing_and_their_files_change_places(
 
     ended = pipeline("run", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 2
     now = bought.output()
     assert (now[f"{WALK}.mp4"], now[f"{DANCE}.mp4"]) == (files[f"{DANCE}.mp4"], files[f"{WALK}.mp4"])
@@ -190,7 +190,7 @@ def test_a_changed_prompt_is_one_create_and_the_old_file_is_kept(
 
     ended = pipeline("run", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 3
     now = bought.output()
     assert now[f"{WALK}~{old[:7]}.mp4"] == files[f"{WALK}.mp4"]
@@ -209,7 +209,7 @@ def test_a_reverted_change_buys_nothing_and_the_first_file_comes_back(
 
     ended = pipeline("run", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 3
     assert bought.output()[f"{WALK}.mp4"] == files[f"{WALK}.mp4"]
 
@@ -229,7 +229,7 @@ def test_a_removed_job_is_an_orphan_that_is_reported_and_kept(
 
     ended = pipeline("run", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "orphan" in ended.out
     assert WALK in ended.out
     assert len(vendor.ledger.entries) == len(vendor.store.workflows()) == 2
@@ -266,7 +266,7 @@ def test_jobs_that_ask_for_the_same_are_bought_once_with_a_file_each(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "asks for the same as" in ended.out
     assert len(vendor.ledger.entries) == 1
     files = project.output()
@@ -310,8 +310,8 @@ def test_a_cap_that_would_be_passed_stops_before_the_first_create(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 4, ended.said
-    assert named in ended.said
+    assert ended.code == 4, ended.output
+    assert named in ended.output
     assert vendor.ledger.entries == ()
     # Nothing that would pass for records of it.
     assert not project.results_file.exists()
@@ -339,8 +339,8 @@ def test_an_unknown_price_under_a_cap_on_credits_stops_before_the_first_create(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 4, ended.said
-    assert "vim_arctic: no known price" in ended.said
+    assert ended.code == 4, ended.output
+    assert "vim_arctic: no known price" in ended.output
     assert vendor.ledger.entries == ()
 
 
@@ -350,7 +350,7 @@ def test_a_budget_counts_what_was_spent_before(bought: Project, pipeline: Pipeli
 
     ended = pipeline("run", bought.manifest)
 
-    assert ended.code == 4, ended.said
+    assert ended.code == 4, ended.output
     assert len(vendor.ledger.entries) == 2
 
 
@@ -366,8 +366,8 @@ def test_without_credit_buying_stops_and_goes_on_when_there_is_some(
 
     ended = pipeline("run", project.manifest, "--concurrency", "1")
 
-    assert ended.code == 4, ended.said
-    assert "INSUFFICIENT_CREDIT" in ended.said
+    assert ended.code == 4, ended.output
+    assert "INSUFFICIENT_CREDIT" in ended.output
     assert len(vendor.ledger.bought) == 1
     assert len(vendor.ledger.entries) == 2
     assert sorted(project.statuses().values()) == ["done", *["pending"] * 5]
@@ -391,8 +391,8 @@ def test_no_credit_while_a_large_image_is_still_on_its_way_is_no_unknown_outcome
 
     ended = pipeline("run", project.manifest, "--concurrency", "1")
 
-    assert ended.code == 4, ended.said
-    assert "INSUFFICIENT_CREDIT" in ended.said
+    assert ended.code == 4, ended.output
+    assert "INSUFFICIENT_CREDIT" in ended.output
     assert project.statuses() == {DANCE: "pending", WALK: "pending"}
     vendor.heal()
     assert pipeline("run", project.manifest).code == 0
@@ -407,7 +407,7 @@ def test_a_refused_key_stops_the_run_and_fails_no_job(
 
     ended = pipeline("run", project.manifest, "--concurrency", "1")
 
-    assert ended.code == 5, ended.said
+    assert ended.code == 5, ended.output
     assert len(vendor.ledger.entries) == 1
     assert project.statuses() == {DANCE: "pending", WALK: "pending"}
     vendor.heal()
@@ -423,9 +423,9 @@ def test_a_key_that_cannot_be_one_is_refused_before_any_call(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 5, ended.said
-    assert "VIMMERSE_API_KEY" in ended.said
-    assert not key or not key.strip() or key not in ended.said
+    assert ended.code == 5, ended.output
+    assert "VIMMERSE_API_KEY" in ended.output
+    assert not key or not key.strip() or key not in ended.output
     assert vendor.ledger.entries == ()
 
 
@@ -470,7 +470,7 @@ def test_a_create_that_may_have_been_bought_is_never_sent_again(
     vendor.heal()
     second = pipeline("run", project.manifest)
 
-    assert (first.code, second.code) == (7, 7), first.said + second.said
+    assert (first.code, second.code) == (7, 7), first.output + second.output
     assert len(vendor.ledger.entries) == 1
     assert project.statuses() == {WALK: "attention"}
     assert_nothing_forgotten(project, vendor)
@@ -483,9 +483,9 @@ def test_one_unknown_outcome_keeps_no_other_job_from_its_end(
 
     ended = pipeline("run", project.manifest, "--concurrency", "1")
 
-    assert ended.code == 7, ended.said
+    assert ended.code == 7, ended.output
     assert project.statuses() == {DANCE: "attention", WALK: "done"}
-    assert "resolve" in ended.said
+    assert "resolve" in ended.output
 
 
 def test_an_id_that_another_purchase_has_needs_attention(
@@ -495,7 +495,7 @@ def test_an_id_that_another_purchase_has_needs_attention(
 
     ended = pipeline("run", project.manifest, "--concurrency", "1")
 
-    assert ended.code == 7, ended.said
+    assert ended.code == 7, ended.output
     assert project.statuses() == {DANCE: "done", WALK: "attention"}
     assert pipeline("run", project.manifest).code == 7
     assert len(vendor.ledger.entries) == 2
@@ -527,7 +527,7 @@ def test_three_unknown_outcomes_in_a_row_stop_buying(
 
     ended = pipeline("run", project.manifest, "--concurrency", "1")
 
-    assert ended.code == 7, ended.said
+    assert ended.code == 7, ended.output
     assert len(vendor.ledger.entries) == 3
     assert sorted(project.statuses().values()) == ["attention"] * 3 + ["pending"] * 3
 
@@ -542,7 +542,7 @@ def test_a_refused_request_fails_its_job_and_no_other_and_is_not_asked_again(
     vendor.heal()
     second = pipeline("run", project.manifest)
 
-    assert (first.code, second.code) == (1, 1), first.said + second.said
+    assert (first.code, second.code) == (1, 1), first.output + second.output
     assert len(vendor.ledger.entries) == 2
     jobs = project.jobs()
     assert jobs[DANCE]["status"] == "done"
@@ -558,10 +558,10 @@ def test_a_refusal_of_a_megabyte_of_escapes_is_told_in_one_short_harmless_line(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 1, ended.said
+    assert ended.code == 1, ended.output
     error = next(each["error"] for each in project.results()["purchases"] if each["key"] == WALK)
     assert error.startswith(r"HTTP 422: \x1b[31m")
-    for text in (error, *ended.said.splitlines()):
+    for text in (error, *ended.output.splitlines()):
         assert len(text) < 1000
         assert text.isprintable()
 
@@ -574,7 +574,7 @@ def test_a_workflow_that_the_vendor_fails_is_paid_and_fails_its_job(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 1, ended.said
+    assert ended.code == 1, ended.output
     jobs = project.jobs()
     assert (jobs[WALK]["status"], jobs[WALK]["reason"]) == ("failed", "vendor")
     assert project.results()["summary"]["credits"] == 200
@@ -588,7 +588,7 @@ def test_too_many_requests_are_waited_for_and_bought_once(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 2
     assert len(vendor.ledger.entries) == 3
 
@@ -598,7 +598,7 @@ def test_a_create_that_never_arrived_whole_is_sent_again(
 ) -> None:
     pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
     unreachable = pipeline("run", project.manifest, "--concurrency", "1")
-    assert unreachable.code == 8, unreachable.said
+    assert unreachable.code == 8, unreachable.output
     assert project.statuses() == {DANCE: "pending", WALK: "pending"}
 
     pipeline.set("VIMMERSE_BASE_URL", vendor.url)
@@ -617,8 +617,8 @@ def test_a_workflow_that_takes_longer_than_its_patience_is_left_to_the_next_run(
     first = pipeline("run", project.manifest)
     second = pipeline("run", project.manifest)
 
-    assert (first.code, second.code) == (8, 8), first.said + second.said
-    assert "run again" in first.said
+    assert (first.code, second.code) == (8, 8), first.output + second.output
+    assert "run again" in first.output
     assert len(vendor.ledger.entries) == 1
     assert project.statuses() == {WALK: "submitted"}
 
@@ -630,7 +630,7 @@ def test_a_poll_that_fails_for_a_while_changes_nothing(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 2
 
 
@@ -643,12 +643,12 @@ def test_a_download_that_fails_leaves_no_file_and_is_mended_by_the_next_run(
 
     first = pipeline("run", project.manifest)
 
-    assert first.code == 8, first.said
+    assert first.code == 8, first.output
     assert project.statuses() == {WALK: "succeeded"}
     assert f"{WALK}.mp4" not in project.output()
     vendor.heal()
     second = pipeline("run", project.manifest)
-    assert second.code == 0, second.said
+    assert second.code == 0, second.output
     assert len(vendor.ledger.entries) == 1
     assert_whole(project)
 
@@ -670,7 +670,7 @@ def test_what_served_before_a_wave_that_was_given_up_is_what_served_last(
 
     ended = pipeline("run", project.manifest, "--checkpoint", "false")
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     [given_up] = project.jobs().values()
     assert (given_up["status"], given_up["last"]) == ("pending", stroll["purchase"])
     shutil.rmtree(project.folder / ".pipeline")
@@ -687,7 +687,7 @@ def test_a_film_that_is_told_to_be_a_page_is_known_by_its_bytes(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     [output] = project.jobs()[WALK]["outputs"]
     assert output["content_type"] == "video/mp4"
     assert_whole(project)
@@ -701,7 +701,7 @@ def test_a_vendor_that_asks_for_more_patience_than_the_job_has_is_left_to_a_late
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     assert "deferred by the vendor for 86,400 s" in ended.out
     assert "run again later" in ended.out
     assert len(vendor.ledger.entries) == 1
@@ -729,7 +729,7 @@ def test_failures_within_the_threshold_are_told_and_end_well(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert f"{WALK}: failed" in ended.out
 
 
@@ -773,7 +773,7 @@ def test_a_local_file_in_an_option_is_uploaded_and_the_list_is_sent_as_one_text(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     sent = vendor.store.workflows()[0].options["background_urls"]
     assert isinstance(sent, str)
     beach, uploaded = sent.split(",")
@@ -816,8 +816,8 @@ def test_a_foreign_file_in_the_place_is_named_and_left_alone(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 8, ended.said
-    assert f"{WALK}.mp4" in ended.said
+    assert ended.code == 8, ended.output
+    assert f"{WALK}.mp4" in ended.output
     assert project.output()[f"{WALK}.mp4"] == b"my own film"
     assert project.statuses() == {DANCE: "done", WALK: "succeeded"}
 
@@ -838,7 +838,7 @@ def test_a_link_in_the_place_is_left_alone_and_so_is_what_it_points_to(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     assert victim.read_bytes() == b"a film of somebody else"
     assert place.is_symlink()
 
@@ -848,8 +848,8 @@ def test_a_folder_in_the_place_is_named_and_left_alone(project: Project, pipelin
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 8, ended.said
-    assert f"{WALK}.mp4" in ended.said
+    assert ended.code == 8, ended.output
+    assert f"{WALK}.mp4" in ended.output
     assert project.statuses() == {DANCE: "done", WALK: "succeeded"}
 
 
@@ -872,7 +872,7 @@ def test_a_file_that_is_gone_is_told_and_bought_again_by_no_run(
 
     ended = pipeline("run", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "collect" in ended.out
     assert len(vendor.ledger.entries) == 2
 
@@ -884,7 +884,7 @@ def test_a_file_that_was_altered_is_told_and_left_alone(
 
     ended = pipeline("run", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "altered" in ended.out
     assert bought.output()[f"{WALK}.mp4"] == b"cut by hand"
     assert len(vendor.ledger.entries) == 2
@@ -898,7 +898,7 @@ def test_an_image_that_is_gone_keeps_no_bought_job_from_its_plan(
     ended = pipeline("run", bought.manifest)
 
     assert ended.code == 3
-    assert "images/red.png" in ended.said
+    assert "images/red.png" in ended.output
     assert len(vendor.ledger.entries) == 2
 
 
@@ -920,7 +920,7 @@ def test_a_rehearsal_brings_real_files_and_touches_no_real_record(
 
     ended = pipeline("run", project.manifest, *flags)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert vendor.ledger.entries == ()
     assert not project.results_file.exists()
     assert not project.state.exists()
@@ -956,7 +956,7 @@ def test_records_go_where_flags_and_environment_say(
         "run", project.manifest, "--state", tmp_path / "s.db", "--results", f"{tmp_path}/published/"
     )
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert (tmp_path / "s.db").is_file()
     assert json.loads((tmp_path / "published/spring.results.json").read_bytes())["campaign"] == "spring"
     assert (tmp_path / f"films/{WALK}.mp4").is_file()
@@ -979,7 +979,7 @@ def test_results_of_another_campaign_are_refused_before_anything_is_bought(
     bought.write({"other.yaml": spring(name="other")})
     other = pipeline("run", "other.yaml", "--results", bought.results_file)
 
-    assert (renamed.code, other.code) == (3, 3), renamed.said + other.said
+    assert (renamed.code, other.code) == (3, 3), renamed.output + other.output
     assert "spring" in renamed.err
     assert "another campaign" in other.err
     assert len(vendor.ledger.entries) == 2
@@ -995,7 +995,7 @@ def test_nor_is_a_campaign_bought_again_whose_results_are_those_of_shards_under_
     whole = pipeline("run", project.manifest)
     part = pipeline("run", project.manifest, "--shard", "1/2")
 
-    assert (whole.code, part.code) == (3, 3), whole.said + part.said
+    assert (whole.code, part.code) == (3, 3), whole.output + part.output
     assert "rename the file to autumn.results.1-of-2.json" in whole.err
     assert len(vendor.ledger.entries) == 2
     project.write(
@@ -1014,7 +1014,7 @@ def test_a_state_that_lost_something_is_refused_and_left_as_it_is(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "spring.db" in ended.err
     assert project.state.read_bytes() == content
     assert vendor.ledger.entries == ()
@@ -1041,8 +1041,8 @@ def test_a_place_for_results_that_cannot_be_written_loses_nothing(
 
     ended = pipeline("run", project.manifest, "--results", "file/spring.results.json")
 
-    assert ended.code in (3, 8), ended.said
-    assert "Traceback" not in ended.said
+    assert ended.code in (3, 8), ended.output
+    assert "Traceback" not in ended.output
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.bought) == 2
 

@@ -27,7 +27,7 @@ def test_it_is_wrong_usage(
 
     ended = pipeline(command, project.manifest, *flags.split())
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "cannot both lie at" in ended.err
     assert project.tree() == before
     assert len(vendor.ledger.entries) == 0
@@ -44,7 +44,7 @@ def test_an_output_folder_of_the_manifest_makes_it_invalid(
 
     ended = pipeline(command, project.manifest)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "the output folder cannot both lie at" in ended.err
     assert len(vendor.ledger.entries) == 0
 

@@ -15,7 +15,7 @@ SCHEMAS = sorted((Path(__file__).parents[2] / "schemas").glob("*.schema.json"))
 def test_it_prints_what_the_repository_holds(offline: Pipeline, file: Path) -> None:
     ended = offline("schema", file.name.removesuffix(".schema.json"))
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.document == json.loads(file.read_bytes())
     jsonschema.Draft202012Validator.check_schema(ended.document)
 

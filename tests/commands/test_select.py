@@ -40,7 +40,7 @@ def wide(folder: Path) -> Project:
 def chosen(pipeline: Pipeline, project: Project, *flags: str) -> set[str]:
     """The keys that a plan with these flags is about."""
     ended = pipeline("plan", project.manifest, "--format", "json", *flags)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return {action["key"] for action in ended.document["actions"]}
 
 
@@ -178,8 +178,8 @@ def test_what_was_not_selected_is_not_bought_and_the_run_says_for_what_it_waits(
 
     ended = pipeline("run", project.manifest, "--select", "film")
 
-    assert ended.code == 8, ended.said
-    assert f"{SKETCH} is not selected and has not succeeded" in ended.said
+    assert ended.code == 8, ended.output
+    assert f"{SKETCH} is not selected and has not succeeded" in ended.output
     assert vendor.ledger.entries == ()
     assert pipeline("run", project.manifest, "--select", "+film").code == 0
     assert len(vendor.ledger.bought) == 2
@@ -193,7 +193,7 @@ def test_a_run_buys_what_is_selected_and_leaves_the_rest_pending(
 ) -> None:
     ended = pipeline("run", wide.manifest, "--select", "image:red,prompt:walk", "--exclude", "**/locale=fr")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 1
     done = {key for key, status in wide.statuses().items() if status == "done"}
     assert done == {"hero/loop/red/walk/locale=en"}
@@ -213,7 +213,7 @@ def test_collect_fetches_what_is_selected(wide: Project, pipeline: Pipeline) -> 
 
     ended = pipeline("collect", wide.manifest, "--select", "takes/loop/blue")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert sorted(wide.output()) == ["takes/loop/blue-take2.mp4", "takes/loop/blue.mp4"]
 
 
@@ -223,7 +223,7 @@ def test_prune_deletes_what_is_selected(wide: Project, pipeline: Pipeline, vendo
 
     ended = pipeline("prune", wide.manifest, "--yes", "--select", "takes/loop/blue")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.store.workflows()) == 2
     deleted = {each["key"] for each in wide.results()["purchases"] if each.get("deleted")}
     assert deleted == {"takes/loop/blue", "takes/loop/blue#2"}
@@ -232,7 +232,7 @@ def test_prune_deletes_what_is_selected(wide: Project, pipeline: Pipeline, vendo
 def test_expand_shows_what_is_selected(wide: Project, offline: Pipeline) -> None:
     ended = offline("expand", wide.manifest, "--format", "json", "--select", "image:red,job:takes")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert {job["key"] for job in ended.document["jobs"]} == having("takes", "/red")
 
 
@@ -261,7 +261,7 @@ def test_a_selection_that_fits_nothing_is_wrong_usage_with_what_is_near(
 ) -> None:
     ended = offline("plan", wide.manifest, "--select", expression)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert told in ended.err
 
 
@@ -271,7 +271,7 @@ def test_every_command_refuses_a_selection_that_fits_nothing(
 ) -> None:
     ended = pipeline(command, wide.manifest, "--select", "image:green")
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "'image:green' matches no job" in ended.err
     assert not vendor.ledger.entries
 
@@ -299,7 +299,7 @@ def test_that_nothing_stands_like_that_now_is_no_mistake(
 ) -> None:
     ended = pipeline(command, project.manifest, *flags)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 0
 
 
@@ -311,7 +311,7 @@ def test_a_run_of_what_has_failed_has_nothing_to_do_where_nothing_has(
 
     for selection in ("status:failed", "action:retry", "status:fail*,image:red"):
         ended = pipeline("run", project.manifest, "--select", selection, "--retry-failed")
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         assert "No jobs matched.\n" in ended.out
         assert "everything was bought before" not in ended.out
     assert len(vendor.ledger.entries) == bought

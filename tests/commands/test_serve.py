@@ -63,7 +63,7 @@ def serve() -> Iterator[Serve]:
         running = Running(arguments, environment("http://127.0.0.1:1"), project.folder)
         started.append(running)
         line = running.first_line()
-        assert line.startswith("The page is at http://127.0.0.1:"), running.ended().said
+        assert line.startswith("The page is at http://127.0.0.1:"), running.ended().output
         site = Site(running, line.split()[-1], requests.Session())
         assert site.session.get(site.url, timeout=PATIENCE).status_code == 200
         return site
@@ -76,7 +76,7 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 
@@ -202,7 +202,7 @@ def test_a_run_is_never_kept_out(project: Project, serve: Serve, pipeline: Pipel
     site = serve(project)
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     until(
         lambda: [each["status"] for each in site.data()["campaigns"][0]["jobs"]] == ["done", "done"],
         "the page to show what was made",
@@ -218,7 +218,7 @@ def test_a_run_elsewhere_on_this_machine_tells_its_own_limits_and_its_calls(
 
     ended = pipeline("run", project.manifest, "--max-credits", "300", "--in-flight", "3")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
 
     def is_told() -> bool:
         (campaign,) = site.data()["campaigns"]
@@ -498,7 +498,7 @@ def test_a_run_serves_its_own_page_to_its_end(
         assert site.get(f"/posters/{still['id']}.webp").status_code == 200
 
     ended = running.ended()
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     stands: dict[str, str] = {}
     for line in told:
         event = json.loads(line.removeprefix("data: "))
@@ -528,7 +528,7 @@ def test_a_page_that_cannot_be_had_keeps_no_run_from_going_on(
 
     ended = pipeline("run", "--serve", taken, bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "the run continues without its page" in ended.err
     assert len(vendor.ledger.entries) == 3
 
@@ -546,7 +546,7 @@ def test_where_a_run_may_not_listen_it_buys_nothing(
 def test_the_address_of_a_runs_page_may_be_left_out(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("run", "--frozen", "--serve", project.manifest)
 
-    assert ended.code == 4, ended.said
+    assert ended.code == 4, ended.output
 
 
 @pytest.mark.parametrize("name", ["spring.decisions.yaml", "spring.results.json"])

@@ -15,7 +15,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 def bought(project: Project, pipeline: Pipeline) -> Project:
     """A campaign that was run to its end."""
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 
@@ -29,7 +29,7 @@ def test_of_a_job_that_is_not_bought_it_shows_the_request_and_what_a_run_would_d
 ) -> None:
     ended = offline("show", project.manifest, WALK)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     for line in (
         WALK,
         "  template_id: each_explodedloop_0226",
@@ -64,7 +64,7 @@ def test_a_purchase_is_found_by_its_id_or_its_beginning(bought: Project, offline
 
     for name in (mark, mark[:6], mark[:6].upper()):
         ended = offline("show", bought.manifest, name)
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         assert ended.out.startswith(f"purchase {mark}: done")
 
 
@@ -87,7 +87,7 @@ def test_an_orphan_is_shown_by_the_key_that_it_was_bought_for(bought: Project, o
 
     ended = offline("show", bought.manifest, WALK)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert f"purchase {mark}: done" in ended.out
     assert "serves: no job now" in ended.out
 

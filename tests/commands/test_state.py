@@ -25,7 +25,7 @@ def test_a_machine_that_has_the_export_buys_nothing(
 
     ended = pipeline("state", "import", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "2 purchases were new" in ended.out
     assert set(project.statuses().values()) == {"done"}
     assert pipeline("run", project.manifest).code == 0
@@ -67,7 +67,7 @@ def test_what_is_no_state_is_refused_without_a_traceback(
 
     ended = pipeline("state", "import", project.manifest)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert ended.err.startswith("error: standard input:")
     assert "recursion" not in ended.err
 
@@ -118,7 +118,7 @@ def test_what_an_import_takes_can_be_gone_on_with(
         document = {**exported, "purchases": [changed, second]}
         monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(document)))
         ended = pipeline("state", "import", project.manifest)
-        assert ended.code in {0, 3}, (changed, ended.said)
+        assert ended.code in {0, 3}, (changed, ended.output)
         if ended.code == 0:
             taken += 1
             assert pipeline("status", project.manifest).code == 0, changed
@@ -138,5 +138,5 @@ def test_an_import_that_is_too_large_is_named_as_such(
 
     ended = pipeline("state", "import", project.manifest)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert f"standard input: more than {len(exported) - 1:,} characters" in ended.err

@@ -11,7 +11,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 def test_before_anything_is_bought_all_jobs_are_pending(project: Project, offline: Pipeline) -> None:
     ended = offline("status", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "2 pending" in ended.out
     assert "0 credits" in ended.out
 

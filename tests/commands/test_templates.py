@@ -21,7 +21,7 @@ from pipeline.operations.live_catalogue import LiveTemplate, read_live, write_ca
 def test_the_built_in_catalogue_needs_neither_key_nor_network(offline: Pipeline) -> None:
     ended = offline("templates")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "overlay_gray_5443" in ended.out
     assert "each_ugcproduct_0226" in ended.out
     assert "320 credits" in ended.out
@@ -54,7 +54,7 @@ def test_an_unknown_one_is_an_error_with_the_nearest(offline: Pipeline) -> None:
 def test_the_live_catalogue_is_the_vendors(pipeline: Pipeline, vendor: Emulator) -> None:
     ended = pipeline("templates", "--refresh")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "18 templates at the vendor" in ended.out
     assert pipeline("templates", "vim_arctic", "--refresh", "--format", "json").document["templates"]
 
@@ -88,7 +88,7 @@ def _listed(vendor: Emulator) -> None:
 def kept(listed: None, project: Project, pipeline: Pipeline) -> Path:
     """A catalogue file that was written from the live catalogue."""
     ended = pipeline("templates", "--refresh", "--write", "prices.yaml")
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project.folder / "prices.yaml"
 
 
@@ -126,7 +126,7 @@ def test_written_again_only_what_changed_changes(kept: Path, pipeline: Pipeline)
 
     again = pipeline("templates", "--refresh", "--write", kept)
 
-    assert again.code == 0, again.said
+    assert again.code == 0, again.output
     assert kept.read_text() == before
     assert "~" not in again.out
     assert "+" not in again.out
@@ -137,7 +137,7 @@ def test_a_file_that_somebody_wrote_is_left_alone(project: Project, pipeline: Pi
 
     ended = pipeline("templates", "--refresh", "--write", "mine.yaml")
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert (project.folder / "mine.yaml").read_text() == "version: 1\ntemplates: {}\n"
 
 

@@ -102,7 +102,7 @@ def test_each_purchase_is_one_trace_whose_id_is_made_from_its_own(
 ) -> None:
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     found = traces_of(collector, project)
     assert set(found) == {DANCE, WALK}
     assert len({span.trace_id for span in collector.spans}) == 2
@@ -179,7 +179,7 @@ def test_a_collector_that_takes_nothing_changes_nothing_of_the_run(
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refusing.url)
         ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "traces: not all of them could be sent" in ended.err
     assert set(project.statuses().values()) == {"done"}
 
@@ -224,7 +224,7 @@ def test_without_the_extra_the_run_goes_on_and_it_is_said_what_to_install(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "pip install 'campaign-pipeline[otel]'" in ended.err
 
 

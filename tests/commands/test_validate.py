@@ -28,7 +28,7 @@ prompts:
 def test_a_sound_campaign_is_valid_and_its_jobs_are_counted(project: Project, offline: Pipeline) -> None:
     ended = offline("validate", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "spring is valid, 2 jobs" in ended.out
 
 
@@ -80,7 +80,7 @@ def test_a_folder_holds_every_campaign_below_it(project: Project, offline: Pipel
 
     ended = offline("validate", ".")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.out.splitlines() == [
         "campaign.yaml: spring is valid, 2 jobs",
         "more/autumn.yaml: autumn is valid, 2 jobs",
@@ -93,7 +93,7 @@ def test_campaigns_of_several_folders_are_told_apart_by_their_paths(folder: Path
 
     ended = offline("validate", "x", "y/campaign.yaml")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert [line.partition(" is ")[0] for line in ended.out.splitlines()] == [
         "x/campaign.yaml: x",
         "y/campaign.yaml: y",
@@ -144,12 +144,12 @@ def test_a_name_in_a_file_of_vars_that_nothing_uses_is_a_warning(project: Projec
 
     for command in (["validate"], ["plan"], ["expand"], ["run", "--frozen", "--emulate"]):
         ended = offline(*command, project.manifest, "--var-file", "vars.yaml")
-        assert f"warning: {told}" in ended.said
+        assert f"warning: {told}" in ended.output
         assert ended.code == (4 if "run" in command else 0)
-    assert "uses this var" not in offline("status", project.manifest, "--var-file", "vars.yaml").said
+    assert "uses this var" not in offline("status", project.manifest, "--var-file", "vars.yaml").output
 
     project.write({"other.yaml": spring(name="other", prompts={"walk": "in {{ seson }}"})})
-    assert "uses this var" not in offline("validate", ".", "--var-file", "vars.yaml").said
+    assert "uses this var" not in offline("validate", ".", "--var-file", "vars.yaml").output
 
 
 def test_errors_that_are_not_listed_are_counted(folder: Path, offline: Pipeline) -> None:
@@ -174,7 +174,7 @@ def test_a_place_far_out_on_a_long_line_is_shown(folder: Path, offline: Pipeline
     manifest = folder / "campaign.yaml"
     manifest.write_text(f"version: 1\nname: x\ntemplates: {{a: {{template_id: vim_arctic}}}}\n{line}\n")
 
-    quoted, mark = offline("validate", manifest).said.splitlines()[1:3]
+    quoted, mark = offline("validate", manifest).output.splitlines()[1:3]
     assert quoted[mark.index("^") :].startswith("nowhere.png")
 
     snippet = offline("validate", manifest, "--format", "json").document["diagnostics"][0]["snippet"]
@@ -188,7 +188,7 @@ def test_a_place_beyond_all_measure_is_told_without_its_line(folder: Path, offli
     line = f"{{version: 1, name: x, {templates}, vars: {{a: {'x' * 20_000}}}, nothing: 1}}"
     manifest.write_text(f"{line}\n")
 
-    last = offline("validate", manifest).said.splitlines()[-1]
+    last = offline("validate", manifest).output.splitlines()[-1]
     assert f"campaign.yaml:1:{line.index('nothing') + 1}: nothing: unknown key" in last
 
     diagnostics = offline("validate", manifest, "--format", "json").document["diagnostics"]
@@ -261,7 +261,7 @@ def test_where_there_is_no_campaign_it_says_so(project: Project, offline: Pipeli
 def test_what_is_no_file_is_refused_without_hanging(project: Project, offline: Pipeline) -> None:
     ended = offline("validate", "/dev/zero")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
 
 
 def test_commands_of_a_stranger_do_not_reach_the_runner(folder: Path, offline: Pipeline) -> None:
@@ -310,7 +310,7 @@ class TestUnusedVars:
     ) -> None:
         for command in ("validate", "plan"):
             ended = offline(command, project.manifest, "--var", f"{name}=june")
-            assert ended.code == 0, ended.said
+            assert ended.code == 0, ended.output
 
     def test_where_any_name_may_be_used_nothing_is_said(self, project: Project, offline: Pipeline) -> None:
         project.write({"campaign.yaml": spring(vars={"which": "a"}, prompts={"walk": "{{ vars[which] }}"})})
@@ -378,7 +378,7 @@ def test_a_doubt_is_told_and_taken(folder: Path, offline: Pipeline) -> None:
 def test_a_file_that_is_missing_has_no_line(folder: Path, offline: Pipeline, command: str) -> None:
     ended = offline(command, "gone.yaml")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert ended.err == "error: gone.yaml: there is no such file\n"
 
 
@@ -421,5 +421,5 @@ def test_what_is_wrong_with_a_table_of_prompts_is_told_once(
     ended = offline("validate", project.manifest, "--format", "json")
 
     assert ended.code == 3
-    assert len(ended.document["diagnostics"]) == 1, ended.said
+    assert len(ended.document["diagnostics"]) == 1, ended.output
     assert "p.csv" in ended.out

@@ -20,7 +20,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 def bought(project: Project, pipeline: Pipeline) -> Project:
     """A campaign that was run to its end."""
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 
@@ -131,7 +131,7 @@ def test_a_decision_since_the_results_were_written_is_no_difference(
 
     ended = offline("verify", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.out.startswith("Manifest, state and results agree.\n")
     is_told = "spring.results.json does not have the latest decisions yet" in ended.out
     assert is_told == (decisions != ["approve", "undecide"])
@@ -156,7 +156,7 @@ def test_a_take_that_was_sent_back_after_an_older_one_was_rejected_is_no_differe
 
     ended = pipeline("verify", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "does not have the latest decisions yet" in ended.out
 
 
@@ -238,7 +238,7 @@ def test_the_vendor_is_asked_by_gets_only(bought: Project, pipeline: Pipeline, v
 
     ended = remote(pipeline, bought)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "agree" in ended.out
 
 
@@ -251,7 +251,7 @@ def test_a_workflow_that_is_gone_failed_or_titled_otherwise_is_named(
 
     ended = remote(pipeline, bought)
 
-    assert ended.code == 1, ended.said
+    assert ended.code == 1, ended.output
     assert f"the vendor no longer knows workflow {dance}" in ended.out
     assert f"workflow {walk} has title \"somebody's\", but 'spring: {WALK}" in ended.out
     assert "2 differences." in ended.out
@@ -269,7 +269,7 @@ def test_a_vendor_out_of_reach_hides_nothing_that_was_found(
 
     ended = pipeline("verify", bought.manifest, "--files", "--remote")
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     assert f"{WALK}.mp4: missing" in ended.out
     assert "the vendor cannot be asked" in ended.err
 

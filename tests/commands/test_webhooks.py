@@ -136,7 +136,7 @@ def test_calls_that_are_lost_doubled_or_forged_cost_hardly_a_get_and_none_is_bel
 
     ended = called(takes.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert set(project.statuses().values()) == {"done"}
     assert len(vendor.ledger.entries) == len(project.jobs()) == jobs
     assert gets() <= 1.2 * jobs
@@ -169,8 +169,8 @@ def test_the_secret_of_the_environment_is_in_no_file_and_makes_the_same_addresse
 
     ended = called(hooked.manifest, "-vv", "--checkpoint", 'test -z "$PIPELINE_WEBHOOK_SECRET"')
 
-    assert ended.code == 0, ended.said
-    assert "canary" not in ended.said
+    assert ended.code == 0, ended.output
+    assert "canary" not in ended.output
     assert all(urls_sent(vendor))
     assert not any(b"canary-of" in path.read_bytes() for path in hooked.folder.rglob("*") if path.is_file())
 
@@ -197,7 +197,7 @@ def test_a_template_that_takes_none_is_sent_none(
 def test_a_rehearsal_is_called_too(hooked: Project, pipeline: Pipeline, port: int) -> None:
     ended = pipeline("run", hooked.manifest, "--emulate", *flags(port))
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_what_another_process_heard_settles_an_unknown_outcome(
 
     ended = pipeline(command, project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert set(project.statuses().values()) == {"done"}
     assert len(vendor.ledger.bought) == 2
     assert list(spool_of(project).receipts()) == []
@@ -261,7 +261,7 @@ def test_it_does_so_too_where_only_the_state_is_left(
 
     ended = pipeline("collect", project.state)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert list(spool_of(project).receipts()) == []
 
 
@@ -306,7 +306,7 @@ def test_a_run_takes_what_another_process_hears_while_it_goes_on(
     )
 
     hearing.join()
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert gets() >= 2
     assert list(spool_of(hooked).receipts()) == []
 
@@ -334,7 +334,7 @@ def test_what_serve_hears_is_taken_up_by_a_later_run(
     vendor.heal()
     ended = pipeline("run", hooked.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert set(hooked.statuses().values()) == {"done"}
     assert len(vendor.ledger.bought) == 2
     assert list(spool_of(hooked).receipts()) == []

@@ -27,7 +27,7 @@ def on_windows(*arguments: str | Path) -> Ended:
 def test_every_module_can_be_imported() -> None:
     ended = on_windows()
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
 
 
 @pytest.mark.parametrize("command", ["validate", "expand", "plan", "status"])
@@ -48,21 +48,21 @@ def test_a_report_is_written(project: Project, pipeline: Pipeline, tmp_path: Pat
 
     ended = on_windows("report", project.manifest, "--out", tmp_path / "page")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert (tmp_path / "page" / "index.html").is_file()
 
 
 def test_a_campaign_is_begun(folder: Path) -> None:
     ended = on_windows("init", folder / "new")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert on_windows("validate", folder / "new" / "campaign.yaml").code == 0
 
 
 def test_what_needs_the_lock_of_a_state_says_where_it_runs_and_buys_nothing(project: Project) -> None:
     ended = on_windows("run", project.manifest, "--emulate", "--yes")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "use Linux, macOS or WSL" in ended.err
-    assert "Traceback" not in ended.said
+    assert "Traceback" not in ended.output
     assert not project.results_file.exists()

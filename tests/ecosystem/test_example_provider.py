@@ -55,9 +55,9 @@ def test_a_campaign_buys_from_it_with_its_own_key(copy: Path, server: str) -> No
     around = environment(NOWHERE, {"PYTHONPATH": path, "LUMEN_BASE_URL": server})
 
     without = Running(("run", "campaign.yaml", "--yes"), around, copy).ended()
-    assert without.code == 5, without.said
+    assert without.code == 5, without.output
     assert "set LUMEN_API_KEY" in without.err
 
     ended = Running(("run", "campaign.yaml", "--yes"), {**around, "LUMEN_API_KEY": "any"}, copy).ended()
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(list((copy / "output").rglob("*.png"))) == 2

@@ -103,13 +103,13 @@ def test_the_documentation_names_every_outcome_and_method_and_the_entry_point_of
 def test_a_campaign_runs_on_it_and_buys_nothing_twice(project: Project, run: Run, acme: Path) -> None:
     first = run("run", project.manifest)
 
-    assert first.code == 0, first.said
+    assert first.code == 0, first.output
     assert project.output() == {f"{WALK}.png": picture()}
     assert len(sold(acme)) == 1
     assert project.results()["summary"] == {"jobs": {"done": 1}, "credits": 7}
 
     second = run("run", project.manifest)
-    assert second.code == 0, second.said
+    assert second.code == 0, second.output
     assert len(sold(acme)) == 1
 
 
@@ -123,7 +123,7 @@ def test_a_new_title_and_a_pruned_orphan_reach_it(project: Project, run: Run, ac
 
     project.write({"campaign.yaml": {**printed(), "prompts": {"run": "a run"}}})
     ended = run("prune", project.manifest, "--yes")
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert sold(acme) == []
 
 
@@ -133,8 +133,8 @@ def test_what_it_refuses_fails_its_job_alone(project: Project, run: Run, acme: P
 
     ended = run("run", project.manifest)
 
-    assert ended.code == 1, ended.said
-    assert "ACME takes no urls" in ended.said
+    assert ended.code == 1, ended.output
+    assert "ACME takes no urls" in ended.output
     assert project.statuses() == {"main/print/green/walk": "failed", WALK: "done"}
 
 
@@ -156,7 +156,7 @@ def test_one_that_is_not_installed_is_one_clear_error_and_nothing_is_bought(
     for command in ("plan", "run"):
         ended = pipeline(command, project.manifest)
 
-        assert ended.code == 3, ended.said
+        assert ended.code == 3, ended.output
         [error] = [line for line in ended.err.splitlines() if line.startswith("error: ")]
         assert re.fullmatch(
             r"error: \S*campaign\.yaml:\d+:\d+: provider\.name: there is no provider 'acme' \(known: .*\)",
@@ -171,7 +171,7 @@ def test_one_that_is_not_installed_is_a_warning_where_the_manifest_is_checked(
 ) -> None:
     ended = pipeline("validate", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.out.startswith("warning: ")
     assert "provider.name: there is no provider 'acme'" in ended.out
     assert pipeline("plan", project.manifest, "--emulate").code == 0
@@ -208,25 +208,25 @@ def test_one_that_names_a_variable_for_its_key_gets_that_and_nobody_else_does(
     publish = ("--checkpoint", f"env > '{given}'")
 
     without = run("run", project.manifest, packages=packages)
-    assert without.code == 5, without.said
+    assert without.code == 5, without.output
     assert "there is no key: set ACME_API_KEY" in without.err
 
     refused = run(
         "run", project.manifest, packages=packages, ACME_API_KEY="acme-key-1", ACME_URL="http://far.example"
     )
-    assert refused.code == 64, refused.said
+    assert refused.code == 64, refused.output
 
     ended = run("run", project.manifest, *publish, packages=packages, ACME_API_KEY="acme-key-1")
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "ACME_HOME" in given.read_text()
-    assert "acme-key-1" not in given.read_text() + ended.said
+    assert "acme-key-1" not in given.read_text() + ended.output
     assert KEY not in given.read_text()
 
 
 def test_one_that_names_no_key_needs_none_and_gets_none(project: Project, run: Run) -> None:
     ended = run("run", project.manifest, VIMMERSE_API_KEY="", VIMMERSE_BASE_URL="http://far.example")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
 
 
 @fails_without(
@@ -265,8 +265,8 @@ def test_one_that_does_not_work_is_one_clear_error_without_the_key(
 
     ended = run("run", project.manifest, packages=broken)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "the provider 'acme' " in ended.err
     assert told in ended.err
     assert "Traceback" not in ended.err
-    assert KEY not in ended.said
+    assert KEY not in ended.output

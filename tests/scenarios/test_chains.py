@@ -32,7 +32,7 @@ def test_a_stage_is_bought_from_what_serves_its_upstream(
 ) -> None:
     ended = pipeline("run", stages.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert [entry.template_id for entry in vendor.ledger.bought] == [
         "vim_sketch_me",
         "each_explodedloop_0226",
@@ -63,7 +63,7 @@ def test_behind_a_failed_upstream_a_job_waits_and_is_not_bought(
     first = pipeline("run", stages.manifest)
     second = pipeline("run", stages.manifest)
 
-    assert (first.code, second.code) == (1, 1), first.said + second.said
+    assert (first.code, second.code) == (1, 1), first.output + second.output
     assert len(vendor.ledger.entries) == 1
     assert stages.statuses() == {FILM: "pending", SKETCH: "failed"}
     assert f"{SKETCH} failed" in second.out
@@ -94,7 +94,7 @@ def test_a_changed_upstream_replaces_both_in_one_run(
 
     assert f"{FILM}  re-create" in planned.out
     assert f"after {SKETCH}" in planned.out
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 4
     marks = served(stages)
     assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
@@ -113,7 +113,7 @@ def test_an_upstream_that_changes_back_brings_both_back_for_nothing(
 
     ended = pipeline("run", stages.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 4
     assert served(stages) == marks
     assert {name: stages.output()[name] for name in files} == files
@@ -134,7 +134,7 @@ def test_an_upstream_that_changes_while_its_downstream_is_in_flight_is_never_mix
 
     ended = pipeline("run", stages.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 4
     marks = served(stages)
     assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
@@ -166,7 +166,7 @@ def test_what_the_vendor_has_forgotten_is_made_from_the_file_that_was_fetched(
 
     ended = pipeline("run", stages.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     film = vendor.store.workflows()[0]
     assert film.inputs == ("input-1.png",)
     assert len(vendor.ledger.bought) == 2

@@ -66,8 +66,8 @@ def test_workers_poll_and_fetch_and_the_coordinator_alone_buys(
     asked.meet = count
     ended = pipeline("run", project.manifest, "--executor", dask_cluster.address)
 
-    assert ended.code == 0, ended.said
-    assert "distributed" not in ended.said
+    assert ended.code == 0, ended.output
+    assert "distributed" not in ended.output
     assert_whole(project)
     assert by_worker[Operation.CREATE, False] == 2
     assert by_worker[Operation.DOWNLOAD, True] == 2
@@ -98,7 +98,7 @@ def test_calls_that_workers_made_are_counted_and_collect_leaves_them_to_workers_
     for source in (project.manifest, project.state):
         shutil.rmtree(project.folder / "output")
         ended = pipeline("collect", source, *executor)
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         assert_whole(project)
 
     assert by_worker
@@ -122,7 +122,7 @@ def test_workers_are_killed_again_and_again_and_every_file_is_whole(
     asked.meet = strike
     ended = pipeline("run", project.manifest, "--executor", dask_cluster.address, "--concurrency", "12")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(killed) >= 5
     assert len(vendor.ledger.entries) == 24
     assert_nothing_bought_twice(vendor)
@@ -137,7 +137,7 @@ def test_workers_make_what_the_emulator_is_asked_for(
     monkeypatch.setattr("pipeline.emulator.render_queue.made", lambda *given: made_here.append(given))
     ended = pipeline("run", project.manifest, "--emulate", "--executor", dask_cluster.address)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert not made_here
     films = list((project.folder / "output" / "spring" / "emulated").rglob("*.mp4"))
     assert len(films) == 2
@@ -151,11 +151,11 @@ def test_nothing_that_a_cluster_logs_holds_the_key(
     vendor.fail({"on": "get", "nth": 1, "do": "html"}, {"on": "download", "nth": 1, "do": {"status": 500}})
     ended = pipeline("run", project.manifest, "--executor", dask_cluster.address)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     log = dask_cluster.log.read_text("utf-8", "replace")
     assert "carry_out" in log
     assert KEY not in log
-    assert KEY not in ended.said
+    assert KEY not in ended.output
 
 
 def test_workers_send_to_a_store_by_themselves(
@@ -173,7 +173,7 @@ def test_workers_send_to_a_store_by_themselves(
         flags = ("run", project.manifest, "--output", place, "--executor", cluster.address)
         ended = pipeline(*flags)
 
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         assert by_worker == [True, True]
         first = bucket.objects()
         assert all(facts["width"] for facts in project.results()["media"].values())
@@ -183,12 +183,12 @@ def test_workers_send_to_a_store_by_themselves(
         assert all(path.read_bytes()[8:12] == b"WEBP" for path in stills.iterdir())
         bucket.asked.clear()
         page = pipeline("report", project.manifest, "--output", place, "--out", tmp_path / "page")
-        assert page.code == 0, page.said
+        assert page.code == 0, page.output
         assert len(list((tmp_path / "page" / "posters").iterdir())) == 2
         assert not [each for each in bucket.asked if each.method == "GET" and each.key]
         # What lies there is another purchase's: the coordinator has to set it aside, so it does the whole of it.
         replaced = pipeline(*flags, "--replace", next(iter(project.jobs())))
-        assert replaced.code == 0, replaced.said
+        assert replaced.code == 0, replaced.output
         assert set(first.values()) <= set(bucket.objects().values())
         assert len(bucket.objects()) == 3
         assert not list(tmp_path.glob("pipeline-*"))
@@ -213,14 +213,14 @@ def test_a_scheduler_that_is_lost_ends_the_run_and_the_next_one_goes_on(
         asked.meet = strike
         ended = pipeline("run", project.manifest, "--executor", cluster.address)
 
-    assert ended.code == 8, ended.said
-    assert "the scheduler is lost; run again to continue" in ended.said
-    assert "Traceback" not in ended.said
+    assert ended.code == 8, ended.output
+    assert "the scheduler is lost; run again to continue" in ended.output
+    assert "Traceback" not in ended.output
     asked.meet = lambda _operation, _port: None
     monkeypatch.setattr("pipeline.executors.dask_cluster.CONNECT_TIMEOUT", 1.0)
     nobody = pipeline("run", project.manifest, "--executor", cluster.address)
-    assert nobody.code == 8, nobody.said
-    assert "no scheduler answers there" in nobody.said
+    assert nobody.code == 8, nobody.output
+    assert "no scheduler answers there" in nobody.output
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.entries) == 2
     assert_whole(project)
@@ -237,8 +237,8 @@ def test_a_cluster_without_workers_is_told_before_anything_is_bought(
     with closing(Cluster(tmp_path, plain_environment(), workers=0)) as cluster:
         ended = pipeline("run", project.manifest, "--executor", cluster.address)
 
-    assert ended.code == 8, ended.said
-    assert "has no workers" in ended.said
+    assert ended.code == 8, ended.output
+    assert "has no workers" in ended.output
     assert not vendor.ledger.entries
 
 
@@ -277,7 +277,7 @@ def test_without_the_extra_it_is_named_and_nothing_is_bought(
     monkeypatch.delitem(sys.modules, "pipeline.executors.dask_cluster", raising=False)
     ended = pipeline("run", project.manifest, "--executor", given)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "pip install 'campaign-pipeline[dask]'" in ended.err
     assert not vendor.ledger.entries
 
@@ -288,7 +288,7 @@ def test_a_scheme_that_is_not_known_is_refused(
     pipeline.set("PIPELINE_EXECUTOR", "ray://hunter2@host:1")
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "expected `threads`, `dask`" in ended.err
-    assert "hunter2" not in ended.said
+    assert "hunter2" not in ended.output
     assert not vendor.ledger.entries

@@ -57,7 +57,7 @@ def test_a_state_that_is_not_whole_is_refused_and_left_as_it_is(
     for command in ("run", "plan", "collect"):
         ended = pipeline(command, project.manifest)
 
-        assert ended.code == 3, ended.said
+        assert ended.code == 3, ended.output
         assert "spring.db" in ended.err
     assert project.state.read_bytes() == before
     assert len(vendor.ledger.entries) == 2
@@ -70,7 +70,7 @@ def test_a_folder_in_the_place_of_the_state_is_refused(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "--state names the state file" in ended.err
     assert list(project.state.iterdir()) == []
     assert not vendor.ledger.entries
@@ -91,7 +91,7 @@ def test_the_state_of_a_killed_run_without_its_wal_is_refused(
 
     refused = pipeline("run", project.manifest)
 
-    assert refused.code == 3, refused.said
+    assert refused.code == 3, refused.output
     assert "-wal" in refused.err
     assert len(vendor.ledger.entries) == 2
     wal.write_bytes(content)
@@ -112,8 +112,8 @@ def test_a_run_whose_state_is_deleted_buys_nothing_more_and_forgets_nothing(
         patched.setattr(vendor.ledger, "append", deleted_meanwhile)
         ended = pipeline("run", project.manifest, "--concurrency", "1", "--in-flight", "1")
 
-    assert ended.code == 3, ended.said
-    assert "deleted or replaced" in ended.said
+    assert ended.code == 3, ended.output
+    assert "deleted or replaced" in ended.output
     (sent,) = vendor.ledger.entries
     assert f"bought as workflow {sent.workflow_id}" in ended.err
 
@@ -136,7 +136,7 @@ def test_a_state_on_a_network_file_system_is_refused_unless_the_operator_vouches
 
     refused = pipeline("run", project.manifest)
 
-    assert refused.code == 3, refused.said
+    assert refused.code == 3, refused.output
     assert "PIPELINE_ALLOW_NETWORK_FS=1" in refused.err
     assert not vendor.ledger.entries
     assert not project.state.parent.exists()
@@ -154,7 +154,7 @@ def test_a_newer_rule_of_fingerprints_buys_nothing_again(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "Nothing was bought" in ended.out
     assert len(vendor.ledger.entries) == 2
 
@@ -196,8 +196,8 @@ def test_a_value_that_was_changed_is_told_by_every_command_that_needs_it(
     refused = {command: each for command, each in ended.items() if each.code == 3}
     assert "run" in refused or "state export" in refused
     for command, each in ended.items():
-        assert each.code in {0, 3}, f"{command}: {each.said}"
-        assert "Traceback" not in each.said
+        assert each.code in {0, 3}, f"{command}: {each.output}"
+        assert "Traceback" not in each.output
     for each in refused.values():
         assert "spring.db: the state file is damaged" in each.err
     if "run" in refused:
@@ -215,5 +215,5 @@ def test_an_event_that_was_changed_is_told_by_those_who_show_it(project: Project
         ended = pipeline(
             *arguments, project.manifest, *(["main/loop/red/walk"] if arguments == ["show"] else [])
         )
-        assert ended.code == 3, ended.said
+        assert ended.code == 3, ended.output
         assert "spring.db: the state file is damaged (events" in ended.err

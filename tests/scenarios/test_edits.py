@@ -35,7 +35,7 @@ def test_a_manifest_in_another_order_buys_nothing_and_keeps_its_keys(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == bought
     assert project.output() == files
     assert project.results() == results

@@ -30,7 +30,7 @@ def test_a_manifest_does_not_say_whom_the_key_goes_to_nor_where_records_lie(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert f": {told}: unknown key" in ended.err
     assert vendor.ledger.entries == ()
 
@@ -47,6 +47,6 @@ def test_nothing_is_imported_because_a_manifest_names_it(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "Traceback" not in ended.err
-    assert "loaded" not in ended.said
+    assert "loaded" not in ended.output

@@ -28,7 +28,7 @@ WITHOUT_WALK = spring(prompts={"dance": "a dance in the rain"})
 def bought(project: Project, pipeline: Pipeline) -> Project:
     """A campaign that is done, on a machine that has nothing of it but its results."""
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     forget(project)
     return project
 
@@ -53,7 +53,7 @@ def test_a_path_of_the_results_stays_in_the_output_folder(bought: Project, pipel
 
     ended = pipeline("collect", bought.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     [found] = bought.folder.parent.rglob("film.mp4")
     assert found.is_relative_to(bought.folder / "output/spring")
 
@@ -76,7 +76,7 @@ def test_prune_deletes_no_file_out_of_the_output_folder(bought: Project, pipelin
 
     ended = pipeline("prune", bought.manifest, "--yes")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert image.exists()
 
 
@@ -103,7 +103,7 @@ def test_a_purchase_that_was_never_made_buys_nothing(
 
     ended = pipeline("run", project.manifest)
 
-    assert [DANCE in entry.title for entry in vendor.ledger.entries] == [True], ended.said
+    assert [DANCE in entry.title for entry in vendor.ledger.entries] == [True], ended.output
     assert set(project.output()) == {f"{DANCE}.mp4"}
 
 
@@ -117,8 +117,8 @@ def test_a_foreign_workflow_is_not_retitled(bought: Project, pipeline: Pipeline,
 
     ended = pipeline("run", bought.manifest)
 
-    assert ended.code == 8, ended.said
-    assert "is not purchase" in ended.said
+    assert ended.code == 8, ended.output
+    assert "is not purchase" in ended.output
     assert {each.id: each.title for each in vendor.store.workflows()} == before
     assert len(vendor.ledger.entries) == 2
 
@@ -161,8 +161,8 @@ def test_what_the_results_say_is_shown_harmless(bought: Project, pipeline: Pipel
 
     for command, *arguments in commands:
         ended = pipeline(command, bought.manifest, *arguments)
-        assert ended.code != 70, ended.said
-        assert "Traceback" not in ended.said
+        assert ended.code != 70, ended.output
+        assert "Traceback" not in ended.output
         for said in (ended.out, ended.err):
             assert_harmless(said)
 

@@ -67,13 +67,13 @@ def test_a_disk_that_is_full_at_the_intent_sends_nothing(
         patched.setattr(vendor.store.media, "add_image", starving.after(vendor.store.media.add_image))
         first = starving.run(project)
 
-    assert first.code == 8, first.said
-    assert "spring.db: disk I/O error" in first.said
+    assert first.code == 8, first.output
+    assert "spring.db: disk I/O error" in first.output
     assert creates(vendor) == 0
 
     second = start("run", project.manifest).ended()
 
-    assert second.code == 0, second.said
+    assert second.code == 0, second.output
     assert creates(vendor) == 1
     assert_whole(project)
 
@@ -89,7 +89,7 @@ def test_an_id_that_the_state_has_no_room_for_is_rescued_and_told(
 
     (bought,) = vendor.ledger.bought
     workflow = str(bought.workflow_id)
-    assert first.code == 8, first.said
+    assert first.code == 8, first.output
     assert workflow in first.err
     assert workflow in (project.folder / ".pipeline" / "spring.db.rescue.jsonl").read_text()
 
@@ -102,7 +102,7 @@ def test_an_id_that_the_state_has_no_room_for_is_rescued_and_told(
 
     second = start("run", project.manifest).ended()
 
-    assert second.code == 0, second.said
+    assert second.code == 0, second.output
     assert vendor.ledger.entries == (bought,)
     assert project.jobs()[WALK]["workflow_id"] == workflow
     assert_whole(project)
@@ -119,14 +119,14 @@ def test_a_download_that_finds_no_room_keeps_what_came_and_is_gone_on_with(
         patched.setattr(vendor.store.media, "find", fetched)
         first = starving.run(project)
 
-    assert first.code == 8, first.said
+    assert first.code == 8, first.output
     assert "finished, not downloaded" in first.out
     (part,) = [content for name, content in project.output().items() if name.endswith(".part")]
     assert len(part) == 512
 
     second = start("run", project.manifest).ended()
 
-    assert second.code == 0, second.said
+    assert second.code == 0, second.output
     assert creates(vendor) == 1
     assert_whole(project)
 
@@ -150,9 +150,9 @@ def test_results_that_find_no_room_leave_the_old_ones_whole(
 
     ended = crowded(room, "run", project.manifest, url=vendor.url, folder=folder)
 
-    assert ended.code == 8, ended.said
-    assert "spring.results.json: cannot be written" in ended.said
-    assert "Results: " not in ended.said
+    assert ended.code == 8, ended.output
+    assert "spring.results.json: cannot be written" in ended.output
+    assert "Results: " not in ended.output
     assert project.results_file.read_bytes() == old
     assert list(folder.glob(".*.tmp")) == []
     assert pipeline("run", project.manifest).code == 0
@@ -172,7 +172,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_bought(
 
     ended = bound("run", project.manifest, url=vendor.url, folder=project.folder)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert str(folder) in ended.err
     assert creates(vendor) == 0
     folder.unlink() if here == "a file" else folder.chmod(0o755)
@@ -196,7 +196,7 @@ def test_results_that_cannot_be_written_are_refused_before_anything_is_bought(
     ended = bound("run", project.manifest, "--results", results, url=vendor.url, folder=project.folder)
 
     folder.chmod(0o755)
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert results.name in ended.err
     assert creates(vendor) == 0
 
@@ -213,7 +213,7 @@ def test_a_state_in_a_folder_that_became_read_only_is_refused_and_left_as_it_is(
     ended = bound("run", project.manifest, url=vendor.url, folder=project.folder)
 
     folder.chmod(0o755)
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert project.state.read_bytes() == before
     assert creates(vendor) == 2
     assert pipeline("run", project.manifest).code == 0
@@ -239,12 +239,12 @@ def test_a_wave_that_finds_no_place_in_the_results_is_not_sent(
         # The command ends well, whatever there is to publish.
         first = pipeline("run", project.manifest, "--in-flight", "1", "--checkpoint", "true")
 
-    assert first.code == 3, first.said
+    assert first.code == 3, first.output
     assert creates(vendor) == 1
     project.results_file.rmdir()
 
     second = pipeline("run", project.manifest)
 
-    assert second.code == 0, second.said
+    assert second.code == 0, second.output
     assert creates(vendor) == 2
     assert_whole(project)

@@ -65,7 +65,7 @@ def test_an_absolute_path_is_found_from_nowhere(
 
     ended = in_gone_folder(*arguments_of(command, project.manifest))
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda each: " ".join(each))
@@ -74,7 +74,7 @@ def test_a_relative_one_is_not_found_and_that_is_said(
 ) -> None:
     ended = in_gone_folder(*arguments_of(command, "campaign.yaml"))
 
-    assert ended.code in {3, 64}, ended.said
+    assert ended.code in {3, 64}, ended.output
     assert "Traceback" not in ended.err
     assert "campaign.yaml" in ended.err
 
@@ -84,5 +84,5 @@ def test_results_are_shown_with_their_whole_path(
 ) -> None:
     ended = in_gone_folder("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert str(project.results_file) in ended.out

@@ -56,7 +56,7 @@ def test_a_workflow_that_another_purchase_has_is_an_unknown_outcome(
     first = pipeline("run", project.manifest, "--concurrency", "1")
     second = pipeline("run", project.manifest)
 
-    assert (first.code, second.code) == (7, 7), first.said + second.said
+    assert (first.code, second.code) == (7, 7), first.output + second.output
     assert "which belongs to another purchase" in first.err
     assert sorted(project.statuses().values()) == ["attention", "done"]
     assert len(vendor.ledger.entries) == 2
@@ -74,7 +74,7 @@ def test_the_workflow_of_a_purchase_that_never_heard_its_id_is_not_taken_for_ano
     first = pipeline("run", project.manifest, "--concurrency", "1")
     second = pipeline("run", project.manifest)
 
-    assert (first.code, second.code) == (7, 7), first.said + second.said
+    assert (first.code, second.code) == (7, 7), first.output + second.output
     assert "whose title names purchase" in first.err
     assert list(project.statuses().values()) == ["attention", "attention"]
     assert len(vendor.ledger.entries) == 2

@@ -71,14 +71,14 @@ def go_on(nursery: Nursery, vendor: Emulator, machine: Machine) -> None:
         {key for key in statuses if key.startswith("stage/")} if statuses[UPSTREAM] == "attention" else set()
     )
     assert {status for key, status in statuses.items() if key not in in_vain} <= {"done", "attention"}, (
-        ended.said
+        ended.output
     )
     # The lost machine may still be sending what it published, as far as others can tell.
-    assert ended.code == (8 if "attention" in statuses.values() else 0), ended.said
+    assert ended.code == (8 if "attention" in statuses.values() else 0), ended.output
     assert ("under way elsewhere" in ended.out) == ("attention" in statuses.values())
     # What others had fetched is not on this machine, and is no reason to buy anything.
     collected = start(nursery, vendor, machine, command="collect").ended()
-    assert collected.code == ended.code, collected.said
+    assert collected.code == ended.code, collected.output
     assert_kept(machine, vendor)
 
 
@@ -153,7 +153,7 @@ def test_what_a_lost_machine_had_published_as_bought_is_fetched_by_another(
 ) -> None:
     first = remote.machine(tmp_path / "first", "spring")
     submitted = run(nursery, vendor, first, "--checkpoint", PUBLISH, "--no-wait")
-    assert submitted.code == 8, submitted.said
+    assert submitted.code == 8, submitted.output
     bought = vendor.ledger.bought
     assert len(bought) == 4
 
@@ -182,8 +182,8 @@ def test_a_push_that_is_refused_is_a_lock_between_machines(
 
     refused = run(nursery, vendor, machine, *WAVES)
 
-    assert refused.code == 8, refused.said
-    assert "checkpoint command failed" in refused.said
+    assert refused.code == 8, refused.output
+    assert "checkpoint command failed" in refused.output
     assert not vendor.ledger.entries
     assert [each["status"] for each in machine.project.results()["purchases"]] == ["void", "void"]
     assert set(machine.project.statuses().values()) == {"pending"}
@@ -208,7 +208,7 @@ def test_a_push_that_is_refused_on_the_way_stops_the_buying_and_finishes_what_is
         patched.setattr(vendor.ledger, "append", overtaken)
         refused = run(nursery, vendor, machine, *WAVES)
 
-    assert refused.code == 8, refused.said
+    assert refused.code == 8, refused.output
     assert len(vendor.ledger.bought) == 2
     assert Counter(machine.project.statuses().values()) == {"done": 3, "pending": 3}
     assert Counter(each["status"] for each in machine.project.results()["purchases"])["void"] > 0
@@ -224,7 +224,7 @@ def test_git_merges_the_results_of_two_machines_that_bought_without_knowing_of_e
     first, second = (remote.machine(tmp_path / name, "spring") for name in ("first", "second"))
     one = run(nursery, vendor, first, "--select", "shared")
     other = run(nursery, vendor, second, "--select", "plain")
-    assert (one.code, other.code) == (0, 0), one.said + other.said
+    assert (one.code, other.code) == (0, 0), one.output + other.output
     first.commit()
     first.push()
     second.commit()
@@ -258,8 +258,8 @@ def test_a_checkpoint_that_brings_what_another_machine_bought_sends_nothing_for_
 
     stopped = run(nursery, vendor, first, "--checkpoint", pulling, "--in-flight", "2")
 
-    assert stopped.code == 0, stopped.said
-    assert "not bought: another machine has bought the same thing" in stopped.said
+    assert stopped.code == 0, stopped.output
+    assert "not bought: another machine has bought the same thing" in stopped.output
     assert set(first.project.statuses().values()) == {"done"}
     assert len(vendor.ledger.bought) == 5
     go_on(nursery, vendor, first)

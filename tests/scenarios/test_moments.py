@@ -135,7 +135,7 @@ def assert_never_sent_again(project: Project, pipeline: Pipeline, vendor: Emulat
     for _ in range(2):
         ended = pipeline("run", project.manifest)
 
-        assert ended.code == 7, ended.said
+        assert ended.code == 7, ended.output
         assert project.statuses() == {WALK: "attention"}
         assert len(vendor.ledger.entries) == sent
         assert_nothing_forgotten(project, vendor)
@@ -158,7 +158,7 @@ def test_times_are_kept_in_utc_wherever_the_machine_stands(
 
     ended = start("run", one.manifest, "--events", "events.jsonl", TZ="EAST-14").ended()
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     told = [json.loads(line)["at"] for line in (one.folder / "events.jsonl").read_text().splitlines()]
     for each in (one.results()["purchases"][0]["bought_at"], *told):
         assert each.endswith("Z")

@@ -105,7 +105,7 @@ class Desk:
 
     def plan(self, *flags: str | Path) -> Any:
         ended = self.pipeline("plan", self.project.manifest, "--format", "json", *flags)
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         return ended.document
 
     def step(self, *flags: str) -> Step:
@@ -121,7 +121,7 @@ class Desk:
         buying = {each["key"]: each["credits"] for each in planned["actions"] if each["action"] in _BUYING}
         assert {each.credits for each in sold} <= {100}
         if ended.code not in {3, 4}:
-            assert len(sold) == planned["summary"]["creates"] == len(buying), ended.said
+            assert len(sold) == planned["summary"]["creates"] == len(buying), ended.output
             assert sum(each.credits for each in sold) == planned["summary"]["credits"] == sum(buying.values())
         shown = self.difference()
         bought = Counter(self.rows("purchases")[mark]["key"] for mark in shown.added)
@@ -249,7 +249,7 @@ def test_a_month_of_edits_reviews_failures_and_machines_goes_as_each_plan_says(
     assert_nothing_forgotten(desk.project, vendor)
     assert desk.spent() == vendor.ledger.spent
     collected = desk.pipeline("collect", desk.project.manifest)
-    assert collected.code == 0, collected.said
+    assert collected.code == 0, collected.output
     assert_whole(desk.project)
 
 

@@ -30,7 +30,7 @@ def test_a_campaign_goes_there_and_is_found_there_again(
 ) -> None:
     ended = pipeline("run", project.manifest, "--output", PLACE)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(bucket.objects()) == 2
     assert_stored_whole(project, bucket)
     assert f"Files:   {PLACE}/" in ended.out
@@ -39,10 +39,10 @@ def test_a_campaign_goes_there_and_is_found_there_again(
         ".gitignore"
     ]
     again = pipeline("run", project.manifest, "--output", PLACE, "--frozen")
-    assert again.code == 0, again.said
+    assert again.code == 0, again.output
     assert len(vendor.ledger.entries) == 2
     for name in KEYS.values():
-        assert name == "us-east-1" or name not in ended.said + again.said
+        assert name == "us-east-1" or name not in ended.output + again.output
 
 
 def test_each_is_put_once_with_its_hash_and_only_where_nothing_lies(
@@ -65,16 +65,16 @@ def test_verify_asks_for_sizes_and_hashes_and_fetches_nothing(
 
     ended = pipeline("verify", project.manifest, "--files", "--output", PLACE)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert not [each for each in bucket.asked if each.method == "GET" and each.key]
     assert [each for each in bucket.asked if each.method == "HEAD"]
     first, second = sorted(bucket.objects())
     bucket.put(first, b"another film")
     bucket.client.delete_object(Bucket=BUCKET, Key=second)
     ended = pipeline("verify", project.manifest, "--files", "--output", PLACE)
-    assert ended.code == 1, ended.said
-    assert f"s3://{BUCKET}/{first}: differs from what was downloaded" in ended.said
-    assert f"s3://{BUCKET}/{second}: missing" in ended.said
+    assert ended.code == 1, ended.output
+    assert f"s3://{BUCKET}/{first}: differs from what was downloaded" in ended.output
+    assert f"s3://{BUCKET}/{second}: missing" in ended.output
 
 
 @fails_without("pipeline.artifacts.s3:Bucket._put", "_client().put_object(", swap=("IfNoneMatch='*', ", ""))
@@ -94,8 +94,8 @@ def test_what_lies_in_the_way_is_not_overwritten(
     bucket.meet = come_between
     ended = pipeline("collect", project.manifest, "--output", other)
 
-    assert ended.code == 8, ended.said
-    assert f"s3://{BUCKET}/{theirs}: not a file of this campaign" in ended.said
+    assert ended.code == 8, ended.output
+    assert f"s3://{BUCKET}/{theirs}: not a file of this campaign" in ended.output
     assert bucket.objects()[theirs] == b"theirs"
     assert len(vendor.ledger.entries) == 2
     bucket.client.delete_object(Bucket=BUCKET, Key=theirs)
@@ -113,7 +113,7 @@ def test_two_machines_put_the_same_purchase_there_and_agree(
 
     ended = pipeline("run", clone.manifest, "--output", PLACE)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 2
     assert bucket.objects() == before
 
@@ -127,7 +127,7 @@ def test_another_machine_s_film_stays_and_the_purchase_is_kept(
 
     ended = pipeline("run", other.manifest, "--output", PLACE)
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     assert bucket.objects() == before
     assert set(other.statuses().values()) == {"succeeded"}
 
@@ -140,14 +140,14 @@ def test_what_is_replaced_is_set_aside_and_what_moves_is_compared_before_the_old
 
     replaced = pipeline("run", project.manifest, "--output", PLACE, "--replace", next(iter(project.jobs())))
 
-    assert replaced.code == 0, replaced.said
+    assert replaced.code == 0, replaced.output
     after = bucket.objects()
     assert set(before.values()) <= set(after.values())
     assert [key for key in after if "~" in key]
     assert_stored_whole(project, bucket)
     project.write({"campaign.yaml": spring(output={"path": "moved/{{ job.key }}.{{ ext }}"})})
     moved = pipeline("run", project.manifest, "--output", PLACE, "--frozen")
-    assert moved.code == 0, moved.said
+    assert moved.code == 0, moved.output
     assert_stored_whole(project, bucket)
     assert set(after.values()) == set(bucket.objects().values())
 
@@ -162,8 +162,8 @@ def test_a_server_that_overwrites_is_refused_before_anything_is_bought(
     bucket.meet = ignore
     ended = pipeline("run", project.manifest, "--output", PLACE)
 
-    assert ended.code == 3, ended.said
-    assert "If-None-Match" in ended.said
+    assert ended.code == 3, ended.output
+    assert "If-None-Match" in ended.output
     assert not vendor.ledger.entries
 
 
@@ -187,9 +187,9 @@ def test_a_place_that_takes_nothing_is_told_before_anything_is_bought(
     bucket.meet = lambda _asked: status
     ended = pipeline("run", project.manifest, "--output", place)
 
-    assert ended.code == 3, ended.said
-    assert told in ended.said
-    assert "Traceback" not in ended.said
+    assert ended.code == 3, ended.output
+    assert told in ended.output
+    assert "Traceback" not in ended.output
     assert not vendor.ledger.entries
 
 
@@ -202,8 +202,8 @@ def test_without_keys_it_says_where_they_are_looked_for(
     pipeline.set("HOME", str(tmp_path))
     ended = pipeline("run", project.manifest, "--output", PLACE)
 
-    assert ended.code == 3, ended.said
-    assert "AWS_ACCESS_KEY_ID" in ended.said
+    assert ended.code == 3, ended.output
+    assert "AWS_ACCESS_KEY_ID" in ended.output
     assert not vendor.ledger.entries
 
 
@@ -214,9 +214,9 @@ def test_what_names_no_place_is_refused_and_not_repeated(
     project: Project, pipeline: Pipeline, place: str
 ) -> None:
     ended = pipeline("plan", project.manifest, "--output", place)
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert "expected s3://BUCKET/PREFIX" in ended.err
-    assert "hunter2" not in ended.said
+    assert "hunter2" not in ended.output
 
 
 def test_a_film_is_named_by_its_url_and_goes_with_its_purchase(
@@ -227,12 +227,12 @@ def test_a_film_is_named_by_its_url_and_goes_with_its_purchase(
 
     assert pipeline("doctor", project.manifest, "--output", PLACE).out.count(f"{PLACE} answers") == 1
     shown = pipeline("show", project.manifest, project.results()["jobs"][0]["key"], "--output", PLACE)
-    assert url in shown.out, shown.said
+    assert url in shown.out, shown.output
     approved = pipeline("approve", project.manifest, url, "--output", PLACE)
-    assert approved.code == 0, approved.said
+    assert approved.code == 0, approved.output
     assert project.results_file.exists()
     destroyed = pipeline("destroy", project.manifest, "--output", PLACE, "--yes")
-    assert destroyed.code == 0, destroyed.said
+    assert destroyed.code == 0, destroyed.output
     assert bucket.objects() == {}
 
 
@@ -247,7 +247,7 @@ def test_what_one_machine_has_set_aside_goes_with_the_prune_of_another(
     assert pipeline("run", project.manifest, "--output", PLACE).code == 0
     before = bucket.objects()
     replaced = pipeline("run", project.manifest, "--output", PLACE, "--replace", next(iter(project.jobs())))
-    assert replaced.code == 0, replaced.said
+    assert replaced.code == 0, replaced.output
     assert len(bucket.objects()) == 3
     clone = campaign(project.folder / "clone", {"images/red.png": picture()})
     clone.results_file.write_bytes(project.results_file.read_bytes())
@@ -256,7 +256,7 @@ def test_what_one_machine_has_set_aside_goes_with_the_prune_of_another(
     (old,) = (each["id"] for each in project.results()["purchases"] if each.get("again"))
     ended = pipeline("prune", clone.manifest, old, "--output", PLACE, "--yes")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(bucket.objects()) == len(before)
     assert not [key for key in bucket.objects() if "~" in key]
 
@@ -271,14 +271,14 @@ def test_a_film_that_the_store_keeps_for_now_goes_with_the_next_prune(
 
     bucket.meet = lambda asked: 503 if asked.method == "DELETE" else None
     failed = pipeline("prune", project.manifest, "--output", PLACE, "--yes")
-    assert failed.code == 8, failed.said
-    assert f"not deleted: {PLACE}" in failed.said
-    assert "1 could not be deleted yet: run again" in failed.said
+    assert failed.code == 8, failed.output
+    assert f"not deleted: {PLACE}" in failed.output
+    assert "1 could not be deleted yet: run again" in failed.output
     assert walk in bucket.objects()
     bucket.meet = lambda _asked: None
     again = pipeline("prune", project.manifest, "--output", PLACE, "--yes")
 
-    assert again.code == 0, again.said
+    assert again.code == 0, again.output
     assert "1 deleted." in again.out
     assert len(vendor.store.workflows()) == len(bucket.objects()) == 1
     assert walk not in bucket.objects()
@@ -289,7 +289,7 @@ def sketched(folder: Path, pipeline: Pipeline, vendor: Emulator) -> Project:
     """A campaign of two stages, of which the first lies in the store and is gone at the vendor."""
     project = campaign(folder, {"campaign.yaml": chained()})
     ended = pipeline("run", project.manifest, "--output", PLACE, "--select", "sketch")
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     (sketch,) = vendor.store.workflows()
     vendor.store.delete(sketch.id)
     return project
@@ -301,7 +301,7 @@ def test_a_stage_is_made_from_what_lies_in_the_store(
     project = sketched(folder, pipeline, vendor)
     ended = pipeline("run", project.manifest, "--output", PLACE)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert set(project.statuses().values()) == {"done"}
     (sketch,) = (content for key, content in bucket.objects().items() if key.endswith(".png"))
     assert sketch in [each.read_bytes() for each in vendor.settings.folder.rglob("input-1.png")]
@@ -322,12 +322,12 @@ def test_a_store_that_does_not_give_it_out_now_holds_up_that_stage_alone(
     bucket.meet = lambda asked: 503 if asked.method == "GET" and asked.key else None
 
     ended = pipeline("run", project.manifest, "--output", PLACE)
-    assert ended.code == 8, ended.said
-    assert "film/film/red/spin: s3://" in ended.said
+    assert ended.code == 8, ended.output
+    assert "film/film/red/spin: s3://" in ended.output
     assert project.statuses()["plain/film/red/turn"] == "done"
     bucket.meet = lambda _asked: None
     again = pipeline("run", project.manifest, "--output", PLACE)
-    assert again.code == 0, again.said
+    assert again.code == 0, again.output
     assert_nothing_bought_twice(vendor)
 
 
@@ -379,7 +379,7 @@ def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(
             assert_playable(key, content)
     assert killed > 10
     ended = pipeline("collect", project.manifest, "--output", PLACE)
-    assert ended.code in {0, 7}, ended.said
+    assert ended.code in {0, 7}, ended.output
     assert pipeline("verify", project.manifest, "--files", "--output", PLACE).code == 0
     assert_stored_whole(project, bucket)
     assert_nothing_bought_twice(vendor)
@@ -394,15 +394,15 @@ def test_the_gallery_reads_stills_from_there_and_links_films_only_when_asked(
     page = project.folder / "page" / "index.html"
 
     plain = pipeline("report", project.manifest, "--output", PLACE, "--out", page.parent)
-    assert plain.code == 0, plain.said
+    assert plain.code == 0, plain.output
     assert bucket.url not in page.read_text()
     assert len(list((page.parent / "posters").iterdir())) == 2
     signed = pipeline("report", project.manifest, "--output", PLACE, "--out", page.parent, "--sign", "24h")
-    assert signed.code == 0, signed.said
+    assert signed.code == 0, signed.output
     assert f"media-src 'self' file: {bucket.url}" in page.read_text()
     assert KEYS["AWS_SECRET_ACCESS_KEY"] not in page.read_text()
     bundle = pipeline("report", project.manifest, "--output", PLACE, "--out", page.parent, "--bundle")
-    assert bundle.code == 0, bundle.said
+    assert bundle.code == 0, bundle.output
     assert len(list((page.parent / "media").rglob("*.mp4"))) == 2
 
 

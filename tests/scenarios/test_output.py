@@ -39,7 +39,7 @@ def test_the_key_is_written_nowhere(
         vendor.fail({"on": "create", "do": fault})
 
     said = "".join(
-        pipeline("-v", "-v", *command, project.manifest).said
+        pipeline("-v", "-v", *command, project.manifest).output
         for command in (["run"], ["run"], ["plan"], ["status"])
     )
 
@@ -54,7 +54,7 @@ def test_the_signature_of_a_url_is_kept_in_no_record(project: Project, pipeline:
     files = ("--events", "events.jsonl", "--junit", "junit.xml")
     ended = pipeline("-v", "-v", "run", project.manifest, *files)
     assert ended.code == 0
-    assert "signature=" not in ended.said
+    assert "signature=" not in ended.output
     assert "/media/" in project.results_file.read_text()
 
     written = {name: content for name, (_, content) in project.tree().items() if content}
@@ -73,9 +73,9 @@ def test_the_key_is_in_no_traceback_of_a_bug(
     ended = start("run", project.manifest, PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path])).ended()
 
     # Nobody can tell how far it came, so it counts as an unknown outcome.
-    assert ended.code == 7, ended.said
-    assert KEY not in ended.said
-    assert "Traceback" not in ended.said
+    assert ended.code == 7, ended.output
+    assert KEY not in ended.output
+    assert "Traceback" not in ended.output
 
 
 @fails_without("pipeline.cli.main:main", "leave_no_core()")
@@ -132,7 +132,7 @@ def test_a_status_that_nobody_knows_is_told_harmless_and_taken_as_running(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     assert "unknown status" in ended.err
     assert_harmless(ended.out)
     assert_harmless(ended.err)
@@ -167,8 +167,8 @@ def test_a_terminal_that_knows_few_letters_breaks_nothing(
     run = start("run", project.manifest, **surrounding).ended()
     expanded = start("expand", project.manifest, **surrounding).ended()
 
-    assert (run.code, expanded.code) == (0, 0), run.said + expanded.said
-    assert "Traceback" not in run.said + expanded.said
+    assert (run.code, expanded.code) == (0, 0), run.output + expanded.output
+    assert "Traceback" not in run.output + expanded.output
     assert "main/loop/red/歩く.mp4" in project.output()
 
 
@@ -177,13 +177,13 @@ def test_off_a_terminal_there_are_no_colours_and_no_questions(
 ) -> None:
     ended = start("run", project.manifest).ended()
 
-    assert ended.code == 0, ended.said
-    assert "\x1b" not in ended.said
-    assert "Buy?" not in ended.said
+    assert ended.code == 0, ended.output
+    assert "\x1b" not in ended.output
+    assert "Buy?" not in ended.output
 
 
 def test_quiet_says_nothing_of_what_went_well(project: Project, pipeline: Pipeline) -> None:
-    assert pipeline("run", "-q", project.manifest).said == ""
+    assert pipeline("run", "-q", project.manifest).output == ""
 
 
 def test_a_reader_that_goes_away_loses_nothing(

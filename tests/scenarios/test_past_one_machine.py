@@ -75,7 +75,7 @@ def test_three_hundred_jobs_survive_the_death_of_a_worker_the_database_and_the_c
             settle(pipeline, project.manifest, each["id"], sold.get(each["id"]), places)
 
         third = pipeline(*flags)
-        assert third.code == 0, third.said
+        assert third.code == 0, third.output
 
     assert killed
     assert 200 <= bought < JOBS
@@ -87,7 +87,7 @@ def test_three_hundred_jobs_survive_the_death_of_a_worker_the_database_and_the_c
     assert len(bucket.objects()) == JOBS
     assert_stored_whole(project, bucket)
     verified = pipeline("verify", project.manifest, "--files", *places)
-    assert verified.code == 0, verified.said
+    assert verified.code == 0, verified.output
 
 
 def kill_a_worker(bucket: S3Server, cluster: Cluster, *, at: int) -> list[int]:
@@ -125,4 +125,4 @@ def settle(
     bought = sold is not None and sold.workflow_id is not None
     outcome = ("--workflow-id", str(sold.workflow_id)) if sold and bought else ("--not-bought",)
     ended = pipeline("resolve", manifest, purchase, *outcome, *places)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output

@@ -17,7 +17,7 @@ def test_a_run_needs_no_descriptor_for_each_workflow(folder: Path, vendor: Emula
 
     ended = limited("RLIMIT_NOFILE", 48, "run", project.manifest, url=vendor.url, folder=folder)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 60
 
 
@@ -26,7 +26,7 @@ def test_without_memory_it_says_so_and_goes_on_when_there_is_more(
 ) -> None:
     ended = limited("RLIMIT_AS", 110 * MIB, "run", project.manifest, url=vendor.url, folder=folder)
 
-    assert ended.code not in (0, 70), ended.said
-    assert "Traceback" not in ended.said
+    assert ended.code not in (0, 70), ended.output
+    assert "Traceback" not in ended.output
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.bought) == 2

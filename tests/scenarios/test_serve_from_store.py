@@ -35,7 +35,7 @@ class Looking:
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline, bucket: S3Server) -> Project:
     ended = pipeline("run", project.manifest, "--output", PLACE)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 
@@ -71,7 +71,7 @@ def test_what_is_put_there_while_one_looks_is_shown_and_what_is_gone_is_not_foun
     bought.write({"campaign.yaml": spring(prompts={"leap": "a leap"})})
     ended = pipeline("run", bought.manifest, "--output", PLACE)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     until(lambda: len([each for each in page.files() if each.get("here")]) == 3, "the new film")
 
 

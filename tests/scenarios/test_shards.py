@@ -83,7 +83,7 @@ def test_three_shards_buy_everything_once_and_each_tells_of_its_own_jobs(
     twelve: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     for ended in run_all(pipeline, twelve, 3):
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
 
     files = [told(twelve, index, 3) for index in (1, 2, 3)]
     assert [file["shard"] for file in files] == [{"index": index, "count": 3} for index in (1, 2, 3)]
@@ -117,7 +117,7 @@ def test_what_an_edit_moves_to_a_shard_that_does_not_run_is_not_forgotten(
         kept = other.read_bytes()
         other.unlink()
         ended = pipeline("run", project.manifest, "--shard", f"{index}/2")
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         forget_all_but_results(project)
         other.write_bytes(kept)
     bought = len(vendor.ledger.bought)
@@ -148,7 +148,7 @@ def test_another_division_buys_nothing_again(
 ) -> None:
     run_all(pipeline, twelve, 3)
     for ended in run_all(pipeline, twelve, count, "--shard-by", "credits"):
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 12
 
 
@@ -169,7 +169,7 @@ def test_what_only_the_state_of_a_killed_shard_knows_is_not_bought_again(
     ended = run_once_free(pipeline, twelve)
 
     jobs_in_doubt = [status for status in twelve.statuses().values() if status == "attention"]
-    assert ended.code == (7 if jobs_in_doubt else 0), ended.said
+    assert ended.code == (7 if jobs_in_doubt else 0), ended.output
     assert len(vendor.ledger.entries) <= 12
 
 
@@ -193,7 +193,7 @@ def test_who_divides_the_campaign_otherwise_waits(
 
     ended = pipeline("run", twelve.manifest, *other)
 
-    assert ended.code == 6, ended.said
+    assert ended.code == 6, ended.output
     assert f"pid {shard.process.pid}" in ended.err
     assert ("spring/1-of-2" if state else "2 shards by requests") in ended.err
     vendor.heal()
@@ -226,7 +226,7 @@ def test_shards_that_know_other_jobs_are_another_division(
 
     ended = pipeline(*flags, "2/2", "--no-wait")
 
-    assert ended.code == 6, ended.said
+    assert ended.code == 6, ended.output
     assert f"pid {shard.process.pid}" in ended.err
     twelve.write({"campaign.yaml": spring(prompts=PROMPTS, limits=limits)})
     vendor.heal()
@@ -265,12 +265,12 @@ def test_shards_that_select_other_jobs_do_not_exceed_a_cap_together(
 
     ended = pipeline(*flags, "--shard", "2/2", "--no-wait", *(f"--select=prompt:{each}" for each in second))
 
-    assert ended.code == 6, ended.said
+    assert ended.code == 6, ended.output
     assert len(vendor.ledger.bought) <= 6
     same = pipeline(
         *flags, "--shard", "2/2", "--no-wait", *(f"--select=prompt:{each}" for each in first[::-1])
     )
-    assert same.code in {0, 8}, same.said
+    assert same.code in {0, 8}, same.output
 
 
 @fails_without(
@@ -296,7 +296,7 @@ def test_what_is_decided_since_a_shard_began_does_not_exceed_a_cap_either(
 
     ended = pipeline("run", twelve.manifest, "--in-flight", "1", "--shard", "2/2", "--no-wait")
 
-    assert ended.code == 6, ended.said
+    assert ended.code == 6, ended.output
     assert "decisions" in ended.err
     vendor.heal()
     assert shard.ended().code == 0
@@ -312,7 +312,7 @@ def test_a_shard_waits_for_the_whole(
 
     ended = pipeline("run", twelve.manifest, "--shard", "1/2")
 
-    assert ended.code == 6, ended.said
+    assert ended.code == 6, ended.output
     assert ("as 'spring'," if state else "the whole campaign") in ended.err
     vendor.heal()
     assert whole.ended().code == 0
@@ -333,7 +333,7 @@ def test_the_same_shard_runs_once_at_a_time(
 def test_over_a_cap_no_shard_buys_anything(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS, limits={"budget": 1100})})
     for ended in run_all(pipeline, project, 4):
-        assert ended.code == 4, ended.said
+        assert ended.code == 4, ended.output
     assert not vendor.ledger.entries
 
 
@@ -343,7 +343,7 @@ def test_within_a_cap_the_parts_are_what_is_bought(
     limits = {"budget": 1200, "max_creates": 12, "max_credits": 1200}
     project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS, limits=limits)})
     for ended in run_all(pipeline, project, 4):
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 12
 
 
@@ -362,7 +362,7 @@ def test_what_is_bought_again_finds_room_in_the_part_of_its_shard(
     vendor.fail({"on": "get", "times": 3, "do": {"patch": {"processing_status": "fail"}}})
 
     for ended in run_all(pipeline, project, 3):
-        assert ended.code in {0, 4}, ended.said
+        assert ended.code in {0, 4}, ended.output
 
     assert len(vendor.ledger.bought) == 12
 
@@ -370,7 +370,7 @@ def test_what_is_bought_again_finds_room_in_the_part_of_its_shard(
 def test_a_chain_is_made_by_one_shard(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
     for ended in run_all(pipeline, project, 4):
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 2
     for index in range(1, 5):
         assert len(told(project, index, 4)["jobs"]) in {0, 2}
@@ -408,7 +408,7 @@ def test_merge_names_the_shard_that_is_missing_or_there_twice(
 
     ended = merge(pipeline, twelve, indexes, 3)
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     for each in named:
         assert each in ended.err
     assert not twelve.results_file.exists()
@@ -443,7 +443,7 @@ def test_merge_refuses_shards_of_two_splits(twelve: Project, pipeline: Pipeline)
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0", "1/2/3", "-1/2", "1/99999", "²/3"])
 def test_what_is_no_shard_is_wrong_usage(project: Project, offline: Pipeline, shard: str) -> None:
     ended = offline("run", project.manifest, "--shard", shard)
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert not (project.folder / ".pipeline").exists()
 
 
@@ -455,6 +455,6 @@ def test_collect_fetches_what_shards_bought_and_left(
 
     ended = pipeline("collect", twelve.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(twelve.output()) == 12
     assert len(vendor.ledger.bought) == 12

@@ -64,7 +64,7 @@ def test_three_machines_on_one_remote_do_not_exceed_one_budget(
     ]
     ended = [each.ended() for each in runs]
 
-    said = "\n".join(each.said for each in ended)
+    said = "\n".join(each.output for each in ended)
     assert {each.code for each in ended} <= codes, said
     assert PRICE <= vendor.ledger.spent <= BUDGET, said
     assert_nothing_bought_twice(vendor)
@@ -82,7 +82,7 @@ def test_three_machines_that_are_asked_for_the_same_buy_it_once(
 
     ended = [each.ended() for each in [start(nursery, vendor, machine, *flags) for machine in machines]]
 
-    said = "\n".join(each.said for each in ended)
+    said = "\n".join(each.output for each in ended)
     # What another machine still waits for is not finished here.
     assert {each.code for each in ended} <= {0, 8}, said
     assert 0 in {each.code for each in ended}, said

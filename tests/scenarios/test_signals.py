@@ -31,7 +31,7 @@ def test_a_signal_ends_the_run_with_everything_saved(
     run.signal(number)
     ended = run.ended()
 
-    assert ended.code == code, ended.said
+    assert ended.code == code, ended.output
     assert "run again" in ended.out
     assert set(project.statuses().values()) == {"submitted"}
     assert_valid(project.results(), "results")
@@ -67,7 +67,7 @@ def test_what_is_in_the_air_is_waited_for_and_nothing_more_is_sent(
     run.signal(signal.SIGTERM)
     ended = run.ended()
 
-    assert ended.code == 143, ended.said
+    assert ended.code == 143, ended.output
     assert "waiting for the requests in flight" in ended.err
     assert len(vendor.ledger.entries) == 1
     assert sorted(project.statuses().values()) == ["pending", "submitted"]
@@ -91,7 +91,7 @@ def test_of_two_signals_that_are_sent_at_once_either_may_be_heard_first(
     run.signal(signal.SIGINT)
     ended = run.ended()
 
-    assert ended.code == 130, ended.said
+    assert ended.code == 130, ended.output
     assert "run again" in ended.out
     assert sorted(project.statuses().values()) == ["pending", "submitted"]
     assert_nothing_forgotten(project, vendor)
@@ -117,7 +117,7 @@ def test_a_second_interrupt_is_immediate_and_loses_nothing(
 
     ended = run.ended()
     assert ended.code == 130
-    assert "run again" not in ended.said  # an orderly end would say so
+    assert "run again" not in ended.output  # an orderly end would say so
     assert pipeline("run", project.manifest).code == 7
     assert len(vendor.ledger.entries) == 2
     assert_nothing_forgotten(project, vendor)
@@ -134,6 +134,6 @@ def test_a_termination_after_an_interrupt_is_no_second_one(
     run.signal(signal.SIGTERM)
     ended = run.ended()
 
-    assert ended.code in (130, 143), ended.said
+    assert ended.code in (130, 143), ended.output
     assert set(project.statuses().values()) == {"submitted"}
     assert_nothing_bought_twice(vendor)

@@ -36,7 +36,7 @@ def victim(tmp_path: Path, pipeline: Pipeline) -> Project:
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 
@@ -80,7 +80,7 @@ def test_what_was_stolen_is_named_and_left(
 
     ended = pipeline(command[0], bought.manifest, *command[1:])
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert at_vendor(vendor, stolen) == before
     for purchase in victim.results()["purchases"]:
         assert f"({purchase['id']}): left" in ended.err
@@ -101,7 +101,7 @@ def test_one_that_claims_to_be_ours_is_found_out_by_what_the_vendor_says(
 
     ended = pipeline("prune", bought.manifest, "--yes")
 
-    assert ended.code == 8, ended.said
+    assert ended.code == 8, ended.output
     assert "not deleted" in ended.err
     assert None not in at_vendor(vendor, stolen)
 
@@ -115,7 +115,7 @@ def test_it_is_deleted_on_a_persons_word(
     assert pipeline("prune", bought.manifest, purchase).code == 64  # nobody can be asked here
     ended = pipeline("prune", bought.manifest, purchase[:8], "--yes")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     gone = [vendor.store.get(each) is None for each in stolen]
     assert gone == [True, False]
     assert {each["id"] for each in bought.results()["purchases"] if each.get("deleted")} == {purchase}
@@ -130,7 +130,7 @@ def test_a_persons_word_is_not_enough_for_what_serves_a_job(
 
     ended = pipeline("prune", bought.manifest, purchase, "--yes")
 
-    assert ended.code == 64, ended.said
+    assert ended.code == 64, ended.output
     assert purchase in ended.err
     assert len(vendor.store.workflows()) == 2
 
@@ -141,7 +141,7 @@ def test_it_is_not_rated(victim: Project, bought: Project, pipeline: Pipeline, v
 
     ended = pipeline("rate", bought.manifest, purchase["id"], "--rating", "1")
 
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     assert "nothing proves" in ended.err
     found = vendor.store.get(stolen)
     assert found is not None
@@ -160,7 +160,7 @@ def test_it_is_not_retitled_where_it_serves_a_job(
     planned = pipeline("plan", project.manifest)
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert (
         "2 jobs have a new title, description or visibility, which is not sent to the vendor" in planned.out
     )
@@ -201,7 +201,7 @@ def test_titles_that_name_nothing_are_enough_for_the_state_that_bought_only(
 
     ended = pipeline("destroy", project.manifest, "--yes")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert (vendor.store.workflows() == ()) == (how != "clone")
 
 

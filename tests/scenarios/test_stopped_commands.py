@@ -26,7 +26,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
     """A campaign of three jobs that was run to its end."""
     project.write({"campaign.yaml": THREE})
     ended = pipeline("run", project.manifest)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     return project
 
 
@@ -65,7 +65,7 @@ def test_deleting_stops_and_the_results_know_what_was_asked_for(
     deleting.signal(number)
     ended = deleting.ended()
 
-    assert ended.code == code, ended.said
+    assert ended.code == code, ended.output
     assert "run it again to continue" in ended.err
     assert_valid(bought.results(), "results")
     assert all(each["deleted"] for each in purchases(bought))
@@ -73,7 +73,7 @@ def test_deleting_stops_and_the_results_know_what_was_asked_for(
 
     vendor.heal()
     again = pipeline(command, bought.manifest, "--yes")
-    assert again.code == 0, again.said
+    assert again.code == 0, again.output
     assert not any(is_there(vendor, each) for each in listed)
     assert "Nothing to delete" in pipeline(command, bought.manifest, "--yes").out
 
@@ -89,7 +89,7 @@ def test_a_rating_on_its_way_is_waited_for_and_the_next_is_not_sent(
     rating.signal(signal.SIGTERM)
     ended = rating.ended()
 
-    assert ended.code == 143, ended.said
+    assert ended.code == 143, ended.output
     rated = [getattr(vendor.store.get(each["workflow_id"]), "rating", None) for each in listed]
     assert rated == ["5", None, None]
 
@@ -110,7 +110,7 @@ def test_what_is_settled_when_a_signal_comes_is_in_the_results(
     resolving.signal(signal.SIGHUP)
     ended = resolving.ended()
 
-    assert ended.code == 129, ended.said
+    assert ended.code == 129, ended.output
     assert project.statuses() == {WALK: "submitted"}
 
 
@@ -131,5 +131,5 @@ def test_what_was_imported_when_a_signal_comes_is_in_the_results(
 
     ended = pipeline("state", "import", bought.manifest)
 
-    assert ended.code == code, ended.said
+    assert ended.code == code, ended.output
     assert set(bought.statuses().values()) == {"done"}

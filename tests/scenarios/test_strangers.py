@@ -66,8 +66,8 @@ def test_manifests_made_to_hurt_are_refused_with_their_places_in_little_room(fol
 
     ended = limited("RLIMIT_AS", 1024 * MIB, "validate", *HURTING, url=NOWHERE, folder=folder)
 
-    assert ended.code == 3, ended.said[-2000:]
-    assert "Traceback" not in ended.said
+    assert ended.code == 3, ended.output[-2000:]
+    assert "Traceback" not in ended.output
     lines = [line for line in ended.out.splitlines() if line.startswith("error: ")]
     for name, (_, told) in HURTING.items():
         assert any(line.startswith(f"error: {name}:") and told in line for line in lines), name
@@ -110,9 +110,9 @@ def test_a_manifest_that_cannot_be_taken_is_told_with_its_place(
     for command in ("validate", "run"):
         ended = offline(command, "campaign.yaml")
 
-        assert ended.code == 3, ended.said[-2000:]
-        assert f"error: campaign.yaml{told}" in ended.said
-        assert "Traceback" not in ended.said
+        assert ended.code == 3, ended.output[-2000:]
+        assert f"error: campaign.yaml{told}" in ended.output
+        assert "Traceback" not in ended.output
 
 
 def test_words_that_older_yaml_took_for_something_else_are_sent_as_they_are_written(
@@ -141,9 +141,9 @@ class TestPlaces:
         for path in ("pipe.yaml", "out.yaml", "circle.yaml", "/dev/zero", "none.yaml", "n" * 300):
             for command in ("validate", "run", "collect"):
                 ended = offline(command, path)
-                assert ended.code == 3, (command, path, ended.said)
-                assert f"error: {path}" in ended.said
-                assert "hunter2" not in ended.said
+                assert ended.code == 3, (command, path, ended.output)
+                assert f"error: {path}" in ended.output
+                assert "hunter2" not in ended.output
         assert "this is a folder" in offline("run", ".").err
 
     def test_records_that_can_be_no_file_are_told_in_a_line(
@@ -161,7 +161,7 @@ class TestPlaces:
             *((command, flag, long, 64) for command in ("plan", "run") for flag in ("--state", "--results")),
         ):
             ended = pipeline(command, project.manifest, flag, place)
-            assert ended.code == code, (command, flag, place, ended.said)
+            assert ended.code == code, (command, flag, place, ended.output)
             assert place[:50] in ended.err
         assert not vendor.ledger.entries
 
@@ -172,7 +172,7 @@ class TestPlaces:
 
         ended = start("validate", ".").ended()
 
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         assert "spring is valid, 2 jobs" in ended.out
 
     def test_what_may_not_be_read_is_told(self, project: Project) -> None:
@@ -180,7 +180,7 @@ class TestPlaces:
         for path in (closed, project.manifest):
             path.chmod(0)
             ended = bound("validate", "campaign.yaml", url=NOWHERE, folder=project.folder)
-            assert ended.code == 3, ended.said
+            assert ended.code == 3, ended.output
             assert "cannot be read: Permission denied" in ended.out
 
     def test_a_manifest_in_a_folder_that_may_not_be_read_is_no_campaign_less(self, project: Project) -> None:
@@ -190,7 +190,7 @@ class TestPlaces:
 
         ended = bound("validate", ".", url=NOWHERE, folder=project.folder)
 
-        assert ended.code == 3, ended.said
+        assert ended.code == 3, ended.output
         assert "closed.yaml:1:1: it cannot be read: Permission denied" in ended.out
 
     def test_images_that_no_vendor_is_to_get_are_each_told(
@@ -244,7 +244,7 @@ class TestOnTheWire:
 
         ended = pipeline("run", project.manifest)
 
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         assert len(vendor.ledger.bought) == 1
         (path,) = project.output()
         assert path.isprintable()
@@ -262,8 +262,8 @@ def test_an_image_that_is_changed_before_it_is_sent_fails_its_job_and_is_not_sen
     # Each wave buys one job; what is published before the first takes the other's image away.
     ended = pipeline("run", project.manifest, "--in-flight", "1", "--checkpoint", "echo no image > red.png")
 
-    assert ended.code == 1, ended.said
-    assert "red.png: has changed since it was planned" in ended.said
+    assert ended.code == 1, ended.output
+    assert "red.png: has changed since it was planned" in ended.output
     assert project.statuses() == {"main/loop/blue/walk": "done", "main/loop/red/walk": "failed"}
     assert project.jobs()["main/loop/red/walk"]["reason"] == "input"
     assert len(vendor.ledger.entries) == 1

@@ -49,7 +49,7 @@ def test_without_a_stdout_it_is_told_and_nothing_is_bought(
 def test_a_run_needs_neither_a_stderr_nor_a_stdin(project: Project, vendor: Emulator, shell: str) -> None:
     ended = through(shell, vendor, "run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "2 done" in ended.out
     assert len(vendor.ledger.entries) == 2
     assert_nothing_forgotten(project, vendor)

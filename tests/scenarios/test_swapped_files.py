@@ -46,7 +46,7 @@ def test_two_prompts_that_are_swapped_and_swapped_back_keep_their_films(
             forget(bought)
         write(bought, prompts)
         ended = pipeline(command, bought.manifest)
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
 
         expected = {
             name: before[next(k for k, v in PROMPTS.items() if v == text)] for name, text in prompts.items()

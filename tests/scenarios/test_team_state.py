@@ -54,7 +54,7 @@ def test_a_clone_without_any_file_of_the_first_knows_all_that_was_bought(
     assert pipeline("run", clone.manifest, *state, "--frozen").code == 0
     ended = pipeline("collect", clone.manifest, *state)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 2
     assert set(clone.statuses().values()) == {"done"}
     assert_whole(clone)
@@ -68,7 +68,7 @@ def test_a_state_that_was_never_made_is_read_as_empty_and_not_made(
     assert pipeline("plan", project.manifest, "--state", database.url).code == 0
     assert database.rows("SELECT to_regnamespace('pipeline')") == [(None,)]
     required = pipeline("run", project.manifest, "--state", database.url, "--require-results")
-    assert required.code == 3, required.said
+    assert required.code == 3, required.output
 
 
 def test_the_second_run_is_told_who_holds_the_state_and_who_only_looks_is_not_kept_out(
@@ -81,7 +81,7 @@ def test_the_second_run_is_told_who_holds_the_state_and_who_only_looks_is_not_ke
 
     second = pipeline("run", project.manifest)
 
-    assert second.code == 6, second.said
+    assert second.code == 6, second.output
     assert f"(pid {first.process.pid} on " in second.err
     assert f"pipeline run {project.manifest}" in second.err
     assert pipeline("status", project.manifest).code == 0
@@ -105,14 +105,14 @@ def test_a_run_that_slept_through_its_lease_buys_nothing_more(
     first.signal(signal.SIGCONT)
     ended = first.ended()
 
-    assert second.code == 0, second.said
-    assert ended.code == 6, ended.said
-    assert "no longer holds the state of 'spring'" in ended.said
+    assert second.code == 0, second.output
+    assert ended.code == 6, ended.output
+    assert "no longer holds the state of 'spring'" in ended.output
     assert len(vendor.ledger.entries) == 2
     assert database.rows("SELECT * FROM pipeline.purchases_of_all ORDER BY id") == held
     assert_nothing_bought_twice(vendor)
     again = pipeline(*flags)
-    assert again.code == 0, again.said
+    assert again.code == 0, again.output
     assert len(vendor.ledger.entries) == 2
     assert_whole(project)
 
@@ -133,9 +133,9 @@ def test_an_answer_that_comes_when_the_lease_is_over_is_not_lost(
     third = pipeline(*flags)
 
     # The successor cannot know what became of it, and buys the other one only.
-    assert second.code == 7, second.said
-    assert ended.code == 6, ended.said
-    assert third.code == 0, third.said
+    assert second.code == 7, second.output
+    assert ended.code == 6, ended.output
+    assert third.code == 0, third.output
     assert set(project.statuses().values()) == {"done"}
     assert len(vendor.ledger.entries) == 2
     assert_nothing_bought_twice(vendor)
@@ -157,7 +157,7 @@ def test_a_server_that_is_killed_twenty_times_costs_nothing(
         postgres.start()
     ended = run.ended()
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 40
     assert_nothing_bought_twice(vendor)
     assert set(project.statuses().values()) == {"done"}
@@ -175,7 +175,7 @@ def test_a_network_that_swallows_what_is_sent_does_not_end_a_run(
         proxy.swallow()
         ended = run.ended()
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 6
     assert_nothing_bought_twice(vendor)
     assert_whole(project)
@@ -197,12 +197,12 @@ def test_a_server_that_stays_away_ends_the_run_in_good_order(
         proxy.close()
         ended = run.ended()
 
-    assert ended.code in {6, 8}, ended.said
-    assert "Traceback" not in ended.said
+    assert ended.code in {6, 8}, ended.output
+    assert "Traceback" not in ended.output
     bought = len(vendor.ledger.entries)
     until(lambda: is_free(database), "the end of the lease")
     again = pipeline("run", project.manifest, "--state", database.url)
-    assert again.code in {0, 7}, again.said
+    assert again.code in {0, 7}, again.output
     assert bought < 6
     assert len(vendor.ledger.entries) == 6
     assert_nothing_bought_twice(vendor)
@@ -298,7 +298,7 @@ def test_a_run_goes_its_way_behind_a_pooler(
     pooler.restart()
     ended = run.ended()
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 12
     assert_nothing_bought_twice(vendor)
     assert_whole(project)
@@ -321,14 +321,14 @@ def test_the_password_is_shown_and_written_nowhere(
         ("run", project.manifest, "--state", url.replace("host=", "host=/nowhere")),
         ("state", "export", project.manifest, "--state", url),
     )
-    shown = [pipeline(*arguments).said for arguments in looks]
+    shown = [pipeline(*arguments).output for arguments in looks]
     vendor.heal()
-    shown.append(first.ended().said)
+    shown.append(first.ended().output)
     saves = ("--checkpoint", "env > environment.txt")
-    shown.append(pipeline("run", project.manifest, "--state", url, *saves, "--replace", "*").said)
+    shown.append(pipeline("run", project.manifest, "--state", url, *saves, "--replace", "*").output)
     bug = start("run", project.manifest, "--state", url, "--replace", "*", PIPELINE_FAIL_AT="3:raise").ended()
-    assert bug.code == 70, bug.said
-    shown.append(bug.said)
+    assert bug.code == 70, bug.output
+    shown.append(bug.output)
     ((tables,),) = database.rows(
         "SELECT json_agg(each) FROM (SELECT to_json(l) AS each FROM pipeline.leases l "
         "UNION ALL SELECT to_json(p) FROM pipeline.purchases_of_all p "
@@ -356,7 +356,7 @@ def test_a_receipt_that_another_machine_heard_settles_an_unknown_outcome(
 
     ended = pipeline("run", project.manifest, "--state", database.url)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert set(project.statuses().values()) == {"done"}
     assert len(vendor.ledger.bought) == 2
     assert list(heard.receipts()) == []
@@ -366,16 +366,16 @@ def test_doctor_and_watch_look_at_the_state_of_a_team(
     project: Project, pipeline: Pipeline, start: Start, vendor: Emulator, database: Database
 ) -> None:
     pipeline.set("PIPELINE_STATE", database.url)
-    assert "is not there yet" in pipeline("doctor", project.manifest).said
+    assert "is not there yet" in pipeline("doctor", project.manifest).output
     vendor.fail(NEVER_ENDS)
     run = start("run", project.manifest, PIPELINE_STATE=database.url)
     run.hear("bought as")
 
     during = pipeline("doctor", project.manifest)
 
-    assert during.code == 6, during.said
-    assert f"(pid {run.process.pid} on " in during.said
+    assert during.code == 6, during.output
+    assert f"(pid {run.process.pid} on " in during.output
     vendor.heal()
     assert run.ended().code == 0
     after = pipeline("doctor", project.manifest)
-    assert "2 purchases known" in after.said
+    assert "2 purchases known" in after.output

@@ -34,7 +34,7 @@ def test_the_second_run_is_told_who_holds_the_state_and_buys_nothing(
 ) -> None:
     second = pipeline("run", project.manifest)
 
-    assert second.code == 6, second.said
+    assert second.code == 6, second.output
     told = re.search(rf"pid {first.process.pid} on {socket.gethostname()} since (20\S+Z)", second.err)
     assert told is not None, second.err
     # In UTC, wherever that machine stands.
@@ -49,7 +49,7 @@ def test_who_only_looks_is_not_kept_out(
 ) -> None:
     ended = pipeline(command, project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "submitted" in ended.out or "resume" in ended.out
 
 
@@ -61,7 +61,7 @@ def test_the_lock_of_a_dead_run_is_free(
 
     ended = pipeline("run", project.manifest)
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 2
 
 
@@ -85,7 +85,7 @@ def test_results_that_come_from_another_machine_under_a_run_are_not_lost(
 
     ended = first.ended()
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert len(project.results()["purchases"]) == 4
     assert_nothing_forgotten(project, vendor)
     assert_valid(project.results(), "results")
@@ -103,8 +103,8 @@ def test_results_with_a_merge_conflict_under_a_run_are_left_as_they_are(
 
     ended = first.ended()
 
-    assert ended.code == 3, ended.said
-    assert "a git merge conflict" in ended.said
+    assert ended.code == 3, ended.output
+    assert "a git merge conflict" in ended.output
     assert project.results_file.read_bytes() == conflict
     project.results_file.unlink()
     assert pipeline("results", project.manifest).code == 0

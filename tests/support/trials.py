@@ -87,7 +87,7 @@ class Trial:
     def ended(self, child: Child) -> Ended:
         """Wait for the end of a run, and keep it for the transcript."""
         ended = child.ended()
-        self.history.append(f"--- {ended.code}\n{ended.said}")
+        self.history.append(f"--- {ended.code}\n{ended.output}")
         return ended
 
     def run(self, **more: str) -> Ended:

@@ -89,6 +89,6 @@ class Project:
             return [*error.problems]
         return doubts
 
-    def told(self, text: str) -> str:
+    def messages(self, text: str) -> str:
         """The errors and warnings as text."""
         return "\n".join(str(problem) for problem in self.problems(text))

@@ -28,7 +28,7 @@ def project(parent: Path) -> Path:
     return root
 
 
-def told(manifest: Path) -> str:
+def report(manifest: Path) -> str:
     """The report on a manifest: each problem, and below it the line that it concerns."""
     problems: list[Problem] = []
     try:
@@ -51,7 +51,7 @@ def main() -> None:
         root = project(Path(parent))
         for name in cases("invalid"):
             beside = (MANIFESTS / "invalid" / name).with_suffix(".txt")
-            beside.write_text(told(root / "invalid" / name), encoding="utf-8")
+            beside.write_text(report(root / "invalid" / name), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -123,9 +123,9 @@ class TestOwnCatalogue:
         size = "{type: integer, required: true}"
         project.write("own.yaml", f"version: 1\ntemplates: {{own: {{options: {{size: {size}}}}}}}\n")
         said = "catalog: {file: own.yaml}\ntemplates: {a: {template_id: own, options: {%s}}}\n"
-        assert "missing option 'size', which own needs" in project.told(said % "")
-        assert "missing option 'size'" in project.told(said % "size: null")
-        assert project.told(said % "size: 5") == ""
+        assert "missing option 'size', which own needs" in project.messages(said % "")
+        assert "missing option 'size'" in project.messages(said % "size: null")
+        assert project.messages(said % "size: 5") == ""
 
     def test_its_values_are_checked_where_they_are_rendered(self, project: Project) -> None:
         (problem,) = project.problems(

@@ -77,7 +77,7 @@ class TestAxes:
 
     def test_two_items_with_one_id_are_an_error(self, project: Project) -> None:
         sets = "image_sets:\n  a: ['https://a.example/red.png']\n  b: [{url: 'https://b/red.png', vars: {x: 1}}]\n"
-        assert "two images of rule 'main' have the id 'red'" in project.told(ANYTHING + sets)
+        assert "two images of rule 'main' have the id 'red'" in project.messages(ANYTHING + sets)
         separate = "jobs: [{id: one, image_sets: [a]}, {id: two, image_sets: [b]}]\n"
         assert project.keys(ANYTHING + sets + separate) == ["one/any/red", "two/any/red"]
 
@@ -140,7 +140,7 @@ class TestExcludeAndInclude:
     )
     def test_an_incomplete_or_unknown_row_is_an_error(self, project: Project, row: str) -> None:
         rule = f"jobs: [{{id: hero, matrix: {{locale: [en], size: [5]}}, include: [{row}]}}]\n"
-        assert "jobs[0].include[0]" in project.told(ANYTHING + SHOES + rule)
+        assert "jobs[0].include[0]" in project.messages(ANYTHING + SHOES + rule)
 
     @given(st.data())
     def test_the_jobs_are_the_product_less_what_the_rows_name(
@@ -278,14 +278,14 @@ class TestRendering:
     def test_what_a_job_lacks_is_undefined_but_may_have_a_default(self, project: Project) -> None:
         written = "p: '{{ prompt | default(0) }}', n: '{{ prompt.name | default(1) }}', i: '{{ image | default(2) }}'"
         assert options(project, written) == {"p": 0, "n": 1, "i": 2}
-        assert "'prompt' is undefined" in project.told(
+        assert "'prompt' is undefined" in project.messages(
             "templates: {a: {template_id: new, options: {p: '{{ prompt }}'}}}\n"
         )
 
     @pytest.mark.parametrize("name", ["purchase", "ext"])
     def test_an_option_knows_nothing_that_comes_only_later(self, project: Project, name: str) -> None:
         text = f"templates: {{a: {{template_id: new, options: {{p: '{{{{ {name} }}}}'}}}}}}\n"
-        assert f"'{name}' is undefined" in project.told(text)
+        assert f"'{name}' is undefined" in project.messages(text)
 
     def test_a_prompt_may_depend_on_what_moves_fastest(self, project: Project) -> None:
         text = (
@@ -317,7 +317,7 @@ class TestRendering:
         project.write("p.txt", longest)
         assert options(project, "p: '{{ prompt }}'", "prompts: {p: {file: p.txt}}\n") == {"p": longest}
         project.write("p.txt", longest + "e")
-        assert "larger than" in project.told(ANYTHING + "prompts: {p: {file: p.txt}}\n")
+        assert "larger than" in project.messages(ANYTHING + "prompts: {p: {file: p.txt}}\n")
 
     def test_emoji_and_right_to_left_text_are_kept_to_the_byte(self, project: Project) -> None:
         text = "👩‍👩‍👧 \u202bשלום\u202c e\u0301"
@@ -413,7 +413,7 @@ class TestWordings:
 
     def test_a_mistake_in_a_title_is_told_before_anything_is_bought(self, project: Project) -> None:
         text = "templates: {any: {template_id: new, title: '{{ purchase }} {{ x }}'}}\n"
-        assert "templates.any.title: 'x' is undefined" in project.told(text)
+        assert "templates.any.title: 'x' is undefined" in project.messages(text)
 
     def test_an_event_is_sent_only_where_there_is_one(self, project: Project) -> None:
         text = "templates: {any: {template_id: new, event_id: %s}}\nvars: {e: launch, n: null}\n"
@@ -478,7 +478,7 @@ class TestPaths:
 
     def test_paths_that_differ_only_in_case_are_one(self, project: Project) -> None:
         text = "jobs: [{id: hero, matrix: {l: [a, A]}}]\noutput: {path: '{{ l }}.{{ ext }}'}\n"
-        told = project.told(ANYTHING + text)
+        told = project.messages(ANYTHING + text)
         assert "two jobs would write to 'A'" in told
         assert "output.path must tell them apart, as {{ job.key }} does" in told
 
@@ -492,7 +492,7 @@ class TestPaths:
 
     @pytest.mark.parametrize("path", ["x.mp4", "{{ ext }}", "x.{{ ext }}.mp4", "x{{ ext }}"])
     def test_a_path_without_the_suffix_at_its_end_is_refused(self, project: Project, path: str) -> None:
-        assert "output.path" in project.told(ANYTHING + f"output: {{path: '{path}'}}\n")
+        assert "output.path" in project.messages(ANYTHING + f"output: {{path: '{path}'}}\n")
 
 
 class TestChains:
@@ -580,7 +580,7 @@ class TestChains:
         assert jobs[2].request.images == (
             UpstreamOutput(JobKey("hero/overlay/ada"), "crop_to_content", MediaType.IMAGE),
         )
-        assert "takes an image, and 'ada' is a video (job sketch/sketch/ada)" in project.told(
+        assert "takes an image, and 'ada' is a video (job sketch/sketch/ada)" in project.messages(
             self.STAGES + rules % "made"
         )
 
@@ -606,7 +606,7 @@ class TestChains:
         assert jobs[1].request.images == (UpstreamOutput(JobKey("one/any/red"), "polish", None),)
 
     def test_a_rule_that_takes_all_sets_may_not_take_its_own_outputs(self, project: Project) -> None:
-        told = project.told(
+        told = project.messages(
             ANYTHING
             + "image_sets: {s: ['https://a.example/a.png'], next: {outputs_of: one}}\njobs: [{id: one}]\n"
         )

@@ -59,7 +59,7 @@ def test_a_pattern_looks_into_no_folder_that_is_hidden_or_leads_out(secret: Proj
     keys = secret.keys(ANYTHING + "image_sets: {shoes: {glob: '**/*.png'}}\n")
     assert keys == ["main/any/green"]
     for pattern in (".git/*", "*/.secrets/*", ".*", "**/.env"):
-        assert "is hidden" in secret.told(ANYTHING + f"image_sets: {{shoes: {{glob: '{pattern}'}}}}\n")
+        assert "is hidden" in secret.messages(ANYTHING + f"image_sets: {{shoes: {{glob: '{pattern}'}}}}\n")
 
 
 def test_hidden_is_judged_below_the_root_of_the_project(tmp_path: Path) -> None:

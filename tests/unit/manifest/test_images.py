@@ -133,7 +133,7 @@ class TestContent:
             with project.image(name).open("r+b") as file:
                 file.truncate(size)
         assert paths(project, "image_sets: {shoes: [fits.png]}\n") == ["fits.png"]
-        assert "larger than 25 MB" in project.told(ANYTHING + "image_sets: {shoes: [large.png]}\n")
+        assert "larger than 25 MB" in project.messages(ANYTHING + "image_sets: {shoes: [large.png]}\n")
 
     def test_an_image_is_read_once_however_often_it_is_used(self, project: Project) -> None:
         images = Images(project.root, project.root)
@@ -153,15 +153,15 @@ class TestPlaces:
         (tmp_path / "secret.png").write_bytes(png())
         (project.root / "red.png").symlink_to(tmp_path / "secret.png")
         (project.root / "out").symlink_to(tmp_path)
-        told = project.told(ANYTHING + "image_sets: {shoes: [red.png, out/secret.png, {glob: 'x'}]}\n")
+        told = project.messages(ANYTHING + "image_sets: {shoes: [red.png, out/secret.png, {glob: 'x'}]}\n")
         assert told.count("leads outside the project") == 2
 
     def test_what_cannot_be_reached_is_told(self, project: Project) -> None:
         (project.root / "circle.png").symlink_to("circle.png")
         long = "é" * 200
-        told = project.told(ANYTHING + f"image_sets: {{shoes: [circle.png, '{long}', {long}/a.png]}}\n")
+        told = project.messages(ANYTHING + f"image_sets: {{shoes: [circle.png, '{long}', {long}/a.png]}}\n")
         assert told.count("no file can be reached there") == 3
-        told = project.told(
+        told = project.messages(
             ANYTHING + f"image_sets: {{shoes: {{glob: '*/{long}'}}, hats: {{glob: '{long}/*'}}}}\n"
         )
         assert "matches no file" in told
@@ -169,16 +169,16 @@ class TestPlaces:
     def test_a_link_to_what_is_hidden_is_refused(self, project: Project) -> None:
         project.image(".secrets/red.png")
         (project.root / "red.png").symlink_to(".secrets/red.png")
-        assert "'.secrets' is hidden" in project.told(ANYTHING + "image_sets: {shoes: [red.png]}\n")
+        assert "'.secrets' is hidden" in project.messages(ANYTHING + "image_sets: {shoes: [red.png]}\n")
 
     def test_a_pipe_is_refused_and_never_waited_for(self, project: Project) -> None:
         os.mkfifo(project.root / "red.png")
-        assert "not a regular file" in project.told(ANYTHING + "image_sets: {shoes: [red.png]}\n")
+        assert "not a regular file" in project.messages(ANYTHING + "image_sets: {shoes: [red.png]}\n")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
     def test_what_may_not_be_read_is_told(self, project: Project) -> None:
         project.image("red.png").chmod(0)
-        assert "cannot be read" in project.told(ANYTHING + "image_sets: {shoes: [red.png]}\n")
+        assert "cannot be read" in project.messages(ANYTHING + "image_sets: {shoes: [red.png]}\n")
 
     @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
     @pytest.mark.parametrize("written", ["NFC", "NFD"])
@@ -219,7 +219,7 @@ class TestUrls:
     @pytest.mark.parametrize("between", [",", ", ", ";", "|", " ", "\\n"])
     def test_two_urls_in_one_text_are_not_taken_for_one(self, project: Project, between: str) -> None:
         url = f"https://cdn.example.com/a.jpg{between}HTTPS://cdn.example.com/b.jpg"
-        told = project.told(ANYTHING + f'image_sets: {{shoes: ["{url}"]}}\n')
+        told = project.messages(ANYTHING + f'image_sets: {{shoes: ["{url}"]}}\n')
         assert "two urls in one text; several images are a list: {images: […]}" in told
 
     @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ class TestUrls:
         "url", ["https://", "https:///a.png", "http://[::1/a.png", "https://a.example/b c.png"]
     )
     def test_what_no_vendor_could_fetch_is_refused(self, project: Project, url: str) -> None:
-        assert "image_sets.shoes[0]" in project.told(ANYTHING + f"image_sets: {{shoes: ['{url}']}}\n")
+        assert "image_sets.shoes[0]" in project.messages(ANYTHING + f"image_sets: {{shoes: ['{url}']}}\n")
 
 
 class TestGlobs:
@@ -298,7 +298,7 @@ class TestGlobs:
         )
         project.image("images/{a,b}.png")
         assert paths(project, "image_sets: {shoes: {glob: 'images/{a,b}.png'}}\n") == ["images/{a,b}.png"]
-        told = project.told(ANYTHING + "jobs: [{id: a, templates: ['a*{y,x}']}]\n")
+        told = project.messages(ANYTHING + "jobs: [{id: a, templates: ['a*{y,x}']}]\n")
         assert "no template matches 'a*{y,x}': braces are not a pattern here; list both" in told
 
     @pytest.mark.parametrize("name", [b"caf\xe9.png", b"caf\xe9/a.png"])

@@ -33,7 +33,7 @@ class TestExamples:
     @pytest.mark.parametrize("name", golden.cases("invalid"))
     def test_what_an_invalid_manifest_is_told_is_kept_beside_it(self, examples: Path, name: str) -> None:
         expected = (golden.MANIFESTS / "invalid" / name).with_suffix(".txt").read_text(encoding="utf-8")
-        assert golden.told(examples / "invalid" / name) == expected
+        assert golden.report(examples / "invalid" / name) == expected
         assert "error: " in expected
 
     def test_no_expectation_is_left_without_its_manifest(self) -> None:
@@ -44,7 +44,7 @@ class TestExamples:
 
     @pytest.mark.parametrize("path", find([golden.MANIFESTS / "valid"]), ids=lambda path: path.name)
     def test_nothing_is_said_of_a_valid_manifest(self, examples: Path, path: Path) -> None:
-        assert golden.told(examples / path.relative_to(golden.MANIFESTS)) == ""
+        assert golden.report(examples / path.relative_to(golden.MANIFESTS)) == ""
 
     def test_the_example_of_everything_has_every_key_of_the_schema(self) -> None:
         said = set(_keys(read_yaml(golden.MANIFESTS / "valid" / "everything.yaml", "everything.yaml").root))
@@ -247,7 +247,7 @@ class TestMerging:
     def test_no_chain_of_bases_is_read_without_end(self, project: Project) -> None:
         for number in range(100):
             project.write(f"{number}.yaml", f"version: 1\nextends: {number + 1}.yaml\n")
-        assert "more than 64 base files" in project.told("extends: 0.yaml\n" + ANYTHING)
+        assert "more than 64 base files" in project.messages("extends: 0.yaml\n" + ANYTHING)
 
 
 class TestCampaign:
@@ -286,7 +286,7 @@ class TestCampaign:
 
     @pytest.mark.parametrize("written", ["h", "''", "5 minutes", "-5s", "0", "1m1h", "'5'"])
     def test_another_timeout_is_refused(self, project: Project, written: str) -> None:
-        assert "jobs[0].timeout" in project.told(f"{ANYTHING}jobs: [{{id: hero, timeout: {written}}}]\n")
+        assert "jobs[0].timeout" in project.messages(f"{ANYTHING}jobs: [{{id: hero, timeout: {written}}}]\n")
 
     def test_the_output_folder_lies_beside_the_manifest_that_is_run(self, project: Project) -> None:
         project.write("common/base.yaml", "version: 1\noutput: {dir: made, steps: true}\n")

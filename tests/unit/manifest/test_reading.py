@@ -55,15 +55,15 @@ class TestOwnKeys:
         assert job.request.options == {"o": "shared"}
 
     def test_beside_them_an_unknown_key_is_told_by_itself(self, project: Project) -> None:
-        told = project.told("x-a: 1\ny-b: 2\nX-c: 3\n" + ANYTHING)
+        told = project.messages("x-a: 1\ny-b: 2\nX-c: 3\n" + ANYTHING)
         assert [line.split(": ")[1] for line in told.splitlines() if "unknown key" in line] == ["y-b", "X-c"]
 
     def test_they_are_allowed_at_the_top_only(self, project: Project) -> None:
-        assert "limits.x-a: unknown key" in project.told("limits: {x-a: 1}\n" + ANYTHING)
+        assert "limits.x-a: unknown key" in project.messages("limits: {x-a: 1}\n" + ANYTHING)
 
     def test_a_column_for_a_further_image_is_known_beside_one_that_is_not(self, project: Project) -> None:
         project.write("rows.csv", "a,b\nhttps://a.example/1.png,https://a.example/2.png\n")
-        told = project.told(
+        told = project.messages(
             ANYTHING + "image_sets: {shoes: {csv: rows.csv, columns: {url: a, url_2: b, ulr: b}}}\n"
         )
         assert "image_sets.shoes.columns.ulr: unknown key; did you mean 'url'?" in told

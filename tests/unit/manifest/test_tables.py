@@ -261,7 +261,7 @@ class TestWhere:
 
     def test_it_sees_the_row_only(self, project: Project) -> None:
         project.write("rows.csv", self.TABLE)
-        said = project.told(
+        said = project.messages(
             "vars: {season: x}\n" + IMAGES.replace("rows.csv", 'rows.csv, where: "{{ season }}"')
         )
         assert "'season' is undefined" in said
@@ -352,7 +352,7 @@ class TestPrompts:
     )
     def test_what_is_wrong_with_a_table_of_them(self, project: Project, table: str, said: str) -> None:
         project.write("p.csv", table)
-        assert said in project.told(ANYTHING + "prompts: [{id: stand, text: x}, {csv: p.csv}]\n")
+        assert said in project.messages(ANYTHING + "prompts: [{id: stand, text: x}, {csv: p.csv}]\n")
 
     def test_a_row_that_is_there_twice_counts_once(self, project: Project) -> None:
         project.write("p.csv", "id,text\na,x\na,x\n")
@@ -369,7 +369,7 @@ class TestPrompts:
         ],
     )
     def test_an_entry_of_another_form_is_refused(self, project: Project, entry: str, said: str) -> None:
-        assert said in project.told(ANYTHING + f"prompts: [{entry}]\n")
+        assert said in project.messages(ANYTHING + f"prompts: [{entry}]\n")
 
     def test_a_list_replaces_the_prompts_of_a_base(self, project: Project) -> None:
         project.write("base.yaml", "version: 1\nprompts: {walk: x}\n" + ANYTHING)
@@ -435,7 +435,7 @@ class TestAxes:
 
     def test_one_that_no_row_has_cannot_be_included(self, project: Project) -> None:
         project.write("s.csv", self.TABLE)
-        told = project.told(self.text(more=", include: [{style: noirr, n: 2}]"))
+        told = project.messages(self.text(more=", include: [{style: noirr, n: 2}]"))
         assert "jobs[0].include[0].style: there is no row of 'style' 'noirr'; did you mean 'noir'?" in told
 
     def test_what_it_renders_decides_the_fingerprint(self, project: Project) -> None:
@@ -472,10 +472,10 @@ class TestAxes:
     )
     def test_what_is_wrong_with_a_table_of_one(self, project: Project, table: str, said: str) -> None:
         project.write("s.csv", table)
-        assert said in project.told(self.text())
+        assert said in project.messages(self.text())
 
     def test_a_missing_table_is_told(self, project: Project) -> None:
-        assert "jobs[0].matrix.style.csv: there is no such file: s.csv" in project.told(self.text())
+        assert "jobs[0].matrix.style.csv: there is no such file: s.csv" in project.messages(self.text())
 
     def test_where_says_which_rows_count(self, project: Project) -> None:
         project.write("s.csv", self.TABLE)
