@@ -96,7 +96,8 @@ def included(row: Row, rule: Rule, items: Sequence[Item], campaign: Campaign) ->
     templates = rule.templates if template is None else _named(str(template), rule, campaign)
     prompts: Sequence[Prompt | None] = rule.prompts or (None,)
     if prompt is not None:
-        prompts = (campaign.prompts[str(prompt)],)
+        # Where the list could not be read whole, it may be absent, and that is reported already.
+        prompts = [each for each in campaign.prompts.values() if each.name == prompt]
     pictures: Sequence[Item | None] = items
     if not items and not rule.image_sets and "image" not in row.values:
         pictures = (None,)
