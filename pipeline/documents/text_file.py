@@ -1,5 +1,6 @@
 """Reads text files: turns bytes from a stranger into text, or into a problem with its position."""
 
+import os
 import re
 from pathlib import Path
 
@@ -30,8 +31,9 @@ def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFil
     except IsADirectoryError:
         raise InvalidInput(Problem("this is a folder, expected a file", Position(name))) from None
     except OSError as error:
-        # A folder, a pipe or a device can be opened, so the system gives no reason.
-        if path.is_dir():
+        # A folder, a pipe or a device can be opened, so the system gives no reason. Unlike pathlib's, this takes a
+        # name that no file can have for one that is absent.
+        if os.path.isdir(path):  # noqa: PTH112
             raise InvalidInput(Problem("this is a folder, expected a file", Position(name))) from None
         reason = error.strerror or "not a regular file"
         raise InvalidInput(_whole(name, f"it cannot be read: {reason}")) from None
