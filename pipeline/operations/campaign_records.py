@@ -19,9 +19,9 @@ _EMULATED = ".emulated"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignRecords:
-    """Records without a manifest: where they lie, and where their files go.
+    """Records without a manifest: their locations, and where their files go.
 
-    `campaign` and `manifest` are None where only the state knows them, `output` where the default is meant.
+    `campaign` and `manifest` are None if only the state knows them, `output` if the default is meant.
     """
 
     state: StateLocation
@@ -38,20 +38,20 @@ class CampaignRecords:
         return self.output or (default / "emulated" if self.emulated else default)
 
     def emulator_folder(self, campaign: str) -> Path | None:
-        """Where the emulator of a rehearsal keeps its work; None where it was none."""
+        """Where the emulator of a rehearsal keeps its work; None if this was no rehearsal."""
         return self.folder / STATE_FOLDER / f"{campaign}.emulator" if self.emulated else None
 
 
 def records_at(source: Path, paths: RecordPaths) -> CampaignRecords | None:
-    """The records that `source` is, a state or results; None where it is neither.
+    """The records at `source`, a state or results; None if it is neither.
 
     Raises:
-        InvalidInput: results that cannot be read; or nothing is there, and the name is not that of a manifest.
+        InvalidInput: the results cannot be read; or nothing is there, and the name is not that of a manifest.
         UsageError: it is an address.
     """
     assert_path("collect", str(source))
     kind = kind_named(source)
-    # A manifest that was deleted may be meant by its name; any other name that leads nowhere is misspelled.
+    # The name may be that of a deleted manifest; any other name of nothing is a misspelling.
     if not os.path.lexists(source) and (kind is not None or source.suffix.lower() not in {".yaml", ".yml"}):
         raise InvalidInput(f"{printable(str(source))}: there is no such file")
     if kind == "a state" or _begins_with(source, _SQLITE):
@@ -62,7 +62,7 @@ def records_at(source: Path, paths: RecordPaths) -> CampaignRecords | None:
 
 
 def records_beside(manifest: Path, paths: RecordPaths) -> CampaignRecords | None:
-    """The records of the one state that lies beside `manifest`; None where there is none, or several."""
+    """The records of the only state beside `manifest`; None if there is none, or more than one."""
     state = _only_state_beside(real_path(manifest), paths)
     if isinstance(state, DatabaseUrl):
         return _of_database(state, real_path(manifest).parent, paths)
@@ -101,7 +101,7 @@ def _of_state(state: Path, paths: RecordPaths) -> CampaignRecords:
 
 
 def _of_database(state: DatabaseUrl, folder: Path, paths: RecordPaths) -> CampaignRecords:
-    """Only the database can say which of its campaigns is meant: the only one, or none can be chosen."""
+    """The records in a database, of its only campaign; of several, none can be chosen."""
     return CampaignRecords(
         state=state,
         results=real_path(Path(paths.results)) if paths.results else None,
@@ -112,13 +112,13 @@ def _of_database(state: DatabaseUrl, folder: Path, paths: RecordPaths) -> Campai
 
 
 def manifest_of(published: ResultsFile, results: Path) -> Path:
-    """The manifest that results name, which need not exist: a state and files go where it lies.
+    """The manifest that results name, which need not exist: state and files go to its folder.
 
-    Results may be a stranger's, so it lies in their project and not hidden there; outside of it, where an operator
-    may keep results, it has to be one of that campaign.
+    The results may be a stranger's, so the manifest has to be inside their project, and not hidden. An operator may
+    keep results outside of the project; then it has to be a manifest of that campaign.
 
     Raises:
-        InvalidInput: it lies elsewhere.
+        InvalidInput: it is elsewhere.
     """
     named, folder = published.manifest, results.parent
     root = project_of(folder)

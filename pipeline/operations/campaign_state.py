@@ -26,9 +26,9 @@ from pipeline.state.split_lock import hold_split
 from pipeline.state.store import Imported, Store
 from pipeline.state.transitions import RUN_ENDED, absorb, recover
 
-# A machine has this long, after its intents were published, to send them and publish the outcomes.
+# How long a machine has, after its intents were published, to send them and publish the outcomes.
 _UNDER_WAY_MINUTES = 15
-# So far may its clock be ahead, by a time zone say. A time beyond that is wrong, and would never be over.
+# How far its clock may be ahead, by a time zone for example. A later time is wrong, and would never pass.
 _AHEAD_MINUTES = 24 * 60
 
 
@@ -36,12 +36,12 @@ _AHEAD_MINUTES = 24 * 60
 class CampaignState:
     """The jobs of a campaign, its purchases, and which serves which.
 
-    `writable`: its lock is held, and what was joined is on disk. `results` are the bytes of the results manifest that
-    the records hold, None where there was none; `published` is what it says, None also where it did not have to be
+    `writable`: the lock is held, and the joined records are on disk. `results` is the version of the results manifest
+    that the records include, None if there was none; `published` is its content, None also if it did not have to be
     read.
 
-    `decisions` are what people said, as it counts for the assignment; `decided` has the last decision on each
-    purchase, with its note. `split` says which part is a shard's, None where all of it is.
+    `decisions` are people's decisions as they count for the assignment; `decided` has the last decision on each
+    purchase, with its note. `split` says which part belongs to this shard, None if all of it does.
     """
 
     workspace: Workspace
@@ -58,7 +58,7 @@ class CampaignState:
 
     @property
     def published_assignment(self) -> Assignment:
-        """The assignment that results and outcome report: all of it, or a shard's own part."""
+        """The assignment that results and outcome report: the whole, or the part of a shard."""
         return self.assignment if self.split is None else self.split.assignment_of(self.assignment)
 
     def outputs(self) -> OutputFolder:
@@ -86,20 +86,20 @@ class CampaignState:
         return under_way_elsewhere(self.store, self.records)
 
     def served(self) -> dict[JobKey, PurchaseId]:
-        """By key, the purchase that serves it."""
+        """By job key, the purchase that serves it."""
         return served_by(self.assignment)
 
 
 @contextmanager
 def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignState]:
-    """Open a campaign; `writable`: with the lock held, and joined and recovered on disk, else in memory.
+    """Open a campaign. With `writable`, hold its lock, and join and recover its records on disk, else in memory.
 
     Raises:
         InvalidInput: manifest, state or results are wrong, or belong to another campaign.
         StateLocked: another run holds the state.
     """
     jobs = in_plan_order(expand(workspace.campaign))
-    # Before a state is made, as none is made beside results that are wrong.
+    # Read before a state is created: none is created beside invalid results.
     is_there = isinstance(workspace.state, Path) and os.path.lexists(workspace.state)
     results = None if is_there else read_published(workspace)
     with ExitStack() as stack:
@@ -140,18 +140,18 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
 def _split_of(workspace: Workspace, jobs: Sequence[Job], decided: Decisions) -> Split | None:
     if workspace.shard is None:
         return None
-    # What is approved counts too: it keeps a job from being bought, and lets those be bought that wait for it.
+    # Approvals count too: one keeps a job from being bought, and lets the jobs that wait for it be bought.
     approved = (f"{purchase_id} {key}" for purchase_id, key in sorted(decided.approved.items()))
     return Split(workspace.shard, jobs, asked="\n".join([workspace.asked, *approved, *sorted(decided.redo)]))
 
 
 def files_here(outputs: OutputFolder, purchase: Purchase) -> list[OutputLocation]:
-    """The results of `purchase` that lie in the output folder, wherever in it."""
+    """The result files of `purchase` anywhere in the output folder."""
     return [path for path, _, _ in outputs.inventory.files_of(purchase)["result"]]
 
 
 def under_way_elsewhere(store: Store, records: Records) -> frozenset[PurchaseId]:
-    """The purchases in `attention` that another machine than that of `store` is about to send, by their age."""
+    """The purchases in `attention` that a machine other than that of `store` is about to send, judged by age."""
     recorded, earliest, latest = (
         store.recorded(),
         minutes_ago(_UNDER_WAY_MINUTES),
@@ -168,9 +168,9 @@ def under_way_elsewhere(store: Store, records: Records) -> frozenset[PurchaseId]
 
 
 def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
-    """By key, the purchase that serves it, once it is more than an intent: that may yet turn out to be void.
+    """By job key, the purchase that serves it; intents are left out, since one may still turn out to be void.
 
-    Then what served the key before is still what served it last, for this machine as for all others.
+    In that case the earlier purchase is still the last one that served the key, on this machine as on all others.
     """
     return {
         key: purchase.id
@@ -198,9 +198,9 @@ def _open_store(
 
 
 def _hold_campaign(workspace: Workspace, split: Split | None) -> AbstractContextManager[None]:
-    """Keep out runs that would divide the campaign otherwise: of the whole of it, or into other shards."""
+    """Keep out runs that divide the campaign differently: of all of it, or into other shards."""
     if isinstance(workspace.whole_state, DatabaseUrl):
-        return nullcontext()  # who takes the lease is reported
+        return nullcontext()  # a conflict is reported when the lease is taken
     if not workspace.environment.allows_network_file_system:
         look.refuse_network_file_system(workspace.whole_state)
     return hold_split(
@@ -219,7 +219,7 @@ def _joined(
     *,
     writable: bool,
 ) -> Records:
-    """The records of `store`, of the results, and of shards beside them, joined."""
+    """The records of `store`, of the results, and of other shards on this machine, joined."""
     others, recorded = _records_of_others(workspace)
     published = join(results.records if results is not None else Records(), others, decisions)
     if writable:
@@ -229,15 +229,15 @@ def _joined(
 
 
 def _as_a_run_would_find_it(workspace: Workspace, records: Records) -> Records:
-    """`records` with the creates in `attention` that a run has sent, and has ended before they were answered.
+    """`records`, with the creates in `attention` whose run ended before they were answered.
 
-    While a run holds the state, those that it waits for stay `submitting`. Nothing is written.
+    While a run holds the state, the creates that it waits for stay `submitting`. Nothing is written.
     """
     sent = {each.id for each in records.purchases.values() if each.status is Status.SUBMITTING}
-    # To look at the lock takes it for a moment, so it is only done for cause.
+    # Testing the lock takes it for a moment, so it is tested only if there is a reason.
     if not sent or look.held_by(workspace.state, workspace.state_name) is not None:
         return records
-    # The run may have ended after `records` were read, and before its lock was looked at.
+    # The run may have ended after `records` were read and before its lock was tested.
     store = _open_store(workspace, workspace.part, writable=False)
     try:
         last = store.records()
@@ -248,9 +248,9 @@ def _as_a_run_would_find_it(workspace: Workspace, records: Records) -> Records:
 
 
 def _records_of_others(workspace: Workspace) -> tuple[Records, frozenset[PurchaseId]]:
-    """Records that other parts of the campaign have written on this machine, and the ids whose intent they recorded.
+    """Records that other parts of the campaign wrote on this machine, and the ids whose intents they recorded.
 
-    A part that was killed may have bought what only its state knows.
+    If the run of a part was killed, only its state may know what it bought.
     """
     found = reduce(join, (each.records for each in published_by_others(workspace)), Records())
     recorded = frozenset[PurchaseId]()
@@ -265,10 +265,10 @@ def _records_of_others(workspace: Workspace) -> tuple[Records, frozenset[Purchas
 
 
 def other_parts(workspace: Workspace) -> list[str | None]:
-    """The parts of the campaign's state that there are, its own aside; None stands for the whole.
+    """The other parts of the campaign's state that exist; None stands for the whole.
 
     Raises:
-        InvalidInput, Unfinished: a database does not let us look.
+        InvalidInput, Unfinished: a database cannot be read.
     """
     found = look.parts(workspace.whole_state, workspace.campaign.name)
     return [each for each in found if each != workspace.part]

@@ -1,4 +1,4 @@
-"""The caps of one run: the manifest's, or lower."""
+"""The caps of one run: those of the manifest, or lower ones."""
 
 from pipeline.errors import UsageError
 from pipeline.manifest.model import Limits
@@ -6,10 +6,10 @@ from pipeline.state.store import Caps
 
 
 def caps_of(limits: Limits, *, max_creates: int | None = None, max_credits: int | None = None) -> Caps:
-    """The manifest's caps, lowered to those that are given.
+    """The manifest's caps, lowered to the given ones.
 
     Raises:
-        UsageError: one that is given is above the manifest's.
+        UsageError: a given cap is above the manifest's.
     """
     return Caps(
         max_creates=_lowered("--max-creates", max_creates, limits.max_creates),

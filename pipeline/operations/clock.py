@@ -1,21 +1,21 @@
-"""The time of day as records have it, and the names of runs."""
+"""The current time as records write it, and the names of runs."""
 
 import os
 from datetime import UTC, datetime, timedelta
 
 
 def now() -> str:
-    """The time of day, for records: UTC, ISO 8601, to the millisecond."""
+    """The current time for records: UTC, ISO 8601, to the millisecond."""
     return _written(datetime.now(UTC))
 
 
 def minutes_ago(minutes: int) -> str:
-    """The time of day so many minutes ago, as `now` writes it."""
+    """The time `minutes` ago, written as `now` writes it."""
     return _written(datetime.now(UTC) - timedelta(minutes=minutes))
 
 
 def run_id() -> str:
-    """Names one run, for its caps; no two runs have the same."""
+    """A unique name for one run, by which its caps are counted."""
     return f"{now()} {os.urandom(4).hex()}"
 
 

@@ -39,7 +39,7 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """How it ended: the number of purchases that were looked after, where their files are, and why it stopped."""
+    """The outcome: the number of purchases that were followed, where their files are, and why it stopped."""
 
     campaign: str
     purchases: int
@@ -49,7 +49,7 @@ class Collected:
 
 
 class RecordsCollection:
-    """Fetches every file that the records name and that is not here; buys nothing."""
+    """Fetches every file that the records name and that is missing here; buys nothing."""
 
     def __init__(
         self, known: CampaignRecords, options: RunOptions, environment: Environment, stop: Stop
@@ -61,7 +61,7 @@ class RecordsCollection:
         self._report = RunReport()
 
     def carry_out(self, open_reporter: Callable[[], AbstractContextManager[Reporter]]) -> Collected:
-        """Follow what is paid for to its end, fetch it, and write the results.
+        """Follow everything that is paid for to its end, fetch it, and write the results.
 
         Raises:
             InvalidInput, StateLocked: as for any command.
@@ -99,7 +99,7 @@ class RecordsCollection:
 
     @property
     def _target(self) -> str:
-        """The manifest as `resolve` is told of it; a word for it where no record names it."""
+        """The manifest as an argument of `resolve`; a placeholder if no record names it."""
         manifest = self._known.manifest
         return "MANIFEST" if manifest is None else shlex.quote(shown_path(manifest))
 
@@ -197,11 +197,11 @@ def _assert_of(campaign: str, known: CampaignRecords, published: ResultsFile | N
 def _publish(
     known: CampaignRecords, records: Records, published: ResultsFile | None, media: MediaMap
 ) -> None:
-    """Write the purchases; what the jobs were is known from the last results only, and stays."""
+    """Write the purchases. Only the last results know the jobs, so these are kept as they are."""
     if known.results is None or published is None:
         return
     ours = replace(published, records=records, media=join(published.media, media))
-    # Others may have written to it meanwhile: a `git pull`, say.
+    # Others may have written to it meanwhile: a `git pull`, for example.
     present = _read_published(known)
     files = [ours] if present is None else [ours, present]
     document = merge_results(files, TOOL)
@@ -212,7 +212,7 @@ def _publish(
 
 
 def _unknown(records: Records, elsewhere: Collection[PurchaseId], target: str) -> Iterator[str]:
-    """Each purchase of which only a person can find out whether it was bought, what to do, and how many wait."""
+    """Lines on the purchases whose outcome only a person can find out: each, what to do, how many to wait for."""
     unknown = [
         each for each in records.purchases.values() if each.status is Status.ATTENTION and not each.deleted
     ]

@@ -22,10 +22,10 @@ from pipeline.state.transitions import Deleted, Event, Removed, advance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deletions:
-    """Purchases to be deleted: `new` ones, and those that were `requested` before and are still at the vendor.
+    """Purchases to be deleted: `new` ones, and those whose deletion was `requested` before and not completed.
 
-    `unproven` are left alone: nothing could prove that their workflows are their own. For the `trusted` a person
-    gave their word. Also left are those of which it is `unknown` whether there is anything at the vendor.
+    `unproven` are left alone: nothing could prove that their workflows belong to them. For the `trusted`, a person
+    gave their word that they do. Also left alone are the `unknown`, which may or may not have a workflow.
     """
 
     new: tuple[Purchase, ...]
@@ -39,16 +39,16 @@ class Deletions:
 
 
 def to_prune(state: CampaignState, *, replaced: bool, keys: Collection[JobKey] | None) -> Deletions:
-    """Orphans that have ended, with `replaced` also earlier purchases; where `keys` are given, theirs only."""
+    """Orphans that have ended, with `replaced` also earlier purchases; of `keys` only, if these are given."""
     found = prunable(state.assignment, replaced=replaced)
     return _deletions(state, [each for each in found if keys is None or each.key in keys])
 
 
 def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
-    """The purchases of these ids (a unique beginning will do), on a person's word that they are this campaign's.
+    """The purchases of these ids (a unique prefix is enough), on a person's word that they are this campaign's.
 
     Raises:
-        UsageError: there is none of that id, or it is one that `prune` never deletes.
+        UsageError: there is no purchase with that id, or `prune` never deletes it.
     """
     named = [purchase_by_id(state, name) for name in names]
     allowed = {each.id for each in prunable(state.assignment, replaced=True)}
@@ -67,7 +67,7 @@ def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
 
 
 def to_destroy(state: CampaignState) -> Deletions:
-    """Everything that was ever bought and not deleted."""
+    """Every purchase that is not deleted yet."""
     known = sorted(state.records.purchases.values(), key=lambda each: (each.key, each.age))
     return replace(
         _deletions(state, destroyable(state.assignment)),
@@ -77,7 +77,7 @@ def to_destroy(state: CampaignState) -> Deletions:
 
 def _deletions(state: CampaignState, found: Sequence[Purchase]) -> Deletions:
     ownership = state.ownership()
-    # Without a workflow there is nothing at the vendor that could be another's.
+    # Without a workflow, there is nothing at the vendor that could belong to another purchase.
     proven = [each for each in found if each.workflow_id is None or ownership.can_be_proven(each)]
     return Deletions(
         new=tuple(proven),
@@ -93,20 +93,20 @@ def carry_out(
     calls: VendorCalls,
     on_failure: Callable[[Purchase, PipelineError], None],
 ) -> int:
-    """Delete one after another; the number of those that could not be, each passed to `on_failure`.
+    """Delete one after another; returns how many could not be deleted, each of which is passed to `on_failure`.
 
     Raises:
-        Stopped: a signal arrived; what was deleted, and what was to be, is in the records.
+        Stopped: a signal arrived; the records say what was deleted, and what was still to be deleted.
         AccountError: the vendor refused the key.
         Unfinished, InvalidInput: the records cannot be written.
     """
     state.store.commit([_change(each, Deleted()) for each in deletions.new])
     purchases = [*(advance(each, Deleted()) for each in deletions.new), *deletions.requested]
     try:
-        # What serves once these are gone says which paths are still needed.
+        # The assignment without these says which paths are still needed.
         return _delete_all(state.reread(), purchases, deletions.trusted, provider, calls, on_failure)
     finally:
-        # However it ended, who reads the results must know what was asked for.
+        # However it ended, readers of the results must know which deletions were requested.
         publish_anew(state)
 
 
@@ -125,7 +125,7 @@ def _delete_all(
             try:
                 proof = None if purchase.id in trusted else ownership
                 calls(partial(delete, provider, purchase, proof))
-                # Before it counts as removed: what an object store keeps for now is asked for again by the next one.
+                # Before the removal is recorded: if an object store refuses it for now, the next command retries it.
                 outputs.remove(purchase, wanted)
             except (VendorError, InvalidInput, Unfinished) as error:
                 failed += 1
@@ -139,13 +139,13 @@ def _delete_all(
 
 
 def delete(provider: Provider, purchase: Purchase, ownership: Ownership | None) -> None:
-    """Delete one workflow, once a GET has shown that it is the purchase's own; a missing one is deleted.
+    """Delete one workflow, once a GET has shown that it belongs to the purchase; a missing one counts as deleted.
 
-    Where `ownership` is None, a person gave their word for that.
+    If `ownership` is None, a person gave their word that it does.
 
     Raises:
-        InvalidInput: it is another's, or nothing proves that it is not.
-        VendorError, AccountError: as the calls of the port.
+        InvalidInput: it belongs to another purchase, or nothing proves that it does not.
+        VendorError, AccountError: as the provider's calls.
     """
     if purchase.workflow_id is None:
         return

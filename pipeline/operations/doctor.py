@@ -32,7 +32,7 @@ _LEAST_ROOM, _LITTLE_ROOM = 64 << 20, 1 << 30
 def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Finding]:
     """Each finding as soon as it is known, in the order in which a run would meet them.
 
-    A manifest that is wrong is given as its error: what does not depend on it is looked at all the same.
+    If the manifest is invalid, `workspace` is its error, and only what does not depend on it is checked.
     """
     yield _python()
     yield _extras()
@@ -61,7 +61,7 @@ def _python() -> Finding:
 
 
 def _extras() -> Finding:
-    """Which extras are here whole, as the package itself says what belongs to each."""
+    """Which extras are completely installed, by the metadata of the package."""
     try:
         package = distribution(_DISTRIBUTION)
     except PackageNotFoundError:
@@ -74,7 +74,7 @@ def _extras() -> Finding:
 
 
 def _is_whole(package: Distribution, extra: str) -> bool:
-    """Whether all that belongs to an extra is installed; one may name others of the same package."""
+    """Whether everything that an extra requires is installed; an extra may require others of the same package."""
     for requirement in package.requires or ():
         name, of_extra = _REQUIREMENT.match(requirement), _EXTRA.search(requirement)
         if name is None or of_extra is None or of_extra[1] != extra:
@@ -130,7 +130,7 @@ def _state(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _assert_state_can_be_written(state: StateLocation) -> None:
-    """Make sure of it without a write. A database shows only in a run whether it takes one."""
+    """Check it without writing. Whether a database accepts writes shows only in a run."""
     if not isinstance(state, Path):
         return
     reason = what_is_in_the_way(state.parent)
@@ -143,7 +143,7 @@ def _assert_state_can_be_written(state: StateLocation) -> None:
 
 
 def _writable(check: str, folder: Path, shown: str, name: str) -> Finding:
-    """Whether files can be made in a folder, as far as that shows without making one."""
+    """Whether files can be created in a folder, as far as that shows without creating one."""
     if (reason := what_is_in_the_way(folder)) is not None:
         return failed(
             check,
@@ -157,7 +157,7 @@ def _lock(workspace: Workspace, shown: str) -> Iterator[Finding]:
     try:
         held_by = look.held_by(workspace.state, workspace.state_name)
     except PipelineError:
-        return  # a database that cannot be read was reported as the state's finding
+        return  # a database that cannot be read is already reported by the finding on the state
     if held_by is not None:
         yield failed("lock", f"{shown}: {printable(held_by)}", ExitCode.LOCKED)
     else:
@@ -165,9 +165,9 @@ def _lock(workspace: Workspace, shown: str) -> Iterator[Finding]:
 
 
 def _object_store(workspace: Workspace) -> Finding:
-    """Whether the store answers and lets us list its objects; whether it accepts uploads shows only in a run.
+    """Whether the store answers and allows listing; whether it accepts uploads shows only in a run.
 
-    What is uploaded lies on this machine first.
+    Files are prepared on this machine before they are uploaded.
     """
     if (reason := what_is_in_the_way(workspace.scratch)) is not None:
         return failed(

@@ -1,4 +1,4 @@
-"""Findings of `doctor`: git (are manifest and results kept?), key, address, the vendor's health, the clock."""
+"""Findings of `doctor` on git (are manifest and results committed?), key, address, the vendor's health, the clock."""
 
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from pipeline.providers.registry import ProviderPlugin, plugin_named
 
 
 class Verdict(StrEnum):
-    """What a finding means for a run: it works, it works but read this, or it would not work."""
+    """What a finding means for a run: it works, it works with a warning, or it would not work."""
 
     OK = "ok"
     WARNING = "warning"
@@ -57,14 +57,14 @@ CHECKS = (
 
 
 def ignored(finding: Finding) -> Finding:
-    """The finding as one that a run works with."""
+    """The finding with an error lowered to a warning."""
     if finding.verdict is not Verdict.ERROR:
         return finding
     return replace(finding, verdict=Verdict.WARNING, code=ExitCode.OK)
 
 
 def warned(check: str, message: str) -> Finding:
-    """A finding that a run works with."""
+    """A finding despite which a run works."""
     return Finding(check=check, message=message, verdict=Verdict.WARNING)
 
 
@@ -113,7 +113,7 @@ def _records_in_git(folder: Path, workspace: Workspace) -> Finding:
 
 
 def _git(folder: Path, variables: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    # A repository's own settings may name programs to run; of the two commands used, only this one would.
+    # A repository's own settings may name programs to run; this is the only such setting that the two commands obey.
     command = ("git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments)
     return subprocess.run(  # noqa: S603 - no shell, and paths of our own
         command,
@@ -128,12 +128,12 @@ def _git(folder: Path, variables: Mapping[str, str], *arguments: str) -> "subpro
 
 _TIMEOUT = 10.0
 _TOLERATED_SECONDS = 60.0
-# Stands in for a key that is missing: what is asked here is asked without one.
+# Stands in for a missing key: these requests are sent without one.
 _NO_KEY = "none"
 
 
 def check_vendor(workspace: Workspace) -> Iterator[Finding]:
-    """Key, address, health and clock; nothing that costs anything, and nothing with the key."""
+    """Key, address, health and clock; makes no call that costs anything or sends the key."""
     if workspace.emulated:
         yield Finding(check="key", message="not needed for a rehearsal")
         return

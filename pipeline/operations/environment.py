@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """`variables` are those of the environment, which hold the key; `command` is how the process was called."""
+    """The environment `variables`, which hold the key, and the `command` line of this process."""
 
     variables: Mapping[str, str] = field(repr=False)
     command: str = ""
@@ -18,6 +18,6 @@ class Environment:
 
     @property
     def lease_seconds(self) -> float | None:
-        """How long the lease on a team's state lasts, where that is not as usual; only tests set it."""
+        """How long the lease on a team's state lasts; None: the default. Only tests set it."""
         given = self.variables.get("PIPELINE_LEASE_SECONDS", "")
         return float(given) if given.isdecimal() else None

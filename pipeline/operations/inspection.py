@@ -16,7 +16,7 @@ from pipeline.state.store import LoggedEvent
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A file of a purchase, by the path where it lies or a job wants it, and whether it is there, whole."""
+    """A file of a purchase: the path where it is or where a job wants it, and whether it is there and intact."""
 
     path: OutputLocation
     is_here: bool
@@ -38,7 +38,7 @@ class PurchaseDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDetails:
-    """A job, what a run would do for it, and what was bought for it or served it last; what serves it first."""
+    """A job, what a run would do for it, and the purchases made for it or last serving it, the current one first."""
 
     job: Job
     entry: Entry | None
@@ -46,9 +46,9 @@ class JobDetails:
 
 
 def job_details(state: CampaignState, job: Job) -> JobDetails:
-    """All that is known of `job`."""
+    """Everything known about `job`."""
     serves = state.assignment.by_key.get(job.key)
-    # It may have been bought for another job, and have served this one too before it was sent back.
+    # The last one may have been bought for another job, and have served this one too before it was sent back.
     last = state.assignment.matcher.last(job.key)
     others = sorted(
         (each for each in state.records.purchases.values() if each.key == job.key or each == last),
@@ -63,7 +63,7 @@ def job_details(state: CampaignState, job: Job) -> JobDetails:
 
 
 def purchase_details(state: CampaignState, purchase: Purchase) -> PurchaseDetails:
-    """All that is known of `purchase`."""
+    """Everything known about `purchase`."""
     return PurchaseDetails(
         purchase=purchase,
         serves=[key for key, each in state.assignment.by_key.items() if each.id == purchase.id],

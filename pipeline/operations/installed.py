@@ -8,7 +8,7 @@ from pipeline.manifest.model import Campaign
 from pipeline.providers.names import missing_provider
 
 if TYPE_CHECKING:
-    # `validate` asks here too, and needs no records.
+    # `validate` uses this module too, and needs no records.
     from pipeline.operations.workspace import Workspace
 
 
@@ -22,17 +22,17 @@ def provider_problem(campaign: Campaign, severity: Severity) -> Problem | None:
 
 
 def assert_provider_installed(campaign: Campaign) -> None:
-    """The provider that the manifest names is installed. It is not loaded, and asked nothing.
+    """Check that the provider that the manifest names is installed, without loading or calling it.
 
     Raises:
-        InvalidInput: it is not; at the line of the manifest that names it.
+        InvalidInput: it is not installed; at the line of the manifest that names it.
     """
     if problem := provider_problem(campaign, "error"):
         raise InvalidInput(problem)
 
 
 def assert_vendor_installed(workspace: "Workspace") -> None:
-    """Check that the provider, or the emulator, is installed. To be called before anything is written.
+    """Check that the provider, or the emulator, is installed. Call this before anything is written.
 
     Raises:
         UsageError: the campaign is emulated, and the extra for that is missing.

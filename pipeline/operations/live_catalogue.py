@@ -1,4 +1,4 @@
-"""The vendor's live catalogue: read leniently, compared with what is known, and kept as a catalogue file."""
+"""The vendor's live catalogue: read leniently, compared with the known one, and saved as a catalogue file."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from pipeline.providers.vimmerse import Vimmerse
 _HEADER = (
     "# Written by `pipeline templates --refresh --write`: the vendor's templates and prices of that day.\n"
 )
-# As the catalogue's schema has it.
+# As in the schema of catalogue files.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _MOST_TEMPLATES = 10_000
 _MOST_CREDITS = 1_000_000_000
@@ -39,7 +39,7 @@ class LiveTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueChange:
-    """One difference: a template that is `new` or `gone`, or whose `price` is another."""
+    """One difference: a template that is `new` or `gone`, or whose `price` has changed."""
 
     kind: str
     id: str
@@ -49,7 +49,7 @@ class CatalogueChange:
 
 
 def fetch_live(environment: Environment, request_timeout: float = 60.0) -> list[LiveTemplate]:
-    """The templates that the vendor lists now, by id.
+    """The templates that the vendor lists now, sorted by id.
 
     Raises:
         AccountError: there is no key, or it was refused.
@@ -59,16 +59,16 @@ def fetch_live(environment: Environment, request_timeout: float = 60.0) -> list[
 
 
 def known_catalogue(path: Path | None) -> Catalog:
-    """The catalogue without asking the vendor: the built-in one, merged with the file at `path` if there is one.
+    """The catalogue without calling the vendor: the built-in one, merged with the file at `path` if there is one.
 
     Raises:
-        InvalidInput: it is no catalogue.
+        InvalidInput: the file is no catalogue.
     """
     return built_in() if path is None or not path.is_file() else read_catalog(path, str(path))
 
 
 def read_live(document: Json) -> list[LiveTemplate]:
-    """The templates of the vendor's answer, by id. Its shape is not documented: what cannot be read is left out."""
+    """The templates in the vendor's answer, by id. Its format is undocumented: what cannot be read is left out."""
     if isinstance(document, dict):
         document = document.get("templates", document.get("data"))
     if isinstance(document, dict):
@@ -125,7 +125,7 @@ def _names(value: Json) -> tuple[str, ...]:
 
 
 def changes(live: Sequence[LiveTemplate], known: Catalog) -> Iterator[CatalogueChange]:
-    """Differences between the live catalogue and `known`, by id."""
+    """Differences between the live catalogue and `known`, sorted by id."""
     listed = {each.id: each for each in live}
     for template_id in sorted({*listed, *known.templates}):
         now, before = listed.get(template_id), known.get(template_id)
@@ -147,7 +147,7 @@ def _is_same_price(price: Price, known: CatalogTemplate) -> bool:
     old = known.credits
     if old is None:
         return False
-    # One number for all that it makes says the same as that number for each.
+    # One price for all types of output equals the same price for each.
     ours = {old} if isinstance(old, int) else set(old.values())
     if isinstance(price, int) or isinstance(old, int):
         return ours == ({price} if isinstance(price, int) else set(price.values()))
@@ -160,10 +160,10 @@ def price_json(price: Price | None) -> Json:
 
 
 def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as_of: str) -> None:
-    """Write a catalogue file of the live templates, as they were on the day `as_of`; `known` says what is built in.
+    """Write a catalogue file of the live templates, as of the day `as_of`; of those in `known`, only the prices.
 
     Raises:
-        UsageError: another file lies there, which may have been written by hand.
+        UsageError: another file is there, which may have been written by hand.
         Unfinished: it cannot be written, or it could not be read again.
     """
     entries = {each.id: _entry(each, known.get(each.id)) for each in live}

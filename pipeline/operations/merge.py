@@ -18,15 +18,14 @@ from pipeline.schemes import assert_named_as, part_named
 
 
 def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:
-    """Join the results manifests at `paths` into one at `out`. No purchase is dropped; the order is nothing.
+    """Join the results manifests at `paths` into one at `out`. No purchase is dropped; the order does not matter.
 
-    Those of shards are joined where all of a split are there. Where `out` is the file of one shard, copies of it are.
-
-    Returns whose results they are, how many purchases there are, and their summary.
+    Results of shards are joined only if all shards of a split are given; or, if `out` is the file of one shard, if
+    all are copies of it. Returns the campaign, the number of purchases, and their summary.
 
     Raises:
         InvalidInput: one is missing or wrong, they are not of one campaign, or not all the shards of one split.
-        UsageError: `out` is something else, by its name too, or knows of purchases that `paths` do not.
+        UsageError: `out` is something else, or is named so, or has purchases that `paths` lack.
         Unfinished: `out` cannot be written.
     """
     files = []
@@ -53,7 +52,7 @@ def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:
 
 
 def _assert_every_shard(given: Sequence[tuple[str, Shard | None]]) -> None:
-    """Refuse shards of which one is missing or given twice, or of different splits; every problem is reported."""
+    """Refuse shards of different splits, and missing or repeated ones; every problem is reported."""
     shards = [(path, shard) for path, shard in given if shard is not None]
     if not shards or is_whole([shard for _, shard in shards]):
         return
@@ -75,9 +74,9 @@ def _assert_every_shard(given: Sequence[tuple[str, Shard | None]]) -> None:
 
 
 def _assert_nothing_is_lost(out: Path, campaign: str, purchases: Collection[PurchaseId]) -> None:
-    """Refuse to write over anything but results of this campaign, of which all purchases are known.
+    """Refuse to overwrite anything but results of this campaign whose purchases are all in `purchases`.
 
-    With git's conflict markers they are what is to be replaced: nothing else can read them.
+    Results with git's conflict markers may be overwritten: nothing can read them, and this replaces them.
     """
     if not os.path.lexists(out):
         assert_named_as(out, "results")

@@ -14,14 +14,14 @@ from pipeline.schemes import OutputLocation
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Outcome:
-    """How a run ended: by key how each job stands, what `pipeline run` exits with, and why it stopped.
+    """How a run ended: each job's status by key, the exit code of `pipeline run`, and notes on why it stopped.
 
-    `files` are, by key, the results that are in the output folder. `summary` is of these jobs and of all credits ever
-    spent; `bought` creates and `spent` credits are this run's. `unsettled` are purchases in `attention` that serve
-    no job now, `to_resolve` names all in `attention` as `resolve` knows them. `waiting` are jobs that wait for a
-    person's approval and nothing else; `marked` are those that were to be replaced and were not bought, although what
-    served them is marked to be made again. `published`: the results manifest has all of this. `inputs` has, by key,
-    why nothing could be bought for a job.
+    `files` has, by key, the results in the output folder. `summary` counts these jobs and all credits ever spent;
+    `bought` creates and `spent` credits are this run's. `unsettled` are purchases in `attention` that serve no job
+    now; `to_resolve` names all purchases in `attention` as `resolve` accepts them. `waiting` are jobs that wait only
+    for a person's approval; `marked` are jobs that were to be replaced and whose replacement was not bought, although
+    their earlier purchase is marked to be made again. `published`: the results manifest has all of this. `inputs`
+    has, by key, why nothing could be bought for a job.
     """
 
     jobs: Mapping[JobKey, JobStatus]
@@ -51,9 +51,9 @@ class Outcome:
 def files_of(
     jobs: Iterable[Job], statuses: Mapping[JobKey, JobStatus], location: OutputLocation
 ) -> dict[JobKey, list[OutputLocation]]:
-    """By key, where below the output folder the results of a finished job lie, as far as they are there.
+    """By key, the results of finished jobs that exist in the output folder.
 
-    In an object store they are where they were put: it is not asked again.
+    Those in an object store are assumed to be where they were put: the store is not called.
     """
     found: dict[JobKey, list[OutputLocation]] = {}
     for job in jobs:

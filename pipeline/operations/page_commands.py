@@ -1,4 +1,4 @@
-"""Commands on a page: how they name a campaign and its records, and never where this machine keeps the project."""
+"""How commands on a page name a campaign and its records, without showing where the project is on this machine."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ def page_command(manifest: Path) -> str:
 def page_flags(
     manifest: Path, chosen: Mapping[str, StateLocation | OutputLocation], *, emulated: bool
 ) -> str:
-    """The flags that choose the records; `chosen` has by flag where they lie. Others would work on other records.
+    """The flags that choose the records; `chosen` has, by flag, their location.
 
-    Their paths are as one would write them where the manifest has the path that `page_command` gives.
+    Paths are relative to the folder from which `page_command` names the manifest.
     """
     if emulated:
         return "--emulate"
@@ -33,6 +33,6 @@ def page_flags(
 
 
 def selection_flags(select: Sequence[str], exclude: Sequence[str]) -> str:
-    """The flags that choose the same jobs."""
+    """The flags that select the same jobs."""
     given = [("--select", each) for each in select] + [("--exclude", each) for each in exclude]
     return shlex.join(word for pair in given for word in pair)

@@ -1,4 +1,4 @@
-"""The plan of a campaign as it stands, and saved plans on disk."""
+"""The current plan of a campaign, and saved plans on disk."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def plan_of(
 ) -> Plan:
     """The plan of a run, and whether `caps` (by default the manifest's) allow it. Calls no vendor, writes nothing.
 
-    `outputs` may be given where the output folder was read already.
+    `outputs` may be given if the output folder was read already.
     """
     made = make(
         state.assignment,
@@ -72,7 +72,7 @@ def save_plan(
     """Write `plan` to `path`, with the arguments it was made with.
 
     Raises:
-        UsageError: something else than a plan lies there, or it could not be read again.
+        UsageError: a file that is no plan is there, or the plan could not be read again.
         Unfinished: it cannot be written.
     """
     saved = SavedPlan(
@@ -91,7 +91,7 @@ def save_plan(
 
 
 def _readable(document: dict[str, Json], path: Path) -> bytes:
-    """The bytes of a saved plan, if `read_saved_plan` takes them: else nobody could carry it out."""
+    """The bytes of a saved plan, once it is clear that `read_saved_plan` will accept them."""
     findings = schema.check_json(document, "plan")
     content = f"{json.dumps(document, indent=2, ensure_ascii=False)}\n".encode()
     if len(content) > _LARGEST:
@@ -108,10 +108,10 @@ def _is_plan(head: bytes) -> bool:
 
 
 def read_saved_plan(path: Path) -> SavedPlan | None:
-    """The plan saved at `path`; None where that is something else: a manifest.
+    """The plan saved at `path`; None if the file is something else, such as a manifest.
 
     Raises:
-        InvalidInput: a plan that is not valid by its schema, or of another version.
+        InvalidInput: the plan is not valid by its schema, or of another version.
     """
     try:
         content = read_limited(path, _LARGEST)
@@ -137,13 +137,13 @@ def read_saved_plan(path: Path) -> SavedPlan | None:
 
 @contextmanager
 def reading_manifest_of(saved: SavedPlan, plan: Path) -> Iterator[Path]:
-    """The manifest that a plan names which was saved at `plan`, to be read within this.
+    """The manifest named by the plan that was saved at `plan`; read it within this context.
 
-    A plan may be a stranger's, and what is wrong with a manifest is reported with its lines: so it is confined as
-    files are that a manifest names. An operator's plan may lie outside of the project; then no line is quoted.
+    A plan may be a stranger's, and errors in a manifest are reported with its lines: so the path is confined like
+    those of files that a manifest names. An operator's plan may be outside of the project; then no line is quoted.
 
     Raises:
-        InvalidInput: the path is absolute, hidden or of no file of the plan's project; or the manifest is wrong.
+        InvalidInput: the path is absolute, hidden or of no file in the plan's project; or the manifest is invalid.
     """
     manifest, folder = plan.parent / saved.manifest, real_path(plan.parent)
     root = project_of(folder)
@@ -169,7 +169,7 @@ def reading_manifest_of(saved: SavedPlan, plan: Path) -> Iterator[Path]:
 
 
 def assert_current(saved: SavedPlan, plan: Plan, name: str) -> None:
-    """Refuse a saved plan that was overtaken: nothing is bought or changed that it does not list.
+    """Refuse a saved plan that is out of date: nothing is bought or changed that it does not list.
 
     Raises:
         InvalidInput: with every difference.

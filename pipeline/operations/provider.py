@@ -1,6 +1,6 @@
 """The provider that a command calls: the vendor's, or an emulator that lives as long as the command.
 
-`VendorCalls` makes one call after another for commands that are not a run; a signal ends them in order.
+`VendorCalls` makes one call after another for commands that are not a run; a signal ends them cleanly.
 """
 
 import queue
@@ -29,7 +29,7 @@ def vendor(
 ) -> Iterator[Provider]:
     """The campaign's provider; one call may take `request_timeout` seconds.
 
-    Where that is an emulator, its media are made by the `workers`, if there are any.
+    If it is an emulator, the `workers` make its media, if there are any.
 
     Raises:
         AccountError: there is no key.
@@ -57,12 +57,12 @@ def vendor_of(
     environment: Environment,
     workers: Executor | None = None,
 ) -> Iterator[Provider]:
-    """The provider of that name; or, where `emulator` is its folder, an emulator of our own."""
+    """The provider of that name; or, if `emulator` is a folder, an embedded emulator that keeps its work there."""
     if emulator is None:
         plugin = plugin_named(name)
         yield plugin.make(provider_settings(environment, api, request_timeout, plugin=plugin))
         return
-    # An extra, and heavy: only where it is asked for.
+    # An optional extra that loads slowly, so imported only if it is needed.
     from pipeline.emulator.embedded import Emulator
     from pipeline.emulator.settings import EmulatorSettings
 
@@ -74,9 +74,9 @@ def vendor_of(
 
 
 def key_variables(name: str) -> frozenset[str]:
-    """The variable of the environment that holds the key of the provider of that name, if it has one.
+    """The environment variable that holds the key of the provider of that name, if it has one.
 
-    No other process gets it: neither a command that publishes nor the hooks of a git that it calls.
+    No other process gets it: neither a command that publishes nor the git hooks that it triggers.
     """
     try:
         variable = plugin_named(name).key_variable
@@ -93,9 +93,9 @@ def provider_settings(
     plugin: ProviderPlugin | None = None,
     emulator: str | None = None,
 ) -> Settings:
-    """Where the API is and with which key: the operator's, or those of an emulator at the url `emulator`.
+    """The address and the key of the API: the operator's, or those of an emulator at the URL `emulator`.
 
-    The variables are those that `plugin` names, or the vendor's.
+    The environment variables are those that `plugin` names, or the vendor's.
 
     Raises:
         AccountError: there is no key, or it cannot be one.
@@ -127,10 +127,10 @@ T = TypeVar("T")
 
 
 class VendorCalls:
-    """Repeats calls that may be repeated, with backoff, until a stop is asked for.
+    """Makes calls that may be repeated, with retries and backoff, until a stop is requested.
 
-    A call that is under way then is waited for, but not for longer than CI runners wait before they kill.
-    `on_stopping` gets a message that says so.
+    A call in flight is then waited for, but not longer than CI runners wait before they kill a process. `on_stopping`
+    gets a message that says so.
     """
 
     def __init__(
@@ -145,11 +145,11 @@ class VendorCalls:
         stop.on_request(lambda: self._inbox.put(None))
 
     def __call__(self, call: Callable[[], T]) -> T:
-        """The result of `call`, which is repeated where it fails.
+        """The result of `call`, which is retried if it fails.
 
         Raises:
-            Stopped: a stop was asked for before it had brought anything.
-            VendorError: the last of its errors, or the first that repeating will not mend.
+            Stopped: a stop was requested before there was a result.
+            VendorError: the last error, or the first that a retry cannot cure.
         """
         return repeated(partial(self._once, call), self._pause, self._rng)
 
@@ -198,6 +198,6 @@ def assert_not_stopped(stop: Stop) -> None:
 
 @contextmanager
 def vendor_calls(stop: Stop, on_stopping: Callable[[str], object]) -> Iterator[VendorCalls]:
-    """Calls from a thread of their own, so that a signal is heeded while one of them hangs."""
+    """Makes calls in a separate thread, so that a signal is handled while one of them hangs."""
     with thread_pool(1) as executor:
         yield VendorCalls(executor=executor, stop=stop, on_stopping=on_stopping, rng=random.Random())  # noqa: S311 - jitter is no secret

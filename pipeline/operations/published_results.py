@@ -1,6 +1,6 @@
-"""The results manifests of a campaign on this machine: read, and known again by hashes.
+"""Reads the results manifests of a campaign on this machine, and recognises known ones by hashes.
 
-No name, size or time of a file counts as proof that its content is known.
+The name, size or time of a file never proves that its content is known.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from pipeline.state.store import Store
 
 
 def read_published(workspace: Workspace) -> ResultsFile | None:
-    """The results manifest as it is now, None where there is none.
+    """The results manifest as it is now; None if there is none.
 
     Raises:
         InvalidInput: it is wrong, or belongs to another campaign.
@@ -36,7 +36,7 @@ def read_published(workspace: Workspace) -> ResultsFile | None:
 
 
 def published_files(workspace: Workspace) -> list[ResultsFile]:
-    """The results manifests of the campaign that are there: its own, and those of shards beside it.
+    """The existing results manifests of the campaign: its own, and those of shards beside it.
 
     Raises:
         InvalidInput: one is wrong, or belongs to another campaign.
@@ -54,7 +54,7 @@ def published_by_others(workspace: Workspace) -> Iterator[ResultsFile]:
 
 
 def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -> None:
-    """Refuse records that are another campaign's, or this one's under a name that it had before."""
+    """Refuse records of another campaign, or of this one under an earlier name."""
     campaign = workspace.campaign
     if results is not None:
         if results.campaign != campaign.name:
@@ -69,10 +69,10 @@ def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -
                 f"{shown_path(other)} (see docs/reference/errors.md#results-of-another-campaign)"
             )
         return
-    # They may be kept elsewhere, or have been beside the manifest before.
+    # They may be kept elsewhere, or may have been kept beside the manifest before.
     folders = dict.fromkeys((campaign.manifest.parent, workspace.results.parent))
     for path in (each for folder in folders for each in sorted(folder.glob("*.results.*json"))):
-        # Also those of a shard.
+        # Results of a shard count too.
         is_results = path.name.endswith(".results.json") or part_named(path) is not None
         if not is_results or ".emulated.results." in path.name or workspace.emulated:
             continue
@@ -97,9 +97,10 @@ def _was_named_otherwise(results: ResultsFile, path: Path, campaign: Campaign) -
 
 
 def joined_hash(version: Version | None, workspace: Workspace, decisions: Decisions) -> str:
-    """Stands for results that a state has taken in whole: these bytes, at this place, by these decisions.
+    """A hash of results that a state has joined completely: their bytes, their location, and the decisions.
 
-    Decisions say which of two purchases served a job last, and where the results lie says whose they are.
+    The decisions count since they say which of two purchases served a job last, the location since it says which
+    manifest the results belong to.
     """
     if version is None:
         return ""
@@ -114,7 +115,7 @@ def inputs_hash(
     decisions: Decisions,
     inputs: Mapping[JobKey, str] = MappingProxyType({}),
 ) -> str:
-    """Stands for all that results are made from besides the purchases, and what serves the jobs."""
+    """A hash of everything that results are made from, except the purchases and the assignment."""
     heading = workspace.heading()
     made_from: list[object] = [
         [TOOL, heading.campaign, heading.manifest, heading.output],
@@ -122,7 +123,7 @@ def inputs_hash(
         [[job.key, job.fingerprint, job.path, job.steps] for job in jobs],
         _decided(decisions),
         sorted(inputs.items()),
-        # What files hold is reported too, as far as it can be read.
+        # The results include media facts, which depend on how, and whether, files can be read.
         [RULE, can_read()],
         sorted({file.sha256 for file in store.files()}),
     ]

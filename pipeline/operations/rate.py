@@ -16,7 +16,7 @@ from pipeline.purchases import Ownership, Purchase, PurchaseId
 def ratings(
     state: CampaignState, names: Sequence[str], *, rating: int | None, delivered: bool
 ) -> Mapping[PurchaseId, Changes]:
-    """What to tell the vendor of what `names` mean: the rating (else the decided one), and that it was delivered.
+    """What to send for the purchases that `names` mean: `rating`, else that of the decision, and the delivery time.
 
     Raises:
         UsageError: there is no such purchase, it has no workflow, or there is nothing to send.
@@ -43,7 +43,7 @@ def send(
     on_sent: Callable[[Purchase], object],
     on_failure: Callable[[Purchase, PipelineError], object],
 ) -> None:
-    """Send one after another, each passed to `on_sent`, or to `on_failure` where it could not be sent.
+    """Send one after another; each is passed to `on_sent`, or to `on_failure` if it could not be sent.
 
     Raises:
         AccountError: the vendor refused the key.

@@ -1,4 +1,4 @@
-"""Gathers a campaign's data for the gallery from records, manifest and disk; no key, network or state."""
+"""Gathers a campaign's data for the gallery from records, manifest and disk; needs no key, network or state."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,13 +37,13 @@ def gallery_campaign(
     before: Path | None = None,
     sign_seconds: int | None = None,
 ) -> GalleryCampaign:
-    """One campaign of the page: its records, its selection, and where its files lie.
+    """One campaign of the page: its records, its selection, and the locations of its files.
 
     `sign_seconds` is how long the links into an object store work; None makes none.
 
     Raises:
         InvalidInput: decisions or the results to compare with are wrong.
-        UsageError: an expression makes no sense, or nothing fits.
+        UsageError: an expression is invalid, or matches nothing.
     """
     results = as_it_stands(campaign)
     decided = decisions_in(campaign.decisions)
@@ -101,18 +101,18 @@ def _located(campaign: RecordsOnDisk) -> dict[str, OutputLocation]:
 
 
 def _signed(files: Mapping[str, OutputLocation], seconds: int | None) -> dict[str, str]:
-    """By SHA-256, a link to each of the files that lie in an object store."""
+    """By SHA-256, a link to each file in an object store."""
     stored = {digest: location for digest, location in files.items() if isinstance(location, ObjectUrl)}
     if seconds is None or not stored:
         return {}
-    # Imported here, as its client comes with an extra.
+    # Imported here, since its client is an optional extra.
     from pipeline.artifacts.s3 import signed
 
     return {digest: signed(location, seconds) for digest, location in stored.items()}
 
 
 def decisions_in(path: Path) -> Mapping[str, Any]:
-    """The decisions file as a document; empty where there is none.
+    """The decisions file as a document; empty if there is none.
 
     Raises:
         InvalidInput: it is wrong.
@@ -122,7 +122,7 @@ def decisions_in(path: Path) -> Mapping[str, Any]:
 
 
 def planned_by(campaign: RecordsOnDisk, decided: Mapping[str, Any]) -> dict[str, PlannedJob]:
-    """Jobs of the manifest and what a run would do with each, by key; empty where the manifest cannot be read now."""
+    """By key, the jobs of the manifest and what a run would do with each; empty if it cannot be read now."""
     if campaign.workspace is None:
         return {}
     try:
@@ -149,7 +149,7 @@ def planned_by(campaign: RecordsOnDisk, decided: Mapping[str, Any]) -> dict[str,
 
 
 def candidates(results: Mapping[str, Any], planned: Mapping[str, PlannedJob]) -> list[Candidate]:
-    """Every job of the results, with what a selection may ask of it."""
+    """Every job of the results, with the fields that a selection may use."""
     purchases = {each["id"]: each for each in results["purchases"]}
     return [
         Candidate(
@@ -163,7 +163,7 @@ def candidates(results: Mapping[str, Any], planned: Mapping[str, PlannedJob]) ->
 
 
 def _job(row: Mapping[str, Any], purchases: Mapping[str, Mapping[str, Any]]) -> Job:
-    """The job of a row of the results, as far as a selection looks at it."""
+    """The job in a row of the results, with the fields that a selection may use."""
     purchase = purchases.get(row.get("purchase") or row.get("last") or "")
     parts: Mapping[str, Any] = parts_of(row, purchase)
     inputs = purchase.get("inputs", ()) if purchase else ()
@@ -184,7 +184,7 @@ def _job(row: Mapping[str, Any], purchases: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def media_reader() -> MediaReader | None:
-    """The reader of media; None where the extra is not installed."""
+    """The reader of media; None if the extra is not installed."""
     try:
         from pipeline.media.read import facts_of, still_of
     except ImportError:

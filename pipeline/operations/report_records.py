@@ -27,9 +27,9 @@ _EMULATED_RESULTS = ".emulated.results.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordsOnDisk:
-    """A campaign's records as they lie on this machine. `workspace` is None where its manifest was not read.
+    """A campaign's records on this machine. `workspace` is None if its manifest was not read.
 
-    `chosen` has by flag which of them lie where an operator said.
+    `chosen` has, by flag, the locations that an operator chose.
     """
 
     name: str
@@ -45,7 +45,7 @@ class RecordsOnDisk:
 
     @property
     def page_folder(self) -> Path:
-        """Where its page goes by itself: into the output folder, or where that is by default."""
+        """The default folder of its page: in the output folder, or in the default one if files are in a store."""
         if isinstance(self.output, Path):
             return self.output / "report"
         default = self.folder / "output" / self.name
@@ -53,7 +53,7 @@ class RecordsOnDisk:
 
 
 def of_workspace(workspace: Workspace) -> RecordsOnDisk:
-    """The records of a campaign whose manifest was read. Where nothing was bought yet, what it asks for.
+    """The records of a campaign whose manifest was read; its pending jobs if nothing was bought yet.
 
     Raises:
         InvalidInput: its results are wrong, or belong to another campaign.
@@ -84,12 +84,12 @@ def of_workspace(workspace: Workspace) -> RecordsOnDisk:
 def of_results(
     path: Path, output: OutputLocation | None = None, state: StateLocation | None = None
 ) -> RecordsOnDisk:
-    """The records of a campaign by its results manifest alone; `output` and `state` lie where an operator said.
+    """The records of a campaign by its results manifest alone; `output` and `state` are an operator's choice.
 
-    The results may be a stranger's: what they name lies in their project.
+    The results may be a stranger's, so the paths that they name have to be inside their project.
 
     Raises:
-        InvalidInput: there is none, or it is wrong, or names what lies elsewhere.
+        InvalidInput: there is none, or it is invalid, or names a path elsewhere.
     """
     found = _read(path)
     manifest = manifest_of(found, path)
@@ -111,7 +111,7 @@ def of_results(
 
 
 def as_it_stands(campaign: RecordsOnDisk) -> Mapping[str, Any]:
-    """The results of a campaign; what they have as being sent is unknown, unless a run of it is seen here."""
+    """The results of a campaign; creates without an answer count as unknown unless one of its runs is seen here."""
     results = campaign.results
     sent = {each.id for each in campaign.records.purchases.values() if each.status is Status.SUBMITTING}
     if not sent or _is_run_seen(campaign):
@@ -133,15 +133,15 @@ def as_it_stands(campaign: RecordsOnDisk) -> Mapping[str, Any]:
 def _is_run_seen(campaign: RecordsOnDisk) -> bool:
     usual = campaign.folder / ".pipeline" / f"{campaign.name}{'.emulated' if campaign.emulated else ''}.db"
     state = campaign.chosen.get("--state", usual) if campaign.workspace is None else campaign.workspace.state
-    # Of a database nothing is asked: the page needs no network.
+    # A database is not queried: the page needs no network.
     return isinstance(state, Path) and look.holder(state, campaign.name) is not None
 
 
 def of_results_before(path: Path, now: RecordsOnDisk) -> RecordsOnDisk:
-    """What results of an earlier time say, to be compared with those of `now`: only what that may read is read.
+    """Earlier results, to be compared with those of `now`; only files that `now` may read are read.
 
     Raises:
-        InvalidInput: there are none, or they are wrong, or another campaign's.
+        InvalidInput: there are none, or they are invalid, or another campaign's.
     """
     found = _read(path)
     if found.campaign != now.name:
@@ -149,7 +149,7 @@ def of_results_before(path: Path, now: RecordsOnDisk) -> RecordsOnDisk:
             f"--compare {shown_path(path)}: the results of another campaign, '{found.campaign}', "
             f"not of '{now.name}' (see docs/reference/errors.md#results-of-another-campaign)"
         )
-    # Where it leads does not matter: files are looked for in the output folder of `now`.
+    # This folder may be anywhere: files are searched only in the output folder of `now`.
     folder = real_path(path.parent / found.manifest).parent
     return replace(
         now, name=found.campaign, results=found.document, records=found.records, folder=folder, workspace=None
@@ -164,7 +164,7 @@ def _read(path: Path) -> ResultsFile:
 
 
 def results_beside(manifest: Path, *, emulated: bool) -> Path | None:
-    """The one results manifest beside `manifest` that is its own; None where there is none, or more than one."""
+    """The only results manifest of `manifest` beside it; None if there is none, or more than one."""
     found = []
     for path in sorted(manifest.parent.glob("*.results.json")):
         if path.name.endswith(_EMULATED_RESULTS) == emulated:
@@ -181,8 +181,8 @@ def _output_of(found: ResultsFile, path: Path, folder: Path, *, emulated: bool) 
     """The output folder, derived from the path that the results give for a file of a known stem.
 
     Raises:
-        InvalidInput: it lies outside the project, or hidden there. What they say may be a stranger's word, and the
-            page is written there and shows files of it.
+        InvalidInput: it is outside the project, or hidden there. The results may be a stranger's, and the page is
+            written to that folder and shows its files.
     """
     for job in found.jobs:
         purchase = found.records.purchases.get(job.get("purchase", ""))

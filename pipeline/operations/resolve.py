@@ -1,4 +1,4 @@
-"""Resolves a purchase whose outcome is unknown, as a person decides."""
+"""Resolves a purchase whose outcome is unknown, by a person's decision."""
 
 from functools import partial
 
@@ -18,7 +18,7 @@ def assert_not_elsewhere(state: CampaignState, purchase: Purchase) -> None:
     """Check that no other machine is about to send the create, judged by its age.
 
     Raises:
-        UsageError: one may be.
+        UsageError: another machine may be.
     """
     if purchase.id in state.elsewhere():
         raise UsageError(
@@ -28,7 +28,7 @@ def assert_not_elsewhere(state: CampaignState, purchase: Purchase) -> None:
 
 
 def give_up(state: CampaignState, purchase: Purchase, *, again: bool) -> Purchase:
-    """Give `purchase` up as lost, and with `again` have the next run buy it again; what it is then.
+    """Give `purchase` up as lost, and with `again` have the next run buy it again; returns it as it is then.
 
     Raises:
         UsageError: it is neither in attention nor stuck.
@@ -64,15 +64,15 @@ def identify(
     provider: Provider,
     calls: VendorCalls,
 ) -> Purchase:
-    """Take `workflow_id` for the workflow of `purchase`, once a GET has shown that it is; what it is then.
+    """Record `workflow_id` as the workflow of `purchase`, once a GET has shown that it is; returns it as it is then.
 
-    A wrong one would pass for the result of this job.
+    A wrong workflow would pass for the result of this job.
 
     Raises:
-        UsageError: the purchase is resolved already or deleted, or another one has this workflow.
+        UsageError: the purchase is resolved already or deleted, or another purchase has this workflow.
         InvalidInput: the workflow is not there, or its template or title is not what was sent.
-        Unfinished: the vendor cannot be asked, or the records cannot be written.
-        Stopped: a signal arrived before the vendor had answered.
+        Unfinished: the vendor does not answer, or the records cannot be written.
+        Stopped: a signal arrived before the vendor answered.
     """
     _assert_open(purchase, workflow_id)
     for other in state.records.purchases.values():

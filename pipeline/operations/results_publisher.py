@@ -27,14 +27,14 @@ from pipeline.results.file import Texts, write
 from pipeline.state.store import KnownResults
 from pipeline.state.transitions import absorb
 
-# Seconds that a thread may keep the interpreter while others wait for it. With Python's own 5 ms, a turn of the
-# coordinator would wait so long after each of its calls of the system, and there are about fifty.
+# Seconds that a thread may hold the interpreter while others wait for it. With Python's default of 5 ms, the
+# coordinator would wait that long after each of the about fifty system calls in a turn.
 _SWITCH_INTERVAL = 0.0005
 _switching = threading.Lock()
 
 
 def publish_anew(state: CampaignState) -> CampaignState:
-    """Read the state again after a change, write the results manifest, and note which purchase serves what.
+    """After a change, read the state again, write the results manifest, and store the assignment.
 
     Raises:
         InvalidInput, Unfinished: as `Publisher.publish`.
@@ -47,17 +47,17 @@ def publish_anew(state: CampaignState) -> CampaignState:
 
 
 class Publisher:
-    """Writes the results manifest again and again, and remembers what others may have read in it.
+    """Writes the results manifest repeatedly, and remembers what others may have read in it.
 
-    What others put there since it was read (a `git pull` during a run) is joined, but in what is written only: the
-    next command takes it into the state. `opened` is the campaign as it was when the command began.
+    Purchases that others wrote to it since it was read (a `git pull` during a run) are joined into what is written,
+    but not into the state; the next command does that. `opened` is the campaign as it was when the command began.
     """
 
     def __init__(self, opened: CampaignState) -> None:
         found = opened.published
         self._workspace = opened.workspace
         self._version = opened.results
-        # What the state knows already was not read; that is made up for when something is to be written.
+        # Results that the state already knows were not read; they are read before something is written.
         self._is_read = found is not None or opened.results is None
         self._document: Mapping[str, Json] | None = found.document if found else None
         self._published = set(found.published) if found else set()
@@ -66,16 +66,16 @@ class Publisher:
         self._from_others = Records()
 
     def assert_writable(self) -> None:
-        """Check that results can be written, before buying anything: elsewhere only they would show the purchase.
+        """Check before buying that results can be written: on other machines, only they show a purchase.
 
         Raises:
-            InvalidInput: they cannot, and will not by themselves.
+            InvalidInput: they cannot, for a reason that will not pass by itself.
         """
         try:
             assert_writable(behind_links(self._workspace.results))
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                return  # that room is missing is reported when they are written, and passes
+                return  # a full disk may pass; it is reported when they are written
             raise InvalidInput(
                 f"{self._workspace.results_name}: cannot be written ({error.strerror}), so nothing is bought; "
                 "choose another with --results"
@@ -83,11 +83,11 @@ class Publisher:
 
     @property
     def has_results(self) -> bool:
-        """Whether there are results, as far as is known."""
+        """Whether a results manifest was found or written."""
         return self._version is not None
 
     def is_current(self, state: CampaignState, inputs: Mapping[JobKey, str] = MappingProxyType({})) -> bool:
-        """Whether the results already have everything that is known, so that they would be written unchanged."""
+        """Whether the results already have everything, so that writing them would change nothing."""
         known = state.store.known_results()
         return (
             known.inputs != ""
@@ -105,9 +105,9 @@ class Publisher:
         may_go_on: Callable[[], bool] = lambda: True,
         also_empty: bool = False,
     ) -> bool:
-        """Write what is known, with what the files hold that are here; False where nothing was to be written.
+        """Write the results with the media facts of all files that are here; False if there was nothing to write.
 
-        Reading files ends where it may not go on. `also_empty`: as in `publish`.
+        Reading files stops once `may_go_on` returns False. `also_empty`: as in `publish`.
 
         Raises:
             InvalidInput, Unfinished: as `publish`.
@@ -131,18 +131,18 @@ class Publisher:
         *,
         also_empty: bool = False,
     ) -> bool:
-        """Write what is known; False where it stands there already, or where there are no results and no purchases.
+        """Write the results; False if they already say the same, or if there are neither results nor purchases.
 
-        `inputs`: by key, whose inputs failed. `media`: by SHA-256, what files hold that were read since.
-        `also_empty`: also new results without purchases, which would pass for those of a campaign that has run.
+        `inputs`: by key, why nothing could be bought for a job. `media`: by SHA-256, media facts read since.
+        `also_empty`: write new results even without purchases; they look like those of a campaign that has run.
 
         Raises:
-            InvalidInput: what stands there now cannot be joined; it is untouched.
-            Unfinished: it cannot be written; what was there is untouched.
+            InvalidInput: the present results cannot be joined; they are untouched.
+            Unfinished: they cannot be written; what was there is untouched.
         """
         records, assignment = state.records, state.assignment
         self._read_what_others_wrote()
-        # An empty entry is that of a file which cannot be read.
+        # An empty entry stands for a file that cannot be read.
         readable = {digest: entry for digest, entry in media.items() if entry}
         if any(self._media.get(digest) != entry for digest, entry in readable.items()):
             self._media = join_media(self._media, readable)
@@ -155,8 +155,8 @@ class Publisher:
         if not records.purchases and self._version is None and not also_empty:
             return False
         if state.split is not None:
-            # Its own jobs only, but every purchase: an edit may move a job, and with it a purchase, to a shard that
-            # has not run yet, and then no other results would have it on another machine.
+            # The shard's own jobs, but every purchase: an edit may move a job, and with it a purchase, to a shard
+            # that has not run yet, and then no other results would show the purchase to another machine.
             assignment = state.split.assignment_of(assignment)
         document = self._builder.build(
             self._workspace.heading(),
@@ -176,23 +176,23 @@ class Publisher:
     def note(
         self, state: CampaignState, inputs: Mapping[JobKey, str] = MappingProxyType({}), *, is_all: bool
     ) -> None:
-        """Have the state remember what serves each job now, and the results that were published.
+        """Store the current assignment, and the hashes of the published results, in the state.
 
-        `is_all`: so was what the files hold that are here.
+        `is_all`: the results include the media facts of all files that are here.
 
         Raises:
-            PipelineError: the state takes nothing any more.
+            PipelineError: the state accepts no more writes.
         """
-        # What others wrote is in the results, and not in the state.
+        # Purchases that others wrote are in the results, but not in the state.
         has_all = not self._from_others.purchases
         known = self._known(state, inputs, is_all=is_all) if has_all else KnownResults()
         state.store.save_assignment(state.served(), known)
 
     def others_wrote(self) -> Records:
-        """Purchases that were written there since it was read, other than by this: those of other machines.
+        """Purchases that others, such as a `git pull`, have written to the results since these were first read.
 
         Raises:
-            InvalidInput: what stands there now cannot be read.
+            InvalidInput: the present results cannot be read.
         """
         if self._is_replaced():
             self._read_what_others_wrote()
@@ -228,7 +228,7 @@ class Publisher:
         self._version = found.version if found is not None else None
         self._document = found.document if found is not None else None
         if found is not None:
-            # What was joined once is not joined again, as what is older may win over what has changed since.
+            # Never join the same bytes twice: their older records might win over changes made since.
             if found.version is None or before is None or found.version.digest != before.digest:
                 self._from_others = join(self._from_others, found.records)
             self._published |= found.published
@@ -237,9 +237,9 @@ class Publisher:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Publication:
-    """The results of what a state holds when this is made: a thread may write them while the state continues.
+    """The results of a state at one moment: a thread may write them while the state continues to change.
 
-    `records` are what it holds; nothing that is given may change any more.
+    `records` are the state's at that moment; no argument may change afterwards.
     """
 
     publisher: Publisher
@@ -249,7 +249,7 @@ class Publication:
     media: MediaMap
 
     def write(self) -> None:
-        """Work out which purchase serves which job, and write the results manifest.
+        """Compute the assignment, and write the results manifest.
 
         Raises:
             InvalidInput, Unfinished: as `Publisher.publish`.
@@ -259,10 +259,10 @@ class Publication:
             self.publisher.publish(self.state, self.inputs, self.media)
 
     def note(self) -> None:
-        """Have the state remember them; in the thread that holds it.
+        """Store in the state that they were published. Call this in the thread that owns the state.
 
         Raises:
-            PipelineError: the state takes nothing any more.
+            PipelineError: the state accepts no more writes.
         """
         self.publisher.note(self.state, is_all=False)
 
@@ -271,7 +271,7 @@ class Publication:
 def _others_first() -> Iterator[None]:
     """Let other threads have the interpreter sooner.
 
-    Of several runs in one process one at a time, as it could not restore an interval that another has set.
+    Only one of several runs in a process does this at a time: it could not restore an interval that another has set.
     """
     if not _switching.acquire(blocking=False):
         yield

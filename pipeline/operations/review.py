@@ -1,4 +1,4 @@
-"""Reviews of takes, written to a file that git keeps."""
+"""Reviews of takes, recorded in a file to be committed to git."""
 
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from pipeline.results.decisions import Decision, Note, Verdict
 
 LONGEST_NOTE = 4_000
 _LONGEST_VIDEO = 86_400.0
-# Seconds: git answers at once, or not at all.
+# Seconds: git answers immediately, or not at all.
 _GIT_TIMEOUT = 5.0
 
 
@@ -31,7 +31,7 @@ class Opinion:
     reviewer. With `withdraws` there is no verdict: the previous one is withdrawn.
 
     Raises:
-        UsageError: it cannot be recorded like this.
+        UsageError: it cannot be recorded.
     """
 
     verdict: Verdict | None = None
@@ -57,7 +57,7 @@ class Opinion:
 
     def of(self, purchase: PurchaseId, key: JobKey) -> Decision:
         """The opinion as a decision on one purchase, as of now."""
-        # Of a take as a whole, the note says why a verdict was given.
+        # Without a moment, the note of a verdict is its reason.
         is_why = self.moment is None and self.verdict is not None
         moment = round(self.moment, 3) if self.moment is not None else None
         noted = self.note is not None and not is_why
@@ -75,10 +75,10 @@ class Opinion:
 
 
 def assert_name(by: str | None) -> str | None:
-    """The name of who decides, as it was given.
+    """The name of the reviewer, unchanged.
 
     Raises:
-        UsageError: it cannot be written down.
+        UsageError: it cannot be recorded.
     """
     if by is not None and not (_is_text(by, LONGEST_NAME) and by.isprintable()):
         raise UsageError(f"a name is one line of 1 to {LONGEST_NAME} characters")
@@ -90,7 +90,7 @@ def _is_text(text: str, longest: int) -> bool:
 
 
 def reviewer(workspace: Workspace) -> str | None:
-    """The reviewer's name as git knows it; None where git has none."""
+    """The reviewer's name as git knows it; None if git has none."""
     try:
         asked = subprocess.run(
             ["git", "config", "--get", "user.name"],  # noqa: S607 - whichever git is meant here
@@ -110,11 +110,11 @@ def reviewer(workspace: Workspace) -> str | None:
 def decide(
     state: CampaignState, opinion: Opinion, named: Mapping[str, Sequence[tuple[JobKey | None, Purchase]]]
 ) -> list[Decision]:
-    """Write down an opinion of each purchase in `named`; its verdict is the last one from now on.
+    """Record an opinion on each purchase in `named`, whose verdict is then the last one; returns the decisions made.
 
-    `named` has, by what a reviewer wrote, what `purchases_named` found for it. Of a selection only what can serve is
-    approved, and nothing is sent back where the outcome of one is unknown. Where nothing was decided, nothing is
-    withdrawn. What is returned holds also what `with_failures` adds.
+    `named` has, by what a reviewer wrote, what `purchases_named` found for it. Of a selection, only purchases that
+    can serve are approved; if the outcome of any purchase is unknown, nothing is sent back. Where nothing was
+    decided, nothing is withdrawn. The decisions include those that `with_failures` adds.
 
     Raises:
         UsageError: a purchase cannot be approved or sent back, or none of a selection can be approved.
@@ -140,7 +140,7 @@ def decide(
 
 
 def _decided(state: CampaignState, key: JobKey | None, purchase: Purchase) -> Purchase | None:
-    """What a verdict is withdrawn from: that purchase, or what it stands in for; None if nobody has decided."""
+    """The purchase whose verdict is withdrawn: this one, or the one it stands in for; None if neither has one."""
     decided = state.decided.get(purchase.id)
     if decided is not None and decided.decision is not None:
         return purchase
@@ -150,9 +150,9 @@ def _decided(state: CampaignState, key: JobKey | None, purchase: Purchase) -> Pu
 def with_failures(
     assignment: Assignment, decided: Mapping[PurchaseId, Decision], made: Sequence[Decision]
 ) -> list[Decision]:
-    """`made`, and the same of each failure from before that would serve instead of a take that is sent back.
+    """`made`, and the same decision on each earlier failure that would serve instead of a take that is sent back.
 
-    What was sent back so is no longer, when that is withdrawn. `decided` has what was said of each purchase before.
+    Withdrawing such a verdict withdraws it from those failures too. `decided` has the earlier decisions by purchase.
     """
     sent_back = {each.purchase: each for each in made if each.decision is Verdict.REDO}
     further = [
@@ -208,7 +208,7 @@ def _can_serve(purchase: Purchase) -> bool:
 
 
 def assert_can_serve(purchase: Purchase) -> None:
-    """Make sure that a purchase can be approved.
+    """Check that a purchase can be approved.
 
     Raises:
         UsageError: it has not succeeded, or is deleted.
@@ -218,10 +218,10 @@ def assert_can_serve(purchase: Purchase) -> None:
 
 
 def assert_can_be_sent_back(workspace: Workspace, found: Iterable[tuple[JobKey, Purchase]]) -> None:
-    """Make sure that of each purchase that was found it is known whether it was bought.
+    """Check that the outcome of every purchase in `found` is known.
 
     Raises:
-        UsageError: of one it is not: made again, it might be paid for twice.
+        UsageError: the outcome of one is unknown: if it was made again, it might be paid for twice.
     """
     unknown = [(key, each) for key, each in found if each.status in OUTCOME_UNKNOWN]
     if unknown:

@@ -14,10 +14,10 @@ from pipeline.results import decisions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """The plan by key, with the decisions that were made, and the keys that it buys because of them.
+    """The plan by key after the decisions, and the keys that it buys because of them.
 
     `approved` are the purchases that are approved now.
-    Where files lie makes no difference to either, so nothing is asked about them.
+    The location of files makes no difference here, so the output folder is not read.
     """
 
     entries: Mapping[JobKey, Entry]
@@ -26,7 +26,7 @@ class Outlook:
 
 
 def entry_of(state: CampaignState, key: JobKey) -> Entry | None:
-    """What the next run does for the job of that key; None where there is no such job."""
+    """What the next run does for the job of that key; None if there is no such job."""
     return make(state.assignment, {}, elsewhere=state.elsewhere()).entry(key)
 
 

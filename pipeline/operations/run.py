@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
 
 def require_records(state: CampaignState) -> None:
-    """Make sure that a purchase is known: without any, a run would buy all again.
+    """Check that at least one purchase is known: without any, a run would buy everything again.
 
-    A state or results without purchases prove nothing: whatever made them did not know of those that there were.
+    A state or results without purchases prove nothing: whatever wrote them may not have known the earlier purchases.
 
     Raises:
         InvalidInput: neither state nor results have one.
@@ -65,12 +65,12 @@ def require_records(state: CampaignState) -> None:
 def open_for_run(
     workspace: Workspace, options: Callable[[CampaignState], RunOptions], *, frozen: bool
 ) -> Iterator[CampaignState]:
-    """Open a campaign for a run with these `options`; only to read where it is `frozen` and would have to buy.
+    """Open a campaign for a run with `options`; read-only if it is `frozen` and would have to buy.
 
     Raises:
         InvalidInput, UsageError, StateLocked: as `open_campaign` and `options` do.
     """
-    # Who holds the state is reported rather than what is still to be bought.
+    # If the state is held, that is reported rather than what is still to be bought.
     if frozen and look.held_by(workspace.state, workspace.state_name) is None:
         with open_campaign(workspace, writable=False) as state:
             if CampaignRun(state, options(state)).plan().buying:
@@ -81,7 +81,7 @@ def open_for_run(
 
 
 class CampaignRun:
-    """Carries out plans of one campaign, with the lock held. `report` gathers why it stopped."""
+    """Carries out plans of one campaign, with the lock held. `report` collects the reasons why it stopped."""
 
     def __init__(self, state: CampaignState, options: RunOptions, stop: Stop | None = None) -> None:
         self.report = RunReport()
@@ -96,19 +96,19 @@ class CampaignRun:
         self._spool = SpoolReader(spool_of(state.workspace), self._webhooks.inbox)
 
     def plan(self) -> Plan:
-        """The plan of a run. A shard does its part of it, and nothing if the whole exceeds a cap."""
+        """The plan of a run; that of a shard is its part, and buys nothing if the whole exceeds a cap."""
         whole = plan_of(self._state, self._options.plan, self._settings.caps, self._outputs)
         return whole if self._state.split is None else self._state.split.part_of(whole)
 
     def plan_of_collecting(self) -> Plan:
-        """The plan that only fetches what is paid for; buys nothing."""
+        """A plan that fetches what is paid for, and buys nothing."""
         selected = self._options.plan.selected
         known = self._state.records.purchases.values()
         paid = [each for each in known if selected is None or each.key in selected]
         return paid_for(self.plan(), paid, self._outputs.inventory.lacks)
 
     def exceeded_limit(self, plan: Plan) -> str | None:
-        """Why nothing of `plan` may be bought, as far as that is known beforehand: a cap, or `frozen`."""
+        """Why nothing in `plan` may be bought, if that is known beforehand: a cap, or `frozen`; else None."""
         if plan.buying and self._options.frozen:
             return f"{len(plan.buying):,} to buy, but --frozen: nothing was done"
         return plan.limit
@@ -119,7 +119,7 @@ class CampaignRun:
         open_reporter: Callable[[], AbstractContextManager[Reporter]],
         may_begin: Callable[[], bool] = lambda: True,
     ) -> Outcome:
-        """Do what `plan` says, where it `may_begin`. However that ends, what is on disk then is published.
+        """Carry out `plan` if `may_begin` returns True. However that ends, publish what is on disk then.
 
         `open_reporter` is called once there is something to report.
 
@@ -129,7 +129,7 @@ class CampaignRun:
             Unfinished: files could not be written.
         """
         if not self._state.writable:
-            # Opened to look whether anything is to be bought: there is, so nothing is done.
+            # The campaign was opened read-only since there is something to buy: nothing is done.
             may_begin()
             self._is_published = False
             return self._outcome(plan, self._state)
@@ -138,7 +138,7 @@ class CampaignRun:
             if has_begun := may_begin():
                 self._execute(plan, open_reporter)
         finally:
-            # A command that hangs may have outlived the run.
+            # A checkpoint command that hangs may have outlived the run.
             if self._options.checkpoint is not None:
                 self._options.checkpoint.end()
             state = self._publish_last(has_begun=has_begun)
@@ -153,7 +153,7 @@ class CampaignRun:
             self._publisher.assert_writable()
             if self._options.download:
                 self._outputs.assert_writable()
-        # Where there is nothing to do, nothing is loaded that would do it.
+        # Imported late: a run with nothing to do starts faster without the engine.
         from pipeline.engine.runner import Runner
 
         settings = self._settings_for(plan)
@@ -189,11 +189,11 @@ class CampaignRun:
                 self._spool.forget(runner.receipts_left_over())
 
     def _receipt_may_identify(self) -> bool:
-        """Whether a receipt waits that names the workflow of a purchase in attention."""
+        """Whether a stored receipt names the workflow of a purchase in attention."""
         return any(each.named and self._status_of(each) is Status.ATTENTION for each in self._spool.look())
 
     def _is_awaited(self, receipt: Receipt) -> bool:
-        """Whether a later run may need it, or another campaign whose records lie in the same folder."""
+        """Whether a later run may need it, or another campaign with records in the same folder."""
         return self._status_of(receipt) in {None, Status.SUBMITTING, Status.ATTENTION}
 
     def _status_of(self, receipt: Receipt) -> Status | None:
@@ -201,12 +201,12 @@ class CampaignRun:
         return None if purchase is None else purchase.status
 
     def _receipts(self) -> AbstractContextManager[None]:
-        """Read the receipts that `serve` has stored, and where webhooks are expected, keep reading them."""
+        """Read the receipts that `serve` has stored, and keep reading them if webhooks are expected."""
         self._spool.look()
         return nullcontext() if self._options.webhooks is None else self._spool.watched()
 
     def _read_others(self) -> Records:
-        """Purchases that other machines made since the run began, as far as the results have them."""
+        """Purchases that other machines have made since the run began, if the results have them."""
         theirs = self._publisher.others_wrote()
         if not theirs.purchases:
             return theirs
@@ -217,7 +217,7 @@ class CampaignRun:
         return self._state.records.purchases.keys() | self._state.store.recorded()
 
     def _settings_for(self, plan: Plan) -> RunSettings:
-        """The settings of this run: a shard has its share of the limits that hold for all shards together."""
+        """The settings of this run; a shard gets its share of the limits that apply to all shards together."""
         shard = self._state.workspace.shard
         if shard is None:
             return self._settings
@@ -225,7 +225,7 @@ class CampaignRun:
         return settings_of_shard(self._settings, shard, plan, spent)
 
     def _keep_still(self, digest: str, still: bytes) -> None:
-        """Keep the still that a worker made of a file: the gallery need not read the file for it."""
+        """Cache the still that a worker made of a file, so that the gallery need not read the file."""
         self._stills.add(digest, still)
 
     @cached_property
@@ -244,9 +244,9 @@ class CampaignRun:
         return vendor(workspace, timeout, workers) if given is None else nullcontext(given)
 
     def _publication(self) -> Publication:
-        """The results of what is on disk now. They are written first, and noted then.
+        """The results of what is on disk now. They are written first, and then noted in the state.
 
-        A state that was lost under the run takes nothing any more: then only the results know.
+        If the run has lost its state, it can still write the results, and only these have the last changes.
         """
         return Publication(
             publisher=self._publisher,
@@ -257,9 +257,9 @@ class CampaignRun:
         )
 
     def _publish_last(self, *, has_begun: bool) -> CampaignState:
-        """Write the last results manifest of this run, or note why that cannot be."""
+        """Write the last results manifest of this run, or report why it cannot be written."""
         state, inputs = self._state.reread(), self.report.inputs
-        # `merge` asks for the results of each shard, also of one that had nothing to buy.
+        # `merge` needs the results of every shard, including one that had nothing to buy.
         is_shard = has_begun and state.workspace.shard is not None
         try:
             if not self._publisher.is_current(state, inputs):
@@ -277,7 +277,7 @@ class CampaignRun:
         return self._stop.code is None
 
     def _run_last_checkpoint(self) -> None:
-        """Have the last results published too; also that a wave was given up."""
+        """Publish the last results; they may also show that a wave was given up."""
         if self._options.checkpoint is None:
             return
         try:
@@ -286,7 +286,7 @@ class CampaignRun:
             self.report.stop(error.exit_code, str(error))
 
     def _with_others(self, state: CampaignState) -> CampaignState:
-        """`state`, with purchases that the last checkpoint fetched: another machine may have served a job."""
+        """`state`, with the purchases that the last checkpoint fetched: one from another machine may serve a job."""
         try:
             found = self._read_others()
             if not found.purchases:
@@ -298,7 +298,7 @@ class CampaignRun:
         return state.reread()
 
     def _without_what_others_follow(self, state: CampaignState) -> Assignment:
-        """The assignment; of purchases that serve no job, only this run's: another machine finishes its own."""
+        """The assignment, without idle purchases of other machines, which finish these themselves."""
         assignment, known = state.published_assignment, self._known()
         return replace(
             assignment,
@@ -308,7 +308,7 @@ class CampaignRun:
 
     def _outcome(self, plan: Plan, state: CampaignState) -> Outcome:
         report, elsewhere = self.report, state.elsewhere()
-        # A take that is not needed, as another is approved, is no unfinished job.
+        # A take that is not needed, because another one is approved, is no unfinished job.
         selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
         assignment = state.published_assignment
         statuses = job_statuses(assignment, report.inputs, report.blocked, elsewhere)
@@ -345,7 +345,7 @@ class CampaignRun:
 
 
 def _marked(plan: Plan, jobs: Mapping[JobKey, JobStatus], records: Records) -> Iterator[JobKey]:
-    """The jobs that nothing serves, as what served them is marked: with the intent of a take that was not bought."""
+    """The jobs that nothing serves: their purchase is marked to be made again, and the new one was not bought."""
     again = {each.id for each in records.purchases.values() if each.again}
     for key, job_status in jobs.items():
         entry = plan.entry(key)

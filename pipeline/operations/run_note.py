@@ -1,6 +1,6 @@
-"""A run's note for observers in other processes: its limits and jobs, how often it calls the vendor, and is put off.
+"""A run's note for observers in other processes: its limits and jobs, its vendor calls, and its deferred creates.
 
-Nothing depends on it. It is written now and then and never synced; what cannot be written or read is left out.
+The run does not depend on it. It is written every few seconds and never synced; read and write errors are ignored.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from pipeline.files import read_limited
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 
-# Seconds between two notes, at least.
+# The least number of seconds between two notes.
 _INTERVAL = 2.0
 _MINUTES = 30
 _LARGEST = 1 << 20
-# Of more jobs than that nothing is noted, as the note is written again and again.
+# A larger selection is not noted, since the note is rewritten every few seconds.
 _MOST_SELECTED = 50_000
 _SHORT_HASH = re.compile(r"[0-9a-f]{10}", re.ASCII)
 _RUN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,15}Z .{1,50}\Z", re.ASCII)
@@ -34,8 +34,8 @@ _MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 class RunNote:
     """The note of the run with the name `run`.
 
-    `calls` has the number of calls by minute (UTC, ISO 8601), `deferred` that of creates that the vendor put off.
-    `selected` are short hashes of the keys that it is limited to, None: all.
+    `calls` has the number of calls by minute (UTC, ISO 8601), `deferred` that of creates that the vendor deferred.
+    `selected` has short hashes of the keys that it is limited to; None: all.
     """
 
     run: str
@@ -46,7 +46,7 @@ class RunNote:
     selected: frozenset[str] | None = None
 
     def selects(self, key: JobKey) -> bool:
-        """Whether the run has to do with the job of that key."""
+        """Whether the run includes the job of that key."""
         return self.selected is None or _short_hash(key) in self.selected
 
 
@@ -55,9 +55,9 @@ def _short_hash(key: JobKey) -> str:
 
 
 class NoteWriter:
-    """Counts the calls of a run and keeps its note at `path`, from its first call on. Safe in many threads.
+    """Counts the calls of a run and writes its note to `path`, from its first call on. Thread-safe.
 
-    A run of a selection notes that first.
+    A run of a selection writes a first note of that.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class NoteWriter:
         self._due = 0.0
 
     def select(self, keys: Collection[JobKey] | None) -> None:
-        """Note the keys that the run is limited to, None: all."""
+        """Note the keys that the run is limited to; None: all."""
         if keys is None or len(keys) > _MOST_SELECTED:
             return
         with self._lock:
@@ -85,7 +85,7 @@ class NoteWriter:
             self._write()
 
     def on_call(self, _operation: str, outcome: str, _seconds: float) -> None:
-        """One call of the vendor has ended."""
+        """Count a call to the vendor that has ended."""
         minute = self._clock()[:16]
         with self._lock:
             self._calls[minute] = self._calls.get(minute, 0) + 1
@@ -96,10 +96,10 @@ class NoteWriter:
                 self._write()
 
     def on_download(self, size: int) -> None:
-        """A file has been fetched; its call counts, its bytes do not."""
+        """Do nothing: a download is counted as a call, its bytes are not."""
 
     def finish(self) -> None:
-        """Note what was counted since the last note."""
+        """Write what was counted since the last note."""
         with self._lock:
             if self._calls:
                 self._write()
@@ -117,7 +117,7 @@ class NoteWriter:
 
 
 def read_note(path: Path) -> RunNote | None:
-    """The note at `path`; None where there is none that can be read."""
+    """The note at `path`; None if there is none, or it cannot be read."""
     try:
         document: Json = json.loads(read_limited(path, _LARGEST))
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Options of one run, and the settings that follow from them and the manifest: put together here only."""
+"""Options of one run, and the settings made from them and the manifest; no other module combines the two."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def ignore_change(_change: Change) -> None:
-    """Do nothing: no events were asked for."""
+    """Do nothing: no events were requested."""
 
 
 def as_it_is(provider: "Provider") -> "Provider":
-    """The provider itself, where its calls are not observed."""
+    """The provider itself: its calls are not observed."""
     return provider
 
 
@@ -33,11 +33,11 @@ def as_it_is(provider: "Provider") -> "Provider":
 class RunOptions:
     """Options of one run besides the manifest; None: as in the manifest.
 
-    `rate` is in calls a second. `request_timeout` is what one call may take, `max_poll_interval` the longest wait
-    between two polls of one workflow, both in seconds. Caps may only be lowered, as the manifest's were reviewed.
-    `provider` replaces the one that the manifest names; `webhooks` are the addresses that the vendor is to call;
-    `on_change` is called with every step once it is on disk; `observe` may wrap the provider, and is used in its
-    place. `open_workers` opens what makes the calls that may be repeated, where this process is not to.
+    `rate` is in calls a second. `request_timeout` is the longest that one call may take, `max_poll_interval` the
+    longest wait between two polls of one workflow, both in seconds. Caps may only be lowered, since the manifest's
+    were reviewed. `provider` replaces the one that the manifest names; `webhooks` are the addresses that the vendor
+    is to call; `on_change` is called with every step once it is on disk; the run uses what `observe` returns for the
+    provider. `open_workers` opens the executor of the calls that may be repeated; None: this process makes them.
     """
 
     plan: PlanOptions = ALL
@@ -61,7 +61,7 @@ class RunOptions:
     open_workers: OpenExecutor | None = None
 
     def __post_init__(self) -> None:
-        # From Python anything may come, and no comparison stops what is no number.
+        # Python callers may pass anything, and comparisons alone let wrong types through.
         for name in ("max_creates", "max_credits"):
             cap = getattr(self, name)
             if cap is not None and (type(cap) is not int or cap < 0):
@@ -72,7 +72,7 @@ class RunOptions:
 
 
 def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:
-    """How a run of `campaign` goes about it.
+    """The settings of a run of `campaign`.
 
     Raises:
         UsageError: a cap is above the manifest's.
@@ -93,7 +93,7 @@ def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:
 
 
 def settings_without_manifest(max_poll_interval: float) -> RunSettings:
-    """How what is paid for is followed where there is no manifest: with the default limits, and no caps."""
+    """The settings for collecting without a manifest: the default limits, and no caps."""
     limits = Limits()
     return RunSettings(
         concurrency=limits.concurrency, in_flight=limits.in_flight, max_poll_interval=max_poll_interval
@@ -101,10 +101,10 @@ def settings_without_manifest(max_poll_interval: float) -> RunSettings:
 
 
 def settings_of_shard(settings: RunSettings, shard: Shard, part: Plan, spent: int) -> RunSettings:
-    """The share that a shard has of each limit that holds for all shards together.
+    """The settings with the shard's share of each limit that applies to all shards together.
 
-    A limit with no line here is obeyed by each of N shards, so that together they reach N times as much. `part` is
-    what the shard does of the plan, `spent` the credits of all runs so far.
+    If a limit has no line here, each of N shards obeys it alone, so together they reach N times the limit. `part` is
+    the shard's part of the plan, `spent` the credits of all runs so far.
     """
     return replace(
         settings,
@@ -116,5 +116,5 @@ def settings_of_shard(settings: RunSettings, shard: Shard, part: Plan, spent: in
 
 
 def fail_threshold(campaign: Campaign, options: RunOptions) -> float:
-    """The share of failed jobs, 0 to 1, with which a run of `campaign` still counts as good."""
+    """The largest share of failed jobs, 0 to 1, with which a run of `campaign` still succeeds."""
     return campaign.limits.fail_threshold if options.fail_threshold is None else options.fail_threshold

@@ -1,4 +1,4 @@
-"""From names on the command line to keys and purchases."""
+"""Turns names on the command line into keys and purchases."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -21,17 +21,17 @@ from pipeline.results.job_status import job_status
 from pipeline.schemes import OutputLocation
 
 _SHORTEST_ID = 4
-# A name with one of these in it is meant as a selection.
+# A name that contains one of these is meant as a selection.
 _OF_SELECTIONS = frozenset("*?:,+")
 
 
 def selected_keys(
     state: CampaignState, select: Sequence[str], exclude: Sequence[str]
 ) -> frozenset[JobKey] | None:
-    """The keys that are meant; None, which is all, where nothing was said.
+    """The selected keys; None, which means all, if there are no expressions.
 
     Raises:
-        UsageError: an expression makes no sense or nothing fits; with the nearest keys.
+        UsageError: an expression is invalid or matches nothing; the message has the nearest keys.
     """
     return select_keys(_candidates(state, ALL), select, exclude) if select or exclude else None
 
@@ -40,7 +40,7 @@ def plan_options(state: CampaignState, arguments: PlanArguments) -> PlanOptions:
     """Plan options from the command line.
 
     Raises:
-        UsageError: as `selected_keys`; or one would be made again that is approved or whose outcome is unknown.
+        UsageError: as `selected_keys`; or a purchase to be made again is approved, or its outcome is unknown.
     """
     options = PlanOptions(retry_failed=arguments.retry_failed)
     if arguments.replace:
@@ -53,7 +53,7 @@ def plan_options(state: CampaignState, arguments: PlanArguments) -> PlanOptions:
 
 
 def saved_plan_options(state: CampaignState, saved: SavedPlan) -> PlanOptions:
-    """Plan options of a saved plan: what it lists stays selected, and what was carried out is not done again.
+    """Plan options of a saved plan: the jobs that it lists stay selected, and what was carried out is not repeated.
 
     Raises:
         UsageError: a purchase would be made again that is approved or whose outcome is unknown.
@@ -72,9 +72,9 @@ def saved_plan_options(state: CampaignState, saved: SavedPlan) -> PlanOptions:
 
 
 def purchase_named(state: CampaignState, name: str) -> Purchase:
-    """The purchase of that id (a unique beginning will do), or the one that serves the job of that key.
+    """The purchase of that id (a unique prefix is enough), or the one that serves the job of that key.
 
-    Where a purchase for that key is in `attention`, it is meant.
+    A purchase for that key in `attention` takes precedence.
 
     Raises:
         UsageError: there is none, or there are several.
@@ -99,11 +99,11 @@ def purchase_named(state: CampaignState, name: str) -> Purchase:
 def purchases_named(state: CampaignState, name: str) -> list[tuple[JobKey | None, Purchase]]:
     """Purchases that a reviewer means by `name`: a job's key, a purchase's id, an output file, or a selection.
 
-    Each with the key that was meant, None where that is for the purchase to say. Of a selection, those jobs for
-    which something was bought; none where no job is `status:failed` now, say, which is no mistake.
+    Each comes with the key that was meant; None if the purchase itself was named. A selection means those of its
+    jobs for which something was bought. An empty selection (no job is `status:failed` now, for example) is no error.
 
     Raises:
-        UsageError: nothing is meant by it, or nothing was bought for what is.
+        UsageError: the name matches nothing, or nothing was bought for what it matches.
     """
     matcher, key = state.assignment.matcher, JobKey(name)
     if key in matcher.jobs or matcher.last(key) is not None or _by_id(name, state.records):
@@ -115,7 +115,7 @@ def purchases_named(state: CampaignState, name: str) -> list[tuple[JobKey | None
         keys = sorted(selected_keys(state, [name], []) or ())
     except UsageError:
         if _OF_SELECTIONS.isdisjoint(name):
-            purchase_named(state, name)  # says what is near it, of purchases too
+            purchase_named(state, name)  # its error suggests purchases too
         raise
     served = ((each, state.assignment.by_key.get(each) or matcher.last(each)) for each in keys)
     found: list[tuple[JobKey | None, Purchase]] = [
@@ -127,9 +127,9 @@ def purchases_named(state: CampaignState, name: str) -> list[tuple[JobKey | None
 
 
 def _purchase_of_file(state: CampaignState, name: str) -> tuple[JobKey | None, Purchase] | None:
-    """The purchase whose file lies at the path `name`, with the job whose file it is; None where it is not ours.
+    """The purchase whose file is at the path `name`, with the key of the job; None if no purchase has that file.
 
-    A file that was set aside is no job's.
+    A file that was set aside belongs to no job.
     """
     relative = _path_below(state.workspace.output, name)
     if relative is None:
@@ -137,7 +137,7 @@ def _purchase_of_file(state: CampaignState, name: str) -> tuple[JobKey | None, P
     index = state.outputs().index
     digest = index.digest(relative)
     for job in state.assignment.jobs:
-        # A job that is to be bought again keeps its file until then.
+        # A job that is to be bought again keeps its earlier file until then.
         purchase = state.assignment.by_key.get(job.key) or state.assignment.matcher.last(job.key)
         if purchase is None or not relative.startswith(job.path):
             continue
@@ -152,10 +152,10 @@ def _purchase_of_file(state: CampaignState, name: str) -> tuple[JobKey | None, P
 
 
 def _path_below(output: OutputLocation, name: str) -> str | None:
-    """The path of a file below the output folder, as it is named by a person; None where it names none."""
+    """The path, relative to the output folder, of the file that a person named; None if the name is no file in it."""
     if not isinstance(output, Path):
         return name.removeprefix(f"{output}/") if name.startswith(f"{output}/") else None
-    # Unlike pathlib's, this takes a name that no file can have for one that is absent.
+    # Unlike pathlib's, this returns False for a name that no file can have.
     if not os.path.isfile(name):  # noqa: PTH113
         return None
     path, folder = real_path(Path(name)), real_path(output)
@@ -163,7 +163,7 @@ def _path_below(output: OutputLocation, name: str) -> str | None:
 
 
 def purchase_by_id(state: CampaignState, name: str) -> Purchase:
-    """The purchase of that id; a unique beginning will do.
+    """The purchase of that id; a unique prefix is enough.
 
     Raises:
         UsageError: there is none, or there are several.
@@ -188,7 +188,7 @@ def _assert_replaceable(state: CampaignState, keys: Collection[JobKey]) -> None:
         purchase = state.assignment.by_key.get(key)
         if purchase is not None and purchase.id in state.decisions.approved:
             raise UsageError(f"{printable(key)}: {purchase.id} is approved; withdraw the approval first")
-    # Also what does not serve but would: marked as well, it would be passed over with nobody knowing what it cost.
+    # Purchases that may serve later are checked too: once marked, they would be ignored, whatever they cost.
     unknown = [
         (key, purchase)
         for key in sorted(keys)
@@ -200,7 +200,7 @@ def _assert_replaceable(state: CampaignState, keys: Collection[JobKey]) -> None:
 
 
 def _candidates(state: CampaignState, options: PlanOptions) -> list[Candidate]:
-    """Every job and every orphan, with what a selection may ask of it: also what a plan of `options` would do."""
+    """Every job and orphan with the fields that a selection may use, including its action in a plan of `options`."""
     return [_candidate(state, entry) for entry in plan_of(state, options).entries]
 
 

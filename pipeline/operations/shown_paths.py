@@ -1,4 +1,4 @@
-"""Paths as people and documents write them, never with more of this machine than they need."""
+"""Paths as people and documents write them, showing no more of this machine than necessary."""
 
 import os
 from pathlib import Path
@@ -18,16 +18,16 @@ def shown_path(path: StateLocation | OutputLocation) -> str:
 
 
 def project_path(path: Path) -> str:
-    """A path as the gallery shows it: as one would write it here, and never where this machine keeps the project."""
+    """A path as the gallery shows it: relative to the working folder if inside it, else to the project."""
     shown = Path(shown_path(path))
     return shown.as_posix() if not shown.is_absolute() else path.relative_to(project_root(path)).as_posix()
 
 
 def relative_output(output: OutputLocation, folder: Path) -> str:
-    """An output folder as seen from `folder`; a url stays one."""
+    """An output folder relative to `folder`; a URL stays as it is."""
     return relative(output, folder) if isinstance(output, Path) else str(output)
 
 
 def relative(path: Path, folder: Path) -> str:
-    """`path` as seen from `folder`, with `/` on every system."""
+    """`path` relative to `folder`, with `/` on every system."""
     return Path(os.path.relpath(path, folder)).as_posix()

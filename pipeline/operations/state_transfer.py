@@ -1,4 +1,4 @@
-"""Exports the state as JSON and imports it again; an import is joined, so nothing is dropped."""
+"""Exports the state as JSON, and imports such exports; an import is joined, so nothing is dropped."""
 
 from collections.abc import Mapping
 
@@ -13,15 +13,15 @@ from pipeline.state.snapshot import Snapshot
 
 
 def export_state(state: CampaignState) -> Mapping[str, Json]:
-    """Every purchase of state and results, what serves what, every event."""
+    """Every purchase of state and results, the assignment, and every event."""
     return state.store.export(state.records)
 
 
 def read_snapshot(workspace: Workspace, document: Json, name: str) -> Snapshot:
-    """The exported state in `document`, which people know as `name`.
+    """The exported state in `document`, which messages call `name`.
 
     Raises:
-        InvalidInput: it is none, or another campaign's.
+        InvalidInput: it is no exported state, or another campaign's.
     """
     read = snapshot.read(document, name)
     if read.campaign != workspace.campaign.name:
@@ -30,7 +30,7 @@ def read_snapshot(workspace: Workspace, document: Json, name: str) -> Snapshot:
 
 
 def import_state(state: CampaignState, imported: Snapshot) -> CampaignState:
-    """Join what was exported elsewhere into `state`, and write the results; the campaign as it is then.
+    """Join what was exported elsewhere into `state`, and write the results; returns the state as it is then.
 
     Raises:
         Unfinished, InvalidInput: the records cannot be written.

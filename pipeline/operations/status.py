@@ -21,7 +21,7 @@ from pipeline.schemes import OutputLocation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierTake:
-    """A purchase that served its key once and serves no job now, and where its results lie in the output folder."""
+    """A purchase that once served its key and serves no job now, and its results in the output folder."""
 
     purchase: Purchase
     decision: Decision | None
@@ -30,11 +30,11 @@ class EarlierTake:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CampaignStatus:
-    """How the jobs of a campaign stand. `unsettled` are purchases in `attention` that serve no job now.
+    """The status of a campaign's jobs. `unsettled` are purchases in `attention` that serve no job now.
 
     `elsewhere` are the purchases in `attention` that serve no job and that another machine is about to send.
-    `to_resolve` names all in `attention` as `resolve` knows them. `target` is the manifest as suggested commands name
-    it. `decisions` are what people said of what serves a job, or served it last.
+    `to_resolve` names all purchases in `attention` as `resolve` accepts them. `target` is the manifest as suggested
+    commands name it. `decisions` has, by key, the decision on the purchase that serves the job or served it last.
     """
 
     campaign: str
@@ -54,12 +54,12 @@ class CampaignStatus:
 
     @property
     def decided(self) -> Counter[Verdict]:
-        """How many jobs each was said of."""
+        """The number of jobs by verdict."""
         return Counter(each.decision for each in self.decisions.values() if each.decision is not None)
 
 
 def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> CampaignStatus:
-    """The figures of the jobs of `keys`, of all where there are none; credits are always the campaign's."""
+    """The status of the jobs of `keys`, None: of all; credits are always the campaign's."""
     elsewhere = state.elsewhere()
     statuses = job_statuses(state.assignment, elsewhere=elsewhere)
     jobs = {key: job_status for key, job_status in statuses.items() if keys is None or key in keys}

@@ -1,4 +1,4 @@
-"""Reads media facts of files on this machine that the results lack: the extra, or the file, was missing before."""
+"""Reads media facts that the results lack, from files on this machine: the extra or the file was missing before."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from pipeline.media.optional import facts_reader, read_facts
 from pipeline.schemes import OutputLocation
 from pipeline.state.store import PlacedFile
 
-# Files are read so many at once, and after each batch it is asked whether to continue.
+# How many files are read in parallel, and how many between two checks whether to continue.
 _AT_ONCE = 8
 _BATCH = 64
 
@@ -30,13 +30,13 @@ def read_missing(
     read: MediaMap = MappingProxyType({}),
     may_go_on: Callable[[], bool] = lambda: True,
 ) -> dict[str, Mapping[str, Json]]:
-    """By SHA-256, what those of `placed` hold that are not `known` and lie untouched in `folder`.
+    """By SHA-256, the media facts of the `placed` files that are not `known` and are unchanged in `folder`.
 
-    `read` were tried just now; of what cannot be read it has an empty entry. Such a file is remembered in `cache`, so
-    that it is not tried by each command. Nothing is loaded where there is nothing to read.
+    `read` has files that were tried already, with empty entries for unreadable ones. Unreadable files are recorded in
+    `cache`, so that later commands skip them. The reader is loaded only if there is something to read.
     """
     if not isinstance(folder, Path):
-        return {}  # what lies in an object store is read as it comes, and not fetched for that
+        return {}  # files for an object store are read when they are downloaded, and not fetched again for this
     unread = {each.sha256: each for each in placed if each.sha256 not in known and each.sha256 not in read}
     failed = {digest for digest, entry in read.items() if not entry}
     if not unread and not failed:
@@ -65,7 +65,7 @@ def _is_untouched(path: Path, placed: PlacedFile) -> bool:
 def _read(
     files: Mapping[str, Path], may_go_on: Callable[[], bool]
 ) -> Iterator[tuple[str, Mapping[str, Json]]]:
-    """Each hash with what the file holds, empty where it cannot be read."""
+    """Each hash with the media facts of the file, empty if it cannot be read."""
     left = iter(files.items())
     with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as pool:
         while may_go_on() and (batch := dict(islice(left, _BATCH))):
@@ -74,7 +74,7 @@ def _read(
 
 
 def _unreadable(cache: Path) -> set[str]:
-    """The files that could not be read by the rule of today."""
+    """The SHA-256 of files that the current version of the reader could not read."""
     try:
         kept = json.loads((cache / "unreadable.json").read_bytes())
     except (OSError, ValueError):
@@ -85,7 +85,7 @@ def _unreadable(cache: Path) -> set[str]:
 
 
 def _remember(cache: Path, unreadable: Collection[str]) -> None:
-    # It only saves time, so it need not succeed.
+    # The cache only saves time, so failures do not matter.
     with suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
         (cache / ".gitignore").write_bytes(b"*\n")

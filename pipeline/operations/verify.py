@@ -23,19 +23,19 @@ from pipeline.results.file import ResultsFile
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One thing on which two of them differ, in words; `place` is where it was found."""
+    """One difference between two of them, in words; `place` is where it was found."""
 
     place: Literal["results", "files", "vendor"]
     message: str
 
 
 def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[Disagreement]:
-    """Differences between the results manifest and manifest and state.
+    """Differences between the results manifest on the one hand, and manifest and state on the other.
 
-    A decision that was made since the results were written is no difference of the records: it is told to `note`.
+    Decisions made after the results were written are no difference: `note` gets a message about them.
     """
     name = state.workspace.results_name
-    # As it is on disk, not as the state remembers it.
+    # Read from disk, whatever the state knows of it.
     published = read_published(state.workspace)
     if published is None:
         if state.records.purchases:
@@ -70,14 +70,14 @@ def _wanted(
 
 
 def _decisions_in(document: Mapping[str, Any], now: Decisions) -> Decisions:
-    """The decisions that the results were written by, as far as their rows show; `now` are those in force."""
+    """The decisions in force when the results were written, as far as their rows show; `now` are those in force."""
     approved: dict[PurchaseId, JobKey] = {}
-    # Of what serves no job, the rows do not show it.
+    # Rows do not show decisions on purchases that serve no job.
     rejected, redo = set(now.rejected), set(now.redo)
     for row in document["jobs"]:
         purchase = row.get("purchase")
         if purchase is None:
-            # It was sent back, or does not fit; in neither case it serves.
+            # The last purchase was sent back, or does not match; either way, it does not serve.
             redo |= {row["last"]} if "last" in row else set()
             continue
         redo.discard(purchase)
@@ -90,21 +90,21 @@ def _decisions_in(document: Mapping[str, Any], now: Decisions) -> Decisions:
         approved=approved,
         rejected=frozenset(rejected),
         redo=frozenset(redo),
-        # What was taken back since has no place in the order any more: it counts as the last.
+        # A verdict withdrawn since then has no place in the order any more: it counts as the last.
         order={**dict.fromkeys(redo, len(now.order) + 1), **now.order},
     )
 
 
 def in_files(state: CampaignState) -> Iterator[Disagreement]:
-    """Every file of a finished job that is not in the output folder, or not as it was fetched."""
-    # Without what the state remembers of times and sizes, the bytes themselves decide.
+    """Every file of a finished job that is missing from the output folder or altered."""
+    # The times and sizes in the state are left out, so that the bytes themselves are compared.
     outputs = OutputFolder(state.workspace.output, (), state.records.purchases, state.workspace.scratch)
     done = [
         (job, purchase)
         for job in state.jobs
         if (purchase := state.assignment.by_key.get(job.key)) is not None and purchase.status is Status.DONE
     ]
-    # An object store is asked for many at once: for sizes and hashes, not for the files.
+    # An object store is asked for many files in parallel: for sizes and hashes, not for their contents.
     outputs.inventory.look_at(file.path for job, purchase in done for file in fetched(purchase, job))
     for job, purchase in done:
         for file in fetched(purchase, job):
@@ -115,11 +115,11 @@ def in_files(state: CampaignState) -> Iterator[Disagreement]:
 
 
 def at_vendor(state: CampaignState, provider: Provider, calls: VendorCalls) -> Iterator[Disagreement]:
-    """Every workflow that the vendor has deleted, failed or titled otherwise than the records say. GETs only.
+    """Every workflow whose deletion, failure or title at the vendor differs from the records. Sends only GETs.
 
     Raises:
         VendorError: the vendor does not answer.
-        AccountError: it refused the key.
+        AccountError: the vendor refused the key.
         Stopped: a signal arrived.
     """
     for purchase in sorted(state.records.purchases.values(), key=lambda each: (each.key, each.age)):

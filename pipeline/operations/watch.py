@@ -1,4 +1,4 @@
-"""Follows a run from another process, by its records. Only reads, and locks nothing."""
+"""Follows a run from another process, by its records. Reads only, and takes no lock."""
 
 import math
 import time
@@ -24,16 +24,16 @@ from pipeline.state import look
 from pipeline.state.folder import beside
 from pipeline.state.lock import Holder
 
-# File systems round times; two changes within one step look the same. Ample, as looking again costs little.
+# File systems round times, so two changes in quick succession look the same. Generous, since reading is cheap.
 _UNSURE_NS = 5_000_000_000
-# A run takes its name, and then at once the lock; seconds.
+# The most seconds between the time in a run's name and the time of its lock, which it takes right after.
 _AT_ONCE = 1.0
 _ENDED = frozenset({Status.DONE.value, Status.FAILED.value, Status.ATTENTION.value})
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """How one job stands: its status, the purchase that serves it, and in a word why it failed."""
+    """A job's status, the purchase that serves it, and why it failed."""
 
     status: str
     purchase: Purchase | None = None
@@ -41,9 +41,9 @@ class JobStatus:
 
 
 class Watch:
-    """How the jobs of one campaign stand, look after look; what was done before the run is not counted.
+    """The status of the jobs of one campaign at each look; jobs that had ended before the run are not counted.
 
-    `select` limits it to some keys, None: all.
+    `select` returns the keys that it is limited to; None: all.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Watch:
         self._noted: object = None
 
     def look(self) -> list[tuple[JobKey, str]]:
-        """Look again; the events of jobs since the last time, worded as a run words them.
+        """Look again; returns the events of jobs since the last look, worded as in a run.
 
         Raises:
             InvalidInput, UsageError: as for any command that reads the state.
@@ -83,13 +83,13 @@ class Watch:
         return [] if is_first else list(_changes(before, self._jobs))
 
     def tally(self) -> Tally:
-        """How the jobs stand that the run has something to do for, by the last look."""
+        """The tally of the counted jobs at the last look."""
         counts = Counter(self._jobs[key].status for key in self._counted if key in self._jobs)
         spent = sum(each.cost for each in self._purchases.values() if self._is_of_run(each))
         return tally_of(counts, credits_spent=spent, time_left=self._time_left)
 
     def problems(self) -> list[tuple[JobKey, str]]:
-        """The failed jobs among those that are counted, worded as a run words them."""
+        """The failed jobs among the counted ones, worded as in a run."""
         return [
             (key, _failed(self._jobs[key]))
             for key in sorted(self._counted)
@@ -97,7 +97,7 @@ class Watch:
         ]
 
     def _note_run(self) -> None:
-        """Whether a run is under way; with a new one, or one that has noted its jobs, what is counted starts over."""
+        """Read which run is under way; start counting anew if it is new, or has just noted its jobs."""
         self.run = look.holder(self._workspace.state, self._workspace.state_name)
         selected = self._selected
         if (noted := stamp(self._workspace.run_note)) != self._noted:
@@ -110,21 +110,21 @@ class Watch:
 
     @property
     def _selected(self) -> frozenset[str] | None:
-        """What the run is limited to, by its own note; a note of a run before says nothing of it."""
+        """Short hashes of the keys that the run is limited to, by its own note; an earlier run's is ignored."""
         is_own = self._note is not None and _apart(self._note.run.partition(" ")[0], self._since) < _AT_ONCE
         return self._note.selected if self._note is not None and is_own else None
 
     def _records_as_they_are(self) -> object:
         """A token that changes whenever the records are written, and when a run begins or ends.
 
-        A run that dies writes nothing, but what it left unanswered is unknown from then on.
+        A run that dies writes nothing, but the outcome of its unanswered creates is unknown from then on.
         """
         workspace = self._workspace
         state = look.stamp(workspace.state, workspace.state_name)
         return self.run, state, stamp(workspace.results), stamp(workspace.decisions)
 
     def _may_be_written_again(self) -> bool:
-        """Whether a file is so new that one more change would leave its time as it is."""
+        """Whether a file is so new that another change might not alter its time."""
         workspace = self._workspace
         files = [workspace.results, workspace.decisions]
         if isinstance(workspace.state, Path):
@@ -142,7 +142,7 @@ class Watch:
         }
 
     def _count(self, before: Mapping[JobKey, JobStatus]) -> None:
-        """Count what is not ended, what the run has bought, and what changed while it was looked at."""
+        """Count the jobs that have not ended, that the run has bought, or that changed between two looks."""
         selected = self._selected
         for key, job in self._jobs.items():
             is_own = selected is None or (self._note is not None and self._note.selects(key))
@@ -174,14 +174,14 @@ class Watch:
 
 
 def _apart(one: str, other: str) -> float:
-    """The seconds between two times; endless where one of them is not known."""
+    """The seconds between two times; infinite if one of them is unknown."""
     if not one or not other:
         return math.inf
     return abs((datetime.fromisoformat(one) - datetime.fromisoformat(other)).total_seconds())
 
 
 def together(tallies: Collection[Tally]) -> Tally:
-    """Several tallies as one; the time left is that of the one which takes longest."""
+    """Several tallies as one; the time left is the longest of theirs."""
 
     def longest() -> float | None:
         known = [seconds for each in tallies if (seconds := each.time_left()) is not None]
@@ -215,7 +215,7 @@ def _changes(
             case Status.ATTENTION:
                 yield key, f"unknown: {job.purchase.error if job.purchase else ''}"
             case _:
-                pass  # it is about to be bought, or fetched; the events that follow report it
+                pass  # it is about to be bought or fetched; later events report it
 
 
 def _failed(job: JobStatus) -> str:

@@ -1,4 +1,4 @@
-"""Webhooks of a campaign: where the secret and the receipts lie, and the listener of a run."""
+"""Webhooks of a campaign: the locations of the secret and the receipts, and the listener of a run."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,21 +13,21 @@ from pipeline.webhooks.spool import Spool, TeamSpool, spool_at
 if TYPE_CHECKING:
     from pipeline.webhooks.receiver import Application
 
-# In the state's folder, as all campaigns that lie in one folder have one secret.
+# In the state's folder: all campaigns in one folder share one secret.
 SPOOL = "webhooks"
 
 
 def spool_of(workspace: Workspace) -> Spool | TeamSpool:
-    """The receipts that `serve` leaves to `run` and `collect`."""
+    """The receipts that `serve` stores for `run` and `collect`."""
     folder = workspace.campaign.manifest.parent / STATE_FOLDER / SPOOL
     return spool_at(workspace.state, folder, workspace.campaign.name, workspace.environment.lease_seconds)
 
 
 def addresses_of(workspace: Workspace, url: str = "") -> Addresses:
-    """The addresses that the vendor calls, below `url`. Who only receives needs none.
+    """The addresses that the vendor calls, below `url`. A process that only receives needs no `url`.
 
     Raises:
-        UsageError: the url, or the secret in the environment, is of no use.
+        UsageError: the URL, or the secret in the environment, is invalid.
         InvalidInput, Unfinished: the secret cannot be read or made.
     """
     folder = workspace.campaign.manifest.parent / STATE_FOLDER
@@ -36,14 +36,14 @@ def addresses_of(workspace: Workspace, url: str = "") -> Addresses:
 
 
 def keeping_receipts(workspaces: Iterable[Workspace], url: str) -> "Application":
-    """The application that receives the vendor's calls for a `serve` below `url`, and stores them for later runs.
+    """The application of `serve` that receives the vendor's calls below `url`, and stores them for later runs.
 
     Raises:
         UsageError, InvalidInput, Unfinished: as `addresses_of`.
     """
     from pipeline.webhooks.receiver import Receiver, hooks_application
 
-    # Campaigns of one folder have one secret and one spool.
+    # Campaigns in one folder share one secret and one spool.
     of_folders = {each.campaign.manifest.parent: each for each in workspaces}
     receivers = [
         Receiver(addresses_of(each, url), spool_of(each).put, writes=True) for each in of_folders.values()
@@ -53,10 +53,10 @@ def keeping_receipts(workspaces: Iterable[Workspace], url: str) -> "Application"
 
 @contextmanager
 def receiving(workspace: Workspace, url: str, listen: str | None) -> Iterator[Webhooks]:
-    """The webhook addresses of a run, below `url`; received at the address `listen`, else by a `serve` elsewhere.
+    """The webhooks of a run, below `url`; calls are received at the address `listen`, else by a `serve` elsewhere.
 
     Raises:
-        UsageError: an address is of no use, or the extra that listens is missing.
+        UsageError: an address is invalid, or the extra that listens is missing.
         InvalidInput, Unfinished: the secret cannot be read or made.
     """
     addresses = addresses_of(workspace, url)

@@ -1,4 +1,4 @@
-"""A campaign, and where its records lie on this machine."""
+"""A campaign and the locations of its records on this machine."""
 
 import os
 import shlex
@@ -31,27 +31,27 @@ from pipeline.schemes import (
     parts_beside,
 )
 
-# What the results manifest says it was written by.
+# The tool that the results manifest says it was written by.
 TOOL = f"pipeline {__version__}"
 STATE_FOLDER = ".pipeline"
 _LONGEST_TARGET = 4000
-# The end of the longest name that is made of a state's: where purchases are kept that find no room in it.
+# The longest suffix added to a state's name, for the file of workflow ids that could not be written to the state.
 _LONGEST_BESIDE_STATE = ".rescue.jsonl"
-# Bytes of a state's path: SQLite takes 512, of which the journal of a new one, `.new-journal`, needs 12.
+# Bytes in a state's path: SQLite allows 512, of which the journal of a new state, `.new-journal`, needs 12.
 _LONGEST_STATE = 500
-# By flag, what lies there, as `assert_named_as` calls it.
+# By flag, the kind of record, as `assert_named_as` names it.
 _KINDS = {"--state": "a state", "--results": "results", "--output": "media"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordPaths:
-    """Where the operator wants the records to lie, None: beside the manifest; and whether it is a rehearsal.
+    """The locations that the operator chose for records, None: beside the manifest; and whether it is a rehearsal.
 
-    A `shard` keeps records of its own beside those. `state` may be the address of a database, which holds a password.
+    A `shard` keeps its own records beside those. `state` may be the address of a database, which contains a password.
 
     Raises:
-        UsageError: an address stands where a path is wanted, or the extra that it needs is not installed; or the
-            name is that of another kind of record.
+        UsageError: an address is given instead of a path, or the extra that it needs is not installed; or the name is
+            that of another kind of record.
     """
 
     state: str | None = field(default=None, repr=False)
@@ -63,33 +63,33 @@ class RecordPaths:
     def __post_init__(self) -> None:
         for name, value in self.by_flag().items():
             if name == "--state" and is_database(value or ""):
-                # Says what is missing, before anything else is done.
+                # Raises an error if the extra is missing, before anything else is done.
                 import_module("pipeline.state.postgres")
             elif name == "--output" and is_object_store(value or ""):
                 import_module("pipeline.artifacts.s3")
                 ObjectUrl.parse(value or "")
             else:
                 assert_path(name, value)
-                # What is there already is judged by what it holds, where it is read.
+                # An existing file is judged by its content, when it is read.
                 if value and not os.path.lexists(value) and not value.endswith(("/", os.sep)):
                     assert_named_as(Path(value), _KINDS[name])
 
     @property
     def output_location(self) -> OutputLocation | None:
-        """Where files are said to lie."""
+        """The location that the operator chose for files."""
         return output_location(self.output) if self.output else None
 
     def by_flag(self) -> dict[str, str | None]:
-        """By the flag that sets it, each of the paths."""
+        """Each path by the flag that sets it."""
         return {"--state": self.state, "--results": self.results, "--output": self.output}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """A campaign and where its records lie on this machine. An emulated one keeps records of its own.
+    """A campaign and the locations of its records on this machine. An emulated one keeps its own records.
 
-    `whole_state` and `whole_results` are those of the campaign where this is a shard of it, else the same. `asked` is
-    what a run was asked for beyond the manifest, empty for all of it.
+    `whole_state` and `whole_results` are the locations for the whole campaign, even if this is a shard of it. `asked`
+    says what was requested of a run beyond the manifest; empty: the plain campaign.
     """
 
     campaign: Campaign
@@ -104,7 +104,7 @@ class Workspace:
 
     @property
     def target(self) -> str:
-        """The manifest with the flags that choose its records, quoted for a shell: for commands that are suggested.
+        """The manifest with the flags that choose its records, quoted for a shell, for suggested commands.
 
         Without the flags, a command pasted after a rehearsal would work on the real records.
         """
@@ -120,17 +120,17 @@ class Workspace:
 
     @property
     def part(self) -> str | None:
-        """Which part of the campaign's state this run, or this command, keeps; None is the whole."""
+        """The part of the campaign's state that belongs to this command; None is the whole."""
         return None if self.shard is None else self.shard.state_part
 
     @property
     def state(self) -> StateLocation:
-        """The state that it keeps."""
+        """The location of its own state."""
         return part_location(self.whole_state, self.part)
 
     @property
     def results(self) -> Path:
-        """The results manifest that it writes."""
+        """The path of its own results manifest."""
         return part_path(self.whole_results, None if self.shard is None else self.shard.suffix)
 
     @property
@@ -140,7 +140,7 @@ class Workspace:
 
     @property
     def other_results(self) -> list[Path]:
-        """The results of the whole campaign and of shards that lie beside each other, its own aside."""
+        """The other results manifests of the campaign: that of the whole, and those of shards beside it."""
         found = (part_path(self.whole_results, each) for each in parts_beside(self.whole_results))
         return [each for each in found if each != self.results]
 
@@ -151,7 +151,7 @@ class Workspace:
 
     @property
     def scratch(self) -> Path:
-        """Where files lie that are on their way to an object store."""
+        """The folder of files that wait for their upload to an object store."""
         return scratch_folder(self.campaign.manifest.parent, self.campaign.name)
 
     @property
@@ -162,7 +162,7 @@ class Workspace:
 
     @property
     def local_output(self) -> Path | None:
-        """The output folder of this machine; None where files lie in an object store."""
+        """The output folder of this machine; None if files go to an object store."""
         return self.output if isinstance(self.output, Path) else None
 
     @property
@@ -173,17 +173,17 @@ class Workspace:
 
     @property
     def decisions_name(self) -> str:
-        """The decisions file as people know it."""
+        """The decisions file as messages name it."""
         return shown_path(self.decisions)
 
     @property
     def results_name(self) -> str:
-        """The results manifest as people know it."""
+        """The results manifest as messages name it."""
         return shown_path(self.results)
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The files that say what is bought, relative to the project's root: the campaign's, and the decisions."""
+        """The files that say what is bought, relative to the project root: the campaign's, and the decisions."""
         campaign = self.campaign
         decided = (relative(self.decisions, campaign.root),) if self.decisions.exists() else ()
         return (*campaign.inputs, *decided)
@@ -204,7 +204,7 @@ def state_location(given: str) -> StateLocation:
     """The location that `--state` names.
 
     Raises:
-        UsageError: a url whose password cannot be separated from the rest.
+        UsageError: it is a URL whose password cannot be separated from the rest.
     """
     return DatabaseUrl(given) if is_database(given) else real_path(Path(given))
 
@@ -213,18 +213,18 @@ def output_location(given: str) -> OutputLocation:
     """The location that `--output` names.
 
     Raises:
-        UsageError: a url of no place in an object store.
+        UsageError: it is a URL that names no location in an object store.
     """
     return ObjectUrl.parse(given) if is_object_store(given) else real_path(Path(given))
 
 
 def scratch_folder(folder: Path, campaign: str) -> Path:
-    """Where files of a campaign lie that are on their way to an object store; `folder` is that of its manifest."""
+    """The folder of files that wait for their upload to an object store; `folder` is that of the manifest."""
     return folder / STATE_FOLDER / f"{campaign}.uploads"
 
 
 def cache_folder(folder: Path) -> Path:
-    """Where stills and media facts are cached; `folder` is that of the manifest. It may be deleted at any time."""
+    """The cache of stills and media facts; `folder` is that of the manifest. The cache may be deleted at any time."""
     return folder / STATE_FOLDER / "cache"
 
 
@@ -232,9 +232,9 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
     """The campaign with the locations of its records.
 
     Raises:
-        UsageError: paths that go against a rehearsal, of which one lies where another does, which are too long, or
-            an output folder that the results could not name.
-        InvalidInput: the manifest has its output folder where records lie.
+        UsageError: paths are given for a rehearsal, collide or are too long, or the results could not name the output
+            folder.
+        InvalidInput: the output folder in the manifest collides with records.
     """
     emulated = paths.emulate or campaign.provider.name == "emulator"
     given = [name for name, value in paths.by_flag().items() if value is not None]
@@ -263,10 +263,10 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
 
 
 def _assert_recordable(output: str) -> None:
-    """Make sure, before anything is bought, that the results can name the output folder: they are UTF-8.
+    """Check, before anything is bought, that the results can name the output folder: they are UTF-8.
 
     Raises:
-        UsageError: they cannot. A folder of this machine may have any bytes for a name.
+        UsageError: they cannot: the name of a folder may consist of any bytes.
     """
     if (misread := of_another_locale(output)) is not None:
         raise UsageError(f"--output: {misread}")
@@ -279,10 +279,10 @@ def _assert_recordable(output: str) -> None:
 
 
 def _assert_not_too_long(workspace: Workspace) -> None:
-    """Make sure, before a plan promises anything, that what a run writes can have its names.
+    """Check, before a plan is shown, that the paths of the files that a run writes are not too long.
 
     Raises:
-        UsageError: one is too long for this system.
+        UsageError: a path is too long for this system.
     """
     state = workspace.state if isinstance(workspace.state, Path) else None
     written = {"--state": state, "--results": workspace.results, "--output": workspace.local_output}
@@ -299,10 +299,11 @@ def _is_too_long_for_a_state(path: Path) -> bool:
 
 
 def _assert_apart(workspace: Workspace) -> None:
-    """Make sure that nothing is to be written over another file of the campaign, or below one as if in a folder.
+    """Check that no path is that of another file of the campaign, or below one as if that were a folder.
 
     Raises:
-        UsageError, InvalidInput: it is, by flags or by the manifest alone.
+        UsageError: one is, because of flags.
+        InvalidInput: one is, because of the manifest alone.
     """
     state = workspace.state if isinstance(workspace.state, Path) else None
     files = {
@@ -332,5 +333,5 @@ def _results_path(given: str | None, folder: Path, name: str) -> Path:
     if given is None:
         return folder / file
     path = real_path(Path(given))
-    # Unlike pathlib's, this takes a name that is too long for one that is absent.
+    # Unlike pathlib's, this returns False for a name that is too long.
     return path / file if os.path.isdir(path) or given.endswith(("/", os.sep)) else path  # noqa: PTH112
