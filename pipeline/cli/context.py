@@ -1,4 +1,4 @@
-"""Finds the campaign that a command is about, from its arguments, flags and the environment."""
+"""Finds the campaign of a command from its arguments, its flags and the environment."""
 
 import os
 import sys
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 def open_workspace(
     manifest: Path | None, flags: CampaignFlags, variables: Mapping[str, Json] | None = None
 ) -> Workspace:
-    """Read the manifest and find where its records lie. `variables` are vars instead of those of flags.
+    """Read the manifest and locate its records. `variables`, if given, replace the vars from flags.
 
-    None is the one campaign of the working folder.
+    Without a `manifest`, the only campaign in the working folder is meant.
 
     Raises:
-        InvalidInput: the manifest is wrong; all its problems at once.
-        UsageError: flags that go against each other, or the working folder does not hold just one campaign.
+        InvalidInput: the manifest is invalid; with all its problems.
+        UsageError: flags contradict each other, or the working folder does not have exactly one campaign.
     """
     manifest = manifest or campaign_here()
     if variables is None:
@@ -47,8 +47,8 @@ def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Wor
     """As `open_workspace`, for several manifests.
 
     Raises:
-        InvalidInput: a manifest is wrong, or two have one name.
-        UsageError: flags that go against each other, or a `--var` that none of the manifests uses.
+        InvalidInput: a manifest is invalid, or two campaigns have the same name.
+        UsageError: flags contradict each other, or no manifest uses a `--var`.
     """
     variables = read_variables(flags.variables, flags.variable_files)
     paths, environment = record_paths(flags), read_environment()
@@ -62,7 +62,7 @@ def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Wor
 
 
 def with_warnings(campaigns: Sequence[Campaign], warnings: Sequence[Problem]) -> list[Campaign]:
-    """The campaigns, of which the first has the warnings that are about all of them."""
+    """The campaigns, with warnings that concern all of them added to the first."""
     return [
         replace(campaign, warnings=(*warnings, *campaign.warnings)) if number == 0 else campaign
         for number, campaign in enumerate(campaigns)
@@ -70,13 +70,13 @@ def with_warnings(campaigns: Sequence[Campaign], warnings: Sequence[Problem]) ->
 
 
 def say_warnings(campaign: Campaign) -> None:
-    """Tell what is doubtful about a manifest, beside what a command prints."""
+    """Print the warnings of a manifest to stderr."""
     for line in problem_lines(campaign.warnings, paint_for(sys.stderr, no_color=verbosity().no_color)):
         say(line, err=True)
 
 
 def record_paths(flags: CampaignFlags) -> RecordPaths:
-    """Where the flags say that records lie."""
+    """The locations of records that the flags choose."""
     return RecordPaths(
         state=flags.state,
         results=flags.results,
@@ -99,7 +99,7 @@ def plan_arguments(given: Mapping[str, Any]) -> "PlanArguments":
 
 
 def campaign_here() -> Path:
-    """The one campaign of the working folder.
+    """The only campaign in the working folder.
 
     Raises:
         UsageError: there is none, or there are several.
@@ -114,23 +114,23 @@ def campaign_here() -> Path:
 
 
 def manifests_of(paths: Sequence[Path]) -> list[Path]:
-    """The manifests that `paths` name, files or folders; where there are none, that of the working folder.
+    """The manifests that `paths` (files or folders) name; without any, that of the working folder.
 
     Raises:
-        InvalidInput: a path does not exist, or a folder holds no campaign.
-        UsageError: the working folder does not hold just one.
+        InvalidInput: a path does not exist, or a folder has no campaign.
+        UsageError: the working folder does not have exactly one campaign.
     """
     return find(paths) if paths else [campaign_here()]
 
 
 def split_words(words: Sequence[str], missing: str, most: int | None = None) -> tuple[Path, tuple[str, ...]]:
-    """The manifest and the names that were given as `words`; a manifest that was left out is that of the folder.
+    """The manifest and the names in `words`; if no manifest is given, that of the working folder.
 
-    The first word is one only if it ends as manifests do, or names a file that is no medium. `missing` is what has
-    to be named, of which there may be `most`.
+    The first word is a manifest only if it ends in .yaml or .yml, or names a file that is no medium. `missing` says
+    what the names are, `most` how many are allowed.
 
     Raises:
-        UsageError: nothing is named, or too much; or no manifest is, and the folder does not hold just one.
+        UsageError: there are no names, or too many; or no manifest is given, and the folder has none or several.
     """
     names = tuple(words)
     manifest: Path | None = None
@@ -148,5 +148,5 @@ def _is_manifest(word: str) -> bool:
     path = Path(word)
     if path.suffix.lower() in {".yaml", ".yml"}:
         return True
-    # A video of the output folder is named to be reviewed.
+    # A video in the output folder is a name: it is to be reviewed.
     return os.path.isfile(word) and path.suffix.lower().removeprefix(".") not in MEDIA_SUFFIXES  # noqa: PTH113 - pathlib raises for too long a word

@@ -1,4 +1,4 @@
-"""`pipeline prune` and `destroy`: deletes at the vendor and here what nothing needs, or everything."""
+"""`pipeline prune` and `destroy`: deletes what no job needs, or everything, at the vendor and here."""
 
 import sys
 from collections.abc import Sequence
@@ -91,7 +91,7 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
 
 
 def _tell_unknown(state: CampaignState, unknown: Sequence[Purchase]) -> set[ExitCode]:
-    """Name what may be at the vendor and is left alone; the exit codes that follow."""
+    """Name the purchases that may be at the vendor and are left alone; returns the resulting exit codes."""
     codes, to_resolve = set(), []
     for purchase in unknown:
         if purchase.id in state.elsewhere():
@@ -130,7 +130,7 @@ def _ask(number: int, stop: Stop) -> None:
         with asking(stop):
             is_confirmed = click.confirm(f"Delete {number}? This cannot be undone", default=False)
     except click.Abort:
-        say()  # The cursor still stands behind the question.
+        say()  # The cursor is still on the line of the question.
         is_confirmed = False
     assert_not_stopped(stop)
     if not is_confirmed:

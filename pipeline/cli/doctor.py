@@ -47,7 +47,7 @@ def command(manifest: Path | None, ignore: tuple[str, ...], output_format: str, 
     for found in examine(manifest, _read(manifest, CampaignFlags.of(flags))):
         each = ignored(found) if found.check in ignore else found
         findings.append(each)
-        # As they are found, as the vendor may be slow.
+        # Printed as they are found, since the vendor may be slow.
         if output_format == "text" and not (verbosity().quiet and each.verdict is Verdict.OK):
             say(f"{paint(f'{each.verdict:8}', _COLOURS[each.verdict])}{each.check:10}{each.message}")
     code = next((each.code for each in findings if each.code), ExitCode.OK)

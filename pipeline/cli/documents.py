@@ -1,4 +1,4 @@
-"""The documents that commands print with `--format json`; each shape has a schema of its command's name."""
+"""The documents that commands print with `--format json`; each has a schema with its command's name."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from pipeline.results.decisions import as_json as decision_as_json
 from pipeline.results.job_status import JobStatus
 
 if TYPE_CHECKING:
-    # Each command loads only the modules of what it prints.
+    # Each command loads only the modules that it needs for its own document.
     from pipeline.operations.collect_records import Collected
     from pipeline.operations.inspection import JobDetails, PurchaseDetails
     from pipeline.operations.outcome import Outcome
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def status_document(current: "CampaignStatus") -> dict[str, Json]:
-    """How the jobs of a campaign stand."""
+    """The status of a campaign's jobs."""
     earlier: dict[JobKey, list[Json]] = {}
     for take in current.earlier:
         earlier.setdefault(take.purchase.key, []).append(_take(take))
@@ -44,7 +44,7 @@ def status_document(current: "CampaignStatus") -> dict[str, Json]:
 
 
 def outcome_document(campaign: str, outcome: "Outcome", results: str) -> dict[str, Json]:
-    """How a run, or a `collect`, ended. `results` is what people call the results manifest."""
+    """The outcome of a run or a `collect`. `results` is the name of the results manifest in messages."""
     return {
         "campaign": campaign,
         "exit_code": int(outcome.code),
@@ -68,7 +68,7 @@ def outcome_document(campaign: str, outcome: "Outcome", results: str) -> dict[st
 
 
 def collected_document(collected: "Collected") -> dict[str, Json]:
-    """How a `collect` from records alone ended: without a manifest there are purchases, and no jobs."""
+    """The outcome of a `collect` from records alone: without a manifest, it has purchases and no jobs."""
     return {
         "campaign": collected.campaign,
         "exit_code": int(collected.code),
@@ -79,7 +79,7 @@ def collected_document(collected: "Collected") -> dict[str, Json]:
 
 
 def job_document(details: "JobDetails") -> dict[str, Json]:
-    """All that is known of a job."""
+    """Everything known about a job."""
     job, entry = details.job, details.entry
     plan: Json = None
     if entry is not None:
@@ -98,7 +98,7 @@ def job_document(details: "JobDetails") -> dict[str, Json]:
 
 
 def purchase_document(details: "PurchaseDetails") -> dict[str, Json]:
-    """All that is known of a purchase."""
+    """Everything known about a purchase."""
     return {"purchases": [_purchase(details)]}
 
 
@@ -151,5 +151,5 @@ def _decision(decision: Decision | None) -> dict[str, Any]:
 
 
 def _present(**values: Json | Mapping[str, Json]) -> dict[str, Json]:
-    """The values that there are: absent ones are left out."""
+    """The values that are not None."""
     return {name: value for name, value in values.items() if value is not None}  # type: ignore[misc]

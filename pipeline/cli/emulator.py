@@ -71,7 +71,7 @@ def command(
     The first line that it prints is its address. To use it, set VIMMERSE_BASE_URL to that address and
     VIMMERSE_API_KEY to anything.
     """
-    # An extra, and heavy.
+    # An optional extra that loads slowly.
     from pipeline.emulator.embedded import serve
     from pipeline.emulator.faultfile import read_faults
     from pipeline.emulator.settings import EmulatorSettings, Size

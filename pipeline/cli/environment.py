@@ -1,4 +1,4 @@
-"""The only reader of the environment and of the terminal; both are passed on as values."""
+"""The only reader of the environment and of the terminal's properties; passes both on as values."""
 
 import os
 import sys
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def read_environment() -> "Environment":
-    """The operator's environment, and the command line, which is shown to others who find the state locked."""
-    # Imported here, as it loads the providers: `--help` and `expand` need only the terminal.
+    """The operator's environment, and the command line, which others see if they find the state locked."""
+    # Imported here, since it loads the providers: `--help` and `expand` need only the terminal.
     from pipeline.operations.environment import Environment
     from pipeline.schemes import without_addresses
 
@@ -20,7 +20,7 @@ def read_environment() -> "Environment":
 
 
 def program() -> str:
-    """How this program is called from here: by its name, where that finds it, else by its path."""
+    """The word that calls this program: its name if the search path has it, else its path."""
     called = Path(sys.argv[0])
     if called.name != "pipeline" or not called.exists():
         return "pipeline"
@@ -30,7 +30,7 @@ def program() -> str:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a person sees `stream` at once."""
+    """Whether `stream` is a terminal."""
     try:
         return stream.isatty()
     except ValueError:  # closed
@@ -38,12 +38,12 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def can_redraw(stream: TextIO) -> bool:
-    """Whether what `stream` shows can be written over. A terminal that is called dumb takes plain lines only."""
+    """Whether output on `stream` can be redrawn; a terminal of type `dumb` shows plain lines only."""
     return os.environ.get("TERM") != "dumb" and is_terminal(stream)
 
 
 def columns_of(stream: TextIO) -> int | None:
-    """The width of the terminal behind `stream`; None where there is none, or it is unknown."""
+    """The width of the terminal behind `stream`; None if there is none, or its width is unknown."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
     except (OSError, ValueError):  # closed, or a terminal that reports no size
@@ -51,13 +51,13 @@ def columns_of(stream: TextIO) -> int | None:
 
 
 def wants_colour(stream: TextIO, *, no_color: bool) -> bool:
-    """Colour only for a terminal, and never where it is not wanted (https://no-color.org)."""
+    """Whether to use colour: only on a terminal, and never if it is not wanted (https://no-color.org)."""
     plain = no_color or bool(os.environ.get("NO_COLOR"))
     return not plain and can_redraw(stream)
 
 
 def is_github() -> bool:
-    """Whether GitHub Actions reads what we print, and takes some of it for commands."""
+    """Whether GitHub Actions reads the output, in which it obeys workflow commands."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 

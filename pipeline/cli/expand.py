@@ -58,8 +58,8 @@ def command(
 def _selected(
     manifest: Path, flags: CampaignFlags, select: tuple[str, ...], exclude: tuple[str, ...]
 ) -> Iterator[Job]:
-    """The selected jobs; a selection may ask for a job's status, so state and results are read."""
-    # Imported only here: they load the state and everything that reads it.
+    """The selected jobs; a selection may refer to a job's status, so state and results are read."""
+    # Imported here, since they load the state and everything that reads it.
     from pipeline.cli.context import open_workspace
     from pipeline.operations.campaign_state import open_campaign
     from pipeline.operations.selection import selected_keys
@@ -82,7 +82,7 @@ def _as_json(job: Job) -> dict[str, Json]:
 
 
 def _document(jobs: Iterator[Job]) -> Iterator[str]:
-    """One document of all jobs, as they come."""
+    """The text of one document with all jobs, piece by piece."""
     yield '{"jobs": ['
     comma = ""
     for job in jobs:

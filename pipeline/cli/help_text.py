@@ -1,17 +1,17 @@
-"""Help that can be read in a narrow terminal too: there each text stands below what it is about."""
+"""Help that is readable in a narrow terminal too: there, each text is below its flag or command."""
 
 import shutil
 from collections.abc import Iterable
 
 import click
 
-# Columns that a text beside its flag needs to be read without trouble.
+# The least columns in which a text beside its flag is readable.
 _READABLE = 24
 # Below this many columns, click would write wider lines than the terminal has.
 _NARROW = 52
 _NARROWEST = 24
 
-# Stands for a hyphen while lines are broken, which would be done after each: also within a flag or a path.
+# Replaces each hyphen while lines are broken: else they would be broken after hyphens, even in a flag or a path.
 _HYPHEN = "\N{NON-BREAKING HYPHEN}"
 
 
@@ -45,13 +45,13 @@ class HelpFormatter(click.HelpFormatter):
 
 
 class HelpContext(click.Context):
-    """The context of a command whose help is written so."""
+    """The context of a command whose help uses this formatter."""
 
     formatter_class = HelpFormatter
 
 
 def with_readable_help(command: click.Command) -> click.Command:
-    """`command`, and those that it has, with this help: a context does not inherit its formatter."""
+    """`command` and its subcommands with this formatter, which contexts do not inherit."""
     command.context_class = HelpContext
     for each in command.commands.values() if isinstance(command, click.Group) else ():
         with_readable_help(each)

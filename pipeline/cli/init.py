@@ -1,4 +1,4 @@
-"""`pipeline init`: a small campaign to begin with, that runs as it is."""
+"""`pipeline init`: starts a small campaign that runs as it is."""
 
 import os
 import re
@@ -71,14 +71,14 @@ def _inventory(folder: Path) -> dict[Path, bytes]:
 
 
 def _name_for(folder: Path) -> str:
-    """A campaign's name made of its folder's, as YAML."""
+    """A campaign's name, derived from that of its folder, as YAML."""
     plain = unicodedata.normalize("NFKD", folder.name).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:100] or _NAME
     return name if _is_text(name) else f'"{name}"'
 
 
 def _is_text(word: str) -> bool:
-    """Whether YAML reads a word without quotes as text; a number that it refuses to read is none either."""
+    """Whether YAML reads the unquoted word as text; False also for a number that it refuses to read."""
     try:
         return isinstance(read_scalar(word), str)
     except ValueError:
@@ -86,7 +86,7 @@ def _is_text(word: str) -> bool:
 
 
 def _write_new(path: Path, content: bytes) -> bool:
-    """Write a file that is not there; False where something is, and be it a link to nowhere.
+    """Write a new file; False if something has its name, even a dangling link.
 
     Raises:
         Unfinished: it cannot be written.

@@ -31,7 +31,7 @@ from pipeline.system import leave_no_core
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-# Short helps stand here so that `pipeline --help` imports none of the commands.
+# The short help texts are here so that `pipeline --help` imports none of the commands.
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("pipeline.cli.init", "Start a small campaign that runs as it is."),
     "validate": ("pipeline.cli.validate", "Check manifests and list every problem with its line."),
@@ -60,7 +60,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("pipeline.cli.schema", "Print a JSON Schema, for an editor."),
     "emulator": ("pipeline.cli.emulator", "Run the vendor's API on this machine, making real media."),
 }
-# The documentation says of each what to do: docs/how-to/recover.md#exit-code-N.
+# What to do about each is documented in docs/how-to/recover.md#exit-code-N.
 EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.OK: "done",
     ExitCode.FAILED: "some jobs failed, or `verify` found a difference",
@@ -105,7 +105,7 @@ class LazyGroup(click.Group):
             ) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """Names of commands, without importing one of them for its help."""
+        """Complete names of commands, without importing a command for its help."""
         from click.shell_completion import CompletionItem
 
         if incomplete.startswith("-"):
@@ -152,12 +152,12 @@ def main() -> NoReturn:
             stream.flush()
         except (OSError, ValueError):
             code = code or ExitCode.UNFINISHED
-    # Calls that hang must not hold the process: what they were about is decided and on disk.
+    # Calls that hang must not keep the process alive: the outcome of the command is decided and on disk.
     os._exit(int(code))
 
 
 def called(arguments: list[str]) -> int:
-    """Run one command line and return its exit code; all that goes wrong is reported on stderr."""
+    """Run one command line and return its exit code; every error is reported on stderr."""
     if not all(map(_is_argument, arguments)):
         click.echo("error: an argument holds a NUL character, or half of a surrogate pair", err=True)
         return ExitCode.USAGE
@@ -166,7 +166,7 @@ def called(arguments: list[str]) -> int:
 
 
 def _is_argument(text: str) -> bool:
-    """Whether a process could be given this. A program that calls us in its own is not held to that."""
+    """Whether the text could be an argument of a process; a caller within this process may pass any string."""
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:
@@ -174,7 +174,7 @@ def _is_argument(text: str) -> bool:
 
 
 def _called(arguments: list[str]) -> int:
-    # Imported here so that `--help` stays quick: colours and problems are only needed when something is said.
+    # Imported here so that `--help` stays fast: only output needs colours and problems.
     from pipeline.cli.terminal import Closed, paint_for, problem_lines, say
     from pipeline.schemes import without_secrets
 
@@ -218,7 +218,7 @@ def _called(arguments: list[str]) -> int:
 
 
 def arm_failpoint() -> None:
-    """Arm the failpoint that `PIPELINE_FAIL_AT` names, for crash tests: each point at which a machine may be lost."""
+    """Arm the failpoint that `PIPELINE_FAIL_AT` names: crash tests try every point at which a run may be killed."""
     planned = failure()
     if planned is None:
         return
@@ -238,13 +238,13 @@ def arm_failpoint() -> None:
 
 
 def fill_in_streams() -> bool:
-    """Put a stream that leads nowhere where stdin or stderr is closed; False where stdout is.
+    """Replace each standard stream that is closed with the null device; False if stdout was closed.
 
-    Left closed, its number would be that of the next file that is opened, such as the state: and then
-    whatever is written for people by something that knows only numbers would go into that file.
+    Otherwise the next file to be opened, such as the state, would get the file descriptor of that stream, and
+    whatever writes to the descriptor would write into that file.
     """
     has_stdout = sys.stdout is not None
-    # In the order of their numbers, as each opening takes the lowest that is free.
+    # In the order of their descriptors, since each open takes the lowest that is free.
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - a stream, kept to the end
     if not has_stdout:
@@ -256,7 +256,7 @@ def fill_in_streams() -> bool:
 
 @contextmanager
 def stderr_restored() -> Iterator[None]:
-    """Within it, `--log-format` may replace stderr with another stream."""
+    """Restore stderr at the end, which `--log-format` may replace with another stream."""
     before = sys.stderr
     try:
         yield

@@ -1,4 +1,4 @@
-"""`pipeline merge`: joins results manifests, as git's merge driver too."""
+"""`pipeline merge`: joins results manifests; also serves as a merge driver for git."""
 
 from pathlib import Path
 

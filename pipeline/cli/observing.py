@@ -1,4 +1,4 @@
-"""Observers of a run: `--events`, metrics, traces, the live page. Only those that are asked for are loaded."""
+"""Observers of a run: `--events`, metrics, traces, the live page. Only the requested ones are loaded."""
 
 import json
 import re
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """Writes changes that are on disk. A failed write is reported at the end: the run must not end for it."""
+    """Writes changes that are on disk. A failed write is reported at the end: it must not end the run."""
 
     def __init__(self, target: str, file: TextIO | None) -> None:
         self._target = target
@@ -50,10 +50,10 @@ class Events:
                 self._error = error
 
     def assert_written(self) -> None:
-        """Make sure that all of them found their place.
+        """Check that all events were written.
 
         Raises:
-            Unfinished: one did not; what was to be done is done all the same.
+            Unfinished: one could not be written; the run itself was not affected.
         """
         if self._error is not None:
             raise Unfinished(f"--events {self._target}: cannot be written: {self._error.strerror}")
@@ -61,16 +61,16 @@ class Events:
 
 @contextmanager
 def events_to(target: str) -> Iterator[Events]:
-    """Events to stdout (`-`), or to the end of a file.
+    """Open events that go to stdout (`-`), or are appended to a file.
 
     Raises:
-        UsageError: the file cannot be opened, or holds something else.
+        UsageError: the file cannot be opened, or is no file of events.
     """
     if target == "-":
         yield Events(target, None)
         return
     try:
-        # A pipe or a terminal holds nothing that could be spoiled, and reading it would wait.
+        # A pipe or a terminal has no content to protect, and reading it would block.
         if Path(target).is_file() or not Path(target).exists():
             assert_replaces(Path(target), _are_events, "a file of events")
         file = Path(target).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
@@ -79,7 +79,7 @@ def events_to(target: str) -> Iterator[Events]:
     try:
         yield Events(target, file)
     finally:
-        with suppress(OSError):  # what found no room before finds none now
+        with suppress(OSError):  # closing retries a failed write, which `assert_written` reports
             file.close()
 
 
@@ -88,7 +88,7 @@ def _are_events(head: bytes) -> bool:
 
 
 def as_json(change: Change) -> dict[str, Json]:
-    """One step of one purchase."""
+    """One change of one purchase."""
     after = change.after
     written: dict[str, Json] = {
         "at": change.at,
@@ -107,7 +107,7 @@ def as_json(change: Change) -> dict[str, Json]:
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """The callbacks of a run: what it selects, each step, how the jobs stand, calls of the vendor, and the end."""
+    """The callbacks of a run: its selection, each change, the tally of jobs, calls to the vendor, and the end."""
 
     on_change: tuple[Callable[[Change], None], ...] = ()
     on_tally: tuple[Callable[[Tally], None], ...] = ()
@@ -116,17 +116,17 @@ class Observers:
     on_selection: tuple[Callable[[Collection[JobKey] | None], None], ...] = ()
 
     def selects(self, keys: Collection[JobKey] | None) -> None:
-        """Tell the keys that the run is limited to, None: all."""
+        """Pass on the keys that the run is limited to; None: all."""
         for callback in self.on_selection:
             callback(keys)
 
     def changed(self, change: Change) -> None:
-        """Tell a step that is on disk."""
+        """Pass on a change that is on disk."""
         for callback in self.on_change:
             callback(change)
 
     def stands(self, tally: Tally) -> None:
-        """Tell how the jobs stand."""
+        """Pass on the tally of jobs."""
         for callback in self.on_tally:
             callback(tally)
 
@@ -137,10 +137,10 @@ class Observers:
         return provider
 
     def ends(self, code: ExitCode) -> None:
-        """Tell how the run ends.
+        """Pass on the exit code of the run.
 
         Raises:
-            Unfinished: a report of it cannot be written.
+            Unfinished: an observer cannot write its report.
         """
         for callback in self.on_end:
             callback(code)
@@ -148,7 +148,7 @@ class Observers:
 
 @contextmanager
 def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observers]:
-    """The observers that flags and the environment ask for.
+    """The observers that flags and the environment request.
 
     Raises:
         UsageError: an address or a file cannot be used, or an extra is missing.
@@ -183,7 +183,7 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
 
 
 def final_tally(outcome: Outcome) -> Tally:
-    """How all jobs stand at the end, also those that were done before."""
+    """The tally of all jobs at the end, including those that were done before."""
     counts = Counter(job_status.status for job_status in outcome.jobs.values())
     return tally_of(counts, credits_spent=outcome.spent)
 
@@ -215,14 +215,14 @@ def _metrics(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -
 
 
 def _metered(provider: Provider, meter: "CallMeter") -> Provider:
-    # Imported here, as most commands end before anything is called.
+    # Imported here, since most commands end before they call the vendor.
     from pipeline.telemetry.metered_provider import MeteredProvider
 
     return MeteredProvider(provider, meter)
 
 
 def _page(stack: ExitStack, state: CampaignState, note: NoteWriter, given: Mapping[str, Any]) -> Observers:
-    """The live page of the run, for as long as it lasts. A run goes on if the page cannot be served."""
+    """The live page, for the duration of the run. The run continues if the page cannot be served."""
     from pipeline.cli.serve import page_of_run
 
     try:
@@ -253,7 +253,7 @@ def _traces(workspace: Workspace) -> Observers:
     try:
         from pipeline.telemetry.traces import Traces
     except ModuleNotFoundError:
-        # The variables are often set for all programs of a cluster: no reason to refuse a run.
+        # The variables are often set for all programs of a cluster, so they are no reason to refuse a run.
         say("warning: OTEL_… asks for traces: pip install 'campaign-pipeline[otel]'", err=True)
         return Observers()
     traces = Traces(workspace.campaign.name, variables)

@@ -1,4 +1,4 @@
-"""Every flag, spelled once: its name, its help, and the environment variable of the same name."""
+"""Every flag that commands share, defined once: its name, its help, and its environment variable."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pipeline.cli.parameters import Argument, Flag, LocalPath
 from pipeline.errors import InvalidInput, UsageError, printable
 
 if TYPE_CHECKING:
-    # Its module is needed by most commands, and not for `--help`.
+    # Most commands need this module, but `--help` does not.
     from pipeline.json_values import Json
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -24,12 +24,12 @@ def flag(name: str, *arguments: str, **settings: Any) -> Callable[[Decorated], D
 
 
 def argument(name: str, **settings: Any) -> Callable[[Decorated], Decorated]:
-    """A click argument; every command takes its own from here."""
+    """A click argument; commands create all their arguments with this."""
     return click.argument(name, cls=Argument, **settings)
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
-    """Several decorators as one, in the order in which they are to be shown."""
+    """Several decorators as one, in the order in which help shows them."""
 
     def decorate(function: Decorated) -> Decorated:
         for decorator in reversed(decorators):
@@ -41,7 +41,7 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignFlags:
-    """The values of `campaign_options`, and of `run` the shard."""
+    """The values of `campaign_options`, and the shard of `run`."""
 
     state: str | None
     results: str | None
@@ -54,13 +54,13 @@ class CampaignFlags:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "CampaignFlags":
-        """From the keyword arguments that click calls a command with, among others."""
+        """Pick the values from the keyword arguments with which click calls a command."""
         return cls(**{field: given[field] for field in cls.__dataclass_fields__ if field in given})
 
 
 @dataclass
 class Verbosity:
-    """How much to say, and whether in colour. Set by flags before the command's name or after it."""
+    """How much to print, and whether in colour. Its flags may be before or after the command's name."""
 
     verbose: int = 0
     quiet: bool = False
@@ -95,16 +95,16 @@ def verbosity() -> Verbosity:
 # Where a live page listens by default.
 DEFAULT_LISTEN = "127.0.0.1:8765"
 
-# Whether it may be read is judged where it is read: then it is a manifest that is wrong, not the usage.
+# Readability is checked when the file is read: an unreadable manifest is invalid input, not a usage error.
 INPUT = LocalPath(path_type=Path, readable=False)
-# For what is written, and files of settings.
+# For files to be written, and files of settings.
 OUTPUT = LocalPath(path_type=Path)
-# As text, as it is spelled: for what is judged where it is opened.
+# A path as text, exactly as typed: for files that are checked when they are opened.
 FILE = LocalPath(readable=False)
 
 # For commands that never guess which campaign is meant.
 required_manifest_argument = argument("manifest", type=INPUT)
-# Left out, it is the one campaign of the working folder.
+# If it is left out, the only campaign in the working folder is meant.
 manifest_argument = argument("manifest", type=INPUT, required=False, metavar="[MANIFEST]")
 manifests_argument = argument("manifests", nargs=-1, type=INPUT, metavar="[MANIFEST...]")
 
@@ -198,7 +198,7 @@ def format_option(*formats: str) -> Callable[[Decorated], Decorated]:
 
 
 def variable_names(pairs: tuple[str, ...]) -> list[str]:
-    """The names that `--var` gives, which is to say that it is meant to be used."""
+    """The names given by `--var`; each of them has to be used by a manifest."""
     return [pair.partition("=")[0] for pair in pairs]
 
 
@@ -206,10 +206,10 @@ def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> "Mapping[s
     """`--var` over `--var-file`; a value is read as a YAML scalar.
 
     Raises:
-        UsageError: a pair without `=`, or a value that cannot be kept as it is written.
-        InvalidInput: a file that cannot be read, or is no mapping.
+        UsageError: a pair has no `=`, or a value cannot be kept as it is written.
+        InvalidInput: a file cannot be read, or is no mapping.
     """
-    # The reader is heavy, and only needed where there is something to read.
+    # The reader loads slowly, and is needed only if there is something to read.
     from pipeline.documents.yaml_reader import read_scalar, read_yaml
 
     read: dict[str, Json] = {}

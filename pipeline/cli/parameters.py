@@ -1,4 +1,4 @@
-"""What click makes of the words of a command line: kinds of flags, of arguments, and of their values."""
+"""Parameter types for click: kinds of flags and arguments, and of their values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +11,9 @@ from pipeline.errors import UsageError
 class _NeverEmpty(click.Parameter):
     """A word of the command line that is neither empty nor blank.
 
-    `--state "$DB"` with DB unset names no state. Taken for a flag that was left out, it would be the usual state,
-    in which nothing of what was bought is known; and `--state "$DIR $DB"` with both unset would be one called ` `.
-    Only an empty variable of the environment is as good as none.
+    `--state "$DB"` with DB unset names no state. If it counted as left out, the default state would be used, which
+    knows nothing of what was bought; and `--state "$DIR $DB"` with both unset would name a state called ` `. Only an
+    empty environment variable counts as unset.
     """
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
@@ -38,15 +38,15 @@ class _NeverEmpty(click.Parameter):
 
 
 class Flag(_NeverEmpty, click.Option):
-    """A flag. Where it takes a value, that is neither empty nor blank."""
+    """A flag. Its value, if it takes one, is neither empty nor blank."""
 
 
 class Argument(_NeverEmpty, click.Argument):
-    """A word without a flag, which is neither empty nor blank."""
+    """An argument without a flag; it is neither empty nor blank."""
 
 
 class NumberRange(click.FloatRange):
-    """A number in a range, and no NaN, which is in none and which no comparison refuses."""
+    """A number in a range. NaN is refused, which comparisons with the limits would let through."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
@@ -56,14 +56,14 @@ class NumberRange(click.FloatRange):
 
 
 class LocalPath(click.Path):
-    """A path of this machine. An address is refused, of which nothing is shown: it may hold a password."""
+    """A path on this machine. An address is refused without showing it: it may contain a password."""
 
     def split_envvar_value(self, rv: str) -> list[str]:
-        """Several in one variable are separated by blanks, as those of other flags; a colon would cut an address."""
+        """Split several paths at blanks, as for other flags; splitting at colons would cut an address."""
         return rv.split()
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        # Not needed for `--help`.
+        # Imported here, since `--help` does not need it.
         from pipeline.schemes import assert_path
 
         command = ctx.command.name if ctx is not None else None

@@ -1,4 +1,4 @@
-"""`pipeline plan`: what a run would do, and what it would cost. No key, no network, nothing written."""
+"""`pipeline plan`: shows what a run would do and cost. Needs no key and no network, and changes nothing."""
 
 import sys
 from collections.abc import Iterable
@@ -78,7 +78,7 @@ def command(
 
 
 def _exit_code(plans: Iterable[Plan]) -> ExitCode:
-    """For `--detailed-exitcode`: whether there is something to do, and whether a limit forbids it."""
+    """The code for `--detailed-exitcode`: whether there is something to do, and whether a limit forbids it."""
     listed = list(plans)
     if any(plan.limit is not None for plan in listed):
         return ExitCode.STOPPED_BUYING

@@ -20,7 +20,7 @@ _USUAL_COLUMNS = 80
 
 
 def summary(tally: Tally, columns: int) -> str:
-    """The tally in words, in at most `columns`: what matters least is left out where there is no room."""
+    """The tally in words, in at most `columns`: the least important parts are left out if there is no room."""
     parts = list(_parts(tally))
     while len(parts) > 1 and len(", ".join(text for _, text in parts)) > columns:
         parts.remove(max(parts))
@@ -28,7 +28,7 @@ def summary(tally: Tally, columns: int) -> str:
 
 
 def _parts(tally: Tally) -> Iterator[tuple[int, str]]:
-    """The parts of the summary in order; the greater the number, the sooner it may be left out."""
+    """The parts of the summary in order; those with the greatest number are left out first."""
     yield 0, f"{tally.done:,} of {tally.total:,} done"
     if tally.under_way:
         yield 3, f"{tally.under_way:,} under way"
@@ -36,7 +36,7 @@ def _parts(tally: Tally) -> Iterator[tuple[int, str]]:
         yield 1, f"{tally.failed:,} failed"
     if tally.unknown:
         yield 2, f"{tally.unknown:,} unknown"
-    # Nothing where no price is known: a zero would read as free.
+    # Left out if no price is known: a zero would read as free.
     if tally.credits:
         yield 5, counted(tally.credits, "credit")
     if tally.under_way or tally.waiting:
@@ -46,7 +46,7 @@ def _parts(tally: Tally) -> Iterator[tuple[int, str]]:
 
 
 def duration(seconds: float) -> str:
-    """A duration in words, as exactly as an estimate can be."""
+    """A duration in words, rounded as befits an estimate."""
     if seconds < 60:
         return f"{max(1, round(seconds)):.0f} s"
     if seconds < 2 * 3600:
@@ -57,13 +57,13 @@ def duration(seconds: float) -> str:
 class BarReporter:
     """Two lines on a terminal: a bar of the run's jobs, and a summary in words.
 
-    A run that has nothing to do shows none.
+    A run that has nothing to do shows no bar.
     """
 
     def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
         self._verbose = verbose
         self._stream = stream
-        # Most commands show no bar.
+        # Imported here, since most commands show no bar.
         from tqdm import tqdm
 
         # Each is drawn as soon as it is made.
@@ -84,7 +84,7 @@ class BarReporter:
         words.refresh()
 
     def report(self, key: JobKey, what: str) -> None:
-        # A bar says enough where nothing is wrong.
+        # Unless something is wrong, the bar says enough.
         if self._verbose or what.startswith(("failed", "unknown")):
             self.warn(f"{key}: {what}")
 
@@ -102,19 +102,19 @@ class BarReporter:
 
 
 def _columns(stream: TextIO) -> int:
-    """The width of the terminal, less the last column, behind which some terminals break the line."""
+    """The width of the terminal less its last column, after which some terminals break the line."""
     return max(1, (columns_of(stream) or _USUAL_COLUMNS) - 1)
 
 
 class LineReporter:
-    """One line for each thing that happened to a job, to `say`: for CI and for files."""
+    """Passes one line for each event of a job to `say`: for CI and for files."""
 
     def __init__(self, say: Callable[[str], object], *, quiet: bool = False) -> None:
         self._say = say
         self._quiet = quiet
 
     def show(self, tally: Tally) -> None:
-        pass  # Lines report events, not how the jobs stand.
+        pass  # Lines report events, not tallies.
 
     def report(self, key: JobKey, what: str) -> None:
         if not self._quiet:
@@ -132,7 +132,7 @@ def ignore_tally(_tally: Tally) -> None:
 
 
 class TallyingReporter:
-    """Another reporter that also passes how the jobs stand to `on_tally`."""
+    """Wraps another reporter, and also passes each tally to `on_tally`."""
 
     def __init__(self, reporter: Reporter, on_tally: Callable[[Tally], None]) -> None:
         self._reporter = reporter
@@ -153,12 +153,12 @@ _LEVELS = ("error", "warning")
 
 
 def begin_json_log() -> None:
-    """From now on, what is written to stderr is one JSON object a line."""
+    """From now on, write each line of stderr as one JSON object."""
     sys.stderr = cast("TextIO", JsonLines(sys.stderr))
 
 
 def json_log() -> "JsonLines | None":
-    """Where stderr is JSON: the log."""
+    """The JSON log on stderr; None if stderr is plain text."""
     stream: object = sys.stderr
     return stream if isinstance(stream, JsonLines) else None
 
@@ -168,7 +168,7 @@ def _now() -> str:
 
 
 class JsonLines(io.TextIOBase):
-    """A stream that writes what it is given line by line to another, each line as the message of an object.
+    """A stream that writes each of its lines to another stream, as the message of a JSON object.
 
     A line that begins with `error:` or `warning:` has that level.
     """
@@ -201,12 +201,12 @@ class JsonLines(io.TextIOBase):
         written: dict[str, Json] = {"time": self._now(), "level": level, "message": message}
         if job is not None:
             written["job"] = job
-        # All that is not ASCII is escaped: no terminal, runner or encoding can take harm from it.
+        # Everything but ASCII is escaped, so no terminal, runner or encoding can misread it.
         self._stream.write(json.dumps(written).replace("##[", "\\u0023#[") + "\n")
         self._stream.flush()
 
     def close(self) -> None:
-        """Write a line that was begun and not ended; the other stream stays open."""
+        """Write the last, unfinished line; the other stream stays open."""
         line, self._begun = self._begun, ""
         self._write_line(line)
         super().close()
@@ -219,14 +219,14 @@ class JsonLines(io.TextIOBase):
 
 
 class LogReporter:
-    """Tells how a run goes in objects of `log`, each with its job's key."""
+    """Writes the events of a run as objects to `log`, each with its job's key."""
 
     def __init__(self, log: JsonLines, *, quiet: bool = False) -> None:
         self._log = log
         self._quiet = quiet
 
     def show(self, tally: Tally) -> None:
-        pass  # Lines report events, not how the jobs stand.
+        pass  # Lines report events, not tallies.
 
     def report(self, key: JobKey, what: str) -> None:
         level = "error" if what.startswith("failed") else "info"

@@ -35,7 +35,7 @@ def command(words: tuple[str, ...], rating: int | None, delivered: bool, **flags
             say(f"{_name(purchase)}: sent to the vendor")
 
     with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
-        # All of them are known before anything is sent.
+        # All names are checked before anything is sent.
         changes = ratings(state, names, rating=rating, delivered=delivered)
         with vendor(workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
             send(state, changes, provider, calls, tell_sent, tell_failure)

@@ -38,7 +38,7 @@ _LONGEST = 7 * 86400
 
 
 def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
-    """A time as `30m`, `24h` or `7d`, in seconds: no store signs for longer than a week."""
+    """The seconds in a time such as `30m`, `24h` or `7d`; a week at most, since no store signs for longer."""
     found = _TIME.fullmatch(value or "")
     seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
     if value is not None and not 0 < seconds <= _LONGEST:
@@ -94,7 +94,7 @@ def _assert_goes_together(given: Mapping[str, Any]) -> None:
 
 
 def _found(paths: Sequence[Path]) -> list[Path]:
-    """The campaigns and results manifests that are named, in that order; folders are searched."""
+    """The named campaigns and results manifests, in that order; folders are searched."""
     return [each for path in paths for each in ([path] if _is_results(path) else find([path]))]
 
 
@@ -108,7 +108,7 @@ def _source(path: Path, given: Mapping[str, Any]) -> GalleryCampaign:
 
 
 def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
-    """The records of a campaign. Where its manifest cannot be read now, those of the results beside it."""
+    """The records of a campaign; if its manifest cannot be read now, those of the results beside it."""
     if _is_results(path):
         return _of_results(path, flags)
     try:

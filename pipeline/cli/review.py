@@ -1,4 +1,4 @@
-"""`pipeline approve`, `reject`, `redo` and `undecide`: decisions on takes, in a file that git keeps."""
+"""`pipeline approve`, `reject`, `redo` and `undecide`: decisions on takes, in a file to be committed to git."""
 
 from typing import Any
 

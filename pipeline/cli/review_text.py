@@ -1,4 +1,4 @@
-"""Decisions on takes, as `status` and `show` print them, and what follows from one, as it is made."""
+"""Decisions on takes as `status` and `show` print them, and the consequences of a new one."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -18,12 +18,12 @@ _HOW_IT_SERVES = {
 
 
 def sent_back(decision: Decision) -> str:
-    """How a job stands whose take was sent back, and why."""
+    """The status of a job whose take was sent back, and why."""
     return f"pending (redo: {printable(decision.why, _LONGEST)})" if decision.why else "pending (redo)"
 
 
 def note_lines(decision: Decision | None) -> Iterator[str]:
-    """The notes, each with its moment in the video and with who made it."""
+    """The notes, each with its moment in the video and its author."""
     for note in decision.notes if decision is not None else ():
         moment = f"at {note.at:g} s: " if note.at is not None else ""
         by = f" ({printable(note.by)})" if note.by else ""
@@ -39,7 +39,7 @@ def decided_lines(made: Sequence[Decision], outlook: Outlook, target: str) -> It
         if decision.decision is Verdict.REDO:
             sent_back.add(decision.key)
         yield f"{printable(decision.key)} ({decision.purchase}): {said}"
-    # That a job is made again which was sent back is said of it.
+    # The lines above say already that a job whose take was sent back is bought again.
     redone = {each.key for each in made if each.decision is Verdict.REDO}
     if outlook.buys - redone:
         shows = "shows it" if len(outlook.buys) == 1 else "shows them"
@@ -50,7 +50,7 @@ def decided_lines(made: Sequence[Decision], outlook: Outlook, target: str) -> It
 def undecided_lines(
     named: Mapping[str, Sequence[tuple[JobKey | None, Purchase]]], made: Sequence[Decision]
 ) -> Iterator[str]:
-    """What was named and had no decision that could be withdrawn."""
+    """A line for each named purchase that had no decision to withdraw."""
     purchases, keys = {each.purchase for each in made}, {each.key for each in made}
     for key, purchase in (each for found in named.values() for each in found):
         if purchase.id not in purchases and key not in keys:
@@ -78,7 +78,7 @@ def _approved(decision: Decision, entry: Entry | None) -> str:
 
 
 def _sent_back(entry: Entry | None, approved: Collection[PurchaseId], target: str) -> str:
-    """What becomes of a take that was sent back, by what the plan has for its job."""
+    """The consequence of sending a take back, by the plan's entry for its job."""
     is_bought = entry is not None and (entry.buys or entry.action is Action.SHARE)
     said = f"sent back{':' if is_bought else ';'} {next_run(entry, approved)}"
     serving = entry.purchase if entry is not None and entry.action not in _SERVED_BY_NOTHING else None
@@ -88,7 +88,7 @@ def _sent_back(entry: Entry | None, approved: Collection[PurchaseId], target: st
 
 
 def next_run(entry: Entry | None, approved: Collection[PurchaseId], *, was_bought: bool = True) -> str:
-    """What the next run does for a job whose purchase does not serve it any more, by what the plan has for it."""
+    """What the next run does for a job whose purchase no longer serves it, by the plan's entry for it."""
     again = " again" if was_bought else ""
     if entry is None:
         return "nothing is bought, as no job asks for it now"

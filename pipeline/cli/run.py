@@ -44,16 +44,16 @@ from pipeline.webhooks.receipt import Webhooks
 if TYPE_CHECKING:
     from pipeline.engine.checkpoint import Checkpoint
 
-# Flags that the gallery needs to find what this run made.
+# Flags that the gallery needs to find the results of this run.
 _OF_THE_GALLERY = frozenset({"state", "results", "output", "variables", "variable_files"})
 
 
 def run(source: Path | None, given: dict[str, Any]) -> int:
-    """Carry out the command with these flags, and return the exit code."""
+    """Run the command with these flags, and return its exit code."""
     if given["events"] == "-" and given["output_format"] == "json":
         raise UsageError("--events - and --format json both want stdout; give --events a file")
     if source is None and given["serve"] is not None and _is_manifest(given["serve"]):
-        # The address may be left out, so what follows the flag may have been meant for the run.
+        # The address may be left out, so the word after the flag may be the manifest.
         assert_path("--serve", given["serve"], is_only_path=True)
         source, given = Path(given["serve"]), {**given, "serve": DEFAULT_LISTEN}
     source = source or campaign_here()
@@ -108,7 +108,7 @@ def _is_manifest(word: str) -> bool:
 
 
 def _webhooks(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -> Webhooks | None:
-    """The webhooks that the vendor is to call, open within `stack`; None where none are asked for."""
+    """The webhooks that the vendor is to call, open within `stack`; None if none are requested."""
     url, listen = given["webhook_url"], given["webhook_listen"]
     if not url:
         if listen:
@@ -126,7 +126,7 @@ def _webhooks(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) 
 
 
 def _gallery_command(workspace: Workspace, given: Mapping[str, Any]) -> str:
-    """The command that opens the gallery, with the flags of this one; empty where no person sees it."""
+    """The command that opens the gallery, with the flags of this one; empty if no person would see it."""
     if not (workspace.emulated or is_terminal(sys.stdout)):
         return ""
     words = [program(), "report", shown_path(workspace.campaign.manifest)]
@@ -142,7 +142,7 @@ def _gallery_command(workspace: Workspace, given: Mapping[str, Any]) -> str:
 
 
 def _write_reports(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:
-    """Write reports; one that cannot be written is reported, and hides nothing of how the run itself ended."""
+    """Write reports, and yield the code of each that cannot be written; the outcome of the run is not hidden."""
     for write in reports:
         try:
             write()
@@ -157,7 +157,7 @@ def _tell_both(events: Events, watching: Observers, change: Change) -> None:
 
 
 def _any_plan(_plan: Plan) -> None:
-    pass  # No plan was reviewed, so any will do.
+    pass  # No plan was reviewed, so any plan is accepted.
 
 
 def _open_workspace(source: Path, saved: SavedPlan | None, given: dict[str, Any]) -> Workspace:
@@ -180,7 +180,7 @@ def _open_workspace(source: Path, saved: SavedPlan | None, given: dict[str, Any]
 
 
 def _with_what_is_asked(workspace: Workspace, saved: SavedPlan | None, given: Mapping[str, Any]) -> Workspace:
-    """The workspace of a run that knows on what terms it buys: shards at work together must all have the same."""
+    """The workspace with the terms on which the run buys: concurrent shards must all have the same."""
     arguments = plan_arguments(given) if saved is None else saved.arguments
     caps = {name: given[name] for name in ("max_creates", "max_credits") if given[name] is not None}
     asked = {
@@ -200,7 +200,7 @@ def _options(
     saved: SavedPlan | None,
     given: dict[str, Any],
 ) -> RunOptions:
-    """What the flags say of the run; not who watches it and what it works with."""
+    """The options that flags set, without observers, provider, checkpoint and webhooks."""
     planned = (
         plan_options(state, plan_arguments(given)) if saved is None else saved_plan_options(state, saved)
     )
@@ -234,10 +234,10 @@ def _checkpoint(workspace: Workspace, command: str) -> "Checkpoint":
 
 
 def assert_replaces_junit(path: Path) -> None:
-    """Make sure that a report at `path` would replace nothing but another, before anything is done.
+    """Check, before anything is done, that a report at `path` would replace nothing but another report.
 
     Raises:
-        UsageError: something else lies there.
+        UsageError: something else is there.
     """
     try:
         assert_replaces(
@@ -248,7 +248,7 @@ def assert_replaces_junit(path: Path) -> None:
 
 
 def write_junit(path: Path, campaign: str, outcome: Outcome) -> None:
-    """The jobs as a JUnit report.
+    """Write the jobs as a JUnit report.
 
     Raises:
         Unfinished: it cannot be written.

@@ -24,7 +24,7 @@ from pipeline.cli.parameters import NumberRange
 
 
 def _assert_not_blank(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """Refuse a command that would always succeed: a variable that is not set would take the lock away."""
+    """Refuse an empty command, which would always succeed: an unset variable would disable the lock."""
     if value is not None and not value.strip():
         raise click.BadParameter("the command is empty; name one, or leave the flag out")
     return value
@@ -121,7 +121,7 @@ log_format_option = flag(
     type=click.Choice(("text", "json")),
     default="text",
     show_default=True,
-    # First, so that what is wrong with the other flags is reported so too.
+    # Eager, so that errors in the other flags are reported in this format too.
     is_eager=True,
     callback=_begin_log,
     help="The format of lines on stderr; json writes one object per line.",

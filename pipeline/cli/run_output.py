@@ -50,15 +50,15 @@ _UNKNOWN = {Status.SUBMITTING.value, Status.ATTENTION.value}
 
 
 def open_line_reporter() -> AbstractContextManager[Reporter]:
-    """Tells what happens in lines on stderr."""
+    """A reporter that prints events as lines on stderr."""
     return closing(LineReporter(partial(say, err=True), quiet=verbosity().quiet))
 
 
 class RunConsole:
     """Carries out the plan of one campaign and prints its progress.
 
-    `on_stderr`: stdout is for something else; `replaces`: `--replace` was given. `gallery` is the command that shows
-    what was made, printed for a person. `on_tally` is called with how the jobs stand.
+    `on_stderr`: stdout is needed for something else; `replaces`: `--replace` was given. `gallery` is the command that
+    opens the gallery, printed for a person. `on_tally` is called with each tally of jobs.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class RunConsole:
         self._gallery = gallery
         self._on_tally = on_tally
         self._say = partial(say, err=on_stderr)
-        # No line of a JSON log is a command to anybody.
+        # Nothing obeys a line of a JSON log as a command.
         self._untrusted_block = nullcontext if json_log() else partial(untrusted_block, err=on_stderr)
         self._on_stderr = on_stderr
         self._collects = False
@@ -88,9 +88,9 @@ class RunConsole:
         self._paint = paint_for(stream, no_color=verbosity().no_color)
 
     def carry_out(self, check: Callable[[Plan], None], *, ask: bool) -> Outcome:
-        """Show the plan, buy what it says, fetch, write the results, and say how it ended.
+        """Show the plan, buy what it says, fetch, write the results, and print the outcome.
 
-        `check` raises where the plan is not the one that was reviewed.
+        `check` raises an error if the plan is not the one that was reviewed.
         """
         plan = self._run.plan()
         check(plan)
@@ -99,7 +99,7 @@ class RunConsole:
         return self._carry_out(plan, lambda: self._may_begin(plan, ask=ask))
 
     def collect(self) -> Outcome:
-        """Fetch what is paid for and not here, and buy nothing."""
+        """Fetch what is paid for and missing here, and buy nothing."""
         self._collects = True
         return self._carry_out(self._run.plan_of_collecting(), lambda: True)
 
@@ -136,12 +136,12 @@ class RunConsole:
         from pipeline.operations.provider import vendor
 
         with vendor(self._state.workspace, self._options.request_timeout):
-            pass  # Without a key there is nothing to ask.
+            pass  # Fails without a key, before the person is asked.
         try:
             with asking(self._stop):
                 return click.confirm("Buy?", default=False, err=self._on_stderr)
         except click.Abort:
-            self._say()  # The cursor still stands behind the question.
+            self._say()  # The cursor is still on the line of the question.
             return False
 
     @contextmanager
@@ -159,7 +159,7 @@ class RunConsole:
     def _closing_lines(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
         yield from self._problems(outcome)
         for note in outcome.notes:
-            # The limit that a plan meets is reported with the plan.
+            # The limit that a plan exceeds is reported with the plan.
             if note != plan.limit or verbosity().quiet:
                 yield printable(note)
         if not verbosity().quiet:
@@ -207,12 +207,12 @@ class RunConsole:
         if self._gallery and any(job_status.status == Status.DONE.value for job_status in statuses):
             yield f"Gallery: `{printable(self._gallery)}`"
         if self._stop.code is not None:
-            # With it, what was just made again would be made once more.
+            # With --replace, what was just made again would be made once more.
             without = ", without --replace," if self._replaces else ""
             yield f"Stopped; run again{without} to continue."
 
     def _without_jobs(self, plan: Plan) -> str:
-        """What a run was about in which no job was selected, or none that it collects for."""
+        """The closing words of a run without jobs."""
         if plan.followed:
             number = len({each.id for each in plan.followed})
             return counted(number, "purchase that serves no job", "purchases that serve no job") + " checked"
@@ -221,9 +221,9 @@ class RunConsole:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Keep what there is by now out of the garbage collector's way: jobs and plan stay to the end.
+    """Exempt all present objects from garbage collection: jobs and plan are needed to the end.
 
-    Looking at all of 10,000 jobs takes a tenth of a second, in which nothing else happens.
+    A collection that visits all of 10,000 jobs takes a tenth of a second, during which everything else waits.
     """
     gc.freeze()
     try:
@@ -251,7 +251,7 @@ def _failed_or_unknown(
 
 def _what_failed(job_status: JobStatus, input_failed: bool) -> str:
     if input_failed and job_status.purchase is not None:
-        # What was bought before, and was to be made again, serves on.
+        # The earlier purchase, which was to be made again, still serves the job.
         return f"{_word(job_status)}, not made again ({Reason.INPUT.value})"
     reason = f" ({job_status.reason})" if job_status.reason and job_status.reason != ELSEWHERE else ""
     return f"{_word(job_status)}{reason}"

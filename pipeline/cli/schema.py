@@ -1,4 +1,4 @@
-"""`pipeline schema`: the JSON Schemas, for editors and checkers."""
+"""`pipeline schema`: prints the JSON Schemas, for editors and validators."""
 
 import click
 

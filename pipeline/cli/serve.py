@@ -63,7 +63,7 @@ def command(manifests: tuple[Path, ...], **given: Any) -> int:
         with ended_by_signals():
             page.serve(on_ready)
     except Stopped as stopped:
-        # Ctrl-C is how this command is meant to end: no error to report.
+        # Ctrl-C is the normal end of this command, so there is no error to report.
         if not verbosity().quiet:
             say("Stopped; every decision is saved.", err=True)
         return stopped.exit_code
@@ -73,14 +73,14 @@ def command(manifests: tuple[Path, ...], **given: Any) -> int:
 def live_page(
     workspaces: Sequence[Workspace], given: dict[str, Any], paths: Sequence[Path], flags: CampaignFlags
 ) -> "LivePage":
-    """The page that the flags ask for.
+    """The page that the flags describe.
 
     Raises:
-        UsageError: the extra is missing, or the flags make no sense.
-        InvalidInput: the records of a campaign are wrong.
+        UsageError: the extra is missing, or the flags are invalid.
+        InvalidInput: the records of a campaign are invalid.
     """
     try:
-        # An extra, and heavy.
+        # An optional extra that loads slowly.
         from pipeline.serve.access import listen_address
         from pipeline.serve.server import LivePage, ServeSettings, webhook_routes
     except ImportError as error:
@@ -123,5 +123,5 @@ def page_of_run(
 
 
 def missing_extra() -> UsageError:
-    """The error where the extra `serve` is not installed."""
+    """The error if the extra `serve` is not installed."""
     return UsageError("serving needs the extra 'serve': pip install 'campaign-pipeline[serve]'")

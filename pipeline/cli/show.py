@@ -108,7 +108,7 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
 
 
 def _sent_back(details: JobDetails) -> Decision | None:
-    """The decision by which the job is to be bought again; None where something serves it."""
+    """The decision by which the job is to be bought again; None if there is none, or a purchase serves the job."""
     last = details.purchases[-1].decision
     served = any(details.job.key in each.serves for each in details.purchases)
     return last if last is not None and last.decision is Verdict.REDO and not served else None

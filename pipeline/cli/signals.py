@@ -1,4 +1,4 @@
-"""Signals: the first asks for an orderly stop, a second Ctrl-C ends the process at once, and just as safely."""
+"""Signals: the first requests an orderly stop; a second Ctrl-C ends the process immediately, and just as safely."""
 
 import os
 import signal
@@ -19,10 +19,10 @@ _CODES = {
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """A `Stop` that signals ask for while this lasts.
+    """A `Stop` that signals request within this context.
 
-    CI runners send SIGTERM after SIGINT; that is no second Ctrl-C. Of two that are sent at once, either may arrive
-    first.
+    CI runners send SIGTERM after SIGINT, which is no second Ctrl-C. Two signals sent together may arrive in either
+    order.
     """
     stop = Stop()
     received: set[int] = set()
@@ -42,7 +42,7 @@ def stopping() -> Iterator[Stop]:
 
 @contextmanager
 def ended_by_signals() -> Iterator[Stop]:
-    """As `stopping`; where a stop was asked for, the command ends with the signal's exit code, whatever it did.
+    """As `stopping`; if a stop was requested, the command ends with the signal's exit code, however it ended.
 
     Raises:
         Stopped: a signal arrived, and everything is saved.
@@ -51,7 +51,7 @@ def ended_by_signals() -> Iterator[Stop]:
         try:
             yield stop
         except PipelineError as error:
-            # The signal says more than whatever failed on the way out.
+            # The signal's code takes precedence over an error during the stop.
             error.exit_code = stop.code or error.exit_code
             raise
     if stop.code is not None:
@@ -60,7 +60,7 @@ def ended_by_signals() -> Iterator[Stop]:
 
 @contextmanager
 def asking(stop: Stop) -> Iterator[None]:
-    """While a person is asked, a signal is an answer: it asks for the stop and raises KeyboardInterrupt at once."""
+    """While a person is asked a question, a signal requests the stop and raises KeyboardInterrupt immediately."""
 
     def answer(number: int, _frame: FrameType | None) -> None:
         stop.request(_CODES[signal.Signals(number)])

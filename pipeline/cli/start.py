@@ -1,10 +1,10 @@
-"""The program's first module: while the rest is loaded, a Ctrl-C ends it silently, as nothing has begun."""
+"""The program's first module: a Ctrl-C while the rest is loading ends it silently, since nothing has begun."""
 
 import os
 import signal
 from typing import NoReturn
 
-# That of an interrupt, which is not imported: what this module imports is loaded before a Ctrl-C is handled.
+# The exit code of an interrupt. Not imported: imports of this module load before it can handle a Ctrl-C.
 _INTERRUPTED = 130
 
 

@@ -22,7 +22,7 @@ from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import assert_not_stopped
 from pipeline.operations.state_transfer import export_state, import_state, read_snapshot
 
-# Characters. What is exported of the largest campaign has its requests and events beside what results hold.
+# In characters. An export has everything that results have, and also all requests and events.
 _LARGEST = 8 << 30
 _STDIN = "standard input"
 

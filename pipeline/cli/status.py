@@ -1,4 +1,4 @@
-"""`pipeline status`: counts, and every job that is not done."""
+"""`pipeline status`: counts the jobs, and lists those that are not done."""
 
 import sys
 import time
@@ -51,7 +51,7 @@ def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **give
     With --watch, show the progress of a run in another terminal.
     """
     if watch and output_format == "text":
-        # It loads the engine's view, which a single look does not need.
+        # Imported here, since it loads parts of the engine that a single look does not need.
         from pipeline.cli.watch import watch as watch_runs
 
         watch_runs(
@@ -120,7 +120,7 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
 
 
 def _is_news(decision: Decision) -> bool:
-    """Whether it says more than that the take was approved."""
+    """Whether the decision is more than a plain approval."""
     is_plain = decision.note is None and not decision.notes and decision.rating is None
     return decision.decision is not Verdict.APPROVED or not is_plain
 
@@ -174,7 +174,7 @@ def _hints(current: CampaignStatus) -> Iterator[str]:
 
 
 def _cost(summary: Summary) -> str:
-    """The credits spent, as far as prices are known: an unknown price is not zero."""
+    """The credits spent, and the number of purchases with no known price, which does not count as zero."""
     known = counted(summary.credits, "credit")
     unknown = f"{counted(summary.unpriced, 'purchase')} with no known price"
     if summary.unpriced:

@@ -1,4 +1,4 @@
-"""`pipeline templates`: the vendor's templates, as far as they are known."""
+"""`pipeline templates`: lists the vendor's templates, from the known or the live catalogue."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -138,7 +138,7 @@ def _as_json(template: CatalogTemplate) -> Json:
 
 
 def _refresh(template_id: str | None, out: Path | None, output_format: str) -> None:
-    """Show how the vendor's live catalogue differs from what is known, and keep it as a file."""
+    """Show how the vendor's live catalogue differs from the known one, and save it if requested."""
     live = fetch_live(read_environment())
     if template_id is not None:
         live = [each for each in live if each.id == template_id]

@@ -1,4 +1,4 @@
-"""Output for people: wrapped and coloured, and no text from outside can take over the terminal."""
+"""Output for people: wrapped and coloured, and safe from control sequences in text from outside."""
 
 import codecs
 import io
@@ -20,7 +20,7 @@ from pipeline.planning.paint import Colour, Paint
 from pipeline.schemes import without_secrets
 
 if TYPE_CHECKING:
-    # Its module is needed by most commands, and not for `--help`.
+    # Most commands need this module, but `--help` does not.
     from pipeline.json_values import Json
 
 _COLOURS: dict[Colour, str] = {"green": "green", "yellow": "yellow", "red": "red", "cyan": "cyan"}
@@ -33,11 +33,11 @@ SECONDS_BETWEEN_LOOKS = 2.0
 
 
 class Closed(Exception):
-    """Stdout takes nothing: its disk is full, or its reader went away (`plan | head`), which needs no word."""
+    """Stdout cannot be written: its disk is full, or its reader is gone (`plan | head`), which is not reported."""
 
 
 def paint_for(stream: TextIO, *, no_color: bool) -> Paint:
-    """How to colour what goes to `stream`."""
+    """The function that colours text for `stream`."""
     if not wants_colour(stream, no_color=no_color):
         return lambda text, _colour: text
 
@@ -48,12 +48,12 @@ def paint_for(stream: TextIO, *, no_color: bool) -> Paint:
 
 
 def say(line: str = "", *, err: bool = False, command: bool = False, whole: bool = False) -> None:
-    """One line for people, or a `command` for GitHub's runner. A stranger's text was made `printable` before.
+    """Print one line for people, or a `command` for GitHub's runner. Text of strangers must be `printable` already.
 
-    A terminal gets it broken between words, unless it is to stay `whole`, as what programs read is.
+    On a terminal, the line is wrapped between words unless it is `whole`, as for output that programs read.
 
     Raises:
-        Closed: stdout cannot be written. A closed stderr does no harm: the records have all that it would have shown.
+        Closed: stdout cannot be written. A closed stderr is ignored: the records have everything that it would show.
     """
     stream = sys.stderr if err else sys.stdout
     lines = [line] if command else _shower(None if whole else columns_of(stream))(line)
@@ -61,7 +61,7 @@ def say(line: str = "", *, err: bool = False, command: bool = False, whole: bool
 
 
 def say_all(lines: Iterable[str], *, whole: bool = False) -> None:
-    """Many lines: written some hundred at a time, as a call of the system for each would cost more than the lines.
+    """Print many lines, some hundred at a time: a system call for each would cost more than the lines.
 
     Raises:
         Closed: as `say`.
@@ -78,12 +78,12 @@ def say_all(lines: Iterable[str], *, whole: bool = False) -> None:
                 written.clear()
                 size = 0
     finally:
-        # Also those before what went wrong.
+        # After an error too, print the lines before it.
         _write(sys.stdout, "\n".join([*written, ""]) if written else "")
 
 
 def _shower(columns: int | None) -> Callable[[str], Iterable[str]]:
-    """Breaks a line between words, where a terminal has `columns`; and so that GitHub's runner obeys none of it."""
+    """A function that wraps a line for a terminal of `columns`, and makes it inert for GitHub's runner."""
     if is_github():
         return lambda line: (_inert(line),)
     if columns is None:
@@ -92,12 +92,12 @@ def _shower(columns: int | None) -> Callable[[str], Iterable[str]]:
 
 
 def say_on_stderr(line: str) -> None:
-    """As `say`, for messages beside the output of a command."""
+    """As `say`, on stderr: for messages beside the output of a command."""
     say(line, err=True)
 
 
 def _inert(line: str) -> str:
-    """`line`, so that GitHub's runner does not take it for a command."""
+    """`line`, changed so that GitHub's runner does not take it for a command."""
     begins = line.lstrip()
     if begins.startswith("::"):
         line = line.replace("::", ":\u200b:", 1)
@@ -112,7 +112,7 @@ def _write(stream: TextIO, text: str) -> None:
         encoding = stream.encoding or "ascii"
         _write(stream, text.encode(encoding, "backslashreplace").decode(encoding))
     except (OSError, ValueError) as error:
-        # What is still buffered must not fail again when the interpreter ends.
+        # The buffered rest must not fail again when the interpreter ends.
         with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - dup2 wants a descriptor
             os.dup2(nowhere.fileno(), stream.fileno())
         if stream is not sys.stderr:
@@ -122,33 +122,33 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def say_json(document: "Json | dict[str, Json]") -> None:
-    """A document for scripts: stdout holds nothing else."""
+    """Print a document for scripts: stdout has nothing else."""
     say_json_text(as_json_text(document, indent=2))
 
 
 def say_json_text(text: str) -> None:
-    """A line of what `as_json_text` made, or of the brackets around it."""
+    """Print a line made by `as_json_text`, or the brackets around such lines."""
     _make_stdout_take_json()
     say(text, whole=True)
 
 
 def say_all_json(texts: Iterable[str]) -> None:
-    """As `say_json_text`, many lines in few writes."""
+    """As `say_json_text`, for many lines in few writes."""
     _make_stdout_take_json()
     say_all(texts, whole=True)
 
 
 def _make_stdout_take_json() -> None:
     encoding = sys.stdout.encoding or "ascii"
-    # JSON is UTF-8, or the part of it that is ASCII; UTF-16 and the like, or a byte order mark, break its readers.
+    # JSON is written as UTF-8, or its subset ASCII: UTF-16 or a byte order mark would break its readers.
     if "{}".encode(encoding) != b"{}" and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
 
 
 def as_json_text(document: "Json | dict[str, Json]", indent: int | None = None) -> str:
-    """JSON that no terminal and no CI runner takes for a command: what could be one is escaped within strings.
+    """JSON in which no terminal or CI runner finds a command: what could be one is escaped within strings.
 
-    Where stdout takes no UTF-8, whatever is not ASCII is escaped too.
+    If stdout is not UTF-8, everything but ASCII is escaped too.
     """
     if _is_utf8(sys.stdout.encoding or "ascii"):
         written = (
@@ -176,7 +176,7 @@ def problem_lines(problems: Iterable[Problem], paint: Paint) -> Iterator[str]:
     """Each problem with the line of the file that it refers to, and a mark under the position."""
     for problem in problems:
         word = paint("warning", "yellow") if problem.severity == "warning" else paint("error", "red")
-        # What has no position quotes the command line, not a file.
+        # A problem without a position quotes the command line, which may contain secrets.
         shown = str(problem) if problem.position is not None else without_secrets(str(problem))
         yield f"{word}: {printable(shown, _LONGEST_LINE)}"
         if problem.position is not None and problem.source.strip():
@@ -185,7 +185,7 @@ def problem_lines(problems: Iterable[Problem], paint: Paint) -> Iterator[str]:
 
 def _quoted(problem: Problem, paint: Paint) -> Iterator[str]:
     position = problem.position
-    assert position is not None  # noqa: S101 - asked by the caller
+    assert position is not None  # noqa: S101 - checked by the caller
     source = problem.source.rstrip()
     start = max(0, position.column - 80)
     shown = printable(source[start : start + 120].replace("\t", " "))
@@ -196,7 +196,7 @@ def _quoted(problem: Problem, paint: Paint) -> Iterator[str]:
 
 @contextmanager
 def untrusted_block(*, err: bool = False) -> Iterator[None]:
-    """Within it, GitHub's runner takes nothing that is printed for a command; `err`: as stdout is a document."""
+    """Within this, GitHub's runner takes no output for a command; `err`: on stderr, since stdout is a document."""
     if not is_github():
         yield
         return
@@ -209,8 +209,8 @@ def untrusted_block(*, err: bool = False) -> Iterator[None]:
         _write(stream, f"::{token}::\n")
 
 
-# A command in backquotes is one word: pasted with a line break in it, it would be another command. One that is longer
-# than a line has a backslash before each break, between the words of a shell; an option and its value are one.
+# A command in backquotes is one word: pasted with a line break in it, it would be another command. If it is longer
+# than a line, it is broken between shell words, after a backslash; an option and its value count as one word.
 _WORDS = re.compile(r"`[^`]*`\S*|\S+")
 _SHELL_WORDS = re.compile(r"""(?:--[\w-]+ (?!-))?(?:'[^']*'|"[^"]*"|\S)+""")
 _COMMAND = "`pipeline "
@@ -221,7 +221,7 @@ _DEEPEST = 20
 
 
 def wrapped(line: str, columns: int) -> Iterator[str]:
-    """`line` as lines of at most `columns`, each further one a little deeper; a word that is longer stays whole."""
+    """`line` as lines of at most `columns`, indented a little from the second on; a longer word stays whole."""
     if width(line) <= columns:
         yield line
         return
@@ -246,7 +246,7 @@ def wrapped(line: str, columns: int) -> Iterator[str]:
 
 
 def _pieces(word: str, room: int) -> Iterator[str]:
-    """`word`, and of a command for which there is no `room` in one line, what stands in each."""
+    """`word`; or, if it is a command longer than `room`, its lines."""
     if not word.startswith(_COMMAND) or width(word) <= room:
         yield word
         return
@@ -261,7 +261,7 @@ def _pieces(word: str, room: int) -> Iterator[str]:
 
 
 def width(text: str) -> int:
-    """The columns that a terminal shows `text` in; colours take none, and wide letters two."""
+    """The columns that `text` takes on a terminal: colour codes take none, wide letters two."""
     plain = _STYLES.sub("", text)
     if plain.isascii():
         return len(plain)

@@ -1,4 +1,4 @@
-"""`pipeline validate`: every problem of every manifest with its line, also in the formats of other tools."""
+"""`pipeline validate`: lists every problem of every manifest with its line, also in formats for other tools."""
 
 import hashlib
 import sys
@@ -56,14 +56,14 @@ def command(
         try:
             number = sum(1 for _ in expand(campaign, problems.append))
         except InvalidInput as error:
-            # A warning may name the cause: an empty prompt, which no job has.
+            # A warning may name the cause of an error, such as an empty prompt, of which no job is made.
             problems.extend((*campaign.warnings, *error.problems))
         else:
             problems.extend(campaign.warnings)
             if problem := provider_problem(campaign, "warning"):
                 problems.append(problem)
             valid.append((path, campaign, number))
-    if len(read) == len(found):  # what is not known of the others may be what a var is for
+    if len(read) == len(found):  # an unreadable manifest may be the one that uses a var
         check_used(variable_names(variables), read)
         problems.extend(unused_in_files(variable_files, read))
     problems.extend(used_twice(campaign for _, campaign, _ in valid))
@@ -99,7 +99,7 @@ _LONGEST = 2000
 
 
 def as_json(problems: Iterable[Problem]) -> dict[str, Json]:
-    """As `terraform validate -json` has it: severity, summary, detail, range, snippet."""
+    """The format of `terraform validate -json`: severity, summary, detail, range, snippet."""
     listed = list(problems)
     errors = number_of("error", listed)
     return {
@@ -117,7 +117,7 @@ def _diagnostic(problem: Problem) -> Json:
         "detail": problem.path,
     }
     if problem.position is not None and problem.position.line == 0:
-        # Of a file that is missing there is no range, but its name must not be lost.
+        # A missing file has no range, but its name must not be lost.
         written["detail"] = ": ".join(part for part in (problem.position.file, problem.path) if part)
     elif problem.position is not None:
         start: Json = {"line": problem.position.line, "column": problem.position.column}
@@ -131,7 +131,7 @@ def _diagnostic(problem: Problem) -> Json:
 
 
 def as_github(problems: Iterable[Problem]) -> Iterator[str]:
-    """Workflow commands that GitHub shows beside the lines of a pull request."""
+    """Workflow commands, which GitHub shows beside the lines of a pull request."""
     for problem in problems:
         location = ""
         if problem.position is not None:

@@ -42,7 +42,7 @@ def command(manifest: Path | None, files: bool, remote: bool, output_format: str
         open_campaign(workspace, writable=False) as state,
         untrusted_block(err=output_format == "json"),
     ):
-        # Told as they are found, as the vendor may be slow, or not answer at all.
+        # Printed as they are found, since the vendor may be slow, or not answer at all.
         for each in _found(state, stop, notes.append, files=files, remote=remote):
             found.append(each)
             if output_format == "text":

@@ -1,4 +1,4 @@
-"""`status --watch`: shows a run of another terminal as that terminal does."""
+"""`status --watch`: shows the progress of a run in another terminal, as that terminal shows it."""
 
 import sys
 import time
@@ -20,7 +20,7 @@ from pipeline.state.lock import Holder
 def watch(
     workspaces: Iterable[Workspace], select: Callable[[CampaignState], Collection[JobKey] | None]
 ) -> NoReturn:
-    """Show the progress of these campaigns' runs until interrupted. `select` limits it to some keys, None: all."""
+    """Show the progress of these campaigns' runs until interrupted. `select` returns the keys to show; None: all."""
     watches = {workspace.campaign.name: Watch(workspace, select) for workspace in workspaces}
     runs: dict[str, Holder | None] = {}
     with closing(_reporter()) as reporter:
