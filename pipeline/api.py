@@ -1,7 +1,7 @@
-"""The public Python face: `import pipeline`, then load, expand, plan, run, collect, status, approve, reject, redo.
+"""The public Python API: `import pipeline`, then load, expand, plan, run, collect, status, approve, reject, redo.
 
-It does what the commands of the same names do, and returns values where they print. Everything that is
-not named here may change between releases.
+Each function does what the command of the same name does, and returns values instead of printing them. Everything
+that is not named here may change between releases.
 """
 
 import os
@@ -80,18 +80,18 @@ __all__ = [
 ]
 
 Manifest = str | Path
-# Expressions of `--select`: one, or several.
+# One or several expressions of `--select`.
 Selection = str | Iterable[str]
 Variables = Mapping[str, Json]
 OnEvent = Callable[[str, str], None]
 
 
 def load(manifest: Manifest, variables: Variables | None = None) -> Campaign:
-    """Read a manifest and everything that it names; `variables` win over its vars.
+    """Read a manifest and everything that it names; `variables` override its vars.
 
     Raises:
-        InvalidInput: it is wrong; carries every problem with its position.
-        UsageError: nothing in it uses one of the variables.
+        InvalidInput: the manifest is invalid; has every problem with its position.
+        UsageError: the manifest does not use one of the variables.
     """
     given = dict(variables or {})
     campaign = load_manifest(Path(manifest), variables=given)
@@ -109,13 +109,13 @@ def plan(
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> Plan:
-    """Plan what a run would do for each job, and what it would cost. Asks no network and no key, writes nothing.
+    """Plan what a run would do for each job, and what it would cost. Needs no network and no key, writes nothing.
 
-    `select`, `exclude` and `replace` are expressions as `--select` takes them; without `select`, it is everything.
+    `select`, `exclude` and `replace` are expressions as for `--select`; without `select`, all jobs are selected.
 
     Raises:
         InvalidInput: manifest, state or results are wrong.
-        UsageError: a selection is empty or fits nothing, or nothing uses one of the `variables`.
+        UsageError: a selection is empty or matches nothing, or the manifest does not use one of the `variables`.
     """
     arguments = _arguments(select, exclude, replace, retry_failed=retry_failed)
     with open_campaign(_workspace(manifest, variables, emulate=emulate), writable=False) as state:
@@ -144,18 +144,18 @@ def run(
     """Buy what is missing, fetch it, and write the results manifest; called again, it continues where it stopped.
 
     The key comes from `VIMMERSE_API_KEY` unless `provider` is given. `max_creates` and `max_credits` are caps of
-    this run, which may only lower the manifest's. With `frozen` nothing may be bought at all, without `wait` it
-    buys and leaves, without `download` the files stay at the vendor. `on_event` hears the key of a job and what
-    happened to it.
+    this run, which may only lower the manifest's. With `frozen`, nothing may be bought; without `wait`, the run ends
+    once everything is bought; without `download`, the files stay at the vendor. `on_event` is called with the key of
+    a job and what happened to it.
 
     Raises:
         InvalidInput: manifest, state or results are wrong.
         UsageError: as `plan`; or a cap is above the manifest's.
-        BuyingStopped: a cap would be exceeded, or `frozen`; nothing was bought.
+        BuyingStopped: a cap would be exceeded, or there is something to buy despite `frozen`; nothing was bought.
         StateLocked: another run holds the state.
         AccountError: there is no key.
         Unfinished: files could not be written.
-        KeyboardInterrupt: after a Ctrl-C, once what was in flight is saved.
+        KeyboardInterrupt: after a Ctrl-C, once everything in flight is saved.
     """
     arguments = _arguments(select, exclude, replace, retry_failed=retry_failed)
     workspace = _workspace(manifest, variables, emulate=emulate)
@@ -191,7 +191,7 @@ def collect(
     provider: Provider | None = None,
     on_event: OnEvent | None = None,
 ) -> Outcome:
-    """Fetch what is paid for: workflows that have not ended, files that are not on this machine. Buys nothing.
+    """Fetch what is paid for: unfinished workflows, and files that are not on this machine. Buys nothing.
 
     Raises:
         InvalidInput, UsageError, StateLocked, AccountError, Unfinished, KeyboardInterrupt: as `run`.
@@ -212,7 +212,7 @@ def status(
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> CampaignStatus:
-    """Return the status of each job, the decisions about it, and the credits spent. Asks no network and no key.
+    """Return the status of each job, the decisions about it, and the credits spent. Needs no network and no key.
 
     Raises:
         InvalidInput: manifest, state or results are wrong.
@@ -232,15 +232,15 @@ def approve(
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
-    """Approve what `names` mean: it keeps serving its job, whatever is edited later.
+    """Approve the takes that `names` mean: each keeps serving its job, whatever is edited later.
 
-    A name is a job's key, a purchase's id, a file of the output folder, or an expression as `--select` takes it.
-    `rating` is 1 to 5. With `at`, in seconds, `note` is about that moment of the video. `by` is who decides, else
-    git's `user.name`.
+    A name is a job's key, a purchase's id, a file in the output folder, or an expression as for `--select`. `rating`
+    is 1 to 5. With `at`, in seconds, `note` is about that moment of the video. `by` is the reviewer's name, by
+    default git's `user.name`.
 
     Raises:
-        UsageError: nothing is meant by a name, or it has not succeeded; the rating is none; or nothing uses one of
-            the `variables`.
+        UsageError: a name matches nothing, or a purchase that has not succeeded; the rating is invalid; or the
+            manifest does not use one of the `variables`.
         InvalidInput: manifest, state, results or decisions are wrong.
         Unfinished: the decisions file cannot be written.
     """
@@ -261,7 +261,7 @@ def reject(
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
-    """Reject what `names` mean, which withdraws an approval. Buys nothing.
+    """Reject the takes that `names` mean; this withdraws approvals. Buys nothing.
 
     Raises:
         UsageError, InvalidInput, Unfinished: as `approve`.
@@ -283,7 +283,7 @@ def redo(
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
-    """Have what `names` mean made again: the next plan shows it as a replacement, with its price.
+    """Send back the takes that `names` mean: the next plan shows a replacement for each, with its price.
 
     Raises:
         UsageError, InvalidInput, Unfinished: as `approve`.
@@ -300,7 +300,7 @@ def undecide(
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
-    """Take back what was decided on what `names` mean, as if it had not been decided: stars and notes stay.
+    """Withdraw the verdicts on the takes that `names` mean, as if there had been none; stars and notes stay.
 
     Raises:
         UsageError, InvalidInput, Unfinished: as `approve`.
@@ -332,7 +332,7 @@ def _arguments(
 
 
 def _selected(select: Selection | None) -> tuple[str, ...]:
-    """The expressions of a selection, none where everything is meant; an empty one is no wish for everything."""
+    """The expressions of a selection; none if `select` is None. An empty selection is an error, not everything."""
     expressions = () if select is None else _several(select)
     if select is not None and not expressions:
         raise UsageError("the selection is empty; None selects everything")
@@ -345,9 +345,9 @@ def _several(selection: Selection) -> tuple[str, ...]:
 
 @contextmanager
 def _saving_first() -> Iterator[Stop]:
-    """Turns a Ctrl-C into a request to stop, and raises it at the end: in between it could lose a workflow's id.
+    """Turn a Ctrl-C into a request to stop, and raise it at the end: raised earlier, it could lose a workflow's id.
 
-    A handler that the caller has set for it stays.
+    A handler that the caller has set stays in place.
     """
     stop = Stop()
     is_ours = (
@@ -367,7 +367,7 @@ def _saving_first() -> Iterator[Stop]:
 
 
 class _EventReporter:
-    """A reporter that passes on what happens and shows nothing."""
+    """A reporter that passes on events and shows nothing."""
 
     def __init__(self, on_event: OnEvent | None) -> None:
         self._on_event = on_event
@@ -380,6 +380,6 @@ class _EventReporter:
             self._on_event(key, what)
 
     def warn(self, message: str) -> None:
-        # Of no job.
+        # The message concerns no job, so the key is empty.
         if self._on_event is not None:
             self._on_event("", message)

@@ -1,1 +1,1 @@
-"""The gallery: a page with the results of a campaign. `data` is its content, `page/` its look."""
+"""The gallery: a page with the results of a campaign. `data` builds its content; `page/` has its HTML and scripts."""

@@ -1,7 +1,7 @@
-"""The data of the gallery, built from results manifests and decisions: what the page shows, and nothing it does not.
+"""Builds the data of the gallery from results manifests and decisions: exactly what the page shows.
 
-All of this is pure. Where files lie, which of them have a still and what the manifest says of jobs that nothing was
-bought for yet are handed in.
+All functions are pure. Callers pass in where files are, which of them have a still, and what the manifest says about
+jobs for which nothing was bought yet.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,12 +15,12 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryRecords:
-    """All that is known of one campaign.
+    """Everything known about one campaign.
 
-    `command` is the manifest as the commands on the page are to name it, `flags` what they need besides. `keys` are
-    the jobs that were selected, None: all, and `selection` the flags that select them. `hrefs`, `stills` and `media`
-    are by SHA-256: where the page finds each file that is on this machine (empty: it is here, but the page holds no
-    videos), which files have a still, and what each holds.
+    `command` is the manifest as commands on the page name it, `flags` are the other arguments that they need. `keys`
+    are the selected jobs, None: all, and `selection` the flags that select them. `hrefs`, `stills` and `media` are by
+    SHA-256: the link to each file that is on this machine (empty: it is here, but the page contains no videos), the
+    files that have a still, and media facts.
     """
 
     results: Document
@@ -41,7 +41,7 @@ class GalleryRecords:
 
 
 def build(campaigns: Sequence[GalleryRecords], *, makes_stills: bool, holds_videos: bool) -> dict[str, Json]:
-    """The data of one page, which says too whether stills are made, or the extra that makes them is not installed."""
+    """The data of one page. `makes_stills`: the extra that makes stills is installed."""
     tools = {str(each.results.get("tool", "")) for each in campaigns}
     return {
         "version": VERSION,
@@ -53,7 +53,7 @@ def build(campaigns: Sequence[GalleryRecords], *, makes_stills: bool, holds_vide
 
 
 class _Campaign:
-    """Builds the part of one campaign."""
+    """Builds the data of one campaign."""
 
     def __init__(self, records: GalleryRecords) -> None:
         self._records = records
@@ -71,7 +71,7 @@ class _Campaign:
         """The campaign, its jobs, purchases and files."""
         records, results = self._records, self._records.results
         jobs, shown = _chosen(results, records.keys)
-        # The limits are for all jobs: beside what a few of them cost they would say nothing.
+        # The limits apply to all jobs, so they would mislead beside the cost of a few.
         is_whole = records.keys is None
         written: dict[str, Json] = {
             "name": results["campaign"],
@@ -92,7 +92,7 @@ class _Campaign:
         return {name: value for name, value in written.items() if value is not None}
 
     def _before(self, document: Document) -> Json:
-        """Another results manifest: which purchase served which job, and the purchases that are not known here."""
+        """The results to compare with: which purchase served which job, and the purchases that are unknown here."""
         jobs, shown = _chosen(document, self._records.keys)
         rows: list[Json] = [
             present({"key": each["key"], "status": each["status"], "purchase": each.get("purchase")})
@@ -105,7 +105,7 @@ class _Campaign:
 
 
 def files_on_page(records: GalleryRecords) -> dict[str, str]:
-    """By SHA-256: the content type of each file that the page of these records shows."""
+    """By SHA-256, the content type of each file that the page of these records shows."""
     _, shown = _chosen(records.results, records.keys)
     if records.before is not None:
         shown = [*shown, *_chosen(records.before, records.keys)[1]]
@@ -119,7 +119,7 @@ def files_on_page(records: GalleryRecords) -> dict[str, str]:
 
 
 def _chosen(document: Document, keys: Collection[str] | None) -> tuple[list[Document], list[Document]]:
-    """The jobs and purchases of a document; of `keys` those jobs, what serves them and what was bought for them."""
+    """The jobs and purchases of a document; with `keys`, those jobs and the purchases that serve or are for them."""
     if keys is None:
         return document["jobs"], document["purchases"]
     jobs = [each for each in document["jobs"] if each["key"] in keys]
@@ -129,11 +129,11 @@ def _chosen(document: Document, keys: Collection[str] | None) -> tuple[list[Docu
 
 
 def cost(purchase: Document) -> int:
-    """The credits that a purchase took, as far as they are known: none where nothing was bought."""
+    """The known credits of a purchase: 0 if nothing was bought, or if its price is unknown."""
     free = purchase["status"] == "void" or purchase.get("reason") == "rejected"
     return 0 if free else purchase.get("credits") or 0
 
 
 def _last_decisions(document: Document) -> dict[str, Document]:
-    """Of each purchase, the last decision."""
+    """The last decision on each purchase."""
     return {each["purchase"]: each for each in document.get("decisions", ())}

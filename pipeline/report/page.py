@@ -1,7 +1,7 @@
-"""The page in one piece: its HTML with style, scripts and data put in, under a policy that names each by its hash.
+"""Assembles the page: HTML with inline style, scripts and data, under a content security policy with their hashes.
 
-Nothing is loaded from elsewhere and no string of a manifest can act: the data is no script, and what is one is known
-by its hash. The files in `page/` stay as they are written, so that a server can hand them out one by one.
+Nothing is loaded from elsewhere, and no string in a manifest can run as code: data is no script, and only scripts
+with these hashes run. The files in `page/` remain separate, so that a server can serve them one by one.
 """
 
 import base64
@@ -28,9 +28,9 @@ def page(
     stills: Mapping[str, bytes] | None = None,
     media_from: Sequence[str] = (),
 ) -> bytes:
-    """The whole page that shows `data`. With `stills` (WebP, by the short hash of their files) they are inside it.
+    """The whole page that shows `data`. `stills` (WebP, by the short hash of their files) are embedded, if given.
 
-    `media_from` are the origins that media may be loaded from, besides where the page lies.
+    `media_from` are the origins from which media may be loaded, besides the page's own.
     """
     text = (_FOLDER / "index.html").read_text(encoding="utf-8")
     hashes: dict[str, list[str]] = {"style": [], "script": []}
@@ -54,9 +54,9 @@ def page(
 
 
 def page_files(other: Path) -> dict[str, bytes]:
-    """The files of the page by name, for a server: those in the folder `other` go over its own.
+    """The files of the page by name, for a server; files in the folder `other` replace those of the same name.
 
-    Scripts that only `other` has are loaded before the last one, which begins; styles after the page's own.
+    Scripts that only `other` has are loaded before the last script, which starts the page; its styles come last.
     """
     own = {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir()) if path.suffix in _SERVED}
     more = {path.name: path.read_bytes() for path in sorted(other.iterdir()) if path.suffix in _SERVED}
@@ -70,9 +70,9 @@ def page_files(other: Path) -> dict[str, bytes]:
 
 
 def _deflated(data: Mapping[str, Json]) -> str:
-    """The data as text: what a campaign says is much the same from job to job, so it shrinks to a tenth."""
+    """The data, compressed, as base64: jobs of a campaign are similar, so it shrinks to a tenth."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    # A lone surrogate may come from a vendor's JSON; a browser reads it as the mark for what is no character.
+    # A lone surrogate may come from a vendor's JSON; UTF-8 cannot encode it, so it becomes a question mark.
     return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
 
 
@@ -85,9 +85,9 @@ def _stills(stills: Mapping[str, bytes]) -> str:
 
 
 def _policy(hashes: Mapping[str, list[str]], media_from: Sequence[str]) -> str:
-    """The page's content security policy: its own style and scripts, and media that lie beside it or are inside it.
+    """The page's content security policy: its own style and scripts, and media that are beside it or embedded.
 
-    `file:` is for browsers to which no file from disk is of one origin with another.
+    `file:` is for browsers that treat each file on disk as an origin of its own.
     """
     origins = "".join(f" {html.escape(each)}" for each in media_from)
     return "; ".join(

@@ -1,4 +1,4 @@
-"""The parts of a job's key: as its row in the results has them, else guessed from the key itself."""
+"""The parts of a job's key, from its row in the results, else guessed from the key itself."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +11,10 @@ _NAMES = ("rule", "template", "image", "prompt", "take")
 
 
 def parts_of(job: Mapping[str, Any], purchase: Mapping[str, Any] | None) -> dict[str, Json]:
-    """Rule, template, image, prompt, axes (as the key spells their values) and take of `job`, those that it has.
+    """Those of rule, template, image, prompt, axes (with values spelled as in the key) and take that `job` has.
 
-    Results that were written before rows had parts have the key only. Where it holds one name behind the template,
-    the images of `purchase` decide whether that is an image or a prompt.
+    Old results have only the key. If it has one name after the template, the images of `purchase` decide whether that
+    is an image or a prompt.
     """
     if "rule" in job:
         parts: dict[str, Json] = {name: job[name] for name in _NAMES if name in job}

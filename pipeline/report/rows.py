@@ -1,4 +1,4 @@
-"""The rows of the gallery's page: jobs, purchases and files as it shows them, made from the rows of the results."""
+"""Makes the rows of the gallery (jobs, purchases and files) from the rows of the results."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from pipeline.purchases import PENDING
 from pipeline.report.parts import parts_of
 
 Document = Mapping[str, Any]
-# Hashes are shortened to this in the page: they only have to be unique within one page.
+# The page shortens hashes to this many digits: they only have to be unique within one page.
 SHORT_HASH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedJob:
-    """A job of the manifest: the request as people read it, its known price, what a run would do."""
+    """A job of the manifest: its readable request, its known price, and what a run would do."""
 
     request: Mapping[str, Json] = field(default_factory=dict)
     credits: int | None = None
@@ -24,10 +24,10 @@ class PlannedJob:
 
 
 class Rows:
-    """Makes the rows of one campaign from those of its results. Files are listed once, and known by their number.
+    """Makes the rows of one campaign from those of its results. Each file is listed once, and referred to by number.
 
-    What it is given may change under it: a page that is live asks again for the rows that this is about. `purchases`
-    and `decided` are by purchase, `planned` by key; `hrefs`, `stills` and `media` as in `GalleryRecords`.
+    The arguments may change later: a live page then requests the affected rows again. `purchases` and `decided` are
+    by purchase, `planned` by key; `hrefs`, `stills` and `media` are as in `GalleryRecords`.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Rows:
         self._numbers: dict[str, int] = {}
 
     def job(self, job: Document) -> dict[str, Json]:
-        """A job of the page."""
+        """The row of a job."""
         key = job["key"]
         purchase = self._purchases.get(job.get("purchase") or job.get("last") or "")
         planned = self._planned.get(key, PlannedJob())
@@ -76,7 +76,7 @@ class Rows:
         return next((self._purchases[each]["key"] for each in inputs if each in self._purchases), None)
 
     def purchase(self, purchase: Document) -> dict[str, Json]:
-        """A purchase of the page."""
+        """The row of a purchase."""
         text, request = _request(purchase.get("request", {}))
         decided = self._decided.get(purchase["id"], {})
         written: dict[str, Json] = {
@@ -102,12 +102,12 @@ class Rows:
         return present({**written, **{name: decided.get(name) for name in fields}})
 
     def _step(self, step: Document) -> Json:
-        """A step's name, with those of its media that were fetched."""
+        """A step's name, with its fetched media."""
         kept: list[Json] = [self._file(each) for each in step["outputs"] if each.get("sha256")]
         return {"flow": step["flow"], "files": kept} if kept else step["flow"]
 
     def _file(self, output: Document) -> int:
-        """The number of a file in the list of files; one that was never fetched has an entry of its own."""
+        """The number of a file in `files`; a file that was never fetched gets a new entry."""
         digest: str = output.get("sha256", "")
         if digest and digest in self._numbers:
             return self._numbers[digest]
@@ -119,7 +119,7 @@ class Rows:
         return number
 
     def renew_files(self) -> dict[int, Json]:
-        """By number: those files of which more, or less, is known now than when they were listed."""
+        """By number, the files whose rows have changed since they were listed."""
         changed: dict[int, Json] = {}
         for number, output in enumerate(self._outputs):
             row = self._file_row(output)
@@ -143,7 +143,7 @@ class Rows:
 
 
 def _request(request: Mapping[str, Any]) -> tuple[str | None, dict[str, Json]]:
-    """The prompt as it was rendered, and the rest of what was sent, for people to read."""
+    """The rendered prompt, and the rest of the request in a readable form."""
     options = dict(request.get("options", {}))
     name = _prompt_option(options)
     text = options.pop(name) if name is not None else None
@@ -159,7 +159,7 @@ def _prompt_option(options: Mapping[str, Any]) -> str | None:
 
 
 def _readable(value: Any) -> Json:
-    """A value as it is shown: of a url the address only, as its query may hold a signature."""
+    """A value as the page shows it; a URL without its query, which may contain a signature."""
     if isinstance(value, str):
         return _without_query(value)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Stills and media facts of files, made several at a time and kept by hash, so that each file is read once."""
+"""Makes stills and media facts of files in parallel, and caches them by hash, so that each file is read once."""
 
 import json
 import os
@@ -19,16 +19,16 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaReader:
-    """Functions that read media: a still as WebP and the facts of a file, None where it cannot be read."""
+    """Functions that read media: the still of a file as WebP, and its media facts; None if it cannot be read."""
 
     still_of: Callable[[Path], bytes | None]
     facts_of: Callable[[Path], MediaFacts | None]
 
 
 class StillCache:
-    """Stills and facts by SHA-256, in a folder; where nothing can be written there, for this process only.
+    """Stills and media facts by SHA-256, in a folder; if it is not writable, in memory only.
 
-    A file that cannot be shown has an empty still, so that it is not tried again each time.
+    A file that cannot be shown gets an empty still, so that it is not tried again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,15 +40,15 @@ class StillCache:
 
     @property
     def facts(self) -> Mapping[str, Mapping[str, Json]]:
-        """The facts of every file that was read."""
+        """The media facts of every file that was read."""
         return self._facts
 
     def knows(self, digest: str) -> bool:
-        """Whether the file was read for its still before."""
+        """Whether the file was read before."""
         return digest in self._known or digest in self._stills
 
     def still(self, digest: str) -> bytes:
-        """The still of a file; empty where there is none."""
+        """The still of a file; empty if there is none."""
         if digest in self._stills:
             return self._stills[digest]
         if digest not in self._known:
@@ -59,7 +59,7 @@ class StillCache:
             return b""
 
     def has_still(self, digest: str) -> bool:
-        """Whether there is something to show."""
+        """Whether the file has a still that is not empty."""
         if digest in self._stills:
             return bool(self._stills[digest])
         if digest not in self._known:
@@ -70,7 +70,7 @@ class StillCache:
             return False
 
     def put_into(self, digest: str, target: Path) -> None:
-        """Put the still at `target`, where it is not yet; a link to the cache where the system can.
+        """Put the still at `target` unless it is there; as a hard link to the cache if possible.
 
         Raises:
             OSError: it cannot be written.
@@ -84,12 +84,12 @@ class StillCache:
         target.write_bytes(self.still(digest))
 
     def add(self, digest: str, still: bytes) -> None:
-        """Keep the still of a file that was made elsewhere; an empty one where the file shows nothing."""
+        """Add the still of a file that was made elsewhere; empty if the file has no picture."""
         if not self.knows(digest):
             self._keep(digest, still, None)
 
     def make(self, reader: MediaReader, files: Mapping[str, OutputLocation]) -> Iterator[int]:
-        """Read `files`, several at a time; yields how many are done after each."""
+        """Read `files` in parallel; yields the number done after each."""
         with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as pool:
             made = pool.map(lambda each: self._read(reader, *each), files.items())
             for number, (digest, still, facts) in enumerate(made, start=1):
@@ -98,10 +98,10 @@ class StillCache:
         self._save_facts()
 
     def on_this_machine(self, location: OutputLocation, digest: str) -> AbstractContextManager[Path]:
-        """A file to be read, for as long as this lasts; from an object store it is fetched.
+        """A file to be read within this context; from an object store, a copy is fetched.
 
         Raises:
-            Unfinished, InvalidInput: it cannot be.
+            Unfinished, InvalidInput: it cannot be fetched.
         """
         return on_this_machine(location, digest, self._folder / "copies")
 
@@ -129,7 +129,7 @@ class StillCache:
                 self._write(self._folder / "facts.json", text.encode())
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Written whole or not at all; not synced, as a file lost in a power cut is made again."""
+        """Write the file atomically; it is not synced, since one lost in a power cut is made again."""
         if not path.parent.is_dir():
             make_folders(path.parent)
             (self._folder / ".gitignore").write_bytes(b"*\n")
@@ -149,7 +149,7 @@ def _names_in(folder: Path) -> set[str]:
 
 
 def _read_facts(path: Path) -> dict[str, Mapping[str, Json]]:
-    """The cached facts; none where the cache cannot be read."""
+    """The cached facts; none if the cache cannot be read."""
     try:
         kept = json.loads(path.read_bytes())
     except (OSError, ValueError):

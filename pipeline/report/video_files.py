@@ -1,4 +1,4 @@
-"""Where the files of a campaign lie, by its results manifest and a look at the disk, or at an object store."""
+"""Locates the files of a campaign by its results manifest, on disk or in an object store."""
 
 import os
 import stat
@@ -17,10 +17,10 @@ Location = TypeVar("Location", Path, ObjectUrl)
 def located(
     jobs: Iterable[Mapping[str, Any]], purchases: Iterable[Purchase], folder: Path, output: Path
 ) -> dict[str, Path]:
-    """By SHA-256: where a file that was fetched once lies below `output`. One that is not here is left out.
+    """By SHA-256, the path below `output` of each fetched file; files that are not here are left out.
 
-    `folder` is the manifest's. A file counts as here when a regular file of its size lies at one of its paths; its
-    bytes are not read. The results may come from a stranger, so no path and no link leads out of `output`.
+    `folder` is the manifest's. A file counts as here if a regular file of its size is at one of its paths; its bytes
+    are not read. The results may be a stranger's, so no path and no link may lead out of `output`.
     """
     return _located(jobs, purchases, _Look(output, folder))
 
@@ -31,7 +31,7 @@ def located_in_store(
     output: ObjectUrl,
     sizes: Mapping[str, int],
 ) -> dict[str, ObjectUrl]:
-    """As `located`, in an object store below `output` whose objects have these `sizes`, by path."""
+    """As `located`, for an object store below `output` whose objects have these `sizes`, by path."""
     return _located(jobs, purchases, _StoreLook(output, sizes))
 
 
@@ -54,14 +54,14 @@ def _located(
 
 
 def is_within(path: Path, output: Path) -> bool:
-    """Whether a regular file lies at `path` below `output`, not hidden and behind no link."""
+    """Whether a regular file is at `path` below `output`, not hidden and behind no link."""
     return _Look(output, output).has(path, None)
 
 
 def _other_paths(
     purchases: Iterable[Purchase], found: Collection[str]
 ) -> Iterator[tuple[str, int | None, str]]:
-    """Where the files of each purchase were to go, and where they go when another takes their place."""
+    """The paths at which the files of each purchase were put, and those to which they were set aside."""
     for purchase in purchases:
         outputs = (*purchase.outputs, *(each for step in purchase.steps for each in step.outputs))
         if all(each.sha256 is None or each.sha256 in found for each in outputs):
@@ -70,7 +70,7 @@ def _other_paths(
             digest = file.output.sha256
             if digest is not None and digest not in found:
                 yield digest, file.output.bytes, file.path
-                if digest not in found:  # whoever takes these adds what was found
+                if digest not in found:  # the caller adds each file that it finds
                     yield digest, file.output.bytes, aside(file.path, purchase.id)
 
 
@@ -78,20 +78,20 @@ class _Looks(Protocol[Location]):
     """Looks for files below one location."""
 
     def named(self, path: str) -> Location:
-        """The file that the results name so."""
+        """The location of the file that the results call `path`."""
         ...
 
     def below(self, path: str) -> Location:
-        """The file at a path below it."""
+        """The location of the file at `path` below the output."""
         ...
 
     def has(self, location: Location, size: int | None) -> bool:
-        """Whether a file of that size lies there, below it and not hidden."""
+        """Whether a file of that size is there, below the output and not hidden."""
         ...
 
 
 class _StoreLook:
-    """Looks at what an object store is known to hold: nothing else is ever found."""
+    """Looks for files in the listing of an object store."""
 
     def __init__(self, output: ObjectUrl, sizes: Mapping[str, int]) -> None:
         self._output = output
@@ -135,7 +135,7 @@ class _Look:
         return stat.S_ISREG(status.st_mode) and (size is None or status.st_size == size)
 
     def _is_open(self, folder: Path) -> bool:
-        """Whether `folder` is inside, not hidden and behind no link; asked once of each, as most hold many files."""
+        """Whether `folder` is inside, not hidden and behind no link; cached, since most folders have many files."""
         if folder not in self._folders:
             self._folders[folder] = self._is_inside(folder)
         return self._folders[folder]

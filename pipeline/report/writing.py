@@ -1,4 +1,4 @@
-"""Writes the gallery: a folder that opens from disk, a folder with its videos inside, or one file."""
+"""Writes the gallery: a folder that opens from disk, with or without its videos, or one file."""
 
 import os
 import re
@@ -26,9 +26,10 @@ _SHOWN = ("video/", "image/")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryCampaign:
-    """One campaign of the page: its records, and where its files lie, by SHA-256. `shown` are those with a still.
+    """One campaign of the page: its records, and the locations of its files by SHA-256.
 
-    `signed` are, by SHA-256 too, links to files in an object store; `page_folder` is where its page goes by itself.
+    `shown` are the videos and images on the page, which may have a still; `signed` are, by SHA-256, links to files in
+    an object store; `page_folder` is the default folder of its page.
     """
 
     name: str
@@ -43,7 +44,7 @@ class GalleryCampaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenPage:
-    """The page that was written, and how many stills belong to it."""
+    """The page that was written, and the number of its stills."""
 
     page: Path
     stills: int
@@ -60,12 +61,12 @@ def write_folder(
     bundle: bool,
     on_progress: OnProgress,
 ) -> WrittenPage:
-    """Write the page into `folder`, then its stills; once more where the files add what was not known before.
+    """Write the page into `folder`, then its stills; then the page again if the files added to its data.
 
-    With `bundle` the videos go into it too. `on_progress` is called with the number of stills made, and of how many.
+    With `bundle`, the videos are put into it too. `on_progress` gets the number of files read, and their total.
 
     Raises:
-        UsageError: another's page lies there.
+        UsageError: a page of another program is there.
         OSError: it cannot be written.
     """
     index = folder / "index.html"
@@ -89,7 +90,7 @@ def write_single(
     """Write one file with the stills inside and no videos.
 
     Raises:
-        UsageError: another's file lies there.
+        UsageError: another program's file is there.
         OSError: it cannot be written.
     """
     _is_ours(file)
@@ -106,10 +107,10 @@ def write_single(
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a page of this tool lies at `path`; False where nothing does.
+    """Whether a page of this tool is at `path`; False if nothing is.
 
     Raises:
-        UsageError: something else does, which is not to be written over.
+        UsageError: something else is there, which must not be overwritten.
     """
     try:
         return assert_replaces(path, lambda head: _MARK in head[:4096], "a gallery")
@@ -152,7 +153,7 @@ def _with_stills(source: GalleryCampaign, *, makes: bool) -> frozenset[str]:
 
 
 def _make(sources: Sequence[GalleryCampaign], reader: MediaReader | None, on_progress: OnProgress) -> int:
-    """Read the files that were never read before, and how many those were."""
+    """Read the files that were never read before; returns their number."""
     if reader is None:
         return 0
     new = [
@@ -183,7 +184,7 @@ def _put_stills(folder: Path, sources: Sequence[GalleryCampaign]) -> set[str]:
 
 
 def _remove_others(folder: Path, stills: Iterable[str], hrefs: Iterable[str]) -> None:
-    """Remove what an earlier page of this folder showed and this one does not: it may be about to be uploaded."""
+    """Remove files of an earlier page that this page does not show: the folder may be about to be uploaded."""
     kept = {folder / "posters" / name for name in stills}
     kept |= {_bundle_path(folder, href) for href in hrefs if href.startswith("media/")}
     old = [path for path in (folder / "posters").glob("*.webp") if _STILL_NAME.fullmatch(path.name)]
@@ -197,13 +198,13 @@ def _remove_others(folder: Path, stills: Iterable[str], hrefs: Iterable[str]) ->
 
 
 def _origins(sources: Sequence[GalleryCampaign]) -> tuple[str, ...]:
-    """The servers that signed links lead to: the page may load media from these, and from no other."""
+    """The origins of signed links: the page may load media from these, and from no others."""
     links = (urlsplit(link) for source in sources for link in source.signed.values())
     return tuple(sorted({f"{link.scheme}://{link.netloc}" for link in links}))
 
 
 def _linked(source: GalleryCampaign, folder: Path) -> dict[str, str]:
-    """By hash: the way from the page to where each file lies, or the link that was signed for it."""
+    """By SHA-256, the relative link from the page to each file, or its signed link."""
     here = {
         digest: _href(os.path.relpath(location, folder))
         for digest, location in source.files.items()
@@ -213,13 +214,13 @@ def _linked(source: GalleryCampaign, folder: Path) -> dict[str, str]:
 
 
 def _href(path: str) -> str:
-    """A relative path as a link. It begins with a dot, so that no name can pass for the scheme of a url."""
+    """A relative path as a link. It begins with a dot, so that no name can pass for the scheme of a URL."""
     quoted = quote(path.replace(os.sep, "/"))
     return quoted if quoted.startswith("../") else f"./{quoted}"
 
 
 def _bundled(source: GalleryCampaign, folder: Path) -> dict[str, str]:
-    """The campaign with each file put into the folder: a hard link where the system can, else a copy."""
+    """Put each file into `folder`, as a hard link if possible, else as a copy; returns the links by SHA-256."""
     hrefs = {}
     for digest, location in source.files.items():
         below = Path("media", source.name, _below(source.output, location))

@@ -1,1 +1,1 @@
-"""The live gallery: a server watches the records, sends changes to browsers, takes reviews."""
+"""The live gallery: a server that watches the records, sends changes to browsers, and accepts reviews."""

@@ -1,7 +1,8 @@
 """Where the server listens (`HOST:PORT`, `HOST`, `:PORT`, `[IPv6]:PORT`), and who may use it: holders of the token.
 
-A server on loopback is in reach of every page that a browser on the same machine shows. Such a page has no cookie of
-ours, is known by its `Origin`, and by its `Host` where its own name was pointed at this machine (DNS rebinding).
+A server on loopback can be reached by every page that a browser on the same machine shows. Requests of such a page
+have no cookie of this server, and another `Origin`; or another `Host`, if its own name was pointed at this machine
+(DNS rebinding).
 """
 
 import os
@@ -29,7 +30,7 @@ _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]/@]*))(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenAddress:
-    """A host (a name or an address) and a port; port 0 is any that is free."""
+    """A host (a name or an address) and a port; port 0 means any free port."""
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
@@ -45,7 +46,7 @@ class ListenAddress:
             return False
 
     def url(self, port: int) -> str:
-        """The address for a browser on this machine, where `port` is the one that was had."""
+        """The address for a browser on this machine; `port` is the actual port."""
         here = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(self.host, self.host)  # noqa: S104 - shown, not bound
         return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
 
@@ -54,7 +55,7 @@ def listen_address(text: str) -> ListenAddress:
     """Parse the value of `--listen`.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is no such address.
     """
     found = _ADDRESS.fullmatch(text.strip())
     port = int(found["port"]) if found is not None and found["port"] else DEFAULT_PORT
@@ -65,12 +66,12 @@ def listen_address(text: str) -> ListenAddress:
     return ListenAddress(host=found["six"] or found["host"] or DEFAULT_HOST, port=port)
 
 
-# Bytes of a request's body: a review is a few lines.
+# The largest request body, in bytes: a review is a few lines.
 LARGEST_BODY = 64 << 10
 _SHORTEST_TOKEN = 16
 _LONGEST_TOKEN = 512
 
-# Everything that the page is made of comes from this server; nothing else is loaded, sent or framed.
+# Everything on the page comes from this server; nothing else may be loaded, sent or framed.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -86,14 +87,14 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """The credentials of a request. `names` are the hosts that the server is known by; all addresses if `is_open`."""
+    """The credentials that requests need. `names` are the server's own hosts; all IP addresses count if `is_open`."""
 
     token: str
     names: frozenset[str]
     is_open: bool
 
     def why_refused(self, request: Request) -> str | None:
-        """Why a request is not answered; None where it is."""
+        """Why a request is refused; None if it is not."""
         host = request.headers.get("host", "")
         if not self._is_own(host):
             return "this server does not have that name"
@@ -107,7 +108,7 @@ class Access:
     def _is_own(self, host: str) -> bool:
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
         name = name.strip("[]").lower()
-        # An address cannot be pointed elsewhere; only names have to be known.
+        # Only names can be pointed at another machine, so only names have to be known.
         return name in self.names or (self.is_open and _is_address(name))
 
     def _has_token(self, request: Request) -> bool:
@@ -118,7 +119,7 @@ class Access:
 
 
 def cookie_of(request: Request) -> str:
-    """The name of the cookie. A browser sends one to every port of a host, so the port is in it."""
+    """The name of the cookie. It contains the port, since a browser sends a cookie to every port of a host."""
     host = request.headers.get("host", "")
     port = host.rpartition(":")[2]
     return f"pipeline-{port if port.isdecimal() else 80}"
@@ -128,7 +129,7 @@ def access_for(address: ListenAddress, token_file: Path | None) -> Access:
     """The credentials for a server that listens there.
 
     Raises:
-        UsageError: it listens beyond loopback without a file with the token, or that file is no safe place for it.
+        UsageError: it listens beyond loopback without a token file, or that file is not safe.
     """
     if not address.is_loopback and token_file is None:
         raise UsageError(
@@ -142,10 +143,10 @@ def access_for(address: ListenAddress, token_file: Path | None) -> Access:
 
 
 def read_token(path: Path) -> str:
-    """The token in a file that only its owner can read; where there is no file, it is made.
+    """The token in a file that only its owner can read; the file is created if it does not exist.
 
     Raises:
-        UsageError: others can read it, or it holds no token.
+        UsageError: others can read it, or it contains no token.
     """
     shown = printable(str(path))
     try:

@@ -22,22 +22,22 @@ from pipeline.serve.page_rows import PageRows
 from pipeline.serve.review_request import opinion_of, read_review
 from pipeline.serve.watcher import Watcher
 
-# Browsers that listen at once: more than people look, fewer than would fill the memory.
+# The most browsers that listen at the same time: more than needed, but not enough to fill the memory.
 MOST_STREAMS = 64
 _OWN_PAGE = Path(__file__).with_name("page")
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _MEDIA = re.compile(r"(?:video|audio|image)/[a-z0-9.+-]+")
 _RANGE = re.compile(r"bytes=(?:\d{1,15}-\d{0,15}|-\d{1,15})", re.ASCII)
-# What a browser would run when it is opened by itself, so that it is handed out as a download.
+# A browser would run scripts in it if it was opened by itself, so it is sent as a download.
 _ACTIVE = "image/svg+xml"
 
 
 def create_app(
     watcher: Watcher, access: Access, *, by: str | None = None, open_routes: Sequence[BaseRoute] = ()
 ) -> Starlette:
-    """The application over what `watcher` sees. `by` is the reviewer's name, None where reviews are not taken.
+    """The application that shows what `watcher` sees. `by` is the name recorded with reviews.
 
-    `open_routes` are answered without a token: each has its own way to know who calls.
+    `open_routes` are answered without a token: each authenticates its callers itself.
     """
     handlers = _Handlers(watcher, by)
     guarded = Mount(
@@ -81,7 +81,7 @@ class _Handlers:
         feed = self._watcher.feed
         if feed.listeners >= MOST_STREAMS:
             raise HTTPException(503, "too many browsers are connected")
-        # The browser's own header is newer than the address that it began with.
+        # On a reconnect, this header is newer than the address of the first request.
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
         return StreamingResponse(feed.stream(after), media_type="text/event-stream")
 
@@ -120,7 +120,7 @@ class _Handlers:
         path = campaigns[number].rows.files.get(digest) if number < len(campaigns) else None
         if isinstance(path, ObjectUrl):
             return await self._stored_video(request, campaigns[number].rows, path)
-        # It lay there when it was looked for; it is looked at once more, as it may be another by now.
+        # Checked again: what is at this path may have changed since the file was found.
         output = None if path is None else campaigns[number].workspace.local_output
         if path is None or output is None or not is_within(path, output):
             raise HTTPException(404, "there is no such file")
@@ -134,7 +134,7 @@ class _Handlers:
         )
 
     async def _stored_video(self, request: Request, rows: PageRows, location: ObjectUrl) -> Response:
-        """A video that lies in an object store, by way of this server; of a range, what was asked for."""
+        """A video in an object store, passed through this server; the requested range, if any."""
         asked = request.headers.get("range", "")
         span = asked if _RANGE.fullmatch(asked) else None
         stored = rows.stored
@@ -158,7 +158,7 @@ class _Handlers:
 
 
 def _shown_as(content_type: str) -> tuple[str, str]:
-    """The content type of a file, and whether a browser shows it or downloads it."""
+    """The content type and disposition of a file: whether a browser shows or downloads it."""
     kind = content_type.partition(";")[0].strip().lower()
     plays = bool(_MEDIA.fullmatch(kind)) and kind != _ACTIVE
     return (kind, "inline") if plays else ("application/octet-stream", "attachment")

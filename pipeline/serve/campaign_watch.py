@@ -1,7 +1,6 @@
 """Watches one campaign on disk; only what has changed since the last look is read and sent.
 
-Nothing is locked and nothing bought: of the state a copy of what is committed is read, as by every command that only
-looks.
+Nothing is locked and nothing is bought: like every read-only command, this reads committed data only.
 """
 
 from collections import Counter
@@ -35,7 +34,7 @@ from pipeline.state.transitions import absorb
 
 @dataclass(slots=True)
 class _Read:
-    """The parts of a campaign as they were read, each with the stamp that shows whether its files change."""
+    """The parts of a campaign as last read, and the stamps by which changes of their files are noticed."""
 
     jobs: list[Job] = field(default_factory=list)
     published: Records = field(default_factory=Records)
@@ -49,12 +48,12 @@ class _Read:
 
 
 class CampaignWatch:
-    """A campaign and what the page shows of it. `number` is its place among those of the page.
+    """A campaign and what the page shows of it. `number` is its index among the campaigns of the page.
 
-    `reopen` reads the manifest again when it has changed; a run, whose plan stands, has none.
+    `reopen` reads the manifest again when it has changed; None for a run, whose plan is fixed.
 
     Raises:
-        InvalidInput: manifest, state, results or decisions are wrong at the start; later the page shows such errors.
+        InvalidInput: manifest, state, results or decisions are invalid at the start; later errors appear on the page.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class CampaignWatch:
             "run": self._read_whether_run,
             "store": lambda: None,  # only reported
         }
-        # When a run was last seen to do something.
+        # When a run was last seen to change something.
         self._changed = ""
         self._planned: Records | None = None
         self._spent = 0
@@ -95,7 +94,7 @@ class CampaignWatch:
         self._work_out()
         self._changed = max((each.bought_at for each in self.purchases.values()), default="")
         self.plan()
-        self.rows.changes()  # who reads the page at first reads all of it
+        self.rows.changes()  # discarded: a new page reads everything
 
     @property
     def _trouble(self) -> str | None:
@@ -103,13 +102,13 @@ class CampaignWatch:
 
     @property
     def _store_troubles(self) -> list[str]:
-        """Why the object store could not be listed; everything else is shown all the same."""
+        """Why the object store could not be listed; the page shows everything else."""
         trouble = self.rows.stored.trouble if self.rows.stored is not None else None
         return [] if trouble is None else [trouble]
 
     @property
     def purchases(self) -> Mapping[PurchaseId, Purchase]:
-        """Every purchase that is known."""
+        """Every known purchase."""
         return self._records.purchases
 
     @property
@@ -119,7 +118,7 @@ class CampaignWatch:
 
     @property
     def decided(self) -> Mapping[PurchaseId, Decision]:
-        """What was decided, by purchase."""
+        """The last decision on each purchase."""
         return self._read.decided
 
     def served_key(self, purchase: Purchase) -> JobKey:
@@ -128,7 +127,7 @@ class CampaignWatch:
         return next(serves, purchase.key)
 
     def look(self) -> dict[str, Json] | None:
-        """The changes of the page since the last look; None where there are none."""
+        """The changes to the page since the last look; None if there are none."""
         stamps = self._stamps()
         news = stamps != self._read.stamps
         if news:
@@ -143,7 +142,7 @@ class CampaignWatch:
         return {"number": self.number, **self.heading(), **(patch or {})}
 
     def heading(self) -> dict[str, Json]:
-        """The page's data on the campaign besides its jobs and purchases."""
+        """The page's data on the campaign, except jobs and purchases, that can change."""
         note = self._read.note
         heading: dict[str, Json] = {
             "spent": self._spent,
@@ -159,7 +158,7 @@ class CampaignWatch:
         return heading
 
     def whole(self) -> dict[str, Json]:
-        """The campaign as the page reads it at first."""
+        """The whole campaign, for a page that is being opened."""
         workspace = self.workspace
         limits = workspace.campaign.limits
         written: dict[str, Json] = {
@@ -176,9 +175,9 @@ class CampaignWatch:
         return {name: value for name, value in written.items() if value is not None}
 
     def _summary_of_last_run(self) -> Json:
-        """When the last run began, what it has spent, its cap, and how much it has under way at most.
+        """When the last run began, the credits it has spent, its cap, and its limit of workflows in flight.
 
-        Of a run of a selection also the jobs that it has still to buy, by template.
+        For a run of a selection, also the number of jobs still to buy, by template.
         """
         note = self._read.note
         runs = {each for each in self._read.sighting.runs.values() if each[:1].isdigit()}
@@ -188,7 +187,7 @@ class CampaignWatch:
         last = max(runs)
         purchases = self._read.sighting.records.purchases
         spent = sum(purchases[each].cost for each, run in self._read.sighting.runs.items() if run == last)
-        # A run that was started on another machine may have another cap than that of the manifest.
+        # The note may be an earlier run's; only a run's own note tells whether its cap is lower than the manifest's.
         own = note if note is not None and note.run == last else None
         cap = own.max_credits if own is not None else None
         cap = self.workspace.campaign.limits.max_credits if cap is None else cap
@@ -205,7 +204,7 @@ class CampaignWatch:
         return summary
 
     def _left_to(self, note: RunNote) -> Iterator[str]:
-        """The templates of the jobs that a run of a selection has still to buy."""
+        """The template of each job that a run of a selection still has to buy."""
         by_key = self._assignment.by_key
         for job in self._read.jobs:
             if job.key not in by_key and note.selects(job.key):
@@ -225,7 +224,7 @@ class CampaignWatch:
         }
 
     def _look_at_files(self, stamps: dict[str, Stamp]) -> None:
-        """Read what has changed. What cannot be read stays as it was, and is reported, until it changes again."""
+        """Read what has changed. What cannot be read stays as it was, with an error, until it changes again."""
         for name, read in self._parts.items():
             if self._read.stamps.get(name) == stamps[name]:
                 continue
@@ -282,7 +281,7 @@ class CampaignWatch:
         self.rows.update(self._assignment, records, in_force, read.decided)
 
     def _serves_as_before(self, records: Records, in_force: Decisions) -> bool:
-        """Whether nothing has changed that decides which purchase serves which job; most steps of a run do not."""
+        """Whether the assignment stays the same; most steps of a run do not change it."""
         before = self._records
         matcher = self._assignment.matcher
         return (
@@ -297,7 +296,7 @@ class CampaignWatch:
         )
 
     def plan(self) -> None:
-        """Work out what a run would do, which takes longer than the rest; sent with the next look."""
+        """Compute what a run would do, which takes longer than the rest; the next look sends it."""
         if self._planned is self._records:
             return
         self._planned = self._records
@@ -312,7 +311,7 @@ class CampaignWatch:
 
 
 def _is_alike(one: Purchase, other: Purchase, decided: Decisions) -> bool:
-    """Whether both serve the same jobs as far as they themselves decide that."""
+    """Whether the two purchases are the same in everything that the assignment depends on."""
     return (one.key, one.fingerprint, one.inputs, one.bought_at, one.path) == (
         *(other.key, other.fingerprint, other.inputs, other.bought_at, other.path),
     ) and _soundness(one, decided) == _soundness(other, decided)

@@ -1,6 +1,6 @@
 """The stream of events for any number of browsers; each continues from the last event that it received.
 
-Events are kept once, not once for each browser, so a browser that reads slowly, or not at all, costs nothing.
+Events are kept once for all browsers, so a browser that reads slowly, or not at all, uses no memory.
 """
 
 import asyncio
@@ -12,20 +12,20 @@ from contextlib import suppress
 
 from pipeline.operations.clock import now
 
-# Seconds between signs of life to a browser, which reconnects when they stop.
+# Seconds between heartbeats to a browser, which reconnects when they stop.
 BEAT = 5.0
 _RETRY_MS = 1_000
 
 
 class Feed:
-    """Events with ids of growing numbers, at most `most` of them of at most `most_bytes` together.
+    """Numbered events: the newest `most`, of at most `most_bytes` together.
 
-    A stream that the server ends says so last, so that no browser takes it for a lost connection. A browser that
-    continues from an event that is gone, or from another server's, is sent a reset.
+    The last event of a stream that the server ends says so, so that no browser takes it for a lost connection. A
+    browser that continues from an event that is gone, or from another server's, gets a reset.
     """
 
     def __init__(self, most: int = 2_000, most_bytes: int = 16 << 20) -> None:
-        # Tells this server's events from those that one before it numbered in the same way.
+        # Distinguishes the events of this server from those of an earlier one with the same numbers.
         self._name = secrets.token_hex(4)
         self._most = most
         self._most_bytes = most_bytes
@@ -46,11 +46,11 @@ class Feed:
 
     @property
     def listeners(self) -> int:
-        """How many browsers listen now."""
+        """The number of connected browsers."""
         return len(self._listeners)
 
     def add(self, data: bytes) -> None:
-        """Tell everybody; `data` is one line. From any thread."""
+        """Send `data`, one line, to every browser. Callable from any thread."""
         with self._lock:
             self._last += 1
             self._kept.append(data)
@@ -62,7 +62,8 @@ class Feed:
     def end(self, patience: float) -> None:
         """Tell every browser that the server ends, then close: when all have left, or after `patience` seconds.
 
-        A browser leaves when it has fetched what it is to show from then on. From any thread but the server's.
+        A browser leaves once it has fetched everything that it will go on showing. Callable from any thread but the
+        server's.
         """
         self._ends = True
         self._wake()
@@ -70,7 +71,7 @@ class Feed:
         self.close()
 
     def close(self) -> None:
-        """End every stream. From any thread."""
+        """End every stream. Callable from any thread."""
         self._ends = self._closed = True
         self._wake()
 
@@ -80,7 +81,7 @@ class Feed:
                 loop.call_soon_threadsafe(woken.set)
 
     async def stream(self, after: str, beat: float = BEAT) -> AsyncGenerator[bytes]:
-        """The events behind the one with the id `after`, as the browser reads them, until the feed is closed."""
+        """The events after the one with the id `after`, as server-sent events, until the feed is closed."""
         woken = asyncio.Event()
         listener = (asyncio.get_running_loop(), woken)
         self._listeners.add(listener)
@@ -91,7 +92,7 @@ class Feed:
             position = self._position(after)
             while True:
                 woken.clear()
-                # Asked first: what was added before the end is reported.
+                # Read before the frames, so that events added before the end are still sent.
                 ends, closed = self._ends, self._closed
                 frames, position = self._frames(position)
                 if frames:
@@ -112,7 +113,7 @@ class Feed:
                 self._nobody.set()
 
     def _position(self, after: str) -> int | None:
-        """The number of the event that was seen last, None where that says nothing here."""
+        """The number in the event id `after`; None if it is not an id of this feed."""
         name, _, number = after.partition("-")
         is_ours = name == self._name and number.isascii() and number.isdecimal() and len(number) < 16
         return int(number) if is_ours and int(number) <= self._last else None
@@ -131,5 +132,5 @@ class Feed:
 
 
 def _beat() -> bytes:
-    """A sign of life with the time here, as the browser's clock may differ."""
+    """A heartbeat with the server's time, since the browser's clock may differ."""
     return b"event: beat\ndata: %s\n\n" % now().encode()

@@ -22,8 +22,8 @@ from pipeline.schemes import ObjectUrl, OutputLocation
 from pipeline.serve.stills import Stills
 from pipeline.serve.stored_videos import StoredVideos
 
-# Seconds between two looks for files that were missing, which `collect` fetches without a notice; and of the time
-# the share that is spent on looking for them, as a clone may lack thousands.
+# Seconds between two looks for missing files, which `collect` may fetch without any change to the records; and the
+# largest share of time spent on looking, since a clone may lack thousands.
 _LOOK_AGAIN = 2.0
 _LOOKING_SHARE = 1 / 50
 
@@ -31,9 +31,9 @@ Row = dict[str, Json]
 
 
 class PageRows:
-    """Jobs, purchases and files as the page reads them, and which of them have changed since they were sent.
+    """Jobs, purchases and files as the page reads them, and which of them have changed since they were last sent.
 
-    `files` has by SHA-256 where each file lies, `types` what it is; `stored` is where they lie in an object store.
+    `files` has, by SHA-256, the location of each file, `types` its content type; `stored` lists an object store.
     """
 
     def __init__(self, workspace: Workspace, number: int, stills: Stills) -> None:
@@ -78,7 +78,7 @@ class PageRows:
         return bool(self._new_jobs or self._new_purchases or self._gone)
 
     def set_campaign(self, workspace: Workspace, jobs: Iterable[Job]) -> None:
-        """Use another manifest from now on."""
+        """Use these jobs and this workspace from now on."""
         self._workspace = workspace
         self._jobs = {job.key: job for job in jobs}
         for key in [each for each in self._job_rows if each not in self._jobs]:
@@ -91,7 +91,7 @@ class PageRows:
         self._media.update(join(self._media, media))
 
     def set_actions(self, actions: Mapping[JobKey, str]) -> None:
-        """Set what a run would do, by key."""
+        """Set what a run would do, by job key."""
         self._actions = actions
 
     def update(
@@ -101,7 +101,7 @@ class PageRows:
         decisions: Decisions,
         decided: Mapping[PurchaseId, Decision],
     ) -> None:
-        """Rebuild the rows of what has changed."""
+        """Rebuild the rows of changed jobs and purchases."""
         changed = self._changed_purchases(records, decided)
         jobs = {
             job.key: self._document(job, assignment, decisions)
@@ -126,7 +126,7 @@ class PageRows:
             self._gone.pop(key, None)
 
     def changes(self) -> Row | None:
-        """Everything that was not sent yet; None where there is nothing."""
+        """Everything that was not sent yet; None if there is nothing."""
         self._look_for_missing()
         files: dict[str, Json] = {}
         if self._stills.made != self._stills_seen:
@@ -153,7 +153,7 @@ class PageRows:
         return {"jobs": jobs, "purchases": [self._purchase_rows[purchase_id]]}
 
     def whole(self) -> Row:
-        """Everything, as a page reads it at first."""
+        """Everything, for a page that is being opened."""
         return {
             "jobs": [row for _, row in sorted(self._job_rows.items())],
             "purchases": [
@@ -196,7 +196,7 @@ class PageRows:
     ) -> list[Job]:
         jobs = []
         for job in assignment.jobs:
-            # Its status follows from the purchase that serves it, so it is worked out only where that has changed.
+            # A job's status depends on the purchase that serves it, so it is computed only if that has changed.
             serves = assignment.by_key.get(job.key)
             shown = serves or assignment.matcher.last(job.key)
             shown_id = shown.id if shown is not None else None
@@ -222,7 +222,7 @@ class PageRows:
         )
 
     def _find(self, jobs: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> bool:
-        """Look where the files of these lie; whether any was found that was not known."""
+        """Locate the files of these; returns whether any new file was found."""
         found = self._located(jobs, purchases)
         new = {digest: path for digest, path in found.items() if digest not in self.files}
         self.files |= new
@@ -237,7 +237,7 @@ class PageRows:
         if isinstance(output, Path):
             return located(jobs, purchases, self._workspace.campaign.manifest.parent, output)
         if self.stored is None:
-            return {}  # another place than that of the start: it is opened when the page is served again
+            return {}  # the output moved to a store while the page is served: a restart opens it
         self._sizes_seen = self.stored.sizes
         return located_in_store(jobs, purchases, self.stored.url, self._sizes_seen)
 

@@ -16,7 +16,7 @@ from pipeline.purchases import PurchaseId
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.serve.campaign_watch import CampaignWatch
 
-# What takes a verdict back.
+# The value that withdraws a verdict.
 _UNDECIDED = "undecided"
 _KINDS: dict[str, tuple[type, ...]] = {
     "campaign": (int,),
@@ -30,7 +30,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """A review as it was sent: of a purchase of one of the page's campaigns, by number."""
+    """A review as sent: on a purchase of one campaign, which is given by its number on the page."""
 
     campaign: int
     purchase: PurchaseId
@@ -45,7 +45,7 @@ def read_review(body: bytes) -> Review:
     """The review in a request's body.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is no review.
     """
     try:
         sent: Any = json.loads(body)
@@ -75,10 +75,10 @@ def read_review(body: bytes) -> Review:
 def opinion_of(
     review: Review, campaigns: Sequence[CampaignWatch], by: str | None
 ) -> tuple[CampaignWatch, list[Decision]]:
-    """The decisions to record for a review, that of its purchase first, and the campaign that it belongs to.
+    """The campaign of a review, and the decisions to record for it, that on its own purchase first.
 
     Raises:
-        UsageError: there is no such purchase, or this cannot be said of it.
+        UsageError: there is no such purchase, or it cannot be reviewed in this way.
     """
     if not 0 <= review.campaign < len(campaigns):
         raise UsageError("there is no such campaign on this page")

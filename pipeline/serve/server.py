@@ -1,4 +1,4 @@
-"""The server of the live page: a whole command, or a thread of a run, which it never harms."""
+"""The server of the live page: as a command, or in a thread of a run, which it never disturbs."""
 
 import socket
 import threading
@@ -25,13 +25,13 @@ from pipeline.serve.stills import Stills
 from pipeline.serve.watcher import Watcher
 from pipeline.webhooks.connection import BoundedProtocol
 
-# Seconds that a run waits for its page to end; it ends without it, as nothing depends on it.
+# Seconds that a run waits for its page to end; then it ends anyway, since nothing depends on the page.
 _PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeSettings:
-    """Where to listen and who may do what. `by` is the reviewer's name. Beyond loopback `token_file` is needed."""
+    """Where to listen, and who may do what. `by` is the reviewer's name. Beyond loopback, it needs a `token_file`."""
 
     address: ListenAddress
     token_file: Path | None = None
@@ -40,13 +40,13 @@ class ServeSettings:
 
 
 class LivePage:
-    """The live page of campaigns. `reopen` reads the manifest of each again when it has changed.
+    """The live page of campaigns. `reopen` reads a manifest again when it has changed.
 
-    A run that serves its own page is the `source`. `open_routes` need no token.
+    `source` is given by a run that serves its own page. `open_routes` need no token.
 
     Raises:
-        InvalidInput: records of a campaign are wrong.
-        UsageError: it may not be served there.
+        InvalidInput: the records of a campaign are invalid.
+        UsageError: it may not be served at that address.
     """
 
     def __init__(
@@ -81,10 +81,10 @@ class LivePage:
         self._app = create_app(self.watcher, self.access, by=settings.by, open_routes=open_routes)
 
     def serve(self, on_ready: Callable[[str], None]) -> None:
-        """Serve until interrupted; `on_ready` is called with the address, token and all, once it answers.
+        """Serve until interrupted; `on_ready` is called with the address, including the token, once it answers.
 
         Raises:
-            UsageError: the port cannot be had.
+            UsageError: the port cannot be used.
         """
         looking = threading.Thread(target=self.watcher.run, name="looking", daemon=True)
         looking.start()
@@ -100,10 +100,10 @@ class LivePage:
 
     @contextmanager
     def in_background(self) -> Iterator[str]:
-        """Serve from a thread of its own while this lasts; gives the address, token and all.
+        """Serve in a separate thread within this context; yields the address, including the token.
 
         Raises:
-            UsageError: the port cannot be had.
+            UsageError: the port cannot be used.
         """
         ready, url = threading.Event(), ""
 
@@ -118,7 +118,7 @@ class LivePage:
             try:
                 server.run()
             except SystemExit:
-                return  # the port is taken, which is reported below
+                return  # the port is in use, which is reported below
             finally:
                 ready.set()
 
@@ -174,7 +174,7 @@ def _again(reopen: Callable[[int], Workspace], number: int) -> Callable[[], Work
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which reports its port once it answers, and ends the streams of events when it is to stop."""
+    """A uvicorn server that reports its port once it answers, and ends the streams of events when it shuts down."""
 
     def __init__(self, config: uvicorn.Config, watcher: Watcher, on_ready: Callable[[int], None]) -> None:
         super().__init__(config)
@@ -192,10 +192,10 @@ class _Server(uvicorn.Server):
 
 
 def webhook_routes(workspaces: Iterable[Workspace], url: str) -> list[BaseRoute]:
-    """The routes to what keeps the vendor's calls below `url`, with its path and without: a proxy may take that off.
+    """The routes that receive the vendor's calls below `url`, with and without its path: a proxy may remove that.
 
     Raises:
-        UsageError: the url, or the secret in the environment, is of no use.
+        UsageError: the URL, or the secret in the environment, is invalid.
         InvalidInput, Unfinished: the secret cannot be read or made.
     """
     application = keeping_receipts(workspaces, url)

@@ -1,7 +1,7 @@
-"""Where a live page learns of purchases: from the state on disk, or from the run in whose process it is.
+"""The sources of purchases for a live page: the state on disk, or the run in the same process.
 
-A run's state is never opened a second time by its own process: a system that locks files for processes forgets the
-locks of the first when the second is closed.
+A process never opens the state of its own run a second time: POSIX file locks belong to the process, and closing the
+second descriptor would release those of the first.
 """
 
 import threading
@@ -21,7 +21,7 @@ from pipeline.state.opening import open_store
 from pipeline.state.store import Change, Sighting, Store
 from pipeline.state.transitions import Finished, recover
 
-# Another one whenever something was written.
+# A value that changes whenever something is written.
 Stamp = object
 
 
@@ -29,11 +29,11 @@ class StateSource(Protocol):
     """The purchases of one campaign, on disk or in a run."""
 
     def stamp(self) -> Stamp:
-        """Tells whether something was written, or a run began or ended, since it was asked for last."""
+        """A value that changes whenever something is written, or a run begins or ends."""
         ...
 
     def is_going_on(self) -> bool | None:
-        """Whether a run goes on, as of the last stamp; None where that cannot be seen."""
+        """Whether a run was going on at the last stamp; None if that cannot be seen."""
         ...
 
     def look(self, before: Sighting) -> Sighting:
@@ -54,7 +54,7 @@ class StateSource(Protocol):
 
 
 class StateOnDisk:
-    """The state of a campaign as a copy of what is committed: nothing is locked, and no run disturbed."""
+    """The state of a campaign on disk: reads committed data, takes no lock, and disturbs no run."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -92,7 +92,7 @@ class StateOnDisk:
             found = store.look(before)
             if not _waits(found.records) or self._is_run():
                 return found
-            # What the run wrote before it ended is read first; what it left then is unknown to everybody.
+            # Read once more what the run wrote before it ended; the outcome of the creates it left is unknown.
             return _left_behind(store.look(found))
         finally:
             store.close()
@@ -125,7 +125,7 @@ class StateOfRun:
         self._purchases = dict(records.purchases)
         self._served = records.served
         self._earlier = store.durations()
-        # By template: how many this run has seen made, and the seconds that all of them took.
+        # By template: how many workflows of this run have succeeded, and how many seconds they took together.
         self._took: dict[str, tuple[int, float]] = {}
         self._run = store.run
         self._note = note
@@ -134,7 +134,7 @@ class StateOfRun:
         self._goes_on = True
 
     def on_change(self, change: Change) -> None:
-        """Take in a step that is on disk. From any thread."""
+        """Record a change that is on disk. Callable from any thread."""
         with self._lock:
             self._purchases[change.after.id] = change.after
             if change.before is None and change.event is None:
@@ -155,7 +155,7 @@ class StateOfRun:
         return self._goes_on
 
     def end(self) -> None:
-        """The run has ended, and its page with it. From any thread."""
+        """Record that the run has ended. Callable from any thread."""
         self._goes_on = False
 
     def look(self, before: Sighting) -> Sighting:
@@ -165,7 +165,7 @@ class StateOfRun:
         return replace(before, records=records, runs=runs)
 
     def durations(self) -> Mapping[str, float]:
-        """Those of earlier runs; of a template that is new, what this run has seen."""
+        """Durations from earlier runs; for a new template, those of this run."""
         with self._lock:
             seen = {template: total / count for template, (count, total) in self._took.items()}
         return {**seen, **self._earlier}

@@ -12,7 +12,7 @@ from pipeline.schemes import OutputLocation
 
 
 class Stills(Collection[str]):
-    """The files that have a still, by SHA-256. Without a `reader`, those that another command made."""
+    """The files that have a still, by SHA-256. Without a `reader`, only stills of other commands are shown."""
 
     def __init__(self, cache: StillCache, reader: MediaReader | None) -> None:
         self._cache = cache
@@ -41,11 +41,11 @@ class Stills(Collection[str]):
         return 0
 
     def still(self, digest: str) -> bytes:
-        """The still of a file; empty where there is none."""
+        """The still of a file; empty if there is none."""
         return self._cache.still(digest)
 
     def want(self, files: Mapping[str, OutputLocation]) -> None:
-        """Have those of `files` read that never were."""
+        """Have those of `files` read that were never read before."""
         new = {digest: path for digest, path in files.items() if not self._cache.knows(digest)}
         if not new or self._reader is None or self._stopped:
             return
@@ -58,11 +58,11 @@ class Stills(Collection[str]):
             self._thread.start()
 
     def wait(self, seconds: float) -> None:
-        """Wait until all that is wanted is read, at most so long."""
+        """Wait until all wanted files are read, for at most `seconds`."""
         self._all_read.wait(seconds)
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading files."""
         self._stopped = True
         self._wanted.put(None)
 
@@ -71,7 +71,7 @@ class Stills(Collection[str]):
             try:
                 self._make_of(reader, files)
             except PipelineError:
-                # A file that cannot be read from where it lies must not keep others from being read.
+                # A file that cannot be fetched must not keep others from being read.
                 for digest in [each for each in files if not self._cache.knows(each)]:
                     with suppress(PipelineError):
                         self._make_of(reader, {digest: files[digest]})

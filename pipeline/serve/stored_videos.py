@@ -1,6 +1,6 @@
 """Videos in an object store, for the live page: lists them, and passes their bytes through this server.
 
-No link is signed: browsers present this server's token and never get access to the store.
+No links are signed: browsers authenticate to this server only, and never get access to the store.
 """
 
 import threading
@@ -14,21 +14,21 @@ from pipeline.schemes import ObjectUrl
 if TYPE_CHECKING:
     from pipeline.artifacts.s3 import OpenObject
 
-# Seconds between two listings: at first, and at most, where each finds nothing new.
+# Seconds between two listings: at first, and at most, after listings that found nothing new.
 _SHORTEST_PAUSE = 3.0
 _LONGEST_PAUSE = 300.0
-# Seconds that the page waits for the first listing; what comes later is shown later.
+# Seconds that the page waits for the first listing; a later one is shown when it arrives.
 _PATIENCE = 5.0
 
 
 class StoredVideos:
-    """The objects below `url`. They are listed in threads of their own, as a store may be slow or unreachable.
+    """The objects below `url`. They are listed in separate threads, since a store may be slow or unreachable.
 
-    `sizes` are by path. `trouble` says why the store could not be listed last.
+    `sizes` are by path. `trouble` says why the last listing failed.
     """
 
     def __init__(self, url: ObjectUrl) -> None:
-        # Imported here, as its client comes with an extra.
+        # Imported here, since its client is an optional extra.
         from pipeline.artifacts.s3 import Bucket
 
         self.url = url
@@ -43,17 +43,17 @@ class StoredVideos:
             self._lists.release()
 
     def want(self, *, anew: bool) -> None:
-        """List it again where that was long ago; `anew`: something may just have been put there."""
+        """List the store again if the last listing is old; `anew`: a file may just have been uploaded."""
         if anew:
             self._pause = _SHORTEST_PAUSE
         if time.monotonic() >= self._listed_at + self._pause:
             self._begin()
 
     def open(self, location: ObjectUrl, span: str | None) -> "OpenObject | None":
-        """The bytes of an object, or of a range of it; None where there are none.
+        """The bytes of an object, or of a range of it; None if there are none.
 
         Raises:
-            Unfinished, InvalidInput: the store does not give them.
+            Unfinished, InvalidInput: the store refuses them.
         """
         path = location.key.removeprefix(f"{self.url.key}/") if self.url.key else location.key
         return self._bucket.open(path, span)

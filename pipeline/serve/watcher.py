@@ -14,19 +14,19 @@ from pipeline.results.decisions import Decision
 from pipeline.serve.campaign_watch import CampaignWatch
 from pipeline.serve.feed import Feed
 
-# Seconds between two looks: short, but of the time no more than a share is spent on looking.
+# Seconds between two looks: short, but looking takes no more than a share of the time.
 _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 0.6
 _SHARE = 1 / 14
-# Seconds that the end of a run waits for stills of what was made last, and then for browsers to fetch what they show.
+# Seconds that an ending run waits for the last stills, and then for browsers to fetch what they will go on showing.
 _STILLS_PATIENCE = 5.0
 _BROWSERS_PATIENCE = 2.0
-# Seconds between two plans, which show what a run would do.
+# Seconds between two computations of what a run would do.
 _PLAN_INTERVAL = 20.0
 
 
 class Watcher:
-    """The campaigns of a page."""
+    """Watches the campaigns of a page."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Watcher:
         self._planned_at = time.monotonic() + _PLAN_INTERVAL
 
     def page_data(self) -> bytes:
-        """Everything that the page shows, with the id of the event up to which it holds."""
+        """Everything that the page shows, with the id of the last event that it includes."""
         with self._lock:
             if self._whole is None or self._whole[0] != self.feed.last_id:
                 self._whole = (self.feed.last_id, _line(self._page_data()))
@@ -63,9 +63,9 @@ class Watcher:
     def record(
         self, decide: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, list[Decision]]]
     ) -> dict[str, Json]:
-        """Write the decisions on a purchase, and on others because of it, to disk, then send it to every browser.
+        """Write the decisions made by `decide` to disk, then send the changes to every browser.
 
-        Returns what of the page has changed by it, with the id of the event up to which that holds.
+        Returns the changed parts of the page, with the id of the last event that they include.
 
         Raises:
             UsageError: the decision is not possible.
@@ -80,7 +80,7 @@ class Watcher:
             return {"event": self.feed.last_id, "changes": changes}
 
     def still(self, name: str) -> bytes:
-        """The still of the file whose hash begins with `name`; empty where there is none."""
+        """The still of the file whose hash begins with `name`; empty if there is none."""
         for each in self.campaigns:
             if (digest := each.rows.by_short_hash.get(name)) is not None and (
                 still := each.stills.still(digest)
@@ -93,14 +93,14 @@ class Watcher:
         pause = _SHORTEST_PAUSE
         while not self._stopped.wait(pause):
             began = time.thread_time()
-            with suppress(OSError):  # a file may go while it is looked at
+            with suppress(OSError):  # a file may vanish while it is read
                 self.look()
             spent = time.thread_time() - began
             pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, spent / _SHARE))
 
     def finish(self) -> None:
-        """Report how a run ended, with the stills of what it made last, for as long as somebody waits for them."""
-        self.look()  # what was made last is found here, and its still is wanted
+        """Send the end of a run and its last stills, waiting for these only while browsers are connected."""
+        self.look()  # finds the last files, and requests their stills
         deadline = time.monotonic() + _STILLS_PATIENCE
         for each in self.campaigns:
             if self.feed.listeners:
@@ -109,7 +109,7 @@ class Watcher:
         self.feed.end(_BROWSERS_PATIENCE)
 
     def stop(self) -> None:
-        """Look no more, and end every stream."""
+        """Stop looking, and end every stream."""
         self._stopped.set()
         self.feed.close()
         for each in self.campaigns:
@@ -136,5 +136,5 @@ class Watcher:
 
 
 def _line(data: Json) -> bytes:
-    # A lone surrogate may come from a vendor's JSON, and no browser takes one.
+    # A lone surrogate may come from a vendor's JSON; UTF-8 cannot encode it.
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
