@@ -1,5 +1,5 @@
 "use strict";
-// The address holds the whole view, behind `#`: that works from disk and on any server, and back and forward work.
+// The address contains the whole view, after `#`: this works from disk and on any server, and so do back and forward.
 
 /** @returns {View} */
 function viewOf(hash = location.hash) {
@@ -43,7 +43,7 @@ function addressOf(changes) {
   return `#${text}`;
 }
 
-/** Go to another view. `replace` where the step is too small for the back button. @param {Partial<View>} changes */
+/** Go to another view. `replace`: the step is too small for the back button. @param {Partial<View>} changes */
 function go(changes, { replace = false } = {}) {
   const address = addressOf(changes);
   if (!replace) return visit(address);
@@ -61,7 +61,7 @@ function visit(address) {
   show();
 }
 
-/** How deep a view lies: a job is opened from the overview or a list, a comparison from all of them. @param {View} view */
+/** The depth of a view: a job is opened from the overview or a list, a comparison from any of these. @param {View} view */
 function depthOf({ view, compare }) {
   return view === "job" ? 1 : view === "compare" && compare.length > 1 ? 2 : 0;
 }
@@ -73,7 +73,7 @@ function viewsAbove() {
   );
 }
 
-/** Back to the view that this one was opened from, to where it was left. */
+/** Return to the view from which this one was opened, at its scroll position. */
 function goBack() {
   const left = app.view;
   const { address, scrolled } = viewsAbove().at(-1) ?? { address: addressOf({}), scrolled: 0 };
@@ -81,7 +81,7 @@ function goBack() {
   standAgain(left, scrolled);
 }
 
-/** Have a view that is shown again as it was left, with the focus on what was opened from it. @param {View} left @param {number} scrolled */
+/** Restore the scroll position of a view, with the focus on what was opened from it. @param {View} left @param {number} scrolled */
 function standAgain(left, scrolled) {
   scrollTo(0, scrolled);
   if (depthOf(left) <= depthOf(app.view)) return;

@@ -1,7 +1,7 @@
 "use strict";
 // A card of the contact sheet: its video in its own ratio, its key, its prompt and one line of facts.
 
-// How many cards were made: each names its heading by that.
+// The number of cards made so far, which gives each card's heading a unique id.
 let cardsMade = 0;
 
 /** @param {Job} job @returns {HTMLElement} */
@@ -40,7 +40,7 @@ function selectButton(job, letters) {
   });
 }
 
-/** The letters of a job's purchases that are selected: that which is shown, and earlier ones from a comparison. @param {Job} job */
+/** The letters of a job's selected purchases: the one shown, and earlier ones from a comparison. @param {Job} job */
 function selectedOf(job) {
   return app.selected.map((id, index) => (isOfJob(id, job) ? LETTERS[index] : "")).join("");
 }
@@ -94,7 +94,7 @@ function stillBox(file, ratio, still, state = "", approved = false) {
       el("div", { class: "message" }, el("b", { text: kindOf(file) === "audio" ? "Sound" : "No still" })),
     );
   }
-  // Where there is no film, the line would go through the words.
+  // Without a still, the line would cross the words.
   if (state === "rejected" && still) box.append(diagonal());
   if (approved) box.append(el("span", { class: "corner" }, icon("check")));
   return box;
@@ -123,7 +123,7 @@ function frameMarks() {
   return [el("div", { class: "message" }, el("b", { text: "No still" }))];
 }
 
-/** Crop marks in the ratio that is to be expected, and why there is no video. @param {Job} job */
+/** Crop marks in the expected ratio, and why there is no video. @param {Job} job */
 function frameOf(job) {
   const ratio = job.ratio || usualOf(job).ratio;
   const tone = ["failed", "attention", "underway"].includes(job.state) ? job.state : "";
@@ -140,7 +140,7 @@ function frameOf(job) {
   );
 }
 
-/** What is said of a job under way by its status. @type {Record<string, string>} */
+/** The words for a job under way, by its status. @type {Record<string, string>} */
 const UNDER_WAY = { submitting: "being sent", succeeded: "made, not downloaded yet" };
 
 /** @param {Job} job @returns {[string, string]} */
@@ -201,7 +201,7 @@ function ratingOf(stars) {
   );
 }
 
-// A card's video plays while it is looked at.
+// A card's video plays while the pointer or the focus is on it.
 
 /** @type {{ card: HTMLElement, video: HTMLVideoElement } | undefined} */
 let preview;

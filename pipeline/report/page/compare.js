@@ -1,16 +1,16 @@
 "use strict";
-// Two to four purchases beside each other or, two of them, with a wipe: played, paused and sought as one.
+// Compares two to four purchases side by side, or two with a wipe: played, paused and sought as one.
 
 const LETTERS = ["A", "B", "C", "D"];
-// How many are listed of those that were added, removed or remade.
+// The most jobs listed of those added, removed or remade.
 const MOST_LISTED = 200;
 
 /** Which side the decision bar acts on. */
 let side = 0;
 
 /**
- * What stays when the same purchases are shown in another way: the moment, whether they play, which one sounds, which one is
- * decided on.
+ * What is kept when the same purchases are shown in another way: the moment, whether they play, which one has sound, which one
+ * the decision bar is about.
  * @type {{ time: number, plays: boolean, loops: boolean, sounds: string | undefined, decides: string } | undefined}
  */
 let looked;
@@ -74,7 +74,7 @@ function compareView(ids) {
   ];
 }
 
-/** Update the decisions of the compared purchases; the videos play on. */
+/** Update the decisions on the compared purchases; the videos keep playing. */
 function refreshCompare() {
   const purchases = app.view.compare
     .map((id) => app.model.purchases.get(id))
@@ -176,8 +176,8 @@ function sideStage(panes) {
 }
 
 /**
- * Both in one box, in which the wider one fills the width: A is seen left of the grip and B right of it, also where the other one
- * is empty. @param {HTMLElement[]} panes @param {Purchase[]} purchases */
+ * Both in one box, in which the wider one fills the width: A is visible left of the grip and B right of it, even where the other
+ * one is empty. @param {HTMLElement[]} panes @param {Purchase[]} purchases */
 function wipeStage(panes, purchases) {
   const ratio = Math.max(...panes.map((pane) => Number(pane.style.getPropertyValue("--ratio"))));
   const [below, above] = panes.map((pane) => [...pane.children]);
@@ -347,7 +347,7 @@ function sideSwitch(purchases) {
   );
 }
 
-/** Choose the side before or after the one that is decided on. @param {number} by */
+/** Choose the side before or after the one that the decision bar is about. @param {number} by */
 function chooseSide(by) {
   const buttons = document.querySelectorAll(".sides button");
   const next = /** @type {HTMLElement | undefined} */ (
@@ -390,8 +390,8 @@ function compareTitle(befores) {
 }
 
 /**
- * Jobs and purchases that were added, removed or remade since the other results, and those that were made there and are to be
- * made again here: sent back, or asked for otherwise.
+ * Jobs and purchases that were added, removed or remade since the other results, and jobs that were made there and are to be
+ * made again here: sent back, or with a changed request.
  * @param {Campaign} campaign
  */
 function changesOf(campaign) {
@@ -438,7 +438,7 @@ function againstBefore(campaign) {
   ];
 }
 
-/** Every job that was made anew here, old beside new. */
+/** Every job that was made again here, old beside new. */
 function replacedHere() {
   const pairs = app.model.jobs.flatMap((job) => {
     const before = job.serving && earlierOf(job).find((each) => each.files.length && !each.deleted);
@@ -454,7 +454,7 @@ function replacedHere() {
 }
 
 /**
- * A heading with its content; nothing where there is no content.
+ * A heading with its content; nothing if there is no content.
  * @param {string} title @param {string} about @param {string} form @param {(() => Node)[]} entries
  */
 function listBlock(title, about, form, entries) {
@@ -471,7 +471,7 @@ function listBlock(title, about, form, entries) {
   ];
 }
 
-/** A job with the purchase that served it before; beside each other, or where it is to be made again, on its page. @param {Job} job @param {Purchase | undefined} before */
+/** A job with the purchase that served it before: a link to their comparison; to the job, if it is to be made again. @param {Job} job @param {Purchase | undefined} before */
 function pairOf(job, before) {
   const then = before?.bought ?? "";
   const now = job.serving?.bought ?? "";
@@ -510,7 +510,7 @@ function namedThumb(job) {
   );
 }
 
-/** An entry that only the other results have, with its video, if that is here. @param {JobData} job */
+/** An entry that only the other results have, with its video if that is here. @param {JobData} job */
 function goneThumb(job) {
   const purchase = app.model.purchases.get(job.purchase ?? "");
   const href = purchase?.files[0] && source.href(purchase.files[0]);

@@ -1,5 +1,5 @@
 "use strict";
-// Decisions. A page that cannot save gives the command that does; the bar is the same either way.
+// Decisions. A page that cannot save offers the command that can; the bar is the same either way.
 
 const VERDICTS = [
   { verb: "approve", decision: "approved", word: "Approve", set: "Approved", sign: "check", key: "a" },
@@ -34,10 +34,10 @@ function canBeDecided(purchase) {
   return !purchase.deleted && (purchase.status === "done" || purchase.status === "succeeded");
 }
 
-/** The purchases of which something is being saved. @type {Set<string>} */
+/** The purchases whose reviews are being saved. @type {Set<string>} */
 const saving = new Set();
 
-/** Nothing is shown as decided before it is on disk. @param {Purchase} purchase @param {Review} review @param {string} message */
+/** Save a review; a decision is shown only once it is on disk. @param {Purchase} purchase @param {Review} review @param {string} message */
 async function save(purchase, review, message) {
   saving.add(purchase.id);
   showDecideBar();
@@ -52,7 +52,7 @@ async function save(purchase, review, message) {
   }
 }
 
-/** Rate the purchase that is decided on. @param {number} rating */
+/** Rate the purchase that the bar is about. @param {number} rating */
 function rate(rating) {
   if (deciding && source.canDecide && canBeDecided(deciding))
     void save(deciding, { rating }, `${counted(rating, "star")} given`);
@@ -113,7 +113,7 @@ function verdictButton(verdict, purchase, can) {
       class: `button ${set ? `set-${verdict.decision}` : ""}`,
       "aria-pressed": String(set),
       title: set ? "Take it back (u)" : undefined,
-      // The second click of a double click would take back what the first one has decided.
+      // The second click of a double click would withdraw what the first one decided.
       onclick: (/** @type {MouseEvent} */ event) => purchase && event.detail < 2 && decide(verb, [purchase]),
     },
     icon(verdict.sign),
@@ -124,7 +124,7 @@ function verdictButton(verdict, purchase, can) {
   return button;
 }
 
-/** Make the bar anew; a note that is being written stays. @param {Purchase} [purchase] @param {Node} [sides] */
+/** Redraw the bar; a note that is being written stays. @param {Purchase} [purchase] @param {Node} [sides] */
 function showDecideBar(purchase = app.model.purchases.get(deciding?.id ?? ""), sides) {
   const bar = document.querySelector(".decide");
   if (!bar) return;
@@ -155,7 +155,7 @@ function starButtons(purchase) {
   return el("span", { class: "stars", role: "group", "aria-label": "Stars" }, ...stars);
 }
 
-/** The form of a note, kept while the same purchase is looked at. @type {{ of: string, form: HTMLElement } | undefined} */
+/** The form of a note, kept while the same purchase is shown. @type {{ of: string, form: HTMLElement } | undefined} */
 let noting;
 
 /** @param {Purchase} purchase */
@@ -203,7 +203,7 @@ function writeNote() {
   /** @type {HTMLElement | null} */ (document.querySelector(".decide .note input"))?.focus();
 }
 
-/** Whether a decision is missing; one that is being saved counts as made. @param {Job} job */
+/** Whether a decision is missing; a decision that is being saved counts as made. @param {Job} job */
 function isToDecide(job) {
   return isUndecided(job) && !saving.has(job.serving?.id ?? "");
 }
@@ -214,7 +214,7 @@ function starsOf(rating) {
   return el("span", { class: "stars", role: "img", "aria-label": `${rating} of 5 stars` }, ...stars);
 }
 
-/** Open the next undecided job: after the one that is open, else the first. */
+/** Open the next undecided job after the open one, else the first. */
 function nextUndecided() {
   const here = jobsShown();
   const list = here.some(isToDecide) ? here : sorted(app.model.jobs, app.view.sort);

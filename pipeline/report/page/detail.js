@@ -29,7 +29,7 @@ function judged(job) {
   return job.serving ?? (job.decision === "redo" ? job.shown : undefined);
 }
 
-/** Update the job that is open; its video plays on. @param {Job} job @param {boolean} changed */
+/** Update the open job; its video keeps playing. @param {Job} job @param {boolean} changed */
 function refreshDetail(job, changed) {
   const view = byId("view");
   const list = jobsShown();
@@ -79,7 +79,7 @@ function subBar(job, list, at) {
   );
 }
 
-/** The video with its transport; the picture; or why there is none. @param {Job} job @param {MediaFile} [chosen] */
+/** The video with its transport, or the picture, or why there is neither. @param {Job} job @param {MediaFile} [chosen] */
 function stageOf(job, chosen = judged(job)?.files[0]) {
   const href = chosen && source.href(chosen);
   const ratio =
@@ -109,7 +109,7 @@ function stageOf(job, chosen = judged(job)?.files[0]) {
   return [stage, transportOf(reel, pinsOf(judged(job)), () => stage)];
 }
 
-/** A page in one file holds no videos: where they are. @param {Job} job */
+/** Where the videos are, on a page in one file, which contains none. @param {Job} job */
 function videosElsewhere(job) {
   if (app.model.data.videos || !job.file?.here) return undefined;
   return el("p", {
@@ -125,7 +125,7 @@ function stillOrFrame(job, file, ratio) {
   return el("div", { class: "media", vars: { ratio } }, el("img", { src: still, alt: job.prose || job.key }));
 }
 
-/** The notes on a purchase, with the one that has no moment. @param {Purchase | undefined} purchase @returns {NoteData[]} */
+/** The notes on a purchase, including the one without a moment. @param {Purchase | undefined} purchase @returns {NoteData[]} */
 function notesOf(purchase) {
   const notes = [...(purchase?.notes ?? [])];
   if (purchase?.note) notes.unshift({ text: purchase.note, by: purchase.by });
@@ -233,7 +233,7 @@ function earlierThumb(job, purchase) {
     el(
       "div",
       { class: "line" },
-      // What makes it narrower is not cut: the time distinguishes it from the others.
+      // The time is never cut: it distinguishes this purchase from the others.
       el(
         "b",
         {},
@@ -263,7 +263,7 @@ function purchaseBox(purchase, file = purchase.files[0]) {
   );
 }
 
-/** Where a job has more than one file: each to be seen. @param {Job} job */
+/** Every file of a job that has more than one. @param {Job} job */
 function outputsBlock(job) {
   const files = job.serving?.files ?? [];
   if (files.length < 2) return undefined;
@@ -309,7 +309,7 @@ function stepsBlock(job) {
       ? el("a", { class: "thumb", href, target: "_blank", rel: "noopener" }, ...inner)
       : el("div", { class: "thumb" }, ...inner);
   });
-  // Of a job under way, nobody knows yet what is kept.
+  // While a job is under way, it is not known yet which media are kept.
   const where =
     kept || job.state === "underway"
       ? `${steps.length}`
@@ -517,7 +517,7 @@ function requestBlock(job) {
   );
 }
 
-/** `background_urls` as people say it. @param {string} name */
+/** The name of an option such as `background_urls`, in words. @param {string} name */
 function optionName(name) {
   return capital(name.replaceAll("_", " "));
 }

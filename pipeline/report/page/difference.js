@@ -1,5 +1,5 @@
 "use strict";
-// The differences of two requests: prompts word by word, options and images one by one.
+// The differences between two requests: prompts word by word, options and images one by one.
 
 const MOST_WORDS = 1200;
 
@@ -28,7 +28,7 @@ function differenceOf(before, after, lang) {
   return joined(steps(old, now, longestCommon(old, now)));
 }
 
-/** The lengths of the longest common ends. @param {string[]} old @param {string[]} now */
+/** The lengths of the longest common subsequences, for each pair of suffixes. @param {string[]} old @param {string[]} now */
 function longestCommon(old, now) {
   const table = Array.from({ length: old.length + 1 }, () => new Uint16Array(now.length + 1));
   for (let i = old.length - 1; i >= 0; i--) {
@@ -60,7 +60,7 @@ function steps(old, now, table) {
 }
 
 /**
- * Neighbours of one kind in one piece; a blank between two changes belongs to both of them.
+ * Adjacent parts of one kind, joined; a blank between two changes belongs to both of them.
  * @param {{ kind: "same" | "out" | "in", text: string }[]} parts
  */
 function joined(parts) {
@@ -92,7 +92,7 @@ function joined(parts) {
   return made;
 }
 
-/** The change from one text to another, for people. @param {string} before @param {string} after @param {string} [lang] */
+/** The change from one text to another, as elements. @param {string} before @param {string} after @param {string} [lang] */
 function changedText(before, after, lang) {
   const parts = differenceOf(before, after, lang);
   const nodes = parts.flatMap((part, index) => {
@@ -105,7 +105,7 @@ function changedText(before, after, lang) {
   return el("p", { class: "text", dir: "auto", lang }, ...nodes);
 }
 
-/** The differences of two requests besides the prompt. @param {RequestData | undefined} before @param {RequestData | undefined} after */
+/** The differences between two requests, except the prompt. @param {RequestData | undefined} before @param {RequestData | undefined} after */
 function changedOptions(before, after) {
   const old = flat(before);
   const now = flat(after);
@@ -136,7 +136,7 @@ function contentsOf(request) {
 
 /** @typedef {{ text?: string, request?: RequestData, inputs?: string[] }} Requested */
 
-/** Whether the same was asked for, as far as the page knows it. @param {Requested} before @param {Requested} after */
+/** Whether two requests are the same, as far as the page knows. @param {Requested} before @param {Requested} after */
 function isSameRequest(before, after) {
   const [old, now] = [before, after].map(({ text, request, inputs }) =>
     JSON.stringify([text ?? "", Object.entries(flat(request)).sort(), contentsOf(request), inputs ?? []]),

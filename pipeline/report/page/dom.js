@@ -1,11 +1,11 @@
 "use strict";
-// Makes elements and writes numbers, times and words. Text is only ever set as text, so none of it can act.
+// Makes elements, and formats numbers, times and words. Text is only ever set as text, so none of it can run as code.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * An element with its properties and children: `class`, `text`, `on…` listeners, `vars` (custom properties of CSS);
- * anything else is an attribute, left out where it is undefined, null or false.
+ * anything else is an attribute, left out if it is undefined, null or false.
  * @param {string} tag
  * @param {Props} [props]
  * @param {...(Node | string | undefined | null | false)} children
@@ -49,7 +49,7 @@ function icon(name, more = "") {
   return svg;
 }
 
-/** A command to copy; where there is no room, its middle gives way and its last option stays. @param {string} command */
+/** A command to copy; if there is no room, its middle is shortened and its last option stays. @param {string} command */
 function commandBox(command) {
   const last = command.lastIndexOf(" --");
   const from = last > 0 && command.length - last < 28 ? last : command.length;
@@ -77,7 +77,7 @@ async function copy(text) {
   toast(`Copied: ${text}`);
 }
 
-/** For pages that may not use the clipboard, as those of some browsers that are opened from disk. @param {string} text */
+/** For pages that may not use the clipboard, such as pages from disk in some browsers. @param {string} text */
 function copyBySelection(text) {
   const field = /** @type {HTMLTextAreaElement} */ (el("textarea", { class: "unseen", readonly: true }));
   field.value = text;
@@ -96,12 +96,12 @@ function toast(text) {
   toastTimer = window.setTimeout(() => (byId("toast").textContent = ""), 4000);
 }
 
-/** As a shell takes it for one word. @param {string} word */
+/** The word, quoted for a shell. @param {string} word */
 function shellWord(word) {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Whether a text can be pasted into a terminal without doing anything there. @param {string} text */
+/** Whether a text has no characters that could act when it is pasted into a terminal. @param {string} text */
 function canBePasted(text) {
   return !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text);
 }
@@ -126,7 +126,7 @@ function moment(seconds) {
   return `${minutes}:${rest}`;
 }
 
-/** How long something took: `1:42`, `2 h 05 min`. @param {number} seconds */
+/** A duration: `1:42`, `2 h 05 min`. @param {number} seconds */
 function span(seconds) {
   const whole = Math.round(seconds);
   if (whole >= 3600)
@@ -139,7 +139,7 @@ function lengthOf(seconds) {
   return seconds >= 60 ? span(seconds) : `${Math.round(seconds * 10) / 10} s`;
 }
 
-/** Milliseconds since 1970 of a time as the vendor or the records write it. @param {string | undefined} text */
+/** Milliseconds since 1970 of a time, as the vendor or the records write it. @param {string | undefined} text */
 function timeOf(text) {
   if (!text) return NaN;
   const zoned = /(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`;
@@ -164,7 +164,7 @@ function date(text, form) {
   return `${YEAR.format(time)}, ${CLOCK.format(time)} UTC`;
 }
 
-/** The day of a time, or its minute where it is the day of another one. @param {string} text @param {string | undefined} other */
+/** The day of a time; with its minute, if `other` is on the same day. @param {string} text @param {string | undefined} other */
 function dateBeside(text, other) {
   return date(text, date(text, "day") === date(other, "day") ? "short" : "day");
 }
@@ -176,18 +176,18 @@ function sizeOf(bytes) {
   return `${number(size < 10 ? Math.round(size * 10) / 10 : Math.round(size))} ${unit}`;
 }
 
-/** A path or an address, which may go on in the next line after each slash. @param {string} text */
+/** A path or an address that may be broken after each slash. @param {string} text */
 function breakable(text) {
   return text.split(/(?<=\/)/).flatMap((part, index) => (index ? [el("wbr"), part] : [part]));
 }
 
-/** A key as it is shown: its head gives way where there is no room, its tail never. @param {Job | Purchase} of */
+/** A key as it is shown: if there is no room, its head is shortened, never its tail. @param {Job | Purchase} of */
 function keyLine(of) {
   const [head, tail] = keyParts(of.key);
   return [el("span", { class: "before", text: head }), el("span", { class: "tail" }, ...tailLine(tail))];
 }
 
-// A part of a key that is longer gives way in its middle: its end distinguishes it from its neighbours as its beginning does.
+// A longer part of a key is shortened in its middle: both its beginning and its end distinguish it from others.
 const SHORT_PART = 8;
 const KEPT_END = 4;
 
@@ -198,22 +198,22 @@ function tailLine(tail) {
     if (letters.length <= SHORT_PART) return [el("span", { text: part })];
     const begin = letters.slice(0, -KEPT_END);
     return [
-      // Of several, the longer one gives way first.
+      // Of several parts, the longest is shortened first.
       el("span", { class: "gives", vars: { length: begin.length }, text: begin.join("") }),
       el("span", { text: letters.slice(-KEPT_END).join("") }),
     ];
   });
 }
 
-/** What a reader takes for single letters, with their marks. @param {string} text */
+/** The letters of a text as a reader counts them, each with its combining marks. @param {string} text */
 function lettersOf(text) {
   if (text.length <= SHORT_PART || !("Segmenter" in Intl)) return [...text];
   return [...new Intl.Segmenter().segment(text)].map((each) => each.segment);
 }
 
 /**
- * Head and tail of a key. The tail distinguishes neighbours: the prompt and its axes, two or three parts. Of an
- * axis whose value is a word, the word says enough.
+ * Head and tail of a key. The tail distinguishes similar keys: the prompt and its axes, two or three parts. An
+ * axis whose value is a word is shown without its name.
  * @param {string} key
  * @returns {[string, string]}
  */
@@ -226,7 +226,7 @@ function keyParts(key) {
   return [`${short.slice(0, from).join("/")}/`, short.slice(from).join("/")];
 }
 
-/** A part of a key without its percent signs, where that is safe to read. @param {string} part */
+/** A part of a key with its percent signs decoded, if the result is safe to show. @param {string} part */
 function readable(part) {
   try {
     const plain = decodeURIComponent(part);

@@ -1,5 +1,5 @@
 "use strict";
-// Facets: the values of each field with how many jobs have them. Ticking one writes its term into the search field.
+// Facets: the values of each field, with the number of jobs that have them. Ticking one puts its term into the search field.
 
 const FOLDED = 8;
 const MOST_VALUES = 200;
@@ -25,7 +25,7 @@ function facetsOf(/** @type {Model} */ model) {
 
 /** @typedef {ReturnType<typeof facetsOf>[0] & { values: string[], read: (job: Job) => string | undefined }} Facet */
 
-/** The facets that the filters show, so that each letter typed only updates the numbers. */
+/** The facets in the filters, kept so that each typed letter only updates the numbers. */
 let drawn = {
   of: /** @type {Model | undefined} */ (undefined),
   shape: "",
@@ -61,7 +61,7 @@ function isTicked(facet, value = "") {
   return hasTerm(app.view.q, termFor(facet.field, value));
 }
 
-/** The values that are to be seen: the first ones and those that are ticked, or all of them. @param {Facet} facet */
+/** The visible values: the first ones and the ticked ones, or all of them. @param {Facet} facet */
 function shownValues(facet) {
   if (unfolded.has(facet.field)) return [...facet.values.slice(0, MOST_VALUES), ""];
   return facet.values.filter((value, index) => index < FOLDED || isTicked(facet, value));

@@ -13,7 +13,7 @@ function failuresView() {
   const failed = app.model.jobs.filter((job) => job.state === "failed");
   const { campaigns } = app.model;
   const waiting = campaigns.flatMap(attentionOf);
-  // A command is about one campaign, and so is a group.
+  // A command applies to one campaign, so each group does too.
   const groups = [
     ...campaigns.map((campaign) => attentionGroup(attentionOf(campaign))),
     ...Object.keys(AFTER_FAILURE).flatMap((reason) =>
@@ -124,12 +124,12 @@ function failedGroup(reason, failed) {
   );
 }
 
-/** The campaign by its name, where there are several. @param {Campaign} campaign */
+/** The name of the campaign, if there are several. @param {Campaign} campaign */
 function ofCampaign(campaign) {
   return app.model.campaigns.length > 1 ? ` of ${campaign.name}` : "";
 }
 
-/** The command that goes on after a failure. @param {string} reason @param {Campaign} campaign */
+/** The command to continue after a failure. @param {string} reason @param {Campaign} campaign */
 function afterFailure(reason, campaign) {
   const [verb, ...flags] = AFTER_FAILURE[reason] ?? AFTER_FAILURE.vendor;
   return commandOf(verb, campaign, ...flags);

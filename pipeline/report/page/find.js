@@ -1,8 +1,8 @@
 "use strict";
-// Finds jobs: the grammar of `--select`, and otherwise words of keys and prompts.
+// Finds jobs by expressions as for `--select`, or else by words in keys and prompts.
 //
-// Terms are separated by blanks. Terms of one field add up (`status:done status:failed`), different ones must all
-// hold; a comma within a term means both, as on the command line. A term in double quotes may hold blanks.
+// Terms are separated by blanks. Terms of the same field are alternatives (`status:done status:failed`), those of different
+// fields must all match; a comma within a term means both, as on the command line. A quoted term may contain blanks.
 
 /** @type {Record<string, (job: Job) => string | undefined>} */
 const FIELDS = {
@@ -41,7 +41,7 @@ function termsIn(text) {
 }
 
 /**
- * A term as an expression of `--select`; undefined where it is none, or may well be words and fits nothing.
+ * A term as an expression of `--select`; undefined if it is none, or if it may be plain words and matches nothing.
  * @param {string} text @param {Job[]} jobs @returns {Term | undefined}
  */
 function expression(text, jobs) {
@@ -60,7 +60,7 @@ function expression(text, jobs) {
   return { source: text, field: parts.length === 1 && named ? parts[0].split(":")[0] : text, test, fits };
 }
 
-/** Whether a part asks for a field by its name, so that it cannot be meant as a word. @param {string} part */
+/** Whether a part names a field, so that it cannot be meant as a word. @param {string} part */
 function isNamed(part) {
   const colon = part.indexOf(":");
   return colon > 0 && reader(part.slice(0, colon)) !== undefined;
@@ -84,7 +84,7 @@ function testOf(part) {
   };
 }
 
-/** `*` stays within one part of a key, `**` crosses; the leading parts select all below them. @param {string} glob */
+/** `*` matches within one part of a key, `**` across parts; leading parts select everything below them. @param {string} glob */
 function keyPattern(glob) {
   /** @type {Record<string, string>} */
   const meanings = { "**": ".*", "*": "[^/#]*", "?": "[^/#]" };
@@ -92,7 +92,7 @@ function keyPattern(glob) {
   return new RegExp(`^(?:${body.join("")}(?:[/#].*)?)$`, "su");
 }
 
-/** A glob over a name, as Python's `fnmatch` reads it. @param {string} glob @returns {RegExp | undefined} */
+/** A glob for a name, as in Python's `fnmatch`. @param {string} glob @returns {RegExp | undefined} */
 function valuePattern(glob) {
   let body = "";
   for (let at = 0; at < glob.length; at++) {
@@ -110,7 +110,7 @@ function valuePattern(glob) {
   }
 }
 
-/** Where a set of characters that begins at `from` ends; -1 where it does not. @param {string} glob @param {number} from */
+/** The end of the set of characters that begins at `from`; -1 if it has none. @param {string} glob @param {number} from */
 function closing(glob, from) {
   let at = from + 1;
   if (glob[at] === "!") at++;
@@ -139,7 +139,7 @@ function escaped(text) {
   return text.replace(/[\\^$.*+?()[\]{}|/-]/g, (found) => (found === "-" ? "\\x2d" : `\\${found}`));
 }
 
-/** The jobs, and those that they are made from. @param {Job[]} jobs */
+/** The jobs, and the jobs that they are made from. @param {Job[]} jobs */
 function upstreamOf(jobs) {
   const reached = new Set();
   const left = [...jobs];
@@ -159,7 +159,7 @@ function words(text, jobs) {
   return { source: text, field: `"${text}`, test, fits: jobs.some(test) };
 }
 
-/** The jobs that fit, `but` for the terms of one field. @param {Search} search @param {Job[]} jobs @param {string} [but] */
+/** The jobs that match, ignoring the terms of the field `but`. @param {Search} search @param {Job[]} jobs @param {string} [but] */
 function fitting(search, jobs, but) {
   /** @type {Map<string, Term[]>} */
   const groups = new Map();
@@ -171,7 +171,7 @@ function fitting(search, jobs, but) {
   return jobs.filter((job) => tests.every((terms) => terms.some((term) => term.test(job))));
 }
 
-/** The term that asks for exactly this value. @param {string} field @param {string} value */
+/** The term that matches exactly this value. @param {string} field @param {string} value */
 function termFor(field, value) {
   const exact = value.replace(/[*?[]/g, "[$&]").replace(/[,"]/g, "?");
   return /\s/.test(exact) ? `"${field}:${exact}"` : `${field}:${exact}`;
@@ -182,7 +182,7 @@ function hasTerm(text, term) {
   return termsIn(text).includes(term.replaceAll('"', ""));
 }
 
-/** The search with a term put in, or taken out where it is there. @param {string} text @param {string} term */
+/** The search with a term added, or removed if it is there. @param {string} text @param {string} term */
 function toggled(text, term) {
   const terms = termsIn(text);
   const bare = term.replaceAll('"', "");
@@ -207,7 +207,7 @@ function compareText(one, other) {
 /** @type {{ of: Job[], order: string, jobs: Job[] } | undefined} */
 let lastSorted;
 
-/** Sorted; equals are in the order of keys. Cached, as each letter typed needs it. @param {Job[]} jobs @param {string} order */
+/** Sorted; equal ones in the order of keys. Cached, since each typed letter needs it. @param {Job[]} jobs @param {string} order */
 function sorted(jobs, order) {
   if (lastSorted?.of !== jobs || lastSorted.order !== order) {
     const { before } = SORTS[order] ?? SORTS.newest;
@@ -217,7 +217,7 @@ function sorted(jobs, order) {
   return lastSorted.jobs;
 }
 
-/** The known value of a field that is spelled most like `wanted`. @param {string} field @param {string} wanted @param {Job[]} jobs */
+/** The known value of a field whose spelling is closest to `wanted`. @param {string} field @param {string} wanted @param {Job[]} jobs */
 function nearest(field, wanted, jobs) {
   const read = reader(field);
   const known = new Set(read ? jobs.map(read).filter((value) => value !== undefined) : []);
@@ -225,7 +225,7 @@ function nearest(field, wanted, jobs) {
   return ranked.sort((one, other) => one.apart - other.apart)[0]?.value;
 }
 
-/** How many letters have to change to make one word of another. @param {string} one @param {string} other */
+/** The edit distance of two words. @param {string} one @param {string} other */
 function distance(one, other) {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let i = 1; i <= one.length; i++) {

@@ -1,7 +1,7 @@
-// The shapes that the page's scripts share, for the type checker; nothing of this is loaded.
+// The types that the page's scripts share, for the type checker; the page does not load this file.
 
 type MediaFile = {
-  id?: string; // the beginning of its SHA-256; none: it was never fetched
+  id?: string; // the beginning of its SHA-256; undefined: it was never fetched
   type: string;
   bytes?: number;
   here?: boolean;
@@ -76,13 +76,13 @@ type CampaignData = {
   spent: number;
   budget?: number;
   max_credits?: number;
-  selected_of?: number; // how many jobs it has in all, where only some are on the page
-  select?: string; // the flags that chose them
-  usual?: Record<string, number>; // by template id: the seconds that its workflows took before
+  selected_of?: number; // the number of all its jobs, if only some are on the page
+  select?: string; // the flags that selected them
+  usual?: Record<string, number>; // by template id: the seconds that its workflows took so far
   template_ids?: Record<string, string>; // by the name of a template in the manifest
   run?: RunData | null; // the last one
-  calls?: Record<string, number> | null; // of its calls by minute; null: not counted
-  deferred?: Record<string, number> | null; // of its creates by minute, those that the vendor put off
+  calls?: Record<string, number> | null; // its calls by minute; null: not counted
+  deferred?: Record<string, number> | null; // by minute, its creates that the vendor deferred
   goes_on?: boolean | null; // whether a run goes on; null: that cannot be seen
   changed?: string; // when something was last seen to change
   trouble?: string | null; // why the files on disk cannot be read now
@@ -97,11 +97,11 @@ type RunData = {
   spent: number;
   max_credits: number | null;
   in_flight: number | null;
-  waiting?: Record<string, number>; // of a run of a selection, by template: the jobs that it has still to buy
+  waiting?: Record<string, number>; // for a run of a selection, by template: the number of jobs still to buy
 };
 
 type LiveData = {
-  event: string; // the id of the last event that the data holds
+  event: string; // the id of the last event that the data includes
   can_decide: boolean;
 };
 
@@ -138,7 +138,7 @@ type Job = JobData & {
   campaign: Campaign;
   address: string; // its name in the address of the page
   serving: Purchase | undefined; // the purchase that serves it now
-  shown: Purchase | undefined; // that one, or the one that did before
+  shown: Purchase | undefined; // that one, or the last one that did
   file: MediaFile | undefined; // the first of its files
   state: State;
   rating: number;
@@ -179,16 +179,16 @@ type Props = Record<string, unknown>;
 /** A review of a purchase: `at` is the moment in seconds that `note` is about. */
 type Review = { decision?: string; rating?: number; note?: string; at?: number };
 
-/** The changes: jobs as "number key" of their campaign, and purchases. Undefined: maybe anything. */
+/** The changes: jobs as "number key", with the number of their campaign, and purchases. Undefined: maybe anything. */
 type Changed = { jobs: Set<string>; purchases: Set<string> } | undefined;
 
 type Source = {
   readonly canDecide: boolean;
   readonly isLive: boolean;
   readonly hasEnded: boolean; // whether the server of this page is gone for good
-  readonly views: Record<string, () => Node[]>; // those that only this page has
+  readonly views: Record<string, () => Node[]>; // the views that only this page has
   ready(): void; // called when the page is built
-  goesOn(campaign?: Campaign): boolean; // whether a run of it, or of any, goes on now, as far as is known
+  goesOn(campaign?: Campaign): boolean; // whether a run of it, or of any, is known to go on now
   load(): Promise<GalleryData>;
   still(file: MediaFile): string | undefined;
   href(file: MediaFile): string | undefined;

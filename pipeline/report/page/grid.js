@@ -1,11 +1,11 @@
 "use strict";
-// The contact sheet. A few jobs are drawn completely, once there is time; of many, only the rows near the visible ones.
+// The contact sheet. Up to `WHOLE` jobs are all drawn, once there is time; of more, only rows near the visible ones.
 
 const WHOLE = 300;
 const AT_ONCE = 100;
 const MOST_CARDS = 400;
 const ROWS_BEYOND = 2;
-// Until the rest of few jobs is put in: longer than between two keys.
+// The delay before the rest of few jobs is drawn: longer than the time between two keystrokes.
 const FILL_MS = 250;
 
 const grid = {
@@ -16,10 +16,10 @@ const grid = {
   from: 0,
   to: 0,
   rowHeight: 0,
-  /** The timer after which the rest of some hundred jobs is put in; 0: there is none. */
+  /** The timer after which the rest of the jobs is drawn; 0: there is none. */
   filling: 0,
 
-  /** Show `jobs`; the cards of `changed` are drawn anew, and the focus stays. @param {Job[]} jobs @param {Set<string>} changed */
+  /** Show `jobs`; the cards of `changed` are redrawn, and the focus stays. @param {Job[]} jobs @param {Set<string>} changed */
   show(jobs, changed) {
     const focused = document.activeElement?.closest("article")?.getAttribute("data-address");
     for (const address of changed) this.remove(address);
@@ -36,7 +36,7 @@ const grid = {
     link?.focus({ preventScroll: true });
   },
 
-  /** Have all in the document, so that a browser's own search finds them. */
+  /** Draw all cards, so that the browser's own search finds them. */
   fill() {
     this.filling = 0;
     this.layout();
@@ -55,7 +55,7 @@ const grid = {
     return Math.max(1, getComputedStyle(byId("grid")).gridTemplateColumns.split(" ").length);
   },
 
-  /** Put those cards in that are to be seen from here, and take the others out. */
+  /** Draw the cards near the visible area, and remove the others. */
   layout() {
     const sheet = byId("grid");
     if (byId("browse").hidden) return;
@@ -77,7 +77,7 @@ const grid = {
     setPadding(sheet, first * this.rowHeight, (rows - last) * this.rowHeight);
   },
 
-  /** The height of a row with the gap below it: all cards are of one height. */
+  /** The height of a row with the gap below it: all cards have the same height. */
   measured() {
     if (!this.cards.size) this.place(0, 1);
     const card = byId("grid").firstElementChild;
@@ -107,7 +107,7 @@ const grid = {
     this.to = to;
   },
 
-  /** The place of the card that has the focus; -1: none has. */
+  /** The index of the card that has the focus; -1: none has. */
   focused() {
     const address = document.activeElement?.closest("article")?.getAttribute("data-address");
     return address === undefined || address === null
@@ -135,7 +135,7 @@ const grid = {
     link?.closest("article")?.scrollIntoView({ block: "nearest" });
   },
 
-  /** Show anew which cards are selected. */
+  /** Update which cards are shown as selected. */
   mark() {
     for (const [address, card] of this.cards) {
       const job = app.model.byAddress.get(address);
@@ -175,7 +175,7 @@ function listenToGrid() {
   });
   addEventListener("scroll", () => grid.layout(), { passive: true });
   let width = 0;
-  // Its height changes with the number found, not with the height of rows.
+  // The height of the sheet changes with the number of jobs found, so only its width matters for the rows.
   new ResizeObserver(([{ contentRect }]) => {
     if (contentRect.width === width) return;
     width = contentRect.width;

@@ -38,7 +38,7 @@ const KEYS = [
   },
 ];
 
-/** Keys of a page that can save. */
+/** Actions that only a page that can save has. */
 const SAVING = new Set(["Stars", "Note at this moment"]);
 
 function showKeys() {
@@ -176,12 +176,12 @@ function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (/** @type {HTMLDialogElement} */ (byId("keys")).open) return;
   const target = event.target instanceof Element ? event.target : document.body;
-  if (target.matches("input[type=text]")) return; // a note: every key is a letter
+  if (target.matches("input[type=text]")) return; // a note: every key is text
   if (target.matches("input[type=search], select, textarea")) {
     if (event.key === "Escape") leaveSearch(event);
     return;
   }
-  // A timeline takes neither key, and its own step by an arrow would be a thousandth of a second.
+  // Buttons handle these keys themselves. A timeline gets no arrows: its own step would be a thousandth of a second.
   if (target.matches("button") && (event.key === " " || event.key === "Enter")) return;
   const act = (IN_VIEW[app.view.view] ?? {})[event.key] ?? EVERYWHERE[event.key];
   if (!act) return;
@@ -190,8 +190,8 @@ function onKey(event) {
 }
 
 /**
- * A button that was pressed with a pointer lets the focus go, as in some browsers it never has it: Space would press it again,
- * and take a decision back, where one meant to play. The button of a card leaves it to the card.
+ * Remove the focus from a button that was pressed with a pointer (in some browsers it never gets the focus): Space would press
+ * it again, and withdraw a decision, instead of playing. The button of a card passes the focus to the card.
  * @param {MouseEvent} event
  */
 function letGo(event) {

@@ -1,5 +1,5 @@
 "use strict";
-// Puts the page together: reads the data, and shows the view that the address names.
+// Starts the page: reads the data, and shows the view that the address names.
 
 const app = {
   /** @type {Model} */
@@ -19,12 +19,12 @@ const app = {
   stale: new Set(),
 };
 
-/** The jobs that the search leaves, in their order. */
+/** The jobs that the search finds, in order. */
 function jobsShown() {
   return fitting(searchFor(app.view.q, app.model.jobs), sorted(app.model.jobs, app.view.sort));
 }
 
-/** The views besides the overview and that of a job; a page that is live has one more. @type {Record<string, () => Node[]>} */
+/** The views besides the overview and that of a job; a live page has one more. @type {Record<string, () => Node[]>} */
 const VIEWS = {
   failures: () => [failuresView()],
   compare: () => compareView(app.view.compare),
@@ -60,7 +60,7 @@ function show() {
   showSelection();
 }
 
-/** An address may name what this page does not have, as one of a selection: then it says so, and the address goes. */
+/** Report, and remove from the address, jobs and purchases that this page does not have, such as one of a selection. */
 function leaveOutUnknown() {
   const { job, compare } = app.view;
   const found = compare.filter((id) => app.model.purchases.has(id));
@@ -116,7 +116,7 @@ function showTabs() {
   byId("name").title = names.join(", ");
 }
 
-/** Update only what has changed: a video plays on, and typing is not interrupted. @param {Changed} changed */
+/** Update only what has changed: a video keeps playing, and typing is not interrupted. @param {Changed} changed */
 function refresh(changed) {
   const { jobs, byAddress } = app.model;
   const isChanged = (/** @type {Job} */ job) =>
@@ -188,14 +188,14 @@ function showNoMatch(found, search) {
   place.replaceChildren(el("div", { class: "no-match" }, title, el("p", {}, ...nearestHint(term)), clear));
 }
 
-/** The field that is called otherwise on the page: a rule is `job`, an axis has `matrix.` before it. @param {string} field */
+/** The field that has another name in the search: a rule is `job`, an axis begins with `matrix.`. @param {string} field */
 function meantBy(field) {
   if (field === "rule") return "job";
   const isAxis = app.model.jobs.some((job) => job.axes && Object.hasOwn(job.axes, field));
   return isAxis && !reader(field) ? `matrix.${field}` : undefined;
 }
 
-/** The search with another term in the place of one. @param {Term} term @param {string} other */
+/** A link to the search with `other` in place of a term. @param {Term} term @param {string} other */
 function linkTo(term, other, text = other) {
   const href = addressOf({ q: app.view.q.replace(term.source, () => other) });
   return el("a", { class: "link", href, text });
@@ -267,7 +267,7 @@ function keep(name, value) {
   try {
     localStorage.setItem(`gallery.${name}`, value);
   } catch {
-    // A page from disk may keep nothing; then it is as before when it is opened anew.
+    // A page from disk may have no storage; then the choice is lost when it is opened again.
   }
 }
 
@@ -294,7 +294,7 @@ function listen() {
     standAgain(left, scrolled ?? scrollY);
     grid.layout();
   });
-  // A link within the page: the step is the browser's own, the place is ours to keep.
+  // A link within the page: the browser makes the step, the page keeps the scroll position.
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element ? event.target.closest("a[href^='#']") : null;
     if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.defaultPrevented || event.button)

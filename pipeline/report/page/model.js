@@ -121,12 +121,12 @@ function stateOf(job, file) {
   return file?.here ? "undecided" : "missing";
 }
 
-/** The value of the facet and the field `decision`: none where there is nothing to decide on. @param {Job} job */
+/** The value of the facet and the field `decision`; undefined if there is nothing to decide on. @param {Job} job */
 function decisionOf(job) {
   return job.decision ?? (isUndecided(job) ? "none" : undefined);
 }
 
-/** Whether a decision is missing; a video that is not here is fetched first, and counts as such. @param {Job} job */
+/** Whether a decision is missing; not so for a video that has to be fetched first. @param {Job} job */
 function isUndecided(job) {
   return job.state === "undecided";
 }
@@ -156,7 +156,7 @@ function ratioName(ratio) {
   return ratio >= 1 ? `${ratio.toFixed(2)}:1` : `1:${(1 / ratio).toFixed(2)}`;
 }
 
-/** The language of a prompt, where an axis names one: fonts and hyphens depend on it. @param {JobData} job */
+/** The language of a prompt, if an axis names one: fonts and hyphenation depend on it. @param {JobData} job */
 function languageOf(job) {
   const locale = job.axes?.locale ?? job.axes?.lang ?? job.axes?.language;
   return locale && /^[a-z]{2,3}([_-][A-Za-z0-9]{2,8})*$/.test(locale)
@@ -164,7 +164,7 @@ function languageOf(job) {
     : undefined;
 }
 
-/** The purchases that were bought under a job's key, newest first; without the one that serves it. @param {Job} job */
+/** The purchases bought for a job's key, newest first, without the one that serves it. @param {Job} job */
 function earlierOf(job) {
   const found = job.campaign.purchases.filter((each) => each.key === job.key && each.id !== job.purchase);
   const known = found.map((each) => app.model.purchases.get(each.id)).filter((each) => each !== undefined);
@@ -184,7 +184,7 @@ function takesOf(job) {
 
 /** @typedef {{ ratio: number, price: number | undefined }} Usual */
 
-/** The neighbours' properties, for a job that is not made yet: those of its rule and template first. @param {Job} job */
+/** Properties of similar jobs, for a job that is not made yet: of the same rule and template, else of the template. @param {Job} job */
 function usualOf(job) {
   const found = usualByTemplate();
   const own = found.get(`${job.campaign.number} ${job.template} ${job.rule}`);
@@ -198,7 +198,7 @@ function usualOf(job) {
 /** @type {{ of: Model, found: Map<string, Usual> } | undefined} */
 let usual;
 
-/** By template, and by template and rule: the properties of the first one that is made. */
+/** By template, and by template and rule, the first known properties. */
 function usualByTemplate() {
   if (usual?.of === app.model) return usual.found;
   /** @type {Map<string, Usual>} */
@@ -217,7 +217,7 @@ function usualByTemplate() {
   return found;
 }
 
-/** The price of making a job, undefined where it is not known. @param {Job} job */
+/** The price of making a job; undefined if unknown. @param {Job} job */
 function priceOf(job) {
   return job.price ?? job.shown?.price ?? usualOf(job).price;
 }
@@ -227,11 +227,11 @@ function kindOf(file) {
   return file?.type.split("/")[0] ?? "";
 }
 
-// Those that are for all jobs unless some are selected.
+// The commands that apply to all jobs unless some are selected.
 const SELECTING = new Set(["run", "plan", "collect"]);
 
 /**
- * The command that names one campaign, and maybe some of its purchases. On a page of a selection it is for that selection.
+ * A command for one campaign, and maybe for some of its purchases. On a page of a selection, it has that selection.
  * @param {string} verb @param {Campaign} campaign @param {...string} words
  */
 function commandOf(verb, campaign, ...words) {

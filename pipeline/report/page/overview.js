@@ -105,7 +105,7 @@ function isRehearsal() {
   return app.model.campaigns.every((each) => each.emulated);
 }
 
-/** All purchases but those that only the results know that are compared with. */
+/** All purchases except those that only the results to compare with have. */
 function ownPurchases() {
   const { campaigns, purchases } = app.model;
   const own = campaigns.flatMap((each) => each.purchases.map(({ id }) => purchases.get(id)));
@@ -138,7 +138,7 @@ function priceLine(bought, rehearsed) {
   return parts;
 }
 
-/** The price of the jobs to buy, as far as it is known. @param {Job[]} jobs */
+/** The known price of the jobs to buy. @param {Job[]} jobs */
 function stillToCome(jobs) {
   const coming = jobs.filter(
     (job) =>
@@ -190,7 +190,7 @@ function legend(jobs) {
   });
 }
 
-/** Everything that somebody could do now, but what a run that goes on does itself. */
+/** Everything that somebody could do now, except what a current run does itself. */
 function todoRows() {
   const rows = app.model.campaigns.flatMap((campaign) => [...attentionRows(campaign), ...nextRows(campaign)]);
   const review = reviewRow();
@@ -200,7 +200,7 @@ function todoRows() {
 function whatToDo() {
   const rows = todoRows();
   if (!rows.length) {
-    // While a run goes on, what is open is its business.
+    // While a run goes on, it does what is open.
     const isAllMade = app.model.jobs.every((job) => job.status === "done");
     const about = isAllMade ? "Everything is made and decided." : RUN_GOES_ON;
     rows.push(todoRow(isAllMade ? "check" : "underway", "", "Nothing to do", about));
@@ -292,12 +292,12 @@ function sentenceOf(text) {
   return `${begun(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
 }
 
-/** As a sentence begins, unless it begins with a name of the code. @param {string} text */
+/** The text with a capital, unless it begins with a name from code. @param {string} text */
 function begun(text) {
   return /^\w*_/.test(text) ? text : capital(text);
 }
 
-/** A key that leads to its job, where it has one. @param {Purchase | Job} of */
+/** A key as a link to its job, if it has one. @param {Purchase | Job} of */
 function keyLink(of) {
   const job = app.model.byKey[of.campaign.number].get(of.key);
   const inner = [
@@ -339,7 +339,7 @@ function nextRows(campaign) {
   return rows;
 }
 
-/** How many of these have a decision, by which the strip counts them. @param {Job[]} jobs */
+/** A sentence on how many of these jobs are decided. @param {Job[]} jobs */
 function decidedOf(jobs) {
   const decided = jobs.filter((job) => job.decision).length;
   if (!decided) return "";
@@ -357,7 +357,7 @@ function failedRow(campaign, failed) {
   const about = `${reasons.map(([reason, count]) => `${number(count)} ${said[reason] ?? ""}`.trim()).join(", ")}. `;
   const title = `${counted(failed.length, "job")} failed`;
   const href = addressOf({ view: "failures" });
-  // While a run goes on, another one would only report that the state is in use.
+  // While a run goes on, another run would only report that the state is in use.
   if (source.goesOn(campaign)) {
     const word = failed.length === 1 ? "See it" : "See all";
     const later = `${failed.length === 1 ? "It" : "They"} can be tried again when this run has ended.`;
@@ -372,7 +372,7 @@ function failedRow(campaign, failed) {
   );
 }
 
-/** What the next run would continue, and buy. @param {Campaign} campaign @param {Job[]} jobs */
+/** What the next run would continue and buy. @param {Campaign} campaign @param {Job[]} jobs */
 function openRow(campaign, jobs) {
   const counts = countsOf(jobs, (job) => job.state);
   const order = /** @type {State[]} */ (["underway", "redo", "pending"]);
@@ -443,7 +443,7 @@ function creditBars() {
 /** @typedef {{ name: string, spent: number, cap: number, amount: string, coming?: number }} RunBar */
 
 /**
- * Of a campaign, the bar of one run where it has a cap, and that of its budget; without either, the credits spent.
+ * The bars of a campaign: that of one run if it has a cap, and that of its budget; without either, the credits spent.
  * @param {Campaign} campaign @param {(coming: number) => RunBar | undefined} barOfRun
  */
 function capBars(campaign, barOfRun) {
@@ -493,7 +493,7 @@ function barOfRun(campaign) {
   const goesOn = source.goesOn(campaign);
   const name = goesOn ? "This run" : "The last run";
   const amount = `${number(run.spent)} of at most ${number(cap)}`;
-  // What is still to come is another run's.
+  // Once the run has ended, what is still to come is for another run.
   return { name, spent: run.spent, cap, amount, ...(goesOn ? {} : { coming: 0 }) };
 }
 

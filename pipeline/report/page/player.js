@@ -1,5 +1,5 @@
 "use strict";
-// Plays one video, or up to four as one: a reel keeps them in step, a transport is the bar below it.
+// Plays one video, or up to four as one: a reel keeps them in sync, a transport is the bar below it.
 
 const USUAL_RATE = 24;
 
@@ -49,7 +49,7 @@ class Reel extends EventTarget {
     await this.start();
   }
 
-  /** Start all at once; each is ready to play. */
+  /** Start all videos together, once each is ready to play. */
   async start() {
     if (!this.playing) return;
     const going = this.videos.filter(
@@ -82,14 +82,14 @@ class Reel extends EventTarget {
     if (was && this.playing && this.target === undefined) await this.start();
   }
 
-  /** One frame on or back; each is shown from its middle, so that rounding cannot show its neighbour. @param {number} frames */
+  /** Step forward or back; the target is the middle of a frame, so that rounding cannot show another one. @param {number} frames */
   step(frames) {
     this.playing = false;
     const at = Math.floor(this.time / this.frame + 0.01) + frames;
     return this.seek((Math.max(0, at) + 0.5) * this.frame);
   }
 
-  /** Seek all to one moment, and wait until they are there. Of several requests the last one counts. @param {number} time */
+  /** Seek all videos to one moment, and wait until they are there. Of several requests, the last one counts. @param {number} time */
   async align(time) {
     this.target = time;
     const before = this.seeking;
@@ -104,7 +104,7 @@ class Reel extends EventTarget {
     this.tell();
   }
 
-  /** While they play: a small drift is taken out by playing slower or faster, a larger one by standing still once. */
+  /** Keep playing videos in sync: a small drift is corrected by the playback rate, a larger one by a seek. */
   keepStep() {
     if (!this.playing) return;
     const { leader } = this;
@@ -149,7 +149,7 @@ async function standAt(video, time, frame) {
     await happened(video, "canplay");
 }
 
-/** Until it happened, or the video cannot be played. @param {HTMLMediaElement} video @param {string} event */
+/** Wait for an event, or until the video turns out to be unplayable. @param {HTMLMediaElement} video @param {string} event */
 function happened(video, event) {
   return new Promise((resolve) => {
     video.addEventListener(event, resolve, { once: true });
@@ -284,7 +284,7 @@ function placePin(pin, duration) {
   setVars(pin, { at: duration ? Math.min(100, (Number(pin.dataset.at) / duration) * 100) : 0 });
 }
 
-/** One of the videos sounds, or none. @param {Reel} of */
+/** Switch the sound to one of the videos, or off. @param {Reel} of */
 function toggleSound(of) {
   const loud = of.videos.find((video) => !video.muted);
   for (const video of of.videos) video.muted = true;

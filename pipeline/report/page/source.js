@@ -1,6 +1,6 @@
 "use strict";
-// Where the data comes from. This one reads the data in the page; a page that is served can have another with the
-// same face, and nothing else has to know.
+// The source of the page's data. This one reads the data embedded in the page; a served page replaces it with one of the
+// same interface, and no other script has to know.
 
 /** @type {Source} */
 const source = {
@@ -32,7 +32,7 @@ const source = {
   onChange() {},
 };
 
-/** Text that was deflated and written in base64: the data of a campaign repeats from job to job. @param {string} text */
+/** The original of a text that was deflated and encoded as base64. @param {string} text */
 async function inflated(text) {
   const binary = atob(text.trim());
   const bytes = new Uint8Array(binary.length);
@@ -44,7 +44,7 @@ async function inflated(text) {
 /** @type {Record<string, string> | null | undefined} */
 let stills;
 
-/** The stills of a page that holds them all; null where they lie beside it. */
+/** The stills embedded in the page; null if they are files beside it. */
 function stillsInside() {
   if (stills === undefined) stills = JSON.parse(document.getElementById("stills")?.textContent || "null");
   return stills;

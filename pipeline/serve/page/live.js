@@ -1,38 +1,38 @@
 "use strict";
-// Parts of the live page only: the view of a run under way, its clock, and the state of the connection.
+// What only the live page has: the view of a run under way, its clock, and the state of the connection.
 
 const MOST_UNDER_WAY = 16;
 const MOST_JUST_MADE = 6;
 const RATE_MINUTES = 20;
-// Where the bar of a job has its tick, the usual time of its template, in percent: a full bar would look finished.
+// The position, in percent, of the usual time of a template on the bar of a job: a full bar would look finished.
 const USUAL_AT = 80;
-// What is left of a job that takes longer than usual, as a part of its age.
+// The time left of a job that takes longer than usual, as a fraction of its age.
 const OVERDUE = 0.1;
-// Where it cannot be seen whether a run goes on: so long nothing has changed when none seems to.
+// If it cannot be seen whether a run goes on: without changes for this long, none seems to.
 const QUIET_MS = 3 * 60_000;
 
-// Whether the address that was opened names a view.
+// Whether the address with which the page was opened names a view.
 const namesView = location.href.includes("#");
 
 source.views.live = () => [liveView()];
 
-/** `closed`: the server has ended; `ended`: another one is in its place. @type {"live" | "lost" | "closed" | "ended"} */
+/** `closed`: the server has ended; `ended`: another server has replaced it. @type {"live" | "lost" | "closed" | "ended"} */
 let connected = "live";
 let lostAt = 0;
-/** Of which campaigns a run went on a second ago. */
+/** The campaigns of which a run was going on a second ago. */
 let wentOn = "";
 
 source.goesOn = (campaign) => isGoingOn(campaign);
 
 source.connection = (state) => {
-  // A server that said that it ends is not lost.
+  // A server that announced its end is not lost.
   if (state === connected || (state === "lost" && connected === "closed")) return;
   if (connected === "live") lostAt = Date.now();
   connected = state;
   showConnection();
   const { hasEnded, data } = source;
   source.hasEnded = state === "closed" || state === "ended";
-  // What can be done on the page is not the same any more.
+  // The page offers other actions now.
   if (data && hasEnded !== source.hasEnded) source.onData(data, { jobs: new Set(), purchases: new Set() });
 };
 
@@ -63,13 +63,13 @@ function showConnection() {
   );
 }
 
-/** How long ago something was last seen to change. */
+/** The time since the last seen change. */
 function lastChange() {
   const changed = Math.max(...app.model.campaigns.map((each) => timeOf(each.changed) || 0));
   return changed > 0 ? `last change ${ago(source.now() - changed)}` : "";
 }
 
-/** The line is read out once: its age, which grows each second, is only seen. */
+/** The line on a lost connection. A screen reader reads it once, without the age, which changes every second. */
 function lostLine() {
   if (connected === "ended") return ["The server was restarted: open the address that it printed."];
   return [
@@ -83,7 +83,7 @@ function lostFor() {
   return ` for ${span((Date.now() - lostAt) / 1000)}`;
 }
 
-/** A run ends its page with itself; what was made can be seen with the command. */
+/** The line after the end of a run, which ends its page too: the results are shown by a command. */
 function closedLine() {
   return [
     "The server has ended; this is how it left things. To look on and decide: ",
@@ -97,7 +97,7 @@ function troubles() {
     .map((each) => `${each.name} cannot be read now, and is shown as it was: ${each.trouble} `);
 }
 
-/** Each second: ages grow, each minute the rate goes on, and nothing else is made anew. */
+/** Update the ages each second, and the rate each minute; nothing else is redrawn. */
 function tick() {
   document.querySelector("#lost .since")?.replaceChildren(lostFor());
   noteGoingOn();
@@ -150,7 +150,7 @@ function startOf(job) {
 function liveSentence() {
   const { jobs } = app.model;
   const made = jobs.filter((job) => job.status === "done").length;
-  // Of a run that is not heard of any more nobody knows how long it takes.
+  // Without a connection, the time left is unknown.
   const left = connected === "live" ? timeLeft() : undefined;
   const parts = sentence();
   const begin =
@@ -165,13 +165,13 @@ function isGoingOn(campaign) {
   return asked.some((each) => each.goes_on ?? seemsToGoOn(each));
 }
 
-/** Something of it is under way, and something has changed not long ago. @param {Campaign} campaign */
+/** Whether jobs of a campaign are under way, and something has changed recently. @param {Campaign} campaign */
 function seemsToGoOn(campaign) {
   const isOwn = underWay().some((job) => job.campaign === campaign);
   return isOwn && source.now() - (timeOf(campaign.changed) || 0) < QUIET_MS;
 }
 
-/** Where it cannot be seen that a run has ended, only time tells: then the page is made anew. */
+/** Redraw the page if a run seems to have begun or ended, which may show only by the time without changes. */
 function noteGoingOn() {
   const before = wentOn;
   wentOn = app.model.campaigns.map((each) => isGoingOn(each)).join();
@@ -187,7 +187,7 @@ function leftText(seconds) {
   return `about ${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min left`;
 }
 
-/** The seconds that are left, as a run tells them on a terminal: of several campaigns, of the one that takes longest. */
+/** The seconds left, as a run shows them on a terminal; of several campaigns, the longest. */
 function timeLeft() {
   const going = app.model.campaigns.filter((each) => isGoingOn(each));
   const known = going.map(timeLeftOf).filter((each) => each !== undefined);
@@ -195,9 +195,9 @@ function timeLeft() {
 }
 
 /**
- * The seconds that a campaign has left, by the time that each template took before: of jobs under way the rest, of those that
- * wait all of it, as many at once as the run has under way at most. Undefined where a template's time is not known: by what
- * the others take, it could be far off.
+ * The seconds that a campaign has left, by the usual time of each template: the rest for jobs under way, all of it for waiting
+ * jobs, as many in parallel as the run may have in flight. Undefined if the usual time of a template is unknown: guessed from
+ * other templates, it could be far off.
  * @param {Campaign} campaign
  */
 function timeLeftOf(campaign) {
@@ -214,7 +214,7 @@ function timeLeftOf(campaign) {
   return Number.isNaN(left) ? undefined : left;
 }
 
-/** The seconds of each job that the run of a campaign has still to buy; NaN: not known. @param {Campaign} campaign @returns {number[]} */
+/** The usual seconds of each job that the run of a campaign still has to buy; NaN: unknown. @param {Campaign} campaign @returns {number[]} */
 function waitingSeconds(campaign) {
   const selected = campaign.run?.waiting;
   if (selected)
@@ -232,7 +232,7 @@ function waitingSeconds(campaign) {
     .map((job) => usualSeconds(job) ?? NaN);
 }
 
-/** The seconds that a job's template took before. @param {Job} job */
+/** The usual seconds of a job's template. @param {Job} job */
 function usualSeconds(job) {
   return secondsOf(job.campaign, job.shown?.template ?? job.campaign.template_ids?.[job.template]);
 }
@@ -268,7 +268,7 @@ function liveCost(underway) {
   return parts;
 }
 
-/** The credits spent, and how many of them for jobs under way. @param {Job[]} underway */
+/** The credits spent, and the part of them for jobs under way. @param {Job[]} underway */
 function livePrice(underway) {
   const spent = app.model.campaigns.reduce((sum, each) => sum + each.spent, 0);
   const reserved = underway.reduce((sum, job) => sum + (job.cost ?? 0), 0);
@@ -346,7 +346,7 @@ function underWayBlock(jobs) {
   );
 }
 
-/** How many there are; of a run that goes on, what the vendor has of it, and how much that is at most. @param {Job[]} jobs */
+/** The number of jobs; for a current run of one campaign, the number at the vendor, and its limit. @param {Job[]} jobs */
 function underWayCount(jobs) {
   const { campaigns } = app.model;
   const most = campaigns.map((each) => each.run?.in_flight ?? undefined);
@@ -387,7 +387,7 @@ function justMade() {
   return block("Just made", "", el("div", { class: "just-made" }, ...thumbs));
 }
 
-/** When a job was made: as it was seen from here, else by the vendor's time. @param {Job} job */
+/** When a job was made: when this page saw it, else by the times in the records. @param {Job} job */
 function madeAt(job) {
   return (
     source.arrived.get(`${job.campaign.number} ${job.key}`) ??
@@ -401,7 +401,7 @@ function liveCredits() {
   return block(title, "", el("dl", { class: "bars" }, ...bars, ...timeBars()));
 }
 
-/** How long each template takes, and how many are made. */
+/** The time that each template takes, and the number of jobs made. */
 function timeBars() {
   const jobs = app.model.jobs.filter((job) => job.shown);
   const groups = Map.groupBy(jobs, (job) => job.shown?.template ?? "");
@@ -416,7 +416,7 @@ function timeBars() {
     });
 }
 
-/** All of it by minutes of the clock, as the calls are counted: the bars and the numbers below them are of the same minutes. */
+/** The rate by minutes of the clock, as calls are counted, so that the bars and the numbers below are of the same minutes. */
 function rateBlock() {
   const now = minuteNow();
   const bought = ownPurchases().filter((each) => each.status !== "void");
@@ -496,8 +496,8 @@ function ofMinutes(now, before) {
 }
 
 /**
- * The creates that the vendor put off in the minutes that are shown, and the last of these minutes: it is why the rate dips.
- * Undefined where they are not counted.
+ * The number of creates that the vendor deferred in the visible minutes, and the last of these minutes: they explain why the
+ * rate dips. Undefined if they are not counted.
  */
 function heldBack() {
   const known = app.model.campaigns.flatMap((each) => (each.deferred ? [each.deferred] : []));
@@ -508,12 +508,12 @@ function heldBack() {
   return { count: found.reduce((sum, [, each]) => sum + each, 0), last: last.at(-1) ?? "" };
 }
 
-/** A minute before now, as the counts have it. @param {number} minutes */
+/** The minute `minutes` before now, as the counts write it. @param {number} minutes */
 function minuteBefore(minutes) {
   return new Date(source.now() - minutes * 60_000).toISOString().slice(0, 16);
 }
 
-/** Calls of the vendor in this minute and in the one before; undefined: not counted, or long ago. */
+/** The calls to the vendor in this minute and in the one before; undefined: not counted, or long ago. */
 function callsNow() {
   /** @type {Map<string, number>} */
   const minutes = new Map();

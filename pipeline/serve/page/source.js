@@ -1,16 +1,16 @@
 "use strict";
-// Where the data of a live page comes from: all of it once, then what changes, by server-sent events. After a lost
-// connection the browser goes on from the last event that it saw.
+// The source of a live page's data: all of it once, then changes by server-sent events. After a lost connection, the browser
+// continues from the last event that it received.
 
 const MOST_KEPT = 400;
-// So long after a server has said that it ends, another one is looked for in its place.
+// The delay after a server has announced its end, before the page looks for another server at its address.
 const AGAIN_MS = 3000;
 
 /** @typedef {{ number: number, jobs?: JobData[], purchases?: PurchaseData[], gone?: string[], files?: Record<string, MediaFile> } & Partial<CampaignData>} CampaignChange */
 
 const source = {
   isLive: true,
-  /** Whether the server has said that it ends, or another one is in its place. */
+  /** Whether the server has announced its end, or another server has replaced it. */
   hasEnded: false,
   /** @type {Record<string, () => Node[]>} */
   views: {},
@@ -25,7 +25,7 @@ const source = {
   connection: () => undefined,
   /** Milliseconds that the server's clock is ahead of this browser's. */
   ahead: 0,
-  /** The id of the last event that is shown. */
+  /** The id of the last event that was applied. */
   seen: "",
   /** When jobs were seen to be made, by "number key". @type {Map<string, number>} */
   arrived: new Map(),
@@ -53,7 +53,7 @@ const source = {
     return file.href;
   },
 
-  /** Resolves when it is on disk. @param {Purchase} purchase @param {Review} review */
+  /** Send a review; resolves once it is on disk. @param {Purchase} purchase @param {Review} review */
   async decide(purchase, review) {
     const body = JSON.stringify({ campaign: purchase.campaign.number, purchase: purchase.id, ...review });
     let answer;
@@ -68,7 +68,7 @@ const source = {
     }
     const said = await answer.text();
     if (!answer.ok) throw new Error(problemOf(said));
-    // Events that arrived meanwhile may be newer, of another reviewer.
+    // Events that arrived meanwhile may be newer: those of another reviewer.
     const { event, changes } = JSON.parse(said);
     if (isAfter(event, source.seen)) apply(changes);
   },
@@ -84,7 +84,7 @@ const source = {
   },
 };
 
-/** Whether an event is the same server's as another, and not before it. @param {string} event @param {string} other */
+/** Whether an event is of the same server as another, and not older. @param {string} event @param {string} other */
 function isAfter(event, other) {
   const [name, number] = event.split("-");
   const [otherName, otherNumber] = other.split("-");
@@ -100,7 +100,7 @@ function problemOf(said) {
   }
 }
 
-/** The cookie has it now; in the address it would be handed on with it. */
+/** Remove the token from the address, which may be passed on; the cookie has it now. */
 function withoutToken() {
   if (location.search) history.replaceState(history.state, "", location.pathname + location.hash);
 }
@@ -135,7 +135,7 @@ function listenTo(after) {
 }
 
 /**
- * The server waits until this browser leaves, so that nothing is missing afterwards; another one may be in its place later.
+ * Fetch what is missing before leaving (the server waits for this), then look for another server at the same address.
  * @param {EventSource} ended
  */
 async function onEnd(ended) {
@@ -149,7 +149,7 @@ async function onEnd(ended) {
 /** The stills that are kept when the server has ended. @type {HTMLImageElement[]} */
 let kept = [];
 
-/** Fetch the stills of the files that came last, as many as cards can be shown. */
+/** Fetch the stills of the latest files, at most `MOST_KEPT` for each campaign. */
 async function keepStills() {
   const files = (source.data?.campaigns ?? []).flatMap((each) => each.files.slice(-MOST_KEPT));
   const stills = files.map((each) => source.still(each)).filter((each) => each !== undefined);
@@ -157,7 +157,7 @@ async function keepStills() {
   await Promise.all(kept.map((image) => image.decode().catch(() => undefined)));
 }
 
-/** The browser tries again by itself; where it was sent away, it does not. @param {EventSource} lost */
+/** Note a lost connection. The browser retries by itself, unless it was refused; then this does. @param {EventSource} lost */
 async function onLost(lost) {
   if (lost !== stream) return;
   source.connection("lost");
