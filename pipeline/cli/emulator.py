@@ -1,4 +1,4 @@
-"""`pipeline emulator`: the vendor's API on this machine, making real media."""
+"""`pipeline emulator`: runs the vendor's API on this machine, making real media."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`pipeline expand`: the jobs of a manifest, with their rendered requests."""
+"""`pipeline expand`: lists the jobs of a manifest, with their rendered requests."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The entry point: finds the command, and is the only place that exits."""
+"""The entry point: finds and runs the command; the only module that exits."""
 
 import errno
 import importlib

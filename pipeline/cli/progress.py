@@ -128,7 +128,7 @@ class LineReporter:
 
 
 def ignore_tally(_tally: Tally) -> None:
-    """Do nothing: no observer wants it."""
+    """Do nothing: no observer wants the tally."""
 
 
 class TallyingReporter:
@@ -197,7 +197,7 @@ class JsonLines(io.TextIOBase):
         self._stream.flush()
 
     def log(self, level: str, message: str, job: JobKey | None = None) -> None:
-        """Write one object."""
+        """Write one line of the log."""
         written: dict[str, Json] = {"time": self._now(), "level": level, "message": message}
         if job is not None:
             written["job"] = job

@@ -1,4 +1,4 @@
-"""`pipeline report`: the HTML gallery of campaigns."""
+"""`pipeline report`: writes the HTML gallery of campaigns."""
 
 import re
 import webbrowser

@@ -1,4 +1,4 @@
-"""`pipeline serve`: the live gallery, with review in the browser."""
+"""`pipeline serve`: serves the live gallery, with review in the browser."""
 
 import webbrowser
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""`pipeline show`: everything known about one job or one purchase."""
+"""`pipeline show`: prints everything known about one job or one purchase."""
 
 import sys
 from collections.abc import Iterator

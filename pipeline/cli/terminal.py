@@ -28,7 +28,7 @@ _LONGEST_LINE = 4000
 _PIECE = 1 << 16
 _NOT_ASCII = re.compile(r"[^\n -~]")
 
-# Of `status --watch`.
+# The pause of `status --watch`.
 SECONDS_BETWEEN_LOOKS = 2.0
 
 

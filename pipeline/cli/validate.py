@@ -56,7 +56,7 @@ def command(
         try:
             number = sum(1 for _ in expand(campaign, problems.append))
         except InvalidInput as error:
-            # A warning may name the cause of an error, such as an empty prompt, of which no job is made.
+            # A warning may name the cause of an error, such as an empty prompt, which makes no job.
             problems.extend((*campaign.warnings, *error.problems))
         else:
             problems.extend(campaign.warnings)

@@ -1,4 +1,4 @@
-"""The records of a campaign (a state or results) where there is no valid manifest."""
+"""The records of a campaign (a state or results) without a valid manifest."""
 
 import os
 from contextlib import suppress

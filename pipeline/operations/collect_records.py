@@ -1,4 +1,4 @@
-"""Collects from records alone, where there is no valid manifest."""
+"""Collects from records alone, if there is no valid manifest."""
 
 import shlex
 from collections.abc import Callable, Collection, Iterator

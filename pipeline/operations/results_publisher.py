@@ -269,7 +269,7 @@ class Publication:
 
 @contextmanager
 def _others_first() -> Iterator[None]:
-    """Let other threads have the interpreter sooner.
+    """Let other threads take over the interpreter sooner.
 
     Only one of several runs in a process does this at a time: it could not restore an interval that another has set.
     """

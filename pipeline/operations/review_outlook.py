@@ -31,7 +31,7 @@ def entry_of(state: CampaignState, key: JobKey) -> Entry | None:
 
 
 def outlook(state: CampaignState) -> Outlook:
-    """What the next run does now; `state` is as it was before the decisions were written.
+    """What the next run does now; `state` is from before the decisions were written.
 
     Raises:
         InvalidInput: the decisions file is wrong.

@@ -131,7 +131,7 @@ def at_vendor(state: CampaignState, provider: Provider, calls: VendorCalls) -> I
 
 
 def _asked(provider: Provider, purchase: Purchase, workflow_id: WorkflowId) -> str | None:
-    """The difference between a workflow and its record; None where there is none."""
+    """The difference between a workflow and its record; None if there is none."""
     try:
         workflow = provider.get(workflow_id)
     except NotFound:

@@ -87,7 +87,7 @@ def write_folder(
 def write_single(
     file: Path, sources: Sequence[GalleryCampaign], reader: MediaReader | None, *, on_progress: OnProgress
 ) -> WrittenPage:
-    """Write one file with the stills inside and no videos.
+    """Write one file with embedded stills and no videos.
 
     Raises:
         UsageError: another program's file is there.

@@ -126,7 +126,7 @@ def cookie_of(request: Request) -> str:
 
 
 def access_for(address: ListenAddress, token_file: Path | None) -> Access:
-    """The credentials for a server that listens there.
+    """The credentials for a server that listens on `address`.
 
     Raises:
         UsageError: it listens beyond loopback without a token file, or that file is not safe.
