@@ -91,6 +91,10 @@ class FileIndex:
         """Whether a file of ours is noted at `path`."""
         return path in self._placed
 
+    def placed_paths(self) -> set[str]:
+        """Every path at which a file of ours is noted."""
+        return set(self._placed)
+
     def paths_of(self, digest: str | None) -> Collection[str]:
         """The paths at which files with these bytes were put."""
         return self._paths.get(digest or "", ())

@@ -1,6 +1,6 @@
 """The files of purchases in the output folder: read, never changed."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from pipeline.artifacts.file_index import FileIndex
@@ -95,6 +95,41 @@ class Inventory:
                 return path
         return None
 
+    def find_spare(self, purchase: Purchase, file: Named, needed: Mapping[str, str | None]) -> str | None:
+        """As `find`, but a path of this purchase at which no job needs these bytes, by the hashes in `needed`."""
+        digest = file.output.sha256
+        for path in self._candidates(purchase, file):
+            is_spare = needed.get(path) != digest and self._index.purchase_id(path, digest) == purchase.id
+            if is_spare and path != file.path and self._index.digest(path) == digest:
+                return path
+        return None
+
+    def spare_copies(self, assignment: Assignment, deleted: Collection[PurchaseId] = ()) -> dict[str, str]:
+        """The files that no job needs of purchases that serve one: the hash of each, by path.
+
+        Each is a copy of a file that a job has in its place. What another purchase brought too stays, as that may
+        have no other copy; those that are `deleted` soon do not count.
+        """
+        wanted = needed(assignment)
+        serving = {each.id for each in assignment.by_key.values()}
+        others = [
+            each
+            for each in assignment.matcher.records.purchases.values()
+            if each.id not in serving and not each.deleted and each.id not in deleted
+        ]
+        kept = {digest for each in others for digest in _hashes(each)}
+        paths = sorted(self._index.placed_paths() | _own_paths(assignment.by_key.values()))
+        self.look_at([*wanted, *paths])
+        whole = {digest for path, digest in wanted.items() if self._index.digest(path) == digest} - {None}
+        found = ((path, self._index.digest(path)) for path in paths if path not in wanted)
+        return {
+            path: digest
+            for path, digest in found
+            if digest is not None
+            and digest in whole - kept
+            and self._index.purchase_id(path, digest) in serving
+        }
+
     def _candidates(self, purchase: Purchase, file: Named) -> Iterator[str]:
         yield from sorted(self._index.paths_of(file.output.sha256))
         for stem in (purchase.path, set_aside(purchase.path, purchase.id)):
@@ -121,4 +156,19 @@ def needed(assignment: Assignment) -> dict[str, str | None]:
         for job in assignment.jobs
         if (purchase := assignment.by_key.get(job.key)) is not None
         for file in named(purchase, job.path, job.steps)
+    }
+
+
+def _hashes(purchase: Purchase) -> set[str | None]:
+    outputs = (*purchase.outputs, *(output for step in purchase.steps for output in step.outputs))
+    return {output.sha256 for output in outputs}
+
+
+def _own_paths(purchases: Iterable[Purchase]) -> set[str]:
+    """Where the files of purchases were put first, and where they are set aside."""
+    return {
+        path
+        for purchase in purchases
+        for file in named(purchase, purchase.path, steps=True)
+        for path in (file.path, aside(file.path, purchase.id))
     }

@@ -138,6 +138,13 @@ class OutputFolder:
                 self._files.delete(path, digest)
                 self.index.forget(path)
 
+    def remove_copies(self, copies: Mapping[str, str]) -> None:
+        """Delete files that are copies of others, by path, each only if it still has the hash given for it."""
+        for path, digest in copies.items():
+            if self.index.digest(path) == digest:
+                self._files.delete(path, digest)
+                self.index.forget(path)
+
     def put(self, job: Job, purchase: Purchase, needed: Mapping[str, str | None]) -> bool:
         """Put the files of `purchase` where `job` wants them, from wherever they are on this machine.
 
@@ -156,12 +163,14 @@ class OutputFolder:
                 if not self.index.has(file.path):
                     self.index.remember(file.path, purchase.id, file.slot, digest or "")
                 continue
-            source = self.inventory.find(purchase, file)
+            # First one that can be moved: a copy of another would leave it behind, where nothing needs it any more.
+            spare = self.inventory.find_spare(purchase, file, needed)
+            source = spare or self.inventory.find(purchase, file)
             if source is None:
                 complete = False
                 continue
             self.clear(file.path)
-            if needed.get(source) == digest or self.index.purchase_id(source, digest) != purchase.id:
+            if spare is None:
                 self._copy(source, file, purchase)
             else:
                 self._rename(source, file.path, digest or "")

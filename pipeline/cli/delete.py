@@ -23,7 +23,14 @@ from pipeline.cli.terminal import say, say_on_stderr, untrusted_block
 from pipeline.engine.reporter import Stop
 from pipeline.errors import ExitCode, PipelineError, Unfinished, UsageError, counted, most_urgent, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
-from pipeline.operations.delete import Deletions, carry_out, to_destroy, to_prune, to_prune_by_name
+from pipeline.operations.delete import (
+    Deletions,
+    carry_out,
+    delete_copies,
+    to_destroy,
+    to_prune,
+    to_prune_by_name,
+)
 from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
 from pipeline.operations.selection import selected_keys
 from pipeline.planning.hints import unknown_advice, unknown_outcome
@@ -35,7 +42,7 @@ _LONGEST = 2000
 @click.command("prune")
 @required_manifest_argument
 @argument("names", nargs=-1, metavar="[PURCHASE...]")
-@flag("--replaced", is_flag=True, help="Also delete purchases that were replaced.")
+@flag("--replaced", is_flag=True, help="Also delete replaced purchases, and unneeded copies of files.")
 @flag("--yes", is_flag=True, help="Do not ask.")
 @selection_options
 @campaign_options
@@ -75,19 +82,35 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
     with untrusted_block():
         for purchase in deletions.new:
             say(f"  - {printable(purchase.key, _LONGEST)} ({purchase.id}): {purchase.status}")
+        for path in deletions.copies:
+            say(f"  - {printable(path, _LONGEST)}: a copy that no job needs")
     _tell_unproven(state, deletions.unproven)
     codes = _tell_unknown(state, deletions.unknown)
-    if not deletions:
+    if not deletions and not deletions.copies:
         say("Nothing to delete.")
         return most_urgent(codes)
-    if deletions.new and not yes:
-        _ask(len(deletions.new), stop)
+    if (deletions.new or deletions.copies) and not yes:
+        _ask(deletions, stop)
+    if deletions and _delete_purchases(state, deletions, stop):
+        codes.add(ExitCode.UNFINISHED)
+    delete_copies(state, deletions.copies)
+    if deletions.copies and not verbosity().quiet:
+        say(f"{_files(deletions)} deleted.")
+    return most_urgent(codes)
+
+
+def _delete_purchases(state: CampaignState, deletions: Deletions, stop: Stop) -> int:
+    """Delete the purchases; the number of those that could not be."""
     with vendor(state.workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
         failed = carry_out(state, deletions, provider, calls, _tell_failure)
     if not verbosity().quiet:
         later = f", {failed:,} could not be deleted yet: run again" if failed else ""
         say(f"{len(deletions) - failed:,} deleted{later}.")
-    return most_urgent(codes | ({ExitCode.UNFINISHED} if failed else set()))
+    return failed
+
+
+def _files(deletions: Deletions) -> str:
+    return counted(len(deletions.copies), "unneeded file")
 
 
 def _tell_unknown(state: CampaignState, unknown: Sequence[Purchase]) -> set[ExitCode]:
@@ -121,13 +144,14 @@ def _tell_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
         )
 
 
-def _ask(number: int, stop: Stop) -> None:
+def _ask(deletions: Deletions, stop: Stop) -> None:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
-        raise UsageError(
-            f"{counted(number, 'purchase')} would be deleted, but there is no terminal to ask on; pass --yes"
-        )
+        number = len(deletions.new)
+        what = counted(number, "purchase") if number else _files(deletions)
+        raise UsageError(f"{what} would be deleted, but there is no terminal to ask on; pass --yes")
     try:
         with asking(stop):
+            number = len(deletions.new) + len(deletions.copies)
             is_confirmed = click.confirm(f"Delete {number}? This cannot be undone", default=False)
     except click.Abort:
         say()  # The cursor is still on the line of the question.

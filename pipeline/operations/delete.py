@@ -1,7 +1,7 @@
 """Deletes, at the vendor and here, everything that no job needs, or everything ever bought."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from pipeline.artifacts.inventory import needed
@@ -26,6 +26,7 @@ class Deletions:
 
     `unproven` are left alone: nothing could prove that their workflows belong to them. For the `trusted`, a person
     gave their word that they do. Also left alone are the `unknown`, which may or may not have a workflow.
+    `copies` are files here, by path with their hash, that no job needs and that are elsewhere too.
     """
 
     new: tuple[Purchase, ...]
@@ -33,15 +34,22 @@ class Deletions:
     unproven: tuple[Purchase, ...] = ()
     unknown: tuple[Purchase, ...] = ()
     trusted: frozenset[PurchaseId] = frozenset()
+    copies: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.new) + len(self.requested)
 
 
 def to_prune(state: CampaignState, *, replaced: bool, keys: Collection[JobKey] | None) -> Deletions:
-    """Orphans that have ended, with `replaced` also earlier purchases; of `keys` only, if these are given."""
+    """Orphans that have ended, with `replaced` also earlier purchases; of `keys` only, if these are given.
+
+    With `replaced` and without `keys`, also the files that are copies of others and that no job needs.
+    """
     found = prunable(state.assignment, replaced=replaced)
-    return _deletions(state, [each for each in found if keys is None or each.key in keys])
+    deletions = _deletions(state, [each for each in found if keys is None or each.key in keys])
+    if not replaced or keys is not None:
+        return deletions
+    return replace(deletions, copies=_copies(state, deletions.new))
 
 
 def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
@@ -84,6 +92,26 @@ def _deletions(state: CampaignState, found: Sequence[Purchase]) -> Deletions:
         requested=_requested_before(state),
         unproven=tuple(each for each in found if each not in proven),
     )
+
+
+def _copies(state: CampaignState, deleted: Sequence[Purchase] = ()) -> dict[str, str]:
+    return state.outputs().inventory.spare_copies(state.assignment, [each.id for each in deleted])
+
+
+def delete_copies(state: CampaignState, copies: Mapping[str, str]) -> None:
+    """Delete those of the `copies` that still are what no job needs, once the purchases are deleted.
+
+    Raises:
+        Unfinished, InvalidInput: a file cannot be deleted, or the records cannot be written.
+    """
+    if not copies:
+        return
+    left = state.reread()
+    outputs, found = left.outputs(), _copies(left)
+    try:
+        outputs.remove_copies({path: digest for path, digest in copies.items() if found.get(path) == digest})
+    finally:
+        left.store.index_files(*outputs.index.changes())
 
 
 def carry_out(

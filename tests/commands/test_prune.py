@@ -187,6 +187,33 @@ def test_replaced_also_deletes_what_was_replaced(
     assert pipeline("verify", bought.manifest, "--files").code == 0
 
 
+def test_replaced_also_deletes_copies_that_no_job_needs(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    """Two jobs shared a purchase; of one that now asks for something else, the copy has stayed."""
+    project = campaign(
+        folder,
+        {"campaign.yaml": spring(prompts={"walk": "a walk", "dance": "a walk"}), "images/red.png": picture()},
+    )
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk", "dance": "a dance"})})
+    assert pipeline("run", project.manifest).code == 0
+    [copy] = set(project.output()) - {f"{DANCE}.mp4", f"{WALK}.mp4"}
+    assert prune(pipeline, project).out == "Nothing to delete.\n"
+    asked = pipeline("prune", project.manifest, "--replaced")
+    assert asked.code == 64
+    assert "1 unneeded file would be deleted" in asked.err
+
+    ended = prune(pipeline, project, "--replaced")
+
+    assert ended.code == 0, ended.output
+    assert ended.out == f"  - {copy}: a copy that no job needs\n1 unneeded file deleted.\n"
+    assert set(project.output()) == {f"{DANCE}.mp4", f"{WALK}.mp4"}
+    assert len(vendor.store.workflows()) == 2
+    assert prune(pipeline, project, "--replaced").out == "Nothing to delete.\n"
+    assert pipeline("verify", project.manifest, "--files").code == 0
+
+
 # What is another's
 
 

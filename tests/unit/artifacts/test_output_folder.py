@@ -13,6 +13,7 @@ from pipeline.artifacts.base import NotOurs, Stamp, Upload
 from pipeline.artifacts.file_names import named
 from pipeline.artifacts.local_folder import LocalFolder
 from pipeline.errors import Unfinished
+from pipeline.jobs import Job
 from pipeline.planning.plan import Presence
 from pipeline.purchases import Step
 
@@ -60,6 +61,105 @@ def test_two_jobs_that_swapped_swap_their_files_on_a_machine_that_forgot(out: Pa
     a, b = job("a", asks="y"), job("b", asks="x")
     assert campaign.put(a, b) == [True, True]
     assert campaign.files() == {"r/a.mp4": "Y", "r/b.mp4": "X"}
+
+
+def with_steps(campaign: Campaign, number: int, name: str, content: str) -> None:
+    """A purchase whose last step has the bytes of the result, with its files in place."""
+    buyer = job(name, asks=content, steps=True)
+    step = Step("create", (film(content),))
+    purchase = bought(number, buyer, content, steps=(Step("crop", (film(f"cropped {content}"),)), step))
+    campaign.purchases.append(purchase)
+    for file, written in (
+        ("", content),
+        (".steps/01-crop", f"cropped {content}"),
+        (".steps/02-create", content),
+    ):
+        slot = f"steps/{int(file[7:9]) - 1}/0" if file else "result/0"
+        campaign.fetch(purchase, f"r/{name}{file}.mp4", written, slot)
+
+
+def in_place(folder: str = "r", **asked: str) -> dict[str, str]:
+    return {
+        f"{folder}/{name}{file}.mp4": f"{before}{content}"
+        for name, content in asked.items()
+        for file, before in (("", ""), (".steps/01-crop", "cropped "), (".steps/02-create", ""))
+    }
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_jobs_that_swapped_leave_no_step_behind_that_has_the_bytes_of_a_result(
+    out: Path, forgets: bool
+) -> None:
+    campaign = Campaign(out, [])
+    with_steps(campaign, 1, "a", "X")
+    with_steps(campaign, 2, "b", "Y")
+    if forgets:
+        campaign.placed.clear()
+
+    jobs = job("a", asks="Y", steps=True), job("b", asks="X", steps=True)
+
+    assert campaign.put(*jobs) == [True, True]
+    assert campaign.files() == in_place(a="Y", b="X")
+
+
+def test_jobs_that_changed_in_a_circle_take_their_steps_along_to_another_folder(out: Path) -> None:
+    campaign = Campaign(out, [])
+    for number, (name, content) in enumerate(zip("abc", "XYZ", strict=True), 1):
+        with_steps(campaign, number, name, content)
+    asked = dict(zip("abc", "YZX", strict=True))
+    assert campaign.put(*(job(name, asks=asks, steps=True) for name, asks in asked.items())) == [True] * 3
+
+    moved = [job(name, f"n/{name}", asks=asks, steps=True) for name, asks in asked.items()]
+
+    assert campaign.put(*moved) == [True] * 3
+    assert campaign.files() == in_place("n", **asked)
+
+
+def spare(campaign: Campaign, *jobs: Job) -> set[str]:
+    return set(campaign.outputs().inventory.spare_copies(campaign.assignment(*jobs)))
+
+
+def shared_once(out: Path) -> Campaign:
+    """A purchase that served two jobs, one of which has left; its copy of the file has stayed."""
+    a, b = job("a", asks="x"), job("b", asks="x")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    campaign.put(a, b)
+    return campaign
+
+
+def test_a_copy_that_no_job_needs_is_found(out: Path) -> None:
+    assert spare(shared_once(out), job("a", asks="x")) == {"r/b.mp4"}
+
+
+def test_a_file_that_is_the_only_one_or_has_been_altered_or_is_not_ours_is_no_copy(out: Path) -> None:
+    a = job("a", asks="x")
+    campaign = shared_once(out)
+    (out / "r/mine.mp4").write_text("film")
+    assert spare(campaign, a) == {"r/b.mp4"}
+    (out / "r/b.mp4").write_text("edited")
+    assert spare(campaign, a) == set()
+
+    campaign = shared_once(out / "2")
+    (out / "2/r/a.mp4").write_text("edited")
+    assert spare(campaign, a) == set()
+    (out / "2/r/a.mp4").unlink()
+    assert spare(campaign, a) == set()
+
+
+def test_what_another_purchase_brought_too_is_no_copy_until_that_is_deleted(out: Path) -> None:
+    a, gone = job("a", asks="x"), job("gone")
+    campaign = shared_once(out)
+    campaign.purchases.append(bought(2, gone, "film"))
+    assert spare(campaign, a) == set()
+    inventory = campaign.outputs().inventory
+    assert set(inventory.spare_copies(campaign.assignment(a), [campaign.purchases[1].id])) == {"r/b.mp4"}
+
+
+def test_steps_that_are_no_longer_wanted_are_the_only_ones_and_stay(out: Path) -> None:
+    campaign = Campaign(out, [])
+    with_steps(campaign, 1, "a", "X")
+    assert spare(campaign, job("a", asks="X")) == {"r/a.steps/02-create.mp4"}
 
 
 def test_jobs_that_share_a_purchase_get_a_file_each(out: Path) -> None:
