@@ -51,11 +51,15 @@ class _Open:
 
 
 class TreeBuilder:
-    """Builds the tree: `root` once all events are taken, with the errors in `problems` and the `warnings`."""
+    """Builds the tree: `root` once all events are taken, with the errors in `problems` and the `warnings`.
+
+    `refused` are those problems that are about one number only; the rest of the tree is sound.
+    """
 
     def __init__(self, source: SourceFile, most_nodes: int = MOST_NODES) -> None:
         self.root: Node | None = None
         self.problems: list[Problem] = []
+        self.refused: list[Problem] = []
         self.warnings = ProblemList()
         self._source = source
         self._most_nodes = most_nodes
@@ -90,13 +94,7 @@ class TreeBuilder:
         if inside and inside.awaits_key:
             self._key(inside, text, location, plain)
             return
-        value: Scalar = text
-        try:
-            check_text(text)
-            if plain:
-                value = resolve(text)
-        except ValueError as error:
-            self._report(str(error), location)
+        value = self._value(text, location, plain=plain)
         if isinstance(value, Spelled):
             value.location = Location(
                 source=self._source, line=location.line, column=location.column, path=self._path()
@@ -106,6 +104,20 @@ class TreeBuilder:
         self._finish(
             self._node(value, location, block), 1 + len(text) // _CHARACTERS_PER_NODE, anchor, location
         )
+
+    def _value(self, text: str, location: LineColumn, *, plain: bool) -> Scalar:
+        try:
+            check_text(text)
+        except ValueError as error:
+            self._report(str(error), location)
+            return text
+        try:
+            return resolve(text) if plain else text
+        except ValueError as error:
+            self._report(str(error), location)
+            self.refused.append(self.problems[-1])
+            # A number as was meant, so that nothing else is wrong because of it.
+            return 1
 
     def start(self, location: LineColumn, *, is_mapping: bool, anchor: str | None, tag: str | None) -> None:
         """Begin a mapping or a sequence."""

@@ -153,12 +153,14 @@ class Finding:
 class Document:
     """A tree, of one file or merged from several. `warnings` are about how it is written.
 
-    `bases` are the real paths of the files that were merged into it.
+    `bases` are the real paths of the files that were merged into it. `errors` are about single values that were
+    refused, in whose place a 1 stands, so that the rest can be checked.
     """
 
     root: Node
     warnings: tuple[Problem, ...] = ()
     bases: tuple[Path, ...] = ()
+    errors: tuple[Problem, ...] = ()
 
     def node(self, *path: str | int) -> Node | None:
         """The value at `path`: keys and indexes from the root down. None if there is none."""

@@ -32,6 +32,18 @@ def read_yaml(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Document:
     Raises:
         InvalidInput: it cannot be read, or is not YAML that we accept; with every problem found.
     """
+    document = read_with_errors(path, name, limit)
+    if document.errors:
+        raise InvalidInput(list(document.errors))
+    return document
+
+
+def read_with_errors(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Document:
+    """As `read_yaml`, but refused numbers are the `errors` of the document, so that all else can be checked too.
+
+    Raises:
+        InvalidInput: anything else is wrong with it.
+    """
     # A larger file may hold more values.
     return _parse(read_source(path, name, limit), max(MOST_NODES, limit // 8))
 
@@ -43,7 +55,10 @@ def parse_yaml(text: bytes | str, source: SourceFile) -> Node:
         InvalidInput: it is not YAML that we accept; with every problem found.
     """
     content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-    return _parse(decode(content, source.path, source.name), MOST_NODES).root
+    document = _parse(decode(content, source.path, source.name), MOST_NODES)
+    if document.errors:
+        raise InvalidInput(list(document.errors))
+    return document.root
 
 
 def _parse(source: SourceFile, most_nodes: int) -> Document:
@@ -65,11 +80,11 @@ def _parse(source: SourceFile, most_nodes: int) -> Document:
         # PyYAML's own parser raises errors of other types for some bad escapes.
         builder.problems.append(source.problem(f"this is not YAML: {error}"))
     root = builder.root
-    if builder.problems:
+    if len(builder.problems) > len(builder.refused):
         raise InvalidInput(builder.problems)
     if root is None or root.value is None:
         raise InvalidInput(source.problem("the file is empty"))
-    return Document(root, tuple(builder.warnings.listed()))
+    return Document(root, tuple(builder.warnings.listed()), errors=tuple(builder.refused))
 
 
 def _take(event: yaml.Event, builder: TreeBuilder, source: SourceFile, pairs: JoinedPairs) -> None:

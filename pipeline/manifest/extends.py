@@ -8,7 +8,7 @@ from types import MappingProxyType
 from pipeline import paths
 from pipeline.documents.node import Document, Node, beside, merge
 from pipeline.documents.value import Value
-from pipeline.documents.yaml_reader import read_yaml
+from pipeline.documents.yaml_reader import read_with_errors
 from pipeline.errors import InvalidInput, Problem, in_order
 
 _MOST_FILES = 64
@@ -21,12 +21,13 @@ def read_layers(manifest: Path, name: str, root: Path) -> Document:
         InvalidInput: the manifest or a base cannot be read; with every problem of that kind.
     """
     layers = _Layers(root)
-    own = read_yaml(manifest, name)
+    own = read_with_errors(manifest, name)
     tree = layers.merged(manifest, own.root, ())
     # Without the content of a missing base, nothing else can be checked.
+    errors = (*own.errors, *layers.errors)
     if layers.problems:
-        raise InvalidInput(in_order(layers.problems))
-    return Document(tree, (*own.warnings, *layers.warnings), tuple(layers.bases))
+        raise InvalidInput(in_order([*errors, *layers.problems]))
+    return Document(tree, (*own.warnings, *layers.warnings), tuple(layers.bases), errors)
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class _Layers:
     root: Path
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
     bases: dict[Path, Node | None] = field(default_factory=dict)
 
     def merged(self, path: Path, own: Node, above: tuple[Path, ...]) -> Node:
@@ -77,12 +79,13 @@ class _Layers:
             self._report(value, f"there is no such file: {name}")
             return None
         try:
-            document = read_yaml(real, name)
+            document = read_with_errors(real, name)
         except InvalidInput as error:
             self.problems += error.problems
             return None
         own = document.root
         self.warnings += document.warnings
+        self.errors += document.errors
         if not isinstance(own.value, Mapping):
             self.problems.append(Value(own).location.problem("expected a mapping, as in a manifest"))
             return None

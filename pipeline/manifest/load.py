@@ -45,14 +45,17 @@ def load(
     manifest = _followed(path, name)
     root = paths.project_root(manifest)
     document = _read(manifest, name, root)
+    refused = {problem.position for problem in document.errors}
     problems = [_of_the_operator(problem) for problem in schema.check(document, "campaign")]
     campaign = build_campaign(document, manifest, root, variables, problems)
     if campaign is not None and provider is not None:
         campaign = replace(campaign, provider=replace(campaign.provider, name=provider))
+    problems = [*document.errors, *(problem for problem in problems if problem.position not in refused)]
     if any(problem.severity == "error" for problem in problems) or campaign is None:
         if campaign is not None:
             # Report all problems together, including those that expanding the sound rest finds.
-            problems += problems_of(campaign, _MOST_JOBS_CHECKED)
+            found = problems_of(campaign, _MOST_JOBS_CHECKED)
+            problems += [problem for problem in found if problem.position not in refused]
         errors = in_order(problem for problem in problems if problem.severity == "error")
         raise InvalidInput([*errors, *_unchecked(campaign)])
     # Drop the warning that a value is empty where an error says what it should be.
