@@ -15,7 +15,13 @@ from pipeline.jobs import (
     axis_text,
     constant,
 )
-from pipeline.manifest.job_checks import ProblemCollector, for_template, unrecordable, wrong_inputs
+from pipeline.manifest.job_checks import (
+    ProblemCollector,
+    empty_options,
+    for_template,
+    unrecordable,
+    wrong_inputs,
+)
 from pipeline.manifest.model import Campaign, Combination, Item, OptionEntry, Rule, Template
 from pipeline.manifest.options import findings, plain, render
 from pipeline.manifest.scope import RuleScope
@@ -77,6 +83,8 @@ class JobBuilder:
         collector = ProblemCollector([*builder.inputs(item).problems, *self._scope.problems])
         job = self._job(coordinates, builder, builder.request(item, take, scope, collector), collector)
         collector.problems.extend(unrecordable(job, combination, self._rule, self._campaign.output.dir))
+        if not collector.has_errors:
+            collector.problems.extend(empty_options(job, combination))
         if collector.problems:
             self._tell(collector, coordinates)
         return None if collector.has_errors else job

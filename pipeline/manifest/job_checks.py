@@ -44,6 +44,17 @@ def unrecordable(job: Job, combination: Combination, rule: Rule, output: Path) -
             )
 
 
+def empty_options(job: Job, combination: Combination) -> Iterator[Problem]:
+    """Yield a warning for each option that renders to an empty text; one written so was reported when read."""
+    prompt = combination.prompt
+    # That a prompt is empty was reported too.
+    reported = {"prompt"} if prompt is not None and not prompt.text.template.source.strip() else set()
+    for name, entry in combination.template.options.items():
+        if entry.names is not None and not reported & entry.names and job.request.options.get(name) == "":
+            message = f"the option '{name}' is empty; render none to leave it out"
+            yield entry.location.problem(message, "warning")
+
+
 def _levels(value: Option) -> int:
     """The depth of nested lists and mappings; a file is recorded as a mapping."""
     match value:

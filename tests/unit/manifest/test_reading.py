@@ -173,6 +173,41 @@ class TestEmpty:
         assert warned(project, template.replace("OPTION", written)) == []
 
 
+class TestRenderedToNothing:
+    OPTIONS = "templates: {any: {template_id: something_new, options: {OPTIONS}}}\n"
+
+    def warnings(self, project: Project, options: str, prompts: str) -> list[str]:
+        told = project.problems(f"{self.OPTIONS.replace('OPTIONS', options)}prompts: {prompts}\n")
+        assert all(problem.severity == "warning" for problem in told)
+        return [str(problem) for problem in told if "template_id" not in problem.path]
+
+    def test_an_option_is_as_doubtful_as_one_that_is_written_empty(self, project: Project) -> None:
+        project.write("prompts.csv", "id,text,extra\nwalk,it walks,\nrun,it runs,fast\njump,it jumps,\n")
+        options = "motion: \"{{ prompt.vars.extra | default('') }}\", o: '{{ prompt }}'"
+        (warning,) = self.warnings(project, options, "[{csv: prompts.csv}]")
+        assert (
+            "templates.any.options.motion: the option 'motion' is empty; render none to leave it out"
+            in warning
+        )
+        assert warning.endswith("(job main/any/walk and 1 more)")
+
+    def test_an_empty_prompt_is_told_once(self, project: Project) -> None:
+        (warning,) = self.warnings(project, "o: '{{ prompt }}'", "{walk: '', run: fast}")
+        assert "the prompt 'walk' is empty" in warning
+
+    def test_a_prompt_that_renders_to_nothing_is_told_by_the_option(self, project: Project) -> None:
+        (warning,) = self.warnings(project, "o: '{{ prompt }}'", "{walk: \"{{ '' }}\"}")
+        assert "the option 'o' is empty" in warning
+
+    def test_one_that_is_left_out_is_not(self, project: Project) -> None:
+        assert self.warnings(project, "o: '{{ prompt.vars.extra | default(none) }}'", "{walk: x}") == []
+
+    def test_a_wrong_prompt_is_told_alone(self, project: Project) -> None:
+        template = self.OPTIONS.replace("OPTIONS", "o: '{{ prompt }}'")
+        told = project.problems(template + "prompts: {walk: '{{ nothing }}', run: x}\n")
+        assert [problem.severity for problem in told] == ["error"]
+
+
 class TestNumbers:
     ADVICE = "in a text; write it in quotes to keep it as it is"
     PROMPT = ANYTHING.replace("}}", ", options: {o: '{{ prompt }}'}}}")
