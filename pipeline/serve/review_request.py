@@ -13,6 +13,7 @@ from pipeline.operations.review import (
     with_failures,
 )
 from pipeline.purchases import PurchaseId
+from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.serve.campaign_watch import CampaignWatch
 
@@ -74,11 +75,14 @@ def read_review(body: bytes) -> Review:
 
 def opinion_of(
     review: Review, campaigns: Sequence[CampaignWatch], by: str | None
-) -> tuple[CampaignWatch, list[Decision]]:
-    """The campaign of a review, and the decisions to record for it, that on its own purchase first.
+) -> tuple[CampaignWatch, PurchaseId, list[Decision]]:
+    """The campaign and the purchase of a review, and the decisions to record for it.
+
+    There are none if it withdraws a verdict that nobody gave.
 
     Raises:
         UsageError: there is no such purchase, or it cannot be reviewed in this way.
+        InvalidInput: the decisions file is wrong.
     """
     if not 0 <= review.campaign < len(campaigns):
         raise UsageError("there is no such campaign on this page")
@@ -90,6 +94,13 @@ def opinion_of(
         assert_can_serve(purchase)
     if review.verdict is Verdict.REDO:
         assert_can_be_sent_back(watch.workspace, [(watch.served_key(purchase), purchase)])
+    if (
+        review.withdraws
+        and review.rating is None
+        and review.note is None
+        and not _is_decided(watch, purchase.id)
+    ):
+        return watch, purchase.id, []
     opinion = Opinion(
         verdict=review.verdict,
         rating=review.rating,
@@ -99,4 +110,11 @@ def opinion_of(
         withdraws=review.withdraws,
     )
     said = opinion.of(purchase.id, watch.served_key(purchase))
-    return watch, with_failures(watch.assignment, watch.decided, [said])
+    return watch, purchase.id, with_failures(watch.assignment, watch.decided, [said])
+
+
+def _is_decided(watch: CampaignWatch, purchase_id: PurchaseId) -> bool:
+    """Whether there is a verdict on a purchase in the file as it is now: the page may not know it yet."""
+    written = decisions.read(watch.workspace.decisions, watch.workspace.decisions_name)
+    said = decisions.by_purchase(written).get(purchase_id)
+    return said is not None and said.decision is not None

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pipeline.json_values import Json
 from pipeline.operations.review import record
 from pipeline.operations.workspace import TOOL
+from pipeline.purchases import PurchaseId
 from pipeline.report.data import VERSION
 from pipeline.results.decisions import Decision
 from pipeline.serve.campaign_watch import CampaignWatch
@@ -61,9 +62,11 @@ class Watcher:
                 self.feed.add(_line({"campaigns": changes}))
 
     def record(
-        self, decide: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, list[Decision]]]
+        self, decide: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, PurchaseId, list[Decision]]]
     ) -> dict[str, Json]:
         """Write the decisions made by `decide` to disk, then send the changes to every browser.
+
+        If there are none, nothing is written.
 
         Returns the changed parts of the page, with the id of the last event that they include.
 
@@ -72,11 +75,12 @@ class Watcher:
             InvalidInput, Unfinished: it cannot be written.
         """
         with self._lock:
-            watch, made = decide(self.campaigns)
-        record(watch.workspace, made)
+            watch, purchase_id, made = decide(self.campaigns)
+        if made:
+            record(watch.workspace, made)
         self.look()
         with self._lock:
-            changes: list[Json] = [{"number": watch.number, **watch.rows.about(made[0].purchase)}]
+            changes: list[Json] = [{"number": watch.number, **watch.rows.about(purchase_id)}]
             return {"event": self.feed.last_id, "changes": changes}
 
     def still(self, name: str) -> bytes:

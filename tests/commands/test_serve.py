@@ -277,6 +277,20 @@ def test_a_take_that_came_of_a_failure_is_made_again_and_taken_back_from_the_pag
     assert "decision:" not in (project.folder / "spring.decisions.yaml").read_text()
 
 
+def test_where_nothing_was_decided_nothing_is_taken_back(bought: Project, serve: Serve) -> None:
+    path = bought.folder / "spring.decisions.yaml"
+    site = serve(bought)
+    take = site.purchase(WALK)
+    assert site.review(purchase=take, decision="undecided").json()["saved"] is True
+    assert not path.exists()
+
+    assert site.review(purchase=take, decision="undecided", rating=4).json()["saved"] is True
+    rated = path.read_bytes()
+    assert b"rating: 4" in rated
+    assert site.review(purchase=take, decision="undecided").json()["saved"] is True
+    assert path.read_bytes() == rated
+
+
 def test_a_decision_is_the_same_bytes_as_the_commands(
     bought: Project, serve: Serve, pipeline: Pipeline
 ) -> None:
