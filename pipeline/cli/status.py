@@ -28,7 +28,13 @@ from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
-from pipeline.planning.hints import pending_outcome, under_way_elsewhere, unknown_advice, unknown_outcome
+from pipeline.planning.hints import (
+    held_by_failures_advice,
+    pending_outcome,
+    under_way_elsewhere,
+    unknown_advice,
+    unknown_outcome,
+)
 from pipeline.planning.paint import Paint
 from pipeline.purchases import PENDING, Status
 from pipeline.results.decisions import Decision, Verdict
@@ -169,6 +175,8 @@ def _stars(decision: Decision) -> str:
 def _hints(current: CampaignStatus) -> Iterator[str]:
     if current.to_resolve:
         yield unknown_advice(current.target, current.to_resolve)
+    if current.held_by_failures:
+        yield held_by_failures_advice(current.target, current.held_by_failures)
     if current.orphans:
         yield f"{counted(current.orphans, 'orphan')}: bought for jobs that are no longer in the manifest."
 

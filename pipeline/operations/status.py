@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, files_here
+from pipeline.planning.send_back import held_by_failures
 from pipeline.purchases import Purchase, Status
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.job_status import (
@@ -35,6 +36,8 @@ class CampaignStatus:
     `elsewhere` are the purchases in `attention` that serve no job and that another machine is about to send.
     `to_resolve` names all purchases in `attention` as `resolve` accepts them. `target` is the manifest as suggested
     commands name it. `decisions` has, by key, the decision on the purchase that serves the job or served it last.
+    `held_by_failures` are the jobs that were sent back and are not made again, as a failure from before serves in
+    their place.
     """
 
     campaign: str
@@ -47,6 +50,7 @@ class CampaignStatus:
     to_resolve: tuple[str, ...]
     earlier: Sequence[EarlierTake]
     orphans: int
+    held_by_failures: tuple[JobKey, ...] = ()
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number} {status}" for status, number in self.summary.jobs.items())
@@ -77,6 +81,7 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
         to_resolve=names_to_resolve(jobs, {Status.ATTENTION}, unsettled, state.assignment.matcher),
         earlier=_earlier(state, jobs),
         orphans=len(state.assignment.orphans),
+        held_by_failures=tuple(key for key in held_by_failures(state.assignment) if key in jobs),
     )
 
 

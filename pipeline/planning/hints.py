@@ -1,4 +1,4 @@
-"""Messages about a create whose outcome is unknown, with the command that resolves it.
+"""Messages about what only a person can decide, with the command for it: most are about creates of unknown outcome.
 
 The plan, a run and its summary, and `status` all use the same words.
 """
@@ -72,3 +72,14 @@ def not_made_again(target: str, unknown: Sequence[tuple[JobKey, Purchase]]) -> s
 def resolve_command(target: str, key: str) -> str:
     """The command that resolves an unknown outcome; the user fills in the id."""
     return f"`pipeline resolve {target} {shlex.quote(printable(key, 2000))} --workflow-id ID`"
+
+
+def held_by_failures_advice(target: str, keys: Sequence[JobKey]) -> str:
+    """The advice on jobs whose take was sent back, but in whose place a failure from before serves."""
+    named = " ".join(shlex.quote(printable(key, 2000)) for key in keys[:_MOST_NAMED])
+    subject = counted(len(keys), "job was", "jobs were")
+    rest = ", of the first of them," if len(keys) > _MOST_NAMED else ""
+    return (
+        f"{subject} sent back, but a failure from before serves in its place, so nothing is bought: "
+        f"`pipeline redo {target} {named}`{rest} sends both back."
+    )

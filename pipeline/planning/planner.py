@@ -1,13 +1,13 @@
 """Chooses the action of each job; the checks are in order of precedence."""
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
 from pipeline.assignment import Assignment, is_sent_back
 from pipeline.jobs import Job, JobKey, Visibility
 from pipeline.planning.hints import pending_outcome, under_way_elsewhere, unknown_outcome
 from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording, differences
-from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Reason, Status
+from pipeline.planning.retries import count_failures, has_retries_left
+from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
 
 # The statuses of an upstream from which a job can be made.
 _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
@@ -41,7 +41,7 @@ class Planner:
         self._bought_by: dict[JobKey, JobKey] = {}
         self._replaces: dict[JobKey, list[PurchaseId]] = {}
         self._first: dict[PurchaseId, JobKey] = {}
-        self._failures = _failures(assignment)
+        self._failures = count_failures(assignment)
         for job in assignment.jobs:
             self._note_buyer(job)
 
@@ -195,9 +195,8 @@ class Planner:
             return False
         if self._approved(purchase):
             return False
-        return (self._options.retry_failed and job.key not in self._options.carried_out) or (
-            purchase.reason is Reason.VENDOR
-            and self._failures.get((purchase.fingerprint, purchase.inputs), 0) <= job.retries
+        return (self._options.retry_failed and job.key not in self._options.carried_out) or has_retries_left(
+            purchase, job, self._failures
         )
 
     def _waits_for(self, job: Job) -> str:
@@ -266,12 +265,6 @@ def last_sent(purchase: Purchase) -> Wording:
         description=str(sent.get("description", "")),
         visibility=Visibility(str(sent.get("visibility", Visibility.PRIVATE))),
     )
-
-
-def _failures(assignment: Assignment) -> Counter[tuple[str, tuple[str, ...]]]:
-    """The number of failures of each request, over all runs."""
-    purchases = assignment.matcher.records.purchases.values()
-    return Counter((each.fingerprint, each.inputs) for each in purchases if each.reason is Reason.VENDOR)
 
 
 def _failure(purchase: Purchase) -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterator
 
-from pipeline.assignment import Assignment, assign
+from pipeline.assignment import Assignment, assign, is_sent_back
 from pipeline.jobs import JobKey
+from pipeline.planning.retries import count_failures, has_retries_left
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Status
 
 
@@ -26,6 +27,31 @@ def failures_in_place(
         for each in after.matcher.matching(key):
             if each.status is Status.FAILED:
                 yield key, each
+
+
+def held_by_failures(assignment: Assignment) -> Iterator[JobKey]:
+    """The jobs whose take was sent back, and which are not made again, as a failure from before serves in its place.
+
+    Whoever sends back by command sends the failure back too. In a file written by hand it may be missing.
+    """
+    matcher = assignment.matcher
+    known = matcher.records.purchases
+    sent_back = [
+        known[each]
+        for each in matcher.decisions.redo
+        if each in known
+        and known[each].status is not Status.VOID
+        and is_sent_back(known[each], matcher.decisions)
+    ]
+    if not sent_back:
+        return
+    failures = count_failures(assignment)
+    for key, serving in assignment.by_key.items():
+        if serving.status is not Status.FAILED or has_retries_left(serving, matcher.jobs[key], failures):
+            continue
+        asked = serving.fingerprint, serving.inputs
+        if any((each.fingerprint, each.inputs) == asked and serving.age < each.age for each in sent_back):
+            yield key
 
 
 def _with(decisions: Decisions, sent_back: Collection[PurchaseId]) -> Decisions:

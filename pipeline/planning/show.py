@@ -7,9 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.errors import counted, printable
 from pipeline.json_values import Json
-from pipeline.planning.hints import name_to_resolve, under_way_elsewhere, unknown_advice, unknown_outcome
+from pipeline.planning.hints import (
+    held_by_failures_advice,
+    name_to_resolve,
+    under_way_elsewhere,
+    unknown_advice,
+    unknown_outcome,
+)
 from pipeline.planning.paint import Colour, Paint, unpainted
 from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence
+from pipeline.planning.send_back import held_by_failures
 from pipeline.planning.word_diff import Span, text_changes
 from pipeline.purchases import Purchase, PurchaseId, Status
 
@@ -161,6 +168,9 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     failed = sum(_stays_failed(entry) for entry in plan.entries)
     if failed:
         yield f"{counted(failed, 'job')} failed before: `pipeline run {plan.target} --retry-failed` buys again."
+        held = set(held_by_failures(plan.assignment))
+        if keys := [entry.key for entry in plan.entries if _stays_failed(entry) and entry.key in held]:
+            yield held_by_failures_advice(plan.target, keys)
 
 
 def _unknown(plan: Plan) -> Iterator[str]:

@@ -561,6 +561,38 @@ def test_redo_makes_a_take_again_that_came_of_failures(
     assert purchase(project, WALK) != old
 
 
+def test_a_redo_by_hand_behind_a_failure_is_told_with_the_command_that_sends_both_back(
+    after_failures: Project, pipeline: Pipeline
+) -> None:
+    project = after_failures
+    told = (
+        "1 job was sent back, but a failure from before serves in its place, so nothing is bought: "
+        f"`pipeline redo campaign.yaml {WALK}` sends both back.\n"
+    )
+    for command in ("plan", "status"):
+        assert "sends both back" not in pipeline(command, project.manifest).out
+
+    decide(project, row(project, WALK, "redo"))
+
+    for command in ("plan", "status"):
+        assert told in pipeline(command, project.manifest).out
+    assert pipeline("redo", project.manifest, WALK).code == 0
+    assert actions(pipeline, project)[WALK] == "replace"
+    for command in ("plan", "status"):
+        assert "sends both back" not in pipeline(command, project.manifest).out
+
+
+def test_a_replacement_that_failed_holds_nothing_back(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    decide(bought, row(bought, WALK, "redo"))
+    vendor.fail({"on": "create", "do": "fail"})
+    assert pipeline("run", bought.manifest).code == 1
+
+    for command in ("plan", "status"):
+        assert "sends both back" not in pipeline(command, bought.manifest).out
+
+
 def test_a_replacement_that_fails_is_not_bought_again(
     after_failures: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

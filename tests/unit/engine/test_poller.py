@@ -73,9 +73,9 @@ def test_one_404_is_a_hiccup(harness: Harness) -> None:
 
 
 @fails_without(
-    "pipeline.planning.planner:Planner._is_retried",
-    "return self._options.retry_failed",
-    swap=("purchase.reason is Reason.VENDOR and ", ""),
+    "pipeline.planning.retries:has_retries_left",
+    "return failed.reason is Reason.VENDOR",
+    swap=("failed.reason is Reason.VENDOR and ", ""),
 )
 def test_a_workflow_that_is_denied_for_ten_minutes_is_lost_and_not_bought_again(harness: Harness) -> None:
     harness.vendor.telling["blue"] = [gone()]

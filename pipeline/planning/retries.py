@@ -1,0 +1,23 @@
+"""Whether a run buys by itself again what failed."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from pipeline.assignment import Assignment
+from pipeline.jobs import Job
+from pipeline.purchases import Purchase, PurchaseId, Reason
+
+Failures = Mapping[tuple[str, tuple[PurchaseId, ...]], int]
+
+
+def count_failures(assignment: Assignment) -> Failures:
+    """The number of failures of each request, over all runs."""
+    purchases = assignment.matcher.records.purchases.values()
+    return Counter((each.fingerprint, each.inputs) for each in purchases if each.reason is Reason.VENDOR)
+
+
+def has_retries_left(failed: Purchase, job: Job, failures: Failures) -> bool:
+    """Whether `job`, which a purchase that failed serves, has retries left."""
+    return (
+        failed.reason is Reason.VENDOR and failures.get((failed.fingerprint, failed.inputs), 0) <= job.retries
+    )
