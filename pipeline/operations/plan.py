@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.documents import schema
 from pipeline.documents.json_locations import located
+from pipeline.documents.json_reader import parse_json
 from pipeline.documents.node import Finding
 from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, printable
 from pipeline.files import assert_replaces, read_limited, write_atomically
@@ -111,7 +112,7 @@ def read_saved_plan(path: Path) -> SavedPlan | None:
     """The plan saved at `path`; None if the file is something else, such as a manifest.
 
     Raises:
-        InvalidInput: the plan is not valid by its schema, or of another version.
+        InvalidInput: the plan is not valid by its schema, of another version, or repeats a key.
     """
     try:
         content = read_limited(path, _LARGEST)
@@ -121,8 +122,13 @@ def read_saved_plan(path: Path) -> SavedPlan | None:
         return None
     try:
         text = content.decode()
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
+        return None
+    try:
+        document = parse_json(text, shown_path(path))
+    except InvalidInput:
+        if _has_actions(text):
+            raise
         return None
     if not isinstance(document, dict) or "actions" not in document:
         return None
@@ -133,6 +139,15 @@ def read_saved_plan(path: Path) -> SavedPlan | None:
     if findings:
         raise InvalidInput(located(findings, text, shown_path(path)))
     return from_json(document)
+
+
+def _has_actions(text: str) -> bool:
+    """Whether this is a plan for a reader that asks no more than JSON does."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and "actions" in document
 
 
 @contextmanager

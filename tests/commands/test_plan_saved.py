@@ -374,6 +374,30 @@ def test_one_that_is_damaged_is_refused_with_what_is_wrong(
     assert vendor.ledger.entries == ()
 
 
+@pytest.mark.parametrize(
+    ("written", "twice"),
+    [
+        ('"emulate": false', '"emulate": true, "emulate": false'),
+        ('"action": "create"', '"action": "keep", "action": "create"'),
+        ('"version": 1', '"version": 1, "version": 1'),
+    ],
+    ids=["emulate", "action", "version"],
+)
+def test_a_key_that_is_written_twice_is_refused_as_in_results(
+    project: Project, pipeline: Pipeline, vendor: Emulator, written: str, twice: str
+) -> None:
+    save(pipeline, project)
+    Path(FILE).write_text(Path(FILE).read_text().replace(written, twice, 1))
+
+    ended = pipeline("run", FILE)
+
+    assert ended.code == 3, ended.output
+    key = written.partition(":")[0].strip('"')
+    assert f"{FILE}:" in ended.err
+    assert f"the key '{key}' is written twice, first at {FILE}:" in ended.err
+    assert vendor.ledger.entries == ()
+
+
 def test_it_holds_no_secret_and_is_of_one_manifest(project: Project, pipeline: Pipeline) -> None:
     save(pipeline, project)
     assert "canary" not in Path(FILE).read_text()
