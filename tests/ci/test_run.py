@@ -303,6 +303,26 @@ def test_so_is_what_is_known_in_a_teams_database_only(
     assert "Spent in all" in summary
 
 
+def test_a_database_that_cannot_be_reached_is_no_end_of_it(
+    remote: Remote, machine: Machines, slow_vendor: Emulator, postgres: PostgresServer
+) -> None:
+    """What the run bought is known there only: nothing is published, and not in silence."""
+    one, database = machine(url=slow_vendor.url), postgres.database()
+    one.environment["PIPELINE_STATE"] = database.url
+    running = one.begin_run(campaigns=MANIFEST, first="spring")
+    assert running.stdout is not None
+    assert any("bought as" in line for line in running.stdout)
+    one.switch_off()
+    published = remote.text("spring.results.json")
+    one.environment["PIPELINE_STATE"] = "postgresql://127.0.0.1:1/gone"
+
+    job = one.settle(campaigns=MANIFEST)
+
+    assert job.code == 8, job.log
+    assert "the database is unreachable" in job.log
+    assert remote.text("spring.results.json") == published
+
+
 class TestNoRecords:
     """What holds no purchase passes for no record of the campaign."""
 
