@@ -11,6 +11,7 @@ from pipeline.schemes import DatabaseUrl, StateLocation, parts_beside
 from pipeline.state import folder, lock
 from pipeline.state.folder import beside
 from pipeline.state.lock import Holder
+from pipeline.state.rescue import rescue_path
 
 if TYPE_CHECKING:
     from pipeline.state.postgres.team_state import TeamState
@@ -74,13 +75,13 @@ def held_by(state: StateLocation, campaign: str) -> str | None:
 
 
 def stamp(state: StateLocation, campaign: str) -> object:
-    """A token that changes whenever the state of `campaign` is written to.
+    """A token that changes whenever the state of `campaign`, or its rescue file, is written to.
 
     Raises:
         InvalidInput, Unfinished: the database cannot be read.
     """
     if isinstance(state, Path):
-        return files.stamp(state), files.stamp(beside(state, "-wal"))
+        return tuple(map(files.stamp, (state, beside(state, "-wal"), rescue_path(state))))
     return _team_state(state, campaign).stamp()
 
 

@@ -95,9 +95,11 @@ class SqlStore:
         return self._read_once()
 
     def records(self) -> Records:
-        known = self._read_once().records
+        return self._with_rescued(self._read_once().records)
+
+    def _with_rescued(self, known: Records) -> Records:
+        """`known`, in which an id in the rescue file counts as stored, even before the next run takes it over."""
         held = self._access.rescued if self._access.rescue is None else self._access.rescue.held()
-        # An id in the rescue file counts as stored, even before the next run takes it over.
         rescued = {
             purchase_id: transitions.advance(known.purchases[purchase_id], event)
             for purchase_id, workflow_id in held.items()
@@ -120,7 +122,7 @@ class SqlStore:
             mirror = rows.mirror_of((), served, (), self.run)
         purchases = {each: read.get(each) or before.records.purchases[each] for each in revisions}
         return Sighting(
-            records=Records(purchases=purchases, served=mirror.served),
+            records=self._with_rescued(Records(purchases=purchases, served=mirror.served)),
             revisions=revisions,
             runs={each: runs.get(each) or before.runs.get(each, "") for each in revisions},
         )

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.campaigns import campaign, spring
@@ -143,6 +144,31 @@ def test_what_is_told_adds_up_to_what_there_is(tmp_path_factory: Any, steps: lis
         assert {each: row for each, row in told.items() if row["status"] != "void"} == known
         assert story.page["spent"] == whole["spent"]
         assert story.page.get("run") == whole.get("run")
+    finally:
+        story.store.close()
+
+
+@pytest.mark.parametrize("lost_first", [False, True])
+def test_an_id_that_is_only_in_the_rescue_file_is_told(tmp_path: Path, lost_first: bool) -> None:
+    """The state cannot be written, as on a full disk; nothing but the rescue file changes."""
+    story = Story(tmp_path)
+    try:
+        story.do(story.jobs[0], "buy")
+        if lost_first:
+            story.do(story.jobs[0], "lose")
+        story.hear()
+        bought = story.last(story.jobs[0])
+        assert bought is not None
+
+        source = StateOnDisk(story.workspace)
+        before = source.stamp()
+        story.store.rescue(bought.id, WorkflowId("w-rescued"))
+        assert source.stamp() != before
+        story.hear()
+
+        for page in (story.page, story.fresh().whole()):
+            shown: Any = page["purchases"]
+            assert [each["status"] for each in shown] == ["submitted"]
     finally:
         story.store.close()
 

@@ -235,6 +235,10 @@ def test_a_rescued_id_is_seen_by_those_who_only_read(desk: Desk, lost_first: boo
 
     assert (seen.status, seen.workflow_id) == (Status.SUBMITTED, "w-rescued")
     assert left == seen
+    reader = desk.read()
+    first = reader.look(Sighting())
+    assert first.records.purchases[bought.id] == seen
+    assert reader.look(first) == first
     assert desk.open("run-2").recover(NOW)[0].after == seen
 
 
