@@ -14,12 +14,24 @@ _OTHER_LOCALE = "set one that has UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1"
 def real_path(path: Path) -> Path:
     """`path` with its links followed. A circle of links stays as it is: opening it gives a better error message.
 
-    So does a relative path if the working folder was deleted: nothing exists at it.
+    So does a relative path if the working folder was deleted, and one that no file can have under this locale:
+    nothing exists at it.
     """
     try:
         return Path(os.path.realpath(path))
-    except FileNotFoundError:
+    except (FileNotFoundError, UnicodeEncodeError):
         return path
+
+
+def status_at(path: Path | str) -> os.stat_result | None:
+    """The status of what is at `path`, itself or a link; None if nothing can be seen there.
+
+    For paths from records: another machine may have written a name for which this one's locale has no bytes.
+    """
+    try:
+        return os.lstat(path)
+    except (OSError, ValueError):
+        return None
 
 
 def project_root(manifest: Path) -> Path:

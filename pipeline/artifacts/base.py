@@ -72,6 +72,14 @@ class FileStore(Protocol):
         """Make the current names of the files durable."""
         ...
 
+    def assert_nameable(self, path: str) -> None:
+        """Make sure that a file here can be called `path`: if none can, nothing is ever seen there.
+
+        Raises:
+            Unfinished: this machine's locale has no bytes for the name.
+        """
+        ...
+
     def look_at(self, paths: Iterable[str]) -> None:
         """Prefetch what is stored at `paths`, which will be looked up one by one."""
         ...

@@ -19,6 +19,7 @@ from pipeline.files import (
     sha256_of,
     sync_folder,
 )
+from pipeline.paths import status_at, unencodable
 
 _BLOCK = 1 << 20
 # The prefix of a copy's name until it is whole.
@@ -64,20 +65,23 @@ class LocalFolder:
             except OSError as error:
                 raise Unfinished(f"{folder}: cannot be written: {error.strerror}") from error
 
+    def assert_nameable(self, path: str) -> None:
+        if (why := unencodable(path)) is not None:
+            raise Unfinished(f"{self._on_disk(path)}: {why}")
+
     def look_at(self, paths: Iterable[str]) -> None:
         """Do nothing: each look-up is quick by itself."""
 
     def stamp(self, path: str) -> Stamp | None:
-        try:
-            status = os.lstat(self._on_disk(path))
-        except OSError:
-            return None
-        return Stamp(status.st_size, status.st_mtime_ns)
+        status = status_at(self._on_disk(path))
+        return None if status is None else Stamp(status.st_size, status.st_mtime_ns)
 
     def digest(self, path: str) -> str | None:
-        target = self.location / path
+        status = status_at(self._on_disk(path))
+        if status is None or not S_ISREG(status.st_mode):
+            return None
         try:
-            return sha256_of(target) if S_ISREG(target.lstat().st_mode) else None
+            return sha256_of(self.location / path)
         except OSError:
             return None
 
@@ -160,8 +164,9 @@ class LocalFolder:
 
         Raises:
             NotOurs: a link on the way leads out of the output folder, or a file is in the place of a folder.
-            Unfinished: its folder cannot be made.
+            Unfinished: its folder cannot be made, or no file can have that name here.
         """
+        self.assert_nameable(path)
         folder = self._on_disk(path).rpartition("/")[0]
         try:
             self._make(folder)

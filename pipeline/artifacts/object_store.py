@@ -66,6 +66,9 @@ class ObjectStore:
         # An object without a hash is not ours: we always send one.
         return stored.sha256 or f"not hashed: {stored.etag}"
 
+    def assert_nameable(self, path: str) -> None:
+        """Do nothing: keys are UTF-8, whatever the locale."""
+
     def is_taken(self, path: str) -> bool:
         return path in self._objects
 

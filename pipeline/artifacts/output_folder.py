@@ -126,12 +126,18 @@ class OutputFolder:
         """Delete the files of `purchase` that are here and whole, under any of their names.
 
         Files at a `wanted` path stay: a job's file there may have the same bytes.
+
+        Raises:
+            Unfinished: one cannot be deleted, or looked for under its name.
         """
         files = list(named(purchase, purchase.path, steps=True))
         hashes = {file.output.sha256 for file in files} - {None}
         others = {path for digest in hashes for path in self.index.paths_of(digest)}
         # Also the path to which another machine that uses the same store has set it aside.
         own = {path for file in files for path in (file.path, aside(file.path, purchase.id))}
+        for file in files:
+            if file.output.sha256 is not None:
+                self._files.assert_nameable(file.path)
         for path in sorted((others | own) - set(wanted)):
             digest = self.index.digest(path)
             if digest is not None and self.index.purchase_id(path, digest) == purchase.id:

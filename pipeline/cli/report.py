@@ -26,7 +26,7 @@ from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import RecordsOnDisk, of_results, of_workspace, results_beside
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import state_location
-from pipeline.paths import real_path
+from pipeline.paths import real_path, unencodable
 from pipeline.report.stills import MediaReader
 from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
 from pipeline.schemes import is_object_store
@@ -82,6 +82,20 @@ def command(manifests: tuple[Path, ...], **given: Any) -> None:
     if given["opened"]:
         for each in written:
             webbrowser.open(real_path(each.page).as_uri())
+    _assert_all_shown(sources)
+
+
+def _assert_all_shown(sources: Sequence[GalleryCampaign]) -> None:
+    """Check that every file could be looked for, once the pages show the others.
+
+    Raises:
+        Unfinished: this locale cannot name one.
+    """
+    unnameable = [path for source in sources for path in source.unnameable]
+    if not unnameable:
+        return
+    more = f" and {len(unnameable) - 1:,} more" if len(unnameable) > 1 else ""
+    raise Unfinished(f"not on the page: {printable(unnameable[0])}{more}: {unencodable(unnameable[0])}")
 
 
 def _assert_goes_together(given: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Gathers a campaign's data for the gallery from records, manifest and disk; needs no key, network or state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from pipeline.operations.page_commands import page_command, page_flags, selectio
 from pipeline.operations.report_records import RecordsOnDisk, as_it_stands, of_results_before
 from pipeline.operations.shown_paths import project_path, shown_path
 from pipeline.operations.workspace import cache_folder, scratch_folder
-from pipeline.paths import real_path
+from pipeline.paths import real_path, unencodable
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.planning.select import Candidate, select_keys
@@ -85,7 +85,18 @@ def gallery_campaign(
         files=here,
         shown=shown,
         signed=_signed(here, sign_seconds),
+        unnameable=tuple(_unnameable(campaign, types.keys() - files.keys())),
     )
+
+
+def _unnameable(campaign: RecordsOnDisk, missing: Collection[str]) -> Iterator[str]:
+    """The paths of the `missing` files that could not be looked for, as this locale cannot name them."""
+    if not isinstance(campaign.output, Path):
+        return
+    for job in campaign.results["jobs"]:
+        for file in job.get("outputs", ()):
+            if file.get("sha256") in missing and unencodable(file["path"]):
+                yield file["path"]
 
 
 def _located(campaign: RecordsOnDisk) -> dict[str, OutputLocation]:

@@ -14,6 +14,7 @@ from pipeline.files import write_atomically
 from pipeline.json_values import Json
 from pipeline.media.facts import RULE, UNREADABLE, MediaMap, as_json
 from pipeline.media.optional import facts_reader, read_facts
+from pipeline.paths import status_at
 from pipeline.schemes import OutputLocation
 from pipeline.state.store import PlacedFile
 
@@ -55,11 +56,10 @@ def read_missing(
 
 
 def _is_untouched(path: Path, placed: PlacedFile) -> bool:
-    try:
-        stat = path.lstat()
-    except OSError:
+    status = status_at(path)
+    if status is None:
         return False
-    return S_ISREG(stat.st_mode) and (stat.st_size, stat.st_mtime_ns) == (placed.bytes, placed.mtime_ns)
+    return S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == (placed.bytes, placed.mtime_ns)
 
 
 def _read(

@@ -14,6 +14,7 @@ from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.provider import VendorCalls
 from pipeline.operations.published_results import read_published
 from pipeline.operations.shown_paths import shown_path
+from pipeline.paths import unencodable
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
@@ -110,7 +111,9 @@ def in_files(state: CampaignState) -> Iterator[Disagreement]:
         for file in fetched(purchase, job):
             digest = outputs.index.digest(file.path)
             if digest != file.output.sha256:
-                problem = "missing" if digest is None else "differs from what was downloaded"
+                problem = "differs from what was downloaded"
+                if digest is None:
+                    problem = unencodable(file.path) or "missing"
                 yield Disagreement("files", f"{shown_path(state.workspace.output / file.path)}: {problem}")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from pipeline.artifacts.file_names import named
 from pipeline.artifacts.inventory import aside
+from pipeline.paths import real_path, status_at
 from pipeline.purchases import Purchase
 from pipeline.schemes import ObjectUrl
 
@@ -113,7 +114,7 @@ class _Look:
     def __init__(self, output: Path, folder: Path) -> None:
         self._output = output
         self._folder = folder
-        self._real = os.path.realpath(output)
+        self._real = str(real_path(output))
         self._folders: dict[Path, bool] = {}
 
     def named(self, path: str) -> Path:
@@ -128,9 +129,8 @@ class _Look:
             return False
         if not self._is_open(path.parent):
             return False
-        try:
-            status = path.lstat()
-        except (OSError, ValueError):
+        status = status_at(path)
+        if status is None:
             return False
         return stat.S_ISREG(status.st_mode) and (size is None or status.st_size == size)
 
@@ -145,5 +145,5 @@ class _Look:
             return False
         if any(part.startswith(".") for part in folder.relative_to(self._output).parts):
             return False
-        real = os.path.realpath(folder)
+        real = str(real_path(folder))
         return real == self._real or real.startswith(self._real + os.sep)

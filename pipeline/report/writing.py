@@ -29,7 +29,8 @@ class GalleryCampaign:
     """One campaign of the page: its records, and the locations of its files by SHA-256.
 
     `shown` are the videos and images on the page, which may have a still; `signed` are, by SHA-256, links to files in
-    an object store; `page_folder` is the default folder of its page.
+    an object store; `page_folder` is the default folder of its page; `unnameable` are paths of files that
+    the page lacks, as this locale cannot name them.
     """
 
     name: str
@@ -40,6 +41,7 @@ class GalleryCampaign:
     files: Mapping[str, OutputLocation] = field(default_factory=dict)
     shown: frozenset[str] = frozenset()
     signed: Mapping[str, str] = field(default_factory=dict)
+    unnameable: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Names that are not UTF-8, which no record can hold, and those that a locale cannot read: refused before buying."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,103 @@ def test_a_job_whose_file_could_not_be_stored_under_this_locale_is_refused_befor
     assert ended.output.count("this locale has ascii") == 1, ended.output
     assert "set one that has UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1" in ended.output
     assert creates(vendor) == 0
+
+
+NOT_ASCII = "\u0153il"
+STORED = f"output/spring/main/loop/{NOT_ASCII}/walk.mp4"
+
+
+def bought(folder: Path, pipeline: Pipeline) -> Project:
+    """A campaign of two images, both bought under UTF-8, of which the locale in `IN_ASCII` can name one."""
+    project = campaign(
+        folder,
+        {
+            "campaign.yaml": spring(
+                image_sets={"shoes": {"glob": "images/*.png"}}, prompts={"walk": "a walk"}
+            ),
+            f"images/{NOT_ASCII}.png": picture("blue"),
+        },
+    )
+    assert pipeline("run", project.manifest).code == 0
+    return project
+
+
+def without_the_unnamed(project: Project) -> None:
+    """Take the image that the locale cannot name out of the manifest; what was bought for it stays recorded."""
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk"})})
+
+
+def assert_named(output: str) -> None:
+    assert NOT_ASCII in output.replace("\\u0153", "\u0153")
+    assert "this locale has ascii" in output
+    assert "set one that has UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("source", ["campaign.yaml", ".pipeline/spring.db", "spring.results.json"])
+def test_collect_fetches_what_the_locale_can_name_and_names_the_rest(
+    folder: Path, pipeline: Pipeline, start: Callable[..., Running], source: str
+) -> None:
+    project = bought(folder, pipeline)
+    files = project.output()
+    shutil.rmtree(folder / "output")
+
+    ended = start("collect", source, **IN_ASCII).ended()
+
+    assert ended.code == 8, ended.output
+    assert_named(ended.output)
+    assert set(project.output()) == {"main/loop/red/walk.mp4"}
+    assert pipeline("collect", source).code == 0
+    assert project.output() == files
+
+
+@pytest.mark.parametrize("command", ["run", "collect", "plan", "status", "show", "verify"])
+def test_a_purchase_that_serves_no_job_and_has_such_a_file_stops_no_command(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, start: Callable[..., Running], command: str
+) -> None:
+    project = bought(folder, pipeline)
+    without_the_unnamed(project)
+    files = project.output()
+    what = (project.manifest, "main/loop/red/walk") if command == "show" else (project.manifest,)
+    assert pipeline("results", project.manifest).code == 0
+
+    ended = start(command, *what, **IN_ASCII).ended()
+
+    assert ended.code in {0, 8}, ended.output
+    assert "Traceback" not in ended.output
+    assert creates(vendor) == 2
+    assert project.output() == files
+
+
+@pytest.mark.parametrize("command", ["destroy", "prune"])
+def test_a_file_that_the_locale_cannot_name_is_not_counted_as_deleted(
+    folder: Path, pipeline: Pipeline, start: Callable[..., Running], command: str
+) -> None:
+    project = bought(folder, pipeline)
+    without_the_unnamed(project)
+
+    ended = start(command, project.manifest, "--yes", **IN_ASCII).ended()
+
+    assert ended.code == 8, ended.output
+    assert_named(ended.output)
+    assert (folder / STORED).exists()
+    assert (folder / "output/spring/main/loop/red/walk.mp4").exists() == (command != "destroy")
+    again = pipeline(command, project.manifest, "--yes")
+    assert again.code == 0, again.output
+    assert not (folder / STORED).exists()
+
+
+@pytest.mark.parametrize("source", ["campaign.yaml", "spring.results.json"])
+def test_report_shows_what_the_locale_can_name_and_names_the_rest(
+    folder: Path, pipeline: Pipeline, start: Callable[..., Running], source: str
+) -> None:
+    bought(folder, pipeline)
+
+    ended = start("report", source, "--bundle", "--out", "page", **IN_ASCII).ended()
+
+    assert ended.code == 8, ended.output
+    assert_named(ended.output)
+    media = folder / "page" / "media"
+    assert [each.relative_to(media).as_posix() for each in media.rglob("*.mp4")] == [
+        "spring/main/loop/red/walk.mp4"
+    ]

@@ -343,8 +343,8 @@ def test_no_folder_is_made_behind_a_link_that_leads_outside(out: Path, tmp_path:
 
 @fails_without(
     "pipeline.artifacts.local_folder:LocalFolder.digest",
-    "return sha256_of(target) if",
-    swap=("lstat", "stat"),
+    "status = status_at(",
+    swap=("status_at", "os.stat"),
 )
 @fails_without(
     "pipeline.artifacts.local_folder:LocalFolder.is_taken",
