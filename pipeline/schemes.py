@@ -125,6 +125,16 @@ class DatabaseUrl:
         hosts = given.get("host") or given.get("hostaddr") or unquote(hosts)
         return printable(f"postgresql://{hosts}/{given.get('dbname') or unquote(path)}", 200)
 
+    @property
+    def argument(self) -> str:
+        """The address as an argument of a command, without the password: that comes from PGPASSWORD or a file."""
+        user, (rest, _, query) = self._parts[0].partition(":")[0], self._parts[1].partition("?")
+        kept = "&".join(
+            each for each in query.split("&") if unquote(each.partition("=")[0]) not in _SECRET_PARAMETERS
+        )
+        scheme = self.text.partition("://")[0]
+        return f"{scheme}://{user and f'{user}@'}{rest}{kept and f'?{kept}'}"
+
     def without_secrets(self, text: str) -> str:
         """`text`, such as a driver's message, without the password."""
         password = self._parts[0].partition(":")[2]

@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -89,7 +89,8 @@ class Workspace:
     """A campaign and the locations of its records on this machine. An emulated one keeps its own records.
 
     `whole_state` and `whole_results` are the locations for the whole campaign, even if this is a shard of it. `asked`
-    says what was requested of a run beyond the manifest; empty: the plain campaign.
+    says what was requested of a run beyond the manifest; empty: the plain campaign. `record_flags` are the flags that
+    chose its records, without a database's password; `hinted_flags` are those that a suggested command needs.
     """
 
     campaign: Campaign
@@ -101,6 +102,7 @@ class Workspace:
     environment: Environment
     asked: str = ""
     record_flags: Sequence[str] = ()
+    hinted_flags: Sequence[str] = ()
 
     @property
     def target(self) -> str:
@@ -109,7 +111,7 @@ class Workspace:
         Without the flags, a command pasted after a rehearsal would work on the real records.
         """
         return printable(
-            shlex.join((shown_path(self.campaign.manifest), *self.record_flags)), _LONGEST_TARGET
+            shlex.join((shown_path(self.campaign.manifest), *self.hinted_flags)), _LONGEST_TARGET
         )
 
     @property
@@ -255,6 +257,7 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
         output=paths.output_location or output,
         environment=environment,
         record_flags=_record_flags(paths),
+        hinted_flags=_record_flags(_typed(paths, environment)),
     )
     _assert_recordable(workspace.heading().output)
     _assert_not_too_long(workspace)
@@ -320,12 +323,24 @@ def _assert_apart(workspace: Workspace) -> None:
             raise refused(f"{name} and {other} cannot both lie at {printable(shown_path(file))}")
 
 
+def _typed(paths: RecordPaths, environment: Environment) -> RecordPaths:
+    """`paths` without the address of a database that the environment has, with its password, for every command."""
+    in_environment = environment.variables.get("PIPELINE_STATE")
+    is_known = is_database(paths.state or "") and paths.state == in_environment
+    return replace(paths, state=None) if is_known else paths
+
+
 def _record_flags(paths: RecordPaths) -> Sequence[str]:
-    """The flags that chose `paths`; an address is shown without its password."""
+    """The flags that chose `paths`; an address is without its password."""
     if paths.emulate:
         return ("--emulate",)
-    given = {**paths.by_flag(), "--state": shown_path(state_location(paths.state)) if paths.state else None}
+    given = {**paths.by_flag(), "--state": _state_argument(paths.state) if paths.state else None}
     return [word for flag, value in given.items() if value is not None for word in (flag, value)]
+
+
+def _state_argument(given: str) -> str:
+    location = state_location(given)
+    return location.argument if isinstance(location, DatabaseUrl) else shown_path(location)
 
 
 def _results_path(given: str | None, folder: Path, name: str) -> Path:

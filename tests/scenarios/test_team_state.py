@@ -1,6 +1,8 @@
 """A state that a team shares: runs that sleep, a server that dies, a network that swallows, fifty campaigns."""
 
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -87,6 +89,26 @@ def test_the_second_run_is_told_who_holds_the_state_and_who_only_looks_is_not_ke
     assert pipeline("status", project.manifest).code == 0
     vendor.heal()
     assert first.ended().code == 0
+
+
+@pytest.mark.parametrize("from_environment", [True, False])
+def test_a_suggested_command_works_on_the_same_state_as_it_is_printed(
+    project: Project, pipeline: Pipeline, vendor: Emulator, database: Database, from_environment: bool
+) -> None:
+    given = () if from_environment else ("--state", database.url)
+    if from_environment:
+        pipeline.set("PIPELINE_STATE", database.url)
+    vendor.fail({"on": "create", "do": "reset-after-processing", "times": 1})
+    assert pipeline("run", project.manifest, *given).code == 7
+    said = pipeline("status", project.manifest, *given).out
+    hint = re.search(r"`pipeline (resolve [^`]*) --workflow-id ID`", said)
+    assert hint is not None, said
+    assert ("--state" in hint[1]) != from_environment
+
+    resolved = pipeline(*shlex.split(hint[1]), "--not-bought")
+
+    assert resolved.code == 0, resolved.output
+    assert pipeline("status", project.manifest, *given).code == 0
 
 
 def test_a_run_that_slept_through_its_lease_buys_nothing_more(

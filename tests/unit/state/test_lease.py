@@ -425,4 +425,5 @@ def test_the_server_is_named_without_its_password(desk: Desk) -> None:
     url = database_of(desk).url.replace("postgres:@", "postgres:hunt%40er2@")
     assert "er2" not in str(DatabaseUrl(url))
     assert "er2" not in repr(DatabaseUrl(url))
+    assert "er2" not in DatabaseUrl(url).argument
     assert DatabaseUrl(url).without_secrets("no: hunt@er2, hunt%40er2") == "no: …, …"

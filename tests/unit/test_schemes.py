@@ -1,0 +1,22 @@
+"""Addresses of databases, as they are shown and suggested."""
+
+import pytest
+
+from pipeline.schemes import DatabaseUrl
+
+
+@pytest.mark.parametrize(
+    ("given", "argument"),
+    [
+        (
+            "postgresql://team:hunter2@db:5433/x?sslmode=require",
+            "postgresql://team@db:5433/x?sslmode=require",
+        ),
+        ("postgres://db/x?password=hunter2&port=5433&ssl%70assword=hunter2", "postgres://db/x?port=5433"),
+        ("postgresql:///x?host=/run/postgresql", "postgresql:///x?host=/run/postgresql"),
+        ("postgresql://:hunter2@db/x", "postgresql://db/x"),
+        ("postgresql://db", "postgresql://db"),
+    ],
+)
+def test_as_an_argument_an_address_lacks_nothing_but_the_password(given: str, argument: str) -> None:
+    assert DatabaseUrl(given).argument == argument
