@@ -32,16 +32,16 @@ def note_lines(decision: Decision | None) -> Iterator[str]:
 
 def decided_lines(made: Sequence[Decision], outlook: Outlook, target: str) -> Iterator[str]:
     """What was decided, and what the next run does because of it."""
+    # The lines say already that a job whose take was sent back is bought again.
+    others = outlook.buys - {each.key for each in made if each.decision is Verdict.REDO}
     sent_back: set[JobKey] = set()
     for decision in made:
         is_one_more = decision.decision is Verdict.REDO and decision.key in sent_back
-        said = "sent back too" if is_one_more else _consequence(decision, outlook, target)
+        said = "sent back too" if is_one_more else _consequence(decision, outlook, others, target)
         if decision.decision is Verdict.REDO:
             sent_back.add(decision.key)
         yield f"{printable(decision.key)} ({decision.purchase}): {said}"
-    # The lines above say already that a job whose take was sent back is bought again.
-    redone = {each.key for each in made if each.decision is Verdict.REDO}
-    if outlook.buys - redone:
+    if others:
         shows = "shows it" if len(outlook.buys) == 1 else "shows them"
         jobs = counted(len(outlook.buys), "job")
         yield f"The next run buys {jobs} because of that: `pipeline plan {target}` {shows}."
@@ -57,7 +57,7 @@ def undecided_lines(
             yield f"{printable(key or purchase.key)} ({purchase.id}): nothing was decided on it"
 
 
-def _consequence(decision: Decision, outlook: Outlook, target: str) -> str:
+def _consequence(decision: Decision, outlook: Outlook, others: Collection[JobKey], target: str) -> str:
     entry = outlook.entries.get(decision.key)
     match decision.decision:
         case Verdict.APPROVED:
@@ -65,7 +65,7 @@ def _consequence(decision: Decision, outlook: Outlook, target: str) -> str:
         case Verdict.REJECTED:
             return "rejected" if outlook.buys else "rejected; nothing is bought because of it"
         case Verdict.REDO:
-            return _sent_back(entry, outlook.approved, target)
+            return _sent_back(entry, outlook.approved, others, target)
         case None:
             return "no longer decided"
 
@@ -77,21 +77,33 @@ def _approved(decision: Decision, entry: Entry | None) -> str:
     return "approved: it stays, whatever is edited later"
 
 
-def _sent_back(entry: Entry | None, approved: Collection[PurchaseId], target: str) -> str:
-    """The consequence of sending a take back, by the plan's entry for its job."""
+def _sent_back(
+    entry: Entry | None, approved: Collection[PurchaseId], others: Collection[JobKey], target: str
+) -> str:
+    """The consequence of sending a take back, by the plan's entry for its job; `others` are bought because of it."""
     is_bought = entry is not None and (entry.buys or entry.action is Action.SHARE)
-    said = f"sent back{':' if is_bought else ';'} {next_run(entry, approved)}"
+    said = f"sent back{':' if is_bought else ';'} {next_run(entry, approved, buys_others=bool(others))}"
     serving = entry.purchase if entry is not None and entry.action not in _SERVED_BY_NOTHING else None
     if is_bought or serving is None or serving.id in approved or serving.status in OUTCOME_UNKNOWN:
         return said
     return f"{said} (to buy it again: `pipeline redo {target} {serving.id}`)"
 
 
-def next_run(entry: Entry | None, approved: Collection[PurchaseId], *, was_bought: bool = True) -> str:
-    """What the next run does for a job whose purchase no longer serves it, by the plan's entry for it."""
+def next_run(
+    entry: Entry | None,
+    approved: Collection[PurchaseId],
+    *,
+    was_bought: bool = True,
+    buys_others: bool = False,
+) -> str:
+    """What the next run does for a job whose purchase no longer serves it, by the plan's entry for it.
+
+    With `buys_others`, it buys other jobs because of that, such as those of a later stage.
+    """
     again = " again" if was_bought else ""
+    not_bought = f"it is not bought{again}" if buys_others else "nothing is bought"
     if entry is None:
-        return "nothing is bought, as no job asks for it now"
+        return f"{not_bought}, as no job asks for it now"
     if entry.buys:
         return f"the next run buys it{again}"
     serving = entry.purchase
@@ -101,8 +113,8 @@ def next_run(entry: Entry | None, approved: Collection[PurchaseId], *, was_bough
         case Action.WAIT:
             return f"it is bought{again} once it no longer waits: {printable(entry.reason)}"
         case _ if serving is None:
-            return f"nothing is bought, as {printable(entry.reason)}"
+            return f"{not_bought}, as {printable(entry.reason)}"
     if serving.id in approved:
-        return f"nothing is bought, as {serving.id} is approved"
+        return f"{not_bought}, as {serving.id} is approved"
     how = _HOW_IT_SERVES.get(serving.status, "")
-    return f"nothing is bought, as {serving.id}{how} serves in its place"
+    return f"{not_bought}, as {serving.id}{how} serves in its place"

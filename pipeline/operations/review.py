@@ -1,7 +1,7 @@
 """Reviews of takes, recorded in a file to be committed to git."""
 
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.assignment import Assignment
@@ -10,7 +10,7 @@ from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
 from pipeline.operations.workspace import Workspace
-from pipeline.planning.hints import not_made_again
+from pipeline.planning.hints import not_made_again, under_way_elsewhere
 from pipeline.planning.send_back import failures_in_place, stands_in_for
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
 from pipeline.record_limits import LONGEST_NAME, is_storable
@@ -124,10 +124,12 @@ def decide(
     made: list[Decision] = []
     if opinion.verdict is Verdict.REDO:
         assert_can_be_sent_back(
-            state.workspace, [(key or each.key, each) for found in named.values() for key, each in found]
+            state.workspace,
+            [(key or each.key, each) for found in named.values() for key, each in found],
+            state.elsewhere(),
         )
     for name, found in named.items():
-        for key, purchase in _decidable(name, found, opinion.verdict):
+        for key, purchase in _decidable(state, name, found, opinion.verdict):
             about = _decided(state, key, purchase) if opinion.withdraws else purchase
             if about is not None:
                 made.append(opinion.of(about.id, key or served_key(state, about)))
@@ -191,11 +193,11 @@ def record(workspace: Workspace, made: Iterable[Decision]) -> None:
 
 
 def _decidable(
-    name: str, found: Sequence[tuple[JobKey | None, Purchase]], verdict: Verdict | None
+    state: CampaignState, name: str, found: Sequence[tuple[JobKey | None, Purchase]], verdict: Verdict | None
 ) -> Sequence[tuple[JobKey | None, Purchase]]:
     if verdict is Verdict.APPROVED:
         if len(found) == 1:
-            assert_can_serve(found[0][1])
+            assert_can_serve(found[0][1], state.elsewhere())
         can_serve = [each for each in found if _can_serve(each[1])]
         if found and not can_serve:
             raise UsageError(f"'{printable(name)}': none of it has succeeded, and only that can be approved")
@@ -207,25 +209,29 @@ def _can_serve(purchase: Purchase) -> bool:
     return purchase.status in {Status.DONE, Status.SUCCEEDED} and not purchase.deleted
 
 
-def assert_can_serve(purchase: Purchase) -> None:
-    """Check that a purchase can be approved.
+def assert_can_serve(purchase: Purchase, elsewhere: Collection[PurchaseId] = ()) -> None:
+    """Check that a purchase can be approved; `elsewhere` are those that another machine may be sending.
 
     Raises:
         UsageError: it has not succeeded, or is deleted.
     """
     if not _can_serve(purchase):
-        raise UsageError(f"{purchase.id} {purchase.in_words}: only what has succeeded can be approved")
+        is_elsewhere = purchase.id in elsewhere
+        how = f"is {under_way_elsewhere(purchase.bought_at)}" if is_elsewhere else purchase.in_words
+        raise UsageError(f"{purchase.id} {how}: only what has succeeded can be approved")
 
 
-def assert_can_be_sent_back(workspace: Workspace, found: Iterable[tuple[JobKey, Purchase]]) -> None:
-    """Check that the outcome of every purchase in `found` is known.
+def assert_can_be_sent_back(
+    workspace: Workspace, found: Iterable[tuple[JobKey, Purchase]], elsewhere: Collection[PurchaseId] = ()
+) -> None:
+    """Check that the outcome of every purchase in `found` is known; `elsewhere` as above.
 
     Raises:
         UsageError: the outcome of one is unknown: if it was made again, it might be paid for twice.
     """
     unknown = [(key, each) for key, each in found if each.status in OUTCOME_UNKNOWN]
     if unknown:
-        raise UsageError(not_made_again(workspace.target, unknown))
+        raise UsageError(not_made_again(workspace.target, unknown, elsewhere))
 
 
 def served_key(state: CampaignState, purchase: Purchase) -> JobKey:

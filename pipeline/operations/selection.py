@@ -196,7 +196,7 @@ def _assert_replaceable(state: CampaignState, keys: Collection[JobKey]) -> None:
         if purchase.status in OUTCOME_UNKNOWN
     ]
     if unknown:
-        raise UsageError(not_made_again(state.workspace.target, unknown))
+        raise UsageError(not_made_again(state.workspace.target, unknown, state.elsewhere()))
 
 
 def _candidates(state: CampaignState, options: PlanOptions) -> list[Candidate]:

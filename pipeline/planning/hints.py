@@ -4,12 +4,12 @@ The plan, a run and its summary, and `status` all use the same words.
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pipeline.assignment import Matcher
 from pipeline.errors import counted, printable
 from pipeline.jobs import JobKey
-from pipeline.purchases import Purchase, Status
+from pipeline.purchases import Purchase, PurchaseId, Status
 
 _MOST_NAMED = 10
 
@@ -56,8 +56,17 @@ def name_to_resolve(key: JobKey, purchase: Purchase, matcher: Matcher) -> str:
     return purchase.id if others else key
 
 
-def not_made_again(target: str, unknown: Sequence[tuple[JobKey, Purchase]]) -> str:
-    """The refusal to buy again while outcomes are `unknown` (each with its job), and what to do first."""
+def not_made_again(
+    target: str, unknown: Sequence[tuple[JobKey, Purchase]], elsewhere: Collection[PurchaseId] = ()
+) -> str:
+    """The refusal to buy again while outcomes are `unknown` (each with its job), and what to do first.
+
+    Another machine may be sending those that are under way `elsewhere`: there is nothing to resolve yet.
+    """
+    for key, purchase in unknown:
+        if purchase.id in elsewhere:
+            since = under_way_elsewhere(purchase.bought_at)
+            return f"{printable(key)} ({purchase.id}): {since}; wait for the results of that machine"
     named = [f"{printable(key)} ({purchase.id})" for key, purchase in unknown[:_MOST_NAMED]]
     more = f" and {len(unknown) - _MOST_NAMED:,} more" if len(unknown) > _MOST_NAMED else ""
     they_were, them = ("it was", "it") if len(unknown) == 1 else ("they were", "each")

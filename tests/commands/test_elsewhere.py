@@ -60,6 +60,23 @@ def test_what_another_machine_may_be_sending_is_made_again_by_nobody(
     assert len(vendor.ledger.entries) == 1
 
 
+@pytest.mark.parametrize(
+    "command", [("redo",), ("approve",), ("run", "--replace")], ids=["redo", "approve", "replace"]
+)
+def test_whoever_would_have_it_made_again_or_approves_it_is_told_that_it_is_under_way(
+    folder: Path, pipeline: Pipeline, command: tuple[str, ...]
+) -> None:
+    project = published(folder, pipeline, minutes=1)
+    [purchase] = project.results()["purchases"]
+
+    ended = pipeline(command[0], project.manifest, *command[1:], WALK)
+
+    assert ended.code == 64, ended.output
+    assert f"under way elsewhere, since {purchase['bought_at']}" in ended.err
+    assert "pipeline resolve" not in ended.output
+    assert "needs attention" not in ended.output
+
+
 def test_what_another_machine_may_be_sending_is_named_and_left_by_destroy(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:

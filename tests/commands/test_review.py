@@ -922,3 +922,25 @@ def test_status_and_show_tell_what_was_said_and_the_takes_that_were_replaced(
     assert (earlier["purchase"], earlier["status"], earlier["files"]) == (old, "done", [kept])
     assert (earlier["decision"], earlier["note"], earlier["by"]) == ("redo", "again, please", "ana")
     assert earlier["notes"] == [{"text": "too dark", "by": "ana"}]
+
+
+def test_redo_does_not_say_that_nothing_is_bought_where_a_later_stage_is(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+    assert pipeline("run", project.manifest).code == 0
+    [sketch] = [key for key in project.jobs() if key.startswith("sketch/")]
+    first = purchase(project, sketch)
+    assert pipeline("redo", project.manifest, sketch).code == 0
+    assert pipeline("run", project.manifest).code == 0
+    assert pipeline("undecide", project.manifest, first).code == 0
+    project.write({"campaign.yaml": chained(prompts={"spin": "it spins", "jump": "it jumps"})})
+    assert pipeline("run", project.manifest).code == 0
+    second = purchase(project, sketch)
+    assert second != first
+
+    ended = pipeline("redo", project.manifest, second)
+
+    assert f"sent back; it is not bought again, as {first} serves in its place" in ended.out
+    assert "nothing is bought" not in ended.out
+    assert "The next run buys 1 job because of that" in ended.out

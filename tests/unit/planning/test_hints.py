@@ -22,3 +22,15 @@ def test_of_many_the_first_are_named_and_the_rest_counted() -> None:
 
     assert "hero/overlay/j09 (0000000000000009) and 2 more: it is unknown whether they were bought; " in said
     assert "resolve each first: `pipeline resolve campaign.yaml 0000000000000000 --workflow-id ID`" in said
+
+
+def test_of_what_another_machine_may_be_sending_nothing_is_to_be_resolved() -> None:
+    a, b = job("a"), job("b", asks="b")
+    unknown = [(a.key, bought(1, a, Status.ATTENTION)), (b.key, bought(2, b, Status.ATTENTION))]
+
+    said = not_made_again("campaign.yaml", unknown, {unknown[1][1].id})
+
+    assert said == (
+        f"hero/overlay/b (0000000000000002): under way elsewhere, since {unknown[1][1].bought_at}; "
+        "wait for the results of that machine"
+    )
