@@ -9,6 +9,7 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, picture, spring
 from support.processes import Running
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 
@@ -189,6 +190,7 @@ def test_a_purchase_that_serves_no_job_and_has_such_a_file_stops_no_command(
     assert project.output() == files
 
 
+@fails_without("pipeline.artifacts.output_folder:OutputFolder.remove", "self._files.assert_nameable(")
 @pytest.mark.parametrize("command", ["destroy", "prune"])
 def test_a_file_that_the_locale_cannot_name_is_not_counted_as_deleted(
     folder: Path, pipeline: Pipeline, start: Callable[..., Running], command: str
