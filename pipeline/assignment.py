@@ -183,9 +183,18 @@ def is_usable(purchase: Purchase, decisions: Decisions = UNDECIDED) -> bool:
     return not (
         purchase.status is Status.VOID
         or purchase.deleted
-        or purchase.again
+        or is_to_be_bought_again(purchase, decisions)
         or is_sent_back(purchase, decisions)
     )
+
+
+def is_to_be_bought_again(purchase: Purchase, decisions: Decisions) -> bool:
+    """Whether the mark `again` applies to a purchase: not if it is approved.
+
+    The mark is never unset, and an approved purchase is not replaced: whoever approves one that is marked wants it
+    to serve after all.
+    """
+    return purchase.again and purchase.id not in decisions.approved
 
 
 def is_sent_back(purchase: Purchase, decisions: Decisions) -> bool:

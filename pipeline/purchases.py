@@ -89,8 +89,9 @@ class Purchase:
 
     `inputs` are the purchases whose outputs it was made from. `bought_at` is UTC, ISO 8601, and with `id` orders
     purchases by age. `request` is what was sent: options, title, description, visibility, images. `path` is the path
-    stem of the job it was bought for. `again` marks a purchase that is to be bought again, `deleted` one that the
-    vendor was asked to delete; neither is ever unset. `created_at` and `updated_at` come from the vendor.
+    stem of the job it was bought for. `again` marks a purchase that is to be bought again, unless it is approved;
+    `deleted` one that the vendor was asked to delete; neither is ever unset. `created_at` and `updated_at` come from
+    the vendor.
     """
 
     id: PurchaseId

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from pipeline.assignment import is_to_be_bought_again
 from pipeline.cli.context import open_workspace, split_words
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_and_names, verbosity
 from pipeline.cli.review_text import next_run
@@ -65,11 +66,12 @@ def command(words: tuple[str, ...], **given: Any) -> None:
 def _tell_what_follows(state: CampaignState, key: JobKey, after: Purchase, *, is_asked: bool) -> None:
     """What the next run does for the job; `is_asked`: the purchase was resolved so that it may be bought again."""
     is_sent_back = after.id in state.decisions.redo
-    if is_asked or after.again or is_sent_back:
+    is_marked = is_to_be_bought_again(after, state.decisions)
+    if is_asked or is_marked or is_sent_back:
         was_bought = after.status is not Status.VOID
         follows = next_run(entry_of(state, key), state.decisions.approved, was_bought=was_bought)
         if is_asked:
             say(f"{follows[:1].upper()}{follows[1:]}.")
         else:
-            why = "It stays marked to be bought again" if after.again else "It was sent back (redo)"
+            why = "It stays marked to be bought again" if is_marked else "It was sent back (redo)"
             say(f"{why}: {follows}.")

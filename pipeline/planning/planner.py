@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from pipeline.assignment import Assignment, is_sent_back
+from pipeline.assignment import Assignment, is_sent_back, is_to_be_bought_again
 from pipeline.jobs import Job, JobKey, Visibility
 from pipeline.planning.hints import pending_outcome, under_way_elsewhere, unknown_outcome
 from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording, differences
@@ -245,7 +245,7 @@ class Planner:
             return _REPLACED
         if is_sent_back(before, self._assignment.matcher.decisions):
             return "sent back (redo)"
-        if before.again:
+        if is_to_be_bought_again(before, self._assignment.matcher.decisions):
             return "to be bought again"
         if before.deleted:
             return "what served it was deleted"

@@ -448,3 +448,35 @@ def test_one_that_is_stuck_at_the_vendor_can_be_given_up(
     assert pipeline("resolve", project.manifest, WALK, "--resubmit").code == 0
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.entries) == 3
+
+
+def test_an_approved_one_that_was_given_up_and_found_later_is_not_bought_again(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("resolve", unknown.manifest, WALK, "--resubmit").code == 0
+    found = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
+    assert "It stays marked to be bought again: the next run buys it again.\n" in found.out
+    assert pipeline("collect", unknown.manifest).code == 0
+
+    approved = pipeline("approve", unknown.manifest, WALK)
+
+    assert "approved: it stays, whatever is edited later\n" in approved.out
+    assert pipeline("run", unknown.manifest).code == 0
+    assert unknown.statuses() == {WALK: "done"}
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_one_that_is_approved_by_hand_is_not_bought_again_when_it_is_given_up_and_that_is_said(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    purchase = unknown.results()["purchases"][0]["id"]
+    row = {"purchase": purchase, "key": WALK, "decision": "approved"}
+    unknown.write({"spring.decisions.yaml": {"version": 1, "decisions": [row]}})
+
+    ended = pipeline("resolve", unknown.manifest, WALK, "--resubmit")
+
+    assert f"Nothing is bought, as {purchase} is approved.\n" in ended.out
+    found = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
+    assert "bought again" not in found.out
+    assert pipeline("run", unknown.manifest).code == 0
+    assert len(vendor.ledger.entries) == 1

@@ -696,6 +696,67 @@ def test_a_redo_that_is_taken_back_before_it_is_carried_out_buys_nothing(
     assert len(vendor.ledger.entries) == 2
 
 
+@pytest.mark.parametrize(
+    ("how", "code", "action"),
+    [("bought", 0, "move"), ("no credit", 4, "keep"), ("no checkpoint", 8, "keep")],
+    ids=["bought", "no credit", "no checkpoint"],
+)
+def test_an_approval_takes_a_replace_back(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, how: str, code: int, action: str
+) -> None:
+    old = purchase(bought, WALK)
+    if how == "no credit":
+        vendor.store.credits = 0
+    flags = ("--checkpoint", "false") if how == "no checkpoint" else ()
+    assert pipeline("run", bought.manifest, "--replace", WALK, *flags).code == code
+    vendor.store.credits = None
+    sent = len(vendor.ledger.bought)
+
+    approved = pipeline("approve", bought.manifest, old)
+
+    assert f"{WALK} ({old}): approved: it stays, whatever is edited later\n" in approved.out
+    assert actions(pipeline, bought)[WALK] == action
+    assert "to be bought again" not in pipeline("show", bought.manifest, old).out
+    assert pipeline("run", bought.manifest).code == 0
+    assert purchase(bought, WALK) == old
+    assert len(vendor.ledger.bought) == sent
+    refused = pipeline("run", bought.manifest, "--replace", WALK)
+    assert refused.code == 64
+    assert f"{old} is approved; withdraw the approval first" in refused.err
+
+
+def test_who_withdraws_the_approval_of_a_take_that_was_to_be_replaced_is_told_what_that_buys(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    old = purchase(bought, WALK)
+    vendor.store.credits = 0
+    pipeline("run", bought.manifest, "--replace", WALK)
+    vendor.store.credits = None
+    pipeline("approve", bought.manifest, old)
+
+    ended = pipeline("undecide", bought.manifest, WALK)
+
+    assert "The next run buys 1 job because of that" in ended.out
+    assert actions(pipeline, bought)[WALK] == "replace"
+
+
+def test_the_take_that_was_approved_after_its_replacement_goes_on_to_the_next_stage(
+    folder: Path, pipeline: Pipeline
+) -> None:
+    project = campaign(folder, {"campaign.yaml": staged(repeat=1)})
+    assert pipeline("run", project.manifest).code == 0
+    sketch = next(key for key in project.jobs() if key.startswith("sketch/"))
+    old = purchase(project, sketch)
+    assert pipeline("run", project.manifest, "--replace", sketch).code == 0
+
+    pipeline("approve", project.manifest, old)
+    assert pipeline("run", project.manifest).code == 0
+
+    assert set(project.statuses().values()) == {"done"}
+    made_from = {each["inputs"][0] for each in project.results()["purchases"] if each.get("inputs")}
+    assert made_from == {old}
+
+
 @pytest.mark.parametrize("command", ["approve", "reject", "redo", "undecide"])
 @pytest.mark.parametrize("name", ["status:failed", "action:replace", "status:failed,prompt:walk"])
 def test_that_nothing_stands_as_was_selected_is_no_mistake(

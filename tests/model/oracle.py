@@ -15,7 +15,8 @@ class Oracle:
         self._decisions = decisions
 
     def is_usable(self, purchase: Purchase) -> bool:
-        out = purchase.status is Status.VOID or purchase.deleted or purchase.again
+        is_marked = purchase.again and purchase.id not in self._decisions.approved
+        out = purchase.status is Status.VOID or purchase.deleted or is_marked
         return not out and not self._is_sent_back(purchase) and not self._is_passed_over(purchase)
 
     def _is_sent_back(self, purchase: Purchase) -> bool:

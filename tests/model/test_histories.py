@@ -111,6 +111,13 @@ class Unlucky(Fair):
         return Ending.FAIL
 
 
+class Broke(Fair):
+    """Nothing can be bought, as there is no credit."""
+
+    def fate(self) -> Fate:
+        return Fate.NO_CREDIT
+
+
 class Histories(RuleBasedStateMachine):
     """`head` is what git holds; each machine has a checkout of it that may be old."""
 
@@ -257,6 +264,38 @@ class Histories(RuleBasedStateMachine):
         assert not {each.key for each in machine.plan().of(Action.REPLACE, Action.CREATE)} & {
             each.key for each in after[bought:]
         }, "a replacement that failed is bought again"
+
+    @precondition(lambda self: len(self.versions) % 3 == 2)
+    @rule(number=machines, which=NUMBERS, is_broke=st.booleans())
+    def someone_replaces_a_take_and_prefers_it_after_all(
+        self, number: int, which: int, is_broke: bool
+    ) -> None:
+        """Approved, it serves again, though it is marked; only what is made from its job may have to be bought."""
+        self.pull(number)
+        machine = self.machines[number]
+        machine.run(Fair(), None)
+        assignment = machine.open()
+        replaceable = {
+            key: each
+            for key, each in assignment.by_key.items()
+            if each.status is Status.DONE and machine.may_replace(assignment, key)
+        }
+        key = _pick({each: each for each in replaceable}, which)
+        if key is None:
+            return
+        old = replaceable[key]
+        machine.run(Broke() if is_broke else Fair(), None, PlanOptions(replace=frozenset({key})))
+        assert machine.state.purchases[old.id].again
+        buying = {entry.key for entry in machine.plan().buying}
+        self.decide(old, Verdict.APPROVED, key)
+        self.pull(number)
+        plan = machine.plan()
+        assert plan.assignment.by_key[key].id == old.id, f"{old.id} is approved and does not serve {key}"
+        more = {entry.key for entry in plan.buying if entry.job is not None and entry.job.upstream is None}
+        assert more <= buying, f"{old.id} is approved, which buys {more - buying}"
+        takes = machine.takes(old)
+        machine.run(Fair(), None)
+        assert machine.takes(old) == takes, f"{old.id} is approved and bought again"
 
     def decide(self, purchase: Purchase, verdict: Verdict, key: JobKey | None = None) -> None:
         """Say something of a purchase: the last that was said counts."""

@@ -224,6 +224,28 @@ def test_an_approved_purchase_that_was_deleted_serves_nothing() -> None:
     )
 
 
+@fails_without(
+    "pipeline.assignment:is_to_be_bought_again",
+    "return ",
+    swap=(" and purchase.id not in decisions.approved", ""),
+)
+def test_an_approved_purchase_that_is_marked_to_be_bought_again_serves_as_if_it_were_not() -> None:
+    sketch, film = job("sketch"), job("film", upstream="sketch")
+    jobs = [sketch, job("twin"), film]
+    old, new = bought(1, sketch), bought(2, sketch)
+    film_of_old = bought(3, film, old)
+    said = Decisions(approved={old.id: sketch.key})
+    marked = replace(old, again=True)
+    for others in ((film_of_old,), (new, film_of_old)):
+        for served in ({}, {"sketch": others[0]}, {"twin": old}):
+            as_marked = who(assign(jobs, records(marked, *others, **served), said))
+            assert as_marked == who(assign(jobs, records(old, *others, **served), said))
+            assert as_marked == {"sketch": old.id, "twin": old.id, "film": film_of_old.id}
+    assert who(assign(jobs, records(marked, new, film_of_old))) == {"sketch": new.id, "twin": new.id}
+    deleted = replace(marked, deleted=True)
+    assert who(assign(jobs, records(deleted, new), said)) == {"sketch": new.id, "twin": new.id}
+
+
 def test_a_changed_upstream_changes_what_hangs_on_it() -> None:
     sketch, film = job("sketch"), job("film", upstream="sketch")
     first = bought(1, sketch)
