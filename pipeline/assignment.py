@@ -22,6 +22,9 @@ from pipeline.purchases import (
 # would be bought again while the outcome of the last attempt is unknown.
 _SOUNDNESS = {Status.FAILED: 0, Status.ATTENTION: 1}
 
+# Fingerprint and inputs.
+_Request = tuple[str, tuple[PurchaseId, ...]]
+
 
 class Matcher:
     """Finds which purchases fit which jobs, for one set of jobs and one set of purchases.
@@ -34,8 +37,9 @@ class Matcher:
         self.jobs: dict[JobKey, Job] = {job.key: job for job in jobs}
         self.records = records
         self.decisions = decisions
-        self._usable: dict[tuple[str, tuple[PurchaseId, ...]], list[Purchase]] = {}
-        passed_over = _passed_over(records, decisions)
+        self._usable: dict[_Request, list[Purchase]] = {}
+        self._sent_back = _sent_back(records, decisions)
+        passed_over = _passed_over(self._sent_back, records, decisions)
         for purchase in records.purchases.values():
             if purchase.id not in passed_over and is_usable(purchase, decisions):
                 self._usable.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
@@ -89,12 +93,17 @@ class Matcher:
         return [each for each in self._by_key.get(key, ()) if each.status is Status.ATTENTION]
 
     def last(self, key: JobKey) -> Purchase | None:
-        """The purchase that last served the key, or was last bought for it, whether or not it fits now."""
+        """The purchase that last served the key, or was last bought for it, whether or not it fits now.
+
+        If there is none, the one that would serve it if it had not been sent back: before its job was renamed, it
+        served another key.
+        """
         served = self.records.served.get(key)
         last = None if served is None else self.records.purchases.get(served)
         if last is not None and last.status is not Status.VOID:
             return last
-        return max(self._by_key.get(key, ()), key=lambda purchase: purchase.age, default=None)
+        candidates = self._by_key.get(key) or self._sent_back_from(key)
+        return max(candidates, key=lambda purchase: purchase.age, default=None)
 
     def ask(self, key: JobKey) -> str | tuple[str, ...]:
         """What the job asks for, including its upstreams; jobs with equal values share one purchase.
@@ -128,6 +137,15 @@ class Matcher:
         return (
             None if job.upstream is None or job.upstream not in self.jobs else self.purchase_for(job.upstream)
         )
+
+    def _sent_back_from(self, key: JobKey) -> list[Purchase]:
+        """The purchases that fit the job, but for a `redo`."""
+        if not self._sent_back or key not in self.jobs:
+            return []
+        self.matching(key)  # finds what fits its upstreams
+        job = self.jobs[key]
+        asked = ((fingerprint, inputs) for fingerprint in job.fingerprints for inputs in self._inputs(job))
+        return [purchase for each in asked for purchase in self._sent_back.get(each, ())]
 
     def _upstreams_first(self, key: JobKey) -> list[Job]:
         chain = [self.jobs[key]]
@@ -202,16 +220,23 @@ def is_sent_back(purchase: Purchase, decisions: Decisions) -> bool:
     return purchase.id in decisions.redo and purchase.status not in OUTCOME_UNKNOWN
 
 
-def _passed_over(records: Records, decisions: Decisions) -> frozenset[PurchaseId]:
+def _sent_back(records: Records, decisions: Decisions) -> dict[_Request, list[Purchase]]:
+    """The purchases that were sent back, by fingerprint and inputs."""
+    sent_back: dict[_Request, list[Purchase]] = {}
+    for purchase in _known(decisions.redo, records):
+        if purchase.status is not Status.VOID and is_sent_back(purchase, decisions):
+            sent_back.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
+    return sent_back
+
+
+def _passed_over(
+    sent_back: Mapping[_Request, Sequence[Purchase]], records: Records, decisions: Decisions
+) -> frozenset[PurchaseId]:
     """The rejected purchases that must not serve in place of a purchase that was sent back later.
 
     A purchase rejected after the redo was bought as the replacement, so it still serves, and nothing more is bought.
     Its age alone does not decide, because another machine's clock may be ahead.
     """
-    sent_back: dict[tuple[str, tuple[PurchaseId, ...]], list[Purchase]] = {}
-    for purchase in _known(decisions.redo, records):
-        if purchase.status is not Status.VOID and is_sent_back(purchase, decisions):
-            sent_back.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
     return frozenset(
         purchase.id
         for purchase in (_known(decisions.rejected, records) if sent_back else ())

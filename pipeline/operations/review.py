@@ -146,7 +146,10 @@ def _decided(state: CampaignState, key: JobKey | None, purchase: Purchase) -> Pu
     decided = state.decided.get(purchase.id)
     if decided is not None and decided.decision is not None:
         return purchase
-    return None if key is None else stands_in_for(state.assignment, key, purchase)
+    if key is None:
+        return None
+    said_of = {each.purchase: each.key for each in state.decided.values()}
+    return stands_in_for(state.assignment, key, purchase, said_of)
 
 
 def with_failures(

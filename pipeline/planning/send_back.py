@@ -1,6 +1,6 @@
 """What is sent back with a take, so that its job is made again, and what is taken back with that."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from pipeline.assignment import Assignment, assign, is_sent_back
 from pipeline.jobs import JobKey
@@ -64,8 +64,13 @@ def _with(decisions: Decisions, sent_back: Collection[PurchaseId]) -> Decisions:
     )
 
 
-def stands_in_for(assignment: Assignment, key: JobKey, purchase: Purchase) -> Purchase | None:
-    """What was sent back last, if `purchase` serves the job of that key only because of that; else None."""
+def stands_in_for(
+    assignment: Assignment, key: JobKey, purchase: Purchase, said_of: Mapping[PurchaseId, JobKey]
+) -> Purchase | None:
+    """What was sent back last, if `purchase` serves the job of that key only because of that; else None.
+
+    `said_of` has the keys under which purchases were sent back: after a rename, not those that they were bought for.
+    """
     matcher, job = assignment.matcher, assignment.matcher.jobs.get(key)
     known = matcher.records.purchases
     sent_back = [
@@ -74,6 +79,7 @@ def stands_in_for(assignment: Assignment, key: JobKey, purchase: Purchase) -> Pu
         if each in known and job is not None and known[each].fingerprint in job.fingerprints
     ]
     for each in sorted(sent_back, key=lambda each: matcher.decisions.order.get(each.id, 0), reverse=True):
-        if each.key == key and (purchase.status is Status.FAILED or purchase.age < each.age):
+        keys = {each.key, said_of.get(each.id, each.key)}
+        if key in keys and (purchase.status is Status.FAILED or purchase.age < each.age):
             return each
     return None

@@ -625,6 +625,48 @@ def test_a_redo_is_taken_back_by_the_key_although_failures_came_before(
     assert purchase(after_failures, WALK) == old
 
 
+STROLL = "main/loop/red/stroll"
+
+
+@pytest.mark.parametrize("is_shared", [False, True], ids=["alone", "shared"])
+def test_a_redo_after_a_rename_is_planned_as_a_replacement_and_taken_back_by_the_new_key(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, is_shared: bool
+) -> None:
+    shared = {"jog": "a walk in the park"} if is_shared else {}
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk in the park", **shared})})
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"campaign.yaml": spring(prompts={"a-walk": "a walk in the park", **shared})})
+    renamed = "main/loop/red/a-walk"
+    sent_back = pipeline("redo", project.manifest, renamed)
+    assert f"{renamed} (" in sent_back.out
+    assert "sent back: the next run buys it again\n" in sent_back.out
+
+    planned = pipeline("plan", project.manifest)
+    ended = pipeline("undecide", project.manifest, renamed)
+
+    assert f"-/+ {renamed}  re-create (100 credits): sent back (redo)" in planned.out
+    assert ended.code == 0, ended.output
+    assert "no longer decided\n" in ended.out
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_a_redo_by_hand_is_taken_back_by_the_new_key_although_failures_came_before(
+    after_failures: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    old, bought_before = purchase(after_failures, WALK), len(vendor.ledger.entries)
+    after_failures.write({"campaign.yaml": spring(prompts={"stroll": "a walk in the park"})})
+    decide(after_failures, {"purchase": old, "key": STROLL, "decision": "redo"})
+    assert actions(pipeline, after_failures)[STROLL] == "keep"  # a failure serves
+
+    ended = pipeline("undecide", after_failures.manifest, STROLL)
+
+    assert f"{STROLL} ({old}): no longer decided\n" in ended.out
+    assert pipeline("run", after_failures.manifest).code == 0
+    assert purchase(after_failures, STROLL) == old
+    assert len(vendor.ledger.entries) == bought_before
+
+
 def test_where_nothing_was_decided_nothing_is_taken_back(
     bought: Project, pipeline: Pipeline, with_an_older_take: str
 ) -> None:
