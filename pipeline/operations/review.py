@@ -157,11 +157,13 @@ def with_failures(
 ) -> list[Decision]:
     """`made`, and the same decision on each earlier failure that would serve instead of a take that is sent back.
 
-    Withdrawing such a verdict withdraws it from those failures too. `decided` has the earlier decisions by purchase.
+    Withdrawing such a verdict withdraws it from those failures too. These are known by the key of the verdict, so a
+    failure gets the same, whichever of the jobs that share the take it would serve. `decided` has the earlier
+    decisions by purchase.
     """
     sent_back = {each.purchase: each for each in made if each.decision is Verdict.REDO}
     further = [
-        _as_said(sent_back[assignment.by_key[key].id], key, failure)
+        _as_said(sent_back[assignment.by_key[key].id], failure)
         for key, failure in (failures_in_place(assignment, sent_back) if sent_back else ())
     ]
     for each in made:
@@ -169,7 +171,7 @@ def with_failures(
         if each.withdraws and before is not None and before.decision is Verdict.REDO:
             known = assignment.matcher.records.purchases
             further += [
-                _as_said(each, other.key, failure)
+                _as_said(each, failure)
                 for other in decided.values()
                 if other.decision is Verdict.REDO and other.key == before.key
                 if (failure := known.get(other.purchase)) is not None and failure.status is Status.FAILED
@@ -178,8 +180,8 @@ def with_failures(
     return [*made, *(each for each in further if each.purchase not in named)]
 
 
-def _as_said(said: Decision, key: JobKey, purchase: Purchase) -> Decision:
-    return replace(said, purchase=purchase.id, key=key, rating=None, note=None, notes=())
+def _as_said(said: Decision, purchase: Purchase) -> Decision:
+    return replace(said, purchase=purchase.id, rating=None, note=None, notes=())
 
 
 def record(workspace: Workspace, made: Iterable[Decision]) -> None:

@@ -667,6 +667,28 @@ def test_a_redo_by_hand_is_taken_back_by_the_new_key_although_failures_came_befo
     assert len(vendor.ledger.entries) == bought_before
 
 
+@pytest.mark.parametrize("prompt", ["jog", "walk"])
+def test_failures_that_were_sent_back_too_are_taken_back_where_jobs_share(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, prompt: str
+) -> None:
+    """Under whichever key: of the jobs that share, the first one bought, and a failure fits the others too."""
+    shared = spring(prompts=dict.fromkeys(("jog", "walk"), "a walk in the park"))
+    project, key = campaign(folder, {"campaign.yaml": shared}), f"main/loop/red/{prompt}"
+    vendor.fail({"on": "create", "times": 1, "do": "fail"})
+    codes = [pipeline("run", project.manifest, "--retry-failed").code for _ in range(2)]
+    assert codes == [1, 0]
+    old = purchase(project, key)
+
+    sent_back = pipeline("redo", project.manifest, key)
+
+    assert f"{key} ({old}): sent back: the next run buys it again" in sent_back.out
+    assert sent_back.out.count("sent back too") == 1
+    assert [each["key"] for each in decided(project)] == [key, key]
+    ended = pipeline("undecide", project.manifest, key)
+    assert ended.out.count("no longer decided") == 2
+    assert not [each for each in decided(project) if "decision" in each]
+
+
 def test_where_nothing_was_decided_nothing_is_taken_back(
     bought: Project, pipeline: Pipeline, with_an_older_take: str
 ) -> None:
