@@ -38,11 +38,13 @@ class Matcher:
         self.records = records
         self.decisions = decisions
         self._usable: dict[_Request, list[Purchase]] = {}
-        self._sent_back = _sent_back(records, decisions)
-        passed_over = _passed_over(self._sent_back, records, decisions)
+        self._set_aside: dict[_Request, list[Purchase]] = {}
+        passed_over = _passed_over(records, decisions)
         for purchase in records.purchases.values():
             if purchase.id not in passed_over and is_usable(purchase, decisions):
                 self._usable.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
+            elif _is_set_aside(purchase, decisions):
+                self._set_aside.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
         self._by_key: dict[JobKey, list[Purchase]] = {}
         for purchase in records.purchases.values():
             if purchase.status is not Status.VOID:
@@ -95,15 +97,21 @@ class Matcher:
     def last(self, key: JobKey) -> Purchase | None:
         """The purchase that last served the key, or was last bought for it, whether or not it fits now.
 
-        If there is none, the one that would serve it if it had not been sent back: before its job was renamed, it
-        served another key.
+        If there is none, the one that would serve it if it were not to be bought again: before its job was renamed,
+        it served another key.
         """
         served = self.records.served.get(key)
         last = None if served is None else self.records.purchases.get(served)
         if last is not None and last.status is not Status.VOID:
             return last
-        candidates = self._by_key.get(key) or self._sent_back_from(key)
+        candidates = self._by_key.get(key) or self._set_aside_from(key)
         return max(candidates, key=lambda purchase: purchase.age, default=None)
+
+    def takes(self, key: JobKey) -> list[Purchase]:
+        """What was bought for a job or served it last, and what would fit it if it were not to be bought again."""
+        last = self.last(key)
+        known = [*self._by_key.get(key, ()), *self._set_aside_from(key), *(() if last is None else (last,))]
+        return [*{each.id: each for each in known}.values()]
 
     def ask(self, key: JobKey) -> str | tuple[str, ...]:
         """What the job asks for, including its upstreams; jobs with equal values share one purchase.
@@ -138,14 +146,14 @@ class Matcher:
             None if job.upstream is None or job.upstream not in self.jobs else self.purchase_for(job.upstream)
         )
 
-    def _sent_back_from(self, key: JobKey) -> list[Purchase]:
-        """The purchases that fit the job, but for a `redo`."""
-        if not self._sent_back or key not in self.jobs:
+    def _set_aside_from(self, key: JobKey) -> list[Purchase]:
+        """The purchases that would fit the job if they were not to be bought again."""
+        if not self._set_aside or key not in self.jobs:
             return []
         self.matching(key)  # finds what fits its upstreams
         job = self.jobs[key]
         asked = ((fingerprint, inputs) for fingerprint in job.fingerprints for inputs in self._inputs(job))
-        return [purchase for each in asked for purchase in self._sent_back.get(each, ())]
+        return [purchase for each in asked for purchase in self._set_aside.get(each, ())]
 
     def _upstreams_first(self, key: JobKey) -> list[Job]:
         chain = [self.jobs[key]]
@@ -220,23 +228,22 @@ def is_sent_back(purchase: Purchase, decisions: Decisions) -> bool:
     return purchase.id in decisions.redo and purchase.status not in OUTCOME_UNKNOWN
 
 
-def _sent_back(records: Records, decisions: Decisions) -> dict[_Request, list[Purchase]]:
-    """The purchases that were sent back, by fingerprint and inputs."""
-    sent_back: dict[_Request, list[Purchase]] = {}
-    for purchase in _known(decisions.redo, records):
-        if purchase.status is not Status.VOID and is_sent_back(purchase, decisions):
-            sent_back.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
-    return sent_back
+def _is_set_aside(purchase: Purchase, decisions: Decisions) -> bool:
+    """Whether a purchase may not serve only because it is to be bought again: it is marked, or was sent back."""
+    is_there = purchase.status is not Status.VOID and not purchase.deleted
+    return is_there and (is_to_be_bought_again(purchase, decisions) or is_sent_back(purchase, decisions))
 
 
-def _passed_over(
-    sent_back: Mapping[_Request, Sequence[Purchase]], records: Records, decisions: Decisions
-) -> frozenset[PurchaseId]:
+def _passed_over(records: Records, decisions: Decisions) -> frozenset[PurchaseId]:
     """The rejected purchases that must not serve in place of a purchase that was sent back later.
 
     A purchase rejected after the redo was bought as the replacement, so it still serves, and nothing more is bought.
     Its age alone does not decide, because another machine's clock may be ahead.
     """
+    sent_back: dict[_Request, list[Purchase]] = {}
+    for purchase in _known(decisions.redo, records):
+        if purchase.status is not Status.VOID and is_sent_back(purchase, decisions):
+            sent_back.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
     return frozenset(
         purchase.id
         for purchase in (_known(decisions.rejected, records) if sent_back else ())

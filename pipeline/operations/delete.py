@@ -64,7 +64,8 @@ def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
         if purchase.id not in allowed and not purchase.deleted:
             raise UsageError(
                 f"{purchase.id} ({purchase.status}) cannot be pruned: that is for a purchase that has ended, serves "
-                "no job, is not approved, and whose workflow and outputs nothing else uses"
+                "no job, is not approved nor the last good take of a job that is still to be made, and whose "
+                "workflow and outputs nothing else uses"
             )
     ids = frozenset(each.id for each in named)
     return Deletions(

@@ -4,21 +4,37 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pipeline.assignment import Assignment
-from pipeline.purchases import UNFINISHED, Purchase, Status
+from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Status
+
+_MADE = frozenset({Status.SUCCEEDED, Status.DONE})
 
 
 def prunable(assignment: Assignment, *, replaced: bool) -> list[Purchase]:
     """The orphans that have ended; with `replaced`, also the earlier purchases of jobs.
 
-    Excludes purchases that serve a job, those that these were made from, approved ones, and those that share a
-    workflow.
+    Excludes purchases that serve a job, those that these were made from, approved ones, those that share a workflow,
+    and the last good take of a job until its successor is made.
     """
     idle = [*assignment.orphans, *(assignment.earlier if replaced else ())]
-    kept = needed(assignment) | set(assignment.matcher.decisions.approved)
+    kept = {*needed(assignment), *assignment.matcher.decisions.approved, *_without_successor(assignment)}
     shared = _shared_workflows(assignment)
     return [
         each for each in idle if each.id not in kept and each.workflow_id not in shared and has_ended(each)
     ]
+
+
+def _without_successor(assignment: Assignment) -> Iterator[PurchaseId]:
+    """The last good take of each job that is still to be made, which a person may yet prefer."""
+    served = assignment.matcher.records.served
+    for job in assignment.jobs:
+        serving = assignment.by_key.get(job.key)
+        is_made = serving is not None and serving.status in _MADE
+        if is_made or job.key in assignment.not_needed:
+            continue
+        takes = assignment.matcher.takes(job.key)
+        good = [each for each in takes if each.status in _MADE and not each.deleted]
+        if good:
+            yield max(good, key=lambda each: (served.get(job.key) == each.id, each.age)).id
 
 
 def needed(assignment: Assignment) -> set[str]:

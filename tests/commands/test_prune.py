@@ -396,3 +396,74 @@ def test_after_destroy_a_run_buys_anew_and_says_why(
     assert pipeline("run", bought.manifest).code == 0
     assert len(vendor.ledger.entries) == 4
     assert len(bought.output()) == 2
+
+
+# The last good take of a job that is still to be made
+
+
+def without_credit(pipeline: Pipeline, project: Project, vendor: Emulator, *flags: str) -> None:
+    vendor.store.credits = 0
+    ended = pipeline("run", project.manifest, *flags)
+    assert ended.code == 4, ended.output
+    vendor.store.credits = None
+
+
+@pytest.mark.parametrize("how", ["replace", "renamed and replace", "redo", "edited", "failed"])
+def test_the_only_good_take_stays_until_its_successor_is_made(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, how: str
+) -> None:
+    """`--replace` that was not carried out, also after a rename; sent back; edited; or the successor failed."""
+    walk = next(each for each, known in purchases(bought).items() if known["key"] == WALK)
+    match how:
+        case "replace":
+            without_credit(pipeline, bought, vendor, "--replace", WALK)
+        case "renamed and replace":
+            prompts = {"stroll": "a walk in the park", "dance": "a dance in the rain"}
+            bought.write({"campaign.yaml": spring(prompts=prompts)})
+            without_credit(pipeline, bought, vendor, "--replace", "prompt:stroll")
+        case "redo":
+            assert pipeline("redo", bought.manifest, WALK).code == 0
+        case "edited":
+            bought.write({"campaign.yaml": CHANGED})
+        case "failed":
+            bought.write({"campaign.yaml": CHANGED})
+            vendor.fail({"on": "create", "times": 1, "do": "fail"})
+            assert pipeline("run", bought.manifest).code == 1
+
+    pruned = prune(pipeline, bought, "--replaced")
+    named = prune(pipeline, bought, walk)
+
+    assert pruned.out == "Nothing to delete.\n"
+    assert f"{walk} (done) cannot be pruned: " in named.err
+    assert named.code == 64
+    assert len(vendor.store.workflows()) == len(vendor.ledger.bought)
+    assert pipeline("run", bought.manifest, "--retry-failed").code == 0
+    assert prune(pipeline, bought, "--replaced").code == 0
+    assert purchases(bought)[walk].get("deleted")
+
+
+def test_an_older_good_take_goes_before_the_successor_of_the_last_is_made(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    first = next(each for each, known in purchases(bought).items() if known["key"] == WALK)
+    assert pipeline("run", bought.manifest, "--replace", WALK).code == 0
+    without_credit(pipeline, bought, vendor, "--replace", WALK)
+
+    assert prune(pipeline, bought, "--replaced").code == 0
+
+    assert [each for each, known in purchases(bought).items() if known.get("deleted")] == [first]
+
+
+def test_an_earlier_take_goes_where_none_is_needed_as_another_is_approved(
+    folder: Path, pipeline: Pipeline
+) -> None:
+    project = campaign(
+        folder, {"campaign.yaml": spring(jobs=[{"id": "main", "prompts": ["walk"], "repeat": 2}])}
+    )
+    assert pipeline("run", project.manifest).code == 0
+    assert pipeline("approve", project.manifest, WALK).code == 0
+    project.write({"campaign.yaml": {**CHANGED, "jobs": [{"id": "main", "prompts": ["walk"], "repeat": 2}]}})
+
+    assert prune(pipeline, project, "--replaced").code == 0
+
+    assert deleted(project) == {f"{WALK}#2"}

@@ -317,6 +317,21 @@ def test_the_last_of_a_key_is_what_served_it_or_else_what_was_bought_for_it() ->
     assert Matcher([job("a")], records()).last(JobKey("r/t/a")) is None
 
 
+def test_the_last_of_a_new_key_is_what_would_serve_it_if_it_were_not_to_be_bought_again() -> None:
+    sketch, film = job("sketch"), job("film", upstream="sketch")
+    made = bought(1, sketch)
+    old = bought(2, job("gone", upstream="sketch"), made)
+    of_another = bought(3, job("gone", upstream="sketch"), bought(9, job("other", "other")))
+    said = Decisions(redo=frozenset({old.id, of_another.id}))
+    sent_back = Matcher([sketch, film], records(made, old, of_another), said)
+    assert sent_back.last(film.key) == old
+    marked = replace(old, again=True)
+    assert Matcher([sketch, film], records(made, marked)).last(film.key) == marked
+    for gone in (replace(marked, deleted=True), replace(marked, status=Status.VOID)):
+        assert Matcher([sketch, film], records(made, gone)).last(film.key) is None
+    assert Matcher([sketch], records(made, old), said).last(film.key) is None
+
+
 def test_asks_differ_where_an_upstream_asks_for_something_else_or_another_is_approved() -> None:
     jobs = [job("a", "x"), job("b", "x"), job("c", upstream="a"), job("d", upstream="b")]
     alike = Matcher(jobs, records())
