@@ -111,7 +111,7 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
         yield from note_lines(take.decision)
     if len(earlier) > _MOST_TAKES:
         more = len(earlier) - _MOST_TAKES
-        yield f"  {counted(more, 'more replaced take')}: `--format json` lists all"
+        yield f"  {counted(more, 'more earlier take')}: `--format json` lists all"
     for purchase in current.unsettled:
         yield paint(f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now", "red")
     for purchase in current.elsewhere:
@@ -154,7 +154,8 @@ def _take_line(take: EarlierTake) -> str:
     purchase = take.purchase
     files = ", ".join(printable(shown_path(path), _LONGEST) for path in take.files) or "no file here"
     how = f"{purchase.status}{_said(take.decision)}"
-    return f"  {printable(purchase.key)}: replaced take {purchase.id} ({how}): {files}"
+    kind = "last take" if take.is_last else "replaced take"
+    return f"  {printable(purchase.key)}: {kind} {purchase.id} ({how}): {files}"
 
 
 def _said(decision: Decision | None) -> str:

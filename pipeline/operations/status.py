@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, files_here
+from pipeline.planning.prune import without_successor
 from pipeline.planning.send_back import held_by_failures
 from pipeline.purchases import Purchase, Status
 from pipeline.results.decisions import Decision, Verdict
@@ -22,9 +23,13 @@ from pipeline.schemes import OutputLocation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierTake:
-    """A purchase that once served its key and serves no job now, and its results in the output folder."""
+    """A purchase that once served its key and serves no job now, and its results in the output folder.
+
+    `is_last`: it is the last good take of a job that is still to be made, so it has not been replaced yet.
+    """
 
     purchase: Purchase
+    is_last: bool
     decision: Decision | None
     files: Sequence[OutputLocation]
 
@@ -100,8 +105,13 @@ def _earlier(state: CampaignState, jobs: Collection[JobKey]) -> list[EarlierTake
     takes = [each for each in state.assignment.earlier if each.key in jobs]
     if not takes:
         return []
-    outputs = state.outputs()
+    outputs, last = state.outputs(), set(without_successor(state.assignment))
     return [
-        EarlierTake(purchase=each, decision=state.decided.get(each.id), files=files_here(outputs, each))
+        EarlierTake(
+            purchase=each,
+            is_last=each.id in last,
+            decision=state.decided.get(each.id),
+            files=files_here(outputs, each),
+        )
         for each in takes
     ]

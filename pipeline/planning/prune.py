@@ -16,14 +16,14 @@ def prunable(assignment: Assignment, *, replaced: bool) -> list[Purchase]:
     and the last good take of a job until its successor is made.
     """
     idle = [*assignment.orphans, *(assignment.earlier if replaced else ())]
-    kept = {*needed(assignment), *assignment.matcher.decisions.approved, *_without_successor(assignment)}
+    kept = {*needed(assignment), *assignment.matcher.decisions.approved, *without_successor(assignment)}
     shared = _shared_workflows(assignment)
     return [
         each for each in idle if each.id not in kept and each.workflow_id not in shared and has_ended(each)
     ]
 
 
-def _without_successor(assignment: Assignment) -> Iterator[PurchaseId]:
+def without_successor(assignment: Assignment) -> Iterator[PurchaseId]:
     """The last good take of each job that is still to be made, which a person may yet prefer."""
     served = assignment.matcher.records.served
     for job in assignment.jobs:

@@ -430,9 +430,13 @@ def test_the_only_good_take_stays_until_its_successor_is_made(
             vendor.fail({"on": "create", "times": 1, "do": "fail"})
             assert pipeline("run", bought.manifest).code == 1
 
+    told = pipeline("status", bought.manifest).out
     pruned = prune(pipeline, bought, "--replaced")
     named = prune(pipeline, bought, walk)
 
+    assert "replaced take" not in told
+    if "renamed" not in how:  # then it is an orphan
+        assert f"  {WALK}: last take {walk} (done" in told
     assert pruned.out == "Nothing to delete.\n"
     assert f"{walk} (done) cannot be pruned: " in named.err
     assert named.code == 64
