@@ -7,6 +7,7 @@
 #
 #   PIPELINE_INPUTS         the file that lists what the run was made from (set by the run)
 #   CAMPAIGN_SOURCE_BRANCH  the branch that this checkout is a commit of (CAMPAIGN_DEFAULT_BRANCH, main)
+#   CAMPAIGN_STARTED_ANEW   what to note of a campaign that starts anew (set by `run.sh`)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -78,7 +79,10 @@ while true; do
 
   # One commit on the tip of the branch: a push that finds the branch elsewhere by now is refused.
   tree=$(tree_with "$tip" "${changed[@]}")
-  commit=$(git commit-tree -p "$tip" -m "Results of a campaign [skip ci]" "$tree")
+  commit=$(
+    git commit-tree -p "$tip" -m "Results of a campaign [skip ci]" \
+      ${CAMPAIGN_STARTED_ANEW:+-m "$STARTED_ANEW: $CAMPAIGN_STARTED_ANEW"} "$tree"
+  )
   if git push --quiet "${CAMPAIGN_PUSH_URL:-origin}" "$commit:refs/heads/$BRANCH"; then
     # Only our own files: what others have published meanwhile is not in our folder, and not ours to put back.
     git update-ref "$BASE" "$(tree_with "$BASE" "${changed[@]}")"

@@ -18,6 +18,10 @@ empty_plans() {
 # shellcheck disable=SC2034 # for those that source this
 BASE=refs/campaign-results/base
 
+# Notes in a commit of results that a person had a campaign start anew: its name, and the tip of the branch then.
+# shellcheck disable=SC2034 # for those that source this
+STARTED_ANEW=Campaign-Started-Anew
+
 # Saved plans, in a folder whose name artifacts keep. A plan names its manifest relative to itself.
 PLANS=campaign-plans
 

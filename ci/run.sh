@@ -3,7 +3,8 @@
 #
 #   CAMPAIGN_MANIFEST    the campaign
 #   CAMPAIGN_SAVED_PLAN  a plan that `plan.sh` saved: exactly that is carried out, or nothing
-#   CAMPAIGN_FIRST       the name of a campaign that has never run before, so that there need be no results
+#   CAMPAIGN_FIRST       the name of a campaign that has never run before, so that there need be no results; or whose
+#                        lost results are not to be found any more, so that what they knew is bought again
 #   CAMPAIGN_BEFORE      the commit before this push
 #   CAMPAIGN_SHARD       which part of it, as in 2/8; else all of it
 #   CAMPAIGN_JUNIT       the file to write the jobs to, as a JUnit report
@@ -32,29 +33,72 @@ plan=${CAMPAIGN_SAVED_PLAN:-$(echo "$PLANS"/*.plan.json)}
 name=$(python3 -I "$here/plans.py" --field campaign "$plan")
 if [[ -n ${GITHUB_OUTPUT:-} ]]; then python3 -I "$here/plans.py" "$PLANS" >>"$GITHUB_OUTPUT"; fi
 
+# The results of this campaign and of its shards: in the folder, and as git takes paths.
+kept=()
+for file in "$FOLDER/$name.results.json" "$FOLDER/$name.results."*-of-*.json; do
+  if [[ -f $file ]]; then kept+=("$file"); fi
+done
+records=(":(top,literal)$PREFIX$name.results.json"
+  ":(top,glob)$(sed 's/[][*?\\]/\\&/g' <<<"$PREFIX$name").results.*-of-*.json")
+
+# Fetches what a shallow checkout lacks of the history of the branch for results.
+fetch_history() {
+  local shallow
+  shallow=$(git rev-parse --git-path shallow)
+  if [[ -s $shallow ]] && git rev-list --max-parents=0 "$tip" | grep -xF -f "$shallow" >/dev/null; then
+    git fetch --quiet --no-tags --unshallow origin "refs/heads/$BRANCH"
+  fi
+}
+
 # Whether the branch for results is there and never held any of this campaign, and the commit before this push held no
 # manifest that could be its own: a campaign that has just been merged for the first time.
 is_new() {
   local before=${CAMPAIGN_BEFORE:-}
   if [[ -z $before || $before =~ ^0+$ || $tip == "$(no_branch)" ]]; then return 1; fi
-  if [[ $(git rev-parse --is-shallow-repository) == true ]]; then
-    git fetch --quiet --no-tags --unshallow origin "refs/heads/$BRANCH" || return 1
-  fi
   # Asking for a commit that a force push has left behind may be refused: then nobody knows what it held.
   git cat-file -e "$before^{commit}" 2>/dev/null || git fetch --quiet --no-tags origin "$before" || return 1
-  if [[ -n $(git log --full-history --format=%h -1 "$tip" -- ":(top,literal)$PREFIX$name.results.json" \
-    ":(top,glob)$PREFIX$name.results.*-of-*.json") ]]; then
-    return 1
-  fi
+  if [[ -n $(git log --full-history --format=%h -1 "$tip" -- "${records[@]}") ]]; then return 1; fi
   # A file that only mentions the name counts too: it costs one start by hand, a wrong guess would cost a campaign.
   ! git grep -qwF -e "$name" "$before" -- ':(top,glob)**/*.yaml' ':(top,glob)**/*.yml' ':(top,exclude,glob)**/.*/**'
 }
 
+# Prints the files that the branch held and lost, with purchases that none of its results knows. What had been lost when
+# a person last said that the campaign starts anew is settled: `publish.sh` has noted the commit.
+lost_results() {
+  local campaign tip_then about path lost settled=()
+  while read -r campaign tip_then; do
+    if [[ $campaign == "$name" ]] && git cat-file -e "$tip_then^{commit}" 2>/dev/null; then settled+=("^$tip_then"); fi
+  done < <(git log --full-history --format="%(trailers:key=$STARTED_ANEW,valueonly)" "$tip" -- "${records[@]}")
+  lost=$(mktemp)
+  # Against each parent: what a merge has left out is lost just the same.
+  git log --full-history -m --no-renames --diff-filter=DT --raw --no-abbrev -z --format= \
+    "$tip" ${settled[@]+"${settled[@]}"} -- "${records[@]}" |
+    while IFS= read -r -d '' about && IFS= read -r -d '' path; do
+      read -r _ _ about _ <<<"$about"
+      git cat-file blob "$about" >"$lost"
+      python3 -I "$here/known.py" "$lost" ${kept[@]+"${kept[@]}"} || echo "$path"
+    done || return
+  rm -f -- "$lost"
+}
+
 # Missing results never count as a first run by themselves: a branch that was deleted or misnamed looks just the same,
-# and then everything would be bought again. Results without a purchase say no more than missing ones.
+# and then everything would be bought again. Results without a purchase say no more than missing ones, and those that
+# are there, of a shard for instance, say nothing of those that are gone.
+if [[ ${CAMPAIGN_FIRST:-} == "$name" ]]; then
+  export CAMPAIGN_STARTED_ANEW="$name $tip"
+else
+  fetch_history
+  lost=$(lost_results | sort -u)
+  if [[ -n $lost ]]; then
+    printf '%s is gone from the branch %s, and no other results there know all that it held.\n' "${lost%%$'\n'*}" "$BRANCH" >&2
+    echo "Put it back. Only to buy again what is lost, start it by hand with first: $name" >&2
+    if [[ -n ${GITHUB_OUTPUT:-} ]]; then echo "exit-code=3" >>"$GITHUB_OUTPUT"; fi
+    exit 3
+  fi
+fi
 found=
-for file in "$FOLDER/$name.results.json" "$FOLDER/$name.results."*-of-*.json; do
-  if [[ -f $file ]] && grep -q '"bought_at":' -- "$file"; then found=$file; fi
+for file in ${kept[@]+"${kept[@]}"}; do
+  if grep -q '"bought_at":' -- "$file"; then found=$file; fi
 done
 if [[ -n $found ]] || ! { [[ ${CAMPAIGN_FIRST:-} == "$name" ]] || is_new; }; then
   flags+=(--require-results)

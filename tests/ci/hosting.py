@@ -291,8 +291,17 @@ class Remote:
         (work / name).write_text(content, encoding="utf-8")
         git("add", name, at=work)
         git("commit", "-q", "-m", "another machine's", at=work)
-        git("push", "-q", self.folder, "HEAD:refs/prepared/commit", at=work)
+        git("push", "-q", self.folder, "+HEAD:refs/prepared/commit", at=work)
         return git("rev-parse", "HEAD", at=work)
+
+    def remove(self, branch: str, *names: str) -> None:
+        """Somebody deletes files from a branch."""
+        work = self.folder.parent / "author"
+        git("fetch", "-q", self.folder, branch, at=work)
+        git("checkout", "-q", "--detach", "FETCH_HEAD", at=work)
+        git("rm", "-q", *names, at=work)
+        git("commit", "-q", "-m", "gone", at=work)
+        git("push", "-q", self.folder, f"HEAD:{branch}", at=work)
 
     def move(self, branch: str, commit: str) -> None:
         """Another machine has pushed `commit`."""

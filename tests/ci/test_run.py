@@ -330,10 +330,7 @@ class TestNoRecords:
     def lose_results(remote: Remote) -> None:
         """Somebody deletes the results of spring from their branch, where another campaign's stay."""
         remote.move("campaign-results", remote.commit("campaign-results", "autumn.results.json", "{}"))
-        author = remote.folder.parent / "author"
-        git("rm", "-q", "spring.results.json", at=author)
-        git("commit", "-q", "-m", "gone", at=author)
-        git("push", "-q", remote.folder, "HEAD:campaign-results", at=author)
+        remote.remove("campaign-results", "spring.results.json")
 
     def test_after_results_were_lost_a_collect_does_not_have_everything_bought_again(
         self, remote: Remote, machine: Machines, vendor: Emulator
@@ -422,6 +419,121 @@ class TestNoRecords:
         assert len(titles(vendor)) == 2
 
 
+class TestLostResults:
+    """Some results of a campaign are gone from their branch, and others are still there."""
+
+    @staticmethod
+    def run_in_shards(remote: Remote, machine: Machines, results: str = "branch") -> None:
+        """Each of two shards buys one job. The second knows both purchases, the first only its own."""
+        one_each = remote.text(MANIFEST, "main").replace('"dance": "a dance in the rain"', '"run": "a run"')
+        remote.move("main", remote.commit("main", MANIFEST, one_each))
+        for number in (1, 2):
+            job = machine(f"shard{number}").uses(
+                command="run", campaigns=MANIFEST, shard=f"{number}/2", first="spring", results=results
+            )
+            assert job.code == 0, job.log
+
+    @pytest.mark.parametrize(
+        ("results", "shard"),
+        [("branch", "1/2"), ("branch", ""), ("beside", "2/2")],
+        ids=["the other shard", "undivided", "its shard"],
+    )
+    def test_what_only_a_lost_shard_knew_is_not_bought_again(
+        self, remote: Remote, machine: Machines, vendor: Emulator, results: str, shard: str
+    ) -> None:
+        self.run_in_shards(remote, machine, results=results)
+        branch, folder = ("main", "campaigns/") if results == "beside" else ("campaign-results", "")
+        remote.remove(branch, f"{folder}spring.results.2-of-2.json")
+
+        job = machine("after").uses(command="run", campaigns=MANIFEST, shard=shard, results=results)
+
+        assert job.code == 3, job.log
+        assert f"{folder}spring.results.2-of-2.json is gone from the branch {branch}" in job.log
+        assert "start it by hand with first: spring" in job.log
+        assert job.outputs["exit-code"] == "3"
+        assert len(titles(vendor)) == 2
+
+    def test_an_old_shard_is_no_substitute_for_the_results_of_the_campaign(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        self.run_in_shards(remote, machine)
+        more = remote.text(MANIFEST, "main").replace('"prompts": {', '"prompts": {"jump": "a jump", ')
+        remote.move("main", remote.commit("main", MANIFEST, more))
+        assert machine("whole").uses(command="run", campaigns=MANIFEST).code == 0
+        assert len(titles(vendor)) == 3
+        remote.remove("campaign-results", "spring.results.json")
+
+        job = machine("after").uses(command="run", campaigns=MANIFEST)
+
+        assert job.code == 3, job.log
+        assert "spring.results.json is gone" in job.log
+        assert len(titles(vendor)) == 3
+
+    def test_shards_that_were_merged_may_go(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        self.run_in_shards(remote, machine)
+        shards = ["spring.results.1-of-2.json", "spring.results.2-of-2.json"]
+        desk = machine("desk")
+        for name in shards:
+            (desk.workspace / name).write_text(remote.text(name), encoding="utf-8")
+        merging = desk.script(f"pipeline merge {' '.join(shards)} --out spring.results.json", {})
+        said, _ = merging.communicate(timeout=PATIENCE)
+        assert merging.returncode == 0, said
+        merged = (desk.workspace / "spring.results.json").read_text("utf-8")
+        remote.move("campaign-results", remote.commit("campaign-results", "spring.results.json", merged))
+        remote.remove("campaign-results", *shards)
+
+        whole = machine("whole").uses(command="run", campaigns=MANIFEST)
+        shard = machine("shard").uses(command="run", campaigns=MANIFEST, shard="1/3")
+
+        assert (whole.code, shard.code) == (0, 0), whole.log + shard.log
+        assert len(titles(vendor)) == 2
+
+    @pytest.mark.parametrize("shard", ["2/2", ""], ids=["its shard", "undivided"])
+    def test_a_person_who_starts_it_by_hand_need_not_do_so_again(
+        self, remote: Remote, machine: Machines, vendor: Emulator, shard: str
+    ) -> None:
+        self.run_in_shards(remote, machine)
+        remote.remove("campaign-results", "spring.results.2-of-2.json")
+
+        by_hand = machine("hand").uses(command="run", campaigns=MANIFEST, shard=shard, first="spring")
+        after = machine("after").uses(command="run", campaigns=MANIFEST)
+        assert (by_hand.code, after.code) == (0, 0), by_hand.log + after.log
+        assert len(titles(vendor)) == 3
+
+        names = set(remote.names("campaign-results")) - {"spring.results.1-of-2.json"}
+        remote.remove("campaign-results", *names)
+        lost_again = machine("again").uses(command="run", campaigns=MANIFEST)
+        assert lost_again.code == 3, lost_again.log
+        assert len(titles(vendor)) == 3
+
+    def test_what_another_file_knows_too_is_not_lost(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        self.run_in_shards(remote, machine)
+        remote.remove("campaign-results", "spring.results.1-of-2.json")
+
+        job = machine("after").uses(command="run", campaigns=MANIFEST, shard="1/2")
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
+
+    def test_a_file_that_came_back_is_not_gone(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        self.run_in_shards(remote, machine)
+        name = "spring.results.2-of-2.json"
+        before = remote.text(name)
+        remote.remove("campaign-results", name)
+        remote.move("campaign-results", remote.commit("campaign-results", name, before))
+
+        job = machine("after").uses(command="run", campaigns=MANIFEST)
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
+
+
 class TestFirst:
     """A campaign that finds no results."""
 
@@ -461,10 +573,7 @@ class TestFirst:
             remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
         if case == "held before":
             remote.move("campaign-results", remote.commit("campaign-results", "autumn.results.json", "{}"))
-            author = remote.folder.parent / "author"
-            git("rm", "-q", "autumn.results.json", at=author)
-            git("commit", "-q", "-m", "gone", at=author)
-            git("push", "-q", remote.folder, "HEAD:campaign-results", at=author)
+            remote.remove("campaign-results", "autumn.results.json")
         if case == "known before":
             before = git("rev-parse", "main", at=remote.folder)
         told = {"by hand": "0" * 40, "unknown commit": "1" * 40}.get(case, before)
