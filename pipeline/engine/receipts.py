@@ -12,7 +12,7 @@ from pipeline.engine.poller import poll
 from pipeline.engine.reporter import Reporter
 from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, printable
-from pipeline.providers.base import NotFound, Provider, VendorError, Workflow
+from pipeline.providers.base import Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.state.transitions import Identified
 from pipeline.webhooks.receipt import MOST_NAMED, Receipt, ReceiptInbox
@@ -113,12 +113,12 @@ class ReceiptHandler:
         self, purchase_id: PurchaseId, workflow_id: WorkflowId, future: "Future[Workflow]"
     ) -> None:
         result, purchase = result_of(future), self.journal.purchases[purchase_id]
-        if isinstance(result, NotFound):
-            return
         if isinstance(result, VendorError):
+            # Also after a 404: one alone proves nothing, and the id may be recorded nowhere else.
             self._keep(Receipt(purchase_id, (workflow_id,)))
             self.reporter.warn(
-                f"{purchase.key}: a webhook named its workflow, but checking it failed: {printable(str(result))}"
+                f"{purchase.key}: a webhook named {printable(workflow_id)} as its workflow, but checking it failed, "
+                f"so the next run checks it again: {printable(str(result))}"
             )
             return
         if not isinstance(result, Workflow):

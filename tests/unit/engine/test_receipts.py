@@ -10,7 +10,7 @@ from engine.harness import Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
 from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import ExitCode
-from pipeline.providers.base import OutcomeUnknown, VendorError, Workflow
+from pipeline.providers.base import NotFound, OutcomeUnknown, VendorError, Workflow
 from pipeline.purchases import WorkflowId
 
 BLUE, RED = job("blue"), job("red")
@@ -298,14 +298,18 @@ def test_only_so_many_workflows_are_asked_about_for_one_purchase(unknown: Harnes
     assert len([call for call in unknown.vendor.calls if call.startswith("get wf-")]) <= 4
 
 
-def test_what_could_not_be_asked_is_left_to_the_next_run(unknown: Harness) -> None:
+@pytest.mark.parametrize("error", [VendorError("503"), NotFound("404")])
+def test_what_could_not_be_asked_or_is_not_found_yet_is_left_to_the_next_run(
+    unknown: Harness, error: VendorError
+) -> None:
     workflow_id = sold(unknown, "blue")
-    unknown.vendor.telling["blue"] = [VendorError("503"), success(FILM)]
+    unknown.vendor.telling["blue"] = [error, success(FILM)]
     unknown.is_called(1, workflow_id)
 
     ran = unknown.run(BLUE)
 
     assert ran.statuses == {"blue": "attention"}
+    assert workflow_id in ran.reporter.warnings[0]
     (receipt,) = unknown.left_over
     assert receipt.named == (workflow_id,)
     unknown.webhooks.inbox.put(receipt)
