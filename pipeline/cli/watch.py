@@ -22,14 +22,14 @@ def watch(
 ) -> NoReturn:
     """Show the progress of these campaigns' runs until interrupted. `select` returns the keys to show; None: all."""
     watches = {workspace.campaign.name: Watch(workspace, select) for workspace in workspaces}
-    runs: dict[str, Holder | None] = {}
+    runs: dict[str, tuple[Holder, ...]] = {}
     with closing(_reporter()) as reporter:
         while True:
             for name, each in watches.items():
                 changes = each.look()
-                if name not in runs or runs[name] != each.run:
-                    runs[name] = each.run
-                    reporter.warn(f"{name}: {_run_line(each.run)}")
+                if name not in runs or runs[name] != each.runs:
+                    runs[name] = each.runs
+                    reporter.warn(f"{name}: {_run_line(each.runs)}")
                     changes = changes or each.problems()
                 for key, what in changes:
                     reporter.report(key, what)
@@ -43,9 +43,10 @@ def _reporter() -> BarReporter | LineReporter:
     return LineReporter(say, quiet=verbosity().quiet)
 
 
-def _run_line(run: Holder | None) -> str:
-    return (
-        "no run is under way"
-        if run is None
-        else f"a run has been under way since {run.since[:19]}Z (pid {run.pid})"
-    )
+def _run_line(runs: tuple[Holder, ...]) -> str:
+    if not runs:
+        return "no run is under way"
+    since, pids = f"{runs[0].since[:19]}Z", ", ".join(str(run.pid) for run in runs)
+    if len(runs) == 1:
+        return f"a run has been under way since {since} (pid {pids})"
+    return f"{len(runs)} runs are under way, the first since {since} (pids {pids})"

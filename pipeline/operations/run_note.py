@@ -47,10 +47,11 @@ class RunNote:
 
     def selects(self, key: JobKey) -> bool:
         """Whether the run includes the job of that key."""
-        return self.selected is None or _short_hash(key) in self.selected
+        return self.selected is None or short_hash(key) in self.selected
 
 
-def _short_hash(key: JobKey) -> str:
+def short_hash(key: JobKey) -> str:
+    """The short form of a key in a note."""
     return hashlib.sha256(key.encode()).hexdigest()[:10]
 
 
@@ -81,7 +82,7 @@ class NoteWriter:
         if keys is None or len(keys) > _MOST_SELECTED:
             return
         with self._lock:
-            self.note = replace(self.note, selected=frozenset(map(_short_hash, keys)))
+            self.note = replace(self.note, selected=frozenset(map(short_hash, keys)))
             self._write()
 
     def on_call(self, _operation: str, outcome: str, _seconds: float) -> None:

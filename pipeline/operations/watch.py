@@ -1,4 +1,7 @@
-"""Follows a run from another process, by its records. Reads only, and takes no lock."""
+"""Follows the runs of a campaign from another process, by their records. Reads only, and takes no lock.
+
+Shards run at the same time, so there may be several.
+"""
 
 import math
 import time
@@ -13,13 +16,14 @@ from pipeline.engine.in_flight import recorded_age
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.files import stamp
 from pipeline.jobs import JobKey
-from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.campaign_state import CampaignState, open_campaign, other_parts
 from pipeline.operations.clock import now
-from pipeline.operations.run_note import RunNote, read_note
+from pipeline.operations.run_note import RunNote, read_note, short_hash
 from pipeline.operations.run_options import RunOptions, run_settings
 from pipeline.operations.workspace import Workspace
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 from pipeline.results.job_status import job_statuses
+from pipeline.schemes import StateLocation, part_location, part_name
 from pipeline.state import look
 from pipeline.state.folder import beside
 from pipeline.state.lock import Holder
@@ -49,7 +53,7 @@ class Watch:
     def __init__(
         self, workspace: Workspace, select: Callable[[CampaignState], Collection[JobKey] | None]
     ) -> None:
-        self.run: Holder | None = None
+        self.runs: tuple[Holder, ...] = ()
         self._workspace = workspace
         self._select = select
         self._stamps: object = ()
@@ -60,7 +64,8 @@ class Watch:
         self._purchases: Mapping[PurchaseId, Purchase] = {}
         self._durations = Durations({})
         self._since = ""
-        self._note: RunNote | None = None
+        self._parts: list[str | None] = []
+        self._notes: list[RunNote] = []
         self._noted: object = None
 
     def look(self) -> list[tuple[JobKey, str]]:
@@ -97,22 +102,42 @@ class Watch:
         ]
 
     def _note_run(self) -> None:
-        """Read which run is under way; start counting anew if it is new, or has just noted its jobs."""
-        self.run = look.holder(self._workspace.state, self._workspace.state_name)
+        """Read which runs are under way; start counting anew if they are new, or have just noted their jobs."""
+        workspace, before = self._workspace, self.runs
+        self._parts = [workspace.part, *other_parts(workspace)]
+        found = [look.holder(*self._state_of(part)) for part in self._parts]
+        self.runs = tuple(sorted((each for each in found if each is not None), key=lambda run: run.since))
         selected = self._selected
-        if (noted := stamp(self._workspace.run_note)) != self._noted:
-            self._noted, self._note = noted, read_note(self._workspace.run_note)
-        is_new = self.run is not None and self.run.since != self._since
-        self._since = self.run.since if self.run is not None else self._since
+        paths = [workspace.run_note_of(part) for part in self._parts]
+        if (noted := [stamp(path) for path in paths]) != self._noted:
+            self._noted = noted
+            self._notes = [note for path in paths if (note := read_note(path)) is not None]
+        # A shard that begins while another runs is counted with it.
+        is_new = bool(self.runs) and not set(before) & set(self.runs) and self.runs[0].since != self._since
+        self._since = self.runs[0].since if is_new else self._since
         if is_new or selected != self._selected:
             self._counted.clear()
             self._count({})
 
     @property
     def _selected(self) -> frozenset[str] | None:
-        """Short hashes of the keys that the run is limited to, by its own note; an earlier run's is ignored."""
-        is_own = self._note is not None and _apart(self._note.run.partition(" ")[0], self._since) < _AT_ONCE
-        return self._note.selected if self._note is not None and is_own else None
+        """Short hashes of the keys that the runs are limited to, by their own notes; None: all.
+
+        Notes of earlier runs are ignored.
+        """
+        begun = {self._since, *(run.since for run in self.runs)}
+        selected = [
+            note.selected
+            for note in self._notes
+            if any(_apart(note.run.partition(" ")[0], since) < _AT_ONCE for since in begun)
+        ]
+        chosen = [each for each in selected if each is not None]
+        return frozenset().union(*chosen) if chosen and len(chosen) == len(selected) else None
+
+    def _state_of(self, part: str | None) -> tuple[StateLocation, str]:
+        """The location of the part's state, and its name."""
+        workspace = self._workspace
+        return part_location(workspace.whole_state, part), part_name(workspace.campaign.name, part)
 
     def _records_as_they_are(self) -> object:
         """A token that changes whenever the records are written, and when a run begins or ends.
@@ -120,15 +145,18 @@ class Watch:
         A run that dies writes nothing, but the outcome of its unanswered creates is unknown from then on.
         """
         workspace = self._workspace
-        state = look.stamp(workspace.state, workspace.state_name)
-        return self.run, state, stamp(workspace.results), stamp(workspace.decisions)
+        states = [(part, look.stamp(*self._state_of(part))) for part in self._parts]
+        results = [(path, stamp(path)) for path in (workspace.results, *workspace.other_results)]
+        return self.runs, states, results, stamp(workspace.decisions)
 
     def _may_be_written_again(self) -> bool:
         """Whether a file is so new that another change might not alter its time."""
         workspace = self._workspace
-        files = [workspace.results, workspace.decisions]
-        if isinstance(workspace.state, Path):
-            files += [workspace.state, beside(workspace.state, "-wal")]
+        files = [workspace.results, *workspace.other_results, workspace.decisions]
+        for part in self._parts:
+            state, _ = self._state_of(part)
+            if isinstance(state, Path):
+                files += [state, beside(state, "-wal")]
         since = time.time_ns() - _UNSURE_NS
         return any(found.mtime_ns > since for path in files if (found := stamp(path)) is not None)
 
@@ -145,7 +173,7 @@ class Watch:
         """Count the jobs that have not ended, that the run has bought, or that changed between two looks."""
         selected = self._selected
         for key, job in self._jobs.items():
-            is_own = selected is None or (self._note is not None and self._note.selects(key))
+            is_own = selected is None or short_hash(key) in selected
             is_open = job.status not in _ENDED and is_own
             is_new = is_open or (job.purchase is not None and self._is_of_run(job.purchase))
             if is_new or (key in before and before[key].status != job.status):
@@ -155,7 +183,7 @@ class Watch:
         return bool(self._since) and purchase.bought_at >= self._since
 
     def _time_left(self) -> float | None:
-        if self.run is None:
+        if not self.runs:
             return None
         today, in_flight = now(), run_settings(self._workspace.campaign, RunOptions()).in_flight
         running = [

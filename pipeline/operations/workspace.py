@@ -159,7 +159,12 @@ class Workspace:
     @property
     def run_note(self) -> Path:
         """The note that the last run on this machine left for observers."""
-        name, emulated = self.state_name.replace("/", "."), ".emulated" if self.emulated else ""
+        return self.run_note_of(self.part)
+
+    def run_note_of(self, part: str | None) -> Path:
+        """The note that the last run of `part` on this machine left for observers."""
+        name = part_name(self.campaign.name, part).replace("/", ".")
+        emulated = ".emulated" if self.emulated else ""
         return self.campaign.manifest.parent / STATE_FOLDER / f"{name}{emulated}.run.json"
 
     @property

@@ -6,6 +6,7 @@ Nothing is locked and nothing is bought: like every read-only command, this read
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import now
 from pipeline.operations.page_commands import page_command, page_flags
-from pipeline.operations.published_results import read_published
+from pipeline.operations.published_results import published_files
 from pipeline.operations.run_note import RunNote
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, join
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.serve.page_rows import PageRows
@@ -215,7 +216,7 @@ class CampaignWatch:
         root = workspace.campaign.root
         return {
             "manifest": _stamps_of([root / each for each in workspace.campaign.inputs]),
-            "results": _stamps_of([workspace.results]),
+            "results": _stamps_of([workspace.results, *workspace.other_results]),
             "decisions": _stamps_of([workspace.decisions]),
             "state": self._source.stamp(),
             "run": self._source.is_going_on(),
@@ -249,10 +250,10 @@ class CampaignWatch:
         self._read.decided = decisions.by_purchase(found)
 
     def _read_results(self) -> None:
-        published = read_published(self.workspace)
-        self._read.published = published.records if published is not None else Records()
-        if published is not None:
-            media: Any = published.document.get("media", {})
+        published = published_files(self.workspace)
+        self._read.published = reduce(join, (each.records for each in published), Records())
+        for each in published:
+            media: Any = each.document.get("media", {})
             self.rows.set_media(media)
 
     def _read_state(self) -> None:

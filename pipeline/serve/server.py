@@ -17,6 +17,7 @@ from pipeline.operations.webhooks import keeping_receipts
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.report.stills import StillCache
 from pipeline.serve.access import Access, ListenAddress, access_for
+from pipeline.serve.all_parts import AllParts
 from pipeline.serve.app import create_app
 from pipeline.serve.campaign_watch import CampaignWatch
 from pipeline.serve.feed import Feed
@@ -67,7 +68,7 @@ class LivePage:
                 workspace,
                 number,
                 Stills(StillCache(cache_folder(workspace.campaign.manifest.parent)), reader),
-                source or StateOnDisk(workspace),
+                AllParts(workspace, source or StateOnDisk(workspace, workspace.part)),
                 None if reopen is None else _again(reopen, number),
             )
             for number, workspace in enumerate(workspaces)

@@ -16,6 +16,7 @@ from pipeline.operations.clock import now, run_id
 from pipeline.operations.run_note import RunNote, read_note
 from pipeline.operations.workspace import Workspace
 from pipeline.purchases import Purchase, Records, Status
+from pipeline.schemes import part_location, part_name
 from pipeline.state import look
 from pipeline.state.opening import open_store
 from pipeline.state.store import Change, Sighting, Store
@@ -54,33 +55,35 @@ class StateSource(Protocol):
 
 
 class StateOnDisk:
-    """The state of a campaign on disk: reads committed data, takes no lock, and disturbs no run."""
+    """The state of a campaign's part on disk: reads committed data, takes no lock, and disturbs no run."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, part: str | None) -> None:
         self._workspace = workspace
+        self._part = part
+        self._state = part_location(workspace.whole_state, part)
+        self._name = part_name(workspace.campaign.name, part)
         self._goes_on: bool | None = None
         self._durations: Mapping[str, float] = {}
         self._noted: FileStamp | None = None
         self._note: RunNote | None = None
 
     def stamp(self) -> Stamp:
-        workspace = self._workspace
-        written = look.stamp(workspace.state, workspace.state_name)
-        self._goes_on = look.is_going_on(workspace.state, workspace.state_name)
+        written = look.stamp(self._state, self._name)
+        self._goes_on = look.is_going_on(self._state, self._name)
         return written, self._goes_on
 
     def is_going_on(self) -> bool | None:
         return self._goes_on
 
     def _is_run(self) -> bool:
-        return look.holder(self._workspace.state, self._workspace.state_name) is not None
+        return look.holder(self._state, self._name) is not None
 
     def look(self, before: Sighting) -> Sighting:
         campaign = self._workspace.campaign
         store = open_store(
-            self._workspace.state,
+            self._state,
             campaign=campaign.name,
-            part=self._workspace.part,
+            part=self._part,
             manifest=campaign.manifest,
             run=run_id(),
             writable=False,
@@ -101,9 +104,10 @@ class StateOnDisk:
         return self._durations
 
     def note(self) -> RunNote | None:
-        noted = stamp(self._workspace.run_note)
+        path = self._workspace.run_note_of(self._part)
+        noted = stamp(path)
         if noted != self._noted:
-            self._noted, self._note = noted, read_note(self._workspace.run_note)
+            self._noted, self._note = noted, read_note(path)
         return self._note
 
 

@@ -10,8 +10,9 @@ attention ─identified─▶ submitted
 └ nothing bought ─▶ void
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import assert_never
 
 from pipeline import record_limits
@@ -347,6 +348,26 @@ def absorb(mine: Records, theirs: Records, decisions: Decisions = UNDECIDED) -> 
     ours = {each.id: each for each in mine.purchases.values() if each.status is Status.SUBMITTING}
     known = {
         purchase_id: _under_way(ours[purchase_id], purchase) if purchase_id in ours else recover(purchase)
+        for purchase_id, purchase in joined.purchases.items()
+    }
+    return replace(joined, purchases=known)
+
+
+def observed(parts: Iterable[Records]) -> Records:
+    """Join the records of several parts of a campaign; a create that one of them waits for stays `submitting`.
+
+    Each part is as its own run left or has it, so a `submitting` belongs to a run that waits for the outcome.
+    """
+    parts = list(parts)
+    joined = reduce(join, parts, Records())
+    waited_for = {
+        each.id: each
+        for part in parts
+        for each in part.purchases.values()
+        if each.status is Status.SUBMITTING
+    }
+    known = {
+        purchase_id: _under_way(waited_for[purchase_id], purchase) if purchase_id in waited_for else purchase
         for purchase_id, purchase in joined.purchases.items()
     }
     return replace(joined, purchases=known)

@@ -1,6 +1,7 @@
 """`serve` over real HTTP: who gets in, what is sent, what is written, and how it ends."""
 
 import json
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -207,6 +208,47 @@ def test_a_run_is_never_kept_out(project: Project, serve: Serve, pipeline: Pipel
         lambda: [each["status"] for each in site.data()["campaigns"][0]["jobs"]] == ["done", "done"],
         "the page to show what was made",
     )
+
+
+def test_what_shards_have_made_and_are_making_is_on_the_page(
+    project: Project, serve: Serve, pipeline: Pipeline
+) -> None:
+    site = serve(project)
+
+    def done() -> int:
+        return [each["status"] for each in site.data()["campaigns"][0]["jobs"]].count("done")
+
+    for index in (1, 2):
+        assert pipeline("run", project.manifest, "--shard", f"{index}/2").code == 0
+    until(lambda: done() == 2, "the jobs of both shards")
+    spent = site.data()["campaigns"][0]["spent"]
+    assert spent == 200
+
+    # They are also known where only the results are: a fresh clone, say.
+    shutil.rmtree(project.folder / ".pipeline")
+    elsewhere = serve(project).data()["campaigns"][0]
+    assert elsewhere["spent"] == spent
+    assert [each["status"] for each in elsewhere["jobs"]] == ["done", "done"]
+
+
+def test_a_create_that_a_shard_waits_for_is_under_way_on_the_page(
+    project: Project, serve: Serve, start: Callable[..., Running], vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": {"stall": 60}})
+    runs = [start("run", project.manifest, "--yes", "--shard", f"{index}/2") for index in (1, 2)]
+    site = serve(project)
+
+    def statuses() -> set[str]:
+        return {each["status"] for each in site.data()["campaigns"][0]["jobs"]}
+
+    until(lambda: statuses() == {"submitting"}, "both creates")
+    assert site.data()["campaigns"][0]["goes_on"] is True
+
+    for run in runs:
+        run.kill()
+
+    until(lambda: statuses() == {"attention"}, "both shards to have died")
+    assert site.data()["campaigns"][0]["goes_on"] is False
 
 
 def test_a_run_elsewhere_on_this_machine_tells_its_own_limits_and_its_calls(
@@ -517,7 +559,7 @@ def test_a_run_serves_its_own_page_to_its_end(
     for line in told:
         event = json.loads(line.removeprefix("data: "))
         for change in event["campaigns"]:
-            stands |= {each["key"]: each["status"] for each in change["jobs"]}
+            stands |= {each["key"]: each["status"] for each in change.get("jobs", ())}
             spent, calls = change["run"], change["calls"]
     assert stands == {DANCE: "done", WALK: "done"}
     assert spent["spent"] == 200
@@ -530,7 +572,7 @@ def _files(told: list[str]) -> list[dict[str, Any]]:
     files: dict[str, dict[str, Any]] = {}
     for line in told:
         for change in json.loads(line.removeprefix("data: "))["campaigns"]:
-            files |= change["files"]
+            files |= change.get("files", {})  # some events only change the heading
     return [file for _, file in sorted(files.items())]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.calling import Pipeline
-from support.campaigns import Project, spring
+from support.campaigns import Project, campaign, spring
 from support.processes import Running, environment
 from support.terminal import Terminal
 
@@ -168,6 +168,27 @@ def test_another_terminal_sees_the_same(project: Project, on_terminal: OnTermina
     assert watching.ended() == 130
     assert "Traceback" not in watching.text
     assert all(width(row) <= 80 for row in watching.rows)
+
+
+def test_a_watch_sees_the_runs_of_shards(
+    folder: Path, on_terminal: OnTerminal, start: Callable[..., Running], vendor: Emulator
+) -> None:
+    # So many that both shards have some.
+    project = campaign(folder, {"campaign.yaml": spring(prompts={f"p{n}": f"walk {n}" for n in range(12)})})
+    vendor.fail({"on": "create", "do": "stuck"})
+    watching = on_terminal("status", "--watch", project.manifest.name)
+    watching.until("0 of 12 done")
+
+    runs = [start("run", project.manifest.name, "--yes", "--shard", f"{index}/2") for index in (1, 2)]
+    watching.until("2 runs are under way")
+    watching.until("0 of 12 done, 12 under way, 1,200 credits")
+
+    for run in runs:
+        run.kill()
+    watching.until("spring: no run is under way")
+    watching.interrupt()
+    watching.ended()
+    assert "Traceback" not in watching.text
 
 
 def test_off_a_terminal_a_watch_tells_each_thing_that_happens_and_changes_nothing(

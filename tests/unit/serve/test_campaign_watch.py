@@ -67,7 +67,7 @@ class Story:
 
     def fresh(self) -> CampaignWatch:
         stills = Stills(StillCache(self.workspace.campaign.manifest.parent / "stills"), None)
-        return CampaignWatch(self.workspace, 0, stills, StateOnDisk(self.workspace))
+        return CampaignWatch(self.workspace, 0, stills, StateOnDisk(self.workspace, None))
 
     def last(self, job: Job) -> Purchase | None:
         own = [each for each in self.store.records().purchases.values() if each.key == job.key]
@@ -181,7 +181,7 @@ def test_a_pending_job_is_told_again_when_the_manifest_asks_for_something_else(t
 
     workspace = opened()
     stills = Stills(StillCache(tmp_path / "stills"), None)
-    watch = CampaignWatch(workspace, 0, stills, StateOnDisk(workspace), opened)
+    watch = CampaignWatch(workspace, 0, stills, StateOnDisk(workspace, None), opened)
 
     campaign(tmp_path, {"campaign.yaml": spring(prompts=PROMPTS | {"walk": "a long walk"})})
 

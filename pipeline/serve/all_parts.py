@@ -1,0 +1,85 @@
+"""The purchases of a campaign for a live page: those of its own source, and of its other parts on this machine.
+
+Shards keep states of their own beside that of the whole campaign, and they may be running.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from pipeline.operations.campaign_state import other_parts
+from pipeline.operations.run_note import RunNote
+from pipeline.operations.workspace import Workspace
+from pipeline.purchases import PurchaseId
+from pipeline.serve.state_source import Stamp, StateOnDisk, StateSource
+from pipeline.state.store import Sighting
+from pipeline.state.transitions import observed
+
+
+class AllParts:
+    """A `StateSource` of every part of a campaign; `own` is that of the part in `workspace`."""
+
+    def __init__(self, workspace: Workspace, own: StateSource) -> None:
+        self._workspace = workspace
+        self._own = own
+        self._others: dict[str | None, StateOnDisk] = {}
+        self._seen: dict[StateSource, tuple[Stamp, Sighting]] = {}
+        self._stamps: dict[StateSource, Stamp] = {}
+
+    @property
+    def _sources(self) -> list[StateSource]:
+        return [self._own, *self._others.values()]
+
+    def stamp(self) -> Stamp:
+        found = other_parts(self._workspace)
+        self._others = {part: self._others.get(part) or StateOnDisk(self._workspace, part) for part in found}
+        self._stamps = {source: source.stamp() for source in self._sources}
+        return [*zip((self._workspace.part, *found), self._stamps.values(), strict=True)]
+
+    def is_going_on(self) -> bool | None:
+        known = [source.is_going_on() for source in self._sources]
+        return True if True in known else None if None in known else False
+
+    def look(self, _before: Sighting) -> Sighting:
+        seen = {}
+        for source in self._sources:
+            stamp, before = self._seen.get(source, (None, Sighting()))
+            now = self._stamps.get(source)
+            # Only the parts that were written to are read again.
+            seen[source] = (now, before if stamp is not None and stamp == now else source.look(before))
+        self._seen = seen
+        return _joined([sighting for _, sighting in seen.values()])
+
+    def durations(self) -> Mapping[str, float]:
+        known: dict[str, float] = {}
+        for source in reversed(self._sources):
+            known.update(source.durations())
+        return known
+
+    def note(self) -> RunNote | None:
+        """The note of the last run, with the calls of the runs of all parts."""
+        notes = [note for source in self._sources if (note := source.note()) is not None]
+        if len(notes) < 2:
+            return notes[0] if notes else None
+        calls, deferred = (
+            _summed(each.calls for each in notes),
+            _summed(each.deferred for each in notes),
+        )
+        return replace(max(notes, key=lambda note: note.run), calls=calls, deferred=deferred)
+
+
+def _joined(parts: list[Sighting]) -> Sighting:
+    if len(parts) == 1:
+        return parts[0]
+    runs: dict[PurchaseId, str] = {}
+    for part in parts:
+        # A part also knows purchases that another part's run recorded, without the name of that run.
+        runs.update({each: run for each, run in part.runs.items() if run or each not in runs})
+    return Sighting(records=observed([part.records for part in parts]), runs=runs)
+
+
+def _summed(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(sorted(total.items()))
