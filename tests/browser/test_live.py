@@ -512,6 +512,75 @@ def test_stars_and_notes_by_keyboard_stand_at_their_moment(
     assert decided(campaign)[0].notes == (note,)
 
 
+def test_a_decision_takes_the_typed_note_along(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, f"#job={campaign.jobs[0].key}")
+    until(lambda: bool(page.evaluate("reel.duration > 0")), "the film's length")
+    for _ in range(12):
+        page.keyboard.press(".")
+    page.keyboard.press("m")
+    page.keyboard.type("logo cut off")
+
+    verdict(page, "Redo").click()
+
+    expect(verdict(page, "Sent back")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("Note at this moment")).to_have_value("")
+    expect(page.locator(".notes li")).to_have_count(1)
+    (written,) = decided(campaign)
+    (note,) = written.notes
+    assert (written.decision, note.text) == (Verdict.REDO, "logo cut off")
+    assert note.at == pytest.approx(12.5 / 24, abs=1 / 24)
+
+
+def test_a_typed_note_is_kept_while_another_take_is_open(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 3)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, f"#job={campaign.jobs[0].key}")
+    field = page.get_by_label("Note at this moment")
+    field.fill("logo cut off")
+    page.get_by_role("button", name="Next").click()
+
+    expect(page.locator("#toast")).to_contain_text("Not saved yet: the note on")
+    expect(field).to_have_value("")
+    page.go_back()
+    expect(field).to_have_value("logo cut off")
+    # In a comparison each side has its own.
+    ids = page.evaluate("app.model.jobs.filter(each => each.serving).map(each => each.serving.id)")
+    page.evaluate("ids => go({ view: 'compare', compare: ids.slice(0, 2) })", ids)
+    page.keyboard.press("[")
+    page.get_by_label("Note at this moment").fill("side A is too dark")
+    page.locator(".decide .segmented button").nth(1).click()
+    expect(field).not_to_have_value("side A is too dark")
+    page.locator(".decide .segmented button").nth(0).click()
+    expect(field).to_have_value("side A is too dark")
+    field.press("Enter")
+    expect(page.locator(".notes li")).to_have_count(1)
+    assert [note.text for each in decided(campaign) for note in each.notes] == ["side A is too dark"]
+
+
+def test_a_typed_note_outlives_its_server(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+    made(campaign, 2)
+    running, url = serve(campaign, "--as", "ana")
+    here = tab()
+    here.loses_server = True
+    page = here.visit(url, f"#job={campaign.jobs[0].key}")
+    field = page.get_by_label("Note at this moment")
+    field.fill("logo cut off")
+
+    running.signal(signal.SIGINT)
+    running.ended()
+
+    expect(page.locator("#connection")).to_have_text("Ended")
+    expect(field).to_have_value("logo cut off")
+    expect(field).to_be_focused()
+    field.press("Enter")
+    expect(page.locator("#toast")).to_contain_text("Not saved")
+    expect(field).to_have_value("logo cut off")
+
+
 def test_escape_discards_a_note(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     made(campaign, 2)
     _, url = serve(campaign, "--as", "ana")

@@ -19,7 +19,7 @@ function decide(verb, purchases) {
   const verdict = VERDICTS.find((each) => each.verb === verb) ?? UNDECIDE;
   if (source.canDecide) {
     const can = purchases.filter((each) => canBeDecided(each));
-    for (const each of can) void save(each, { decision: verdict.decision }, verdict.set);
+    for (const each of can) void decideWithNote(each, verdict);
     return;
   }
   const commands = app.model.campaigns.map((campaign) => {
@@ -27,6 +27,12 @@ function decide(verb, purchases) {
     return own.length ? commandOf(verb, campaign, ...own.map((each) => each.id)) : "";
   });
   void copy(commands.filter(Boolean).join(" && "));
+}
+
+/** A typed note is part of the decision; a decision that is taken back leaves it. @param {Purchase} purchase @param {{ decision: string, set: string }} verdict */
+async function decideWithNote(purchase, { decision, set }) {
+  const note = decision !== UNDECIDE.decision && noting?.of === purchase.id ? noting.take() : {};
+  await save(purchase, { decision, ...note }, note.note ? `${set}, with the note` : set);
 }
 
 /** @param {Purchase} purchase */
@@ -45,6 +51,7 @@ async function save(purchase, review, message) {
     await source.decide(purchase, review);
     toast(`${message}.`);
   } catch (error) {
+    if (review.note && !drafts.has(purchase.id)) setDraft(purchase.id, review.note);
     toast(`Not saved: ${error instanceof Error ? error.message : error}`);
   } finally {
     saving.delete(purchase.id);
@@ -85,7 +92,8 @@ function decideBar(purchase, sides) {
     sides,
     ...VERDICTS.map((each) => verdictButton(each, purchase, can)),
     source.canDecide && can ? starButtons(purchase) : purchase?.rating ? starsOf(purchase.rating) : undefined,
-    source.canDecide && can && noteForm(purchase),
+    // A note that was typed before the server ended can still be read and copied.
+    can && (source.canDecide || drafts.has(purchase.id)) && noteForm(purchase),
     !source.canDecide &&
       can &&
       el(
@@ -155,12 +163,33 @@ function starButtons(purchase) {
   return el("span", { class: "stars", role: "group", "aria-label": "Stars" }, ...stars);
 }
 
-/** The form of a note, kept while the same purchase is shown. @type {{ of: string, form: HTMLElement } | undefined} */
+/** The notes that are typed and not saved, by purchase. @type {Map<string, string>} */
+const drafts = new Map();
+
+/** The form of a note, kept while the same purchase is shown; `take` empties it. @type {{ of: string, form: HTMLElement, field: HTMLInputElement, take: () => Review } | undefined} */
 let noting;
+
+/** @param {string} id @param {string} text */
+function setDraft(id, text) {
+  if (text) drafts.set(id, text);
+  else drafts.delete(id);
+  if (noting?.of === id && noting.field.value !== text) noting.field.value = text;
+}
+
+/** Let go of the form of a note. Its text is kept; if its purchase is no longer shown, that is said. */
+function leaveNote() {
+  const purchase = app.model.purchases.get(noting?.of ?? "");
+  noting = undefined;
+  if (!purchase || !drafts.get(purchase.id)?.trim()) return;
+  const job = app.model.byAddress.get(app.view.job);
+  if (job?.shown?.id === purchase.id || app.view.compare.includes(purchase.id)) return;
+  toast(`Not saved yet: the note on ${purchase.key}. Its field keeps it.`);
+}
 
 /** @param {Purchase} purchase */
 function noteForm(purchase) {
-  if (noting?.of === purchase.id) return noting.form;
+  const { id } = purchase;
+  if (noting?.of === id) return noting.form;
   const of = reel;
   const when = el("span", { class: "when" });
   const field = /** @type {HTMLInputElement} */ (
@@ -171,31 +200,36 @@ function noteForm(purchase) {
       placeholder: of ? "Note at this moment" : "Note",
       "aria-label": of ? "Note at this moment" : "Note",
       onfocus: () => of?.pause(),
+      oninput: () => setDraft(id, field.value),
       onkeydown: (/** @type {KeyboardEvent} */ event) => {
         if (event.key === "Escape") {
-          field.value = "";
+          setDraft(id, "");
           field.blur();
         }
-        if (event.key === "Enter" && !event.isComposing) void send();
+        if (event.key === "Enter" && !event.isComposing) send();
       },
     })
   );
+  field.value = drafts.get(id) ?? "";
   const update = () => (when.textContent = of ? moment(of.time) : "");
   of?.addEventListener("change", update);
   update();
-  const send = async () => {
+  /** @returns {Review} */
+  const take = () => {
     const note = field.value.trim();
-    if (!note || !deciding) return;
-    const review = of ? { note, at: Math.round(of.time * 1000) / 1000 } : { note };
-    const before = field.value;
-    field.value = "";
+    if (!note) return {};
+    setDraft(id, "");
+    return of ? { note, at: Math.round(of.time * 1000) / 1000 } : { note };
+  };
+  const send = () => {
+    const now = app.model.purchases.get(id);
+    const review = now ? take() : {};
+    if (!now || !review.note) return;
     field.blur();
-    const known = notesOf(deciding).length;
-    await save(deciding, review, "Noted");
-    if (notesOf(app.model.purchases.get(purchase.id)).length === known) field.value ||= before;
+    void save(now, review, "Noted");
   };
   const form = el("label", { class: "note" }, when, field, el("kbd", { text: "m" }));
-  noting = { of: purchase.id, form };
+  noting = { of: id, form, field, take };
   return form;
 }
 

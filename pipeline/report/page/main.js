@@ -38,7 +38,7 @@ function show() {
   reel?.pause();
   reel = undefined;
   deciding = undefined;
-  noting = undefined;
+  leaveNote();
   const job = app.model.byAddress.get(app.view.job);
   const browsing = app.view.view === "browse";
   document.body.dataset.view =
