@@ -669,6 +669,51 @@ def test_each_of_a_jobs_purchases_that_are_selected_is_marked_on_its_card(made_a
     expect(select).to_have_text("A")
 
 
+Sent = Callable[..., Page]
+
+
+@pytest.fixture
+def only_purchase(tab: Make, tmp_path: Path) -> Sent:
+    """Opens the page of a job that was bought once and is pending again, because of a decision or another request."""
+
+    def open_it(decision: str | None) -> Page:
+        sample = Sample(tmp_path / "once")
+        job = {"rule": "hero", "template": "overlay", "image": "red", "prompt": "stroll", "axes": {}}
+        key = key_of(job)
+        output = sample.put("once.mp4", sample.film("red", "beach", "hero"))
+        made = sample.purchase(key, 720, path="once", outputs=[output])
+        sample.job(job, None, last=made["id"])
+        if decision:
+            sample.decisions.append({"purchase": made["id"], "key": key, "decision": decision})
+        sample.write()
+        source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+        written = write_folder(
+            sample.output / "report", [source], None, bundle=False, on_progress=lambda _number, _of: None
+        )
+        return tab().open(written.page, f"#job={key}")
+
+    return open_it
+
+
+def test_what_was_sent_back_is_not_compared_with_itself(only_purchase: Sent) -> None:
+    page = only_purchase("redo")
+
+    expect(page.locator(".stage video")).to_be_visible()
+    assert page.locator("#compare-takes").count() == 0
+    assert page.locator("#view [href*='compare=']").count() == 0
+    page.keyboard.press("c")
+    assert "#job=" in page.url
+
+
+def test_the_only_purchase_of_a_changed_request_is_opened_and_not_compared(only_purchase: Sent) -> None:
+    page = only_purchase(None)
+
+    assert page.locator("#view [href*='compare=']").count() == 0
+    earlier = page.locator(".thumb.earlier")
+    expect(earlier).to_contain_text("28 Nov")
+    assert (earlier.get_attribute("href") or "").endswith("once.mp4")
+
+
 @pytest.mark.parametrize("width", [320, 390])
 def test_on_a_narrow_phone_the_controls_of_a_film_are_in_one_row(
     tab: Make, gallery: Gallery, width: int

@@ -143,13 +143,16 @@ function pinsOf(purchase, name, below = false) {
 /** @param {Job} job */
 function takesBlock(job) {
   const takes = takesOf(job);
-  const earlier = earlierOf(job);
+  // A take that was sent back is on the stage already.
+  const earlier = earlierOf(job).filter((each) => each !== judged(job));
   if (takes.length < 2 && !earlier.length) return undefined;
   const parts = [
     takes.length > 1 && `${takes.length} of this job`,
     earlier.length && counted(earlier.length, "earlier purchase"),
   ];
-  const others = [...takes.filter((each) => each !== job).map((each) => each.serving), ...earlier];
+  const others = [...takes.filter((each) => each !== job).map((each) => each.serving), ...earlier].filter(
+    (each) => each !== job.shown,
+  );
   const against = others.find((each) => each?.files[0]?.here) ?? others.find((each) => each !== undefined);
   const compare =
     job.shown &&
@@ -187,7 +190,7 @@ function takesBlock(job) {
 /** The older side first: A is before, B is now. @param {Job} job @param {Purchase} other */
 function comparedWith(job, other) {
   const id = job.shown?.id ?? "";
-  return other.id === id ? [id] : other.key === job.key ? [other.id, id] : [id, other.id];
+  return other.key === job.key ? [other.id, id] : [id, other.id];
 }
 
 /** @param {Job} take @param {boolean} current */
@@ -222,13 +225,19 @@ function earlierThumb(job, purchase) {
       : purchase.status === "attention"
         ? "Needs you"
         : decisionWord(purchase) || "Replaced";
+  const file = purchase.files[0];
+  const href = file && source.href(file);
+  // The last purchase of a job that nothing serves has none to be compared with; its file is opened.
+  const link =
+    purchase !== job.shown
+      ? {
+          href: addressOf({ view: "compare", compare: comparedWith(job, purchase) }),
+          title: job.serving ? "Compare with what serves now" : "Compare with the last purchase",
+        }
+      : { href, target: href && "_blank", rel: href && "noopener" };
   return el(
-    "a",
-    {
-      class: "thumb earlier",
-      href: addressOf({ view: "compare", compare: comparedWith(job, purchase) }),
-      title: "Compare with what serves now",
-    },
+    link.href ? "a" : "div",
+    { class: "thumb earlier", ...link },
     el("div", { class: "mat" }, purchaseBox(purchase)),
     el(
       "div",
