@@ -1,5 +1,6 @@
 """Looking: films play, a compare runs as one, the detail tells all, and everything goes by keyboard."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -712,6 +713,52 @@ def test_the_only_purchase_of_a_changed_request_is_opened_and_not_compared(only_
     earlier = page.locator(".thumb.earlier")
     expect(earlier).to_contain_text("28 Nov")
     assert (earlier.get_attribute("href") or "").endswith("once.mp4")
+
+
+Opens = Callable[..., Page]
+
+
+@pytest.fixture
+def of_files(tab: Make, tmp_path: Path) -> Opens:
+    """Opens the page of a job with these files, given as their type, their content and what their media facts are."""
+
+    def open_it(*files: tuple[str, bytes, dict[str, Any]]) -> Page:
+        sample = Sample(tmp_path / "files")
+        job = {"rule": "hero", "template": "overlay", "image": "red", "prompt": "stroll", "axes": {}}
+        key = key_of(job)
+        outputs = []
+        media = {}
+        for number, (content_type, content, facts) in enumerate(files, start=1):
+            suffix = "mp4" if content_type == "video/mp4" else "bin"
+            put = sample.put(f"files{f'-{number}' if number > 1 else ''}.{suffix}", content)
+            outputs.append({**put, "content_type": content_type})
+            media[put["sha256"]] = {"rule": 1, **facts}
+        sample.job(job, sample.purchase(key, 720, path="files", outputs=outputs))
+        sample.write()
+        path = sample.folder / f"{sample.name}.results.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "media": media}))
+        source = gallery_campaign(of_results(path), (), ())
+        written = write_folder(
+            sample.output / "report", [source], None, bundle=False, on_progress=lambda _number, _of: None
+        )
+        return tab().open(written.page, f"#job={key}")
+
+    return open_it
+
+
+WIDE = {"width": 640, "height": 360, "duration": 2.5, "frame_rate": 24.0, "audio": False}
+
+
+def test_a_video_that_the_browser_cannot_play_says_so_and_can_be_opened(of_files: Opens) -> None:
+    page = of_files(("video/mp4", b"no codec of this browser", WIDE))
+
+    said = page.locator(".stage .unplayable")
+    expect(said).to_contain_text("This browser cannot play this file (video/mp4).")
+    assert (said.get_by_role("link", name="Open the file").get_attribute("href") or "").endswith("files.mp4")
+    page.evaluate(
+        "go({ view: 'compare', compare: [app.model.jobs[0].serving.id, app.model.jobs[0].serving.id] })"
+    )
+    expect(page.locator(".stage .unplayable").first).to_contain_text("This browser cannot play this file")
 
 
 @pytest.mark.parametrize("width", [320, 390])

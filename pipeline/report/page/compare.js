@@ -158,7 +158,7 @@ function paneOf(purchase, index, atEnd) {
   if (!href || !file) return el("div", { class: "media", vars: { ratio } }, purchaseBox(purchase), tag);
   if (kindOf(file) === "image")
     return el("div", { class: "media", vars: { ratio } }, el("img", { src: href, alt: label }), tag);
-  const video = videoOf(href, label, source.still(file));
+  const video = videoOf(href, label, file);
   video.dataset.audio = String(file.audio ?? true);
   video.dataset.purchase = purchase.id;
   return el("div", { class: "media", vars: { ratio } }, video, tag);

@@ -97,7 +97,7 @@ function stageOf(job, chosen = judged(job)?.files[0]) {
       ),
     ];
   }
-  const video = videoOf(href, job.key, source.still(chosen));
+  const video = videoOf(href, job.key, chosen);
   video.dataset.audio = String(chosen.audio ?? true);
   video.muted = chosen.audio === false;
   reel = new Reel([video], chosen.frame_rate ?? USUAL_RATE);

@@ -162,13 +162,33 @@ function happened(video, event) {
 /** The reel that the keys act on. @type {Reel | undefined} */
 let reel;
 
-/** @param {string} href @param {string} label @param {string | undefined} poster */
-function videoOf(href, label, poster) {
+/** @param {string} href @param {string} label @param {MediaFile} file */
+function videoOf(href, label, file) {
+  const poster = source.still(file);
   const video = /** @type {HTMLVideoElement} */ (
     el("video", { src: href, poster, preload: "auto", playsinline: true, "aria-label": label })
   );
   video.addEventListener("click", () => toggleReel());
+  video.addEventListener("error", () => tellUnplayable(video, href, file));
+  // Of some formats, a browser plays the sound and shows no picture.
+  video.addEventListener(
+    "loadedmetadata",
+    () => !video.videoWidth && file.width && tellUnplayable(video, href, file),
+  );
   return video;
+}
+
+/** Say that the browser cannot play a file, with the link that opens it. @param {HTMLVideoElement} video @param {string} href @param {MediaFile} file */
+function tellUnplayable(video, href, file) {
+  if (video.nextElementSibling?.matches(".unplayable")) return;
+  video.after(
+    el(
+      "p",
+      { class: "unplayable" },
+      `This browser cannot play this file (${file.type}). `,
+      el("a", { href, target: "_blank", rel: "noopener", text: "Open the file" }),
+    ),
+  );
 }
 
 function toggleReel() {
