@@ -160,7 +160,7 @@ def test_an_id_that_is_only_in_the_rescue_file_is_told(tmp_path: Path, lost_firs
         bought = story.last(story.jobs[0])
         assert bought is not None
 
-        source = StateOnDisk(story.workspace)
+        source = StateOnDisk(story.workspace, None)
         before = source.stamp()
         story.store.rescue(bought.id, WorkflowId("w-rescued"))
         assert source.stamp() != before
