@@ -1,7 +1,8 @@
 """The public Python API: `import pipeline`, then load, expand, plan, run, collect, status, approve, reject, redo.
 
-Each function does what the command of the same name does, and returns values instead of printing them. Everything
-that is not named here may change between releases.
+Each function does what the command of the same name does, and returns values instead of printing them. An argument of
+a wrong type is a UsageError, before anything is read or bought. Everything that is not named here may change between
+releases.
 """
 
 import os
@@ -26,10 +27,11 @@ from pipeline.errors import (
 from pipeline.jobs import Job, JobKey
 from pipeline.json_values import Json
 from pipeline.manifest.campaign_checks import check_used
-from pipeline.manifest.expand import expand
+from pipeline.manifest.expand import expand as expand_campaign
 from pipeline.manifest.load import load as load_manifest
 from pipeline.manifest.model import Campaign
 from pipeline.operations import status as campaign_status
+from pipeline.operations.call_arguments import checked
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.outcome import Outcome
@@ -86,6 +88,7 @@ Variables = Mapping[str, Json]
 OnEvent = Callable[[str, str], None]
 
 
+@checked
 def load(manifest: Manifest, variables: Variables | None = None) -> Campaign:
     """Read a manifest and everything that it names; `variables` override its vars.
 
@@ -99,6 +102,11 @@ def load(manifest: Manifest, variables: Variables | None = None) -> Campaign:
     return campaign
 
 
+# Its documentation and its types are those of the function.
+expand = checked(expand_campaign)
+
+
+@checked
 def plan(
     manifest: Manifest,
     *,
@@ -122,6 +130,7 @@ def plan(
         return plan_of(state, plan_options(state, arguments))
 
 
+@checked
 def run(
     manifest: Manifest,
     *,
@@ -181,6 +190,7 @@ def run(
         return campaign_run.carry_out(made, lambda: nullcontext(_EventReporter(on_event)))
 
 
+@checked
 def collect(
     manifest: Manifest,
     *,
@@ -204,6 +214,7 @@ def collect(
         return campaign_run.carry_out(made, lambda: nullcontext(_EventReporter(on_event)))
 
 
+@checked
 def status(
     manifest: Manifest,
     *,
@@ -222,6 +233,7 @@ def status(
         return campaign_status.status(state, selected_keys(state, _selected(select), _several(exclude)))
 
 
+@checked
 def approve(
     manifest: Manifest,
     *names: str,
@@ -251,6 +263,7 @@ def approve(
     return _decide(workspace, opinion, names)
 
 
+@checked
 def reject(
     manifest: Manifest,
     *names: str,
@@ -273,6 +286,7 @@ def reject(
     return _decide(workspace, opinion, names)
 
 
+@checked
 def redo(
     manifest: Manifest,
     *names: str,
@@ -293,6 +307,7 @@ def redo(
     return _decide(workspace, opinion, names)
 
 
+@checked
 def undecide(
     manifest: Manifest,
     *names: str,

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import inspect
 import os
 import shutil
 import signal
@@ -285,8 +286,8 @@ def test_selections_are_those_of_the_command_line(
         face.plan(project.manifest, select="nothing/here")
 
 
-ASKS = [face.plan, face.run, face.collect, face.status]
-DECIDES = [face.approve, face.reject, face.redo, face.undecide]
+ASKS: list[Callable[..., object]] = [face.plan, face.run, face.collect, face.status]
+DECIDES: list[Callable[..., object]] = [face.approve, face.reject, face.redo, face.undecide]
 
 
 @pytest.mark.parametrize("ask", ASKS)
@@ -297,6 +298,73 @@ def test_an_empty_selection_is_not_everything(
     with pytest.raises(face.UsageError, match=r"the selection is empty; None selects everything"):
         ask(project.manifest, select=select)
     assert not vendor.ledger.entries
+
+
+def parameters() -> list[Any]:
+    """Every parameter of every public function."""
+    functions: list[Callable[..., object]] = [face.load, face.expand, *ASKS, *DECIDES]
+    return [
+        pytest.param(function, parameter, id=f"{getattr(function, '__name__', '')}-{parameter.name}")
+        for function in functions
+        for parameter in inspect.signature(function).parameters.values()
+    ]
+
+
+def called(
+    project: Project, function: Callable[..., object], parameter: inspect.Parameter, value: object
+) -> object:
+    """Call the function with a campaign and, as one of its arguments, `value`."""
+    campaign = face.load(project.manifest) if function is face.expand else project.manifest
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY or parameter.default is not parameter.empty:
+        return function(campaign, *([WALK] if function in DECIDES else []), **{parameter.name: value})
+    return (
+        function(campaign, value) if parameter.kind is inspect.Parameter.VAR_POSITIONAL else function(value)
+    )
+
+
+@pytest.mark.parametrize(("function", "parameter"), parameters())
+def test_an_argument_of_a_wrong_type_is_wrong_usage(
+    project: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    function: Callable[..., object],
+    parameter: inspect.Parameter,
+) -> None:
+    with pytest.raises(face.UsageError):
+        called(project, function, parameter, object())
+    assert not vendor.ledger.entries
+    assert not project.state.exists()
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "told"),
+    [
+        (face.run, {"retry_failed": "no"}, "retry_failed: expected True or False, found 'no'"),
+        (face.run, {"emulate": "false"}, "emulate: expected True or False, found 'false'"),
+        (face.run, {"frozen": 0}, "frozen: expected True or False, found 0"),
+        (face.plan, {"select": [1]}, "select: expected text, or several, found [1]"),
+        (face.plan, {"exclude": None}, "exclude: expected text, or several, found None"),
+        (face.load, {"variables": "season=x"}, "variables: expected values by their names, found 'season=x'"),
+        (face.load, {"variables": {1: "x"}}, "variables: expected values by their names, found {1: 'x'}"),
+        (
+            face.load,
+            {"variables": {"a": {1, 2}}},
+            "variables: expected values by their names, found {'a': {1, 2}}",
+        ),
+        (face.approve, {"at": True, "note": "here"}, "at: expected a number, found True"),
+        (face.run, {"provider": "emulator"}, "provider: expected a provider, found 'emulator'"),
+    ],
+)
+def test_what_was_expected_of_an_argument_is_told(
+    project: Project,
+    pipeline: Pipeline,
+    function: Callable[..., object],
+    arguments: dict[str, Any],
+    told: str,
+) -> None:
+    with pytest.raises(face.UsageError) as refused:
+        function(project.manifest, *([WALK] if function in DECIDES else []), **arguments)
+    assert str(refused.value) == told
 
 
 def test_nothing_is_excluded_and_nothing_replaced_by_an_empty_list(
