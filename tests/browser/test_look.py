@@ -268,6 +268,33 @@ def test_other_results_show_what_is_new_gone_or_made_anew(
     assert "vim_gone" not in page.locator("#overview .bars").inner_text()
 
 
+def test_a_purchase_under_another_key_is_renamed_and_neither_new_nor_gone(
+    tab: Make, gallery: Gallery, tmp_path: Path
+) -> None:
+    [one, two, three, *_] = [job for job in gallery.results["jobs"] if job["status"] == "done"]
+    # One had another key, and the prompts of the two others were swapped: nothing was bought since.
+    old_key = one["key"].rpartition("/")[0] + "/elsewhere"
+    before = {
+        one["key"]: {**one, "key": old_key},
+        two["key"]: {**two, "purchase": three["purchase"]},
+        three["key"]: {**three, "purchase": two["purchase"]},
+    }
+    jobs = [before.get(job["key"], job) for job in gallery.results["jobs"]]
+    records = replace(
+        gallery.source.records, before={**gallery.results, "jobs": jobs}, before_name="old.results.json"
+    )
+    source = replace(gallery.source, records=records)
+    written = write_folder(tmp_path, [source], None, bundle=False, on_progress=lambda _number, _of: None)
+
+    page = tab().open(written.page, "#view=compare")
+
+    assert page.locator("h1").last.inner_text() == "3 renamed."
+    [block] = page.locator(".block").all()
+    assert block.locator("h2").inner_text() == "Renamed"
+    assert {each.get_attribute("title") for each in block.locator("b").all()} == set(before)
+    expect(block).to_contain_text(f"was {old_key}")
+
+
 def test_anything_selected_can_be_compared(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#q=status:done")
     for place in (0, 3):

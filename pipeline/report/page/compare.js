@@ -378,11 +378,12 @@ function compareList() {
 /** @param {Campaign[]} befores */
 function compareTitle(befores) {
   const changes = befores.map(changesOf);
-  const count = (/** @type {"came" | "went" | "anew" | "again"} */ kind) =>
+  const count = (/** @type {"came" | "went" | "moved" | "anew" | "again"} */ kind) =>
     changes.reduce((sum, each) => sum + each[kind].length, 0);
   const differences = [
     count("anew") && `${number(count("anew"))} re-created`,
     count("again") && `${number(count("again"))} to re-create`,
+    count("moved") && `${number(count("moved"))} renamed`,
     count("came") && `${number(count("came"))} new`,
     count("went") && `${number(count("went"))} gone`,
   ];
@@ -391,28 +392,54 @@ function compareTitle(befores) {
 
 /**
  * Jobs and purchases that were added, removed or remade since the other results, and jobs that were made there and are to be
- * made again here: sent back, or with a changed request.
+ * made again here: sent back, or with a changed request. A purchase that served another job there has only been renamed.
  * @param {Campaign} campaign
  */
 function changesOf(campaign) {
   const old = new Map((campaign.before?.jobs ?? []).map((job) => [job.key, job]));
   const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
   const keys = new Set(jobs.map((job) => job.key));
-  const made = jobs.flatMap((job) => {
+  const was = movedFrom(jobs, old);
+  const stayed = jobs.filter((job) => !was.has(job));
+  const left = new Set(was.values());
+  const made = stayed.flatMap((job) => {
     const before = old.get(job.key)?.purchase;
     return before && before !== job.purchase ? [{ job, before }] : [];
   });
   return {
-    came: jobs.filter((job) => !old.has(job.key) || (job.purchase && !old.get(job.key)?.purchase)),
-    went: [...old.values()].filter((job) => !keys.has(job.key)),
+    moved: [...was].map(([job, before]) => ({ job, before })),
+    came: stayed.filter((job) => !old.has(job.key) || (job.purchase && !old.get(job.key)?.purchase)),
+    went: [...old.values()].filter((job) => !keys.has(job.key) && !left.has(job.key)),
     anew: made.filter(({ job }) => job.purchase),
     again: made.filter(({ job }) => !job.purchase),
   };
 }
 
+/**
+ * The jobs whose purchase served a job of another key in the other results, each with that key.
+ * @param {Job[]} jobs @param {Map<string, { key: string, purchase?: string }>} old
+ * @returns {Map<Job, string>}
+ */
+function movedFrom(jobs, old) {
+  const now = new Map(jobs.map((job) => [job.key, job.purchase]));
+  /** @type {Map<string, string[]>} */
+  const free = new Map();
+  for (const { key, purchase } of old.values()) {
+    if (purchase && now.get(key) !== purchase) free.set(purchase, [...(free.get(purchase) ?? []), key]);
+  }
+  /** @type {Map<Job, string>} */
+  const found = new Map();
+  for (const job of jobs) {
+    if (!job.purchase || old.get(job.key)?.purchase === job.purchase) continue;
+    const key = free.get(job.purchase)?.shift();
+    if (key) found.set(job, key);
+  }
+  return found;
+}
+
 /** @param {Campaign} campaign */
 function againstBefore(campaign) {
-  const { came, went, anew, again } = changesOf(campaign);
+  const { came, went, moved, anew, again } = changesOf(campaign);
   const name = campaign.before?.name ?? "";
   const pairs = (/** @type {{ job: Job, before: string }[]} */ jobs) =>
     jobs.map(
@@ -423,6 +450,16 @@ function againstBefore(campaign) {
   return [
     ...listBlock("Re-created", `against ${name}`, "pairs-list", pairs(anew)),
     ...listBlock("To re-create", `made in ${name}`, "pairs-list", pairs(again)),
+    ...listBlock(
+      "Renamed",
+      `bought as other jobs of ${name}`,
+      "thumbs",
+      moved.map(
+        ({ job, before }) =>
+          () =>
+            namedThumb(job, before),
+      ),
+    ),
     ...listBlock(
       "New",
       `not in ${name}`,
@@ -496,8 +533,8 @@ function pairOf(job, before) {
   );
 }
 
-/** @param {Job} job */
-function namedThumb(job) {
+/** A job with its name, and with the key it had before. @param {Job} job @param {string} [before] */
+function namedThumb(job, before) {
   return el(
     "a",
     { class: "thumb", href: addressOf({ view: "job", job: job.address }) },
@@ -507,6 +544,7 @@ function namedThumb(job) {
       { class: "line" },
       el("b", { class: "tail", title: job.key }, ...tailLine(keyParts(job.key)[1])),
     ),
+    before && el("p", { class: "was", text: `was ${before}` }),
   );
 }
 
