@@ -80,7 +80,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
             observe=watching.watched,
             open_workers=workers,
         )
-        watching.selects(options.plan.selected)
+        watching.selects(state.keys_of_run(options.plan.selected))
         on_stderr = given["events"] == "-" or "json" in (given["output_format"], given["log_format"])
         console = RunConsole(
             state,

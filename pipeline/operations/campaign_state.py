@@ -1,7 +1,7 @@
 """The state of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -60,6 +60,17 @@ class CampaignState:
     def published_assignment(self) -> Assignment:
         """The assignment that results and outcome report: the whole, or the part of a shard."""
         return self.assignment if self.split is None else self.split.assignment_of(self.assignment)
+
+    def keys_of_run(self, selected: Collection[JobKey] | None) -> Collection[JobKey] | None:
+        """The keys that a run of the `selected` ones (None: all) is limited to, as a shard is; None: all."""
+        split = self.split
+        if split is None:
+            return selected
+        return {
+            job.key
+            for job in self.jobs
+            if split.has_job(job.key) and (selected is None or job.key in selected)
+        }
 
     def outputs(self) -> OutputFolder:
         """The output folder and the files in it."""

@@ -54,6 +54,11 @@ class Shard:
         """The name of its part of the campaign's state; different splits have different names."""
         return self.suffix if self.by is ShardBy.REQUESTS else f"{self.suffix}-by-{self.by}"
 
+    @property
+    def flags(self) -> str:
+        """The flags of `run` that choose it."""
+        return f"--shard {self}" + ("" if self.by is ShardBy.REQUESTS else f" --shard-by {self.by}")
+
     def as_json(self) -> dict[str, Json]:
         """The shard as JSON, for the results manifest."""
         by = {} if self.by is ShardBy.REQUESTS else {"by": self.by.value}

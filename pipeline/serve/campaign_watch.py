@@ -167,6 +167,7 @@ class CampaignWatch:
             "command": page_command(workspace.campaign.manifest),
             "flags": page_flags(workspace.campaign.manifest, workspace.chosen, emulated=workspace.emulated)
             or None,
+            "shard": None if workspace.shard is None else workspace.shard.flags,
             "emulated": workspace.emulated or None,
             "budget": limits.budget,
             "max_credits": limits.max_credits,
@@ -178,7 +179,7 @@ class CampaignWatch:
     def _summary_of_last_run(self) -> Json:
         """When the last run began, the credits it has spent, its cap, and its limit of workflows in flight.
 
-        For a run of a selection, also the number of jobs still to buy, by template.
+        For a run of a selection or a shard, also the number of jobs still to buy, by template.
         """
         note = self._read.note
         runs = {each for each in self._read.sighting.runs.values() if each[:1].isdigit()}
@@ -205,7 +206,7 @@ class CampaignWatch:
         return summary
 
     def _left_to(self, note: RunNote) -> Iterator[str]:
-        """The template of each job that a run of a selection still has to buy."""
+        """The template of each job that a run of a selection or a shard still has to buy."""
         by_key = self._assignment.by_key
         for job in self._read.jobs:
             if job.key not in by_key and note.selects(job.key):

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.campaigns import Project
+from support.campaigns import Project, campaign, spring
 from support.fixtures import folder, project, start, vendor
 from support.processes import Running
 
 from browser.conftest import Tab
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
+from pipeline.planning.shards import Shard
+from pipeline.planning.split import Split
 
 __all__ = ["folder", "project", "start", "vendor"]
 
@@ -95,6 +99,34 @@ def test_a_run_that_was_interrupted_leaves_the_command_that_goes_on(
     expect(page.locator("#connection")).to_have_text("Ended")
     expect(page.locator(".todo:visible")).to_contain_text("Go on with 2")
     expect(page.locator(".todo:visible code")).to_have_text(re.compile(r"^pipeline run \S*campaign\.yaml"))
+
+
+def test_the_page_of_a_shard_speaks_of_that_shard(
+    folder: Path, start: Start, tab: MakeTab, slow: Emulator
+) -> None:
+    prompts = {f"p{number}": f"a walk, number {number}" for number in range(12)}
+    # A shard gets half of what may be in flight: one.
+    limits = {"max_credits": 5_000, "in_flight": 2}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, limits=limits)})
+    jobs = list(expand(load(project.manifest)))
+    own = [job for job in jobs if Split(Shard.parse("1/2"), jobs).has_job(job.key)]
+    assert 1 < len(own) < len(jobs)
+    flags = ("--yes", "--shard", "1/2", "--serve", "127.0.0.1:0")
+    running = start("run", project.manifest, *flags, url=slow.url)
+    here = tab()
+    here.loses_server = True
+    page = here.visit(running.hear("The page is at").split()[-1], "#")
+
+    bar = page.locator(".bars div", has_text="This run").locator(".bar")
+    to_come = f"{(len(own) - 1) * 100:,} still to come"
+    expect(bar).to_have_attribute("title", f"100 of at most 5,000, {to_come}")
+
+    running.signal(signal.SIGINT)
+    assert running.ended().code == 130
+
+    expect(page.locator("#connection")).to_have_text("Ended")
+    command = page.locator(".todo:visible code", has_text=re.compile(r"^pipeline run"))
+    expect(command.first).to_have_text(re.compile(r"campaign\.yaml --shard 1/2$"))
 
 
 def test_a_run_that_was_killed_is_not_shown_as_if_it_went_on(

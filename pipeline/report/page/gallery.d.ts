@@ -72,6 +72,7 @@ type CampaignData = {
   name: string;
   command: string;
   flags?: string;
+  shard?: string; // the flags that choose the shard of the run that serves this page
   emulated?: boolean;
   spent: number;
   budget?: number;
@@ -97,7 +98,7 @@ type RunData = {
   spent: number;
   max_credits: number | null;
   in_flight: number | null;
-  waiting?: Record<string, number>; // for a run of a selection, by template: the number of jobs still to buy
+  waiting?: Record<string, number>; // for a run of a selection or a shard, by template: the number of jobs still to buy
 };
 
 type LiveData = {

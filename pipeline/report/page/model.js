@@ -231,12 +231,16 @@ function kindOf(file) {
 const SELECTING = new Set(["run", "plan", "collect"]);
 
 /**
- * A command for one campaign, and maybe for some of its purchases. On a page of a selection, it has that selection.
+ * A command for one campaign, and maybe for some of its purchases. On a page of a selection, it has that selection; on that of
+ * a shard, `run` has the shard.
  * @param {string} verb @param {Campaign} campaign @param {...string} words
  */
 function commandOf(verb, campaign, ...words) {
   const select = SELECTING.has(verb) ? campaign.select : undefined;
-  return [`pipeline ${verb}`, campaign.command, ...words, campaign.flags, select].filter(Boolean).join(" ");
+  const shard = verb === "run" ? campaign.shard : undefined;
+  return [`pipeline ${verb}`, campaign.command, ...words, campaign.flags, select, shard]
+    .filter(Boolean)
+    .join(" ");
 }
 
 /** The command that serves this page, with all its campaigns. */

@@ -494,7 +494,22 @@ function barOfRun(campaign) {
   const name = goesOn ? "This run" : "The last run";
   const amount = `${number(run.spent)} of at most ${number(cap)}`;
   // Once the run has ended, what is still to come is for another run.
-  return { name, spent: run.spent, cap, amount, ...(goesOn ? {} : { coming: 0 }) };
+  return { name, spent: run.spent, cap, amount, coming: goesOn ? comingOfRun(campaign) : 0 };
+}
+
+/**
+ * The credits still to come of a run of a selection or a shard; undefined for one of everything. The server knows which jobs
+ * the run has, the page only how many of each template, so a template's jobs count with their mean price.
+ * @param {Campaign} campaign
+ */
+function comingOfRun(campaign) {
+  const waiting = campaign.run?.waiting;
+  if (!waiting) return undefined;
+  const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
+  return Object.entries(waiting).reduce((sum, [template, most]) => {
+    const { credits, count } = stillToCome(jobs.filter((job) => job.template === template));
+    return sum + (count ? Math.round((credits / count) * Math.min(most, count)) : 0);
+  }, 0);
 }
 
 /** The limit of the next run. @param {Campaign} campaign @returns {(coming: number) => RunBar | undefined} */
