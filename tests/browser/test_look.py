@@ -788,6 +788,26 @@ def test_a_video_that_the_browser_cannot_play_says_so_and_can_be_opened(of_files
     expect(page.locator(".stage .unplayable").first).to_contain_text("This browser cannot play this file")
 
 
+def test_each_of_several_files_has_its_own_facts_and_address(of_files: Opens) -> None:
+    tall = {**WIDE, "width": 360, "height": 640, "duration": 4.0, "frame_rate": 30.0}
+    page = of_files(("video/mp4", b"one", WIDE), ("video/mp4", b"the second", tall))
+    told = page.locator(".side-column")
+    expect(told).to_contain_text("3 bytes, 640 × 360, 24 fps")
+    page.get_by_role("button", name="File 2").click()
+
+    for _ in range(2):
+        expect(told).to_contain_text("10 bytes, 360 × 640, 30 fps")
+        expect(told.locator(".facts")).to_contain_text("9:16")
+        expect(told.locator(".facts")).to_contain_text("4 s")
+        assert (page.locator(".stage video").get_attribute("src") or "").endswith("files-2.mp4")
+        expect(page.get_by_role("button", name="File 2")).to_have_attribute("aria-pressed", "true")
+        page.reload()
+        page.wait_for_selector(".stage")
+    page.get_by_role("button", name="File 1").click()
+    expect(told).to_contain_text("3 bytes, 640 × 360, 24 fps")
+    assert "file=" not in page.url
+
+
 @pytest.mark.parametrize("width", [320, 390])
 def test_on_a_narrow_phone_the_controls_of_a_film_are_in_one_row(
     tab: Make, gallery: Gallery, width: int

@@ -18,6 +18,7 @@ function viewOf(hash = location.hash) {
     q: given.get("q") ?? "",
     sort: Object.hasOwn(SORTS, given.get("sort") ?? "") ? (given.get("sort") ?? "") : "newest",
     job,
+    file: Math.max(1, Math.trunc(Number(given.get("file"))) || 1),
     compare,
     mode: given.get("mode") === "side" ? "side" : "wipe",
   };
@@ -25,13 +26,14 @@ function viewOf(hash = location.hash) {
 
 /** @param {Partial<View>} changes @returns {string} */
 function addressOf(changes) {
-  const view = { ...app.view, job: "", compare: [], view: "browse", ...changes };
+  const view = { ...app.view, job: "", file: 1, compare: [], view: "browse", ...changes };
   const written = new URLSearchParams();
   if (view.view === "failures" || view.view === "live") written.set("view", view.view);
   if (view.view === "compare" && !view.compare.length) written.set("view", "compare");
   if (view.q) written.set("q", view.q);
   if (view.sort !== "newest") written.set("sort", view.sort);
   if (view.job) written.set("job", view.job);
+  if (view.job && view.file > 1) written.set("file", String(view.file));
   if (view.compare.length) written.set("compare", view.compare.join(","));
   if (view.compare.length && view.mode === "side") written.set("mode", "side");
   const text = written

@@ -29,6 +29,19 @@ function judged(job) {
   return job.serving ?? (job.decision === "redo" ? job.shown : undefined);
 }
 
+/** The file on the stage: the one that the address names, else the first. @param {Job} job */
+function fileOnStage(job) {
+  const files = judged(job)?.files ?? [];
+  return files[app.view.file - 1] ?? files[0];
+}
+
+/** Show another file of the open job. @param {number} file */
+function showFile(file) {
+  const stood = scrollY;
+  keepingFocus(() => go({ view: "job", job: app.view.job, file }, { replace: true }));
+  scrollTo(0, stood);
+}
+
 /** Update the open job; its video keeps playing. @param {Job} job @param {boolean} changed */
 function refreshDetail(job, changed) {
   const view = byId("view");
@@ -40,13 +53,14 @@ function refreshDetail(job, changed) {
     view.querySelector(".side-column")?.replaceWith(sideColumn(job));
     view.querySelector(".more")?.replaceWith(moreOf(job));
     const video = reel?.videos[0];
-    const href = purchase?.files[0] && source.href(purchase.files[0]);
+    const file = fileOnStage(job);
+    const href = file && source.href(file);
     const stage = watch.querySelector(".stage");
     if (reel && video && href && video.getAttribute("src") === href)
       watch
         .querySelector(".transport")
         ?.replaceWith(transportOf(reel, pinsOf(purchase), () => watch.querySelector(".stage")));
-    else if (!(stage?.querySelector("img") && href && kindOf(purchase?.files[0]) === "image"))
+    else if (!(stage?.querySelector("img") && href && kindOf(file) === "image"))
       watch.replaceChildren(...[...stageOf(job), videosElsewhere(job)].filter((each) => each !== undefined));
   }
   showDecideBar(purchase);
@@ -79,8 +93,9 @@ function subBar(job, list, at) {
   );
 }
 
-/** The video with its transport, or the picture, or why there is neither. @param {Job} job @param {MediaFile} [chosen] */
-function stageOf(job, chosen = judged(job)?.files[0]) {
+/** The video with its transport, or the picture, or why there is neither. @param {Job} job */
+function stageOf(job) {
+  const chosen = fileOnStage(job);
   const href = chosen && source.href(chosen);
   const ratio =
     chosen?.width && chosen.height ? chosen.width / chosen.height : job.ratio || usualOf(job).ratio;
@@ -277,14 +292,15 @@ function outputsBlock(job) {
   const files = job.serving?.files ?? [];
   if (files.length < 2) return undefined;
   const thumbs = files.map((file, index) => {
-    const show = () => {
-      const column = document.querySelector(".watch");
-      column?.querySelectorAll(":scope > .stage, :scope > .transport").forEach((each) => each.remove());
-      column?.prepend(...stageOf(job, file));
-    };
     return el(
       "button",
-      { class: "thumb", onclick: show, "aria-label": `File ${index + 1}` },
+      {
+        class: "thumb",
+        "aria-label": `File ${index + 1}`,
+        "aria-pressed": String(file === fileOnStage(job)),
+        "aria-current": file === fileOnStage(job) ? "true" : undefined,
+        onclick: () => showFile(index + 1),
+      },
       el("div", { class: "mat" }, purchaseBox(/** @type {Purchase} */ (job.serving), file)),
       el("div", { class: "line" }, el("b", { text: `File ${index + 1}` }), el("span", { text: file.type })),
     );
@@ -355,6 +371,8 @@ function sideColumn(job) {
 function factsLine(job) {
   const state = STATES[job.state];
   const price = job.cost ?? priceOf(job);
+  const file = job.serving && fileOnStage(job);
+  const ratio = file?.width && file.height ? ratioName(file.width / file.height) : "";
   const by = job.shown?.by ? ` by ${job.shown.by}` : "";
   const when = job.shown?.at ? `, ${date(job.shown.at, "short")}` : "";
   return el(
@@ -368,8 +386,8 @@ function factsLine(job) {
       el("span", {
         text: job.cost === undefined ? `${counted(price, "credit")} to come` : counted(price, "credit"),
       }),
-    job.ratioName && el("span", { text: job.ratioName }),
-    job.length > 0 && el("span", { text: lengthOf(job.length) }),
+    ratio && el("span", { text: ratio }),
+    file?.duration ? el("span", { text: lengthOf(file.duration) }) : undefined,
     job.rating > 0 && ratingOf(job.rating),
   );
 }
@@ -476,6 +494,7 @@ function notesBlock(notes, mark) {
 function requestBlock(job) {
   const purchase = job.shown;
   const request = purchase?.request ?? job.request;
+  const file = job.serving && fileOnStage(job);
   const made = (timeOf(purchase?.updated) - timeOf(purchase?.created)) / 1000;
   /** @type {[string, string | undefined, boolean?][]} */
   const rows = [
@@ -495,8 +514,8 @@ function requestBlock(job) {
     ["Made in", purchase?.status === "done" && made > 0 ? span(made) : undefined],
     [
       "File",
-      job.file?.bytes
-        ? `${sizeOf(job.file.bytes)}${job.file.width ? `, ${job.file.width} × ${job.file.height}` : ""}${job.file.frame_rate ? `, ${job.file.frame_rate} fps` : ""}`
+      file?.bytes
+        ? `${sizeOf(file.bytes)}${file.width ? `, ${file.width} × ${file.height}` : ""}${file.frame_rate ? `, ${file.frame_rate} fps` : ""}`
         : undefined,
     ],
     ["Made from", job.upstream],

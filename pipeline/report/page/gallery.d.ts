@@ -167,6 +167,7 @@ type View = {
   q: string;
   sort: string;
   job: string;
+  file: number; // which of the job's files is on the stage, from 1
   compare: string[];
   mode: "wipe" | "side";
 };

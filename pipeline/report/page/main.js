@@ -12,7 +12,7 @@ const app = {
     purchases: new Map(),
   },
   /** @type {View} */
-  view: { view: "browse", q: "", sort: "newest", job: "", compare: [], mode: "wipe" },
+  view: { view: "browse", q: "", sort: "newest", job: "", file: 1, compare: [], mode: "wipe" },
   /** The purchases that are selected, in the order of their letters. @type {string[]} */
   selected: [],
   /** The addresses of jobs that have changed since the grid showed them. @type {Set<string>} */
