@@ -581,6 +581,21 @@ def test_a_typed_note_outlives_its_server(campaign: LiveCampaign, serve: Serve, 
     expect(field).to_have_value("logo cut off")
 
 
+def test_what_was_said_of_a_take_does_not_stand_over_the_next(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, f"#job={campaign.jobs[0].key}")
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_have_text("Approved.")
+
+    page.keyboard.press("n")
+
+    expect(verdict(page, "Approve")).to_have_attribute("aria-pressed", "false")
+    assert page.locator("#toast").inner_text() == ""
+
+
 def test_escape_discards_a_note(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     made(campaign, 2)
     _, url = serve(campaign, "--as", "ana")

@@ -49,7 +49,9 @@ async function save(purchase, review, message) {
   showDecideBar();
   try {
     await source.decide(purchase, review);
-    toast(`${message}.`);
+    // Saved only after the next take was opened, it must not seem to be about that one.
+    const isHere = !deciding || deciding.id === purchase.id;
+    toast(isHere ? `${message}.` : `${message}: ${purchase.key}`, { local: isHere });
   } catch (error) {
     if (review.note && !drafts.has(purchase.id)) setDraft(purchase.id, review.note);
     toast(`Not saved: ${error instanceof Error ? error.message : error}`);

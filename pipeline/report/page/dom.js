@@ -88,12 +88,20 @@ function copyBySelection(text) {
 }
 
 let toastTimer = 0;
+/** Whether the toast is about what is on screen, and goes with it. */
+let toastIsLocal = false;
 
 /** @param {string} text */
-function toast(text) {
+function toast(text, { local = false } = {}) {
   byId("toast").textContent = text;
+  toastIsLocal = local;
   clearTimeout(toastTimer);
   toastTimer = window.setTimeout(() => (byId("toast").textContent = ""), 4000);
+}
+
+/** Remove a toast that is about the view that is being left. */
+function clearLocalToast() {
+  if (toastIsLocal) byId("toast").textContent = "";
 }
 
 /** The word, quoted for a shell. @param {string} word */

@@ -38,6 +38,7 @@ function show() {
   reel?.pause();
   reel = undefined;
   deciding = undefined;
+  clearLocalToast();
   leaveNote();
   const job = app.model.byAddress.get(app.view.job);
   const browsing = app.view.view === "browse";
