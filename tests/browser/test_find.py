@@ -247,6 +247,25 @@ def test_back_and_forward_go_through_every_view(tab: Make, gallery: Gallery) -> 
     assert page.locator(".detail").is_visible()
 
 
+def test_a_filter_is_not_shown_where_nothing_is_filtered_and_is_there_again_in_the_overview(
+    tab: Make, gallery: Gallery
+) -> None:
+    page = tab().open(gallery.index, "#q=image:blue")
+    field = page.locator("input[type=search]")
+    tabs = page.locator("#tabs")
+    shown = page.locator(".count").inner_text()
+
+    for name in ("Failures", "Compare"):
+        tabs.get_by_role("link", name=name).click()
+        expect(field).to_have_value("")
+        tabs.get_by_role("link", name="Overview").click()
+        expect(field).to_have_value("image:blue")
+        expect(page.locator(".count")).to_have_text(shown)
+    tabs.get_by_role("link", name="Overview").click()
+    expect(field).to_have_value("")
+    expect(page.locator("#overview")).to_be_visible()
+
+
 def test_typing_is_one_step_for_the_back_button(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     steps = page.evaluate("history.length")

@@ -208,6 +208,7 @@ function letGo(event) {
 /** @param {KeyboardEvent} event */
 function leaveSearch(event) {
   event.preventDefault();
-  if (app.view.q) go({ q: "" });
-  else /** @type {HTMLElement} */ (event.target).blur();
+  const field = /** @type {HTMLInputElement} */ (event.target);
+  if (app.view.q && field.value) go({ q: "" });
+  else field.blur();
 }

@@ -54,7 +54,9 @@ function show() {
     showBrowse();
   } else {
     stopPreview();
-    const { view } = app.view;
+    const { view, compare } = app.view;
+    const isOfSearch = job !== undefined || compare.length > 1;
+    /** @type {HTMLInputElement} */ (byId("search")).value = isOfSearch ? app.view.q : "";
     byId("view").replaceChildren(...(job ? detailView(job) : view === "job" ? [] : VIEWS[view]()));
     scrollTo(0, 0);
   }
@@ -100,7 +102,8 @@ function showTabs() {
     el(
       "a",
       {
-        href: view === "browse" ? "#" : addressOf({ view, q: app.view.q }),
+        // From another view back to the filtered overview; from there to the whole one.
+        href: view === "browse" && app.view.view === "browse" ? "#" : addressOf({ view }),
         "aria-current": app.view.view === view ? "page" : undefined,
       },
       name,
