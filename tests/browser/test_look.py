@@ -788,6 +788,19 @@ def test_a_video_that_the_browser_cannot_play_says_so_and_can_be_opened(of_files
     expect(page.locator(".stage .unplayable").first).to_contain_text("This browser cannot play this file")
 
 
+SOUND = {"duration": 2.3, "audio": True}
+
+
+@pytest.mark.parametrize("content_type", ["video/mp4", "audio/mpeg"])
+def test_sound_without_a_picture_is_called_sound(of_files: Opens, content_type: str) -> None:
+    page = of_files((content_type, b"a tone", SOUND), (content_type, b"another", SOUND))
+
+    expect(page.locator(".stage .message")).to_have_text("Sound")
+    expect(page.locator(".more .message").first).to_have_text("Sound")
+    page.evaluate("go({})")
+    expect(page.locator(".card .message")).to_have_text("Sound")
+
+
 def test_each_of_several_files_has_its_own_facts_and_address(of_files: Opens) -> None:
     tall = {**WIDE, "width": 360, "height": 640, "duration": 4.0, "frame_rate": 30.0}
     page = of_files(("video/mp4", b"one", WIDE), ("video/mp4", b"the second", tall))

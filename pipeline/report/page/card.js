@@ -90,9 +90,7 @@ function stillBox(file, ratio, still, state = "", approved = false) {
     box.append(image);
   } else {
     box.classList.add("frame");
-    box.append(
-      el("div", { class: "message" }, el("b", { text: kindOf(file) === "audio" ? "Sound" : "No still" })),
-    );
+    box.append(el("div", { class: "message" }, el("b", { text: isSound(file) ? "Sound" : "No still" })));
   }
   // Without a still, the line would cross the words.
   if (state === "rejected" && still) box.append(diagonal());

@@ -161,7 +161,7 @@ function paneOf(purchase, index, atEnd) {
   const video = videoOf(href, label, file);
   video.dataset.audio = String(file.audio ?? true);
   video.dataset.purchase = purchase.id;
-  return el("div", { class: "media", vars: { ratio } }, video, tag);
+  return el("div", { class: "media", vars: { ratio } }, soundMark(file), video, tag);
 }
 
 /** @param {HTMLElement[]} panes */

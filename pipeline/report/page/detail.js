@@ -116,7 +116,11 @@ function stageOf(job) {
   video.dataset.audio = String(chosen.audio ?? true);
   video.muted = chosen.audio === false;
   reel = new Reel([video], chosen.frame_rate ?? USUAL_RATE);
-  const stage = el("div", { class: "stage", vars: { ratio } }, el("div", { class: "media" }, video));
+  const stage = el(
+    "div",
+    { class: "stage", vars: { ratio } },
+    el("div", { class: "media" }, soundMark(chosen), video),
+  );
   video.addEventListener(
     "loadedmetadata",
     () => video.videoWidth && setVars(stage, { ratio: video.videoWidth / video.videoHeight }),
@@ -279,7 +283,13 @@ function purchaseBox(purchase, file = purchase.files[0]) {
   const ratio = file?.width && file.height ? file.width / file.height : 16 / 9;
   const still = file && source.still(file);
   if (still) return stillBox(file, ratio, still, purchase.decision === "rejected" ? "rejected" : "");
-  const message = file && !file.here ? "File not on this machine" : file ? "No still" : "No file";
+  const message = !file
+    ? "No file"
+    : !file.here
+      ? "File not on this machine"
+      : isSound(file)
+        ? "Sound"
+        : "No still";
   return el(
     "div",
     { class: `media frame ${ratio < 4 / 3 ? "tall" : ""}`, vars: { ratio } },

@@ -227,6 +227,11 @@ function kindOf(file) {
   return file?.type.split("/")[0] ?? "";
 }
 
+/** Whether a file is known to have sound and no picture, also in a container of videos. @param {MediaFile | undefined} file */
+function isSound(file) {
+  return kindOf(file) === "audio" || Boolean(file?.audio && file.duration && !file.width);
+}
+
 // The commands that apply to all jobs unless some are selected.
 const SELECTING = new Set(["run", "plan", "collect"]);
 

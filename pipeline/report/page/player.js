@@ -191,6 +191,11 @@ function tellUnplayable(video, href, file) {
   );
 }
 
+/** What stands in the place of a picture while sound is played. @param {MediaFile} file */
+function soundMark(file) {
+  return isSound(file) && el("div", { class: "message sound" }, icon("sound"), el("b", { text: "Sound" }));
+}
+
 function toggleReel() {
   if (!reel) return;
   if (reel.playing) reel.pause();
