@@ -414,6 +414,26 @@ def test_an_address_that_names_nothing_says_so_and_goes(tab: Make, gallery: Gall
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_what_an_address_gets_wrong_is_said_and_the_rest_of_it_is_kept(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    one = gallery.results["purchases"][0]["id"]
+    for asked, left, said in (
+        ("#view=nonsense&q=image:blue", "#q=image:blue", "This page has no view nonsense."),
+        ("#sort=foo&q=image:blue", "#q=image:blue", "Jobs cannot be sorted by foo."),
+        ("#job=", "#", "The address names no job."),
+        ("#compare=", "#view=compare", "The address names no purchases to compare."),
+        (f"#compare={one}", "#view=compare", "A comparison needs at least two purchases."),
+    ):
+        page.goto("about:blank")
+        page.goto(f"{gallery.index.as_uri()}{asked}")
+        expect(page.locator("#unknown")).to_have_text(said)
+        assert page.evaluate("location.hash || '#'") == left
+    page.goto("about:blank")
+    page.goto(f"{gallery.index.as_uri()}#view=failures")
+    expect(page.locator("#view h1")).to_contain_text("failed")
+    expect(page.locator("#unknown")).to_be_hidden()
+
+
 def test_where_nothing_of_a_selection_is_bought_the_page_does_not_say_so_of_the_whole(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:

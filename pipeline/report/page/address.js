@@ -1,26 +1,31 @@
 "use strict";
 // The address contains the whole view, after `#`: this works from disk and on any server, and so do back and forward.
 
+/** What an address of this page says, by name. */
+function given(hash = location.hash) {
+  return new URLSearchParams(hash.slice(1));
+}
+
 /** @returns {View} */
 function viewOf(hash = location.hash) {
-  const given = new URLSearchParams(hash.slice(1));
-  const compare = (given.get("compare") ?? "").split(",").filter(Boolean).slice(0, 4);
-  const job = given.get("job") ?? "";
-  const named = given.get("view");
+  const said = given(hash);
+  const compare = (said.get("compare") ?? "").split(",").filter(Boolean).slice(0, 4);
+  const job = said.get("job") ?? "";
+  const named = said.get("view");
   return {
     view: job
       ? "job"
-      : given.has("compare") || named === "compare"
+      : said.has("compare") || named === "compare"
         ? "compare"
         : named === "failures" || (named === "live" && source.isLive)
           ? named
           : "browse",
-    q: given.get("q") ?? "",
-    sort: Object.hasOwn(SORTS, given.get("sort") ?? "") ? (given.get("sort") ?? "") : "newest",
+    q: said.get("q") ?? "",
+    sort: Object.hasOwn(SORTS, said.get("sort") ?? "") ? (said.get("sort") ?? "") : "newest",
     job,
-    file: Math.max(1, Math.trunc(Number(given.get("file"))) || 1),
+    file: Math.max(1, Math.trunc(Number(said.get("file"))) || 1),
     compare,
-    mode: given.get("mode") === "side" ? "side" : "wipe",
+    mode: said.get("mode") === "side" ? "side" : "wipe",
   };
 }
 

@@ -63,31 +63,49 @@ function show() {
   showSelection();
 }
 
-/** Report, and remove from the address, jobs and purchases that this page does not have, such as one of a selection. */
+/** Report, and remove from the address, what this page does not have, such as a job outside its selection. */
 function leaveOutUnknown() {
-  const { job, compare } = app.view;
-  const found = compare.filter((id) => app.model.purchases.has(id));
-  const lost = compare.length - found.length;
+  const said = unknownJob() ?? unknownPurchases() ?? unknownWord();
   const place = byId("unknown");
-  if (app.view.view === "job" && !app.model.byAddress.has(job)) {
+  place.hidden = !said;
+  if (!said) return;
+  place.replaceChildren(...said);
+  history.replaceState(history.state, "", addressOf(app.view));
+}
+
+/** @returns {(Node | string)[] | undefined} */
+function unknownJob() {
+  const { view, job } = app.view;
+  if (view === "job" && !app.model.byAddress.has(job)) {
     app.view = { ...app.view, view: "browse", job: "" };
-    place.replaceChildren("This page has no job ", el("code", { text: job }), ".");
-  } else if (lost) {
-    app.view = { ...app.view, compare: found.length > 1 ? found : [] };
-    place.textContent = found.length
-      ? `Of the ${number(compare.length)} purchases to compare, this page has only ${number(found.length)}.`
-      : "This page has none of the purchases to compare.";
-  } else {
-    place.hidden = true;
-    return;
+    return ["This page has no job ", el("code", { text: job }), "."];
   }
-  place.hidden = false;
-  const { view } = app.view;
-  history.replaceState(
-    history.state,
-    "",
-    addressOf(view === "browse" ? {} : { view, compare: app.view.compare }),
-  );
+  return !job && given().has("job") ? ["The address names no job."] : undefined;
+}
+
+/** @returns {string[] | undefined} */
+function unknownPurchases() {
+  const { view, compare } = app.view;
+  if (view !== "compare" || !given().has("compare")) return undefined;
+  const found = compare.filter((id) => app.model.purchases.has(id));
+  if (found.length > 1 && found.length === compare.length) return undefined;
+  app.view = { ...app.view, compare: found.length > 1 ? found : [] };
+  if (!compare.length) return ["The address names no purchases to compare."];
+  if (!found.length) return ["This page has none of the purchases to compare."];
+  return found.length === compare.length
+    ? ["A comparison needs at least two purchases."]
+    : [`Of the ${number(compare.length)} purchases to compare, this page has only ${number(found.length)}.`];
+}
+
+/** A view or an order that does not exist. @returns {(Node | string)[] | undefined} */
+function unknownWord() {
+  const view = given().get("view");
+  if (view && view !== "browse" && !Object.hasOwn(VIEWS, view))
+    return ["This page has no view ", el("code", { text: view }), "."];
+  const sort = given().get("sort");
+  return sort && !Object.hasOwn(SORTS, sort)
+    ? ["Jobs cannot be sorted by ", el("code", { text: sort }), "."]
+    : undefined;
 }
 
 /** @param {Job | undefined} job */
