@@ -794,6 +794,51 @@ def test_the_live_view_and_the_review_have_no_serious_finding(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+# For each of these controls: its name and the width that a finger can hit, measured from its middle.
+NARROW_TARGETS = """names => {
+    const found = [];
+    for (const each of document.querySelectorAll(names)) {
+        if (!each.checkVisibility()) continue;
+        each.scrollIntoView({ block: 'center' });
+        const box = each.getBoundingClientRect();
+        const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+        const hits = at => document.elementFromPoint(at, y)?.closest(names) === each;
+        let [left, right] = [0, 0];
+        while (left < 44 && hits(x - left - 1)) left++;
+        while (right < 44 && hits(x + right + 1)) right++;
+        const name = each.ariaLabel || each.innerText;
+        found.push([name.slice(0, 40), Math.min(left + right + 1, 44)]);
+    }
+    return found;
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_what_a_review_needs_is_wide_enough_for_a_finger(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, width: int
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab(width=width, height=800, has_touch=True, is_mobile=True).visit(
+        url, f"#job={campaign.jobs[0].key}"
+    )
+    until(lambda: bool(page.evaluate("reel.duration > 0")), "the film's length")
+    page.get_by_label("Note at this moment").fill("logo cut off")
+    page.keyboard.press("Enter")
+    expect(page.locator(".notes .quiet")).to_be_visible()
+
+    hit = page.evaluate(NARROW_TARGETS, ".decide .stars button, .notes .quiet")
+    assert len(hit) == 6
+    ids = page.evaluate("app.model.jobs.filter(each => each.serving).map(each => each.serving.id)")
+    page.evaluate("ids => go({ view: 'compare', compare: ids })", ids)
+    hit += page.evaluate(NARROW_TARGETS, ".decide .segmented button, .grip")
+    page.evaluate("go({ view: 'live' })")
+    hit += page.evaluate(NARROW_TARGETS, "#tabs a")
+    assert len(hit) == 13
+    assert [each for each in hit if each[1] < 44] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_strings_of_a_manifest_and_of_reviewers_are_inert(tmp_path: Path, serve: Serve, tab: MakeTab) -> None:
     campaign = LiveCampaign(tmp_path / "campaign")
     made(campaign, 1)
