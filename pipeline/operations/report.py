@@ -1,6 +1,7 @@
 """Gathers a campaign's data for the gallery from records, manifest and disk; needs no key, network or state."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,11 @@ def gallery_campaign(
     cache = StillCache(cache_folder(campaign.folder))
     types = files_on_page(records)
     here = {digest: path for digest, path in files.items() if digest in types}
+    stored = frozenset(digest for digest, place in here.items() if isinstance(place, ObjectUrl))
     shown = frozenset(digest for digest, kind in types.items() if kind.startswith(("video/", "image/")))
     return GalleryCampaign(
         name=campaign.name,
-        records=records,
+        records=replace(records, stored=stored),
         output=campaign.output,
         page_folder=campaign.page_folder,
         cache=cache,

@@ -20,7 +20,8 @@ class GalleryRecords:
     `command` is the manifest as commands on the page name it, `flags` are the other arguments that they need. `keys`
     are the selected jobs, None: all, and `selection` the flags that select them. `hrefs`, `stills` and `media` are by
     SHA-256: the link to each file that is on this machine (empty: it is here, but the page contains no videos), the
-    files that have a still, and media facts.
+    files that have a still, and media facts. `stored` are the files in an object store, whether or
+    not the page links to them.
     """
 
     results: Document
@@ -35,6 +36,7 @@ class GalleryRecords:
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
     hrefs: Mapping[str, str] = field(default_factory=dict)
     stills: Collection[str] = frozenset()
+    stored: Collection[str] = frozenset()
     media: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     before: Document | None = None
     before_name: str = ""
@@ -64,6 +66,7 @@ class _Campaign:
             planned=records.planned,
             hrefs=records.hrefs,
             stills=records.stills,
+            stored=records.stored,
             media=records.media,
         )
 

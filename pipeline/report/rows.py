@@ -27,7 +27,7 @@ class Rows:
     """Makes the rows of one campaign from those of its results. Each file is listed once, and referred to by number.
 
     The arguments may change later: a live page then requests the affected rows again. `purchases` and `decided` are
-    by purchase, `planned` by key; `hrefs`, `stills` and `media` are as in `GalleryRecords`.
+    by purchase, `planned` by key; `hrefs`, `stills`, `stored` and `media` are as in `GalleryRecords`.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Rows:
         planned: Mapping[str, PlannedJob],
         hrefs: Mapping[str, str],
         stills: Collection[str],
+        stored: Collection[str] = (),
         media: Mapping[str, Mapping[str, Json]],
     ) -> None:
         self.files: list[Json] = []
@@ -46,6 +47,7 @@ class Rows:
         self._planned = planned
         self._hrefs = hrefs
         self._stills = stills
+        self._stored = stored
         self._media = media
         self._outputs: list[Document] = []
         self._numbers: dict[str, int] = {}
@@ -137,6 +139,7 @@ class Rows:
             "bytes": output.get("bytes"),
             "here": href is not None or None,
             "href": href,
+            "stored": (href is None and digest in self._stored) or None,
             "poster": digest in self._stills or None,
         }
         return present({**written, **facts})

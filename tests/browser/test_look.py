@@ -17,6 +17,7 @@ from browser.samples import Sample, key_of
 from pipeline.operations.report import gallery_campaign
 from pipeline.operations.report_records import of_results
 from pipeline.report.writing import write_folder
+from pipeline.schemes import ObjectUrl
 
 Make = Callable[..., Tab]
 FIRST = "hero/overlay/red/stroll/background=beach/locale=en"
@@ -293,6 +294,28 @@ def test_a_purchase_under_another_key_is_renamed_and_neither_new_nor_gone(
     assert block.locator("h2").inner_text() == "Renamed"
     assert {each.get_attribute("title") for each in block.locator("b").all()} == set(before)
     expect(block).to_contain_text(f"was {old_key}")
+
+
+def test_files_in_an_object_store_without_links_are_not_for_collect_to_bring(
+    tab: Make, gallery: Gallery, tmp_path: Path
+) -> None:
+    place = ObjectUrl.parse("s3://films/spring")
+    stored = dict.fromkeys(gallery.source.files, place / "a.mp4")
+    records = replace(gallery.source.records, flags="--output s3://films/spring", stored=frozenset(stored))
+    source = replace(gallery.source, records=records, files=stored, output=place)
+    written = write_folder(tmp_path, [source], None, bundle=False, on_progress=lambda _number, _of: None)
+
+    page = tab().open(written.page, "#")
+
+    row = page.locator("#overview .todo li", has_text="in the object store")
+    expect(row).to_contain_text("this page does not link to them")
+    expect(row.locator("code")).to_have_text(
+        re.compile("^pipeline report .* --sign 24h --output s3://films/spring$")
+    )
+
+    page = tab().open(written.page, f"#job={FIRST}")
+    expect(page.locator("#view")).to_contain_text("in the object store")
+    assert "collect" not in page.locator("#view").inner_text()
 
 
 def test_anything_selected_can_be_compared(tab: Make, gallery: Gallery) -> None:

@@ -158,6 +158,7 @@ function whyNoVideo(job) {
     case "pending":
       return ["", job.action === "wait" ? "waits for what it is made from" : "not made yet"];
     default:
+      if (job.file?.stored) return ["File in the object store", "report --sign links to it"];
       return ["File not on this machine", "collect brings it"];
   }
 }

@@ -414,6 +414,10 @@ function trouble(job) {
       job.shown?.error ? sentenceOf(job.shown.error) : "It failed.",
       afterFailure(job.reason ?? "vendor", job.campaign),
     ],
+    stored: [
+      "It is paid for and made; its file is in the object store, and this page does not link to it. To link to it for a day:",
+      commandOf("report", job.campaign, "--sign 24h"),
+    ],
     missing: [
       "It is paid for and made; its file is not on this machine.",
       commandOf("collect", job.campaign),
@@ -422,8 +426,9 @@ function trouble(job) {
     pending: ["Nothing serves this job yet.", commandOf("run", job.campaign)],
     redo: ["The next run makes it again.", commandOf("run", job.campaign)],
   };
+  const missing = job.file?.stored ? "stored" : "missing";
   const state =
-    job.status === "done" && job.file && !job.file.here && job.state !== "redo" ? "missing" : job.state;
+    job.status === "done" && job.file && !job.file.here && job.state !== "redo" ? missing : job.state;
   if (!Object.hasOwn(known, state)) return undefined;
   const [about, command] = known[state];
   return el(

@@ -6,6 +6,7 @@ type MediaFile = {
   bytes?: number;
   here?: boolean;
   href?: string;
+  stored?: boolean; // in an object store, and this page does not link to it
   poster?: boolean;
   width?: number;
   height?: number;

@@ -233,7 +233,7 @@ function isSound(file) {
 }
 
 // The commands that apply to all jobs unless some are selected.
-const SELECTING = new Set(["run", "plan", "collect"]);
+const SELECTING = new Set(["run", "plan", "collect", "report"]);
 
 /**
  * A command for one campaign, and maybe for some of its purchases. On a page of a selection, it has that selection; on that of

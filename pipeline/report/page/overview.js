@@ -313,6 +313,21 @@ function keyLink(of) {
     : el("span", { class: "key-link", title: of.key }, ...inner);
 }
 
+/** Files that are where they should be, but out of this page's reach. @param {Campaign} campaign @param {Job[]} stored */
+function storedRow(campaign, stored) {
+  const title =
+    stored.length === 1
+      ? "1 file is in the object store"
+      : `${number(stored.length)} files are in the object store`;
+  return todoRow(
+    "missing",
+    "",
+    title,
+    `Paid for and made, but this page does not link to ${stored.length === 1 ? "it" : "them"}. To link for a day, or write --bundle to copy the videos into the page's folder:${decidedOf(stored)}`,
+    commandBox(commandOf("report", campaign, "--sign 24h")),
+  );
+}
+
 /** @param {Campaign} campaign */
 function nextRows(campaign) {
   const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
@@ -320,7 +335,10 @@ function nextRows(campaign) {
   const rows = [];
   const failed = by((job) => job.state === "failed");
   if (failed.length) rows.push(failedRow(campaign, failed));
-  const missing = by((job) => job.status === "done" && !job.file?.here && Boolean(job.file));
+  const absent = by((job) => job.status === "done" && !job.file?.here && Boolean(job.file));
+  const stored = absent.filter((job) => job.file?.stored);
+  if (stored.length) rows.push(storedRow(campaign, stored));
+  const missing = absent.filter((job) => !job.file?.stored);
   if (missing.length) {
     rows.push(
       todoRow(
