@@ -48,7 +48,19 @@ class AllParts:
             # Only the parts that were written to are read again.
             seen[source] = (now, before if stamp is not None and stamp == now else source.look(before))
         self._seen = seen
-        return _joined([sighting for _, sighting in seen.values()])
+        return self._as_one_run(_joined([sighting for _, sighting in seen.values()]))
+
+    def _as_one_run(self, found: Sighting) -> Sighting:
+        """The sighting with the runs that go on under the name of the last one: they share one cap."""
+        names = {note.run for note in self._running_notes}
+        if len(names) < 2:
+            return found
+        runs = {each: max(names) if run in names else run for each, run in found.runs.items()}
+        return replace(found, runs=runs)
+
+    @property
+    def _running_notes(self) -> list[RunNote]:
+        return [note for each in self._sources if each.is_going_on() and (note := each.note()) is not None]
 
     def durations(self) -> Mapping[str, float]:
         known: dict[str, float] = {}
@@ -57,7 +69,7 @@ class AllParts:
         return known
 
     def note(self) -> RunNote | None:
-        """The note of the last run, with the calls of the runs of all parts."""
+        """The note of the last run, with the calls of all parts, and all that go on as one run."""
         notes = [note for source in self._sources if (note := source.note()) is not None]
         if len(notes) < 2:
             return notes[0] if notes else None
@@ -65,7 +77,11 @@ class AllParts:
             _summed(each.calls for each in notes),
             _summed(each.deferred for each in notes),
         )
-        return replace(max(notes, key=lambda note: note.run), calls=calls, deferred=deferred)
+        last = max(notes, key=lambda note: note.run)
+        running = self._running_notes
+        if last in running:
+            last = replace(last, in_flight=_total(running), selected=_all_selected(running))
+        return replace(last, calls=calls, deferred=deferred)
 
 
 def _joined(parts: list[Sighting]) -> Sighting:
@@ -76,6 +92,16 @@ def _joined(parts: list[Sighting]) -> Sighting:
         # A part also knows purchases that another part's run recorded, without the name of that run.
         runs.update({each: run for each, run in part.runs.items() if run or each not in runs})
     return Sighting(records=observed([part.records for part in parts]), runs=runs)
+
+
+def _total(notes: list[RunNote]) -> int | None:
+    limits = [note.in_flight for note in notes if note.in_flight is not None]
+    return sum(limits) if len(limits) == len(notes) else None
+
+
+def _all_selected(notes: list[RunNote]) -> frozenset[str] | None:
+    selected = [note.selected for note in notes if note.selected is not None]
+    return frozenset().union(*selected) if len(selected) == len(notes) else None
 
 
 def _summed(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:

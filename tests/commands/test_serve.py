@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 from support.calling import Pipeline
-from support.campaigns import Project
+from support.campaigns import Project, campaign, spring
 from support.processes import Running, environment, until
 from support.protection import fails_without
 
@@ -249,6 +249,24 @@ def test_a_create_that_a_shard_waits_for_is_under_way_on_the_page(
 
     until(lambda: statuses() == {"attention"}, "both shards to have died")
     assert site.data()["campaigns"][0]["goes_on"] is False
+
+
+def test_shards_that_run_together_are_one_run_on_the_page(
+    folder: Path, serve: Serve, start: Callable[..., Running], vendor: Emulator
+) -> None:
+    prompts = {f"p{number}": f"a walk, number {number}" for number in range(12)}
+    limits = {"in_flight": 4, "max_credits": 5_000}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, limits=limits)})
+    vendor.fail({"on": "create", "do": "stuck"})
+    for index in (1, 2):
+        start("run", project.manifest, "--yes", "--shard", f"{index}/2")
+    site = serve(project)
+
+    until(lambda: site.data()["campaigns"][0]["spent"] == 400, "what both may have in flight")
+
+    until(lambda: site.data()["campaigns"][0]["run"]["spent"] == 400, "the notes of both")
+    run = site.data()["campaigns"][0]["run"]
+    assert (run["in_flight"], run["max_credits"], run["waiting"]) == (4, 5_000, {"loop": 8})
 
 
 def test_a_run_elsewhere_on_this_machine_tells_its_own_limits_and_its_calls(
