@@ -413,6 +413,43 @@ def test_of_several_campaigns_each_group_of_failures_has_the_command_of_its_own(
     assert page.locator("tr.group small", has_text="of autumn").count() * 2 == len(commands)
 
 
+def test_of_several_campaigns_with_the_same_keys_each_job_names_its_own(
+    tab: Make, gallery: Gallery, tmp_path: Path
+) -> None:
+    results = {**gallery.results, "campaign": "autumn"}
+    records = replace(gallery.source.records, results=results, command="autumn.yaml")
+    both = [gallery.source, replace(gallery.source, name="autumn", records=records)]
+    written = write_folder(tmp_path, both, None, bundle=False, on_progress=lambda _number, _of: None)
+
+    page = tab().open(written.page, "#")
+    for name in ("spring-drop", "autumn"):
+        card = page.locator(f"article[data-address='{name} {FIRST}']")
+        expect(card.get_by_role("heading", name=f"{name} {FIRST}")).to_contain_text(f"{name}: ")
+
+    page = tab().open(written.page, f"#job={FIRST}")
+    notice = page.locator("#unknown")
+    expect(notice).to_contain_text(f"Several campaigns have a job {FIRST}: spring-drop, autumn.")
+    notice.get_by_role("link", name="autumn").click()
+    assert page.url.endswith(f"#job=autumn+{FIRST}")
+    expect(page.locator("#view")).to_be_visible()
+
+
+def test_a_job_named_without_its_campaign_is_found_if_only_one_has_it(
+    tab: Make, gallery: Gallery, tmp_path: Path
+) -> None:
+    jobs = [job for job in gallery.results["jobs"] if job["key"] != FIRST]
+    results = {**gallery.results, "campaign": "autumn", "jobs": jobs}
+    records = replace(gallery.source.records, results=results, command="autumn.yaml")
+    both = [gallery.source, replace(gallery.source, name="autumn", records=records)]
+    written = write_folder(tmp_path, both, None, bundle=False, on_progress=lambda _number, _of: None)
+
+    page = tab().open(written.page, f"#job={FIRST}")
+
+    expect(page.locator("#view")).to_be_visible()
+    expect(page.locator("#unknown")).to_be_hidden()
+    assert page.url.endswith(f"#job=spring-drop+{FIRST}")
+
+
 def test_the_page_of_a_failed_job_gives_the_command_for_its_reason(tab: Make, gallery: Gallery) -> None:
     refused = next(each for each in gallery.results["jobs"] if each.get("reason") == "rejected")
 

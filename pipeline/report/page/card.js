@@ -22,7 +22,7 @@ function cardOf(job) {
       "a",
       { class: "open", href: addressOf({ view: "job", job: job.address }) },
       el("div", { class: "mat" }, mediaBox(job)),
-      el("h3", { class: "key", id: heading, title: job.key, "aria-label": job.key }, ...keyLine(job)),
+      el("h3", { class: "key", id: heading, title: job.address, "aria-label": job.address }, ...keyLine(job)),
     ),
     el("p", { class: "prompt", dir: "auto", lang: job.lang, title: job.prose, text: job.prose }),
     metaLine(job),
@@ -35,7 +35,7 @@ function selectButton(job, letters) {
   return el("button", {
     class: "select",
     "aria-pressed": String(letters !== ""),
-    "aria-label": `Select ${job.key}`,
+    "aria-label": `Select ${job.address}`,
     text: letters,
   });
 }

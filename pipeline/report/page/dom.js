@@ -192,7 +192,10 @@ function breakable(text) {
 /** A key as it is shown: if there is no room, its head is shortened, never its tail. @param {Job | Purchase} of */
 function keyLine(of) {
   const [head, tail] = keyParts(of.key);
-  return [el("span", { class: "before", text: head }), el("span", { class: "tail" }, ...tailLine(tail))];
+  return [
+    el("span", { class: "before", text: `${campaignBefore(of.campaign)}${head}` }),
+    el("span", { class: "tail" }, ...tailLine(tail)),
+  ];
 }
 
 // A longer part of a key is shortened in its middle: both its beginning and its end distinguish it from others.

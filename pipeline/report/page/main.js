@@ -77,8 +77,14 @@ function leaveOutUnknown() {
 function unknownJob() {
   const { view, job } = app.view;
   if (view === "job" && !app.model.byAddress.has(job)) {
+    const alike = app.model.jobs.filter((each) => each.key === job);
+    if (alike.length === 1) {
+      app.view = { ...app.view, job: alike[0].address };
+      history.replaceState(history.state, "", addressOf(app.view));
+      return undefined;
+    }
     app.view = { ...app.view, view: "browse", job: "" };
-    return ["This page has no job ", el("code", { text: job }), "."];
+    return alike.length ? severalHave(job, alike) : ["This page has no job ", el("code", { text: job }), "."];
   }
   return !job && given().has("job") ? ["The address names no job."] : undefined;
 }
@@ -106,6 +112,15 @@ function unknownWord() {
   return sort && !Object.hasOwn(SORTS, sort)
     ? ["Jobs cannot be sorted by ", el("code", { text: sort }), "."]
     : undefined;
+}
+
+/** @param {string} key @param {Job[]} jobs @returns {(Node | string)[]} */
+function severalHave(key, jobs) {
+  const links = jobs.flatMap((job, index) => [
+    index ? ", " : "",
+    el("a", { class: "link", href: addressOf({ view: "job", job: job.address }), text: job.campaign.name }),
+  ]);
+  return ["Several campaigns have a job ", el("code", { text: key }), ": ", ...links, "."];
 }
 
 /** @param {Job | undefined} job */

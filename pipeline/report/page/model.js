@@ -232,6 +232,11 @@ function isSound(file) {
   return kindOf(file) === "audio" || Boolean(file?.audio && file.duration && !file.width);
 }
 
+/** The name of a campaign before what belongs to it, if there are several. @param {Campaign} campaign */
+function campaignBefore(campaign) {
+  return app.model.campaigns.length > 1 ? `${campaign.name}: ` : "";
+}
+
 // The commands that apply to all jobs unless some are selected.
 const SELECTING = new Set(["run", "plan", "collect", "report"]);
 

@@ -300,10 +300,7 @@ function begun(text) {
 /** A key as a link to its job, if it has one. @param {Purchase | Job} of */
 function keyLink(of) {
   const job = app.model.byKey[of.campaign.number].get(of.key);
-  const inner = [
-    el("span", { class: "before", text: keyParts(of.key)[0] }),
-    el("span", { class: "tail" }, ...tailLine(keyParts(of.key)[1])),
-  ];
+  const inner = keyLine(of);
   return job
     ? el(
         "a",
@@ -467,7 +464,7 @@ function creditBars() {
 function capBars(campaign, barOfRun) {
   const { spent, budget } = campaign;
   const coming = stillToCome(app.model.jobs.filter((job) => job.campaign === campaign)).credits;
-  const several = app.model.campaigns.length > 1 ? `${campaign.name}: ` : "";
+  const several = campaignBefore(campaign);
   const bars = [];
   const run = barOfRun(coming);
   if (run) bars.push(capBar(`${several}${run.name}`, run.spent, run.coming ?? coming, run.cap, run.amount));

@@ -378,9 +378,10 @@ function justMade() {
   const thumbs = made.map(({ job, at }) =>
     el(
       "a",
-      { class: "thumb", href: addressOf({ view: "job", job: job.address }), title: job.key },
+      { class: "thumb", href: addressOf({ view: "job", job: job.address }), title: job.address },
       el("div", { class: "mat" }, mediaBox(job)),
       el("b", { class: "name-line tail" }, ...tailLine(keyParts(job.key)[1])),
+      app.model.campaigns.length > 1 && el("span", { class: "when", text: job.campaign.name }),
       el("span", { class: "when", "data-ago": at, text: ago(source.now() - at) }),
     ),
   );
