@@ -80,7 +80,6 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
             observe=watching.watched,
             open_workers=workers,
         )
-        watching.selects(state.keys_of_run(options.plan.selected))
         on_stderr = given["events"] == "-" or "json" in (given["output_format"], given["log_format"])
         console = RunConsole(
             state,
@@ -89,6 +88,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
             on_stderr=on_stderr,
             replaces=bool(given["replace"]),
             gallery=_gallery_command(workspace, given),
+            on_begin=lambda: watching.selects(state.keys_of_run(options.plan.selected)),
             on_tally=watching.stands,
         )
         check = partial(assert_current, saved, name=str(source)) if saved is not None else _any_plan

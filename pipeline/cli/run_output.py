@@ -58,7 +58,8 @@ class RunConsole:
     """Carries out the plan of one campaign and prints its progress.
 
     `on_stderr`: stdout is needed for something else; `replaces`: `--replace` was given. `gallery` is the command that
-    opens the gallery, printed for a person. `on_tally` is called with each tally of jobs.
+    opens the gallery, printed for a person. `on_begin` is called once the plan may be carried out, `on_tally` with
+    each tally of jobs.
     """
 
     def __init__(
@@ -70,8 +71,10 @@ class RunConsole:
         on_stderr: bool = False,
         replaces: bool = False,
         gallery: str = "",
+        on_begin: Callable[[], None] = lambda: None,
         on_tally: Callable[[Tally], None] = ignore_tally,
     ) -> None:
+        self._on_begin = on_begin
         self._state = state
         self._options = options
         self._stop = stop
@@ -130,6 +133,7 @@ class RunConsole:
         if ask and plan.buying and can_ask and not self._confirmed():
             self._run.report.stop(ExitCode.UNFINISHED, "nothing was bought")
             return False
+        self._on_begin()
         return True
 
     def _confirmed(self) -> bool:

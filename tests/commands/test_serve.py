@@ -269,6 +269,15 @@ def test_shards_that_run_together_are_one_run_on_the_page(
     assert (run["in_flight"], run["max_credits"], run["waiting"]) == (4, 5_000, {"loop": 8})
 
 
+@pytest.mark.parametrize("part", [("--select", "prompt:walk"), ("--shard", "1/1")])
+def test_a_run_that_its_cap_refused_is_not_the_last_run(
+    project: Project, serve: Serve, pipeline: Pipeline, part: tuple[str, str]
+) -> None:
+    assert pipeline("run", project.manifest, *part, "--max-credits", "50").code == 4
+
+    assert serve(project).data()["campaigns"][0].get("run") is None
+
+
 def test_a_run_elsewhere_on_this_machine_tells_its_own_limits_and_its_calls(
     project: Project, serve: Serve, pipeline: Pipeline, vendor: Emulator
 ) -> None:
