@@ -1,6 +1,6 @@
 """The output folder of one campaign: puts files in place without harming files that are not ours."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline import failpoints
@@ -122,10 +122,11 @@ class OutputFolder:
         self.index.add_hash(digest, purchase_id)
         self.index.remember(path, purchase_id, slot, digest)
 
-    def remove(self, purchase: Purchase, wanted: Collection[str]) -> None:
+    def remove(self, purchase: Purchase, needed: Mapping[str, str | None]) -> None:
         """Delete the files of `purchase` that are here and whole, under any of their names.
 
-        Files at a `wanted` path stay: a job's file there may have the same bytes.
+        `needed` has, by path, the hash of the file that a job wants there, None if it is not known yet. Such a file
+        stays, as it may have the same bytes.
 
         Raises:
             Unfinished: one cannot be deleted, or looked for under its name.
@@ -138,9 +139,10 @@ class OutputFolder:
         for file in files:
             if file.output.sha256 is not None:
                 self._files.assert_nameable(file.path)
-        for path in sorted((others | own) - set(wanted)):
+        for path in sorted(others | own):
             digest = self.index.digest(path)
-            if digest is not None and self.index.purchase_id(path, digest) == purchase.id:
+            is_needed = path in needed and needed[path] in (None, digest)
+            if digest is not None and not is_needed and self.index.purchase_id(path, digest) == purchase.id:
                 self._files.delete(path, digest)
                 self.index.forget(path)
 

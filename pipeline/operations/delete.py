@@ -147,7 +147,7 @@ def _delete_all(
     calls: VendorCalls,
     on_failure: Callable[[Purchase, PipelineError], None],
 ) -> int:
-    outputs, wanted, ownership = state.outputs(), needed(state.assignment), state.ownership()
+    outputs, files, ownership = state.outputs(), needed(state.assignment), state.ownership()
     failed = 0
     try:
         for purchase in purchases:
@@ -155,7 +155,7 @@ def _delete_all(
                 proof = None if purchase.id in trusted else ownership
                 calls(partial(delete, provider, purchase, proof))
                 # Before the removal is recorded: if an object store refuses it for now, the next command retries it.
-                outputs.remove(purchase, wanted)
+                outputs.remove(purchase, files)
             except (VendorError, InvalidInput, Unfinished) as error:
                 failed += 1
                 on_failure(purchase, error)

@@ -195,10 +195,23 @@ def test_a_purchase_that_is_removed_takes_no_other_with_the_same_bytes_along(out
         campaign.fetch(purchase, path, content)
 
     outputs = campaign.outputs()
-    outputs.remove(orphan, {"r/a.mp4"})
+    outputs.remove(orphan, {"r/a.mp4": digest("new")})
 
     assert sorted(campaign.files().values()) == ["film", "new"]
     assert not (out / "r/b.mp4").exists()
+
+
+@pytest.mark.parametrize(("wanted", "left"), [("film", ["film"]), (None, ["film"]), ("other", [])])
+def test_a_removed_purchase_leaves_a_file_only_where_a_job_may_want_those_bytes(
+    out: Path, wanted: str | None, left: list[str]
+) -> None:
+    purchase = bought(1, job("a"), "film")
+    campaign = Campaign(out, [purchase])
+    campaign.fetch(purchase, "r/a.mp4", "film")
+
+    campaign.outputs().remove(purchase, {"r/a.mp4": None if wanted is None else digest(wanted)})
+
+    assert [*campaign.files().values()] == left
 
 
 def test_one_whose_place_is_taken_is_set_aside_under_its_own_name(out: Path) -> None:
