@@ -22,7 +22,7 @@ from pipeline.state.folder import beside, cannot_write
 
 _BUSY_SECONDS = 10.0
 # The tables in which something is recorded about a campaign.
-_RECORDS = ("purchases", "events", "served", "files", "durations")
+RECORD_TABLES = ("purchases", "events", "served", "files", "durations")
 RESTORE = (
     "nothing was changed; restore it from a backup, or move it away: "
     "the next run then knows what the results manifest knows (see docs/reference/errors.md#damaged-state)"
@@ -238,7 +238,7 @@ class WritableFile:
     def _has_records(self) -> bool:
         return any(
             self.connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608 - constants
-            for table in _RECORDS
+            for table in RECORD_TABLES
         )
 
     def _delete(self) -> None:

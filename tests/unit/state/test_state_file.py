@@ -21,7 +21,7 @@ from pipeline.state.opening import open_store
 from pipeline.state.sql import statements
 from pipeline.state.sql.sqlite import SqliteDatabase
 from pipeline.state.sql.store import SqlStore
-from pipeline.state.state_file import connect
+from pipeline.state.state_file import RECORD_TABLES, connect, empty
 from state.conftest import NOW, Desk, begin, buy, intent, move, purchase
 
 
@@ -525,3 +525,9 @@ def _python(source: str, *arguments: object) -> str:
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
+
+
+def test_every_table_with_records_keeps_a_new_state_from_being_deleted() -> None:
+    tables = {name for (name,) in empty().execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    # These say which state it is and what its results were made from: no record of a campaign.
+    assert tables - {"meta", "results"} == set(RECORD_TABLES)
