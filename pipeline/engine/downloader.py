@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from pipeline.artifacts.base import StoredObject
 from pipeline.artifacts.file_names import named
@@ -27,6 +29,7 @@ from pipeline.media.facts import as_json
 from pipeline.paths import of_another_locale
 from pipeline.providers.base import DownloadFailed, Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
+from pipeline.records import PURCHASE_ID
 from pipeline.state.transitions import Fetched
 
 # Errors that keep one purchase's files from being put in place, but do not end the run.
@@ -49,6 +52,8 @@ class Downloader:
     report: RunReport
     keep_still: Callable[[str, bytes], object]
     _here: set[PurchaseId] = field(default_factory=set, init=False)
+    _on_workers: dict[PurchaseId, Path] = field(default_factory=dict, init=False)
+    _installed: set[PurchaseId] = field(default_factory=set, init=False)
 
     def fetch(self, tracked: TrackedPurchase) -> None:
         """Fetch the files of a purchase, and put them in place."""
@@ -68,6 +73,7 @@ class Downloader:
         if not self.calls.has_workers:
             self.calls.submit(partial(self._fetched, tracked), fetch, *asked)
         elif sender is None:
+            self._on_workers[purchase.id] = wanted.beside.parent
             self.calls.submit(partial(self._fetched, tracked), fetch_to_shared_folder, *asked)
         elif purchase.id in self._here:
             self.calls.submit_local(partial(self._fetched, tracked), fetch, *asked)
@@ -75,6 +81,22 @@ class Downloader:
             stem, with_steps = self.served_jobs.stem(purchase)
             to = Destination(purchase, stem, with_steps, sender)
             self.calls.submit(partial(self._sent_by_worker, tracked, to), fetch_and_send, *asked, to)
+
+    def delete_leftovers(self) -> None:
+        """Delete the temporary files that workers left beside files that are in place; call this when a run ends.
+
+        A cluster repeats a fetch whose worker died, even one that had ended, so nobody finishes what such a worker
+        left.
+        """
+        by_folder: dict[Path, set[str]] = {}
+        for purchase_id in self._installed & self._on_workers.keys():
+            by_folder.setdefault(self._on_workers[purchase_id], set()).add(purchase_id)
+        for folder, ids in by_folder.items():
+            with suppress(OSError):
+                for temporary in folder.glob(".*"):
+                    of = PURCHASE_ID.match(temporary.name, 1)
+                    if of is not None and of[0] in ids:
+                        temporary.unlink(missing_ok=True)
 
     def _wanted(self, purchase: Purchase) -> Wanted:
         stem, with_steps = self.served_jobs.stem(purchase)
@@ -190,6 +212,7 @@ class Downloader:
             self.in_flight.defer(tracked, fetched.problem)
             return
         self.in_flight.remove(tracked)
+        self._installed.add(purchase.id)
         if is_open:
             self.journal.record(purchase.id, Fetched(fetched.outputs, fetched.steps), self._copy)
         else:

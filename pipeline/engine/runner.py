@@ -88,6 +88,7 @@ class Runner:
                 self._coordinator.run()
             finally:
                 self._publisher.end()
+        self._downloader.delete_leftovers()
         for template_id, entries in self._queue.held_back():
             number = f"{template_id}: {counted(len(entries), 'job')}"
             note = f"{number} not bought, as the first job of that template did not succeed"

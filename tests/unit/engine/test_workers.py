@@ -114,3 +114,24 @@ def test_a_cluster_that_fails_ends_the_run_and_loses_nothing(
     harness.workers = None
     assert harness.run(BLUE, RED).statuses == {"blue": "done", "red": "done"}
     assert len(harness.vendor.creates) == 2 >= bought
+
+
+@fails_without("pipeline.engine.runner:Runner.run", "self._downloader.delete_leftovers()")
+def test_what_a_killed_worker_left_beside_files_that_are_in_place_is_deleted(
+    harness: Harness, workers: Workers
+) -> None:
+    unfinished = harness.folder / "output" / ".0123456789abcdef-00~11223344.part"
+
+    def repeat(call: Callable[[], Any]) -> Any:
+        brought = call()
+        if isinstance(brought, FetchResult):
+            for file in brought.files.values():
+                file.temporary.with_name(f"{file.temporary.name}~11223344.part").touch()
+            unfinished.touch()
+        return brought
+
+    workers.away = repeat
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert set(harness.files()) == {"blue.mp4", unfinished.name}
