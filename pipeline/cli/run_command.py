@@ -22,14 +22,6 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.parameters import NumberRange
 
-
-def _assert_not_blank(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """Refuse an empty command, which would always succeed: an unset variable would disable the lock."""
-    if value is not None and not value.strip():
-        raise click.BadParameter("the command is empty; name one, or leave the flag out")
-    return value
-
-
 pacing_options = together(
     flag("--concurrency", type=click.IntRange(1, 256), metavar="N", help="Requests in flight at once."),
     flag("--in-flight", type=click.IntRange(1, 100_000), metavar="N", help="Workflows in flight at once."),
@@ -80,7 +72,6 @@ records_options = together(
     flag(
         "--checkpoint",
         metavar="COMMAND",
-        callback=_assert_not_blank,
         help="The command that publishes the results before each wave, such as a git push.",
     ),
     flag(
