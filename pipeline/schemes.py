@@ -27,16 +27,24 @@ _ENDS = {
     "decisions": (".decisions.yaml", ".decisions.yml"),
     "a state": (".db",),
 }
+# Url parameters that must not be shown.
+_SECRET_PARAMETERS = frozenset({"password", "sslpassword"})
+# The address of a database as `DatabaseUrl.argument` writes it, for suggested commands: it stays, so that they can be
+# pasted. Anything more up to the next space could be the rest of a password.
+_PARAMETER = rf"(?!(?:{'|'.join(sorted(_SECRET_PARAMETERS))})=)[a-z_]+=[\w.,:/%~+-]*"
+_WITHOUT_PASSWORD = (
+    rf"(?:{'|'.join(sorted(_DATABASES, reverse=True))})://(?:[\w.~%+-]+@)?[\w.,:/%~\[\]-]*"
+    rf"(?:\?{_PARAMETER}(?:&{_PARAMETER})*)?['\"`,;:).]*(?:\s|$)"
+)
 # A possible password ends at the last `@` before a space; quotes and a colon after the address belong to the message.
 _WITH_SECRETS = re.compile(
-    rf"([a-z][a-z0-9+.-]*://|\b(?:{_KNOWN}):)\S*[@?…](?:[^\s'\"`,;)]*[^\s'\"`,;):])?", re.IGNORECASE
+    rf"(?P<kept>\b{_WITHOUT_PASSWORD})|"
+    rf"(?P<scheme>[a-z][a-z0-9+.-]*://|\b(?:{_KNOWN}):)\S*[@?…](?:[^\s'\"`,;)]*[^\s'\"`,;):])?",
+    re.IGNORECASE,
 )
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_PREFIX = 500
-
-# Url parameters that must not be shown.
-_SECRET_PARAMETERS = frozenset({"password", "sslpassword"})
 
 
 def is_database(value: str) -> bool:
@@ -55,8 +63,11 @@ def without_addresses(line: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """A message with addresses that name a user, have parameters or were cut reduced to their scheme."""
-    return _WITH_SECRETS.sub(r"\1…", text)
+    """A message with addresses that name a user, have parameters or were cut reduced to their scheme.
+
+    That of a database stays if it has no password: commands that the message suggests contain it.
+    """
+    return _WITH_SECRETS.sub(lambda found: found["kept"] or f"{found['scheme']}…", text)
 
 
 def assert_path(name: str, value: str | None, *, is_only_path: bool = False) -> None:

@@ -2,13 +2,14 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.errors import InvalidInput, printable
 from pipeline.manifest.discover import named_campaign
+from pipeline.operations.environment import Environment
 from pipeline.operations.shown_paths import shown_path
-from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, state_location
+from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, hinted_flags, state_location, target_of
 from pipeline.paths import confined, project_of, real_path, writable
 from pipeline.results.file import ResultsFile, read
 from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, assert_path, kind_named
@@ -21,7 +22,8 @@ _EMULATED = ".emulated"
 class CampaignRecords:
     """Records without a manifest: their locations, and where their files go.
 
-    `campaign` and `manifest` are None if only the state knows them, `output` if the default is meant.
+    `campaign` and `manifest` are None if only the state knows them, `output` if the default is meant. `unread` is a
+    manifest that was given and cannot be read, `paths` are the locations that were.
     """
 
     state: StateLocation
@@ -31,6 +33,30 @@ class CampaignRecords:
     output: OutputLocation | None
     campaign: str | None = None
     manifest: Path | None = None
+    unread: Path | None = None
+    paths: RecordPaths = field(default_factory=RecordPaths)
+
+    def target(self, campaign: str, manifest: Path | None, environment: Environment) -> str:
+        """The manifest with the flags that lead to these records, quoted for a shell, for suggested commands.
+
+        `manifest` is the one that the state names; a placeholder stands for one that nothing names.
+        """
+        manifest = self.manifest or self.unread or manifest
+        flags = ("--emulate",) if self.emulated else hinted_flags(self._paths_of(campaign), environment)
+        return target_of(manifest or Path("MANIFEST"), flags)
+
+    def _paths_of(self, campaign: str) -> RecordPaths:
+        """The locations that a command with the manifest would not find by itself."""
+        state = self.state.text if isinstance(self.state, DatabaseUrl) else str(self.state)
+        is_usual_state = self.state == self.folder / STATE_FOLDER / f"{campaign}.db"
+        # Beside a state of another name there need not be any.
+        results = self.results if self.results is not None and os.path.lexists(self.results) else None
+        is_usual = results == self.folder / f"{campaign}.results.json"
+        return replace(
+            self.paths,
+            state=None if is_usual_state else state,
+            results=None if is_usual or results is None else shown_path(results),
+        )
 
     def output_folder(self, campaign: str) -> OutputLocation:
         """Where the files of `campaign` go."""
@@ -65,8 +91,8 @@ def records_beside(manifest: Path, paths: RecordPaths) -> CampaignRecords | None
     """The records of the only state beside `manifest`; None if there is none, or more than one."""
     state = _only_state_beside(real_path(manifest), paths)
     if isinstance(state, DatabaseUrl):
-        return _of_database(state, real_path(manifest).parent, paths)
-    return None if state is None else _of_state(state, paths)
+        return _of_database(state, real_path(manifest), paths)
+    return None if state is None else replace(_of_state(state, paths), unread=real_path(manifest))
 
 
 def _begins_with(path: Path, magic: bytes) -> bool:
@@ -97,17 +123,20 @@ def _of_state(state: Path, paths: RecordPaths) -> CampaignRecords:
         folder=folder,
         emulated=state.stem.endswith(_EMULATED),
         output=paths.output_location,
+        paths=paths,
     )
 
 
-def _of_database(state: DatabaseUrl, folder: Path, paths: RecordPaths) -> CampaignRecords:
+def _of_database(state: DatabaseUrl, manifest: Path, paths: RecordPaths) -> CampaignRecords:
     """The records in a database, of its only campaign; of several, none can be chosen."""
     return CampaignRecords(
         state=state,
         results=real_path(Path(paths.results)) if paths.results else None,
-        folder=folder,
+        folder=manifest.parent,
         emulated=False,
         output=paths.output_location,
+        unread=manifest,
+        paths=paths,
     )
 
 
@@ -152,4 +181,5 @@ def _of_results(results: Path, paths: RecordPaths) -> CampaignRecords:
         output=paths.output_location,
         campaign=published.campaign,
         manifest=manifest,
+        paths=paths,
     )

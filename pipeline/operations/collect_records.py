@@ -1,6 +1,5 @@
 """Collects from records alone, if there is no valid manifest."""
 
-import shlex
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -86,6 +85,7 @@ class RecordsCollection:
             self._execute(plan, records, store, outputs, open_reporter)
             records = store.records()
             elsewhere = under_way_elsewhere(store, records)
+            target = self._known.target(campaign, store.manifest, self._environment)
             media = self._media(store, outputs, published)
             _publish(self._known, records, published, media)
         stopped = {self._stop.code} if self._stop.code is not None else set()
@@ -94,14 +94,8 @@ class RecordsCollection:
             purchases=len(plan.followed),
             output=outputs.location,
             code=most_urgent({*self._report.codes, *_codes(records, elsewhere), *stopped}),
-            notes=(*self._report.notes, *_unknown(records, elsewhere, self._target)),
+            notes=(*self._report.notes, *_unknown(records, elsewhere, target)),
         )
-
-    @property
-    def _target(self) -> str:
-        """The manifest as an argument of `resolve`; a placeholder if no record names it."""
-        manifest = self._known.manifest
-        return "MANIFEST" if manifest is None else shlex.quote(shown_path(manifest))
 
     def _media(self, store: Store, outputs: OutputFolder, published: ResultsFile | None) -> MediaMap:
         """Media facts that the results do not have yet, by SHA-256."""

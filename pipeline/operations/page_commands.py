@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.operations.shown_paths import project_path, relative, shown_path
 from pipeline.paths import project_root
-from pipeline.schemes import OutputLocation, StateLocation
+from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation
 
 
 def page_command(manifest: Path) -> str:
@@ -26,10 +26,14 @@ def page_flags(
     is_named_from_here = not Path(shown_path(manifest)).is_absolute()
     folder = Path.cwd() if is_named_from_here else project_root(manifest)
     return shlex.join(
-        word
-        for flag, location in chosen.items()
-        for word in (flag, relative(location, folder) if isinstance(location, Path) else str(location))
+        word for flag, location in chosen.items() for word in (flag, _argument(location, folder))
     )
+
+
+def _argument(location: StateLocation | OutputLocation, folder: Path) -> str:
+    if isinstance(location, DatabaseUrl):
+        return location.argument
+    return relative(location, folder) if isinstance(location, Path) else str(location)
 
 
 def selection_flags(select: Sequence[str], exclude: Sequence[str]) -> str:

@@ -110,9 +110,7 @@ class Workspace:
 
         Without the flags, a command pasted after a rehearsal would work on the real records.
         """
-        return printable(
-            shlex.join((shown_path(self.campaign.manifest), *self.hinted_flags)), _LONGEST_TARGET
-        )
+        return target_of(self.campaign.manifest, self.hinted_flags)
 
     @property
     def chosen(self) -> Mapping[str, StateLocation | OutputLocation]:
@@ -225,6 +223,16 @@ def output_location(given: str) -> OutputLocation:
     return ObjectUrl.parse(given) if is_object_store(given) else real_path(Path(given))
 
 
+def target_of(manifest: Path, flags: Sequence[str]) -> str:
+    """The manifest with the flags that choose its records, quoted for a shell, for suggested commands."""
+    return printable(shlex.join((shown_path(manifest), *flags)), _LONGEST_TARGET)
+
+
+def hinted_flags(paths: RecordPaths, environment: Environment) -> Sequence[str]:
+    """The flags that chose `paths`, as a suggested command needs them."""
+    return _record_flags(_typed(paths, environment))
+
+
 def scratch_folder(folder: Path, campaign: str) -> Path:
     """The folder of files that wait for their upload to an object store; `folder` is that of the manifest."""
     return folder / STATE_FOLDER / f"{campaign}.uploads"
@@ -262,7 +270,7 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
         output=paths.output_location or output,
         environment=environment,
         record_flags=_record_flags(paths),
-        hinted_flags=_record_flags(_typed(paths, environment)),
+        hinted_flags=hinted_flags(paths, environment),
     )
     _assert_recordable(workspace.heading().output)
     _assert_not_too_long(workspace)

@@ -109,7 +109,13 @@ def open_store(
     try:
         epoch = Epoch(number=file.epoch, assert_in_place=file.assert_in_place)
         database = SqliteDatabase(file.connection, path, epoch)
-        access = Access(database=database, campaign=known.campaign, release=release, rescue=rescue_file)
+        access = Access(
+            database=database,
+            campaign=known.campaign,
+            release=release,
+            rescue=rescue_file,
+            manifest=real_path(path.parent / known.manifest),
+        )
         store = SqlStore(access, run, mirror)
     except BaseException:
         release()

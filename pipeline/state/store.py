@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from pipeline.jobs import JobKey
@@ -168,6 +169,11 @@ class Store(Protocol):
     @property
     def campaign(self) -> str:
         """The name of the campaign that the state belongs to."""
+        ...
+
+    @property
+    def manifest(self) -> Path | None:
+        """The manifest that the state names, which need not exist; None if it names none on this machine."""
         ...
 
     @property

@@ -136,6 +136,16 @@ def test_in_the_place_of_any_other_word_it_shows_no_password(
         ("(https://u:a@b/c'@d/e), more", "(https://…), more"),
         (f"s3://u:{SECRET}…: cut", "s3://…: cut"),
         (
+            "`pipeline resolve x --state 'postgresql://u@db:1/x?host=%2Frun&port=1' a --workflow-id ID` (see y)",
+            "`pipeline resolve x --state 'postgresql://u@db:1/x?host=%2Frun&port=1' a --workflow-id ID` (see y)",
+        ),
+        (f"postgresql://u@db/x?password={SECRET}: no", "postgresql://…: no"),
+        (f"postgresql://u@db/x?SSLpassword={SECRET}: no", "postgresql://…: no"),
+        (f"postgresql://u@db/x?pass%77ord={SECRET}: no", "postgresql://…: no"),
+        (f"'postgresql://u@db'{SECRET}@db/x': no", "'postgresql://…': no"),
+        (f"postgresql://u:{SECRET}@db/x: no", "postgresql://…: no"),
+        ("postgresql://u@db/hunt…", "postgresql://…"),
+        (
             "s3://BUCKET/PREFIX, http://127.0.0.1:80/x: told",
             "s3://BUCKET/PREFIX, http://127.0.0.1:80/x: told",
         ),

@@ -1,6 +1,5 @@
 """`pipeline collect` fetches what is paid for: by the manifest, the state or the results alone. It buys nothing."""
 
-import json
 import re
 import shlex
 import shutil
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, picture, spring
+from support.hostile import MANIFESTS_ELSEWHERE, assert_refuses_manifest_elsewhere
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
@@ -99,33 +99,11 @@ def test_the_results_alone_are_enough(bought: Project, pipeline: Pipeline, vendo
     assert len(vendor.ledger.entries) == 2
 
 
-@pytest.mark.parametrize(
-    ("manifest", "told"),
-    [
-        (
-            "../elsewhere/campaign.yaml",
-            "it leads outside the project (project/), and no manifest of 'spring'",
-        ),
-        ("ABSOLUTE", "a path may not be absolute"),
-        (".git/campaign.yaml", "'.git' is hidden"),
-    ],
-)
+@pytest.mark.parametrize(("manifest", "told"), MANIFESTS_ELSEWHERE)
 def test_results_of_a_stranger_have_nothing_written_elsewhere(
     bought: Project, pipeline: Pipeline, manifest: str, told: str
 ) -> None:
-    elsewhere = bought.folder.parent / "elsewhere"
-    elsewhere.mkdir()
-    (bought.folder / ".git").mkdir()
-    document = bought.results()
-    document["manifest"] = str(elsewhere / "campaign.yaml") if manifest == "ABSOLUTE" else manifest
-    (bought.folder / "theirs.results.json").write_text(json.dumps(document))
-
-    ended = pipeline("collect", "theirs.results.json")
-
-    assert ended.code == 3, ended.output
-    assert f"theirs.results.json: it names the manifest '{document['manifest']}': {told}" in ended.err
-    assert not list(elsewhere.iterdir())
-    assert not list((bought.folder / ".git").iterdir())
+    assert_refuses_manifest_elsewhere("collect", bought, pipeline, manifest, told)
 
 
 def test_results_that_an_operator_keeps_elsewhere_are_enough(
@@ -270,6 +248,42 @@ def test_what_serves_no_job_and_was_altered_is_left_alone(project: Project, pipe
 
     assert pipeline("collect", project.manifest).code == 0
     assert [path.read_bytes() for path in unused] == [b"cut by hand"] * 2
+
+
+@pytest.mark.parametrize(
+    ("source", "flags", "shown"),
+    [
+        ("STATE", (), "campaign.yaml"),
+        ("STATE", ("--output", "films"), "campaign.yaml --output films"),
+        ("MANIFEST", (), "campaign.yaml"),
+        ("RESULTS", (), "campaign.yaml"),
+        ("kept.db", (), "campaign.yaml --state kept.db"),
+        (
+            "kept.results.json",
+            ("--state", "kept.db"),
+            "campaign.yaml --state kept.db --results kept.results.json",
+        ),
+    ],
+)
+def test_the_suggested_command_finds_the_same_records(
+    project: Project, pipeline: Pipeline, vendor: Emulator, source: str, flags: tuple[str, ...], shown: str
+) -> None:
+    vendor.fail({"on": "create", "do": "reset-after-processing", "times": 1})
+    state = ("--state", "kept.db") if "kept" in source else ()
+    results = ("--results", source) if source.endswith(".json") else ()
+    assert pipeline("run", project.manifest, *state, *results).code == 7
+    text = project.manifest.read_text()
+    project.manifest.write_text("version: [")
+    given = {"STATE": project.state, "MANIFEST": project.manifest, "RESULTS": project.results_file}
+
+    ended = pipeline("collect", given.get(source, source), *flags)
+
+    assert ended.code == 7, ended.output
+    hint = re.search(r"`pipeline resolve ([^`]*) (\w{16}) --workflow-id ID`", ended.out)
+    assert hint is not None, ended.output
+    assert hint[1] == shown
+    project.manifest.write_text(text)
+    assert pipeline("resolve", *shlex.split(hint[1]), hint[2], "--not-bought").code == 0
 
 
 def test_a_selection_leaves_the_rest_where_it_is(

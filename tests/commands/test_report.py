@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
+from support.hostile import MANIFESTS_ELSEWHERE, assert_refuses_manifest_elsewhere
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.state.opening import open_store
@@ -101,33 +102,11 @@ def test_results_alone_will_do(made: Project, pipeline: Pipeline, report: Path) 
     )
 
 
-@pytest.mark.parametrize(
-    ("manifest", "told"),
-    [
-        (
-            "../elsewhere/campaign.yaml",
-            "it leads outside the project (project/), and no manifest of 'spring'",
-        ),
-        ("ABSOLUTE", "a path may not be absolute"),
-        (".git/campaign.yaml", "'.git' is hidden"),
-    ],
-)
+@pytest.mark.parametrize(("manifest", "told"), MANIFESTS_ELSEWHERE)
 def test_results_of_a_stranger_have_no_page_written_elsewhere(
     made: Project, pipeline: Pipeline, manifest: str, told: str
 ) -> None:
-    elsewhere = made.folder.parent / "elsewhere"
-    elsewhere.mkdir()
-    (made.folder / ".git").mkdir()
-    document = made.results()
-    document["manifest"] = str(elsewhere / "campaign.yaml") if manifest == "ABSOLUTE" else manifest
-    (made.folder / "theirs.results.json").write_text(json.dumps(document))
-
-    ended = pipeline("report", "theirs.results.json")
-
-    assert ended.code == 3, ended.output
-    assert f"theirs.results.json: it names the manifest '{document['manifest']}': {told}" in ended.err
-    assert not list(elsewhere.iterdir())
-    assert not list((made.folder / ".git").iterdir())
+    assert_refuses_manifest_elsewhere("report", made, pipeline, manifest, told)
 
 
 @pytest.mark.parametrize(

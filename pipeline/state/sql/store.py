@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from pipeline import failpoints
@@ -59,7 +60,7 @@ class Access:
 
     `release` releases everything, and may be called more than once. `rescue` is None if it is read-only, when
     `rescued` has the ids of the rescue file. `is_held` returns whether the run still holds the state: a lock
-    lasts until it is released, a lease may expire.
+    lasts until it is released, a lease may expire. `manifest` is the manifest that a file names.
     """
 
     database: Database
@@ -68,6 +69,7 @@ class Access:
     rescue: Rescue | None = None
     rescued: Mapping[PurchaseId, WorkflowId] = field(default_factory=dict)
     is_held: Callable[[], bool] = lambda: True
+    manifest: Path | None = None
 
 
 class SqlStore:
@@ -78,6 +80,7 @@ class SqlStore:
 
     def __init__(self, access: Access, run: str, mirror: Mirror | None = None) -> None:
         self.campaign = access.campaign
+        self.manifest = access.manifest
         self._access = access
         self._database = access.database
         self.run = run
