@@ -1,8 +1,10 @@
 """Each protection that a test names is in the code; `make proof` then takes each out and sees its test fail."""
 
 import ast
+import sys
 
 import pytest
+from proof.__main__ import main
 from proof.protections import ROOT, Protection, protections
 
 PROTECTIONS = protections()
@@ -25,3 +27,12 @@ def test_the_statement_that_protects_is_there(protection: Protection) -> None:
         pytest.fail(str(error), pytrace=False)
 
     assert ast.dump(ast.parse(without)) != ast.dump(ast.parse(source))
+
+
+def test_a_word_that_selects_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["proof", "pipeline", "nosuch"])
+
+    assert main() == 2
+    assert capsys.readouterr().err == "error: 'nosuch' selects no protection and no module\n"

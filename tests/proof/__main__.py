@@ -2,7 +2,7 @@
 
 Works on copies of the checkout. Words given as arguments select the protections in whose function or test one of
 them stands. Then the modules that decide over money are mutated. Ends with 1 if there is a protection without which
-its test still passes, or a mutant that no test notices.
+its test still passes, or a mutant that no test notices, and with 2 if a word selects nothing.
 """
 
 import os
@@ -57,6 +57,11 @@ def ended(command: list[str], folder: Path) -> tuple[int | None, str]:
 
 def main() -> int:
     words = sys.argv[1:]
+    names = [*MODULES, *(name for each in protections() for name in (each.function, each.test))]
+    for word in words:
+        if not any(word in name for name in names):
+            print(f"error: '{word}' selects no protection and no module", file=sys.stderr)
+            return 2
     chosen = [
         each
         for each in protections()

@@ -104,6 +104,10 @@ def test_a_suggested_command_works_on_the_same_state_as_it_is_printed(
     hint = re.search(r"`pipeline (resolve [^`]*) --workflow-id ID`", said)
     assert hint is not None, said
     assert ("--state" in hint[1]) != from_environment
+    refused = pipeline("run", project.manifest, *given, "--replace", "**").err
+    in_error = re.search(r"`pipeline (resolve [^`]*) --workflow-id ID`", refused)
+    assert in_error is not None, refused
+    assert shlex.split(in_error[1])[:-1] == shlex.split(hint[1])[:-1]
 
     resolved = pipeline(*shlex.split(hint[1]), "--not-bought")
 
