@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.artifacts.file_names import MEDIA_SUFFIXES
 from pipeline.cli.environment import read_environment
 from pipeline.cli.options import CampaignFlags, read_variables, variable_names, verbosity
+from pipeline.cli.parameters import in_utf8
 from pipeline.cli.terminal import paint_for, problem_lines, say
 from pipeline.errors import Problem, UsageError, printable
 from pipeline.json_values import Json
@@ -141,7 +142,7 @@ def split_words(words: Sequence[str], missing: str, most: int | None = None) -> 
         raise UsageError(f"missing {missing}")
     if most is not None and len(names) > most:
         raise UsageError(f"expected one {missing}, not {len(names)}: {printable(' '.join(names), 200)}")
-    return manifest or campaign_here(), names
+    return manifest or campaign_here(), tuple(map(in_utf8, names))
 
 
 def _is_manifest(word: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pipeline.cli.parameters import Argument, Flag, LocalPath
+from pipeline.cli.parameters import TEXT, Argument, Flag, LocalPath
 from pipeline.errors import InvalidInput, UsageError, printable
 
 if TYPE_CHECKING:
@@ -115,7 +115,14 @@ def manifest_and_names(metavar: str) -> Callable[[Decorated], Decorated]:
 
 
 variable_options = together(
-    flag("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Override a var of the manifest."),
+    flag(
+        "--var",
+        "variables",
+        multiple=True,
+        type=TEXT,
+        metavar="NAME=VALUE",
+        help="Override a var of the manifest.",
+    ),
     flag(
         "--var-file",
         "variable_files",
@@ -152,16 +159,23 @@ selection_options = together(
     flag(
         "--select",
         multiple=True,
+        type=TEXT,
         metavar="EXPR",
         help="Only these jobs: a glob over keys, status:failed, …",
     ),
-    flag("--exclude", multiple=True, metavar="EXPR", help="Leave these jobs out."),
+    flag("--exclude", multiple=True, type=TEXT, metavar="EXPR", help="Leave these jobs out."),
 )
 
 
 replanning_options = together(
     flag("--retry-failed", is_flag=True, help="Buy failed jobs again."),
-    flag("--replace", multiple=True, metavar="EXPR", help="Buy these jobs again; the old files are kept."),
+    flag(
+        "--replace",
+        multiple=True,
+        type=TEXT,
+        metavar="EXPR",
+        help="Buy these jobs again; the old files are kept.",
+    ),
 )
 
 

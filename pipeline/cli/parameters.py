@@ -1,5 +1,6 @@
 """Parameter types for click: kinds of flags and arguments, and of their values."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,25 @@ class NumberRange(click.FloatRange):
         if number != number:
             self.fail(f"{value!r} is not a number.", param, ctx)
         return number
+
+
+def in_utf8(word: str) -> str:
+    """A word of the command line as text, in any locale; one that is not UTF-8 stays as this locale reads it.
+
+    For what is compared with a manifest or written to a file. A path stays as it is, else its file is not found.
+    """
+    try:
+        return os.fsencode(word).decode()
+    except UnicodeError:
+        return word
+
+
+class _Text(click.types.StringParamType):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return in_utf8(super().convert(value, param, ctx))
+
+
+TEXT = _Text()
 
 
 class LocalPath(click.Path):

@@ -13,6 +13,7 @@ from pipeline.cli.options import (
     together,
     verbosity,
 )
+from pipeline.cli.parameters import TEXT
 from pipeline.cli.review_text import decided_lines, undecided_lines
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
@@ -27,12 +28,12 @@ _NAMES = "KEY|PURCHASE|FILE|EXPR..."
 
 review_options = together(
     manifest_and_names(_NAMES),
-    flag("--note", metavar="TEXT", help="The reason; with --at, a note on that moment."),
+    flag("--note", type=TEXT, metavar="TEXT", help="The reason; with --at, a note on that moment."),
     flag(
         "--at", "moment", type=float, metavar="SECONDS", help="The moment in the video that --note is about."
     ),
     flag("--rating", type=click.IntRange(1, 5), metavar="N", help="Stars."),
-    flag("--as", "by", metavar="NAME", help="Who decides (default: git's user.name)."),
+    flag("--as", "by", type=TEXT, metavar="NAME", help="Who decides (default: git's user.name)."),
     campaign_options,
 )
 

@@ -18,6 +18,7 @@ from pipeline.cli.options import (
     manifests_argument,
     verbosity,
 )
+from pipeline.cli.parameters import TEXT
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import ExitCode, Stopped, UsageError
@@ -36,7 +37,13 @@ if TYPE_CHECKING:
 @flag("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="ADDR", help="Where to listen.")
 @flag("--token-file", type=OUTPUT, metavar="FILE", help="A file with the token (mode 0600).")
 @flag("--read-only", is_flag=True, help="Show only; accept no reviews.")
-@flag("--as", "by", metavar="NAME", help="The name to record with decisions (default: git's user.name).")
+@flag(
+    "--as",
+    "by",
+    type=TEXT,
+    metavar="NAME",
+    help="The name to record with decisions (default: git's user.name).",
+)
 @flag("--webhook-url", metavar="URL", help="Store the vendor's calls below URL for `run` and `collect`.")
 @flag("--open", "opened", is_flag=True, help="Open the page in the browser.")
 @campaign_options

@@ -12,6 +12,7 @@ from support.processes import Running
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.results.decisions import read as read_decisions
 
 NOT_UTF8 = "a\udcffb"
 
@@ -122,6 +123,28 @@ def test_a_job_whose_file_could_not_be_stored_under_this_locale_is_refused_befor
     assert ended.output.count("this locale has ascii") == 1, ended.output
     assert "set one that has UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1" in ended.output
     assert creates(vendor) == 0
+
+
+@pytest.mark.parametrize("name", [f"main/loop/red/{SOUND}", f"image:red,prompt:{SOUND}"])
+def test_a_name_on_the_command_line_is_that_of_the_manifest_in_any_locale(
+    folder: Path, pipeline: Pipeline, start: Callable[..., Running], name: str
+) -> None:
+    project = campaign(
+        folder,
+        {"campaign.yaml": spring(prompts={SOUND: "a walk"}, output={"path": "{{ image.id }}.{{ ext }}"})},
+    )
+    assert pipeline("run", project.manifest).code == 0
+
+    ended = start("approve", name, "--as", SOUND, "--note", SOUND, **IN_ASCII).ended()
+
+    assert ended.code == 0, ended.output
+    assert ": approved: it stays" in ended.out
+    [decision] = read_decisions(project.folder / "spring.decisions.yaml", "")
+    assert (decision.key, decision.by, decision.note) == (f"main/loop/red/{SOUND}", SOUND, SOUND)
+    shown = start("status", "--select", f"prompt:{SOUND}", **IN_ASCII).ended()
+    assert (shown.code, shown.err) == (0, "")
+    gone = start("show", f"main/loop/red/{SOUND}x", **IN_ASCII).ended()
+    assert "no job or purchase 'main/loop/red/na\\xefve-" in gone.err
 
 
 NOT_ASCII = "\u0153il"
