@@ -158,9 +158,10 @@ def with_failures(
     """`made`, and the same decision on each earlier failure that would serve instead of a take that is sent back.
 
     Withdrawing such a verdict withdraws it from those failures too. These are known by the key of the verdict, so a
-    failure gets the same, whichever of the jobs that share the take it would serve. `decided` has the earlier
-    decisions by purchase.
+    failure gets the same, whichever of the jobs that share the take it would serve; and, since a file written by hand
+    may have the key of another of those jobs, by their request. `decided` has the earlier decisions by purchase.
     """
+    known = assignment.matcher.records.purchases
     sent_back = {each.purchase: each for each in made if each.decision is Verdict.REDO}
     further = [
         _as_said(sent_back[assignment.by_key[key].id], failure)
@@ -169,15 +170,19 @@ def with_failures(
     for each in made:
         before = decided.get(each.purchase)
         if each.withdraws and before is not None and before.decision is Verdict.REDO:
-            known = assignment.matcher.records.purchases
             further += [
                 _as_said(each, failure)
                 for other in decided.values()
-                if other.decision is Verdict.REDO and other.key == before.key
+                if other.decision is Verdict.REDO
                 if (failure := known.get(other.purchase)) is not None and failure.status is Status.FAILED
+                if other.key == before.key or _asks_for_the_same(known.get(each.purchase), failure)
             ]
     named = {each.purchase for each in made}
     return [*made, *(each for each in further if each.purchase not in named)]
+
+
+def _asks_for_the_same(taken: Purchase | None, failure: Purchase) -> bool:
+    return taken is not None and (taken.fingerprint, taken.inputs) == (failure.fingerprint, failure.inputs)
 
 
 def _as_said(said: Decision, purchase: Purchase) -> Decision:

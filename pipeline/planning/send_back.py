@@ -69,10 +69,12 @@ def stands_in_for(
 ) -> Purchase | None:
     """What was sent back last, if `purchase` serves the job of that key only because of that; else None.
 
-    `said_of` has the keys under which purchases were sent back: after a rename, not those that they were bought for.
+    `said_of` has the keys under which purchases were sent back: after a rename, not those that they were bought for,
+    and of several jobs that share one, perhaps that of another.
     """
     matcher, job = assignment.matcher, assignment.matcher.jobs.get(key)
     known = matcher.records.purchases
+    asked = purchase.fingerprint, purchase.inputs
     sent_back = [
         known[each]
         for each in matcher.decisions.redo
@@ -80,6 +82,7 @@ def stands_in_for(
     ]
     for each in sorted(sent_back, key=lambda each: matcher.decisions.order.get(each.id, 0), reverse=True):
         keys = {each.key, said_of.get(each.id, each.key)}
-        if key in keys and (purchase.status is Status.FAILED or purchase.age < each.age):
+        is_for_this_job = key in keys or (each.fingerprint, each.inputs) == asked
+        if is_for_this_job and (purchase.status is Status.FAILED or purchase.age < each.age):
             return each
     return None

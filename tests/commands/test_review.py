@@ -689,6 +689,34 @@ def test_failures_that_were_sent_back_too_are_taken_back_where_jobs_share(
     assert not [each for each in decided(project) if "decision" in each]
 
 
+@pytest.mark.parametrize("prompt", ["jog", "walk"])
+@pytest.mark.parametrize("of_failure", ["jog", "walk", None])
+@pytest.mark.parametrize("of_take", ["jog", "walk"])
+def test_failures_are_taken_back_by_the_key_of_any_job_that_shares(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, prompt: str, of_failure: str | None, of_take: str
+) -> None:
+    shared = spring(prompts=dict.fromkeys(("jog", "walk"), "a walk in the park"))
+    project = campaign(folder, {"campaign.yaml": shared})
+    vendor.fail({"on": "create", "times": 1, "do": "fail"})
+    assert [pipeline("run", project.manifest, "--retry-failed").code for _ in range(2)] == [1, 0]
+    ids = {each["status"]: each["id"] for each in project.results()["purchases"]}
+    said = {ids["failed"]: of_failure, ids["done"]: of_take}
+    rows = [
+        {"purchase": purchase_id, "key": f"main/loop/red/{name}", "decision": "redo"}
+        for purchase_id, name in said.items()
+        if name is not None
+    ]
+    decide(project, *rows)
+
+    ended = pipeline("undecide", project.manifest, f"main/loop/red/{prompt}")
+
+    assert ended.out.count("no longer decided") == len(rows), ended.output
+    assert not [each for each in decided(project) if "decision" in each]
+    bought_before = len(vendor.ledger.entries)
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == bought_before
+
+
 def test_where_nothing_was_decided_nothing_is_taken_back(
     bought: Project, pipeline: Pipeline, with_an_older_take: str
 ) -> None:
