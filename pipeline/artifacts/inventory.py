@@ -104,14 +104,26 @@ class Inventory:
                 return path
         return None
 
-    def spare_copies(self, assignment: Assignment, deleted: Collection[PurchaseId] = ()) -> dict[str, str]:
+    def spare_copies(
+        self,
+        assignment: Assignment,
+        deleted: Collection[PurchaseId] = (),
+        keys: Collection[JobKey] | None = None,
+    ) -> dict[str, str]:
         """The files that no job needs of purchases that serve one: the hash of each, by path.
+
+        Of `keys`, if these are given, only those of purchases that serve one of them, or were bought for one.
 
         Each is a copy of a file that a job has in its place. What another purchase brought too stays, as that may
         have no other copy; those that are `deleted` soon do not count.
         """
         wanted = needed(assignment)
         serving = {each.id for each in assignment.by_key.values()}
+        chosen = {
+            each.id
+            for key, each in assignment.by_key.items()
+            if keys is None or key in keys or each.key in keys
+        }
         others = [
             each
             for each in assignment.matcher.records.purchases.values()
@@ -127,7 +139,7 @@ class Inventory:
             for path, digest in found
             if digest is not None
             and digest in whole - kept
-            and self._index.purchase_id(path, digest) in serving
+            and self._index.purchase_id(path, digest) in chosen
         }
 
     def _candidates(self, purchase: Purchase, file: Named) -> Iterator[str]:

@@ -43,13 +43,13 @@ class Deletions:
 def to_prune(state: CampaignState, *, replaced: bool, keys: Collection[JobKey] | None) -> Deletions:
     """Orphans that have ended, with `replaced` also earlier purchases; of `keys` only, if these are given.
 
-    With `replaced` and without `keys`, also the files that are copies of others and that no job needs.
+    With `replaced`, also the files that are copies of others and that no job needs.
     """
     found = prunable(state.assignment, replaced=replaced)
     deletions = _deletions(state, [each for each in found if keys is None or each.key in keys])
-    if not replaced or keys is not None:
+    if not replaced:
         return deletions
-    return replace(deletions, copies=_copies(state, deletions.new))
+    return replace(deletions, copies=_copies(state, deletions.new, keys))
 
 
 def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
@@ -95,8 +95,10 @@ def _deletions(state: CampaignState, found: Sequence[Purchase]) -> Deletions:
     )
 
 
-def _copies(state: CampaignState, deleted: Sequence[Purchase] = ()) -> dict[str, str]:
-    return state.outputs().inventory.spare_copies(state.assignment, [each.id for each in deleted])
+def _copies(
+    state: CampaignState, deleted: Sequence[Purchase] = (), keys: Collection[JobKey] | None = None
+) -> dict[str, str]:
+    return state.outputs().inventory.spare_copies(state.assignment, [each.id for each in deleted], keys)
 
 
 def delete_copies(state: CampaignState, copies: Mapping[str, str]) -> None:

@@ -214,6 +214,24 @@ def test_replaced_also_deletes_copies_that_no_job_needs(
     assert pipeline("verify", project.manifest, "--files").code == 0
 
 
+@pytest.mark.parametrize(("prompt", "is_deleted"), [("walk", True), ("dance", True), ("run", False)])
+def test_of_a_selection_the_copies_of_what_serves_it_or_was_bought_for_it(
+    folder: Path, pipeline: Pipeline, prompt: str, is_deleted: bool
+) -> None:
+    prompts = {"dance": "a walk", "walk": "a walk", "run": "a run"}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"campaign.yaml": spring(prompts={**prompts, "dance": "a dance"})})
+    assert pipeline("run", project.manifest).code == 0
+    assert len(project.output()) == 4
+
+    ended = prune(pipeline, project, "--replaced", "--select", f"prompt:{prompt}")
+
+    assert ended.code == 0, ended.output
+    assert len(project.output()) == (3 if is_deleted else 4)
+    assert pipeline("verify", project.manifest, "--files").code == 0
+
+
 # What is another's
 
 
