@@ -276,8 +276,37 @@ def test_long_names_hide_neither_what_tells_cards_apart_nor_the_counts_of_their_
             "each => each.getBoundingClientRect().right <= each.closest('.facets').getBoundingClientRect().right"
         )
         assert inside, count.inner_text()
-    name = page.locator(".facets label", has_text=prompts[0]).locator("span")
-    assert name.evaluate("each => each.scrollWidth > each.clientWidth && each.clientWidth < 190")
+    for prompt in prompts:
+        begin, end = page.locator(".facets label", has_text=prompt).locator("span span").all()
+        assert begin.evaluate("each => each.scrollWidth > each.clientWidth")
+        assert end.evaluate(
+            "each => each.getBoundingClientRect().right <= each.parentElement.getBoundingClientRect().right"
+        )
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_values_of_a_facet_that_differ_in_their_middle_alone_are_read_whole(
+    tab: Make, tmp_path: Path, width: int
+) -> None:
+    sample = Sample(tmp_path / "alike")
+    prompts = [f"a-walk-along-the-{shore}-in-the-light-of-the-evening" for shore in ("beach", "river")]
+    for prompt in prompts:
+        sample.job({"rule": "hero", "template": "overlay", "image": "red", "prompt": prompt, "axes": {}})
+    sample.write()
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    written = write_folder(
+        tmp_path / "report", [source], None, bundle=False, on_progress=lambda _number, _of: None
+    )
+
+    page = tab(width=width).open(written.page)
+
+    if width < 900:
+        page.get_by_role("button", name="Filter", exact=True).click()
+    for prompt in prompts:
+        value = page.locator(".facets label", has_text=prompt).locator("span")
+        assert value.evaluate(
+            "each => each.scrollWidth <= each.clientWidth && each.scrollHeight <= each.clientHeight"
+        )
 
 
 # For each link and control: its name, and the height that a finger can hit, measured from its middle up and down.

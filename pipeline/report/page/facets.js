@@ -70,11 +70,14 @@ function shownValues(facet) {
 /** @param {Facet} facet */
 function facetSet(facet) {
   const values = shownValues(facet).filter(Boolean);
+  const ends = countsOf(values, endsOf);
   return el(
     "fieldset",
     {},
     el("legend", { text: facet.name }),
-    ...values.map((value) => facetValue(facet.field, value, facet.words?.[value] ?? value)),
+    ...values.map((value) =>
+      facetValue(facet.field, value, facet.words?.[value] ?? value, (ends.get(endsOf(value) ?? "") ?? 0) > 1),
+    ),
     facet.values.length > FOLDED && foldButton(facet.field, facet.values.length, unfolded.has(facet.field)),
   );
 }
@@ -99,25 +102,46 @@ function natural(one, other) {
   return COLLATOR.compare(one, other);
 }
 
-/** @param {Job[]} jobs @param {(job: Job) => string | undefined} read */
-function countsOf(jobs, read) {
+// A longer value is shortened in its middle, which leaves at least so much of its beginning and of its end.
+const SHORT_VALUE = 12;
+const KEPT_OF_VALUE = { begin: 4, end: 6 };
+
+/** What is certain to be visible of a long value; undefined of a short one. @param {string} value */
+function endsOf(value) {
+  const letters = lettersOf(value);
+  if (letters.length <= SHORT_VALUE) return undefined;
+  return [...letters.slice(0, KEPT_OF_VALUE.begin), ...letters.slice(-KEPT_OF_VALUE.end)].join("");
+}
+
+/** @template T @param {T[]} all @param {(each: T) => string | undefined} read */
+function countsOf(all, read) {
   /** @type {Map<string, number>} */
   const counts = new Map();
-  for (const job of jobs) {
-    const value = read(job);
+  for (const each of all) {
+    const value = read(each);
     if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
   }
   return counts;
 }
 
-/** @param {string} field @param {string} value @param {string} word */
-function facetValue(field, value, word) {
+/** @param {string} field @param {string} value @param {string} word @param {boolean} isWhole not shortened, as others would look the same */
+function facetValue(field, value, word, isWhole) {
   const term = termFor(field, value);
   const box = /** @type {HTMLInputElement} */ (
     el("input", { type: "checkbox", "data-term": term, "data-field": field, "data-value": value })
   );
   box.addEventListener("change", () => go({ q: toggled(app.view.q, term) }));
-  return el("label", { title: word }, box, el("span", { text: word }), el("small"));
+  const letters = lettersOf(word);
+  const shown =
+    isWhole || letters.length <= SHORT_VALUE
+      ? el("span", { class: isWhole ? "whole" : "", text: word })
+      : el(
+          "span",
+          { class: "shortened" },
+          el("span", { text: letters.slice(0, -KEPT_OF_VALUE.end).join("") }),
+          el("span", { text: letters.slice(-KEPT_OF_VALUE.end).join("") }),
+        );
+  return el("label", { title: word }, box, shown, el("small"));
 }
 
 /** @param {string} field @param {number} count @param {boolean} open */
