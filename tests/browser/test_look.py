@@ -193,6 +193,24 @@ def test_on_its_side_of_a_wipe_each_film_is_alone_though_they_have_two_ratios(
     assert beside_the_tall_one() != half
 
 
+@pytest.mark.parametrize(("key", "covered"), [("Home", "A"), ("End", "B")])
+def test_a_letter_never_stands_on_the_other_side_of_a_wipe(
+    tab: Make, gallery: Gallery, key: str, covered: str
+) -> None:
+    page = tab().open(gallery.index, f"#compare={compared(gallery)}")
+    page.get_by_role("slider", name="Wipe between A and B").focus()
+
+    page.keyboard.press(key)
+
+    seen = page.locator(".wiping .tag").evaluate_all(
+        """tags => tags.filter(tag => {
+            const { left, top, width, height } = tag.getBoundingClientRect();
+            return document.elementsFromPoint(left + width / 2, top + height / 2).includes(tag);
+        }).map(tag => tag.textContent)"""
+    )
+    assert seen == [each for each in "AB" if each != covered]
+
+
 def test_wipe_and_side_by_side_are_in_the_address(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, f"#compare={compared(gallery)}")
     assert page.locator(".grip").count() == 1

@@ -177,16 +177,15 @@ function sideStage(panes) {
 
 /**
  * Both in one box, in which the wider one fills the width: A is visible left of the grip and B right of it, even where the other
- * one is empty. @param {HTMLElement[]} panes @param {Purchase[]} purchases */
+ * one is empty; each letter is part of its side, and covered with it. @param {HTMLElement[]} panes @param {Purchase[]} purchases */
 function wipeStage(panes, purchases) {
   const ratio = Math.max(...panes.map((pane) => Number(pane.style.getPropertyValue("--ratio"))));
   const [below, above] = panes.map((pane) => [...pane.children]);
   const box = el(
     "div",
     { class: "media wiping", vars: { ratio, wipe: 50 } },
-    el("div", { class: "half a" }, ...below.filter((each) => !each.matches(".tag"))),
-    el("div", { class: "half b" }, ...above.filter((each) => !each.matches(".tag"))),
-    ...[...below, ...above].filter((each) => each.matches(".tag")),
+    el("div", { class: "half a" }, ...below),
+    el("div", { class: "half b" }, ...above),
   );
   const of = purchases
     .map((each) => each.id)
