@@ -312,8 +312,7 @@ def test_values_of_a_facet_that_differ_in_their_middle_alone_are_read_whole(
 # For each link and control: its name, and the height that a finger can hit, measured from its middle up and down.
 LOW_TARGETS = """() => {
     const found = [];
-    // A pin stands where its moment is; the list of the notes has the same, and larger.
-    for (const each of document.querySelectorAll('a, button:not(.pin), select, input, label')) {
+    for (const each of document.querySelectorAll('a, button, select, input, label')) {
         const isOfLabel = each.tagName === 'INPUT' && each.closest('label') !== null;
         if (!each.checkVisibility() || each.disabled || isOfLabel) continue;
         each.scrollIntoView({ block: 'center' });
