@@ -866,6 +866,46 @@ def test_a_video_that_the_browser_cannot_play_says_so_and_can_be_opened(of_files
     expect(page.locator(".stage .unplayable").first).to_contain_text("This browser cannot play this file")
 
 
+@pytest.mark.parametrize("mode", ["wipe", "side"])
+@pytest.mark.parametrize("begins", [False, True], ids=["no-film", "film-that-breaks-off"])
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_video_that_cannot_be_played_holds_up_none_of_the_others(
+    tab: Make, tmp_path: Path, mode: str, begins: bool, broken: int
+) -> None:
+    sample = Sample(tmp_path / "broken")
+    job = {"rule": "hero", "template": "overlay", "image": "red", "prompt": "stroll", "axes": {}}
+    whole = sample.film("red", "beach", "hero")
+    made = []
+    for number in (0, 1):
+        content = broken_off(whole) if begins else b"no codec of this browser"
+        put = sample.put(f"{number}.mp4", content if number == broken else whole)
+        made.append(sample.purchase(key_of(job), 610 + 60 * number, path=f"{number}", outputs=[put]))
+    sample.job(job, made[-1])
+    sample.write()
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    written = write_folder(
+        sample.output / "report", [source], None, bundle=False, on_progress=lambda _number, _of: None
+    )
+    page = tab().open(written.page, f"#compare={made[0]['id']},{made[1]['id']}&mode={mode}")
+
+    page.keyboard.press("Space")
+
+    page.evaluate(f"window.other = document.querySelectorAll('video')[{1 - broken}]")
+    until(page, "other.currentTime > other.duration - 2 * reel.frame")
+    until(page, AT_REST)
+    pane = page.locator(".half, .pane").nth(broken)
+    expect(pane.locator(".unplayable")).to_contain_text("This browser cannot play this file (video/mp4).")
+    assert page.locator(".unplayable").count() == 1
+
+
+def broken_off(film: bytes) -> bytes:
+    """The film with nothing but zeros in the second half of its pictures."""
+    begin = film.index(b"mdat")
+    end = begin - 4 + int.from_bytes(film[begin - 4 : begin])
+    half = (begin + end) // 2
+    return film[:half] + bytes(end - half) + film[end:]
+
+
 SOUND = {"duration": 2.3, "audio": True}
 
 

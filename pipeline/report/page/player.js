@@ -18,13 +18,20 @@ class Reel extends EventTarget {
     for (const video of videos) {
       video.addEventListener("loadedmetadata", () => this.tell());
       video.addEventListener("ended", () => this.ended());
+      video.addEventListener("error", () => this.failed());
     }
   }
 
+  /** The videos that the browser can play; one that it cannot, or no longer, holds up none of the others. */
+  get playable() {
+    return this.videos.filter((video) => !video.error);
+  }
+
   get leader() {
-    return this.videos.reduce(
+    const videos = this.playable.length ? this.playable : this.videos;
+    return videos.reduce(
       (one, other) => ((other.duration || 0) > (one.duration || 0) ? other : one),
-      this.videos[0],
+      videos[0],
     );
   }
 
@@ -52,12 +59,11 @@ class Reel extends EventTarget {
   /** Start all videos together, once each is ready to play. */
   async start() {
     if (!this.playing) return;
-    const going = this.videos.filter(
+    const going = this.playable.filter(
       (video) => video === this.leader || video.currentTime < video.duration - this.frame,
     );
-    try {
-      await Promise.all(going.map((video) => video.play()));
-    } catch {
+    const started = await Promise.allSettled(going.map((video) => video.play()));
+    if (!this.playable.length || started.some((each, at) => each.status === "rejected" && !going[at].error)) {
       this.pause();
       return;
     }
@@ -96,7 +102,7 @@ class Reel extends EventTarget {
     this.seeking = (async () => {
       await before;
       if (this.target === time)
-        await Promise.all(this.videos.map((video) => standAt(video, time, this.frame)));
+        await Promise.all(this.playable.map((video) => standAt(video, time, this.frame)));
     })();
     await this.seeking;
     if (this.target === time) this.target = undefined;
@@ -108,7 +114,7 @@ class Reel extends EventTarget {
   keepStep() {
     if (!this.playing) return;
     const { leader } = this;
-    for (const video of this.videos) {
+    for (const video of this.playable) {
       if (
         video === leader ||
         video.ended ||
@@ -126,6 +132,12 @@ class Reel extends EventTarget {
     }
     this.tell();
     requestAnimationFrame(() => this.keepStep());
+  }
+
+  /** A video cannot be played, or no further: the others go on, unless they have ended already. */
+  failed() {
+    this.tell();
+    if (this.playing && (!this.playable.length || this.leader.ended)) this.pause();
   }
 
   ended() {
