@@ -561,6 +561,30 @@ def test_a_typed_note_is_kept_while_another_take_is_open(
     assert [note.text for each in decided(campaign) for note in each.notes] == ["side A is too dark"]
 
 
+@pytest.mark.parametrize("how", ["reloaded", "closed"])
+def test_a_typed_note_outlives_its_page(campaign: LiveCampaign, serve: Serve, tab: MakeTab, how: str) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    here = tab()
+    page = here.visit(url, f"#job={campaign.jobs[0].key}")
+    page.get_by_label("Note at this moment").fill("logo cut off")
+
+    if how == "closed":
+        page.close()
+        page = page.context.new_page()
+        page.goto(f"{url}#job={campaign.jobs[0].key}")
+    else:
+        page.reload()
+
+    field = page.get_by_label("Note at this moment")
+    expect(field).to_have_value("logo cut off")
+    field.press("Enter")
+    expect(page.locator(".notes li")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".notes li")).to_have_count(1)
+    expect(field).to_have_value("")
+
+
 def test_a_typed_note_outlives_its_server(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     made(campaign, 2)
     running, url = serve(campaign, "--as", "ana")

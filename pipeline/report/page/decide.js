@@ -165,8 +165,8 @@ function starButtons(purchase) {
   return el("span", { class: "stars", role: "group", "aria-label": "Stars" }, ...stars);
 }
 
-/** The notes that are typed and not saved, by purchase. @type {Map<string, string>} */
-const drafts = new Map();
+/** The notes that are typed and not saved, by purchase: also those from before the page was closed or reloaded. */
+const drafts = readAllKept("note.");
 
 /** The form of a note, kept while the same purchase is shown; `take` empties it. @type {{ of: string, form: HTMLElement, field: HTMLInputElement, take: () => Review } | undefined} */
 let noting;
@@ -175,6 +175,7 @@ let noting;
 function setDraft(id, text) {
   if (text) drafts.set(id, text);
   else drafts.delete(id);
+  keep(`note.${id}`, text);
   if (noting?.of === id && noting.field.value !== text) noting.field.value = text;
 }
 

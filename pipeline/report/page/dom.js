@@ -104,6 +104,39 @@ function clearLocalToast() {
   if (toastIsLocal) byId("toast").textContent = "";
 }
 
+// What the browser keeps of a page. One from disk may have no storage; then it is lost when the page is opened again.
+const KEPT = "gallery.";
+
+/** @param {string} name */
+function readKept(name) {
+  try {
+    return localStorage.getItem(KEPT + name);
+  } catch {
+    return null;
+  }
+}
+
+/** Everything kept whose name begins so, by the rest of its name. @param {string} prefix @returns {Map<string, string>} */
+function readAllKept(prefix) {
+  try {
+    const begin = KEPT + prefix;
+    const all = Object.entries({ ...localStorage }).filter(([name]) => name.startsWith(begin));
+    return new Map(all.map(([name, value]) => [name.slice(begin.length), String(value)]));
+  } catch {
+    return new Map();
+  }
+}
+
+/** @param {string} name @param {string} value of which nothing is kept if it is empty */
+function keep(name, value) {
+  try {
+    if (value) localStorage.setItem(KEPT + name, value);
+    else localStorage.removeItem(KEPT + name);
+  } catch {
+    return;
+  }
+}
+
 /** The word, quoted for a shell. @param {string} word */
 function shellWord(word) {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

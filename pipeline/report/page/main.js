@@ -285,27 +285,9 @@ function showTheme() {
 function nextTheme() {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const now = document.documentElement.dataset.theme ?? (dark ? "dark" : "light");
-  keep("theme", now === "dark" ? "light" : "dark");
-  showTheme();
-}
-
-/** @param {string} name */
-function readKept(name) {
-  try {
-    return localStorage.getItem(`gallery.${name}`);
-  } catch {
-    return null;
-  }
-}
-
-/** @param {string} name @param {string} value */
-function keep(name, value) {
-  document.documentElement.dataset[name] = value;
-  try {
-    localStorage.setItem(`gallery.${name}`, value);
-  } catch {
-    // A page from disk may have no storage; then the choice is lost when it is opened again.
-  }
+  const next = now === "dark" ? "light" : "dark";
+  document.documentElement.dataset.theme = next;
+  keep("theme", next);
 }
 
 function listen() {
