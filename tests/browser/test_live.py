@@ -309,6 +309,22 @@ def test_while_a_run_goes_on_nothing_is_called_made_that_is_not(
         assert "Next run" not in bars.inner_text()
 
 
+def test_what_was_just_made_is_told_apart_by_its_image(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 4)
+    _, url = serve(campaign)
+
+    page = tab().visit(url, "#view=live")
+
+    names = page.locator(".just-made .name-line")
+    expect(names).to_have_count(4)
+    images = {job.key: job.key.split("/")[2] for job in campaign.jobs[:4]}
+    assert all(
+        any(text.startswith(f"{each}/") for each in images.values()) for text in names.all_inner_texts()
+    )
+
+
 def test_a_film_plays_on_while_other_jobs_change(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     with campaign.run() as run:
         run.all_made(campaign.jobs[:3])

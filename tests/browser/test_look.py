@@ -287,6 +287,28 @@ def test_other_results_show_what_is_new_gone_or_made_anew(
     assert "vim_gone" not in page.locator("#overview .bars").inner_text()
 
 
+def test_stills_of_one_prompt_are_told_apart_by_their_image(tab: Make, tmp_path: Path) -> None:
+    sample = Sample(tmp_path / "images")
+    for image, prompt in (("red", "stroll"), ("blue", "stroll"), ("red", "leap")):
+        job = {"rule": "hero", "template": "overlay", "image": image, "prompt": prompt}
+        sample.job({**job, "axes": {"background": "beach"}})
+    sample.write()
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    before = {**sample.results(), "jobs": [], "purchases": []}
+    source = replace(source, records=replace(source.records, before=before, before_name="main.results.json"))
+    written = write_folder(
+        tmp_path / "report", [source], None, bundle=False, on_progress=lambda _number, _of: None
+    )
+
+    page = tab().open(written.page, "#view=compare")
+
+    assert page.locator(".thumb .tail").all_text_contents() == [
+        "blue/stroll/beach",
+        "leap/beach",
+        "red/stroll/beach",
+    ]
+
+
 def test_a_purchase_under_another_key_is_renamed_and_neither_new_nor_gone(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:

@@ -279,7 +279,7 @@ function sidesHead(purchases) {
 function roleOf(purchase, purchases) {
   const job = app.model.jobs.find((each) => each.purchase === purchase.id);
   const alike = purchases.every((each) => each.key.split("#")[0] === purchase.key.split("#")[0]);
-  if (!alike) return keyParts(purchase.key)[1] || purchase.key;
+  if (!alike) return shortNames(purchases.map((each) => each.key))(purchase.key);
   if (!job) return "Earlier";
   return takesOf(job).length > 1 ? `Take ${job.take ?? 1}` : "Now";
 }
@@ -440,6 +440,10 @@ function movedFrom(jobs, old) {
 function againstBefore(campaign) {
   const { came, went, moved, anew, again } = changesOf(campaign);
   const name = campaign.before?.name ?? "";
+  const shortName = shortNames(
+    app.model.jobs.filter((job) => job.campaign === campaign).map((job) => job.key),
+  );
+  const shortNameBefore = shortNames((campaign.before?.jobs ?? []).map((job) => job.key));
   const pairs = (/** @type {{ job: Job, before: string }[]} */ jobs) =>
     jobs.map(
       ({ job, before }) =>
@@ -456,20 +460,20 @@ function againstBefore(campaign) {
       moved.map(
         ({ job, before }) =>
           () =>
-            namedThumb(job, before),
+            namedThumb(job, shortName, before),
       ),
     ),
     ...listBlock(
       "New",
       `not in ${name}`,
       "thumbs",
-      came.map((job) => () => namedThumb(job)),
+      came.map((job) => () => namedThumb(job, shortName)),
     ),
     ...listBlock(
       "Gone",
       `only in ${name}`,
       "thumbs",
-      went.map((job) => () => goneThumb(job)),
+      went.map((job) => () => goneThumb(job, shortNameBefore)),
     ),
   ];
 }
@@ -532,32 +536,24 @@ function pairOf(job, before) {
   );
 }
 
-/** A job with its name, and with the key it had before. @param {Job} job @param {string} [before] */
-function namedThumb(job, before) {
+/** A job with its name, and with the key it had before. @param {Job} job @param {(key: string) => string} shortName @param {string} [before] */
+function namedThumb(job, shortName, before) {
   return el(
     "a",
     { class: "thumb", href: addressOf({ view: "job", job: job.address }) },
     el("div", { class: "mat" }, mediaBox(job)),
-    el(
-      "div",
-      { class: "line" },
-      el("b", { class: "tail", title: job.key }, ...tailLine(keyParts(job.key)[1])),
-    ),
+    el("div", { class: "line" }, el("b", { class: "tail", title: job.key }, ...tailLine(shortName(job.key)))),
     before && el("p", { class: "was", text: `was ${before}` }),
   );
 }
 
-/** An entry that only the other results have, with its video if that is here. @param {JobData} job */
-function goneThumb(job) {
+/** An entry that only the other results have, with its video if that is here. @param {JobData} job @param {(key: string) => string} shortName */
+function goneThumb(job, shortName) {
   const purchase = app.model.purchases.get(job.purchase ?? "");
   const href = purchase?.files[0] && source.href(purchase.files[0]);
   const inner = [
     el("div", { class: "mat" }, purchase ? purchaseBox(purchase) : unmade()),
-    el(
-      "div",
-      { class: "line" },
-      el("b", { class: "tail", title: job.key }, ...tailLine(keyParts(job.key)[1] || job.key)),
-    ),
+    el("div", { class: "line" }, el("b", { class: "tail", title: job.key }, ...tailLine(shortName(job.key)))),
   ];
   return href
     ? el("a", { class: "thumb earlier", href, target: "_blank", rel: "noopener" }, ...inner)

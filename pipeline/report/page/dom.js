@@ -270,6 +270,28 @@ function keyParts(key) {
   return [`${short.slice(0, from).join("/")}/`, short.slice(from).join("/")];
 }
 
+/**
+ * How to name each key in a list of stills: by its tail, and before it, if others have the same tail, by the parts of its head
+ * that differ from theirs, such as the image.
+ * @param {string[]} keys @returns {(key: string) => string}
+ */
+function shortNames(keys) {
+  /** @type {Map<string, { first: string[], differs: Set<number> }>} */
+  const known = new Map();
+  for (const key of keys) {
+    const [head, tail] = keyParts(key);
+    const parts = head.split("/");
+    const alike = known.get(tail);
+    if (!alike) known.set(tail, { first: parts, differs: new Set() });
+    else parts.forEach((part, at) => part !== alike.first[at] && alike.differs.add(at));
+  }
+  return (key) => {
+    const [head, tail] = keyParts(key);
+    const parts = head.split("/").filter((part, at) => part && known.get(tail)?.differs.has(at));
+    return [...parts, tail].join("/");
+  };
+}
+
 /** A part of a key with its percent signs decoded, if the result is safe to show. @param {string} part */
 function readable(part) {
   try {

@@ -375,12 +375,13 @@ function justMade() {
     .sort((one, other) => other.at - one.at)
     .slice(0, MOST_JUST_MADE);
   if (!made.length) return undefined;
+  const shortNameOf = app.model.byKey.map((jobs) => shortNames([...jobs.keys()]));
   const thumbs = made.map(({ job, at }) =>
     el(
       "a",
       { class: "thumb", href: addressOf({ view: "job", job: job.address }), title: job.address },
       el("div", { class: "mat" }, mediaBox(job)),
-      el("b", { class: "name-line tail" }, ...tailLine(keyParts(job.key)[1])),
+      el("b", { class: "name-line tail" }, ...tailLine(shortNameOf[job.campaign.number](job.key))),
       app.model.campaigns.length > 1 && el("span", { class: "when", text: job.campaign.name }),
       el("span", { class: "when", "data-ago": at, text: ago(source.now() - at) }),
     ),
