@@ -7,7 +7,7 @@ from pipeline.jobs import JobKey
 from pipeline.operations.review_outlook import Outlook
 from pipeline.planning.plan import Action, Entry
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
-from pipeline.results.decisions import Decision, Verdict
+from pipeline.results.decisions import Decision, Note, Verdict
 
 _LONGEST = 2000
 _SERVED_BY_NOTHING = frozenset({Action.WAIT, Action.SHARE})
@@ -22,9 +22,24 @@ def sent_back(decision: Decision) -> str:
     return f"pending (redo: {printable(decision.why, _LONGEST)})" if decision.why else "pending (redo)"
 
 
-def note_lines(decision: Decision | None) -> Iterator[str]:
-    """The notes, each with its moment in the video and its author."""
+def sent_back_at(decision: Decision) -> str:
+    """The moment of the note that says why a take was sent back, if it has one."""
+    note = _note_of_why(decision)
+    return f", at {note.at:g} s" if note is not None and note.at is not None else ""
+
+
+def _note_of_why(decision: Decision) -> Note | None:
+    """The note that says why, by whoever decided; None if the verdict has its own comment, or another wrote it."""
+    note = decision.notes[-1] if decision.notes and not decision.note else None
+    return note if note is not None and note.by == decision.by else None
+
+
+def note_lines(decision: Decision | None, *, but_why: bool = False) -> Iterator[str]:
+    """The notes, each with its moment in the video and its author; with `but_why`, not the one that says why."""
+    told = _note_of_why(decision) if but_why and decision is not None else None
     for note in decision.notes if decision is not None else ():
+        if note is told:
+            continue
         moment = f"at {note.at:g} s: " if note.at is not None else ""
         by = f" ({printable(note.by)})" if note.by else ""
         yield f"    {moment}“{printable(note.text, _LONGEST)}”{by}"

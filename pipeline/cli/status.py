@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
-from pipeline.cli.review_text import note_lines, sent_back
+from pipeline.cli.review_text import note_lines, sent_back, sent_back_at
 from pipeline.cli.terminal import SECONDS_BETWEEN_LOOKS, paint_for, say, say_json, untrusted_block
 from pipeline.errors import counted, printable
 from pipeline.jobs import JobKey
@@ -36,7 +37,7 @@ from pipeline.planning.hints import (
     unknown_outcome,
 )
 from pipeline.planning.paint import Paint
-from pipeline.purchases import PENDING, Status
+from pipeline.purchases import PENDING, PurchaseId, Status
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.job_status import ELSEWHERE, JobStatus, Summary
 
@@ -99,16 +100,19 @@ def _print(current: CampaignStatus) -> None:
 
 
 def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
+    told: set[PurchaseId] = set()
     for key, job_status in current.jobs.items():
         decision = current.decisions.get(key)
         if job_status.status != Status.DONE.value or (decision and _is_news(decision)):
             yield _job_line(key, job_status, decision)
-            yield from note_lines(decision)
+            yield from note_lines(decision, but_why=_is_sent_back(job_status, decision))
+            told |= {decision.purchase} if decision else set()
     told_below = {each.id for each in (*current.unsettled, *current.elsewhere)}
     earlier = [each for each in current.earlier if each.purchase.id not in told_below]
     for take in earlier[:_MOST_TAKES]:
-        yield _take_line(take)
-        yield from note_lines(take.decision)
+        is_told = take.purchase.id in told
+        yield _take_line(take, with_notes=not is_told)
+        yield from note_lines(None if is_told else take.decision)
     if len(earlier) > _MOST_TAKES:
         more = len(earlier) - _MOST_TAKES
         yield f"  {counted(more, 'more earlier take')}: `--format json` lists all"
@@ -134,9 +138,9 @@ def _is_news(decision: Decision) -> bool:
 def _job_line(key: JobKey, job_status: JobStatus, decision: Decision | None) -> str:
     error = job_status.purchase.error if job_status.purchase and job_status.purchase.error else ""
     status = "under way elsewhere" if job_status.reason == ELSEWHERE else job_status.status
-    is_sent_back = job_status.status == PENDING and decision is not None and decision.decision is Verdict.REDO
-    if decision is not None and is_sent_back:
-        status = f"{sent_back(decision)}{f', {_stars(decision)}' if decision.rating else ''}"
+    if decision is not None and _is_sent_back(job_status, decision):
+        stars = f", {_stars(decision)}" if decision.rating else ""
+        status = f"{sent_back(decision)}{sent_back_at(decision)}{stars}"
     else:
         status = f"{status}{_said(decision)}"
     if _is_unknown(job_status):
@@ -146,14 +150,21 @@ def _job_line(key: JobKey, job_status: JobStatus, decision: Decision | None) -> 
     return f"  {printable(key)}: {status}{f': {printable(error)}' if error else ''}"
 
 
+def _is_sent_back(job_status: JobStatus, decision: Decision | None) -> bool:
+    return job_status.status == PENDING and decision is not None and decision.decision is Verdict.REDO
+
+
 def _is_unknown(job_status: JobStatus) -> bool:
     return job_status.status == Status.ATTENTION.value and job_status.reason != ELSEWHERE
 
 
-def _take_line(take: EarlierTake) -> str:
+def _take_line(take: EarlierTake, *, with_notes: bool) -> str:
     purchase = take.purchase
     files = ", ".join(printable(shown_path(path), _LONGEST) for path in take.files) or "no file here"
-    how = f"{purchase.status}{_said(take.decision)}"
+    said = take.decision
+    if said is not None and not with_notes:
+        said = replace(said, note=None, rating=None)
+    how = f"{purchase.status}{_said(said)}"
     kind = "last take" if take.is_last else "replaced take"
     return f"  {printable(purchase.key)}: {kind} {purchase.id} ({how}): {files}"
 

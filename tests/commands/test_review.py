@@ -327,6 +327,30 @@ def test_status_tells_the_note_and_the_stars_of_an_approval_and_of_what_was_sent
     assert f"  {WALK}: pending (redo: too slow), ★★\n" in pipeline("status", bought.manifest).out
 
 
+@pytest.mark.parametrize("arguments", [(), ("--at", "0.5")])
+def test_status_tells_once_why_a_take_was_sent_back(
+    bought: Project, pipeline: Pipeline, arguments: tuple[str, ...]
+) -> None:
+    pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--as", "ana", *arguments)
+
+    told = pipeline("status", bought.manifest).out
+
+    at = ", at 0.5 s" if arguments else ""
+    assert f"  {WALK}: pending (redo: logo cut off){at}\n" in told
+    assert re.search(rf"  {WALK}: last take \w+ \(done, sent back by ana\): ", told)
+    assert told.count("logo cut off") == 1
+
+
+def test_a_note_from_before_a_redo_is_told_beside_its_reason(bought: Project, pipeline: Pipeline) -> None:
+    pipeline("reject", bought.manifest, WALK, "--at", "0.25", "--note", "too dark", "--as", "jonas")
+    pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--as", "ana")
+
+    told = pipeline("status", bought.manifest).out
+
+    assert f"  {WALK}: pending (redo: logo cut off)\n    at 0.25 s: “too dark” (jonas)\n" in told
+    assert told.count("too dark") == 1
+
+
 def test_status_tells_the_notes_on_a_take_that_was_replaced(bought: Project, pipeline: Pipeline) -> None:
     pipeline("redo", bought.manifest, WALK, "--at", "0.5", "--note", "logo cut off", "--as", "ana")
     assert pipeline("run", bought.manifest, "--yes").code == 0
