@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from pipeline.assignment import Assignment
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.jobs import JobKey
+from pipeline.media.facts import MediaMap
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
+from pipeline.operations.published_results import read_published
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.hints import not_made_again, under_way_elsewhere
 from pipeline.planning.send_back import failures_in_place, stands_in_for
@@ -117,11 +119,16 @@ def decide(
     decided, nothing is withdrawn. The decisions include those that `with_failures` adds.
 
     Raises:
-        UsageError: a purchase cannot be approved or sent back, or none of a selection can be approved.
+        UsageError: a purchase cannot be approved or sent back, none of a selection can be approved, or a video is
+            shorter than the moment.
         InvalidInput: the decisions file is wrong.
         Unfinished: it cannot be written.
     """
     made: list[Decision] = []
+    if opinion.moment is not None:
+        published = state.published or read_published(state.workspace)
+        for each in (each for found in named.values() for _key, each in found):
+            assert_has_moment(each, opinion.moment, published.media if published is not None else {})
     if opinion.verdict is Verdict.REDO:
         assert_can_be_sent_back(
             state.workspace,
@@ -242,6 +249,23 @@ def assert_can_be_sent_back(
     unknown = [(key, each) for key, each in found if each.status in OUTCOME_UNKNOWN]
     if unknown:
         raise UsageError(not_made_again(workspace.target, unknown, elsewhere))
+
+
+def assert_has_moment(purchase: Purchase, moment: float, media: MediaMap) -> None:
+    """Check that the longest file of a purchase has this moment, if the lengths of all are known; `media` by SHA-256.
+
+    Raises:
+        UsageError: it is shorter.
+    """
+    lengths = [0.0]
+    for output in purchase.outputs:
+        length = media.get(output.sha256 or "", {}).get("duration")
+        if isinstance(length, int | float):
+            lengths.append(length)
+        elif not output.content_type.startswith("image/"):
+            return
+    if (longest := max(lengths)) and round(moment, 3) > longest:
+        raise UsageError(f"{purchase.id} is {longest:g} s long: it has no moment at {moment:g} s")
 
 
 def served_key(state: CampaignState, purchase: Purchase) -> JobKey:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey
 from pipeline.json_values import Json
-from pipeline.media.facts import join
+from pipeline.media.facts import MediaMap, join
 from pipeline.operations.shown_paths import relative_output
 from pipeline.operations.workspace import Workspace
 from pipeline.purchases import PENDING, Decisions, Output, Purchase, PurchaseId, Records, Status
@@ -76,6 +76,11 @@ class PageRows:
     def has_changes(self) -> bool:
         """Whether jobs or purchases have changed since they were last sent."""
         return bool(self._new_jobs or self._new_purchases or self._gone)
+
+    @property
+    def media(self) -> MediaMap:
+        """The known media facts, by SHA-256."""
+        return self._media
 
     def set_campaign(self, workspace: Workspace, jobs: Iterable[Job]) -> None:
         """Use these jobs and this workspace from now on."""

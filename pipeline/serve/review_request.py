@@ -10,6 +10,7 @@ from pipeline.operations.review import (
     Opinion,
     assert_can_be_sent_back,
     assert_can_serve,
+    assert_has_moment,
     with_failures,
 )
 from pipeline.purchases import PurchaseId
@@ -109,6 +110,8 @@ def opinion_of(
         by=by,
         withdraws=review.withdraws,
     )
+    if opinion.moment is not None:
+        assert_has_moment(purchase, opinion.moment, watch.rows.media)
     said = opinion.of(purchase.id, watch.served_key(purchase))
     return watch, purchase.id, with_failures(watch.assignment, watch.decided, [said])
 

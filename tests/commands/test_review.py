@@ -285,6 +285,7 @@ def test_what_another_wrote_is_kept_when_one_decides_anew(bought: Project, pipel
         (("--at", "-1", "--note", "x"), "seconds from the start of the video"),
         (("--at", "nan", "--note", "x"), "seconds from the start of the video"),
         (("--at", "soon", "--note", "x"), "--at"),
+        (("--at", "99", "--note", "x"), "s long: it has no moment at 99 s"),
         (("--note", "x" * 4001), "4,000 characters"),
         (("--note", "  "), "--note is blank"),
         (("--as", "a\nb"), "one line"),

@@ -406,6 +406,7 @@ def test_a_decision_is_on_disk_before_it_is_answered(bought: Project, serve: Ser
         ({"note": "\ud800"}, "characters of text"),
         ({"note": "x", "at": -1}, "seconds from the start of the video"),
         ({"note": "x", "at": float("nan")}, "seconds from the start of the video"),
+        ({"note": "x", "at": 99}, "s long: it has no moment at 99 s"),
         ({"note": "x", "at": 10**400}, "seconds from the start of the video"),
         ({"rating": 3, "at": 1.0}, "--at needs --note"),
         ({"rating": 3, "by": "somebody else"}, "JSON object of"),

@@ -214,7 +214,10 @@ function noteForm(purchase) {
     })
   );
   field.value = drafts.get(id) ?? "";
-  const update = () => (when.textContent = of ? moment(of.time) : "");
+  // Compared with a longer video, one has no later moment than its end.
+  const end = Math.max(...purchase.files.map((file) => file.duration ?? Infinity));
+  const time = () => Math.min(of?.time ?? 0, end);
+  const update = () => (when.textContent = of ? moment(time()) : "");
   of?.addEventListener("change", update);
   update();
   /** @returns {Review} */
@@ -222,7 +225,7 @@ function noteForm(purchase) {
     const note = field.value.trim();
     if (!note) return {};
     setDraft(id, "");
-    return of ? { note, at: Math.round(of.time * 1000) / 1000 } : { note };
+    return of ? { note, at: Math.round(time() * 1000) / 1000 } : { note };
   };
   const send = () => {
     const now = app.model.purchases.get(id);
