@@ -91,6 +91,12 @@ def tab(chromium: Browser) -> Iterator[Callable[..., Tab]]:
         assert [url for url in each.asked if not url.startswith((each.origin, "file:", "data:"))] == []
 
 
+def rows_of(page: Page, selector: str) -> set[int]:
+    """The heights at which the middles of the visible ones are."""
+    boxes = [each.bounding_box() for each in page.locator(selector).all() if each.is_visible()]
+    return {round(each["y"] + each["height"] / 2) for each in boxes if each is not None}
+
+
 @dataclass(frozen=True)
 class Gallery:
     """A page on disk, with the records that it shows."""

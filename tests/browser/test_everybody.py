@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.conftest import Gallery, Tab, Theme
+from browser.conftest import Gallery, Tab, Theme, rows_of
 from browser.samples import Sample
 from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import of_results
@@ -117,6 +117,25 @@ def test_at_320_px_filters_and_search_can_be_used(tab: Make, gallery: Gallery) -
 
     assert page.input_value("input[type=search]") == "image:red status:done"
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_the_top_is_one_row_and_its_tabs_whatever_the_campaigns_are_called(
+    tab: Make, gallery: Gallery, tmp_path: Path, width: int
+) -> None:
+    results = {**gallery.results, "campaign": "a-campaign-of-the-autumn"}
+    records = replace(gallery.source.records, results=results, command="autumn.yaml")
+    both = [gallery.source, replace(gallery.source, name="a-campaign-of-the-autumn", records=records)]
+    written = write_folder(tmp_path, both, None, bundle=False, on_progress=lambda _number, _of: None)
+    page = tab(width=width, height=640).open(written.page)
+
+    assert len(rows_of(page, "#name, .search, .top .tool:not([hidden])")) == 1
+    page.evaluate("go({ q: 'campaign:a-campaign-of-the-autumn status:done' })")
+    assert page.locator(".count").evaluate("each => each.getClientRects()[0].height") < 24
+    page.evaluate("go({ view: 'job', job: jobsShown()[0].address })")
+    place = page.locator(".sub .end span")
+    assert place.inner_text().startswith("1 of ")
+    assert place.evaluate("each => each.getClientRects().length") == 1
 
 
 def test_cards_stay_in_line_whatever_the_script(tab: Make, gallery: Gallery) -> None:

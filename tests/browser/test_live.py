@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Locator, Page, expect
 from support.processes import Running, environment, until
 
-from browser.conftest import Tab
+from browser.conftest import Tab, rows_of
 from browser.live import LiveCampaign, in_the_middle
 from pipeline.jobs import Job
 from pipeline.operations.clock import now
@@ -877,6 +877,20 @@ def test_on_a_phone_what_a_review_needs_is_wide_enough_for_a_finger(
     assert len(hit) == 13
     assert [each for each in hit if each[1] < 44] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_the_state_of_the_connection_is_in_the_first_row(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, width: int
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign)
+    page = tab(width=width, height=640).visit(url, "#view=browse")
+    page.evaluate("document.getElementById('name').textContent = 'spring-drop, a-campaign-of-the-autumn'")
+
+    assert len(rows_of(page, "#name, #connection, .search, .top .tool")) == 1
+    assert (page.locator("#name").bounding_box() or {"width": 0})["width"] > 40
+    assert page.locator("#connection").inner_text() == "Live"
 
 
 def test_strings_of_a_manifest_and_of_reviewers_are_inert(tmp_path: Path, serve: Serve, tab: MakeTab) -> None:
