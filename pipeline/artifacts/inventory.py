@@ -13,11 +13,25 @@ from pipeline.schemes import OutputLocation
 
 
 class Inventory:
-    """The files in the output folder that matter to the campaign."""
+    """The files in the output folder that matter to the campaign.
 
-    def __init__(self, location: OutputLocation, index: FileIndex) -> None:
+    Files of the `purchases` may be under each other's names, and, if the state that knew it was lost, at the
+    `published` paths: those at which the results last saw files.
+    """
+
+    def __init__(
+        self,
+        location: OutputLocation,
+        index: FileIndex,
+        purchases: Mapping[PurchaseId, Purchase],
+        published: Collection[str] = (),
+    ) -> None:
         self._location = location
         self._index = index
+        self._purchases = purchases
+        self._published = published
+        # The stems at which it was found out what is there; None once that is known of every stem.
+        self._stems: set[str] | None = set()
 
     def files_of(self, purchase: Purchase) -> dict[str, tuple[tuple[OutputLocation, str, str], ...]]:
         """By output (`result`, or the name of a step): path, hash and type of each file that is here and whole."""
@@ -42,6 +56,8 @@ class Inventory:
             if (purchase := assignment.by_key.get(job.key)) is not None and purchase.status is Status.DONE
         ]
         self.look_at(file.path for _, _, files in done for file in files)
+        if self._stems is not None:
+            self._stems.update(job.path for job in assignment.jobs if job.key in assignment.by_key)
         return {key: self._worst(purchase, files) for key, purchase, files in done}
 
     def look_at(self, paths: Iterable[str]) -> None:
@@ -90,10 +106,24 @@ class Inventory:
 
     def find(self, purchase: Purchase, file: Named) -> str | None:
         """Another path on this machine with the whole bytes of `file`."""
+        found = self._found(purchase, file)
+        if found is None and self._stems is not None:
+            self._look_everywhere(self._stems)
+            found = self._found(purchase, file)
+        return found
+
+    def _found(self, purchase: Purchase, file: Named) -> str | None:
         for path in self._candidates(purchase, file):
             if path != file.path and self._index.digest(path) == file.output.sha256:
                 return path
         return None
+
+    def _look_everywhere(self, known: Collection[str]) -> None:
+        """Find out once what is at the paths of all purchases: a file may be under the old name of another job."""
+        self._stems = None
+        others = (each for each in self._purchases.values() if each.path not in known)
+        own = {file.path for each in others for file in named(each, each.path, steps=True)}
+        self.look_at(sorted(own.union(self._published)))
 
     def find_spare(self, purchase: Purchase, file: Named, needed: Mapping[str, str | None]) -> str | None:
         """As `find`, but a path of this purchase at which no job needs these bytes, by the hashes in `needed`."""

@@ -1,6 +1,6 @@
 """The output folder of one campaign: puts files in place without harming files that are not ours."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline import failpoints
@@ -19,7 +19,7 @@ class OutputFolder:
     """Puts files in place below `location`. `inventory` is what is there, `index` what is remembered of it.
 
     The name of a file is durable only after `sync`. `scratch` is a local folder for temporary files, used if they
-    cannot be beside their final paths.
+    cannot be beside their final paths. `published` are paths at which the results last saw files of the campaign.
     """
 
     def __init__(
@@ -28,11 +28,12 @@ class OutputFolder:
         placed: Iterable[PlacedFile],
         purchases: Mapping[PurchaseId, Purchase],
         scratch: Path = Path(),
+        published: Collection[str] = (),
     ) -> None:
         self.location = location
         self._files = open_files(location, scratch)
         self.index = FileIndex(self._files, placed, purchases)
-        self.inventory = Inventory(location, self.index)
+        self.inventory = Inventory(location, self.index, purchases, published)
 
     def assert_writable(self) -> None:
         """Make sure, before anything is bought, that files can be stored here.
@@ -171,12 +172,13 @@ class OutputFolder:
                 if not self.index.has(file.path):
                     self.index.remember(file.path, purchase.id, file.slot, digest or "")
                 continue
-            # First one that can be moved: a copy of another would leave it behind, where nothing needs it any more.
-            spare = self.inventory.find_spare(purchase, file, needed)
-            source = spare or self.inventory.find(purchase, file)
+            source = self.inventory.find(purchase, file)
             if source is None:
                 complete = False
                 continue
+            # Rather one that can be moved: a copy of another would leave it behind, where nothing needs it any more.
+            spare = self.inventory.find_spare(purchase, file, needed)
+            source = spare or source
             self.clear(file.path)
             if spare is None:
                 self._copy(source, file, purchase)

@@ -19,6 +19,7 @@ from pipeline.purchases import UNDECIDED, Decisions, Ownership, Purchase, Purcha
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.results.file import ResultsFile, Version, sweep, version
+from pipeline.safe_names import safe_path
 from pipeline.schemes import DatabaseUrl, OutputLocation, part_location
 from pipeline.state import look
 from pipeline.state.opening import open_store
@@ -75,8 +76,24 @@ class CampaignState:
     def outputs(self) -> OutputFolder:
         """The output folder and the files in it."""
         return OutputFolder(
-            self.workspace.output, self.store.files(), self.records.purchases, self.workspace.scratch
+            self.workspace.output,
+            self.store.files(),
+            self.records.purchases,
+            self.workspace.scratch,
+            self._published_paths(),
         )
+
+    def _published_paths(self) -> list[str]:
+        """Where the results saw files of jobs, below the output folder; none if the state knows these results.
+
+        The results may be a stranger's, so only paths that a file of ours could have count.
+        """
+        if self.published is None:
+            return []
+        folder = f"{self.workspace.heading().output}/"
+        files = (file["path"] for job in self.published.jobs for file in job.get("outputs", ()))
+        paths = (path.removeprefix(folder) for path in files if path.startswith(folder))
+        return [path for path in paths if safe_path(path) == path]
 
     def reread(self) -> "CampaignState":
         """The state as it is on disk now."""

@@ -56,6 +56,44 @@ def test_two_prompts_that_are_swapped_and_swapped_back_keep_their_films(
     assert len(vendor.ledger.entries) == 2
 
 
+def test_what_lies_under_the_old_name_of_another_job_is_moved_after_a_loss_of_the_state(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    before = files(bought)
+    write(bought, SWAPPED)
+    assert pipeline("run", bought.manifest).code == 0
+    forget(bought)
+    write(bought, {"jog": PROMPTS["walk"], "twirl": PROMPTS["dance"]})
+    shutil.rmtree(vendor.settings.folder / "media")
+
+    planned = pipeline("plan", bought.manifest, "--format", "json").document
+    assert {each["action"] for each in planned["actions"]} == {"move"}
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0, ended.output
+    assert files(bought) == {"jog": before["walk"], "twirl": before["dance"]}
+    assert pipeline("verify", bought.manifest, "--files").code == 0
+
+
+def test_what_lies_where_the_results_saw_it_last_is_moved_after_a_loss_of_the_state(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    before = files(bought)
+    write(bought, {"jog": PROMPTS["walk"], "twirl": PROMPTS["dance"]})
+    assert pipeline("run", bought.manifest).code == 0
+    forget(bought)
+    write(bought, {"amble": PROMPTS["walk"], "spin": PROMPTS["dance"]})
+    shutil.rmtree(vendor.settings.folder / "media")
+
+    planned = pipeline("plan", bought.manifest, "--format", "json").document
+    assert {each["action"] for each in planned["actions"]} == {"move"}
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0, ended.output
+    assert files(bought) == {"amble": before["walk"], "spin": before["dance"]}
+    assert pipeline("verify", bought.manifest, "--files").code == 0
+
+
 def test_what_lies_under_each_others_name_is_missing_to_a_plan_and_moved_by_a_run(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
