@@ -62,23 +62,17 @@ is_new() {
   ! git grep -qwF -e "$name" "$before" -- ':(top,glob)**/*.yaml' ':(top,glob)**/*.yml' ':(top,exclude,glob)**/.*/**'
 }
 
-# Prints the files that the branch held and lost, with purchases that none of its results knows. What had been lost when
-# a person last said that the campaign starts anew is settled: `publish.sh` has noted the commit.
+# Prints the files that the branch held and lost, or that were replaced, with purchases that none of its results knows.
+# What had been lost when a person last said that the campaign starts anew is settled: `publish.sh` has noted the commit.
 lost_results() {
-  local campaign tip_then about path lost settled=()
+  local campaign tip_then settled=()
   while read -r campaign tip_then; do
     if [[ $campaign == "$name" ]] && git cat-file -e "$tip_then^{commit}" 2>/dev/null; then settled+=("^$tip_then"); fi
   done < <(git log --full-history --format="%(trailers:key=$STARTED_ANEW,valueonly)" "$tip" -- "${records[@]}")
-  lost=$(mktemp)
   # Against each parent: what a merge has left out is lost just the same.
-  git log --full-history -m --no-renames --diff-filter=DT --raw --no-abbrev -z --format= \
+  git log --full-history -m --no-renames --diff-filter=DMT --raw --no-abbrev -z --format= \
     "$tip" ${settled[@]+"${settled[@]}"} -- "${records[@]}" |
-    while IFS= read -r -d '' about && IFS= read -r -d '' path; do
-      read -r _ _ about _ <<<"$about"
-      git cat-file blob "$about" >"$lost"
-      python3 -I "$here/known.py" "$lost" ${kept[@]+"${kept[@]}"} || echo "$path"
-    done || return
-  rm -f -- "$lost"
+    env -u VIMMERSE_API_KEY python3 -I "$here/lost.py" ${kept[@]+"${kept[@]}"}
 }
 
 # Missing results never count as a first run by themselves: a branch that was deleted or misnamed looks just the same,
@@ -90,7 +84,7 @@ else
   fetch_history
   lost=$(lost_results | sort -u)
   if [[ -n $lost ]]; then
-    printf '%s is gone from the branch %s, and no other results there know all that it held.\n' "${lost%%$'\n'*}" "$BRANCH" >&2
+    printf '%s the branch %s, and the results there do not know all that it held.\n' "${lost%%$'\n'*}" "$BRANCH" >&2
     echo "Put it back. Only to buy again what is lost, start it by hand with first: $name" >&2
     if [[ -n ${GITHUB_OUTPUT:-} ]]; then echo "exit-code=3" >>"$GITHUB_OUTPUT"; fi
     exit 3

@@ -508,6 +508,66 @@ class TestLostResults:
         assert lost_again.code == 3, lost_again.log
         assert len(titles(vendor)) == 3
 
+    @pytest.mark.parametrize("results", ["branch", "beside"])
+    def test_results_that_were_replaced_by_older_ones_are_lost_too(
+        self, remote: Remote, machine: Machines, vendor: Emulator, results: str
+    ) -> None:
+        branch, folder = ("main", "campaigns/") if results == "beside" else ("campaign-results", "")
+        name = f"{folder}spring.results.json"
+        assert (
+            machine("first").uses(command="run", campaigns=MANIFEST, first="spring", results=results).code
+            == 0
+        )
+        older = remote.text(name, branch)
+        more = remote.text(MANIFEST, "main").replace('"prompts": {', '"prompts": {"jump": "a jump", ')
+        remote.move("main", remote.commit("main", MANIFEST, more))
+        assert machine("second").uses(command="run", campaigns=MANIFEST, results=results).code == 0
+        newer = remote.text(name, branch)
+        bought = len(titles(vendor))
+        remote.move(branch, remote.commit(branch, name, older))
+
+        job = machine("after").uses(command="run", campaigns=MANIFEST, results=results)
+
+        assert job.code == 3, job.log
+        assert f"{name} was replaced on the branch {branch}, and the results there do not know" in job.log
+        assert len(titles(vendor)) == bought
+        remote.move(branch, remote.commit(branch, name, newer))
+        mended = machine("mended").uses(command="run", campaigns=MANIFEST, results=results)
+        assert mended.code == 0, mended.log
+        assert len(titles(vendor)) == bought
+
+    def test_a_person_may_have_what_older_results_do_not_know_bought_again(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        assert machine("first").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
+        older = remote.text("spring.results.json")
+        more = remote.text(MANIFEST, "main").replace('"prompts": {', '"prompts": {"jump": "a jump", ')
+        remote.move("main", remote.commit("main", MANIFEST, more))
+        assert machine("second").uses(command="run", campaigns=MANIFEST).code == 0
+        bought = len(titles(vendor))
+        remote.move("campaign-results", remote.commit("campaign-results", "spring.results.json", older))
+
+        by_hand = machine("hand").uses(command="run", campaigns=MANIFEST, first="spring")
+        after = machine("after").uses(command="run", campaigns=MANIFEST)
+
+        assert (by_hand.code, after.code) == (0, 0), by_hand.log + after.log
+        assert len(titles(vendor)) == bought + 1
+
+    def test_what_was_deleted_is_not_lost(self, remote: Remote, machine: Machines) -> None:
+        """The line of a deleted purchase stays; a version with a conflict, that was mended, is nothing to miss."""
+        name = "spring.results.json"
+        assert machine("first").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
+        sound = remote.text(name)
+        remote.move("campaign-results", remote.commit("campaign-results", name, f"<<<<<<< a\n{sound}"))
+        deleted = json.loads(sound)
+        deleted["purchases"][0]["deleted"] = True
+        remote.move("campaign-results", remote.commit("campaign-results", name, json.dumps(deleted)))
+
+        job = machine("after").uses(command="run", campaigns=MANIFEST)
+
+        assert "was replaced" not in job.log
+        assert job.code == 0, job.log
+
     def test_what_another_file_knows_too_is_not_lost(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
