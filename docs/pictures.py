@@ -32,11 +32,12 @@ DESKTOP, PHONE = (1440, 900), (390, 780)
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Images far below the window are loaded when somebody scrolls to them.
-_ALL_SHOWN = """() =>
-  [...document.images].every((each) => each.complete || each.getBoundingClientRect().top > innerHeight) &&
-  [...document.querySelectorAll("video[src]")].every((each) => each.readyState > 1)
-"""
+# Images far below the window, and those of a view that was left, are loaded when somebody looks at them.
+_ALL_SHOWN = """() => {
+  const isSeen = (each) => each.checkVisibility() && each.getBoundingClientRect().top <= innerHeight;
+  return [...document.images].every((each) => each.complete || !isSeen(each)) &&
+    [...document.querySelectorAll("video[src]")].every((each) => each.readyState > 1);
+}"""
 # What is shown is this checkout, whichever is installed.
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PIPELINE_POLL_INTERVAL": "0.5"}
 _FAULTS = """faults:
@@ -131,8 +132,7 @@ def detail(browser: Browser, folder: Path, job: str) -> None:
     with started(folder, "serve", "launch.yaml", "--listen", "127.0.0.1:0") as served:
         address = first_address(served)
         with window(browser, DESKTOP, "light") as page:
-            page.goto(address)  # which gives the cookie
-            page.goto(f"{address.partition('?')[0]}#job={quote(job)}")
+            page.goto(f"{address}#job={quote(job)}")
             page.wait_for_selector("body[data-view=job]")
             show_moment(page, 1.25)
             for theme in THEMES:
@@ -145,16 +145,17 @@ def live(browser: Browser, folder: Path) -> None:
     shutil.copytree(ROOT / "manifests", folder, ignore=shutil.ignore_patterns("output", ".pipeline"))
     with (
         emulator(folder, failing="blue/rain/background=beach", seconds=8) as vendor,
-        started(folder, "run", "launch.yaml", "--yes", "--in-flight", "6", vendor=vendor),
+        started(folder, "run", "launch.yaml", "--yes", "--in-flight", "6", vendor=vendor) as run,
         started(folder, "serve", "launch.yaml", "--listen", "127.0.0.1:0") as served,
     ):
         address = first_address(served)
         while (jobs := jobs_by_status(folder)).get("done", 0) < 6 or not jobs.get("failed"):
+            if run.poll() is not None:
+                sys.exit(f"the run ended too soon\n{(folder / 'said.log').read_text('utf-8')}")
             time.sleep(1)
         for theme in THEMES:
             with window(browser, DESKTOP, theme) as page:
-                page.goto(address)  # which gives the cookie
-                page.goto(f"{address.partition('?')[0]}#view=live")
+                page.goto(f"{address}#view=live")
                 page.wait_for_selector("body[data-view=live]")
                 page.wait_for_timeout(1_000)  # for what the server sends first
                 save(page, f"live-{theme}")

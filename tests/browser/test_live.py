@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from support.processes import Running, environment, until
 
 from browser.conftest import Tab, rows_of
@@ -307,6 +307,31 @@ def test_while_a_run_goes_on_nothing_is_called_made_that_is_not(
         bars = page.locator("#overview .bars")
         expect(bars).to_contain_text("This run120 of at most 5,500")
         assert "Next run" not in bars.inner_text()
+
+
+def test_a_view_that_is_asked_for_while_the_data_comes_is_not_replaced(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    with campaign.run() as run:
+        in_the_middle(campaign, run)
+        _, url = serve(campaign)
+        browser = tab()
+        page = browser.page
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route("**/data", hold)
+        browser.origin = here = url.partition("?")[0]
+        page.goto(url)
+        until(lambda: bool(held or page.evaluate("0")), "the page to ask for its data")
+        page.goto(f"{here}#view=failures")
+        held[0].continue_()
+
+        expect(page.locator("body")).to_have_attribute("data-view", "failures")
+        expect(page.locator("#connection")).to_contain_text("Live")
+        assert page.url == f"{here}#view=failures"
 
 
 def test_what_was_just_made_is_told_apart_by_its_image(

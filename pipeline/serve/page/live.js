@@ -41,7 +41,8 @@ source.ready = () => {
   byId("keys-button").before(place);
   byId("main").before(el("p", { class: "notice lost", id: "lost", "aria-live": "polite", hidden: true }));
   showConnection();
-  if (!namesView && app.model.jobs.some((job) => job.state === "underway"))
+  // Another view may have been asked for while the data came.
+  if (!namesView && !location.hash && app.model.jobs.some((job) => job.state === "underway"))
     history.replaceState(null, "", addressOf({ view: "live" }));
   noteGoingOn();
   setInterval(tick, 1000);
