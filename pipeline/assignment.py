@@ -241,18 +241,18 @@ def _passed_over(records: Records, decisions: Decisions) -> frozenset[PurchaseId
     Its age alone does not decide, because another machine's clock may be ahead.
     """
     sent_back: dict[_Request, list[Purchase]] = {}
-    for purchase in _known(decisions.redo, records):
+    for purchase in _recorded_purchases(decisions.redo, records):
         if purchase.status is not Status.VOID and is_sent_back(purchase, decisions):
             sent_back.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
     return frozenset(
         purchase.id
-        for purchase in (_known(decisions.rejected, records) if sent_back else ())
+        for purchase in (_recorded_purchases(decisions.rejected, records) if sent_back else ())
         for each in sent_back.get((purchase.fingerprint, purchase.inputs), ())
         if purchase.age < each.age and decisions.is_later(each.id, purchase.id)
     )
 
 
-def _known(purchase_ids: Iterable[PurchaseId], records: Records) -> Iterator[Purchase]:
+def _recorded_purchases(purchase_ids: Iterable[PurchaseId], records: Records) -> Iterator[Purchase]:
     return (records.purchases[each] for each in purchase_ids if each in records.purchases)
 
 

@@ -16,6 +16,8 @@ from pipeline.json_values import Json, canonical_encoder, with_plain_numbers
 
 # The key by which people and records identify a job, as in `hero/overlay/blue/walk/duration=5/locale=en#2`.
 JobKey = NewType("JobKey", str)
+# Here, since the texts of a job may contain the id; everyone else imports it from `pipeline.purchases`.
+PurchaseId = NewType("PurchaseId", str)
 
 
 class MediaType(StrEnum):
@@ -139,7 +141,9 @@ _JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 
 # A text that may contain the purchase's id, which exists only once the create is prepared.
-PurchaseText = Callable[[str], str]
+PurchaseText = Callable[[PurchaseId], str]
+# Stands for the id of a purchase that is not made yet.
+_NOT_BOUGHT = PurchaseId("…")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ class _Constant:
 
     text: str
 
-    def __call__(self, _purchase_id: str) -> str:
+    def __call__(self, _purchase_id: PurchaseId) -> str:
         return self.text
 
 
@@ -212,14 +216,14 @@ class Job:
                 return source.job
         return None
 
-    def request_json(self, purchase: str = "…") -> dict[str, Json]:
+    def request_json(self, purchase_id: PurchaseId = _NOT_BOUGHT) -> dict[str, Json]:
         """The request in readable form, for `expand` and the results manifest, without absent values."""
         written: dict[str, Json] = {
             "options": {name: _readable(value) for name, value in self.request.options.items()},
             "images": [_source_json(source, self.coordinates.image) for source in self.request.images],
             "event_id": self.request.event_id,
-            "title": self.title(purchase),
-            "description": self.description(purchase),
+            "title": self.title(purchase_id),
+            "description": self.description(purchase_id),
             "visibility": self.visibility.value,
         }
         return {name: value for name, value in written.items() if value not in (None, "", [], {})}

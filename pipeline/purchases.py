@@ -11,12 +11,12 @@ from enum import StrEnum
 from typing import NewType
 
 from pipeline.jobs import JobKey
+from pipeline.jobs import PurchaseId as PurchaseId  # passed on
 from pipeline.json_values import Json, canonical_json
 
 # The characters of a campaign's name; next to any other character, a name is a whole word.
 _OF_NAMES = "[A-Za-z0-9_-]"
 
-PurchaseId = NewType("PurchaseId", str)
 WorkflowId = NewType("WorkflowId", str)
 
 

@@ -54,7 +54,9 @@ class FileIndex:
     def look_at(self, paths: Iterable[str]) -> None:
         """Find out what is at each of `paths`."""
         paths = list(paths)
-        self._files.look_at(path for path in paths if self._known(path, self._files.stamp(path)) is None)
+        self._files.look_at(
+            path for path in paths if self._known_digest(path, self._files.stamp(path)) is None
+        )
         for path in paths:
             self.digest(path)
 
@@ -73,14 +75,14 @@ class FileIndex:
         stamp = self._files.stamp(path)
         if stamp is None:
             return None
-        if known := self._known(path, stamp):
+        if known := self._known_digest(path, stamp):
             return known
         digest = self._files.digest(path)
         if digest is not None:
             self._hashed[path] = (stamp.bytes, stamp.mtime_ns, digest)
         return digest
 
-    def _known(self, path: str, stamp: Stamp | None) -> str | None:
+    def _known_digest(self, path: str, stamp: Stamp | None) -> str | None:
         """The recorded hash of a file that has not been touched since."""
         remembered, hashed = self._placed.get(path), self._hashed.get(path)
         if remembered and (remembered.bytes, remembered.mtime_ns) == stamp:

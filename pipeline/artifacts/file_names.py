@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.purchases import Output, Purchase
+from pipeline.purchases import Output, Purchase, PurchaseId
 from pipeline.safe_names import safe_path
 
 # The content types of media, and the suffix of each.
@@ -122,6 +122,6 @@ def _numbered(stem: str, index: int, output: Output) -> str:
     return f"{stem}{further}.{suffix(output.content_type)}"
 
 
-def set_aside(stem: str, purchase: str) -> str:
+def set_aside(stem: str, purchase_id: PurchaseId) -> str:
     """The stem of a purchase's files once another purchase has taken their place."""
-    return f"{stem}~{purchase[:7]}"
+    return f"{stem}~{purchase_id[:7]}"

@@ -181,7 +181,7 @@ class RunConsole:
         if len(wrong) > _MOST_LISTED:
             target = self._state.workspace.target
             yield f"  and {len(wrong) - _MOST_LISTED:,} more; `pipeline status {target}` lists all of them"
-        for key in outcome.marked[:_MOST_LISTED]:
+        for key in outcome.to_be_bought_again[:_MOST_LISTED]:
             yield f"  {printable(key)}: not made again yet; the next run buys it, without --replace too"
         for purchase in outcome.unsettled:
             line = f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now"

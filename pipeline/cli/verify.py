@@ -52,7 +52,7 @@ def command(manifest: Path | None, files: bool, remote: bool, output_format: str
             {
                 "campaign": workspace.campaign.name,
                 "agree": not found,
-                "differences": [{"in": each.place, "message": each.message} for each in found],
+                "differences": [{"in": each.found_in, "message": each.message} for each in found],
                 "notes": [*notes],
             }
         )

@@ -38,7 +38,7 @@ class ReceiptHandler:
     _ready: deque[Receipt] = field(default_factory=deque, init=False)
     _asked: dict[PurchaseId, set[WorkflowId]] = field(default_factory=dict, init=False)
     _to_ask: deque[tuple[PurchaseId, WorkflowId]] = field(default_factory=deque, init=False)
-    _unanswered: dict[PurchaseId, Receipt] = field(default_factory=dict, init=False)
+    _not_checked: dict[PurchaseId, Receipt] = field(default_factory=dict, init=False)
 
     def open(self) -> None:
         """Handle the receipts already in the inbox, and subscribe to new ones."""
@@ -69,7 +69,7 @@ class ReceiptHandler:
 
     def left_over(self) -> list[Receipt]:
         """Receipts that the next run may need: not handled, or the vendor could not be asked for their workflow."""
-        receipts = [*self.inbox.take(), *self._early.values(), *self._ready, *self._unanswered.values()]
+        receipts = [*self.inbox.take(), *self._early.values(), *self._ready, *self._not_checked.values()]
         receipts += [Receipt(purchase_id, (workflow_id,)) for purchase_id, workflow_id in self._to_ask]
         return [each for each in receipts if self._may_be_needed(each.purchase)]
 
@@ -98,8 +98,8 @@ class ReceiptHandler:
                 pass  # it has ended
 
     def _keep(self, receipt: Receipt) -> None:
-        before = self._unanswered.get(receipt.purchase, receipt)
-        self._unanswered[receipt.purchase] = before.joined(receipt)
+        before = self._not_checked.get(receipt.purchase, receipt)
+        self._not_checked[receipt.purchase] = before.joined(receipt)
 
     def _ask_for(self, purchase: Purchase, receipt: Receipt) -> None:
         asked = self._asked.setdefault(purchase.id, set())

@@ -21,9 +21,9 @@ from pipeline.executors.remote_calls import (
     MOST_IN_A_TASK,
     ClusterFailed,
     Sealed,
-    answer_in,
     carry_out,
     carry_out_long,
+    result_in,
     sealed,
     sealed_call,
 )
@@ -69,7 +69,7 @@ class DaskExecutor(Executor):
     name: str
     patience: float = PATIENCE
     _waiting: "deque[_Call]" = field(default_factory=deque, init=False)
-    _unanswered: "set[Future[Any]]" = field(default_factory=set, init=False)
+    _pending: "set[Future[Any]]" = field(default_factory=set, init=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _failure: ClusterFailed | None = field(default=None, init=False)
@@ -84,7 +84,7 @@ class DaskExecutor(Executor):
         with self._changed:
             failure = self._failure
             if failure is None:
-                self._unanswered.add(future)
+                self._pending.add(future)
                 self._waiting.append(call)
                 self._changed.notify()
         if failure is not None:
@@ -141,7 +141,7 @@ class DaskExecutor(Executor):
             self._fail(calls, self._failed(error))
         else:
             for call, answer in zip(calls, answers, strict=True):
-                self._end(call.future, partial(answer_in, answer, call.hear))
+                self._end(call.future, partial(result_in, answer, call.hear))
 
     def _failed(self, error: Exception) -> ClusterFailed:
         return ClusterFailed(f"{self.name}: {printable(f'{type(error).__name__}: {error}', 200)}")
@@ -152,9 +152,9 @@ class DaskExecutor(Executor):
 
     def _end(self, future: "Future[Any]", read: Callable[[], object]) -> None:
         with self._changed:
-            if future not in self._unanswered:
+            if future not in self._pending:
                 return
-            self._unanswered.remove(future)
+            self._pending.remove(future)
         try:
             future.set_result(read())
         except Exception as error:  # noqa: BLE001 - what the call raised
@@ -185,7 +185,7 @@ class DaskExecutor(Executor):
     def _end_all(self, error: ClusterFailed) -> None:
         with self._changed:
             self._failure = error
-            left = list(self._unanswered)
+            left = list(self._pending)
             self._waiting.clear()
             self._changed.notify()
         for future in left:

@@ -46,7 +46,7 @@ def sealed_call(
 def carry_out(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> tuple[Sealed, ...]:
     """Make calls on a worker, all at the same time, each with the `shared` arguments, then its own.
 
-    Read each answer with `answer_in`. Never raises, because a cluster would log the arguments with the error.
+    Read each result with `result_in`. Never raises, because a cluster would log the arguments with the error.
     """
     _leave_no_core()
     if version != __version__:
@@ -54,10 +54,10 @@ def carry_out(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> tuple[
             f"a worker has version {__version__} of campaign-pipeline, and this is {version}; "
             "install the same on both"
         )
-        return tuple(_sealed_answer(error, is_error=True) for _ in calls)
+        return tuple(_sealed_result(error, is_error=True) for _ in calls)
     if len(calls) == 1:
-        return (_answer(shared, calls[0]),)
-    return tuple(_threads().map(partial(_answer, shared), calls))
+        return (_result_of(shared, calls[0]),)
+    return tuple(_threads().map(partial(_result_of, shared), calls))
 
 
 def carry_out_long(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> tuple[Sealed, ...]:
@@ -65,9 +65,9 @@ def carry_out_long(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> t
     return carry_out(version, shared, calls)
 
 
-def answer_in(answer: Sealed, hear: Callable[[Sequence[object]], object] | None = None) -> Any:
+def result_in(sealed: Sealed, hear: Callable[[Sequence[object]], object] | None = None) -> Any:
     """Return what a call returned, or raise what it raised. First, `hear` gets the notes made on the worker."""
-    is_error, value, notes = pickle.loads(answer.content)  # noqa: S301 - from a worker, which is trusted with the key
+    is_error, value, notes = pickle.loads(sealed.content)  # noqa: S301 - from a worker, which is trusted with the key
     if hear is not None:
         hear(notes)
     if is_error:
@@ -87,7 +87,7 @@ def note(value: object) -> None:
         notes.append(value)
 
 
-def _answer(shared: Sealed, call: Sealed) -> Sealed:
+def _result_of(shared: Sealed, call: Sealed) -> Sealed:
     _carried_out.notes = []
     try:
         with _loading:
@@ -95,17 +95,17 @@ def _answer(shared: Sealed, call: Sealed) -> Sealed:
             first = _opened(shared.content)
     except Exception as error:  # noqa: BLE001 - whatever is missing on this worker has to be reported to the coordinator
         detail = printable(f"{type(error).__name__}: {error}", 200)
-        return _sealed_answer(
+        return _sealed_result(
             ClusterFailed(f"a worker cannot do its part: {detail}; install there what is installed here"),
             is_error=True,
         )
     try:
-        return _sealed_answer(function(*first, *args, **more), is_error=False)
+        return _sealed_result(function(*first, *args, **more), is_error=False)
     except Exception as error:  # noqa: BLE001 - raised again where the answer is read
-        return _sealed_answer(error, is_error=True)
+        return _sealed_result(error, is_error=True)
 
 
-def _sealed_answer(value: object, *, is_error: bool) -> Sealed:
+def _sealed_result(value: object, *, is_error: bool) -> Sealed:
     try:
         return Sealed(pickle.dumps((is_error, value, _notes())))
     except Exception:  # noqa: BLE001 - a library's error that cannot be pickled

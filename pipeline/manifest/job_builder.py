@@ -9,6 +9,7 @@ from pipeline.jobs import (
     Job,
     MediaType,
     Option,
+    PurchaseId,
     PurchaseText,
     Request,
     Source,
@@ -29,7 +30,7 @@ from pipeline.manifest.texts import Remembered, Scope, Text, is_true
 from pipeline.safe_names import safe_path
 
 # As long as a real id, so that a text that is too long with one is found before anything is bought.
-_SOME_ID = "0" * 16
+_SOME_ID = PurchaseId("0" * 16)
 
 Report = Callable[[Problem, Coordinates | None], None]
 
@@ -135,7 +136,7 @@ class _DefaultTitle:
     campaign: str
     key: str
 
-    def __call__(self, purchase_id: str) -> str:
+    def __call__(self, purchase_id: PurchaseId) -> str:
         return f"{self.campaign}: {self.key} ({purchase_id})"
 
 
@@ -149,7 +150,7 @@ class _DefaultDescription:
     campaign: str
     title: PurchaseText
 
-    def __call__(self, purchase_id: str) -> str:
+    def __call__(self, purchase_id: PurchaseId) -> str:
         return "" if purchase_id in self.title(purchase_id) else f"{self.campaign} {purchase_id}"
 
 
@@ -165,7 +166,7 @@ class _Rendered:
     text: Text
     scope: Scope
 
-    def __call__(self, purchase_id: str) -> str:
+    def __call__(self, purchase_id: PurchaseId) -> str:
         return self.text.text({**self.scope, "purchase": purchase_id})
 
 

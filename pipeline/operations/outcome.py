@@ -19,9 +19,9 @@ class Outcome:
     `files` has, by key, the results in the output folder. `summary` counts these jobs and all credits ever spent;
     `bought` creates and `spent` credits are this run's. `unsettled` are purchases in `attention` that serve no job
     now; `to_resolve` names all purchases in `attention` as `resolve` accepts them. `waiting` are jobs that wait only
-    for a person's approval; `marked` are jobs that were to be replaced and whose replacement was not bought, although
-    their earlier purchase is marked to be made again. `published`: the results manifest has all of this. `inputs`
-    has, by key, why nothing could be bought for a job.
+    for a person's approval; `to_be_bought_again` are jobs that were to be replaced and whose replacement was not
+    bought, although their earlier purchase is marked to be made again. `published`: the results manifest has all of
+    this. `inputs` has, by key, why nothing could be bought for a job.
     """
 
     jobs: Mapping[JobKey, JobStatus]
@@ -34,7 +34,7 @@ class Outcome:
     unsettled: tuple[Purchase, ...] = ()
     to_resolve: tuple[str, ...] = ()
     waiting: tuple[JobKey, ...] = ()
-    marked: tuple[JobKey, ...] = ()
+    to_be_bought_again: tuple[JobKey, ...] = ()
     published: bool = True
     inputs: Mapping[JobKey, str] = field(default_factory=dict)
 

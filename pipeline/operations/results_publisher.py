@@ -93,7 +93,7 @@ class Publisher:
             known.inputs != ""
             and self._version is not None
             and not self._is_replaced()
-            and known == self._known(state, inputs, is_all=True)
+            and known == self._known_results(state, inputs, is_all=True)
         )
 
     def publish_all(
@@ -185,7 +185,7 @@ class Publisher:
         """
         # Purchases that others wrote are in the results, but not in the state.
         has_all = not self._from_others.purchases
-        known = self._known(state, inputs, is_all=is_all) if has_all else KnownResults()
+        known = self._known_results(state, inputs, is_all=is_all) if has_all else KnownResults()
         state.store.save_assignment(state.served(), known)
 
     def others_wrote(self) -> Records:
@@ -198,7 +198,9 @@ class Publisher:
             self._read_what_others_wrote()
         return self._from_others
 
-    def _known(self, state: CampaignState, inputs: Mapping[JobKey, str], *, is_all: bool) -> KnownResults:
+    def _known_results(
+        self, state: CampaignState, inputs: Mapping[JobKey, str], *, is_all: bool
+    ) -> KnownResults:
         made_from = (self._workspace, state.jobs, state.store, state.decisions, inputs)
         return KnownResults(
             joined=joined_hash(self._version, self._workspace, state.decisions),

@@ -210,9 +210,11 @@ class CampaignRun:
         theirs = self._publisher.others_wrote()
         if not theirs.purchases:
             return theirs
-        return Records({each: theirs.purchases[each] for each in theirs.purchases.keys() - self._known()})
+        return Records(
+            {each: theirs.purchases[each] for each in theirs.purchases.keys() - self._known_purchase_ids()}
+        )
 
-    def _known(self) -> set[PurchaseId]:
+    def _known_purchase_ids(self) -> set[PurchaseId]:
         """Purchases that were known when the run began, and those that it made."""
         return self._state.records.purchases.keys() | self._state.store.recorded()
 
@@ -299,7 +301,7 @@ class CampaignRun:
 
     def _without_what_others_follow(self, state: CampaignState) -> Assignment:
         """The assignment, without idle purchases of other machines, which finish these themselves."""
-        assignment, known = state.published_assignment, self._known()
+        assignment, known = state.published_assignment, self._known_purchase_ids()
         return replace(
             assignment,
             earlier=tuple(each for each in assignment.earlier if each.id in known),
@@ -338,13 +340,13 @@ class CampaignRun:
             unsettled=unsettled,
             to_resolve=names_to_resolve(jobs, OUTCOME_UNKNOWN, unsettled, assignment.matcher),
             waiting=tuple(key for key in waiting if key in selected),
-            marked=tuple(_marked(plan, jobs, state.records)),
+            to_be_bought_again=tuple(_to_be_bought_again(plan, jobs, state.records)),
             published=self._is_published,
             inputs=dict(report.inputs),
         )
 
 
-def _marked(plan: Plan, jobs: Mapping[JobKey, JobStatus], records: Records) -> Iterator[JobKey]:
+def _to_be_bought_again(plan: Plan, jobs: Mapping[JobKey, JobStatus], records: Records) -> Iterator[JobKey]:
     """The jobs that nothing serves: their purchase is marked to be made again, and the new one was not bought."""
     again = {each.id for each in records.purchases.values() if each.again}
     for key, job_status in jobs.items():

@@ -24,9 +24,9 @@ from pipeline.results.file import ResultsFile
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One difference between two of them, in words; `place` is where it was found."""
+    """One difference between two of them, in words; `found_in` is where it was found."""
 
-    place: Literal["results", "files", "vendor"]
+    found_in: Literal["results", "files", "vendor"]
     message: str
 
 

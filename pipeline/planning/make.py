@@ -36,18 +36,18 @@ def make(
     machine is about to send.
     """
     options = replace(options, replace=options.replace - options.carried_out)
-    marked = _marked_to_be_replaced(assignment, options.replace)
+    without_replaced = _without_replaced(assignment, options.replace)
     planner = Planner(
-        assignment=marked,
+        assignment=without_replaced,
         before=assignment,
         presence=presence,
         options=options,
         can_be_proven=can_be_proven,
         elsewhere=elsewhere,
     )
-    entries = [planner.entry(job) for job in marked.jobs if planner.is_selected(job.key)]
-    orphans = [each for each in marked.orphans if planner.is_selected(each.key)]
-    earlier = [each for each in marked.earlier if planner.is_selected(each.key)]
+    entries = [planner.entry(job) for job in without_replaced.jobs if planner.is_selected(job.key)]
+    orphans = [each for each in without_replaced.orphans if planner.is_selected(each.key)]
+    earlier = [each for each in without_replaced.earlier if planner.is_selected(each.key)]
     pinned = [
         entry.purchase for entry in entries if entry.action is Action.PINNED and entry.purchase is not None
     ]
@@ -55,7 +55,7 @@ def make(
     unknown = [each for each in (*earlier, *orphans) if each.status is Status.ATTENTION]
     return Plan(
         entries=(*entries, *(_orphan(each, elsewhere) for each in orphans)),
-        assignment=marked,
+        assignment=without_replaced,
         followed=followed,
         unsettled=[each for each in unknown if each.id not in elsewhere],
         elsewhere=frozenset(elsewhere),
@@ -71,14 +71,14 @@ def may_serve(assignment: Assignment, key: JobKey) -> Sequence[Purchase]:
     return tuple({each.id: each for each in (serving, *assignment.matcher.matching(key))}.values())
 
 
-def _marked_to_be_replaced(assignment: Assignment, keys: Collection[JobKey]) -> Assignment:
-    """The assignment as if all purchases that may serve these jobs were marked to be bought again."""
-    marked = {purchase.id for key in keys for purchase in may_serve(assignment, key)}
-    if not marked:
+def _without_replaced(assignment: Assignment, keys: Collection[JobKey]) -> Assignment:
+    """The assignment as if all purchases that may serve these jobs were to be bought again."""
+    to_replace = {purchase.id for key in keys for purchase in may_serve(assignment, key)}
+    if not to_replace:
         return assignment
     records = assignment.matcher.records
     purchases = {
-        purchase_id: replace(purchase, again=True) if purchase_id in marked else purchase
+        purchase_id: replace(purchase, again=True) if purchase_id in to_replace else purchase
         for purchase_id, purchase in records.purchases.items()
     }
     return assign(assignment.jobs, Records(purchases, records.served), assignment.matcher.decisions)

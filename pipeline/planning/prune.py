@@ -57,10 +57,10 @@ def has_ended(purchase: Purchase) -> bool:
 
 def destroyable(assignment: Assignment) -> list[Purchase]:
     """Every purchase that has a workflow at the vendor and is not marked as deleted."""
-    return [each for each in _known(assignment) if not each.deleted and each.workflow_id is not None]
+    return [each for each in _purchases(assignment) if not each.deleted and each.workflow_id is not None]
 
 
-def _known(assignment: Assignment) -> Iterator[Purchase]:
+def _purchases(assignment: Assignment) -> Iterator[Purchase]:
     yield from sorted(assignment.matcher.records.purchases.values(), key=lambda each: (each.key, each.age))
 
 

@@ -116,7 +116,7 @@ class MeteredProvider:
             self._meter.on_call(operation, outcome, time.monotonic() - began)
 
 
-class _Notes:
+class _RecordingMeter:
     """A meter in a worker of a cluster: its notes are returned with the result."""
 
     def on_call(self, operation: str, outcome: str, seconds: float) -> None:
@@ -127,4 +127,4 @@ class _Notes:
 
 
 def _noting(provider: Provider) -> Provider:
-    return MeteredProvider(provider, _Notes())
+    return MeteredProvider(provider, _RecordingMeter())

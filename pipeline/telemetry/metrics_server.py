@@ -72,12 +72,12 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "pipeline", ""
 
     def do_GET(self) -> None:
-        self._answer(with_body=True)
+        self._respond(with_body=True)
 
     def do_HEAD(self) -> None:
-        self._answer(with_body=False)
+        self._respond(with_body=False)
 
-    def _answer(self, *, with_body: bool) -> None:
+    def _respond(self, *, with_body: bool) -> None:
         if urlsplit(self.path).path != "/metrics":
             self.send_error(404)
             return

@@ -99,13 +99,13 @@ class Lab:
     def handle(self, connection: Connection, call: Call) -> None:
         """Record a call that arrived in full, and answer it."""
         if call.target.startswith(MEDIA):
-            self._answer(self.media, self.on_media, connection, call)
+            self._respond(self.media, self.on_media, connection, call)
         elif self.vendor.is_create(call.method, call.target):
-            self._answer(self.creates, self.on_create, connection, call)
+            self._respond(self.creates, self.on_create, connection, call)
         else:
-            self._answer(self.calls, self.on_call, connection, call)
+            self._respond(self.calls, self.on_call, connection, call)
 
-    def _answer(self, noted: list[Call], play: Play | None, connection: Connection, call: Call) -> None:
+    def _respond(self, noted: list[Call], play: Play | None, connection: Connection, call: Call) -> None:
         with self._lock:
             noted.append(call)
             number = len(noted)

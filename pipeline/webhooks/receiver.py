@@ -48,16 +48,16 @@ def hooks_application(*receivers: Receiver) -> Application:
             return
         called = _called(receivers, scope["path"])
         if not called or scope["method"] != "POST":
-            await _answer(send, 404)
+            await _respond(send, 404)
             return
         named = workflows_in(await _body(receive))
         try:
             for receiver, purchase_id in called:
                 await receiver.receive(Receipt(purchase_id, named))
         except OSError:
-            await _answer(send, 503)
+            await _respond(send, 503)
         else:
-            await _answer(send, 204)
+            await _respond(send, 204)
 
     return application
 
@@ -91,7 +91,7 @@ async def _body(receive: Receive) -> bytes:
         return b""
 
 
-async def _answer(send: Send, status: int) -> None:
+async def _respond(send: Send, status: int) -> None:
     headers = [(b"content-length", b"0")] if status != 204 else []
     # An unread rest of the body must not be taken for the next request.
     headers.append((b"connection", b"close"))

@@ -20,7 +20,7 @@ from pipeline import __version__
 from pipeline.emulator.embedded import Emulator
 from pipeline.engine.reporter import Tally
 from pipeline.errors import ExitCode, Unfinished
-from pipeline.executors.remote_calls import answer_in, carry_out, sealed, sealed_call
+from pipeline.executors.remote_calls import carry_out, result_in, sealed, sealed_call
 from pipeline.jobs import JobKey
 from pipeline.providers.base import (
     AccountProblem,
@@ -322,6 +322,6 @@ def test_calls_in_another_process_are_noted_once_there_and_heard_by_every_meter_
     (answer,) = carry_out(__version__, sealed((provider,)), (call,))
     assert inner.heard == outer.heard == []
     with pytest.raises(VendorError) if number else nullcontext():
-        answer_in(answer, provider.hear_notes)
+        result_in(answer, provider.hear_notes)
 
     assert inner.heard == outer.heard == [("health", "ok")]

@@ -185,9 +185,9 @@ class TeamState:
             empty = state_file.empty()
             database = SqliteDatabase(empty, Path(str(self.url)))
             return SqlStore(
-                Access(database=database, campaign=self._known(None), release=empty.close), self.run
+                Access(database=database, campaign=self._campaign_name(None), release=empty.close), self.run
             )
-        campaign = self._known(connection)
+        campaign = self._campaign_name(connection)
         name = part_name(campaign, self.part)
         self._assert_ours(connection, name)
         tables = PostgresDatabase(self._server, name, self._machine, connection=connection)
@@ -202,7 +202,7 @@ class TeamState:
 
     def _open(self, token: str, connection: Connection) -> SqlStore:
         team_tables.make(self._server, connection)
-        campaign = self._known(connection)
+        campaign = self._campaign_name(connection)
         name = part_name(campaign, self.part)
         claim = Claim(
             campaign=name,
@@ -231,7 +231,7 @@ class TeamState:
         folder = real_path(self.manifest).parent / DEFAULT_FOLDER
         return rescue_path(folder / f"{name.replace('/', '.')}.team")
 
-    def _known(self, connection: Connection | None) -> str:
+    def _campaign_name(self, connection: Connection | None) -> str:
         """The name of the campaign: the one that was given, or the only one in the database."""
         if self.campaign is not None:
             return self.campaign

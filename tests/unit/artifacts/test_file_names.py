@@ -61,7 +61,7 @@ def test_what_is_set_aside_is_called_so_and_no_other_mark_is_kept() -> None:
 
 
 def test_one_that_is_set_aside_bears_its_purchase() -> None:
-    assert set_aside("r/a", "0123456789abcdef") == "r/a~0123456"
+    assert set_aside("r/a", PurchaseId("0123456789abcdef")) == "r/a~0123456"
 
 
 hostile = st.text(alphabet=st.sampled_from("a.é/\\~:\0\n\ud800-＊ \u202e"), max_size=12) | st.sampled_from(

@@ -9,7 +9,7 @@ from support.protection import fails_without
 
 from pipeline import __version__
 from pipeline.errors import AccountError, InvalidInput, PipelineError, Problem, Unfinished
-from pipeline.executors.remote_calls import ClusterFailed, Sealed, answer_in, carry_out, sealed, sealed_call
+from pipeline.executors.remote_calls import ClusterFailed, Sealed, carry_out, result_in, sealed, sealed_call
 from pipeline.providers.api_settings import Settings
 from pipeline.providers.base import DownloadFailed, NotFound, VendorError
 from pipeline.providers.vimmerse import Vimmerse
@@ -66,7 +66,7 @@ def test_each_call_of_a_batch_gets_its_own_answer() -> None:
 
     answers = made(*calls, shared=(100,))
 
-    assert [answer_in(each) for each in answers] == [*range(100, 120), 102]
+    assert [result_in(each) for each in answers] == [*range(100, 120), 102]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_an_error_arrives_as_it_was_raised(error: Exception) -> None:
     [answer] = made(sealed_call(fail, (error,), {}))
 
     with pytest.raises(type(error)) as raised:
-        answer_in(answer)
+        result_in(answer)
 
     assert str(raised.value) == str(error)
     assert vars(raised.value) == vars(error)
@@ -93,7 +93,7 @@ def test_an_error_arrives_as_it_was_raised(error: Exception) -> None:
 
 def test_an_error_that_cannot_travel_is_told_in_words() -> None:
     with pytest.raises(RuntimeError, match="on a worker: Unmovable: stays"):
-        answer_in(made(sealed_call(raise_unmovable, (), {}))[0])
+        result_in(made(sealed_call(raise_unmovable, (), {}))[0])
 
 
 def raise_unmovable() -> NoReturn:
@@ -104,16 +104,16 @@ def test_a_worker_that_lacks_something_says_what() -> None:
     [answer] = made(sealed_call(add, (1,), {}), shared=(Unreadable(),))
 
     with pytest.raises(ClusterFailed, match=r"No module named 'vendor_plugin'.*install there"):
-        answer_in(answer)
+        result_in(answer)
 
 
 @fails_without(
-    "pipeline.executors.remote_calls:_answer", "with _loading", swap=("_loading", "threading.Lock()")
+    "pipeline.executors.remote_calls:_result_of", "with _loading", swap=("_loading", "threading.Lock()")
 )
 def test_calls_are_read_one_after_the_other_as_reading_imports_what_they_name() -> None:
     answers = made(*[sealed_call(tell, (Meeting(),), {})] * 3)
 
-    assert [answer_in(each) for each in answers] == [False, False, False]
+    assert [result_in(each) for each in answers] == [False, False, False]
 
 
 def test_a_worker_of_another_version_does_nothing() -> None:
@@ -124,7 +124,7 @@ def test_a_worker_of_another_version_does_nothing() -> None:
 
     assert len(answers) == 2
     with pytest.raises(ClusterFailed, match=r"a worker has version .* and this is 0\.0\.1"):
-        answer_in(answers[0])
+        result_in(answers[0])
 
 
 @fails_without(

@@ -16,6 +16,7 @@ from pipeline.jobs import Job, JobKey, MediaType, RemoteFile, UpstreamOutput
 from pipeline.manifest.combinations import typed
 from pipeline.manifest.expand import count, expand
 from pipeline.manifest.load import load
+from pipeline.purchases import PurchaseId
 
 SHOES = "image_sets: {shoes: ['https://a.example/red.png', 'https://a.example/blue.png']}\n"
 PROMPTS = "prompts: {walk: walking, run: running}\n"
@@ -385,15 +386,15 @@ class TestRendering:
 class TestWordings:
     def test_the_default_title_names_campaign_key_and_purchase(self, project: Project) -> None:
         job = only(project.jobs(ANYTHING))
-        assert job.title("0123456789abcdef") == "spring: main/any (0123456789abcdef)"
-        assert job.description("x") == ""
+        assert job.title(PurchaseId("0123456789abcdef")) == "spring: main/any (0123456789abcdef)"
+        assert job.description(PurchaseId("x")) == ""
 
     def test_the_purchase_is_named_by_the_description_where_the_title_leaves_it_out(
         self, project: Project
     ) -> None:
         def described(title: str, more: str = "") -> str:
             job = only(project.jobs(f"templates: {{any: {{template_id: new, title: '{title}'{more}}}}}\n"))
-            return job.description("0123456789abcdef")
+            return job.description(PurchaseId("0123456789abcdef"))
 
         assert described("{{ campaign.name }}") == "spring 0123456789abcdef"
         assert described("{{ purchase if job.take == 2 else 1 }}") == "spring 0123456789abcdef"
@@ -407,8 +408,8 @@ class TestWordings:
             "description: '{{ job.take }} {{ campaign.name }}', visibility: public}}\n"
             "jobs: [{id: hero, repeat: 2}]\n"
         )
-        assert (one.title("a"), one.title("b")) == ("hero/any A", "hero/any B")
-        assert (two.title("a"), two.description("a")) == ("hero/any#2 A", "2 spring")
+        assert (one.title(PurchaseId("a")), one.title(PurchaseId("b"))) == ("hero/any A", "hero/any B")
+        assert (two.title(PurchaseId("a")), two.description(PurchaseId("a"))) == ("hero/any#2 A", "2 spring")
         assert one.visibility == "public"
 
     def test_a_mistake_in_a_title_is_told_before_anything_is_bought(self, project: Project) -> None:

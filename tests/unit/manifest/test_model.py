@@ -22,6 +22,7 @@ from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Limits, ProviderSettings
+from pipeline.purchases import PurchaseId
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ class TestStrangers:
         try:
             for job in itertools.islice(expand(load(path)), 500):
                 assert job.fingerprint
-                assert job.title("a")
+                assert job.title(PurchaseId("a"))
         except InvalidInput as error:
             problems += error.problems or (Problem("nothing"),)
         assert [problem for problem in problems if problem.position is None] == []

@@ -34,7 +34,7 @@ def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Pur
         template_id=for_job.request.template_id,
         inputs=tuple(each.id for each in inputs),
         reason=Reason.VENDOR if status is Status.FAILED else None,
-        request=for_job.request_json(f"{number:016x}"),
+        request=for_job.request_json(PurchaseId(f"{number:016x}")),
     )
 
 
