@@ -16,6 +16,9 @@ from pipeline.json_values import Json, canonical_json
 
 # The characters of a campaign's name; next to any other character, a name is a whole word.
 _OF_NAMES = "[A-Za-z0-9_-]"
+# The default title and description, as the manifest's jobs have them. The key in a title has names of its own.
+_DEFAULT_TITLE = rf"({_OF_NAMES}+): .* \({{id}}\)"
+_DEFAULT_DESCRIPTION = rf"({_OF_NAMES}+) {{id}}"
 
 WorkflowId = NewType("WorkflowId", str)
 
@@ -275,11 +278,21 @@ class Ownership:
         """Whether the vendor's response could prove that the workflow is the purchase's own, by what was sent."""
         sent = purchase.request
         return self.is_recorded(purchase) or self.is_named_in(
-            purchase.id, str(sent.get("title", "")), str(sent.get("description", ""))
+            purchase.id, title=str(sent.get("title", "")), description=str(sent.get("description", ""))
         )
 
-    def is_named_in(self, purchase_id: PurchaseId, *texts: str) -> bool:
-        """Whether `texts` contain the purchase's id and the campaign's name, each as a whole word."""
-        text = "\n".join(texts)
+    def is_named_in(self, purchase_id: PurchaseId, *, title: str, description: str) -> bool:
+        """Whether the texts of a workflow name the purchase and the campaign.
+
+        A default title or description names exactly one campaign, its first word: any other word of a title may be
+        that of a rule, an image or a prompt, and another campaign may be called so. In a manifest's own wording, the
+        id and the name are whole words anywhere.
+        """
+        forms = ((_DEFAULT_TITLE, title), (_DEFAULT_DESCRIPTION, description))
+        found = [re.fullmatch(form.format(id=purchase_id), text, re.DOTALL) for form, text in forms]
+        named = {match[1] for match in found if match is not None}
+        if named:
+            return named == {self.campaign}
+        text = f"{title}\n{description}"
         name = rf"(?<!{_OF_NAMES}){re.escape(self.campaign)}(?!{_OF_NAMES})"
         return re.search(rf"\b{purchase_id}\b", text) is not None and re.search(name, text) is not None

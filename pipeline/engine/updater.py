@@ -48,7 +48,7 @@ def assert_own(workflow: Workflow, purchase: Purchase, ownership: Ownership, *ti
     assert_bought(workflow, purchase, *titles)
     if ownership.is_recorded(purchase):
         return
-    is_named = ownership.is_named_in(purchase.id, workflow.title, workflow.description)
+    is_named = ownership.is_named_in(purchase.id, title=workflow.title, description=workflow.description)
     if not is_named or workflow.title not in {last_sent(purchase).title, *titles}:
         raise InvalidInput(
             f"nothing proves that workflow {printable(workflow.id)} is purchase {purchase.id} of campaign "

@@ -91,6 +91,26 @@ def test_what_was_stolen_is_named_and_left(
     ]
 
 
+@pytest.mark.parametrize("texts", [{}, {"title": "walk with the red shoe"}], ids=["default", "own title"])
+@pytest.mark.parametrize("name", ["main", "red", "walk"])
+def test_a_campaign_called_like_a_part_of_a_key_proves_nothing(
+    tmp_path: Path, folder: Path, pipeline: Pipeline, vendor: Emulator, name: str, texts: dict[str, str]
+) -> None:
+    """The victim's title has the rule, image and prompt in it, or its own words: no campaign is named by these."""
+    (tmp_path / "victim").mkdir()
+    victim = campaign(tmp_path / "victim", {"campaign.yaml": titled(texts, name="victim")})
+    assert pipeline("run", victim.manifest).code == 0
+    thief = campaign(folder, {"campaign.yaml": spring(name=name, prompts={"jump": "jump"})})
+    write_results(thief)
+    stolen = steal(victim, thief, key="main/loop/red/gone")
+    before = at_vendor(vendor, stolen)
+
+    ended = pipeline("prune", thief.manifest, "--yes")
+
+    assert ended.code == 0, ended.output
+    assert at_vendor(vendor, stolen) == before
+
+
 def test_one_that_claims_to_be_ours_is_found_out_by_what_the_vendor_says(
     victim: Project, bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
