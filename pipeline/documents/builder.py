@@ -17,6 +17,8 @@ from pipeline.record_limits import DEEPEST, check_text
 MOST_NODES: Final = 200_000
 # An alias to a long text costs memory when it is written out, so a long text counts as more than one value.
 _CHARACTERS_PER_NODE = 100
+_TAG = "tag:yaml.org,2002:"
+_TEXT = f"{_TAG}str"
 
 
 class Enough(Exception):
@@ -53,7 +55,7 @@ class _Open:
 class TreeBuilder:
     """Builds the tree: `root` once all events are taken, with the errors in `problems` and the `warnings`.
 
-    `refused` are those problems that are about one number only; the rest of the tree is sound.
+    `refused` are those problems that are about one number or tag only; the rest of the tree is sound.
     """
 
     def __init__(self, source: SourceFile, most_nodes: int = MOST_NODES) -> None:
@@ -89,7 +91,10 @@ class TreeBuilder:
 
         `comment` is a comment behind a plain word that may be meant as part of it.
         """
-        self._refuse_tag(tag, location)
+        if tag is not None:
+            self._refuse_tag(tag, location)
+            # As was meant, so that nothing else is wrong because of it: `!Wow` alone is a text without its quotes.
+            text, plain = text or tag, plain and tag != _TEXT
         inside = self._open[-1] if self._open else None
         if inside and inside.awaits_key:
             self._key(inside, text, location, plain)
@@ -121,7 +126,8 @@ class TreeBuilder:
 
     def start(self, location: LineColumn, *, is_mapping: bool, anchor: str | None, tag: str | None) -> None:
         """Begin a mapping or a sequence."""
-        self._refuse_tag(tag, location)
+        if tag is not None:
+            self._refuse_tag(tag, location)
         if len(self._open) >= DEEPEST:
             self._stop(f"nested more than {DEEPEST} levels deep", location)
         is_key = bool(self._open) and self._open[-1].awaits_key
@@ -212,10 +218,10 @@ class TreeBuilder:
         if self._weight > self._most_nodes:
             self._stop(f"too large: more than {self._most_nodes:,} values, aliases written out", location)
 
-    def _refuse_tag(self, tag: str | None, location: LineColumn) -> None:
-        if tag is not None:
-            shown = yaml_messages.quoted(tag.replace("tag:yaml.org,2002:", "!!"))
-            self._report(f"the tag {shown} is not allowed; text that begins with ! needs quotes", location)
+    def _refuse_tag(self, tag: str, location: LineColumn) -> None:
+        shown = yaml_messages.quoted(tag.replace(_TAG, "!!"))
+        self._report(f"the tag {shown} is not allowed; text that begins with ! needs quotes", location)
+        self.refused.append(self.problems[-1])
 
     def _warn_of_comment(self, comment: str, location: LineColumn, *, is_empty: bool) -> None:
         message = yaml_messages.cut_by_comment(comment, is_empty=is_empty)

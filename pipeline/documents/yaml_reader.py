@@ -39,7 +39,7 @@ def read_yaml(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Document:
 
 
 def read_with_errors(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Document:
-    """As `read_yaml`, but refused numbers are the `errors` of the document, so that all else can be checked too.
+    """As `read_yaml`, but refused numbers and tags are the `errors` of the document, so that all else is checked too.
 
     Raises:
         InvalidInput: anything else is wrong with it.

@@ -423,3 +423,33 @@ def test_what_is_wrong_with_a_table_of_prompts_is_told_once(
     assert ended.code == 3
     assert len(ended.document["diagnostics"]) == 1, ended.output
     assert "p.csv" in ended.out
+
+
+def test_a_tag_hides_no_other_problem(folder: Path, pipeline: Pipeline) -> None:
+    (folder / "images").mkdir()
+    (folder / "images/red.png").write_bytes(picture())
+    manifest = folder / "campaign.yaml"
+    manifest.write_text(
+        "version: 1\n"
+        "name: spring\n"
+        "image_sets: {shoes: [images/red.png]}\n"
+        "templates:\n"
+        "  loop: {template_id: image_to_video_loop, options: {prompt: '{{ promt }}'}}\n"
+        "prompts: {walk: !Wow, run: !include run.txt, jump: !!str 5}\n"
+        "jobs: [{id: main, repeat: !!int 2, retrys: 1}]\n"
+    )
+
+    ended = pipeline("validate", manifest)
+
+    assert ended.code == 3, ended.output
+    errors = [line for line in ended.output.splitlines() if line.startswith("error: ")]
+    for line, column, told in (
+        (6, 17, "the tag '!Wow' is not allowed"),
+        (6, 28, "the tag '!include' is not allowed"),
+        (6, 52, "the tag '!!str' is not allowed"),
+        (7, 27, "the tag '!!int' is not allowed"),
+        (7, 36, "retrys"),
+    ):
+        [found] = [each for each in errors if f":{line}:{column}: " in each]
+        assert told in found
+    assert len(errors) == 5, ended.output
