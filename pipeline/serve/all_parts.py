@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from pipeline.operations.campaign_state import other_parts
 from pipeline.operations.run_note import RunNote
 from pipeline.operations.workspace import Workspace
 from pipeline.purchases import PurchaseId
 from pipeline.serve.state_source import Stamp, StateOnDisk, StateSource
+from pipeline.state import look
 from pipeline.state.store import Sighting
 from pipeline.state.transitions import observed
 
@@ -31,10 +31,18 @@ class AllParts:
         return [self._own, *self._others.values()]
 
     def stamp(self) -> Stamp:
-        found = other_parts(self._workspace)
-        self._others = {part: self._others.get(part) or StateOnDisk(self._workspace, part) for part in found}
-        self._stamps = {source: source.stamp() for source in self._sources}
-        return [*zip((self._workspace.part, *found), self._stamps.values(), strict=True)]
+        # All at once: for each part on its own, a database would be connected to twice.
+        own = self._workspace.part
+        seen = look.sights(self._workspace.whole_state, self._workspace.campaign.name, also=own)
+        self._others = {
+            part: self._others.get(part) or StateOnDisk(self._workspace, part) for part in seen if part != own
+        }
+        sources: dict[str | None, StateSource] = {own: self._own, **self._others}
+        self._stamps = {
+            source: source.stamp(seen[part]) if isinstance(source, StateOnDisk) else source.stamp()
+            for part, source in sources.items()
+        }
+        return [*zip(sources, self._stamps.values(), strict=True)]
 
     def is_going_on(self) -> bool | None:
         known = [source.is_going_on() for source in self._sources]

@@ -24,6 +24,8 @@ from pipeline.state.transitions import Finished, recover
 
 # A value that changes whenever something is written.
 Stamp = object
+# What `look.sights` tells of a part.
+Sight = tuple[object, bool | None]
 
 
 class StateSource(Protocol):
@@ -67,9 +69,12 @@ class StateOnDisk:
         self._noted: FileStamp | None = None
         self._note: RunNote | None = None
 
-    def stamp(self) -> Stamp:
-        written = look.stamp(self._state, self._name)
-        self._goes_on = look.is_going_on(self._state, self._name)
+    def stamp(self, seen: Sight | None = None) -> Stamp:
+        """As of every source; `seen` spares the look, if somebody has just looked."""
+        written, self._goes_on = seen or (
+            look.stamp(self._state, self._name),
+            look.is_going_on(self._state, self._name),
+        )
         return written, self._goes_on
 
     def is_going_on(self) -> bool | None:

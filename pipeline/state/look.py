@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import files
-from pipeline.schemes import DatabaseUrl, StateLocation, parts_beside
+from pipeline.schemes import DatabaseUrl, StateLocation, part_location, parts_beside
 from pipeline.state import folder, lock
 from pipeline.state.folder import beside
 from pipeline.state.lock import Holder
@@ -34,7 +34,22 @@ def parts(whole: StateLocation, campaign: str) -> list[str | None]:
     Raises:
         InvalidInput, Unfinished: the database cannot be read.
     """
-    return _team_state(whole, campaign).parts() if isinstance(whole, DatabaseUrl) else parts_beside(whole)
+    return [*_team_state(whole, campaign).parts()] if isinstance(whole, DatabaseUrl) else parts_beside(whole)
+
+
+def sights(
+    whole: StateLocation, campaign: str, *, also: str | None
+) -> dict[str | None, tuple[object, bool | None]]:
+    """What `stamp` and `is_going_on` tell of each part of `campaign` that has a state, and of `also`, at once.
+
+    Raises:
+        InvalidInput, Unfinished: the database cannot be read.
+    """
+    if isinstance(whole, DatabaseUrl):
+        nothing: dict[str | None, tuple[object, bool | None]] = {also: (None, False)}
+        return nothing | {part: (*seen,) for part, seen in _team_state(whole, campaign).parts().items()}
+    found = {part: part_location(whole, part) for part in (also, *parts_beside(whole))}
+    return {part: (stamp(state, campaign), is_going_on(state, campaign)) for part, state in found.items()}
 
 
 def holder(state: StateLocation, campaign: str) -> Holder | None:

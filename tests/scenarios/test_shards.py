@@ -15,6 +15,10 @@ from support.processes import Running, until
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.operations.workspace import state_location
+from pipeline.schemes import part_location, part_name
+from pipeline.state import look
+from pipeline.state.postgres.server import Connection, Server
 
 Start = Callable[..., Running]
 
@@ -153,6 +157,31 @@ def test_another_division_buys_nothing_again(
 
 
 @fails_without("pipeline.operations.campaign_state:_records_of_others", "for part in other_parts(workspace)")
+def test_the_page_looks_at_all_shards_at_once(
+    twelve: Project, state: dict[str, str], pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_all(pipeline, twelve, 3)
+    url, name = state.get("PIPELINE_STATE"), twelve.name
+    whole = state_location(url) if url else twelve.folder / ".pipeline" / f"{name}.db"
+    parts = [None, *(f"{index}-of-3" for index in (1, 2, 3))]
+    alone = {each: (part_location(whole, each), part_name(name, each)) for each in parts}
+    expected = {each: (look.stamp(*at), look.is_going_on(*at)) for each, at in alone.items()}
+    connections: list[None] = []
+    connect = Server.connect
+
+    def counted(server: Server) -> Connection:
+        connections.append(None)
+        return connect(server)
+
+    monkeypatch.setattr(Server, "connect", counted)
+
+    seen = look.sights(whole, name, also=None)
+
+    assert seen == expected
+    assert len({stamp for stamp, _ in seen.values()}) == 4
+    assert len(connections) <= 1
+
+
 def test_what_only_the_state_of_a_killed_shard_knows_is_not_bought_again(
     twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
 ) -> None:

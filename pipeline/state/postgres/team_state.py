@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import psycopg
 
@@ -47,11 +47,18 @@ _CAMPAIGNS = """
     ) ORDER BY campaign LIMIT 6
 """
 _PARTS = """
-    SELECT campaign FROM pipeline.leases
+    SELECT campaign, epoch, turn, until > clock_timestamp() AND claim <> '' FROM pipeline.leases
     WHERE campaign = %(campaign)s OR starts_with(campaign, %(campaign)s || '/') ORDER BY campaign
 """
 _TURN = "SELECT epoch, turn FROM pipeline.leases WHERE campaign = %s"
 _HAS_PURCHASES = "SELECT 1 FROM pipeline.purchases_of_all WHERE campaign = %s LIMIT 1"
+
+
+class Sight(NamedTuple):
+    """The token of a part, as of `TeamState.stamp`, and whether a run holds it."""
+
+    stamp: object
+    is_held: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +130,8 @@ class TeamState:
         """
         return self._connected(self._turn)
 
-    def parts(self) -> list[str | None]:
-        """The parts of the campaign that have a state; None stands for the whole campaign.
+    def parts(self) -> dict[str | None, Sight]:
+        """The parts of the campaign that have a state; None stands for the whole campaign. Takes one connection.
 
         Raises:
             InvalidInput, Unfinished: as `read`.
@@ -154,12 +161,15 @@ class TeamState:
             stack.pop_all()
         return used
 
-    def _parts(self, connection: Connection) -> list[str | None]:
+    def _parts(self, connection: Connection) -> dict[str | None, Sight]:
         with connection:
             if not team_tables.are_there(self._server, connection):
-                return []
+                return {}
             found = connection.execute(_PARTS, {"campaign": self.campaign}).fetchall()
-        return [None if name == self.campaign else name.partition("/")[2] for (name,) in found]
+        return {
+            None if name == self.campaign else name.partition("/")[2]: Sight((epoch, turn), is_held)
+            for name, epoch, turn, is_held in found
+        }
 
     def _holder(self, connection: Connection) -> Holder | None:
         with connection:
