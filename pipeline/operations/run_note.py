@@ -15,9 +15,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import PipelineError
 from pipeline.files import read_limited
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
+from pipeline.state.folder import make_folder
 
 # The least number of seconds between two notes.
 _INTERVAL = 2.0
@@ -112,7 +114,9 @@ class NoteWriter:
         selected = self.note.selected
         document = {**asdict(self.note), "selected": None if selected is None else sorted(selected)}
         unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
-        with suppress(OSError):
+        with suppress(OSError, PipelineError):
+            if not self._path.parent.exists():  # nothing else makes it, if the state is in a database
+                make_folder(self._path.parent)
             unfinished.write_text(json.dumps(document), encoding="utf-8")
             unfinished.replace(self._path)
 

@@ -29,6 +29,16 @@ def test_calls_are_counted_by_the_minute_and_the_oldest_minutes_dropped(tmp_path
     assert [each.name for each in tmp_path.iterdir()] == ["spring.run.json"]
 
 
+def test_the_first_note_makes_its_folder_as_a_state_does(tmp_path: Path) -> None:
+    path, run = tmp_path / ".pipeline" / "spring.run.json", run_id()
+    writer = NoteWriter(path, run, None, clock=now)
+
+    writer.on_call("create", "bought", 0.1)
+
+    assert read_note(path) == writer.note
+    assert (path.parent / ".gitignore").read_text() == "*\n"
+
+
 def test_creates_that_were_put_off_and_the_limit_of_what_is_under_way_are_noted(tmp_path: Path) -> None:
     path, run, clock = tmp_path / "spring.run.json", run_id(), iter(MINUTES)
     writer = NoteWriter(path, run, None, clock=lambda: f"{next(clock)}:07.000Z", in_flight=8)
