@@ -67,7 +67,7 @@ def suffix(content_type: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedFile:
     """One file of a purchase with its name. `path` is below the output folder; `slot` says which output it is."""
 
     path: str
@@ -75,7 +75,7 @@ class Named:
     output: Output
 
 
-def named(purchase: Purchase, stem: str, steps: bool = False) -> Iterator[Named]:
+def named(purchase: Purchase, stem: str, steps: bool = False) -> Iterator[NamedFile]:
     """Every file of `purchase` as it is named under `stem`; with `steps`, those of its steps too.
 
     Results are `stem.ext`, `stem-2.ext`, …; steps `stem.steps/01-flow.ext`. A stem from a results manifest
@@ -83,12 +83,12 @@ def named(purchase: Purchase, stem: str, steps: bool = False) -> Iterator[Named]
     """
     safe = _safe_stem(purchase, stem)
     for index, output in enumerate(purchase.outputs):
-        yield Named(_numbered(safe, index, output), f"result/{index}", output)
+        yield NamedFile(_numbered(safe, index, output), f"result/{index}", output)
     if steps:
         for number, step in enumerate(purchase.steps):
             name = _step_stem(safe, number, step.flow)
             for index, output in enumerate(step.outputs):
-                yield Named(_numbered(name, index, output), f"steps/{number}/{index}", output)
+                yield NamedFile(_numbered(name, index, output), f"steps/{number}/{index}", output)
 
 
 def path_in_slot(purchase: Purchase, stem: str, slot: str) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from pipeline.artifacts.file_index import FileIndex
-from pipeline.artifacts.file_names import Named, named, path_in_slot, set_aside
+from pipeline.artifacts.file_names import NamedFile, named, path_in_slot, set_aside
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey
 from pipeline.planning.plan import Presence
@@ -40,7 +40,7 @@ class Inventory:
             slots[step.flow] = [(f"steps/{number}/{n}", output) for n, output in enumerate(step.outputs)]
         found: dict[str, tuple[tuple[OutputLocation, str, str], ...]] = {}
         for name, files in slots.items():
-            here = [(self.find(purchase, Named("", slot, output)), output) for slot, output in files]
+            here = [(self.find(purchase, NamedFile("", slot, output)), output) for slot, output in files]
             found[name] = tuple(
                 (self._location / path, output.sha256 or "", output.content_type)
                 for path, output in here
@@ -64,13 +64,13 @@ class Inventory:
         """Find out from the bytes what is at each of `paths`: files may have each other's names."""
         self._index.look_at(paths)
 
-    def _worst(self, purchase: Purchase, files: Iterable[Named]) -> Presence:
+    def _worst(self, purchase: Purchase, files: Iterable[NamedFile]) -> Presence:
         """The worst presence among the files of `purchase`."""
         found = {self._presence(purchase, file) for file in files}
         worst_first = (Presence.ALTERED, Presence.MISSING, Presence.ELSEWHERE)
         return next((each for each in worst_first if each in found), Presence.IN_PLACE)
 
-    def _presence(self, purchase: Purchase, file: Named) -> Presence:
+    def _presence(self, purchase: Purchase, file: NamedFile) -> Presence:
         digest = self._index.digest(file.path)
         if digest == file.output.sha256:
             return Presence.IN_PLACE
@@ -104,7 +104,7 @@ class Inventory:
         }
         return Presence.MISSING in found and Presence.ALTERED not in found
 
-    def find(self, purchase: Purchase, file: Named) -> str | None:
+    def find(self, purchase: Purchase, file: NamedFile) -> str | None:
         """Another path on this machine with the whole bytes of `file`."""
         found = self._found(purchase, file)
         if found is None and self._stems is not None:
@@ -112,7 +112,7 @@ class Inventory:
             found = self._found(purchase, file)
         return found
 
-    def _found(self, purchase: Purchase, file: Named) -> str | None:
+    def _found(self, purchase: Purchase, file: NamedFile) -> str | None:
         for path in self._candidates(purchase, file):
             if path != file.path and self._index.digest(path) == file.output.sha256:
                 return path
@@ -125,7 +125,7 @@ class Inventory:
         own = {file.path for each in others for file in named(each, each.path, steps=True)}
         self.look_at(sorted(own.union(self._published)))
 
-    def find_spare(self, purchase: Purchase, file: Named, needed: Mapping[str, str | None]) -> str | None:
+    def find_spare(self, purchase: Purchase, file: NamedFile, needed: Mapping[str, str | None]) -> str | None:
         """As `find`, but a path of this purchase at which no job needs these bytes, by the hashes in `needed`."""
         digest = file.output.sha256
         for path in self._candidates(purchase, file):
@@ -172,7 +172,7 @@ class Inventory:
             and self._index.purchase_id(path, digest) in chosen
         }
 
-    def _candidates(self, purchase: Purchase, file: Named) -> Iterator[str]:
+    def _candidates(self, purchase: Purchase, file: NamedFile) -> Iterator[str]:
         yield from sorted(self._index.paths_of(file.output.sha256))
         for stem in (purchase.path, set_aside(purchase.path, purchase.id)):
             if (path := path_in_slot(purchase, stem, file.slot)) is not None:
@@ -186,7 +186,7 @@ def aside(path: str, purchase_id: PurchaseId) -> str:
     return str(pure.with_name(f"{set_aside(pure.stem, purchase_id)}{pure.suffix}"))
 
 
-def fetched(purchase: Purchase, job: Job) -> Iterator[Named]:
+def fetched(purchase: Purchase, job: Job) -> Iterator[NamedFile]:
     """The files of `purchase` that `job` wants and that were fetched before, so that their hash is known."""
     return (file for file in named(purchase, job.path, job.steps) if file.output.sha256 is not None)
 

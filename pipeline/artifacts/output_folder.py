@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline import failpoints
 from pipeline.artifacts.base import NotOurs, Sender, Sending, StoredObject, Upload
 from pipeline.artifacts.file_index import FileIndex
-from pipeline.artifacts.file_names import Named, named
+from pipeline.artifacts.file_names import NamedFile, named
 from pipeline.artifacts.inventory import Inventory, aside, fetched
 from pipeline.artifacts.opening import open_files
 from pipeline.jobs import Job
@@ -186,7 +186,7 @@ class OutputFolder:
                 self._rename(source, file.path, digest or "")
         return complete
 
-    def _copy(self, source: str, file: Named, purchase: Purchase) -> None:
+    def _copy(self, source: str, file: NamedFile, purchase: Purchase) -> None:
         digest = file.output.sha256 or ""
         self._files.copy(source, file.path, digest)
         self.index.remember(file.path, purchase.id, file.slot, digest)

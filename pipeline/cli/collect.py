@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from pipeline.cli.context import campaign_here, open_workspace, plan_arguments, record_paths
-from pipeline.cli.documents import collected_document, outcome_document
 from pipeline.cli.environment import read_environment
+from pipeline.cli.json_documents import collected_document, outcome_document
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,

@@ -17,11 +17,15 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import paint_for, say, say_json
 from pipeline.errors import ExitCode, InvalidInput
 from pipeline.operations.doctor import examine
-from pipeline.operations.doctor_checks import CHECKS, Finding, Verdict, ignored
+from pipeline.operations.doctor_checks import CHECKS, CheckStatus, Finding, ignored
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.paint import Colour
 
-_COLOURS: dict[Verdict, Colour] = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.ERROR: "red"}
+_COLOURS: dict[CheckStatus, Colour] = {
+    CheckStatus.OK: "green",
+    CheckStatus.WARNING: "yellow",
+    CheckStatus.ERROR: "red",
+}
 
 
 @click.command("doctor")
@@ -48,15 +52,15 @@ def command(manifest: Path | None, ignore: tuple[str, ...], output_format: str, 
         each = ignored(found) if found.check in ignore else found
         findings.append(each)
         # Printed as they are found, since the vendor may be slow.
-        if output_format == "text" and not (verbosity().quiet and each.verdict is Verdict.OK):
-            say(f"{paint(f'{each.verdict:8}', _COLOURS[each.verdict])}{each.check:10}{each.message}")
+        if output_format == "text" and not (verbosity().quiet and each.status is CheckStatus.OK):
+            say(f"{paint(f'{each.status:8}', _COLOURS[each.status])}{each.check:10}{each.message}")
     code = next((each.code for each in findings if each.code), ExitCode.OK)
     if output_format == "json":
         say_json(
             {
                 "exit_code": int(code),
                 "checks": [
-                    {"check": each.check, "verdict": each.verdict.value, "message": each.message}
+                    {"check": each.check, "verdict": each.status.value, "message": each.message}
                     for each in findings
                 ],
             }

@@ -14,8 +14,8 @@ import click
 from click.core import ParameterSource
 
 from pipeline.cli.context import campaign_here, open_workspace, plan_arguments
-from pipeline.cli.documents import outcome_document
 from pipeline.cli.environment import is_terminal, program
+from pipeline.cli.json_documents import outcome_document
 from pipeline.cli.observing import Events, Observers, events_to, final_tally, observers
 from pipeline.cli.options import DEFAULT_LISTEN, CampaignFlags
 from pipeline.cli.run_output import RunConsole

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import click
 
 from pipeline.cli.context import open_workspace, split_words
-from pipeline.cli.documents import job_document, purchase_document
+from pipeline.cli.json_documents import job_document, purchase_document
 from pipeline.cli.options import CampaignFlags, campaign_options, format_option, manifest_and_names, verbosity
 from pipeline.cli.review_text import note_lines, sent_back
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block

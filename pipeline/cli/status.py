@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pipeline.cli.context import manifests_of, open_workspaces
-from pipeline.cli.documents import status_document
+from pipeline.cli.json_documents import status_document
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -30,9 +30,9 @@ from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
 from pipeline.planning.hints import (
+    elsewhere_hint,
     held_by_failures_advice,
     pending_outcome,
-    under_way_elsewhere,
     unknown_advice,
     unknown_outcome,
 )
@@ -119,7 +119,7 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
     for purchase in current.unsettled:
         yield paint(f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now", "red")
     for purchase in current.elsewhere:
-        since = under_way_elsewhere(purchase.bought_at)
+        since = elsewhere_hint(purchase.bought_at)
         yield f"  {printable(purchase.key)} ({purchase.id}): {since}, serves no job now"
     counts = ", ".join(f"{number:,} {status}" for status, number in current.summary.jobs.items())
     verdicts = "".join(

@@ -111,7 +111,7 @@ class CampaignState:
 
     def elsewhere(self) -> frozenset[PurchaseId]:
         """The purchases in `attention` that another machine is about to send, judged by their age."""
-        return under_way_elsewhere(self.store, self.records)
+        return purchases_elsewhere(self.store, self.records)
 
     def served(self) -> dict[JobKey, PurchaseId]:
         """By job key, the purchase that serves it."""
@@ -178,7 +178,7 @@ def files_here(outputs: OutputFolder, purchase: Purchase) -> list[OutputLocation
     return [path for path, _, _ in outputs.inventory.files_of(purchase)["result"]]
 
 
-def under_way_elsewhere(store: Store, records: Records) -> frozenset[PurchaseId]:
+def purchases_elsewhere(store: Store, records: Records) -> frozenset[PurchaseId]:
     """The purchases in `attention` that a machine other than that of `store` is about to send, judged by age."""
     recorded, earliest, latest = (
         store.recorded(),

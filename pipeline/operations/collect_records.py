@@ -12,7 +12,7 @@ from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, counted, most_urgent
 from pipeline.media.facts import MediaMap, join
 from pipeline.operations.campaign_records import CampaignRecords
-from pipeline.operations.campaign_state import under_way_elsewhere
+from pipeline.operations.campaign_state import purchases_elsewhere
 from pipeline.operations.clock import now, run_id
 from pipeline.operations.environment import Environment
 from pipeline.operations.provider import vendor_of
@@ -84,7 +84,7 @@ class RecordsCollection:
             plan = everything(assign([], records), absent)
             self._execute(plan, records, store, outputs, open_reporter)
             records = store.records()
-            elsewhere = under_way_elsewhere(store, records)
+            elsewhere = purchases_elsewhere(store, records)
             target = self._known.target(campaign, store.manifest, self._environment)
             media = self._media(store, outputs, published)
             _publish(self._known, records, published, media)

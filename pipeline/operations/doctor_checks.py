@@ -20,7 +20,7 @@ from pipeline.providers.http.transport import HttpRequest, Response, Transport
 from pipeline.providers.registry import ProviderPlugin, plugin_named
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """What a finding means for a run: it works, it works with a warning, or it would not work."""
 
     OK = "ok"
@@ -34,7 +34,7 @@ class Finding:
 
     check: str
     message: str
-    verdict: Verdict = Verdict.OK
+    status: CheckStatus = CheckStatus.OK
     code: ExitCode = ExitCode.OK
 
 
@@ -58,19 +58,19 @@ CHECKS = (
 
 def ignored(finding: Finding) -> Finding:
     """The finding with an error lowered to a warning."""
-    if finding.verdict is not Verdict.ERROR:
+    if finding.status is not CheckStatus.ERROR:
         return finding
-    return replace(finding, verdict=Verdict.WARNING, code=ExitCode.OK)
+    return replace(finding, status=CheckStatus.WARNING, code=ExitCode.OK)
 
 
 def warned(check: str, message: str) -> Finding:
     """A finding despite which a run works."""
-    return Finding(check=check, message=message, verdict=Verdict.WARNING)
+    return Finding(check=check, message=message, status=CheckStatus.WARNING)
 
 
 def failed(check: str, message: str, code: ExitCode) -> Finding:
     """A finding that ends a run."""
-    return Finding(check=check, message=message, verdict=Verdict.ERROR, code=code)
+    return Finding(check=check, message=message, status=CheckStatus.ERROR, code=code)
 
 
 _PATIENCE = 10.0

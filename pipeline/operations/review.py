@@ -12,7 +12,7 @@ from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
 from pipeline.operations.published_results import read_published
 from pipeline.operations.workspace import Workspace
-from pipeline.planning.hints import not_made_again, under_way_elsewhere
+from pipeline.planning.hints import elsewhere_hint, not_made_again
 from pipeline.planning.send_back import failures_in_place, stands_in_for
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
 from pipeline.record_limits import LONGEST_NAME, is_storable
@@ -234,7 +234,7 @@ def assert_can_serve(purchase: Purchase, elsewhere: Collection[PurchaseId] = ())
     """
     if not _can_serve(purchase):
         is_elsewhere = purchase.id in elsewhere
-        how = f"is {under_way_elsewhere(purchase.bought_at)}" if is_elsewhere else purchase.in_words
+        how = f"is {elsewhere_hint(purchase.bought_at)}" if is_elsewhere else purchase.in_words
         raise UsageError(f"{purchase.id} {how}: only what has succeeded can be approved")
 
 

@@ -36,7 +36,7 @@ _ENDED = frozenset({Status.DONE.value, Status.FAILED.value, Status.ATTENTION.val
 
 
 @dataclass(frozen=True, slots=True)
-class JobStatus:
+class WatchedJob:
     """A job's status, the purchase that serves it, and why it failed."""
 
     status: str
@@ -58,7 +58,7 @@ class Watch:
         self._select = select
         self._stamps: object = ()
         self._has_looked = False
-        self._jobs: dict[JobKey, JobStatus] = {}
+        self._jobs: dict[JobKey, WatchedJob] = {}
         self._counted: set[JobKey] = set()
         self._templates: dict[JobKey, str] = {}
         self._purchases: Mapping[PurchaseId, Purchase] = {}
@@ -160,16 +160,16 @@ class Watch:
         since = time.time_ns() - _UNSURE_NS
         return any(found.mtime_ns > since for path in files if (found := stamp(path)) is not None)
 
-    def _job_statuses(self, state: CampaignState) -> dict[JobKey, JobStatus]:
+    def _job_statuses(self, state: CampaignState) -> dict[JobKey, WatchedJob]:
         chosen = self._select(state)
         statuses = job_statuses(state.assignment, elsewhere=state.elsewhere())
         return {
-            key: JobStatus(job_status.status, job_status.purchase, job_status.reason or "")
+            key: WatchedJob(job_status.status, job_status.purchase, job_status.reason or "")
             for key, job_status in statuses.items()
             if chosen is None or key in chosen
         }
 
-    def _count(self, before: Mapping[JobKey, JobStatus]) -> None:
+    def _count(self, before: Mapping[JobKey, WatchedJob]) -> None:
         """Count the jobs that have not ended, that the run has bought, or that changed between two looks."""
         selected = self._selected
         for key, job in self._jobs.items():
@@ -227,10 +227,10 @@ def together(tallies: Collection[Tally]) -> Tally:
 
 
 def _changes(
-    before: Mapping[JobKey, JobStatus], after: Mapping[JobKey, JobStatus]
+    before: Mapping[JobKey, WatchedJob], after: Mapping[JobKey, WatchedJob]
 ) -> Iterator[tuple[JobKey, str]]:
     for key, job in after.items():
-        old = before.get(key, JobStatus(PENDING))
+        old = before.get(key, WatchedJob(PENDING))
         if (old.status, old.purchase and old.purchase.id) == (job.status, job.purchase and job.purchase.id):
             continue
         match job.status:
@@ -246,6 +246,6 @@ def _changes(
                 pass  # it is about to be bought or fetched; later events report it
 
 
-def _failed(job: JobStatus) -> str:
+def _failed(job: WatchedJob) -> str:
     why = job.purchase.error if job.purchase is not None else None
     return f"failed ({job.reason})" + (f": {why}" if why else "")

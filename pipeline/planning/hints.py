@@ -23,7 +23,7 @@ def unknown_outcome(reason: str | None) -> str:
     return f"it is unknown whether it was bought{f' ({why})' if why else ''}"
 
 
-def under_way_elsewhere(since: str) -> str:
+def elsewhere_hint(since: str) -> str:
     """That another machine may be sending a create; `since` is when it recorded the intent."""
     return f"under way elsewhere, since {since}"
 
@@ -65,7 +65,7 @@ def not_made_again(
     """
     for key, purchase in unknown:
         if purchase.id in elsewhere:
-            since = under_way_elsewhere(purchase.bought_at)
+            since = elsewhere_hint(purchase.bought_at)
             return f"{printable(key)} ({purchase.id}): {since}; wait for the results of that machine"
     named = [f"{printable(key)} ({purchase.id})" for key, purchase in unknown[:_MOST_NAMED]]
     more = f" and {len(unknown) - _MOST_NAMED:,} more" if len(unknown) > _MOST_NAMED else ""

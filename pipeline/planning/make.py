@@ -9,7 +9,7 @@ from dataclasses import replace
 from pipeline.assignment import Assignment, assign
 from pipeline.errors import counted
 from pipeline.jobs import JobKey
-from pipeline.planning.hints import under_way_elsewhere
+from pipeline.planning.hints import elsewhere_hint
 from pipeline.planning.plan import ALL, BUYING, Action, Entry, Plan, PlanOptions, Presence
 from pipeline.planning.planner import Planner
 from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Reason, Records, Status
@@ -87,7 +87,7 @@ def _without_replaced(assignment: Assignment, keys: Collection[JobKey]) -> Assig
 def _orphan(purchase: Purchase, elsewhere: Collection[PurchaseId]) -> Entry:
     how = purchase.in_words
     if purchase.id in elsewhere:
-        how = f"is {under_way_elsewhere(purchase.bought_at)}"
+        how = f"is {elsewhere_hint(purchase.bought_at)}"
     reason = f"its job is no longer in the manifest, and it {how}"
     return Entry(key=purchase.key, action=Action.ORPHAN, reason=reason, purchase=purchase)
 

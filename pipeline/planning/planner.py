@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from pipeline.assignment import Assignment, is_sent_back, is_to_be_bought_again
 from pipeline.jobs import Job, JobKey, Visibility
-from pipeline.planning.hints import pending_outcome, under_way_elsewhere, unknown_outcome
+from pipeline.planning.hints import elsewhere_hint, pending_outcome, unknown_outcome
 from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording, differences
 from pipeline.planning.retries import count_failures, has_retries_left
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
@@ -123,7 +123,7 @@ class Planner:
         """The entry for a job whose create has an unknown outcome, for now or for good."""
         reason = unknown_outcome(purchase.error)
         if purchase.id in self._elsewhere:
-            reason = under_way_elsewhere(purchase.bought_at)
+            reason = elsewhere_hint(purchase.bought_at)
         # If its run had ended, it would be in attention by now, so a run is still in progress.
         if purchase.status is Status.SUBMITTING:
             reason = pending_outcome(purchase.bought_at)

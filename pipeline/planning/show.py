@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.errors import counted, printable
 from pipeline.json_values import Json
 from pipeline.planning.hints import (
+    elsewhere_hint,
     held_by_failures_advice,
     name_to_resolve,
-    under_way_elsewhere,
     unknown_advice,
     unknown_outcome,
 )
@@ -57,7 +57,7 @@ def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         yield f"{head}  {title}, serves no job now: {printable(unknown_outcome(purchase.error))}"
     for purchase in plan.idle_elsewhere:
         head = paint(f"  » {printable(purchase.key)} ({purchase.id})", "cyan")
-        yield f"{head}  {under_way_elsewhere(purchase.bought_at)}, serves no job now"
+        yield f"{head}  {elsewhere_hint(purchase.bought_at)}, serves no job now"
     yield from totals(plan, paint)
 
 

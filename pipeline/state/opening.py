@@ -15,7 +15,7 @@ from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state import rescue, soundness, state_file
 from pipeline.state.folder import MOUNTS, make_folder, refuse_network_file_system
 from pipeline.state.lock import Lock, once_in_this_process
-from pipeline.state.rescue import Rescue
+from pipeline.state.rescue import RescueFile
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
 from pipeline.state.state_file import WritableFile
@@ -101,7 +101,7 @@ def open_store(
             mirror = _reading(path, copy, known, run).verify()
         if is_new:
             stack.callback(_delete_blank_rescue, path)
-        rescue_file = Rescue.open(rescue.rescue_path(path))
+        rescue_file = RescueFile.open(rescue.rescue_path(path))
         stack.callback(rescue_file.close)
         file = WritableFile(path, known.manifest, is_new=is_new)
         stack.callback(file.close)

@@ -21,7 +21,7 @@ _ROOM = b"\n" * (64 * 1024)
 
 
 @dataclass(slots=True)
-class Rescue:
+class RescueFile:
     """An open rescue file. `end` is where the next line goes."""
 
     path: Path
@@ -29,7 +29,7 @@ class Rescue:
     end: int
 
     @classmethod
-    def open(cls, path: Path) -> "Rescue":
+    def open(cls, path: Path) -> "RescueFile":
         """Open or create the file at `path`, and allocate its space. Its content is kept.
 
         Raises:

@@ -19,7 +19,7 @@ from support.protection import fails_without
 
 from pipeline.purchases import PurchaseId, Status, WorkflowId
 from pipeline.state.opening import open_store
-from pipeline.state.rescue import Rescue
+from pipeline.state.rescue import RescueFile
 
 NOW = "2026-03-01T12:00:00Z"
 
@@ -187,7 +187,7 @@ def test_every_file_is_on_disk_before_it_takes_its_place(
 
 
 def test_an_id_that_is_rescued_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rescue = Rescue.open(tmp_path / "s.rescue.jsonl")
+    rescue = RescueFile.open(tmp_path / "s.rescue.jsonl")
     done = syncs_and_renames(monkeypatch)
 
     rescue.append(PurchaseId("f" * 16), WorkflowId("w1"))

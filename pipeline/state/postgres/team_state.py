@@ -21,8 +21,8 @@ from pipeline.state import state_file
 from pipeline.state.folder import DEFAULT_FOLDER
 from pipeline.state.lock import once_in_this_process
 from pipeline.state.postgres import lease, team_tables
+from pipeline.state.postgres.late_responses import LateResponses
 from pipeline.state.postgres.lease import Claim, Holder, clock
-from pipeline.state.postgres.receipts import Receipts
 from pipeline.state.postgres.server import (
     LEASE_SECONDS,
     Connection,
@@ -201,14 +201,19 @@ class TeamState:
         name = part_name(campaign, self.part)
         self._assert_ours(connection, name)
         tables = PostgresDatabase(self._server, name, self._machine, connection=connection)
-        receipts = self._receipts(name, tables)
+        late_responses = self._late_responses(name, tables)
         access = Access(
-            database=tables, campaign=campaign, release=tables.close, rescued=receipts.held_as_far_as_seen()
+            database=tables,
+            campaign=campaign,
+            release=tables.close,
+            rescued=late_responses.held_as_far_as_seen(),
         )
         return _closed_when_dropped(access, self.run)
 
-    def _receipts(self, name: str, tables: PostgresDatabase) -> Receipts:
-        return Receipts(server=self._server, campaign=name, database=tables, file=self._rescue_file(name))
+    def _late_responses(self, name: str, tables: PostgresDatabase) -> LateResponses:
+        return LateResponses(
+            server=self._server, campaign=name, database=tables, file=self._rescue_file(name)
+        )
 
     def _open(self, token: str, connection: Connection) -> SqlStore:
         team_tables.make(self._server, connection)
@@ -228,10 +233,10 @@ class TeamState:
             tables = PostgresDatabase(self._server, name, self._machine, lease=held, connection=connection)
             stack.callback(tables.close)
             held.start_renewing()
-            receipts = self._receipts(name, tables)
+            late_responses = self._late_responses(name, tables)
             release = once_in_this_process(stack.pop_all().close)
         access = Access(
-            database=tables, campaign=campaign, release=release, rescue=receipts, is_held=held.is_held
+            database=tables, campaign=campaign, release=release, rescue=late_responses, is_held=held.is_held
         )
         return _closed_when_dropped(access, self.run)
 

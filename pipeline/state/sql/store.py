@@ -38,7 +38,7 @@ UNCAPPED = Caps()
 _IMPORTED = "imported"
 
 
-class Rescue(Protocol):
+class RescueStore(Protocol):
     """Keeps ids of paid workflows that could not be written to the tables; see `pipeline.state.rescue`."""
 
     def append(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
@@ -66,7 +66,7 @@ class Access:
     database: Database
     campaign: str
     release: Callable[[], object]
-    rescue: Rescue | None = None
+    rescue: RescueStore | None = None
     rescued: Mapping[PurchaseId, WorkflowId] = field(default_factory=dict)
     is_held: Callable[[], bool] = lambda: True
     manifest: Path | None = None
@@ -234,7 +234,7 @@ class SqlStore:
         self._access.release()
 
     @property
-    def _rescue(self) -> Rescue:
+    def _rescue(self) -> RescueStore:
         if self._access.rescue is None:
             raise PipelineError("the state was opened for reading only")
         return self._access.rescue

@@ -291,7 +291,7 @@ def test_what_the_loser_had_in_the_air_is_attention_for_its_successor(desk: Desk
     assert second.records().purchases[unanswered.id].status is Status.ATTENTION
 
 
-@fails_without("pipeline.state.postgres.receipts:Receipts._append", "self._append_once(values)")
+@fails_without("pipeline.state.postgres.late_responses:LateResponses._append", "self._append_once(values)")
 def test_an_answer_that_came_too_late_is_taken_up_by_the_next_holder_once(desk: Desk) -> None:
     store = desk.open()
     bought = buy(store)

@@ -167,7 +167,7 @@ def test_a_server_that_is_killed_again_and_again_forgets_nothing(
 
 
 @fails_without(
-    "pipeline.state.postgres.receipts:Receipts.append",
+    "pipeline.state.postgres.late_responses:LateResponses.append",
     "try:",
     swap=("file.append(purchase_id, workflow_id)", "pass"),
 )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidInput
 from pipeline.purchases import PurchaseId, WorkflowId
-from pipeline.state.rescue import Rescue, read, rescue_path
+from pipeline.state.rescue import RescueFile, read, rescue_path
 
 names = st.text(min_size=1, max_size=6)
 
@@ -18,7 +18,7 @@ def test_every_id_that_was_kept_is_read_again_whoever_opened_the_file(
     path = rescue_path(tmp_path_factory.mktemp("rescue") / "s.db")
     everything: dict[str, str] = {}
     for entries in kept:
-        rescue = Rescue.open(path)
+        rescue = RescueFile.open(path)
         for purchase, workflow in entries.items():
             rescue.append(PurchaseId(purchase), WorkflowId(workflow))
         rescue.close()
@@ -30,7 +30,7 @@ def test_every_id_that_was_kept_is_read_again_whoever_opened_the_file(
 def test_what_is_forgotten_is_gone_and_the_rest_stays(
     tmp_path_factory: pytest.TempPathFactory, kept: dict[str, str], gone: set[str], later: str
 ) -> None:
-    rescue = Rescue.open(tmp_path_factory.mktemp("rescue") / "r.jsonl")
+    rescue = RescueFile.open(tmp_path_factory.mktemp("rescue") / "r.jsonl")
     for purchase, workflow in kept.items():
         rescue.append(PurchaseId(purchase), WorkflowId(workflow))
     rescue.forget([PurchaseId(each) for each in gone])
@@ -43,7 +43,7 @@ def test_what_is_forgotten_is_gone_and_the_rest_stays(
 
 def test_room_is_taken_in_advance_so_that_a_full_disk_has_a_place(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
-    rescue = Rescue.open(path)
+    rescue = RescueFile.open(path)
     size = path.stat().st_size
     for number in range(500):
         rescue.append(PurchaseId(f"{number:016x}"), WorkflowId(f"workflow-{number}"))
@@ -55,7 +55,7 @@ def test_room_is_taken_in_advance_so_that_a_full_disk_has_a_place(tmp_path: Path
 def test_a_line_cut_off_by_a_power_loss_hides_no_other(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_bytes(b'{"purchase": "a", "workflow_id": "w1"}\n{"purchase": "b", "wor')
-    rescue = Rescue.open(path)
+    rescue = RescueFile.open(path)
     rescue.append(PurchaseId("c"), WorkflowId("w3"))
     rescue.close()
     assert read(path) == {"a": "w1", "c": "w3"}
@@ -79,5 +79,5 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None
     victim.write_text("mine")
     (tmp_path / "r.jsonl").symlink_to(victim)
     with pytest.raises(InvalidInput):
-        Rescue.open(tmp_path / "r.jsonl")
+        RescueFile.open(tmp_path / "r.jsonl")
     assert victim.read_text() == "mine"

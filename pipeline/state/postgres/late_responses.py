@@ -19,7 +19,7 @@ from pipeline.state.folder import make_folder
 from pipeline.state.postgres.lease import clock
 from pipeline.state.postgres.server import ConnectionLost, Server, durable, pause_before
 from pipeline.state.postgres.transactions import PostgresDatabase
-from pipeline.state.rescue import Rescue
+from pipeline.state.rescue import RescueFile
 
 # Seconds to retry the server before the id goes to the file, or the failure is reported.
 _PATIENCE = 30.0
@@ -38,8 +38,8 @@ _TAKE = "INSERT INTO pipeline.receipts_taken (id) VALUES (?)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipts:
-    """The receipts of one campaign; `database` belongs to the run that holds, or held, the lease.
+class LateResponses:
+    """The late responses of one campaign; `database` belongs to the run that holds, or held, the lease.
 
     `file` is the last resort, on this machine, if the server is unreachable; None if there is none.
     """
@@ -62,7 +62,7 @@ class Receipts:
             if self.file is None:
                 raise
             make_folder(self.file.parent)
-            with closing(Rescue.open(self.file)) as file:
+            with closing(RescueFile.open(self.file)) as file:
                 file.append(purchase_id, workflow_id)
 
     def _append(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
@@ -98,18 +98,18 @@ class Receipts:
     def _received(self) -> Mapping[PurchaseId, WorkflowId]:
         with self.database.reading() as transaction:
             rows = transaction.rows(_HELD, self.campaign)
-        self._seen.update((receipt, PurchaseId(purchase_id)) for receipt, purchase_id, _ in rows)
+        self._seen.update((row_id, PurchaseId(purchase_id)) for row_id, purchase_id, _ in rows)
         return {PurchaseId(purchase_id): WorkflowId(workflow_id) for _, purchase_id, workflow_id in rows}
 
     def forget(self, purchases: Collection[PurchaseId]) -> None:
-        """Mark the ids of `purchases` as taken over into the state; no receipt is deleted."""
+        """Mark the ids of `purchases` as taken over into the state; no row is deleted."""
         if self.file is not None and rescue.read(self.file):
-            with closing(Rescue.open(self.file)) as file:
+            with closing(RescueFile.open(self.file)) as file:
                 file.forget(purchases)
-        taken = [receipt for receipt, purchase_id in self._seen.items() if purchase_id in purchases]
+        taken = [row_id for row_id, purchase_id in self._seen.items() if purchase_id in purchases]
         if not taken:
             return
         with self.database.writing() as transaction:
-            transaction.execute_many(_TAKE, ((receipt,) for receipt in taken))
-        for receipt in taken:
-            del self._seen[receipt]
+            transaction.execute_many(_TAKE, ((row_id,) for row_id in taken))
+        for row_id in taken:
+            del self._seen[row_id]
