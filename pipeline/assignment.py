@@ -20,7 +20,7 @@ from pipeline.purchases import (
 
 # All other statuses rank above these two. A purchase in attention ranks above a failed one: otherwise the failed one
 # would be bought again while the outcome of the last attempt is unknown.
-_SOUNDNESS = {Status.FAILED: 0, Status.ATTENTION: 1}
+_STATUS_RANK = {Status.FAILED: 0, Status.ATTENTION: 1}
 
 # Fingerprint and inputs.
 _Request = tuple[str, tuple[PurchaseId, ...]]
@@ -38,13 +38,13 @@ class Matcher:
         self.records = records
         self.decisions = decisions
         self._usable: dict[_Request, list[Purchase]] = {}
-        self._set_aside: dict[_Request, list[Purchase]] = {}
-        passed_over = _passed_over(records, decisions)
+        self._to_buy_again: dict[_Request, list[Purchase]] = {}
+        rejected = _rejected_before_redo(records, decisions)
         for purchase in records.purchases.values():
-            if purchase.id not in passed_over and is_usable(purchase, decisions):
+            if purchase.id not in rejected and is_usable(purchase, decisions):
                 self._usable.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
-            elif _is_set_aside(purchase, decisions):
-                self._set_aside.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
+            elif _is_only_to_buy_again(purchase, decisions):
+                self._to_buy_again.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
         self._by_key: dict[JobKey, list[Purchase]] = {}
         for purchase in records.purchases.values():
             if purchase.status is not Status.VOID:
@@ -104,16 +104,20 @@ class Matcher:
         last = None if served is None else self.records.purchases.get(served)
         if last is not None and last.status is not Status.VOID:
             return last
-        candidates = self._by_key.get(key) or self._set_aside_from(key)
+        candidates = self._by_key.get(key) or self._to_buy_again_from(key)
         return max(candidates, key=lambda purchase: purchase.age, default=None)
 
     def takes(self, key: JobKey) -> list[Purchase]:
         """What was bought for a job or served it last, and what would fit it if it were not to be bought again."""
         last = self.last(key)
-        known = [*self._by_key.get(key, ()), *self._set_aside_from(key), *(() if last is None else (last,))]
+        known = [
+            *self._by_key.get(key, ()),
+            *self._to_buy_again_from(key),
+            *(() if last is None else (last,)),
+        ]
         return [*{each.id: each for each in known}.values()]
 
-    def ask(self, key: JobKey) -> str | tuple[str, ...]:
+    def requested(self, key: JobKey) -> str | tuple[str, ...]:
         """What the job asks for, including its upstreams; jobs with equal values share one purchase.
 
         An approved purchase replaces the request of its job: everything made from the job is made from that purchase.
@@ -121,9 +125,9 @@ class Matcher:
         asked: list[str] = []
         upstream: JobKey | None = key
         while upstream is not None and upstream in self.jobs:
-            assignment = self.purchase_for(upstream)
-            if assignment is not None and assignment.id in self.decisions.approved:
-                return (*asked, assignment.id)
+            serving = self.purchase_for(upstream)
+            if serving is not None and serving.id in self.decisions.approved:
+                return (*asked, serving.id)
             job = self.jobs[upstream]
             asked.append(job.fingerprint)
             if job.approved_of:
@@ -146,14 +150,14 @@ class Matcher:
             None if job.upstream is None or job.upstream not in self.jobs else self.purchase_for(job.upstream)
         )
 
-    def _set_aside_from(self, key: JobKey) -> list[Purchase]:
+    def _to_buy_again_from(self, key: JobKey) -> list[Purchase]:
         """The purchases that would fit the job if they were not to be bought again."""
-        if not self._set_aside or key not in self.jobs:
+        if not self._to_buy_again or key not in self.jobs:
             return []
         self.matching(key)  # finds what fits its upstreams
         job = self.jobs[key]
         asked = ((fingerprint, inputs) for fingerprint in job.fingerprints for inputs in self._inputs(job))
-        return [purchase for each in asked for purchase in self._set_aside.get(each, ())]
+        return [purchase for each in asked for purchase in self._to_buy_again.get(each, ())]
 
     def _upstreams_first(self, key: JobKey) -> list[Job]:
         chain = [self.jobs[key]]
@@ -196,7 +200,7 @@ class Matcher:
         upstream = self.source(job)
         return (
             purchase.id in self.decisions.approved,
-            _SOUNDNESS.get(purchase.status, len(_SOUNDNESS)),
+            _STATUS_RANK.get(purchase.status, len(_STATUS_RANK)),
             upstream is None or upstream.id in purchase.inputs,
             self.records.served.get(job.key) == purchase.id,
             purchase.key == job.key,
@@ -228,13 +232,13 @@ def is_sent_back(purchase: Purchase, decisions: Decisions) -> bool:
     return purchase.id in decisions.redo and purchase.status not in OUTCOME_UNKNOWN
 
 
-def _is_set_aside(purchase: Purchase, decisions: Decisions) -> bool:
+def _is_only_to_buy_again(purchase: Purchase, decisions: Decisions) -> bool:
     """Whether a purchase may not serve only because it is to be bought again: it is marked, or was sent back."""
     is_there = purchase.status is not Status.VOID and not purchase.deleted
     return is_there and (is_to_be_bought_again(purchase, decisions) or is_sent_back(purchase, decisions))
 
 
-def _passed_over(records: Records, decisions: Decisions) -> frozenset[PurchaseId]:
+def _rejected_before_redo(records: Records, decisions: Decisions) -> frozenset[PurchaseId]:
     """The rejected purchases that must not serve in place of a purchase that was sent back later.
 
     A purchase rejected after the redo was bought as the replacement, so it still serves, and nothing more is bought.
@@ -308,7 +312,7 @@ def _not_needed(
     )
 
 
-def _idle(purchases: Iterable[Purchase], assignment: Collection[str]) -> Iterator[Purchase]:
+def _idle(purchases: Iterable[Purchase], assigned_ids: Collection[PurchaseId]) -> Iterator[Purchase]:
     for purchase in sorted(purchases, key=lambda each: (each.key, each.age)):
-        if purchase.id not in assignment and not purchase.deleted and purchase.status is not Status.VOID:
+        if purchase.id not in assigned_ids and not purchase.deleted and purchase.status is not Status.VOID:
             yield purchase

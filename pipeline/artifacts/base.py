@@ -61,7 +61,7 @@ class FileStore(Protocol):
 
     @property
     def location(self) -> OutputLocation:
-        """Where the files are."""
+        """The folder or the address in an object store that all paths are relative to."""
         ...
 
     def assert_writable(self) -> None:

@@ -15,9 +15,9 @@ from pipeline.files import open_temporary
 from pipeline.schemes import ObjectUrl
 
 _AT_ONCE = 32
-# An object in each location with files. That it cannot be put twice shows that the server keeps to If-None-Match.
-_MARK = ".pipeline-output"
-_MARKED = b"Files of pipeline (campaign-pipeline) lie here. Nothing is put where something lies.\n"
+# An object in each location with files. That it cannot be put twice shows that the server honours If-None-Match.
+_PROBE_PATH = ".pipeline-output"
+_PROBE_CONTENT = b"Files of pipeline (campaign-pipeline) lie here. Nothing is put where something lies.\n"
 
 
 class ObjectStore:
@@ -156,7 +156,7 @@ def put_new(bucket: Bucket, scratch: Path, upload: Upload) -> StoredObject:
     return stored
 
 
-_keeps_word: set[ObjectUrl] = set()
+_verified_buckets: set[ObjectUrl] = set()
 
 
 def _assert_creates_only(bucket: Bucket, scratch: Path) -> None:
@@ -166,25 +166,26 @@ def _assert_creates_only(bucket: Bucket, scratch: Path) -> None:
         InvalidInput: it does not. A put could overwrite a file of another machine, or our files could not be told
             from others.
     """
-    if bucket.url in _keeps_word:
+    if bucket.url in _verified_buckets:
         return
     descriptor, temporary = open_temporary(make_scratch(scratch), ".mark.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_MARKED)
-        digest = hashlib.sha256(_MARKED).hexdigest()
-        if bucket.put_if_absent(temporary, _MARK, digest) and bucket.put_if_absent(temporary, _MARK, digest):
+            file.write(_PROBE_CONTENT)
+        digest = hashlib.sha256(_PROBE_CONTENT).hexdigest()
+        is_put_twice = all(bucket.put_if_absent(temporary, _PROBE_PATH, digest) for _ in range(2))
+        if is_put_twice:
             raise InvalidInput(
                 f"{bucket.url}: this server ignores If-None-Match and would overwrite files, so nothing is stored "
                 "there"
             )
-        marked = bucket.head(_MARK)
-        if marked is None or marked.sha256 is None:
+        probe = bucket.head(_PROBE_PATH)
+        if probe is None or probe.sha256 is None:
             raise InvalidInput(
-                f"{bucket.url / _MARK}: this server keeps no SHA-256 of objects, so files of this campaign could not "
-                "be recognised, and nothing is stored there; if another program has stored this object, "
+                f"{bucket.url / _PROBE_PATH}: this server keeps no SHA-256 of objects, so files of this campaign "
+                "could not be recognised, and nothing is stored there; if another program has stored this object, "
                 "delete it and run again"
             )
     finally:
         temporary.unlink(missing_ok=True)
-    _keeps_word.add(bucket.url)
+    _verified_buckets.add(bucket.url)

@@ -111,32 +111,32 @@ class Observers:
 
     on_change: tuple[Callable[[Change], None], ...] = ()
     on_tally: tuple[Callable[[Tally], None], ...] = ()
-    around_provider: tuple[Callable[[Provider], Provider], ...] = ()
+    provider_wrappers: tuple[Callable[[Provider], Provider], ...] = ()
     on_end: tuple[Callable[[ExitCode], None], ...] = ()
     on_selection: tuple[Callable[[Collection[JobKey] | None], None], ...] = ()
 
-    def selects(self, keys: Collection[JobKey] | None) -> None:
+    def notify_selection(self, keys: Collection[JobKey] | None) -> None:
         """Pass on the keys that the run is limited to; None: all."""
         for callback in self.on_selection:
             callback(keys)
 
-    def changed(self, change: Change) -> None:
+    def notify_change(self, change: Change) -> None:
         """Pass on a change that is on disk."""
         for callback in self.on_change:
             callback(change)
 
-    def stands(self, tally: Tally) -> None:
+    def notify_tally(self, tally: Tally) -> None:
         """Pass on the tally of jobs."""
         for callback in self.on_tally:
             callback(tally)
 
-    def watched(self, provider: Provider) -> Provider:
+    def wrap_provider(self, provider: Provider) -> Provider:
         """The provider, with its calls observed."""
-        for around in self.around_provider:
-            provider = around(provider)
+        for wrap in self.provider_wrappers:
+            provider = wrap(provider)
         return provider
 
-    def ends(self, code: ExitCode) -> None:
+    def notify_end(self, code: ExitCode) -> None:
         """Pass on the exit code of the run.
 
         Raises:
@@ -170,7 +170,7 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
         found = Observers(
             on_change=(*metrics.on_change, *traces.on_change, *page.on_change),
             on_tally=metrics.on_tally,
-            around_provider=(*metrics.around_provider, partial(_metered, meter=note)),
+            provider_wrappers=(*metrics.provider_wrappers, partial(_metered, meter=note)),
             on_end=(*metrics.on_end, *traces.on_end),
             on_selection=(note.select,),
         )
@@ -178,7 +178,7 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
             yield found
         except PipelineError as error:
             with suppress(Unfinished):
-                found.ends(error.exit_code)
+                found.notify_end(error.exit_code)
             raise
 
 
@@ -209,7 +209,7 @@ def _metrics(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -
     return Observers(
         on_change=(metrics.on_change,),
         on_tally=tuple(on_tally),
-        around_provider=(partial(_metered, meter=metrics),),
+        provider_wrappers=(partial(_metered, meter=metrics),),
         on_end=tuple(on_end),
     )
 

@@ -46,7 +46,7 @@ def _parts(tally: Tally) -> Iterator[tuple[int, str]]:
 
 
 def duration(seconds: float) -> str:
-    """A duration in words, rounded as befits an estimate."""
+    """A duration in words, rounded as for an estimate."""
     if seconds < 60:
         return f"{max(1, round(seconds)):.0f} s"
     if seconds < 2 * 3600:
@@ -179,7 +179,7 @@ class JsonLines(io.TextIOBase):
         super().__init__()
         self._stream = stream
         self._now = now
-        self._begun = ""
+        self._partial_line = ""
 
     def fileno(self) -> int:
         return self._stream.fileno()
@@ -188,7 +188,7 @@ class JsonLines(io.TextIOBase):
         return True
 
     def write(self, text: str, /) -> int:
-        *lines, self._begun = (self._begun + text).split("\n")
+        *lines, self._partial_line = (self._partial_line + text).split("\n")
         for line in lines:
             self._write_line(line)
         return len(text)
@@ -207,7 +207,7 @@ class JsonLines(io.TextIOBase):
 
     def close(self) -> None:
         """Write the last, unfinished line; the other stream stays open."""
-        line, self._begun = self._begun, ""
+        line, self._partial_line = self._partial_line, ""
         self._write_line(line)
         super().close()
 

@@ -76,8 +76,8 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
             planned(state),
             checkpoint=_checkpoint(workspace, given["checkpoint"]) if given["checkpoint"] else None,
             webhooks=webhooks,
-            on_change=watching.changed if events is None else partial(_tell_both, events, watching),
-            observe=watching.watched,
+            on_change=watching.notify_change if events is None else partial(_tell_both, events, watching),
+            observe=watching.wrap_provider,
             open_workers=workers,
         )
         on_stderr = given["events"] == "-" or "json" in (given["output_format"], given["log_format"])
@@ -88,13 +88,13 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
             on_stderr=on_stderr,
             replaces=bool(given["replace"]),
             gallery=_gallery_command(workspace, given),
-            on_begin=lambda: watching.selects(state.keys_of_run(options.plan.selected)),
-            on_tally=watching.stands,
+            on_begin=lambda: watching.notify_selection(state.keys_of_run(options.plan.selected)),
+            on_tally=watching.notify_tally,
         )
         check = partial(assert_current, saved, name=str(source)) if saved is not None else _any_plan
         outcome = console.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
-        watching.stands(final_tally(outcome))
-        reports: list[Callable[[], None]] = [partial(watching.ends, outcome.code)]
+        watching.notify_tally(final_tally(outcome))
+        reports: list[Callable[[], None]] = [partial(watching.notify_end, outcome.code)]
         reports += [events.assert_written] if events is not None else []
         if given["junit"]:
             reports.append(partial(write_junit, Path(given["junit"]), workspace.campaign.name, outcome))
@@ -153,7 +153,7 @@ def _write_reports(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:
 
 def _tell_both(events: Events, watching: Observers, change: Change) -> None:
     events(change)
-    watching.changed(change)
+    watching.notify_change(change)
 
 
 def _any_plan(_plan: Plan) -> None:

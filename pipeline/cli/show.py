@@ -84,7 +84,7 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
     verb = "bought" if is_known and not bought_nothing(purchase) else "sent"
     yield f"  {verb} {purchase.bought_at} for {printable(purchase.key, _LONGEST)}"
     if details.decision is not None:
-        yield f"  decision: {_said(details.decision)}"
+        yield f"  decision: {_decision_text(details.decision)}"
         yield from note_lines(details.decision)
     yield f"  serves: {', '.join(printable(key, _LONGEST) for key in details.serves) or 'no job now'}"
     fields = {
@@ -114,7 +114,7 @@ def _sent_back(details: JobDetails) -> Decision | None:
     return last if last is not None and last.decision is Verdict.REDO and not served else None
 
 
-def _said(decision: Decision) -> str:
+def _decision_text(decision: Decision) -> str:
     parts = [
         decision.decision.value if decision.decision is not None else "none yet",
         "★" * (decision.rating or 0),

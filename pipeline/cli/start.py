@@ -11,11 +11,11 @@ _INTERRUPTED = 130
 def main() -> NoReturn:
     """Load the command line and run it."""
     # Python's own handler would print a traceback from a half-imported module. An ignored signal stays ignored.
-    is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if is_heard:
+    handles_interrupt = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if handles_interrupt:
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     from pipeline.cli.main import main as run
 
-    if is_heard:
+    if handles_interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     run()

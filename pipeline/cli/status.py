@@ -43,7 +43,7 @@ from pipeline.results.job_status import ELSEWHERE, JobStatus, Summary
 
 _MOST_TAKES = 20
 _LONGEST = 2000
-_SAID = {Verdict.APPROVED: "approved", Verdict.REJECTED: "rejected", Verdict.REDO: "sent back"}
+_VERDICT_WORDS = {Verdict.APPROVED: "approved", Verdict.REJECTED: "rejected", Verdict.REDO: "sent back"}
 
 
 @click.command("status")
@@ -123,7 +123,7 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
         yield f"  {printable(purchase.key)} ({purchase.id}): {since}, serves no job now"
     counts = ", ".join(f"{number:,} {status}" for status, number in current.summary.jobs.items())
     verdicts = "".join(
-        f", {number:,} {_SAID[verdict]}" for verdict, number in sorted(current.decided.items())
+        f", {number:,} {_VERDICT_WORDS[verdict]}" for verdict, number in sorted(current.decided.items())
     )
     yield f"{current.campaign}: {counts or 'no jobs'}{verdicts}. Spent in all: {_cost(current.summary)}."
     yield from _hints(current)
@@ -142,7 +142,7 @@ def _job_line(key: JobKey, job_status: JobStatus, decision: Decision | None) -> 
         stars = f", {_stars(decision)}" if decision.rating else ""
         status = f"{sent_back(decision)}{sent_back_at(decision)}{stars}"
     else:
-        status = f"{status}{_said(decision)}"
+        status = f"{status}{_decision_text(decision)}"
     if _is_unknown(job_status):
         error = unknown_outcome(error)
     elif job_status.status == Status.SUBMITTING.value and job_status.purchase is not None:
@@ -164,16 +164,16 @@ def _take_line(take: EarlierTake, *, with_notes: bool) -> str:
     said = take.decision
     if said is not None and not with_notes:
         said = replace(said, note=None, rating=None)
-    how = f"{purchase.status}{_said(said)}"
+    how = f"{purchase.status}{_decision_text(said)}"
     kind = "last take" if take.is_last else "replaced take"
     return f"  {printable(purchase.key)}: {kind} {purchase.id} ({how}): {files}"
 
 
-def _said(decision: Decision | None) -> str:
+def _decision_text(decision: Decision | None) -> str:
     """The decision on a take, with its note."""
     if decision is None:
         return ""
-    verdict = _SAID[decision.decision] if decision.decision is not None else ""
+    verdict = _VERDICT_WORDS[decision.decision] if decision.decision is not None else ""
     note = f"“{printable(decision.note)}”" if decision.note else ""
     by = f"by {printable(decision.by)}" if decision.by and decision.decision is not None else ""
     words = " ".join(word for word in (verdict, _stars(decision), note, by) if word)

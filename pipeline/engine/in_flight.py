@@ -101,7 +101,7 @@ class InFlight:
 
     _tracked: dict[PurchaseId, TrackedPurchase] = field(default_factory=dict, init=False)
     _running: set[PurchaseId] = field(default_factory=set, init=False)
-    _scouts: dict[str, PurchaseId] = field(default_factory=dict, init=False)
+    _probes: dict[str, PurchaseId] = field(default_factory=dict, init=False)
     _reserved: int = field(default=0, init=False)
     _due: list[tuple[float, int, PurchaseId]] = field(default_factory=list, init=False)
     _sequence: "itertools.count[int]" = field(default_factory=itertools.count, init=False)
@@ -141,9 +141,9 @@ class InFlight:
         """Record that its workflow has ended at the vendor."""
         self._running.discard(tracked.purchase.id)
         template_id = tracked.purchase.template_id
-        if self._scouts.get(template_id) == tracked.purchase.id:
-            del self._scouts[template_id]
-            self._reconsider(template_id)
+        if self._probes.get(template_id) == tracked.purchase.id:
+            del self._probes[template_id]
+            self._reschedule_webhook_polls(template_id)
 
     def remove(self, tracked: TrackedPurchase) -> None:
         """Stop following a purchase for which this run has nothing more to do."""
@@ -200,9 +200,8 @@ class InFlight:
         if tracked is None or purchase_id not in self._running or tracked.attempts:
             return
         if tracked.entry is None:
-            tracked.poll_requested = (
-                True  # the poll under way may have been answered before the workflow ended
-            )
+            # The poll under way may have been answered before the workflow ended.
+            tracked.poll_requested = True
             return
         now = self.clock.monotonic()
         at = max(now, tracked.hints_from)
@@ -233,7 +232,7 @@ class InFlight:
         is_first = self.durations.expectation(template_id) is None
         self.durations.learn(template_id, tracked.elapsed(now))
         if is_first:
-            self._reconsider(template_id)
+            self._reschedule_webhook_polls(template_id)
 
     def _pause(self, tracked: TrackedPurchase, now: float) -> float:
         age = tracked.elapsed(now)
@@ -256,11 +255,11 @@ class InFlight:
         While a template's duration is unknown, one of its workflows is polled more often to find it out for all.
         """
         purchase = tracked.purchase
-        if not is_known and self._scouts.setdefault(purchase.template_id, purchase.id) != purchase.id:
+        if not is_known and self._probes.setdefault(purchase.template_id, purchase.id) != purchase.id:
             seconds = self.max_poll_interval
         return seconds * SLOWER_WITH_WEBHOOK
 
-    def _reconsider(self, template_id: str) -> None:
+    def _reschedule_webhook_polls(self, template_id: str) -> None:
         """Reschedule the workflows of a template that wait for a webhook, after a change of its estimate."""
         now = self.clock.monotonic()
         for purchase_id in self._running:

@@ -50,7 +50,7 @@ class Planner:
         return self._options.selected is None or key in self._options.selected
 
     def entry(self, job: Job) -> Entry:
-        """The entry for `job`."""
+        """Choose the action for `job`, and give its reason."""
         purchase = self._assignment.by_key.get(job.key)
         if purchase is None or self._is_retried(job):
             return self._buy(job, purchase)
@@ -66,7 +66,7 @@ class Planner:
             return
         if not self.is_selected(job.key) or self._waits_for(job):
             return
-        buyer = self._buyers.setdefault(self._assignment.matcher.ask(job.key), job.key)
+        buyer = self._buyers.setdefault(self._assignment.matcher.requested(job.key), job.key)
         if buyer != job.key:
             self._bought_by[job.key] = buyer
         replaced = self._before.by_key.get(job.key)

@@ -93,7 +93,7 @@ class Watcher:
         return b""
 
     def run(self) -> None:
-        """Look until stopped."""
+        """Look at all campaigns repeatedly until `stop`, and less often the more time a look takes."""
         pause = _SHORTEST_PAUSE
         while not self._stopped.wait(pause):
             began = time.thread_time()

@@ -17,7 +17,7 @@ from pipeline.state.folder import beside, cannot_write
 
 _MOST_LOOKED_AT = 16 << 20
 # Blank lines, to be overwritten: enough for several hundred ids.
-_ROOM = b"\n" * (64 * 1024)
+_BLANK = b"\n" * (64 * 1024)
 
 
 @dataclass(slots=True)
@@ -39,8 +39,8 @@ class RescueFile:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | system.PRIVATE | system.NO_FOLLOW, 0o600)
             held = _content(descriptor).rstrip(b"\n")
             end = len(held) + 1 if held else 0
-            if os.fstat(descriptor).st_size < end + len(_ROOM):
-                _write(descriptor, _ROOM, max(end - 1, 0))
+            if os.fstat(descriptor).st_size < end + len(_BLANK):
+                _write(descriptor, _BLANK, max(end - 1, 0))
                 os.fsync(descriptor)
         except OSError as error:
             raise cannot_write(path, error) from error

@@ -17,14 +17,14 @@ class Oracle:
     def is_usable(self, purchase: Purchase) -> bool:
         is_marked = purchase.again and purchase.id not in self._decisions.approved
         out = purchase.status is Status.VOID or purchase.deleted or is_marked
-        return not out and not self._is_sent_back(purchase) and not self._is_passed_over(purchase)
+        return not out and not self._is_sent_back(purchase) and not self._is_rejected_before_redo(purchase)
 
     def _is_sent_back(self, purchase: Purchase) -> bool:
         """Whether a person wants it made again and it is known what became of it."""
         is_known = purchase.status not in (Status.SUBMITTING, Status.ATTENTION)
         return is_known and purchase.id in self._decisions.redo
 
-    def _is_passed_over(self, purchase: Purchase) -> bool:
+    def _is_rejected_before_redo(self, purchase: Purchase) -> bool:
         """Whether it was rejected, and then a newer one of the same was sent back."""
         order = self._decisions.order
         return purchase.id in self._decisions.rejected and any(

@@ -166,7 +166,7 @@ def bucket(s3_server: S3Server, folder: object, monkeypatch: pytest.MonkeyPatch)
 def forget() -> None:
     """Clear what this process has cached of servers and keys."""
     s3._made.cache_clear()
-    object_store._keeps_word.clear()
+    object_store._verified_buckets.clear()
 
 
 def assert_stored_whole(project: Project, server: S3Server) -> None:

@@ -345,7 +345,7 @@ def test_a_put_that_meets_another_one_is_tried_again(
 
 
 @fails_without(
-    "pipeline.artifacts.object_store:_assert_creates_only", "if marked is None or marked.sha256 is None:"
+    "pipeline.artifacts.object_store:_assert_creates_only", "if probe is None or probe.sha256 is None:"
 )
 def test_a_server_that_keeps_no_hash_is_refused(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
     def forget_hash(asked: Asked) -> None:
