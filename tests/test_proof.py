@@ -11,9 +11,9 @@ PROTECTIONS = protections()
 
 
 def test_money_lock_key_and_paths_are_protected() -> None:
-    rooms = {each.function.split(".")[1].partition(":")[0] for each in PROTECTIONS}
+    packages = {each.function.split(".")[1].partition(":")[0] for each in PROTECTIONS}
 
-    assert {"artifacts", "engine", "providers", "state"} <= rooms
+    assert {"artifacts", "engine", "providers", "state"} <= packages
     assert len(PROTECTIONS) >= 80
 
 

@@ -474,13 +474,13 @@ class TestLostResults:
     ) -> None:
         self.run_in_shards(remote, machine)
         shards = ["spring.results.1-of-2.json", "spring.results.2-of-2.json"]
-        desk = machine("desk")
+        harness = machine("harness")
         for name in shards:
-            (desk.workspace / name).write_text(remote.text(name), encoding="utf-8")
-        merging = desk.script(f"pipeline merge {' '.join(shards)} --out spring.results.json", {})
+            (harness.workspace / name).write_text(remote.text(name), encoding="utf-8")
+        merging = harness.script(f"pipeline merge {' '.join(shards)} --out spring.results.json", {})
         said, _ = merging.communicate(timeout=PATIENCE)
         assert merging.returncode == 0, said
-        merged = (desk.workspace / "spring.results.json").read_text("utf-8")
+        merged = (harness.workspace / "spring.results.json").read_text("utf-8")
         remote.move("campaign-results", remote.commit("campaign-results", "spring.results.json", merged))
         remote.remove("campaign-results", *shards)
 

@@ -1,5 +1,5 @@
 from support.cluster import dask_cluster
-from support.fixtures import folder, nursery, offline, pipeline, project, start, vendor
+from support.fixtures import folder, fork_server, offline, pipeline, project, start, vendor
 from support.pooler import pooler
 from support.s3 import bucket, s3_server
 
@@ -7,7 +7,7 @@ __all__ = [
     "bucket",
     "dask_cluster",
     "folder",
-    "nursery",
+    "fork_server",
     "offline",
     "pipeline",
     "pooler",

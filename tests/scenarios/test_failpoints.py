@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.nursery import Nursery
+from support.fork_server import ForkServer
 from support.trials import Trial, every_way
 
 from pipeline.emulator.embedded import Emulator
@@ -21,11 +21,11 @@ class Walk:
     """Trials at N = 1, 2, …, by a few hands at once, until one was not struck any more."""
 
     def __init__(
-        self, folder: Path, vendor: Emulator, nursery: Nursery, failure: str, flags: tuple[str, ...]
+        self, folder: Path, vendor: Emulator, fork_server: ForkServer, failure: str, flags: tuple[str, ...]
     ) -> None:
         self._folder = folder
         self._vendor = vendor
-        self._nursery = nursery
+        self._fork_server = fork_server
         self._manner = failure
         self._flags = flags
         self._numbers = itertools.count(1)
@@ -39,7 +39,7 @@ class Walk:
 
     def _try(self, number: int) -> None:
         name = f"{self._manner}-{number}"
-        trial = Trial.of(self._folder / name, self._vendor, self._nursery, 0, *self._flags)
+        trial = Trial.of(self._folder / name, self._vendor, self._fork_server, 0, *self._flags)
         first = trial.run(PIPELINE_FAIL_AT=f"{number}:{self._manner}")
         if first.code == 0:
             self._is_clean.set()
@@ -54,9 +54,9 @@ class Walk:
     ("failure", "flags"), [("kill", ("--checkpoint", "cp *.results.json ..")), ("raise", ()), ("full", ())]
 )
 def test_a_run_that_fails_anywhere_is_gone_on_with_and_buys_nothing_twice(
-    tmp_path: Path, vendor: Emulator, nursery: Nursery, failure: str, flags: tuple[str, ...]
+    tmp_path: Path, vendor: Emulator, fork_server: ForkServer, failure: str, flags: tuple[str, ...]
 ) -> None:
-    walk = Walk(tmp_path / "walk", vendor, nursery, failure, flags)
+    walk = Walk(tmp_path / "walk", vendor, fork_server, failure, flags)
     with ThreadPoolExecutor(HANDS) as hands:
         for ended in [hands.submit(walk.go) for _ in range(HANDS)]:
             ended.result()
@@ -79,9 +79,9 @@ def titled(title: str) -> dict[str, Json]:
 
 
 def test_an_update_that_is_killed_anywhere_is_told_again_and_buys_nothing(
-    tmp_path: Path, vendor: Emulator, nursery: Nursery
+    tmp_path: Path, vendor: Emulator, fork_server: ForkServer
 ) -> None:
-    trial = Trial.of(tmp_path / "spring", vendor, nursery)
+    trial = Trial.of(tmp_path / "spring", vendor, fork_server)
     assert trial.run().code == 0
     bought = vendor.ledger.entries
     for number in itertools.count(1):

@@ -11,7 +11,7 @@ from support.calling import Pipeline
 from support.campaigns import Project
 from support.chance import Chance, seed_of_tests, vendor_in
 from support.checks import assert_nothing_forgotten
-from support.nursery import Nursery, each
+from support.fork_server import ForkServer, each
 
 from pipeline.emulator.embedded import Emulator
 
@@ -22,14 +22,14 @@ AT_ONCE = 4
 
 @pytest.mark.parametrize("kind", ["kill", "term"])
 def test_whenever_a_run_is_ended_nothing_is_bought_twice_and_nothing_paid_is_lost(
-    tmp_path: Path, nursery: Nursery, kind: str
+    tmp_path: Path, fork_server: ForkServer, kind: str
 ) -> None:
     numbers = count()
     struck: list[int] = []
     with vendor_in(tmp_path / "vendor") as vendor:
 
         def play(chance: Chance) -> list[int]:
-            return chance.play(tmp_path, vendor, nursery)
+            return chance.play(tmp_path, vendor, fork_server)
 
         while len(struck) < STRIKES:
             chances = [Chance(kind, SEED, next(numbers)) for _ in range(AT_ONCE)]
@@ -39,10 +39,12 @@ def test_whenever_a_run_is_ended_nothing_is_bought_twice_and_nothing_paid_is_los
     assert kind == "kill" or 143 in struck
 
 
-def test_whatever_a_vendor_does_for_a_while_the_end_is_honest(tmp_path: Path, nursery: Nursery) -> None:
+def test_whatever_a_vendor_does_for_a_while_the_end_is_honest(
+    tmp_path: Path, fork_server: ForkServer
+) -> None:
     def play(chance: Chance) -> list[int]:
         with vendor_in(tmp_path / f"vendor-{chance.number}") as vendor:
-            return chance.play(tmp_path, vendor, nursery)
+            return chance.play(tmp_path, vendor, fork_server)
 
     # Each history checks its own end.
     each(play, [Chance("faults", SEED, number) for number in range(2 * AT_ONCE)], AT_ONCE)

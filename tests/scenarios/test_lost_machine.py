@@ -12,8 +12,8 @@ from support.calling import Ended
 from support.campaigns import Content
 from support.chance import seed_of_tests, vendor_in
 from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten, assert_whole
+from support.fork_server import Child, ForkServer, each
 from support.machines import PUBLISH, Machine, Remote, git
-from support.nursery import Child, Nursery, each
 from support.processes import PATIENCE, PROGRAM
 from support.protection import fails_without
 from support.trials import UPSTREAM, every_way
@@ -33,11 +33,13 @@ def remote(tmp_path: Path) -> Remote:
     return Remote.of(tmp_path / "remote", CAMPAIGN)
 
 
-def start(nursery: Nursery, vendor: Emulator, machine: Machine, *flags: str, command: str = "run") -> Child:
+def start(
+    fork_server: ForkServer, vendor: Emulator, machine: Machine, *flags: str, command: str = "run"
+) -> Child:
     """Start a command on a machine."""
     folder = machine.project.folder
     log = folder.with_name(f"{folder.name}-log")
-    return nursery.start(
+    return fork_server.start(
         command,
         machine.project.manifest,
         *flags,
@@ -48,9 +50,9 @@ def start(nursery: Nursery, vendor: Emulator, machine: Machine, *flags: str, com
     )
 
 
-def run(nursery: Nursery, vendor: Emulator, machine: Machine, *flags: str) -> Ended:
+def run(fork_server: ForkServer, vendor: Emulator, machine: Machine, *flags: str) -> Ended:
     """A whole run on a machine."""
-    return start(nursery, vendor, machine, *flags).ended()
+    return start(fork_server, vendor, machine, *flags).ended()
 
 
 def assert_kept(machine: Machine, vendor: Emulator) -> None:
@@ -62,9 +64,9 @@ def assert_kept(machine: Machine, vendor: Emulator) -> None:
     assert_whole(machine.project)
 
 
-def go_on(nursery: Nursery, vendor: Emulator, machine: Machine) -> None:
+def go_on(fork_server: ForkServer, vendor: Emulator, machine: Machine) -> None:
     """A machine that knows nothing but what git knows brings the campaign to its end."""
-    ended = run(nursery, vendor, machine, *WAVES)
+    ended = run(fork_server, vendor, machine, *WAVES)
 
     statuses = machine.project.statuses()
     in_vain = (
@@ -77,24 +79,24 @@ def go_on(nursery: Nursery, vendor: Emulator, machine: Machine) -> None:
     assert ended.code == (8 if "attention" in statuses.values() else 0), ended.output
     assert ("under way elsewhere" in ended.out) == ("attention" in statuses.values())
     # What others had fetched is not on this machine, and is no reason to buy anything.
-    collected = start(nursery, vendor, machine, command="collect").ended()
+    collected = start(fork_server, vendor, machine, command="collect").ended()
     assert collected.code == ended.code, collected.output
     assert_kept(machine, vendor)
 
 
-def lose_and_go_on(folder: Path, nursery: Nursery, rng: random.Random) -> list[str]:
+def lose_and_go_on(folder: Path, fork_server: ForkServer, rng: random.Random) -> list[str]:
     """A machine is lost at a random moment and another one goes on; how its purchases stand then."""
     folder.mkdir()
     with vendor_in(folder / "vendor") as vendor:
         remote = Remote.of(folder / "remote", CAMPAIGN)
         first = remote.machine(folder / "first", "spring")
-        lost = start(nursery, vendor, first, *WAVES)
+        lost = start(fork_server, vendor, first, *WAVES)
         time.sleep(rng.uniform(0.0, 1.5))
         first.lose(lost.number)
         lost.ended()
 
         second = remote.machine(folder / "second", "spring")
-        go_on(nursery, vendor, second)
+        go_on(fork_server, vendor, second)
         # All of that is published: a third machine would know it too.
         third = remote.machine(folder / "third", "spring")
         assert third.project.results_file.read_bytes() == second.project.results_file.read_bytes()
@@ -102,11 +104,11 @@ def lose_and_go_on(folder: Path, nursery: Nursery, rng: random.Random) -> list[s
 
 
 def test_whenever_a_machine_is_lost_another_one_goes_on_and_buys_nothing_twice(
-    tmp_path: Path, nursery: Nursery
+    tmp_path: Path, fork_server: ForkServer
 ) -> None:
     def lose(number: int) -> list[str]:
         try:
-            return lose_and_go_on(tmp_path / str(number), nursery, random.Random(f"{SEED}/{number}"))
+            return lose_and_go_on(tmp_path / str(number), fork_server, random.Random(f"{SEED}/{number}"))
         except AssertionError as error:
             raise AssertionError(f"PIPELINE_TEST_SEED={SEED}, machine {number}: {error}") from error
 
@@ -123,7 +125,7 @@ def test_whenever_a_machine_is_lost_another_one_goes_on_and_buys_nothing_twice(
     swap=("else recover(purchase) for", "else purchase for"),
 )
 def test_the_wave_of_a_lost_machine_is_in_attention_on_the_next_one(
-    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = remote.machine(tmp_path / "first", "spring")
     numbers: SimpleQueue[int] = SimpleQueue()
@@ -135,13 +137,13 @@ def test_the_wave_of_a_lost_machine_is_in_attention_on_the_next_one(
 
     with monkeypatch.context() as patched:
         patched.setattr(vendor.ledger, "append", lost_meanwhile)
-        lost = start(nursery, vendor, first, *WAVES, "--concurrency", "1")
+        lost = start(fork_server, vendor, first, *WAVES, "--concurrency", "1")
         numbers.put(lost.number)
         assert lost.ended().code == -9
     (sent,) = vendor.ledger.bought
 
     second = remote.machine(tmp_path / "second", "spring")
-    go_on(nursery, vendor, second)
+    go_on(fork_server, vendor, second)
 
     unknown = [each for each in second.project.results()["purchases"] if each["status"] == "attention"]
     assert len(unknown) == 2
@@ -149,16 +151,16 @@ def test_the_wave_of_a_lost_machine_is_in_attention_on_the_next_one(
 
 
 def test_what_a_lost_machine_had_published_as_bought_is_fetched_by_another(
-    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator
+    tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:
     first = remote.machine(tmp_path / "first", "spring")
-    submitted = run(nursery, vendor, first, "--checkpoint", PUBLISH, "--no-wait")
+    submitted = run(fork_server, vendor, first, "--checkpoint", PUBLISH, "--no-wait")
     assert submitted.code == 8, submitted.output
     bought = vendor.ledger.bought
     assert len(bought) == 4
 
     second = remote.machine(tmp_path / "second", "spring")
-    go_on(nursery, vendor, second)
+    go_on(fork_server, vendor, second)
 
     assert set(second.project.statuses().values()) == {"done"}
     assert vendor.ledger.bought[: len(bought)] == bought
@@ -175,12 +177,12 @@ def come_first(remote: Remote, folder: Path) -> None:
 
 
 def test_a_push_that_is_refused_is_a_lock_between_machines(
-    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator
+    tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:
     machine = remote.machine(tmp_path / "machine", "spring")
     come_first(remote, tmp_path)
 
-    refused = run(nursery, vendor, machine, *WAVES)
+    refused = run(fork_server, vendor, machine, *WAVES)
 
     assert refused.code == 8, refused.output
     assert "checkpoint command failed" in refused.output
@@ -189,12 +191,12 @@ def test_a_push_that_is_refused_is_a_lock_between_machines(
     assert set(machine.project.statuses().values()) == {"pending"}
 
     machine.pull()
-    go_on(nursery, vendor, machine)
+    go_on(fork_server, vendor, machine)
     assert set(machine.project.statuses().values()) == {"done"}
 
 
 def test_a_push_that_is_refused_on_the_way_stops_the_buying_and_finishes_what_is_bought(
-    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = remote.machine(tmp_path / "machine", "spring")
     append = vendor.ledger.append
@@ -206,7 +208,7 @@ def test_a_push_that_is_refused_on_the_way_stops_the_buying_and_finishes_what_is
 
     with monkeypatch.context() as patched:
         patched.setattr(vendor.ledger, "append", overtaken)
-        refused = run(nursery, vendor, machine, *WAVES)
+        refused = run(fork_server, vendor, machine, *WAVES)
 
     assert refused.code == 8, refused.output
     assert len(vendor.ledger.bought) == 2
@@ -214,16 +216,16 @@ def test_a_push_that_is_refused_on_the_way_stops_the_buying_and_finishes_what_is
     assert Counter(each["status"] for each in machine.project.results()["purchases"])["void"] > 0
 
     machine.pull()
-    go_on(nursery, vendor, machine)
+    go_on(fork_server, vendor, machine)
     assert set(machine.project.statuses().values()) == {"done"}
 
 
 def test_git_merges_the_results_of_two_machines_that_bought_without_knowing_of_each_other(
-    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator
+    tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:
     first, second = (remote.machine(tmp_path / name, "spring") for name in ("first", "second"))
-    one = run(nursery, vendor, first, "--select", "shared")
-    other = run(nursery, vendor, second, "--select", "plain")
+    one = run(fork_server, vendor, first, "--select", "shared")
+    other = run(fork_server, vendor, second, "--select", "plain")
     assert (one.code, other.code) == (0, 0), one.output + other.output
     first.commit()
     first.push()
@@ -233,13 +235,13 @@ def test_git_merges_the_results_of_two_machines_that_bought_without_knowing_of_e
 
     assert git(second.project.folder, "log", "--merges", "--oneline").stdout.count("\n") == 1
     assert len(second.project.results()["purchases"]) == 3
-    go_on(nursery, vendor, second)
+    go_on(fork_server, vendor, second)
     assert set(second.project.statuses().values()) == {"done"}
     assert len(vendor.ledger.bought) == 5
 
 
 def test_a_checkpoint_that_brings_what_another_machine_bought_sends_nothing_for_it(
-    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator
+    tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:
     """One that pulls before it pushes ends well though another machine was first."""
     first, second = (remote.machine(tmp_path / name, "spring") for name in ("first", "second"))
@@ -256,10 +258,10 @@ def test_a_checkpoint_that_brings_what_another_machine_bought_sends_nothing_for_
         " && git pull -q --no-rebase --no-edit origin main && git push -q origin main"
     )
 
-    stopped = run(nursery, vendor, first, "--checkpoint", pulling, "--in-flight", "2")
+    stopped = run(fork_server, vendor, first, "--checkpoint", pulling, "--in-flight", "2")
 
     assert stopped.code == 0, stopped.output
     assert "not bought: another machine has bought the same thing" in stopped.output
     assert set(first.project.statuses().values()) == {"done"}
     assert len(vendor.ledger.bought) == 5
-    go_on(nursery, vendor, first)
+    go_on(fork_server, vendor, first)

@@ -13,7 +13,7 @@ import pytest
 from support.calling import Ended, Pipeline
 from support.campaigns import Project, campaign, picture, spring
 from support.checks import assert_nothing_forgotten, assert_whole
-from support.nursery import Nursery
+from support.fork_server import ForkServer
 from support.processes import PATIENCE, Running, environment, until
 from support.protection import fails_without
 
@@ -111,14 +111,14 @@ def test_between_the_intent_and_the_answer_on_disk_the_outcome_is_unknown(
 
 @pytest.mark.parametrize(("when", "sent"), [("before-reading", 0), ("after-processing", 1)])
 def test_within_the_call_the_outcome_is_unknown(
-    one: Project, pipeline: Pipeline, vendor: Emulator, nursery: Nursery, when: str, sent: int
+    one: Project, pipeline: Pipeline, vendor: Emulator, fork_server: ForkServer, when: str, sent: int
 ) -> None:
     """In the midst of the body, and after the last of its bytes."""
     one.write({"images/red.png": LARGE})
     fault: Json = {"on": "create", "do": {"stall": PATIENCE, "at": when}}
     vendor.fail(fault)
     log = one.folder.with_name("log")
-    run = nursery.start("run", one.manifest, url=vendor.url, folder=one.folder, log=log)
+    run = fork_server.start("run", one.manifest, url=vendor.url, folder=one.folder, log=log)
     until(
         lambda: any(struck for *_, struck in vendor.faults.counts()) and len(vendor.ledger.entries) == sent,
         "the create to be on its way",

@@ -86,7 +86,7 @@ class Step:
 
 
 @dataclass
-class Desk:
+class Member:
     """A machine of the team."""
 
     machine: Machine
@@ -228,192 +228,192 @@ def clone(tmp_path: Path) -> Clone:
 
 
 @pytest.fixture
-def desk(clone: Clone, pipeline: Pipeline, vendor: Emulator) -> Desk:
+def member(clone: Clone, pipeline: Pipeline, vendor: Emulator) -> Member:
     """The machine on which the campaign begins."""
-    return Desk(clone("home"), pipeline, vendor, Wishes())
+    return Member(clone("home"), pipeline, vendor, Wishes())
 
 
 def test_a_month_of_edits_reviews_failures_and_machines_goes_as_each_plan_says(
-    desk: Desk, clone: Clone, vendor: Emulator
+    member: Member, clone: Clone, vendor: Emulator
 ) -> None:
-    begin_and_change_ones_mind(desk)
-    rename_and_swap(desk)
-    grow_and_shrink(desk)
-    review(desk)
-    meet_failures_and_the_budget(desk)
-    carry_a_saved_plan_over_to_another_machine(desk, clone)
-    share_with_a_machine_that_forgets(desk, clone)
-    merge_two_branches(desk, clone)
+    begin_and_change_ones_mind(member)
+    rename_and_swap(member)
+    grow_and_shrink(member)
+    review(member)
+    meet_failures_and_the_budget(member)
+    carry_a_saved_plan_over_to_another_machine(member, clone)
+    share_with_a_machine_that_forgets(member, clone)
+    merge_two_branches(member, clone)
 
     assert_nothing_bought_twice(vendor)
-    assert_nothing_forgotten(desk.project, vendor)
-    assert desk.spent() == vendor.ledger.spent
-    collected = desk.pipeline("collect", desk.project.manifest)
+    assert_nothing_forgotten(member.project, vendor)
+    assert member.spent() == vendor.ledger.spent
+    collected = member.pipeline("collect", member.project.manifest)
     assert collected.code == 0, collected.output
-    assert_whole(desk.project)
+    assert_whole(member.project)
 
 
 def _without_orphans(step: Step) -> dict[str, str]:
     return {key: action for key, action in step.actions.items() if action != "orphan"}
 
 
-def begin_and_change_ones_mind(desk: Desk) -> None:
+def begin_and_change_ones_mind(member: Member) -> None:
     everything = loops(EVERYONE, ("dance", "walk")) | scenes(*EVERYONE)
-    first = desk.step()
+    first = member.step()
     assert first.code == 0
     assert first.actions == all_of("create", everything)
     assert first.credits == 600
     assert first.difference.jobs == everything
-    before = {key: desk.purchase(key) for key in everything}
+    before = {key: member.purchase(key) for key in everything}
 
     walks = loops(EVERYONE, ("walk",))
-    desk.wishes.prompts["walk"] = "a slow walk"
-    desk.edit()
-    edited = git(desk.project.folder, "rev-parse", "HEAD").stdout.strip()
-    changed = desk.step()
+    member.wishes.prompts["walk"] = "a slow walk"
+    member.edit()
+    edited = git(member.project.folder, "rev-parse", "HEAD").stdout.strip()
+    changed = member.step()
     assert changed.actions == all_of("replace", walks)
     assert changed.difference.jobs == changed.bought.keys() == walks
     assert not changed.difference.changed
 
-    git(desk.project.folder, "revert", "--no-edit", edited)
-    desk.wishes.prompts["walk"] = "a walk"
-    reverted = desk.step()
+    git(member.project.folder, "revert", "--no-edit", edited)
+    member.wishes.prompts["walk"] = "a walk"
+    reverted = member.step()
     assert reverted.actions == all_of("move", walks)
     assert reverted.difference == Difference(frozenset(walks), frozenset(), frozenset())
-    assert {key: desk.purchase(key) for key in everything} == before
-    desk.assert_settled()
+    assert {key: member.purchase(key) for key in everything} == before
+    member.assert_settled()
 
 
-def rename_and_swap(desk: Desk) -> None:
+def rename_and_swap(member: Member) -> None:
     both = loops(EVERYONE, ("dance", "walk"))
-    before = {key: desk.purchase(key) for key in both}
-    desk.wishes.prompts = {"walk": "a dance", "dance": "a walk"}
-    desk.edit()
-    swapped = desk.step()
+    before = {key: member.purchase(key) for key in both}
+    member.wishes.prompts = {"walk": "a dance", "dance": "a walk"}
+    member.edit()
+    swapped = member.step()
     assert swapped.actions == all_of("move", both)
     assert swapped.difference == Difference(frozenset(both), frozenset(), frozenset())
     assert all(
-        desk.purchase(key.replace("walk", "dance")) == before[key] for key in loops(EVERYONE, ("walk",))
+        member.purchase(key.replace("walk", "dance")) == before[key] for key in loops(EVERYONE, ("walk",))
     )
 
-    desk.wishes.set_name = "sneakers"
-    desk.edit()
-    desk.assert_settled()
+    member.wishes.set_name = "sneakers"
+    member.edit()
+    member.assert_settled()
 
-    desk.wishes.products[1] = {"path": "images/red.png", "id": "runner"}
-    desk.edit()
-    renamed = desk.step()
+    member.wishes.products[1] = {"path": "images/red.png", "id": "runner"}
+    member.edit()
+    renamed = member.step()
     here, gone = (loops((name,), ("dance", "walk")) | scenes(name) for name in ("runner", "red"))
     # What was bought while the mind was changed stays, though its key is gone.
     assert renamed.actions == {**all_of("move", here), **all_of("orphan", loops(("red",), ("walk",)))}
     assert renamed.difference == Difference(frozenset(here | gone), frozenset(), frozenset())
-    desk.assert_settled()
+    member.assert_settled()
 
 
-def grow_and_shrink(desk: Desk) -> None:
+def grow_and_shrink(member: Member) -> None:
     products = ("blue", "runner")
     french = loops(products, ("dance", "walk"), ("fr",))
-    desk.wishes.locales.append("fr")
-    desk.edit()
-    grown = desk.step()
+    member.wishes.locales.append("fr")
+    member.edit()
+    grown = member.step()
     assert _without_orphans(grown) == all_of("create", french)
     assert grown.difference.jobs == grown.bought.keys() == french
 
     everything = loops(products, ("dance", "walk"), LOCALES) | scenes(*products)
-    assignment = {desk.purchase(key) for key in everything}
-    desk.wishes.title = "Spring ({{ purchase }})"
-    desk.edit()
-    retitled = desk.step()
+    assignment = {member.purchase(key) for key in everything}
+    member.wishes.title = "Spring ({{ purchase }})"
+    member.edit()
+    retitled = member.step()
     assert _without_orphans(retitled) == all_of("update", everything)
     assert retitled.difference == Difference(frozenset(), frozenset(), frozenset(assignment))
-    titles = {workflow.title for workflow in desk.vendor.store.workflows()}
+    titles = {workflow.title for workflow in member.vendor.store.workflows()}
     assert {f"Spring ({mark})" for mark in assignment} <= titles
 
     gone = loops(("blue",), ("dance", "walk"), LOCALES) | scenes("blue")
-    desk.wishes.products.pop(0)
-    desk.edit()
-    shrunk = desk.step()
+    member.wishes.products.pop(0)
+    member.edit()
+    shrunk = member.step()
     assert shrunk.actions == all_of("orphan", gone | loops(("red",), ("walk",)))
     assert shrunk.difference == Difference(frozenset(gone), frozenset(), frozenset())
     assert shrunk.code == 0
 
 
-def review(desk: Desk) -> None:
+def review(member: Member) -> None:
     [approved] = loops(("runner",), ("walk",))
     [french] = loops(("runner",), ("walk",), ("fr",))
-    kept = desk.purchase(approved)
-    assert desk.pipeline("approve", desk.project.manifest, approved).code == 0
-    git(desk.project.folder, "add", "spring.decisions.yaml")
-    desk.wishes.prompts["walk"] = "a wild dance"
-    desk.edit()
-    pinned = desk.step()
+    kept = member.purchase(approved)
+    assert member.pipeline("approve", member.project.manifest, approved).code == 0
+    git(member.project.folder, "add", "spring.decisions.yaml")
+    member.wishes.prompts["walk"] = "a wild dance"
+    member.edit()
+    pinned = member.step()
     assert _without_orphans(pinned) == {approved: "pinned", french: "replace"}
     assert pinned.difference.jobs == {approved, french}
     assert set(pinned.bought) == {french}
-    assert desk.purchase(approved) == kept
+    assert member.purchase(approved) == kept
 
     [again] = loops(("runner",), ("dance",))
-    old = desk.purchase(again)
-    assert desk.pipeline("redo", desk.project.manifest, again).code == 0
-    git(desk.project.folder, "commit", "-qam", "decisions")
-    redone = desk.step()
+    old = member.purchase(again)
+    assert member.pipeline("redo", member.project.manifest, again).code == 0
+    git(member.project.folder, "commit", "-qam", "decisions")
+    redone = member.step()
     assert _without_orphans(redone) == {approved: "pinned", again: "replace"}
     assert redone.difference.jobs == redone.bought.keys() == {again}
-    assert desk.purchase(again) != old
-    desk.assert_settled()
+    assert member.purchase(again) != old
+    member.assert_settled()
 
 
-def meet_failures_and_the_budget(desk: Desk) -> None:
+def meet_failures_and_the_budget(member: Member) -> None:
     spins = loops(("runner",), ("spin",), LOCALES)
-    desk.wishes.prompts["spin"] = "a spin"
-    desk.edit()
-    desk.vendor.fail({"on": "create", "do": "fail"})
-    failed = desk.step()
+    member.wishes.prompts["spin"] = "a spin"
+    member.edit()
+    member.vendor.fail({"on": "create", "do": "fail"})
+    failed = member.step()
     assert failed.code == 1
     assert failed.difference.jobs == failed.bought.keys() == spins
-    desk.vendor.heal()
-    again = desk.step()
+    member.vendor.heal()
+    again = member.step()
     assert (again.code, again.bought.total(), again.difference) == (1, 0, NOTHING)
-    retried = desk.step("--retry-failed")
+    retried = member.step("--retry-failed")
     assert retried.code == 0
     assert {key for key, action in retried.actions.items() if action == "retry"} == spins
     assert retried.difference.jobs == retried.bought.keys() == spins
     assert not retried.difference.changed
 
     hops = loops(("runner",), ("hop",), LOCALES)
-    desk.wishes.prompts["hop"] = "a hop"
-    desk.wishes.limits = {"budget": desk.spent() + 199}
-    desk.edit()
-    entries = len(desk.vendor.ledger.entries)
-    stopped = desk.step()
+    member.wishes.prompts["hop"] = "a hop"
+    member.wishes.limits = {"budget": member.spent() + 199}
+    member.edit()
+    entries = len(member.vendor.ledger.entries)
+    stopped = member.step()
     assert stopped.code == 4
     assert stopped.difference == Difference(frozenset(hops), frozenset(), frozenset())
-    assert len(desk.vendor.ledger.entries) == entries
+    assert len(member.vendor.ledger.entries) == entries
 
 
-def carry_a_saved_plan_over_to_another_machine(desk: Desk, clone: Clone) -> None:
+def carry_a_saved_plan_over_to_another_machine(member: Member, clone: Clone) -> None:
     hops = loops(("runner",), ("hop",), LOCALES)
-    saved = desk.project.folder / "spring.plan.json"
-    desk.wishes.limits = {"concurrency": 1}
-    desk.edit()
-    stale = desk.plan("--out", saved)
-    desk.wishes.prompts["hop"] = "a high hop"
-    desk.edit()
-    refused = desk.carry_out(stale, saved)
+    saved = member.project.folder / "spring.plan.json"
+    member.wishes.limits = {"concurrency": 1}
+    member.edit()
+    stale = member.plan("--out", saved)
+    member.wishes.prompts["hop"] = "a high hop"
+    member.edit()
+    refused = member.carry_out(stale, saved)
     assert (refused.code, refused.difference) == (3, NOTHING)
 
-    planned = desk.plan("--out", saved)
-    git(desk.project.folder, "add", saved.name)
-    desk.vendor.store.credits = desk.vendor.ledger.spent + 100
-    half = desk.carry_out(planned, saved)
-    desk.vendor.store.credits = None
+    planned = member.plan("--out", saved)
+    git(member.project.folder, "add", saved.name)
+    member.vendor.store.credits = member.vendor.ledger.spent + 100
+    half = member.carry_out(planned, saved)
+    member.vendor.store.credits = None
     assert half.code == 4
     assert half.bought.total() == 1
     # The other is still to be bought, for what the plan asks now.
     assert half.difference.jobs == hops
 
-    desk.machine.push()
-    other = Desk(clone("other"), desk.pipeline, desk.vendor, desk.wishes)
+    member.machine.push()
+    other = Member(clone("other"), member.pipeline, member.vendor, member.wishes)
     elsewhere = other.project.folder / saved.name
     whole = other.carry_out(other.plan(), elsewhere)
     assert whole.code == 0
@@ -421,12 +421,12 @@ def carry_a_saved_plan_over_to_another_machine(desk: Desk, clone: Clone) -> None
     once_more = other.carry_out(other.plan(), elsewhere)
     assert (once_more.code, once_more.difference) == (0, NOTHING)
     other.machine.push()
-    desk.machine.pull()
-    desk.assert_settled()
+    member.machine.pull()
+    member.assert_settled()
 
 
-def share_with_a_machine_that_forgets(desk: Desk, clone: Clone) -> None:
-    ci = Desk(clone("ci"), desk.pipeline, desk.vendor, desk.wishes)
+def share_with_a_machine_that_forgets(member: Member, clone: Clone) -> None:
+    ci = Member(clone("ci"), member.pipeline, member.vendor, member.wishes)
     assert ci.plan()["summary"]["creates"] == 0
     frozen = ci.carry_out(ci.plan(), ci.project.manifest, "--frozen")
     assert (frozen.code, frozen.difference) == (0, NOTHING)
@@ -437,32 +437,32 @@ def share_with_a_machine_that_forgets(desk: Desk, clone: Clone) -> None:
     bought = ci.carry_out(ci.plan(), ci.project.manifest, "--require-results")
     assert bought.difference.jobs == bought.bought.keys() == jumps
     ci.machine.push()
-    desk.machine.pull()
-    desk.assert_settled()
+    member.machine.pull()
+    member.assert_settled()
 
 
-def merge_two_branches(desk: Desk, clone: Clone) -> None:
-    other = Desk(clone("branch"), desk.pipeline, desk.vendor, deepcopy(desk.wishes))
+def merge_two_branches(member: Member, clone: Clone) -> None:
+    other = Member(clone("branch"), member.pipeline, member.vendor, deepcopy(member.wishes))
     other.wishes.scene = "image"
     other.edit()
     theirs = other.step()
     assert theirs.bought.keys() == scenes("runner")
     other.machine.push()
 
-    desk.wishes.prompts = {"glide": "a glide", **desk.wishes.prompts}
-    desk.edit()
-    ours = desk.step()
+    member.wishes.prompts = {"glide": "a glide", **member.wishes.prompts}
+    member.edit()
+    ours = member.step()
     assert ours.bought.keys() == loops(("runner",), ("glide",), LOCALES)
-    before = set(desk.rows("purchases"))
+    before = set(member.rows("purchases"))
 
-    desk.machine.pull()
+    member.machine.pull()
 
-    assert set(desk.rows("purchases")) == before | set(other.rows("purchases"))
-    desk.wishes.scene = "image"
-    settled = desk.step()
+    assert set(member.rows("purchases")) == before | set(other.rows("purchases"))
+    member.wishes.scene = "image"
+    settled = member.step()
     assert settled.bought.total() == 0
     assert not settled.difference.added | settled.difference.changed
-    assert set(desk.rows("jobs")) == loops(
+    assert set(member.rows("jobs")) == loops(
         ("runner",), ("dance", "glide", "hop", "jump", "spin", "walk"), LOCALES
     ) | scenes("runner")
-    assert {row["status"] for row in desk.rows("jobs").values()} == {"done"}
+    assert {row["status"] for row in member.rows("jobs").values()} == {"done"}

@@ -11,7 +11,7 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, chained, picture, spring
 from support.checks import assert_nothing_bought_twice, assert_playable
-from support.nursery import Child, Nursery
+from support.fork_server import Child, ForkServer
 from support.protection import fails_without
 from support.s3 import BUCKET, KEYS, Asked, S3Server, assert_stored_whole
 
@@ -350,7 +350,7 @@ def test_without_the_extra_it_is_named(project: Project) -> None:
 
 
 def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(
-    folder: Path, pipeline: Pipeline, vendor: Emulator, nursery: Nursery, bucket: S3Server
+    folder: Path, pipeline: Pipeline, vendor: Emulator, fork_server: ForkServer, bucket: S3Server
 ) -> None:
     project = campaign(folder, {"campaign.yaml": many(24)})
     rng, killed = random.Random(20), 0
@@ -365,7 +365,7 @@ def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(
                 running.get().signal(signal.SIGKILL)
 
         bucket.meet = strike
-        child = nursery.start(
+        child = fork_server.start(
             *("run", project.manifest, "--output", PLACE),
             url=vendor.url,
             folder=folder,

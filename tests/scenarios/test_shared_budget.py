@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from support.campaigns import Content, spring
 from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten
+from support.fork_server import Child, ForkServer
 from support.machines import Machine, Remote
-from support.nursery import Child, Nursery
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
@@ -38,9 +38,9 @@ def remote(tmp_path: Path) -> Remote:
     return Remote.of(tmp_path / "remote", CAMPAIGN)
 
 
-def start(nursery: Nursery, vendor: Emulator, machine: Machine, *flags: str) -> Child:
+def start(fork_server: ForkServer, vendor: Emulator, machine: Machine, *flags: str) -> Child:
     folder = machine.project.folder
-    return nursery.start(
+    return fork_server.start(
         "run",
         machine.project.manifest,
         *flags,
@@ -54,12 +54,12 @@ def start(nursery: Nursery, vendor: Emulator, machine: Machine, *flags: str) -> 
 @fails_without("pipeline.engine.create:Creator._judge", "self._keep_the_budget()")
 @pytest.mark.parametrize(("command", "codes"), [(JOIN_AND_PUSH, {0, 4}), (JOIN_OR_PUSH, {0, 4, 8})])
 def test_three_machines_on_one_remote_do_not_exceed_one_budget(
-    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator, command: str, codes: set[int]
+    tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator, command: str, codes: set[int]
 ) -> None:
     machines = {name: remote.machine(tmp_path / name, "spring") for name in NAMES}
 
     runs = [
-        start(nursery, vendor, machine, "--select", f"job:{name}", "--checkpoint", command)
+        start(fork_server, vendor, machine, "--select", f"job:{name}", "--checkpoint", command)
         for name, machine in machines.items()
     ]
     ended = [each.ended() for each in runs]
@@ -75,12 +75,12 @@ def test_three_machines_on_one_remote_do_not_exceed_one_budget(
 
 @fails_without("pipeline.engine.create:Creator._judge", "self._yield_to_others()")
 def test_three_machines_that_are_asked_for_the_same_buy_it_once(
-    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator
+    tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:
     machines = [remote.machine(tmp_path / name, "spring") for name in NAMES]
     flags = ("--select", "job:one", "--checkpoint", JOIN_AND_PUSH)
 
-    ended = [each.ended() for each in [start(nursery, vendor, machine, *flags) for machine in machines]]
+    ended = [each.ended() for each in [start(fork_server, vendor, machine, *flags) for machine in machines]]
 
     said = "\n".join(each.output for each in ended)
     # What another machine still waits for is not finished here.

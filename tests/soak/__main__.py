@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 
 from support.chance import Chance, seed_of_tests, vendor_in
-from support.nursery import each, the_nursery
+from support.fork_server import each, the_fork_server
 
 AT_ONCE = 4
 WHAT = {
@@ -85,7 +85,7 @@ def play(batch: list[Chance], folder: Path) -> list[list[int]]:
         here = folder / f"{chance.kind}-{chance.number}"
         shutil.rmtree(here, ignore_errors=True)
         with vendor_in(here / "vendor") as vendor:
-            codes = chance.play(here, vendor, the_nursery())
+            codes = chance.play(here, vendor, the_fork_server())
         shutil.rmtree(here)
         return codes
 

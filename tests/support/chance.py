@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
 from pipeline.json_values import Json
-from support.nursery import Nursery
+from support.fork_server import ForkServer
 from support.trials import Trial
 
 # How often a campaign is interrupted before it may run to its end.
@@ -105,7 +105,7 @@ class Chance:
     seed: int
     number: int
 
-    def play(self, folder: Path, vendor: Emulator, nursery: Nursery) -> list[int]:
+    def play(self, folder: Path, vendor: Emulator, fork_server: ForkServer) -> list[int]:
         """Play it to its end and check the promises.
 
         Returns the exit codes of the interrupted runs.
@@ -114,7 +114,7 @@ class Chance:
             AssertionError: a promise is broken; with the seed and the output of all runs.
         """
         rng = random.Random(f"{self.seed}/{self.kind}/{self.number}")
-        trial = Trial.of(folder / f"{self.kind}-{self.number}", vendor, nursery, 2)
+        trial = Trial.of(folder / f"{self.kind}-{self.number}", vendor, fork_server, 2)
         with self._store_for(trial):
             try:
                 codes = self._disturb(trial, rng)

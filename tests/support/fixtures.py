@@ -10,7 +10,7 @@ from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
 from support.calling import Pipeline, is_foreign
 from support.campaigns import Project, campaign
-from support.nursery import Nursery, the_nursery
+from support.fork_server import ForkServer, the_fork_server
 from support.processes import Running, environment
 
 
@@ -69,6 +69,6 @@ def start(folder: Path, vendor: Emulator) -> Iterator[Callable[..., Running]]:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Nursery:
-    """The nursery, which forks commands."""
-    return the_nursery()
+def fork_server() -> ForkServer:
+    """The fork server, which forks commands."""
+    return the_fork_server()

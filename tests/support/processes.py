@@ -11,7 +11,7 @@ from typing import IO
 from support.calling import PATIENCE as PATIENCE
 from support.calling import Ended
 from support.calling import environment as environment
-from support.nursery import Forked, the_nursery
+from support.fork_server import Forked, the_fork_server
 
 PROGRAM = (sys.executable, "-c", "from pipeline.cli.main import main; main()")
 
@@ -65,9 +65,9 @@ class Running:
 def _begun(
     arguments: tuple[str | Path, ...], around: Mapping[str, str], folder: Path | None
 ) -> "subprocess.Popen[str] | Forked":
-    nursery = the_nursery()
-    if _read_once(around) == _read_once(nursery.around):
-        return nursery.fork(arguments, around, folder)
+    fork_server = the_fork_server()
+    if _read_once(around) == _read_once(fork_server.around):
+        return fork_server.fork(arguments, around, folder)
     return subprocess.Popen(
         [*PROGRAM, *map(str, arguments)],
         env=dict(around),

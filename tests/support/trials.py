@@ -13,7 +13,7 @@ from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.opening import open_store
 from support.calling import Ended
 from support.campaigns import Project, campaign
-from support.nursery import Child, Nursery
+from support.fork_server import Child, ForkServer
 
 if TYPE_CHECKING:  # its server takes seconds to import
     from support.s3 import S3Server
@@ -63,16 +63,20 @@ class Trial:
 
     project: Project
     vendor: Emulator
-    nursery: Nursery
+    fork_server: ForkServer
     flags: tuple[str, ...] = ()
     store: "S3Server | None" = None
     history: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, folder: Path, vendor: Emulator, nursery: Nursery, plain: int = 0, *flags: str) -> "Trial":
+    def of(
+        cls, folder: Path, vendor: Emulator, fork_server: ForkServer, plain: int = 0, *flags: str
+    ) -> "Trial":
         """A new campaign in `folder`, named after it."""
         folder.mkdir(parents=True)
-        return cls(campaign(folder, {"campaign.yaml": every_way(folder.name, plain)}), vendor, nursery, flags)
+        return cls(
+            campaign(folder, {"campaign.yaml": every_way(folder.name, plain)}), vendor, fork_server, flags
+        )
 
     def start(self, **more: str) -> Child:
         """Start a run."""
@@ -80,7 +84,7 @@ class Trial:
         log = folder.with_name(f"{folder.name}-{len(self.history)}")
         if self.store is not None:
             more = {**self.store.environment, "PIPELINE_OUTPUT": self.store.place(self.name), **more}
-        return self.nursery.start(
+        return self.fork_server.start(
             "run", self.project.manifest, *self.flags, url=self.vendor.url, folder=folder, log=log, **more
         )
 

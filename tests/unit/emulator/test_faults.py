@@ -20,7 +20,7 @@ from pipeline.errors import InvalidInput
 from pipeline.json_values import Json
 
 
-def the_wire(
+def raw_response(
     client: Client, path: str = "/workflow", body: bytes = b"image_urls=http://a.example/b.png"
 ) -> bytes:
     """The exact bytes that come back for one create; b"reset" if the connection was reset."""
@@ -58,7 +58,7 @@ def test_a_broken_connection_buys_or_not_as_its_name_says(
 ) -> None:
     client.emulator.fail({"on": "create", "do": fault})
 
-    assert the_wire(client) == answer
+    assert raw_response(client) == answer
 
     assert bool(client.emulator.ledger.bought) == bought
     assert len(client.emulator.ledger.entries) == recorded
@@ -107,7 +107,7 @@ def test_a_status_comes_with_its_headers_and_body_and_buys_as_it_says(
 def test_a_redirect_points_elsewhere_and_buys_nothing(client: Client) -> None:
     client.emulator.fail({"on": "create", "do": {"redirect": "http://127.0.0.1:9/x"}})
 
-    assert b"location: http://127.0.0.1:9/x" in the_wire(client)
+    assert b"location: http://127.0.0.1:9/x" in raw_response(client)
     assert client.emulator.ledger.bought == ()
 
 

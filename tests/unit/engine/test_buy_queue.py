@@ -47,7 +47,7 @@ def test_neither_calls_in_the_air_nor_workflows_in_flight_are_ever_too_many(
     wanted = jobs(6)
     harness.executor.together = together
     for each in wanted:
-        harness.vendor.telling[each.path] = [running(), running(), success(FILM)]
+        harness.vendor.poll_answers[each.path] = [running(), running(), success(FILM)]
 
     ran = harness.run(*wanted, settings=RunSettings(concurrency=concurrency, in_flight=in_flight))
 
@@ -58,7 +58,7 @@ def test_neither_calls_in_the_air_nor_workflows_in_flight_are_ever_too_many(
 
 def test_in_flight_is_used_as_far_as_it_goes(harness: Harness) -> None:
     for each in jobs(8):
-        harness.vendor.telling[each.path] = [*[running()] * 5, success(FILM)]
+        harness.vendor.poll_answers[each.path] = [*[running()] * 5, success(FILM)]
 
     harness.run(*jobs(8), settings=RunSettings(in_flight=4))
 
@@ -75,7 +75,7 @@ def test_a_chained_job_is_bought_after_its_upstream_and_from_the_purchase_that_s
     harness: Harness,
 ) -> None:
     film = job("film", upstream=BLUE)
-    harness.vendor.telling["blue"] = [running(), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [running(), success(FILM)]
 
     ran = harness.run(BLUE, film)
 
@@ -101,7 +101,7 @@ def test_a_chained_job_is_made_from_what_was_made_anew(harness: Harness) -> None
 def test_nothing_is_bought_behind_an_upstream_that_was_not_made(
     harness: Harness, outcome: CreateOutcome
 ) -> None:
-    harness.vendor.creating["blue"] = [outcome] * 9
+    harness.vendor.create_outcomes["blue"] = [outcome] * 9
 
     ran = harness.run(BLUE, job("film", upstream=BLUE))
 
@@ -110,7 +110,7 @@ def test_nothing_is_bought_behind_an_upstream_that_was_not_made(
 
 
 def test_nothing_is_bought_behind_an_upstream_that_failed(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [failure()]
+    harness.vendor.poll_answers["blue"] = [failure()]
 
     ran = harness.run(BLUE, job("film", upstream=BLUE))
 
@@ -121,7 +121,7 @@ def test_nothing_is_bought_behind_an_upstream_that_failed(harness: Harness) -> N
 def test_an_upstream_that_fails_once_and_is_bought_again_carries_its_chain(harness: Harness) -> None:
     sketch = job("blue", retries=1)
     film = job("film", upstream=sketch)
-    harness.vendor.telling["blue"] = [failure(), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [failure(), success(FILM)]
 
     ran = harness.run(sketch, film)
 
@@ -132,9 +132,9 @@ def test_an_upstream_that_fails_once_and_is_bought_again_carries_its_chain(harne
 def test_an_upstream_whose_url_is_gone_is_sent_from_this_machine(harness: Harness) -> None:
     film = job("film", upstream=BLUE)
     movie = b"\x00\x00\x00\x18ftypmp42" + b"film"
-    harness.vendor.sending[FILM.url] = [movie]
+    harness.vendor.contents[FILM.url] = [movie]
     harness.run(BLUE)
-    harness.vendor.telling["blue"] = [success()]
+    harness.vendor.poll_answers["blue"] = [success()]
 
     ran = harness.run(BLUE, film)
 
@@ -167,7 +167,7 @@ def test_what_several_jobs_ask_for_is_bought_once_and_each_gets_its_file(harness
 
 
 def test_what_was_never_sent_goes_again_each_time_as_a_new_purchase(harness: Harness) -> None:
-    harness.vendor.creating["blue"] = [NotSent("refused"), NotSent("refused")]
+    harness.vendor.create_outcomes["blue"] = [NotSent("refused"), NotSent("refused")]
 
     ran = harness.run(BLUE)
 
@@ -177,7 +177,7 @@ def test_what_was_never_sent_goes_again_each_time_as_a_new_purchase(harness: Har
 
 
 def test_what_was_torn_goes_again_twice_at_most(harness: Harness) -> None:
-    harness.vendor.creating["blue"] = [NotSent("reset", started=True)] * 9
+    harness.vendor.create_outcomes["blue"] = [NotSent("reset", started=True)] * 9
 
     ran = harness.run(BLUE)
 
@@ -187,7 +187,7 @@ def test_what_was_torn_goes_again_twice_at_most(harness: Harness) -> None:
 
 
 def test_a_vendor_that_cannot_be_reached_is_tried_a_few_times(harness: Harness) -> None:
-    harness.vendor.creating["blue"] = [NotSent("no such host")] * 99
+    harness.vendor.create_outcomes["blue"] = [NotSent("no such host")] * 99
 
     ran = harness.run(BLUE)
 
@@ -197,7 +197,7 @@ def test_a_vendor_that_cannot_be_reached_is_tried_a_few_times(harness: Harness) 
 
 
 def test_a_refused_job_fails_and_hinders_no_other(harness: Harness) -> None:
-    harness.vendor.creating["blue"] = [JobRefused("422: options")]
+    harness.vendor.create_outcomes["blue"] = [JobRefused("422: options")]
 
     ran = harness.run(BLUE, RED)
 
@@ -211,7 +211,7 @@ def test_a_refused_job_fails_and_hinders_no_other(harness: Harness) -> None:
     swap=("transitions.Unresolved", "NothingBought"),
 )
 def test_an_unknown_outcome_is_never_sent_again(harness: Harness) -> None:
-    harness.vendor.creating["blue"] = [LOST]
+    harness.vendor.create_outcomes["blue"] = [LOST]
 
     first, second = harness.run(BLUE), harness.run(BLUE)
 
@@ -222,7 +222,7 @@ def test_an_unknown_outcome_is_never_sent_again(harness: Harness) -> None:
 
 @fails_without("pipeline.engine.create:send", "try:", swap=("Exception", "OSError"))
 def test_what_a_provider_raises_within_a_create_may_have_been_bought(harness: Harness) -> None:
-    harness.vendor.creating["blue"] = [KeyError("data")]
+    harness.vendor.create_outcomes["blue"] = [KeyError("data")]
 
     first, second = harness.run(BLUE), harness.run(BLUE)
 
@@ -233,8 +233,8 @@ def test_what_a_provider_raises_within_a_create_may_have_been_bought(harness: Ha
 @fails_without("pipeline.engine.journal:Journal.record", "self._workflows.add(after")
 @fails_without("pipeline.engine.create:Creator._checked", "if self.journal.has_workflow(bought")
 def test_an_id_that_another_purchase_has_is_an_unknown_outcome(harness: Harness) -> None:
-    harness.vendor.creating["blue"] = [Bought(WorkflowId("wf-1"))]
-    harness.vendor.creating["red"] = [Bought(WorkflowId("wf-1"))]
+    harness.vendor.create_outcomes["blue"] = [Bought(WorkflowId("wf-1"))]
+    harness.vendor.create_outcomes["red"] = [Bought(WorkflowId("wf-1"))]
 
     ran = harness.run(BLUE, RED)
 
@@ -245,7 +245,7 @@ def test_an_id_that_another_purchase_has_is_an_unknown_outcome(harness: Harness)
 @fails_without("pipeline.engine.create:Creator._checked", "if not WORKFLOW_ID.fullmatch")
 @pytest.mark.parametrize("workflow_id", ["", "wf/1", "w" * 129, "wf\n", "wf\ud800"])
 def test_an_id_that_no_record_takes_is_an_unknown_outcome(harness: Harness, workflow_id: str) -> None:
-    harness.vendor.creating["blue"] = [Bought(WorkflowId(workflow_id))]
+    harness.vendor.create_outcomes["blue"] = [Bought(WorkflowId(workflow_id))]
 
     assert harness.run(BLUE).statuses == {"blue": "attention"}
     assert harness.run(BLUE).statuses == {"blue": "attention"}
@@ -261,7 +261,7 @@ def test_an_id_that_no_record_takes_is_an_unknown_outcome(harness: Harness, work
 )
 def test_an_id_of_an_earlier_run_is_known_too(harness: Harness) -> None:
     harness.run(BLUE)
-    harness.vendor.creating["red"] = [Bought(WorkflowId("wf-1"))]
+    harness.vendor.create_outcomes["red"] = [Bought(WorkflowId("wf-1"))]
 
     assert harness.run(BLUE, RED).statuses == {"blue": "done", "red": "attention"}
 
@@ -269,7 +269,7 @@ def test_an_id_of_an_earlier_run_is_known_too(harness: Harness) -> None:
 @fails_without("pipeline.engine.buy_queue:", "BREAKER = 3", swap=("3", "300"))
 def test_three_unknown_outcomes_in_a_row_stop_all_buying(harness: Harness) -> None:
     for each in jobs(6):
-        harness.vendor.creating[each.path] = [LOST]
+        harness.vendor.create_outcomes[each.path] = [LOST]
 
     ran = harness.run(*jobs(6), settings=ONE_AT_A_TIME)
 
@@ -284,7 +284,7 @@ def test_unknown_outcomes_in_a_row_stop_all_buying_however_many_calls_are_made_a
 ) -> None:
     harness.executor.together = True
     for each in jobs(12):
-        harness.vendor.creating[each.path] = [LOST]
+        harness.vendor.create_outcomes[each.path] = [LOST]
 
     ran = harness.run(*jobs(12), settings=RunSettings(concurrency=4), checkpoint=checkpoint)
 
@@ -301,7 +301,7 @@ def test_unknown_outcomes_in_a_row_stop_all_buying_however_many_calls_are_made_a
 )
 def test_an_outcome_that_is_known_begins_the_count_anew(harness: Harness) -> None:
     for each in [*jobs(2), *jobs(5)[3:]]:
-        harness.vendor.creating[each.path] = [LOST]
+        harness.vendor.create_outcomes[each.path] = [LOST]
 
     ran = harness.run(*jobs(6), settings=ONE_AT_A_TIME)
 
@@ -311,17 +311,17 @@ def test_an_outcome_that_is_known_begins_the_count_anew(harness: Harness) -> Non
 
 def test_unknown_outcomes_of_a_dead_run_do_not_count(harness: Harness) -> None:
     for each in jobs(2):
-        harness.vendor.creating[each.path] = [LOST]
+        harness.vendor.create_outcomes[each.path] = [LOST]
     harness.run(*jobs(2), settings=ONE_AT_A_TIME)
-    harness.vendor.creating["job-02"] = [LOST]
+    harness.vendor.create_outcomes["job-02"] = [LOST]
 
     assert harness.run(*jobs(5), settings=ONE_AT_A_TIME).statuses["job-04"] == "done"
 
 
 @fails_without("pipeline.engine.create:Creator._account_refused", "self.queue.stop(ExitCode.STOPPED_BUYING")
 def test_402_stops_buying_and_what_is_in_flight_runs_on(harness: Harness) -> None:
-    harness.vendor.telling["job-00"] = [running(), running(), success(FILM)]
-    harness.vendor.creating["job-01"] = [AccountRefused(AccountProblem.CREDIT, "INSUFFICIENT_CREDIT")]
+    harness.vendor.poll_answers["job-00"] = [running(), running(), success(FILM)]
+    harness.vendor.create_outcomes["job-01"] = [AccountRefused(AccountProblem.CREDIT, "INSUFFICIENT_CREDIT")]
 
     ran = harness.run(*jobs(4), settings=ONE_AT_A_TIME)
 
@@ -339,21 +339,21 @@ def test_no_more_is_sent_than_was_in_the_air_when_the_account_was_refused(
 ) -> None:
     harness.executor.together = True
     for each in jobs(9):
-        harness.vendor.creating[each.path] = [AccountRefused(refusal, "no")]
+        harness.vendor.create_outcomes[each.path] = [AccountRefused(refusal, "no")]
 
     ran = harness.run(*jobs(9), settings=RunSettings(concurrency=3), checkpoint=checkpoint)
 
     assert len(harness.vendor.creates) <= 3
     assert set(ran.statuses.values()) == {"pending"}
     assert {each.status for each in ran.records.purchases.values()} == {"void"}
-    harness.vendor.creating.clear()
+    harness.vendor.create_outcomes.clear()
     assert set(harness.run(*jobs(9)).statuses.values()) == {"done"}
 
 
 @fails_without("pipeline.engine.create:Creator._account_refused", "self.queue.stop(ExitCode.ACCOUNT")
 def test_a_refused_key_stops_the_run_and_fails_no_job(harness: Harness) -> None:
-    harness.vendor.telling["job-00"] = [running()]
-    harness.vendor.creating["job-01"] = [AccountRefused(AccountProblem.KEY, "401")]
+    harness.vendor.poll_answers["job-00"] = [running()]
+    harness.vendor.create_outcomes["job-01"] = [AccountRefused(AccountProblem.KEY, "401")]
 
     ran = harness.run(*jobs(4), settings=ONE_AT_A_TIME)
 
@@ -365,7 +365,7 @@ def test_a_refused_key_stops_the_run_and_fails_no_job(harness: Harness) -> None:
 
 @pytest.mark.parametrize("after", [2.0, None], ids=["after two seconds", "the vendor does not say"])
 def test_429_puts_off_everything_and_the_job_goes_again(harness: Harness, after: float | None) -> None:
-    harness.vendor.creating["blue"] = [Deferred("429", after)]
+    harness.vendor.create_outcomes["blue"] = [Deferred("429", after)]
 
     ran = harness.run(BLUE, RED, settings=RunSettings(concurrency=1, wait=False))
 
@@ -376,7 +376,7 @@ def test_429_puts_off_everything_and_the_job_goes_again(harness: Harness, after:
 
 
 def test_429_for_a_whole_day_leaves_the_job_to_the_next_run(harness: Harness) -> None:
-    harness.vendor.creating["blue"] = [Deferred("429", 86_400.0)]
+    harness.vendor.create_outcomes["blue"] = [Deferred("429", 86_400.0)]
     begun = harness.clock.time
 
     ran = harness.run(BLUE, RED)
@@ -387,7 +387,7 @@ def test_429_for_a_whole_day_leaves_the_job_to_the_next_run(harness: Harness) ->
 
 
 def test_429_for_ever_is_given_up(harness: Harness) -> None:
-    harness.vendor.creating["blue"] = [Deferred("429")] * 99
+    harness.vendor.create_outcomes["blue"] = [Deferred("429")] * 99
 
     ran = harness.run(BLUE)
 
@@ -452,8 +452,8 @@ def test_a_job_whose_input_failed_ends_buying_as_any_failure_does_where_that_is_
 
 def test_a_chained_job_whose_input_failed_ends_buying_where_that_is_asked(harness: Harness) -> None:
     film = job("film", upstream=BLUE)
-    harness.vendor.telling["blue"] = [success(FILM), success()]
-    harness.vendor.telling["red"] = [running(), running(), running(), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [success(FILM), success()]
+    harness.vendor.poll_answers["red"] = [running(), running(), running(), success(FILM)]
     settings = RunSettings(download=False, fail_fast=True)
 
     ran = harness.run(BLUE, film, RED, job("late", upstream=RED), settings=settings)
@@ -582,8 +582,8 @@ def test_what_was_spent_in_earlier_runs_counts_for_the_budget_only(harness: Harn
 
 
 def test_what_was_not_bought_does_not_count(harness: Harness) -> None:
-    harness.vendor.creating["blue"] = [NotSent("refused")]
-    harness.vendor.creating["green"] = [JobRefused("422")]
+    harness.vendor.create_outcomes["blue"] = [NotSent("refused")]
+    harness.vendor.create_outcomes["green"] = [JobRefused("422")]
 
     settings = RunSettings(concurrency=1, caps=Caps(max_credits=20))
     ran = harness.run(BLUE, RED, job("green"), settings=settings)
@@ -595,7 +595,7 @@ def test_what_was_not_bought_does_not_count(harness: Harness) -> None:
 
 
 def test_retries_count_over_all_runs(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [failure()]
+    harness.vendor.poll_answers["blue"] = [failure()]
     stubborn = job("blue", retries=2)
 
     harness.run(job("blue"))
@@ -613,7 +613,7 @@ def test_retries_count_over_all_runs(harness: Harness) -> None:
     swap=("purchase.reason is not Reason.VENDOR or self", "self"),
 )
 def test_what_was_rejected_is_not_bought_again_by_itself(harness: Harness) -> None:
-    harness.vendor.creating["blue"] = [JobRefused("422")]
+    harness.vendor.create_outcomes["blue"] = [JobRefused("422")]
 
     harness.run(job("blue", retries=3))
 
@@ -621,7 +621,7 @@ def test_what_was_rejected_is_not_bought_again_by_itself(harness: Harness) -> No
 
 
 def test_a_failed_job_is_bought_again_where_that_is_asked(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [failure(), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [failure(), success(FILM)]
     harness.run(BLUE)
 
     assert harness.run(BLUE, retry_failed=True).lives(BLUE) == ["failed (vendor)", "done"]
@@ -629,7 +629,7 @@ def test_a_failed_job_is_bought_again_where_that_is_asked(harness: Harness) -> N
 
 def test_one_canary_of_each_template_goes_first(harness: Harness) -> None:
     wanted = [job(f"{template}-{n}", template=template) for template in ("one", "two") for n in range(3)]
-    harness.vendor.telling["one-0"] = [running(), running(), success(FILM)]
+    harness.vendor.poll_answers["one-0"] = [running(), running(), success(FILM)]
 
     ran = harness.run(*wanted, settings=RunSettings(canary=True))
 
@@ -642,7 +642,7 @@ def test_one_canary_of_each_template_goes_first(harness: Harness) -> None:
 
 def test_a_canary_that_dies_saves_the_rest_of_its_template(harness: Harness) -> None:
     wanted = [job(f"{template}-{n}", template=template) for template in ("one", "two") for n in range(3)]
-    harness.vendor.telling["one-0"] = [failure()]
+    harness.vendor.poll_answers["one-0"] = [failure()]
 
     ran = harness.run(*wanted, settings=RunSettings(canary=True))
 
@@ -653,8 +653,8 @@ def test_a_canary_that_dies_saves_the_rest_of_its_template(harness: Harness) -> 
 
 
 def test_the_first_failure_ends_buying_where_that_is_asked(harness: Harness) -> None:
-    harness.vendor.creating["job-01"] = [JobRefused("422")]
-    harness.vendor.telling["job-00"] = [running(), running(), success(FILM)]
+    harness.vendor.create_outcomes["job-01"] = [JobRefused("422")]
+    harness.vendor.poll_answers["job-00"] = [running(), running(), success(FILM)]
 
     ran = harness.run(*jobs(5), settings=RunSettings(concurrency=1, fail_fast=True))
 
@@ -663,7 +663,7 @@ def test_the_first_failure_ends_buying_where_that_is_asked(harness: Harness) -> 
 
 
 def test_replacing_marks_the_old_purchase_and_keeps_it(harness: Harness) -> None:
-    harness.vendor.sending[FILM.url] = [b"old", b"new"]
+    harness.vendor.contents[FILM.url] = [b"old", b"new"]
     harness.run(BLUE)
 
     ran = harness.run(BLUE, replacing=[BLUE])

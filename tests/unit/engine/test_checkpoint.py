@@ -69,9 +69,9 @@ def test_nothing_is_sent_before_the_whole_wave_is_published(harness: Harness) ->
 
 def test_every_purchase_stood_in_the_published_results_before_it_was_sent(harness: Harness) -> None:
     known: set[str] = set()
-    harness.vendor.creating["job-02"] = [NotSent("refused"), NotSent("refused")]
+    harness.vendor.create_outcomes["job-02"] = [NotSent("refused"), NotSent("refused")]
     for each in jobs(7):
-        harness.vendor.telling[each.path] = [running(), running(), success(FILM)]
+        harness.vendor.poll_answers[each.path] = [running(), running(), success(FILM)]
 
     ran = harness.run(
         *jobs(7),
@@ -102,7 +102,7 @@ def test_a_wave_that_cannot_be_published_is_void_and_nothing_more_is_bought(harn
 
 def test_what_is_in_flight_ends_when_a_later_wave_cannot_be_published(harness: Harness) -> None:
     for each in jobs(2):
-        harness.vendor.telling[each.path] = [running(), running(), success(FILM)]
+        harness.vendor.poll_answers[each.path] = [running(), running(), success(FILM)]
 
     ran = harness.run(
         *jobs(5), checkpoint=FakeCheckpoint(does=failing_after(1)), settings=RunSettings(in_flight=2)
@@ -132,7 +132,7 @@ def test_a_stop_while_a_wave_is_published_makes_it_void_however_long_that_takes(
 
 
 def test_a_wave_that_is_being_published_is_void_when_there_is_no_credit(harness: Harness) -> None:
-    harness.vendor.creating["job-00"] = [AccountRefused(AccountProblem.CREDIT, "402")]
+    harness.vendor.create_outcomes["job-00"] = [AccountRefused(AccountProblem.CREDIT, "402")]
 
     ran = harness.run(*jobs(4), checkpoint=FakeCheckpoint(), settings=RunSettings(in_flight=1))
 
@@ -154,7 +154,7 @@ def test_a_wave_whose_intents_cannot_be_written_to_the_results_is_void(harness: 
 
 def test_results_that_cannot_be_written_now_stop_no_run_that_publishes_nothing(harness: Harness) -> None:
     harness.results_cannot_be_written = True
-    harness.vendor.telling["blue"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
+    harness.vendor.poll_answers["blue"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
 
     ran = harness.run(BLUE)
 
@@ -164,7 +164,7 @@ def test_results_that_cannot_be_written_now_stop_no_run_that_publishes_nothing(h
 
 
 def test_results_are_published_now_and_then_while_a_run_waits(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
+    harness.vendor.poll_answers["blue"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
     pushes: list[float] = []
 
     harness.run(BLUE, checkpoint=FakeCheckpoint(does=lambda: pushes.append(harness.clock.time)))
@@ -175,7 +175,9 @@ def test_results_are_published_now_and_then_while_a_run_waits(harness: Harness) 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_a_run_goes_on_while_its_results_are_written(harness: Harness, concurrency: int) -> None:
-    harness.vendor.telling["job-00"] = [lambda: running() if harness.clock.time < 1060 else success(FILM)]
+    harness.vendor.poll_answers["job-00"] = [
+        lambda: running() if harness.clock.time < 1060 else success(FILM)
+    ]
     harness.executor.held = {"write"}
     seen: list[list[str]] = []
     harness.clock.later(200, lambda: seen.append(harness.on_disk()))
@@ -218,7 +220,7 @@ def test_results_that_were_not_begun_before_the_end_of_a_run_are_not_written_aft
 ) -> None:
     """They are older than the last results, which they would overwrite."""
     harness.executor.held = {"write"}
-    harness.vendor.telling["blue"] = [running() for _ in range(1000)]
+    harness.vendor.poll_answers["blue"] = [running() for _ in range(1000)]
     harness.clock.later(60, lambda: harness.stop.request(ExitCode.TERMINATED))
     harness.run(BLUE)
 
@@ -315,7 +317,7 @@ def test_what_goes_again_is_given_up_where_another_machine_has_bought_it_meanwhi
         harness.others.append(bought_elsewhere(BLUE))
         return NotSent("refused")
 
-    harness.vendor.creating["blue"] = [refuse]
+    harness.vendor.create_outcomes["blue"] = [refuse]
 
     ran = harness.run(BLUE, checkpoint=FakeCheckpoint())
 
@@ -343,7 +345,9 @@ def test_what_another_machine_bought_for_something_else_hinders_nothing(
 @fails_without("pipeline.engine.create:Creator._write_intent", "if self.others.have_bought(")
 @fails_without("pipeline.engine.create:Creator._published", "self._read_other_machines()")
 def test_a_run_that_publishes_nothing_heeds_what_comes_into_its_results_too(harness: Harness) -> None:
-    harness.vendor.telling["job-00"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
+    harness.vendor.poll_answers["job-00"] = [
+        lambda: running() if harness.clock.time < 1200 else success(FILM)
+    ]
     harness.others.append(bought_elsewhere(jobs(3)[1]))
 
     ran = harness.run(*jobs(3), settings=RunSettings(in_flight=1))

@@ -21,7 +21,7 @@ EXPIRED = DownloadFailed("403", expired=True)
 
 
 def test_downloads_are_repeated(harness: Harness) -> None:
-    harness.vendor.sending[FILM.url] = [DownloadFailed("reset"), DownloadFailed("short"), b"film"]
+    harness.vendor.contents[FILM.url] = [DownloadFailed("reset"), DownloadFailed("short"), b"film"]
 
     ran = harness.run(BLUE)
 
@@ -30,7 +30,7 @@ def test_downloads_are_repeated(harness: Harness) -> None:
 
 
 def test_a_download_that_fails_again_and_again_is_left_to_the_next_run(harness: Harness) -> None:
-    harness.vendor.sending[FILM.url] = [DownloadFailed("reset")] * 5
+    harness.vendor.contents[FILM.url] = [DownloadFailed("reset")] * 5
 
     ran = harness.run(BLUE)
 
@@ -43,7 +43,7 @@ def test_a_download_that_fails_again_and_again_is_left_to_the_next_run(harness: 
 
 
 def test_a_download_is_repeated_no_sooner_than_asked(harness: Harness) -> None:
-    harness.vendor.sending[FILM.url] = [DownloadFailed("503", after=90), b"film"]
+    harness.vendor.contents[FILM.url] = [DownloadFailed("503", after=90), b"film"]
 
     harness.run(BLUE)
 
@@ -52,7 +52,7 @@ def test_a_download_is_repeated_no_sooner_than_asked(harness: Harness) -> None:
 
 
 def test_a_download_is_not_waited_for_longer_than_its_job_has_time(harness: Harness) -> None:
-    harness.vendor.sending[FILM.url] = [DownloadFailed("503", after=86_400)]
+    harness.vendor.contents[FILM.url] = [DownloadFailed("503", after=86_400)]
     begun = harness.clock.time
 
     ran = harness.run(BLUE)
@@ -63,8 +63,8 @@ def test_a_download_is_not_waited_for_longer_than_its_job_has_time(harness: Harn
 
 
 def test_an_expired_url_is_asked_for_anew_once(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(FILM), success(LATER)]
-    harness.vendor.sending[FILM.url] = [EXPIRED]
+    harness.vendor.poll_answers["blue"] = [success(FILM), success(LATER)]
+    harness.vendor.contents[FILM.url] = [EXPIRED]
 
     ran = harness.run(BLUE)
 
@@ -74,7 +74,7 @@ def test_an_expired_url_is_asked_for_anew_once(harness: Harness) -> None:
 
 
 def test_urls_that_are_always_expired_are_not_asked_for_for_ever(harness: Harness) -> None:
-    harness.vendor.sending[FILM.url] = [EXPIRED] * 99
+    harness.vendor.contents[FILM.url] = [EXPIRED] * 99
 
     ran = harness.run(BLUE)
 
@@ -84,7 +84,7 @@ def test_urls_that_are_always_expired_are_not_asked_for_for_ever(harness: Harnes
 
 
 def test_what_lasts_is_not_tried_again_in_this_run(harness: Harness) -> None:
-    harness.vendor.sending[FILM.url] = [DownloadFailed("http on loopback is refused", lasting=True)]
+    harness.vendor.contents[FILM.url] = [DownloadFailed("http on loopback is refused", lasting=True)]
 
     ran = harness.run(BLUE)
 
@@ -122,7 +122,7 @@ def test_a_folder_that_is_a_file_hinders_one_job_only(harness: Harness) -> None:
     swap=("without_query(media.url)", "media.url"),
 )
 def test_all_outputs_and_the_steps_where_wanted_are_fetched(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(FILM, STILL, steps=(("crop", (CROP,)),))]
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL, steps=(("crop", (CROP,)),))]
 
     ran = harness.run(job("blue", steps=True))
 
@@ -138,7 +138,7 @@ def test_all_outputs_and_the_steps_where_wanted_are_fetched(harness: Harness) ->
 
 def test_a_file_that_is_listed_no_more_is_not_taken_for_fetched(harness: Harness) -> None:
     harness.run(BLUE, settings=RunSettings(download=False))
-    harness.vendor.telling["blue"] = [success()]
+    harness.vendor.poll_answers["blue"] = [success()]
 
     ran = harness.run(BLUE)
 
@@ -148,7 +148,7 @@ def test_a_file_that_is_listed_no_more_is_not_taken_for_fetched(harness: Harness
 
 def test_a_workflow_that_is_gone_when_its_files_are_to_be_fetched_stays_succeeded(harness: Harness) -> None:
     harness.run(BLUE, settings=RunSettings(download=False))
-    harness.vendor.telling["blue"] = [NotFound("404")]
+    harness.vendor.poll_answers["blue"] = [NotFound("404")]
 
     assert harness.run(BLUE).statuses == {"blue": "succeeded"}
 
@@ -165,11 +165,11 @@ def test_collect_brings_back_what_was_deleted_here(harness: Harness) -> None:
 
 
 def test_a_file_that_is_not_what_was_fetched_before_is_refused(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(FILM, STILL)]
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
     harness.run(BLUE)
     for name in ("blue.mp4", "blue-2.png"):
         (harness.folder / "output" / name).unlink()
-    harness.vendor.sending[FILM.url] = [b"another film"]
+    harness.vendor.contents[FILM.url] = [b"another film"]
 
     ran = harness.collect(BLUE)
 
@@ -180,10 +180,10 @@ def test_a_file_that_is_not_what_was_fetched_before_is_refused(harness: Harness)
 
 
 def test_what_the_vendor_had_failed_may_turn_up_when_it_is_collected(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success()]
+    harness.vendor.poll_answers["blue"] = [success()]
     assert harness.run(BLUE).statuses == {"blue": "failed (vendor)"}
     assert harness.collect(BLUE).statuses == {"blue": "failed (vendor)"}
-    harness.vendor.telling["blue"] = [success(FILM)]
+    harness.vendor.poll_answers["blue"] = [success(FILM)]
 
     ran = harness.collect(BLUE)
 
@@ -203,8 +203,8 @@ def test_a_job_whose_file_lies_under_another_path_gets_it_without_the_vendor(har
 
 
 def test_what_a_file_holds_is_read_once_it_is_whole(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(STILL, FILM)]
-    harness.vendor.sending[STILL.url] = [picture()]
+    harness.vendor.poll_answers["blue"] = [success(STILL, FILM)]
+    harness.vendor.contents[STILL.url] = [picture()]
 
     ran = harness.run(BLUE)
 

@@ -23,7 +23,7 @@ expectations = st.none() | st.builds(Expectation, st.floats(0.05, 1e6), st.float
 MINUTES = Expectation(median=300, spread=0.3)
 
 
-def looks(expected: Expectation | None, *, until: float) -> Iterator[float]:
+def poll_ages(expected: Expectation | None, *, until: float) -> Iterator[float]:
     """The ages at which a workflow that does not end is polled."""
     age = 0.0
     while (age := age + pause(age, expected)) < until:
@@ -39,7 +39,7 @@ def test_a_pause_is_never_too_short_and_never_without_end(age: float, expected: 
 
 
 def test_of_which_nothing_is_known_is_looked_at_soon_and_then_ever_more_rarely() -> None:
-    first, *others = looks(None, until=100)
+    first, *others = poll_ages(None, until=100)
 
     assert first == FIRST_PAUSE
     assert len(others) < 20
@@ -52,21 +52,21 @@ def test_what_still_ran_at_an_age_is_not_looked_at_before_another_reaches_it() -
 
 
 def test_the_first_look_is_where_the_first_of_its_template_end() -> None:
-    [first, second, *_] = looks(MINUTES, until=300)
+    [first, second, *_] = poll_ages(MINUTES, until=300)
 
     assert 0.02 < MINUTES.ended(first) < 0.2
     assert second - first < 60
 
 
 def test_the_surer_the_time_the_later_and_closer_are_the_looks() -> None:
-    [first, *others] = looks(Expectation(300, 0.02), until=320)
+    [first, *others] = poll_ages(Expectation(300, 0.02), until=320)
 
     assert first > 285
     assert len(others) > 2
 
 
 def test_what_takes_seconds_is_seen_to_have_ended_within_a_fraction_of_one() -> None:
-    [*seen] = looks(Expectation(2, 0.05), until=2.2)
+    [*seen] = poll_ages(Expectation(2, 0.05), until=2.2)
 
     assert any(2 <= age <= 2.1 for age in seen)
 

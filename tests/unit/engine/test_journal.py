@@ -14,7 +14,7 @@ from pipeline.state.store import Change
 from pipeline.state.transitions import Accepted, Fetched, Finished
 
 BLUE, RED = job("blue"), job("red")
-LEAVING = RunSettings(wait=False)
+WITHOUT_WAIT = RunSettings(wait=False)
 
 
 def holds(kind: type, *names: str) -> Callable[[Sequence[Change]], bool]:
@@ -40,7 +40,7 @@ def once(fails: Callable[[Sequence[Change]], bool]) -> Callable[[Sequence[Change
 def test_a_create_is_sent_only_once_its_intent_is_on_disk(harness: Harness) -> None:
     seen: list[list[str]] = []
     for each in jobs(3):
-        harness.vendor.creating[each.path] = [lambda: seen.append(harness.on_disk())]
+        harness.vendor.create_outcomes[each.path] = [lambda: seen.append(harness.on_disk())]
 
     harness.run(*jobs(3), settings=RunSettings(concurrency=1, wait=False))
 
@@ -63,8 +63,8 @@ def test_a_workflow_is_polled_and_its_file_fetched_only_once_that_is_on_disk(har
         seen.append(harness.on_disk())
         return b"film"
 
-    harness.vendor.telling["blue"] = [answer]
-    harness.vendor.sending[FILM.url] = [sent]
+    harness.vendor.poll_answers["blue"] = [answer]
+    harness.vendor.contents[FILM.url] = [sent]
 
     harness.run(BLUE)
 
@@ -84,7 +84,7 @@ def test_an_id_that_fails_to_be_written_with_others_is_written_alone(harness: Ha
 
 
 @fails_without("pipeline.engine.journal:Journal._save", "self._store.rescue(change")
-def test_an_id_that_cannot_be_written_at_all_is_rescued_said_aloud_and_taken_up_by_the_next_run(
+def test_an_id_that_cannot_be_written_at_all_is_rescued_reported_and_taken_up_by_the_next_run(
     harness: Harness,
 ) -> None:
     harness.disk_is_full = holds(Accepted)
@@ -99,7 +99,7 @@ def test_an_id_that_cannot_be_written_at_all_is_rescued_said_aloud_and_taken_up_
     assert harness.vendor.creates == [each.path for each in jobs(4)]
 
 
-def test_all_ids_that_were_in_the_air_are_kept_when_the_disk_is_full(harness: Harness) -> None:
+def test_all_ids_of_creates_under_way_are_kept_when_the_disk_is_full(harness: Harness) -> None:
     harness.executor.together = True
     harness.executor.held = {"send"}
     harness.clock.later(1, harness.let_go)
@@ -131,9 +131,9 @@ def test_what_else_cannot_be_written_is_found_out_again(harness: Harness, kind: 
 def test_an_id_that_comes_back_among_refusals_of_the_key_is_kept(
     harness: Harness, create_comes_first: bool
 ) -> None:
-    harness.run(*jobs(2), settings=LEAVING)
+    harness.run(*jobs(2), settings=WITHOUT_WAIT)
     for each in jobs(2):
-        harness.vendor.telling[each.path] = [AccountError("401")]
+        harness.vendor.poll_answers[each.path] = [AccountError("401")]
     harness.executor.together = True
     harness.executor.newest_first = create_comes_first
     harness.executor.held = {"poll", "send"}
@@ -146,9 +146,9 @@ def test_an_id_that_comes_back_among_refusals_of_the_key_is_kept(
 
 
 def test_a_run_goes_on_with_what_an_earlier_one_bought(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [running()]
+    harness.vendor.poll_answers["blue"] = [running()]
     harness.run(job("blue", timeout=5))
-    harness.vendor.telling["blue"] = [success(FILM)]
+    harness.vendor.poll_answers["blue"] = [success(FILM)]
 
     ran = harness.run(BLUE, RED)
 

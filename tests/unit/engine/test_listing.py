@@ -83,7 +83,7 @@ def test_steps_are_known_by_their_names() -> None:
     swap=("without_query(media.url)", "media.url"),
 )
 def test_signature_of_a_url_is_not_recorded_before_the_file_is_fetched(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(ONE, steps=STEPS)]
+    harness.vendor.poll_answers["blue"] = [success(ONE, steps=STEPS)]
 
     ran = harness.run(job("blue"), settings=RunSettings(download=False))
 
@@ -92,8 +92,8 @@ def test_signature_of_a_url_is_not_recorded_before_the_file_is_fetched(harness: 
 
 
 def test_order_that_changes_while_a_url_expires_loses_no_file(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(ONE, TWO), success(TWO, ONE)]
-    harness.vendor.sending[TWO.url] = [DownloadFailed("403", expired=True), b"two"]
+    harness.vendor.poll_answers["blue"] = [success(ONE, TWO), success(TWO, ONE)]
+    harness.vendor.contents[TWO.url] = [DownloadFailed("403", expired=True), b"two"]
 
     ran = harness.run(job("blue"))
 
@@ -103,8 +103,8 @@ def test_order_that_changes_while_a_url_expires_loses_no_file(harness: Harness) 
 
 def test_steps_that_change_their_order_lose_no_file(harness: Harness) -> None:
     film = Media("https://media.test/film.mp4", "video/mp4")
-    harness.vendor.telling["blue"] = [success(film, steps=STEPS), success(film, steps=STEPS[::-1])]
-    harness.vendor.sending[TWO.url] = [DownloadFailed("403", expired=True), b"two"]
+    harness.vendor.poll_answers["blue"] = [success(film, steps=STEPS), success(film, steps=STEPS[::-1])]
+    harness.vendor.contents[TWO.url] = [DownloadFailed("403", expired=True), b"two"]
 
     harness.run(job("blue", steps=True))
 
@@ -117,9 +117,9 @@ def test_steps_that_change_their_order_lose_no_file(harness: Harness) -> None:
 
 @fails_without("pipeline.engine.fetch:_List.take", "self._fetch_others(listed, temporaries, skipped)")
 def test_urls_that_are_given_to_other_files_lose_none(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(ONE, TWO)]
-    harness.vendor.sending[ONE.url] = [b"one", b"two"]
-    harness.vendor.sending[TWO.url] = [DownloadFailed("403", expired=True), b"one"]
+    harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
+    harness.vendor.contents[ONE.url] = [b"one", b"two"]
+    harness.vendor.contents[TWO.url] = [DownloadFailed("403", expired=True), b"one"]
 
     harness.run(job("blue"))
 
@@ -127,15 +127,15 @@ def test_urls_that_are_given_to_other_files_lose_none(harness: Harness) -> None:
 
 
 def test_files_are_collected_by_what_they_hold_where_nothing_else_tells(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(ONE, TWO)]
+    harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
     harness.run(job("blue"))
     for name in ("blue.mp4", "blue-2.mp4"):
         (harness.folder / "output" / name).unlink()
-    harness.vendor.telling["blue"] = [
+    harness.vendor.poll_answers["blue"] = [
         success(renamed(TWO, "https://other.test/x"), renamed(ONE, "https://other.test/y"))
     ]
-    harness.vendor.sending["https://other.test/x"] = [TWO.url.encode()]
-    harness.vendor.sending["https://other.test/y"] = [ONE.url.encode()]
+    harness.vendor.contents["https://other.test/x"] = [TWO.url.encode()]
+    harness.vendor.contents["https://other.test/y"] = [ONE.url.encode()]
 
     ran = harness.collect(job("blue"))
 
@@ -144,7 +144,7 @@ def test_files_are_collected_by_what_they_hold_where_nothing_else_tells(harness:
 
 
 def test_file_that_is_listed_later_is_fetched_and_recorded(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(ONE), success(TWO, ONE)]
+    harness.vendor.poll_answers["blue"] = [success(ONE), success(TWO, ONE)]
     harness.run(job("blue"), settings=RunSettings(download=False))
 
     ran = harness.run(job("blue"))
@@ -158,11 +158,11 @@ def test_file_that_is_listed_later_is_fetched_and_recorded(harness: Harness) -> 
 
 
 def test_file_that_is_listed_no_more_hinders_no_other(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(ONE, TWO)]
+    harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
     harness.run(job("blue"))
     for name in ("blue.mp4", "blue-2.mp4"):
         (harness.folder / "output" / name).unlink()
-    harness.vendor.telling["blue"] = [success(TWO)]
+    harness.vendor.poll_answers["blue"] = [success(TWO)]
 
     ran = harness.collect(job("blue"))
 
@@ -172,7 +172,7 @@ def test_file_that_is_listed_no_more_hinders_no_other(harness: Harness) -> None:
 
 
 def test_list_of_the_copy_that_wins_a_join_holds_and_files_follow_it(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(ONE, TWO)]
+    harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
     (mine,) = harness.run(job("blue")).records.purchases.values()
     theirs = replace(mine, outputs=mine.outputs[::-1], updated_at="later")
     harness.vendor.calls.clear()
@@ -187,7 +187,7 @@ def test_list_of_the_copy_that_wins_a_join_holds_and_files_follow_it(harness: Ha
 
 def test_kind_of_a_file_comes_from_its_bytes(harness: Harness) -> None:
     vague = Media("https://media.test/x", "application/octet-stream")
-    harness.vendor.telling["blue"] = [success(vague)]
+    harness.vendor.poll_answers["blue"] = [success(vague)]
     harness.vendor.kinds[vague.url] = "video/webm"
 
     ran = harness.run(job("blue"))
@@ -199,9 +199,9 @@ def test_kind_of_a_file_comes_from_its_bytes(harness: Harness) -> None:
 
 def test_chain_follows_our_order_not_that_of_the_answer(harness: Harness) -> None:
     sketch = job("sketch")
-    harness.vendor.telling["sketch"] = [success(ONE, TWO)]
+    harness.vendor.poll_answers["sketch"] = [success(ONE, TWO)]
     harness.run(sketch)
-    harness.vendor.telling["sketch"] = [success(TWO, ONE)]
+    harness.vendor.poll_answers["sketch"] = [success(TWO, ONE)]
 
     harness.run(sketch, job("film", upstream=sketch))
 
@@ -210,14 +210,14 @@ def test_chain_follows_our_order_not_that_of_the_answer(harness: Harness) -> Non
 
 def test_chain_knows_its_file_by_the_bytes_where_it_is_not_here(harness: Harness) -> None:
     sketch = job("sketch")
-    harness.vendor.telling["sketch"] = [success(ONE, TWO)]
+    harness.vendor.poll_answers["sketch"] = [success(ONE, TWO)]
     harness.run(sketch)
     for path in (harness.folder / "output").iterdir():
         path.unlink()
     other = [renamed(TWO, "https://other.test/x"), renamed(ONE, "https://other.test/y")]
-    harness.vendor.telling["sketch"] = [success(*other)]
-    harness.vendor.sending["https://other.test/x"] = [TWO.url.encode()]
-    harness.vendor.sending["https://other.test/y"] = [ONE.url.encode()]
+    harness.vendor.poll_answers["sketch"] = [success(*other)]
+    harness.vendor.contents["https://other.test/x"] = [TWO.url.encode()]
+    harness.vendor.contents["https://other.test/y"] = [ONE.url.encode()]
 
     harness.run(sketch, job("film", upstream=sketch))
 
@@ -226,14 +226,14 @@ def test_chain_knows_its_file_by_the_bytes_where_it_is_not_here(harness: Harness
 
 def test_a_file_that_cannot_be_had_does_not_hide_the_one_that_a_chain_needs(harness: Harness) -> None:
     sketch = job("sketch")
-    harness.vendor.telling["sketch"] = [success(ONE, TWO)]
+    harness.vendor.poll_answers["sketch"] = [success(ONE, TWO)]
     harness.run(sketch)
     for path in (harness.folder / "output").iterdir():
         path.unlink()
     other = [renamed(TWO, "https://other.test/x"), renamed(ONE, "https://other.test/y")]
-    harness.vendor.telling["sketch"] = [success(*other)]
-    harness.vendor.sending["https://other.test/x"] = [DownloadFailed("404", expired=True)]
-    harness.vendor.sending["https://other.test/y"] = [ONE.url.encode()]
+    harness.vendor.poll_answers["sketch"] = [success(*other)]
+    harness.vendor.contents["https://other.test/x"] = [DownloadFailed("404", expired=True)]
+    harness.vendor.contents["https://other.test/y"] = [ONE.url.encode()]
 
     harness.run(sketch, job("film", upstream=sketch))
 
@@ -245,7 +245,7 @@ def test_more_than_is_fetched_for_one_purchase_is_refused_before_it_comes(
 ) -> None:
     monkeypatch.setattr(record_limits, "LARGEST_PURCHASE", 100)
     large = [Media(f"https://media.test/{number}.mp4", "video/mp4", 60) for number in range(2)]
-    harness.vendor.telling["blue"] = [success(*large)]
+    harness.vendor.poll_answers["blue"] = [success(*large)]
 
     ran = harness.run(job("blue"))
 
@@ -260,9 +260,9 @@ def test_more_than_is_fetched_for_one_purchase_is_given_up_and_leaves_nothing(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_limits, "LARGEST_PURCHASE", 100)
-    harness.vendor.telling["blue"] = [success(ONE, TWO, STILL)]
+    harness.vendor.poll_answers["blue"] = [success(ONE, TWO, STILL)]
     for media in (ONE, TWO, STILL):
-        harness.vendor.sending[media.url] = [b"x" * 60, b"x" * 60]
+        harness.vendor.contents[media.url] = [b"x" * 60, b"x" * 60]
 
     ran = harness.run(job("blue"))
 

@@ -151,7 +151,7 @@ class Vendor(ScriptedProvider):
     def __init__(self, world: World) -> None:
         super().__init__(lambda: 0.0, name="vimmerse")
         self._world = world
-        self.telling = Script(lambda _: running(10) if world.rng.random() < 0.3 else success(FILM))
+        self.poll_answers = Script(lambda _: running(10) if world.rng.random() < 0.3 else success(FILM))
         self.sent: set[str] = set()
         self.paid: list[str] = []
 

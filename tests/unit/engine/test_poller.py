@@ -23,7 +23,7 @@ def gone() -> NotFound:
 
 
 def test_a_job_is_bought_polled_and_fetched(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [running(10), running(60), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [running(10), running(60), success(FILM)]
 
     ran = harness.run(BLUE)
 
@@ -47,7 +47,7 @@ def test_a_clock_that_jumps_by_days_changes_no_waiting_and_no_outcome(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time of day is only for records: a correction, or a repeated hour, neither hastens nor delays anything."""
-    harness.vendor.telling["blue"] = [running(10), running(60), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [running(10), running(60), success(FILM)]
     steady = harness.run(BLUE)
     calls, waited = list(harness.vendor.calls), harness.clock.time
     days = itertools.cycle(
@@ -55,7 +55,7 @@ def test_a_clock_that_jumps_by_days_changes_no_waiting_and_no_outcome(
     )
     monkeypatch.setattr(FakeClock, "now", lambda _clock: next(days))
     harness.vendor.calls.clear()
-    harness.vendor.telling["red"] = [running(10), running(60), success(FILM)]
+    harness.vendor.poll_answers["red"] = [running(10), running(60), success(FILM)]
     # Of another template, so that durations learned before do not matter.
     red = job("red", template="loop")
 
@@ -66,8 +66,8 @@ def test_a_clock_that_jumps_by_days_changes_no_waiting_and_no_outcome(
     assert harness.clock.time - waited == pytest.approx(waited - BEGINNING, rel=0.5)
 
 
-def test_one_404_is_a_hiccup(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [gone(), success(FILM)]
+def test_one_404_is_tolerated(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [gone(), success(FILM)]
 
     assert harness.run(BLUE).statuses == {"blue": "done"}
 
@@ -78,7 +78,7 @@ def test_one_404_is_a_hiccup(harness: Harness) -> None:
     swap=("failed.reason is Reason.VENDOR and ", ""),
 )
 def test_a_workflow_that_is_denied_for_ten_minutes_is_lost_and_not_bought_again(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [gone()]
+    harness.vendor.poll_answers["blue"] = [gone()]
     begun = harness.clock.time
 
     ran = harness.run(job("blue", retries=3))
@@ -90,13 +90,13 @@ def test_a_workflow_that_is_denied_for_ten_minutes_is_lost_and_not_bought_again(
 
 
 def test_three_404_within_a_minute_lose_nothing(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [gone(), gone(), gone(), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [gone(), gone(), gone(), success(FILM)]
 
     assert harness.run(BLUE, settings=RunSettings(max_poll_interval=15)).statuses == {"blue": "done"}
 
 
 def test_two_404_that_are_hours_apart_lose_nothing(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [*[running()] * 60, gone(), gone(), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [*[running()] * 60, gone(), gone(), success(FILM)]
 
     ran = harness.run(job("blue", timeout=1e6), settings=RunSettings(max_poll_interval=3600))
 
@@ -106,20 +106,20 @@ def test_two_404_that_are_hours_apart_lose_nothing(harness: Harness) -> None:
 
 
 def test_denials_count_only_in_a_row(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [*30 * (gone(), running()), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [*30 * (gone(), running()), success(FILM)]
 
     assert harness.run(BLUE).statuses == {"blue": "done"}
 
 
 def test_a_success_may_get_its_result_within_five_minutes(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(), success(), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [success(), success(), success(FILM)]
 
     assert harness.run(BLUE).statuses == {"blue": "done"}
     assert harness.files() == {"blue.mp4": FILM.url}
 
 
 def test_a_success_that_stays_empty_has_failed_after_five_minutes(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success()]
+    harness.vendor.poll_answers["blue"] = [success()]
     begun = harness.clock.time
 
     ran = harness.run(BLUE)
@@ -129,7 +129,11 @@ def test_a_success_that_stays_empty_has_failed_after_five_minutes(harness: Harne
 
 
 def test_an_unknown_status_is_still_running_and_warned_of_once(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [running(status="dreaming"), running(status="dreaming"), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [
+        running(status="dreaming"),
+        running(status="dreaming"),
+        success(FILM),
+    ]
 
     ran = harness.run(BLUE)
 
@@ -140,13 +144,19 @@ def test_an_unknown_status_is_still_running_and_warned_of_once(harness: Harness)
 
 
 def test_progress_that_goes_backwards_changes_nothing(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [running(90), running(5), running(None), running(400), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [
+        running(90),
+        running(5),
+        running(None),
+        running(400),
+        success(FILM),
+    ]
 
     assert harness.run(BLUE).statuses == {"blue": "done"}
 
 
 def test_progress_that_goes_backwards_is_asked_for_as_often_as_if_it_had_not(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [*[running()] * 20, running(90), running(5), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [*[running()] * 20, running(90), running(5), success(FILM)]
     begun = harness.clock.time
 
     harness.run(BLUE)
@@ -156,7 +166,7 @@ def test_progress_that_goes_backwards_is_asked_for_as_often_as_if_it_had_not(har
 
 
 def test_what_has_succeeded_is_not_failed_by_what_the_vendor_says_later(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [success(FILM), failure("no")]
+    harness.vendor.poll_answers["blue"] = [success(FILM), failure("no")]
     harness.run(BLUE, settings=RunSettings(download=False))
 
     ran = harness.run(BLUE)
@@ -164,14 +174,14 @@ def test_what_has_succeeded_is_not_failed_by_what_the_vendor_says_later(harness:
     assert ran.statuses == {"blue": "succeeded"}
     assert ran.codes == {ExitCode.UNFINISHED}
     assert "its files could not be downloaded" in ran.report.notes[0]
-    harness.vendor.telling["blue"] = [success(FILM)]
+    harness.vendor.poll_answers["blue"] = [success(FILM)]
     assert harness.run(BLUE).statuses == {"blue": "done"}
     assert harness.vendor.creates == ["blue"]
 
 
 @pytest.mark.parametrize("status", ["fail", "cancel"])
 def test_fail_and_cancel_end_a_purchase_and_what_was_said_is_kept(harness: Harness, status: str) -> None:
-    harness.vendor.telling["blue"] = [running(), failure(status=status)]
+    harness.vendor.poll_answers["blue"] = [running(), failure(status=status)]
 
     ran = harness.run(BLUE)
 
@@ -181,7 +191,7 @@ def test_fail_and_cancel_end_a_purchase_and_what_was_said_is_kept(harness: Harne
 
 
 def test_a_failure_is_told_to_the_vendor_where_that_is_wanted(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [failure("no sky")]
+    harness.vendor.poll_answers["blue"] = [failure("no sky")]
 
     harness.run(BLUE, settings=RunSettings(report_errors=True))
 
@@ -190,7 +200,7 @@ def test_a_failure_is_told_to_the_vendor_where_that_is_wanted(harness: Harness) 
 
 def test_a_job_whose_time_is_up_stays_submitted_and_the_next_run_goes_on(harness: Harness) -> None:
     slow = job("blue", timeout=3600)
-    harness.vendor.telling["blue"] = [running(1)]
+    harness.vendor.poll_answers["blue"] = [running(1)]
     begun = harness.clock.time
 
     ran = harness.run(slow)
@@ -199,13 +209,13 @@ def test_a_job_whose_time_is_up_stays_submitted_and_the_next_run_goes_on(harness
     assert ran.codes == {ExitCode.UNFINISHED}
     assert 3600 <= harness.clock.time - begun < 3700
 
-    harness.vendor.telling["blue"] = [success(FILM)]
+    harness.vendor.poll_answers["blue"] = [success(FILM)]
     assert harness.run(slow).statuses == {"blue": "done"}
     assert harness.vendor.creates == ["blue"]
 
 
 def test_time_is_up_even_for_one_of_which_there_is_always_news(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [running(charged=spent) for spent in range(900)]
+    harness.vendor.poll_answers["blue"] = [running(charged=spent) for spent in range(900)]
     begun = harness.clock.time
 
     ran = harness.run(job("blue", timeout=60))
@@ -216,7 +226,7 @@ def test_time_is_up_even_for_one_of_which_there_is_always_news(harness: Harness)
 
 
 def test_hours_in_the_works_costs_few_calls(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [running(1)]
+    harness.vendor.poll_answers["blue"] = [running(1)]
 
     harness.run(job("blue", timeout=21_600), settings=RunSettings(max_poll_interval=300))
 
@@ -224,7 +234,7 @@ def test_hours_in_the_works_costs_few_calls(harness: Harness) -> None:
 
 
 def test_a_vendor_out_of_reach_is_given_up_in_bounded_time(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [VendorError("connection refused")]
+    harness.vendor.poll_answers["blue"] = [VendorError("connection refused")]
     begun = harness.clock.time
 
     ran = harness.run(BLUE)
@@ -237,7 +247,7 @@ def test_a_vendor_out_of_reach_is_given_up_in_bounded_time(harness: Harness) -> 
 
 
 def test_a_poll_that_errs_is_repeated_no_sooner_than_asked(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [VendorError("503", after=120), success(FILM)]
+    harness.vendor.poll_answers["blue"] = [VendorError("503", after=120), success(FILM)]
 
     assert harness.run(BLUE).statuses == {"blue": "done"}
     first, second = harness.vendor.when("get blue")
@@ -245,7 +255,7 @@ def test_a_poll_that_errs_is_repeated_no_sooner_than_asked(harness: Harness) -> 
 
 
 def test_nobody_is_waited_for_longer_than_the_job_has_time(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [VendorError("503", after=86_400)]
+    harness.vendor.poll_answers["blue"] = [VendorError("503", after=86_400)]
     begun = harness.clock.time
 
     ran = harness.run(job("blue", timeout=600))
@@ -255,7 +265,7 @@ def test_nobody_is_waited_for_longer_than_the_job_has_time(harness: Harness) -> 
 
 
 def test_a_key_that_is_refused_ends_the_run_and_leaves_what_is_in_flight(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [AccountError("401")]
+    harness.vendor.poll_answers["blue"] = [AccountError("401")]
 
     ran = harness.run(BLUE)
 
@@ -264,7 +274,7 @@ def test_a_key_that_is_refused_ends_the_run_and_leaves_what_is_in_flight(harness
 
 
 def test_what_failed_is_asked_about_once_more_when_it_is_collected_only(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [failure()]
+    harness.vendor.poll_answers["blue"] = [failure()]
     harness.run(BLUE)
     harness.vendor.calls.clear()
 
@@ -296,8 +306,8 @@ def test_a_run_without_downloads_leaves_the_files_to_the_next(harness: Harness) 
 def test_polling_learns_how_long_a_template_takes(harness: Harness) -> None:
     def after_400_seconds() -> None:
         begun = harness.clock.time
-        harness.vendor.telling.clear()
-        harness.vendor.telling["blue"] = [
+        harness.vendor.poll_answers.clear()
+        harness.vendor.poll_answers["blue"] = [
             lambda: success(FILM) if harness.clock.time - begun >= 400 else running()
         ]
 
@@ -344,9 +354,9 @@ def test_a_purchase_that_is_replaced_while_it_runs_is_followed_too(harness: Harn
 def test_a_workflow_whose_title_names_another_purchase_is_not_taken_for_ones_own(
     harness: Harness, workflow: Workflow
 ) -> None:
-    harness.vendor.creating["blue"] = [OutcomeUnknown("garbage")]
-    harness.vendor.creating["red"] = [Bought(WorkflowId("wf-of-blue"))]
-    harness.vendor.telling["red"] = [replace(workflow, title=f"blue {1:016x}")]
+    harness.vendor.create_outcomes["blue"] = [OutcomeUnknown("garbage")]
+    harness.vendor.create_outcomes["red"] = [Bought(WorkflowId("wf-of-blue"))]
+    harness.vendor.poll_answers["red"] = [replace(workflow, title=f"blue {1:016x}")]
 
     first = harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
     second = harness.run(BLUE, RED)
@@ -363,7 +373,7 @@ def test_a_workflow_whose_title_names_another_purchase_is_not_taken_for_ones_own
 def test_a_title_that_somebody_changed_at_the_vendor_makes_no_workflow_another_s(
     harness: Harness, title: str
 ) -> None:
-    harness.vendor.telling["red"] = [replace(success(FILM), title=title)]
+    harness.vendor.poll_answers["red"] = [replace(success(FILM), title=title)]
 
     ran = harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
 
@@ -373,7 +383,7 @@ def test_a_title_that_somebody_changed_at_the_vendor_makes_no_workflow_another_s
 def test_a_failure_is_asked_about_again_and_a_workflow_of_another_is_no_late_success(
     harness: Harness,
 ) -> None:
-    harness.vendor.telling["red"] = [failure(), replace(success(FILM), title=f"blue {1:016x}")]
+    harness.vendor.poll_answers["red"] = [failure(), replace(success(FILM), title=f"blue {1:016x}")]
     harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
 
     assert harness.collect(BLUE, RED).lives(RED) == ["failed (vendor)"]

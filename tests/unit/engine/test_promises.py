@@ -69,16 +69,16 @@ downloads = st.sampled_from([DownloadFailed("reset"), DownloadFailed("403", expi
 class Fate:
     """What happens to the calls of one job before they succeed."""
 
-    creating: list[Response[CreateOutcome | None]]
-    telling: list[Response[Workflow]]
-    sending: list[Response[bytes]]
+    create_outcomes: list[Response[CreateOutcome | None]]
+    poll_answers: list[Response[Workflow]]
+    contents: list[Response[bytes]]
 
 
 fates = st.builds(
     Fate,
-    creating=st.lists(creates, max_size=3),
-    telling=st.lists(polls, max_size=3),
-    sending=st.lists(downloads, max_size=2),
+    create_outcomes=st.lists(creates, max_size=3),
+    poll_answers=st.lists(polls, max_size=3),
+    contents=st.lists(downloads, max_size=2),
 )
 
 
@@ -97,7 +97,7 @@ def assert_kept(harness: Harness, ran: RunResult) -> None:
     } == set(harness.vendor.sold), "a workflow was forgotten"
     for name, count in Counter(each.key for each in purchases.values() if each.status != Status.VOID).items():
         assert count == 1, f"{name} was bought {count} times"
-    assert len(harness.vendor.perhaps_sold) == len(set(harness.vendor.perhaps_sold)), (
+    assert len(harness.vendor.possibly_bought) == len(set(harness.vendor.possibly_bought)), (
         "it may have been paid twice"
     )
     unsent = [each for purchase_id, each in purchases.items() if purchase_id not in sent]
@@ -126,12 +126,12 @@ def test_nothing_is_paid_twice_and_nothing_lost(
     stopped_after: float | None,
     chance: random.Random,
 ) -> None:
-    harness = Harness(tmp_path_factory.mktemp("desk"))
+    harness = Harness(tmp_path_factory.mktemp("harness"))
     harness.executor.together, harness.executor.newest_first = together, newest_first
     for name, fate in zip(NAMES, lots, strict=True):
-        harness.vendor.creating[name] = list(fate.creating)
-        harness.vendor.telling[name] = [*fate.telling, success(film_of(name))]
-        harness.vendor.sending[film_of(name).url] = list(fate.sending)
+        harness.vendor.create_outcomes[name] = list(fate.create_outcomes)
+        harness.vendor.poll_answers[name] = [*fate.poll_answers, success(film_of(name))]
+        harness.vendor.contents[film_of(name).url] = list(fate.contents)
     harness.executor.slowly = lambda ready: harness.clock.later(chance.choice(TAKES), ready)
     if stopped_after is not None:
         harness.clock.later(stopped_after, lambda: harness.stop.request(ExitCode.TERMINATED))
@@ -147,9 +147,9 @@ def test_nothing_is_paid_twice_and_nothing_lost(
     harness.executor.slowly = None
     harness.clock.alarms.clear()
     for name in NAMES:
-        harness.vendor.creating[name] = []
-        harness.vendor.telling[name] = [success(film_of(name))]
-        harness.vendor.sending[film_of(name).url] = []
+        harness.vendor.create_outcomes[name] = []
+        harness.vendor.poll_answers[name] = [success(film_of(name))]
+        harness.vendor.contents[film_of(name).url] = []
     ran = harness.run(*WANTED)
     assert_kept(harness, ran)
     assert not ran.codes

@@ -58,7 +58,7 @@ def test_a_stop_within_a_create_still_keeps_its_id(harness: Harness) -> None:
         interrupt(harness)
         return Bought(WorkflowId("wf-late"))
 
-    harness.vendor.creating["job-00"] = [stopped]
+    harness.vendor.create_outcomes["job-00"] = [stopped]
 
     ran = harness.run(*jobs(3), settings=RunSettings(concurrency=1))
 
@@ -87,12 +87,12 @@ def test_a_stop_before_the_first_turn_does_nothing(harness: Harness) -> None:
 
 
 def test_a_stop_while_workflows_run_leaves_them_to_the_next_run(harness: Harness) -> None:
-    harness.vendor.telling["blue"] = [running()]
+    harness.vendor.poll_answers["blue"] = [running()]
     harness.clock.later(100, lambda: interrupt(harness))
 
     assert harness.run(BLUE).statuses == {"blue": "submitted"}
     harness.stop = Stop()
-    harness.vendor.telling["blue"] = [success(FILM)]
+    harness.vendor.poll_answers["blue"] = [success(FILM)]
     assert harness.run(BLUE).statuses == {"blue": "done"}
     assert harness.vendor.creates == ["blue"]
 
@@ -116,8 +116,8 @@ def test_with_threads_calls_are_in_the_air_at_once_and_a_stop_takes_them_in(tmp_
         interrupt(harness)
         return Bought(WorkflowId(workflow_id))
 
-    harness.vendor.creating["job-00"] = [lambda: bought("wf-a")]
-    harness.vendor.creating["job-01"] = [lambda: bought("wf-b")]
+    harness.vendor.create_outcomes["job-00"] = [lambda: bought("wf-a")]
+    harness.vendor.create_outcomes["job-01"] = [lambda: bought("wf-b")]
 
     ran = harness.run(*jobs(5), settings=RunSettings(concurrency=2), threads=True)
 

@@ -51,7 +51,7 @@ def test_a_changed_title_is_one_put_after_a_get_and_no_purchase(sold: Harness) -
     ids=["template", "title"],
 )
 def test_a_workflow_that_is_not_what_was_bought_is_left_alone(sold: Harness, other: Workflow) -> None:
-    sold.vendor.telling["old"] = [other]
+    sold.vendor.poll_answers["old"] = [other]
 
     ran = sold.run(RETITLED)
 
@@ -100,7 +100,7 @@ def test_a_refused_key_ends_the_run(sold: Harness) -> None:
 
 
 def test_a_workflow_that_still_runs_is_updated_and_followed(harness: Harness) -> None:
-    harness.vendor.telling["old"] = [running(), running(), running(), success(FILM)]
+    harness.vendor.poll_answers["old"] = [running(), running(), running(), success(FILM)]
     harness.run(BLUE, settings=RunSettings(wait=False))
 
     ran = harness.run(RETITLED)

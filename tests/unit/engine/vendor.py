@@ -66,7 +66,7 @@ class ScriptedProvider:
     """A provider in memory. Scripts are keyed by the title of a workflow, which is its job's short name.
 
     `calls` are all calls, such as `create blue` or `get blue`, and `times` when each came. `most` are the limits of
-    the downloads. `perhaps_sold` are the titles of everything that was sold, or may have been.
+    the downloads. `possibly_bought` are the titles of everything that was sold, or may have been.
     """
 
     clock: Callable[[], float]
@@ -76,15 +76,15 @@ class ScriptedProvider:
     most: list[int | None] = field(default_factory=list)
     requests: list[CreateRequest] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
-    perhaps_sold: list[str] = field(default_factory=list)
+    possibly_bought: list[str] = field(default_factory=list)
     most_running: int = 0
 
     def __post_init__(self) -> None:
         self.preparing: Script[CreateRequest | None] = Script(lambda _: None)
-        self.creating: Script[CreateOutcome | None] = Script(lambda _: None)
-        self.telling: Script[Workflow] = Script(lambda _: success(FILM), lasts=True)
+        self.create_outcomes: Script[CreateOutcome | None] = Script(lambda _: None)
+        self.poll_answers: Script[Workflow] = Script(lambda _: success(FILM), lasts=True)
         self.updating: Script[Workflow | None] = Script(lambda _: None)
-        self.sending: Script[bytes] = Script(str.encode)
+        self.contents: Script[bytes] = Script(str.encode)
         # By url, the type that the bytes turn out to have, if it is not the one listed.
         self.kinds: dict[str, str] = {}
         self.tells_of: dict[str, tuple[str, str]] = {}
@@ -100,10 +100,12 @@ class ScriptedProvider:
     def create(self, request: CreateRequest) -> CreateOutcome:
         self._note("create", request.title)
         self.requests.append(request)
-        self.perhaps_sold.append(request.title)
-        came = self.creating.answer(request.title) or Bought(WorkflowId(f"wf-{len(self._workflows) + 1}"))
+        self.possibly_bought.append(request.title)
+        came = self.create_outcomes.answer(request.title) or Bought(
+            WorkflowId(f"wf-{len(self._workflows) + 1}")
+        )
         if not isinstance(came, Bought | OutcomeUnknown):
-            self.perhaps_sold.pop()
+            self.possibly_bought.pop()
         if isinstance(came, Bought):
             self._workflows.setdefault(came.workflow_id, request)
             self._running.add(came.workflow_id)
@@ -122,7 +124,7 @@ class ScriptedProvider:
             raise NotFound("404")
         request = self._workflows[workflow_id]
         self._note("get", request.title)
-        told = self.telling.answer(request.title)
+        told = self.poll_answers.answer(request.title)
         if workflow_id in self.tells_of:
             template_id, title = self.tells_of[workflow_id]
             return replace(told, id=workflow_id, template_id=template_id, title=title)
@@ -154,7 +156,7 @@ class ScriptedProvider:
     def download(self, media: Media, target: Path) -> Downloaded:
         self._note("download", media.url)
         self.most.append(media.most)
-        content = self.sending.answer(media.url)
+        content = self.contents.answer(media.url)
         target.write_bytes(content)
         return Downloaded(
             hashlib.sha256(content).hexdigest(), len(content), self.kinds.get(media.url, media.content_type)

@@ -18,7 +18,7 @@ UNCAPPED = Caps()
 
 
 @dataclass
-class Desk:
+class StateHarness:
     """A folder with a manifest, and the state beside it, or in a database."""
 
     folder: Path
@@ -73,14 +73,14 @@ class Desk:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of a module that asks for it on every database; a test may name its own."""
     named = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
-    for fixture in {"desk", "new_desk"} & set(metafunc.fixturenames) - named:
+    for fixture in {"harness", "new_harness"} & set(metafunc.fixturenames) - named:
         if getattr(metafunc.module, "ON_EVERY_DATABASE", False):
             metafunc.parametrize(fixture, ["sqlite", "postgres"], indirect=True)
 
 
 @pytest.fixture
-def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateHarness]:
+    made = StateHarness(tmp_path)
     if getattr(request, "param", "sqlite") == "postgres":
         made.database = request.getfixturevalue("postgres").database()
     made.manifest.write_text("version: 1\nname: spring\n")
@@ -90,16 +90,18 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def new_desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Desk]:
-    """Makes an empty desk each time; in a database, it deletes the previous one."""
+def new_harness(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], StateHarness]:
+    """Makes a harness with an empty state each time; in a database, it deletes the previous one."""
     database: Database | None = None
     if request.param == "postgres":
         database = request.getfixturevalue("postgres").database()
 
-    def make() -> Desk:
+    def make() -> StateHarness:
         if database is not None:
             database.empty()
-        made = Desk(tmp_path_factory.mktemp("desk"), database)
+        made = StateHarness(tmp_path_factory.mktemp("harness"), database)
         made.manifest.touch()
         return made
 

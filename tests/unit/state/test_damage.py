@@ -19,7 +19,7 @@ from pipeline.state import wal
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import KnownResults, Turn
 from pipeline.state.transitions import Superseded
-from state.conftest import NOW, UNCAPPED, Desk, buy, intent, step
+from state.conftest import NOW, UNCAPPED, StateHarness, buy, intent, step
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "state" / "v1"
 FLIPS = 240
@@ -51,13 +51,13 @@ VALUES = {
 }
 
 
-def in_place(desk: Desk, *, killed: bool = False) -> None:
-    shutil.copy(GOLDEN / "campaign.yaml", desk.manifest)
-    desk.state.parent.mkdir(exist_ok=True)
-    for left in desk.state.parent.iterdir():
+def in_place(harness: StateHarness, *, killed: bool = False) -> None:
+    shutil.copy(GOLDEN / "campaign.yaml", harness.manifest)
+    harness.state.parent.mkdir(exist_ok=True)
+    for left in harness.state.parent.iterdir():
         left.unlink()
     for path in (GOLDEN / "killed").iterdir() if killed else [GOLDEN / "spring.db"]:
-        shutil.copy(path, desk.state.parent / path.name)
+        shutil.copy(path, harness.state.parent / path.name)
 
 
 def read_all(store: SqlStore) -> Records:
@@ -78,14 +78,14 @@ def write_all(store: SqlStore) -> None:
     store.save_assignment({each.key: each.id for each in held}, KnownResults(joined="a", inputs="b"))
 
 
-def attempts(desk: Desk) -> Iterator[str | None]:
+def attempts(harness: StateHarness) -> Iterator[str | None]:
     """The error of a command that reads, then of one that writes; None if there is none."""
-    before = desk.state.read_bytes()
+    before = harness.state.read_bytes()
     for writable in (False, True):
         try:
-            store = desk.open("run-9") if writable else desk.read()
+            store = harness.open("run-9") if writable else harness.read()
         except InvalidInput as error:
-            assert desk.state.read_bytes() == before, "a state that is refused was changed"
+            assert harness.state.read_bytes() == before, "a state that is refused was changed"
             yield str(error)
             continue
         with contextlib.closing(store):
@@ -106,21 +106,23 @@ def flipped(content: bytes, rng: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize(("killed", "flips"), [(False, FLIPS), (True, FLIPS // 4)])
-def test_a_byte_that_changed_is_told_or_harms_nothing(desk: Desk, killed: bool, flips: int) -> None:
+def test_a_byte_that_changed_is_told_or_harms_nothing(
+    harness: StateHarness, killed: bool, flips: int
+) -> None:
     rng, refused = random.Random(12), 0
     for number in range(flips):
-        in_place(desk, killed=killed)
-        desk.state.write_bytes(flipped(desk.state.read_bytes(), rng))
+        in_place(harness, killed=killed)
+        harness.state.write_bytes(flipped(harness.state.read_bytes(), rng))
         # Writing checks more, and takes longer.
-        for told in itertools.islice(attempts(desk), 2 if number % 4 == 0 else 1):
+        for told in itertools.islice(attempts(harness), 2 if number % 4 == 0 else 1):
             assert told is None or "spring.db" in told
             refused += told is not None
     assert refused
 
 
-def damage(desk: Desk, statement: str) -> bool:
+def damage(harness: StateHarness, statement: str) -> bool:
     """Change the state directly; False if the tables themselves refuse that."""
-    with contextlib.closing(sqlite3.connect(desk.state)) as connection:
+    with contextlib.closing(sqlite3.connect(harness.state)) as connection:
         try:
             connection.execute(statement)
         except sqlite3.IntegrityError:
@@ -131,20 +133,22 @@ def damage(desk: Desk, statement: str) -> bool:
 
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
-def test_a_value_that_nobody_wrote_is_told(desk: Desk, table: str, column: str, value: str) -> None:
-    in_place(desk)
+def test_a_value_that_nobody_wrote_is_told(
+    harness: StateHarness, table: str, column: str, value: str
+) -> None:
+    in_place(harness)
     # Only one row, as most columns cannot hold the same value twice.
-    if not damage(desk, f"UPDATE {table} SET {column} = {VALUES[value]} WHERE rowid = 1"):
+    if not damage(harness, f"UPDATE {table} SET {column} = {VALUES[value]} WHERE rowid = 1"):
         return
-    told = list(attempts(desk))
+    told = list(attempts(harness))
     assert all(each is None or "spring.db" in each for each in told)
     # Only the order of events depends on their revision.
     if value in {"bytes", "no UTF-8"} and (table, column) != ("events", "revision"):
         assert all(told)
 
 
-def documents(desk: Desk) -> dict[str, Any]:
-    with contextlib.closing(sqlite3.connect(desk.state)) as connection:
+def documents(harness: StateHarness) -> dict[str, Any]:
+    with contextlib.closing(sqlite3.connect(harness.state)) as connection:
         (text,) = connection.execute("SELECT document FROM purchases WHERE rowid = 1").fetchone()
     document: dict[str, Any] = json.loads(text)
     return document
@@ -165,15 +169,15 @@ def fields() -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["unheard_of", *fields()])
-def test_a_document_of_another_shape_is_told(desk: Desk, name: str) -> None:
-    in_place(desk)
-    document = documents(desk)
+def test_a_document_of_another_shape_is_told(harness: StateHarness, name: str) -> None:
+    in_place(harness)
+    document = documents(harness)
     kind = SHAPES.get(name, str)
     values: tuple[Any, ...] = (None, 7, "x", [], [5], [[]], [{"flow": "a"}], {}, {"a": {}}, True, 1.5)
     for value in values:
         text = json.dumps({**document, name: value}).replace("'", "''")
-        damage(desk, f"UPDATE purchases SET document = '{text}' WHERE rowid = 1")
-        told = next(attempts(desk))
+        damage(harness, f"UPDATE purchases SET document = '{text}' WHERE rowid = 1")
+        told = next(attempts(harness))
         if type(value) is not kind or name == "unheard_of" or (kind is list and value):
             assert told is not None
             assert "purchases: '0000000000000001'" in told
@@ -182,10 +186,10 @@ def test_a_document_of_another_shape_is_told(desk: Desk, name: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "7", "null", "[" * 100_000, '{"id": NaN}', "9" * 5000, '{"id": "\\ud800"}']
 )
-def test_a_document_that_is_none_is_told(desk: Desk, text: str) -> None:
-    in_place(desk)
-    damage(desk, f"UPDATE purchases SET document = '{text}' WHERE rowid = 1")
-    told = next(attempts(desk))
+def test_a_document_that_is_none_is_told(harness: StateHarness, text: str) -> None:
+    in_place(harness)
+    damage(harness, f"UPDATE purchases SET document = '{text}' WHERE rowid = 1")
+    told = next(attempts(harness))
     assert told is not None
     assert "purchases: '0000000000000001'" in told
 
@@ -205,62 +209,62 @@ def test_a_document_that_is_none_is_told(desk: Desk, text: str) -> None:
     ],
 )
 @fails_without("pipeline.state.soundness:_assert_sound", "if _tables(copy) != _tables(ours)")
-def test_tables_that_are_not_ours_are_told(desk: Desk, statement: str) -> None:
-    in_place(desk)
-    damage(desk, statement)
-    assert all(attempts(desk))
+def test_tables_that_are_not_ours_are_told(harness: StateHarness, statement: str) -> None:
+    in_place(harness)
+    damage(harness, statement)
+    assert all(attempts(harness))
 
 
-def test_an_index_that_hides_a_purchase_is_told(desk: Desk) -> None:
-    in_place(desk)
-    with contextlib.closing(sqlite3.connect(desk.state)) as connection:
+def test_an_index_that_hides_a_purchase_is_told(harness: StateHarness) -> None:
+    in_place(harness)
+    with contextlib.closing(sqlite3.connect(harness.state)) as connection:
         (page,) = connection.execute(
             "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_purchases_1'"
         ).fetchone()
-    content = bytearray(desk.state.read_bytes())
+    content = bytearray(harness.state.read_bytes())
     start = (page - 1) * 4096
     where = content.index(b"0000000000000001", start, start + 4096)
     content[where] = ord("9")
-    desk.state.write_bytes(content)
-    assert all(attempts(desk))
+    harness.state.write_bytes(content)
+    assert all(attempts(harness))
 
 
 @fails_without("pipeline.state.soundness:assert_wal_whole", "if skips:")
-def test_a_commit_behind_a_damaged_byte_of_the_wal_is_not_forgotten(desk: Desk) -> None:
+def test_a_commit_behind_a_damaged_byte_of_the_wal_is_not_forgotten(harness: StateHarness) -> None:
     rng, refused = random.Random(3), 0
-    in_place(desk, killed=True)
-    whole, content = desk.state.read_bytes(), desk.wal.read_bytes()
+    in_place(harness, killed=True)
+    whole, content = harness.state.read_bytes(), harness.wal.read_bytes()
     for _ in range(60):
-        in_place(desk, killed=True)
+        in_place(harness, killed=True)
         # Damage in the last commits looks like commits that were cut off, so the byte is before them.
-        desk.wal.write_bytes(flipped(content[:200_000], rng) + content[200_000:])
+        harness.wal.write_bytes(flipped(content[:200_000], rng) + content[200_000:])
         with pytest.raises(InvalidInput, match="-wal: damaged"):
-            desk.open("run-9")
+            harness.open("run-9")
         refused += 1
-        assert desk.state.read_bytes() == whole
+        assert harness.state.read_bytes() == whole
     assert refused == 60
 
 
-def test_a_wal_that_ends_anywhere_is_no_damage(desk: Desk) -> None:
-    in_place(desk, killed=True)
-    content = desk.wal.read_bytes()
+def test_a_wal_that_ends_anywhere_is_no_damage(harness: StateHarness) -> None:
+    in_place(harness, killed=True)
+    content = harness.wal.read_bytes()
     for end in (0, 10, 32, 100, 4152, 5000, len(content) - 4120, len(content) - 1, len(content)):
         assert not wal.skips_commits(content[:end], 4096, lambda _: b"")
 
 
-def test_a_wal_that_is_being_written_anew_is_no_damage(desk: Desk) -> None:
+def test_a_wal_that_is_being_written_anew_is_no_damage(harness: StateHarness) -> None:
     """Its first frames are new and its header is still old, as may be the case after a power cut."""
-    store = desk.open()
+    store = harness.open()
     for number in range(1, 30):
         buy(store, number)
-    old = desk.wal.read_bytes()
-    connection = sqlite3.connect(desk.state)
+    old = harness.wal.read_bytes()
+    connection = sqlite3.connect(harness.state)
     connection.execute("PRAGMA wal_checkpoint(RESTART)")
     connection.close()
     buy(store, 30)
-    new = desk.wal.read_bytes()
+    new = harness.wal.read_bytes()
     assert new[:32] != old[:32]
-    main = desk.state.read_bytes()
+    main = harness.state.read_bytes()
 
     def page(number: int) -> bytes:
         return main[(number - 1) * 4096 : number * 4096]

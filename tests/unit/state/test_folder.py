@@ -6,7 +6,7 @@ from support.protection import fails_without
 from pipeline.errors import InvalidInput
 from pipeline.state.folder import DEFAULT_FOLDER, make_folder, refuse_network_file_system
 from pipeline.state.opening import open_store
-from state.conftest import NOW, Desk, buy
+from state.conftest import NOW, StateHarness, buy
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,16 @@ def test_where_there_is_no_table_of_mounts_nothing_is_refused(tmp_path: Path) ->
 @fails_without(
     "pipeline.state.opening:open_store", "if not allow_network:", swap=("not allow_network", "True")
 )
-def test_on_a_network_file_system_nothing_is_made_unless_it_is_allowed(desk: Desk, tmp_path: Path) -> None:
-    table = mounts(tmp_path, f"server:/x {desk.folder} nfs")
+def test_on_a_network_file_system_nothing_is_made_unless_it_is_allowed(
+    harness: StateHarness, tmp_path: Path
+) -> None:
+    table = mounts(tmp_path, f"server:/x {harness.folder} nfs")
 
     def attempt(*, allow_network: bool) -> None:
         store = open_store(
-            desk.state,
+            harness.state,
             campaign="spring",
-            manifest=desk.manifest,
+            manifest=harness.manifest,
             run="r",
             writable=True,
             now=NOW,
@@ -94,6 +96,6 @@ def test_on_a_network_file_system_nothing_is_made_unless_it_is_allowed(desk: Des
 
     with pytest.raises(InvalidInput):
         attempt(allow_network=False)
-    assert not desk.state.parent.exists()
+    assert not harness.state.parent.exists()
     attempt(allow_network=True)
-    assert desk.state.exists()
+    assert harness.state.exists()

@@ -16,7 +16,7 @@ from pipeline.results import file
 from pipeline.state import snapshot
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Intent, Turn
-from state.conftest import NOW, Desk, purchase
+from state.conftest import NOW, StateHarness, purchase
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "state"
 VERSIONS = [path.name for path in sorted(GOLDEN.iterdir())]
@@ -28,27 +28,27 @@ def exported(version: str) -> dict[str, Any]:
     return document
 
 
-def in_place(desk: Desk, version: str, *, killed: bool = False) -> None:
+def in_place(harness: StateHarness, version: str, *, killed: bool = False) -> None:
     folder = GOLDEN / version
-    shutil.copy(folder / "campaign.yaml", desk.folder / "campaign.yaml")
-    desk.state.parent.mkdir()
+    shutil.copy(folder / "campaign.yaml", harness.folder / "campaign.yaml")
+    harness.state.parent.mkdir()
     for path in (folder / "killed").iterdir() if killed else [folder / "spring.db"]:
-        shutil.copy(path, desk.state.parent / path.name)
+        shutil.copy(path, harness.state.parent / path.name)
 
 
-def opened(desk: Desk, *, writable: bool) -> SqlStore:
-    manifest = desk.folder / "campaign.yaml"
-    return desk.open("run-3", manifest=manifest) if writable else desk.read(manifest=manifest)
+def opened(harness: StateHarness, *, writable: bool) -> SqlStore:
+    manifest = harness.folder / "campaign.yaml"
+    return harness.open("run-3", manifest=manifest) if writable else harness.read(manifest=manifest)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("writable", [False, True])
 def test_a_state_of_an_earlier_version_tells_all_that_it_held(
-    desk: Desk, version: str, killed: bool, writable: bool
+    harness: StateHarness, version: str, killed: bool, writable: bool
 ) -> None:
-    in_place(desk, version, killed=killed)
-    store = opened(desk, writable=writable)
+    in_place(harness, version, killed=killed)
+    store = opened(harness, writable=writable)
     # The old export lacks what was added to the format later.
     wanted = exported(version)
     assert {name: value for name, value in store.export().items() if name in wanted} == wanted
@@ -62,9 +62,9 @@ def test_a_state_of_an_earlier_version_tells_all_that_it_held(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_run_goes_on_with_it(desk: Desk, version: str) -> None:
-    in_place(desk, version, killed=True)
-    store = opened(desk, writable=True)
+def test_a_run_goes_on_with_it(harness: StateHarness, version: str) -> None:
+    in_place(harness, version, killed=True)
+    store = opened(harness, writable=True)
     (recovered,) = store.recover(NOW)
     assert (recovered.after.workflow_id, recovered.after.status) == ("wf-12", Status.SUBMITTED)
     budget = Caps(budget=SPENT_BEFORE + 5, max_creates=2)
@@ -75,18 +75,18 @@ def test_a_run_goes_on_with_it(desk: Desk, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_its_export_is_read(desk: Desk, version: str) -> None:
-    in_place(desk, version)
+def test_its_export_is_read(harness: StateHarness, version: str) -> None:
+    in_place(harness, version)
     read = snapshot.read(exported(version), "x.json")
-    held = opened(desk, writable=False).records()
+    held = opened(harness, writable=False).records()
     assert (read.campaign, read.records) == ("spring", held)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("form", ["json", "yaml"])
-def test_the_results_beside_it_are_read(desk: Desk, version: str, form: str) -> None:
-    in_place(desk, version, killed=True)
-    store = opened(desk, writable=True)
+def test_the_results_beside_it_are_read(harness: StateHarness, version: str, form: str) -> None:
+    in_place(harness, version, killed=True)
+    store = opened(harness, writable=True)
     store.recover(NOW)
     results = file.read(GOLDEN / version / f"spring.results.{form}", f"spring.results.{form}")
     assert results is not None

@@ -10,57 +10,57 @@ from pipeline.jobs import JobKey
 from pipeline.purchases import UNDECIDED, Records
 from pipeline.state.store import KnownResults
 from pipeline.state.transitions import NothingBought
-from state.conftest import NOW, Desk, buy, move, purchase
+from state.conftest import NOW, StateHarness, buy, move, purchase
 
 ON_EVERY_DATABASE = True
 WRITTEN = KnownResults(joined="a" * 64, inputs="b" * 64)
 CHANGED = KnownResults(joined="a" * 64)
 
 
-def test_it_is_remembered_until_others_are_written(desk: Desk) -> None:
-    store = desk.open()
+def test_it_is_remembered_until_others_are_written(harness: StateHarness) -> None:
+    store = harness.open()
     buy(store)
     assert store.known_results() == KnownResults()
     store.save_assignment({}, WRITTEN)
-    assert desk.read().known_results() == store.known_results() == WRITTEN
-    store = desk.again(store)
+    assert harness.read().known_results() == store.known_results() == WRITTEN
+    store = harness.again(store)
     assert store.known_results() == WRITTEN
     store.save_assignment({}, CHANGED)
-    assert desk.again(store).known_results() == CHANGED
+    assert harness.again(store).known_results() == CHANGED
 
 
 @fails_without("pipeline.state.sql.store:SqlStore._apply", "if changes")
-def test_what_changes_a_purchase_is_not_told_yet(desk: Desk) -> None:
-    store = desk.open()
+def test_what_changes_a_purchase_is_not_told_yet(harness: StateHarness) -> None:
+    store = harness.open()
     store.save_assignment({}, WRITTEN)
     bought = buy(store)
     assert store.known_results() == CHANGED
     store.save_assignment({}, WRITTEN)
     move(store, bought, NothingBought("no"))
-    assert desk.again(store).known_results() == CHANGED
+    assert harness.again(store).known_results() == CHANGED
 
 
-def test_what_another_machine_brings_is_not_told_yet(desk: Desk) -> None:
-    store = desk.open()
+def test_what_another_machine_brings_is_not_told_yet(harness: StateHarness) -> None:
+    store = harness.open()
     store.save_assignment({}, WRITTEN)
     theirs = purchase(7)
     store.absorb(Records({theirs.id: theirs}), UNDECIDED, NOW)
-    assert desk.again(store).known_results() == CHANGED
+    assert harness.again(store).known_results() == CHANGED
 
 
 @fails_without("pipeline.state.sql.store:_serve", "if news")
-def test_what_serves_a_job_anew_is_not_told_yet(desk: Desk) -> None:
-    store = desk.open()
+def test_what_serves_a_job_anew_is_not_told_yet(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store)
     store.save_assignment({JobKey("a"): bought.id}, WRITTEN)
     store.save_assignment({JobKey("a"): bought.id})
     assert store.known_results() == WRITTEN
     store.save_assignment({JobKey("b"): bought.id})
-    assert desk.again(store).known_results() == CHANGED
+    assert harness.again(store).known_results() == CHANGED
 
 
-def test_a_transaction_that_fails_forgets_nothing(desk: Desk) -> None:
-    store = desk.open()
+def test_a_transaction_that_fails_forgets_nothing(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store)
     store.save_assignment({}, WRITTEN)
     with pytest.raises(PipelineError, match="no longer as this step found it"):
@@ -69,14 +69,14 @@ def test_a_transaction_that_fails_forgets_nothing(desk: Desk) -> None:
     assert store.records().purchases == {bought.id: bought}
 
 
-@pytest.mark.parametrize("desk", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("harness", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("rows", ["('a', 'b'), ('a', 'c')", "(1.5, x'00')"])
-def test_what_this_tool_has_not_written_is_told_as_damage(desk: Desk, rows: str) -> None:
-    store = desk.open()
+def test_what_this_tool_has_not_written_is_told_as_damage(harness: StateHarness, rows: str) -> None:
+    store = harness.open()
     buy(store)
     store.close()
-    with sqlite3.connect(desk.state) as connection:
+    with sqlite3.connect(harness.state) as connection:
         connection.execute(f"INSERT INTO results VALUES {rows}")
     connection.close()
     with pytest.raises(InvalidInput, match="results: not the hashes"):
-        desk.open()
+        harness.open()

@@ -23,33 +23,33 @@ from pipeline.state import state_file, transitions
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.lease import Claim
 from pipeline.state.postgres.server import Connection, Patience, Server
-from state.conftest import NOW, Desk, begin, buy, intent, move, placed
+from state.conftest import NOW, StateHarness, begin, buy, intent, move, placed
 
-pytestmark = pytest.mark.parametrize("desk", ["postgres"], indirect=True)
+pytestmark = pytest.mark.parametrize("harness", ["postgres"], indirect=True)
 
 END = "UPDATE pipeline.leases SET until = clock_timestamp() - interval '1 second'"
 
 
-def database_of(desk: Desk) -> Database:
-    assert desk.database is not None
-    return desk.database
+def database_of(harness: StateHarness) -> Database:
+    assert harness.database is not None
+    return harness.database
 
 
-def end_lease(desk: Desk) -> None:
+def end_lease(harness: StateHarness) -> None:
     """Let the lease end by the server's clock, unknown to its holder."""
-    database_of(desk).rows(END)
+    database_of(harness).rows(END)
 
 
 @pytest.fixture
-def connection(desk: Desk) -> Iterator[Connection]:
+def connection(harness: StateHarness) -> Iterator[Connection]:
     """A connection to a database with the tables."""
-    desk.open().close()
-    with closing(server_of(desk).connect()) as connected:
+    harness.open().close()
+    with closing(server_of(harness).connect()) as connected:
         yield connected
 
 
-def server_of(desk: Desk) -> Server:
-    return Server(DatabaseUrl(database_of(desk).url), Patience(60.0))
+def server_of(harness: StateHarness) -> Server:
+    return Server(DatabaseUrl(database_of(harness).url), Patience(60.0))
 
 
 def claim(token: str = "mine") -> Claim:
@@ -58,11 +58,11 @@ def claim(token: str = "mine") -> Claim:
     )
 
 
-def test_the_second_run_is_told_who_holds_it_since_when_and_until_when(desk: Desk) -> None:
-    desk.open()
+def test_the_second_run_is_told_who_holds_it_since_when_and_until_when(harness: StateHarness) -> None:
+    harness.open()
 
     with pytest.raises(StateLocked) as caught:
-        desk.open("run-2")
+        harness.open("run-2")
 
     assert caught.value.exit_code == ExitCode.LOCKED
     moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
@@ -76,14 +76,14 @@ def test_the_second_run_is_told_who_holds_it_since_when_and_until_when(desk: Des
     swap=("WHERE held.until <= clock_timestamp() OR held.claim = excluded.claim", ""),
 )
 def test_of_two_that_ask_at_once_one_gets_it(
-    desk: Desk, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    harness: StateHarness, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = lease.acquire(server_of(desk), connection, claim("first"))
+    first = lease.acquire(server_of(harness), connection, claim("first"))
     # The second read the lease as free just before, which was true then.
     monkeypatch.setattr(lease, "_HOLDER", lease._HOLDER.replace("until > clock_timestamp() AND", "false AND"))
 
     with pytest.raises(StateLocked):
-        lease.acquire(server_of(desk), connection, claim("second"))
+        lease.acquire(server_of(harness), connection, claim("second"))
 
     assert first.renew(connection)
 
@@ -96,8 +96,10 @@ def test_of_two_that_ask_at_once_one_gets_it(
         "SELECT 1 WHERE to_regclass('pipeline.version') IS NOT NULL",
     ),
 )
-def test_of_two_that_find_no_tables_one_makes_them_and_the_other_waits_for_that(desk: Desk) -> None:
-    server, database = server_of(desk), database_of(desk)
+def test_of_two_that_find_no_tables_one_makes_them_and_the_other_waits_for_that(
+    harness: StateHarness,
+) -> None:
+    server, database = server_of(harness), database_of(harness)
     waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     with (
         closing(server.connect()) as first,
@@ -112,10 +114,10 @@ def test_of_two_that_find_no_tables_one_makes_them_and_the_other_waits_for_that(
             team_tables.make(server, first)
         waiting.result(timeout=PATIENCE)
 
-    desk.open().close()
+    harness.open().close()
 
 
-def test_the_tables_are_those_of_a_state_in_a_file(desk: Desk, connection: Connection) -> None:
+def test_the_tables_are_those_of_a_state_in_a_file(harness: StateHarness, connection: Connection) -> None:
     with closing(state_file.empty()) as empty:
         names = [name for (name,) in empty.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         in_a_file = {
@@ -131,29 +133,31 @@ def test_the_tables_are_those_of_a_state_in_a_file(desk: Desk, connection: Conne
     assert dict(rows) == {name: columns for name, columns in in_a_file.items() if name != "meta"}
 
 
-def test_a_claim_whose_answer_was_lost_can_be_made_again(desk: Desk, connection: Connection) -> None:
-    lost = lease.acquire(server_of(desk), connection, claim())
+def test_a_claim_whose_answer_was_lost_can_be_made_again(
+    harness: StateHarness, connection: Connection
+) -> None:
+    lost = lease.acquire(server_of(harness), connection, claim())
 
-    again = lease.acquire(server_of(desk), connection, claim())
+    again = lease.acquire(server_of(harness), connection, claim())
 
     assert again.epoch > lost.epoch
     assert again.renew(connection)
 
 
-def test_a_state_that_was_closed_is_free_at_once(desk: Desk) -> None:
-    bought = buy(desk.open())
-    assert desk.again(desk.opened[-1]).records().purchases.keys() == {bought.id}
+def test_a_state_that_was_closed_is_free_at_once(harness: StateHarness) -> None:
+    bought = buy(harness.open())
+    assert harness.again(harness.opened[-1]).records().purchases.keys() == {bought.id}
 
 
 @fails_without(
     "pipeline.state.postgres.transactions:PostgresDatabase.begin",
     "if lease is not None and found !=",
 )
-def test_a_holder_whose_lease_was_taken_writes_nothing_more(desk: Desk) -> None:
-    store = desk.open()
+def test_a_holder_whose_lease_was_taken_writes_nothing_more(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store)
-    end_lease(desk)
-    second = desk.open("run-2")
+    end_lease(harness)
+    second = harness.open("run-2")
 
     for write in (
         lambda: begin(store, [intent(2)]),
@@ -173,20 +177,20 @@ def test_a_holder_whose_lease_was_taken_writes_nothing_more(desk: Desk) -> None:
     "_FENCE =",
     swap=(" AND until > clock_timestamp()", ""),
 )
-def test_nor_does_one_whose_lease_is_over_where_nobody_took_it(desk: Desk) -> None:
-    store = desk.open()
-    end_lease(desk)
+def test_nor_does_one_whose_lease_is_over_where_nobody_took_it(harness: StateHarness) -> None:
+    store = harness.open()
+    end_lease(harness)
 
     with pytest.raises(StateLocked):
         buy(store)
 
-    assert desk.read().records().purchases == {}
+    assert harness.read().records().purchases == {}
 
 
 @fails_without("pipeline.state.postgres.lease:", "_RENEW =", swap=(" AND until > clock_timestamp()", ""))
-def test_a_lease_that_is_over_is_not_renewed(desk: Desk, connection: Connection) -> None:
-    held = lease.acquire(server_of(desk), connection, claim())
-    end_lease(desk)
+def test_a_lease_that_is_over_is_not_renewed(harness: StateHarness, connection: Connection) -> None:
+    held = lease.acquire(server_of(harness), connection, claim())
+    end_lease(harness)
 
     assert not held.renew(connection)
     assert not held.is_held()
@@ -210,12 +214,12 @@ class Clock:
     swap=("asked_at + seconds", "clock() + seconds"),
 )
 def test_it_is_counted_from_before_it_was_asked_for(
-    desk: Desk, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    harness: StateHarness, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(59.0)
     monkeypatch.setattr(lease, "clock", clock)
 
-    held = lease.acquire(server_of(desk), connection, claim())
+    held = lease.acquire(server_of(harness), connection, claim())
 
     assert held.is_held()
     clock.now += 1.0
@@ -228,9 +232,9 @@ def test_it_is_counted_from_before_it_was_asked_for(
     swap=("asked_at", "clock()"),
 )
 def test_so_it_is_when_it_is_renewed(
-    desk: Desk, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    harness: StateHarness, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = lease.acquire(server_of(desk), connection, claim())
+    held = lease.acquire(server_of(harness), connection, claim())
     clock = Clock(59.0)
     monkeypatch.setattr(lease, "clock", clock)
     assert held.renew(connection)
@@ -242,9 +246,9 @@ def test_so_it_is_when_it_is_renewed(
 
 @fails_without("pipeline.state.postgres.lease:Lease.is_held", "if clock() >= self.held_until:")
 def test_a_holder_that_slept_through_it_knows_without_asking_and_for_ever(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: StateHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = desk.open()
+    store = harness.open()
     clock = Clock()
     clock.now = lease.clock() + 61.0
     with monkeypatch.context() as asleep:
@@ -260,15 +264,15 @@ def test_a_holder_that_slept_through_it_knows_without_asking_and_for_ever(
 @pytest.mark.skipif(
     not hasattr(time, "CLOCK_BOOTTIME"), reason="this system has no clock that counts its sleep"
 )
-def test_its_clock_goes_on_while_the_machine_sleeps(desk: Desk) -> None:
+def test_its_clock_goes_on_while_the_machine_sleeps(harness: StateHarness) -> None:
     assert system._CLOCK == time.CLOCK_BOOTTIME
 
 
 @fails_without("pipeline.state.postgres.team_state:TeamState._open", "held.start_renewing()")
-def test_it_is_renewed_as_long_as_the_run_goes_on(desk: Desk) -> None:
-    desk.lease_seconds = 2.0
-    desk.open()
-    database = database_of(desk)
+def test_it_is_renewed_as_long_as_the_run_goes_on(harness: StateHarness) -> None:
+    harness.lease_seconds = 2.0
+    harness.open()
+    database = database_of(harness)
     ((first,),) = database.rows("SELECT until FROM pipeline.leases")
 
     until(
@@ -277,78 +281,78 @@ def test_it_is_renewed_as_long_as_the_run_goes_on(desk: Desk) -> None:
     )
 
     with pytest.raises(StateLocked):
-        desk.open("run-2")
+        harness.open("run-2")
 
 
-def test_what_the_loser_had_in_the_air_is_attention_for_its_successor(desk: Desk) -> None:
-    store = desk.open()
+def test_what_the_loser_had_in_the_air_is_attention_for_its_successor(harness: StateHarness) -> None:
+    store = harness.open()
     unanswered = buy(store)
-    end_lease(desk)
+    end_lease(harness)
 
-    second = desk.open("run-2")
+    second = harness.open("run-2")
     second.recover(NOW)
 
     assert second.records().purchases[unanswered.id].status is Status.ATTENTION
 
 
 @fails_without("pipeline.state.postgres.late_responses:LateResponses._append", "self._append_once(values)")
-def test_an_answer_that_came_too_late_is_taken_up_by_the_next_holder_once(desk: Desk) -> None:
-    store = desk.open()
+def test_an_answer_that_came_too_late_is_taken_up_by_the_next_holder_once(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store)
-    end_lease(desk)
-    second = desk.open("run-2")
+    end_lease(harness)
+    second = harness.open("run-2")
     second.recover(NOW)
 
     store.rescue(bought.id, WorkflowId("w-late"))
 
     # The holder of the state knows it immediately, and records it at the next start.
     assert second.records().purchases[bought.id].workflow_id == "w-late"
-    third = desk.again(second, "run-3")
+    third = harness.again(second, "run-3")
     (change,) = third.recover(NOW)
     assert (change.after.status, change.after.workflow_id) == (Status.SUBMITTED, "w-late")
     disowned = move(third, change.after, transitions.Disowned("another's"))
     # A rescued id that was recorded does not come again.
-    assert desk.again(third, "run-4").recover(NOW) == []
-    assert desk.opened[-1].records().purchases[bought.id] == disowned
-    assert len(database_of(desk).rows("SELECT 1 FROM pipeline.receipts")) == 1
+    assert harness.again(third, "run-4").recover(NOW) == []
+    assert harness.opened[-1].records().purchases[bought.id] == disowned
+    assert len(database_of(harness).rows("SELECT 1 FROM pipeline.receipts")) == 1
 
 
-def test_a_campaign_knows_nothing_of_the_others_in_its_database(desk: Desk) -> None:
-    spring = desk.open()
-    autumn = desk.open(campaign="autumn", manifest=desk.folder / "autumn.yaml")
+def test_a_campaign_knows_nothing_of_the_others_in_its_database(harness: StateHarness) -> None:
+    spring = harness.open()
+    autumn = harness.open(campaign="autumn", manifest=harness.folder / "autumn.yaml")
     mine, other = buy(spring, 1, 5), buy(autumn, 1, 7)
     spring.save_assignment({JobKey("a"): mine.id})
     move(autumn, other, transitions.Accepted(WorkflowId("w")))
 
-    assert desk.read().records().purchases == {mine.id: mine}
-    assert desk.read(campaign="autumn", manifest=desk.folder / "autumn.yaml").records().served == {}
+    assert harness.read().records().purchases == {mine.id: mine}
+    assert harness.read(campaign="autumn", manifest=harness.folder / "autumn.yaml").records().served == {}
     assert (spring.spent().ever, autumn.spent().ever) == (5, 7)
     assert [event.event for event in spring.events(mine.id)] == ["intent"]
 
 
-def test_the_state_of_another_manifest_that_still_exists_is_refused(desk: Desk) -> None:
-    desk.open().close()
-    other = desk.folder / "other.yaml"
+def test_the_state_of_another_manifest_that_still_exists_is_refused(harness: StateHarness) -> None:
+    harness.open().close()
+    other = harness.folder / "other.yaml"
     other.touch()
 
     with pytest.raises(InvalidInput, match=r"another manifest, spring\.yaml"):
-        desk.open(manifest=other)
+        harness.open(manifest=other)
 
-    desk.manifest.unlink()
-    desk.open(manifest=other).close()
-    assert desk.read(manifest=other).records().purchases == {}
+    harness.manifest.unlink()
+    harness.open(manifest=other).close()
+    assert harness.read(manifest=other).records().purchases == {}
 
 
-def test_files_are_known_on_the_machine_where_they_lie(desk: Desk) -> None:
-    store = desk.open()
+def test_files_are_known_on_the_machine_where_they_lie(harness: StateHarness) -> None:
+    store = harness.open()
     store.index_files([placed("a.mp4")])
     store.close()
-    clone = desk.folder / "clone"
+    clone = harness.folder / "clone"
     (clone / ".git").mkdir(parents=True)
     (clone / "spring.yaml").touch()
 
-    assert desk.read(manifest=clone / "spring.yaml").files() == []
-    assert desk.read().files() == [placed("a.mp4")]
+    assert harness.read(manifest=clone / "spring.yaml").files() == []
+    assert harness.read().files() == [placed("a.mp4")]
 
 
 @fails_without(
@@ -356,11 +360,11 @@ def test_files_are_known_on_the_machine_where_they_lie(desk: Desk) -> None:
     "DURABLE =",
     swap=("WHEN 'off' THEN 'on'", "WHEN 'off' THEN 'off'"),
 )
-def test_a_commit_waits_for_the_disk_whatever_the_database_says(desk: Desk) -> None:
-    database = database_of(desk)
+def test_a_commit_waits_for_the_disk_whatever_the_database_says(harness: StateHarness) -> None:
+    database = database_of(harness)
     ((name,),) = database.rows("SELECT current_database()")
     database.rows(f"ALTER DATABASE {name} SET synchronous_commit = off")
-    store = desk.open()
+    store = harness.open()
 
     with store._access.database.writing() as transaction:
         assert transaction.rows("SHOW synchronous_commit") == [("on",)]
@@ -376,23 +380,25 @@ TELL = """
 
 
 @fails_without("pipeline.state.postgres.server:durable", "connection.execute(")
-def test_so_does_a_lease_that_is_taken_and_an_id_that_came_late(desk: Desk, connection: Connection) -> None:
-    database = database_of(desk)
+def test_so_does_a_lease_that_is_taken_and_an_id_that_came_late(
+    harness: StateHarness, connection: Connection
+) -> None:
+    database = database_of(harness)
     ((name,),) = database.rows("SELECT current_database()")
     with database.connect() as other:
         other.execute(TELL)
     database.rows(f"ALTER DATABASE {name} SET synchronous_commit = off")
 
-    desk.open().rescue(intent().purchase.id, WorkflowId("wf-1"))
+    harness.open().rescue(intent().purchase.id, WorkflowId("wf-1"))
 
     assert set(database.rows("SELECT * FROM public.told")) == {("leases", "on"), ("receipts", "on")}
 
 
 @fails_without("pipeline.state.postgres.server:Server.connect", "connection.isolation_level =")
 def test_who_waits_for_others_sees_what_they_did_whatever_the_database_says(
-    desk: Desk, connection: Connection
+    harness: StateHarness, connection: Connection
 ) -> None:
-    server, database = server_of(desk), database_of(desk)
+    server, database = server_of(harness), database_of(harness)
     ((name,),) = database.rows("SELECT current_database()")
     database.rows(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
     waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -410,8 +416,8 @@ def test_who_waits_for_others_sees_what_they_did_whatever_the_database_says(
             waiting.result(timeout=PATIENCE)
 
 
-def test_a_lease_is_nobody_elses_in_a_fork(desk: Desk) -> None:
-    store = desk.open()
+def test_a_lease_is_nobody_elses_in_a_fork(harness: StateHarness) -> None:
+    store = harness.open()
     child = os.fork()
     if child == 0:
         store.close()
@@ -421,8 +427,8 @@ def test_a_lease_is_nobody_elses_in_a_fork(desk: Desk) -> None:
     buy(store)
 
 
-def test_the_server_is_named_without_its_password(desk: Desk) -> None:
-    url = database_of(desk).url.replace("postgres:@", "postgres:hunt%40er2@")
+def test_the_server_is_named_without_its_password(harness: StateHarness) -> None:
+    url = database_of(harness).url.replace("postgres:@", "postgres:hunt%40er2@")
     assert "er2" not in str(DatabaseUrl(url))
     assert "er2" not in repr(DatabaseUrl(url))
     assert "er2" not in DatabaseUrl(url).argument

@@ -13,7 +13,7 @@ from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, StateLocked
 from pipeline.state.lock import Lock
-from state.conftest import NOW, Desk, buy
+from state.conftest import NOW, StateHarness, buy
 
 HOLDS_THE_LOCK = """
 import os, sys, time
@@ -156,22 +156,22 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None
     "mode = _fcntl.LOCK_SH",
     swap=("_fcntl.LOCK_EX", "_fcntl.LOCK_SH"),
 )
-def test_the_state_is_locked_while_it_is_open_and_free_afterwards(desk: Desk) -> None:
-    store = desk.open()
+def test_the_state_is_locked_while_it_is_open_and_free_afterwards(harness: StateHarness) -> None:
+    store = harness.open()
     with pytest.raises(StateLocked):
-        desk.open("run-2")
-    assert json.loads(desk.state.with_name("spring.db.lock").read_bytes())["pid"] == os.getpid()
+        harness.open("run-2")
+    assert json.loads(harness.state.with_name("spring.db.lock").read_bytes())["pid"] == os.getpid()
     store.close()
-    desk.open("run-2")
+    harness.open("run-2")
 
 
-def test_a_state_that_is_refused_is_not_left_locked(desk: Desk) -> None:
-    store = desk.open()
+def test_a_state_that_is_refused_is_not_left_locked(harness: StateHarness) -> None:
+    store = harness.open()
     buy(store)
     store.close()
-    whole = desk.state.read_bytes()
-    desk.state.write_bytes(b"")
+    whole = harness.state.read_bytes()
+    harness.state.write_bytes(b"")
     with pytest.raises(InvalidInput):
-        desk.open()
-    desk.state.write_bytes(whole)
-    desk.open()
+        harness.open()
+    harness.state.write_bytes(whole)
+    harness.open()

@@ -18,9 +18,9 @@ from pipeline.state.opening import open_store
 from pipeline.state.postgres import receipts
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Turn
-from state.conftest import NOW, UNCAPPED, Desk, begin, buy, intent, step
+from state.conftest import NOW, UNCAPPED, StateHarness, begin, buy, intent, step
 
-pytestmark = pytest.mark.parametrize("desk", ["postgres"], indirect=True)
+pytestmark = pytest.mark.parametrize("harness", ["postgres"], indirect=True)
 
 
 @pytest.fixture
@@ -29,60 +29,62 @@ def proxy(postgres: PostgresServer) -> Iterator[Proxy]:
         yield listening
 
 
-def open_behind(desk: Desk, proxy: Proxy) -> SqlStore:
+def open_behind(harness: StateHarness, proxy: Proxy) -> SqlStore:
     """Open the state through the proxy."""
-    assert desk.database is not None
+    assert harness.database is not None
     store = open_store(
-        DatabaseUrl(desk.database.behind(proxy.host, proxy.port)),
+        DatabaseUrl(harness.database.behind(proxy.host, proxy.port)),
         campaign="spring",
-        manifest=desk.manifest,
+        manifest=harness.manifest,
         run="run-1",
         writable=True,
         now=NOW,
-        lease_seconds=desk.lease_seconds,
+        lease_seconds=harness.lease_seconds,
     )
-    desk.opened.append(store)
+    harness.opened.append(store)
     return store
 
 
-def assert_written_once(desk: Desk, number: int) -> None:
-    read = desk.read()
+def assert_written_once(harness: StateHarness, number: int) -> None:
+    read = harness.read()
     assert len(read.records().purchases) == number
     for purchase_id in read.records().purchases:
         assert [event.event for event in read.events(purchase_id)][:1] == ["intent"]
 
 
 @fails_without("pipeline.state.postgres.transactions:PostgresTransaction.commit", "if self._was_committed():")
-def test_a_commit_whose_answer_was_lost_is_known_to_have_happened(desk: Desk, proxy: Proxy) -> None:
-    store = open_behind(desk, proxy)
+def test_a_commit_whose_answer_was_lost_is_known_to_have_happened(
+    harness: StateHarness, proxy: Proxy
+) -> None:
+    store = open_behind(harness, proxy)
     proxy.forget_next_answer_to_commit()
 
     written = begin(store, [intent(1), intent(2)])
 
     assert len(proxy.links) > 1
     assert [each.id for each in written] == [intent(1).purchase.id, intent(2).purchase.id]
-    assert_written_once(desk, 2)
+    assert_written_once(harness, 2)
     buy(store, 3)
-    assert_written_once(desk, 3)
+    assert_written_once(harness, 3)
 
 
 @fails_without("pipeline.state.postgres.transactions:PostgresTransaction.commit", "self._again()")
-def test_one_that_never_arrived_is_made_again(desk: Desk, proxy: Proxy) -> None:
-    store = open_behind(desk, proxy)
+def test_one_that_never_arrived_is_made_again(harness: StateHarness, proxy: Proxy) -> None:
+    store = open_behind(harness, proxy)
     bought = buy(store, 1)
     proxy.drop_next_commit()
 
     accepted = step(bought, transitions.Accepted(WorkflowId("w1")))
     store.commit_turn(Turn(changes=[accepted], intents=[intent(2)]), UNCAPPED)
 
-    assert_written_once(desk, 2)
-    assert desk.read().records().purchases[bought.id] == accepted.after
+    assert_written_once(harness, 2)
+    assert harness.read().records().purchases[bought.id] == accepted.after
 
 
 @fails_without("pipeline.state.postgres.transactions:", "_OUTCOME =", swap=(" FOR UPDATE", ""))
-def test_one_that_arrives_late_is_waited_for(desk: Desk, proxy: Proxy) -> None:
-    store = open_behind(desk, proxy)
-    database = desk.database
+def test_one_that_arrives_late_is_waited_for(harness: StateHarness, proxy: Proxy) -> None:
+    store = open_behind(harness, proxy)
+    database = harness.database
     assert database is not None
     proxy.hold_next_commit()
     answered = proxy.note_answer_to(b"SELECT epoch, turn FROM pipeline.leases")
@@ -94,15 +96,17 @@ def test_one_that_arrives_late_is_waited_for(desk: Desk, proxy: Proxy) -> None:
         proxy.deliver()
 
         assert len(written.result()) == 1
-    assert_written_once(desk, 1)
+    assert_written_once(harness, 1)
 
 
 @fails_without(
     "pipeline.state.postgres.transactions:PostgresDatabase.was_committed", "if epoch != lease.epoch:"
 )
-def test_nobody_believes_in_a_commit_that_another_holder_came_after(desk: Desk, proxy: Proxy) -> None:
-    store = open_behind(desk, proxy)
-    database = desk.database
+def test_nobody_believes_in_a_commit_that_another_holder_came_after(
+    harness: StateHarness, proxy: Proxy
+) -> None:
+    store = open_behind(harness, proxy)
+    database = harness.database
     assert database is not None
     proxy.forget_next_answer_to_commit()
     # The last transaction of the successor happens to have the same number as ours.
@@ -114,15 +118,17 @@ def test_nobody_believes_in_a_commit_that_another_holder_came_after(desk: Desk, 
         begin(store, [intent(1)])
 
 
-def test_a_connection_that_ends_in_the_middle_of_a_transaction_is_made_anew(desk: Desk, proxy: Proxy) -> None:
-    store = open_behind(desk, proxy)
+def test_a_connection_that_ends_in_the_middle_of_a_transaction_is_made_anew(
+    harness: StateHarness, proxy: Proxy
+) -> None:
+    store = open_behind(harness, proxy)
     with store._access.database.writing() as transaction:
         transaction.rows("INSERT INTO served (key, purchase) VALUES (?, ?)", "a", "f" * 16)
         for link in proxy.links:
             link.close()
         transaction.rows("INSERT INTO served (key, purchase) VALUES (?, ?)", "b", "f" * 16)
 
-    assert len(desk.read().records().served) == 2
+    assert len(harness.read().records().served) == 2
 
 
 @fails_without(
@@ -130,24 +136,24 @@ def test_a_connection_that_ends_in_the_middle_of_a_transaction_is_made_anew(desk
     "return super().wait(_impatient",
     swap=("_impatient(gen, self.longest_silence)", "gen"),
 )
-def test_a_network_that_swallows_what_is_sent_is_noticed(desk: Desk, proxy: Proxy) -> None:
-    desk.lease_seconds = 6.0
-    store = open_behind(desk, proxy)
+def test_a_network_that_swallows_what_is_sent_is_noticed(harness: StateHarness, proxy: Proxy) -> None:
+    harness.lease_seconds = 6.0
+    store = open_behind(harness, proxy)
     buy(store, 1)
     proxy.swallow()
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(buy, store, 2).result(timeout=30).id == intent(2).purchase.id
 
-    assert_written_once(desk, 2)
+    assert_written_once(harness, 2)
 
 
 def test_a_server_that_is_killed_again_and_again_forgets_nothing(
-    desk: Desk, postgres: PostgresServer
+    harness: StateHarness, postgres: PostgresServer
 ) -> None:
     if postgres.data is None:
         pytest.skip("the server that PIPELINE_TEST_POSTGRES_URL names cannot be killed")
-    store = desk.open()
+    store = harness.open()
     killed = threading.Event()
 
     def buy_on() -> int:
@@ -163,7 +169,7 @@ def test_a_server_that_is_killed_again_and_again_forgets_nothing(
             postgres.kill()
             postgres.start()
         killed.set()
-        assert_written_once(desk, bought.result(timeout=60))
+        assert_written_once(harness, bought.result(timeout=60))
 
 
 @fails_without(
@@ -172,27 +178,29 @@ def test_a_server_that_is_killed_again_and_again_forgets_nothing(
     swap=("file.append(purchase_id, workflow_id)", "pass"),
 )
 def test_an_id_that_not_even_the_receipts_can_take_is_kept_on_this_machine(
-    desk: Desk, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    harness: StateHarness, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receipts, "_PATIENCE", 0.0)
-    store = open_behind(desk, proxy)
+    store = open_behind(harness, proxy)
     bought = buy(store)
     proxy.close()
 
     store.rescue(bought.id, WorkflowId("w-late"))
 
     store.close()
-    assert desk.database is not None
-    desk.database.rows("UPDATE pipeline.leases SET until = clock_timestamp()")
-    (change,) = desk.open("run-2").recover(NOW)
+    assert harness.database is not None
+    harness.database.rows("UPDATE pipeline.leases SET until = clock_timestamp()")
+    (change,) = harness.open("run-2").recover(NOW)
     assert change.after.workflow_id == "w-late"
-    assert desk.again(desk.opened[-1], "run-3").recover(NOW) == []
+    assert harness.again(harness.opened[-1], "run-3").recover(NOW) == []
 
 
-def test_a_server_that_is_not_there_is_told_with_the_code_of_what_may_go_another_time(desk: Desk) -> None:
-    desk.database = None
+def test_a_server_that_is_not_there_is_told_with_the_code_of_what_may_go_another_time(
+    harness: StateHarness,
+) -> None:
+    harness.database = None
     with pytest.raises(Unfinished, match="unreachable") as caught:
-        _open(desk, "postgresql://u:hunter2@127.0.0.1:1/x")
+        _open(harness, "postgresql://u:hunter2@127.0.0.1:1/x")
 
     assert caught.value.exit_code is ExitCode.UNFINISHED
     assert "hunter2" not in str(caught.value)
@@ -200,16 +208,16 @@ def test_a_server_that_is_not_there_is_told_with_the_code_of_what_may_go_another
 
 @pytest.mark.parametrize("wrong", ["database", "user"])
 def test_a_database_that_does_not_let_us_in_is_told_with_the_code_of_what_is_wrong(
-    desk: Desk, wrong: str
+    harness: StateHarness, wrong: str
 ) -> None:
-    assert desk.database is not None
-    url = desk.database.url
+    assert harness.database is not None
+    url = harness.database.url
     url = (
         url.replace("/test_", "/no_") if wrong == "database" else url.replace("postgres:@", "nobody:hunter2@")
     )
 
     with pytest.raises(InvalidInput, match="does not exist") as caught:
-        _open(desk, url)
+        _open(harness, url)
 
     assert "hunter2" not in str(caught.value)
 
@@ -217,39 +225,39 @@ def test_a_database_that_does_not_let_us_in_is_told_with_the_code_of_what_is_wro
 @pytest.mark.parametrize(
     "text", ["postgresql://h/x?hunter2", "postgresql://u:hunter2@h/x?nonsense=1", "postgresql://[::1/x"]
 )
-def test_a_url_that_libpq_does_not_take_is_wrong_usage(desk: Desk, text: str) -> None:
+def test_a_url_that_libpq_does_not_take_is_wrong_usage(harness: StateHarness, text: str) -> None:
     with pytest.raises(PipelineError) as caught:
-        _open(desk, text)
+        _open(harness, text)
 
     assert caught.value.exit_code is ExitCode.USAGE
     assert "hunter2" not in str(caught.value)
 
 
-def _open(desk: Desk, url: str) -> SqlStore:
+def _open(harness: StateHarness, url: str) -> SqlStore:
     return open_store(
-        DatabaseUrl(url), campaign="spring", manifest=desk.manifest, run="r", writable=True, now=NOW
+        DatabaseUrl(url), campaign="spring", manifest=harness.manifest, run="r", writable=True, now=NOW
     )
 
 
-def test_the_tables_of_a_newer_version_are_left_as_they_are(desk: Desk) -> None:
-    desk.open().close()
-    assert desk.database is not None
-    desk.database.rows("UPDATE pipeline.version SET version = 99")
+def test_the_tables_of_a_newer_version_are_left_as_they_are(harness: StateHarness) -> None:
+    harness.open().close()
+    assert harness.database is not None
+    harness.database.rows("UPDATE pipeline.version SET version = 99")
 
-    for attempt in (desk.open, desk.read):
+    for attempt in (harness.open, harness.read):
         with pytest.raises(InvalidInput, match="newer version"):
             attempt()
 
 
-def test_a_row_that_cannot_be_ours_is_damage(desk: Desk) -> None:
-    buy(desk.open())
-    desk.opened[-1].close()
-    assert desk.database is not None
-    desk.database.rows("UPDATE pipeline.purchases_of_all SET cost = 99")
+def test_a_row_that_cannot_be_ours_is_damage(harness: StateHarness) -> None:
+    buy(harness.open())
+    harness.opened[-1].close()
+    assert harness.database is not None
+    harness.database.rows("UPDATE pipeline.purchases_of_all SET cost = 99")
 
-    for attempt in (desk.open, desk.read):
+    for attempt in (harness.open, harness.read):
         with pytest.raises(InvalidInput, match="damaged"):
             attempt()
     # After that nobody holds the lease.
-    desk.database.rows("UPDATE pipeline.purchases_of_all SET cost = 5")
-    desk.open().close()
+    harness.database.rows("UPDATE pipeline.purchases_of_all SET cost = 5")
+    harness.open().close()

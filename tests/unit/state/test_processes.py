@@ -13,7 +13,7 @@ from support.protection import fails_without
 from pipeline.errors import InvalidInput, StateLocked
 from pipeline.purchases import PurchaseId, Status
 from pipeline.state.opening import open_store
-from state.conftest import NOW, Desk, buy, purchase
+from state.conftest import NOW, StateHarness, buy, purchase
 
 BUYS_WITHOUT_END = """
 import itertools, sys
@@ -21,8 +21,8 @@ from pathlib import Path
 from pipeline.state.transitions import Accepted
 from state.conftest import *
 
-desk = Desk(Path(sys.argv[1]))
-store = desk.open("killed")
+harness = StateHarness(Path(sys.argv[1]))
+store = harness.open("killed")
 print("open", flush=True)
 for number in itertools.count(int(sys.argv[2])):
     bought = buy(store, number)
@@ -42,16 +42,16 @@ def spawn(source: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def test_what_a_killed_run_was_told_to_be_on_disk_is_there(desk: Desk) -> None:
+def test_what_a_killed_run_was_told_to_be_on_disk_is_there(harness: StateHarness) -> None:
     intents: set[str] = set()
     accepted: set[str] = set()
     for round_number in range(6):
-        process = spawn(BUYS_WITHOUT_END, desk.folder, round_number * 1000)
+        process = spawn(BUYS_WITHOUT_END, harness.folder, round_number * 1000)
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         if round_number == 0:
             with pytest.raises(StateLocked, match=str(process.pid)):
-                desk.open()
+                harness.open()
         lines = [process.stdout.readline() for _ in range(5 + 7 * round_number)]
         process.send_signal(signal.SIGKILL)
         lines += process.stdout.readlines()
@@ -62,10 +62,10 @@ def test_what_a_killed_run_was_told_to_be_on_disk_is_there(desk: Desk) -> None:
             if len(mark) == 16:
                 (intents if event == "intent" else accepted).add(mark)
 
-        seen = desk.read().records().purchases
+        seen = harness.read().records().purchases
         assert intents <= seen.keys()
         # Reading changed nothing for the next run.
-        store = desk.open(f"after-{round_number}")
+        store = harness.open(f"after-{round_number}")
         store.recover(NOW)
         held = store.records().purchases
         assert seen.keys() == held.keys()
@@ -78,16 +78,16 @@ def test_what_a_killed_run_was_told_to_be_on_disk_is_there(desk: Desk) -> None:
 def test_a_run_killed_while_it_makes_the_state_leaves_none_or_a_whole_one(tmp_path: Path) -> None:
     # Killed at the Nth call that touches the disk, N = 1, 2, …, until a run survives all of them.
     for number in range(1, 60):
-        desk = Desk(tmp_path / str(number))
-        desk.folder.mkdir()
-        desk.manifest.touch()
-        process = spawn(DIES_AT, desk.folder, number)
+        harness = StateHarness(tmp_path / str(number))
+        harness.folder.mkdir()
+        harness.manifest.touch()
+        process = spawn(DIES_AT, harness.folder, number)
         assert process.stdout is not None
         lived = "alive" in process.stdout.read()
         process.wait(timeout=30)
         process.stdout.close()
-        assert desk.read().records().purchases.keys() <= {purchase(1).id}
-        store = desk.open("next")
+        assert harness.read().records().purchases.keys() <= {purchase(1).id}
+        store = harness.open("next")
         assert store.records().purchases.keys() <= {purchase(1).id}
         store.close()
         if lived:
@@ -111,9 +111,9 @@ def count(event, arguments):
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-desk = Desk(Path(sys.argv[1]))
+harness = StateHarness(Path(sys.argv[1]))
 sys.addaudithook(count)
-store = desk.open()
+store = harness.open()
 buy(store)
 store.close()
 print("alive", flush=True)
@@ -125,8 +125,8 @@ print("alive", flush=True)
     "if os.getpid() == owner:",
     swap=("os.getpid() == owner", "True"),
 )
-def test_the_child_of_a_run_may_end_without_closing_the_state(desk: Desk) -> None:
-    store = desk.open()
+def test_the_child_of_a_run_may_end_without_closing_the_state(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store)
     child = os.fork()
     if child == 0:
@@ -134,13 +134,13 @@ def test_the_child_of_a_run_may_end_without_closing_the_state(desk: Desk) -> Non
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     with pytest.raises(StateLocked):
-        desk.open("run-2")
+        harness.open("run-2")
     assert list(store.records().purchases) == [bought.id]
     buy(store, 2)
     # It still has the mark of a state that is incomplete without its -wal.
-    copy = desk.folder / "copy.db"
-    shutil.copy(desk.state, copy)
+    copy = harness.folder / "copy.db"
+    shutil.copy(harness.state, copy)
     with pytest.raises(InvalidInput, match="-wal"):
         open_store(copy, campaign="spring", manifest=None, run="", writable=False, now=NOW)
     store.close()
-    assert len(desk.open("run-2").records().purchases) == 2
+    assert len(harness.open("run-2").records().purchases) == 2

@@ -10,22 +10,22 @@ from pipeline.purchases import UNDECIDED, PurchaseId, Records, WorkflowId
 from pipeline.state import snapshot, transitions
 from pipeline.state.sql.database import Database, Transaction
 from pipeline.state.store import Imported
-from state.conftest import NOW, Desk, buy, move, purchase
+from state.conftest import NOW, StateHarness, buy, move, purchase
 
 ON_EVERY_DATABASE = True
 
 
-def test_an_intent_is_recorded_and_stays_so_in_later_runs(desk: Desk) -> None:
-    store = desk.open()
+def test_an_intent_is_recorded_and_stays_so_in_later_runs(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store)
 
     assert store.recorded() == {bought.id}
-    assert desk.again(store).recorded() == {bought.id}
-    assert desk.read().recorded() == {bought.id}
+    assert harness.again(store).recorded() == {bought.id}
+    assert harness.read().recorded() == {bought.id}
 
 
-def test_what_a_join_brings_is_not_recorded_however_often_it_comes(desk: Desk) -> None:
-    store = desk.open()
+def test_what_a_join_brings_is_not_recorded_however_often_it_comes(harness: StateHarness) -> None:
+    store = harness.open()
     stranger = purchase()
     for _ in range(2):
         store.absorb(Records({stranger.id: stranger}), UNDECIDED, NOW)
@@ -34,13 +34,13 @@ def test_what_a_join_brings_is_not_recorded_however_often_it_comes(desk: Desk) -
     assert store.recorded() == frozenset()
 
 
-def test_an_export_carries_it_and_an_import_takes_it(new_desk: Callable[[], Desk]) -> None:
-    store = new_desk().open()
+def test_an_export_carries_it_and_an_import_takes_it(new_harness: Callable[[], StateHarness]) -> None:
+    store = new_harness().open()
     bought = buy(store)
     exported = json.loads(json.dumps(store.export()))
     store.close()
-    desk = new_desk()
-    fresh = desk.open("run-2")
+    harness = new_harness()
+    fresh = harness.open("run-2")
     # First as another machine's: an import of the same purchase makes it this state's own.
     fresh.absorb(Records({bought.id: bought}), UNDECIDED, NOW)
     assert fresh.recorded() == frozenset()
@@ -49,26 +49,26 @@ def test_an_export_carries_it_and_an_import_takes_it(new_desk: Callable[[], Desk
     fresh.absorb(read.records, UNDECIDED, NOW, read.imported)
 
     assert fresh.recorded() == {bought.id}
-    assert desk.again(fresh, "run-3").recorded() == {bought.id}
+    assert harness.again(fresh, "run-3").recorded() == {bought.id}
 
 
-def test_what_was_imported_counts_for_no_cap_of_this_run(desk: Desk) -> None:
-    store = desk.open("run-1")
+def test_what_was_imported_counts_for_no_cap_of_this_run(harness: StateHarness) -> None:
+    store = harness.open("run-1")
     stranger = purchase()
     store.absorb(Records({stranger.id: stranger}), UNDECIDED, NOW, Imported(recorded={stranger.id}))
 
     assert (store.spent().creates, store.spent().credits) == (0, 0)
 
 
-def test_an_id_without_a_purchase_is_nothing(desk: Desk) -> None:
-    store = desk.open()
+def test_an_id_without_a_purchase_is_nothing(harness: StateHarness) -> None:
+    store = harness.open()
     store.absorb(Records(), UNDECIDED, NOW, Imported(recorded={PurchaseId("f" * 16)}))
 
     assert store.recorded() == frozenset()
 
 
-def test_an_export_of_what_is_known_elsewhere_too_brings_that(desk: Desk) -> None:
-    store = desk.open()
+def test_an_export_of_what_is_known_elsewhere_too_brings_that(harness: StateHarness) -> None:
+    store = harness.open()
     own, stranger = buy(store), purchase(2)
     known = Records({own.id: own, stranger.id: stranger})
 
@@ -77,11 +77,11 @@ def test_an_export_of_what_is_known_elsewhere_too_brings_that(desk: Desk) -> Non
     assert len(snapshot.read(json.loads(json.dumps(exported)), "x.json").records.purchases) == 2
 
 
-def test_an_export_is_of_one_moment_while_a_run_is_at_work(desk: Desk) -> None:
+def test_an_export_is_of_one_moment_while_a_run_is_at_work(harness: StateHarness) -> None:
     """Data read earlier, when the command opened the state, is not exported together with later events."""
-    store = desk.open()
+    store = harness.open()
     first = buy(store)
-    reader = desk.read()
+    reader = harness.read()
     known = reader.records()
     move(store, first, transitions.Accepted(WorkflowId("w1")))
     second = buy(store, 2)
@@ -98,10 +98,10 @@ def test_an_export_is_of_one_moment_while_a_run_is_at_work(desk: Desk) -> None:
     reader.close()
 
 
-def test_an_export_asks_in_one_transaction(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = desk.open()
+def test_an_export_asks_in_one_transaction(harness: StateHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = harness.open()
     buy(store)
-    reader = desk.read()
+    reader = harness.read()
     known = reader.records()
     begun = []
     reading = type(reader._database).reading

@@ -14,7 +14,7 @@ from pipeline.json_values import Json
 from pipeline.purchases import UNDECIDED, Purchase, Records, Status, WorkflowId, join
 from pipeline.state import snapshot, transitions
 from pipeline.state.store import Turn
-from state.conftest import NOW, UNCAPPED, Desk, buy, move, purchase
+from state.conftest import NOW, UNCAPPED, StateHarness, buy, move, purchase
 
 
 @given(records)
@@ -30,21 +30,21 @@ def test_any_purchase_survives_the_way(bought: Purchase) -> None:
     assert snapshot.read(written, "x.json").records == held
 
 
-def test_a_state_moves_to_another_machine_by_export_and_import(desk: Desk) -> None:
-    store = desk.open()
+def test_a_state_moves_to_another_machine_by_export_and_import(harness: StateHarness) -> None:
+    store = harness.open()
     done = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
     store.save_assignment({JobKey("hero/overlay"): done.id})
     exported = json.loads(json.dumps(store.export()))
     assert [event["event"] for event in exported["events"]] == ["intent", "accepted"]
     store.close()
-    desk.state.rename(desk.state.with_name("kept.db"))
-    fresh = desk.open("run-2")
+    harness.state.rename(harness.state.with_name("kept.db"))
+    fresh = harness.open("run-2")
     fresh.absorb(snapshot.read(exported, "x.json").records, UNDECIDED, NOW)
     assert fresh.records() == Records({done.id: done}, {JobKey("hero/overlay"): done.id})
 
 
-def test_an_import_twice_or_into_a_newer_state_changes_nothing(desk: Desk) -> None:
-    store = desk.open()
+def test_an_import_twice_or_into_a_newer_state_changes_nothing(harness: StateHarness) -> None:
+    store = harness.open()
     bought = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
     old = snapshot.read(json.loads(json.dumps(store.export())), "x.json").records
     failed = move(store, bought, transitions.VendorFailed("no"))
@@ -117,11 +117,11 @@ def test_one_purchase_twice_is_refused() -> None:
 def test_a_campaign_moves_between_databases_without_loss(
     tmp_path: Path, postgres: PostgresServer, source: str, target: str
 ) -> None:
-    one, other = Desk(tmp_path / "one"), Desk(tmp_path / "other")
-    for desk, kind in ((one, source), (other, target)):
-        desk.folder.mkdir()
-        desk.manifest.touch()
-        desk.database = postgres.database() if kind == "postgres" else None
+    one, other = StateHarness(tmp_path / "one"), StateHarness(tmp_path / "other")
+    for harness, kind in ((one, source), (other, target)):
+        harness.folder.mkdir()
+        harness.manifest.touch()
+        harness.database = postgres.database() if kind == "postgres" else None
     store = one.open()
     lost = move(store, buy(store, 1), transitions.Unresolved("no answer \0"))
     done = move(store, buy(store, 2), transitions.Accepted(WorkflowId("w2")), transitions.Reported(credits=7))

@@ -22,7 +22,7 @@ from pipeline.state.sql import statements
 from pipeline.state.sql.sqlite import SqliteDatabase
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.state_file import RECORD_TABLES, connect, empty
-from state.conftest import NOW, Desk, begin, buy, intent, move, purchase
+from state.conftest import NOW, StateHarness, begin, buy, intent, move, purchase
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -35,16 +35,16 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def assert_refused(desk: Desk, *words: str) -> None:
+def assert_refused(harness: StateHarness, *words: str) -> None:
     """Reading and writing are refused with one clear error, and the file stays as it was."""
-    before = bytes_of(desk.state.parent)
-    for attempt in (desk.read, desk.open):
+    before = bytes_of(harness.state.parent)
+    for attempt in (harness.read, harness.open):
         with pytest.raises(InvalidInput) as caught:
             attempt()
         message = str(caught.value)
-        assert desk.state.name in message
+        assert harness.state.name in message
         assert all(word in message for word in words), message
-    assert bytes_of(desk.state.parent) == before
+    assert bytes_of(harness.state.parent) == before
 
 
 def connection_of(store: SqlStore) -> sqlite3.Connection:
@@ -53,9 +53,9 @@ def connection_of(store: SqlStore) -> sqlite3.Connection:
     return database._connection
 
 
-def a_state(desk: Desk) -> None:
+def a_state(harness: StateHarness) -> None:
     """A state that was closed properly, with enough content for several pages."""
-    store = desk.open()
+    store = harness.open()
     begin(store, [intent(number) for number in range(1, 60)])
     store.close()
 
@@ -108,57 +108,61 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 )
 @fails_without("pipeline.state.soundness:inspect", "if application != file_format")
 @pytest.mark.parametrize("name", DAMAGES)
-def test_a_file_that_is_no_whole_state_of_ours_is_refused_and_left_as_it_is(desk: Desk, name: str) -> None:
-    a_state(desk)
+def test_a_file_that_is_no_whole_state_of_ours_is_refused_and_left_as_it_is(
+    harness: StateHarness, name: str
+) -> None:
+    a_state(harness)
     damage, word = DAMAGES[name]
-    damage(desk.state)
-    assert_refused(desk, word)
+    damage(harness.state)
+    assert_refused(harness, word)
 
 
-def test_a_state_whose_runs_can_be_counted_no_further_is_refused_and_left_as_it_is(desk: Desk) -> None:
-    a_state(desk)
-    with contextlib.closing(sqlite3.connect(desk.state)) as connection, connection:
+def test_a_state_whose_runs_can_be_counted_no_further_is_refused_and_left_as_it_is(
+    harness: StateHarness,
+) -> None:
+    a_state(harness)
+    with contextlib.closing(sqlite3.connect(harness.state)) as connection, connection:
         connection.execute("UPDATE meta SET epoch = ?", (2**63 - 1,))
-    assert_refused(desk, "damaged")
+    assert_refused(harness, "damaged")
 
 
-def test_an_sqlite_that_is_too_old_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_state(desk)
+def test_an_sqlite_that_is_too_old_is_named(harness: StateHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_state(harness)
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
-    for attempt in (desk.read, desk.open):
+    for attempt in (harness.read, harness.open):
         with pytest.raises(InvalidInput, match=r"needs 3\.35 or newer"):
             attempt()
 
 
-def test_a_folder_in_the_place_of_the_state_is_refused(desk: Desk) -> None:
-    desk.state.mkdir(parents=True)
-    for attempt in (desk.read, desk.open):
+def test_a_folder_in_the_place_of_the_state_is_refused(harness: StateHarness) -> None:
+    harness.state.mkdir(parents=True)
+    for attempt in (harness.read, harness.open):
         with pytest.raises(InvalidInput, match="--state"):
             attempt()
 
 
-def test_a_fifo_in_the_place_of_the_state_is_refused_without_waiting(desk: Desk) -> None:
-    desk.state.parent.mkdir()
-    os.mkfifo(desk.state)
-    for attempt in (desk.read, desk.open):
+def test_a_fifo_in_the_place_of_the_state_is_refused_without_waiting(harness: StateHarness) -> None:
+    harness.state.parent.mkdir()
+    os.mkfifo(harness.state)
+    for attempt in (harness.read, harness.open):
         with pytest.raises(InvalidInput):
             attempt()
 
 
-def test_a_file_of_another_user_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_state(desk)
+def test_a_file_of_another_user_is_refused(harness: StateHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_state(harness)
     # Only root could change the file's owner, but any process can appear to be another user.
-    monkeypatch.setattr(os, "geteuid", lambda: desk.state.stat().st_uid + 1)
-    assert_refused(desk, "owner")
+    monkeypatch.setattr(os, "geteuid", lambda: harness.state.stat().st_uid + 1)
+    assert_refused(harness, "owner")
 
 
-def test_a_function_that_the_schema_of_a_state_from_elsewhere_names_is_not_run(desk: Desk) -> None:
-    a_state(desk)
+def test_a_function_that_the_schema_of_a_state_from_elsewhere_names_is_not_run(harness: StateHarness) -> None:
+    a_state(harness)
     ran: list[bool] = []
-    with contextlib.closing(sqlite3.connect(desk.state)) as theirs:
+    with contextlib.closing(sqlite3.connect(harness.state)) as theirs:
         theirs.create_function("leak", 0, lambda: None)
         theirs.execute("CREATE VIEW trap AS SELECT leak() AS secret")
-    with contextlib.closing(connect(desk.state, "mode=rw")) as ours:
+    with contextlib.closing(connect(harness.state, "mode=rw")) as ours:
         ours.create_function("leak", 0, lambda: ran.append(True))
         with pytest.raises(sqlite3.OperationalError, match="unsafe"):
             ours.execute("SELECT * FROM trap").fetchall()
@@ -166,81 +170,81 @@ def test_a_function_that_the_schema_of_a_state_from_elsewhere_names_is_not_run(d
 
 
 @fails_without("pipeline.state.opening:_identified", "if campaign is not None and")
-def test_the_state_of_another_campaign_is_refused(desk: Desk) -> None:
-    a_state(desk)
-    for attempt in (desk.read, desk.open):
+def test_the_state_of_another_campaign_is_refused(harness: StateHarness) -> None:
+    a_state(harness)
+    for attempt in (harness.read, harness.open):
         with pytest.raises(InvalidInput, match=r"'spring'.*'summer'"):
             attempt(campaign="summer")
 
 
 @fails_without("pipeline.state.opening:_identified", "if os.path.exists(other) and (not")
-def test_the_state_of_another_manifest_that_still_exists_is_refused(desk: Desk) -> None:
-    a_state(desk)
-    other = desk.folder / "other.yaml"
+def test_the_state_of_another_manifest_that_still_exists_is_refused(harness: StateHarness) -> None:
+    a_state(harness)
+    other = harness.folder / "other.yaml"
     other.write_text("version: 1\nname: spring\n")
-    for attempt in (desk.read, desk.open):
+    for attempt in (harness.read, harness.open):
         with pytest.raises(InvalidInput, match=r"spring\.yaml"):
             attempt(manifest=other)
 
 
-def test_the_state_goes_with_a_manifest_that_was_renamed(desk: Desk) -> None:
-    a_state(desk)
-    renamed = desk.manifest.rename(desk.folder / "renamed.yaml")
-    assert len(desk.read(manifest=renamed).records().purchases) == 59
-    desk.open(manifest=renamed).close()
-    desk.manifest.write_text("version: 1\nname: spring\n")
+def test_the_state_goes_with_a_manifest_that_was_renamed(harness: StateHarness) -> None:
+    a_state(harness)
+    renamed = harness.manifest.rename(harness.folder / "renamed.yaml")
+    assert len(harness.read(manifest=renamed).records().purchases) == 59
+    harness.open(manifest=renamed).close()
+    harness.manifest.write_text("version: 1\nname: spring\n")
     with pytest.raises(InvalidInput, match=r"renamed\.yaml"):
-        desk.read()
+        harness.read()
 
 
-def test_a_whole_folder_that_was_moved_keeps_its_state(desk: Desk, tmp_path: Path) -> None:
-    a_state(desk)
-    moved = Desk(tmp_path / "moved")
+def test_a_whole_folder_that_was_moved_keeps_its_state(harness: StateHarness, tmp_path: Path) -> None:
+    a_state(harness)
+    moved = StateHarness(tmp_path / "moved")
     moved.folder.mkdir()
-    for each in (desk.manifest, desk.state.parent):
+    for each in (harness.manifest, harness.state.parent):
         each.rename(moved.folder / each.name)
-    desk.manifest.write_text("the old place is taken by another")
+    harness.manifest.write_text("the old place is taken by another")
     assert len(moved.read().records().purchases) == 59
 
 
-def test_a_state_alone_is_enough_where_the_manifest_does_not_matter(desk: Desk) -> None:
-    a_state(desk)
-    store = open_store(desk.state, campaign=None, manifest=None, run="r", writable=True, now=NOW)
-    desk.opened.append(store)
+def test_a_state_alone_is_enough_where_the_manifest_does_not_matter(harness: StateHarness) -> None:
+    a_state(harness)
+    store = open_store(harness.state, campaign=None, manifest=None, run="r", writable=True, now=NOW)
+    harness.opened.append(store)
     assert store.campaign == "spring"
     assert len(store.records().purchases) == 59
 
 
-def test_a_state_alone_must_exist(desk: Desk) -> None:
+def test_a_state_alone_must_exist(harness: StateHarness) -> None:
     for writable in (False, True):
         with pytest.raises(InvalidInput, match="no such state"):
-            open_store(desk.state, campaign=None, manifest=None, run="r", writable=writable, now=NOW)
-    assert not desk.state.parent.exists()
+            open_store(harness.state, campaign=None, manifest=None, run="r", writable=writable, now=NOW)
+    assert not harness.state.parent.exists()
 
 
-def test_reading_a_state_that_does_not_exist_knows_nothing_and_makes_nothing(desk: Desk) -> None:
-    store = desk.read()
+def test_reading_a_state_that_does_not_exist_knows_nothing_and_makes_nothing(harness: StateHarness) -> None:
+    store = harness.read()
     assert store.records() == Records()
     assert store.durations() == {}
     store.close()
-    assert [path.name for path in desk.folder.iterdir()] == ["spring.yaml"]
+    assert [path.name for path in harness.folder.iterdir()] == ["spring.yaml"]
 
 
-def test_reading_writes_nothing(desk: Desk) -> None:
-    a_state(desk)
-    before = {path.name: path.stat().st_mtime_ns for path in desk.state.parent.iterdir()}
-    desk.read().close()
-    assert {path.name: path.stat().st_mtime_ns for path in desk.state.parent.iterdir()} == before
+def test_reading_writes_nothing(harness: StateHarness) -> None:
+    a_state(harness)
+    before = {path.name: path.stat().st_mtime_ns for path in harness.state.parent.iterdir()}
+    harness.read().close()
+    assert {path.name: path.stat().st_mtime_ns for path in harness.state.parent.iterdir()} == before
 
 
-def test_a_new_state_is_its_owners_alone_and_ignores_itself_in_git(desk: Desk) -> None:
+def test_a_new_state_is_its_owners_alone_and_ignores_itself_in_git(harness: StateHarness) -> None:
     old = os.umask(0o022)
     try:
-        store = desk.open()
+        store = harness.open()
         buy(store)
     finally:
         os.umask(old)
-    folder = desk.state.parent
+    folder = harness.state.parent
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert (folder / ".gitignore").read_text() == "*\n"
     for path in folder.iterdir():
@@ -248,63 +252,63 @@ def test_a_new_state_is_its_owners_alone_and_ignores_itself_in_git(desk: Desk) -
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
 
 
-def test_a_folder_that_was_there_is_left_as_it_is(desk: Desk, tmp_path: Path) -> None:
+def test_a_folder_that_was_there_is_left_as_it_is(harness: StateHarness, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir(mode=0o755)
     state = tmp_path / "mine" / "s.db"
-    open_store(state, campaign="spring", manifest=desk.manifest, run="r", writable=True, now=NOW).close()
+    open_store(state, campaign="spring", manifest=harness.manifest, run="r", writable=True, now=NOW).close()
     assert not (tmp_path / "mine" / ".gitignore").exists()
 
 
-def test_a_half_made_state_of_a_killed_run_is_swept_away(desk: Desk) -> None:
-    desk.state.parent.mkdir()
-    (desk.state.parent / "spring.db.new").write_bytes(b"half")
-    assert desk.open().records() == Records()
-    assert not (desk.state.parent / "spring.db.new").exists()
+def test_a_half_made_state_of_a_killed_run_is_swept_away(harness: StateHarness) -> None:
+    harness.state.parent.mkdir()
+    (harness.state.parent / "spring.db.new").write_bytes(b"half")
+    assert harness.open().records() == Records()
+    assert not (harness.state.parent / "spring.db.new").exists()
 
 
-def test_closed_well_the_main_file_is_all_there_is(desk: Desk) -> None:
-    a_state(desk)
-    assert set(bytes_of(desk.state.parent)) == {".gitignore", "spring.db"}
-    copy = desk.folder / "copy.db"
-    shutil.copy(desk.state, copy)
+def test_closed_well_the_main_file_is_all_there_is(harness: StateHarness) -> None:
+    a_state(harness)
+    assert set(bytes_of(harness.state.parent)) == {".gitignore", "spring.db"}
+    copy = harness.folder / "copy.db"
+    shutil.copy(harness.state, copy)
     reading = open_store(copy, campaign="spring", manifest=None, run="", writable=False, now=NOW)
     assert len(reading.records().purchases) == 59
 
 
 @fails_without("pipeline.state.soundness:_assert_sound", "if dirty and (not has_wal")
-def test_the_main_file_of_a_running_or_killed_run_is_refused_without_its_wal(desk: Desk) -> None:
-    store = desk.open()
+def test_the_main_file_of_a_running_or_killed_run_is_refused_without_its_wal(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store)
-    shutil.copytree(desk.state.parent, desk.folder / "killed")
+    shutil.copytree(harness.state.parent, harness.folder / "killed")
     store.close()
-    shutil.rmtree(desk.state.parent)
-    (desk.folder / "killed").rename(desk.state.parent)
-    assert list(desk.read().records().purchases) == [bought.id]
-    wal = desk.wal.read_bytes()
-    desk.wal.unlink()
-    assert_refused(desk, "-wal")
-    desk.wal.write_bytes(b"")
-    assert_refused(desk, "-wal")
-    desk.wal.write_bytes(wal)
-    assert list(desk.open().records().purchases) == [bought.id]
+    shutil.rmtree(harness.state.parent)
+    (harness.folder / "killed").rename(harness.state.parent)
+    assert list(harness.read().records().purchases) == [bought.id]
+    wal = harness.wal.read_bytes()
+    harness.wal.unlink()
+    assert_refused(harness, "-wal")
+    harness.wal.write_bytes(b"")
+    assert_refused(harness, "-wal")
+    harness.wal.write_bytes(wal)
+    assert list(harness.open().records().purchases) == [bought.id]
 
 
-def test_reading_a_state_that_a_run_has_just_opened_finds_it_whole(desk: Desk) -> None:
-    a_state(desk)
-    desk.open("run-2")
-    assert len(desk.read().records().purchases) == 59
+def test_reading_a_state_that_a_run_has_just_opened_finds_it_whole(harness: StateHarness) -> None:
+    a_state(harness)
+    harness.open("run-2")
+    assert len(harness.read().records().purchases) == 59
 
 
 @fails_without("pipeline.state.state_file:assert_nothing_left", "if os.path.lexists(beside")
-def test_a_wal_whose_state_is_gone_is_not_taken_for_a_new_ones(desk: Desk) -> None:
-    store = desk.open()
+def test_a_wal_whose_state_is_gone_is_not_taken_for_a_new_ones(harness: StateHarness) -> None:
+    store = harness.open()
     buy(store)
-    wal = desk.wal.read_bytes()
+    wal = harness.wal.read_bytes()
     store.close()
-    desk.state.unlink()
-    desk.wal.write_bytes(wal)
-    assert_refused(desk, "-wal")
-    assert not desk.state.exists()
+    harness.state.unlink()
+    harness.wal.write_bytes(wal)
+    assert_refused(harness, "-wal")
+    assert not harness.state.exists()
 
 
 def replace_with_a_copy(path: Path) -> None:
@@ -321,26 +325,28 @@ def replace_with_a_copy(path: Path) -> None:
 @pytest.mark.parametrize("which", ["state", "wal"])
 @pytest.mark.parametrize("harm", [Path.unlink, replace_with_a_copy])
 def test_a_state_deleted_or_replaced_under_a_run_stops_it_before_anything_is_sent(
-    desk: Desk, which: str, harm: Callable[[Path], None]
+    harness: StateHarness, which: str, harm: Callable[[Path], None]
 ) -> None:
-    store = desk.open()
+    store = harness.open()
     bought = buy(store)
-    harm(desk.state if which == "state" else desk.wal)
+    harm(harness.state if which == "state" else harness.wal)
     with pytest.raises(InvalidInput, match="deleted or replaced"):
         begin(store, [intent(2)])
     with pytest.raises(InvalidInput, match="deleted or replaced"):
         move(store, bought, transitions.Accepted(WorkflowId("w1")))
 
 
-def test_a_state_that_nobody_closed_is_closed_when_it_is_dropped(desk: Desk) -> None:
-    bought = buy(desk.open())
-    desk.opened.clear()
-    assert set(bytes_of(desk.state.parent)) == {".gitignore", "spring.db"}
-    assert list(desk.open("run-2").records().purchases) == [bought.id]
+def test_a_state_that_nobody_closed_is_closed_when_it_is_dropped(harness: StateHarness) -> None:
+    bought = buy(harness.open())
+    harness.opened.clear()
+    assert set(bytes_of(harness.state.parent)) == {".gitignore", "spring.db"}
+    assert list(harness.open("run-2").records().purchases) == [bought.id]
 
 
-def test_an_interrupt_within_a_transaction_undoes_it_and_harms_the_state_in_no_way(desk: Desk) -> None:
-    store = desk.open()
+def test_an_interrupt_within_a_transaction_undoes_it_and_harms_the_state_in_no_way(
+    harness: StateHarness,
+) -> None:
+    store = harness.open()
     bought = buy(store)
 
     def interrupt(_self: object, statement: str, _values: object) -> None:
@@ -354,7 +360,7 @@ def test_an_interrupt_within_a_transaction_undoes_it_and_harms_the_state_in_no_w
 
     assert list(store.records().purchases) == [bought.id]
     third = buy(store, 3)
-    assert list(desk.again(store).records().purchases) == [bought.id, third.id]
+    assert list(harness.again(store).records().purchases) == [bought.id, third.id]
 
 
 @pytest.mark.parametrize(
@@ -362,9 +368,9 @@ def test_an_interrupt_within_a_transaction_undoes_it_and_harms_the_state_in_no_w
     ["pipeline.state.state_file.WritableFile._look", "pipeline.state.sql.sqlite.SqliteDatabase.__init__"],
 )
 def test_an_interrupt_while_it_is_opened_leaves_a_state_that_opens(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, where: str
+    harness: StateHarness, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    store = desk.open()
+    store = harness.open()
     bought = buy(store)
     store.close()
 
@@ -374,27 +380,29 @@ def test_an_interrupt_while_it_is_opened_leaves_a_state_that_opens(
     with monkeypatch.context() as patched:
         patched.setattr(where, interrupted)
         with pytest.raises(KeyboardInterrupt):
-            desk.open("run-2")
+            harness.open("run-2")
     gc.collect()  # as at the end of the process
 
-    assert list(desk.read().records().purchases) == [bought.id]
-    assert list(desk.open("run-3").records().purchases) == [bought.id]
+    assert list(harness.read().records().purchases) == [bought.id]
+    assert list(harness.open("run-3").records().purchases) == [bought.id]
 
 
 def test_a_close_that_finds_no_room_leaves_a_state_that_opens(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: StateHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = desk.open()
+    store = harness.open()
     bought = buy(store)
     raw = connection_of(store)
     raw.execute("PRAGMA query_only=ON")  # the commit that removes the mark fails, as on a full disk
     store.close()
-    assert desk.wal.stat().st_size > 0
-    assert list(desk.open("run-2").records().purchases) == [bought.id]
+    assert harness.wal.stat().st_size > 0
+    assert list(harness.open("run-2").records().purchases) == [bought.id]
 
 
-def test_on_a_full_disk_nothing_of_a_batch_is_written_and_the_state_stays_usable(desk: Desk) -> None:
-    store = desk.open()
+def test_on_a_full_disk_nothing_of_a_batch_is_written_and_the_state_stays_usable(
+    harness: StateHarness,
+) -> None:
+    store = harness.open()
     bought = buy(store)
     raw = connection_of(store)
     (pages,) = raw.execute("PRAGMA page_count").fetchone()
@@ -417,10 +425,10 @@ from pipeline.state.transitions import Accepted
 from state.conftest import *
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-desk = Desk(Path(sys.argv[1]))
-store = desk.open()
+harness = StateHarness(Path(sys.argv[1]))
+store = harness.open()
 bought = buy(store)
-largest = max(path.stat().st_size for path in desk.state.parent.iterdir())
+largest = max(path.stat().st_size for path in harness.state.parent.iterdir())
 resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 committed = 0
 try:
@@ -433,9 +441,9 @@ except Unfinished:
 """
 
 
-def test_where_the_state_cannot_grow_the_id_of_a_paid_workflow_is_rescued(desk: Desk) -> None:
-    committed = int(_python(WITHOUT_ROOM, desk.folder))
-    store = desk.open("run-2")
+def test_where_the_state_cannot_grow_the_id_of_a_paid_workflow_is_rescued(harness: StateHarness) -> None:
+    committed = int(_python(WITHOUT_ROOM, harness.folder))
+    store = harness.open("run-2")
     assert len(store.records().purchases) == committed + 1
     rescued = {change.after.id: change.after.workflow_id for change in store.recover(NOW)}
     assert rescued[purchase().id] == "w-rescued"
@@ -449,68 +457,70 @@ from state.conftest import *
 
 if os.geteuid() == 0:
     os.setuid(65534)
-desk = Desk(Path(sys.argv[1]))
+harness = StateHarness(Path(sys.argv[1]))
 try:
-    desk.open()
+    harness.open()
 except InvalidInput as error:
     print(error)
 """
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_a_read_only_folder_is_told_before_anything_is_sent(desk: Desk, exists: bool) -> None:
+def test_a_read_only_folder_is_told_before_anything_is_sent(harness: StateHarness, exists: bool) -> None:
     # A state of an ordinary user who may no longer write to its folder.
-    for each in (desk.folder, *list(desk.folder.parents)[:2]):
+    for each in (harness.folder, *list(harness.folder.parents)[:2]):
         each.chmod(0o755)
     if exists:
-        a_state(desk)
-        for path in (desk.state.parent, *desk.state.parent.iterdir()):
+        a_state(harness)
+        for path in (harness.state.parent, *harness.state.parent.iterdir()):
             os.chown(path, 65534 if os.geteuid() == 0 else -1, -1)
             path.chmod(0o555 if path.is_dir() else 0o444)
-    desk.folder.chmod(0o555)
+    harness.folder.chmod(0o555)
     try:
-        told = _python(READ_ONLY_FOLDER, desk.folder)
+        told = _python(READ_ONLY_FOLDER, harness.folder)
         assert "cannot be written" in told
     finally:
-        for path in (desk.folder, desk.state.parent):
+        for path in (harness.folder, harness.state.parent):
             if path.exists():
                 path.chmod(0o755)
 
 
 def test_an_older_state_is_brought_up_to_date_and_kept_as_a_backup(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: StateHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    a_state(desk)
-    old, version = desk.state.read_bytes(), len(file_format.MIGRATIONS)
+    a_state(harness)
+    old, version = harness.state.read_bytes(), len(file_format.MIGRATIONS)
     added = ("ALTER TABLE purchases ADD COLUMN colour TEXT",)
     monkeypatch.setattr(file_format, "MIGRATIONS", (*file_format.MIGRATIONS, added))
-    assert len(desk.read().records().purchases) == 59
-    assert desk.state.read_bytes() == old
-    store = desk.open()
+    assert len(harness.read().records().purchases) == 59
+    assert harness.state.read_bytes() == old
+    store = harness.open()
     assert len(store.records().purchases) == 59
-    backup = desk.state.with_name(f"spring.db.v{version}.backup")
+    backup = harness.state.with_name(f"spring.db.v{version}.backup")
     with sqlite3.connect(f"file:{backup}?immutable=1", uri=True) as kept:
         assert kept.execute("PRAGMA user_version").fetchone() == (version,)
         assert kept.execute("SELECT count(*) FROM purchases").fetchone() == (59,)
     kept.close()
     store.close()
-    with sqlite3.connect(desk.state) as upgraded:
+    with sqlite3.connect(harness.state) as upgraded:
         assert upgraded.execute("SELECT colour FROM purchases LIMIT 1").fetchone() == (None,)
     upgraded.close()
 
 
-def test_a_migration_that_fails_changes_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_state(desk)
+def test_a_migration_that_fails_changes_nothing(
+    harness: StateHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_state(harness)
     added = ("ALTER TABLE purchases ADD COLUMN colour TEXT", "ALTER TABLE nowhere ADD COLUMN colour TEXT")
     monkeypatch.setattr(file_format, "MIGRATIONS", (*file_format.MIGRATIONS, added))
     with pytest.raises(PipelineError, match="nowhere"):
-        desk.open()
+        harness.open()
     monkeypatch.undo()
-    store = desk.open()
+    store = harness.open()
     assert len(store.records().purchases) == 59
     store.close()
     monkeypatch.setattr(file_format, "MIGRATIONS", (*file_format.MIGRATIONS, added[:1]))
-    assert len(desk.open().records().purchases) == 59
+    assert len(harness.open().records().purchases) == 59
 
 
 def _python(source: str, *arguments: object) -> str:

@@ -14,14 +14,14 @@ from pipeline.jobs import JobKey
 from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, PurchaseId, Records, Status, WorkflowId
 from pipeline.state import transitions
 from pipeline.state.store import Caps, Change, Sighting, Spent, Turn
-from state.conftest import NOW, UNCAPPED, Desk, begin, buy, intent, move, placed, purchase, step
+from state.conftest import NOW, UNCAPPED, StateHarness, begin, buy, intent, move, placed, purchase, step
 
 ON_EVERY_DATABASE = True
 ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 
 
-def test_a_purchase_goes_its_way_and_each_step_is_remembered(desk: Desk) -> None:
-    store = desk.open()
+def test_a_purchase_goes_its_way_and_each_step_is_remembered(harness: StateHarness) -> None:
+    store = harness.open()
     output = Output("video/mp4", sha256="ab", bytes=3)
     done = move(
         store,
@@ -30,7 +30,7 @@ def test_a_purchase_goes_its_way_and_each_step_is_remembered(desk: Desk) -> None
         transitions.Finished((output,)),
         transitions.Fetched((output,)),
     )
-    reopened = desk.again(store)
+    reopened = harness.again(store)
     assert reopened.records().purchases == {done.id: done}
     assert done.status is Status.DONE
     assert [(event.event, event.before, event.after) for event in reopened.events(done.id)] == [
@@ -41,8 +41,8 @@ def test_a_purchase_goes_its_way_and_each_step_is_remembered(desk: Desk) -> None
     ]
 
 
-def test_who_looks_again_reads_only_what_changed(desk: Desk) -> None:
-    store = desk.open()
+def test_who_looks_again_reads_only_what_changed(harness: StateHarness) -> None:
+    store = harness.open()
     bought = [buy(store, number) for number in range(9)]
     first = store.look(Sighting())
     moved = move(store, bought[3], transitions.Accepted(WorkflowId("w1")))
@@ -62,9 +62,9 @@ def test_who_looks_again_reads_only_what_changed(desk: Desk) -> None:
 
 
 def test_a_step_on_top_of_what_is_not_there_any_more_is_refused_and_nothing_of_its_batch_is_written(
-    desk: Desk,
+    harness: StateHarness,
 ) -> None:
-    store = desk.open()
+    store = harness.open()
     first, second = buy(store, 1), buy(store, 2)
     move(store, first, transitions.Accepted(WorkflowId("w1")))
     held = store.records()
@@ -78,8 +78,8 @@ def test_a_step_on_top_of_what_is_not_there_any_more_is_refused_and_nothing_of_i
     assert len(store.events(second.id)) == 1
 
 
-def test_a_stale_copy_with_the_same_status_is_refused_too(desk: Desk) -> None:
-    store = desk.open()
+def test_a_stale_copy_with_the_same_status_is_refused_too(harness: StateHarness) -> None:
+    store = harness.open()
     submitted = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
     marked = move(store, submitted, transitions.Superseded())
     with pytest.raises(PipelineError):
@@ -87,16 +87,16 @@ def test_a_stale_copy_with_the_same_status_is_refused_too(desk: Desk) -> None:
     assert store.records().purchases[marked.id] == marked
 
 
-def test_steps_of_one_purchase_may_come_in_one_batch(desk: Desk) -> None:
-    store = desk.open()
+def test_steps_of_one_purchase_may_come_in_one_batch(harness: StateHarness) -> None:
+    store = harness.open()
     accepted = step(buy(store), transitions.Accepted(WorkflowId("w1")))
     finished = step(accepted.after, transitions.Finished(()))
     store.commit([accepted, finished])
     assert store.records().purchases == {finished.after.id: finished.after}
 
 
-def test_an_intent_is_written_once(desk: Desk) -> None:
-    store = desk.open()
+def test_an_intent_is_written_once(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store)
     with pytest.raises(PipelineError):
         begin(store, [intent()])
@@ -104,31 +104,31 @@ def test_an_intent_is_written_once(desk: Desk) -> None:
 
 
 @fails_without("pipeline.state.sql.store:SqlStore.commit_turn", "if any((change.before is")
-def test_an_intent_does_not_slip_past_the_caps(desk: Desk) -> None:
-    store = desk.open()
+def test_an_intent_does_not_slip_past_the_caps(harness: StateHarness) -> None:
+    store = harness.open()
     with pytest.raises(PipelineError):
         store.commit([Change(before=None, after=purchase(), at=NOW)])
     assert store.records() == Records()
 
 
-def test_intents_stop_at_the_first_that_would_pass_a_cap(desk: Desk) -> None:
-    store = desk.open()
+def test_intents_stop_at_the_first_that_would_pass_a_cap(harness: StateHarness) -> None:
+    store = harness.open()
     intents = [intent(number, price) for number, price in enumerate((3, 3, 5, 1))]
     assert begin(store, intents, Caps(max_credits=7)) == [each.purchase for each in intents[:2]]
     assert len(store.records().purchases) == 2
     assert store.spent() == Spent(creates=2, credits=6, ever=6)
 
 
-def test_creates_are_counted_for_this_run_and_the_budget_for_all(desk: Desk) -> None:
-    store = desk.open("run-1")
+def test_creates_are_counted_for_this_run_and_the_budget_for_all(harness: StateHarness) -> None:
+    store = harness.open("run-1")
     buy(store, 1, 5)
-    second = desk.again(store, "run-2")
+    second = harness.again(store, "run-2")
     assert second.spent() == Spent(ever=5)
     caps = Caps(max_creates=1, max_credits=6, budget=10)
     assert not begin(second, [intent(2, 6)], caps)
     assert begin(second, [intent(2, 4), intent(3, 1)], caps) == [purchase(2, 4)]
     assert second.spent() == Spent(creates=1, credits=4, ever=9)
-    assert desk.again(second, "run-2").spent() == Spent(creates=1, credits=4, ever=9)
+    assert harness.again(second, "run-2").spent() == Spent(creates=1, credits=4, ever=9)
 
 
 @fails_without(
@@ -136,8 +136,8 @@ def test_creates_are_counted_for_this_run_and_the_budget_for_all(desk: Desk) -> 
     "return purchase.status is",
     swap=("is Status.VOID", "in {Status.VOID, Status.ATTENTION}"),
 )
-def test_what_bought_nothing_frees_its_credits_and_a_lost_outcome_does_not(desk: Desk) -> None:
-    store = desk.open()
+def test_what_bought_nothing_frees_its_credits_and_a_lost_outcome_does_not(harness: StateHarness) -> None:
+    store = harness.open()
     caps = Caps(max_creates=3, budget=10)
     move(store, buy(store, 1, 5), transitions.NothingBought("not sent"))
     assert store.spent() == Spent()
@@ -149,8 +149,8 @@ def test_what_bought_nothing_frees_its_credits_and_a_lost_outcome_does_not(desk:
     assert not begin(store, [intent(5, 0)], caps)
 
 
-def test_what_the_vendor_charged_counts_rather_than_what_we_assumed(desk: Desk) -> None:
-    store = desk.open()
+def test_what_the_vendor_charged_counts_rather_than_what_we_assumed(harness: StateHarness) -> None:
+    store = harness.open()
     move(store, buy(store, 1, 5), transitions.Accepted(WorkflowId("w1")), transitions.Reported(credits=8))
     assert store.spent() == Spent(creates=1, credits=8, ever=8)
 
@@ -164,16 +164,16 @@ def test_what_the_vendor_charged_counts_rather_than_what_we_assumed(desk: Desk) 
 )
 @ANY_FOLDER
 def test_no_order_of_buying_passes_a_cap(
-    new_desk: Callable[[], Desk], prices: list[int], caps: Caps, batch: int
+    new_harness: Callable[[], StateHarness], prices: list[int], caps: Caps, batch: int
 ) -> None:
-    desk = new_desk()
-    store = desk.open()
+    harness = new_harness()
+    store = harness.open()
     intents = [intent(number, price) for number, price in enumerate(prices)]
     for start in range(0, len(intents), batch):
         begin(store, intents[start : start + batch], caps)
     spent = store.spent()
-    costs = [each.cost for each in desk.again(store).records().purchases.values()]
-    desk.opened[-1].close()
+    costs = [each.cost for each in harness.again(store).records().purchases.values()]
+    harness.opened[-1].close()
     assert spent == Spent(creates=len(costs), credits=sum(costs), ever=sum(costs))
     assert caps.max_creates is None or spent.creates <= caps.max_creates
     assert caps.max_credits is None or spent.credits <= caps.max_credits
@@ -182,18 +182,18 @@ def test_no_order_of_buying_passes_a_cap(
 
 @fails_without("pipeline.state.sql.store:SqlStore.commit_turn", "assert_priced(turn.intents, caps")
 @pytest.mark.parametrize("caps", [Caps(max_credits=100), Caps(budget=100)])
-def test_without_a_price_nothing_is_bought_under_a_cap_on_credits(desk: Desk, caps: Caps) -> None:
-    store = desk.open()
+def test_without_a_price_nothing_is_bought_under_a_cap_on_credits(harness: StateHarness, caps: Caps) -> None:
+    store = harness.open()
     with pytest.raises(InvalidInput, match="overlay_gray_5443"):
         begin(store, [intent(1, 5), intent(2, None)], caps)
     assert store.records() == Records()
 
 
-def test_a_dead_run_leaves_its_unanswered_creates_in_attention(desk: Desk) -> None:
-    store = desk.open()
+def test_a_dead_run_leaves_its_unanswered_creates_in_attention(harness: StateHarness) -> None:
+    store = harness.open()
     unanswered = buy(store, 1)
     answered = move(store, buy(store, 2), transitions.Accepted(WorkflowId("w2")))
-    second = desk.again(store)
+    second = harness.again(store)
     changes = second.recover(NOW)
     assert [change.before for change in changes] == [unanswered]
     assert second.records().purchases[unanswered.id].status is Status.ATTENTION
@@ -207,39 +207,39 @@ def test_a_dead_run_leaves_its_unanswered_creates_in_attention(desk: Desk) -> No
     swap=("transitions.recovery(purchase, rescued.get(purchase.id)", "transitions.recovery(purchase"),
 )
 @pytest.mark.parametrize("lost_first", [False, True])
-def test_a_rescued_id_comes_back_at_the_next_start_once(desk: Desk, lost_first: bool) -> None:
-    store = desk.open()
+def test_a_rescued_id_comes_back_at_the_next_start_once(harness: StateHarness, lost_first: bool) -> None:
+    store = harness.open()
     bought = buy(store)
     if lost_first:
         bought = move(store, bought, transitions.Unresolved("the answer could not be stored"))
     store.rescue(bought.id, WorkflowId("w-rescued"))
-    second = desk.again(store)
+    second = harness.again(store)
     (change,) = second.recover(NOW)
     assert change.after.workflow_id == "w-rescued"
     assert change.after.status is Status.SUBMITTED
-    assert desk.again(second, "run-3").recover(NOW) == []
+    assert harness.again(second, "run-3").recover(NOW) == []
 
 
 @pytest.mark.parametrize("lost_first", [False, True])
-def test_a_rescued_id_is_seen_by_those_who_only_read(desk: Desk, lost_first: bool) -> None:
-    store = desk.open()
+def test_a_rescued_id_is_seen_by_those_who_only_read(harness: StateHarness, lost_first: bool) -> None:
+    store = harness.open()
     bought = buy(store)
     if lost_first:
         bought = move(store, bought, transitions.Unresolved("the answer could not be stored"))
-    assert desk.read().records().purchases[bought.id].workflow_id is None
+    assert harness.read().records().purchases[bought.id].workflow_id is None
     store.rescue(bought.id, WorkflowId("w-rescued"))
 
-    seen = desk.read().records().purchases[bought.id]
+    seen = harness.read().records().purchases[bought.id]
     store.close()
-    left = desk.read().records().purchases[bought.id]
+    left = harness.read().records().purchases[bought.id]
 
     assert (seen.status, seen.workflow_id) == (Status.SUBMITTED, "w-rescued")
     assert left == seen
-    reader = desk.read()
+    reader = harness.read()
     first = reader.look(Sighting())
     assert first.records.purchases[bought.id] == seen
     assert reader.look(first) == first
-    assert desk.open("run-2").recover(NOW)[0].after == seen
+    assert harness.open("run-2").recover(NOW)[0].after == seen
 
 
 @fails_without(
@@ -247,20 +247,20 @@ def test_a_rescued_id_is_seen_by_those_who_only_read(desk: Desk, lost_first: boo
     "self._rescue.forget",
     swap=("mirror.purchases", "rescued"),
 )
-def test_a_rescued_id_of_a_purchase_that_is_not_here_is_kept(desk: Desk) -> None:
-    store = desk.open()
+def test_a_rescued_id_of_a_purchase_that_is_not_here_is_kept(harness: StateHarness) -> None:
+    store = harness.open()
     store.rescue(PurchaseId("f" * 16), WorkflowId("w-elsewhere"))
-    second = desk.again(store)
+    second = harness.again(store)
     assert second.recover(NOW) == []
-    third = desk.again(second, "run-3")
+    third = harness.again(second, "run-3")
     third.absorb(
         Records({PurchaseId("f" * 16): replace(purchase(), id=PurchaseId("f" * 16))}), UNDECIDED, NOW
     )
     assert [change.after.workflow_id for change in third.recover(NOW)] == ["w-elsewhere"]
 
 
-def test_what_another_machine_left_unanswered_is_attention_here(desk: Desk) -> None:
-    store = desk.open()
+def test_what_another_machine_left_unanswered_is_attention_here(harness: StateHarness) -> None:
+    store = harness.open()
     theirs = purchase(7)
     joined = store.absorb(Records({theirs.id: theirs}), UNDECIDED, NOW)
     assert joined.purchases[theirs.id].status is Status.ATTENTION
@@ -268,15 +268,15 @@ def test_what_another_machine_left_unanswered_is_attention_here(desk: Desk) -> N
     assert [event.event for event in store.events(theirs.id)] == ["joined"]
 
 
-def test_our_own_create_in_the_air_is_not_taken_for_a_lost_one(desk: Desk) -> None:
-    store = desk.open()
+def test_our_own_create_in_the_air_is_not_taken_for_a_lost_one(harness: StateHarness) -> None:
+    store = harness.open()
     mine = buy(store)
     store.absorb(Records({mine.id: mine}), UNDECIDED, NOW)
     assert store.records().purchases[mine.id] == mine
 
 
-def test_what_another_machine_bought_counts_for_the_budget_only(desk: Desk) -> None:
-    store = desk.open()
+def test_what_another_machine_bought_counts_for_the_budget_only(harness: StateHarness) -> None:
+    store = harness.open()
     theirs = replace(purchase(7, 9), status=Status.DONE, workflow_id=WorkflowId("w7"))
     store.absorb(Records({theirs.id: theirs}), UNDECIDED, NOW)
     assert store.spent() == Spent(ever=9)
@@ -286,25 +286,25 @@ def test_what_another_machine_bought_counts_for_the_budget_only(desk: Desk) -> N
 @given(mine=records, theirs=records, said=decisions)
 @ANY_FOLDER
 def test_the_state_holds_what_the_join_says(
-    new_desk: Callable[[], Desk], mine: Records, theirs: Records, said: Decisions
+    new_harness: Callable[[], StateHarness], mine: Records, theirs: Records, said: Decisions
 ) -> None:
-    desk = new_desk()
-    store = desk.open()
+    harness = new_harness()
+    store = harness.open()
     held = store.absorb(mine, said, NOW)
     joined = store.absorb(theirs, said, NOW)
     assert joined == store.records() == transitions.absorb(held, theirs, said)
     assert store.absorb(theirs, said, NOW) == joined
-    assert desk.again(store).records() == joined
-    desk.opened[-1].close()
+    assert harness.again(store).records() == joined
+    harness.opened[-1].close()
 
 
 @given(written=st.lists(purchases(), max_size=4))
 @ANY_FOLDER
 def test_any_text_a_server_may_send_is_stored_as_it_is(
-    new_desk: Callable[[], Desk], written: list[Purchase]
+    new_harness: Callable[[], StateHarness], written: list[Purchase]
 ) -> None:
-    desk = new_desk()
-    store = desk.open()
+    harness = new_harness()
+    store = harness.open()
     settled = [each for each in written if each.status is not Status.SUBMITTING]
     kept = {each.id: each for each in settled}
     store.absorb(Records(kept), UNDECIDED, NOW)
@@ -312,59 +312,59 @@ def test_any_text_a_server_may_send_is_stored_as_it_is(
     store.close()
 
 
-def test_a_detail_with_a_nul_or_a_lone_surrogate_does_not_break_the_history(desk: Desk) -> None:
-    store = desk.open()
+def test_a_detail_with_a_nul_or_a_lone_surrogate_does_not_break_the_history(harness: StateHarness) -> None:
+    store = harness.open()
     change = step(buy(store), transitions.Unresolved("no answer"))
     store.commit([replace(change, detail="raw: \0 \ud800")])
     _, event = store.events(purchase().id)
     assert event.detail == "raw: \\0 \\ud800"
 
 
-def test_what_serves_a_key_is_remembered_and_the_others_stay(desk: Desk) -> None:
-    store = desk.open()
+def test_what_serves_a_key_is_remembered_and_the_others_stay(harness: StateHarness) -> None:
+    store = harness.open()
     one, two = buy(store, 1), buy(store, 2)
     store.save_assignment({JobKey("a"): one.id, JobKey("b"): one.id})
     store.save_assignment({JobKey("b"): two.id})
-    assert desk.again(store).records().served == {JobKey("a"): one.id, JobKey("b"): two.id}
+    assert harness.again(store).records().served == {JobKey("a"): one.id, JobKey("b"): two.id}
 
 
-def test_files_are_placed_moved_and_forgotten(desk: Desk) -> None:
-    store = desk.open()
+def test_files_are_placed_moved_and_forgotten(harness: StateHarness) -> None:
+    store = harness.open()
     first = placed("a.mp4")
     second = replace(placed("b.mp4"), slot="steps/2/0", mtime_ns=2**60)
     store.index_files([first, second])
     store.index_files([replace(first, path="c.mp4"), replace(second, sha256="cc")], removed=["a.mp4"])
-    assert desk.again(store).files() == [replace(second, sha256="cc"), replace(first, path="c.mp4")]
+    assert harness.again(store).files() == [replace(second, sha256="cc"), replace(first, path="c.mp4")]
 
 
-def test_many_files_are_placed_at_once(desk: Desk) -> None:
-    store = desk.open()
+def test_many_files_are_placed_at_once(harness: StateHarness) -> None:
+    store = harness.open()
     store.index_files(placed(f"{number:04}.mp4") for number in range(1200))
     store.index_files([], removed=[f"{number:04}.mp4" for number in range(1199)])
     assert [file.path for file in store.files()] == ["1199.mp4"]
 
 
-def test_durations_are_a_mean_for_each_template(desk: Desk) -> None:
-    store = desk.open()
+def test_durations_are_a_mean_for_each_template(harness: StateHarness) -> None:
+    store = harness.open()
     for seconds in (10, 20, 60):
         store.commit_turn(Turn(durations=[("slow", seconds)]), UNCAPPED)
     store.commit_turn(Turn(durations=[("fast", 1.5)]), UNCAPPED)
-    assert desk.again(store).durations() == {"slow": pytest.approx(30), "fast": 1.5}
+    assert harness.again(store).durations() == {"slow": pytest.approx(30), "fast": 1.5}
 
 
-def test_what_is_read_is_what_was_committed_when_it_was_opened(desk: Desk) -> None:
-    store = desk.open()
+def test_what_is_read_is_what_was_committed_when_it_was_opened(harness: StateHarness) -> None:
+    store = harness.open()
     first = buy(store, 1)
-    reading = desk.read()
+    reading = harness.read()
     buy(store, 2)
     assert list(reading.records().purchases) == [first.id]
-    assert len(desk.read().records().purchases) == 2
+    assert len(harness.read().records().purchases) == 2
 
 
-def test_who_reads_cannot_write(desk: Desk) -> None:
-    store = desk.open()
+def test_who_reads_cannot_write(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store)
-    reading = desk.read()
+    reading = harness.read()
     for write in (
         lambda: begin(reading, [intent(2)]),
         lambda: reading.commit([step(bought, transitions.Accepted(WorkflowId("w")))]),
@@ -381,13 +381,13 @@ def test_who_reads_cannot_write(desk: Desk) -> None:
     "if self.rows(statements.EPOCH",
     swap=("!= [(self._epoch.number,)]", "== []"),
 )
-@pytest.mark.parametrize("desk", ["sqlite"], indirect=True)
-def test_a_run_that_lost_the_state_to_another_writes_nothing_more(desk: Desk) -> None:
-    store = desk.open()
+@pytest.mark.parametrize("harness", ["sqlite"], indirect=True)
+def test_a_run_that_lost_the_state_to_another_writes_nothing_more(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store)
     # Somebody deletes the lock file, and a second run opens the state.
-    desk.state.with_name("spring.db.lock").unlink()
-    second = desk.open("run-2")
+    harness.state.with_name("spring.db.lock").unlink()
+    second = harness.open("run-2")
     for write in (
         lambda: begin(store, [intent(2)]),
         lambda: store.save_assignment({JobKey("a"): bought.id}),

@@ -9,14 +9,14 @@ from pipeline.errors import InvalidInput, PipelineError
 from pipeline.purchases import Records, WorkflowId
 from pipeline.state import transitions
 from pipeline.state.store import Caps, Spent, Turn
-from state.conftest import UNCAPPED, Desk, buy, intent, move, placed, purchase, step
+from state.conftest import UNCAPPED, StateHarness, buy, intent, move, placed, purchase, step
 
 ON_EVERY_DATABASE = True
 FILE = placed("a.mp4")
 
 
-def test_all_that_a_turn_brought_is_on_disk(desk: Desk) -> None:
-    store = desk.open()
+def test_all_that_a_turn_brought_is_on_disk(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store, 1)
     accepted = step(bought, transitions.Accepted(WorkflowId("w1")))
     wanted = intent(2)
@@ -27,15 +27,15 @@ def test_all_that_a_turn_brought_is_on_disk(desk: Desk) -> None:
     (written,) = store.commit_turn(turn, UNCAPPED)
 
     assert (written.before, written.after, written.event) == (None, wanted.purchase, None)
-    again = desk.again(store)
+    again = harness.again(store)
     assert again.records() == Records({each.id: each for each in (accepted.after, wanted.purchase)})
     assert again.files() == [FILE]
     assert again.durations() == {"slow": pytest.approx(15)}
     assert [event.event for event in again.events(bought.id)] == ["intent", "accepted"]
 
 
-def test_a_turn_that_cannot_be_written_leaves_nothing(desk: Desk) -> None:
-    store = desk.open()
+def test_a_turn_that_cannot_be_written_leaves_nothing(harness: StateHarness) -> None:
+    store = harness.open()
     first, second = buy(store, 1), buy(store, 2)
     stale = step(first, transitions.Unresolved("late"))
     move(store, first, transitions.Accepted(WorkflowId("w1")))
@@ -53,8 +53,10 @@ def test_a_turn_that_cannot_be_written_leaves_nothing(desk: Desk) -> None:
     assert store.spent() == Spent(creates=2, credits=10, ever=10)
 
 
-def test_intents_end_before_the_first_that_would_exceed_a_cap_and_all_else_is_written(desk: Desk) -> None:
-    store = desk.open()
+def test_intents_end_before_the_first_that_would_exceed_a_cap_and_all_else_is_written(
+    harness: StateHarness,
+) -> None:
+    store = harness.open()
     accepted = step(buy(store, 1, 3), transitions.Accepted(WorkflowId("w1")))
     intents = [intent(2, 3), intent(3, 5), intent(4, 1)]
 
@@ -66,15 +68,15 @@ def test_intents_end_before_the_first_that_would_exceed_a_cap_and_all_else_is_wr
     assert store.spent() == Spent(creates=2, credits=6, ever=6)
 
 
-def test_what_bought_nothing_in_a_turn_is_free_for_its_intents(desk: Desk) -> None:
-    store = desk.open()
+def test_what_bought_nothing_in_a_turn_is_free_for_its_intents(harness: StateHarness) -> None:
+    store = harness.open()
     void = step(buy(store, 1, 5), transitions.NothingBought("not sent"))
     written = store.commit_turn(Turn(changes=[void], intents=[intent(2, 5), intent(3, 5)]), Caps(budget=5))
     assert [change.after.id for change in written] == [purchase(2).id]
 
 
-def test_the_flag_of_what_is_superseded_stands_on_what_the_turn_itself_brought(desk: Desk) -> None:
-    store = desk.open()
+def test_the_flag_of_what_is_superseded_stands_on_what_the_turn_itself_brought(harness: StateHarness) -> None:
+    store = harness.open()
     old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
     failed = step(old, transitions.VendorFailed("no"))
 
@@ -92,15 +94,15 @@ def test_the_flag_of_what_is_superseded_stands_on_what_the_turn_itself_brought(d
     "written = changes_of(mirror",
     swap=("allowed(turn.intents, mirror.spent, caps)", "turn.intents"),
 )
-def test_the_flag_is_held_back_with_its_intent(desk: Desk) -> None:
-    store = desk.open()
+def test_the_flag_is_held_back_with_its_intent(harness: StateHarness) -> None:
+    store = harness.open()
     old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
     assert not store.commit_turn(Turn(intents=[intent(2, 5, old.id)]), Caps(max_creates=1))
     assert not store.records().purchases[old.id].again
 
 
-def test_what_two_intents_supersede_is_flagged_once(desk: Desk) -> None:
-    store = desk.open()
+def test_what_two_intents_supersede_is_flagged_once(harness: StateHarness) -> None:
+    store = harness.open()
     old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
     written = store.commit_turn(Turn(intents=[intent(2, 5, old.id), intent(3, 5, old.id)]), UNCAPPED)
     assert [change.after.id for change in written] == [purchase(2).id, old.id, purchase(3).id]
@@ -108,8 +110,8 @@ def test_what_two_intents_supersede_is_flagged_once(desk: Desk) -> None:
     assert not store.commit_turn(Turn(intents=[intent(4, 5, old.id)]), UNCAPPED)[1:]
 
 
-def test_without_a_price_nothing_of_the_turn_is_written_under_a_cap_on_credits(desk: Desk) -> None:
-    store = desk.open()
+def test_without_a_price_nothing_of_the_turn_is_written_under_a_cap_on_credits(harness: StateHarness) -> None:
+    store = harness.open()
     bought = buy(store, 1)
     accepted = step(bought, transitions.Accepted(WorkflowId("w1")))
     with pytest.raises(InvalidInput, match="overlay_gray_5443"):
@@ -117,16 +119,16 @@ def test_without_a_price_nothing_of_the_turn_is_written_under_a_cap_on_credits(d
     assert store.records().purchases == {bought.id: bought}
 
 
-@pytest.mark.parametrize("desk", ["sqlite"], indirect=True)
-def test_an_empty_turn_writes_nothing(desk: Desk) -> None:
-    store = desk.open()
-    before = desk.wal.read_bytes()
+@pytest.mark.parametrize("harness", ["sqlite"], indirect=True)
+def test_an_empty_turn_writes_nothing(harness: StateHarness) -> None:
+    store = harness.open()
+    before = harness.wal.read_bytes()
     assert not store.commit_turn(Turn(), UNCAPPED)
-    assert desk.wal.read_bytes() == before
+    assert harness.wal.read_bytes() == before
 
 
-def test_a_file_that_moved_in_a_turn_lies_where_it_is_now(desk: Desk) -> None:
-    store = desk.open()
+def test_a_file_that_moved_in_a_turn_lies_where_it_is_now(harness: StateHarness) -> None:
+    store = harness.open()
     store.commit_turn(Turn(files=[FILE]), UNCAPPED)
     store.commit_turn(Turn(files=[replace(FILE, path="b.mp4")], removed=["a.mp4"]), UNCAPPED)
-    assert desk.again(store).files() == [replace(FILE, path="b.mp4")]
+    assert harness.again(store).files() == [replace(FILE, path="b.mp4")]

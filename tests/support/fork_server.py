@@ -1,6 +1,6 @@
 """Commands as forked processes: a run then costs a tenth of a fresh start, so hundreds can be killed.
 
-The nursery has all code loaded and no threads; each of its children is the real command, from its arguments and
+The fork server has all code loaded and no threads; each of its children is the real command, from its arguments and
 environment to its exit. For real starts, with their own interpreter, see `support.processes.PROGRAM`.
 """
 
@@ -78,9 +78,13 @@ class Forked:
     """A forked command, with the part of `subprocess.Popen` that the tests use."""
 
     def __init__(
-        self, nursery: "Nursery", number: int, stdout: IO[str] | None = None, stderr: IO[str] | None = None
+        self,
+        fork_server: "ForkServer",
+        number: int,
+        stdout: IO[str] | None = None,
+        stderr: IO[str] | None = None,
     ) -> None:
-        self._nursery = nursery
+        self._fork_server = fork_server
         self.pid = number
         self.stdout = stdout
         self.stderr = stderr
@@ -91,7 +95,7 @@ class Forked:
     def poll(self) -> int | None:
         with self._asking:
             if self.returncode is None:
-                self.returncode = self._nursery.code(self.pid)
+                self.returncode = self._fork_server.code(self.pid)
             return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -128,7 +132,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-class Nursery:
+class ForkServer:
     """Starts commands. It ends with the process that created it."""
 
     def __init__(self) -> None:
@@ -235,8 +239,8 @@ def each(trial: Callable[[T], R], of: Iterable[T], at_once: int) -> list[R]:
 
 
 @cache
-def the_nursery() -> Nursery:
-    """The single nursery of this process, as it takes a second to load."""
-    opened = Nursery()
+def the_fork_server() -> ForkServer:
+    """The single fork server of this process, as it takes a second to load."""
+    opened = ForkServer()
     atexit.register(opened.close)
     return opened
