@@ -220,6 +220,58 @@ def test_the_address_opens_the_same_view_elsewhere(tab: Make, gallery: Gallery) 
     assert other.page.input_value("#sort") == "rating"
 
 
+@pytest.mark.parametrize("way", ["typed", "ticked", "hash", "legend"])
+def test_a_card_opens_within_the_filter_and_the_order_that_it_is_shown_in(
+    tab: Make, gallery: Gallery, way: str
+) -> None:
+    page = tab().open(gallery.index)
+    page.select_option("#sort", "key")
+    if way == "typed":
+        search(page, "image:blue")
+    elif way == "ticked":
+        page.locator('.facets input[data-term="image:blue"]').check()
+    elif way == "hash":
+        page.evaluate("location.hash = '#q=image:blue&sort=key'")
+    else:
+        page.locator(".legend a", has_text="to decide").click()
+    expect(page.locator("#clear")).to_be_visible()
+    (found, _all) = count(page).split(" of ")
+    query, order = page.input_value("input[type=search]"), shown(page)
+    assert page.input_value("#sort") == "key"
+
+    page.locator("article .open").first.click()
+
+    assert page.locator(".sub .end span").first.inner_text() == f"1 of {found}"
+    page.keyboard.press("j")
+    assert page.title().startswith(f"{order[1]} ")
+    page.keyboard.press("Escape")
+    assert page.input_value("input[type=search]") == query
+    assert shown(page) == order
+
+
+def test_a_filter_that_was_cleared_is_not_back_when_a_card_is_opened(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, "#q=image:blue&sort=rating")
+    key = shown(page)[0]
+    page.select_option("#sort", "newest")
+    page.locator("#grid").press("Escape")
+    expect(page.locator("#clear")).to_be_hidden()
+
+    page.locator(f'article[data-key="{key}"] .open').click()
+
+    assert page.evaluate("location.hash") == f"#job={key}"
+
+
+def test_the_overview_leads_on_in_the_order_that_was_chosen(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, "#q=image:blue")
+    search(page, "")
+    page.select_option("#sort", "key")
+
+    links = page.eval_on_selector_all("#overview a", "all => all.map(each => each.getAttribute('href'))")
+
+    assert links
+    assert [each for each in links if "sort=key" not in each or "image:blue" in each] == []
+
+
 def test_back_and_forward_go_through_every_view(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     page.locator('.facets input[data-value="done"]').check()

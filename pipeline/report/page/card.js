@@ -4,7 +4,7 @@
 // The number of cards made so far, which gives each card's heading a unique id.
 let cardsMade = 0;
 
-/** @param {Job} job @returns {HTMLElement} */
+/** A card; `linkCard` gives it its link. @param {Job} job @returns {HTMLElement} */
 function cardOf(job) {
   const letters = selectedOf(job);
   const heading = `card-${++cardsMade}`;
@@ -20,7 +20,7 @@ function cardOf(job) {
     },
     el(
       "a",
-      { class: "open", href: addressOf({ view: "job", job: job.address }) },
+      { class: "open" },
       el("div", { class: "mat" }, mediaBox(job)),
       el("h3", { class: "key", id: heading, title: job.address, "aria-label": job.address }, ...keyLine(job)),
     ),
@@ -28,6 +28,12 @@ function cardOf(job) {
     metaLine(job),
     job.shown && selectButton(job, letters),
   );
+}
+
+/** Let the link of a card hold the filter and the order of now: a card is kept while they change. @param {HTMLElement} card */
+function linkCard(card) {
+  const href = addressOf({ view: "job", job: card.dataset.address });
+  card.querySelector(".open")?.setAttribute("href", href);
 }
 
 /** @param {Job} job @param {string} letters */

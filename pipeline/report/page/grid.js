@@ -99,6 +99,7 @@ const grid = {
       else sheet.insertBefore(card, next);
     }
     [...kept.values()].forEach((card, index) => {
+      linkCard(card);
       card.setAttribute("aria-posinset", String(from + index + 1));
       card.setAttribute("aria-setsize", String(this.jobs.length));
     });

@@ -164,7 +164,6 @@ function refresh(changed) {
   const open = byAddress.get(app.view.job);
   keepingFocus(() => {
     showTabs();
-    byId("overview").replaceChildren(...overview());
     if (app.view.view === "browse") showBrowse();
     else if (app.view.view === "job" && open) refreshDetail(open, takesOf(open).some(isChanged));
     else if (app.view.view === "job") show();
@@ -190,13 +189,27 @@ function focusable(region) {
   );
 }
 
+/** What the overview was built for: its links hold the order of the jobs. @type {{ of: Model, address: string } | undefined} */
+let overviewShown;
+
+/** Show the overview where nothing is filtered, built anew only if something in it differs. */
+function showOverview() {
+  const place = byId("overview");
+  place.hidden = Boolean(app.view.q);
+  if (place.hidden) return;
+  const address = addressOf({});
+  if (overviewShown?.of === app.model && overviewShown.address === address) return;
+  overviewShown = { of: app.model, address };
+  place.replaceChildren(...overview());
+}
+
 function showBrowse() {
   const { jobs } = app.model;
   const search = searchFor(app.view.q, jobs);
   const found = fitting(search, sorted(jobs, app.view.sort));
   const field = /** @type {HTMLInputElement} */ (byId("search"));
   if (field.value.trim() !== app.view.q) field.value = app.view.q;
-  byId("overview").hidden = Boolean(app.view.q);
+  showOverview();
   document.querySelector(".count")?.replaceChildren(el("b", { text: found.length }), ` of ${jobs.length}`);
   byId("clear").hidden = !app.view.q;
   /** @type {HTMLSelectElement} */ (byId("sort")).value = app.view.sort;
@@ -339,7 +352,6 @@ async function begin() {
     el("code", { text: "pip install 'campaign-pipeline[report]'" }),
     ", then pipeline report again.",
   );
-  byId("overview").replaceChildren(...overview());
   source.onChange((data, changed) => {
     app.model = modelOf(data);
     refresh(changed);
