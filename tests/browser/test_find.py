@@ -329,6 +329,40 @@ def test_typing_is_one_step_for_the_back_button(tab: Make, gallery: Gallery) -> 
     assert page.input_value("input[type=search]") == ""
 
 
+@pytest.mark.parametrize("key", ["Enter", "ArrowDown"])
+def test_one_key_leads_from_the_search_to_what_it_found(tab: Make, gallery: Gallery, key: str) -> None:
+    page = tab().open(gallery.index)
+    focused = "document.activeElement.closest('article')?.dataset.key"
+
+    page.keyboard.press("/")
+    page.keyboard.type("image:blue")
+    page.keyboard.press(key)
+    assert page.evaluate(focused) == shown(page)[0]
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(focused) == shown(page)[1]
+
+    page.keyboard.press("/")
+    page.keyboard.type("nothing of that name")
+    page.keyboard.press(key)
+    assert page.evaluate("document.activeElement.id") == "search"
+
+
+def test_the_first_tab_skips_to_the_jobs(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    skip = page.get_by_role("button", name="Skip to the content")
+
+    page.keyboard.press("Tab")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.closest('article')?.dataset.key") == shown(page)[0]
+
+    page.evaluate("go({ view: 'failures' })")
+    skip.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
 @pytest.mark.parametrize("order", ["key", "rating", "credits", "length", "newest"])
 def test_sorting(tab: Make, gallery: Gallery, order: str) -> None:
     page = tab().open(gallery.index, f"#sort={order}")

@@ -6,6 +6,7 @@ const KEYS = [
     name: "Find and move",
     keys: [
       ["Find", "/"],
+      ["To what was found", "Enter", "↓"],
       ["Next card", "←", "→", "↑", "↓"],
       ["Open", "Enter"],
       ["Back", "Esc"],
@@ -171,6 +172,22 @@ function find() {
   field.select();
 }
 
+/** The keys that lead from the search field to what it found. */
+const LEADS_ON = new Set(["Enter", "ArrowDown"]);
+
+/** @param {KeyboardEvent} event */
+function toFound(event) {
+  if (event.isComposing || app.view.view !== "browse") return;
+  event.preventDefault();
+  grid.focus(0);
+}
+
+/** Past the top, the overview and the filters. */
+function skip() {
+  if (app.view.view === "browse" && grid.jobs.length) grid.focus(0);
+  else byId("main").focus();
+}
+
 /** @param {KeyboardEvent} event */
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -179,6 +196,7 @@ function onKey(event) {
   if (target.matches("input[type=text]")) return; // a note: every key is text
   if (target.matches("input[type=search], select, textarea")) {
     if (event.key === "Escape") leaveSearch(event);
+    if (target.matches("input[type=search]") && LEADS_ON.has(event.key)) toFound(event);
     return;
   }
   // Buttons handle these keys themselves. A timeline gets no arrows: its own step would be a thousandth of a second.

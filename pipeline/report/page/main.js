@@ -310,6 +310,7 @@ function listen() {
   const sort = /** @type {HTMLSelectElement} */ (byId("sort"));
   sort.append(...Object.entries(SORTS).map(([value, { name }]) => el("option", { value, text: name })));
   sort.addEventListener("change", () => go({ sort: sort.value }));
+  byId("skip").addEventListener("click", skip);
   byId("keys-button").addEventListener("click", showKeys);
   byId("theme-button").addEventListener("click", nextTheme);
   byId("filters-button").addEventListener("click", () => {
