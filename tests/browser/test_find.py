@@ -434,6 +434,46 @@ def test_the_words_of_the_sentence_and_of_the_legend_filter(tab: Make, gallery: 
             page.go_back()
 
 
+def test_the_words_of_the_sentence_and_of_the_legend_write_what_select_takes_where_it_can(
+    tab: Make, gallery: Gallery
+) -> None:
+    page = tab().open(gallery.index)
+    # Those of decisions work only on a page, and tick a filter; a file that is not here has no other term.
+    wanted = {
+        "4 failed": "status:failed",
+        "2 need you": "status:attention",
+        "3 under way": "status:submitted",
+        "13 approved": "decision:approved",
+        "19 to decide": "decision:none",
+        "5 rejected": "decision:rejected",
+        "2 sent back": "decision:redo",
+        "2 not on this machine": "state:missing",
+    }
+    found = {}
+    for link in page.locator(".sentence a, .legend a").all():
+        told = link.inner_text()
+        link.click()
+        found[told] = page.input_value("input[type=search]")
+        if found[told].startswith("status:"):
+            assert set(shown(page)) == by_python(gallery, found[told])
+        assert page.locator(".facets input:checked").count() == (0 if "state:" in found[told] else 1)
+        page.go_back()
+    assert found == wanted
+
+
+def test_jobs_not_made_yet_are_not_mixed_with_those_sent_back(tab: Make, tmp_path: Path) -> None:
+    sample = spring_drop(tmp_path / "some", 48, shorter_side=COARSE)
+    sample.job({"rule": "hero", "template": "overlay", "image": "red", "prompt": "walk", "axes": {}})
+    sample.write()
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    written = write_folder(tmp_path / "report", [source], None, bundle=False, on_progress=lambda *_: None)
+    page = tab().open(written.page)
+
+    page.locator(".legend a", has_text="1 not made yet").click()
+
+    assert count(page).startswith("1 of ")
+
+
 def test_what_is_left_to_decide_is_one_number_wherever_it_stands(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     button = page.get_by_role("button", name=re.compile(r"^Review \d+"))

@@ -58,10 +58,10 @@ function sentence() {
   if (failed)
     parts.push(
       " ",
-      el("a", { class: "red", href: addressOf({ q: "state:failed" }), text: `${number(failed)} failed` }),
+      el("a", { class: "red", href: addressOf({ q: "status:failed" }), text: `${number(failed)} failed` }),
     );
   if (attention) {
-    const where = idle ? addressOf({ view: "failures" }) : addressOf({ q: "state:attention" });
+    const where = idle ? addressOf({ view: "failures" }) : addressOf({ q: "status:attention" });
     parts.push(
       failed ? ", " : " ",
       el("a", {
@@ -177,13 +177,36 @@ function stripOf(jobs) {
   );
 }
 
+/** The states that follow from a decision, or from its lack. */
+const DECIDED = new Set(["approved", "undecided", "rejected", "redo"]);
+
+/**
+ * A search for the jobs of a state: as `--select` takes it or as a filter ticks it, if such a search finds the same jobs.
+ * @param {State} state @param {Job[]} jobs
+ */
+function searchOf(state, jobs) {
+  const wanted = jobs.filter((job) => job.state === state);
+  const statuses = [...countsOf(wanted, (job) => job.status).keys()].map((each) => `status:${each}`);
+  const decisions = [...countsOf(wanted, decisionOf).keys()].map((each) => `decision:${each}`);
+  const others = DECIDED.has(state)
+    ? [decisions.join(" "), [...statuses, ...decisions].join(" ")]
+    : state === "missing"
+      ? []
+      : [statuses.join(" ")];
+  const isSame = (/** @type {string} */ q) => {
+    const found = fitting(searchFor(q, jobs), jobs);
+    return found.length === wanted.length && found.every((job) => job.state === state);
+  };
+  return others.find(isSame) ?? `state:${state}`;
+}
+
 /** @param {Job[]} jobs */
 function legend(jobs) {
   return countsByState(jobs).map(({ state, count }) => {
     const word = state === "attention" && count === 1 ? "needs you" : STATES[state].many;
     return el(
       "a",
-      { href: addressOf({ q: `state:${state}` }) },
+      { href: addressOf({ q: searchOf(state, jobs) }) },
       el("i", { class: `mark-${state}` }),
       el("span", {}, el("b", { text: number(count) }), ` ${word}`),
     );

@@ -341,7 +341,11 @@ function underWayBlock(jobs) {
       ? el(
           "p",
           { class: "rest" },
-          el("a", { class: "link", href: addressOf({ q: "state:underway" }), text: `${number(more)} more` }),
+          el("a", {
+            class: "link",
+            href: addressOf({ q: searchOf("underway", app.model.jobs) }),
+            text: `${number(more)} more`,
+          }),
         )
       : undefined,
   );
