@@ -142,6 +142,39 @@ def test_four_purchases_run_as_one(tab: Make, gallery: Gallery) -> None:
     assert page.evaluate("[...document.querySelectorAll('video')].filter(each => !each.muted).length") <= 1
 
 
+@pytest.mark.parametrize("width", [320, 390])
+@pytest.mark.parametrize("number", [3, 4])
+def test_on_a_phone_four_are_compared_two_by_two(
+    tab: Make, gallery: Gallery, width: int, number: int
+) -> None:
+    files = {each["purchase"]: each for each in gallery.results["jobs"] if each["status"] == "done"}
+    ids = [*files][1 : 1 + number]
+    page = tab(width=width, height=844, has_touch=True, is_mobile=True).open(
+        gallery.index, f"#compare={','.join(ids)}"
+    )
+    panes = [each.bounding_box() for each in page.locator(".pane").all()]
+    seen = [each for each in panes if each is not None]
+
+    assert len(seen) == number
+    assert len({each["x"] for each in seen}) == len({each["y"] for each in seen}) == 2
+    assert min(each["width"] for each in seen) > (width - 20) / 2
+    bar = page.locator(".decide").bounding_box()
+    assert bar is not None
+    assert max(each["y"] + each["height"] for each in seen) <= bar["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for button in page.locator(".decide button").all():
+        expect(button).to_be_in_viewport(ratio=1)
+    names = page.locator(".side-name b")
+    assert names.count() == number
+    broken = """each => [...each.childNodes].filter(part => {
+        const range = document.createRange();
+        range.selectNodeContents(part);
+        return range.getClientRects().length > 1 || range.getBoundingClientRect().right > innerWidth;
+    }).map(part => part.textContent)"""
+    for each in page.locator(".side-name :is(b, span):visible").all():
+        assert each.evaluate(broken) == []
+
+
 def test_the_wipe_moves_by_keyboard_and_by_mouse(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, f"#compare={compared(gallery)}")
     grip = page.get_by_role("slider", name="Wipe between A and B")

@@ -254,7 +254,7 @@ function sidesHead(purchases) {
       el(
         "div",
         {},
-        el("b", { text: roleOf(each, purchases) }),
+        el("b", {}, ...breakable(roleOf(each, purchases))),
         " ",
         el("span", { text: stateOfPurchase(each) }),
         el("br"),
