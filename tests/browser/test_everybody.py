@@ -138,6 +138,18 @@ def test_on_a_phone_the_top_is_one_row_and_its_tabs_whatever_the_campaigns_are_c
     assert place.evaluate("each => each.getClientRects().length") == 1
 
 
+def test_on_a_phone_the_legend_leaves_room_for_what_to_do_next(tab: Make, gallery: Gallery) -> None:
+    page = tab(width=390, height=844, has_touch=True, is_mobile=True).open(gallery.index)
+
+    legend = page.locator("#overview .legend").bounding_box()
+    first = page.locator(".todo h3").first.bounding_box()
+
+    assert legend is not None
+    assert first is not None
+    assert legend["height"] <= 3 * 44
+    assert first["y"] < 430
+
+
 def test_cards_stay_in_line_whatever_the_script(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
 
