@@ -68,7 +68,7 @@ class Guard:
         addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
         for address in addresses:
             if not self._allows(ipaddress.ip_address(address), tls=tls):
-                where = "" if address == host else f", which is {address}"
+                where = "" if address == host else f", which is {address},"
                 raise AddressRefused(f"{printable(host, 100)}{where} is not a public address")
         return list(dict.fromkeys(addresses))
 
@@ -86,8 +86,8 @@ def _is_loopback(address: _Address) -> bool:
 def _is_public(address: _Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         # An IPv4 address embedded in an IPv6 address is as private as the IPv4 address itself.
-        if address.ipv4_mapped or address.teredo:
-            return False
+        if address.ipv4_mapped:
+            return _is_public(address.ipv4_mapped)
         if address in _NAT64:
             return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if address.sixtofour:

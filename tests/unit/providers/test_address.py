@@ -33,8 +33,8 @@ PRIVATE = [
     "240.0.0.1",
     "255.255.255.255",
     "::",
-    "::ffff:8.8.8.8",
     "::ffff:10.0.0.1",
+    "::ffff:169.254.169.254",
     "2002:7f00:1::",
     "2001:0:4136:e378:8000:63bf:3fff:fdd2",
     "64:ff9b::a00:1",
@@ -44,7 +44,7 @@ PRIVATE = [
     "fec0::1",
     "ff02::1",
 ]
-PUBLIC = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808"]
+PUBLIC = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"]
 
 
 @fails_without(
@@ -59,6 +59,15 @@ PUBLIC = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808"]
 def test_address_that_is_not_public_is_refused_however_it_is_spelled(host: str) -> None:
     with pytest.raises(AddressRefused, match="not a public address"):
         OUTSIDE.addresses(host, 443, tls=True)
+
+
+def test_the_address_is_told_beside_a_name_only() -> None:
+    with pytest.raises(AddressRefused, match=r"^10\.0\.0\.1 is not a public address"):
+        OUTSIDE.addresses("10.0.0.1", 443, tls=True)
+    with pytest.raises(
+        AddressRefused, match=r"^localhost, which is (127\.0\.0\.1|::1), is not a public address"
+    ):
+        OUTSIDE.addresses("localhost", 443, tls=True)
 
 
 @pytest.mark.parametrize("host", PUBLIC)

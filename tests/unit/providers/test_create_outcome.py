@@ -252,6 +252,14 @@ ANSWERED: dict[str, tuple[Play, CreateOutcome]] = {
         sending(b"HTTP/1.1 422 Unprocessable\r\n\r\n<h1>bad"),
         OutcomeUnknown("the answer (HTTP 422) may have been cut off", "<h1>bad"),
     ),
+    "a choice of several, with an id": (
+        answering(300, SOUND),
+        OutcomeUnknown("HTTP 300", SOUND.decode()),
+    ),
+    "500": (
+        answering(500, b'{"message": "try later"}'),
+        OutcomeUnknown("HTTP 500 (try later)", '{"message": "try later"}'),
+    ),
     "100 before": (
         sending(
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
@@ -307,6 +315,7 @@ def test_create_cut_off_in_mid_upload_was_not_sent(fault: str, tls: bool, certif
         outcome = client.create(a_request(images=(LARGE,)))
     assert isinstance(outcome, NotSent), outcome
     assert outcome.started
+    assert outcome.reason
     assert server.received == []
 
 
