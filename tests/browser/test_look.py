@@ -304,6 +304,9 @@ def test_other_results_show_what_is_new_gone_or_made_anew(
     assert to_come.locator(".key").get_attribute("title") == again["key"]
     assert to_come.locator("img").count() == 1
     expect(to_come).to_contain_text("Sent back")
+    when = r"\d+ \w+ \d\d:\d\d"
+    assert re.fullmatch(f"{when} → {when}", anew.locator("p").inner_text())
+    assert re.fullmatch(f"{when} → sent back", to_come.locator("p").inner_text())
     new_block, gone_block = (page.locator(".block", has_text=each) for each in ("New", "Gone"))
     assert {each.get_attribute("title") for each in new_block.locator("b").all()} == {
         came["key"],
@@ -403,6 +406,51 @@ def test_anything_selected_can_be_compared(tab: Make, gallery: Gallery) -> None:
     assert page.locator(".letter").count() == 2
     page.go_back()
     assert page.locator(".card.selected").count() == 2
+
+
+def test_on_a_touch_screen_nothing_is_on_a_film_until_somebody_selects(tab: Make, gallery: Gallery) -> None:
+    page = tab(width=390, height=844, has_touch=True, is_mobile=True).open(gallery.index, "#q=status:done")
+    boxes = page.locator("#grid .select:visible")
+    selecting = page.get_by_role("button", name="Select", exact=True)
+    assert boxes.count() == 0
+
+    selecting.tap()
+    assert boxes.count() == page.locator("article").count()
+    for card in page.locator("article .open").all()[:2]:
+        card.tap()
+    assert page.locator(".card.selected .select").all_inner_texts() == ["A", "B"]
+    expect(page.locator("#browse")).to_be_visible()
+    page.get_by_role("button", name="Done", exact=True).tap()
+    assert boxes.all_inner_texts() == ["A", "B"]
+
+    for each in page.locator("#selection button:visible").all():
+        expect(each).to_be_in_viewport(ratio=1)
+    page.locator("#selection").get_by_role("button", name="Compare").tap()
+    assert page.locator(".side-name").count() == 2
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_the_head_of_the_jobs_has_room_for_all_it_has(
+    tab: Make, gallery: Gallery, width: int
+) -> None:
+    page = tab(width=width, height=844, has_touch=True, is_mobile=True).open(gallery.index, "#q=status:done")
+
+    for each in page.locator(".results-head > *:visible").all():
+        expect(each).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_with_a_finger_nothing_is_said_of_keys(tab: Make, gallery: Gallery) -> None:
+    said = "To compare anything else, "
+    page = tab(width=390, height=844, has_touch=True, is_mobile=True).open(gallery.index, "#view=compare")
+    other = tab().open(gallery.index, "#view=compare")
+
+    expect(page.locator("#view .cost")).to_have_text(
+        f"{said}tap Select above the jobs of the overview, then two to four of them, then Compare."
+    )
+    expect(other.locator("#view .cost")).to_have_text(
+        f"{said}select two to four cards (x), then Compare (c)."
+    )
 
 
 def test_the_detail_tells_takes_steps_change_notes_and_request(tab: Make, gallery: Gallery) -> None:

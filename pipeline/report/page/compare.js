@@ -138,7 +138,8 @@ function compareBar(purchases, wipe) {
 function addPurchase() {
   app.selected = app.view.compare;
   go({});
-  toast("Select another with x, then compare with c.");
+  selectByTouch(isTouched());
+  toast(isTouched() ? "Select another, then Compare." : "Select another with x, then compare with c.");
 }
 
 /**
@@ -367,7 +368,9 @@ function compareList() {
       el("h1", { text: befores.length ? compareTitle(befores) : "Compare" }),
       el("p", {
         class: "cost",
-        text: "To compare anything else, select two to four cards (x), then Compare (c).",
+        text: isTouched()
+          ? "To compare anything else, tap Select above the jobs of the overview, then two to four of them, then Compare."
+          : "To compare anything else, select two to four cards (x), then Compare (c).",
       }),
       ...blocks,
     ),
@@ -530,8 +533,8 @@ function pairOf(job, before) {
     el("h3", { class: "key", title: job.key, "aria-label": job.key }, ...keyLine(job)),
     el("p", {
       text: now
-        ? `${dateBeside(then, now)} → ${dateBeside(now, then)}`
-        : `${date(then, "full")} → ${STATES[job.state].word.toLowerCase()}`,
+        ? `${date(then, "short")} → ${date(now, "short")}`
+        : `${date(then, "short")} → ${STATES[job.state].word.toLowerCase()}`,
     }),
   );
 }

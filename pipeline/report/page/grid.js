@@ -172,7 +172,10 @@ function listenToGrid() {
   sheet.addEventListener("pointerleave", stopPreview);
   sheet.addEventListener("focusout", stopPreview);
   sheet.addEventListener("click", (event) => {
-    if (event.target instanceof Element && event.target.closest(".select")) toggleSelected(cardAt(event));
+    if (!(event.target instanceof Element)) return;
+    const opens = app.selecting && event.target.closest(".open");
+    if (opens) event.preventDefault();
+    if (opens || event.target.closest(".select")) toggleSelected(cardAt(event));
   });
   addEventListener("scroll", () => grid.layout(), { passive: true });
   let width = 0;
@@ -195,6 +198,19 @@ function toggleSelected(card) {
   else if (app.selected.length < 4) app.selected = [...app.selected, id];
   else toast("Four can be compared at most.");
   showSelection();
+}
+
+/** Let a tap on a card select it, or open it again. @param {boolean} on */
+function selectByTouch(on) {
+  app.selecting = on;
+  document.body.classList.toggle("selecting", on);
+  byId("selecting").setAttribute("aria-pressed", String(on));
+  byId("selecting").textContent = on ? "Done" : "Select";
+}
+
+/** Whether the screen is touched, and there may be no keys. */
+function isTouched() {
+  return matchMedia("(hover: none)").matches;
 }
 
 function showSelection() {
@@ -234,6 +250,7 @@ function showSelection() {
 }
 
 function compareSelected() {
-  if (app.selected.length < 2) toast("Select two to four to compare them.");
-  else go({ view: "compare", compare: app.selected });
+  if (app.selected.length < 2) return toast("Select two to four to compare them.");
+  selectByTouch(false);
+  go({ view: "compare", compare: app.selected });
 }

@@ -15,6 +15,8 @@ const app = {
   view: { view: "browse", q: "", sort: "newest", job: "", file: 1, compare: [], mode: "wipe" },
   /** The purchases that are selected, in the order of their letters. @type {string[]} */
   selected: [],
+  /** Whether a tap on a card selects it, on a screen without a pointer to show what would. */
+  selecting: false,
   /** The addresses of jobs that have changed since the grid showed them. @type {Set<string>} */
   stale: new Set(),
 };
@@ -310,6 +312,7 @@ function listen() {
   const sort = /** @type {HTMLSelectElement} */ (byId("sort"));
   sort.append(...Object.entries(SORTS).map(([value, { name }]) => el("option", { value, text: name })));
   sort.addEventListener("change", () => go({ sort: sort.value }));
+  byId("selecting").addEventListener("click", () => selectByTouch(!app.selecting));
   byId("skip").addEventListener("click", skip);
   byId("keys-button").addEventListener("click", showKeys);
   byId("theme-button").addEventListener("click", nextTheme);
