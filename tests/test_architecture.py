@@ -43,6 +43,7 @@ COMPLETION = {*HEAVY, "pipeline.engine", "pipeline.state", "pipeline.operations.
 OWNERS: dict[str, str | tuple[str, ...]] = {
     "yaml": "pipeline/documents/",
     "jsonschema": "pipeline/documents/schema",
+    "referencing": "pipeline/documents/schema",
     "jinja2": "pipeline/manifest/templating/",
     "requests": "pipeline/providers/",
     "urllib3": "pipeline/providers/",
@@ -57,6 +58,8 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "dask": "pipeline/executors/",
     "distributed": "pipeline/executors/",
     "opentelemetry": "pipeline/telemetry/traces.py",
+    "boto3": "pipeline/artifacts/s3.py",
+    "botocore": "pipeline/artifacts/s3.py",
 }
 
 
@@ -132,6 +135,35 @@ def test_each_library_has_one_owner(library: str) -> None:
     ]
 
     assert strangers == []
+
+
+def test_no_library_is_without_an_owner() -> None:
+    ours = {*sys.stdlib_module_names, "pipeline", *OWNERS}
+    strangers = [
+        f"{name} imports {each}: name its package in OWNERS"
+        for name, tree in modules()
+        for each in imported(tree)
+        if each.partition(".")[0] not in ours
+    ]
+
+    assert not strangers, "\n".join(strangers)
+
+
+def test_the_import_contracts_name_every_package() -> None:
+    """What a contract leaves out, it allows."""
+    files = [*PACKAGE.glob("[!_]*.py"), *(path.parent for path in PACKAGE.glob("*/__init__.py"))]
+    every = {f"pipeline.{path.stem}" for path in files}
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    for contract in contracts:
+        if contract["type"] == "layers":
+            named = {each.strip() for layer in contract["layers"] for each in layer.split("|")}
+            lacks = every ^ named
+        elif contract["name"].startswith("Only the "):
+            owner = "pipeline." + contract["name"].split()[2]
+            lacks = every ^ {owner, *contract["source_modules"]}
+        else:
+            continue
+        assert not lacks, f"pyproject.toml, {contract['name']!r}: add or remove {', '.join(sorted(lacks))}"
 
 
 def test_only_the_command_line_reads_the_environment() -> None:
