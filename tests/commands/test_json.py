@@ -151,6 +151,23 @@ def test_merge_tells_what_it_wrote(bought: Project, pipeline: Pipeline) -> None:
     assert told["summary"] == {"jobs": {"done": 2}, "credits": 200}
 
 
+def test_plans_of_several_manifests_have_the_schema_too(project: Project, offline: Pipeline) -> None:
+    campaign(project.folder, {"stages.yaml": chained()})
+
+    several = document(offline, offline("plan", project.folder, "--format", "json"), "plan")
+
+    assert [each["campaign"] for each in several["campaigns"]] == ["spring", "stages"]
+    assert [each["summary"]["creates"] for each in several["campaigns"]] == [2, 2]
+    schema = offline("schema", "plan").document
+    for damaged in (
+        {"campaigns": [{**several["campaigns"][0], "version": 1}]},
+        {"campaigns": [{"actions": [], "summary": several["campaigns"][0]["summary"]}]},
+        {**several["campaigns"][0], **several},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.Draft202012Validator(schema).validate(damaged)
+
+
 @pytest.mark.parametrize("command", ["expand", "validate", "plan"])
 def test_what_asks_no_vendor_has_a_schema_too(folder: Path, offline: Pipeline, command: str) -> None:
     prompts = {"walk": "a walk {with} braces"}

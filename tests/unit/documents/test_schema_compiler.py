@@ -34,6 +34,11 @@ def saved_plan() -> Json:
     return {**head, "arguments": {**arguments, "emulate": True}, **plan, "actions": plan["actions"][:9]}
 
 
+def printed_plan() -> Json:
+    plan = json.loads((MIXED / "plan.json").read_text("utf-8"))
+    return {"campaign": "mixed", **plan, "actions": plan["actions"][:3]}
+
+
 def results() -> Json:
     found = json.loads((MIXED / "mixed.results.json").read_text("utf-8"))
     return {**found, "jobs": found["jobs"][:9], "purchases": found["purchases"]}
@@ -52,7 +57,7 @@ SOUND: dict[str, list[Json]] = {
         plain(TESTS / "manifests" / "valid" / "my-templates.yaml"),
     ],
     "decisions": [plain(MIXED / "mixed.decisions.yaml")],
-    "plan": [saved_plan()],
+    "plan": [saved_plan(), {"campaigns": [printed_plan(), printed_plan()]}],
     "results": [results()],
 }
 
