@@ -1,7 +1,9 @@
 """`pipeline expand`: lists the jobs of a manifest, with their rendered requests."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import click
@@ -17,12 +19,15 @@ from pipeline.cli.options import (
     variable_names,
 )
 from pipeline.cli.terminal import as_json_text, say_all, say_all_json, untrusted_block
-from pipeline.errors import printable
+from pipeline.errors import Unfinished, printable, reason_of
 from pipeline.jobs import Job
 from pipeline.json_values import Json, canonical_json
 from pipeline.manifest.campaign_checks import check_used, unused_in_files
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
+
+# How many characters of a document are kept in memory.
+_IN_MEMORY = 1 << 23
 
 
 @click.command("expand")
@@ -35,7 +40,8 @@ def command(
 ) -> None:
     """List the jobs of MANIFEST in the order written, each with the request that would be sent.
 
-    Needs no key and no network. Jobs are printed as they are made, so a large campaign needs little memory.
+    Needs no key and no network. As text and as jsonl, jobs are printed as they are made, so errors may come after
+    them; a json document is printed only if there are none. A large campaign needs little memory.
     """
     manifest = manifest or campaign_here()
     flags = CampaignFlags.of(given)
@@ -82,13 +88,30 @@ def _as_json(job: Job) -> dict[str, Json]:
 
 
 def _document(jobs: Iterator[Job]) -> Iterator[str]:
-    """The text of one document with all jobs, piece by piece."""
-    yield '{"jobs": ['
-    comma = ""
-    for job in jobs:
-        yield f"{comma}{as_json_text(_as_json(job), indent=2)}"
-        comma = ","
-    yield "]}"
+    """The lines of one document with all jobs.
+
+    Errors are known only after the last job, and half a document is none: so the first line is yielded after the last
+    job was made. Until then, what does not fit in memory is in a temporary file.
+    """
+    with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", prefix="pipeline-") as lines:
+        comma = ""
+        for job in jobs:
+            with _writing():
+                lines.write(f"{comma}{as_json_text(_as_json(job), indent=2)}\n")
+            comma = ","
+        with _writing():
+            lines.seek(0)
+        yield '{"jobs": ['
+        yield from (line.removesuffix("\n") for line in lines)
+        yield "]}"
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unfinished(f"a temporary file cannot be written: {reason_of(error)}") from error
 
 
 def _as_text(job: Job) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, spring
 
@@ -45,6 +46,29 @@ def test_a_prompt_that_looks_like_a_template_or_a_command_stays_as_it_is(
     assert document["jobs"][0]["request"]["options"]["prompt"] == literal
     assert "\x1b" not in text
     assert "##[group]" not in text
+
+
+def test_of_an_invalid_manifest_no_document_is_begun(project: Project, offline: Pipeline) -> None:
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk", "sit": "{{ nothing }}"})})
+
+    ended = offline("expand", project.manifest, "--format", "json")
+
+    assert ended.code == 3
+    assert "'nothing' is undefined" in ended.err
+    assert ended.out == ""
+
+
+def test_a_document_that_fits_nowhere_is_not_begun(
+    project: Project, offline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.cli.expand._IN_MEMORY", 1)
+    monkeypatch.setattr("tempfile.tempdir", str(project.folder / "gone"))
+
+    ended = offline("expand", project.manifest, "--format", "json")
+
+    assert ended.code == 8
+    assert "cannot be written: No such file or directory" in ended.err
+    assert ended.out == ""
 
 
 def test_a_manifest_without_jobs_is_an_error(project: Project, offline: Pipeline) -> None:
