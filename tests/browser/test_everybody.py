@@ -1,6 +1,7 @@
 """For everybody: no serious finding of axe, at 320 px, and nothing that a manifest says can act."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files

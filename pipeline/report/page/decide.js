@@ -158,7 +158,7 @@ function starButtons(purchase) {
         title: `${counted(star, "star")} (${star})`,
         onclick: () => rate(star),
       },
-      icon("star", star > (purchase.rating ?? 0) ? "off" : ""),
+      starIcon(star, purchase.rating ?? 0),
     );
     return button;
   });
@@ -248,9 +248,14 @@ function isToDecide(job) {
   return isUndecided(job) && !saving.has(job.serving?.id ?? "");
 }
 
+/** A star that is given is solid, another one an outline. @param {number} star @param {number} rating */
+function starIcon(star, rating) {
+  return star > rating ? icon("star-empty", "off") : icon("star");
+}
+
 /** @param {number} rating */
 function starsOf(rating) {
-  const stars = [1, 2, 3, 4, 5].map((star) => icon("star", star > rating ? "off" : ""));
+  const stars = [1, 2, 3, 4, 5].map((star) => starIcon(star, rating));
   return el("span", { class: "stars", role: "img", "aria-label": `${rating} of 5 stars` }, ...stars);
 }
 
