@@ -151,6 +151,42 @@ def test_on_a_phone_the_legend_leaves_room_for_what_to_do_next(tab: Make, galler
     assert first["y"] < 430
 
 
+@pytest.mark.parametrize("width", [320, 390, 700, 1280, 1440])
+def test_a_card_tells_ratio_length_and_credits(tab: Make, gallery: Gallery, width: int) -> None:
+    page = tab(width=width, height=844).open(gallery.index, "#q=status:done")
+    seen = page.eval_on_selector_all(
+        ".card .meta",
+        """all => all.map(each => {
+            const { right, bottom } = each.closest(".card").getBoundingClientRect();
+            return [...each.querySelectorAll(".numbers span")].filter(part => {
+                const box = part.getBoundingClientRect();
+                return box.width > 8 && box.right <= right + 0.5 && box.bottom <= bottom + 0.5
+                    && part.scrollWidth <= part.clientWidth + 1;
+            }).map(part => part.textContent).join(" ");
+        })""",
+    )
+
+    told = {each for each in seen if re.fullmatch(r"(16:9|9:16|1:1) 2\.5 s \d+ cr", each)}
+    assert {each.split()[0] for each in told} == {"16:9", "9:16", "1:1"}
+    assert {each for each in seen if not re.fullmatch(r"\d+ cr", each)} == told
+    heights = page.eval_on_selector_all("article", "all => all.map(each => each.offsetHeight)")
+    assert len(set(heights)) == 1
+
+
+def test_stars_that_are_not_given_are_outlines(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, "#q=decision:rejected")
+    page.locator("article .open").first.click()
+
+    shapes = page.locator(".decide .stars use").evaluate_all("all => all.map(each => each.href.baseVal)")
+
+    given = int(re.findall(r"\d", page.locator(".decide .stars").get_attribute("aria-label") or "")[0])
+    assert shapes == ["#icon-star"] * given + ["#icon-star-empty"] * (5 - given)
+    solid = "use => document.querySelector(use.href.baseVal).querySelector('.solid') !== null"
+    assert [use.evaluate(solid) for use in page.locator(".decide .stars use").all()] == [
+        star < given for star in range(5)
+    ]
+
+
 def test_cards_stay_in_line_whatever_the_script(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
 

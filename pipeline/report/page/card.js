@@ -181,8 +181,8 @@ function metaLine(job) {
     el(
       "span",
       { class: "numbers" },
-      job.ratioName && el("span", { class: "unseen", text: job.ratioName }),
-      job.length > 0 && el("span", { class: "length", title: job.ratioName, text: lengthOf(job.length) }),
+      job.ratioName && el("span", { class: "ratio", text: job.ratioName }),
+      job.length > 0 && el("span", { class: "length", text: lengthOf(job.length) }),
       price !== undefined &&
         el("span", { text: toCome ? `${number(price)} to come` : `${number(price)} cr` }),
     ),
