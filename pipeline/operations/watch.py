@@ -94,11 +94,11 @@ class Watch:
         return tally_of(counts, credits_spent=spent, time_left=self._time_left)
 
     def problems(self) -> list[tuple[JobKey, str]]:
-        """The failed jobs among the counted ones, worded as in a run."""
+        """The counted jobs that failed or whose outcome is unknown, worded as in a run."""
         return [
-            (key, _failed(self._jobs[key]))
+            (key, problem)
             for key in sorted(self._counted)
-            if key in self._jobs and self._jobs[key].status == Status.FAILED.value
+            if key in self._jobs and (problem := _problem(self._jobs[key])) is not None
         ]
 
     def _note_run(self) -> None:
@@ -238,14 +238,19 @@ def _changes(
                 yield key, f"bought as {job.purchase.workflow_id if job.purchase else ''}"
             case Status.DONE:
                 yield key, "done"
-            case Status.FAILED:
-                yield key, _failed(job)
-            case Status.ATTENTION:
-                yield key, f"unknown: {job.purchase.error if job.purchase else ''}"
             case _:
-                pass  # it is about to be bought or fetched; later events report it
+                # Otherwise it is about to be bought or fetched; later events report it.
+                if (problem := _problem(job)) is not None:
+                    yield key, problem
 
 
-def _failed(job: WatchedJob) -> str:
+def _problem(job: WatchedJob) -> str | None:
+    """What is wrong with a job, in words; None if nothing is."""
     why = job.purchase.error if job.purchase is not None else None
-    return f"failed ({job.reason})" + (f": {why}" if why else "")
+    match job.status:
+        case Status.FAILED:
+            return f"failed ({job.reason})" + (f": {why}" if why else "")
+        case Status.ATTENTION:
+            return f"unknown: {why or ''}"
+        case _:
+            return None

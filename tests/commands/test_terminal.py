@@ -170,6 +170,28 @@ def test_another_terminal_sees_the_same(project: Project, on_terminal: OnTermina
     assert all(width(row) <= 80 for row in watching.rows)
 
 
+def test_a_watch_that_begins_within_a_run_tells_what_has_failed_and_what_is_unknown(
+    folder: Path, on_terminal: OnTerminal, vendor: Emulator
+) -> None:
+    prompts = {each: f"a {each}" for each in ("walk", "dance", "jump")}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
+    refuse_dance(vendor)
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "reset-after-processing"})
+    vendor.fail({"on": "create", "match": {"title": "jump"}, "do": "stuck"})
+    running = on_terminal("run", project.manifest.name, "--yes")
+    running.until("0 of 3 done, 1 under way, 1 failed, 1 unknown")
+
+    watching = on_terminal("status", "--watch", project.manifest.name)
+
+    watching.until("0 of 3 done, 1 under way, 1 failed, 1 unknown")
+    assert "main/loop/red/dance: failed (rejected)" in watching.text
+    assert "main/loop/red/walk: unknown: " in watching.text
+    running.interrupt()
+    running.ended()
+    watching.interrupt()
+    watching.ended()
+
+
 def test_a_watch_sees_the_runs_of_shards(
     folder: Path, on_terminal: OnTerminal, start: Callable[..., Running], vendor: Emulator
 ) -> None:
