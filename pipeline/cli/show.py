@@ -1,7 +1,7 @@
 """`pipeline show`: prints everything known about one job or one purchase."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -12,7 +12,7 @@ from pipeline.cli.review_text import note_lines, sent_back
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import counted, printable
 from pipeline.jobs import JobKey
-from pipeline.json_values import canonical_json
+from pipeline.json_values import Json, canonical_json
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.inspection import JobDetails, PurchaseDetails, job_details, purchase_details
 from pipeline.operations.selection import purchase_named
@@ -54,9 +54,7 @@ def _job_lines(details: JobDetails, paint: Paint) -> Iterator[str]:
     yield paint(printable(job.key, _LONGEST), "cyan")
     yield f"  fingerprint: {job.fingerprint}"
     yield f"  template_id: {printable(job.request.template_id)}"
-    for field, value in job.request_json().items():
-        shown = value if isinstance(value, str) else canonical_json(value)
-        yield f"  {field}: {printable(shown, _LONGEST)}"
+    yield from _field_lines(job.request_json(), "  ")
     if entry is not None and entry.is_pending:
         yield f"  status: {printable(entry.reason)}"
     elif entry is not None:
@@ -69,6 +67,29 @@ def _job_lines(details: JobDetails, paint: Paint) -> Iterator[str]:
     for purchase in details.purchases:
         yield ""
         yield from _purchase_lines(purchase, paint)
+
+
+def _field_lines(fields: Mapping[str, Json], indent: str) -> Iterator[str]:
+    """Each field on a line of its own: as one piece of JSON, a terminal would break it within its words."""
+    for field, value in fields.items():
+        name = f"{indent}{printable(field)}:"
+        if isinstance(value, dict) and value:
+            yield name
+            yield from _field_lines(value, f"{indent}  ")
+        elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
+            yield name
+            for each in value:
+                first, *others = _field_lines(each, "") if isinstance(each, dict) and each else [_text(each)]
+                yield f"{indent}- {first}"
+                yield from (f"{indent}  {line}" for line in others)
+        elif isinstance(value, list) and value:
+            yield f"{name} {', '.join(_text(each) for each in value)}"
+        else:
+            yield f"{name} {_text(value)}"
+
+
+def _text(value: Json) -> str:
+    return printable(value if isinstance(value, str) else canonical_json(value), _LONGEST)
 
 
 def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:

@@ -33,7 +33,8 @@ def test_of_a_job_that_is_not_bought_it_shows_the_request_and_what_a_run_would_d
     for line in (
         WALK,
         "  template_id: each_explodedloop_0226",
-        '  options: {"prompt":"a walk in the park"}',
+        "  options:",
+        "    prompt: a walk in the park",
         "  plan: create (100 credits): new",
         "  nothing was bought for it",
     ):

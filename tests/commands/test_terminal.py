@@ -53,6 +53,17 @@ def test_no_row_is_longer_than_the_terminal_and_no_word_is_broken(
     assert said.count(LONG) == 2  # when it happened, and at the end
 
 
+def test_what_is_shown_of_a_job_breaks_no_word(folder: Path, on_terminal: OnTerminal) -> None:
+    prompt = "a walk in the park, along the river and over the bridge, until the lamps are lit"
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": prompt})})
+
+    terminal = on_terminal("show", project.manifest.name, "main/loop/red/walk")
+
+    assert terminal.ended() == 0
+    assert all(width(row) <= 80 for row in terminal.rows), terminal.rows
+    assert any(re.search(r"sha256: [0-9a-f]{64}$", row) for row in terminal.rows)
+
+
 def test_a_terminal_that_moves_no_cursor_gets_plain_lines(project: Project, on_terminal: OnTerminal) -> None:
     terminal = on_terminal("run", project.manifest.name, "--yes", kind="dumb")
 
