@@ -235,6 +235,11 @@ class Job:
             yield from _files_in(value)
 
 
+def template_names(jobs: Iterable[Job]) -> dict[str, str]:
+    """The name of each template in the manifest, by its id at the vendor; of several names, the last."""
+    return {job.request.template_id: job.coordinates.template for job in jobs}
+
+
 def in_plan_order(jobs: Iterable[Job]) -> list[Job]:
     """Sort by rule, as written in the manifest, then by key: the order in which a plan is shown and bought."""
     listed = list(jobs)

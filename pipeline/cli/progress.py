@@ -10,6 +10,7 @@ from typing import NoReturn, TextIO, cast
 
 from pipeline.cli.environment import columns_of
 from pipeline.cli.terminal import wrapped
+from pipeline.engine.durations import TimeLeft
 from pipeline.engine.reporter import Reporter, Tally
 from pipeline.errors import counted, printable
 from pipeline.jobs import JobKey
@@ -17,17 +18,29 @@ from pipeline.json_values import Json
 
 _LONGEST_BAR = 79
 _USUAL_COLUMNS = 80
+# The most templates that are named where the time left is not known.
+_MOST_NAMED = 2
 
 
 def summary(tally: Tally, columns: int) -> str:
     """The tally in words, in at most `columns`: the least important parts are left out if there is no room."""
-    parts = list(_parts(tally))
+    left = tally.time_left() if tally.under_way or tally.waiting else TimeLeft()
+    parts = list(_parts(tally, left, _when_known(left)))
+    if len(", ".join(text for _, text in parts)) > columns:
+        parts = list(_parts(tally, left, "time left unknown"))
     while len(parts) > 1 and len(", ".join(text for _, text in parts)) > columns:
         parts.remove(max(parts))
     return ", ".join(text for _, text in parts)
 
 
-def _parts(tally: Tally) -> Iterator[tuple[int, str]]:
+def _when_known(left: TimeLeft) -> str:
+    """When a time left that is not known will be."""
+    unseen = left.unseen
+    some = " and ".join(unseen) if len(unseen) <= _MOST_NAMED else f"{len(unseen)} templates"
+    return f"time left known after {printable(some)}"
+
+
+def _parts(tally: Tally, left: TimeLeft, when_known: str) -> Iterator[tuple[int, str]]:
     """The parts of the summary in order; those with the greatest number are left out first."""
     yield 0, f"{tally.done:,} of {tally.total:,} done"
     if tally.under_way:
@@ -39,10 +52,10 @@ def _parts(tally: Tally) -> Iterator[tuple[int, str]]:
     # Left out if no price is known: a zero would read as free.
     if tally.credits:
         yield 5, counted(tally.credits, "credit")
-    if tally.under_way or tally.waiting:
-        seconds = tally.time_left()
-        if seconds is not None:
-            yield 4, f"{duration(seconds)} left"
+    if left.seconds is not None:
+        yield 4, f"{duration(left.seconds)} left"
+    elif left.unseen:
+        yield 6, when_known
 
 
 def duration(seconds: float) -> str:

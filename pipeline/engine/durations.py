@@ -8,7 +8,7 @@ assumed to be linear.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Seconds before the first poll of a workflow whose template has no estimate.
 FIRST_PAUSE = 0.05
@@ -95,34 +95,41 @@ class Durations:
         return Expectation(math.exp(log), math.sqrt(variance))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLeft:
+    """Seconds until the last workflow ends; None if that is unknown: `unseen` templates have no estimate yet."""
+
+    seconds: float | None = None
+    unseen: tuple[str, ...] = ()
+
+    def named(self, names: Mapping[str, str]) -> "TimeLeft":
+        """The same, with templates by the names that the manifest gives them, in place of their ids."""
+        return replace(self, unseen=tuple(dict.fromkeys(names.get(each, each) for each in self.unseen)))
+
+
 def time_left(
     durations: Durations, running: Iterable[tuple[str, float]], waiting: Mapping[str, int], limit: int
-) -> float | None:
-    """Seconds until the last workflow ends; None if a template has no estimate yet.
+) -> TimeLeft:
+    """The time until the last workflow ends.
 
     `running` has the template and age of each running workflow; `waiting` counts, by template, those still to be
     bought; at most `limit` run at once.
     """
     longest = total = 0.0
-    medians: dict[str, float | None] = {}
-    for template_id in waiting:
-        medians[template_id] = _median(durations, template_id)
+    to_buy = {template_id: count for template_id, count in waiting.items() if count > 0}
+    medians = {template_id: _median(durations, template_id) for template_id in to_buy}
     for template_id, age in running:
         if template_id not in medians:
             medians[template_id] = _median(durations, template_id)
-        median = medians[template_id]
-        if median is None:
-            return None
-        left = max(median - age, age * _OVERDUE)
-        longest, total = max(longest, left), total + left
-    for template_id, count in waiting.items():
-        if count <= 0:
-            continue
-        median = medians[template_id]
-        if median is None:
-            return None
-        longest, total = max(longest, median), total + median * count
-    return max(longest, total / limit)
+        if (median := medians[template_id]) is not None:
+            left = max(median - age, age * _OVERDUE)
+            longest, total = max(longest, left), total + left
+    if unseen := tuple(template_id for template_id, median in medians.items() if median is None):
+        return TimeLeft(unseen=unseen)
+    for template_id, count in to_buy.items():
+        if (median := medians[template_id]) is not None:
+            longest, total = max(longest, median), total + median * count
+    return TimeLeft(seconds=max(longest, total / limit))
 
 
 def _median(durations: Durations, template_id: str) -> float | None:

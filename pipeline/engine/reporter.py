@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pipeline.engine.durations import TimeLeft
 from pipeline.errors import ExitCode
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
@@ -15,7 +16,7 @@ class Tally:
     """Progress of the jobs that this run has work for, without those done before it.
 
     `unknown` counts creates with an unknown outcome; `credits` is what this run has spent. `time_left` estimates the
-    seconds until the last job ends, or returns None; it is a function because only a progress bar needs it.
+    time until the last job ends, with the names of templates; it is a function because only a progress bar needs it.
     """
 
     done: int = 0
@@ -24,7 +25,7 @@ class Tally:
     failed: int = 0
     unknown: int = 0
     credits: int = 0
-    time_left: Callable[[], float | None] = field(default=lambda: None, compare=False, repr=False)
+    time_left: Callable[[], TimeLeft] = field(default=TimeLeft, compare=False, repr=False)
 
     @property
     def total(self) -> int:
@@ -42,7 +43,7 @@ def tally_of(
     *,
     accepted: Collection[str] = (),
     credits_spent: int = 0,
-    time_left: Callable[[], float | None] = lambda: None,
+    time_left: Callable[[], TimeLeft] = TimeLeft,
 ) -> Tally:
     """The tally of `counts` of jobs by status; a job whose status is in `accepted` counts as done in this run."""
     under_way = (Status.SUBMITTING, Status.SUBMITTED, Status.SUCCEEDED)

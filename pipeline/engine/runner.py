@@ -2,7 +2,7 @@
 
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from pipeline.engine.checkpoint import Checkpoint, NoPublication, Publication, W
 from pipeline.engine.coordinator import Coordinator
 from pipeline.engine.create import Creator
 from pipeline.engine.downloader import Downloader
-from pipeline.engine.durations import Durations, time_left
+from pipeline.engine.durations import Durations, TimeLeft, time_left
 from pipeline.engine.in_flight import InFlight
 from pipeline.engine.journal import Journal
 from pipeline.engine.other_machines import OtherMachines
@@ -29,6 +29,7 @@ from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
 from pipeline.errors import ExitCode, PipelineError, counted
+from pipeline.jobs import template_names
 from pipeline.planning.plan import Action, Plan, Presence
 from pipeline.providers.base import Provider
 from pipeline.purchases import Ownership, Purchase, Records, Status
@@ -149,11 +150,17 @@ class Runner:
         )
         self.reporter.show(tally)
 
-    def _time_left(self) -> float | None:
+    def _time_left(self) -> TimeLeft:
         if not self.settings.wait:
-            return None
+            return TimeLeft()
         waiting = {} if self._queue.stopped else self._served_jobs.waiting
-        return time_left(self._in_flight.durations, self._in_flight.ages(), waiting, self.settings.in_flight)
+        in_flight = self._in_flight
+        left = time_left(in_flight.durations, in_flight.ages(), waiting, self.settings.in_flight)
+        return left.named(self._template_names) if left.unseen else left
+
+    @cached_property
+    def _template_names(self) -> Mapping[str, str]:
+        return template_names(self.plan.assignment.jobs)
 
     def _note_change(self, change: Change) -> None:
         self._served_jobs.note(change.after)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipeline.engine.durations import Durations, time_left
+from pipeline.engine.durations import Durations, TimeLeft, time_left
 from pipeline.engine.in_flight import recorded_age
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.files import stamp
-from pipeline.jobs import JobKey
+from pipeline.jobs import JobKey, template_names
 from pipeline.operations.campaign_state import CampaignState, open_campaign, other_parts
 from pipeline.operations.clock import now
 from pipeline.operations.run_note import RunNote, read_note, short_hash
@@ -61,6 +61,7 @@ class Watch:
         self._jobs: dict[JobKey, WatchedJob] = {}
         self._counted: set[JobKey] = set()
         self._templates: dict[JobKey, str] = {}
+        self._names: Mapping[str, str] = {}
         self._purchases: Mapping[PurchaseId, Purchase] = {}
         self._durations = Durations({})
         self._since = ""
@@ -83,6 +84,7 @@ class Watch:
             self._purchases = state.records.purchases
             self._durations = Durations(dict(state.store.durations()))
             self._templates = {job.key: job.request.template_id for job in state.jobs}
+            self._names = template_names(state.jobs)
         is_first, self._stamps, self._has_looked = not self._has_looked, stamps, True
         self._count(before)
         return [] if is_first else list(_changes(before, self._jobs))
@@ -182,9 +184,9 @@ class Watch:
     def _is_of_run(self, purchase: Purchase) -> bool:
         return bool(self._since) and purchase.bought_at >= self._since
 
-    def _time_left(self) -> float | None:
+    def _time_left(self) -> TimeLeft:
         if not self.runs:
-            return None
+            return TimeLeft()
         today, in_flight = now(), run_settings(self._workspace.campaign, RunOptions()).in_flight
         running = [
             (purchase.template_id, recorded_age(purchase.bought_at, today))
@@ -198,7 +200,7 @@ class Watch:
             for key in self._counted
             if (job := self._jobs.get(key)) and job.status == PENDING and key in self._templates
         )
-        return time_left(self._durations, running, waiting, in_flight)
+        return time_left(self._durations, running, waiting, in_flight).named(self._names)
 
 
 def _apart(one: str, other: str) -> float:
@@ -211,9 +213,11 @@ def _apart(one: str, other: str) -> float:
 def together(tallies: Collection[Tally]) -> Tally:
     """Several tallies as one; the time left is the longest of theirs."""
 
-    def longest() -> float | None:
-        known = [seconds for each in tallies if (seconds := each.time_left()) is not None]
-        return max(known, default=None)
+    def longest() -> TimeLeft:
+        times = [each.time_left() for each in tallies]
+        known = [each.seconds for each in times if each.seconds is not None]
+        unseen = dict.fromkeys(template for each in times for template in each.unseen)
+        return TimeLeft(seconds=max(known)) if known else TimeLeft(unseen=tuple(unseen))
 
     return Tally(
         done=sum(each.done for each in tallies),

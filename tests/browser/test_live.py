@@ -113,7 +113,7 @@ def test_a_run_is_seen_as_it_goes_on(campaign: LiveCampaign, serve: Serve, tab: 
         expect(card.locator("img")).to_be_visible()  # its still follows by itself
 
 
-def test_no_time_left_is_shown_while_that_of_a_template_is_not_known_as_on_a_terminal(
+def test_no_time_left_is_shown_while_that_of_a_template_is_not_known_and_why_as_on_a_terminal(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     [overlay, *_] = [job for job in campaign.jobs if job.coordinates.template == "overlay"]
@@ -127,12 +127,15 @@ def test_no_time_left_is_shown_while_that_of_a_template_is_not_known_as_on_a_ter
         _, url = serve(campaign)
         page = tab().visit(url)
         expect(page.locator("h1:visible")).to_have_text("1 of 48 made.")
+        why = page.locator(".cost:visible")
+        expect(why).to_contain_text("The time left is known once one arctic is made.")
         run.make(arctic)
         run.buy(other)
         note.on_call("create", "bought", 0.1)
         note.finish()
         # All that wait have room beside what is under way: it takes as long as the slowest of them.
         expect(page.locator("h1:visible")).to_have_text("2 of 48 made, about 2 min left.")
+        expect(why).not_to_contain_text("The time left is known")
 
 
 def test_a_create_that_is_not_answered_is_under_way_until_its_run_has_died(

@@ -170,7 +170,9 @@ def test_another_terminal_sees_the_same(project: Project, on_terminal: OnTermina
 
     running = on_terminal("run", project.manifest.name, "--yes")
     watching.until("a run has been under way")
-    watching.until("0 of 2 done, 1 under way, 1 failed, 100 credits")
+    told = "0 of 2 done, 1 under way, 1 failed, 100 credits, time left known after loop"
+    watching.until(told)
+    running.until(told)
     watching.until("main/loop/red/dance: failed (rejected)")
 
     running.interrupt()

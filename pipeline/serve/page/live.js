@@ -4,6 +4,8 @@
 const MOST_UNDER_WAY = 16;
 const MOST_JUST_MADE = 6;
 const RATE_MINUTES = 20;
+// The most templates that are named where the time left is not known.
+const MOST_NAMED = 2;
 // The position, in percent, of the usual time of a template on the bar of a job: a full bar would look finished.
 const USUAL_AT = 80;
 // The time left of a job that takes longer than usual, as a fraction of its age.
@@ -217,20 +219,43 @@ function timeLeftOf(campaign) {
 
 /** The usual seconds of each job that the run of a campaign still has to buy; NaN: unknown. @param {Campaign} campaign @returns {number[]} */
 function waitingSeconds(campaign) {
-  const selected = campaign.run?.waiting;
-  if (selected)
-    return Object.entries(selected).flatMap(([template, count]) =>
-      Array(count).fill(secondsOf(campaign, campaign.template_ids?.[template]) ?? NaN),
-    );
-  return app.model.jobs
-    .filter(
-      (job) =>
-        job.campaign === campaign &&
-        job.status === "pending" &&
-        job.action !== "share" &&
-        job.action !== "pinned",
-    )
-    .map((job) => usualSeconds(job) ?? NaN);
+  return waitingTemplates(campaign).flatMap(([template, count]) =>
+    Array(count).fill(secondsOf(campaign, campaign.template_ids?.[template]) ?? NaN),
+  );
+}
+
+/** How many jobs of each template the run of a campaign still has to buy. @param {Campaign} campaign @returns {[string, number][]} */
+function waitingTemplates(campaign) {
+  const isWaiting = (/** @type {Job} */ job) =>
+    job.campaign === campaign &&
+    job.status === "pending" &&
+    job.action !== "share" &&
+    job.action !== "pinned";
+  return campaign.run?.waiting
+    ? Object.entries(campaign.run.waiting)
+    : [...countsOf(app.model.jobs.filter(isWaiting), (job) => job.template)];
+}
+
+/** When a time left that is not known will be, in words; empty if it is known, or no run goes on. */
+function whenTimeIsKnown() {
+  if (connected !== "live" || timeLeft() !== undefined) return "";
+  const going = app.model.campaigns.filter((each) => isGoingOn(each));
+  const unseen = [...new Set(going.flatMap(unseenTemplates))];
+  if (!unseen.length) return "";
+  const some =
+    unseen.length > MOST_NAMED
+      ? `one of each of ${number(unseen.length)} templates is`
+      : `${unseen.map((name) => `one ${name}`).join(" and ")} ${unseen.length === 1 ? "is" : "are"}`;
+  return `The time left is known once ${some} made. `;
+}
+
+/** The templates of which a campaign still has jobs to make, and none that tells how long they take. @param {Campaign} campaign @returns {string[]} */
+function unseenTemplates(campaign) {
+  const underway = underWay().filter((job) => job.campaign === campaign && usualSeconds(job) === undefined);
+  const waiting = waitingTemplates(campaign).filter(
+    ([template, count]) => count && !secondsOf(campaign, campaign.template_ids?.[template]),
+  );
+  return [...underway.map((job) => job.template), ...waiting.map(([template]) => template)];
 }
 
 /** The usual seconds of a job's template. @param {Job} job */
@@ -266,6 +291,7 @@ function liveCost(underway) {
         : "No run seems to go on",
       "; the next one goes on with what is under way. ",
     );
+  parts.push(whenTimeIsKnown());
   return parts;
 }
 

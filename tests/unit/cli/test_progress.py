@@ -1,11 +1,13 @@
 """The progress of a run in one line: all of it if there is room, and never a part of a word."""
 
 import io
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cli.progress import BarReporter, duration, summary
+from pipeline.engine.durations import TimeLeft
 from pipeline.engine.reporter import Tally
 
 numbers = st.integers(0, 100_000)
@@ -17,9 +19,19 @@ tallies = st.builds(
     failed=numbers,
     unknown=numbers,
     credits=st.integers(0, 10_000_000),
-    time_left=st.sampled_from([lambda: None, lambda: 1.0, lambda: 3000.0, lambda: 400_000.0]),
+    time_left=st.sampled_from(
+        [TimeLeft, *(partial(TimeLeft, seconds=each) for each in (1.0, 3000.0, 400_000.0))]
+    ),
 )
-FULL = Tally(done=20, under_way=14, waiting=22, failed=3, unknown=1, credits=3700, time_left=lambda: 11.2)
+FULL = Tally(
+    done=20,
+    under_way=14,
+    waiting=22,
+    failed=3,
+    unknown=1,
+    credits=3700,
+    time_left=lambda: TimeLeft(seconds=11.2),
+)
 
 
 def test_everything_is_said_where_there_is_room() -> None:
@@ -29,6 +41,20 @@ def test_everything_is_said_where_there_is_room() -> None:
 def test_what_there_is_none_of_is_not_mentioned() -> None:
     assert summary(Tally(done=2), 79) == "2 of 2 done"
     assert summary(Tally(waiting=2), 79) == "0 of 2 done"
+
+
+def test_why_no_time_left_is_told_is_said_where_there_is_room() -> None:
+    def tally(*unseen: str) -> Tally:
+        return Tally(
+            done=14, under_way=4, waiting=30, credits=2340, time_left=lambda: TimeLeft(unseen=unseen)
+        )
+
+    begin = "14 of 48 done, 4 under way, 2,340 credits"
+    assert summary(tally("loop"), 79) == f"{begin}, time left known after loop"
+    assert summary(tally("loop", "story"), 79) == f"{begin}, time left known after loop and story"
+    assert summary(tally("loop", "story", "x"), 79) == f"{begin}, time left known after 3 templates"
+    assert summary(tally("loop", "arctic-night"), 79) == f"{begin}, time left unknown"
+    assert summary(tally("loop"), 50) == begin
 
 
 @given(tallies, st.integers(30, 200))

@@ -12,6 +12,7 @@ from pipeline.engine.durations import (
     SHORTEST_PAUSE,
     Durations,
     Expectation,
+    TimeLeft,
     pause,
     projected,
     time_left,
@@ -139,25 +140,31 @@ def test_the_time_left_is_that_of_the_slowest_or_of_all_through_the_gates() -> N
     film = durations.expectation("film")
     assert film is not None
 
-    assert time_left(durations, [], {}, limit=5) == 0
-    assert time_left(durations, [("film", 40.0), ("still", 0.0)], {}, limit=5) == film.median - 40
-    assert time_left(durations, [], {"film": 3}, limit=5) == film.median
-    assert time_left(durations, [], {"film": 50}, limit=5) == film.median * 10
+    assert time_left(durations, [], {}, limit=5).seconds == 0
+    assert time_left(durations, [("film", 40.0), ("still", 0.0)], {}, limit=5).seconds == film.median - 40
+    assert time_left(durations, [], {"film": 3}, limit=5).seconds == film.median
+    assert time_left(durations, [], {"film": 50}, limit=5).seconds == film.median * 10
 
 
 def test_the_time_left_is_not_guessed_where_nothing_is_known() -> None:
     durations = Durations({"film": 100.0})
 
-    assert time_left(durations, [("song", 5.0)], {}, limit=5) is None
-    assert time_left(durations, [], {"film": 1, "song": 1}, limit=5) is None
-    assert time_left(durations, [], {"film": 1, "song": 0}, limit=5) is not None
+    assert time_left(durations, [("song", 5.0)], {}, limit=5) == TimeLeft(unseen=("song",))
+    assert time_left(durations, [], {"film": 1, "song": 1}, limit=5) == TimeLeft(unseen=("song",))
+    assert time_left(durations, [], {"film": 1, "song": 0}, limit=5).seconds is not None
+
+
+def test_templates_are_named_as_in_the_manifest_each_once() -> None:
+    left = TimeLeft(unseen=("song_17", "song_18", "dance_3"))
+
+    assert left.named({"song_17": "song", "song_18": "song"}).unseen == ("song", "dance_3")
 
 
 @given(st.lists(st.tuples(st.just("film"), ages), max_size=5), st.integers(0, 1000), st.integers(1, 50))
 def test_more_to_do_takes_no_less_time(running: list[tuple[str, float]], waiting: int, limit: int) -> None:
     durations = Durations({"film": 100.0})
-    fewer = time_left(durations, running, {"film": waiting}, limit)
-    more = time_left(durations, running, {"film": waiting + 1}, limit)
+    fewer = time_left(durations, running, {"film": waiting}, limit).seconds
+    more = time_left(durations, running, {"film": waiting + 1}, limit).seconds
 
     assert fewer is not None
     assert more is not None
