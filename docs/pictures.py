@@ -143,22 +143,26 @@ def detail(browser: Browser, folder: Path, job: str) -> None:
 def live(browser: Browser, folder: Path) -> None:
     """The page of `pipeline serve`, while a run is under way of which something has failed already."""
     shutil.copytree(ROOT / "manifests", folder, ignore=shutil.ignore_patterns("output", ".pipeline"))
-    with (
-        emulator(folder, failing="blue/rain/background=beach", seconds=8) as vendor,
-        started(folder, "run", "launch.yaml", "--yes", "--in-flight", "6", vendor=vendor) as run,
-        started(folder, "serve", "launch.yaml", "--listen", "127.0.0.1:0") as served,
-    ):
-        address = first_address(served)
-        while (jobs := jobs_by_status(folder)).get("done", 0) < 6 or not jobs.get("failed"):
-            if run.poll() is not None:
-                sys.exit(f"the run ended too soon\n{(folder / 'said.log').read_text('utf-8')}")
-            time.sleep(1)
-        for theme in THEMES:
-            with window(browser, DESKTOP, theme) as page:
-                page.goto(f"{address}#view=live")
-                page.wait_for_selector("body[data-view=live]")
-                page.wait_for_timeout(1_000)  # for what the server sends first
-                save(page, f"live-{theme}")
+    with emulator(folder, failing="blue/rain/background=beach", seconds=8) as vendor:
+        # Once each template has made something, the page tells the time left.
+        for earlier in ("feed", "social/story/red"):
+            pipeline(folder, "run", "launch.yaml", "--yes", "--select", earlier, vendor=vendor)
+        with (
+            started(folder, "run", "launch.yaml", "--yes", "--in-flight", "6", vendor=vendor) as run,
+            started(folder, "serve", "launch.yaml", "--listen", "127.0.0.1:0") as served,
+        ):
+            address = first_address(served)
+            while (jobs := jobs_by_status(folder)).get("done", 0) < 12 or not jobs.get("failed"):
+                if run.poll() is not None:
+                    sys.exit(f"the run ended too soon\n{(folder / 'said.log').read_text('utf-8')}")
+                time.sleep(1)
+            for theme in THEMES:
+                with window(browser, DESKTOP, theme) as page:
+                    page.goto(f"{address}#view=live")
+                    page.wait_for_selector("body[data-view=live]")
+                    page.wait_for_timeout(1_000)  # for what the server sends first
+                    page.get_by_role("heading", name=re.compile("left")).wait_for()
+                    save(page, f"live-{theme}")
 
 
 def jobs_by_status(folder: Path) -> dict[str, int]:
