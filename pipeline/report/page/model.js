@@ -6,7 +6,7 @@ const STATES = {
   approved: { word: "Approved", many: "approved", icon: "check", tone: "green" },
   undecided: { word: "To decide", many: "to decide", icon: "", tone: "muted" },
   rejected: { word: "Rejected", many: "rejected", icon: "cross", tone: "red" },
-  missing: { word: "Not here", many: "not on this machine", icon: "missing", tone: "" },
+  missing: { word: "Not here", many: "to decide, not here", icon: "missing", tone: "" },
   underway: { word: "Under way", many: "under way", icon: "underway", tone: "blue" },
   pending: { word: "Not made yet", many: "not made yet", icon: "pending", tone: "muted" },
   redo: { word: "Sent back", many: "sent back", icon: "redo", tone: "" },
