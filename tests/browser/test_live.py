@@ -17,8 +17,10 @@ from browser.live import LiveCampaign, in_the_middle
 from pipeline.jobs import Job
 from pipeline.operations.clock import now
 from pipeline.operations.run_note import NoteWriter
+from pipeline.purchases import Output
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Verdict
+from pipeline.state import transitions
 
 # How long a machine that is busy with other things may take; what is waited for is usually there at once.
 expect.set_options(timeout=30_000)
@@ -256,7 +258,8 @@ def test_the_limit_of_what_is_under_way_and_creates_that_were_put_off_are_shown(
         note.on_call("create", "bought", 0.1)
         _, url = serve(campaign)
         page = tab().visit(url, "#view=live")
-        expect(page.locator(".head", has_text="Under way")).to_contain_text("2 of at most 8")
+        head = page.locator(".head", has_text="Under way")
+        expect(head).to_have_text("Under way2 of at most 8")
         rate = page.locator("section", has_text="Rate").locator(".pairs")
         expect(rate).to_contain_text(re.compile(r"Calls.*; none held back"))
         assert " 1 " in rate.inner_text().replace("Calls\n", " ").replace(",", " ")
@@ -267,6 +270,29 @@ def test_the_limit_of_what_is_under_way_and_creates_that_were_put_off_are_shown(
         expect(rate).to_contain_text(
             re.compile(r"Held back2 creates, last at \d\d:\d\d: the vendor asked to slow down")
         )
+
+        # What is only to be downloaded is under way too, but not at the vendor, who has the limit.
+        finished = Output("video/mp4", url="https://media.example.com/film.mp4")
+        run.step(campaign.jobs[1], transitions.Finished((finished,)))
+        expect(page.locator(".legend:visible")).to_contain_text("2 under way")
+        expect(head).to_have_text("Under way1 of at most 8 at the vendor, 1 to download")
+
+
+def test_each_thing_to_do_has_its_sign_beside_its_first_line(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign)
+    page = tab().visit(url, "#")
+    expect(page.locator("#overview .todo li h3")).to_have_text(
+        [re.compile("^Make 46, "), "2 videos to decide"]
+    )
+
+    for row in page.locator("#overview .todo li").all():
+        sign, line = row.locator("svg").first.bounding_box(), row.locator("h3").bounding_box()
+        assert sign is not None
+        assert line is not None
+        assert abs(sign["y"] + sign["height"] / 2 - line["y"] - line["height"] / 2) < 2
 
 
 def test_the_rate_agrees_with_its_bars_and_goes_on_with_time(

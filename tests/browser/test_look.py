@@ -516,6 +516,18 @@ def test_failures_are_a_table_with_reasons_and_commands(tab: Make, gallery: Gall
         assert f"pipeline resolve spring-drop.yaml {purchase['id']} --workflow-id ID" in commands
 
 
+def test_what_it_costs_to_try_failures_again_is_said_where_the_command_is(
+    tab: Make, gallery: Gallery
+) -> None:
+    page = tab().open(gallery.index, "#view=failures")
+    told = re.search(r"Trying again costs at most [\d,]+ credits\.", page.locator("h1:visible").inner_text())
+    assert told is not None
+
+    page.evaluate("go({ view: 'browse' })")
+    row = page.locator("#overview .todo li", has_text="--retry-failed")
+    expect(row).to_contain_text(told[0])
+
+
 def test_of_several_campaigns_each_group_of_failures_has_the_command_of_its_own(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:

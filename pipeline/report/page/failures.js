@@ -25,12 +25,10 @@ function failuresView() {
       ),
     ),
   ];
-  const again = failed.filter((job) => job.reason !== "input").map(priceOf);
-  const cost = again.reduce((sum, price) => (sum ?? 0) + (price ?? 0), 0) ?? 0;
   const lost = failed.reduce((sum, job) => sum + (job.shown?.cost ?? 0), 0);
   const refused = failed.some((job) => job.reason === "rejected");
   const title = failed.length
-    ? `${counted(failed.length, "job")} failed.${cost ? ` Trying again costs at most ${counted(cost, "credit")}.` : ""}`
+    ? `${counted(failed.length, "job")} failed. ${costOfTryingAgain(failed)}`.trim()
     : waiting.length
       ? "No job failed."
       : "Nothing failed.";
@@ -46,6 +44,13 @@ function failuresView() {
         el("table", {}, tableHead(), .../** @type {HTMLElement[]} */ (groups.filter(Boolean))),
       ),
   );
+}
+
+/** A sentence on what it costs to try these jobs again; empty if that is unknown. @param {Job[]} failed */
+function costOfTryingAgain(failed) {
+  const again = failed.filter((job) => job.reason !== "input").map(priceOf);
+  const cost = again.reduce((sum, price) => (sum ?? 0) + (price ?? 0), 0) ?? 0;
+  return cost ? `Trying again costs at most ${counted(cost, "credit")}.` : "";
 }
 
 /** @param {number} failed @param {number} lost @param {boolean} refused @param {number} waiting */

@@ -243,9 +243,9 @@ function whatToDo() {
 function todoRow(sign, tone, title, about, action, wide = false) {
   return el(
     "li",
-    {},
+    { class: about ? "" : "short" },
     icon(sign, tone),
-    el("div", {}, el("h3", {}, title), el("p", {}, ...[about].flat())),
+    el("div", {}, el("h3", {}, title), about && el("p", {}, ...[about].flat())),
     action && el("div", { class: wide ? "wide" : "" }, action),
   );
 }
@@ -405,7 +405,11 @@ function failedRow(campaign, failed) {
     "failed",
     "red",
     title,
-    [about, el("a", { class: "link", href, text: "All reasons" })],
+    [
+      about,
+      `${costOfTryingAgain(failed)} `.trimStart(),
+      el("a", { class: "link", href, text: "All reasons" }),
+    ],
     commandBox(commandOf("run", campaign, "--retry-failed")),
   );
 }

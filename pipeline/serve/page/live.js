@@ -382,8 +382,10 @@ function underWayCount(jobs) {
   const { campaigns } = app.model;
   const most = campaigns.map((each) => each.run?.in_flight ?? undefined);
   if (campaigns.length > 1 || most[0] === undefined || !isGoingOn()) return number(jobs.length);
+  const toDownload = jobs.filter((job) => job.status === "succeeded").length;
   const atVendor = new Set(jobs.filter((job) => job.status !== "succeeded").map((job) => job.purchase));
-  return `${number(atVendor.size)} of at most ${number(most[0])}`;
+  const count = `${number(atVendor.size)} of at most ${number(most[0])}`;
+  return toDownload ? `${count} at the vendor, ${number(toDownload)} to download` : count;
 }
 
 /** @param {HTMLElement} row @param {number} age @param {number} usual both in seconds; 0: unknown */
