@@ -15,7 +15,7 @@ from pipeline.purchases import WorkflowId
 from pipeline.schemes import DatabaseUrl
 from pipeline.state import transitions
 from pipeline.state.opening import open_store
-from pipeline.state.postgres import receipts
+from pipeline.state.postgres import late_responses
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Turn
 from state.conftest import NOW, UNCAPPED, StateHarness, begin, buy, intent, step
@@ -177,10 +177,10 @@ def test_a_server_that_is_killed_again_and_again_forgets_nothing(
     "try:",
     swap=("file.append(purchase_id, workflow_id)", "pass"),
 )
-def test_an_id_that_not_even_the_receipts_can_take_is_kept_on_this_machine(
+def test_an_id_that_not_even_the_table_can_take_is_kept_on_this_machine(
     harness: StateHarness, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receipts, "_PATIENCE", 0.0)
+    monkeypatch.setattr(late_responses, "_PATIENCE", 0.0)
     store = open_behind(harness, proxy)
     bought = buy(store)
     proxy.close()
