@@ -454,14 +454,21 @@ def test_a_path_may_have_a_colon_in_it(project: Project, pipeline: Pipeline, nam
 
 
 @pytest.mark.parametrize("command", ["validate", "plan", "run"])
-@pytest.mark.parametrize("address", ["s3://hunter2/films", "ftp://u:hunter2@host/x"])
-def test_nor_in_a_manifest(folder: Path, pipeline: Pipeline, command: str, address: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("s3://hunter2/films", "only `--output s3://BUCKET/PREFIX` names an object store"),
+        ("ftp://u:hunter2@host/x", "ftp://…: expected a path, not an address"),
+    ],
+)
+def test_nor_in_a_manifest(folder: Path, pipeline: Pipeline, command: str, address: str, told: str) -> None:
     project = campaign(folder, {"campaign.yaml": spring(output={"dir": address})})
 
     ended = pipeline(command, project.manifest)
 
     assert ended.code == 64, ended.output
     assert "output.dir" in ended.err
+    assert told in ended.err
     assert "hunter2" not in ended.output
 
 

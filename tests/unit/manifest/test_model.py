@@ -1,6 +1,7 @@
 import itertools
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from manifest.authoring import ANYTHING, HEAD, OVERLAY, Project
 from pipeline.documents import schema
 from pipeline.documents.node import Node
 from pipeline.documents.yaml_reader import read_yaml
-from pipeline.errors import InvalidInput, Problem
+from pipeline.errors import InvalidInput, Problem, UsageError
 from pipeline.jobs import LocalFile, Visibility
 from pipeline.json_values import Json
 from pipeline.manifest.discover import find
@@ -126,12 +127,17 @@ class TestStrangers:
         path = examples / "valid" / "spoilt.yaml"
         path.write_text(json.dumps(everything))
         problems: list[Problem] = []
+        refused = ""
         try:
             for job in itertools.islice(expand(load(path)), 500):
                 assert job.fingerprint
                 assert job.title(PurchaseId("a"))
         except InvalidInput as error:
             problems += error.problems or (Problem("nothing"),)
+        except UsageError as error:
+            # An address in place of the output folder, which is wrong usage in a flag and in a manifest.
+            refused = str(error)
+        assert refused == "" or re.search(r"spoilt\.yaml:\d+:\d+: output\.dir \S+: ", refused)
         assert [problem for problem in problems if problem.position is None] == []
 
 
