@@ -60,7 +60,7 @@ def ignored(finding: Finding) -> Finding:
     """The finding with an error lowered to a warning."""
     if finding.status is not CheckStatus.ERROR:
         return finding
-    return replace(finding, status=CheckStatus.WARNING, code=ExitCode.OK)
+    return warned(finding.check, finding.message)
 
 
 def warned(check: str, message: str) -> Finding:
