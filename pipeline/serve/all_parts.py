@@ -33,13 +33,15 @@ class AllParts:
     def stamp(self) -> Stamp:
         # All at once: for each part on its own, a database would be connected to twice.
         own = self._workspace.part
-        seen = look.sights(self._workspace.whole_state, self._workspace.campaign.name, also=own)
+        found = look.part_stamps(self._workspace.whole_state, self._workspace.campaign.name, also=own)
         self._others = {
-            part: self._others.get(part) or StateOnDisk(self._workspace, part) for part in seen if part != own
+            part: self._others.get(part) or StateOnDisk(self._workspace, part)
+            for part in found
+            if part != own
         }
         sources: dict[str | None, StateSource] = {own: self._own, **self._others}
         self._stamps = {
-            source: source.stamp(seen[part]) if isinstance(source, StateOnDisk) else source.stamp()
+            source: source.stamp(found[part]) if isinstance(source, StateOnDisk) else source.stamp()
             for part, source in sources.items()
         }
         return [*zip(sources, self._stamps.values(), strict=True)]

@@ -19,13 +19,11 @@ from pipeline.purchases import Purchase, Records, Status
 from pipeline.schemes import part_location, part_name
 from pipeline.state import look
 from pipeline.state.opening import open_store
-from pipeline.state.store import Change, Sighting, Store
+from pipeline.state.store import Change, PartStamp, Sighting, Store
 from pipeline.state.transitions import Finished, recover
 
 # A value that changes whenever something is written.
 Stamp = object
-# What `look.sights` tells of a part.
-Sight = tuple[object, bool | None]
 
 
 class StateSource(Protocol):
@@ -69,9 +67,9 @@ class StateOnDisk:
         self._noted: FileStamp | None = None
         self._note: RunNote | None = None
 
-    def stamp(self, seen: Sight | None = None) -> Stamp:
-        """As of every source; `seen` spares the look, if somebody has just looked."""
-        written, self._goes_on = seen or (
+    def stamp(self, found: PartStamp | None = None) -> Stamp:
+        """As of every source; `found` spares the look, if somebody has just looked."""
+        written, self._goes_on = found or (
             look.stamp(self._state, self._name),
             look.is_going_on(self._state, self._name),
         )

@@ -12,6 +12,7 @@ from pipeline.state import folder, lock
 from pipeline.state.folder import beside
 from pipeline.state.lock import Holder
 from pipeline.state.rescue import rescue_path
+from pipeline.state.store import PartStamp
 
 if TYPE_CHECKING:
     from pipeline.state.postgres.team_state import TeamState
@@ -37,19 +38,20 @@ def parts(whole: StateLocation, campaign: str) -> list[str | None]:
     return [*_team_state(whole, campaign).parts()] if isinstance(whole, DatabaseUrl) else parts_beside(whole)
 
 
-def sights(
-    whole: StateLocation, campaign: str, *, also: str | None
-) -> dict[str | None, tuple[object, bool | None]]:
+def part_stamps(whole: StateLocation, campaign: str, *, also: str | None) -> dict[str | None, PartStamp]:
     """What `stamp` and `is_going_on` tell of each part of `campaign` that has a state, and of `also`, at once.
 
     Raises:
         InvalidInput, Unfinished: the database cannot be read.
     """
     if isinstance(whole, DatabaseUrl):
-        nothing: dict[str | None, tuple[object, bool | None]] = {also: (None, False)}
-        return nothing | {part: (*seen,) for part, seen in _team_state(whole, campaign).parts().items()}
+        unwritten = PartStamp(written=None, is_held=False)
+        return {also: unwritten} | _team_state(whole, campaign).parts()
     found = {part: part_location(whole, part) for part in (also, *parts_beside(whole))}
-    return {part: (stamp(state, campaign), is_going_on(state, campaign)) for part, state in found.items()}
+    return {
+        part: PartStamp(written=stamp(state, campaign), is_held=is_going_on(state, campaign))
+        for part, state in found.items()
+    }
 
 
 def holder(state: StateLocation, campaign: str) -> Holder | None:

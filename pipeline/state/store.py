@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
@@ -132,6 +132,16 @@ class LoggedEvent:
     before: str | None
     after: str
     detail: str
+
+
+class PartStamp(NamedTuple):
+    """A value that changes whenever a part of a campaign's state is written, and whether a run holds that part.
+
+    `is_held` is None where that cannot be seen from here.
+    """
+
+    written: object
+    is_held: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

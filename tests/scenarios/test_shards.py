@@ -175,7 +175,7 @@ def test_the_page_looks_at_all_shards_at_once(
 
     monkeypatch.setattr(Server, "connect", counted)
 
-    seen = look.sights(whole, name, also=None)
+    seen = look.part_stamps(whole, name, also=None)
 
     assert seen == expected
     assert len({stamp for stamp, _ in seen.values()}) == 4

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import psycopg
 
@@ -35,6 +35,7 @@ from pipeline.state.postgres.transactions import PostgresDatabase
 from pipeline.state.rescue import rescue_path
 from pipeline.state.sql.sqlite import SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
+from pipeline.state.store import PartStamp
 
 T = TypeVar("T")
 
@@ -52,13 +53,6 @@ _PARTS = """
 """
 _TURN = "SELECT epoch, turn FROM pipeline.leases WHERE campaign = %s"
 _HAS_PURCHASES = "SELECT 1 FROM pipeline.purchases_of_all WHERE campaign = %s LIMIT 1"
-
-
-class Sight(NamedTuple):
-    """The token of a part, as of `TeamState.stamp`, and whether a run holds it."""
-
-    stamp: object
-    is_held: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +124,7 @@ class TeamState:
         """
         return self._connected(self._turn)
 
-    def parts(self) -> dict[str | None, Sight]:
+    def parts(self) -> dict[str | None, PartStamp]:
         """The parts of the campaign that have a state; None stands for the whole campaign. Takes one connection.
 
         Raises:
@@ -161,13 +155,15 @@ class TeamState:
             stack.pop_all()
         return used
 
-    def _parts(self, connection: Connection) -> dict[str | None, Sight]:
+    def _parts(self, connection: Connection) -> dict[str | None, PartStamp]:
         with connection:
             if not team_tables.are_there(self._server, connection):
                 return {}
             found = connection.execute(_PARTS, {"campaign": self.campaign}).fetchall()
         return {
-            None if name == self.campaign else name.partition("/")[2]: Sight((epoch, turn), is_held)
+            None if name == self.campaign else name.partition("/")[2]: PartStamp(
+                written=(epoch, turn), is_held=is_held
+            )
             for name, epoch, turn, is_held in found
         }
 
