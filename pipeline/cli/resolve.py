@@ -55,16 +55,23 @@ def command(words: tuple[str, ...], **given: Any) -> None:
                 else give_up(state, purchase, again=given["resubmit"])
             )
         if not verbosity().quiet:
-            reason = f" ({after.reason})" if after.reason else ""
-            how = (
-                "not bought; its credits are free again" if given["not_bought"] else f"{after.status}{reason}"
-            )
-            say(f"{printable(after.key)} ({after.id}): {how}")
+            say(f"{printable(after.key)} ({after.id}): {_outcome(purchase, after)}")
             _tell_what_follows(state.reread(), key, after, is_asked=given["not_bought"] or given["resubmit"])
 
 
+def _outcome(before: Purchase, after: Purchase) -> str:
+    if after.status is Status.VOID:
+        return "not bought; its credits are free again"
+    if before.status is Status.VOID:
+        return f"{after.status}; its credits count again"
+    return f"{after.status} ({after.reason})" if after.reason else after.status.value
+
+
 def _tell_what_follows(state: CampaignState, key: JobKey, after: Purchase, *, is_asked: bool) -> None:
-    """What the next run does for the job; `is_asked`: the purchase was resolved so that it may be bought again."""
+    """What the next run does for the job, or which other purchase serves it.
+
+    `is_asked`: the purchase was resolved so that it may be bought again.
+    """
     is_sent_back = after.id in state.decisions.redo
     is_marked = is_to_be_bought_again(after, state.decisions)
     if is_asked or is_marked or is_sent_back:
@@ -75,3 +82,7 @@ def _tell_what_follows(state: CampaignState, key: JobKey, after: Purchase, *, is
         else:
             why = "It stays marked to be bought again" if is_marked else "It was sent back (redo)"
             say(f"{why}: {follows}.")
+        return
+    serving = state.assignment.by_key.get(key)
+    if serving is not None and serving.id != after.id:
+        say(f"{serving.id} serves in its place.")

@@ -66,10 +66,11 @@ def identify(
 ) -> Purchase:
     """Record `workflow_id` as the workflow of `purchase`, once a GET has shown that it is; returns it as it is then.
 
-    A wrong workflow would pass for the result of this job.
+    A wrong workflow would pass for the result of this job. The purchase may have been given up before, or thought not
+    to be bought.
 
     Raises:
-        UsageError: the purchase is resolved already or deleted, or another purchase has this workflow.
+        UsageError: the purchase has a workflow already or is deleted, or another purchase has this workflow.
         InvalidInput: the workflow is not there, or its template or title is not what was sent.
         Unfinished: the vendor does not answer, or the records cannot be written.
         Stopped: a signal arrived before the vendor answered.
@@ -89,7 +90,7 @@ def identify(
 
 
 def _assert_open(purchase: Purchase, workflow_id: WorkflowId) -> None:
-    if purchase.status is not Status.ATTENTION and purchase.reason is not Reason.LOST:
+    if purchase.status not in {Status.ATTENTION, Status.VOID} and purchase.reason is not Reason.LOST:
         raise UsageError(f"{purchase.id} {purchase.in_words}: there is nothing to resolve")
     if purchase.deleted:
         raise UsageError(

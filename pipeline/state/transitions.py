@@ -7,7 +7,7 @@ submitting ─accepted─▶ submitted ─finished─▶ succeeded ─fetched─
 
 attention ─identified─▶ submitted
 │ given up ─▶ failed (lost)
-└ nothing bought ─▶ void
+└ nothing bought ─▶ void ─identified─▶ submitted
 """
 
 from collections.abc import Iterable, Mapping
@@ -187,6 +187,8 @@ TRANSITIONS: Mapping[tuple[Phase, type[Event]], Phase] = {
     # A person found that the vendor has no such workflow.
     (ATTENTION, NothingBought): VOID,
     (ATTENTION, GivenUp): LOST,
+    # That person was wrong.
+    (VOID, Identified): SUBMITTED,
     (SUBMITTED, Reported): SUBMITTED,
     (SUBMITTED, Finished): SUCCEEDED,
     (SUBMITTED, VendorFailed): FAILED_AT_VENDOR,

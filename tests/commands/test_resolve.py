@@ -215,6 +215,64 @@ def test_one_that_was_given_up_can_still_turn_up(
     assert len(vendor.ledger.entries) == 1
 
 
+@pytest.fixture
+def denied(unknown: Project, pipeline: Pipeline) -> str:
+    """The id of a purchase that was bought, although a person said that it was not."""
+    purchase = str(unknown.results()["purchases"][0]["id"])
+    assert pipeline("resolve", unknown.manifest, WALK, "--not-bought").code == 0
+    return purchase
+
+
+def test_that_nothing_was_bought_can_be_taken_back(
+    unknown: Project, denied: str, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = pipeline("resolve", unknown.manifest, denied, "--workflow-id", workflow_of(vendor))
+
+    assert ended.code == 0, ended.output
+    assert ended.out == f"{WALK} ({denied}): submitted; its credits count again\n"
+    assert unknown.statuses() == {WALK: "submitted"}
+    assert unknown.results()["summary"]["credits"] == 100
+    assert pipeline("run", unknown.manifest).code == 0
+    assert unknown.statuses() == {WALK: "done"}
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_what_was_bought_in_its_place_goes_on_to_serve(
+    unknown: Project, denied: str, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", unknown.manifest).code == 0
+    serving = unknown.jobs()[WALK]["purchase"]
+
+    ended = pipeline("resolve", unknown.manifest, denied, "--workflow-id", workflow_of(vendor))
+    ran = pipeline("run", unknown.manifest)
+
+    assert ended.code == 0, ended.output
+    assert f"{serving} serves in its place." in ended.out
+    assert ran.code == 0, ran.output
+    assert unknown.jobs()[WALK]["purchase"] == serving
+    assert {each["id"]: each["status"] for each in unknown.results()["purchases"]} == {
+        denied: "done",
+        serving: "done",
+    }
+    assert unknown.results()["summary"]["credits"] == 200
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_workflow_that_is_not_its_own_takes_nothing_back(
+    unknown: Project, denied: str, pipeline: Pipeline, vendor: Emulator, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = campaign(tmp_path / "other", {"campaign.yaml": spring(name="other", prompts={"walk": "a walk"})})
+    assert pipeline("run", other.manifest).code == 0
+    stranger = str(vendor.ledger.bought[-1].workflow_id)
+
+    ended = pipeline("resolve", unknown.manifest, denied, "--workflow-id", stranger)
+
+    assert ended.code == 3, ended.output
+    assert "is not purchase" in ended.err
+    assert unknown.statuses() == {WALK: "pending"}
+
+
 def test_one_that_was_given_up_and_pruned_is_not_taken_up_to_be_forgotten(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -110,7 +110,8 @@ def test_every_place_can_be_reached_from_the_intent() -> None:
 
 def test_no_step_leads_back_to_before_the_create_was_sent() -> None:
     assert all(there != SUBMITTING for there in TRANSITIONS.values())
-    assert all(here != VOID for here, _ in TRANSITIONS)
+    # Only what the vendor shows of a workflow proves wrong who said that nothing was bought.
+    assert [event for here, event in TRANSITIONS if here == VOID] == [transitions.Identified]
 
 
 @given(st.lists(st.sampled_from(list(EXAMPLES.values())), max_size=30))
