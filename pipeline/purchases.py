@@ -70,7 +70,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One file of a purchase. `url` is without its query; hash and size are known once it is fetched."""
+    """One file of a purchase. `url` is without its query and user; hash and size are known once it is fetched."""
 
     content_type: str
     url: str | None = None

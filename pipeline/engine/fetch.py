@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline import record_limits
 from pipeline.engine.claim import claimed
-from pipeline.engine.listing import matched, matched_by_url, recorded_from, step_indexes, without_query
+from pipeline.engine.listing import matched, matched_by_url, recorded_from, recorded_url, step_indexes
 from pipeline.media.facts import MediaFacts
 from pipeline.media.optional import read_facts
 from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
@@ -257,7 +257,7 @@ class _List:
     def _put(self, index: int, media: Media, file: FetchedFile) -> None:
         self.files[index] = file
         sent = file.downloaded
-        self.outputs[index] = Output(sent.content_type, without_query(media.url), sent.sha256, sent.bytes)
+        self.outputs[index] = Output(sent.content_type, recorded_url(media.url), sent.sha256, sent.bytes)
 
     def _drop_others(self) -> None:
         for file in self.others.values():
@@ -282,7 +282,7 @@ class _List:
         """The path that each file is fetched to, derived from its url, because its index may change."""
         seen: dict[str, int] = {}
         for media in listed:
-            url = without_query(media.url)
+            url = recorded_url(media.url)
             seen[url] = seen.get(url, 0) + 1
             told_of = f"{self.name} {seen[url]} {url}".encode("utf-8", "replace")
             name = f"{self.wanted.beside.name}-{hashlib.sha256(told_of).hexdigest()[:16]}"

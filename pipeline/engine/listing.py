@@ -16,9 +16,11 @@ from pipeline.purchases import Output, Purchase, Step
 T = TypeVar("T")
 
 
-def without_query(url: str) -> str:
-    """`url` without its query, which may be a signature: secret, and valid only for a time."""
-    return url.partition("#")[0].partition("?")[0]
+def recorded_url(url: str) -> str:
+    """`url` as it is recorded: without its query, which may be a signature, and without a user and password."""
+    scheme, separator, rest = url.partition("#")[0].partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def matched(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[int, int]:
@@ -29,9 +31,16 @@ def matched(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[int, in
 
 
 def matched_by_url(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[int, int]:
-    """As `matched`, by url alone: without its query, and only if it is unique on both sides."""
+    """As `matched`, by url alone: as it is recorded, and only if it is unique on both sides."""
     pairs: dict[int, int] = {}
-    _pair(pairs, recorded, listed, lambda output: output.url, lambda media: without_query(media.url))
+    # Older records have the user that a url named.
+    _pair(
+        pairs,
+        recorded,
+        listed,
+        lambda output: output.url and recorded_url(output.url),
+        lambda media: recorded_url(media.url),
+    )
     return pairs
 
 
@@ -58,7 +67,7 @@ def _unique(indexes: Iterable[tuple[int, Hashable | None]]) -> dict[Hashable, in
 
 def recorded_from(media: Media) -> Output:
     """The record of a listed file before it is fetched."""
-    return Output(media.content_type, without_query(media.url), bytes=media.size)
+    return Output(media.content_type, recorded_url(media.url), bytes=media.size)
 
 
 def merged(recorded: Sequence[Output], listed: Sequence[Media]) -> tuple[Output, ...]:

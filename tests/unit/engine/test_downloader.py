@@ -119,7 +119,7 @@ def test_a_folder_that_is_a_file_hinders_one_job_only(harness: Harness) -> None:
 @fails_without(
     "pipeline.engine.fetch:_List._put",
     "self.outputs[index] = Output",
-    swap=("without_query(media.url)", "media.url"),
+    swap=("recorded_url(media.url)", "media.url"),
 )
 def test_all_outputs_and_the_steps_where_wanted_are_fetched(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL, steps=(("crop", (CROP,)),))]

@@ -74,13 +74,25 @@ def test_steps_are_known_by_their_names() -> None:
     assert again == (*recorded, Step("overlay", merged((), (ONE,))))
 
 
+def test_neither_the_signature_nor_the_user_of_a_url_is_recorded() -> None:
+    told = renamed(ONE, "https://u:s3cret@media.test:8443/a@b.mp4?sig=s3cret@x#s3cret")
+    (recorded,) = merged((), (told,))
+    assert recorded.url == "https://media.test:8443/a@b.mp4"
+    assert matched((recorded,), (renamed(ONE, "https://v:other@media.test:8443/a@b.mp4?sig=2"),)) == {0: 0}
+
+
+def test_a_user_that_was_recorded_before_is_still_read_past() -> None:
+    recorded = Output("video/mp4", "https://u:s3cret@media.test/one.mp4", digest("one"), 3)
+    assert matched((recorded,), (TWO, ONE)) == {0: 1}
+
+
 # In a run
 
 
 @fails_without(
     "pipeline.engine.listing:recorded_from",
     "return Output(media.content_type",
-    swap=("without_query(media.url)", "media.url"),
+    swap=("recorded_url(media.url)", "media.url"),
 )
 def test_signature_of_a_url_is_not_recorded_before_the_file_is_fetched(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, steps=STEPS)]
