@@ -44,6 +44,13 @@ _FAULTS = """faults:
   - {{on: create, match: {{title: {job}/locale=es}}, do: fail}}
   - {{on: create, match: {{title: {job}/locale=fr}}, do: reset-after-processing}}
 """
+_FIRST_REVIEW = (
+    ("approve", "hero/overlay/red/leap", "--rating", "5"),
+    ("approve", "hero/overlay/blue/stroll/background=city", "--rating", "4"),
+    ("approve", "hero/overlay/blue/leap/background=beach"),
+    ("reject", "hero/overlay/red/stroll/background=beach", "--note", "Too dark"),
+    ("redo", "hero/overlay/red/stroll/background=city", "--note", "Slower, please"),
+)
 _DECISIONS = (
     ("approve", "hero/wide/red/walk/background=beach", "--rating", "5", "--note", "The one for the homepage"),
     ("approve", "hero/wide/blue/walk/background=beach"),
@@ -95,11 +102,13 @@ def pictures(quickstart: Path, gallery: Path, taken: Sequence[str]) -> Iterator[
 
 
 def quickstart(folder: Path) -> Path:
-    """The quickstart as it is; its gallery."""
+    """The quickstart, of which some is decided; its gallery."""
     shutil.copytree(
         ROOT / "examples" / "quickstart", folder, ignore=shutil.ignore_patterns("output", ".pipeline")
     )
     pipeline(folder, "run", "campaign.yaml", "--emulate", "--yes")
+    for command, *arguments in _FIRST_REVIEW:
+        pipeline(folder, command, "campaign.yaml", "--emulate", *arguments)
     return report(folder, "campaign.yaml", "--emulate")
 
 
