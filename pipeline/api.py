@@ -1,10 +1,13 @@
 """The public Python API: `import pipeline`, then load, expand, plan, run, collect, status, approve, reject, redo.
 
-Each function does what the command of the same name does, and returns values instead of printing them. An argument of
-a wrong type is a UsageError, before anything is read or bought. Everything that is not named here may change between
-releases.
+Each function does what the command of the same name does, and returns values instead of printing them. An argument
+that is not given, or None, is taken from the environment variable of its flag, as the command takes it. What raises a
+UsageError, before anything is read or bought: an argument or a variable that is wrong, and one that would change what
+the command buys or records where the function has no parameter for it. Everything that is not named here may change
+between releases.
 """
 
+import dataclasses
 import os
 import signal
 import threading
@@ -26,12 +29,13 @@ from pipeline.errors import (
 )
 from pipeline.jobs import Job, JobKey
 from pipeline.json_values import Json
-from pipeline.manifest.campaign_checks import check_used
+from pipeline.manifest.campaign_checks import check_used, unused_in_files
 from pipeline.manifest.expand import expand as expand_campaign
 from pipeline.manifest.load import load as load_manifest
 from pipeline.manifest.model import Campaign
+from pipeline.manifest.variables import read_variable_files
 from pipeline.operations import status as campaign_status
-from pipeline.operations.call_arguments import checked
+from pipeline.operations.call_arguments import ArgumentChecker
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.outcome import Outcome
@@ -85,28 +89,33 @@ Manifest = str | Path
 # One or several expressions of `--select`.
 Selection = str | Iterable[str]
 Variables = Mapping[str, Json]
+# One or several files of vars.
+VariableFiles = str | Path | Iterable[str | Path]
+# Where records are: a path, or an address as the flag of the same name takes it.
+Location = str | Path
 OnEvent = Callable[[str, str], None]
 
+_checked = ArgumentChecker(os.environ)
 
-@checked
-def load(manifest: Manifest, variables: Variables | None = None) -> Campaign:
-    """Read a manifest and everything that it names; `variables` override its vars.
+
+@_checked
+def load(
+    manifest: Manifest, variables: Variables | None = None, *, variable_files: VariableFiles = ()
+) -> Campaign:
+    """Read a manifest and everything that it names; `variables` override its vars, and those of `variable_files`.
 
     Raises:
         InvalidInput: the manifest is invalid; has every problem with its position.
         UsageError: the manifest does not use one of the variables.
     """
-    given = dict(variables or {})
-    campaign = load_manifest(Path(manifest), variables=given)
-    check_used(given, [campaign], "the variable '{}'")
-    return campaign
+    return _load(manifest, variables, variable_files)
 
 
 # Its documentation and its types are those of the function.
-expand = checked(expand_campaign)
+expand = _checked(expand_campaign)
 
 
-@checked
+@_checked
 def plan(
     manifest: Manifest,
     *,
@@ -115,6 +124,10 @@ def plan(
     replace: Selection = (),
     retry_failed: bool = False,
     variables: Variables | None = None,
+    variable_files: VariableFiles = (),
+    state: Location | None = None,
+    results: Location | None = None,
+    output: Location | None = None,
     emulate: bool = False,
 ) -> Plan:
     """Plan what a run would do for each job, and what it would cost. Needs no network and no key, writes nothing.
@@ -126,11 +139,12 @@ def plan(
         UsageError: a selection is empty or matches nothing, or the manifest does not use one of the `variables`.
     """
     arguments = _arguments(select, exclude, replace, retry_failed=retry_failed)
-    with open_campaign(_workspace(manifest, variables, emulate=emulate), writable=False) as state:
-        return plan_of(state, plan_options(state, arguments))
+    paths = _paths(state, results, output, emulate=emulate)
+    with open_campaign(_workspace(manifest, variables, variable_files, paths), writable=False) as opened:
+        return plan_of(opened, plan_options(opened, arguments))
 
 
-@checked
+@_checked
 def run(
     manifest: Manifest,
     *,
@@ -146,6 +160,10 @@ def run(
     wait: bool = True,
     download: bool = True,
     variables: Variables | None = None,
+    variable_files: VariableFiles = (),
+    state: Location | None = None,
+    results: Location | None = None,
+    output: Location | None = None,
     emulate: bool = False,
     provider: Provider | None = None,
     on_event: OnEvent | None = None,
@@ -167,11 +185,12 @@ def run(
         KeyboardInterrupt: after a Ctrl-C, once everything in flight is saved.
     """
     arguments = _arguments(select, exclude, replace, retry_failed=retry_failed)
-    workspace = _workspace(manifest, variables, emulate=emulate)
+    paths = _paths(state, results, output, emulate=emulate)
+    workspace = _workspace(manifest, variables, variable_files, paths)
 
-    def options(state: CampaignState) -> RunOptions:
+    def options(opened: CampaignState) -> RunOptions:
         return RunOptions(
-            plan=plan_options(state, arguments),
+            plan=plan_options(opened, arguments),
             max_creates=max_creates,
             max_credits=max_credits,
             fail_threshold=fail_threshold,
@@ -182,21 +201,25 @@ def run(
             provider=provider,
         )
 
-    with _saving_first() as stop, open_for_run(workspace, options, frozen=frozen) as state:
-        campaign_run = CampaignRun(state, options(state), stop)
+    with _saving_first() as stop, open_for_run(workspace, options, frozen=frozen) as opened:
+        campaign_run = CampaignRun(opened, options(opened), stop)
         made = campaign_run.plan()
         if why := campaign_run.exceeded_limit(made):
             raise BuyingStopped(why)
         return campaign_run.carry_out(made, lambda: nullcontext(_EventReporter(on_event)))
 
 
-@checked
+@_checked
 def collect(
     manifest: Manifest,
     *,
     select: Selection | None = None,
     exclude: Selection = (),
     variables: Variables | None = None,
+    variable_files: VariableFiles = (),
+    state: Location | None = None,
+    results: Location | None = None,
+    output: Location | None = None,
     emulate: bool = False,
     provider: Provider | None = None,
     on_event: OnEvent | None = None,
@@ -206,21 +229,26 @@ def collect(
     Raises:
         InvalidInput, UsageError, StateLocked, AccountError, Unfinished, KeyboardInterrupt: as `run`.
     """
-    workspace = _workspace(manifest, variables, emulate=emulate)
-    with _saving_first() as stop, open_campaign(workspace, writable=True) as state:
-        planned = plan_options(state, _arguments(select, exclude))
-        campaign_run = CampaignRun(state, RunOptions(plan=planned, provider=provider), stop)
+    paths = _paths(state, results, output, emulate=emulate)
+    workspace = _workspace(manifest, variables, variable_files, paths)
+    with _saving_first() as stop, open_campaign(workspace, writable=True) as opened:
+        planned = plan_options(opened, _arguments(select, exclude))
+        campaign_run = CampaignRun(opened, RunOptions(plan=planned, provider=provider), stop)
         made = campaign_run.plan_of_collecting()
         return campaign_run.carry_out(made, lambda: nullcontext(_EventReporter(on_event)))
 
 
-@checked
+@_checked
 def status(
     manifest: Manifest,
     *,
     select: Selection | None = None,
     exclude: Selection = (),
     variables: Variables | None = None,
+    variable_files: VariableFiles = (),
+    state: Location | None = None,
+    results: Location | None = None,
+    output: Location | None = None,
     emulate: bool = False,
 ) -> CampaignStatus:
     """Return the status of each job, the decisions about it, and the credits spent. Needs no network and no key.
@@ -229,11 +257,12 @@ def status(
         InvalidInput: manifest, state or results are wrong.
         UsageError: as `plan`.
     """
-    with open_campaign(_workspace(manifest, variables, emulate=emulate), writable=False) as state:
-        return campaign_status.status(state, selected_keys(state, _selected(select), _several(exclude)))
+    paths = _paths(state, results, output, emulate=emulate)
+    with open_campaign(_workspace(manifest, variables, variable_files, paths), writable=False) as opened:
+        return campaign_status.status(opened, selected_keys(opened, _selected(select), _several(exclude)))
 
 
-@checked
+@_checked
 def approve(
     manifest: Manifest,
     *names: str,
@@ -242,6 +271,10 @@ def approve(
     at: float | None = None,
     by: str | None = None,
     variables: Variables | None = None,
+    variable_files: VariableFiles = (),
+    state: Location | None = None,
+    results: Location | None = None,
+    output: Location | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
     """Approve the takes that `names` mean: each keeps serving its job, whatever is edited later.
@@ -256,14 +289,15 @@ def approve(
         InvalidInput: manifest, state, results or decisions are wrong.
         Unfinished: the decisions file cannot be written.
     """
-    workspace = _workspace(manifest, variables, emulate=emulate)
+    paths = _paths(state, results, output, emulate=emulate)
+    workspace = _workspace(manifest, variables, variable_files, paths)
     opinion = Opinion(
         verdict=Verdict.APPROVED, rating=rating, note=note, moment=at, by=by or reviewer(workspace)
     )
     return _decide(workspace, opinion, names)
 
 
-@checked
+@_checked
 def reject(
     manifest: Manifest,
     *names: str,
@@ -272,6 +306,10 @@ def reject(
     at: float | None = None,
     by: str | None = None,
     variables: Variables | None = None,
+    variable_files: VariableFiles = (),
+    state: Location | None = None,
+    results: Location | None = None,
+    output: Location | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
     """Reject the takes that `names` mean; this withdraws approvals. Buys nothing.
@@ -279,14 +317,15 @@ def reject(
     Raises:
         UsageError, InvalidInput, Unfinished: as `approve`.
     """
-    workspace = _workspace(manifest, variables, emulate=emulate)
+    paths = _paths(state, results, output, emulate=emulate)
+    workspace = _workspace(manifest, variables, variable_files, paths)
     opinion = Opinion(
         verdict=Verdict.REJECTED, rating=rating, note=note, moment=at, by=by or reviewer(workspace)
     )
     return _decide(workspace, opinion, names)
 
 
-@checked
+@_checked
 def redo(
     manifest: Manifest,
     *names: str,
@@ -295,6 +334,10 @@ def redo(
     at: float | None = None,
     by: str | None = None,
     variables: Variables | None = None,
+    variable_files: VariableFiles = (),
+    state: Location | None = None,
+    results: Location | None = None,
+    output: Location | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
     """Send back the takes that `names` mean: the next plan shows a replacement for each, with its price.
@@ -302,17 +345,22 @@ def redo(
     Raises:
         UsageError, InvalidInput, Unfinished: as `approve`.
     """
-    workspace = _workspace(manifest, variables, emulate=emulate)
+    paths = _paths(state, results, output, emulate=emulate)
+    workspace = _workspace(manifest, variables, variable_files, paths)
     opinion = Opinion(verdict=Verdict.REDO, rating=rating, note=note, moment=at, by=by or reviewer(workspace))
     return _decide(workspace, opinion, names)
 
 
-@checked
+@_checked
 def undecide(
     manifest: Manifest,
     *names: str,
     by: str | None = None,
     variables: Variables | None = None,
+    variable_files: VariableFiles = (),
+    state: Location | None = None,
+    results: Location | None = None,
+    output: Location | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
     """Withdraw the verdicts on the takes that `names` mean, as if there had been none; stars and notes stay.
@@ -320,19 +368,41 @@ def undecide(
     Raises:
         UsageError, InvalidInput, Unfinished: as `approve`.
     """
-    workspace = _workspace(manifest, variables, emulate=emulate)
+    paths = _paths(state, results, output, emulate=emulate)
+    workspace = _workspace(manifest, variables, variable_files, paths)
     return _decide(workspace, Opinion(withdraws=True, by=by or reviewer(workspace)), names)
 
 
 def _decide(workspace: Workspace, opinion: Opinion, names: tuple[str, ...]) -> list[Decision]:
     if not names:
         raise UsageError("name what is decided on: a key, a purchase, a file or a selection")
-    with open_campaign(workspace, writable=False) as state:
-        return decide(state, opinion, {name: purchases_named(state, name) for name in names})
+    with open_campaign(workspace, writable=False) as opened:
+        return decide(opened, opinion, {name: purchases_named(opened, name) for name in names})
 
 
-def _workspace(manifest: Manifest, variables: Variables | None, *, emulate: bool) -> Workspace:
-    return workspace_of(load(manifest, variables), RecordPaths(emulate=emulate), Environment(os.environ))
+def _load(manifest: Manifest, variables: Variables | None, variable_files: VariableFiles) -> Campaign:
+    given = dict(variables or {})
+    files = [variable_files] if isinstance(variable_files, str | Path) else variable_files
+    names = [str(file) for file in files]
+    campaign = load_manifest(Path(manifest), variables={**read_variable_files(names), **given})
+    check_used(given, [campaign], "the variable '{}'")
+    return dataclasses.replace(campaign, warnings=(*unused_in_files(names, [campaign]), *campaign.warnings))
+
+
+def _workspace(
+    manifest: Manifest, variables: Variables | None, variable_files: VariableFiles, paths: RecordPaths
+) -> Workspace:
+    return workspace_of(_load(manifest, variables, variable_files), paths, Environment(os.environ))
+
+
+def _paths(
+    state: Location | None, results: Location | None, output: Location | None, *, emulate: bool
+) -> RecordPaths:
+    return RecordPaths(state=_named(state), results=_named(results), output=_named(output), emulate=emulate)
+
+
+def _named(location: Location | None) -> str | None:
+    return None if location is None else str(location)
 
 
 def _arguments(

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts.file_names import MEDIA_SUFFIXES
 from pipeline.cli.environment import read_environment
-from pipeline.cli.options import CampaignFlags, read_variables, variable_names, verbosity
-from pipeline.cli.parameters import in_utf8
+from pipeline.cli.options import CampaignFlags, verbosity
 from pipeline.cli.terminal import paint_for, problem_lines, say
 from pipeline.errors import Problem, UsageError, printable
 from pipeline.json_values import Json
@@ -18,6 +17,8 @@ from pipeline.manifest.campaign_checks import assert_used_once, check_used, unus
 from pipeline.manifest.discover import campaigns_beside, find
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
+from pipeline.manifest.variables import read_variables, variable_names
+from pipeline.operations.flag_variables import in_utf8
 from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
 from pipeline.planning.shards import Shard, ShardBy
 from pipeline.schemes import assert_path

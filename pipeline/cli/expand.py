@@ -14,9 +14,7 @@ from pipeline.cli.options import (
     campaign_options,
     format_option,
     manifest_argument,
-    read_variables,
     selection_options,
-    variable_names,
 )
 from pipeline.cli.terminal import as_json_text, say_all, say_all_json, untrusted_block
 from pipeline.errors import Unfinished, printable, reason_of
@@ -25,6 +23,7 @@ from pipeline.json_values import Json, canonical_json
 from pipeline.manifest.campaign_checks import check_used, unused_in_files
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
+from pipeline.manifest.variables import read_variables, variable_names
 
 # How many characters of a document are kept in memory.
 _IN_MEMORY = 1 << 23

@@ -3,24 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from pipeline.cli.parameters import TEXT, Argument, Flag, LocalPath
-from pipeline.errors import InvalidInput, UsageError, printable
-
-if TYPE_CHECKING:
-    # Most commands need this module, but `--help` does not.
-    from pipeline.json_values import Json
+from pipeline.operations.flag_variables import variable_of
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def flag(name: str, *arguments: str, **settings: Any) -> Callable[[Decorated], Decorated]:
     """A click option that can also be set by `PIPELINE_<NAME>`."""
-    variable = "PIPELINE_" + name.lstrip("-").split("/")[0].upper().replace("-", "_")
-    return click.option(name, *arguments, cls=Flag, envvar=variable, show_envvar=False, **settings)
+    return click.option(name, *arguments, cls=Flag, envvar=variable_of(name), show_envvar=False, **settings)
 
 
 def argument(name: str, **settings: Any) -> Callable[[Decorated], Decorated]:
@@ -209,35 +204,3 @@ def format_option(*formats: str) -> Callable[[Decorated], Decorated]:
         show_default=True,
         help="Output format.",
     )
-
-
-def variable_names(pairs: tuple[str, ...]) -> list[str]:
-    """The names given by `--var`; each of them has to be used by a manifest."""
-    return [pair.partition("=")[0] for pair in pairs]
-
-
-def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> "Mapping[str, Json]":
-    """`--var` over `--var-file`; a value is read as a YAML scalar.
-
-    Raises:
-        UsageError: a pair has no `=`, or a value cannot be kept as it is written.
-        InvalidInput: a file cannot be read, or is no mapping.
-    """
-    # The reader loads slowly, and is needed only if there is something to read.
-    from pipeline.documents.yaml_reader import read_scalar, read_yaml
-
-    read: dict[str, Json] = {}
-    for name in files:
-        plain = read_yaml(Path(name), name).root.plain()
-        if not isinstance(plain, dict):
-            raise InvalidInput(f"{name}: expected a mapping of vars")
-        read.update(plain)
-    for pair in pairs:
-        name, separator, value = pair.partition("=")
-        if not separator or not name:
-            raise UsageError(f"--var {pair!r}: expected NAME=VALUE")
-        try:
-            read[name] = read_scalar(value)
-        except ValueError as error:
-            raise UsageError(f"--var {printable(name, 100)}: {error}") from None
-    return read

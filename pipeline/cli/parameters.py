@@ -1,12 +1,12 @@
 """Parameter types for click: kinds of flags and arguments, and of their values."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from pipeline.errors import UsageError
+from pipeline.operations.flag_variables import in_utf8
 
 
 class _NeverEmpty(click.Parameter):
@@ -54,17 +54,6 @@ class NumberRange(click.FloatRange):
         if number != number:
             self.fail(f"{value!r} is not a number.", param, ctx)
         return number
-
-
-def in_utf8(word: str) -> str:
-    """A word of the command line as text, in any locale; one that is not UTF-8 stays as this locale reads it.
-
-    For what is compared with a manifest or written to a file. A path stays as it is, else its file is not found.
-    """
-    try:
-        return os.fsencode(word).decode()
-    except UnicodeError:
-        return word
 
 
 class _Text(click.types.StringParamType):

@@ -15,7 +15,6 @@ from pipeline.cli.options import (
     flag,
     format_option,
     manifests_argument,
-    read_variables,
     replanning_options,
     selection_options,
     verbosity,
@@ -23,6 +22,7 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import paint_for, say, say_all, say_json, untrusted_block
 from pipeline.errors import ExitCode, UsageError
 from pipeline.json_values import Json
+from pipeline.manifest.variables import read_variables
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.installed import assert_provider_installed
 from pipeline.operations.plan import plan_of, save_plan

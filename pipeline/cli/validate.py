@@ -11,8 +11,6 @@ from pipeline.cli.options import (
     INPUT,
     argument,
     format_option,
-    read_variables,
-    variable_names,
     variable_options,
     verbosity,
     verbosity_options,
@@ -26,6 +24,7 @@ from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
+from pipeline.manifest.variables import read_variables, variable_names
 from pipeline.operations.installed import provider_problem
 
 

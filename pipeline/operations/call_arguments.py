@@ -1,43 +1,66 @@
-"""Checks the types of what Python callers pass: anything may come, and text such as "no" would count as true."""
+"""Checks the types of what Python callers pass, and takes what they leave out from the environment.
+
+Anything may come, and text such as "no" would count as true.
+"""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeGuard, TypeVar
 
 from pipeline.errors import UsageError
 from pipeline.manifest.model import Campaign
+from pipeline.operations.flag_variables import values_of_variables
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-def checked(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """`function`, which raises UsageError before it does anything if an argument is not of its type.
+class ArgumentChecker:
+    """Makes a function raise UsageError, before it does anything, if an argument is not of its type.
 
-    The name of a parameter says what it takes, the same in every function.
+    An argument that is not given, or None, is taken from the variable of its flag in `environment`, as the command of
+    the same name takes it: with other records or caps, the function would buy what the command would not. The name
+    of a parameter says what it takes and which flag it stands for, the same in every function.
     """
-    signature = inspect.signature(function)
-    checks = {name: _CHECKS[name] for name in signature.parameters if name not in _CHECKED_WITH_THEIR_RANGE}
 
-    @wraps(function)
-    def checking(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        given = signature.bind(*args, **kwargs)
-        for name, value in given.arguments.items():
-            # A default is always right, but not every value that equals it: 0 equals False.
-            if name in checks and value is not signature.parameters[name].default:
-                expected, check = checks[name]
-                # An iterator can be read once, so the function gets what was read.
-                given.arguments[name] = read = tuple(value) if _is_iterator(value) else value
-                if not check(read):
-                    raise UsageError(f"{name}: expected {expected}, found {read!r:.40}")
-        return function(*given.args, **given.kwargs)
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
 
-    return checking
+    def __call__(self, function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+        """`function`, checked."""
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def checking(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+            given = signature.bind(*args, **kwargs)
+            for name, value in given.arguments.items():
+                # A default is always right, but not every value that equals it: 0 equals False.
+                if value is not signature.parameters[name].default:
+                    given.arguments[name] = _checked(name, value)
+            missing = [name for name in signature.parameters if given.arguments.get(name) is None]
+            given.arguments.update(values_of_variables(function.__name__, missing, self._environment))
+            return function(*given.args, **given.kwargs)
+
+        return checking
 
 
-def _is_iterator(value: object) -> bool:
+def _checked(name: str, value: object) -> object:
+    if name in _CHECKED_WITH_THEIR_RANGE:
+        return value
+    expected, check = _CHECKS[name]
+    # An iterator can be read once, so the function gets what was read.
+    read = tuple(value) if _is_iterator(value) else value
+    if not check(read):
+        # An address may contain a password, so what was to be a location is not shown.
+        is_shown = check not in (_is_location, _are_paths)
+        found = f"{read!r:.40}" if is_shown else f"a value of type {type(read).__name__}"
+        raise UsageError(f"{name}: expected {expected}, found {found}")
+    return read
+
+
+def _is_iterator(value: object) -> TypeGuard[Iterator[object]]:
     return isinstance(value, Iterable) and iter(value) is value
 
 
@@ -57,6 +80,17 @@ def _are_texts(value: object) -> bool:
     if isinstance(value, str):
         return True
     return isinstance(value, Iterable) and not isinstance(value, Mapping) and all(map(_is_text, value))
+
+
+def _is_location(value: object) -> bool:
+    """Whether it names a location. Empty text, from a variable that is unset, does not mean the default one."""
+    return isinstance(value, Path) or (isinstance(value, str) and value.strip() != "")
+
+
+def _are_paths(value: object) -> bool:
+    if isinstance(value, str | Path):
+        return _is_location(value)
+    return isinstance(value, Iterable) and not isinstance(value, Mapping) and all(map(_is_location, value))
 
 
 def _are_variables(value: object) -> bool:
@@ -80,6 +114,7 @@ def _is_provider(value: object) -> bool:
 _FLAG = ("True or False", _is_flag)
 _TEXT = ("text", _is_text)
 _SELECTION = ("text, or several", _are_texts)
+_LOCATION = ("a path or an address", _is_location)
 _FUNCTION = ("a function", callable)
 
 # `RunOptions` and `Opinion` check these, which have a range besides their type.
@@ -98,6 +133,10 @@ _CHECKS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
     "wait": _FLAG,
     "download": _FLAG,
     "emulate": _FLAG,
+    "state": _LOCATION,
+    "results": _LOCATION,
+    "output": _LOCATION,
+    "variable_files": ("a path, or several", _are_paths),
     "variables": ("values by their names", _are_variables),
     "note": _TEXT,
     "by": _TEXT,

@@ -1,3 +1,4 @@
 from support.fixtures import folder, offline, pipeline, project, vendor
+from support.s3 import bucket, s3_server
 
-__all__ = ["folder", "offline", "pipeline", "project", "vendor"]
+__all__ = ["bucket", "folder", "offline", "pipeline", "project", "s3_server", "vendor"]

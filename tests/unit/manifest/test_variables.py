@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.cli.options import read_variables
 from pipeline.errors import UsageError
+from pipeline.manifest.variables import read_variables
 
 
 @pytest.mark.parametrize(
