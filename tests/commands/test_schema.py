@@ -1,12 +1,17 @@
 """`pipeline schema` prints the JSON Schemas as they stand in the repository."""
 
+import itertools
 import json
 from pathlib import Path
 
+import click
 import jsonschema
 import pytest
 from support.calling import Pipeline
 from support.campaigns import spring
+
+from pipeline.cli.main import COMMANDS, LazyGroup
+from pipeline.documents import schema
 
 SCHEMAS = sorted((Path(__file__).parents[2] / "schemas").glob("*.schema.json"))
 
@@ -26,6 +31,18 @@ def test_the_campaigns_schema_takes_a_campaign(offline: Pipeline) -> None:
     validator.validate(spring())
     with pytest.raises(jsonschema.ValidationError):
         validator.validate(spring(promts={}))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_prints_json_has_a_schema(name: str) -> None:
+    command = LazyGroup().get_command(click.Context(click.Command("pipeline")), name)
+    assert command is not None
+    formats = [each.type.choices for each in command.params if isinstance(each.type, click.Choice)]
+
+    assert "json" not in itertools.chain(*formats) or name in schema.available(), (
+        f"`{name} --format json` has no schema: add schemas/{name}.schema.json, and its name to NAMES in "
+        "pipeline/documents/schema.py"
+    )
 
 
 def test_an_unknown_one_is_wrong_usage(offline: Pipeline) -> None:

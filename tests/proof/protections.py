@@ -50,12 +50,12 @@ class Protection:
         if len(found) == 1:
             return found[0]
         lacks = (
-            f"no function of that name in {self.file}"
+            f"{self.file} has no function of that name"
             if owner is None
-            else f"{len(found)} statements begin so"
+            else f"{len(found)} statements begin with it"
         )
         raise LookupError(
-            f"{self.test} says that it fails without `{self.statement}` in {self.function}, but there is {lacks}. "
+            f"{self.test} says that it fails without `{self.statement}` in {self.function}, but {lacks}. "
             "Name the statement that protects now in its @fails_without, as `ast.unparse` writes it; or, where "
             "nothing needs protecting any more, delete the line."
         )

@@ -74,6 +74,7 @@ def test_the_default_limits_of_a_run_are_those_of_a_manifest() -> None:
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
 def test_each_limit_of_a_manifest_is_read_and_reaches_the_run(tmp_path: Path, name: str) -> None:
+    assert name in LIMITS, f"add a value of {name}, which is not its default, to LIMITS"
     value = LIMITS[name]
     unlimited = Project(tmp_path).load(ANYTHING)
     limited = Project(tmp_path).load(f"{ANYTHING}limits: {{{name}: {json.dumps(value)}}}\n")
