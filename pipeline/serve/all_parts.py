@@ -44,7 +44,9 @@ class AllParts:
             source: source.stamp(found[part]) if isinstance(source, StateOnDisk) else source.stamp()
             for part, source in sources.items()
         }
-        return [*zip(sources, self._stamps.values(), strict=True)]
+        # A run may write its first note after everything else.
+        runs = {note.run for note in self._running_notes}
+        return [*zip(sources, self._stamps.values(), strict=True), runs]
 
     def is_going_on(self) -> bool | None:
         known = [source.is_going_on() for source in self._sources]
