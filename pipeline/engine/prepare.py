@@ -109,12 +109,12 @@ class Preparer:
         self.calls.submit_local(
             partial(self._done, entry, entry.job, purchase_id, source, on_prepared),
             prepare,
-            self.provider,
-            entry.job,
-            self.manifest_folder,
-            purchase_id,
-            self._files_of(source),
-            self.webhook_url(purchase_id, entry.job.request.template_id),
+            provider=self.provider,
+            job=entry.job,
+            folder=self.manifest_folder,
+            purchase_id=purchase_id,
+            upstream=self._files_of(source),
+            webhook_url=self.webhook_url(purchase_id, entry.job.request.template_id),
         )
         return True
 
@@ -167,6 +167,7 @@ def _requests_made(job: Job, result: CreateRequest | PipelineError) -> int:
 
 
 def prepare(
+    *,
     provider: Provider,
     job: Job,
     folder: Path,

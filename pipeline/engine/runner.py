@@ -11,13 +11,14 @@ from pathlib import Path
 
 from pipeline.artifacts.inventory import needed
 from pipeline.artifacts.output_folder import OutputFolder
-from pipeline.engine.buy_queue import BuyQueue, Failures
+from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool, Clock, SystemClock, thread_pool
 from pipeline.engine.checkpoint import Checkpoint, NoPublication, Publication, WavePublisher
 from pipeline.engine.coordinator import Coordinator
 from pipeline.engine.create import Creator
 from pipeline.engine.downloader import Downloader
 from pipeline.engine.durations import Durations, TimeLeft, time_left
+from pipeline.engine.failures import Failures
 from pipeline.engine.in_flight import InFlight
 from pipeline.engine.journal import Journal
 from pipeline.engine.other_machines import OtherMachines

@@ -13,7 +13,7 @@ from distributed import Client
 from distributed.scheduler import KilledWorker
 
 from pipeline import __version__
-from pipeline.engine.buy_queue import report_error
+from pipeline.engine.failures import report_error
 from pipeline.engine.poller import poll
 from pipeline.engine.updater import update
 from pipeline.errors import printable

@@ -7,16 +7,16 @@ from pipeline.assignment import Assignment
 from pipeline.jobs import Job
 from pipeline.purchases import Purchase, PurchaseId, Reason
 
-Failures = Mapping[tuple[str, tuple[PurchaseId, ...]], int]
+FailureCounts = Mapping[tuple[str, tuple[PurchaseId, ...]], int]
 
 
-def count_failures(assignment: Assignment) -> Failures:
+def count_failures(assignment: Assignment) -> FailureCounts:
     """The number of failures of each request, over all runs."""
     purchases = assignment.matcher.records.purchases.values()
     return Counter((each.fingerprint, each.inputs) for each in purchases if each.reason is Reason.VENDOR)
 
 
-def has_retries_left(failed: Purchase, job: Job, failures: Failures) -> bool:
+def has_retries_left(failed: Purchase, job: Job, failures: FailureCounts) -> bool:
     """Whether `job`, which a purchase that failed serves, has retries left."""
     return (
         failed.reason is Reason.VENDOR and failures.get((failed.fingerprint, failed.inputs), 0) <= job.retries

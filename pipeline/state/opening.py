@@ -73,14 +73,7 @@ def open_store(
             lease_seconds=lease_seconds,
         )
         return team_state.open() if writable else team_state.read()
-    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-        needed = ".".join(map(str, _OLDEST_SQLITE))
-        raise InvalidInput(
-            f"this Python has SQLite {sqlite3.sqlite_version}; the state needs {needed} or newer"
-        )
-    path = real_path(path)
-    if os.path.islink(path):  # noqa: PTH114 - pathlib's raises where a name is too long
-        raise InvalidInput(f"{path}: its links form a circle; --state names the state file itself")
+    path = _checked(path)
     if not writable:
         return _open_to_read(path, campaign, manifest, run)
     if not allow_network:
@@ -89,6 +82,29 @@ def open_store(
         make_folder(path.parent)
     else:
         _assert_exists(path)
+    return _open_to_write(path, campaign=campaign, manifest=manifest, run=run, now=now, command=command)
+
+
+def _checked(path: Path) -> Path:
+    """The file that `path` means.
+
+    Raises:
+        InvalidInput: there is none, or this Python cannot read any.
+    """
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        needed = ".".join(map(str, _OLDEST_SQLITE))
+        raise InvalidInput(
+            f"this Python has SQLite {sqlite3.sqlite_version}; the state needs {needed} or newer"
+        )
+    path = real_path(path)
+    if os.path.islink(path):  # noqa: PTH114 - pathlib's raises where a name is too long
+        raise InvalidInput(f"{path}: its links form a circle; --state names the state file itself")
+    return path
+
+
+def _open_to_write(
+    path: Path, *, campaign: str | None, manifest: Path | None, run: str, now: str, command: str
+) -> SqlStore:
     with ExitStack() as stack:
         lock = Lock.acquire(path, since=now, command=command)
         stack.callback(lock.release)

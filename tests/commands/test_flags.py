@@ -211,7 +211,7 @@ def test_what_the_vendor_rejected_is_not_retried_by_itself(
 
 
 @fails_without(
-    "pipeline.engine.buy_queue:Failures._retry",
+    "pipeline.engine.failures:Failures._retry",
     "if not jobs or purchase.reason",
     swap=("Reason.VENDOR or self._is_served_otherwise(jobs[0])", "Reason.VENDOR"),
 )

@@ -11,9 +11,10 @@ from model.manifest import CREDITS, Manifest
 from model.oracle import Oracle
 from model.vendor import Ending, Fate, Vendor
 from pipeline.assignment import Assignment, assign
-from pipeline.engine.buy_queue import BuyQueue, Failures
+from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool
 from pipeline.engine.create import event_for, intended
+from pipeline.engine.failures import Failures
 from pipeline.engine.reporter import RunReport, Tally
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.jobs import Job, JobKey

@@ -608,7 +608,7 @@ def test_retries_count_over_all_runs(harness: Harness) -> None:
 
 
 @fails_without(
-    "pipeline.engine.buy_queue:Failures._retry",
+    "pipeline.engine.failures:Failures._retry",
     "if not jobs or purchase.reason",
     swap=("purchase.reason is not Reason.VENDOR or self", "self"),
 )

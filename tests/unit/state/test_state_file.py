@@ -102,7 +102,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @fails_without(
-    "pipeline.state.opening:open_store",
+    "pipeline.state.opening:_open_to_write",
     "is_new = campaign is not None",
     swap=("os.path.lexists(path", "(path.exists() and path.stat().st_size"),
 )
