@@ -76,6 +76,18 @@ def test_a_card_plays_while_it_is_looked_at(tab: Make, gallery: Gallery) -> None
     until(page, "document.querySelector('.card video')?.currentTime > 0.1")
 
 
+def test_a_card_that_plays_opens_by_a_click_while_another_has_the_focus(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, "#q=status:done")
+    page.keyboard.press("ArrowDown")
+    other = page.locator("article").nth(2)
+    other.hover()
+    expect(other.locator("video")).to_be_visible()
+
+    other.locator(".open").click()
+
+    expect(page.locator(".detail")).to_be_visible()
+
+
 def test_under_reduced_motion_nothing_plays_by_itself_and_space_plays(tab: Make, gallery: Gallery) -> None:
     page = tab(reduced_motion="reduce").open(gallery.index)
     card = page.locator(f'article[data-key="{FIRST}"]')

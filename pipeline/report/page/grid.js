@@ -170,7 +170,8 @@ function listenToGrid() {
   sheet.addEventListener("pointerover", (event) => event.pointerType === "mouse" && look(event));
   sheet.addEventListener("focusin", look);
   sheet.addEventListener("pointerleave", stopPreview);
-  sheet.addEventListener("focusout", stopPreview);
+  // A press on another card takes the focus from this one: if what is pressed stopped playing then, it would get no click.
+  sheet.addEventListener("focusout", (event) => preview?.card === cardAt(event) && stopPreview());
   sheet.addEventListener("click", (event) => {
     if (!(event.target instanceof Element)) return;
     const opens = app.selecting && event.target.closest(".open");
