@@ -709,6 +709,41 @@ def test_escape_discards_a_note(campaign: LiveCampaign, serve: Serve, tab: MakeT
     assert [each.text for each in decided(campaign)[0].notes] == ["logo cut off"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "key", "word"), [("", "d", "Sent back"), ("q=decision:none&", "a", "Approved")]
+)
+def test_after_a_decision_one_goes_on_from_where_one_was(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, asked: str, key: str, word: str
+) -> None:
+    made(campaign, 6)
+    _, url = serve(campaign)
+    page = tab().visit(url, f"#{asked}sort=newest")
+    order = page.eval_on_selector_all("article", "all => all.map(each => each.dataset.key)")
+    total = len(order)
+    page.locator("article .open").nth(1).click()
+    place = page.locator(".sub .end span")
+    expect(place).to_have_text(f"2 of {total}")
+
+    page.keyboard.press(key)
+    expect(verdict(page, word)).to_have_attribute("aria-pressed", "true")
+
+    expect(place).to_have_text(f"2 of {total}")
+    page.keyboard.press("j")
+    expect(place).to_have_text(f"3 of {total}")
+    assert page.title().startswith(f"{order[2]} ")
+    page.keyboard.press("k")
+    assert page.title().startswith(f"{order[1]} ")
+    page.keyboard.press("n")
+    assert page.title().startswith(f"{order[2]} ")
+
+    # Opened from the list as it is now, it has its place in that.
+    page.keyboard.press("Escape")
+    now = page.eval_on_selector_all("article", "all => all.map(each => each.dataset.key)")
+    assert now != order
+    page.locator(f'article[data-key="{order[2]}"] .open').click()
+    expect(place).to_have_text(f"{now.index(order[2]) + 1} of {len(now)}")
+
+
 def test_what_is_decided_on_a_jobs_page_is_seen_when_one_goes_back_to_the_grid(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

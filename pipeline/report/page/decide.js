@@ -261,7 +261,7 @@ function starsOf(rating) {
 
 /** Open the next undecided job after the open one, else the first. */
 function nextUndecided() {
-  const here = jobsShown();
+  const here = app.view.view === "job" ? jobsInTurn() : jobsShown();
   const list = here.some(isToDecide) ? here : sorted(app.model.jobs, app.view.sort);
   const at = list.findIndex((job) => job.address === app.view.job);
   const next = [...list.slice(at + 1), ...list.slice(0, at + 1)].find(

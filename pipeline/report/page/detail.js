@@ -3,7 +3,7 @@
 
 /** @param {Job} job */
 function detailView(job) {
-  const list = jobsShown();
+  const list = jobsInTurn();
   const at = list.indexOf(job);
   return [
     el("h1", { class: "unseen", text: job.key }),
@@ -45,7 +45,7 @@ function showFile(file) {
 /** Update the open job; its video keeps playing. @param {Job} job @param {boolean} changed */
 function refreshDetail(job, changed) {
   const view = byId("view");
-  const list = jobsShown();
+  const list = jobsInTurn();
   view.querySelector(".sub")?.replaceWith(subBar(job, list, list.indexOf(job)));
   const purchase = judged(job);
   const watch = view.querySelector(".watch");

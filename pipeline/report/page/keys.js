@@ -153,7 +153,7 @@ function playFocused() {
 
 /** @param {number} by */
 function neighbour(by) {
-  const list = jobsShown();
+  const list = jobsInTurn();
   const next = list[list.findIndex((job) => job.address === app.view.job) + by];
   if (next) go({ view: "job", job: next.address });
 }

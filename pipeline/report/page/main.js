@@ -26,6 +26,23 @@ function jobsShown() {
   return fitting(searchFor(app.view.q, app.model.jobs), sorted(app.model.jobs, app.view.sort));
 }
 
+/** The jobs that a job was opened among, in the order that they had then. @type {{ of: string, addresses: string[] } | undefined} */
+let walk;
+
+/**
+ * The jobs before and after the open one. They keep their order while one goes from job to job, although a decision may move
+ * the open one in the list or take it out; jobs that have come since are the last ones.
+ */
+function jobsInTurn() {
+  const of = addressOf({});
+  const now = jobsShown();
+  if (walk?.of !== of || !walk.addresses.includes(app.view.job))
+    walk = { of, addresses: now.map((job) => job.address) };
+  const known = new Set(walk.addresses);
+  walk.addresses.push(...now.map((job) => job.address).filter((address) => !known.has(address)));
+  return walk.addresses.map((address) => app.model.byAddress.get(address)).filter((job) => job !== undefined);
+}
+
 /** The views besides the overview and that of a job; a live page has one more. @type {Record<string, () => Node[]>} */
 const VIEWS = {
   failures: () => [failuresView()],
@@ -43,6 +60,7 @@ function show() {
   clearLocalToast();
   leaveNote();
   const job = app.model.byAddress.get(app.view.job);
+  if (!job && app.view.view !== "compare") walk = undefined;
   const browsing = app.view.view === "browse";
   document.body.dataset.view =
     app.view.view === "compare" && app.view.compare.length < 2 ? "list" : app.view.view;
