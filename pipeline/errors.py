@@ -206,10 +206,28 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+@dataclass(slots=True)
+class Suggestions:
+    """As `did_you_mean`, for the first mistakes only: to compare hundreds with thousands of names takes long."""
+
+    left: int = 50
+
+    def did_you_mean(self, word: str, known: Iterable[str]) -> str:
+        """As the function of this name; empty after too many of these."""
+        if not self.left:
+            return ""
+        self.left -= 1
+        return did_you_mean(word, known)
+
+    def unknown(self, what: str, name: str, known: Iterable[str]) -> str:
+        """As the function of this name."""
+        names = list(known)
+        return f"there is no {what} '{name}'{self.did_you_mean(name, names) or there_are(names)}"
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """A message for a name that is not in `known`, with the nearest name, or those that exist."""
-    names = list(known)
-    return f"there is no {what} '{name}'{did_you_mean(name, names) or there_are(names)}"
+    return Suggestions().unknown(what, name, known)
 
 
 def there_are(known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline import paths
 from pipeline.documents.node import Location, Node, SourceFile, beside
 from pipeline.documents.value import Value
-from pipeline.errors import InvalidInput, Problem
+from pipeline.errors import InvalidInput, Problem, Suggestions
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest.images import Images
 from pipeline.manifest.templating import TemplateError
@@ -35,6 +35,7 @@ class Context:
     names: set[str] = field(default_factory=set)
     read: set[Path] = field(default_factory=set)
     cut_short: set[str] = field(default_factory=set)
+    suggestions: Suggestions = field(default_factory=Suggestions)
 
     @property
     def errors(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pipeline.documents.node import Location
-from pipeline.errors import InvalidInput, Problem, did_you_mean
+from pipeline.errors import InvalidInput, Problem, Suggestions
 from pipeline.jobs import Job
 from pipeline.manifest import combinations
 from pipeline.manifest.chains import ChainInput, chains_of, upstream, upstreams_first
@@ -101,6 +101,7 @@ class _Expansion:
     _upstreams: dict[str, tuple[ChainInput, ...]] = field(default_factory=dict)
     _keys: set[bytes] = field(default_factory=set)
     _paths: set[bytes] = field(default_factory=set)
+    _suggestions: Suggestions = field(default_factory=Suggestions)
 
     @cached_property
     def _anywhere(self) -> dict[str, Item]:
@@ -152,7 +153,8 @@ class _Expansion:
         if found is not None:
             return (found,)
         known = itertools.chain(items, self._anywhere)
-        self.problems.add(location.problem(f"there is no image '{name}'{did_you_mean(name, known)}"))
+        near = self._suggestions.did_you_mean(name, known)
+        self.problems.add(location.problem(f"there is no image '{name}'{near}"))
         return ()
 
     def _items(self, rule: Rule) -> dict[str, Item]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import files, paths
-from pipeline.errors import did_you_mean
+from pipeline.errors import Suggestions
 from pipeline.jobs import LocalFile
 
 LARGEST = 25 * 1000 * 1000
@@ -29,6 +29,7 @@ class Images:
     folder: Path
     root: Path
     _hashes: dict[Path, str] = field(default_factory=dict)
+    _suggestions: Suggestions = field(default_factory=Suggestions)
 
     @property
     def read(self) -> Collection[Path]:
@@ -45,27 +46,27 @@ class Images:
         relative = Path(os.path.relpath(real, self.folder)).as_posix()
         paths.check_name(relative)
         if real not in self._hashes:
-            self._hashes[real] = _hash_of_image(real, path)
+            self._hashes[real] = _hash_of_image(real, path, self._suggestions)
         return LocalFile(unicodedata.normalize("NFC", relative), self._hashes[real])
 
 
-def _missing(real: Path, path: str) -> str:
+def _missing(real: Path, path: str, suggestions: Suggestions) -> str:
     """The message for a missing file, with a file beside it that may be meant."""
     folder = real.parent
     try:
         beside = [entry.name for entry in os.scandir(folder)]
     except OSError:
         return f"there is no such file: {path}"
-    near = did_you_mean(real.name, (name for name in beside if not name.startswith(".")))
+    near = suggestions.did_you_mean(real.name, (name for name in beside if not name.startswith(".")))
     return f"there is no such file: {path}{near}"
 
 
-def _hash_of_image(real: Path, path: str) -> str:
+def _hash_of_image(real: Path, path: str, suggestions: Suggestions) -> str:
     try:
         with os.fdopen(files.open_regular(real), "rb") as file:
             content = file.read(LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(_missing(real, path)) from None
+        raise ValueError(_missing(real, path, suggestions)) from None
     except OSError as error:
         reason = "it is a folder" if real.is_dir() else error.strerror or "not a regular file"
         raise ValueError(f"{path} cannot be read: {reason}") from None

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from pipeline.documents.value import Value
-from pipeline.errors import did_you_mean, there_are, unknown
+from pipeline.errors import did_you_mean, there_are
 from pipeline.json_values import Json
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.globs import braces_hint, has_magic
@@ -158,7 +158,8 @@ def _of_tables(row: Value, matrix: Matrix, context: Context) -> dict[str, Json]:
         if named.text in known:
             found[axis] = known[named.text]
         else:
-            context.report(named.location, unknown(f"row of '{axis}'", str(named.node.plain()), known))
+            name = str(named.node.plain())
+            context.report(named.location, context.suggestions.unknown(f"row of '{axis}'", name, known))
     return found
 
 
@@ -166,7 +167,8 @@ def _check_names(row: Value, parts: Parts, context: Context) -> None:
     for key, known in (("template", parts.templates), ("prompt", parts.prompts)):
         named = row.get(key)
         if named is not None and named.text not in known and key not in context.cut_short:
-            context.report(named.location, unknown(key, str(named.node.plain()), known))
+            name = str(named.node.plain())
+            context.report(named.location, context.suggestions.unknown(key, name, known))
 
 
 def _timeout(value: Value | None) -> float:
@@ -202,7 +204,7 @@ def _named(value: Value, known: Mapping[str, object], what: str, context: Contex
     if what in context.cut_short:
         return [each for each in known if fnmatchcase(each, name)]
     if not has_magic(name):
-        context.report(value.location, unknown(what, name, known))
+        context.report(value.location, context.suggestions.unknown(what, name, known))
         return []
     found = [each for each in known if fnmatchcase(each, name)]
     if not found:

@@ -332,6 +332,32 @@ class TestCampaign:
         assert [problem.severity for problem in campaign.warnings] == ["warning"]
         assert "knows no template 'something_new'" in campaign.warnings[0].message
 
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            "jobs: [{id: hero, prompts: [NAMES]}]",
+            "jobs: [{id: hero, exclude: [{prompt: NAMES}]}]".replace("{prompt: NAMES}", "ROWS"),
+            "image_sets: {shoes: [IMAGES]}",
+            "jobs: [{id: hero, image_sets: [shoes], include: [INCLUDED]}]\nimage_sets: {shoes: ['https://a.example/walk.png']}",
+        ],
+    )
+    def test_only_the_first_mistakes_are_compared_with_all_names(self, project: Project, wrong: str) -> None:
+        project.image("walk.png")
+        names = [f"walk{number}" for number in range(80)]
+        for word, each in {
+            "NAMES": "{}",
+            "ROWS": "{{prompt: {}}}",
+            "IMAGES": "{}.png",
+            "INCLUDED": "{{image: {}}}",
+        }.items():
+            wrong = wrong.replace(word, ", ".join(each.format(name) for name in names))
+
+        problems = project.problems(f"{ANYTHING}prompts: {{walk: a walk}}\n{wrong}\n")
+
+        near = [each for each in problems if "; did you mean 'walk" in each.message]
+        assert len(problems) == 80
+        assert near == problems[:50]
+
     def test_problems_come_in_the_order_of_their_places(self, project: Project) -> None:
         problems = project.problems(
             "limits: {max_creates: x, budget: y}\nprompts: {a: '{{ b c }}'}\nx: 1\n" + ANYTHING
