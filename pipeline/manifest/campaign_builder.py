@@ -54,6 +54,7 @@ def build_campaign(
     own_vars = _named(whole.get("vars"))
     plain_vars = _vars(whole.get("vars"), variables, context)
     options, templates = _templates(whole, known, context)
+    _warn_of_prices(whole, known, templates, context)
     sets = _named(whole.get("image_sets"))
     output = whole.get("output")
     path = output_path(None if output is None else output.get("path"), context)
@@ -163,6 +164,22 @@ def _template(name: str, value: Value, known: catalog.Catalog, context: Context)
         location=value.location,
         known=entry,
     )
+
+
+def _warn_of_prices(
+    whole: Value, known: catalog.Catalog, templates: Mapping[str, Template | None], context: Context
+) -> None:
+    """Warn of each price of a template that is neither used nor known, if it may be misspelled.
+
+    Without a near name it may be meant for another campaign with the same base.
+    """
+    section = whole.get("catalog")
+    prices = {} if section is None else _named(section.get("credits"))
+    ids = {each.template_id for each in templates.values() if each is not None} | known.templates.keys()
+    unpriced = sorted(ids - prices.keys())
+    for name, price in prices.items():
+        if name not in ids and (near := context.suggestions.did_you_mean(name, unpriced)):
+            context.warn(price.key_location, f"no template has this id, so its price is never used{near}")
 
 
 def _rules(whole: Value, parts: Parts, context: Context) -> tuple[Rule, ...]:

@@ -100,6 +100,32 @@ class TestPrices:
             (100, MediaType.VIDEO),
         ]
 
+    @pytest.mark.parametrize(
+        ("wrong", "near"), [("overlay_gray_544", "overlay_gray_5443"), ("my_scen", "my_scene")]
+    )
+    def test_a_price_of_no_template_is_doubted_where_one_is_near(
+        self, project: Project, wrong: str, near: str
+    ) -> None:
+        problems = project.problems(
+            "templates: {a: {template_id: my_scene}}\n" + IMAGE + f"catalog: {{credits: {{{wrong}: 5}}}}\n"
+        )
+        (doubt,) = (each for each in problems if each.path == f"catalog.credits.{wrong}")
+        assert doubt.severity == "warning"
+        assert doubt.message == f"no template has this id, so its price is never used; did you mean '{near}'?"
+        assert doubt.position is not None
+        assert doubt.position.line == 5
+
+    @pytest.mark.parametrize("other", ["vim_arctic", "scene_of_another_campaign", "my_scene_2"])
+    def test_a_price_that_a_base_may_have_for_other_campaigns_is_not(
+        self, project: Project, other: str
+    ) -> None:
+        problems = project.problems(
+            "templates: {a: {template_id: my_scene_1}}\n"
+            + IMAGE
+            + f"catalog: {{credits: {{my_scene_1: 5, {other}: 5}}}}\n"
+        )
+        assert [each for each in problems if each.path.startswith("catalog")] == []
+
 
 class TestOwnCatalogue:
     def test_it_adds_templates_and_options_and_null_removes(self, project: Project) -> None:
