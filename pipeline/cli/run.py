@@ -94,13 +94,24 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         check = partial(assert_current, saved, name=str(source)) if saved is not None else _any_plan
         outcome = console.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
         watching.notify_tally(final_tally(outcome))
-        reports: list[Callable[[], None]] = [partial(watching.notify_end, outcome.code)]
-        reports += [events.assert_written] if events is not None else []
-        if given["junit"]:
-            reports.append(partial(write_junit, Path(given["junit"]), workspace.campaign.name, outcome))
-        if given["output_format"] == "json":
-            say_json(outcome_document(workspace.campaign.name, outcome, workspace.results_name))
-        return most_urgent({outcome.code, *_write_reports(reports)})
+        return most_urgent({outcome.code, *_report_end(workspace, outcome, watching, events, given)})
+
+
+def _report_end(
+    workspace: Workspace,
+    outcome: Outcome,
+    watching: Observers,
+    events: Events | None,
+    given: Mapping[str, Any],
+) -> list[ExitCode]:
+    """Write what was asked for at the end of a run; return the codes of what could not be written."""
+    reports: list[Callable[[], None]] = [partial(watching.notify_end, outcome.code)]
+    reports += [events.assert_written] if events is not None else []
+    if given["junit"]:
+        reports.append(partial(write_junit, Path(given["junit"]), workspace.campaign.name, outcome))
+    if given["output_format"] == "json":
+        say_json(outcome_document(workspace.campaign.name, outcome, workspace.results_name))
+    return list(_write_reports(reports))
 
 
 def _is_manifest(word: str) -> bool:

@@ -73,7 +73,16 @@ def gallery_campaign(
         before=other.results if other else None,
         before_name=project_path(real_path(before)) if before else "",
     )
-    cache = StillCache(cache_folder(campaign.folder))
+    return _with_files(campaign, records, files, sign_seconds)
+
+
+def _with_files(
+    campaign: RecordsOnDisk,
+    records: GalleryRecords,
+    files: Mapping[str, OutputLocation],
+    sign_seconds: int | None,
+) -> GalleryCampaign:
+    """The campaign of the page with those of its `files`, by SHA-256, that the page shows."""
     types = files_on_page(records)
     here = {digest: path for digest, path in files.items() if digest in types}
     stored = frozenset(digest for digest, place in here.items() if isinstance(place, ObjectUrl))
@@ -83,7 +92,7 @@ def gallery_campaign(
         records=replace(records, stored=stored),
         output=campaign.output,
         page_folder=campaign.page_folder,
-        cache=cache,
+        cache=StillCache(cache_folder(campaign.folder)),
         files=here,
         shown=shown,
         signed=_signed(here, sign_seconds),

@@ -67,11 +67,11 @@ def test_three_hundred_jobs_survive_the_death_of_a_worker_the_database_and_the_c
         second = start(*flags, *pace, **bucket.environment).process
         said = second.communicate(timeout=LONG)
         assert second.returncode == 7, said
-        in_the_air = [each for each in project.results()["purchases"] if each["status"] == "attention"]
-        assert 1 <= len(in_the_air) <= 12
+        under_way = [each for each in project.results()["purchases"] if each["status"] == "attention"]
+        assert 1 <= len(under_way) <= 12
         sold = {entry.title.rpartition("(")[2].rstrip(")"): entry for entry in vendor.ledger.bought}
-        assert any(each["id"] in sold for each in in_the_air)
-        for each in in_the_air:
+        assert any(each["id"] in sold for each in under_way)
+        for each in under_way:
             settle(pipeline, project.manifest, each["id"], sold.get(each["id"]), places)
 
         third = pipeline(*flags)

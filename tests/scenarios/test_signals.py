@@ -57,7 +57,7 @@ def test_who_makes_something_again_is_told_to_go_on_without_those_words(
     assert len(vendor.ledger.entries) == 3
 
 
-def test_what_is_in_the_air_is_waited_for_and_nothing_more_is_sent(
+def test_what_is_under_way_is_waited_for_and_nothing_more_is_sent(
     project: Project, start: Start, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": {"stall": 1}})

@@ -41,7 +41,7 @@ def test_jobs_are_bought_in_the_order_of_the_plan(harness: Harness) -> None:
 
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize(("concurrency", "in_flight"), [(1, 1), (3, 2), (2, 5), (8, 50)])
-def test_neither_calls_in_the_air_nor_workflows_in_flight_are_ever_too_many(
+def test_neither_calls_under_way_nor_workflows_in_flight_are_ever_too_many(
     harness: Harness, concurrency: int, in_flight: int, together: bool
 ) -> None:
     wanted = jobs(6)
@@ -334,7 +334,7 @@ def test_402_stops_buying_and_what_is_in_flight_runs_on(harness: Harness) -> Non
 @fails_without("pipeline.engine.create:Creator.start_next", "if self.queue.stopped:")
 @pytest.mark.parametrize("checkpoint", [None, FakeCheckpoint()], ids=["at once", "in a wave"])
 @pytest.mark.parametrize("refusal", AccountProblem)
-def test_no_more_is_sent_than_was_in_the_air_when_the_account_was_refused(
+def test_no_more_is_sent_than_was_under_way_when_the_account_was_refused(
     harness: Harness, refusal: AccountProblem, checkpoint: FakeCheckpoint | None
 ) -> None:
     harness.executor.together = True

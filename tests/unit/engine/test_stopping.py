@@ -27,7 +27,7 @@ def interrupt(harness: Harness) -> None:
     "while not self.calls",
     swap=("not self.calls.is_empty", "False"),
 )
-def test_creates_in_the_air_are_taken_in_and_nothing_new_is_sent(harness: Harness) -> None:
+def test_creates_under_way_are_taken_in_and_nothing_new_is_sent(harness: Harness) -> None:
     harness.executor.held = {"send"}
     harness.clock.later(1, lambda: interrupt(harness))
     harness.clock.later(3, harness.let_go)
@@ -106,7 +106,7 @@ def test_the_first_stop_names_the_exit_code() -> None:
     assert stop.code is ExitCode.INTERRUPTED
 
 
-def test_with_threads_calls_are_in_the_air_at_once_and_a_stop_takes_them_in(tmp_path: Path) -> None:
+def test_with_threads_calls_are_under_way_at_once_and_a_stop_takes_them_in(tmp_path: Path) -> None:
     """Real threads: both creates must be under way before either returns."""
     harness = Harness(tmp_path)
     both = threading.Barrier(2, timeout=10)

@@ -284,7 +284,7 @@ def test_it_is_renewed_as_long_as_the_run_goes_on(harness: StateHarness) -> None
         harness.open("run-2")
 
 
-def test_what_the_loser_had_in_the_air_is_attention_for_its_successor(harness: StateHarness) -> None:
+def test_what_the_loser_had_under_way_is_attention_for_its_successor(harness: StateHarness) -> None:
     store = harness.open()
     unanswered = buy(store)
     end_lease(harness)

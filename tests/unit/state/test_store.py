@@ -268,7 +268,7 @@ def test_what_another_machine_left_unanswered_is_attention_here(harness: StateHa
     assert [event.event for event in store.events(theirs.id)] == ["joined"]
 
 
-def test_our_own_create_in_the_air_is_not_taken_for_a_lost_one(harness: StateHarness) -> None:
+def test_our_own_create_under_way_is_not_taken_for_a_lost_one(harness: StateHarness) -> None:
     store = harness.open()
     mine = buy(store)
     store.absorb(Records({mine.id: mine}), UNDECIDED, NOW)
