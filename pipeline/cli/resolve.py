@@ -73,14 +73,14 @@ def _tell_what_follows(state: CampaignState, key: JobKey, after: Purchase, *, is
     `is_asked`: the purchase was resolved so that it may be bought again.
     """
     is_sent_back = after.id in state.decisions.redo
-    is_marked = is_to_be_bought_again(after, state.decisions)
-    if is_asked or is_marked or is_sent_back:
+    is_to_buy_again = is_to_be_bought_again(after, state.decisions)
+    if is_asked or is_to_buy_again or is_sent_back:
         was_bought = after.status is not Status.VOID
         follows = next_run(entry_of(state, key), state.decisions.approved, was_bought=was_bought)
         if is_asked:
             say(f"{follows[:1].upper()}{follows[1:]}.")
         else:
-            why = "It stays marked to be bought again" if is_marked else "It was sent back (redo)"
+            why = "It stays marked to be bought again" if is_to_buy_again else "It was sent back (redo)"
             say(f"{why}: {follows}.")
         return
     serving = state.assignment.by_key.get(key)

@@ -96,9 +96,11 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
     purchase = details.purchase
     reason = f" ({purchase.reason})" if purchase.reason else ""
     is_approved = details.decision is not None and details.decision.decision is Verdict.APPROVED
-    is_marked = purchase.again and not is_approved
+    is_to_buy_again = purchase.again and not is_approved
     flags = [
-        word for word, is_set in (("deleted", purchase.deleted), ("to be bought again", is_marked)) if is_set
+        word
+        for word, is_set in (("deleted", purchase.deleted), ("to be bought again", is_to_buy_again))
+        if is_set
     ]
     yield paint(f"purchase {purchase.id}: {purchase.status}{reason} {', '.join(flags)}".rstrip(), "yellow")
     is_known = purchase.status not in OUTCOME_UNKNOWN

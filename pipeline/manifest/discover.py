@@ -11,13 +11,16 @@ from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.paths import follow_links
 
 _SUFFIXES = (".yaml", ".yml")
-_MARKS = (
+_REQUIRED_KEYS = (
     re.compile(r"^[\"']?version[\"']?\s*:", re.MULTILINE),
     re.compile(r"^[\"']?name[\"']?\s*:", re.MULTILINE),
 )
 # In braces, as in JSON, the top level may be indented. Two opening braces begin another tool's template.
 _BRACES = re.compile(r"(?:\ufeff|\s++|#.*\n|---)*+\{(?!\{)")
-_MARKS_IN_BRACES = (re.compile(r"[{,\s][\"']?version[\"']?\s*:"), re.compile(r"[{,\s][\"']?name[\"']?\s*:"))
+_REQUIRED_KEYS_IN_BRACES = (
+    re.compile(r"[{,\s][\"']?version[\"']?\s*:"),
+    re.compile(r"[{,\s][\"']?name[\"']?\s*:"),
+)
 _LOOKED_AT = 2 << 20
 
 
@@ -125,5 +128,5 @@ def _looks_like_campaign(path: Path) -> bool:
     if files.is_lfs_pointer(head):
         return True  # As above.
     text = head.decode("utf-8", errors="replace")
-    marks = _MARKS_IN_BRACES if _BRACES.match(text) else _MARKS
-    return all(pattern.search(text) for pattern in marks)
+    patterns = _REQUIRED_KEYS_IN_BRACES if _BRACES.match(text) else _REQUIRED_KEYS
+    return all(pattern.search(text) for pattern in patterns)

@@ -85,7 +85,7 @@ def _with_files(
     """The campaign of the page with those of its `files`, by SHA-256, that the page shows."""
     types = files_on_page(records)
     here = {digest: path for digest, path in files.items() if digest in types}
-    stored = frozenset(digest for digest, place in here.items() if isinstance(place, ObjectUrl))
+    stored = frozenset(digest for digest, location in here.items() if isinstance(location, ObjectUrl))
     shown = frozenset(digest for digest, kind in types.items() if kind.startswith(("video/", "image/")))
     return GalleryCampaign(
         name=campaign.name,

@@ -81,8 +81,8 @@ class Split:
         return purchase is not None and self.has_purchase(purchase)
 
     def _owns(self, group: str) -> bool:
-        owner = self._shard_of_group.get(group) or _pointed_at(group, self.shard.count)
-        return owner == self.shard.index
+        index = self._shard_of_group.get(group) or _pointed_at(group, self.shard.count)
+        return index == self.shard.index
 
 
 def caps_of_part(caps: Caps, part: Plan, spent: int) -> Caps:

@@ -15,8 +15,8 @@ class Oracle:
         self._decisions = decisions
 
     def is_usable(self, purchase: Purchase) -> bool:
-        is_marked = purchase.again and purchase.id not in self._decisions.approved
-        out = purchase.status is Status.VOID or purchase.deleted or is_marked
+        is_to_buy_again = purchase.again and purchase.id not in self._decisions.approved
+        out = purchase.status is Status.VOID or purchase.deleted or is_to_buy_again
         return not out and not self._is_sent_back(purchase) and not self._is_rejected_before_redo(purchase)
 
     def _is_sent_back(self, purchase: Purchase) -> bool:
