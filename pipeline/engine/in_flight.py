@@ -36,7 +36,7 @@ class TrackedPurchase:
     it was first seen. `latest` is the response that ended it, with complete urls, which are never stored.
     `has_webhook`: the vendor calls when it ends. `entry` identifies its next call in the schedule, at `due`; None
     while a call is under way. `poll_requested`: the vendor called during that call. A poll that a webhook call
-    triggers waits until `hints_from`.
+    triggers waits until `hints_from`. `without_result` says so of a workflow that the vendor calls finished.
     """
 
     purchase: Purchase
@@ -47,6 +47,7 @@ class TrackedPurchase:
     not_found: int = 0
     not_found_since: float = 0.0
     empty_since: float | None = None
+    without_result: str = ""
     percent: float = 0.0
     percent_at: float = 0.0
     first_percent: float | None = None
@@ -213,7 +214,7 @@ class InFlight:
         """Schedule the next poll of a workflow that still runs, or defer it at its deadline."""
         now = self.clock.monotonic()
         if now >= tracked.deadline:
-            self.defer(tracked, "still running at its timeout")
+            self.defer(tracked, tracked.without_result or "still running at its timeout")
         else:
             if tracked.bought_here:
                 self.durations.note_running(tracked.purchase.template_id, tracked.elapsed(now))

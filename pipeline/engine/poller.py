@@ -151,6 +151,7 @@ class Poller:
 def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float) -> Event | None:
     """The event to record for a response; None if the workflow is still running and nothing has changed."""
     tracked.attempts = tracked.not_found = 0
+    tracked.without_result = ""
     if workflow.percent is not None:
         tracked.note_progress(workflow.percent, now)
     match workflow.progress:
@@ -163,11 +164,18 @@ def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float)
         case Progress.SUCCEEDED:
             # The vendor may report success shortly before it lists the files.
             tracked.empty_since = now if tracked.empty_since is None else tracked.empty_since
+            tracked.without_result = _without_result(workflow)
             if now - tracked.empty_since >= EMPTY_RESULT:
-                return VendorFailed("the vendor reports success, but no result", workflow.updated_at)
+                return VendorFailed(tracked.without_result, workflow.updated_at)
             return None
         case _:
             return _still_running(tracked.purchase, workflow)
+
+
+def _without_result(workflow: Workflow) -> str:
+    if workflow.unusable:
+        return f"the vendor reports success, but the url of its result cannot be used: {workflow.unusable}"
+    return "the vendor reports success, but no result"
 
 
 def event_for_not_found(tracked: TrackedPurchase, now: float) -> Event | None:

@@ -145,6 +145,8 @@ class Media:
 class Workflow:
     """A workflow as the vendor reports it. `known_status` is False for a status that this tool does not know.
 
+    `unusable` is the first url in its result that cannot be used (and is not in `result`), in a form that is safe to
+    show.
     `percent` is 0 to 100; `created_at` and `updated_at` are the vendor's own text.
     """
 
@@ -157,6 +159,7 @@ class Workflow:
     title: str = ""
     description: str = ""
     result: tuple[Media, ...] = ()
+    unusable: str = ""
     steps: tuple[tuple[str, tuple[Media, ...]], ...] = ()
     credits: int | None = None
     created_at: str | None = None

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from pipeline import record_limits
 from pipeline.errors import printable
 from pipeline.json_values import Json
+from pipeline.providers.address import shown_url
 from pipeline.providers.base import Media, Progress, Workflow
 from pipeline.providers.media import content_type_of, is_vague
 from pipeline.purchases import WorkflowId
@@ -109,6 +110,7 @@ def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow
         title=_text(data.get("title"), record_limits.LONGEST_TEXT),
         description=_text(data.get("description"), record_limits.LONGEST_TEXT),
         result=tuple(_media(data.get("result"), sizes)),
+        unusable=next((shown_url(url) for url in _urls(data.get("result")) if not _is_web(url)), ""),
         steps=tuple(_steps(data.get("completions"), sizes)),
         credits=_count(data.get("credits")),
         created_at=_text(data.get("created_at")) or None,
@@ -159,10 +161,18 @@ def _sizes(value: Json) -> dict[str, int]:
     }
 
 
-def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:
+def _listed(value: Json) -> Iterator[Mapping[str, Json]]:
     # A single item in place of a list, and a url in place of a mapping, are accepted too.
     listed = value if isinstance(value, list) else [value]
-    for item in _items([{"url": each} if isinstance(each, str) else each for each in listed]):
+    yield from _items([{"url": each} if isinstance(each, str) else each for each in listed])
+
+
+def _urls(value: Json) -> Iterator[str]:
+    yield from (url for item in _listed(value) if isinstance(url := item.get("url"), str) and url)
+
+
+def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:
+    for item in _listed(value):
         url = item.get("url")
         if isinstance(url, str) and _is_web(url):
             declared = _text(item.get("content_type")).partition(";")[0].strip().lower()

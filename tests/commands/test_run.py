@@ -623,6 +623,27 @@ def test_a_workflow_that_takes_longer_than_its_patience_is_left_to_the_next_run(
     assert project.statuses() == {WALK: "submitted"}
 
 
+def test_a_result_whose_url_cannot_be_used_is_not_told_as_running(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(
+        folder, {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=[{"id": "main", "timeout": "1s"}])}
+    )
+    ended_badly: Json = {"processing_status": "success", "result": [{"url": "file:///walk.mp4?sig=s3cret"}]}
+    vendor.fail({"on": "get", "do": {"patch": ended_badly}})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 8, ended.output
+    told = "the vendor reports success, but the url of its result cannot be used: file:///walk.mp4;"
+    assert f"{WALK}: {told}" in ended.output
+    assert "s3cret" not in ended.output
+    assert project.statuses() == {WALK: "submitted"}
+    vendor.heal()
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 1
+
+
 def test_a_poll_that_fails_for_a_while_changes_nothing(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

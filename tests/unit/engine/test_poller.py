@@ -128,6 +128,41 @@ def test_a_success_that_stays_empty_has_failed_after_five_minutes(harness: Harne
     assert 300 <= harness.clock.time - begun < 400
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (success(), "the vendor reports success, but no result"),
+        (
+            replace(success(), unusable="file:///x.mp4"),
+            "the vendor reports success, but the url of its result cannot be used: file:///x.mp4",
+        ),
+    ],
+)
+def test_a_success_without_a_result_is_not_told_as_running(
+    harness: Harness, answer: Workflow, told: str
+) -> None:
+    harness.vendor.poll_answers["blue"] = [answer]
+
+    ran = harness.run(job("blue", timeout=60))
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert ran.report.notes == [f"hero/overlay/blue: {told}; run again to continue"]
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "failed (vendor)"}
+    (purchase,) = ran.records.purchases.values()
+    assert purchase.error == told
+
+
+def test_one_that_runs_again_after_a_success_without_a_result_is_told_as_running(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(), running()]
+
+    ran = harness.run(job("blue", timeout=60))
+
+    assert ran.report.notes == ["hero/overlay/blue: still running at its timeout; run again to continue"]
+
+
 def test_an_unknown_status_is_still_running_and_warned_of_once(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [
         running(status="dreaming"),

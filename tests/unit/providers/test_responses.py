@@ -135,6 +135,21 @@ def test_url_that_is_none_is_dropped(url: Json) -> None:
 
 
 @pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ([{"url": "file:///x.mp4"}], "file:///x.mp4"),
+        ("ftp://u:s3cret@h/x.mp4?sig=s3cret#s3cret", "ftp://h/x.mp4"),
+        ([{"url": "https://h/\n"}, {"url": "file:///y"}], "https://h/\\n"),
+        ([{"url": ""}, {"url": 7}, {}, None], ""),
+        ([{"url": "https://h/x.mp4"}], ""),
+        (None, ""),
+    ],
+)
+def test_the_first_url_that_cannot_be_used_is_named_without_its_secrets(result: Json, told: str) -> None:
+    assert workflow_from({"result": result}, WorkflowId("w")).unusable == told
+
+
+@pytest.mark.parametrize(
     ("told", "percent"),
     [
         (-5, 0.0),
