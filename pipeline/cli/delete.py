@@ -80,10 +80,14 @@ def destroy(manifest: Path, yes: bool, **flags: object) -> int:
 
 def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool) -> int:
     with untrusted_block():
+        approved = {each.id for each in deletions.new if each.id in state.decisions.approved}
         for purchase in deletions.new:
-            say(f"  - {printable(purchase.key, _LONGEST)} ({purchase.id}): {purchase.status}")
+            how = f"{purchase.status}, approved" if purchase.id in approved else purchase.status
+            say(f"  - {printable(purchase.key, _LONGEST)} ({purchase.id}): {how}")
         for path in deletions.copies:
             say(f"  - {printable(path, _LONGEST)}: a copy that no job needs")
+        if approved:
+            say(f"{counted(len(approved), 'of them is', 'of them are')} approved.")
     _tell_unproven(state, deletions.unproven)
     codes = _tell_unknown(state, deletions.unknown)
     if not deletions and not deletions.copies:

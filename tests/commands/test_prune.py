@@ -403,6 +403,25 @@ def test_destroy_deletes_everything_and_forgets_nothing(
     assert bought.results()["summary"] == {"jobs": {"pending": 2}, "credits": 300}
 
 
+def test_destroy_tells_what_is_approved_before_it_deletes_it(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("approve", bought.manifest, WALK).code == 0
+    ids = {each["key"]: each["id"] for each in purchases(bought).values()}
+
+    asked = pipeline("destroy", bought.manifest)
+    destroyed = pipeline("destroy", bought.manifest, "--yes")
+
+    assert asked.code == 64
+    assert destroyed.code == 0, destroyed.output
+    for ended in (asked, destroyed):
+        assert ended.out.splitlines()[:3] == [
+            f"  - {DANCE} ({ids[DANCE]}): done",
+            f"  - {WALK} ({ids[WALK]}): done, approved",
+            "1 of them is approved.",
+        ]
+
+
 def test_after_destroy_a_run_buys_anew_and_says_why(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
