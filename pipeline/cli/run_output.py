@@ -30,7 +30,7 @@ from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.shown_paths import shown_path
 from pipeline.planning.hints import unknown_advice, unknown_outcome
-from pipeline.planning.plan import Plan
+from pipeline.planning.plan import Entry, Plan
 from pipeline.planning.show import as_text, totals
 from pipeline.purchases import PENDING, Reason, Status
 from pipeline.results.job_status import ELSEWHERE, JobStatus
@@ -192,6 +192,9 @@ class RunConsole:
         counts = Counter(_word(job_status) for job_status in statuses)
         listed = ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items()))
         yield f"{listed or self._without_jobs(plan)}."
+        if number := sum(_is_as_before(entry, outcome) for entry in plan.buying):
+            was = "was" if number == 1 else "were"
+            yield f"{number:,} of these {was} to be bought again, and {was} not."
         if outcome.waiting:
             yield f"{counted(len(outcome.waiting), 'job waits', 'jobs wait')} for someone to approve the source."
         target = self._state.workspace.target
@@ -234,6 +237,14 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
+
+
+def _is_as_before(entry: Entry, outcome: Outcome) -> bool:
+    """Whether the purchase that was to be replaced still serves, and no problem with its inputs says why."""
+    if entry.purchase is None or entry.key in outcome.inputs or entry.key not in outcome.jobs:
+        return False
+    after = outcome.jobs[entry.key]
+    return after.status != PENDING and after.purchase is not None and after.purchase.id == entry.purchase.id
 
 
 def _word(job_status: JobStatus) -> str:

@@ -28,6 +28,32 @@ def serving(project: Project) -> dict[str, str]:
     return {key: job["purchase"] for key, job in project.jobs().items()}
 
 
+def test_what_a_limit_leaves_as_it_was_is_not_told_as_all_done(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    before = serving(bought)
+    planned = pipeline("plan", bought.manifest, "--replace", "**", "--out", "plan.json")
+    assert planned.code == 0, planned.output
+
+    ended = pipeline("run", "plan.json", "--max-creates", "1")
+
+    assert ended.code == 4, ended.output
+    assert "2 done.\n2 of these were to be bought again, and were not.\n" in ended.out
+    assert serving(bought) == before
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_what_is_counted_as_not_bought_is_not_told_once_more(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.store.credits = 0
+
+    ended = pipeline("run", bought.manifest, "--replace", "**", "--concurrency", "1")
+
+    assert ended.code == 4, ended.output
+    assert "1 done, 1 not bought.\n1 of these was to be bought again, and was not.\n" in ended.out
+
+
 def run(pipeline: Pipeline, project: Project, *flags: str) -> dict[str, str]:
     ended = pipeline("run", project.manifest, *flags)
     assert ended.code == 0, ended.output
