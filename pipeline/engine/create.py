@@ -43,6 +43,7 @@ from pipeline.state import transitions
 from pipeline.state.transitions import Accepted, Event, NothingBought, Rejected
 
 _BOUGHT_ELSEWHERE = "another machine has bought the same thing"
+_BUDGET_EXCEEDED = "with what other machines bought, the budget would be exceeded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +200,8 @@ class Creator:
 
     def _keep_the_budget(self) -> None:
         while self._intended and self.journal.exceeds_budget:
-            create = self._intended[-1]
-            self._void(create, "with what other machines bought, the budget would be exceeded")
-            self._close(f"{create.entry.key}: not bought: the budget would be exceeded")
+            self._void(self._intended[-1], _BUDGET_EXCEEDED)
+            self._close(f"{_BUDGET_EXCEEDED}; nothing more is bought")
 
     def _void(self, create: Create, why: str) -> None:
         """Record that a published intent was not sent; other machines learn this from a later publication."""

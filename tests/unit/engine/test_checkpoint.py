@@ -372,9 +372,12 @@ def test_of_a_wave_the_last_ones_are_given_up_until_the_budget_holds_with_what_o
     assert list(ran.statuses.values()) == ["done", "done", *["pending"] * 4]
     assert harness.vendor.creates == ["job-00", "job-01"]
     assert ran.codes == {ExitCode.STOPPED_BUYING}
-    assert ran.report.notes == [
-        "hero/overlay/job-03: not bought: the budget would be exceeded",
-        "hero/overlay/job-02: not bought: the budget would be exceeded",
+    why = "with what other machines bought, the budget would be exceeded"
+    # Each job is told once, and the run why it stops.
+    assert ran.report.notes == [f"{why}; nothing more is bought"]
+    assert [each for each in ran.reporter.lines if "not bought" in each] == [
+        f"job-03: not bought: {why}",
+        f"job-02: not bought: {why}",
     ]
 
 
