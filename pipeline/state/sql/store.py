@@ -127,7 +127,7 @@ class SqlStore:
         return Sighting(
             records=self._with_rescued(Records(purchases=purchases, served=mirror.served)),
             revisions=revisions,
-            runs={each: runs.get(each) or before.runs.get(each, "") for each in revisions},
+            runs={each: _run_here(runs.get(each) or before.runs.get(each, "")) for each in revisions},
         )
 
     def recover(self, at: str) -> Sequence[Change]:
@@ -303,6 +303,11 @@ class SqlStore:
         new = [each for each in recorded if each in mirror.purchases and each not in mirror.recorded]
         transaction.execute_many(statements.SET_RECORDED, ((_IMPORTED, rows.storable(each)) for each in new))
         mirror.recorded.update(new)
+
+
+def _run_here(run: str) -> str:
+    """The run of this state that recorded an intent; empty if it was recorded elsewhere."""
+    return "" if run == _IMPORTED else run
 
 
 def _add(transaction: Transaction, purchase: Purchase, run: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pipeline.purchases import UNDECIDED, PurchaseId, Records, WorkflowId
 from pipeline.state import snapshot, transitions
 from pipeline.state.sql.database import Database, Transaction
-from pipeline.state.store import Imported
+from pipeline.state.store import Imported, Sighting
 from state.conftest import NOW, StateHarness, buy, move, purchase
 
 ON_EVERY_DATABASE = True
@@ -56,6 +56,7 @@ def test_what_was_imported_counts_for_no_cap_of_this_run(harness: StateHarness) 
     store = harness.open("run-1")
     stranger = purchase()
     store.absorb(Records({stranger.id: stranger}), UNDECIDED, NOW, Imported(recorded={stranger.id}))
+    assert store.look(Sighting()).runs == {stranger.id: ""}
 
     assert (store.spent().creates, store.spent().credits) == (0, 0)
 
