@@ -42,14 +42,17 @@ class GalleryRecords:
     before_name: str = ""
 
 
-def build(campaigns: Sequence[GalleryRecords], *, makes_stills: bool, holds_videos: bool) -> dict[str, Json]:
-    """The data of one page. `makes_stills`: the extra that makes stills is installed."""
+def build(
+    campaigns: Sequence[GalleryRecords], *, makes_stills: bool, holds_videos: bool, is_bundle: bool
+) -> dict[str, Json]:
+    """The data of one page. `makes_stills`: the extra for stills is installed; `is_bundle`: it is handed on."""
     tools = {str(each.results.get("tool", "")) for each in campaigns}
     return {
         "version": VERSION,
         "tool": ", ".join(sorted(tools)),
         "posters": makes_stills,
         "videos": holds_videos,
+        "bundle": is_bundle,
         "campaigns": [_Campaign(each).as_json() for each in campaigns],
     }
 

@@ -75,13 +75,13 @@ def write_folder(
     again = _is_ours(index)
     hrefs = [_bundled(source, folder) if bundle else _linked(source, folder) for source in sources]
     origins = () if bundle else _origins(sources)
-    first = _page_data(sources, hrefs, reader)
+    first = _page_data(sources, hrefs, reader, bundle=bundle)
     write_atomically(index, page(first, _title(sources), media_from=origins))
     made = _make(sources, reader, on_progress)
     stills = _put_stills(folder / "posters", sources)
     if again:
         _remove_others(folder, stills, {href for each in hrefs for href in each.values()})
-    if made and (then := _page_data(sources, hrefs, reader)) != first:
+    if made and (then := _page_data(sources, hrefs, reader, bundle=bundle)) != first:
         write_atomically(index, page(then, _title(sources), media_from=origins))
     return WrittenPage(page=index, stills=len(stills))
 
@@ -130,6 +130,7 @@ def _page_data(
     reader: MediaReader | None,
     *,
     videos: bool = True,
+    bundle: bool = False,
 ) -> dict[str, Json]:
     makes = reader is not None
     records = [
@@ -141,7 +142,7 @@ def _page_data(
         )
         for source, files in zip(sources, hrefs, strict=True)
     ]
-    return build(records, makes_stills=makes, holds_videos=videos)
+    return build(records, makes_stills=makes, holds_videos=videos, is_bundle=bundle)
 
 
 def _with_stills(source: GalleryCampaign, *, makes: bool) -> frozenset[str]:

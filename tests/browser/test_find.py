@@ -233,7 +233,7 @@ def test_a_card_opens_within_the_filter_and_the_order_that_it_is_shown_in(
     elif way == "hash":
         page.evaluate("location.hash = '#q=image:blue&sort=key'")
     else:
-        page.locator(".legend a", has_text="to decide").click()
+        page.locator(".legend a", has_text="to decide").first.click()
     expect(page.locator("#clear")).to_be_visible()
     (found, _all) = count(page).split(" of ")
     query, order = page.input_value("input[type=search]"), shown(page)
@@ -447,7 +447,7 @@ def test_the_words_of_the_sentence_and_of_the_legend_write_what_select_takes_whe
         "19 to decide": "decision:none",
         "5 rejected": "decision:rejected",
         "2 sent back": "decision:redo",
-        "2 not on this machine": "state:missing",
+        "2 to decide, not here": "state:missing",
     }
     found = {}
     for link in page.locator(".sentence a, .legend a").all():

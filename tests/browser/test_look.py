@@ -508,6 +508,34 @@ def test_a_file_that_is_not_here_is_shown_as_such_with_the_way_to_get_it(tab: Ma
     assert page.locator("video").count() == 0
 
 
+def test_a_bundle_speaks_to_somebody_who_has_only_the_gallery(
+    tab: Make, gallery: Gallery, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bundle"
+    written = write_folder(folder, [gallery.source], None, bundle=True, on_progress=lambda *_: None)
+    page = tab().open(written.page)
+    machine = "() => document.body.innerText.match(/.*this machine.*|.*pipeline serve.*/g)"
+
+    todo = page.locator(".todo").locator("xpath=..")
+    expect(todo.locator("small")).to_have_text("The commands are for whoever runs the campaign.")
+    row = page.locator(".todo li", has_text="files are not in this gallery")
+    expect(row).to_contain_text(
+        "fetching costs nothing. Whoever runs the campaign can fetch them and make the gallery again."
+    )
+    # What needs attention has its command all the same.
+    assert page.locator(".todo .command[title^='pipeline resolve']").count() == 2
+    assert page.evaluate(machine) is None
+
+    for address in ("#q=state:missing", "#q=status:done"):
+        page.evaluate("address => { history.pushState(null, '', address); show(); }", address)
+        assert page.evaluate(machine) is None
+        page.locator("article .open").first.click()
+        assert page.evaluate(machine) is None
+    expect(page.locator(".decide .hint")).to_have_text(
+        "Each button copies a command for whoever runs the campaign."
+    )
+
+
 def test_a_card_of_a_job_under_way_says_since_when(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#q=state:underway")
 

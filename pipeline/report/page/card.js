@@ -165,7 +165,7 @@ function whyNoVideo(job) {
       return ["", job.action === "wait" ? "waits for what it is made from" : "not made yet"];
     default:
       if (job.file?.stored) return ["File in the object store", "report --sign links to it"];
-      return ["File not on this machine", "collect brings it"];
+      return [`File not ${missingFrom()}`, app.model.data.bundle ? "" : "collect brings it"];
   }
 }
 

@@ -101,8 +101,12 @@ function decideBar(purchase, sides) {
       el(
         "span",
         { class: "hint" },
-        "Each button copies a command. To save here: ",
-        el("code", { text: commandOf("serve", purchase.campaign) }),
+        ...(app.model.data.bundle
+          ? ["Each button copies a command for whoever runs the campaign."]
+          : [
+              "Each button copies a command. To save here: ",
+              el("code", { text: commandOf("serve", purchase.campaign) }),
+            ]),
       ),
     el(
       "span",

@@ -286,7 +286,7 @@ function purchaseBox(purchase, file = purchase.files[0]) {
   const message = !file
     ? "No file"
     : !file.here
-      ? "File not on this machine"
+      ? `File not ${missingFrom()}`
       : isSound(file)
         ? "Sound"
         : "No still";
@@ -419,7 +419,7 @@ function trouble(job) {
       commandOf("report", job.campaign, "--sign 24h"),
     ],
     missing: [
-      "It is paid for and made; its file is not on this machine.",
+      `It is paid for and made; its file is not ${missingFrom()}.${app.model.data.bundle ? " Whoever runs the campaign can fetch it:" : ""}`,
       commandOf("collect", job.campaign),
     ],
     underway: ["It is paid for; the next run goes on with it.", commandOf("run", job.campaign)],

@@ -112,6 +112,7 @@ type GalleryData = {
   tool: string;
   posters: boolean;
   videos: boolean;
+  bundle?: boolean; // the page is handed on with its videos, maybe to somebody who has nothing else of the campaign
   live?: LiveData;
   campaigns: CampaignData[];
 };

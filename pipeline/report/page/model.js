@@ -121,6 +121,11 @@ function stateOf(job, file) {
   return file?.here ? "undecided" : "missing";
 }
 
+/** The place that a file is missing from. */
+function missingFrom() {
+  return app.model.data.bundle ? "in this gallery" : "on this machine";
+}
+
 /** The value of the facet and the field `decision`; undefined if there is nothing to decide on. @param {Job} job */
 function decisionOf(job) {
   return job.decision ?? (isUndecided(job) ? "none" : undefined);

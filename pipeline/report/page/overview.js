@@ -231,7 +231,14 @@ function whatToDo() {
   return el(
     "section",
     { "aria-labelledby": "todo-title" },
-    el("div", { class: "head" }, el("h2", { id: "todo-title", text: "What to do next" })),
+    el(
+      "div",
+      { class: "head" },
+      el("h2", { id: "todo-title", text: "What to do next" }),
+      app.model.data.bundle &&
+        rows.some((row) => row.querySelector(".command")) &&
+        el("small", { text: "The commands are for whoever runs the campaign." }),
+    ),
     el("ul", { class: "todo" }, ...rows),
   );
 }
@@ -365,9 +372,9 @@ function nextRows(campaign) {
         "missing",
         "",
         missing.length === 1
-          ? "1 file is not on this machine"
-          : `${number(missing.length)} files are not on this machine`,
-        `Paid for and made; fetching costs nothing.${source.goesOn(campaign) ? " When this run has ended, fetch what it leaves." : ""}${decidedOf(missing)}`,
+          ? `1 file is not ${missingFrom()}`
+          : `${number(missing.length)} files are not ${missingFrom()}`,
+        `Paid for and made; ${fetching(campaign)}${decidedOf(missing)}`,
         source.goesOn(campaign) ? undefined : commandBox(commandOf("collect", campaign)),
       ),
     );
@@ -375,6 +382,15 @@ function nextRows(campaign) {
   const open = by((job) => job.state === "underway" || job.state === "redo" || job.state === "pending");
   if (open.length && !source.goesOn(campaign)) rows.push(openRow(campaign, open));
   return rows;
+}
+
+/** How files that are missing are fetched. @param {Campaign} campaign */
+function fetching(campaign) {
+  if (source.goesOn(campaign))
+    return "fetching costs nothing. When this run has ended, fetch what it leaves.";
+  return app.model.data.bundle
+    ? "fetching costs nothing. Whoever runs the campaign can fetch them and make the gallery again."
+    : "fetching costs nothing.";
 }
 
 /** A sentence on how many of these jobs are decided. @param {Job[]} jobs */

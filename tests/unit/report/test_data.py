@@ -13,7 +13,7 @@ from pipeline.report.rows import PlannedJob
 
 
 def shown(*given: GalleryRecords) -> Any:
-    data = build(given, makes_stills=True, holds_videos=True)
+    data = build(given, makes_stills=True, holds_videos=True, is_bundle=False)
     assert json.loads(json.dumps(data)) == data
     campaigns: Any = data["campaigns"]
     return campaigns[0]
