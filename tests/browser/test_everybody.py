@@ -85,6 +85,17 @@ def test_nothing_scrolls_sideways(tab: Make, gallery: Gallery, width: int) -> No
         assert go_to(page, address).evaluate("document.documentElement.scrollWidth") <= width, name
 
 
+@pytest.mark.parametrize("width", [320, 390, 660, 844])
+def test_the_bar_has_room_for_all_it_has(tab: Make, gallery: Gallery, width: int) -> None:
+    page = tab(width=width, height=844).open(gallery.index)
+    made = [job["purchase"] for job in gallery.results["jobs"] if job["status"] == "done"]
+
+    for address in (f"#job={FIRST}", *(f"#compare={','.join(made[:number])}" for number in (2, 3, 4))):
+        go_to(page, address)
+        for button in page.locator(".decide button:visible").all():
+            expect(button).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_what_is_said_in_the_place_of_a_video_is_not_cut_off_at_its_sides(
     tab: Make, gallery: Gallery, width: int

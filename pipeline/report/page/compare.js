@@ -260,8 +260,13 @@ function sidesHead(purchases) {
         el("span", { text: stateOfPurchase(each) }),
         el("br"),
         el("span", { text: date(each.bought, "short") }),
-        each.price !== undefined &&
-          el("span", { class: "optional", text: `, ${counted(each.cost, "credit")}` }),
+        ...(each.price === undefined
+          ? []
+          : [
+              el("span", { class: "optional", text: "," }),
+              " ",
+              el("span", { class: "optional", text: counted(each.cost, "credit") }),
+            ]),
       ),
     ),
   );
