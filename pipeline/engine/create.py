@@ -142,8 +142,6 @@ class Creator:
             self.in_flight.release()
             self._close(f"{create.entry.key}: not bought: a limit would be exceeded")
             return
-        if create.entry.replaces:
-            self.others.forget_matches()
         self.served_jobs.add(create.job, create.purchase.id)
         if not self.publisher.has_checkpoint:
             self._intended.remove(create)
@@ -305,7 +303,7 @@ def intended(job: Job, purchase_id: PurchaseId, source: Purchase | None, now: st
         status=Status.SUBMITTING,
         bought_at=now,
         template_id=job.request.template_id,
-        inputs=(source.id,) if source is not None and job.upstream is not None else (),
+        inputs=() if source is None else (source.id,),
         request=job.request_json(purchase_id),
         credits=job.credits,
         path=job.path,

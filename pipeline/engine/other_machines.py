@@ -36,11 +36,7 @@ class OtherMachines:
         if records.purchases:
             self.journal.absorb(records, self.assignment.matcher.decisions)
             self._known.update(records.purchases)
-            self.forget_matches()
-
-    def forget_matches(self) -> None:
-        """Discard the cached matches, after a change of the purchases."""
-        self._matcher = None
+            self._matcher = None
 
     def have_bought(self, job: Job) -> bool:
         """Whether a purchase of another machine fits `job`."""

@@ -1,9 +1,12 @@
 """Just before a create is sent, it checks that the run still holds the state."""
 
 import pytest
+from providers.create_requests import a_request
 from support.protection import fails_without
 
 from engine.harness import Harness, jobs
+from pipeline.engine.create import send
+from pipeline.providers.base import NotSent
 from pipeline.state.sql.store import SqlStore
 
 
@@ -17,6 +20,9 @@ def test_nothing_is_sent_where_another_run_may_hold_the_state(
 
     assert harness.vendor.creates == []
     assert set(ran.statuses.values()) == {"pending"}
+    unsent = send(harness.vendor, a_request(), lambda: False)
+    assert isinstance(unsent, NotSent)
+    assert not unsent.started
 
 
 def test_what_is_sent_goes_on_where_it_is_held(harness: Harness) -> None:

@@ -231,3 +231,24 @@ def test_what_others_make_of_a_create_of_ours_that_is_under_way_tells_nothing() 
 @pytest.mark.parametrize("here", [VOID, SUBMITTED, DONE, LOST])
 def test_what_a_person_has_settled_elsewhere_counts(here: Phase) -> None:
     assert transitions.absorb(_only(at(SUBMITTING)), _only(at(here))) == _only(at(here))
+
+
+@pytest.mark.parametrize("mine_first", [True, False])
+@pytest.mark.parametrize("here", [ATTENTION, SUBMITTED, VOID])
+def test_a_part_that_waits_for_an_answer_is_believed_unless_another_part_knows_it(
+    here: Phase, mine_first: bool
+) -> None:
+    mine, theirs = at(SUBMITTING), at(here)
+    parts = [_only(mine), _only(theirs)]
+
+    [found] = transitions.observed(parts if mine_first else parts[::-1]).purchases.values()
+
+    assert found == (mine if here == ATTENTION else theirs)
+
+
+def test_what_no_part_waits_for_is_as_the_parts_have_it() -> None:
+    lost = at(ATTENTION)
+
+    [found] = transitions.observed([_only(lost), _only(lost)]).purchases.values()
+
+    assert found == lost
