@@ -147,3 +147,22 @@ def test_a_run_that_was_killed_is_not_shown_as_if_it_went_on(
     # One that is opened from now on says the same.
     page.reload()
     expect(command).to_be_visible()
+
+
+def test_a_rehearsal_speaks_of_no_prices_and_says_what_is_to_be_made_again(
+    folder: Path, start: Start, tab: MakeTab
+) -> None:
+    # The vendor publishes no price for this template.
+    options = {"motion_type": "Auto", "background_urls": ["https://cdn.example.com/beach.mp4"]}
+    overlay = {"template_id": "overlay_gray_5443", "options": {**options, "prompt": "{{ prompt }}"}}
+    project = campaign(folder, {"campaign.yaml": spring(templates={"overlay": overlay})})
+    key = next(iter(expand(load(project.manifest)))).key
+    assert start("run", project.manifest, "--emulate").ended().code == 0
+    assert start("redo", project.manifest, key, "--emulate").ended().code == 0
+
+    site = start("serve", project.manifest, "--emulate", "--listen", "127.0.0.1:0")
+    page = tab().visit(site.first_line().split()[-1], "#")
+
+    expect(page.locator("#overview .cost")).to_contain_text("1 job to make again.")
+    expect(page.locator("#overview .todo")).to_contain_text("Make 1 again")
+    assert page.get_by_text("no known price").count() == 0

@@ -124,7 +124,10 @@ function priceLine(bought, rehearsed) {
   const { credits, unknown, count } = stillToCome(app.model.jobs);
   const coming = unknown === count ? counted(count, "job") : number(credits);
   const noPrice = bought.length > 0 && unpriced === bought.length;
-  if (rehearsed && noPrice) return count ? [`${capital(coming)} still to come. `] : [];
+  if (rehearsed && noPrice) {
+    const again = app.model.jobs.filter((job) => job.state === "redo").length;
+    return count ? [`${capital(coming)} ${again === count ? "to make again" : "still to come"}. `] : [];
+  }
   /** @type {(Node | string)[]} */
   const parts = noPrice
     ? ["Prices are not known"]
@@ -448,9 +451,13 @@ function openRow(campaign, jobs) {
   const about = [];
   if (underway) about.push("What is under way is paid for.");
   if (again) about.push(`${number(again)} ${again === 1 ? "was" : "were"} sent back.`);
-  if (count && unknown === count) about.push("What is to be bought has no known price.");
-  else if (unknown)
-    about.push(`${counted(credits, "credit")} to pay, and ${number(unknown)} with no known price.`);
+  // Nothing is paid in a rehearsal.
+  if (unknown && !campaign.emulated)
+    about.push(
+      unknown === count
+        ? "What is to be bought has no known price."
+        : `${counted(credits, "credit")} to pay, and ${number(unknown)} with no known price.`,
+    );
   return todoRow(
     STATES[first].icon,
     STATES[first].tone === "blue" ? "blue" : "",
