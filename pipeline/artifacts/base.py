@@ -48,9 +48,9 @@ class StoredObject:
         return Stamp(self.bytes, self.modified * 10**9 + digits % 10**9)
 
 
-Sending = Callable[[], Mapping[str, StoredObject]]
+EarlyUpload = Callable[[], Mapping[str, StoredObject]]
 # Uploads files from the machine on which it is called, given a folder there for temporary files. Can be pickled.
-Sender = Callable[[Path, Sequence[Upload]], Mapping[str, StoredObject]]
+RemoteUploader = Callable[[Path, Sequence[Upload]], Mapping[str, StoredObject]]
 
 
 class FileStore(Protocol):
@@ -80,7 +80,7 @@ class FileStore(Protocol):
         """
         ...
 
-    def look_at(self, paths: Iterable[str]) -> None:
+    def prefetch(self, paths: Iterable[str]) -> None:
         """Prefetch what is stored at `paths`, which will be looked up one by one."""
         ...
 
@@ -100,19 +100,19 @@ class FileStore(Protocol):
         """The local folder for the temporary files of the file to be stored at `path`."""
         ...
 
-    def sending(self, uploads: Sequence[Upload]) -> Sending | None:
+    def early_upload(self, uploads: Sequence[Upload]) -> EarlyUpload | None:
         """A call that uploads files ahead, in any thread or process; None if `put` is quick enough.
 
-        It returns what is at each path afterwards, which is passed to `sent`.
+        It returns what is at each path afterwards, which is passed to `note_uploaded`.
         """
         ...
 
     @property
-    def sender(self) -> Sender | None:
+    def remote_uploader(self) -> RemoteUploader | None:
         """A call that uploads files from another machine; None if they must be put from this one."""
         ...
 
-    def sent(self, found: Mapping[str, StoredObject]) -> None:
+    def note_uploaded(self, found: Mapping[str, StoredObject]) -> None:
         """Note the outcome of files that were uploaded ahead."""
         ...
 

@@ -51,10 +51,10 @@ class FileIndex:
         self._changed.clear()
         self._removed.clear()
 
-    def look_at(self, paths: Iterable[str]) -> None:
+    def prefetch(self, paths: Iterable[str]) -> None:
         """Find out what is at each of `paths`."""
         paths = list(paths)
-        self._files.look_at(
+        self._files.prefetch(
             path for path in paths if self._known_digest(path, self._files.stamp(path)) is None
         )
         for path in paths:

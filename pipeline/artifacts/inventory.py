@@ -55,14 +55,14 @@ class Inventory:
             for job in assignment.jobs
             if (purchase := assignment.by_key.get(job.key)) is not None and purchase.status is Status.DONE
         ]
-        self.look_at(file.path for _, _, files in done for file in files)
+        self.prefetch(file.path for _, _, files in done for file in files)
         if self._stems is not None:
             self._stems.update(job.path for job in assignment.jobs if job.key in assignment.by_key)
         return {key: self._worst(purchase, files) for key, purchase, files in done}
 
-    def look_at(self, paths: Iterable[str]) -> None:
+    def prefetch(self, paths: Iterable[str]) -> None:
         """Find out from the bytes what is at each of `paths`: files may have each other's names."""
-        self._index.look_at(paths)
+        self._index.prefetch(paths)
 
     def _worst(self, purchase: Purchase, files: Iterable[NamedFile]) -> Presence:
         """The worst presence among the files of `purchase`."""
@@ -80,7 +80,7 @@ class Inventory:
 
     def missing(self, purchases: Collection[Purchase]) -> list[Purchase]:
         """The purchases that have not ended, or have files that are not on this machine."""
-        self.look_at(file.path for purchase in purchases for file in named(purchase, purchase.path))
+        self.prefetch(file.path for purchase in purchases for file in named(purchase, purchase.path))
         return [each for each in purchases if not self._holds(each)]
 
     def _holds(self, purchase: Purchase) -> bool:
@@ -123,7 +123,7 @@ class Inventory:
         self._stems = None
         others = (each for each in self._purchases.values() if each.path not in known)
         own = {file.path for each in others for file in named(each, each.path, steps=True)}
-        self.look_at(sorted(own.union(self._published)))
+        self.prefetch(sorted(own.union(self._published)))
 
     def find_spare(self, purchase: Purchase, file: NamedFile, needed: Mapping[str, str | None]) -> str | None:
         """As `find`, but a path of this purchase at which no job needs these bytes, by the hashes in `needed`."""
@@ -161,7 +161,7 @@ class Inventory:
         ]
         kept = {digest for each in others for digest in _hashes(each)}
         paths = sorted(self._index.placed_paths() | _own_paths(assignment.by_key.values()))
-        self.look_at([*wanted, *paths])
+        self.prefetch([*wanted, *paths])
         whole = {digest for path, digest in wanted.items() if self._index.digest(path) == digest} - {None}
         found = ((path, self._index.digest(path)) for path in paths if path not in wanted)
         return {

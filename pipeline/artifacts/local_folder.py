@@ -9,7 +9,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from pipeline import failpoints
-from pipeline.artifacts.base import NotOurs, Sender, Sending, Stamp, StoredObject, Upload
+from pipeline.artifacts.base import EarlyUpload, NotOurs, RemoteUploader, Stamp, StoredObject, Upload
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import (
     assert_takes_files,
@@ -69,7 +69,7 @@ class LocalFolder:
         if (why := unencodable(path)) is not None:
             raise Unfinished(f"{self._on_disk(path)}: {why}")
 
-    def look_at(self, paths: Iterable[str]) -> None:
+    def prefetch(self, paths: Iterable[str]) -> None:
         """Do nothing: each look-up is quick by itself."""
 
     def stamp(self, path: str) -> Stamp | None:
@@ -93,15 +93,15 @@ class LocalFolder:
         """The folder of `path` itself, made if missing, so that a rename can put the file in place."""
         return Path(self._made_folder(path))
 
-    def sending(self, uploads: Sequence[Upload]) -> Sending | None:
+    def early_upload(self, uploads: Sequence[Upload]) -> EarlyUpload | None:
         del uploads
         return None
 
     @property
-    def sender(self) -> Sender | None:
+    def remote_uploader(self) -> RemoteUploader | None:
         return None
 
-    def sent(self, found: Mapping[str, StoredObject]) -> None:
+    def note_uploaded(self, found: Mapping[str, StoredObject]) -> None:
         """Do nothing: no file is uploaded ahead."""
 
     def put(self, upload: Upload) -> None:

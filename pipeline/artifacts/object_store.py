@@ -8,7 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import failpoints
-from pipeline.artifacts.base import NotOurs, Sender, Sending, Stamp, StoredObject, Upload, make_scratch
+from pipeline.artifacts.base import (
+    EarlyUpload,
+    NotOurs,
+    RemoteUploader,
+    Stamp,
+    StoredObject,
+    Upload,
+    make_scratch,
+)
 from pipeline.artifacts.s3 import LARGEST_OBJECT, Bucket
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import open_temporary
@@ -48,10 +56,10 @@ class ObjectStore:
     def sync(self) -> None:
         """Do nothing: a put object is durable."""
 
-    def look_at(self, paths: Iterable[str]) -> None:
+    def prefetch(self, paths: Iterable[str]) -> None:
         asked = sorted({each for each in paths if each in self._objects} - self._asked)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            self.sent(dict(zip(asked, pool.map(self._bucket.head, asked), strict=True)))
+            self.note_uploaded(dict(zip(asked, pool.map(self._bucket.head, asked), strict=True)))
 
     def stamp(self, path: str) -> Stamp | None:
         stored = self._objects.get(path)
@@ -59,7 +67,7 @@ class ObjectStore:
 
     def digest(self, path: str) -> str | None:
         if path in self._objects and path not in self._asked:
-            self.sent({path: self._bucket.head(path)})
+            self.note_uploaded({path: self._bucket.head(path)})
         stored = self._objects.get(path)
         if stored is None:
             return None
@@ -78,7 +86,7 @@ class ObjectStore:
 
     def put(self, upload: Upload) -> None:
         stored = put_new(self._bucket, self._scratch, upload)
-        self.sent({upload.path: stored})
+        self.note_uploaded({upload.path: stored})
         if stored.sha256 != upload.digest:
             raise NotOurs(
                 f"{self.location / upload.path}: not a file of this campaign, so it is not overwritten; move it away "
@@ -108,16 +116,16 @@ class ObjectStore:
         if stored is not None and stored.sha256 == digest:
             self._bucket.delete(path, stored)
             stored = self._bucket.head(path)
-        self.sent({path: stored})
+        self.note_uploaded({path: stored})
 
-    def sending(self, uploads: Sequence[Upload]) -> Sending | None:
+    def early_upload(self, uploads: Sequence[Upload]) -> EarlyUpload | None:
         return partial(send, self.location, self._scratch, uploads)
 
     @property
-    def sender(self) -> Sender | None:
+    def remote_uploader(self) -> RemoteUploader | None:
         return partial(send, self.location)
 
-    def sent(self, found: Mapping[str, StoredObject | None]) -> None:
+    def note_uploaded(self, found: Mapping[str, StoredObject | None]) -> None:
         """Remember what the server just reported for each path."""
         for path, stored in found.items():
             self._asked.add(path)

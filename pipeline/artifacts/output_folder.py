@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline import failpoints
-from pipeline.artifacts.base import NotOurs, Sender, Sending, StoredObject, Upload
+from pipeline.artifacts.base import EarlyUpload, NotOurs, RemoteUploader, StoredObject, Upload
 from pipeline.artifacts.file_index import FileIndex
 from pipeline.artifacts.file_names import NamedFile, named
 from pipeline.artifacts.inventory import Inventory, aside, fetched
@@ -61,21 +61,21 @@ class OutputFolder:
         """
         return self._files.temporary_folder(path)
 
-    def sending(self, uploads: Sequence[Upload]) -> Sending | None:
+    def early_upload(self, uploads: Sequence[Upload]) -> EarlyUpload | None:
         """A call that uploads files ahead, in any thread or process; None if `install` is quick enough.
 
-        Its result must be passed to `sent` before the files are installed.
+        Its result must be passed to `note_uploaded` before the files are installed.
         """
-        return self._files.sending(uploads)
+        return self._files.early_upload(uploads)
 
     @property
-    def sender(self) -> Sender | None:
+    def remote_uploader(self) -> RemoteUploader | None:
         """A call that uploads files from another machine; None if they must be put from this one."""
-        return self._files.sender
+        return self._files.remote_uploader
 
-    def sent(self, found: Mapping[str, StoredObject]) -> None:
+    def note_uploaded(self, found: Mapping[str, StoredObject]) -> None:
         """Note the outcome of files that were uploaded ahead."""
-        self._files.sent(found)
+        self._files.note_uploaded(found)
 
     def clear(self, path: str) -> None:
         """Make room at `path`: a file of this campaign that is there gets another name.

@@ -68,18 +68,18 @@ class Downloader:
 
     def _start(self, tracked: TrackedPurchase, wanted: Wanted) -> None:
         """Submit the fetch: to a worker if there are any, which also uploads the files if they go to a store."""
-        purchase, sender = tracked.purchase, self.outputs.sender
+        purchase, uploader = tracked.purchase, self.outputs.remote_uploader
         asked = (self.provider, purchase.workflow_id or WorkflowId(""), wanted, tracked.latest)
         if not self.calls.has_workers:
             self.calls.submit(partial(self._fetched, tracked), fetch, *asked)
-        elif sender is None:
+        elif uploader is None:
             self._on_workers[purchase.id] = wanted.beside.parent
             self.calls.submit(partial(self._fetched, tracked), fetch_to_shared_folder, *asked)
         elif purchase.id in self._here:
             self.calls.submit_local(partial(self._fetched, tracked), fetch, *asked)
         else:
             stem, with_steps = self.served_jobs.stem(purchase)
-            to = Destination(purchase, stem, with_steps, sender)
+            to = Destination(purchase, stem, with_steps, uploader)
             self.calls.submit(partial(self._sent_by_worker, tracked, to), fetch_and_send, *asked, to)
 
     def delete_leftovers(self) -> None:
@@ -144,7 +144,7 @@ class Downloader:
     def _sent_by_worker(self, tracked: TrackedPurchase, to: Destination, future: "Future[SentFiles]") -> None:
         result = result_of(future)
         if isinstance(result, SentFiles):
-            self.outputs.sent(result.found)
+            self.outputs.note_uploaded(result.found)
             if result.is_complete(to):
                 self._install(tracked, result.fetched)
             else:
@@ -160,17 +160,17 @@ class Downloader:
         """Upload the files to an object store, without blocking the coordinator; or put them in place."""
         stem, with_steps = self.served_jobs.stem(tracked.purchase)
         uploads = to_be_sent(tracked.purchase, stem, fetched, with_steps=with_steps)
-        sending = self.outputs.sending(uploads)
-        if sending is None or fetched.problem is not None:
+        upload = self.outputs.early_upload(uploads)
+        if upload is None or fetched.problem is not None:
             self._install(tracked, fetched)
         else:
-            self.calls.submit_local(partial(self._sent, tracked, fetched), sending)
+            self.calls.submit_local(partial(self._sent, tracked, fetched), upload)
 
     def _sent(
         self, tracked: TrackedPurchase, fetched: FetchResult, future: "Future[Mapping[str, StoredObject]]"
     ) -> None:
         try:
-            self.outputs.sent(future.result())
+            self.outputs.note_uploaded(future.result())
         except _BLOCKING as error:
             _drop(fetched)
             self._blocked(tracked, _reason(error))

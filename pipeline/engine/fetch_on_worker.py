@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.artifacts.base import Sender, StoredObject, Upload
+from pipeline.artifacts.base import RemoteUploader, StoredObject, Upload
 from pipeline.artifacts.file_names import named
 from pipeline.engine.fetch import FetchedFile, FetchResult, Wanted, fetch
 from pipeline.errors import Unfinished, printable
@@ -27,7 +27,7 @@ class Destination:
     purchase: Purchase
     stem: str
     with_steps: bool
-    send: Sender
+    send: RemoteUploader
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def gallery_campaign(
     `sign_seconds` is how long the links into an object store work; None makes none.
 
     Raises:
-        InvalidInput: decisions or the results to compare with are wrong.
+        InvalidInput: decisions or the results to compare with are invalid.
         UsageError: an expression is invalid, or matches nothing.
     """
     results = as_it_stands(campaign)
@@ -117,7 +117,7 @@ def _located(campaign: RecordsOnDisk) -> dict[str, OutputLocation]:
     scratch = scratch_folder(campaign.folder, campaign.name)
     inventory = OutputFolder(campaign.output, (), campaign.records.purchases, scratch).inventory
     files = (file["path"] for job in campaign.results["jobs"] for file in job.get("outputs", ()))
-    inventory.look_at(path.removeprefix(f"{campaign.output}/") for path in files)
+    inventory.prefetch(path.removeprefix(f"{campaign.output}/") for path in files)
     found = (file for each in purchases for file in inventory.files_of(each).values())
     return {digest: location for files in found for location, digest, _ in files}
 
@@ -137,7 +137,7 @@ def decisions_in(path: Path) -> Mapping[str, Any]:
     """The decisions file as a document; empty if there is none.
 
     Raises:
-        InvalidInput: it is wrong.
+        InvalidInput: it is invalid.
     """
     decided = by_purchase(read_decisions(path, shown_path(path)))
     return {"version": 1, "decisions": [as_json(each) for each in decided.values()]} if decided else {}

@@ -106,7 +106,7 @@ def in_files(state: CampaignState) -> Iterator[Disagreement]:
         if (purchase := state.assignment.by_key.get(job.key)) is not None and purchase.status is Status.DONE
     ]
     # An object store is asked for many files in parallel: for sizes and hashes, not for their contents.
-    outputs.inventory.look_at(file.path for job, purchase in done for file in fetched(purchase, job))
+    outputs.inventory.prefetch(file.path for job, purchase in done for file in fetched(purchase, job))
     for job, purchase in done:
         for file in fetched(purchase, job):
             digest = outputs.index.digest(file.path)
