@@ -1,8 +1,8 @@
 """The public Python API: `import pipeline`, then load, expand, plan, run, collect, status, approve, reject, redo.
 
 Each function does what the command of the same name does, and returns values instead of printing them. An argument
-that is not given, or None, is taken from the environment variable of its flag, as the command takes it. What raises a
-UsageError, before anything is read or bought: an argument or a variable that is wrong, and one that would change what
+that is not given, or None, is taken from the environment variable of its flag, as the command takes it. An invalid
+argument or variable raises a UsageError before anything is read or bought; so does a variable that would change what
 the command buys or records where the function has no parameter for it. Everything that is not named here may change
 between releases.
 """
@@ -135,7 +135,7 @@ def plan(
     `select`, `exclude` and `replace` are expressions as for `--select`; without `select`, all jobs are selected.
 
     Raises:
-        InvalidInput: manifest, state or results are wrong.
+        InvalidInput: manifest, state or results are invalid.
         UsageError: a selection is empty or matches nothing, or the manifest does not use one of the `variables`.
     """
     arguments = _arguments(select, exclude, replace, retry_failed=retry_failed)
@@ -176,7 +176,7 @@ def run(
     a job and what happened to it.
 
     Raises:
-        InvalidInput: manifest, state or results are wrong.
+        InvalidInput: manifest, state or results are invalid.
         UsageError: as `plan`; or a cap is above the manifest's.
         BuyingStopped: a cap would be exceeded, or there is something to buy despite `frozen`; nothing was bought.
         StateLocked: another run holds the state.
@@ -201,7 +201,7 @@ def run(
             provider=provider,
         )
 
-    with _saving_first() as stop, open_for_run(workspace, options, frozen=frozen) as opened:
+    with _stop_on_interrupt() as stop, open_for_run(workspace, options, frozen=frozen) as opened:
         campaign_run = CampaignRun(opened, options(opened), stop)
         made = campaign_run.plan()
         if why := campaign_run.exceeded_limit(made):
@@ -231,7 +231,7 @@ def collect(
     """
     paths = _paths(state, results, output, emulate=emulate)
     workspace = _workspace(manifest, variables, variable_files, paths)
-    with _saving_first() as stop, open_campaign(workspace, writable=True) as opened:
+    with _stop_on_interrupt() as stop, open_campaign(workspace, writable=True) as opened:
         planned = plan_options(opened, _arguments(select, exclude))
         campaign_run = CampaignRun(opened, RunOptions(plan=planned, provider=provider), stop)
         made = campaign_run.plan_of_collecting()
@@ -254,7 +254,7 @@ def status(
     """Return the status of each job, the decisions about it, and the credits spent. Needs no network and no key.
 
     Raises:
-        InvalidInput: manifest, state or results are wrong.
+        InvalidInput: manifest, state or results are invalid.
         UsageError: as `plan`.
     """
     paths = _paths(state, results, output, emulate=emulate)
@@ -277,7 +277,7 @@ def approve(
     output: Location | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
-    """Approve the takes that `names` mean: each keeps serving its job, whatever is edited later.
+    """Approve the takes that `names` refer to: each keeps serving its job, whatever is edited later.
 
     A name is a job's key, a purchase's id, a file in the output folder, or an expression as for `--select`. `rating`
     is 1 to 5. With `at`, in seconds, `note` is about that moment of the video. `by` is the reviewer's name, by
@@ -286,7 +286,7 @@ def approve(
     Raises:
         UsageError: a name matches nothing, or a purchase that has not succeeded; the rating is invalid; or the
             manifest does not use one of the `variables`.
-        InvalidInput: manifest, state, results or decisions are wrong.
+        InvalidInput: manifest, state, results or decisions are invalid.
         Unfinished: the decisions file cannot be written.
     """
     paths = _paths(state, results, output, emulate=emulate)
@@ -312,7 +312,7 @@ def reject(
     output: Location | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
-    """Reject the takes that `names` mean; this withdraws approvals. Buys nothing.
+    """Reject the takes that `names` refer to; this withdraws approvals. Buys nothing.
 
     Raises:
         UsageError, InvalidInput, Unfinished: as `approve`.
@@ -340,7 +340,7 @@ def redo(
     output: Location | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
-    """Send back the takes that `names` mean: the next plan shows a replacement for each, with its price.
+    """Send back the takes that `names` refer to: the next plan shows a replacement for each, with its price.
 
     Raises:
         UsageError, InvalidInput, Unfinished: as `approve`.
@@ -363,7 +363,7 @@ def undecide(
     output: Location | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
-    """Withdraw the verdicts on the takes that `names` mean, as if there had been none; stars and notes stay.
+    """Withdraw the verdicts on the takes that `names` refer to, as if there had been none; stars and notes stay.
 
     Raises:
         UsageError, InvalidInput, Unfinished: as `approve`.
@@ -429,7 +429,7 @@ def _several(selection: Selection) -> tuple[str, ...]:
 
 
 @contextmanager
-def _saving_first() -> Iterator[Stop]:
+def _stop_on_interrupt() -> Iterator[Stop]:
     """Turn a Ctrl-C into a request to stop, and raise it at the end: raised earlier, it could lose a workflow's id.
 
     A handler that the caller has set stays in place.

@@ -21,7 +21,7 @@ T = TypeVar("T")
 # Base of the exponential backoff, and the longest backoff, in seconds.
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
-# How often `repeated` tries.
+# How many times `with_retries` tries.
 ATTEMPTS = 5
 # Seconds to wait for calls under way after a signal; CI runners kill the process soon after.
 DRAIN_TIMEOUT = 7.0
@@ -237,7 +237,7 @@ def backoff(attempt: int, rng: random.Random, after: float | None = None) -> flo
     return max(after or 0.0, rng.uniform(0.0, most))
 
 
-def repeated(call: Callable[[], T], pause: Callable[[float], object], rng: random.Random) -> T:
+def with_retries(call: Callable[[], T], pause: Callable[[float], object], rng: random.Random) -> T:
     """The result of `call`, tried up to `ATTEMPTS` times; `pause` sleeps for the given seconds in between.
 
     Raises:

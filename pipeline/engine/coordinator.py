@@ -35,7 +35,7 @@ class CallSource(Protocol):
 class Coordinator:
     """Runs until nothing is left to do, or a stop is requested.
 
-    `creator` and `followers` have calls to make. Creates go first: under a rate limit, the polls of thousands of
+    `creator` and `other_sources` have calls to make. Creates go first: under a rate limit, the polls of thousands of
     workflows would leave none for them. Creates cannot starve the polls, as the number in flight is limited. At fixed
     intervals the results manifest is written, and `show` is called.
     """
@@ -44,7 +44,7 @@ class Coordinator:
     calls: CallPool
     journal: Journal
     creator: Creator
-    followers: Sequence[CallSource]
+    other_sources: Sequence[CallSource]
     stop: Stop
     reporter: Reporter
     report: RunReport
@@ -78,7 +78,7 @@ class Coordinator:
         return max(0.0, min(due) - self.clock.monotonic())
 
     def _due(self) -> list[float]:
-        sources: tuple[CallSource, ...] = (self.creator, *self.followers)
+        sources: tuple[CallSource, ...] = (self.creator, *self.other_sources)
         return [at for source in sources if (at := source.due_at()) is not None]
 
     def _turn(self, seconds: float) -> None:
@@ -86,9 +86,9 @@ class Coordinator:
             self.calls.collect(seconds)
             # Start polls and downloads before the commit, which takes as long as the disk needs. Creates wait for it:
             # the results just collected may forbid them.
-            self._start_calls(*self.followers)
+            self._start_calls(*self.other_sources)
             self.journal.flush()
-            self._start_calls(self.creator, *self.followers)
+            self._start_calls(self.creator, *self.other_sources)
             self.creator.close_wave()
             # The calls just started may have added intents: commit them, then publish them.
             self.journal.flush()
@@ -97,7 +97,7 @@ class Coordinator:
             self._halt(ExitCode.ACCOUNT, str(error))
         except PipelineError as error:
             self._halt(error.exit_code, str(error))
-        self._report_now_and_then()
+        self._report_periodically()
 
     def _halt(self, code: ExitCode, note: str) -> None:
         """End the run: nothing more can be done in it."""
@@ -140,7 +140,7 @@ class Coordinator:
         except PipelineError as error:
             self._halt(error.exit_code, str(error))
 
-    def _report_now_and_then(self) -> None:
+    def _report_periodically(self) -> None:
         now = self.clock.monotonic()
         if now >= self._next_show:
             self._next_show = now + SHOW_INTERVAL

@@ -107,7 +107,7 @@ class Runner:
             if entry.presence is Presence.ELSEWHERE and entry.job is not None and entry.purchase is not None
         ]
         if moves:
-            self.outputs.inventory.look_at(wanted)
+            self.outputs.inventory.prefetch(wanted)
         for entry, job, purchase in moves:
             try:
                 self.outputs.put(job, purchase, wanted)
@@ -345,7 +345,7 @@ class Runner:
             calls=self._calls,
             journal=self._journal,
             creator=self._creator,
-            followers=(self._receipts, self._updater, self._poller),
+            other_sources=(self._receipts, self._updater, self._poller),
             stop=self.stop,
             reporter=self.reporter,
             report=self.report,

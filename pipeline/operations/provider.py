@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pipeline.engine.calls import DRAIN_TIMEOUT, repeated, thread_pool
+from pipeline.engine.calls import DRAIN_TIMEOUT, thread_pool, with_retries
 from pipeline.engine.reporter import Stop
 from pipeline.errors import InvalidInput, Stopped
 from pipeline.operations.environment import Environment
@@ -151,7 +151,7 @@ class VendorCalls:
             Stopped: a stop was requested before there was a result.
             VendorError: the last error, or the first that a retry cannot cure.
         """
-        return repeated(partial(self._once, call), self._pause, self._rng)
+        return with_retries(partial(self._once, call), self._pause, self._rng)
 
     def _once(self, call: Callable[[], T]) -> T:
         assert_not_stopped(self._stop)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.vendor import Script
-from pipeline.engine.calls import ATTEMPTS, SystemClock, backoff, repeated
+from pipeline.engine.calls import ATTEMPTS, SystemClock, backoff, with_retries
 from pipeline.errors import AccountError, PipelineError
 from pipeline.providers.base import CallRefused, NotFound, VendorError
 
@@ -26,7 +26,7 @@ class Calls:
         self._script["it"] = list(errors)
 
     def repeated(self) -> str:
-        return repeated(self._call, self.pauses.append, random.Random(1))
+        return with_retries(self._call, self.pauses.append, random.Random(1))
 
     def _call(self) -> str:
         self.made += 1
