@@ -1,6 +1,6 @@
 """The errors of pipeline, each with its exit code.
 
-PipelineError            70   a bug in pipeline, unless a class below says better
+PipelineError            70   a bug in pipeline, unless a class below says otherwise
 ├── InvalidInput          3   manifest, plan, state or results: carries every Problem found
 ├── BuyingStopped         4   no credit, a cap, or --frozen
 ├── AccountError          5   the key is missing or refused
@@ -208,25 +208,25 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 @dataclass(slots=True)
 class Suggestions:
-    """As `did_you_mean`, for the first mistakes only: to compare hundreds with thousands of names takes long."""
+    """As `did_you_mean`, for the first mistakes only: comparing hundreds with thousands of names is slow."""
 
     left: int = 50
 
     def did_you_mean(self, word: str, known: Iterable[str]) -> str:
-        """As the function of this name; empty after too many of these."""
+        """A hint that names the nearest known name; empty if none is near, or after `left` hints."""
         if not self.left:
             return ""
         self.left -= 1
         return did_you_mean(word, known)
 
     def unknown(self, what: str, name: str, known: Iterable[str]) -> str:
-        """As the function of this name."""
+        """A message for a name that is not in `known`, with the nearest name, or those that exist."""
         names = list(known)
         return f"there is no {what} '{name}'{self.did_you_mean(name, names) or there_are(names)}"
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """A message for a name that is not in `known`, with the nearest name, or those that exist."""
+    """As `Suggestions.unknown`, for a single message."""
     return Suggestions().unknown(what, name, known)
 
 

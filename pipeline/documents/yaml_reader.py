@@ -42,7 +42,7 @@ def read_with_errors(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Docu
     """As `read_yaml`, but refused numbers and tags are the `errors` of the document, so that all else is checked too.
 
     Raises:
-        InvalidInput: anything else is wrong with it.
+        InvalidInput: anything else is invalid with it.
     """
     # A larger file may hold more values.
     return _parse(read_source(path, name, limit), max(MOST_NODES, limit // 8))

@@ -116,7 +116,7 @@ def fields_from_form(texts: Mapping[str, str], urls: Sequence[str], files: Seque
     """The fields of a v1 create: `options` is a JSON string, and with `files` the urls are ignored.
 
     Raises:
-        InvalidField: a field is wrong.
+        InvalidField: a field is invalid.
     """
     try:
         options = parse_json(texts.get("options") or "{}")
@@ -130,7 +130,7 @@ def fields_from_json(body: Json) -> CreateFields:
     """The fields of a v2 create.
 
     Raises:
-        InvalidField: the body is not an object, or a field is wrong.
+        InvalidField: the body is not an object, or a field is invalid.
     """
     if not isinstance(body, dict):
         raise InvalidField(["body"], "Input should be a valid dictionary", "dict_type")

@@ -123,7 +123,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     """Open a campaign. With `writable`, hold its lock, and join and recover its records on disk, else in memory.
 
     Raises:
-        InvalidInput: manifest, state or results are wrong, or belong to another campaign.
+        InvalidInput: manifest, state or results are invalid, or belong to another campaign.
         StateLocked: another run holds the state.
     """
     jobs = in_plan_order(expand(workspace.campaign))

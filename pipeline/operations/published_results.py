@@ -28,7 +28,7 @@ def read_published(workspace: Workspace) -> ResultsFile | None:
     """The results manifest as it is now; None if there is none.
 
     Raises:
-        InvalidInput: it is wrong, or belongs to another campaign.
+        InvalidInput: it is invalid, or belongs to another campaign.
     """
     results = read(workspace.results, workspace.results_name)
     _assert_ours(workspace, results, workspace.results_name)
@@ -39,7 +39,7 @@ def published_files(workspace: Workspace) -> list[ResultsFile]:
     """The existing results manifests of the campaign: its own, and those of shards beside it.
 
     Raises:
-        InvalidInput: one is wrong, or belongs to another campaign.
+        InvalidInput: one is invalid, or belongs to another campaign.
     """
     own = read_published(workspace)
     return [*([] if own is None else [own]), *published_by_others(workspace)]

@@ -16,7 +16,7 @@ from pipeline.purchases import Ownership, Purchase, PurchaseId
 def ratings(
     state: CampaignState, names: Sequence[str], *, rating: int | None, delivered: bool
 ) -> Mapping[PurchaseId, Changes]:
-    """What to send for the purchases that `names` mean: `rating`, else that of the decision, and the delivery time.
+    """What to send for the purchases that `names` refer to: `rating`, or the one decided on, and the delivery time.
 
     Raises:
         UsageError: there is no such purchase, it has no workflow, or there is nothing to send.

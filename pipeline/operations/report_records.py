@@ -56,7 +56,7 @@ def of_workspace(workspace: Workspace) -> RecordsOnDisk:
     """The records of a campaign whose manifest was read; its pending jobs if nothing was bought yet.
 
     Raises:
-        InvalidInput: its results are wrong, or belong to another campaign.
+        InvalidInput: its results are invalid, or belong to another campaign.
     """
     files = published_files(workspace)
     match files:

@@ -121,7 +121,7 @@ def decide(
     Raises:
         UsageError: a purchase cannot be approved or sent back, none of a selection can be approved, or a video is
             shorter than the moment.
-        InvalidInput: the decisions file is wrong.
+        InvalidInput: the decisions file is invalid.
         Unfinished: it cannot be written.
     """
     made: list[Decision] = []
@@ -200,7 +200,7 @@ def record(workspace: Workspace, made: Iterable[Decision]) -> None:
     """Write decisions to disk; a decision that another process writes at the same moment is not overwritten.
 
     Raises:
-        InvalidInput: the decisions file is wrong.
+        InvalidInput: the decisions file is invalid.
         Unfinished: it cannot be written.
     """
     try:

@@ -34,7 +34,7 @@ def outlook(state: CampaignState) -> Outlook:
     """What the next run does now; `state` is from before the decisions were written.
 
     Raises:
-        InvalidInput: the decisions file is wrong.
+        InvalidInput: the decisions file is invalid.
     """
     workspace, elsewhere = state.workspace, state.elsewhere()
     in_force = decisions.in_force(decisions.read(workspace.decisions, workspace.decisions_name))

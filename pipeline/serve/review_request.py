@@ -83,7 +83,7 @@ def opinion_of(
 
     Raises:
         UsageError: there is no such purchase, or it cannot be reviewed in this way.
-        InvalidInput: the decisions file is wrong.
+        InvalidInput: the decisions file is invalid.
     """
     if not 0 <= review.campaign < len(campaigns):
         raise UsageError("there is no such campaign on this page")
