@@ -27,7 +27,11 @@ MODULES = {
         "tests/unit/test_records.py",
     ),
     "pipeline/state/folder.py": ("tests/unit/state/test_folder.py", "tests/unit/state/test_state_file.py"),
-    "pipeline/state/lock.py": ("tests/unit/state/test_lock.py", "tests/unit/state/test_processes.py"),
+    "pipeline/state/lock.py": (
+        "tests/unit/state/test_lock_holder.py",
+        "tests/unit/state/test_lock.py",
+        "tests/unit/state/test_processes.py",
+    ),
 }
 
 # What is changed: conditions and exceptions. The rest (numbers, `|` of types, decorators) mostly makes code that
