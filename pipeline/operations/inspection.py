@@ -47,14 +47,14 @@ class JobDetails:
 
 def job_details(state: CampaignState, job: Job) -> JobDetails:
     """Everything known about `job`."""
-    serves = state.assignment.by_key.get(job.key)
+    serving = state.assignment.by_key.get(job.key)
     # The last one may have been bought for another job, and have served this one too before it was sent back.
     last = state.assignment.matcher.last(job.key)
     others = sorted(
         (each for each in state.records.purchases.values() if each.key == job.key or each == last),
         key=lambda each: each.age,
     )
-    listed = {each.id: each for each in ([serves] if serves else []) + others}
+    listed = {each.id: each for each in ([serving] if serving else []) + others}
     return JobDetails(
         job=job,
         entry=plan_of(state).entry(job.key),
@@ -76,8 +76,8 @@ def purchase_details(state: CampaignState, purchase: Purchase) -> PurchaseDetail
 def _files(state: CampaignState, purchase: Purchase) -> Iterator[KnownFile]:
     outputs, serves_any = state.outputs(), False
     for job in state.jobs:
-        serves = state.assignment.by_key.get(job.key)
-        if serves is None or serves.id != purchase.id:
+        serving = state.assignment.by_key.get(job.key)
+        if serving is None or serving.id != purchase.id:
             continue
         serves_any = True
         for file in named(purchase, job.path, job.steps):

@@ -95,8 +95,8 @@ def of_results(
     manifest = manifest_of(found, path)
     emulated = path.name.endswith(_EMULATED_RESULTS)
     name = f"{found.campaign}.emulated" if emulated else found.campaign
-    is_usual = real_path(path) == manifest.with_name(f"{name}.results.json")
-    chosen = {"--state": state, "--results": None if is_usual else real_path(path), "--output": output}
+    is_default = real_path(path) == manifest.with_name(f"{name}.results.json")
+    chosen = {"--state": state, "--results": None if is_default else real_path(path), "--output": output}
     return RecordsOnDisk(
         name=found.campaign,
         results=found.document,
@@ -131,8 +131,10 @@ def as_it_stands(campaign: RecordsOnDisk) -> Mapping[str, Any]:
 
 
 def _is_run_seen(campaign: RecordsOnDisk) -> bool:
-    usual = campaign.folder / ".pipeline" / f"{campaign.name}{'.emulated' if campaign.emulated else ''}.db"
-    state = campaign.chosen.get("--state", usual) if campaign.workspace is None else campaign.workspace.state
+    default = campaign.folder / ".pipeline" / f"{campaign.name}{'.emulated' if campaign.emulated else ''}.db"
+    state = (
+        campaign.chosen.get("--state", default) if campaign.workspace is None else campaign.workspace.state
+    )
     # A database is not queried: the page needs no network.
     return isinstance(state, Path) and look.holder(state, campaign.name) is not None
 

@@ -8,7 +8,7 @@ from pipeline.errors import ExitCode
 from pipeline.state.store import Change
 from pipeline.state.transitions import Finished, event_name
 from pipeline.telemetry.exposition import Figures, Histogram
-from pipeline.telemetry.moments import seconds_between
+from pipeline.telemetry.timestamps import seconds_between
 
 # Bounds in seconds: of a call, up to a long download; of a workflow, up to an hour.
 _CALL_BOUNDS = (0.1, 0.5, 1, 2.5, 10, 60, 300)

@@ -32,7 +32,7 @@ from pipeline.errors import printable
 from pipeline.purchases import Purchase, PurchaseId
 from pipeline.purchases import Status as PurchaseStatus
 from pipeline.state.store import Change
-from pipeline.telemetry.moments import nanoseconds
+from pipeline.telemetry.timestamps import nanoseconds
 
 _resource = Resource.create
 _NAME = "campaign-pipeline"
@@ -44,7 +44,7 @@ _PHASES = {
 }
 _ENDED = frozenset({PurchaseStatus.DONE, PurchaseStatus.FAILED, PurchaseStatus.VOID})
 # Seconds that sending the last spans may take.
-_PATIENCE = 15.0
+_TIMEOUT = 15.0
 
 
 def trace_ids(purchase: PurchaseId) -> tuple[int, int]:
@@ -95,7 +95,7 @@ class Traces:
         """Send the remaining spans; returns a message if some could not be sent, else None."""
         closing = Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
-        closing.join(_PATIENCE)
+        closing.join(_TIMEOUT)
         lost = self._exporter.lost
         if closing.is_alive() or lost:
             return "traces: not all of them could be sent; see OTEL_EXPORTER_OTLP_ENDPOINT"

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 _MOST = 1 << 63
 
 
-def nanoseconds(moment: str) -> int | None:
+def nanoseconds(timestamp: str) -> int | None:
     """Nanoseconds since 1970; None if it is not a time, or not one that a trace can hold."""
     try:
-        since = int(datetime.fromisoformat(moment).astimezone(UTC).timestamp() * 1e9)
+        since = int(datetime.fromisoformat(timestamp).astimezone(UTC).timestamp() * 1e9)
     except (ValueError, OverflowError):
         return None
     return since if 0 <= since < _MOST else None
