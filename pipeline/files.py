@@ -63,7 +63,7 @@ def is_lfs_pointer(content: bytes) -> bool:
     return content.startswith(b"version https://git-lfs.github.com/spec/")
 
 
-class Stamp(NamedTuple):
+class FileStamp(NamedTuple):
     """Identifies a version of a file without reading it."""
 
     device: int
@@ -73,7 +73,7 @@ class Stamp(NamedTuple):
     ctime_ns: int
 
 
-def stamp(path: Path) -> Stamp | None:
+def stamp(path: Path) -> FileStamp | None:
     """The stamp of the file at `path`, which changes if it is replaced or written to; None if there is no file."""
     try:
         return _stamp_of(path.stat())
@@ -81,9 +81,9 @@ def stamp(path: Path) -> Stamp | None:
         return None
 
 
-def _stamp_of(status: os.stat_result) -> Stamp:
+def _stamp_of(status: os.stat_result) -> FileStamp:
     # Size and mtime can be forged; ctime cannot.
-    return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return FileStamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def in_the_way(folder: Path) -> Path:
     return next((each for each in way if os.path.lexists(each) and not each.is_dir()), folder)
 
 
-def write_atomically(path: Path, content: bytes) -> Stamp:
+def write_atomically(path: Path, content: bytes) -> FileStamp:
     """Replace `path` atomically and durably: a reader sees either the old bytes or the new ones.
 
     Returns the stamp of the new file, even if another one has replaced it since.
@@ -164,7 +164,7 @@ def write_atomically(path: Path, content: bytes) -> Stamp:
     return written
 
 
-def _put_in_place(file: BinaryIO, temporary: Path, path: Path) -> Stamp:
+def _put_in_place(file: BinaryIO, temporary: Path, path: Path) -> FileStamp:
     """Move the file, and close it first if the system cannot move open files."""
     if system.MOVES_OPEN_FILES:
         temporary.replace(path)

@@ -17,7 +17,7 @@ class NotOurs(Unfinished):
     """A file that this campaign did not make is in the place of a result; it is left alone."""
 
 
-class Stamp(NamedTuple):
+class StoredStamp(NamedTuple):
     """Identifies a version of a file without reading it."""
 
     bytes: int
@@ -42,10 +42,10 @@ class StoredObject:
     sha256: str | None = None
 
     @property
-    def stamp(self) -> Stamp:
+    def stamp(self) -> StoredStamp:
         """Its time has only whole seconds, so the rest is made from its ETag, which depends on the bytes."""
         digits = int(hashlib.sha256(self.etag.encode()).hexdigest()[:8], 16)
-        return Stamp(self.bytes, self.modified * 10**9 + digits % 10**9)
+        return StoredStamp(self.bytes, self.modified * 10**9 + digits % 10**9)
 
 
 EarlyUpload = Callable[[], Mapping[str, StoredObject]]
@@ -84,7 +84,7 @@ class FileStore(Protocol):
         """Prefetch what is stored at `paths`, which will be looked up one by one."""
         ...
 
-    def stamp(self, path: str) -> Stamp | None:
+    def stamp(self, path: str) -> StoredStamp | None:
         """The stamp of the file at `path`; None if there is none."""
         ...
 

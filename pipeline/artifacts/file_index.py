@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from pipeline.artifacts.base import FileStore, Stamp
+from pipeline.artifacts.base import FileStore, StoredStamp
 from pipeline.errors import Unfinished
 from pipeline.purchases import Purchase, PurchaseId
 from pipeline.state.store import PlacedFile
@@ -82,7 +82,7 @@ class FileIndex:
             self._hashed[path] = (stamp.bytes, stamp.mtime_ns, digest)
         return digest
 
-    def _known_digest(self, path: str, stamp: Stamp | None) -> str | None:
+    def _known_digest(self, path: str, stamp: StoredStamp | None) -> str | None:
         """The recorded hash of a file that has not been touched since."""
         remembered, hashed = self._placed.get(path), self._hashed.get(path)
         if remembered and (remembered.bytes, remembered.mtime_ns) == stamp:

@@ -9,7 +9,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from pipeline import failpoints
-from pipeline.artifacts.base import EarlyUpload, NotOurs, RemoteUploader, Stamp, StoredObject, Upload
+from pipeline.artifacts.base import EarlyUpload, NotOurs, RemoteUploader, StoredObject, StoredStamp, Upload
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import (
     assert_takes_files,
@@ -72,9 +72,9 @@ class LocalFolder:
     def prefetch(self, paths: Iterable[str]) -> None:
         """Do nothing: each look-up is quick by itself."""
 
-    def stamp(self, path: str) -> Stamp | None:
+    def stamp(self, path: str) -> StoredStamp | None:
         status = status_at(self._on_disk(path))
-        return None if status is None else Stamp(status.st_size, status.st_mtime_ns)
+        return None if status is None else StoredStamp(status.st_size, status.st_mtime_ns)
 
     def digest(self, path: str) -> str | None:
         status = status_at(self._on_disk(path))
@@ -86,12 +86,12 @@ class LocalFolder:
             return None
 
     def is_taken(self, path: str) -> bool:
-        self._made_folder(path)
+        self._ensure_folder(path)
         return os.path.lexists(self._on_disk(path))
 
     def temporary_folder(self, path: str) -> Path:
         """The folder of `path` itself, made if missing, so that a rename can put the file in place."""
-        return Path(self._made_folder(path))
+        return Path(self._ensure_folder(path))
 
     def early_upload(self, uploads: Sequence[Upload]) -> EarlyUpload | None:
         del uploads
@@ -105,7 +105,7 @@ class LocalFolder:
         """Do nothing: no file is uploaded ahead."""
 
     def put(self, upload: Upload) -> None:
-        folder = self._made_folder(upload.path)
+        folder = self._ensure_folder(upload.path)
         target = self._on_disk(upload.path)
         try:
             upload.temporary.replace(target)
@@ -116,8 +116,8 @@ class LocalFolder:
 
     def move(self, path: str, other: str, digest: str) -> None:
         del digest
-        self._made_folder(path)
-        folder, target = self._made_folder(other), self._on_disk(other)
+        self._ensure_folder(path)
+        folder, target = self._ensure_folder(other), self._on_disk(other)
         try:
             os.replace(self._on_disk(path), target)  # noqa: PTH105 - as above
         except OSError as error:
@@ -126,7 +126,7 @@ class LocalFolder:
 
     def copy(self, path: str, other: str, digest: str) -> None:
         del digest
-        folder, target = Path(self._made_folder(other)), Path(self._on_disk(other))
+        folder, target = Path(self._ensure_folder(other)), Path(self._on_disk(other))
         for leftover in folder.glob(f"{_COPY}*.tmp"):
             leftover.unlink(missing_ok=True)
         descriptor, temporary = open_temporary(folder, _COPY)
@@ -159,7 +159,7 @@ class LocalFolder:
         """Where `path` is on disk."""
         return f"{self._root}/{path}"
 
-    def _made_folder(self, path: str) -> str:
+    def _ensure_folder(self, path: str) -> str:
         """The folder of `path` on disk, made if missing, and checked to be inside the output folder.
 
         Raises:

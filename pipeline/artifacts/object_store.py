@@ -12,8 +12,8 @@ from pipeline.artifacts.base import (
     EarlyUpload,
     NotOurs,
     RemoteUploader,
-    Stamp,
     StoredObject,
+    StoredStamp,
     Upload,
     make_scratch,
 )
@@ -61,7 +61,7 @@ class ObjectStore:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             self.note_uploaded(dict(zip(asked, pool.map(self._bucket.head, asked), strict=True)))
 
-    def stamp(self, path: str) -> Stamp | None:
+    def stamp(self, path: str) -> StoredStamp | None:
         stored = self._objects.get(path)
         return None if stored is None else stored.stamp
 

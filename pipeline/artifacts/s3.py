@@ -271,11 +271,11 @@ _VARIABLES = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, N
 def _client(*, names_region: bool = False) -> Any:
     # A client may be used by many threads, but not made by two at the same time.
     with _lock:
-        return _made(names_region)
+        return _create_client(names_region)
 
 
 @cache
-def _made(names_region: bool) -> Any:
+def _create_client(names_region: bool) -> Any:
     config = Config(
         connect_timeout=10,
         read_timeout=60,

@@ -17,7 +17,7 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import paint_for, say, say_json
 from pipeline.errors import ExitCode, InvalidInput
 from pipeline.operations.doctor import examine
-from pipeline.operations.doctor_checks import CHECKS, CheckStatus, Finding, ignored
+from pipeline.operations.doctor_checks import CHECKS, CheckResult, CheckStatus, ignored
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.paint import Colour
 
@@ -47,21 +47,21 @@ def command(manifest: Path | None, ignore: tuple[str, ...], output_format: str, 
     """
     manifest = manifest or campaign_here()
     paint = paint_for(sys.stdout, no_color=verbosity().no_color)
-    findings: list[Finding] = []
+    results: list[CheckResult] = []
     for found in examine(manifest, _read(manifest, CampaignFlags.of(flags))):
         each = ignored(found) if found.check in ignore else found
-        findings.append(each)
+        results.append(each)
         # Printed as they are found, since the vendor may be slow.
         if output_format == "text" and not (verbosity().quiet and each.status is CheckStatus.OK):
             say(f"{paint(f'{each.status:8}', _COLOURS[each.status])}{each.check:10}{each.message}")
-    code = next((each.code for each in findings if each.code), ExitCode.OK)
+    code = next((each.code for each in results if each.code), ExitCode.OK)
     if output_format == "json":
         say_json(
             {
                 "exit_code": int(code),
                 "checks": [
                     {"check": each.check, "verdict": each.status.value, "message": each.message}
-                    for each in findings
+                    for each in results
                 ],
             }
         )

@@ -33,7 +33,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # Seconds that a cluster may be without any worker, and seconds between two checks of that.
-PATIENCE = 60.0
+TIMEOUT = 60.0
 _LOOK_INTERVAL = 2.0
 # Calls of one or two requests, which share a task. Every other call is a task of its own.
 _SHORT: frozenset[Callable[..., object]] = frozenset({poll, update, report_error})
@@ -61,13 +61,13 @@ class DaskExecutor(Executor):
     """Runs calls on the workers of the cluster `name`, and repeats them if a worker dies; polls are sent in batches.
 
     The first argument of a call is assumed to be shared by many calls: it is sent separately, and a worker unpickles
-    it once. `patience` is how long the cluster may be without workers, in seconds. A call that fails because of the
+    it once. `timeout` is how long the cluster may be without workers, in seconds. A call that fails because of the
     cluster raises `ClusterFailed`; one whose workers died repeatedly raises `VendorError`, which is retried.
     """
 
     client: Client
     name: str
-    patience: float = PATIENCE
+    timeout: float = TIMEOUT
     _waiting: "deque[_Call]" = field(default_factory=deque, init=False)
     _pending: "set[Future[Any]]" = field(default_factory=set, init=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
@@ -166,7 +166,7 @@ class DaskExecutor(Executor):
         missing = 0.0
         while not self._closed.wait(_LOOK_INTERVAL):
             missing = 0.0 if self._has_workers() else missing + _LOOK_INTERVAL
-            if missing >= self.patience:
+            if missing >= self.timeout:
                 self._give_up()
                 return
 
@@ -178,7 +178,7 @@ class DaskExecutor(Executor):
 
     def _give_up(self) -> None:
         error = ClusterFailed(
-            f"{self.name}: has had no workers for {self.patience:.0f} seconds; run again to continue"
+            f"{self.name}: has had no workers for {self.timeout:.0f} seconds; run again to continue"
         )
         self._end_all(error)
 

@@ -14,7 +14,7 @@ from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, counted, printable
 from pipeline.files import what_is_in_the_way
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.doctor_checks import Finding, check_git, check_vendor, failed, warned
+from pipeline.operations.doctor_checks import CheckResult, check_git, check_vendor, failed, warned
 from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import Workspace
@@ -29,8 +29,8 @@ _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[(?P<extras>[^\]]*)\])?")
 _LEAST_ROOM, _LITTLE_ROOM = 64 << 20, 1 << 30
 
 
-def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Finding]:
-    """Each finding as soon as it is known, in the order in which a run would meet them.
+def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[CheckResult]:
+    """Each result as soon as it is known, in the order in which a run would meet them.
 
     If the manifest is invalid, `workspace` is its error, and only what does not depend on it is checked.
     """
@@ -40,7 +40,7 @@ def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Fin
         yield failed("manifest", _first_problem(workspace), ExitCode.INVALID)
         yield _disk(manifest.parent)
         return
-    yield Finding(check="manifest", message=f"{shown_path(workspace.campaign.manifest)} is valid")
+    yield CheckResult(check="manifest", message=f"{shown_path(workspace.campaign.manifest)} is valid")
     yield from _provider(workspace)
     yield from _state(workspace)
     yield _writable("results", behind_links(workspace.results).parent, workspace.results_name, "--results")
@@ -53,14 +53,14 @@ def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Fin
     yield check_git(workspace)
 
 
-def _python() -> Finding:
+def _python() -> CheckResult:
     summary = f"Python {sys.version.split()[0]}, SQLite {SQLITE}, {sys.platform}"
     if not system.HAS_LOCKS:
         return failed("python", f"{summary}: a run needs Linux, macOS or WSL", ExitCode.INVALID)
-    return Finding(check="python", message=summary)
+    return CheckResult(check="python", message=summary)
 
 
-def _extras() -> Finding:
+def _extras() -> CheckResult:
     """Which extras are completely installed, by the metadata of the package."""
     try:
         package = distribution(_DISTRIBUTION)
@@ -70,7 +70,7 @@ def _extras() -> Finding:
     missing = [extra for extra in package.metadata.get_all("Provides-Extra") or () if extra not in here]
     summary = f"{', '.join(here) or 'none'} installed"
     more = f"; not installed: {', '.join(missing)} (pip install '{_DISTRIBUTION}[EXTRA]')" if missing else ""
-    return Finding(check="extras", message=f"{summary}{more}")
+    return CheckResult(check="extras", message=f"{summary}{more}")
 
 
 def _is_whole(package: Distribution, extra: str) -> bool:
@@ -102,17 +102,17 @@ def _first_problem(error: InvalidInput) -> str:
     return f"{printable(str(errors[0]), 1000)}{more}"
 
 
-def _provider(workspace: Workspace) -> Iterator[Finding]:
+def _provider(workspace: Workspace) -> Iterator[CheckResult]:
     name = printable(workspace.campaign.provider.name, 60)
     try:
         assert_vendor_installed(workspace)
     except PipelineError as error:
         yield failed("provider", printable(str(error), 1000), error.exit_code)
     else:
-        yield Finding(check="provider", message="the embedded emulator" if workspace.emulated else name)
+        yield CheckResult(check="provider", message="the embedded emulator" if workspace.emulated else name)
 
 
-def _state(workspace: Workspace) -> Iterator[Finding]:
+def _state(workspace: Workspace) -> Iterator[CheckResult]:
     shown, name = printable(shown_path(workspace.state)), workspace.campaign.name
     try:
         if not workspace.environment.allows_network_file_system:
@@ -125,7 +125,7 @@ def _state(workspace: Workspace) -> Iterator[Finding]:
         yield failed("state", printable(str(error), 1000), error.exit_code)
     else:
         where = f"{shown} is intact" if is_there else f"{shown} is not there yet"
-        yield Finding(check="state", message=f"{where}; {counted(known, 'purchase')} known")
+        yield CheckResult(check="state", message=f"{where}; {counted(known, 'purchase')} known")
     yield from _lock(workspace, shown)
 
 
@@ -142,7 +142,7 @@ def _assert_state_can_be_written(state: StateLocation) -> None:
         )
 
 
-def _writable(check: str, folder: Path, shown: str, name: str) -> Finding:
+def _writable(check: str, folder: Path, shown: str, name: str) -> CheckResult:
     """Whether files can be created in a folder, as far as that shows without creating one."""
     if (reason := what_is_in_the_way(folder)) is not None:
         return failed(
@@ -150,21 +150,21 @@ def _writable(check: str, folder: Path, shown: str, name: str) -> Finding:
             f"nothing can be written there: {printable(reason)}; make it writable, or name another with {name}",
             ExitCode.INVALID,
         )
-    return Finding(check=check, message=f"{printable(shown)} can be written")
+    return CheckResult(check=check, message=f"{printable(shown)} can be written")
 
 
-def _lock(workspace: Workspace, shown: str) -> Iterator[Finding]:
+def _lock(workspace: Workspace, shown: str) -> Iterator[CheckResult]:
     try:
         held_by = look.held_by(workspace.state, workspace.state_name)
     except PipelineError:
-        return  # a database that cannot be read is already reported by the finding on the state
+        return  # a database that cannot be read is already reported by the check of the state
     if held_by is not None:
         yield failed("lock", f"{shown}: {printable(held_by)}", ExitCode.LOCKED)
     else:
-        yield Finding(check="lock", message="free")
+        yield CheckResult(check="lock", message="free")
 
 
-def _object_store(workspace: Workspace) -> Finding:
+def _object_store(workspace: Workspace) -> CheckResult:
     """Whether the store answers and allows listing; whether it accepts uploads shows only in a run.
 
     Files are prepared on this machine before they are uploaded.
@@ -177,10 +177,10 @@ def _object_store(workspace: Workspace) -> Finding:
         open_files(workspace.output, workspace.scratch).stamp("")
     except PipelineError as error:
         return failed("output", printable(str(error), 1000), error.exit_code)
-    return Finding(check="output", message=f"{shown_path(workspace.output)} answers")
+    return CheckResult(check="output", message=f"{shown_path(workspace.output)} answers")
 
 
-def _disk(folder: Path) -> Finding:
+def _disk(folder: Path) -> CheckResult:
     there = next((each for each in (folder, *folder.absolute().parents) if each.is_dir()), Path())
     shown = printable(shown_path(there))
     try:
@@ -194,4 +194,4 @@ def _disk(folder: Path) -> Finding:
         )
     if room < _LITTLE_ROOM:
         return warned("disk", f"{summary}, which is little for videos")
-    return Finding(check="disk", message=summary)
+    return CheckResult(check="disk", message=summary)

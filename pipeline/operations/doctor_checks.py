@@ -21,7 +21,7 @@ from pipeline.providers.registry import ProviderPlugin, plugin_named
 
 
 class CheckStatus(StrEnum):
-    """What a finding means for a run: it works, it works with a warning, or it would not work."""
+    """Whether a run works by this check: it does, it does with a warning, or it would not."""
 
     OK = "ok"
     WARNING = "warning"
@@ -29,7 +29,7 @@ class CheckStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """One result of a check. `code` is the exit code of a run that meets it."""
 
     check: str
@@ -56,30 +56,30 @@ CHECKS = (
 )
 
 
-def ignored(finding: Finding) -> Finding:
-    """The finding with an error lowered to a warning."""
-    if finding.status is not CheckStatus.ERROR:
-        return finding
-    return warned(finding.check, finding.message)
+def ignored(result: CheckResult) -> CheckResult:
+    """The result with an error lowered to a warning."""
+    if result.status is not CheckStatus.ERROR:
+        return result
+    return warned(result.check, result.message)
 
 
-def warned(check: str, message: str) -> Finding:
-    """A finding despite which a run works."""
-    return Finding(check=check, message=message, status=CheckStatus.WARNING)
+def warned(check: str, message: str) -> CheckResult:
+    """A result despite which a run works."""
+    return CheckResult(check=check, message=message, status=CheckStatus.WARNING)
 
 
-def failed(check: str, message: str, code: ExitCode) -> Finding:
-    """A finding that ends a run."""
-    return Finding(check=check, message=message, status=CheckStatus.ERROR, code=code)
+def failed(check: str, message: str, code: ExitCode) -> CheckResult:
+    """A result that ends a run."""
+    return CheckResult(check=check, message=message, status=CheckStatus.ERROR, code=code)
 
 
-_PATIENCE = 10.0
+_GIT_TIMEOUT = 10.0
 
 
-def check_git(workspace: Workspace) -> Finding:
+def check_git(workspace: Workspace) -> CheckResult:
     """The state of the records in git. A run needs no git, so this is a warning at most."""
     if workspace.emulated:
-        return Finding(check="git", message="not needed for a rehearsal")
+        return CheckResult(check="git", message="not needed for a rehearsal")
     folder = workspace.campaign.manifest.parent
     if not (workspace.campaign.root / ".git").exists():
         return warned(
@@ -92,10 +92,10 @@ def check_git(workspace: Workspace) -> Finding:
         return warned("git", "git cannot be asked; install it to keep the results in the repository")
 
 
-def _records_in_git(folder: Path, workspace: Workspace) -> Finding:
+def _records_in_git(folder: Path, workspace: Workspace) -> CheckResult:
     results, shown = workspace.results, printable(workspace.results_name)
     if not results.is_relative_to(workspace.campaign.root):
-        return Finding(check="git", message=f"{shown} is outside the repository")
+        return CheckResult(check="git", message=f"{shown} is outside the repository")
     secrets = SECRETS | key_variables(workspace.campaign.provider.name)
     variables = {
         name: value for name, value in workspace.environment.variables.items() if name not in secrets
@@ -103,13 +103,13 @@ def _records_in_git(folder: Path, workspace: Workspace) -> Finding:
     if _git(folder, variables, "check-ignore", "--quiet", str(results)).returncode == 0:
         return warned("git", f"{shown} is ignored: remove it from .gitignore and commit it")
     if not results.exists():
-        return Finding(check="git", message=f"ready; commit {shown} after the first run")
+        return CheckResult(check="git", message=f"ready; commit {shown} after the first run")
     changed = _git(folder, variables, "status", "--porcelain", "--", str(results))
     if changed.returncode != 0:
         return warned("git", f"git does not say: {printable(changed.stderr.strip(), 200)}")
     if changed.stdout:
         return warned("git", f"{shown} is not committed; add, commit and push it")
-    return Finding(check="git", message=f"{shown} is committed")
+    return CheckResult(check="git", message=f"{shown} is committed")
 
 
 def _git(folder: Path, variables: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -122,7 +122,7 @@ def _git(folder: Path, variables: Mapping[str, str], *arguments: str) -> "subpro
         encoding="utf-8",
         errors="replace",
         check=False,
-        timeout=_PATIENCE,
+        timeout=_GIT_TIMEOUT,
     )
 
 
@@ -132,10 +132,10 @@ _TOLERATED_SECONDS = 60.0
 _NO_KEY = "none"
 
 
-def check_vendor(workspace: Workspace) -> Iterator[Finding]:
+def check_vendor(workspace: Workspace) -> Iterator[CheckResult]:
     """Key, address, health and clock; makes no call that costs anything or sends the key."""
     if workspace.emulated:
-        yield Finding(check="key", message="not needed for a rehearsal")
+        yield CheckResult(check="key", message="not needed for a rehearsal")
         return
     environment, named = workspace.environment, workspace.campaign.provider
     try:
@@ -151,19 +151,19 @@ def check_vendor(workspace: Workspace) -> Iterator[Finding]:
         yield failed("address", f"{error}; see {variable}", error.exit_code)
         return
     if settings.base_url:
-        yield Finding(check="address", message=shown_url(settings.base_url))
+        yield CheckResult(check="address", message=shown_url(settings.base_url))
     if named.name == "vimmerse":
         yield from _health(settings)
 
 
-def _key(environment: Environment, variable: str | None) -> Finding:
+def _key(environment: Environment, variable: str | None) -> CheckResult:
     if variable is None:
-        return Finding(check="key", message="the provider needs none")
+        return CheckResult(check="key", message="the provider needs none")
     try:
         clean_key(environment.variables.get(variable, ""), variable)
     except AccountError as error:
         return failed("key", str(error), error.exit_code)
-    return Finding(check="key", message=f"{variable} is set")
+    return CheckResult(check="key", message=f"{variable} is set")
 
 
 def _settings(environment: Environment, api: str, plugin: ProviderPlugin) -> Settings:
@@ -173,7 +173,7 @@ def _settings(environment: Environment, api: str, plugin: ProviderPlugin) -> Set
     return provider_settings(replace(environment, variables=variables), api, _TIMEOUT, plugin=plugin)
 
 
-def _health(settings: Settings) -> Iterator[Finding]:
+def _health(settings: Settings) -> Iterator[CheckResult]:
     url = settings.base_url.rstrip("/") + "/health"
     try:
         response = Transport(settings.network).request(HttpRequest("GET", url), _TIMEOUT)
@@ -189,21 +189,21 @@ def _health(settings: Settings) -> Iterator[Finding]:
             "health", f"{shown_url(url)} answers {response.status}; try again later", ExitCode.UNFINISHED
         )
     else:
-        yield Finding(check="health", message="the vendor answers")
+        yield CheckResult(check="health", message="the vendor answers")
     yield _clock(response)
 
 
-def _clock(response: Response) -> Finding:
+def _clock(response: Response) -> CheckResult:
     now = datetime.now(UTC)
     try:
         theirs = parsedate_to_datetime(response.headers.get("date", ""))
         behind = (theirs.astimezone(UTC) - now).total_seconds()
     except (ValueError, OverflowError):
-        return Finding(check="clock", message="the vendor's answer has no time")
+        return CheckResult(check="clock", message="the vendor's answer has no time")
     if abs(behind) > _TOLERATED_SECONDS:
         return warned(
             "clock",
             f"{abs(behind):,.0f} seconds {'behind' if behind > 0 else 'ahead of'} the vendor's: synchronise it "
             "(NTP), because records of several machines are compared by time",
         )
-    return Finding(check="clock", message="as the vendor's")
+    return CheckResult(check="clock", message="as the vendor's")

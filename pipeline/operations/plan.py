@@ -83,7 +83,7 @@ def save_plan(
         variables=variables,
         arguments=arguments,
     )
-    content = _readable(to_json(saved, plan), path)
+    content = _checked_bytes(to_json(saved, plan), path)
     try:
         assert_replaces(path, _is_plan, "a saved plan")
         write_atomically(path, content)
@@ -91,7 +91,7 @@ def save_plan(
         raise Unfinished(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def _readable(document: dict[str, Json], path: Path) -> bytes:
+def _checked_bytes(document: dict[str, Json], path: Path) -> bytes:
     """The bytes of a saved plan, once it is clear that `read_saved_plan` will accept them."""
     findings = schema.check_json(document, "plan")
     content = f"{json.dumps(document, indent=2, ensure_ascii=False)}\n".encode()

@@ -238,7 +238,7 @@ class Publisher:
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
-class Publication:
+class ResultsPublication:
     """The results of a state at one moment: a thread may write them while the state continues to change.
 
     `records` are the state's at that moment; no argument may change afterwards.

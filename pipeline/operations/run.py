@@ -16,7 +16,7 @@ from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
 from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.plan import plan_of
-from pipeline.operations.results_publisher import Publication, Publisher
+from pipeline.operations.results_publisher import Publisher, ResultsPublication
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings, settings_of_shard
 from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder
@@ -245,12 +245,12 @@ class CampaignRun:
         workspace, timeout = self._state.workspace, self._options.request_timeout
         return vendor(workspace, timeout, workers) if given is None else nullcontext(given)
 
-    def _publication(self) -> Publication:
+    def _publication(self) -> ResultsPublication:
         """The results of what is on disk now. They are written first, and then noted in the state.
 
         If the run has lost its state, it can still write the results, and only these have the last changes.
         """
-        return Publication(
+        return ResultsPublication(
             publisher=self._publisher,
             state=self._state,
             records=self._state.store.records(),

@@ -128,12 +128,12 @@ def at_vendor(state: CampaignState, provider: Provider, calls: VendorCalls) -> I
     for purchase in sorted(state.records.purchases.values(), key=lambda each: (each.key, each.age)):
         if purchase.workflow_id is None:
             continue
-        message = calls(partial(_asked, provider, purchase, purchase.workflow_id))
+        message = calls(partial(_vendor_difference, provider, purchase, purchase.workflow_id))
         if message is not None:
             yield Disagreement("vendor", f"{purchase.key} ({purchase.id}): {message}")
 
 
-def _asked(provider: Provider, purchase: Purchase, workflow_id: WorkflowId) -> str | None:
+def _vendor_difference(provider: Provider, purchase: Purchase, workflow_id: WorkflowId) -> str | None:
     """The difference between a workflow and its record; None if there is none."""
     try:
         workflow = provider.get(workflow_id)

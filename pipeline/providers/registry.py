@@ -58,11 +58,11 @@ def plugin_named(name: str) -> ProviderPlugin:
         plugin = loaded if isinstance(loaded, ProviderPlugin) else ProviderPlugin(make=loaded)
         if not callable(plugin.make):
             raise InvalidInput(f"the provider '{name}' cannot be loaded: its entry point is not callable")
-        return replace(plugin, make=partial(_made, name, plugin.make))
+        return replace(plugin, make=partial(_create_provider, name, plugin.make))
     raise InvalidInput(missing_provider(name) or f"there is no provider '{printable(name, 60)}'")
 
 
-def _made(name: str, make: Callable[[Settings], Provider], settings: Settings) -> Provider:
+def _create_provider(name: str, make: Callable[[Settings], Provider], settings: Settings) -> Provider:
     try:
         return make(settings)
     except PipelineError:

@@ -21,7 +21,7 @@ from pipeline.documents.node import Finding
 from pipeline.documents.problem_list import MOST_LISTED, listed
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem, reason_of
-from pipeline.files import Stamp, open_regular, read_limited, stamp, write_atomically
+from pipeline.files import FileStamp, open_regular, read_limited, stamp, write_atomically
 from pipeline.json_values import Json
 from pipeline.media.facts import MediaMap
 from pipeline.paths import behind_links, follow_links
@@ -113,7 +113,7 @@ class Version:
     """A version of the bytes: their SHA-256, and the stamp of the file when written, or before it was read."""
 
     digest: str
-    stamp: Stamp | None
+    stamp: FileStamp | None
 
 
 def version(path: Path) -> Version | None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pipeline.operations.run_note import RunNote
 from pipeline.operations.workspace import Workspace
 from pipeline.purchases import PurchaseId
-from pipeline.serve.state_source import Stamp, StateOnDisk, StateSource
+from pipeline.serve.state_source import AnyStamp, StateOnDisk, StateSource
 from pipeline.state import look
 from pipeline.state.store import Sighting
 from pipeline.state.transitions import observed
@@ -23,14 +23,14 @@ class AllParts:
         self._workspace = workspace
         self._own = own
         self._others: dict[str | None, StateOnDisk] = {}
-        self._seen: dict[StateSource, tuple[Stamp, Sighting]] = {}
-        self._stamps: dict[StateSource, Stamp] = {}
+        self._seen: dict[StateSource, tuple[AnyStamp, Sighting]] = {}
+        self._stamps: dict[StateSource, AnyStamp] = {}
 
     @property
     def _sources(self) -> list[StateSource]:
         return [self._own, *self._others.values()]
 
-    def stamp(self) -> Stamp:
+    def stamp(self) -> AnyStamp:
         # All at once: for each part on its own, a database would be connected to twice.
         own = self._workspace.part
         found = look.part_stamps(self._workspace.whole_state, self._workspace.campaign.name, also=own)

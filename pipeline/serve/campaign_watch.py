@@ -27,7 +27,7 @@ from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status,
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.serve.page_rows import PageRows
-from pipeline.serve.state_source import Stamp, StateSource
+from pipeline.serve.state_source import AnyStamp, StateSource
 from pipeline.serve.stills import Stills
 from pipeline.state.store import Sighting
 from pipeline.state.transitions import absorb
@@ -45,7 +45,7 @@ class _Read:
     template_ids: Mapping[str, str] = field(default_factory=dict)
     note: RunNote | None = None
     goes_on: bool | None = None
-    stamps: dict[str, Stamp] = field(default_factory=dict)
+    stamps: dict[str, AnyStamp] = field(default_factory=dict)
 
 
 class CampaignWatch:
@@ -212,7 +212,7 @@ class CampaignWatch:
             if job.key not in by_key and note.selects(job.key):
                 yield job.coordinates.template
 
-    def _stamps(self) -> dict[str, Stamp]:
+    def _stamps(self) -> dict[str, AnyStamp]:
         workspace = self.workspace
         root = workspace.campaign.root
         return {
@@ -225,7 +225,7 @@ class CampaignWatch:
             "store": self._store_troubles,
         }
 
-    def _look_at_files(self, stamps: dict[str, Stamp]) -> None:
+    def _look_at_files(self, stamps: dict[str, AnyStamp]) -> None:
         """Read what has changed. What cannot be read stays as it was, with an error, until it changes again."""
         for name, read in self._parts.items():
             if self._read.stamps.get(name) == stamps[name]:
@@ -324,5 +324,5 @@ def _soundness(purchase: Purchase, decided: Decisions) -> tuple[object, ...]:
     return is_usable(purchase, decided), is_plain or purchase.status
 
 
-def _stamps_of(paths: Iterable[Path]) -> Stamp:
+def _stamps_of(paths: Iterable[Path]) -> AnyStamp:
     return tuple(stamp(each) for each in paths)

@@ -59,15 +59,15 @@ class Feed:
                 self._bytes -= len(self._kept.popleft())
         self._wake()
 
-    def end(self, patience: float) -> None:
-        """Tell every browser that the server ends, then close: when all have left, or after `patience` seconds.
+    def end(self, timeout: float) -> None:
+        """Tell every browser that the server ends, then close: when all have left, or after `timeout` seconds.
 
         A browser leaves once it has fetched everything that it will go on showing. Callable from any thread but the
         server's.
         """
         self._ends = True
         self._wake()
-        self._nobody.wait(patience)
+        self._nobody.wait(timeout)
         self.close()
 
     def close(self) -> None:

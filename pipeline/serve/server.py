@@ -27,7 +27,7 @@ from pipeline.serve.watcher import Watcher
 from pipeline.webhooks.connection import BoundedProtocol
 
 # Seconds that a run waits for its page to end; then it ends anyway, since nothing depends on the page.
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class LivePage:
             server.should_exit = True
             self.watcher.stop()
             for thread in threads:
-                thread.join(_PATIENCE)
+                thread.join(_TIMEOUT)
 
     @property
     def _where(self) -> str:

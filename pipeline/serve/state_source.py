@@ -10,8 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from pipeline.files import Stamp as FileStamp
-from pipeline.files import stamp
+from pipeline.files import FileStamp, stamp
 from pipeline.operations.clock import now, run_id
 from pipeline.operations.run_note import RunNote, read_note
 from pipeline.operations.workspace import Workspace
@@ -23,13 +22,13 @@ from pipeline.state.store import Change, PartStamp, Sighting, Store
 from pipeline.state.transitions import Finished, recover
 
 # A value that changes whenever something is written.
-Stamp = object
+AnyStamp = object
 
 
 class StateSource(Protocol):
     """The purchases of one campaign, on disk or in a run."""
 
-    def stamp(self) -> Stamp:
+    def stamp(self) -> AnyStamp:
         """A value that changes whenever something is written, or a run begins or ends."""
         ...
 
@@ -67,7 +66,7 @@ class StateOnDisk:
         self._noted: FileStamp | None = None
         self._note: RunNote | None = None
 
-    def stamp(self, found: PartStamp | None = None) -> Stamp:
+    def stamp(self, found: PartStamp | None = None) -> AnyStamp:
         """As of every source; `found` spares the look, if somebody has just looked."""
         written, self._goes_on = found or (
             look.stamp(self._state, self._name),
@@ -155,7 +154,7 @@ class StateOfRun:
         count, total = self._took.get(made.template_id, (0, 0.0))
         self._took[made.template_id] = count + 1, total + seconds
 
-    def stamp(self) -> Stamp:
+    def stamp(self) -> AnyStamp:
         return self._written, self._goes_on
 
     def is_going_on(self) -> bool:

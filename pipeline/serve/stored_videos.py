@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SHORTEST_PAUSE = 3.0
 _LONGEST_PAUSE = 300.0
 # Seconds that the page waits for the first listing; a later one is shown when it arrives.
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 
 
 class StoredVideos:
@@ -39,7 +39,7 @@ class StoredVideos:
         self._listed_at = -_LONGEST_PAUSE
         self._lists = threading.Lock()
         self._begin()
-        if self._lists.acquire(timeout=_PATIENCE):
+        if self._lists.acquire(timeout=_TIMEOUT):
             self._lists.release()
 
     def want(self, *, anew: bool) -> None:

@@ -20,8 +20,8 @@ _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 0.6
 _SHARE = 1 / 14
 # Seconds that an ending run waits for the last stills, and then for browsers to fetch what they will go on showing.
-_STILLS_PATIENCE = 5.0
-_BROWSERS_PATIENCE = 2.0
+_STILLS_TIMEOUT = 5.0
+_BROWSERS_TIMEOUT = 2.0
 # Seconds between two computations of what a run would do.
 _PLAN_INTERVAL = 20.0
 
@@ -105,12 +105,12 @@ class Watcher:
     def finish(self) -> None:
         """Send the end of a run and its last stills, waiting for these only while browsers are connected."""
         self.look()  # finds the last files, and requests their stills
-        deadline = time.monotonic() + _STILLS_PATIENCE
+        deadline = time.monotonic() + _STILLS_TIMEOUT
         for each in self.campaigns:
             if self.feed.listeners:
                 each.stills.wait(max(0.0, deadline - time.monotonic()))
         self.look()
-        self.feed.end(_BROWSERS_PATIENCE)
+        self.feed.end(_BROWSERS_TIMEOUT)
 
     def stop(self) -> None:
         """Stop looking, and end every stream."""

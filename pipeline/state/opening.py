@@ -17,7 +17,7 @@ from pipeline.state.folder import MOUNTS, make_folder, refuse_network_file_syste
 from pipeline.state.lock import Lock, once_in_this_process
 from pipeline.state.rescue import RescueFile
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
-from pipeline.state.sql.store import Access, SqlStore
+from pipeline.state.sql.store import OpenDatabase, SqlStore
 from pipeline.state.state_file import WritableFile
 
 SQLITE = sqlite3.sqlite_version
@@ -125,14 +125,14 @@ def _open_to_write(
     try:
         epoch = Epoch(number=file.epoch, assert_in_place=file.assert_in_place)
         database = SqliteDatabase(file.connection, path, epoch)
-        access = Access(
+        opened = OpenDatabase(
             database=database,
             campaign=known.campaign,
             release=release,
             rescue=rescue_file,
             manifest=real_path(path.parent / known.manifest),
         )
-        store = SqlStore(access, run, mirror)
+        store = SqlStore(opened, run, mirror)
     except BaseException:
         release()
         raise
@@ -171,8 +171,8 @@ def _reading(
     rescued: Mapping[PurchaseId, WorkflowId] = MappingProxyType({}),
 ) -> SqlStore:
     database = SqliteDatabase(copy, path)
-    access = Access(database=database, campaign=known.campaign, release=copy.close, rescued=rescued)
-    return SqlStore(access, run)
+    opened = OpenDatabase(database=database, campaign=known.campaign, release=copy.close, rescued=rescued)
+    return SqlStore(opened, run)
 
 
 def _delete_blank_rescue(path: Path) -> None:

@@ -11,7 +11,7 @@ from pipeline.errors import UsageError, printable, reason_of
 from pipeline.telemetry.exposition import CONTENT_TYPE
 
 # Seconds that a client may take to send its request.
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 
 
 @contextmanager
@@ -66,7 +66,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = _PATIENCE
+    timeout = _TIMEOUT
     server: _Server
     # Do not reveal the system or the version of Python.
     server_version, sys_version = "pipeline", ""

@@ -30,7 +30,7 @@ class Check:
         with opened(vendor) as lab:
             self._run(lab)
         # Checked only after the server has ended, and with it all its connections.
-        lab.assert_patience_kept()
+        lab.assert_timeout_kept()
 
     def __str__(self) -> str:
         return self.name

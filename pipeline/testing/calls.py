@@ -15,7 +15,7 @@ from pipeline.providers.base import (
     Workflow,
 )
 from pipeline.purchases import WorkflowId
-from pipeline.testing.lab import IMPATIENCE, KEY, PATIENCE, Lab, Play, expect
+from pipeline.testing.lab import KEY, SHORT_TIMEOUT, TIMEOUT, Lab, Play, expect
 from pipeline.testing.server import Connection
 from pipeline.testing.vendor import Call, Refusal, Reply
 
@@ -98,9 +98,9 @@ FAILURES: dict[str, Callable[[Lab], Play]] = {
 def _fails(call: Ask, failure: str) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         lab.on_call = FAILURES[failure](lab)
-        patience = IMPATIENCE if failure == "silence" else PATIENCE
+        timeout = SHORT_TIMEOUT if failure == "silence" else TIMEOUT
         try:
-            call(lab.provider(patience))
+            call(lab.provider(timeout))
         except (NotFound, CallRefused) as error:
             expect(
                 False,

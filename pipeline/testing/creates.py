@@ -16,7 +16,7 @@ from pipeline.providers.base import (
     NotSent,
     OutcomeUnknown,
 )
-from pipeline.testing.lab import IMPATIENCE, PATIENCE, Lab, Play, expect
+from pipeline.testing.lab import SHORT_TIMEOUT, TIMEOUT, Lab, Play, expect
 from pipeline.testing.server import Connection, closed_port, head_of
 from pipeline.testing.vendor import Call, Refusal, Reply
 
@@ -160,8 +160,8 @@ def _readable(act: Act) -> Callable[[Lab], None]:
 def _unknown(act: Act) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         lab.on_create = _playing(lab, act)
-        patience = IMPATIENCE if act in (UNKNOWN["then silence"], _drip) else PATIENCE
-        outcome = lab.create(lab.provider(patience))
+        timeout = SHORT_TIMEOUT if act in (UNKNOWN["then silence"], _drip) else TIMEOUT
+        outcome = lab.create(lab.provider(timeout))
         expect(
             isinstance(outcome, OutcomeUnknown),
             f"nobody can tell whether that was bought, but the provider returned {outcome}: a run could pay twice",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.providers.base import DownloadFailed
-from pipeline.testing.lab import IMPATIENCE, KEY, MEDIA, PATIENCE, PNG, Lab, Play, expect
+from pipeline.testing.lab import KEY, MEDIA, PNG, SHORT_TIMEOUT, TIMEOUT, Lab, Play, expect
 from pipeline.testing.server import Connection, head_of
 from pipeline.testing.vendor import Call, Reply
 
@@ -92,16 +92,16 @@ def _unsound(name: str) -> Callable[[Lab], None]:
         target = lab.folder / "film.png"
         target.write_bytes(_BEFORE)
         size = len(PNG) if "size" in name or "cut" in name else None
-        failure = _failure(lab, target, IMPATIENCE if "stops" in name else PATIENCE, size=size)
+        failure = _failure(lab, target, SHORT_TIMEOUT if "stops" in name else TIMEOUT, size=size)
         expect(failure is not None, "a broken file was accepted")
         expect(target.read_bytes() == _BEFORE, "the earlier file is gone, although no whole file arrived")
 
     return check
 
 
-def _failure(lab: Lab, target: Path, patience: float = PATIENCE, **changed: object) -> DownloadFailed | None:
+def _failure(lab: Lab, target: Path, timeout: float = TIMEOUT, **changed: object) -> DownloadFailed | None:
     try:
-        lab.download(lab.provider(patience), target, **changed)
+        lab.download(lab.provider(timeout), target, **changed)
     except DownloadFailed as failure:
         return failure
     except Exception as error:  # noqa: BLE001 - any other exception is a fault

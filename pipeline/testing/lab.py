@@ -15,8 +15,8 @@ from pipeline.testing.vendor import Call, Vendor
 
 KEY = "kit-key-7d1f4c90b2"
 # Timeouts of one call, in seconds: enough for a busy machine, and short for checks with a silent server.
-PATIENCE = 10.0
-IMPATIENCE = 1.0
+TIMEOUT = 10.0
+SHORT_TIMEOUT = 1.0
 MEDIA = "/kit-media/"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 16
 
@@ -55,9 +55,9 @@ class Lab:
     has_outlasted: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def provider(self, patience: float = PATIENCE, url: str | None = None) -> Provider:
+    def provider(self, timeout: float = TIMEOUT, url: str | None = None) -> Provider:
         """The provider under test, with the kit's server as its vendor."""
-        return self.vendor.make(Settings(KEY, url or self.url, request_timeout=patience))
+        return self.vendor.make(Settings(KEY, url or self.url, request_timeout=timeout))
 
     def create(self, provider: Provider, title: str = "kit") -> CreateOutcome:
         """Send one create, as a run does.
@@ -73,7 +73,7 @@ class Lab:
                 f"create raised {type(error).__name__}: it has to return an outcome, whatever happens"
             ) from error
 
-    def assert_patience_kept(self) -> None:
+    def assert_timeout_kept(self) -> None:
         """Check that no call has waited far longer than `request_timeout`.
 
         Raises:
@@ -81,7 +81,7 @@ class Lab:
         """
         expect(
             not self.has_outlasted,
-            f"a call waited {LONGEST_SILENCE:.0f} seconds or longer, but `request_timeout` was {IMPATIENCE:.0f}; "
+            f"a call waited {LONGEST_SILENCE:.0f} seconds or longer, but `request_timeout` was {SHORT_TIMEOUT:.0f}; "
             "it limits the call as a whole",
         )
 

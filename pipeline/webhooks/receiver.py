@@ -16,7 +16,7 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # The body is only a hint, so a longer or slower one is ignored.
 LONGEST_BODY = 64 * 1024
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ async def _body(receive: Receive) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_TIMEOUT):
             while True:
                 message = await receive()
                 if message["type"] != "http.request":

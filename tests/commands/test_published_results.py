@@ -23,7 +23,7 @@ from pipeline.manifest.load import load
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.published_results import inputs_hash
-from pipeline.operations.results_publisher import Publication, Publisher
+from pipeline.operations.results_publisher import Publisher, ResultsPublication
 from pipeline.operations.workspace import RecordPaths, workspace_of
 from pipeline.purchases import Decisions, PurchaseId
 from pipeline.state.store import Change, PlacedFile
@@ -235,14 +235,16 @@ def test_results_of_a_manifest_that_moved_are_read(bought: Project, pipeline: Pi
 
 
 @fails_without(
-    "pipeline.operations.results_publisher:Publication.note",
+    "pipeline.operations.results_publisher:ResultsPublication.note",
     "self.publisher.note(self.state, is_all=False)",
     swap=("False", "True"),
 )
 def test_what_changes_while_results_are_written_is_told_by_the_next_ones(bought: Project) -> None:
     with in_process(bought) as state:
         publisher, records = Publisher(state), state.store.records()
-        publication = Publication(publisher=publisher, state=state, records=records, inputs={}, media={})
+        publication = ResultsPublication(
+            publisher=publisher, state=state, records=records, inputs={}, media={}
+        )
         publication.write()
         before = next(iter(records.purchases.values()))
         after = advance(before, Superseded())
@@ -263,7 +265,7 @@ def test_while_results_are_written_other_threads_get_the_interpreter_sooner(
     during: list[float] = []
     monkeypatch.setattr(Publisher, "publish", lambda *_: during.append(sys.getswitchinterval()))
     with in_process(bought) as state:
-        Publication(
+        ResultsPublication(
             publisher=Publisher(state), state=state, records=state.store.records(), inputs={}, media={}
         ).write()
 
@@ -289,7 +291,7 @@ def test_of_two_runs_in_one_process_none_leaves_the_others_interval_behind(
     monkeypatch.setattr(Publisher, "publish", publish)
     with in_process(bought) as state:
         one, other = (
-            Publication(
+            ResultsPublication(
                 publisher=Publisher(state), state=state, records=state.store.records(), inputs={}, media={}
             )
             for _ in range(2)

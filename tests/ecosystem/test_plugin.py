@@ -230,7 +230,7 @@ def test_one_that_names_no_key_needs_none_and_gets_none(project: Project, run: R
 
 
 @fails_without(
-    "pipeline.providers.registry:_made",
+    "pipeline.providers.registry:_create_provider",
     "detail = printable(str(error",
     swap=(".replace(settings.key or '\\x00', '…')", ""),
 )

@@ -53,7 +53,7 @@ recorder = Recorder()
 for run in range(3):
     store = opened(f"run-{run}")
     # Folded every few commits, as a long run does it.
-    store._access.database._connection.execute("PRAGMA wal_autocheckpoint=12")
+    store._opened.database._connection.execute("PRAGMA wal_autocheckpoint=12")
     for number in range(8):
         bought = Purchase(
             id=f"{run:08x}{number:08x}", key=f"hero/{number}", fingerprint="v1:ff", status=Status.SUBMITTING,

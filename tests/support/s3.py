@@ -165,7 +165,7 @@ def bucket(s3_server: S3Server, folder: object, monkeypatch: pytest.MonkeyPatch)
 
 def forget() -> None:
     """Clear what this process has cached of servers and keys."""
-    s3._made.cache_clear()
+    s3._create_client.cache_clear()
     object_store._verified_buckets.clear()
 
 

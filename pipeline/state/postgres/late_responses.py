@@ -22,7 +22,7 @@ from pipeline.state.postgres.transactions import PostgresDatabase
 from pipeline.state.rescue import RescueFile
 
 # Seconds to retry the server before the id goes to the file, or the failure is reported.
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 # The row's own id makes the insert idempotent, so it can be repeated if the response is lost.
 _APPEND = """
@@ -72,7 +72,7 @@ class LateResponses:
             try:
                 self._append_once(values)
             except ConnectionLost as error:
-                if clock() - began_at >= _PATIENCE:
+                if clock() - began_at >= _TIMEOUT:
                     raise self.server.out_of_reach(error) from None
                 time.sleep(pause_before(attempt))
                 attempt += 1

@@ -90,7 +90,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class LeaseHolder:
     """The last holder of a state; `description` is for people; `is_other`: it still holds it, and is not this run."""
 
     description: str
@@ -124,7 +124,7 @@ class Lease:
     @property
     def seconds(self) -> float:
         """The length of the lease, from the moment of the request."""
-        return self.server.patience.lease
+        return self.server.timeouts.lease
 
     def is_held(self) -> bool:
         """Whether this run still holds the state, by its own clock: no query, and safe in any thread."""
@@ -216,7 +216,7 @@ def acquire(server: Server, connection: Connection, claim: Claim) -> Lease:
     holder = holder_of(connection, claim.campaign, claim.written)
     if holder is not None and holder.is_other:
         raise _locked(server, claim, holder)
-    seconds = server.patience.lease
+    seconds = server.timeouts.lease
     who = (_user(), claim.command, socket.gethostname(), os.getpid())
     values = (claim.campaign, claim.manifest, claim.written, *who, seconds, seconds)
     with _transaction(connection, server):
@@ -258,19 +258,19 @@ def _transaction(connection: Connection, server: Server) -> Iterator[None]:
     """A durable transaction that waits for a dead holder's row only until the server ends that transaction."""
     # Durable: if a server crash lost the claim, another run would get the same epoch.
     with durable(connection):
-        milliseconds = str(round(server.patience.lock * 1000))
+        milliseconds = str(round(server.timeouts.lock * 1000))
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (milliseconds,))
         yield
 
 
-def holder_of(connection: Connection, campaign: str, claim: str = "") -> Holder | None:
+def holder_of(connection: Connection, campaign: str, claim: str = "") -> LeaseHolder | None:
     """The last holder of a campaign's state, or None; `claim` is this run's own, as written, for `is_other`."""
     found: tuple[Any, ...] | None = connection.execute(_HOLDER, (claim, campaign)).fetchone()
     if found is None:
         return None
     holder, process, host, since, until, command, is_other, manifest, epoch = found
     text = f"{holder} (pid {process} on {host}) since {since} until {until} ({command})"
-    return Holder(
+    return LeaseHolder(
         description=printable(text),
         process=process,
         since=since,
@@ -280,7 +280,7 @@ def holder_of(connection: Connection, campaign: str, claim: str = "") -> Holder 
     )
 
 
-def _locked(server: Server, claim: Claim, holder: Holder | None, why: str = "") -> StateLocked:
+def _locked(server: Server, claim: Claim, holder: LeaseHolder | None, why: str = "") -> StateLocked:
     who = "another run" if holder is None else holder.description
     default = f"'{claim.campaign}' is locked"
     return StateLocked(

@@ -37,7 +37,7 @@ class ConnectionLost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Timeouts in seconds, all shorter than a lease of `lease` seconds.
 
     `answer` is for a response of the server, `lock` for a lock that another connection holds; `silence` is how long
@@ -72,13 +72,13 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         """
         del args, kwargs
         try:
-            return super().wait(_impatient(gen, self.longest_silence), interval=_GLANCE)
+            return super().wait(_within_silence(gen, self.longest_silence), interval=_GLANCE)
         except TimeoutError as error:
             self.pgconn.finish()
             raise psycopg.OperationalError(str(error)) from None
 
 
-def _impatient(gen: Generator[Any, Any, T], longest_silence: float) -> Generator[Any, Any, T]:
+def _within_silence(gen: Generator[Any, Any, T], longest_silence: float) -> Generator[Any, Any, T]:
     """Drive the generator; raise TimeoutError if nothing arrives for `longest_silence` seconds."""
     try:
         wanted = next(gen)
@@ -99,7 +99,7 @@ class Server:
     """The address of the database, and how long to wait for it."""
 
     url: DatabaseUrl
-    patience: Patience
+    timeouts: Timeouts
 
     def connect(self) -> Connection:
         """A new connection in autocommit mode, which the caller closes.
@@ -116,13 +116,13 @@ class Server:
             raise UsageError(
                 "--state postgresql://…: libpq does not take this url; see 'Connection URIs' in its manual"
             ) from None
-        seconds = max(2, round(self.patience.silence))
+        seconds = max(2, round(self.timeouts.silence))
         ours: dict[str, str | int | None] = {
             "connect_timeout": seconds,
             "keepalives_idle": seconds,
             "keepalives_interval": max(1, seconds // 3),
             "keepalives_count": 2,
-            "tcp_user_timeout": round(self.patience.answer * 1000),
+            "tcp_user_timeout": round(self.timeouts.answer * 1000),
             "application_name": "pipeline",
         }
         # The operator's settings win, except for the encoding: the records are Unicode.
@@ -132,7 +132,7 @@ class Server:
             connection = Connection.connect(conninfo, autocommit=True, prepare_threshold=None)
         except psycopg.Error as error:
             raise self._not_let_in(error) from None
-        connection.longest_silence = self.patience.answer
+        connection.longest_silence = self.timeouts.answer
         # Transactions that wait for others have to see what those committed; a stricter level would hide it.
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return connection

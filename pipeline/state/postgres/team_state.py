@@ -22,25 +22,25 @@ from pipeline.state.folder import DEFAULT_FOLDER
 from pipeline.state.lock import once_in_this_process
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.late_responses import LateResponses
-from pipeline.state.postgres.lease import Claim, Holder, clock
+from pipeline.state.postgres.lease import Claim, LeaseHolder, clock
 from pipeline.state.postgres.server import (
     LEASE_SECONDS,
     Connection,
     ConnectionLost,
-    Patience,
     Server,
+    Timeouts,
     pause_before,
 )
 from pipeline.state.postgres.transactions import PostgresDatabase
 from pipeline.state.rescue import rescue_path
 from pipeline.state.sql.sqlite import SqliteDatabase
-from pipeline.state.sql.store import Access, SqlStore
+from pipeline.state.sql.store import OpenDatabase, SqlStore
 from pipeline.state.store import PartStamp
 
 T = TypeVar("T")
 
 # Seconds to retry the connection when a command begins: the server may be starting, or drop the first connections.
-_OPENING_PATIENCE = 5.0
+_OPENING_TIMEOUT = 5.0
 # A command that found nothing has left a lease too.
 _CAMPAIGNS = """
     SELECT campaign FROM pipeline.leases WHERE EXISTS (
@@ -74,7 +74,7 @@ class TeamState:
 
     @property
     def _server(self) -> Server:
-        return Server(self.url, Patience(self.lease_seconds or LEASE_SECONDS))
+        return Server(self.url, Timeouts(self.lease_seconds or LEASE_SECONDS))
 
     @property
     def _machine(self) -> str:
@@ -108,7 +108,7 @@ class TeamState:
         """
         return self._connected(self._has_purchases)
 
-    def holder(self) -> Holder | None:
+    def holder(self) -> LeaseHolder | None:
         """The holder of the campaign's state; None if there is none.
 
         Raises:
@@ -139,7 +139,7 @@ class TeamState:
             try:
                 return self._on_one_connection(use)
             except ConnectionLost as error:
-                if clock() - began_at >= _OPENING_PATIENCE:
+                if clock() - began_at >= _OPENING_TIMEOUT:
                     raise self._server.out_of_reach(error) from None
                 time.sleep(pause_before(attempt))
                 attempt += 1
@@ -167,7 +167,7 @@ class TeamState:
             for name, epoch, turn, is_held in found
         }
 
-    def _holder(self, connection: Connection) -> Holder | None:
+    def _holder(self, connection: Connection) -> LeaseHolder | None:
         with connection:
             is_there = team_tables.are_there(self._server, connection)
             found = lease.holder_of(connection, self.campaign or "") if is_there else None
@@ -191,20 +191,21 @@ class TeamState:
             empty = state_file.empty()
             database = SqliteDatabase(empty, Path(str(self.url)))
             return SqlStore(
-                Access(database=database, campaign=self._campaign_name(None), release=empty.close), self.run
+                OpenDatabase(database=database, campaign=self._campaign_name(None), release=empty.close),
+                self.run,
             )
         campaign = self._campaign_name(connection)
         name = part_name(campaign, self.part)
         self._assert_ours(connection, name)
         tables = PostgresDatabase(self._server, name, self._machine, connection=connection)
         late_responses = self._late_responses(name, tables)
-        access = Access(
+        opened = OpenDatabase(
             database=tables,
             campaign=campaign,
             release=tables.close,
             rescued=late_responses.held_as_far_as_seen(),
         )
-        return _closed_when_dropped(access, self.run)
+        return _closed_when_dropped(opened, self.run)
 
     def _late_responses(self, name: str, tables: PostgresDatabase) -> LateResponses:
         return LateResponses(
@@ -231,10 +232,10 @@ class TeamState:
             held.start_renewing()
             late_responses = self._late_responses(name, tables)
             release = once_in_this_process(stack.pop_all().close)
-        access = Access(
+        opened = OpenDatabase(
             database=tables, campaign=campaign, release=release, rescue=late_responses, is_held=held.is_held
         )
-        return _closed_when_dropped(access, self.run)
+        return _closed_when_dropped(opened, self.run)
 
     def _rescue_file(self, name: str) -> Path | None:
         if self.manifest is None:
@@ -274,12 +275,12 @@ class TeamState:
         return ours
 
 
-def _closed_when_dropped(access: Access, run: str) -> SqlStore:
+def _closed_when_dropped(opened: OpenDatabase, run: str) -> SqlStore:
     """The store, verified; if it is not closed, it is closed when it is garbage-collected."""
     try:
-        store = SqlStore(access, run, SqlStore(access, run).verify())
+        store = SqlStore(opened, run, SqlStore(opened, run).verify())
     except BaseException:
-        access.release()
+        opened.release()
         raise
-    weakref.finalize(store, access.release)
+    weakref.finalize(store, opened.release)
     return store

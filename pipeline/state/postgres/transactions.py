@@ -20,7 +20,7 @@ from pipeline.state.postgres.server import DURABLE, Connection, ConnectionLost, 
 from pipeline.state.sql.database import Row, Value
 
 # Seconds that a reader waits for an unreachable server.
-_READ_PATIENCE = 30.0
+_READ_TIMEOUT = 30.0
 
 # All settings end with the transaction, so they work behind a pooler too.
 _SETTINGS = (
@@ -180,7 +180,7 @@ class PostgresDatabase:
                 self._connection = self._server.connect()
             except ConnectionLost as error:
                 lease = self._lease
-                if not (lease.is_held() if lease else clock() - began_at < _READ_PATIENCE):
+                if not (lease.is_held() if lease else clock() - began_at < _READ_TIMEOUT):
                     raise self._server.out_of_reach(error) from None
                 time.sleep(pause_before(attempt))
                 attempt += 1
@@ -204,12 +204,12 @@ class PostgresDatabase:
             raise self._server.lost_or(error, connection) from error
 
     def _formatted(self, text: str, lease: Lease | None) -> sql.Composed:
-        patience = self._server.patience
+        timeouts = self._server.timeouts
         values: dict[str, Any] = {
             "campaign": self._campaign,
             "machine": self._machine,
-            "lock": str(round(patience.lock * 1000)),
-            "silence": str(round(patience.silence * 1000)),
+            "lock": str(round(timeouts.lock * 1000)),
+            "silence": str(round(timeouts.silence * 1000)),
             "turn": self._turn,
             "epoch": lease.epoch if lease is not None else 0,
         }

@@ -14,7 +14,7 @@ import psycopg
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.schemes import DatabaseUrl
 from pipeline.state.postgres import team_tables
-from pipeline.state.postgres.server import LEASE_SECONDS, Connection, ConnectionLost, Patience, Server
+from pipeline.state.postgres.server import LEASE_SECONDS, Connection, ConnectionLost, Server, Timeouts
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class WebhookReceipts:
     """The receipts of one campaign. Each query has its own connection, so this is safe in several threads."""
 
     def __init__(self, url: DatabaseUrl, campaign: str, lease_seconds: float | None) -> None:
-        self._server = Server(url, Patience(lease_seconds or LEASE_SECONDS))
+        self._server = Server(url, Timeouts(lease_seconds or LEASE_SECONDS))
         self._campaign = campaign
 
     def put(self, purchase_id: PurchaseId, workflows: Sequence[WorkflowId], most: int) -> None:

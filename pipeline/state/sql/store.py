@@ -55,7 +55,7 @@ class RescueStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class OpenDatabase:
     """An open database: a file, a copy in memory, or a server.
 
     `release` releases everything, and may be called more than once. `rescue` is None if it is read-only, when
@@ -78,11 +78,11 @@ class SqlStore:
     `mirror` is the content of the tables, if it was read already.
     """
 
-    def __init__(self, access: Access, run: str, mirror: Mirror | None = None) -> None:
-        self.campaign = access.campaign
-        self.manifest = access.manifest
-        self._access = access
-        self._database = access.database
+    def __init__(self, opened: OpenDatabase, run: str, mirror: Mirror | None = None) -> None:
+        self.campaign = opened.campaign
+        self.manifest = opened.manifest
+        self._opened = opened
+        self._database = opened.database
         self.run = run
         # None before the first read and after a failed write, when it has to be read from disk again.
         self._mirror = mirror
@@ -102,7 +102,7 @@ class SqlStore:
 
     def _with_rescued(self, known: Records) -> Records:
         """`known`, in which an id in the rescue file counts as stored, even before the next run takes it over."""
-        held = self._access.rescued if self._access.rescue is None else self._access.rescue.held()
+        held = self._opened.rescued if self._opened.rescue is None else self._opened.rescue.held()
         rescued = {
             purchase_id: transitions.advance(known.purchases[purchase_id], event)
             for purchase_id, workflow_id in held.items()
@@ -228,16 +228,16 @@ class SqlStore:
             )
 
     def is_held(self) -> bool:
-        return self._access.is_held()
+        return self._opened.is_held()
 
     def close(self) -> None:
-        self._access.release()
+        self._opened.release()
 
     @property
     def _rescue(self) -> RescueStore:
-        if self._access.rescue is None:
+        if self._opened.rescue is None:
             raise PipelineError("the state was opened for reading only")
-        return self._access.rescue
+        return self._opened.rescue
 
     def _read_once(self) -> Mirror:
         if self._mirror is None:

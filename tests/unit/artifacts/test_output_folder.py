@@ -9,7 +9,7 @@ import pytest
 from support.protection import fails_without
 
 from artifacts.folder import Campaign, bought, digest, film, job
-from pipeline.artifacts.base import NotOurs, Stamp, Upload
+from pipeline.artifacts.base import NotOurs, StoredStamp, Upload
 from pipeline.artifacts.file_names import named
 from pipeline.artifacts.local_folder import LocalFolder
 from pipeline.errors import Unfinished
@@ -476,7 +476,7 @@ def test_the_files_of_one_purchase_are_looked_for_in_so_many_steps(
         outputs, seen = campaign.outputs(), 0
         look = LocalFolder.stamp
 
-        def counting(folder: LocalFolder, path: str) -> Stamp | None:
+        def counting(folder: LocalFolder, path: str) -> StoredStamp | None:
             nonlocal seen
             seen += 1
             return look(folder, path)

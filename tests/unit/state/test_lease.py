@@ -22,7 +22,7 @@ from pipeline.schemes import DatabaseUrl
 from pipeline.state import state_file, transitions
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.lease import Claim
-from pipeline.state.postgres.server import Connection, Patience, Server
+from pipeline.state.postgres.server import Connection, Server, Timeouts
 from state.conftest import NOW, StateHarness, begin, buy, intent, move, placed
 
 pytestmark = pytest.mark.parametrize("harness", ["postgres"], indirect=True)
@@ -49,7 +49,7 @@ def connection(harness: StateHarness) -> Iterator[Connection]:
 
 
 def server_of(harness: StateHarness) -> Server:
-    return Server(DatabaseUrl(database_of(harness).url), Patience(60.0))
+    return Server(DatabaseUrl(database_of(harness).url), Timeouts(60.0))
 
 
 def claim(token: str = "mine") -> Claim:
@@ -366,7 +366,7 @@ def test_a_commit_waits_for_the_disk_whatever_the_database_says(harness: StateHa
     database.rows(f"ALTER DATABASE {name} SET synchronous_commit = off")
     store = harness.open()
 
-    with store._access.database.writing() as transaction:
+    with store._opened.database.writing() as transaction:
         assert transaction.rows("SHOW synchronous_commit") == [("on",)]
 
 

@@ -122,7 +122,7 @@ def test_a_connection_that_ends_in_the_middle_of_a_transaction_is_made_anew(
     harness: StateHarness, proxy: Proxy
 ) -> None:
     store = open_behind(harness, proxy)
-    with store._access.database.writing() as transaction:
+    with store._opened.database.writing() as transaction:
         transaction.rows("INSERT INTO served (key, purchase) VALUES (?, ?)", "a", "f" * 16)
         for link in proxy.links:
             link.close()
@@ -133,8 +133,8 @@ def test_a_connection_that_ends_in_the_middle_of_a_transaction_is_made_anew(
 
 @fails_without(
     "pipeline.state.postgres.server:Connection.wait",
-    "return super().wait(_impatient",
-    swap=("_impatient(gen, self.longest_silence)", "gen"),
+    "return super().wait(_within_silence",
+    swap=("_within_silence(gen, self.longest_silence)", "gen"),
 )
 def test_a_network_that_swallows_what_is_sent_is_noticed(harness: StateHarness, proxy: Proxy) -> None:
     harness.lease_seconds = 6.0
@@ -180,7 +180,7 @@ def test_a_server_that_is_killed_again_and_again_forgets_nothing(
 def test_an_id_that_not_even_the_table_can_take_is_kept_on_this_machine(
     harness: StateHarness, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(late_responses, "_PATIENCE", 0.0)
+    monkeypatch.setattr(late_responses, "_TIMEOUT", 0.0)
     store = open_behind(harness, proxy)
     bought = buy(store)
     proxy.close()

@@ -48,7 +48,7 @@ def assert_refused(harness: StateHarness, *words: str) -> None:
 
 
 def connection_of(store: SqlStore) -> sqlite3.Connection:
-    database = store._access.database
+    database = store._opened.database
     assert isinstance(database, SqliteDatabase)
     return database._connection
 
