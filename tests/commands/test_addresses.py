@@ -38,7 +38,7 @@ S3, WEB = f"s3://u:{SECRET}@host/x", f"https://u:{SECRET}@host/x.yaml"
         ("state export ADDRESS", "export"),
     ],
 )
-def test_it_is_refused(
+def test_url_in_place_of_a_path_is_refused(
     project: Project, pipeline: Pipeline, vendor: Emulator, words: str, told: str, address: str
 ) -> None:
     before = project.tree()
@@ -54,7 +54,7 @@ def test_it_is_refused(
 
 
 @pytest.mark.parametrize("variable", ["JUNIT", "EVENTS", "METRICS_FILE", "TOKEN_FILE", "VAR_FILE"])
-def test_so_it_is_in_the_environment(
+def test_url_in_an_environment_variable_is_refused(
     project: Project, pipeline: Pipeline, vendor: Emulator, variable: str
 ) -> None:
     pipeline.set(f"PIPELINE_{variable}", S3)
@@ -68,7 +68,9 @@ def test_so_it_is_in_the_environment(
 
 
 @pytest.mark.parametrize("words", ["show ADDRESS main/loop/red/walk", "run --serve ADDRESS"])
-def test_so_it_is_where_a_manifest_may_be_left_out(project: Project, pipeline: Pipeline, words: str) -> None:
+def test_url_is_refused_where_the_manifest_is_optional(
+    project: Project, pipeline: Pipeline, words: str
+) -> None:
     ended = pipeline(*words.replace("ADDRESS", WEB).split())
 
     assert ended.code == 64, ended.output
@@ -76,7 +78,7 @@ def test_so_it_is_where_a_manifest_may_be_left_out(project: Project, pipeline: P
     assert SECRET not in ended.output
 
 
-def test_several_files_in_one_variable_are_separated_by_blanks(project: Project, pipeline: Pipeline) -> None:
+def test_several_files_in_one_variable_are_separated_by_spaces(project: Project, pipeline: Pipeline) -> None:
     project.write({"a.yaml": "season: spring\n", "b.yaml": "season: autumn\n"})
     project.write(
         {"campaign.yaml": project.manifest.read_bytes().replace(b"{", b'{"vars": {"season": "x"},', 1)}
@@ -116,7 +118,7 @@ def test_several_files_in_one_variable_are_separated_by_blanks(project: Project,
         "ADDRESS",
     ],
 )
-def test_in_the_place_of_any_other_word_it_shows_no_password(
+def test_password_in_any_other_argument_is_not_shown(
     project: Project, pipeline: Pipeline, words: str, address: str
 ) -> None:
     given = {"MANIFEST": str(project.manifest)}
@@ -151,5 +153,5 @@ def test_in_the_place_of_any_other_word_it_shows_no_password(
         ),
     ],
 )
-def test_the_rest_of_a_message_stays(message: str, shown: str) -> None:
+def test_rest_of_a_message_is_kept(message: str, shown: str) -> None:
     assert without_secrets(message) == shown

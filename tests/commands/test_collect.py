@@ -24,7 +24,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
     return project
 
 
-def test_files_that_are_not_here_are_fetched_once_more_and_are_the_same(
+def test_missing_files_are_fetched_again_unchanged(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -39,7 +39,7 @@ def test_files_that_are_not_here_are_fetched_once_more_and_are_the_same(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_file_that_was_altered_is_left_alone(project: Project, pipeline: Pipeline) -> None:
+def test_altered_file_is_left_alone(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
     path = next((project.folder / "output").rglob("walk.mp4"))
     path.write_bytes(b"cut by hand")
@@ -48,12 +48,12 @@ def test_a_file_that_was_altered_is_left_alone(project: Project, pipeline: Pipel
     assert path.read_bytes() == b"cut by hand"
 
 
-def test_where_nothing_is_bought_there_is_nothing_to_collect(project: Project, pipeline: Pipeline) -> None:
+def test_nothing_bought_leaves_nothing_to_collect(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("collect", project.manifest).out == "Nothing to collect.\n"
     assert pipeline("collect", project.manifest, "--select", "status:failed").out == "Nothing to collect.\n"
 
 
-def test_where_all_is_here_there_is_nothing_to_collect(
+def test_nothing_to_collect_when_all_files_are_present(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -66,7 +66,7 @@ def test_where_all_is_here_there_is_nothing_to_collect(
         assert pipeline("collect", records).out == "Nothing to collect.\n"
 
 
-def test_what_is_collected_for_no_job_is_counted(bought: Project, pipeline: Pipeline) -> None:
+def test_files_collected_for_no_job_are_counted(bought: Project, pipeline: Pipeline) -> None:
     bought.write({"campaign.yaml": spring(prompts={"run": "a run"})})
 
     ended = pipeline("collect", bought.manifest)
@@ -75,7 +75,7 @@ def test_what_is_collected_for_no_job_is_counted(bought: Project, pipeline: Pipe
     assert len(bought.output()) == 2
 
 
-def test_the_state_alone_is_enough(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_state_alone_is_enough(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     bought.manifest.unlink()
     shutil.rmtree(bought.folder / "images")
 
@@ -86,7 +86,7 @@ def test_the_state_alone_is_enough(bought: Project, pipeline: Pipeline, vendor: 
     assert len(vendor.ledger.entries) == 2
 
 
-def test_the_results_alone_are_enough(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_results_alone_are_enough(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     results = bought.results_file.read_bytes()
     shutil.rmtree(bought.folder / ".pipeline")
     bought.manifest.unlink()
@@ -100,15 +100,13 @@ def test_the_results_alone_are_enough(bought: Project, pipeline: Pipeline, vendo
 
 
 @pytest.mark.parametrize(("manifest", "told"), MANIFESTS_ELSEWHERE)
-def test_results_of_a_stranger_have_nothing_written_elsewhere(
+def test_untrusted_results_cannot_choose_where_files_go(
     bought: Project, pipeline: Pipeline, manifest: str, told: str
 ) -> None:
     assert_refuses_manifest_elsewhere("collect", bought, pipeline, manifest, told)
 
 
-def test_results_that_an_operator_keeps_elsewhere_are_enough(
-    project: Project, pipeline: Pipeline, tmp_path: Path
-) -> None:
+def test_operator_may_keep_results_elsewhere(project: Project, pipeline: Pipeline, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     assert pipeline("run", project.manifest, "--results", kept).code == 0
@@ -120,9 +118,7 @@ def test_results_that_an_operator_keeps_elsewhere_are_enough(
     assert len(project.output()) == 2
 
 
-def test_a_state_is_not_joined_with_the_results_of_another_campaign(
-    bought: Project, pipeline: Pipeline
-) -> None:
+def test_state_is_not_merged_with_results_of_another_campaign(bought: Project, pipeline: Pipeline) -> None:
     bought.write({"autumn.yaml": spring(name="autumn", prompts={"fly": "a flight"})})
     assert pipeline("run", "autumn.yaml").code == 0
     others = bought.folder / "autumn.results.json"
@@ -136,9 +132,7 @@ def test_a_state_is_not_joined_with_the_results_of_another_campaign(
     assert len(pipeline("state", "export", bought.manifest).document["purchases"]) == 2
 
 
-def test_a_manifest_that_does_not_read_leads_to_the_state_beside_it(
-    bought: Project, pipeline: Pipeline
-) -> None:
+def test_unreadable_manifest_falls_back_to_the_state_beside_it(bought: Project, pipeline: Pipeline) -> None:
     bought.manifest.write_text("version: [")
 
     ended = pipeline("collect", bought.manifest)
@@ -149,7 +143,7 @@ def test_a_manifest_that_does_not_read_leads_to_the_state_beside_it(
     assert len(bought.output()) == 2
 
 
-def test_a_manifest_that_does_not_read_beside_no_state_is_told(folder: Path, pipeline: Pipeline) -> None:
+def test_unreadable_manifest_without_a_state_is_an_error(folder: Path, pipeline: Pipeline) -> None:
     manifest = folder / "campaign.yaml"
     manifest.write_text("version: [")
 
@@ -159,7 +153,7 @@ def test_a_manifest_that_does_not_read_beside_no_state_is_told(folder: Path, pip
 @pytest.mark.parametrize(
     "name", ["nosuch.db", ".pipeline/nosuch.db", "nosuch.results.json", "nosuch.json", "nosuch"]
 )
-def test_records_that_are_not_there_are_not_taken_for_others(
+def test_missing_file_does_not_fall_back_to_other_records(
     bought: Project, pipeline: Pipeline, name: str
 ) -> None:
     """The state beside a manifest stands for one that no longer reads, not for a path that is misspelled."""
@@ -170,9 +164,7 @@ def test_records_that_are_not_there_are_not_taken_for_others(
     assert bought.output() == {}
 
 
-def test_a_manifest_that_was_deleted_leads_to_the_state_beside_it(
-    bought: Project, pipeline: Pipeline
-) -> None:
+def test_deleted_manifest_falls_back_to_the_state_beside_it(bought: Project, pipeline: Pipeline) -> None:
     bought.manifest.unlink()
 
     assert pipeline("collect", bought.manifest).code == 0
@@ -180,7 +172,7 @@ def test_a_manifest_that_was_deleted_leads_to_the_state_beside_it(
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0 cut"])
-def test_a_damaged_state_is_not_taken_for_a_manifest_that_does_not_read(
+def test_damaged_state_is_not_treated_as_an_unreadable_manifest(
     bought: Project, pipeline: Pipeline, content: bytes
 ) -> None:
     (bought.folder / "other.db").write_bytes(content)
@@ -193,7 +185,7 @@ def test_a_damaged_state_is_not_taken_for_a_manifest_that_does_not_read(
     assert bought.output() == {}
 
 
-def test_what_an_interrupted_run_bought_is_followed_to_its_end(
+def test_purchases_of_an_interrupted_run_are_followed_to_their_end(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest, "--no-wait").code == 0
@@ -205,7 +197,7 @@ def test_what_an_interrupted_run_bought_is_followed_to_its_end(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_job_that_left_the_manifest_is_fetched_too(
+def test_job_removed_from_the_manifest_is_fetched_too(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest, "--no-wait").code == 0
@@ -217,9 +209,7 @@ def test_a_job_that_left_the_manifest_is_fetched_too(
     assert set(project.output()) == {"main/loop/red/dance.mp4", f"{WALK}.mp4"}
 
 
-def test_files_of_what_serves_no_job_are_fetched_too(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_files_of_orphans_are_fetched_too(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     assert pipeline("run", project.manifest).code == 0
     project.write({"campaign.yaml": spring(prompts={"dance": "a dance"}), "images/red.png": picture("blue")})
     assert pipeline("run", project.manifest).code == 0
@@ -237,7 +227,7 @@ def test_files_of_what_serves_no_job_are_fetched_too(
     assert len(vendor.ledger.entries) == 3
 
 
-def test_what_serves_no_job_and_was_altered_is_left_alone(project: Project, pipeline: Pipeline) -> None:
+def test_altered_file_of_an_orphan_is_left_alone(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
     project.write({"campaign.yaml": spring(prompts={"dance": "a dance"}), "images/red.png": picture("blue")})
     assert pipeline("run", project.manifest).code == 0
@@ -265,7 +255,7 @@ def test_what_serves_no_job_and_was_altered_is_left_alone(project: Project, pipe
         ),
     ],
 )
-def test_the_suggested_command_finds_the_same_records(
+def test_suggested_command_finds_the_same_records(
     project: Project, pipeline: Pipeline, vendor: Emulator, source: str, flags: tuple[str, ...], shown: str
 ) -> None:
     vendor.fail({"on": "create", "do": "reset-after-processing", "times": 1})
@@ -286,7 +276,7 @@ def test_the_suggested_command_finds_the_same_records(
     assert pipeline("resolve", *shlex.split(hint[1]), hint[2], "--not-bought").code == 0
 
 
-def test_a_selection_leaves_the_rest_where_it_is(
+def test_selection_leaves_other_jobs_untouched(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -299,9 +289,7 @@ def test_a_selection_leaves_the_rest_where_it_is(
     assert set(project.output()) == {f"{WALK}.mp4"}
 
 
-def test_a_success_without_a_result_is_asked_about_again(
-    folder: Path, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_success_without_a_result_is_polled_again(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     """The vendor failed it, and the next day it has a result after all: it is paid, so it is fetched."""
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "fail"}}})
@@ -316,16 +304,14 @@ def test_a_success_without_a_result_is_asked_about_again(
     assert len(vendor.ledger.entries) == 1
 
 
-def test_nothing_is_bought_for_jobs_that_nothing_serves(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_nothing_is_bought_for_pending_jobs(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     ended = pipeline("collect", project.manifest)
 
     assert ended.code == 0, ended.output
     assert not vendor.ledger.entries
 
 
-def test_another_file_at_the_vendor_is_not_taken_for_the_one_that_was_bought(
+def test_different_file_at_the_vendor_does_not_replace_the_one_bought(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
@@ -342,7 +328,7 @@ def test_another_file_at_the_vendor_is_not_taken_for_the_one_that_was_bought(
     assert project.output() == {}
 
 
-def test_a_campaign_of_which_nothing_was_bought_gets_no_results(project: Project, pipeline: Pipeline) -> None:
+def test_campaign_without_purchases_gets_no_results(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("collect", project.manifest)
 
     assert ended.code == 0, ended.output
@@ -350,7 +336,7 @@ def test_a_campaign_of_which_nothing_was_bought_gets_no_results(project: Project
     assert "Results:" not in ended.out
 
 
-def test_the_command_that_a_rehearsal_suggests_works_on_the_rehearsal(
+def test_command_suggested_by_a_rehearsal_works_on_the_rehearsal(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.emulator.settings.EmulatorSettings", EmulatorSettings.tiny)
@@ -366,7 +352,7 @@ def test_the_command_that_a_rehearsal_suggests_works_on_the_rehearsal(
     assert not project.results_file.exists()
 
 
-def test_a_suggested_command_keeps_the_flags_that_choose_the_records(
+def test_suggested_command_keeps_the_flags_that_locate_the_records(
     project: Project, pipeline: Pipeline
 ) -> None:
     flags = ("--state", "a b.db", "--results", "other.json", "--output", "elsewhere")

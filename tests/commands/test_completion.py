@@ -45,7 +45,7 @@ def test_flags_and_their_values_are_offered() -> None:
     assert completed("plan", "--format", "") == ["plain,text", "plain,json", "plain,markdown"]
 
 
-def test_names_of_commands_are_offered_without_loading_them() -> None:
+def test_command_names_are_offered_without_loading_the_commands() -> None:
     program = (
         "import sys\n"
         "from pipeline.cli.main import cli\n"

@@ -28,7 +28,7 @@ def messages(document: Any) -> dict[str, str]:
     return {each["check"]: each["message"] for each in document["checks"]}
 
 
-def test_the_checks_are_those_of_the_schema() -> None:
+def test_checks_match_the_schema() -> None:
     checks: Any = schema.load("doctor")
     assert checks["properties"]["checks"]["items"]["properties"]["check"]["enum"] == list(CHECKS)
 
@@ -37,7 +37,7 @@ def in_git(folder: Path) -> None:
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
 
 
-def test_where_all_is_well_it_says_so_buys_nothing_and_writes_nothing(
+def test_healthy_campaign_passes_without_buying_or_writing(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     in_git(project.folder)
@@ -54,14 +54,14 @@ def test_where_all_is_well_it_says_so_buys_nothing_and_writes_nothing(
     assert "Ready for a run." in pipeline("doctor", project.manifest).out
 
 
-def test_it_is_told_for_people_with_the_key_nowhere(project: Project, pipeline: Pipeline) -> None:
+def test_text_output_never_contains_the_key(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("doctor", project.manifest)
 
     assert "ok      health" in ended.out
     assert KEY not in ended.output
 
 
-def test_without_a_key_it_ends_as_a_run_would(project: Project, pipeline: Pipeline) -> None:
+def test_missing_key_exits_as_a_run_would(project: Project, pipeline: Pipeline) -> None:
     pipeline.set("VIMMERSE_API_KEY", None)
 
     ended = pipeline("doctor", project.manifest, "--format", "json")
@@ -71,7 +71,7 @@ def test_without_a_key_it_ends_as_a_run_would(project: Project, pipeline: Pipeli
     assert verdicts(ended.document)["health"] == "ok"
 
 
-def test_a_vendor_out_of_reach_is_8(project: Project, pipeline: Pipeline) -> None:
+def test_unreachable_vendor_exits_8(project: Project, pipeline: Pipeline) -> None:
     pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
 
     ended = pipeline("doctor", project.manifest, "--format", "json")
@@ -80,13 +80,13 @@ def test_a_vendor_out_of_reach_is_8(project: Project, pipeline: Pipeline) -> Non
     assert "cannot be reached" in messages(ended.document)["health"]
 
 
-def test_a_vendor_that_is_not_well_is_8(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_unhealthy_vendor_exits_8(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     vendor.fail({"on": "health", "do": {"status": 503}})
 
     assert pipeline("doctor", project.manifest).code == 8
 
 
-def test_an_address_that_would_show_the_key_is_refused(project: Project, pipeline: Pipeline) -> None:
+def test_url_that_would_expose_the_key_is_refused(project: Project, pipeline: Pipeline) -> None:
     pipeline.set("VIMMERSE_BASE_URL", "http://api.example.com")
 
     ended = pipeline("doctor", project.manifest)
@@ -95,9 +95,7 @@ def test_an_address_that_would_show_the_key_is_refused(project: Project, pipelin
     assert "must be https" in ended.out
 
 
-def test_a_manifest_that_is_wrong_is_3_and_the_rest_is_looked_at(
-    project: Project, pipeline: Pipeline
-) -> None:
+def test_invalid_manifest_exits_3_and_other_checks_continue(project: Project, pipeline: Pipeline) -> None:
     project.write({"campaign.yaml": spring(prompts={}, surprise=1)})
 
     ended = pipeline("doctor", project.manifest, "--format", "json")
@@ -111,7 +109,7 @@ def test_a_manifest_that_is_wrong_is_3_and_the_rest_is_looked_at(
 
 
 @fails_without("pipeline.state.lock:is_held", "system.lock(descriptor")
-def test_a_state_that_is_locked_is_6_and_it_is_said_by_whom(project: Project, pipeline: Pipeline) -> None:
+def test_locked_state_exits_6_and_names_the_holder(project: Project, pipeline: Pipeline) -> None:
     pipeline("run", project.manifest)
     lock = Lock.acquire(project.state, since="2026-03-01T12:00:00Z", command="pipeline run spring.yaml")
 
@@ -125,7 +123,7 @@ def test_a_state_that_is_locked_is_6_and_it_is_said_by_whom(project: Project, pi
     assert pipeline("doctor", project.manifest).code == 0
 
 
-def test_a_state_that_is_damaged_is_3(project: Project, pipeline: Pipeline) -> None:
+def test_damaged_state_exits_3(project: Project, pipeline: Pipeline) -> None:
     pipeline("run", project.manifest)
     project.state.write_bytes(b"")
 
@@ -145,7 +143,7 @@ def test_a_state_that_is_damaged_is_3(project: Project, pipeline: Pipeline) -> N
         ("films", ["--output", "films/spring"], "output"),
     ],
 )
-def test_where_nothing_can_be_written_it_ends_as_a_run_would(
+def test_unwritable_folder_exits_as_a_run_would(
     project: Project, pipeline: Pipeline, vendor: Emulator, in_the_way: str, flags: list[str], check: str
 ) -> None:
     project.write({in_the_way: "a file, where a folder is wanted"})
@@ -160,7 +158,7 @@ def test_where_nothing_can_be_written_it_ends_as_a_run_would(
     assert vendor.ledger.entries == ()
 
 
-def test_a_link_that_leads_nowhere_is_in_the_way(project: Project, pipeline: Pipeline) -> None:
+def test_dangling_link_is_reported(project: Project, pipeline: Pipeline) -> None:
     (project.folder / ".pipeline").symlink_to(project.folder / "nowhere")
 
     ended = pipeline("doctor", project.manifest, "--format", "json")
@@ -171,7 +169,7 @@ def test_a_link_that_leads_nowhere_is_in_the_way(project: Project, pipeline: Pip
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
 @pytest.mark.parametrize(("folder", "check"), [(".pipeline", "state"), ("output", "output")])
-def test_a_folder_of_somebody_else_is_told(
+def test_folder_of_another_user_is_reported(
     project: Project, pipeline: Pipeline, folder: str, check: str
 ) -> None:
     (project.folder / folder).mkdir(mode=0o500)
@@ -182,7 +180,7 @@ def test_a_folder_of_somebody_else_is_told(
     assert f"{folder} is not writable for you" in messages(ended.document)[check]
 
 
-def test_a_clock_that_is_wrong_is_told(project: Project, pipeline: Pipeline) -> None:
+def test_wrong_clock_is_reported(project: Project, pipeline: Pipeline) -> None:
     class LastCentury(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response_only(200)
@@ -211,7 +209,9 @@ def test_a_clock_that_is_wrong_is_told(project: Project, pipeline: Pipeline) -> 
         ("git init -q . && echo '*.results.json' > .gitignore", "is ignored"),
     ],
 )
-def test_what_git_would_lose_is_told(project: Project, pipeline: Pipeline, prepare: str, said: str) -> None:
+def test_files_that_git_would_lose_are_reported(
+    project: Project, pipeline: Pipeline, prepare: str, said: str
+) -> None:
     pipeline("run", project.manifest)
     subprocess.run(prepare, shell=True, cwd=project.folder, check=True)
 
@@ -222,14 +222,14 @@ def test_what_git_would_lose_is_told(project: Project, pipeline: Pipeline, prepa
     assert said in messages(ended.document)["git"]
 
 
-def test_a_rehearsal_needs_neither_key_nor_vendor(project: Project, offline: Pipeline) -> None:
+def test_rehearsal_needs_neither_key_nor_vendor(project: Project, offline: Pipeline) -> None:
     ended = offline("doctor", project.manifest, "--emulate", "--format", "json")
 
     assert ended.code == 0, ended.output
     assert "health" not in verdicts(ended.document)
 
 
-def test_while_a_run_goes_on_it_names_it(
+def test_running_run_is_named(
     project: Project, vendor: Emulator, start: Callable[..., Running], pipeline: Pipeline
 ) -> None:
     vendor.fail({"on": "create", "do": {"stall": 5}})

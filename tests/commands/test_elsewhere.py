@@ -45,7 +45,7 @@ def unknown_by_now(project: Project, minutes: float) -> None:
     shutil.rmtree(project.folder / "output")
 
 
-def test_what_another_machine_may_be_sending_is_made_again_by_nobody(
+def test_purchase_under_way_elsewhere_is_not_replaced(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = published(folder, pipeline, minutes=1)
@@ -63,7 +63,7 @@ def test_what_another_machine_may_be_sending_is_made_again_by_nobody(
 @pytest.mark.parametrize(
     "command", [("redo",), ("approve",), ("run", "--replace")], ids=["redo", "approve", "replace"]
 )
-def test_whoever_would_have_it_made_again_or_approves_it_is_told_that_it_is_under_way(
+def test_replacing_or_approving_it_reports_that_it_is_under_way(
     folder: Path, pipeline: Pipeline, command: tuple[str, ...]
 ) -> None:
     project = published(folder, pipeline, minutes=1)
@@ -77,7 +77,7 @@ def test_whoever_would_have_it_made_again_or_approves_it_is_told_that_it_is_unde
     assert "needs attention" not in ended.output
 
 
-def test_what_another_machine_may_be_sending_is_named_and_left_by_destroy(
+def test_destroy_names_and_keeps_purchases_under_way_elsewhere(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = published(folder, pipeline, minutes=1)
@@ -89,7 +89,7 @@ def test_what_another_machine_may_be_sending_is_named_and_left_by_destroy(
     assert "pipeline resolve" not in ended.output
 
 
-def test_a_saved_plan_replaces_nothing_whose_outcome_is_unknown_by_now(
+def test_saved_plan_does_not_replace_purchases_that_became_unknown(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
@@ -104,7 +104,7 @@ def test_a_saved_plan_replaces_nothing_whose_outcome_is_unknown_by_now(
     assert len(vendor.ledger.entries) == 1
 
 
-def test_what_another_machine_may_be_sending_is_told_as_under_way(
+def test_purchase_under_way_elsewhere_is_reported_as_under_way(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = published(folder, pipeline, minutes=1)
@@ -130,7 +130,7 @@ def test_what_another_machine_may_be_sending_is_told_as_under_way(
     [({"walk": "another walk"}, False), ({"dance": "a dance"}, True)],
     ids=["earlier", "orphan"],
 )
-def test_so_it_is_of_what_serves_no_job(
+def test_orphan_under_way_elsewhere_is_reported_as_under_way(
     folder: Path, pipeline: Pipeline, prompts: dict[str, str], is_orphan: bool
 ) -> None:
     project = published(folder, pipeline, minutes=1)
@@ -152,7 +152,7 @@ def test_so_it_is_of_what_serves_no_job(
 
 
 @pytest.mark.parametrize("records", ["results", "state"])
-def test_collect_without_a_manifest_says_so_too(folder: Path, pipeline: Pipeline, records: str) -> None:
+def test_collect_without_a_manifest_reports_it_too(folder: Path, pipeline: Pipeline, records: str) -> None:
     project = published(folder, pipeline, minutes=1)
     if records == "state":
         assert pipeline("run", project.manifest).code == 8
@@ -165,7 +165,7 @@ def test_collect_without_a_manifest_says_so_too(folder: Path, pipeline: Pipeline
 
 
 @pytest.mark.parametrize("records", ["results", "state"])
-def test_collect_without_a_manifest_names_what_needs_a_person(
+def test_collect_without_a_manifest_names_purchases_that_need_attention(
     folder: Path, pipeline: Pipeline, records: str
 ) -> None:
     project = published(folder, pipeline, minutes=16)
@@ -185,9 +185,7 @@ def test_collect_without_a_manifest_names_what_needs_a_person(
 
 
 @pytest.mark.parametrize("flag", ["--resubmit", "--abandon", "--not-bought"])
-def test_it_is_not_given_up_before_its_time_unless_a_person_knows_better(
-    folder: Path, pipeline: Pipeline, flag: str
-) -> None:
+def test_resolve_within_15_minutes_needs_now(folder: Path, pipeline: Pipeline, flag: str) -> None:
     project = published(folder, pipeline, minutes=14)
 
     refused = pipeline("resolve", project.manifest, WALK, flag)
@@ -200,7 +198,7 @@ def test_it_is_not_given_up_before_its_time_unless_a_person_knows_better(
     assert project.statuses() == {WALK: "pending" if flag in {"--not-bought", "--resubmit"} else "failed"}
 
 
-def test_what_has_been_silent_for_15_minutes_needs_a_person(folder: Path, pipeline: Pipeline) -> None:
+def test_purchase_silent_for_15_minutes_needs_attention(folder: Path, pipeline: Pipeline) -> None:
     project = published(folder, pipeline, minutes=16)
 
     ran = pipeline("run", project.manifest)
@@ -210,7 +208,7 @@ def test_what_has_been_silent_for_15_minutes_needs_a_person(folder: Path, pipeli
     assert pipeline("resolve", project.manifest, WALK, "--abandon").code == 0
 
 
-def test_a_time_that_is_more_than_a_day_away_is_a_wrong_clock_and_needs_a_person(
+def test_time_more_than_a_day_off_is_a_wrong_clock_and_needs_attention(
     folder: Path, pipeline: Pipeline
 ) -> None:
     project = published(folder, pipeline, minutes=-25 * 60)
@@ -223,7 +221,7 @@ def test_a_time_that_is_more_than_a_day_away_is_a_wrong_clock_and_needs_a_person
     assert pipeline("run", project.manifest).code == 8
 
 
-def test_what_this_machine_lost_itself_needs_a_person_at_once(
+def test_purchase_lost_by_this_machine_needs_attention_at_once(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})

@@ -40,7 +40,7 @@ TAKING_ARGUMENTS = [
 ]
 
 
-def test_there_are_flags_and_arguments_to_look_at() -> None:
+def test_flags_and_arguments_are_found() -> None:
     assert (("run",), "--state") in FLAGS
     assert ("state", "export") in TAKING_ARGUMENTS
 
@@ -48,7 +48,7 @@ def test_there_are_flags_and_arguments_to_look_at() -> None:
 @pytest.mark.parametrize(
     ("path", "flag"), FLAGS, ids=lambda each: each if isinstance(each, str) else "-".join(each)
 )
-def test_an_empty_value_of_a_flag_is_wrong_usage(offline: Pipeline, path: tuple[str, ...], flag: str) -> None:
+def test_empty_flag_value_is_wrong_usage(offline: Pipeline, path: tuple[str, ...], flag: str) -> None:
     for words in ((flag, ""), (f"{flag}=",)):
         ended = offline(*path, *words)
 
@@ -59,7 +59,7 @@ def test_an_empty_value_of_a_flag_is_wrong_usage(offline: Pipeline, path: tuple[
 @pytest.mark.parametrize(
     ("path", "flag"), FLAGS, ids=lambda each: each if isinstance(each, str) else "-".join(each)
 )
-def test_so_is_a_blank_one(offline: Pipeline, path: tuple[str, ...], flag: str) -> None:
+def test_blank_flag_value_is_wrong_usage(offline: Pipeline, path: tuple[str, ...], flag: str) -> None:
     for words in ((flag, " "), (f"{flag}= \t\n",), (flag, "\u00a0")):
         ended = offline(*path, *words)
 
@@ -68,7 +68,7 @@ def test_so_is_a_blank_one(offline: Pipeline, path: tuple[str, ...], flag: str) 
 
 
 @pytest.mark.parametrize("path", TAKING_ARGUMENTS, ids="-".join)
-def test_an_empty_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ...]) -> None:
+def test_empty_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ...]) -> None:
     ended = offline(*path, "")
 
     assert ended.code == 64, ended.output
@@ -76,7 +76,7 @@ def test_an_empty_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ..
 
 
 @pytest.mark.parametrize("path", TAKING_ARGUMENTS, ids="-".join)
-def test_a_blank_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ...]) -> None:
+def test_blank_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ...]) -> None:
     ended = offline(*path, " ")
 
     assert ended.code == 64, ended.output
@@ -84,9 +84,7 @@ def test_a_blank_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ...
 
 
 @pytest.mark.parametrize("flag", ["STATE", "SELECT", "MAX_CREATES"])
-def test_a_blank_variable_of_the_environment_is_wrong_usage(
-    offline: Pipeline, project: Project, flag: str
-) -> None:
+def test_blank_environment_variable_is_wrong_usage(offline: Pipeline, project: Project, flag: str) -> None:
     offline.set(f"PIPELINE_{flag}", " ")
     before = project.tree()
 
@@ -99,7 +97,7 @@ def test_a_blank_variable_of_the_environment_is_wrong_usage(
     assert project.tree() == before
 
 
-def test_nothing_is_bought_into_another_state_than_the_one_that_was_meant(
+def test_empty_state_flag_does_not_buy_into_the_default_state(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest, "--state", "team.db", "--results", "team.results.json").code == 0
@@ -111,9 +109,7 @@ def test_nothing_is_bought_into_another_state_than_the_one_that_was_meant(
     assert project.tree() == before
 
 
-def test_an_empty_variable_of_the_environment_is_as_good_as_none(
-    project: Project, pipeline: Pipeline
-) -> None:
+def test_empty_environment_variable_counts_as_unset(project: Project, pipeline: Pipeline) -> None:
     pipeline.set("PIPELINE_STATE", "")
     pipeline.set("PIPELINE_SELECT", "")
 
@@ -121,7 +117,7 @@ def test_an_empty_variable_of_the_environment_is_as_good_as_none(
     assert (project.folder / ".pipeline" / "spring.db").exists()
 
 
-def test_a_folder_in_the_place_of_a_manifest_is_called_one(project: Project, offline: Pipeline) -> None:
+def test_folder_in_place_of_a_manifest_is_called_a_folder(project: Project, offline: Pipeline) -> None:
     ended = offline("run", ".")
 
     assert (ended.code, ended.err) == (3, "error: .: this is a folder, expected a file\n")

@@ -38,7 +38,7 @@ def ledger(url: str) -> list[dict[str, object]]:
     return creates
 
 
-def test_its_first_line_holds_the_address_at_which_it_answers(
+def test_first_line_holds_the_url(
     emulator: Callable[..., tuple[Running, str]], project: Project, pipeline: Pipeline
 ) -> None:
     running, url = emulator()
@@ -55,7 +55,7 @@ def test_its_first_line_holds_the_address_at_which_it_answers(
     assert running.ended().code in (0, 130)
 
 
-def test_a_client_as_the_vendor_shows_it_gets_its_video(
+def test_client_from_the_vendor_documentation_gets_its_video(
     emulator: Callable[..., tuple[Running, str]],
 ) -> None:
     """A form, urlencoded; then polls until it ends; then the file, without the key."""
@@ -88,7 +88,7 @@ def test_a_client_as_the_vendor_shows_it_gets_its_video(
     )
 
 
-def test_started_again_under_a_running_campaign_it_goes_on(
+def test_restart_during_a_run_keeps_its_workflows(
     emulator: Callable[..., tuple[Running, str]], start: Start, folder: Path
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring()})
@@ -108,7 +108,7 @@ def test_started_again_under_a_running_campaign_it_goes_on(
     assert_whole(project)
 
 
-def test_every_prompt_and_every_take_of_a_campaign_has_a_film_of_its_own(
+def test_every_prompt_and_take_has_a_different_video(
     emulator: Callable[..., tuple[Running, str]], folder: Path, pipeline: Pipeline
 ) -> None:
     jobs = [{"id": "main", "repeat": 2}]
@@ -132,7 +132,7 @@ def test_every_prompt_and_every_take_of_a_campaign_has_a_film_of_its_own(
 
 
 @pytest.mark.parametrize("port", ["taken", "99999", "x"])
-def test_a_port_that_cannot_be_had_is_wrong_usage(start: Start, port: str, tmp_path: Path) -> None:
+def test_unavailable_port_is_wrong_usage(start: Start, port: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         number = str(other.getsockname()[1]) if port == "taken" else port
         ended = start("emulator", "--port", number, "--dir", tmp_path / "work").ended()
@@ -141,7 +141,7 @@ def test_a_port_that_cannot_be_had_is_wrong_usage(start: Start, port: str, tmp_p
     assert "Traceback" not in ended.output
 
 
-def test_faults_come_from_a_file(
+def test_faults_are_read_from_a_file(
     emulator: Callable[..., tuple[Running, str]], project: Project, pipeline: Pipeline
 ) -> None:
     project.write(
@@ -157,7 +157,7 @@ def test_faults_come_from_a_file(
 
 
 @pytest.mark.parametrize("content", ["- {on: create, do: explode}", "- [", "faults: 3"])
-def test_a_faults_file_that_cannot_be_understood_is_refused_with_its_place(
+def test_invalid_faults_file_is_refused_with_its_position(
     pipeline: Pipeline, folder: Path, content: str
 ) -> None:
     (folder / "faults.yaml").write_text(content)
@@ -169,11 +169,11 @@ def test_a_faults_file_that_cannot_be_understood_is_refused_with_its_place(
 
 
 @pytest.mark.parametrize("size", ["63x36", "x", "0x0", "99999x2"])
-def test_a_size_that_cannot_be_made_is_wrong_usage(pipeline: Pipeline, size: str) -> None:
+def test_impossible_size_is_wrong_usage(pipeline: Pipeline, size: str) -> None:
     assert pipeline("emulator", "--size", size).code == 64
 
 
-def test_only_its_own_key_is_taken_where_it_has_one(
+def test_only_the_configured_key_is_accepted(
     emulator: Callable[..., tuple[Running, str]], project: Project, pipeline: Pipeline
 ) -> None:
     _, url = emulator(PIPELINE_KEY="another-key", PIPELINE_CREDITS="100")

@@ -44,14 +44,14 @@ def test_each_step_of_each_purchase_is_one_line(project: Project, pipeline: Pipe
     assert all(each["at"].endswith("Z") and each["event"] for each in found)
 
 
-def test_they_are_added_to_what_the_file_holds(project: Project, pipeline: Pipeline) -> None:
+def test_events_are_appended_to_the_file(project: Project, pipeline: Pipeline) -> None:
     for prompt in ("walk", "dance"):
         pipeline("run", project.manifest, "--select", f"prompt:{prompt}", "--events", "events.jsonl")
 
     assert len(events(Path("events.jsonl").read_text("utf-8"))) == 8
 
 
-def test_on_stdout_they_are_alone(project: Project, pipeline: Pipeline) -> None:
+def test_events_on_stdout_are_the_only_output(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("run", project.manifest, "--events", "-")
 
     assert ended.code == 0
@@ -59,14 +59,14 @@ def test_on_stdout_they_are_alone(project: Project, pipeline: Pipeline) -> None:
     assert "Plan: 2 to create." in ended.err
 
 
-def test_a_run_that_does_nothing_tells_nothing(project: Project, pipeline: Pipeline) -> None:
+def test_run_that_does_nothing_emits_no_events(project: Project, pipeline: Pipeline) -> None:
     pipeline("run", project.manifest)
 
     assert pipeline("run", project.manifest, "--events", "-").out == ""
 
 
 @pytest.mark.parametrize("target", ["events.jsonl", "-"])
-def test_what_strangers_say_breaks_no_line(
+def test_untrusted_text_breaks_no_line(
     project: Project, pipeline: Pipeline, vendor: Emulator, target: str
 ) -> None:
     refuse(vendor, HOSTILE)
@@ -79,11 +79,11 @@ def test_what_strangers_say_breaks_no_line(
     assert "##[" not in text or target != "-"
 
 
-def test_events_never_hold_the_key(project: Project, pipeline: Pipeline) -> None:
+def test_events_never_contain_the_key(project: Project, pipeline: Pipeline) -> None:
     assert "canary" not in pipeline("run", project.manifest, "--events", "-").output
 
 
-def test_a_file_for_events_that_cannot_be_opened_is_told_before_anything_is_bought(
+def test_unwritable_events_file_is_reported_before_buying(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     ended = pipeline("run", project.manifest, "--events", "no/such/folder/events.jsonl")
@@ -108,7 +108,7 @@ def test_each_job_is_a_test_case(project: Project, pipeline: Pipeline, vendor: E
     assert kinds == {DANCE: [], WALK: ["failure"]}
 
 
-def test_what_is_unknown_is_an_error_and_what_was_not_bought_is_skipped(
+def test_unknown_outcome_is_an_error_and_unbought_job_is_skipped(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": "html"}, {"on": "create", "nth": 2, "do": {"status": 402}})
@@ -119,14 +119,16 @@ def test_what_is_unknown_is_an_error_and_what_was_not_bought_is_skipped(
     assert kinds == {DANCE: ["error"], WALK: ["skipped"]}
 
 
-def test_a_frozen_run_reports_its_jobs_too(project: Project, pipeline: Pipeline) -> None:
+def test_frozen_run_reports_its_jobs_too(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest, "--frozen", "--junit", "junit.xml").code == 4
 
     [suite] = report(Path("junit.xml"))
     assert (suite.attrib["tests"], suite.attrib["skipped"]) == ("2", "2")
 
 
-def test_hostile_names_and_answers_make_valid_xml(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_hostile_names_and_responses_make_valid_xml(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
     names = ["]]>", '"&<b>', "é", "a  b"]
     odd = [{"path": "images/red.png", "id": name} for name in names]
     project = campaign(folder, {"campaign.yaml": spring(image_sets={"odd": odd})})
@@ -139,7 +141,7 @@ def test_hostile_names_and_answers_make_valid_xml(folder: Path, pipeline: Pipeli
     assert all("]]> & <b>" in failure.attrib["message"] for case in suite for failure in case)
 
 
-def test_a_report_that_cannot_be_written_is_told_and_nothing_is_lost(
+def test_unwritable_report_is_reported_and_nothing_is_lost(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     ended = pipeline("run", project.manifest, "--junit", "junit.xml", "--checkpoint", "mkdir -p junit.xml")
@@ -150,7 +152,7 @@ def test_a_report_that_cannot_be_written_is_told_and_nothing_is_lost(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device without room")
-def test_events_that_find_no_room_are_told_and_nothing_is_lost(
+def test_full_disk_for_events_is_reported_and_nothing_is_lost(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     ended = pipeline("run", project.manifest, "--events", "/dev/full")
@@ -160,7 +162,7 @@ def test_events_that_find_no_room_are_told_and_nothing_is_lost(
     assert project.statuses() == {DANCE: "done", WALK: "done"}
 
 
-def test_reports_that_cannot_be_written_take_no_more_urgent_code_away(
+def test_unwritable_report_does_not_hide_a_more_urgent_exit_code(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": "close-after-processing"})
@@ -173,7 +175,7 @@ def test_reports_that_cannot_be_written_take_no_more_urgent_code_away(
 
 
 @pytest.mark.parametrize("path", ["campaign.yaml/junit.xml", "folder"])
-def test_a_report_that_can_be_written_nowhere_is_refused_before_anything_is_bought(
+def test_impossible_report_path_is_refused_before_buying(
     project: Project, pipeline: Pipeline, vendor: Emulator, path: str
 ) -> None:
     Path("folder").mkdir()

@@ -9,7 +9,7 @@ from support.campaigns import Project, spring
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
 
-def test_jobs_come_in_the_order_written_with_their_requests(project: Project, offline: Pipeline) -> None:
+def test_jobs_are_in_manifest_order_with_their_requests(project: Project, offline: Pipeline) -> None:
     ended = offline("expand", project.manifest, "--format", "json")
 
     assert ended.code == 0, ended.output
@@ -24,7 +24,7 @@ def test_jobs_come_in_the_order_written_with_their_requests(project: Project, of
     assert jobs[0]["fingerprint"].startswith("v1:")
 
 
-def test_the_three_forms_tell_of_the_same_jobs(project: Project, offline: Pipeline) -> None:
+def test_all_three_formats_contain_the_same_jobs(project: Project, offline: Pipeline) -> None:
     document = offline("expand", project.manifest, "--format", "json").document
     lines = offline("expand", project.manifest, "--format", "jsonl").out.splitlines()
     text = offline("expand", project.manifest).out
@@ -33,7 +33,7 @@ def test_the_three_forms_tell_of_the_same_jobs(project: Project, offline: Pipeli
     assert text.index(f"{WALK}\n") < text.index(f"{DANCE}\n")
 
 
-def test_a_prompt_that_looks_like_a_template_or_a_command_stays_as_it_is(
+def test_prompt_that_looks_like_a_template_or_command_is_unchanged(
     project: Project, offline: Pipeline
 ) -> None:
     literal = "::error::x {{ 7*7 }} \x1b[31m ##[group]"
@@ -48,7 +48,7 @@ def test_a_prompt_that_looks_like_a_template_or_a_command_stays_as_it_is(
     assert "##[group]" not in text
 
 
-def test_of_an_invalid_manifest_no_document_is_begun(project: Project, offline: Pipeline) -> None:
+def test_invalid_manifest_prints_no_partial_document(project: Project, offline: Pipeline) -> None:
     project.write({"campaign.yaml": spring(prompts={"walk": "a walk", "sit": "{{ nothing }}"})})
 
     ended = offline("expand", project.manifest, "--format", "json")
@@ -58,7 +58,7 @@ def test_of_an_invalid_manifest_no_document_is_begun(project: Project, offline: 
     assert ended.out == ""
 
 
-def test_a_document_that_fits_nowhere_is_not_begun(
+def test_failed_buffering_prints_no_partial_document(
     project: Project, offline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.cli.expand._IN_MEMORY", 1)
@@ -71,7 +71,7 @@ def test_a_document_that_fits_nowhere_is_not_begun(
     assert ended.out == ""
 
 
-def test_a_manifest_without_jobs_is_an_error(project: Project, offline: Pipeline) -> None:
+def test_manifest_without_jobs_is_an_error(project: Project, offline: Pipeline) -> None:
     project.write({"campaign.yaml": spring(jobs=[{"id": "main", "when": "{{ false }}"}])})
 
     ended = offline("expand", project.manifest)

@@ -34,7 +34,7 @@ def creates(vendor: Emulator) -> int:
 # --frozen
 
 
-def test_frozen_ends_with_4_and_does_nothing_where_there_is_something_to_buy(
+def test_frozen_exits_4_and_does_nothing_if_something_would_be_bought(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest, "--select", "prompt:walk", "--no-wait").code == 0
@@ -58,7 +58,7 @@ def test_frozen_finishes_what_is_paid_for(project: Project, pipeline: Pipeline, 
 # --no-wait, --no-download, --require-results
 
 
-def test_no_wait_buys_and_leaves_and_the_next_run_goes_on(
+def test_no_wait_buys_and_exits_and_the_next_run_continues(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     left = pipeline("run", project.manifest, "--no-wait")
@@ -70,9 +70,7 @@ def test_no_wait_buys_and_leaves_and_the_next_run_goes_on(
     assert creates(vendor) == 2
 
 
-def test_no_download_leaves_the_files_at_the_vendor_and_collect_fetches_them(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_no_download_leaves_files_for_collect(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     left = pipeline("run", project.manifest, "--no-download")
     assert left.code == 0, left.output
     assert project.statuses() == {DANCE: "succeeded", WALK: "succeeded"}
@@ -84,9 +82,7 @@ def test_no_download_leaves_the_files_at_the_vendor_and_collect_fetches_them(
     assert creates(vendor) == 2
 
 
-def test_require_results_refuses_to_buy_anew_what_may_have_been_bought(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_require_results_refuses_to_buy_again(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     ended = pipeline("run", project.manifest, "--require-results")
     assert ended.code == 3
     assert "spring.results.json: missing, and there is no state with a purchase" in ended.err
@@ -101,9 +97,7 @@ def test_require_results_refuses_to_buy_anew_what_may_have_been_bought(
 # Failures
 
 
-def test_fail_fast_buys_nothing_more_once_a_job_has_failed(
-    folder: Path, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_fail_fast_stops_buying_after_a_failure(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     project = campaign(folder, {"campaign.yaml": several(6)})
     vendor.fail({"on": "create", "nth": 2, "do": {"status": 422, "body": {"detail": []}}})
 
@@ -114,7 +108,7 @@ def test_fail_fast_buys_nothing_more_once_a_job_has_failed(
     assert sorted(project.statuses().values()) == ["done", "failed", *["pending"] * 4]
 
 
-def test_without_fail_fast_the_others_are_bought(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_without_fail_fast_other_jobs_are_bought(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     project = campaign(folder, {"campaign.yaml": several(6)})
     vendor.fail({"on": "create", "nth": 2, "do": {"status": 422, "body": {"detail": []}}})
 
@@ -126,7 +120,7 @@ def test_without_fail_fast_the_others_are_bought(folder: Path, pipeline: Pipelin
     ("limit", "flag", "code"),
     [(None, None, 1), (0.25, None, 0), (0.2, None, 1), (None, "0.25", 0), (1.0, "0", 1), (0, "1", 0)],
 )
-def test_a_share_of_failures_may_be_no_failure_of_the_run(
+def test_failures_within_the_threshold_do_not_fail_the_run(
     folder: Path, pipeline: Pipeline, vendor: Emulator, limit: float | None, flag: str | None, code: int
 ) -> None:
     limits = {} if limit is None else {"fail_threshold": limit}
@@ -139,7 +133,7 @@ def test_a_share_of_failures_may_be_no_failure_of_the_run(
     assert sorted(project.statuses().values()) == ["done", "done", "done", "failed"]
 
 
-def test_what_failed_is_not_bought_again_unasked(
+def test_failed_job_is_not_bought_again_by_default(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "do": "fail"})
@@ -160,7 +154,7 @@ def test_what_failed_is_not_bought_again_unasked(
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3])
-def test_retries_are_bought_at_once_and_no_more_than_allowed(
+def test_retries_are_bought_at_once_up_to_the_limit(
     folder: Path, pipeline: Pipeline, vendor: Emulator, retries: int
 ) -> None:
     project = campaign(folder, {"campaign.yaml": one(retries=retries)})
@@ -174,7 +168,7 @@ def test_retries_are_bought_at_once_and_no_more_than_allowed(
     assert len(vendor.ledger.bought) == 1 + retries
 
 
-def test_a_retry_that_succeeds_ends_well(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_successful_retry_exits_0(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     project = campaign(folder, {"campaign.yaml": one(retries=2)})
     vendor.fail({"on": "create", "nth": 1, "do": "fail"})
 
@@ -200,9 +194,7 @@ def test_retries_are_counted_over_all_runs_and_machines(
     assert len(vendor.ledger.bought) == 3
 
 
-def test_what_the_vendor_rejected_is_not_retried_by_itself(
-    folder: Path, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_rejected_by_the_vendor_is_not_retried(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     project = campaign(folder, {"campaign.yaml": one(retries=3)})
     vendor.fail({"on": "create", "do": {"status": 422, "body": {"detail": []}}})
 
@@ -215,7 +207,7 @@ def test_what_the_vendor_rejected_is_not_retried_by_itself(
     "if not jobs or purchase.reason",
     swap=("Reason.VENDOR or self._is_served_otherwise(jobs[0])", "Reason.VENDOR"),
 )
-def test_what_failed_is_not_bought_again_where_another_machine_bought_the_same(
+def test_failed_job_is_not_retried_if_another_machine_bought_the_same(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": one(retries=3)})
@@ -251,7 +243,7 @@ def test_retries_stay_within_the_caps(
 # Canary
 
 
-def test_a_canary_goes_first_and_the_rest_when_it_has_succeeded(
+def test_canary_goes_first_and_the_rest_after_it_succeeds(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": several(5, limits={"canary": True})})
@@ -262,7 +254,7 @@ def test_a_canary_goes_first_and_the_rest_when_it_has_succeeded(
     assert len(vendor.ledger.bought) == 5
 
 
-def test_where_the_canary_fails_the_rest_of_its_template_is_not_bought(
+def test_failed_canary_stops_the_rest_of_its_template(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     manifest = several(5, limits={"canary": True})
@@ -293,7 +285,7 @@ def test_where_the_canary_fails_the_rest_of_its_template_is_not_bought(
         ("--max-credits", 200, 0),
     ],
 )
-def test_a_cap_of_one_run_stops_before_the_first_create(
+def test_cap_of_one_run_stops_before_the_first_create(
     project: Project, pipeline: Pipeline, vendor: Emulator, flag: str, value: int, code: int
 ) -> None:
     ended = pipeline("run", project.manifest, flag, str(value))
@@ -305,7 +297,7 @@ def test_a_cap_of_one_run_stops_before_the_first_create(
 @pytest.mark.parametrize(
     ("flag", "limits"), [("--max-creates", {"max_creates": 5}), ("--max-credits", {"max_credits": 500})]
 )
-def test_a_flag_may_only_lower_what_the_manifest_allows(
+def test_flag_may_only_lower_the_limit_of_the_manifest(
     folder: Path, pipeline: Pipeline, vendor: Emulator, flag: str, limits: dict[str, int]
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(limits=limits)})
@@ -324,7 +316,7 @@ def test_a_flag_may_only_lower_what_the_manifest_allows(
     "pipeline.cli.parameters:_NeverEmpty._assert_says_something",
     "if isinstance(word, str) and (not word.strip()):",
 )
-def test_a_checkpoint_that_does_nothing_is_no_lock(
+def test_checkpoint_that_does_nothing_is_refused(
     project: Project, pipeline: Pipeline, vendor: Emulator, command: str
 ) -> None:
     ended = pipeline("run", project.manifest, "--yes", "--checkpoint", command)
@@ -334,7 +326,7 @@ def test_a_checkpoint_that_does_nothing_is_no_lock(
     assert creates(vendor) == 0
 
 
-def test_a_flag_can_be_set_in_the_environment_and_one_that_is_given_wins(
+def test_flag_overrides_its_environment_variable(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline.set("PIPELINE_MAX_CREATES", "1")
@@ -347,7 +339,7 @@ def test_a_flag_can_be_set_in_the_environment_and_one_that_is_given_wins(
 # --replace
 
 
-def test_replace_makes_it_again_once_and_each_time_it_is_asked(
+def test_replace_buys_again_once_each_time_it_is_given(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline("run", project.manifest)
@@ -359,9 +351,7 @@ def test_replace_makes_it_again_once_and_each_time_it_is_asked(
     assert creates(vendor) == 4
 
 
-def test_what_several_jobs_share_is_made_again_once_for_all(
-    folder: Path, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_shared_purchase_is_replaced_once(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     manifest = spring(prompts={"walk": "a walk"}, jobs=[{"id": "main", "matrix": {"locale": ["en", "fr"]}}])
     project = campaign(folder, {"campaign.yaml": manifest})
     pipeline("run", project.manifest)
@@ -388,7 +378,7 @@ def test_what_several_jobs_share_is_made_again_once_for_all(
         ("://u:hunter2@host/x", "expected a path"),
     ],
 )
-def test_an_address_is_never_taken_for_a_path(
+def test_url_is_never_treated_as_a_path(
     project: Project, pipeline: Pipeline, vendor: Emulator, flag: str, address: str, told: str
 ) -> None:
     before = project.tree()
@@ -404,7 +394,7 @@ def test_an_address_is_never_taken_for_a_path(
 
 
 @pytest.mark.parametrize("flag", ["--results", "--output"])
-def test_the_address_of_a_database_is_no_path(project: Project, pipeline: Pipeline, flag: str) -> None:
+def test_database_url_is_not_a_path(project: Project, pipeline: Pipeline, flag: str) -> None:
     ended = pipeline("run", project.manifest, flag, "postgresql://u:hunter2@db/x")
 
     assert ended.code == 64, ended.output
@@ -416,7 +406,7 @@ def test_the_address_of_a_database_is_no_path(project: Project, pipeline: Pipeli
     "address",
     ["postgresql://u:hunter2@x@db/x", "postgresql://u:hunt/er2@db/x", "postgresql://u:hunter2\n@db/x"],
 )
-def test_a_password_that_cannot_be_told_from_the_rest_is_refused(
+def test_password_that_cannot_be_delimited_is_refused(
     project: Project, pipeline: Pipeline, address: str
 ) -> None:
     ended = pipeline("plan", project.manifest, "--state", address)
@@ -425,7 +415,7 @@ def test_a_password_that_cannot_be_told_from_the_rest_is_refused(
     assert "er2" not in ended.output
 
 
-def test_nor_from_the_environment(
+def test_database_url_in_the_environment_needs_its_extra(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without its extra an address is refused by each command, and told with the extra."""
@@ -440,7 +430,7 @@ def test_nor_from_the_environment(
         assert "hunter2" not in ended.output
 
 
-def test_records_at_an_address_are_not_collected(project: Project, pipeline: Pipeline) -> None:
+def test_records_at_a_url_are_not_collected(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("collect", "postgresql://u:hunter2@db/x")
 
     assert ended.code == 64
@@ -448,7 +438,7 @@ def test_records_at_an_address_are_not_collected(project: Project, pipeline: Pip
 
 
 @pytest.mark.parametrize("name", ["with:colon.db", "https:", "a/b:c//d.db"])
-def test_a_path_may_have_a_colon_in_it(project: Project, pipeline: Pipeline, name: str) -> None:
+def test_path_may_contain_a_colon(project: Project, pipeline: Pipeline, name: str) -> None:
     assert pipeline("run", project.manifest, "--state", name).code == 0
     assert (project.folder / name).exists()
 
@@ -461,7 +451,9 @@ def test_a_path_may_have_a_colon_in_it(project: Project, pipeline: Pipeline, nam
         ("ftp://u:hunter2@host/x", "ftp://…: expected a path, not an address"),
     ],
 )
-def test_nor_in_a_manifest(folder: Path, pipeline: Pipeline, command: str, address: str, told: str) -> None:
+def test_url_as_output_folder_in_a_manifest_is_refused(
+    folder: Path, pipeline: Pipeline, command: str, address: str, told: str
+) -> None:
     project = campaign(folder, {"campaign.yaml": spring(output={"dir": address})})
 
     ended = pipeline(command, project.manifest)
@@ -473,7 +465,7 @@ def test_nor_in_a_manifest(folder: Path, pipeline: Pipeline, command: str, addre
 
 
 @pytest.mark.parametrize("flag", ["--fail-threshold", "--rate", "--request-timeout", "--poll-interval"])
-def test_what_is_no_number_is_in_no_range(
+def test_nan_is_refused_by_numeric_flags(
     project: Project, pipeline: Pipeline, vendor: Emulator, flag: str
 ) -> None:
     ended = pipeline("run", project.manifest, flag, "nan")
@@ -488,7 +480,7 @@ def test_what_is_no_number_is_in_no_range(
 
 @pytest.mark.parametrize("flag", ["--state", "--results", "--output", "--events", "--junit", "--checkpoint"])
 @pytest.mark.parametrize("value", ["a\0b", "a\ud800b"], ids=["NUL", "surrogate"])
-def test_an_argument_that_no_process_can_be_given_is_wrong_usage(
+def test_argument_with_a_nul_is_wrong_usage(
     project: Project, pipeline: Pipeline, flag: str, value: str
 ) -> None:
     ended = pipeline("run", project.manifest, flag, value)
@@ -500,7 +492,7 @@ def test_an_argument_that_no_process_can_be_given_is_wrong_usage(
 @pytest.mark.parametrize(
     "command", ["validate", "plan", "run", "collect", "expand", "status", "doctor", "init"]
 )
-def test_a_path_that_is_too_long_is_told_as_such(
+def test_overlong_path_is_reported_as_such(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.chdir(project.folder)
@@ -511,9 +503,7 @@ def test_a_path_that_is_too_long_is_told_as_such(
         assert "Traceback" not in ended.err
 
 
-def test_a_state_whose_name_is_not_utf8_is_kept(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_state_with_a_non_utf8_name_works(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     state = project.folder / "caf\udce9.db"
     for _ in range(2):
         assert pipeline("run", project.manifest, "--state", state).code == 0
@@ -522,7 +512,7 @@ def test_a_state_whose_name_is_not_utf8_is_kept(
     assert creates(vendor) == 2
 
 
-def test_a_folder_deeper_than_calls_can_be_nested_is_searched(
+def test_folder_deeper_than_the_recursion_limit_is_searched(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project.folder)

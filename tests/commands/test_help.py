@@ -19,7 +19,7 @@ def test_help_names_every_command(offline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_for_itself_and_for_each_flag(offline: Pipeline, command: str) -> None:
+def test_every_command_and_flag_has_help(offline: Pipeline, command: str) -> None:
     ended = offline(command, "--help")
 
     assert ended.code == 0, ended.output
@@ -34,7 +34,7 @@ def test_every_command_has_help_for_itself_and_for_each_flag(offline: Pipeline, 
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_what_a_flag_takes_is_named_in_the_users_words(offline: Pipeline, command: str) -> None:
+def test_metavars_are_meaningful_to_users(offline: Pipeline, command: str) -> None:
     shown = offline(command, "--help").out
 
     assert not re.findall(r"\b(?:RANGE|TEXT|INTEGER|FLOAT)\b", shown.replace("--note TEXT", ""))
@@ -42,7 +42,7 @@ def test_what_a_flag_takes_is_named_in_the_users_words(offline: Pipeline, comman
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_command_to_copy_is_broken(offline: Pipeline, command: str) -> None:
+def test_help_does_not_wrap_commands_to_copy(offline: Pipeline, command: str) -> None:
     shown = offline(command, "--help").out
 
     broken = [said for said in shown.split("`")[1::2] if "\n" in said]
@@ -53,9 +53,7 @@ _HELP = [("--help",), *((command, "--help") for command in COMMANDS), ("state", 
 
 
 @pytest.mark.parametrize("arguments", _HELP, ids=" ".join)
-def test_in_a_narrow_terminal_help_breaks_no_word_and_leaves_room_to_read(
-    offline: Pipeline, arguments: tuple[str, ...]
-) -> None:
+def test_narrow_terminal_wraps_help_between_words(offline: Pipeline, arguments: tuple[str, ...]) -> None:
     usual = offline(*arguments).out
     offline.set("COLUMNS", "40")
     narrow = offline(*arguments).out
@@ -69,7 +67,7 @@ def test_in_a_narrow_terminal_help_breaks_no_word_and_leaves_room_to_read(
     assert [line for line in lines if line.startswith(" " * 14)] == []
 
 
-def test_the_version_is_the_packages(offline: Pipeline) -> None:
+def test_version_is_that_of_the_package(offline: Pipeline) -> None:
     assert pipeline.__version__ in offline("--version").out
 
 
@@ -83,7 +81,7 @@ def test_the_version_is_the_packages(offline: Pipeline) -> None:
         (("schema",), "campaign"),
     ],
 )
-def test_wrong_usage_is_64_and_says_what_is_right(
+def test_wrong_usage_exits_64_and_suggests_a_fix(
     offline: Pipeline, arguments: tuple[str, ...], said: str
 ) -> None:
     ended = offline(*arguments)

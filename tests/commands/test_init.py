@@ -22,7 +22,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_it_is_valid_and_runs_as_it_is(offline: Pipeline, folder: Path, tiny: None) -> None:
+def test_new_campaign_is_valid_and_runs(offline: Pipeline, folder: Path, tiny: None) -> None:
     assert offline("init", "spring-launch").code == 0
 
     valid = offline("validate", "spring-launch")
@@ -35,9 +35,7 @@ def test_it_is_valid_and_runs_as_it_is(offline: Pipeline, folder: Path, tiny: No
     assert len(list(made.rglob("*.mp4"))) == 2
 
 
-def test_what_a_run_leaves_is_ignored_by_git_and_texts_keep_their_line_ends(
-    offline: Pipeline, folder: Path
-) -> None:
+def test_git_ignores_run_files_and_keeps_line_endings(offline: Pipeline, folder: Path) -> None:
     offline("init")
 
     ignored = (folder / ".gitignore").read_text().splitlines()
@@ -61,7 +59,7 @@ def test_what_a_run_leaves_is_ignored_by_git_and_texts_keep_their_line_ends(
         ("x" * 200, "x" * 100),
     ],
 )
-def test_the_campaign_is_called_after_its_folder(
+def test_campaign_is_named_after_its_folder(
     offline: Pipeline, folder: Path, name: str, expected: str
 ) -> None:
     assert offline("init", name).code == 0
@@ -69,7 +67,7 @@ def test_the_campaign_is_called_after_its_folder(
     assert load(folder / name / "campaign.yaml").name == expected
 
 
-def test_the_folder_of_another_campaign_is_left_as_it_is(offline: Pipeline, folder: Path) -> None:
+def test_folder_of_another_campaign_is_left_alone(offline: Pipeline, folder: Path) -> None:
     (folder / "campaign.yaml").write_text("mine")
 
     ended = offline("init")
@@ -79,7 +77,7 @@ def test_the_folder_of_another_campaign_is_left_as_it_is(offline: Pipeline, fold
     assert contents(folder) == {"campaign.yaml": b"mine"}
 
 
-def test_no_file_is_overwritten_and_what_it_lacks_is_told(offline: Pipeline, folder: Path) -> None:
+def test_existing_files_are_kept_and_missing_entries_are_reported(offline: Pipeline, folder: Path) -> None:
     workflow = folder / ".github" / "workflows" / "campaigns.yml"
     workflow.parent.mkdir(parents=True)
     workflow.write_text("mine")
@@ -96,7 +94,7 @@ def test_no_file_is_overwritten_and_what_it_lacks_is_told(offline: Pipeline, fol
     assert not (folder / "nowhere").exists()
 
 
-def test_the_workflow_is_where_github_looks_for_it(offline: Pipeline, folder: Path) -> None:
+def test_workflow_is_written_where_github_looks_for_it(offline: Pipeline, folder: Path) -> None:
     (folder / ".git").mkdir()
 
     ended = offline("init", "campaigns/spring")
@@ -108,7 +106,7 @@ def test_the_workflow_is_where_github_looks_for_it(offline: Pipeline, folder: Pa
 
 
 @pytest.mark.parametrize("where", [".camp", "campaigns/.spring", ".camp/spring"])
-def test_a_hidden_folder_is_refused_as_its_images_could_not_be_read(
+def test_hidden_folder_is_refused_because_its_images_could_not_be_read(
     offline: Pipeline, folder: Path, where: str
 ) -> None:
     (folder / ".git").mkdir()
@@ -120,7 +118,7 @@ def test_a_hidden_folder_is_refused_as_its_images_could_not_be_read(
     assert contents(folder) == {}
 
 
-def test_the_command_that_is_suggested_can_be_pasted(offline: Pipeline, folder: Path, tiny: None) -> None:
+def test_suggested_command_can_be_pasted(offline: Pipeline, folder: Path, tiny: None) -> None:
     suggested = offline("init", "'tis a test").out.splitlines()[-1]
 
     ran = offline(*shlex.split(suggested)[1:])
@@ -129,7 +127,7 @@ def test_the_command_that_is_suggested_can_be_pasted(offline: Pipeline, folder: 
 
 
 @pytest.mark.parametrize("where", ["file", "file/below"])
-def test_a_file_in_the_place_of_the_folder_is_told(offline: Pipeline, folder: Path, where: str) -> None:
+def test_file_in_place_of_the_folder_is_reported(offline: Pipeline, folder: Path, where: str) -> None:
     (folder / "file").write_text("mine")
 
     ended = offline("init", where)

@@ -28,7 +28,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
     return project
 
 
-def test_a_run_tells_how_its_jobs_stand_and_what_it_bought(project: Project, pipeline: Pipeline) -> None:
+def test_run_reports_job_statuses_and_purchases(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("run", project.manifest, "--format", "json")
     told = document(pipeline, ended, "run")
 
@@ -43,7 +43,7 @@ def test_a_run_tells_how_its_jobs_stand_and_what_it_bought(project: Project, pip
     assert "Plan: 2 to create." in ended.err
 
 
-def test_a_run_that_fails_and_one_that_buys_nothing_are_documents_too(
+def test_failed_run_and_run_without_purchases_print_documents_too(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": 422}})
@@ -61,7 +61,7 @@ def test_a_run_that_fails_and_one_that_buys_nothing_are_documents_too(
     assert refused["notes"] == ["1 create would exceed max_creates (0)"]
 
 
-def test_on_github_nothing_but_the_document_is_on_stdout(project: Project, pipeline: Pipeline) -> None:
+def test_on_github_stdout_contains_only_the_document(project: Project, pipeline: Pipeline) -> None:
     pipeline.set("GITHUB_ACTIONS", "true")
 
     ended = pipeline("run", project.manifest, "--format", "json")
@@ -69,14 +69,14 @@ def test_on_github_nothing_but_the_document_is_on_stdout(project: Project, pipel
     assert json.loads(ended.out)["exit_code"] == 0
 
 
-def test_events_and_the_document_do_not_share_stdout(project: Project, pipeline: Pipeline) -> None:
+def test_events_and_the_document_cannot_share_stdout(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("run", project.manifest, "--format", "json", "--events", "-")
 
     assert ended.code == 64
     assert "both want stdout" in ended.err
 
 
-def test_events_are_lines_of_their_schema(project: Project, pipeline: Pipeline) -> None:
+def test_events_match_their_schema(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest, "--events", "events.jsonl").code == 0
     schema = pipeline("schema", "events").document
 
@@ -86,7 +86,7 @@ def test_events_are_lines_of_their_schema(project: Project, pipeline: Pipeline) 
         jsonschema.Draft202012Validator(schema).validate(json.loads(line))
 
 
-def test_collect_tells_what_it_fetched(bought: Project, pipeline: Pipeline) -> None:
+def test_collect_reports_what_it_fetched(bought: Project, pipeline: Pipeline) -> None:
     for path in (bought.folder / "output").rglob("*.mp4"):
         path.unlink()
 
@@ -99,7 +99,7 @@ def test_collect_tells_what_it_fetched(bought: Project, pipeline: Pipeline) -> N
     assert (of_records["campaign"], of_records["exit_code"]) == ("spring", 0)
 
 
-def test_show_tells_of_a_job_and_of_a_purchase(bought: Project, pipeline: Pipeline) -> None:
+def test_show_describes_a_job_and_a_purchase(bought: Project, pipeline: Pipeline) -> None:
     pipeline("approve", bought.manifest, WALK, "--note", "as it is", "--rating", "5")
 
     of_job = document(pipeline, pipeline("show", bought.manifest, WALK, "--format", "json"), "show")
@@ -114,7 +114,7 @@ def test_show_tells_of_a_job_and_of_a_purchase(bought: Project, pipeline: Pipeli
     assert by_id == {"purchases": [purchase]}
 
 
-def test_verify_lists_what_differs(bought: Project, pipeline: Pipeline) -> None:
+def test_verify_lists_differences(bought: Project, pipeline: Pipeline) -> None:
     agreeing = pipeline("verify", bought.manifest, "--files", "--format", "json")
     assert document(pipeline, agreeing, "verify") == {
         "campaign": "spring",
@@ -132,7 +132,7 @@ def test_verify_lists_what_differs(bought: Project, pipeline: Pipeline) -> None:
     ]
 
 
-def test_status_of_one_and_of_several(bought: Project, pipeline: Pipeline) -> None:
+def test_status_of_one_and_several_campaigns(bought: Project, pipeline: Pipeline) -> None:
     one = document(pipeline, pipeline("status", bought.manifest, "--format", "json"), "status")
     assert one["summary"]["jobs"] == {"done": 2}
 
@@ -141,7 +141,7 @@ def test_status_of_one_and_of_several(bought: Project, pipeline: Pipeline) -> No
     assert [each["campaign"] for each in several["campaigns"]] == ["spring", "stages"]
 
 
-def test_merge_tells_what_it_wrote(bought: Project, pipeline: Pipeline) -> None:
+def test_merge_reports_what_it_wrote(bought: Project, pipeline: Pipeline) -> None:
     ended = pipeline(
         "merge", bought.results_file, bought.results_file, "--out", "both.json", "--format", "json"
     )
@@ -151,7 +151,7 @@ def test_merge_tells_what_it_wrote(bought: Project, pipeline: Pipeline) -> None:
     assert told["summary"] == {"jobs": {"done": 2}, "credits": 200}
 
 
-def test_plans_of_several_manifests_have_the_schema_too(project: Project, offline: Pipeline) -> None:
+def test_plans_of_several_manifests_match_the_schema(project: Project, offline: Pipeline) -> None:
     campaign(project.folder, {"stages.yaml": chained()})
 
     several = document(offline, offline("plan", project.folder, "--format", "json"), "plan")
@@ -169,7 +169,7 @@ def test_plans_of_several_manifests_have_the_schema_too(project: Project, offlin
 
 
 @pytest.mark.parametrize("command", ["expand", "validate", "plan"])
-def test_what_asks_no_vendor_has_a_schema_too(folder: Path, offline: Pipeline, command: str) -> None:
+def test_offline_commands_match_their_schemas(folder: Path, offline: Pipeline, command: str) -> None:
     prompts = {"walk": "a walk {with} braces"}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
 

@@ -46,14 +46,16 @@ def read(printed: bytes) -> Any:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_a_plan_is_json_on_every_stdout(printed: Printed, encoding: str) -> None:
+def test_plan_is_json_whatever_the_stdout_encoding(printed: Printed, encoding: str) -> None:
     document = read(printed("plan", "campaign.yaml", "--format", "json", encoding=encoding))
 
     assert [action["key"].split("/")[-1] for action in document["actions"]] == list(NAMES)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_so_is_all_else_that_scripts_read(printed: Printed, folder: Path, encoding: str) -> None:
+def test_other_documents_are_json_whatever_the_stdout_encoding(
+    printed: Printed, folder: Path, encoding: str
+) -> None:
     document = read(printed("expand", "campaign.yaml", "--format", "json", encoding=encoding))
     assert [job["request"]["options"]["prompt"] for job in document["jobs"]] == list(NAMES.values())
     lines = printed("expand", "campaign.yaml", "--format", "jsonl", encoding=encoding).splitlines()

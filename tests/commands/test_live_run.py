@@ -54,7 +54,7 @@ def live_run(project: Project, pipeline: Pipeline) -> Iterator[None]:
         yield
 
 
-def test_a_create_of_a_live_run_is_pending_and_no_person_is_sent_to_resolve_it(
+def test_create_of_a_live_run_is_pending_and_needs_no_resolution(
     project: Project, pipeline: Pipeline
 ) -> None:
     with live_run(project, pipeline):
@@ -77,7 +77,7 @@ def test_a_create_of_a_live_run_is_pending_and_no_person_is_sent_to_resolve_it(
     assert refused.code == 6, refused.output
 
 
-def test_a_create_of_a_run_that_died_is_unknown_to_every_look(project: Project, pipeline: Pipeline) -> None:
+def test_create_of_a_dead_run_is_unknown_to_every_command(project: Project, pipeline: Pipeline) -> None:
     with live_run(project, pipeline):
         pass
 
@@ -92,7 +92,7 @@ def test_a_create_of_a_run_that_died_is_unknown_to_every_look(project: Project, 
     assert pipeline("run", project.manifest).code == 7
 
 
-def test_looking_at_what_a_run_left_behind_writes_nothing(project: Project, pipeline: Pipeline) -> None:
+def test_reading_commands_write_nothing_after_a_dead_run(project: Project, pipeline: Pipeline) -> None:
     with live_run(project, pipeline):
         pass
     before = project.tree()
@@ -103,7 +103,7 @@ def test_looking_at_what_a_run_left_behind_writes_nothing(project: Project, pipe
     assert project.tree() == before
 
 
-def test_a_watch_counts_what_the_run_has_selected(
+def test_watch_counts_the_jobs_selected_by_the_run(
     folder: Path, start: Callable[..., Running], tmp_path: Path
 ) -> None:
     project = campaign(folder)
@@ -118,7 +118,7 @@ def test_a_watch_counts_what_the_run_has_selected(
         assert (watch.tally().waiting, watch.tally().done) == (0, 0)
 
 
-def test_a_watch_tells_what_a_run_that_died_left_behind_though_nothing_was_written_since(
+def test_watch_reports_what_a_dead_run_left_even_if_nothing_was_written_since(
     project: Project, start: Callable[..., Running], vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vendor.fail({"on": "create", "do": {"stall": 60}})

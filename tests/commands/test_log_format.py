@@ -28,7 +28,7 @@ def logged(ended: Ended) -> list[dict[str, Any]]:
     return found
 
 
-def test_what_happens_to_a_job_names_it(project: Project, pipeline: Pipeline) -> None:
+def test_messages_about_a_job_name_it(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("run", project.manifest, "--log-format", "json")
 
     assert (ended.code, ended.out) == (0, "")
@@ -38,7 +38,7 @@ def test_what_happens_to_a_job_names_it(project: Project, pipeline: Pipeline) ->
     assert KEY not in ended.output
 
 
-def test_a_failure_is_an_error(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_failure_has_level_error(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": 422}})
 
     ended = pipeline("run", project.manifest, "--log-format", "json", "--quiet")
@@ -48,7 +48,7 @@ def test_a_failure_is_an_error(project: Project, pipeline: Pipeline, vendor: Emu
     assert failed["message"].startswith("failed (rejected)")
 
 
-def test_stdout_stays_for_the_document(project: Project, pipeline: Pipeline) -> None:
+def test_stdout_is_reserved_for_the_document(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("run", project.manifest, "--log-format", "json", "--format", "json")
 
     assert ended.document["exit_code"] == 0
@@ -58,7 +58,7 @@ def test_stdout_stays_for_the_document(project: Project, pipeline: Pipeline) -> 
 @pytest.mark.parametrize(
     ("arguments", "code"), [(["--concurrency", "0"], 64), (["--max-credits", "x"], 64), ([], 3)]
 )
-def test_so_is_what_ends_the_command(
+def test_fatal_errors_are_json_too(
     project: Project, pipeline: Pipeline, arguments: list[str], code: int
 ) -> None:
     project.write({"campaign.yaml": spring(surprise=1)})
@@ -69,7 +69,7 @@ def test_so_is_what_ends_the_command(
     assert any(each["level"] == "error" or "Error" in each["message"] for each in logged(ended))
 
 
-def test_the_variable_asks_for_it_too_and_the_next_command_is_for_people(
+def test_environment_variable_enables_json_for_that_command_only(
     project: Project, pipeline: Pipeline
 ) -> None:
     pipeline.set("PIPELINE_LOG_FORMAT", "json")
@@ -81,7 +81,7 @@ def test_the_variable_asks_for_it_too_and_the_next_command_is_for_people(
     assert "2 done" in ended.out
 
 
-def test_on_github_no_line_is_a_command(project: Project, pipeline: Pipeline) -> None:
+def test_on_github_no_line_is_a_workflow_command(project: Project, pipeline: Pipeline) -> None:
     pipeline.set("GITHUB_ACTIONS", "true")
 
     ended = pipeline("run", project.manifest, "--log-format", "json")
@@ -90,14 +90,14 @@ def test_on_github_no_line_is_a_command(project: Project, pipeline: Pipeline) ->
     assert "::stop-commands::" not in ended.output
 
 
-def test_a_run_in_a_process_of_its_own_logs_the_same(project: Project, start: Callable[..., Running]) -> None:
+def test_separate_process_logs_the_same(project: Project, start: Callable[..., Running]) -> None:
     ended = start("run", project.manifest, "--log-format", "json", "--yes").ended()
 
     assert ended.code == 0, ended.output
     assert [each for each in logged(ended) if each.get("job") == DANCE]
 
 
-def test_lines_are_cut_at_their_ends_only(tmp_path: Path) -> None:
+def test_messages_are_split_only_at_line_ends(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w", encoding="ascii") as file:
         stream = JsonLines(file, now=lambda: "now")
         stream.write("error: a")

@@ -16,7 +16,7 @@ LONG = "n" * 300
 
 @pytest.mark.parametrize("command", ["plan", "run", "collect", "status", "verify", "results"])
 @pytest.mark.parametrize("flag", ["--state", "--results", "--output"])
-def test_every_command_refuses_it(
+def test_every_command_refuses_an_overlong_name(
     project: Project, pipeline: Pipeline, vendor: Emulator, command: str, flag: str
 ) -> None:
     before = project.tree()
@@ -31,7 +31,7 @@ def test_every_command_refuses_it(
 
 
 @pytest.mark.parametrize("flags", [(), ("--shard", "1/1")])
-def test_the_longest_name_of_a_state_leaves_room_for_what_is_made_beside_it(
+def test_longest_state_name_leaves_room_for_its_side_files(
     project: Project, pipeline: Pipeline, flags: tuple[str, ...]
 ) -> None:
     room = os.pathconf(project.folder, "PC_NAME_MAX") - len(rescue_path(Path("n")).name) + 1
@@ -45,7 +45,7 @@ def test_the_longest_name_of_a_state_leaves_room_for_what_is_made_beside_it(
     assert ended.code == 0, ended.output
 
 
-def test_a_state_lies_no_deeper_than_sqlite_can_open_it(
+def test_state_path_is_limited_to_what_sqlite_can_open(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     left = 500 - len(os.fsencode(project.folder / "x")) + 1
@@ -59,7 +59,7 @@ def test_a_state_lies_no_deeper_than_sqlite_can_open_it(
     assert pipeline("run", project.manifest, "--state", deepest).code == 0
 
 
-def test_a_relative_path_where_the_working_folder_is_gone_is_judged_by_its_names(
+def test_relative_path_is_checked_by_its_names_if_the_working_folder_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "gone").mkdir()

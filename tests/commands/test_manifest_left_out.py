@@ -32,7 +32,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
 
 
 @pytest.mark.parametrize("command", [*ALONE, *WITH_NAMES], ids=lambda each: each[0])
-def test_the_one_campaign_of_the_folder_is_meant(
+def test_only_campaign_in_the_folder_is_used(
     bought: Project, pipeline: Pipeline, command: tuple[str, ...]
 ) -> None:
     ended = pipeline(*command)
@@ -41,7 +41,7 @@ def test_the_one_campaign_of_the_folder_is_meant(
 
 
 @pytest.mark.parametrize("command", [*ALONE, *WITH_NAMES], ids=lambda each: each[0])
-def test_of_several_one_has_to_be_named(
+def test_one_of_several_campaigns_must_be_named(
     bought: Project, pipeline: Pipeline, command: tuple[str, ...]
 ) -> None:
     bought.write({"stages.yaml": chained()})
@@ -53,7 +53,7 @@ def test_of_several_one_has_to_be_named(
 
 
 @pytest.mark.parametrize("command", [*ALONE, *WITH_NAMES], ids=lambda each: each[0])
-def test_where_there_is_none_that_is_said(folder: Path, pipeline: Pipeline, command: tuple[str, ...]) -> None:
+def test_missing_campaign_is_reported(folder: Path, pipeline: Pipeline, command: tuple[str, ...]) -> None:
     ended = pipeline(*command)
 
     assert ended.code == 64, ended.output
@@ -61,7 +61,7 @@ def test_where_there_is_none_that_is_said(folder: Path, pipeline: Pipeline, comm
 
 
 @pytest.mark.parametrize("command", ["prune", "destroy"])
-def test_what_deletes_never_guesses(
+def test_deleting_commands_never_guess(
     bought: Project, pipeline: Pipeline, vendor: Emulator, command: str
 ) -> None:
     ended = pipeline(command, "--yes")
@@ -72,14 +72,14 @@ def test_what_deletes_never_guesses(
 
 
 @pytest.mark.parametrize("command", ["show", "approve", "reject", "redo", "rate", "resolve"])
-def test_nothing_named_is_wrong_usage(bought: Project, pipeline: Pipeline, command: str) -> None:
+def test_no_argument_is_wrong_usage(bought: Project, pipeline: Pipeline, command: str) -> None:
     for words in ((), ("campaign.yaml",)):
         ended = pipeline(command, *words, *(["--abandon"] if command == "resolve" else []))
         assert ended.code == 64, ended.output
         assert "missing KEY|PURCHASE" in ended.err
 
 
-def test_a_first_word_that_ends_as_a_manifest_is_one_though_it_is_not_there(
+def test_first_argument_that_looks_like_a_manifest_is_one_even_if_missing(
     bought: Project, pipeline: Pipeline
 ) -> None:
     ended = pipeline("show", "gone.yaml", WALK)
@@ -88,7 +88,7 @@ def test_a_first_word_that_ends_as_a_manifest_is_one_though_it_is_not_there(
     assert "gone.yaml" in ended.err
 
 
-def test_a_manifest_may_have_any_name_where_it_is_a_file(bought: Project, pipeline: Pipeline) -> None:
+def test_existing_file_of_any_name_can_be_a_manifest(bought: Project, pipeline: Pipeline) -> None:
     (bought.folder / "campaign.yaml").rename(bought.folder / "campaign.manifest")
 
     assert pipeline("show", "campaign.manifest", WALK).code == 0
@@ -96,7 +96,7 @@ def test_a_manifest_may_have_any_name_where_it_is_a_file(bought: Project, pipeli
     bought.write({"campaign.yaml": spring()})
 
 
-def test_too_many_names_for_a_command_that_takes_one(bought: Project, pipeline: Pipeline) -> None:
+def test_too_many_arguments_are_wrong_usage(bought: Project, pipeline: Pipeline) -> None:
     ended = pipeline("show", "campaign.yaml", WALK, WALK)
 
     assert ended.code == 64

@@ -32,7 +32,7 @@ def test_totals_come_first_and_details_are_folded(project: Project, offline: Pip
     assert text.rstrip().endswith("</details>")
 
 
-def test_what_is_not_known_or_changes_nothing_is_said_in_one_line(folder: Path, pipeline: Pipeline) -> None:
+def test_unknown_or_free_changes_take_one_line(folder: Path, pipeline: Pipeline) -> None:
     project = campaign(folder)
     assert pipeline("run", project.manifest).code == 0
     arctic = spring(name="arctic", templates={"arctic": {"template_id": "vim_arctic"}}, prompts={})
@@ -47,7 +47,7 @@ def test_what_is_not_known_or_changes_nothing_is_said_in_one_line(folder: Path, 
 
 
 @pytest.mark.parametrize("jobs", [50, 2_000])
-def test_it_is_bounded_and_says_how_much_of_it_is_shown(folder: Path, offline: Pipeline, jobs: int) -> None:
+def test_comment_is_bounded_and_says_how_much_is_shown(folder: Path, offline: Pipeline, jobs: int) -> None:
     prompts = {f"prompt-{number:05}": f"prompt {number}" for number in range(jobs)}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, limits={"max_creates": jobs})})
 
@@ -60,7 +60,7 @@ def test_it_is_bounded_and_says_how_much_of_it_is_shown(folder: Path, offline: P
     assert f"**buys {jobs}: {jobs * 100:,} credits**" in text
 
 
-def test_a_hostile_campaign_stays_text(folder: Path, offline: Pipeline) -> None:
+def test_hostile_campaign_remains_text(folder: Path, offline: Pipeline) -> None:
     odd = {"path": "images/red.png", "id": HOSTILE}
     project = campaign(folder, {"campaign.yaml": spring(image_sets={"odd": [odd]})})
 
@@ -72,7 +72,7 @@ def test_a_hostile_campaign_stays_text(folder: Path, offline: Pipeline) -> None:
     assert "script" in text
 
 
-def test_a_long_run_of_backticks_does_not_break_the_bound(folder: Path, offline: Pipeline) -> None:
+def test_long_run_of_backticks_does_not_exceed_the_bound(folder: Path, offline: Pipeline) -> None:
     items = [{"path": "images/red.png", "id": f"{number:04}{'`' * 180}"} for number in range(400)]
     project = campaign(folder, {"campaign.yaml": spring(image_sets={"odd": items})})
 
@@ -82,9 +82,7 @@ def test_a_long_run_of_backticks_does_not_break_the_bound(folder: Path, offline:
     assert re.search(r"\d+ of 804 lines shown", text)
 
 
-def test_what_changed_is_shown_inside_of_a_fence_that_it_cannot_close(
-    project: Project, pipeline: Pipeline
-) -> None:
+def test_changes_are_shown_in_a_fence_that_they_cannot_close(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
     prompts = {"walk": f"`````\n{HOSTILE}", "dance": "a dance in the rain"}
     project.write({"campaign.yaml": spring(prompts=prompts)})
@@ -105,7 +103,7 @@ def test_several_campaigns_share_one_comment(project: Project, offline: Pipeline
 
 
 @pytest.mark.parametrize("number", [40, 700, 5_000])
-def test_however_many_campaigns_there_are_it_keeps_its_bound(project: Project, number: int) -> None:
+def test_many_campaigns_do_not_exceed_the_bound(project: Project, number: int) -> None:
     planned = face.plan(project.manifest)
 
     text = as_markdown({f"campaign-with-a-long-name_{each:04}": planned for each in range(number)})

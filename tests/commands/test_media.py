@@ -39,9 +39,7 @@ def hashes(results: Any) -> set[str]:
     return {output["sha256"] for outputs in lists for output in outputs if "sha256" in output}
 
 
-def test_the_results_tell_what_each_file_holds_also_those_of_steps(
-    project: Project, pipeline: Pipeline
-) -> None:
+def test_results_describe_the_content_of_each_file_and_step(project: Project, pipeline: Pipeline) -> None:
     project.write({"campaign.yaml": spring(output={"steps": True})})
 
     assert pipeline("run", project.manifest).code == 0
@@ -55,7 +53,7 @@ def test_the_results_tell_what_each_file_holds_also_those_of_steps(
     assert all(each["audio"] in (True, False) for each in films)
 
 
-def test_without_the_extra_they_are_left_out_and_who_has_it_adds_them(
+def test_without_the_extra_media_facts_are_left_out_and_added_later(
     project: Project, pipeline: Pipeline, without_extra: pytest.MonkeyPatch
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -72,7 +70,7 @@ def test_without_the_extra_they_are_left_out_and_who_has_it_adds_them(
 
 
 @pytest.mark.parametrize("command", ["run", "collect"])
-def test_the_next_run_adds_them_too(
+def test_next_run_adds_media_facts(
     project: Project, pipeline: Pipeline, without_extra: pytest.MonkeyPatch, command: str
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -83,7 +81,7 @@ def test_the_next_run_adds_them_too(
     assert project.results()["media"].keys() == hashes(project.results())
 
 
-def test_who_has_neither_extra_nor_files_drops_none(
+def test_machine_without_extra_or_files_drops_no_media_facts(
     project: Project, pipeline: Pipeline, without_extra: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     without_extra.undo()
@@ -100,7 +98,7 @@ def test_who_has_neither_extra_nor_files_drops_none(
     assert project.results()["media"] == told
 
 
-def test_what_is_pruned_keeps_its_entry(project: Project, pipeline: Pipeline) -> None:
+def test_pruned_file_keeps_its_media_facts(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
     told = project.results()["media"]
     project.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park"})})
@@ -110,7 +108,7 @@ def test_what_is_pruned_keeps_its_entry(project: Project, pipeline: Pipeline) ->
     assert project.results()["media"] == told
 
 
-def test_what_others_wrote_during_a_run_is_joined(project: Project, pipeline: Pipeline) -> None:
+def test_media_facts_written_by_others_during_a_run_are_merged(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
     results = project.results()
     results["media"] = {"e" * 64: {"rule": 2, "width": 7, "height": 5}}
@@ -124,7 +122,7 @@ def test_what_others_wrote_during_a_run_is_joined(project: Project, pipeline: Pi
     assert media.keys() == hashes(project.results()) | {"e" * 64}
 
 
-def test_what_cannot_be_read_is_not_tried_by_each_command(
+def test_unreadable_file_is_not_tried_by_every_command(
     project: Project, pipeline: Pipeline, read: list[Path]
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -138,7 +136,7 @@ def test_what_cannot_be_read_is_not_tried_by_each_command(
     assert read == []
 
 
-def test_a_file_that_was_altered_tells_nothing(
+def test_altered_file_adds_no_media_facts(
     project: Project, pipeline: Pipeline, without_extra: pytest.MonkeyPatch
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -151,7 +149,7 @@ def test_a_file_that_was_altered_tells_nothing(
     assert "media" not in project.results()
 
 
-def test_nothing_is_loaded_where_nothing_is_to_be_read(
+def test_media_library_is_not_loaded_if_nothing_is_read(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -165,7 +163,7 @@ def test_nothing_is_loaded_where_nothing_is_to_be_read(
         assert pipeline(command, project.manifest).code == 0
 
 
-def test_collecting_from_the_state_alone_tells_them(
+def test_collecting_from_the_state_alone_adds_media_facts(
     project: Project, pipeline: Pipeline, without_extra: pytest.MonkeyPatch
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -178,7 +176,7 @@ def test_collecting_from_the_state_alone_tells_them(
     assert project.results()["media"].keys() == hashes(project.results())
 
 
-def test_merge_keeps_what_either_side_knows(project: Project, pipeline: Pipeline, tmp_path: Path) -> None:
+def test_merge_keeps_media_facts_of_both_sides(project: Project, pipeline: Pipeline, tmp_path: Path) -> None:
     assert pipeline("run", project.manifest).code == 0
     ours = project.results()
     digest = next(iter(ours["media"]))
@@ -198,7 +196,7 @@ def test_merge_keeps_what_either_side_knows(project: Project, pipeline: Pipeline
     "entry",
     [{}, {"rule": 0}, {"rule": 1, "width": "9"}, {"rule": 1, "audio": 1}, {"rule": 1, "colour": "red"}],
 )
-def test_an_entry_that_is_none_is_refused(project: Project, pipeline: Pipeline, entry: object) -> None:
+def test_invalid_media_facts_are_refused(project: Project, pipeline: Pipeline, entry: object) -> None:
     assert pipeline("run", project.manifest).code == 0
     results = project.results()
     results["media"] = {"e" * 64: entry}

@@ -25,7 +25,7 @@ def branches(project: Project, pipeline: Pipeline, tmp_path: Path) -> tuple[Path
     return found[0], found[1]
 
 
-def test_the_order_does_not_matter(branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path) -> None:
+def test_order_does_not_matter(branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path) -> None:
     ours, theirs = branches
 
     assert pipeline("merge", ours, theirs, "--out", tmp_path / "1.json").code == 0
@@ -36,7 +36,7 @@ def test_the_order_does_not_matter(branches: tuple[Path, Path], pipeline: Pipeli
     assert whole == (tmp_path / "2.json").read_bytes() == (tmp_path / "3.json").read_bytes()
 
 
-def test_who_has_the_joined_results_buys_nothing_again(
+def test_machine_with_merged_results_buys_nothing_again(
     branches: tuple[Path, Path], project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert len(vendor.ledger.bought) == 4
@@ -50,7 +50,7 @@ def test_who_has_the_joined_results_buys_nothing_again(
     assert len(project.results()["purchases"]) == 4
 
 
-def test_as_git_merge_driver_it_writes_over_one_of_its_sources(
+def test_git_merge_driver_overwrites_one_of_its_sources(
     branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
 ) -> None:
     ours, theirs = branches
@@ -60,7 +60,7 @@ def test_as_git_merge_driver_it_writes_over_one_of_its_sources(
     assert ours.read_bytes() == (tmp_path / "whole.json").read_bytes()
 
 
-def test_a_missing_part_is_an_error_and_nothing_is_written(
+def test_missing_source_is_an_error_and_nothing_is_written(
     branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
 ) -> None:
     ended = pipeline("merge", branches[0], tmp_path / "none.json", "--out", tmp_path / "whole.json")
@@ -70,7 +70,7 @@ def test_a_missing_part_is_an_error_and_nothing_is_written(
     assert not (tmp_path / "whole.json").exists()
 
 
-def test_results_of_two_campaigns_are_not_joined(
+def test_results_of_two_campaigns_are_not_merged(
     branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.json"
@@ -83,7 +83,7 @@ def test_results_of_two_campaigns_are_not_joined(
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}', '{"version": 1, "version": 1}', "NaN"])
-def test_what_is_no_results_manifest_is_refused_with_its_place(
+def test_invalid_results_manifest_is_refused_with_its_position(
     branches: tuple[Path, Path], project: Project, offline: Pipeline, content: str
 ) -> None:
     project.write({"broken.json": content})
@@ -95,14 +95,14 @@ def test_what_is_no_results_manifest_is_refused_with_its_place(
     assert not (project.folder / "whole.json").exists()
 
 
-def test_without_a_place_to_write_it_is_wrong_usage(project: Project, offline: Pipeline) -> None:
+def test_missing_output_is_wrong_usage(project: Project, offline: Pipeline) -> None:
     assert offline("merge", project.results_file).code == 64
 
 
 @pytest.mark.parametrize(
     "content", ["version: 1\nname: spring\n", "\x00\x01 a film", '{"campaign": "spring"}']
 )
-def test_what_is_no_results_manifest_is_not_overwritten(
+def test_file_that_is_not_a_results_manifest_is_not_overwritten(
     branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path, content: str
 ) -> None:
     out = tmp_path / "campaign.yaml"
@@ -125,7 +125,7 @@ def test_results_of_another_campaign_are_not_overwritten(
     assert '"autumn"' in out.read_text()
 
 
-def test_results_with_purchases_that_no_source_has_are_not_overwritten(
+def test_results_with_purchases_missing_from_the_sources_are_not_overwritten(
     branches: tuple[Path, Path], pipeline: Pipeline
 ) -> None:
     ours, theirs = branches
@@ -138,7 +138,7 @@ def test_results_with_purchases_that_no_source_has_are_not_overwritten(
     assert theirs.read_bytes() == before
 
 
-def test_results_in_which_git_left_its_markers_are_replaced(
+def test_results_with_conflict_markers_are_overwritten(
     branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
 ) -> None:
     out = tmp_path / "spring.results.json"
@@ -151,15 +151,13 @@ def test_results_in_which_git_left_its_markers_are_replaced(
     assert len(json.loads(out.read_text())["purchases"]) == 4
 
 
-def test_an_empty_file_is_nobodys_loss(
-    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
-) -> None:
+def test_empty_file_is_overwritten(branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "new.json").touch()
 
     assert pipeline("merge", *branches, "--out", tmp_path / "new.json").code == 0
 
 
-def test_a_link_is_written_through_within_the_project_only(
+def test_link_is_written_through_only_within_the_project(
     branches: tuple[Path, Path], project: Project, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     outside = tmp_path / "outside.json"
@@ -179,7 +177,7 @@ def test_a_link_is_written_through_within_the_project_only(
 
 
 @pytest.mark.parametrize("name", ["x.decisions.yaml", "x.db"])
-def test_a_name_of_another_kind_of_record_is_refused(
+def test_name_of_another_kind_of_record_is_refused(
     branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path, name: str
 ) -> None:
     ended = pipeline("merge", *branches, "--out", tmp_path / name)
@@ -189,7 +187,7 @@ def test_a_name_of_another_kind_of_record_is_refused(
     assert not (tmp_path / name).exists()
 
 
-def test_git_gives_its_merge_driver_names_without_a_suffix_for_json_and_for_yaml(
+def test_git_merge_driver_handles_names_without_a_suffix(
     branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
 ) -> None:
     for suffix in ("json", "yaml"):

@@ -57,7 +57,7 @@ def samples(text: str) -> dict[str, float]:
     return found
 
 
-def test_a_file_has_the_figures_of_the_run(project: Project, pipeline: Pipeline, folder: Path) -> None:
+def test_file_has_the_numbers_of_the_run(project: Project, pipeline: Pipeline, folder: Path) -> None:
     ended = pipeline("run", project.manifest, "--metrics-file", "spring.prom")
 
     assert ended.code == 0, ended.output
@@ -81,7 +81,7 @@ def test_a_file_has_the_figures_of_the_run(project: Project, pipeline: Pipeline,
     assert KEY not in text
 
 
-def test_a_run_with_nothing_to_do_says_how_the_jobs_stand(
+def test_run_with_nothing_to_do_reports_job_statuses(
     project: Project, pipeline: Pipeline, folder: Path
 ) -> None:
     pipeline("run", project.manifest)
@@ -93,7 +93,7 @@ def test_a_run_with_nothing_to_do_says_how_the_jobs_stand(
     )
 
 
-def test_a_run_that_is_refused_says_so_too(project: Project, pipeline: Pipeline, folder: Path) -> None:
+def test_refused_run_reports_it_too(project: Project, pipeline: Pipeline, folder: Path) -> None:
     pipeline.set("VIMMERSE_API_KEY", None)
 
     ended = pipeline("run", project.manifest, "--metrics-file", "spring.prom")
@@ -137,7 +137,7 @@ class Anything:
         return call
 
 
-def test_there_are_at_most_200_series_however_much_happens() -> None:
+def test_number_of_series_is_limited_to_200() -> None:
     metrics = RunMetrics('a "quoted"\n\\ name', 1.0)
     for number in range(300):
         purchase = Purchase(
@@ -196,7 +196,7 @@ def _every_event() -> list[Event]:
     return made
 
 
-def test_they_are_served_while_the_run_goes_on(
+def test_metrics_are_served_during_the_run(
     project: Project, vendor: Emulator, start: Callable[..., Running]
 ) -> None:
     vendor.fail({"on": "create", "do": {"stall": 5}})
@@ -216,7 +216,7 @@ def test_they_are_served_while_the_run_goes_on(
 @pytest.mark.parametrize(
     "address", ["nowhere", "127.0.0.1:99999", "u@127.0.0.1:1", "127.0.0.1:1/x", "192.0.2.1:1"]
 )
-def test_an_address_that_cannot_be_used_is_64_and_nothing_is_bought(
+def test_unusable_address_exits_64_and_nothing_is_bought(
     project: Project, pipeline: Pipeline, vendor: Emulator, address: str
 ) -> None:
     ended = pipeline("run", project.manifest, "--metrics", address)
@@ -227,7 +227,7 @@ def test_an_address_that_cannot_be_used_is_64_and_nothing_is_bought(
 
 
 @pytest.mark.parametrize("file", ["spring.txt", "images/red.png/spring.prom"])
-def test_a_file_that_cannot_be_used_is_64_and_nothing_is_bought(
+def test_unusable_file_exits_64_and_nothing_is_bought(
     project: Project, pipeline: Pipeline, vendor: Emulator, file: str
 ) -> None:
     ended = pipeline("run", project.manifest, "--metrics-file", file)
@@ -236,7 +236,7 @@ def test_a_file_that_cannot_be_used_is_64_and_nothing_is_bought(
     assert vendor.ledger.entries == ()
 
 
-def test_a_file_is_written_now_and_then_and_what_finds_no_room_is_told_at_the_end(tmp_path: Path) -> None:
+def test_file_is_written_periodically_and_a_full_disk_is_reported_at_the_end(tmp_path: Path) -> None:
     now, said = [0.0], ["one\n"]
     file = MetricsFile(tmp_path / "x" / "m.prom", lambda: said[0], lambda: now[0])
     said[0] = "two\n"
@@ -255,7 +255,7 @@ def test_a_file_is_written_now_and_then_and_what_finds_no_room_is_told_at_the_en
         file.finish()
 
 
-def test_where_nothing_is_asked_nothing_of_it_is_loaded(project: Project, vendor: Emulator) -> None:
+def test_metrics_library_is_not_loaded_if_no_metrics_are_wanted(project: Project, vendor: Emulator) -> None:
     program = (
         "import sys, json\n"
         "from pipeline.cli.main import called\n"
@@ -278,7 +278,7 @@ def test_where_nothing_is_asked_nothing_of_it_is_loaded(project: Project, vendor
     assert unwanted & set(loaded) == set()
 
 
-def test_a_create_is_passed_on_once_and_what_it_raises_is_passed_on_too() -> None:
+def test_meter_passes_a_create_on_once_and_its_exceptions_too() -> None:
     inner = Anything([Bought(WorkflowId("w"))])
     provider: Any = MeteredProvider(inner, RunMetrics("c", 0.0))
 
@@ -314,7 +314,7 @@ def _asks(provider: Any, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_calls_in_another_process_are_noted_once_there_and_heard_by_every_meter_here(number: int) -> None:
+def test_calls_in_another_process_are_recorded_by_every_meter(number: int) -> None:
     inner, outer = NotedMeter(), NotedMeter()
     provider = MeteredProvider(MeteredProvider(Silent([]), inner), outer)
     call = sealed_call(_asks, (number,), {})

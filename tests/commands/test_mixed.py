@@ -30,7 +30,7 @@ def mixed(folder: Path) -> Path:
     ],
     ids=lambda each: " ".join(each) if isinstance(each, tuple) else "",
 )
-def test_it_is_printed_to_the_byte_as_ever(
+def test_output_is_identical_to_the_byte(
     mixed: Path, offline: Pipeline, arguments: tuple[str, ...], expected: str
 ) -> None:
     command, *options = arguments

@@ -41,7 +41,7 @@ def proxy() -> Iterator[Proxy]:
         server.shutdown()
 
 
-def test_a_proxy_that_lets_nothing_through_bought_nothing_and_never_saw_the_key(
+def test_proxy_that_refuses_everything_bought_nothing_and_never_saw_the_key(
     project: Project, pipeline: Pipeline, vendor: Emulator, proxy: Proxy
 ) -> None:
     pipeline.set("VIMMERSE_BASE_URL", "https://api.example.com")
@@ -59,7 +59,7 @@ def test_a_proxy_that_lets_nothing_through_bought_nothing_and_never_saw_the_key(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_bundle_of_certificates_that_is_not_there_is_named_before_anything_is_sent(
+def test_missing_certificate_bundle_is_named_before_anything_is_sent(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline.set("REQUESTS_CA_BUNDLE", "/etc/gone.pem")
@@ -72,9 +72,7 @@ def test_a_bundle_of_certificates_that_is_not_there_is_named_before_anything_is_
     assert vendor.ledger.entries == ()
 
 
-def test_settings_of_the_network_that_are_not_used_stop_nothing(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_unused_network_settings_are_ignored(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     pipeline.set("REQUESTS_CA_BUNDLE", "/etc/gone.pem")
     pipeline.set("ALL_PROXY", "socks5://proxy.example.com:1080")
 

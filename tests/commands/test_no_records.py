@@ -48,7 +48,7 @@ def empty_state(project: Project) -> None:
 @pytest.mark.parametrize(("command", "code"), FIND_NOTHING, ids=[" ".join(each) for each, _ in FIND_NOTHING])
 @fails_without("pipeline.operations.results_publisher:Publisher.publish", "if not records.purchases")
 @fails_without("pipeline.state.state_file:WritableFile.close", "if is_unused")
-def test_what_found_nothing_leaves_nothing_that_passes_for_records(
+def test_command_that_found_nothing_leaves_no_records(
     project: Project, pipeline: Pipeline, vendor: Emulator, command: list[str], code: int
 ) -> None:
     ended = pipeline(*words(command, project))
@@ -61,19 +61,21 @@ def test_what_found_nothing_leaves_nothing_that_passes_for_records(
 
 
 @pytest.mark.parametrize("command", [["collect"], ["results"], ["run", "--frozen"]], ids=" ".join)
-def test_so_does_a_rehearsal(project: Project, offline: Pipeline, command: list[str]) -> None:
+def test_rehearsal_that_found_nothing_leaves_no_records(
+    project: Project, offline: Pipeline, command: list[str]
+) -> None:
     offline(*words(command, project, "--emulate"))
 
     assert records(project) == []
     assert offline("run", project.manifest, "--emulate", "--require-results").code == 3
 
 
-def test_a_run_without_a_key_leaves_nothing(project: Project, offline: Pipeline) -> None:
+def test_run_without_a_key_leaves_nothing(project: Project, offline: Pipeline) -> None:
     assert offline("run", project.manifest).code == 5
     assert records(project) == []
 
 
-def test_an_import_of_nothing_leaves_nothing(
+def test_import_of_an_empty_state_leaves_nothing(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     exported = tmp_path / "nothing.json"
@@ -87,7 +89,7 @@ def test_an_import_of_nothing_leaves_nothing(
 
 
 @fails_without("pipeline.operations.run:require_records", "if not state.records.purchases")
-def test_neither_a_state_nor_results_without_purchases_pass_for_records(
+def test_state_or_results_without_purchases_do_not_count_as_records(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     empty_state(project)
@@ -101,7 +103,7 @@ def test_neither_a_state_nor_results_without_purchases_pass_for_records(
     assert not vendor.ledger.entries
 
 
-def test_the_results_of_a_shard_or_a_state_alone_do(
+def test_shard_results_or_a_state_alone_count_as_records(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest, "--shard", "1/1").code == 0
@@ -114,7 +116,7 @@ def test_the_results_of_a_shard_or_a_state_alone_do(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_whatever_had_an_intent_stays_also_where_nothing_was_bought(
+def test_state_with_an_intent_is_kept_even_if_nothing_was_bought(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "do": {"status": 401}})
@@ -128,9 +130,7 @@ def test_whatever_had_an_intent_stays_also_where_nothing_was_bought(
     assert project.state.exists()
 
 
-def test_results_that_are_there_are_kept_up_to_date_also_without_purchases(
-    project: Project, pipeline: Pipeline
-) -> None:
+def test_existing_results_without_purchases_are_kept_up_to_date(project: Project, pipeline: Pipeline) -> None:
     write_results(project)
     project.write({"campaign.yaml": spring(prompts={"run": "a run"})})
 
@@ -138,9 +138,7 @@ def test_results_that_are_there_are_kept_up_to_date_also_without_purchases(
     assert list(project.jobs()) == ["main/loop/red/run"]
 
 
-def test_a_shard_without_a_job_has_results_for_merge_and_no_command_writes_those_of_one_that_never_ran(
-    folder: Path, pipeline: Pipeline
-) -> None:
+def test_shard_without_jobs_gets_results_only_from_its_run(folder: Path, pipeline: Pipeline) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
     for shard in ("1/2", "2/2"):
         assert pipeline("results", project.manifest, "--shard", shard).code == 0
@@ -176,7 +174,7 @@ class TestFrozen:
         assert project.tree() == before
         assert len(vendor.ledger.entries) == bought
 
-    def test_the_checkpoint_is_not_run(self, project: Project, pipeline: Pipeline, tmp_path: Path) -> None:
+    def test_checkpoint_is_not_run(self, project: Project, pipeline: Pipeline, tmp_path: Path) -> None:
         ended = pipeline(
             "run", project.manifest, "--frozen", "--checkpoint", f"touch {tmp_path / 'published'}"
         )
@@ -184,7 +182,7 @@ class TestFrozen:
         assert ended.code == 4, ended.output
         assert not (tmp_path / "published").exists()
 
-    def test_from_python_too(
+    def test_python_api_writes_nothing_either(
         self, project: Project, pipeline: Pipeline, vendor: Emulator, folder: Path
     ) -> None:
         import pipeline as package
@@ -195,9 +193,7 @@ class TestFrozen:
 
         assert project.tree() == before
 
-    def test_with_results_required_it_says_that_there_are_none(
-        self, project: Project, pipeline: Pipeline
-    ) -> None:
+    def test_require_results_reports_that_there_are_none(self, project: Project, pipeline: Pipeline) -> None:
         before = project.tree()
 
         assert pipeline("run", project.manifest, "--frozen", "--require-results").code == 3
@@ -212,7 +208,7 @@ class TestDatabase:
         return postgres.database()
 
     @pytest.mark.parametrize("command", [["collect"], ["prune", "--yes"], ["run", "--frozen"]], ids=" ".join)
-    def test_what_found_nothing_leaves_nothing_that_passes_for_records(
+    def test_command_that_found_nothing_leaves_no_records(
         self, project: Project, pipeline: Pipeline, database: Database, vendor: Emulator, command: list[str]
     ) -> None:
         state = ("--state", database.url)
@@ -226,6 +222,6 @@ class TestDatabase:
         project.results_file.unlink()
         assert pipeline("run", project.manifest, *state, "--require-results").code == 0
 
-    def test_frozen_makes_no_tables(self, project: Project, pipeline: Pipeline, database: Database) -> None:
+    def test_frozen_creates_no_tables(self, project: Project, pipeline: Pipeline, database: Database) -> None:
         assert pipeline("run", project.manifest, "--state", database.url, "--frozen").code == 4
         assert database.rows("SELECT to_regnamespace('pipeline')") == [(None,)]

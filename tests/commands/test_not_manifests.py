@@ -42,19 +42,19 @@ def told(pipeline: Pipeline, command: str, name: str) -> str:
         ),
     ],
 )
-def test_a_record_is_told_as_one(
+def test_record_is_recognised(
     bought: Project, pipeline: Pipeline, command: str, name: str, expected: str
 ) -> None:
     assert told(pipeline, command, name) == f"{name}: {expected}"
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each != "run"])
-def test_a_saved_plan_is_told_as_one(bought: Project, pipeline: Pipeline, command: str) -> None:
+def test_saved_plan_is_recognised(bought: Project, pipeline: Pipeline, command: str) -> None:
     expected = "saved.json: this is a saved plan, which only `run` takes; name its manifest, campaign.yaml"
     assert told(pipeline, command, "saved.json") == expected
 
 
-def test_results_under_another_name_are_told_too(bought: Project, pipeline: Pipeline) -> None:
+def test_results_under_another_name_are_recognised(bought: Project, pipeline: Pipeline) -> None:
     (bought.folder / "sub").mkdir()
     shutil.copy(bought.results_file, bought.folder / "sub/copy.yaml")
 
@@ -72,7 +72,7 @@ def conflicting(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [large, conflicting])
-def test_results_that_are_no_manifest_s_text_are_told_too(
+def test_damaged_results_are_recognised(
     bought: Project, pipeline: Pipeline, damage: Callable[[Path], None]
 ) -> None:
     damage(bought.results_file)
@@ -81,9 +81,7 @@ def test_results_that_are_no_manifest_s_text_are_told_too(
     assert told(pipeline, "plan", "spring.results.json") == expected
 
 
-def test_collect_does_not_take_them_for_a_manifest_that_does_not_read(
-    bought: Project, pipeline: Pipeline
-) -> None:
+def test_collect_does_not_treat_them_as_an_unreadable_manifest(bought: Project, pipeline: Pipeline) -> None:
     shutil.rmtree(bought.folder / "output")
 
     for name in ("saved.json", "spring.decisions.yaml"):

@@ -24,7 +24,7 @@ def creates(vendor: Emulator) -> int:
 
 @pytest.mark.parametrize("command", ["run", "plan", "collect", "results"])
 @pytest.mark.parametrize("by_variable", [False, True])
-def test_an_output_folder_that_the_results_cannot_name_is_refused(
+def test_non_utf8_output_folder_is_refused(
     project: Project, pipeline: Pipeline, vendor: Emulator, command: str, by_variable: bool
 ) -> None:
     output = str(project.folder / NOT_UTF8)
@@ -39,7 +39,7 @@ def test_an_output_folder_that_the_results_cannot_name_is_refused(
     assert not Path(output).exists()
 
 
-def test_so_is_one_in_a_working_folder_that_is_not_utf8_unless_the_results_name_it_without_that(
+def test_output_folder_below_a_non_utf8_working_folder_is_refused_unless_named_relatively(
     folder: Path, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = campaign(folder / "campaigns")
@@ -62,7 +62,7 @@ SOUND = "na\u00efve-\U0001f44d"
 
 @pytest.mark.parametrize("images", [[f"images/{SOUND}.png"], {"glob": "images/*.png"}])
 @pytest.mark.parametrize("command", ["plan", "run"])
-def test_of_a_sound_name_that_the_locale_cannot_read_the_locale_is_blamed(
+def test_locale_is_blamed_for_a_valid_name_it_cannot_decode(
     folder: Path, vendor: Emulator, start: Callable[..., Running], images: object, command: str
 ) -> None:
     campaign(
@@ -86,7 +86,7 @@ def test_of_a_sound_name_that_the_locale_cannot_read_the_locale_is_blamed(
     ("arguments", "code"),
     [(("plan", f"{SOUND}.yaml"), 3), (("run", "campaign.yaml", "--output", SOUND), 64)],
 )
-def test_so_it_is_of_a_path_on_the_command_line(
+def test_locale_is_blamed_for_a_path_on_the_command_line(
     project: Project,
     vendor: Emulator,
     start: Callable[..., Running],
@@ -112,7 +112,7 @@ def test_so_it_is_of_a_path_on_the_command_line(
     ],
     ids=["key", "path", "folder"],
 )
-def test_a_job_whose_file_could_not_be_stored_under_this_locale_is_refused_before_it_is_bought(
+def test_job_whose_file_name_the_locale_cannot_encode_is_refused_before_buying(
     folder: Path, vendor: Emulator, start: Callable[..., Running], changed: dict[str, Any], command: str
 ) -> None:
     campaign(folder, {"campaign.yaml": spring(**changed)})
@@ -126,7 +126,7 @@ def test_a_job_whose_file_could_not_be_stored_under_this_locale_is_refused_befor
 
 
 @pytest.mark.parametrize("name", [f"main/loop/red/{SOUND}", f"image:red,prompt:{SOUND}"])
-def test_a_name_on_the_command_line_is_that_of_the_manifest_in_any_locale(
+def test_name_on_the_command_line_matches_the_manifest_in_any_locale(
     folder: Path, pipeline: Pipeline, start: Callable[..., Running], name: str
 ) -> None:
     project = campaign(
@@ -179,7 +179,7 @@ def assert_named(output: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["campaign.yaml", ".pipeline/spring.db", "spring.results.json"])
-def test_collect_fetches_what_the_locale_can_name_and_names_the_rest(
+def test_collect_fetches_what_the_locale_can_encode_and_names_the_rest(
     folder: Path, pipeline: Pipeline, start: Callable[..., Running], source: str
 ) -> None:
     project = bought(folder, pipeline)
@@ -196,7 +196,7 @@ def test_collect_fetches_what_the_locale_can_name_and_names_the_rest(
 
 
 @pytest.mark.parametrize("command", ["run", "collect", "plan", "status", "show", "verify"])
-def test_a_purchase_that_serves_no_job_and_has_such_a_file_stops_no_command(
+def test_orphan_with_an_unencodable_file_stops_no_command(
     folder: Path, pipeline: Pipeline, vendor: Emulator, start: Callable[..., Running], command: str
 ) -> None:
     project = bought(folder, pipeline)
@@ -215,7 +215,7 @@ def test_a_purchase_that_serves_no_job_and_has_such_a_file_stops_no_command(
 
 @fails_without("pipeline.artifacts.output_folder:OutputFolder.remove", "self._files.assert_nameable(")
 @pytest.mark.parametrize("command", ["destroy", "prune"])
-def test_a_file_that_the_locale_cannot_name_is_not_counted_as_deleted(
+def test_file_that_the_locale_cannot_encode_is_not_counted_as_deleted(
     folder: Path, pipeline: Pipeline, start: Callable[..., Running], command: str
 ) -> None:
     project = bought(folder, pipeline)
@@ -233,7 +233,7 @@ def test_a_file_that_the_locale_cannot_name_is_not_counted_as_deleted(
 
 
 @pytest.mark.parametrize("source", ["campaign.yaml", "spring.results.json"])
-def test_report_shows_what_the_locale_can_name_and_names_the_rest(
+def test_report_shows_what_the_locale_can_encode_and_names_the_rest(
     folder: Path, pipeline: Pipeline, start: Callable[..., Running], source: str
 ) -> None:
     bought(folder, pipeline)

@@ -21,7 +21,7 @@ _NOT_OURS = "precious: true\n"
         ("report", "--single", "campaign.yaml"),
     ],
 )
-def test_a_file_of_another_kind_is_left_as_it_is(
+def test_file_of_another_kind_is_left_alone(
     project: Project, pipeline: Pipeline, command: str, flag: str, name: str
 ) -> None:
     assert pipeline("run", project.manifest, "--select", "prompt:walk").code == 0
@@ -47,7 +47,7 @@ def test_a_file_of_another_kind_is_left_as_it_is(
         ("report", "--single", "page.html"),
     ],
 )
-def test_an_older_one_of_its_kind_and_an_empty_file_are_written_over(
+def test_older_file_of_the_same_kind_and_an_empty_file_are_overwritten(
     project: Project, pipeline: Pipeline, command: str, flag: str, name: str
 ) -> None:
     file = project.folder / name
@@ -60,7 +60,7 @@ def test_an_older_one_of_its_kind_and_an_empty_file_are_written_over(
 
 
 @pytest.mark.parametrize(("command", "flag"), [("plan", "--out"), ("run", "--junit"), ("report", "--single")])
-def test_what_is_no_file_is_neither_read_nor_replaced(
+def test_non_file_is_neither_read_nor_replaced(
     project: Project, pipeline: Pipeline, command: str, flag: str
 ) -> None:
     assert pipeline("run", project.manifest, "--select", "prompt:walk").code == 0
@@ -88,7 +88,7 @@ def test_what_is_no_file_is_neither_read_nor_replaced(
         ("report --single", "x.db", "a state"),
     ],
 )
-def test_a_new_file_takes_no_name_of_another_kind_of_record(
+def test_new_file_may_not_have_the_name_of_another_kind_of_record(
     project: Project, pipeline: Pipeline, words: str, name: str, kind: str
 ) -> None:
     assert pipeline("run", project.manifest, "--select", "prompt:walk").code == 0
@@ -102,7 +102,7 @@ def test_a_new_file_takes_no_name_of_another_kind_of_record(
     assert sorted(project.statuses().values()) == ["done", "pending"]
 
 
-def test_what_is_there_is_judged_by_what_it_holds(project: Project, pipeline: Pipeline) -> None:
+def test_existing_file_is_recognised_by_its_content(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
     project.state.rename(project.folder / "old.results.db.decisions.yaml")
     project.results_file.rename(project.folder / "kept.db")

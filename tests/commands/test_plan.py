@@ -9,7 +9,7 @@ from support.campaigns import Project, campaign, chained, picture, spring
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
 
-def test_a_new_campaign_is_all_creates_with_their_price(project: Project, offline: Pipeline) -> None:
+def test_new_campaign_is_all_creates_with_their_prices(project: Project, offline: Pipeline) -> None:
     ended = offline("plan", project.manifest)
 
     assert ended.code == 0, ended.output
@@ -18,7 +18,7 @@ def test_a_new_campaign_is_all_creates_with_their_price(project: Project, offlin
     assert "each_explodedloop_0226: 2 to buy, 200 credits" in ended.out
 
 
-def test_for_scripts_it_is_one_document(project: Project, offline: Pipeline) -> None:
+def test_json_output_is_one_document(project: Project, offline: Pipeline) -> None:
     ended = offline("plan", project.manifest, "--format", "json")
 
     assert [action["key"] for action in ended.document["actions"]] == [DANCE, WALK]
@@ -27,7 +27,7 @@ def test_for_scripts_it_is_one_document(project: Project, offline: Pipeline) -> 
     assert ended.err == ""
 
 
-def test_an_unknown_price_is_said_and_is_not_zero(folder: Path, offline: Pipeline) -> None:
+def test_unknown_price_is_shown_and_is_not_zero(folder: Path, offline: Pipeline) -> None:
     manifest = spring(templates={"scene": {"template_id": "vim_arctic"}}, prompts={})
     project = campaign(folder, {"campaign.yaml": manifest})
 
@@ -38,9 +38,7 @@ def test_an_unknown_price_is_said_and_is_not_zero(folder: Path, offline: Pipelin
     assert offline("plan", project.manifest, "--format", "json").document["summary"]["unpriced"] == 1
 
 
-def test_the_exit_code_tells_whether_there_is_something_to_do_where_it_is_asked_for(
-    project: Project, pipeline: Pipeline
-) -> None:
+def test_exit_code_shows_pending_changes_if_asked(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("plan", project.manifest).code == 0
     assert pipeline("plan", project.manifest, "--detailed-exitcode").code == 2
 
@@ -49,7 +47,7 @@ def test_the_exit_code_tells_whether_there_is_something_to_do_where_it_is_asked_
     assert pipeline("plan", project.manifest, "--detailed-exitcode").code == 0
 
 
-def test_what_changed_is_shown_old_and_new(project: Project, pipeline: Pipeline) -> None:
+def test_changes_are_shown_old_and_new(project: Project, pipeline: Pipeline) -> None:
     pipeline("run", project.manifest)
     project.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a dance in the rain"})})
 
@@ -60,7 +58,7 @@ def test_what_changed_is_shown_old_and_new(project: Project, pipeline: Pipeline)
     assert "Plan: 1 to replace, 1 to keep." in ended.out
 
 
-def test_a_rename_is_a_move_that_costs_nothing(project: Project, pipeline: Pipeline) -> None:
+def test_rename_is_a_free_move(project: Project, pipeline: Pipeline) -> None:
     pipeline("run", project.manifest)
     project.write({"campaign.yaml": spring(prompts={"stroll": "a walk in the park"})})
 
@@ -71,7 +69,7 @@ def test_a_rename_is_a_move_that_costs_nothing(project: Project, pipeline: Pipel
     assert document["summary"]["creates"] == 0
 
 
-def test_a_stage_is_priced_behind_its_upstream(folder: Path, offline: Pipeline) -> None:
+def test_stage_is_priced_after_its_upstream(folder: Path, offline: Pipeline) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
 
     document = offline("plan", project.manifest, "--format", "json").document
@@ -92,7 +90,7 @@ def test_several_campaigns_are_planned_at_once(project: Project, offline: Pipeli
 
 @pytest.mark.parametrize("command", ["plan", "status", "expand", "validate"])
 @pytest.mark.parametrize("bought", [False, True], ids=["new", "bought"])
-def test_commands_that_look_need_no_key_and_no_network_and_write_nothing(
+def test_reading_commands_need_no_key_or_network_and_write_nothing(
     project: Project, pipeline: Pipeline, command: str, bought: bool
 ) -> None:
     if bought:
@@ -107,7 +105,7 @@ def test_commands_that_look_need_no_key_and_no_network_and_write_nothing(
     assert project.tree() == before
 
 
-def test_a_manifest_that_is_wrong_is_told_with_every_place(project: Project, offline: Pipeline) -> None:
+def test_invalid_manifest_is_reported_with_every_position(project: Project, offline: Pipeline) -> None:
     project.write({"campaign.yaml": "version: 1\nname: spring\ntemplates:\n  loop: {template: x}\nvar: {}\n"})
 
     ended = offline("plan", project.manifest)
@@ -129,7 +127,7 @@ def test_a_manifest_that_is_wrong_is_told_with_every_place(project: Project, off
         ({"budget": 199}, "200 credits on top of 0 spent would exceed limits.budget (199)"),
     ],
 )
-def test_the_limit_that_a_run_will_meet_is_told(
+def test_limit_that_a_run_will_reach_is_reported(
     folder: Path, pipeline: Pipeline, limits: dict[str, int], told: str
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(limits=limits)})
@@ -149,7 +147,7 @@ def test_the_limit_that_a_run_will_meet_is_told(
     assert told in pipeline("run", project.manifest, "--quiet").out
 
 
-def test_a_quiet_plan_tells_problems_only_and_warnings_are_problems(folder: Path, offline: Pipeline) -> None:
+def test_quiet_plan_shows_only_problems_including_warnings(folder: Path, offline: Pipeline) -> None:
     prompts = {"walk": "a walk in {season}", "dance": "a dance"}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
 
@@ -167,14 +165,14 @@ def test_a_quiet_plan_tells_problems_only_and_warnings_are_problems(folder: Path
     assert limited.out.count("\n") == 1
 
 
-def test_a_limit_that_holds_is_not_told(folder: Path, offline: Pipeline) -> None:
+def test_limit_that_suffices_is_not_mentioned(folder: Path, offline: Pipeline) -> None:
     project = campaign(folder, {"campaign.yaml": spring(limits={"budget": 200})})
 
     assert offline("plan", project.manifest, "--detailed-exitcode").code == 2
     assert "Limit" not in offline("plan", project.manifest).out
 
 
-def test_where_a_price_is_missing_it_is_said_once_how_it_is_told(folder: Path, offline: Pipeline) -> None:
+def test_way_to_add_a_missing_price_is_shown_once(folder: Path, offline: Pipeline) -> None:
     templates = {name: {"template_id": name} for name in ("vim_arctic", "vim_birthday")}
     project = campaign(folder, {"campaign.yaml": spring(templates=templates, prompts={})})
 
@@ -192,7 +190,7 @@ FILLER = "the red shoe stands in the light of an early morning and turns a littl
 
 
 @pytest.mark.parametrize("form", ["text", "markdown"])
-def test_a_change_in_a_long_prompt_is_shown_with_what_stands_around_it(
+def test_change_in_a_long_prompt_is_shown_with_its_context(
     folder: Path, pipeline: Pipeline, form: str
 ) -> None:
     before, after = f"{FILLER}in summer {FILLER}", f"{FILLER}in winter {FILLER}"

@@ -31,9 +31,7 @@ def bought(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
 
 
-def test_a_saved_plan_is_valid_by_its_schema_and_says_what_plan_says(
-    project: Project, pipeline: Pipeline
-) -> None:
+def test_saved_plan_matches_its_schema_and_the_output_of_plan(project: Project, pipeline: Pipeline) -> None:
     project.write({"campaign.yaml": spring(vars={"x": 1})})
     document = save(pipeline, project, "--var", "x=5", "--select", "main")
 
@@ -46,7 +44,7 @@ def test_a_saved_plan_is_valid_by_its_schema_and_says_what_plan_says(
     assert document["manifest"] == "campaign.yaml"
 
 
-def test_it_is_carried_out_once(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_saved_plan_is_carried_out_once(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     save(pipeline, project)
 
     first = pipeline("run", FILE)
@@ -57,9 +55,7 @@ def test_it_is_carried_out_once(project: Project, pipeline: Pipeline, vendor: Em
     assert project.statuses() == {DANCE: "done", WALK: "done"}
 
 
-def test_its_vars_and_selection_are_those_it_was_made_with(
-    folder: Path, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_saved_plan_keeps_its_vars_and_selection(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     prompts = {"walk": "a walk in {{ season }}", "dance": "a dance"}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, vars={"season": "spring"})})
     save(pipeline, project, "--var", "season=autumn", "--select", "prompt:walk")
@@ -70,7 +66,7 @@ def test_its_vars_and_selection_are_those_it_was_made_with(
     assert purchase["request"]["options"]["prompt"] == "a walk in autumn"
 
 
-def test_it_is_found_from_anywhere_and_finds_its_manifest(
+def test_saved_plan_works_from_any_folder(
     project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     plans = project.folder / "plans"
@@ -117,7 +113,7 @@ def add_a_job(project: Project) -> None:
         (add_a_job, "main/loop/red/run: create now, but not in the plan"),
     ],
 )
-def test_it_is_refused_with_what_has_changed(
+def test_stale_plan_is_refused_with_what_changed(
     project: Project, pipeline: Pipeline, vendor: Emulator, change: Callable[[Project], None], told: str
 ) -> None:
     save(pipeline, project)
@@ -130,7 +126,7 @@ def test_it_is_refused_with_what_has_changed(
     assert vendor.ledger.entries == ()
 
 
-def test_every_difference_is_told(project: Project, pipeline: Pipeline) -> None:
+def test_every_difference_is_reported(project: Project, pipeline: Pipeline) -> None:
     save(pipeline, project)
     change_the_image(project)
 
@@ -140,9 +136,7 @@ def test_every_difference_is_told(project: Project, pipeline: Pipeline) -> None:
     assert f"{FILE} is stale: {WALK}" in told
 
 
-def test_what_was_up_to_date_and_is_lost_makes_it_stale(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_lost_purchase_makes_the_plan_stale(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     bought(project, pipeline)
     add_a_job(project)
     save(pipeline, project)
@@ -156,7 +150,7 @@ def test_what_was_up_to_date_and_is_lost_makes_it_stale(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_new_title_makes_it_stale_where_the_plan_would_not_touch_it(
+def test_new_title_makes_the_plan_stale_even_for_unaffected_jobs(
     project: Project, pipeline: Pipeline
 ) -> None:
     bought(project, pipeline)
@@ -174,7 +168,7 @@ def titled(title: str) -> dict[str, Any]:
     return spring(templates={"loop": loop})
 
 
-def test_a_plan_that_asks_for_less_by_now_is_carried_out(
+def test_plan_is_carried_out_if_less_is_needed_now(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     """What was bought meanwhile, or is no longer asked for, is no reason to refuse the rest."""
@@ -188,7 +182,7 @@ def test_a_plan_that_asks_for_less_by_now_is_carried_out(
 # Half-way
 
 
-def test_one_that_was_stopped_half_way_goes_on_where_only_the_results_are(
+def test_interrupted_plan_continues_from_results_alone(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     save(pipeline, project)
@@ -205,7 +199,7 @@ def test_one_that_was_stopped_half_way_goes_on_where_only_the_results_are(
 
 
 @pytest.mark.parametrize("expression", ["**", "main", "status:done", "action:keep", "prompt:*"])
-def test_with_replace_each_is_made_again_once_whatever_stops_it(
+def test_replace_happens_once_per_job_however_often_interrupted(
     project: Project, pipeline: Pipeline, vendor: Emulator, expression: str
 ) -> None:
     bought(project, pipeline)
@@ -223,7 +217,7 @@ def test_with_replace_each_is_made_again_once_whatever_stops_it(
 
 
 @pytest.mark.parametrize("flags", [(), ("--select", "status:failed"), ("--select", "action:retry")])
-def test_with_retry_failed_each_is_tried_again_once_though_it_fails_again(
+def test_retry_failed_happens_once_per_job_even_if_it_fails_again(
     project: Project, pipeline: Pipeline, vendor: Emulator, flags: tuple[str, ...]
 ) -> None:
     vendor.fail({"on": "create", "do": "fail"})
@@ -239,7 +233,7 @@ def test_with_retry_failed_each_is_tried_again_once_though_it_fails_again(
 @pytest.mark.parametrize(
     ("flags", "fails"), [(("--replace", "main/loop/red/walk/look=2"), False), (("--retry-failed",), True)]
 )
-def test_what_several_share_is_made_again_once_though_another_of_them_asked_for_it(
+def test_shared_purchase_is_replaced_once_even_if_requested_by_another_job(
     project: Project, pipeline: Pipeline, vendor: Emulator, flags: tuple[str, ...], fails: bool
 ) -> None:
     job = {"id": "main", "prompts": ["walk"], "matrix": {"look": [1, 2]}}
@@ -258,7 +252,7 @@ def test_what_several_share_is_made_again_once_though_another_of_them_asked_for_
 @pytest.mark.parametrize(
     "selection", ["status:failed", "action:create", "action:create,main", "status:pending"]
 )
-def test_a_selection_that_fits_nothing_once_it_was_carried_out_is_no_mistake(
+def test_selection_matching_nothing_after_the_plan_was_carried_out_is_not_an_error(
     project: Project, pipeline: Pipeline, vendor: Emulator, selection: str
 ) -> None:
     flags: tuple[str, ...] = ()
@@ -277,7 +271,7 @@ def test_a_selection_that_fits_nothing_once_it_was_carried_out_is_no_mistake(
     assert len(vendor.ledger.entries) == entries
 
 
-def test_what_was_bought_for_it_and_not_brought_to_its_end_is_followed_by_its_next_run(
+def test_unfinished_purchases_of_the_plan_are_followed_by_the_next_run(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     save(pipeline, project, "--select", "status:pending")
@@ -288,7 +282,7 @@ def test_what_was_bought_for_it_and_not_brought_to_its_end_is_followed_by_its_ne
     assert len(project.output()) == len(vendor.ledger.entries) == 2
 
 
-def test_one_that_was_approved_after_it_was_made_again_is_left_alone(
+def test_take_approved_after_its_replacement_is_left_alone(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     bought(project, pipeline)
@@ -317,7 +311,7 @@ def test_one_that_was_approved_after_it_was_made_again_is_left_alone(
     ],
     ids=" ".join,
 )
-def test_flags_that_would_make_it_another_plan_are_refused(
+def test_flags_that_would_change_the_plan_are_refused(
     project: Project, pipeline: Pipeline, vendor: Emulator, flags: tuple[str, ...]
 ) -> None:
     save(pipeline, project)
@@ -328,7 +322,7 @@ def test_flags_that_would_make_it_another_plan_are_refused(
     assert vendor.ledger.entries == ()
 
 
-def test_one_that_was_printed_is_told_from_one_that_was_saved(project: Project, pipeline: Pipeline) -> None:
+def test_printed_plan_is_distinguished_from_a_saved_one(project: Project, pipeline: Pipeline) -> None:
     Path(FILE).write_text(pipeline("plan", project.manifest, "--format", "json").out)
 
     ended = pipeline("run", FILE)
@@ -360,7 +354,7 @@ def name_no_manifest(plan: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "damage", [break_a_key, break_the_version, break_an_action, name_another_campaign, name_no_manifest]
 )
-def test_one_that_is_damaged_is_refused_with_what_is_wrong(
+def test_damaged_plan_is_refused_with_the_reason(
     project: Project, pipeline: Pipeline, vendor: Emulator, damage: Callable[[dict[str, Any]], None]
 ) -> None:
     document = save(pipeline, project)
@@ -383,7 +377,7 @@ def test_one_that_is_damaged_is_refused_with_what_is_wrong(
     ],
     ids=["emulate", "action", "version"],
 )
-def test_a_key_that_is_written_twice_is_refused_as_in_results(
+def test_duplicate_key_is_refused_as_in_results(
     project: Project, pipeline: Pipeline, vendor: Emulator, written: str, twice: str
 ) -> None:
     save(pipeline, project)
@@ -398,7 +392,7 @@ def test_a_key_that_is_written_twice_is_refused_as_in_results(
     assert vendor.ledger.entries == ()
 
 
-def test_it_holds_no_secret_and_is_of_one_manifest(project: Project, pipeline: Pipeline) -> None:
+def test_saved_plan_holds_no_secret_and_one_manifest(project: Project, pipeline: Pipeline) -> None:
     save(pipeline, project)
     assert "canary" not in Path(FILE).read_text()
     project.write({"autumn.yaml": spring(name="autumn")})
@@ -407,7 +401,9 @@ def test_it_holds_no_secret_and_is_of_one_manifest(project: Project, pipeline: P
     assert not Path("both.json").exists()
 
 
-def test_a_rehearsal_stays_one(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_saved_plan_of_a_rehearsal_remains_a_rehearsal(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
     save(pipeline, project, "--emulate")
 
     document = json.loads(Path(FILE).read_bytes())
@@ -428,7 +424,7 @@ def test_a_rehearsal_stays_one(project: Project, pipeline: Pipeline, vendor: Emu
         ("ABSOLUTE", "a path may not be absolute"),
     ],
 )
-def test_it_has_no_other_file_quoted_than_a_manifest_could(
+def test_saved_plan_cannot_quote_files_that_a_manifest_could_not(
     project: Project, pipeline: Pipeline, named: str, told: str
 ) -> None:
     """A plan may come from a stranger's pull request, and what is wrong with a manifest is told with its lines."""
@@ -452,7 +448,7 @@ def test_it_has_no_other_file_quoted_than_a_manifest_could(
     assert "hunter2" not in ended.output
 
 
-def test_one_that_lies_elsewhere_is_carried_out_and_quotes_nothing(
+def test_plan_stored_elsewhere_is_carried_out_and_quotes_nothing(
     project: Project, pipeline: Pipeline, vendor: Emulator, tmp_path: Path
 ) -> None:
     plan = tmp_path / "plans" / FILE
@@ -478,7 +474,7 @@ def test_one_that_lies_elsewhere_is_carried_out_and_quotes_nothing(
         ([each for number in range(10_001) for each in ("--exclude", f"n{number}")], "arguments.exclude"),
     ],
 )
-def test_a_plan_that_could_not_be_read_again_is_not_saved(
+def test_plan_that_could_not_be_read_back_is_not_saved(
     project: Project, pipeline: Pipeline, flags: list[str], why: str
 ) -> None:
     save(pipeline, project)
@@ -491,7 +487,7 @@ def test_a_plan_that_could_not_be_read_again_is_not_saved(
     assert Path(FILE).read_bytes() == before
 
 
-def test_a_plan_has_an_action_for_each_job_and_each_orphan() -> None:
+def test_schema_allows_an_action_per_job_and_orphan() -> None:
     plan: Any = schema.load("plan")
     results: Any = schema.load("results")
 
@@ -499,7 +495,7 @@ def test_a_plan_has_an_action_for_each_job_and_each_orphan() -> None:
     assert plan["$defs"]["plan"]["properties"]["actions"]["maxItems"] == most
 
 
-def test_a_plan_is_saved_within_what_is_read(
+def test_plan_too_large_to_be_read_back_is_not_saved(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.operations.plan._LARGEST", 100)

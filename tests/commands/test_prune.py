@@ -44,7 +44,7 @@ def prune(pipeline: Pipeline, project: Project, *flags: str) -> Ended:
     return pipeline("prune", project.manifest, "--yes", *flags)
 
 
-def test_an_orphan_is_deleted_at_the_vendor_and_here_and_its_line_stays_with_its_credits(
+def test_orphan_is_deleted_here_and_at_the_vendor_and_its_record_keeps_its_credits(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     ended = prune(pipeline, orphaned)
@@ -59,7 +59,7 @@ def test_an_orphan_is_deleted_at_the_vendor_and_here_and_its_line_stays_with_its
     assert prune(pipeline, orphaned).out == "Nothing to delete.\n"
 
 
-def test_what_was_deleted_serves_no_job_that_comes_back(
+def test_deleted_purchase_does_not_serve_a_job_that_returns(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     prune(pipeline, orphaned)
@@ -73,7 +73,7 @@ def test_what_was_deleted_serves_no_job_that_comes_back(
     assert len(vendor.ledger.entries) == 3
 
 
-def test_destroy_names_what_may_have_been_bought_and_leaves_it(
+def test_destroy_names_and_keeps_purchases_with_unknown_outcome(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     unknown(bought, pipeline, vendor)
@@ -156,7 +156,7 @@ def test_prune_never_deletes(
     assert deleted(bought) == set()
 
 
-def test_what_a_job_was_made_from_is_kept_though_its_own_job_is_gone(
+def test_upstream_of_a_job_is_kept_even_if_its_own_job_is_gone(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
@@ -173,7 +173,7 @@ def test_what_a_job_was_made_from_is_kept_though_its_own_job_is_gone(
     assert len(vendor.store.workflows()) == 3
 
 
-def test_replaced_also_deletes_what_was_replaced(
+def test_replaced_also_deletes_replaced_purchases(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     replaced(bought, pipeline, vendor)
@@ -215,7 +215,7 @@ def test_replaced_also_deletes_copies_that_no_job_needs(
 
 
 @pytest.mark.parametrize(("prompt", "is_deleted"), [("walk", True), ("dance", True), ("run", False)])
-def test_of_a_selection_the_copies_of_what_serves_it_or_was_bought_for_it(
+def test_selection_deletes_copies_of_what_serves_or_was_bought_for_its_jobs(
     folder: Path, pipeline: Pipeline, prompt: str, is_deleted: bool
 ) -> None:
     prompts = {"dance": "a walk", "walk": "a walk", "run": "a run"}
@@ -239,7 +239,9 @@ def test_of_a_selection_the_copies_of_what_serves_it_or_was_bought_for_it(
     "pipeline.operations.delete:delete",
     "assert_own(workflow, purchase",
 )
-def test_a_foreign_workflow_is_not_deleted(orphaned: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_workflow_of_another_campaign_is_not_deleted(
+    orphaned: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
     """Somebody wrote another's workflow into the results: a GET shows that it is not what was bought."""
     foreign = next(each for each in vendor.store.workflows() if "dance" in each.title)
     own = next(each for each in vendor.store.workflows() if "walk" in each.title)
@@ -260,7 +262,7 @@ def test_a_foreign_workflow_is_not_deleted(orphaned: Project, pipeline: Pipeline
     "return [each for each in",
     swap=("each.workflow_id not in shared and has_ended", "has_ended"),
 )
-def test_a_workflow_that_another_purchase_has_too_is_not_deleted(
+def test_workflow_that_another_purchase_also_has_is_not_deleted(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assignment, own = (
@@ -273,7 +275,7 @@ def test_a_workflow_that_another_purchase_has_too_is_not_deleted(
     assert len(vendor.store.workflows()) == 2
 
 
-def test_files_of_others_and_paths_that_a_job_wants_stay(
+def test_unknown_files_and_paths_needed_by_a_job_are_kept(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     bought.write({"output/spring/main/loop/red/notes.txt": "ours"})
@@ -288,7 +290,7 @@ def test_files_of_others_and_paths_that_a_job_wants_stay(
     assert f"{DANCE}.mp4" in files
 
 
-def test_a_link_in_the_output_folder_deletes_nothing_behind_it(
+def test_link_in_the_output_folder_deletes_nothing_behind_it(
     bought: Project, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere.mp4"
@@ -304,7 +306,7 @@ def test_a_link_in_the_output_folder_deletes_nothing_behind_it(
 # When the vendor does not answer
 
 
-def test_a_wish_that_the_vendor_did_not_answer_is_kept_and_repeated(
+def test_unanswered_deletion_is_recorded_and_repeated(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "delete", "do": {"status": 503}})
@@ -324,7 +326,7 @@ def test_a_wish_that_the_vendor_did_not_answer_is_kept_and_repeated(
     assert prune(pipeline, orphaned).out == "Nothing to delete.\n"
 
 
-def test_one_that_is_gone_at_the_vendor_is_deleted(
+def test_purchase_already_gone_at_the_vendor_is_deleted(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.store.delete(next(each.id for each in vendor.store.workflows() if "walk" in each.title))
@@ -334,7 +336,7 @@ def test_one_that_is_gone_at_the_vendor_is_deleted(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_ends_with_its_code_and_the_results_know_the_wish(
+def test_refused_key_exits_with_its_code_and_the_deletion_stays_recorded(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator, status: int
 ) -> None:
     vendor.fail({"on": "any", "do": {"status": status, "body": {"message": "FORBIDDEN"}}})
@@ -348,7 +350,7 @@ def test_a_refused_key_ends_with_its_code_and_the_results_know_the_wish(
     assert len(vendor.store.workflows()) == 1
 
 
-def test_without_a_key_nothing_is_wished_for(orphaned: Project, pipeline: Pipeline) -> None:
+def test_without_a_key_no_deletion_is_recorded(orphaned: Project, pipeline: Pipeline) -> None:
     pipeline.set("VIMMERSE_API_KEY", None)
 
     assert prune(pipeline, orphaned).code == 5
@@ -357,7 +359,7 @@ def test_without_a_key_nothing_is_wished_for(orphaned: Project, pipeline: Pipeli
     assert pipeline("plan", orphaned.manifest, "--detailed-exitcode").code == 0
 
 
-def test_a_wish_is_no_purchase_to_another_machine_that_has_the_results(
+def test_recorded_deletion_is_not_a_purchase_on_a_machine_with_the_results(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "delete", "do": {"status": 503}})
@@ -373,7 +375,7 @@ def test_a_wish_is_no_purchase_to_another_machine_that_has_the_results(
 
 
 @pytest.mark.parametrize("command", ["prune", "destroy"])
-def test_without_a_terminal_it_needs_a_yes(
+def test_without_a_terminal_yes_is_required(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator, command: str
 ) -> None:
     ended = pipeline(command, orphaned.manifest)
@@ -387,7 +389,7 @@ def test_without_a_terminal_it_needs_a_yes(
 # Destroy
 
 
-def test_destroy_deletes_everything_and_forgets_nothing(
+def test_destroy_deletes_everything_and_keeps_the_records(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     bought.write({"images/blue.png": picture("blue"), "output/spring/notes.txt": "ours"})
@@ -403,7 +405,7 @@ def test_destroy_deletes_everything_and_forgets_nothing(
     assert bought.results()["summary"] == {"jobs": {"pending": 2}, "credits": 300}
 
 
-def test_destroy_tells_what_is_approved_before_it_deletes_it(
+def test_destroy_shows_what_is_approved_before_deleting(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("approve", bought.manifest, WALK).code == 0
@@ -422,7 +424,7 @@ def test_destroy_tells_what_is_approved_before_it_deletes_it(
         ]
 
 
-def test_after_destroy_a_run_buys_anew_and_says_why(
+def test_run_after_destroy_buys_everything_again_and_says_why(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline("destroy", bought.manifest, "--yes")
@@ -446,7 +448,7 @@ def without_credit(pipeline: Pipeline, project: Project, vendor: Emulator, *flag
 
 
 @pytest.mark.parametrize("how", ["replace", "renamed and replace", "redo", "edited", "failed"])
-def test_the_only_good_take_stays_until_its_successor_is_made(
+def test_only_good_take_is_kept_until_its_successor_is_made(
     bought: Project, pipeline: Pipeline, vendor: Emulator, how: str
 ) -> None:
     """`--replace` that was not carried out, also after a rename; sent back; edited; or the successor failed."""
@@ -483,7 +485,7 @@ def test_the_only_good_take_stays_until_its_successor_is_made(
     assert purchases(bought)[walk].get("deleted")
 
 
-def test_an_older_good_take_goes_before_the_successor_of_the_last_is_made(
+def test_older_good_take_is_deleted_before_the_successor_of_the_last_is_made(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     first = next(each for each, known in purchases(bought).items() if known["key"] == WALK)
@@ -495,9 +497,7 @@ def test_an_older_good_take_goes_before_the_successor_of_the_last_is_made(
     assert [each for each, known in purchases(bought).items() if known.get("deleted")] == [first]
 
 
-def test_an_earlier_take_goes_where_none_is_needed_as_another_is_approved(
-    folder: Path, pipeline: Pipeline
-) -> None:
+def test_earlier_take_is_deleted_if_another_is_approved(folder: Path, pipeline: Pipeline) -> None:
     project = campaign(
         folder, {"campaign.yaml": spring(jobs=[{"id": "main", "prompts": ["walk"], "repeat": 2}])}
     )

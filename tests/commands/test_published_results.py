@@ -92,7 +92,7 @@ def replaced(path: Path, old: bytes, new: bytes) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "status", "results", "collect"])
-def test_a_command_that_changes_nothing_reads_no_results(
+def test_command_that_changes_nothing_does_not_read_results(
     bought: Project, pipeline: Pipeline, unread: Callable[[], None], command: str
 ) -> None:
     before = stamp(bought.results_file)
@@ -103,7 +103,7 @@ def test_a_command_that_changes_nothing_reads_no_results(
     assert stamp(bought.results_file) == before
 
 
-def test_a_run_with_nothing_to_do_loads_nothing_that_would_do_it(bought: Project) -> None:
+def test_run_with_nothing_to_do_does_not_load_the_engine(bought: Project) -> None:
     program = (
         "import sys\n"
         "from pipeline.cli.main import called\n"
@@ -119,7 +119,7 @@ def test_a_run_with_nothing_to_do_loads_nothing_that_would_do_it(bought: Project
     assert loaded & {"requests", "urllib3", "tqdm", "jinja2", "jsonschema", "pipeline.engine.runner"} == set()
 
 
-def test_results_that_were_only_touched_are_not_read(
+def test_touched_results_are_not_read(
     bought: Project, pipeline: Pipeline, unread: Callable[[], None]
 ) -> None:
     bought.results_file.touch()
@@ -130,7 +130,7 @@ def test_results_that_were_only_touched_are_not_read(
     assert pipeline("run", bought.manifest).code == 0
 
 
-def test_what_a_run_changes_is_written(bought: Project, pipeline: Pipeline) -> None:
+def test_changes_of_a_run_are_written(bought: Project, pipeline: Pipeline) -> None:
     bought.write({"campaign.yaml": spring(prompts=THIRD)})
 
     assert pipeline("run", bought.manifest).code == 0
@@ -152,7 +152,7 @@ def test_what_a_run_changes_is_written(bought: Project, pipeline: Pipeline) -> N
         lambda given: given["store"].index_files([placed("new.mp4")]) or {},
     ],
 )
-def test_whatever_results_are_made_from_makes_others(
+def test_any_changed_input_makes_results_outdated(
     bought: Project, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]
 ) -> None:
     with in_process(bought) as state:
@@ -163,7 +163,9 @@ def test_whatever_results_are_made_from_makes_others(
         assert inputs_hash(**{**given, **change(given)}) != before
 
 
-def test_who_can_read_files_makes_others(bought: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installing_the_media_extra_makes_results_outdated(
+    bought: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with in_process(bought) as state:
         publisher = Publisher(state)
         assert publisher.is_current(state)
@@ -181,7 +183,7 @@ def test_who_can_read_files_makes_others(bought: Project, monkeypatch: pytest.Mo
     "return _hash",
     swap=("version.digest", "''"),
 )
-def test_results_that_only_look_alike_are_read(bought: Project, pipeline: Pipeline) -> None:
+def test_results_with_other_bytes_and_the_same_metadata_are_read(bought: Project, pipeline: Pipeline) -> None:
     replaced(bought.results_file, b'"campaign": "spring"', b'"campaign": "sprung"')
 
     ended = pipeline("plan", bought.manifest)
@@ -191,7 +193,7 @@ def test_results_that_only_look_alike_are_read(bought: Project, pipeline: Pipeli
 
 
 @fails_without("pipeline.files:_stamp_of", "return", swap=("status.st_ctime_ns", "0"))
-def test_results_that_are_made_to_look_alike_under_a_run_are_joined(
+def test_results_replaced_during_a_run_with_the_same_metadata_are_merged(
     bought: Project, pipeline: Pipeline
 ) -> None:
     with in_process(bought) as state:
@@ -208,7 +210,7 @@ def test_results_that_are_made_to_look_alike_under_a_run_are_joined(
     "return _hash",
     swap=(", *_decided(decisions)", ""),
 )
-def test_results_are_joined_again_by_other_decisions(
+def test_changed_decisions_make_results_read_again(
     bought: Project, pipeline: Pipeline, unread: Callable[[], None]
 ) -> None:
     assert pipeline("approve", bought.manifest, *bought.jobs()).code == 0
@@ -221,7 +223,7 @@ def test_results_are_joined_again_by_other_decisions(
 @fails_without(
     "pipeline.operations.published_results:joined_hash", "return _hash", swap=("heading.manifest, ", "")
 )
-def test_results_of_a_manifest_that_moved_are_read(bought: Project, pipeline: Pipeline) -> None:
+def test_results_of_a_moved_manifest_are_read(bought: Project, pipeline: Pipeline) -> None:
     there = bought.folder / "campaigns"
     shutil.copytree(bought.folder, there)
 
@@ -239,7 +241,7 @@ def test_results_of_a_manifest_that_moved_are_read(bought: Project, pipeline: Pi
     "self.publisher.note(self.state, is_all=False)",
     swap=("False", "True"),
 )
-def test_what_changes_while_results_are_written_is_told_by_the_next_ones(bought: Project) -> None:
+def test_change_during_a_write_is_published_by_the_next_write(bought: Project) -> None:
     with in_process(bought) as state:
         publisher, records = Publisher(state), state.store.records()
         publication = ResultsPublication(
@@ -258,7 +260,7 @@ def test_what_changes_while_results_are_written_is_told_by_the_next_ones(bought:
     assert [each.get("again") for each in bought.results()["purchases"]].count(True) == 1
 
 
-def test_while_results_are_written_other_threads_get_the_interpreter_sooner(
+def test_writing_results_lets_other_threads_run_sooner(
     bought: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = sys.getswitchinterval()
@@ -274,7 +276,7 @@ def test_while_results_are_written_other_threads_get_the_interpreter_sooner(
     assert sys.getswitchinterval() == before
 
 
-def test_of_two_runs_in_one_process_none_leaves_the_others_interval_behind(
+def test_concurrent_runs_in_one_process_restore_the_switch_interval(
     bought: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = sys.getswitchinterval()
@@ -307,7 +309,7 @@ def test_of_two_runs_in_one_process_none_leaves_the_others_interval_behind(
 # Of which state
 
 
-def test_a_state_from_a_backup_learns_what_was_bought_since(
+def test_state_from_a_backup_learns_later_purchases_from_the_results(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     shutil.copytree(bought.folder / ".pipeline", bought.folder / "backup")
@@ -322,7 +324,7 @@ def test_a_state_from_a_backup_learns_what_was_bought_since(
     assert len(bought.results()["purchases"]) == 3
 
 
-def test_a_new_state_learns_what_was_bought_before(
+def test_new_state_learns_earlier_purchases_from_the_results(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     shutil.rmtree(bought.folder / ".pipeline")
@@ -332,7 +334,7 @@ def test_a_new_state_learns_what_was_bought_before(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_the_state_of_another_machine_learns_what_was_bought_here(
+def test_state_of_another_machine_learns_local_purchases_from_the_results(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     other = another_machine(bought, pipeline)
@@ -354,7 +356,7 @@ def test_the_state_of_another_machine_learns_what_was_bought_here(
     "has_all = ",
     swap=("not self._from_others.purchases", "True"),
 )
-def test_what_others_wrote_under_a_run_is_learnt_by_the_next_one(
+def test_results_written_by_others_during_a_run_are_read_by_the_next(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     other = another_machine(bought, pipeline)
@@ -368,7 +370,7 @@ def test_what_others_wrote_under_a_run_is_learnt_by_the_next_one(
         assert len(state.records.purchases) == 3
 
 
-def test_what_is_put_in_the_place_of_ours_at_once_is_joined(
+def test_results_replaced_right_after_our_write_are_merged(
     bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = another_machine(bought, pipeline)
@@ -392,7 +394,7 @@ def test_what_is_put_in_the_place_of_ours_at_once_is_joined(
     "if found.version is None or",
     swap=("before is None or ", "True or "),
 )
-def test_an_older_copy_of_ours_takes_nothing_back(bought: Project, pipeline: Pipeline) -> None:
+def test_older_copy_of_our_results_reverts_nothing(bought: Project, pipeline: Pipeline) -> None:
     swapped = {"walk": PROMPTS["dance"], "dance": PROMPTS["walk"]}
     bought.write({"campaign.yaml": spring(prompts=swapped)})
 
@@ -405,7 +407,7 @@ def test_an_older_copy_of_ours_takes_nothing_back(bought: Project, pipeline: Pip
 
 
 @pytest.mark.parametrize("point", ["before results", "before replace", "after results"])
-def test_a_run_that_is_lost_beside_its_results_is_gone_on_with(
+def test_run_that_crashes_while_publishing_is_continued(
     project: Project, pipeline: Pipeline, vendor: Emulator, point: str
 ) -> None:
     def lost(name: str) -> None:

@@ -27,7 +27,7 @@ def workflow(project: Project, vendor: Emulator, key: str) -> Workflow:
     return found
 
 
-def test_a_rating_arrives_at_the_vendor_and_nothing_else_changes(
+def test_rating_is_sent_to_the_vendor_and_changes_nothing_else(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     before = workflow(bought, vendor, WALK)
@@ -42,7 +42,7 @@ def test_a_rating_arrives_at_the_vendor_and_nothing_else_changes(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_that_it_was_delivered_arrives_too(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_delivered_flag_is_sent_too(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     assert pipeline("rate", bought.manifest, WALK, DANCE, "--delivered").code == 0
 
     assert workflow(bought, vendor, WALK).delivered_at
@@ -50,7 +50,7 @@ def test_that_it_was_delivered_arrives_too(bought: Project, pipeline: Pipeline, 
     assert not workflow(bought, vendor, WALK).rating
 
 
-def test_without_a_rating_that_of_the_decisions_is_told(
+def test_rating_defaults_to_that_of_the_decisions(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline("approve", bought.manifest, WALK, "--rating", "4")
@@ -61,14 +61,14 @@ def test_without_a_rating_that_of_the_decisions_is_told(
     assert workflow(bought, vendor, WALK).rating == "2"
 
 
-def test_with_nothing_to_tell_it_is_wrong_usage(bought: Project, pipeline: Pipeline) -> None:
+def test_nothing_to_send_is_wrong_usage(bought: Project, pipeline: Pipeline) -> None:
     ended = pipeline("rate", bought.manifest, WALK)
 
     assert ended.code == 64
     assert "there is no rating" in ended.err
 
 
-def test_an_unknown_job_is_wrong_usage_with_what_is_near(
+def test_unknown_job_is_wrong_usage_with_a_suggestion(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     ended = pipeline("rate", bought.manifest, "main/loop/red/wlak", "--rating", "5")
@@ -77,14 +77,14 @@ def test_an_unknown_job_is_wrong_usage_with_what_is_near(
     assert f"did you mean '{WALK}'?" in ended.err
 
 
-def test_what_was_not_bought_cannot_be_rated(project: Project, pipeline: Pipeline) -> None:
+def test_unbought_job_cannot_be_rated(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("rate", project.manifest, WALK, "--rating", "5")
 
     assert ended.code == 64
     assert "nothing has been bought" in ended.err
 
 
-def test_it_goes_to_the_vendor_again_until_it_is_answered(
+def test_rating_is_sent_again_until_it_is_answered(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "put", "times": 2, "do": {"status": 503}})
@@ -93,7 +93,7 @@ def test_it_goes_to_the_vendor_again_until_it_is_answered(
     assert workflow(bought, vendor, WALK).rating == "5"
 
 
-def test_a_vendor_out_of_reach_is_told(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_unreachable_vendor_is_reported(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     vendor.fail({"on": "put", "do": {"status": 503}})
 
     ended = pipeline("rate", bought.manifest, WALK, "--rating", "5")
@@ -103,7 +103,7 @@ def test_a_vendor_out_of_reach_is_told(bought: Project, pipeline: Pipeline, vend
 
 
 @fails_without("pipeline.operations.rate:_tell", "assert_own(provider.get")
-def test_a_foreign_workflow_that_the_results_name_is_not_touched(
+def test_workflow_of_another_campaign_in_the_results_is_not_touched(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     own, foreign = (bought.jobs()[key]["workflow_id"] for key in (WALK, DANCE))
@@ -119,13 +119,11 @@ def test_a_foreign_workflow_that_the_results_name_is_not_touched(
     assert not found.rating
 
 
-def test_it_needs_a_key(bought: Project, offline: Pipeline) -> None:
+def test_key_is_required(bought: Project, offline: Pipeline) -> None:
     assert offline("rate", bought.manifest, WALK, "--rating", "5").code == 5
 
 
-def test_what_is_no_longer_asked_for_can_be_rated_by_its_id(
-    bought: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_orphan_can_be_rated_by_its_id(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     mark, wid = bought.jobs()[WALK]["purchase"], bought.jobs()[WALK]["workflow_id"]
     bought.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
 
@@ -139,7 +137,7 @@ class TestSeveral:
     """One that cannot be sent holds up no other."""
 
     @pytest.mark.parametrize("status", [400, 404, 503])
-    def test_the_others_are_sent_and_the_one_that_was_not_is_named(
+    def test_others_are_sent_and_the_failed_one_is_named(
         self, bought: Project, pipeline: Pipeline, vendor: Emulator, status: int
     ) -> None:
         vendor.fail({"on": "put", "match": {"title": "dance"}, "do": {"status": status}})
@@ -153,7 +151,7 @@ class TestSeveral:
         assert workflow(bought, vendor, WALK).rating == "2"
         assert not workflow(bought, vendor, DANCE).rating
 
-    def test_nor_does_one_that_is_another_workflow_at_the_vendor(
+    def test_mismatched_workflow_does_not_stop_the_others(
         self, bought: Project, pipeline: Pipeline, vendor: Emulator
     ) -> None:
         foreign = bought.jobs()[DANCE]["workflow_id"]
@@ -174,7 +172,7 @@ class TestSeveral:
         assert ended.code == 64, ended.output
         assert not workflow(bought, vendor, DANCE).rating
 
-    def test_one_without_a_rating_is_told_before_anything_is_sent(
+    def test_missing_rating_is_reported_before_anything_is_sent(
         self, bought: Project, pipeline: Pipeline, vendor: Emulator
     ) -> None:
         pipeline("approve", bought.manifest, DANCE, "--rating", "4")
@@ -185,7 +183,7 @@ class TestSeveral:
         assert f"{WALK}: there is no rating" in ended.err
         assert not workflow(bought, vendor, DANCE).rating
 
-    def test_one_that_is_named_twice_is_sent_once(
+    def test_job_named_twice_is_sent_once(
         self, bought: Project, pipeline: Pipeline, vendor: Emulator
     ) -> None:
         ended = pipeline("rate", bought.manifest, WALK, bought.jobs()[WALK]["purchase"], "--rating", "2")

@@ -28,7 +28,7 @@ def serving(project: Project) -> dict[str, str]:
     return {key: job["purchase"] for key, job in project.jobs().items()}
 
 
-def test_what_a_limit_leaves_as_it_was_is_not_told_as_all_done(
+def test_jobs_left_by_a_limit_are_not_reported_as_done(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     before = serving(bought)
@@ -43,7 +43,7 @@ def test_what_a_limit_leaves_as_it_was_is_not_told_as_all_done(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_what_is_counted_as_not_bought_is_not_told_once_more(
+def test_jobs_counted_as_not_bought_are_not_reported_twice(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.store.credits = 0
@@ -73,7 +73,7 @@ def run(pipeline: Pipeline, project: Project, *flags: str) -> dict[str, str]:
     ],
     ids=["a prompt was renamed", "an axis was added", "only one of those that share"],
 )
-def test_what_is_made_again_under_a_new_key_serves_and_stays(
+def test_replacement_under_a_new_key_serves_and_stays(
     bought: Project,
     pipeline: Pipeline,
     vendor: Emulator,
@@ -96,7 +96,7 @@ def test_what_is_made_again_under_a_new_key_serves_and_stays(
 
 
 @pytest.mark.parametrize("manifest", [spring(), WITH_AN_AXIS], ids=["its own", "shared"])
-def test_one_that_could_not_be_made_again_is_named_and_made_once_by_the_next_run(
+def test_failed_replacement_is_named_and_made_once_by_the_next_run(
     folder: Path, pipeline: Pipeline, vendor: Emulator, manifest: dict[str, object]
 ) -> None:
     project = campaign(folder, {"campaign.yaml": manifest})
@@ -117,9 +117,7 @@ def test_one_that_could_not_be_made_again_is_named_and_made_once_by_the_next_run
     assert len(vendor.ledger.entries) == 3
 
 
-def test_the_new_take_is_not_pruned_as_what_was_replaced(
-    bought: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_new_take_is_not_pruned_as_replaced(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     old = serving(bought)[WALK]
     bought.write({"campaign.yaml": RENAMED})
     after = run(pipeline, bought, "--replace", STROLL)
@@ -131,7 +129,7 @@ def test_the_new_take_is_not_pruned_as_what_was_replaced(
     assert run(pipeline, bought)[STROLL] == after[STROLL]
 
 
-def test_a_failure_that_is_bought_again_under_a_new_key_is_left_behind(
+def test_failure_retried_under_a_new_key_no_longer_serves(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 2, "do": "fail"})
@@ -146,7 +144,7 @@ def test_a_failure_that_is_bought_again_under_a_new_key_is_left_behind(
     assert len(vendor.ledger.bought) == 3
 
 
-def test_a_failure_that_shares_a_request_is_replaced_with_it(
+def test_failure_with_the_same_request_is_replaced_too(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 2, "do": "fail"})
@@ -159,7 +157,7 @@ def test_a_failure_that_shares_a_request_is_replaced_with_it(
     assert len(vendor.ledger.bought) == 3
 
 
-def test_a_take_that_cannot_be_made_again_fails_the_run_and_the_old_one_stays(
+def test_impossible_replacement_fails_the_run_and_keeps_the_old_take(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})

@@ -44,7 +44,7 @@ def report(made: Project) -> Path:
     return made.folder / "output" / "spring" / "report"
 
 
-def test_the_page_lies_in_the_output_folder_with_a_still_of_each_film(
+def test_page_is_in_the_output_folder_with_a_still_of_each_video(
     made: Project, pipeline: Pipeline, report: Path
 ) -> None:
     ended = pipeline("report", made.manifest)
@@ -57,7 +57,9 @@ def test_the_page_lies_in_the_output_folder_with_a_still_of_each_film(
         assert (report / file["href"]).resolve().is_file() == ("href" in file)
 
 
-def test_it_needs_neither_key_nor_network_nor_state(made: Project, offline: Pipeline, report: Path) -> None:
+def test_report_needs_neither_key_nor_network_nor_state(
+    made: Project, offline: Pipeline, report: Path
+) -> None:
     shutil.rmtree(made.folder / ".pipeline")
 
     ended = offline("report", made.manifest)
@@ -66,7 +68,7 @@ def test_it_needs_neither_key_nor_network_nor_state(made: Project, offline: Pipe
     assert keys(report / "index.html") == [DANCE, WALK]
 
 
-def test_it_writes_nothing_but_the_page_and_its_cache(made: Project, pipeline: Pipeline) -> None:
+def test_report_writes_only_the_page_and_its_cache(made: Project, pipeline: Pipeline) -> None:
     before = made.tree()
 
     pipeline("report", made.manifest, "--out", made.folder / "page")
@@ -78,9 +80,7 @@ def test_it_writes_nothing_but_the_page_and_its_cache(made: Project, pipeline: P
     }
 
 
-def test_where_the_images_are_gone_the_results_are_enough(
-    made: Project, pipeline: Pipeline, report: Path
-) -> None:
+def test_results_are_enough_if_the_images_are_gone(made: Project, pipeline: Pipeline, report: Path) -> None:
     (made.folder / "images" / "red.png").unlink()
 
     ended = pipeline("report", made.manifest)
@@ -90,7 +90,7 @@ def test_where_the_images_are_gone_the_results_are_enough(
     assert keys(report / "index.html") == [DANCE, WALK]
 
 
-def test_results_alone_will_do(made: Project, pipeline: Pipeline, report: Path) -> None:
+def test_results_alone_are_enough(made: Project, pipeline: Pipeline, report: Path) -> None:
     made.manifest.unlink()
 
     ended = pipeline("report", made.results_file)
@@ -103,7 +103,7 @@ def test_results_alone_will_do(made: Project, pipeline: Pipeline, report: Path) 
 
 
 @pytest.mark.parametrize(("manifest", "told"), MANIFESTS_ELSEWHERE)
-def test_results_of_a_stranger_have_no_page_written_elsewhere(
+def test_untrusted_results_cannot_choose_where_the_page_goes(
     made: Project, pipeline: Pipeline, manifest: str, told: str
 ) -> None:
     assert_refuses_manifest_elsewhere("report", made, pipeline, manifest, told)
@@ -114,7 +114,7 @@ def test_results_of_a_stranger_have_no_page_written_elsewhere(
     [("../elsewhere", "it leads outside the project (project/)"), (".git/hooks", "'.git' is hidden")],
 )
 @pytest.mark.parametrize("flags", [(), ("--out", "page"), ("--single", "page.html")])
-def test_nor_are_files_of_an_output_folder_elsewhere_shown_on_their_word(
+def test_untrusted_results_cannot_show_files_from_elsewhere(
     made: Project, pipeline: Pipeline, output: str, told: str, flags: tuple[str, ...]
 ) -> None:
     elsewhere = made.folder.parent / "elsewhere"
@@ -135,9 +135,7 @@ def test_nor_are_files_of_an_output_folder_elsewhere_shown_on_their_word(
         assert (elsewhere / "report/index.html").is_file()
 
 
-def test_results_that_are_compared_with_may_lie_anywhere(
-    made: Project, pipeline: Pipeline, tmp_path: Path
-) -> None:
+def test_results_to_compare_with_may_be_anywhere(made: Project, pipeline: Pipeline, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     shutil.copy(made.results_file, kept / "before.results.json")
@@ -148,15 +146,13 @@ def test_results_that_are_compared_with_may_lie_anywhere(
     assert [each.name for each in kept.iterdir()] == ["before.results.json"]
 
 
-def test_a_manifest_that_does_not_read_and_has_no_results_is_wrong(folder: Path, pipeline: Pipeline) -> None:
+def test_unreadable_manifest_without_results_is_an_error(folder: Path, pipeline: Pipeline) -> None:
     project = campaign(folder, {"campaign.yaml": spring(nonsense=1)})
 
     assert pipeline("report", project.manifest).code == 3
 
 
-def test_before_anything_is_bought_the_page_tells_what_is_planned(
-    project: Project, pipeline: Pipeline
-) -> None:
+def test_page_shows_the_plan_before_anything_is_bought(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("report", project.manifest)
 
     assert ended.code == 0, ended.output
@@ -188,7 +184,7 @@ def test_decisions_are_on_the_page(made: Project, pipeline: Pipeline, report: Pa
     assert {each.get("note") for each in shown["purchases"]} == {"that is it", None}
 
 
-def test_a_selection(made: Project, pipeline: Pipeline, report: Path) -> None:
+def test_selection_limits_the_page(made: Project, pipeline: Pipeline, report: Path) -> None:
     for arguments, left in {
         ("--select", "prompt:walk"): [WALK],
         ("--select", "status:done", "--exclude", "**/walk"): [DANCE],
@@ -206,7 +202,7 @@ def test_a_selection(made: Project, pipeline: Pipeline, report: Path) -> None:
     assert "matches no job" in ended.err
 
 
-def test_a_bundle_can_be_moved_away_whole(made: Project, pipeline: Pipeline, tmp_path: Path) -> None:
+def test_bundle_can_be_moved(made: Project, pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline("report", made.manifest, "--bundle", "--out", "handed-on")
     moved = shutil.move(made.folder / "handed-on", tmp_path / "moved")
 
@@ -216,7 +212,7 @@ def test_a_bundle_can_be_moved_away_whole(made: Project, pipeline: Pipeline, tmp
     assert all((Path(moved) / each).is_file() for each in films)
 
 
-def test_one_file(made: Project, pipeline: Pipeline) -> None:
+def test_single_file_contains_everything(made: Project, pipeline: Pipeline) -> None:
     ended = pipeline("report", made.manifest, "--single", "gallery.html")
 
     assert ended.code == 0, ended.output
@@ -225,7 +221,7 @@ def test_one_file(made: Project, pipeline: Pipeline) -> None:
     assert pipeline("report", made.manifest, "--single", "x.html", "--out", "x").code == 64
 
 
-def test_what_is_not_a_gallery_is_left_alone(made: Project, pipeline: Pipeline) -> None:
+def test_file_that_is_not_a_gallery_is_left_alone(made: Project, pipeline: Pipeline) -> None:
     made.write({"site/index.html": "<h1>mine</h1>"})
 
     ended = pipeline("report", made.manifest, "--out", "site")
@@ -235,7 +231,7 @@ def test_what_is_not_a_gallery_is_left_alone(made: Project, pipeline: Pipeline) 
     assert (made.folder / "site/index.html").read_text() == "<h1>mine</h1>"
 
 
-def test_other_results_show_what_is_new(made: Project, pipeline: Pipeline, report: Path) -> None:
+def test_comparison_shows_what_is_new(made: Project, pipeline: Pipeline, report: Path) -> None:
     shutil.copy(made.results_file, made.folder / "before.results.json")
     made.write(
         {"campaign.yaml": spring(prompts={"walk": "a walk by the sea", "dance": "a dance in the rain"})}
@@ -258,7 +254,7 @@ def test_other_results_show_what_is_new(made: Project, pipeline: Pipeline, repor
     assert pipeline("report", made.manifest, "--compare", "nothing.json").code == 3
 
 
-def test_results_of_another_campaign_are_not_compared_with(
+def test_results_of_another_campaign_cannot_be_compared(
     made: Project, pipeline: Pipeline, report: Path
 ) -> None:
     [results] = made.folder.glob("*.results.json")
@@ -272,7 +268,9 @@ def test_results_of_another_campaign_are_not_compared_with(
     assert not report.exists()
 
 
-def test_a_selection_holds_for_the_other_results_too(made: Project, pipeline: Pipeline, report: Path) -> None:
+def test_selection_applies_to_the_compared_results_too(
+    made: Project, pipeline: Pipeline, report: Path
+) -> None:
     shutil.copy(made.results_file, made.folder / "before.results.json")
     made.write({"campaign.yaml": spring(prompts={"leap": "a leap", "dance": "a dance in the rain"})})
     assert pipeline("run", made.manifest).code == 0
@@ -288,7 +286,7 @@ def test_a_selection_holds_for_the_other_results_too(made: Project, pipeline: Pi
 
 
 @pytest.mark.parametrize("given", ["campaign.yaml", "spring.results.json"])
-def test_a_create_that_is_not_answered_is_unknown_unless_its_run_goes_on(
+def test_unanswered_create_is_unknown_unless_its_run_is_alive(
     made: Project, pipeline: Pipeline, report: Path, given: str
 ) -> None:
     results = made.folder / "spring.results.json"
@@ -323,7 +321,7 @@ def test_a_create_that_is_not_answered_is_unknown_unless_its_run_goes_on(
     assert shown() == ("attention", "the run ended before the vendor's answer was known")
 
 
-def test_several_campaigns_get_a_page_each_or_one_for_all(folder: Path, pipeline: Pipeline) -> None:
+def test_several_campaigns_get_one_page_each_or_a_common_one(folder: Path, pipeline: Pipeline) -> None:
     project = campaign(folder)
     project.write({"other.yaml": spring(name="autumn", prompts={"walk": "a walk"})})
     for manifest in ("campaign.yaml", "other.yaml"):
@@ -337,7 +335,7 @@ def test_several_campaigns_get_a_page_each_or_one_for_all(folder: Path, pipeline
     assert [each["name"] for each in data_of(folder / "all/index.html")["campaigns"]] == ["spring", "autumn"]
 
 
-def test_a_rehearsal_has_a_page_of_its_own(project: Project, offline: Pipeline) -> None:
+def test_rehearsal_has_its_own_page(project: Project, offline: Pipeline) -> None:
     assert offline("run", project.manifest, "--emulate", "--yes").code == 0
 
     ended = offline("report", project.manifest, "--emulate")
@@ -353,7 +351,7 @@ def flags_of(page: Path) -> str:
     return flags
 
 
-def test_commands_on_the_page_keep_the_flags_that_choose_the_records(
+def test_commands_on_the_page_keep_the_flags_that_locate_the_records(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     flags = ["--state", "a b/s.db", "--results", str(project.folder / "r.json"), "--output", "../films"]
@@ -378,7 +376,7 @@ def test_commands_on_the_page_keep_the_flags_that_choose_the_records(
     assert str(tmp_path) not in json.dumps(data_of(page))
 
 
-def test_commands_on_the_page_of_a_manifest_that_cannot_be_read_keep_them_too(
+def test_commands_keep_those_flags_if_the_manifest_cannot_be_read(
     made: Project, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     page = tmp_path / "page.html"
@@ -391,7 +389,7 @@ def test_commands_on_the_page_of_a_manifest_that_cannot_be_read_keep_them_too(
     assert flags_of(page) == "--state s.db"
 
 
-def test_commands_on_the_page_name_no_folder_of_this_machine(
+def test_commands_on_the_page_name_no_local_folder(
     made: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, report: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -403,7 +401,7 @@ def test_commands_on_the_page_name_no_folder_of_this_machine(
     assert str(tmp_path) not in json.dumps(data_of(report / "index.html"))
 
 
-def test_what_several_shards_made_is_on_one_page(project: Project, pipeline: Pipeline) -> None:
+def test_shards_are_combined_on_one_page(project: Project, pipeline: Pipeline) -> None:
     for index in (1, 2):
         assert pipeline("run", project.manifest, "--shard", f"{index}/2").code == 0
 
@@ -414,7 +412,7 @@ def test_what_several_shards_made_is_on_one_page(project: Project, pipeline: Pip
     assert len(shown["jobs"]) == 2
 
 
-def test_files_that_are_missing_are_told_as_such(made: Project, pipeline: Pipeline, report: Path) -> None:
+def test_missing_files_are_shown_as_missing(made: Project, pipeline: Pipeline, report: Path) -> None:
     for film in (made.folder / "output").rglob("*.mp4"):
         film.unlink()
 
@@ -424,7 +422,7 @@ def test_files_that_are_missing_are_told_as_such(made: Project, pipeline: Pipeli
     assert not any("here" in file for file in data_of(report / "index.html")["campaigns"][0]["files"])
 
 
-def test_a_still_outlives_its_film(made: Project, pipeline: Pipeline, report: Path) -> None:
+def test_still_is_kept_after_its_video_is_gone(made: Project, pipeline: Pipeline, report: Path) -> None:
     pipeline("report", made.manifest)
     for film in (made.folder / "output").rglob("*.mp4"):
         film.unlink()
@@ -435,7 +433,7 @@ def test_a_still_outlives_its_film(made: Project, pipeline: Pipeline, report: Pa
     assert all(each["poster"] and "here" not in each for each in files)
 
 
-def test_without_the_extra_it_says_how_to_get_stills(
+def test_missing_extra_is_named_for_stills(
     made: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, report: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "pipeline.media.read", None)
@@ -459,7 +457,7 @@ def test_open_opens_the_page(
     assert opened == [(report / "index.html").as_uri()]
 
 
-def test_a_folder_that_cannot_be_written_is_told(made: Project, pipeline: Pipeline) -> None:
+def test_unwritable_folder_is_reported(made: Project, pipeline: Pipeline) -> None:
     made.write({"in-the-way": "a file"})
 
     ended = pipeline("report", made.manifest, "--out", "in-the-way/page")
@@ -469,7 +467,7 @@ def test_a_folder_that_cannot_be_written_is_told(made: Project, pipeline: Pipeli
     assert "Traceback" not in ended.output
 
 
-def test_what_the_results_tell_of_files_is_shown_where_nothing_can_read_them(
+def test_media_facts_of_the_results_are_shown_without_the_extra(
     made: Project, pipeline: Pipeline, report: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pipeline.media.read", None)

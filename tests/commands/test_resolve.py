@@ -29,15 +29,13 @@ def workflow_of(vendor: Emulator) -> str:
     return str(vendor.ledger.bought[0].workflow_id)
 
 
-def test_an_unknown_outcome_is_never_sent_again_by_itself(
-    unknown: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_unknown_outcome_is_never_sent_again(unknown: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     assert pipeline("run", unknown.manifest).code == 7
     assert pipeline("run", unknown.manifest, "--retry-failed").code == 7
     assert len(vendor.ledger.entries) == 1
 
 
-def test_whoever_looks_later_is_told_how_it_is_settled_and_not_that_it_was_bought(
+def test_later_commands_report_how_it_was_resolved_and_not_that_it_was_bought(
     unknown: Project, pipeline: Pipeline
 ) -> None:
     for command in ("run", "plan", "status"):
@@ -47,9 +45,7 @@ def test_whoever_looks_later_is_told_how_it_is_settled_and_not_that_it_was_bough
         assert "was bought before" not in ended.out
 
 
-def test_nobody_sends_back_what_may_have_been_bought(
-    unknown: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_unknown_outcome_cannot_be_sent_back(unknown: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     purchase = unknown.results()["purchases"][0]["id"]
 
     for name in (WALK, purchase, "main/**"):
@@ -65,7 +61,7 @@ def test_nobody_sends_back_what_may_have_been_bought(
     assert len(vendor.ledger.entries) == 1
 
 
-def test_a_redo_by_hand_waits_until_it_is_known_whether_it_was_bought(
+def test_redo_in_the_file_waits_until_the_outcome_is_known(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     purchase = unknown.results()["purchases"][0]["id"]
@@ -87,7 +83,7 @@ def test_a_redo_by_hand_waits_until_it_is_known_whether_it_was_bought(
 
 @fails_without("pipeline.operations.selection:_assert_replaceable", "raise UsageError(not_made_again(")
 @pytest.mark.parametrize("expression", [WALK, "**", "status:attention"])
-def test_nobody_replaces_what_may_have_been_bought(
+def test_unknown_outcome_cannot_be_replaced(
     unknown: Project, pipeline: Pipeline, vendor: Emulator, expression: str
 ) -> None:
     purchase = unknown.results()["purchases"][0]["id"]
@@ -101,7 +97,7 @@ def test_nobody_replaces_what_may_have_been_bought(
     assert unknown.statuses() == {WALK: "attention"}
 
 
-def test_all_that_may_have_been_bought_is_named_where_it_is_not_replaced(
+def test_all_unknown_outcomes_are_named_when_replace_is_refused(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     prompts = {"walk": "a walk", "dance": "a dance"}
@@ -119,7 +115,7 @@ def test_all_that_may_have_been_bought_is_named_where_it_is_not_replaced(
     assert f"resolve each first: `pipeline resolve campaign.yaml {ids[DANCE]} " in ended.err
 
 
-def test_a_workflow_that_was_found_is_followed_and_fetched(
+def test_found_workflow_is_followed_and_fetched(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
@@ -131,14 +127,14 @@ def test_a_workflow_that_was_found_is_followed_and_fetched(
     assert len(vendor.ledger.entries) == 1
 
 
-def test_a_purchase_can_be_named_by_the_beginning_of_its_id(unknown: Project, pipeline: Pipeline) -> None:
+def test_purchase_can_be_named_by_an_id_prefix(unknown: Project, pipeline: Pipeline) -> None:
     purchase = unknown.results()["purchases"][0]["id"]
 
     assert pipeline("resolve", unknown.manifest, purchase[:6], "--abandon").code == 0
     assert unknown.statuses() == {WALK: "failed"}
 
 
-def test_what_is_given_up_to_be_bought_again_is_bought_once_more(
+def test_resubmitted_purchase_is_bought_once_more(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("resolve", unknown.manifest, WALK, "--resubmit").code == 0
@@ -150,7 +146,7 @@ def test_what_is_given_up_to_be_bought_again_is_bought_once_more(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_what_is_abandoned_is_not_bought_again(
+def test_abandoned_purchase_is_not_bought_again(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("resolve", unknown.manifest, WALK, "--abandon").code == 0
@@ -165,7 +161,7 @@ def test_what_is_abandoned_is_not_bought_again(
     assert "`pipeline run campaign.yaml --retry-failed` buys it again" in late.err
 
 
-def test_what_was_not_bought_gives_its_credits_back_and_is_bought_by_the_next_run(
+def test_not_bought_returns_its_credits_and_the_next_run_buys(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     manifest = spring(prompts={"walk": "a walk"}, limits={"budget": 100})
@@ -192,9 +188,7 @@ def test_what_was_not_bought_gives_its_credits_back_and_is_bought_by_the_next_ru
     assert len(vendor.ledger.bought) == bought + 1
 
 
-def test_that_nothing_was_bought_is_believed_of_an_unknown_outcome_only(
-    project: Project, pipeline: Pipeline
-) -> None:
+def test_not_bought_is_accepted_only_for_an_unknown_outcome(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
 
     ended = pipeline("resolve", project.manifest, WALK, "--not-bought")
@@ -203,7 +197,7 @@ def test_that_nothing_was_bought_is_believed_of_an_unknown_outcome_only(
     assert " is done: there is nothing to resolve" in ended.err
 
 
-def test_one_that_was_given_up_can_still_turn_up(
+def test_abandoned_purchase_can_still_be_found(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("resolve", unknown.manifest, WALK, "--abandon").code == 0
@@ -223,7 +217,7 @@ def denied(unknown: Project, pipeline: Pipeline) -> str:
     return purchase
 
 
-def test_that_nothing_was_bought_can_be_taken_back(
+def test_not_bought_can_be_reverted(
     unknown: Project, denied: str, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     ended = pipeline("resolve", unknown.manifest, denied, "--workflow-id", workflow_of(vendor))
@@ -237,7 +231,7 @@ def test_that_nothing_was_bought_can_be_taken_back(
     assert len(vendor.ledger.entries) == 1
 
 
-def test_what_was_bought_in_its_place_goes_on_to_serve(
+def test_purchase_made_instead_continues_to_serve(
     unknown: Project, denied: str, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", unknown.manifest).code == 0
@@ -258,7 +252,7 @@ def test_what_was_bought_in_its_place_goes_on_to_serve(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_workflow_that_is_not_its_own_takes_nothing_back(
+def test_workflow_of_another_purchase_reverts_nothing(
     unknown: Project, denied: str, pipeline: Pipeline, vendor: Emulator, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -273,7 +267,7 @@ def test_a_workflow_that_is_not_its_own_takes_nothing_back(
     assert unknown.statuses() == {WALK: "pending"}
 
 
-def test_one_that_was_given_up_and_pruned_is_not_taken_up_to_be_forgotten(
+def test_abandoned_and_pruned_purchase_cannot_be_revived(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     purchase = unknown.results()["purchases"][0]["id"]
@@ -288,14 +282,14 @@ def test_one_that_was_given_up_and_pruned_is_not_taken_up_to_be_forgotten(
     assert [each["status"] for each in unknown.results()["purchases"]] == ["failed"]
 
 
-def test_a_workflow_that_is_not_there_is_not_believed(unknown: Project, pipeline: Pipeline) -> None:
+def test_missing_workflow_is_refused(unknown: Project, pipeline: Pipeline) -> None:
     ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", "nobody")
 
     assert ended.code == 3, ended.output
     assert unknown.statuses() == {WALK: "attention"}
 
 
-def test_a_workflow_with_another_title_is_not_believed(
+def test_workflow_with_another_title_is_refused(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     """Each workflow carries the id of its purchase in its title: that of another job is no answer."""
@@ -310,7 +304,7 @@ def test_a_workflow_with_another_title_is_not_believed(
     assert DANCE in ended.err
 
 
-def test_a_workflow_of_nobody_here_with_another_title_is_not_believed(
+def test_unknown_workflow_with_another_title_is_refused(
     unknown: Project, pipeline: Pipeline, vendor: Emulator, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -325,7 +319,7 @@ def test_a_workflow_of_nobody_here_with_another_title_is_not_believed(
     assert unknown.statuses() == {WALK: "attention"}
 
 
-def test_a_workflow_whose_title_somebody_changed_is_known_by_the_id_that_is_left_in_it(
+def test_renamed_workflow_is_recognised_by_the_id_in_its_title(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     purchase = unknown.results()["purchases"][0]["id"]
@@ -342,7 +336,7 @@ def test_a_workflow_whose_title_somebody_changed_is_known_by_the_id_that_is_left
     assert unknown.statuses() == {WALK: "submitted"}
 
 
-def test_what_was_to_be_bought_again_stays_so_when_it_turns_up_and_that_is_said(
+def test_resubmitted_purchase_that_is_found_is_still_bought_again_and_reported(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert "The next run buys it again" in pipeline("resolve", unknown.manifest, WALK, "--resubmit").out
@@ -372,7 +366,7 @@ def served_by(project: Project, status: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["--not-bought", "--resubmit"])
-def test_where_another_purchase_serves_nothing_is_bought_again_and_that_is_said(
+def test_nothing_is_bought_if_another_purchase_serves_and_that_is_reported(
     beside_another: Project, pipeline: Pipeline, vendor: Emulator, how: str
 ) -> None:
     done = served_by(beside_another, "done")
@@ -386,7 +380,7 @@ def test_where_another_purchase_serves_nothing_is_bought_again_and_that_is_said(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_what_would_serve_in_its_place_is_not_passed_over_while_its_outcome_is_unknown(
+def test_unknown_outcome_that_would_serve_instead_blocks_replace_and_redo(
     beside_another: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     done, lost = served_by(beside_another, "done"), served_by(beside_another, "attention")
@@ -403,7 +397,7 @@ def test_what_would_serve_in_its_place_is_not_passed_over_while_its_outcome_is_u
     assert len(vendor.ledger.entries) == 2
 
 
-def test_the_plan_tells_of_one_that_serves_no_job_as_of_any_other(
+def test_plan_reports_an_unknown_outcome_of_an_orphan(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     purchase = unknown.results()["purchases"][0]["id"]
@@ -427,7 +421,7 @@ def test_the_plan_tells_of_one_that_serves_no_job_as_of_any_other(
         assert pipeline("run", "plan.json").code == 7
 
 
-def test_a_command_that_is_suggested_means_one_purchase(
+def test_suggested_command_refers_to_one_purchase(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     """Of the one key two are in attention: that of the old prompt, and that of the new one."""
@@ -448,9 +442,7 @@ def test_a_command_that_is_suggested_means_one_purchase(
     assert found.code == 0, found.output
 
 
-def test_one_purchase_that_several_jobs_share_is_one_create(
-    folder: Path, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_shared_purchase_is_one_create(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     jobs = [{"id": "main", "matrix": {"locale": ["en", "fr"]}}]
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=jobs)})
     vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
@@ -460,9 +452,7 @@ def test_one_purchase_that_several_jobs_share_is_one_create(
         assert "1 create with an unknown outcome" in ended.out
 
 
-def test_where_no_job_asks_for_it_nothing_is_bought_again_and_that_is_said(
-    unknown: Project, pipeline: Pipeline
-) -> None:
+def test_nothing_is_bought_for_an_orphan_and_that_is_reported(unknown: Project, pipeline: Pipeline) -> None:
     purchase = unknown.results()["purchases"][0]["id"]
     unknown.write({"campaign.yaml": spring(prompts={"fly": "a flight"})})
 
@@ -475,27 +465,27 @@ def test_where_no_job_asks_for_it_nothing_is_bought_again_and_that_is_said(
     "flags",
     [(), ("--resubmit", "--abandon"), ("--abandon", "--workflow-id", "x"), ("--not-bought", "--resubmit")],
 )
-def test_one_way_of_settling_is_to_be_said(
+def test_exactly_one_resolution_is_required(
     unknown: Project, pipeline: Pipeline, flags: tuple[str, ...]
 ) -> None:
     assert pipeline("resolve", unknown.manifest, WALK, *flags).code == 64
 
 
-def test_a_name_that_nobody_has_is_told_with_the_nearest(unknown: Project, pipeline: Pipeline) -> None:
+def test_unknown_name_is_reported_with_a_suggestion(unknown: Project, pipeline: Pipeline) -> None:
     ended = pipeline("resolve", unknown.manifest, "main/loop/red/wlak", "--abandon")
 
     assert ended.code == 64
     assert WALK in ended.err
 
 
-def test_what_is_done_cannot_be_given_up(project: Project, pipeline: Pipeline) -> None:
+def test_finished_purchase_cannot_be_abandoned(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
 
     assert pipeline("resolve", project.manifest, WALK, "--resubmit").code == 64
     assert set(project.statuses().values()) == {"done"}
 
 
-def test_one_that_is_stuck_at_the_vendor_can_be_given_up(
+def test_purchase_stuck_at_the_vendor_can_be_abandoned(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest, "--no-wait").code == 0
@@ -508,7 +498,7 @@ def test_one_that_is_stuck_at_the_vendor_can_be_given_up(
     assert len(vendor.ledger.entries) == 3
 
 
-def test_an_approved_one_that_was_given_up_and_found_later_is_not_bought_again(
+def test_approved_purchase_that_was_abandoned_and_found_is_not_bought_again(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("resolve", unknown.manifest, WALK, "--resubmit").code == 0
@@ -524,7 +514,7 @@ def test_an_approved_one_that_was_given_up_and_found_later_is_not_bought_again(
     assert len(vendor.ledger.entries) == 1
 
 
-def test_one_that_is_approved_by_hand_is_not_bought_again_when_it_is_given_up_and_that_is_said(
+def test_purchase_approved_in_the_file_is_not_bought_again_and_that_is_reported(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     purchase = unknown.results()["purchases"][0]["id"]

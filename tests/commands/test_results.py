@@ -8,7 +8,7 @@ from support.campaigns import Project, spring
 from support.checks import assert_valid
 
 
-def test_what_was_lost_is_written_again_byte_for_byte(project: Project, pipeline: Pipeline) -> None:
+def test_lost_results_are_rewritten_byte_for_byte(project: Project, pipeline: Pipeline) -> None:
     pipeline("run", project.manifest)
     before = project.results_file.read_bytes()
     project.results_file.unlink()
@@ -19,7 +19,7 @@ def test_what_was_lost_is_written_again_byte_for_byte(project: Project, pipeline
     assert project.results_file.read_bytes() == before
 
 
-def test_what_stands_there_already_is_not_touched(project: Project, pipeline: Pipeline) -> None:
+def test_up_to_date_results_are_not_touched(project: Project, pipeline: Pipeline) -> None:
     pipeline("run", project.manifest)
     before = project.tree()
 
@@ -29,7 +29,7 @@ def test_what_stands_there_already_is_not_touched(project: Project, pipeline: Pi
     assert project.tree() == before
 
 
-def test_an_edit_is_told_without_anything_being_bought(project: Project, pipeline: Pipeline) -> None:
+def test_edit_is_recorded_without_buying(project: Project, pipeline: Pipeline) -> None:
     pipeline("run", project.manifest)
     project.write({"campaign.yaml": spring(prompts={"run": "a run"})})
 
@@ -42,7 +42,7 @@ def test_an_edit_is_told_without_anything_being_bought(project: Project, pipelin
 
 
 @pytest.mark.parametrize("name", ["r.json", "r.yaml", "r.yml"])
-def test_another_file_and_another_form_hold_the_same(
+def test_other_file_and_format_have_the_same_content(
     project: Project, pipeline: Pipeline, tmp_path: Path, name: str
 ) -> None:
     pipeline("run", project.manifest)
@@ -54,7 +54,9 @@ def test_another_file_and_another_form_hold_the_same(
     assert ended.code == 0, ended.output
 
 
-def test_without_purchases_it_writes_none_and_says_why(project: Project, offline: Pipeline) -> None:
+def test_without_purchases_nothing_is_written_and_the_reason_is_shown(
+    project: Project, offline: Pipeline
+) -> None:
     ended = offline("results", project.manifest)
 
     assert ended.code == 0

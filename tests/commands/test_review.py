@@ -67,7 +67,7 @@ def actions(pipeline: Pipeline, project: Project, *flags: str) -> dict[str, str]
 @pytest.mark.parametrize(
     ("command", "word"), [("approve", "approved"), ("reject", "rejected"), ("redo", "redo")]
 )
-def test_a_decision_is_written_beside_the_manifest_and_costs_nothing(
+def test_decision_is_written_beside_the_manifest_and_costs_nothing(
     bought: Project, pipeline: Pipeline, vendor: Emulator, command: str, word: str
 ) -> None:
     before = bought.tree()
@@ -85,9 +85,7 @@ def test_a_decision_is_written_beside_the_manifest_and_costs_nothing(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_purchase_is_named_by_its_key_or_by_a_beginning_of_its_id(
-    bought: Project, pipeline: Pipeline
-) -> None:
+def test_purchase_is_named_by_its_key_or_an_id_prefix(bought: Project, pipeline: Pipeline) -> None:
     mark = purchase(bought, DANCE)
 
     assert pipeline("approve", bought.manifest, mark[:8], WALK).code == 0
@@ -98,9 +96,7 @@ def test_a_purchase_is_named_by_its_key_or_by_a_beginning_of_its_id(
     ]
 
 
-def test_the_last_decision_on_a_purchase_counts_and_takes_the_place_of_the_first(
-    bought: Project, pipeline: Pipeline
-) -> None:
+def test_last_decision_on_a_purchase_replaces_the_first(bought: Project, pipeline: Pipeline) -> None:
     pipeline("approve", bought.manifest, WALK)
     pipeline("redo", bought.manifest, DANCE)
     pipeline("reject", bought.manifest, WALK)
@@ -112,7 +108,7 @@ def test_the_last_decision_on_a_purchase_counts_and_takes_the_place_of_the_first
 
 
 @fails_without("pipeline.results.decisions:record", "with alone_in(behind_links(path).parent):")
-def test_what_two_say_at_the_same_moment_is_kept_of_both(
+def test_simultaneous_decisions_of_two_people_are_both_kept(
     bought: Project, pipeline: Pipeline, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other: list[Running] = []
@@ -137,13 +133,13 @@ def test_what_two_say_at_the_same_moment_is_kept_of_both(
     assert {each["key"] for each in decided(bought)} == {DANCE, WALK}
 
 
-def test_of_decisions_by_hand_the_last_on_a_purchase_counts(bought: Project, pipeline: Pipeline) -> None:
+def test_last_of_several_decisions_in_the_file_counts(bought: Project, pipeline: Pipeline) -> None:
     decide(bought, row(bought, WALK, "redo"), row(bought, DANCE, "redo"), row(bought, WALK, "rejected"))
 
     assert actions(pipeline, bought) == {DANCE: "replace", WALK: "keep"}
 
 
-def test_the_results_name_the_decision(bought: Project, pipeline: Pipeline) -> None:
+def test_results_name_the_decision(bought: Project, pipeline: Pipeline) -> None:
     pipeline("approve", bought.manifest, WALK)
     pipeline("reject", bought.manifest, DANCE)
     assert pipeline("run", bought.manifest).code == 0
@@ -159,7 +155,7 @@ def test_the_results_name_the_decision(bought: Project, pipeline: Pipeline) -> N
     ("name", "told"),
     [("main/loop/red/wlak", f"did you mean '{WALK}'?"), ("ffff", "no job or purchase 'ffff'")],
 )
-def test_what_is_not_there_cannot_be_decided_on_and_nothing_is_written(
+def test_decision_on_a_missing_job_is_refused_and_nothing_is_written(
     bought: Project, pipeline: Pipeline, command: str, name: str, told: str
 ) -> None:
     ended = pipeline(command, bought.manifest, WALK, name)
@@ -169,7 +165,7 @@ def test_what_is_not_there_cannot_be_decided_on_and_nothing_is_written(
     assert not (bought.folder / "spring.decisions.yaml").exists()
 
 
-def test_only_what_has_succeeded_can_be_approved(
+def test_only_successful_purchases_can_be_approved(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "do": "fail"})
@@ -182,9 +178,7 @@ def test_only_what_has_succeeded_can_be_approved(
 
 
 @pytest.mark.parametrize("arguments", [("--rating", "6"), ("--rating", "0"), ("--rating", "good")])
-def test_a_rating_is_one_to_five_stars(
-    bought: Project, pipeline: Pipeline, arguments: tuple[str, str]
-) -> None:
+def test_rating_is_one_to_five_stars(bought: Project, pipeline: Pipeline, arguments: tuple[str, str]) -> None:
     assert pipeline("approve", bought.manifest, WALK, *arguments).code == 64
 
 
@@ -203,7 +197,7 @@ def test_a_rating_is_one_to_five_stars(
     ],
 )
 @pytest.mark.parametrize("command", ["plan", "run", "approve"])
-def test_an_invalid_decisions_file_is_refused_with_the_place_and_left_as_it_is(
+def test_invalid_decisions_file_is_refused_with_its_position_and_left_alone(
     bought: Project, pipeline: Pipeline, vendor: Emulator, command: str, text: str, told: str
 ) -> None:
     bought.write({"spring.decisions.yaml": text})
@@ -217,7 +211,7 @@ def test_an_invalid_decisions_file_is_refused_with_the_place_and_left_as_it_is(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_decision_on_what_is_not_known_here_changes_nothing(bought: Project, pipeline: Pipeline) -> None:
+def test_decision_on_an_unknown_purchase_changes_nothing(bought: Project, pipeline: Pipeline) -> None:
     unknown = {"purchase": "0123456789abcdef", "key": WALK}
     for decision in ("approved", "redo", "rejected"):
         decide(bought, {**unknown, "decision": decision})
@@ -227,7 +221,7 @@ def test_a_decision_on_what_is_not_known_here_changes_nothing(bought: Project, p
 # Who, when and where
 
 
-def test_a_note_stands_at_its_moment_with_whoever_made_it(bought: Project, pipeline: Pipeline) -> None:
+def test_note_has_its_time_and_author(bought: Project, pipeline: Pipeline) -> None:
     for name, moment, text in (
         ("ana", "1.25", "logo cut off"),
         ("jonas", "0.35049", "sole leaves the frame"),
@@ -246,7 +240,7 @@ def test_a_note_stands_at_its_moment_with_whoever_made_it(bought: Project, pipel
     assert "at 1.25 s: “logo cut off” (ana)" in shown
 
 
-def test_the_name_is_that_of_git_where_none_is_given(
+def test_author_defaults_to_the_git_user(
     bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
@@ -258,7 +252,7 @@ def test_the_name_is_that_of_git_where_none_is_given(
     assert decided(bought)[0]["by"] == "Ana Ruiz"
 
 
-def test_where_there_is_no_git_nobody_is_named(
+def test_author_is_empty_without_git(
     bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(bought.folder))
@@ -268,7 +262,7 @@ def test_where_there_is_no_git_nobody_is_named(
     assert "by" not in decided(bought)[0]
 
 
-def test_what_another_wrote_is_kept_when_one_decides_anew(bought: Project, pipeline: Pipeline) -> None:
+def test_decisions_of_others_are_kept(bought: Project, pipeline: Pipeline) -> None:
     pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--rating", "2", "--as", "ana")
     pipeline("approve", bought.manifest, WALK, "--as", "jonas")
 
@@ -292,7 +286,7 @@ def test_what_another_wrote_is_kept_when_one_decides_anew(bought: Project, pipel
         (("--as", "a" * 201), "200 characters"),
     ],
 )
-def test_what_cannot_be_written_down_is_wrong_usage_and_writes_nothing(
+def test_unrecordable_note_is_wrong_usage_and_nothing_is_written(
     bought: Project, pipeline: Pipeline, arguments: tuple[str, ...], told: str
 ) -> None:
     ended = pipeline("reject", bought.manifest, WALK, *arguments)
@@ -302,7 +296,7 @@ def test_what_cannot_be_written_down_is_wrong_usage_and_writes_nothing(
     assert not (bought.folder / "spring.decisions.yaml").exists()
 
 
-def test_status_tells_decisions_and_notes(bought: Project, pipeline: Pipeline) -> None:
+def test_status_shows_decisions_and_notes(bought: Project, pipeline: Pipeline) -> None:
     pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--as", "ana")
     pipeline("approve", bought.manifest, DANCE, "--at", "0.5", "--note", "keep this", "--as", "jonas")
 
@@ -316,7 +310,7 @@ def test_status_tells_decisions_and_notes(bought: Project, pipeline: Pipeline) -
     assert of[DANCE]["notes"] == [{"at": 0.5, "text": "keep this", "by": "jonas"}]
 
 
-def test_status_tells_the_note_and_the_stars_of_an_approval_and_of_what_was_sent_back(
+def test_status_shows_note_and_stars_of_approved_and_sent_back_takes(
     bought: Project, pipeline: Pipeline
 ) -> None:
     pipeline("approve", bought.manifest, DANCE, "--note", "by command", "--as", "Bo")
@@ -329,7 +323,7 @@ def test_status_tells_the_note_and_the_stars_of_an_approval_and_of_what_was_sent
 
 
 @pytest.mark.parametrize("arguments", [(), ("--at", "0.5")])
-def test_status_tells_once_why_a_take_was_sent_back(
+def test_status_shows_once_why_a_take_was_sent_back(
     bought: Project, pipeline: Pipeline, arguments: tuple[str, ...]
 ) -> None:
     pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--as", "ana", *arguments)
@@ -342,7 +336,7 @@ def test_status_tells_once_why_a_take_was_sent_back(
     assert told.count("logo cut off") == 1
 
 
-def test_a_note_from_before_a_redo_is_told_beside_its_reason(bought: Project, pipeline: Pipeline) -> None:
+def test_note_from_before_a_redo_is_shown_beside_its_reason(bought: Project, pipeline: Pipeline) -> None:
     pipeline("reject", bought.manifest, WALK, "--at", "0.25", "--note", "too dark", "--as", "jonas")
     pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--as", "ana")
 
@@ -352,7 +346,7 @@ def test_a_note_from_before_a_redo_is_told_beside_its_reason(bought: Project, pi
     assert told.count("too dark") == 1
 
 
-def test_status_tells_the_notes_on_a_take_that_was_replaced(bought: Project, pipeline: Pipeline) -> None:
+def test_status_shows_notes_on_a_replaced_take(bought: Project, pipeline: Pipeline) -> None:
     pipeline("redo", bought.manifest, WALK, "--at", "0.5", "--note", "logo cut off", "--as", "ana")
     assert pipeline("run", bought.manifest, "--yes").code == 0
 
@@ -361,7 +355,7 @@ def test_status_tells_the_notes_on_a_take_that_was_replaced(bought: Project, pip
     assert re.search(rf"  {WALK}: replaced take \w+ \(.*\): .*\n    at 0.5 s: “logo cut off” \(ana\)\n", told)
 
 
-def test_a_take_that_was_only_rated_is_not_decided_on(bought: Project, pipeline: Pipeline) -> None:
+def test_rated_take_is_still_undecided(bought: Project, pipeline: Pipeline) -> None:
     said = {"purchase": purchase(bought, WALK), "key": WALK, "rating": 3, "notes": [{"text": "nice"}]}
     decide(bought, said)
 
@@ -375,9 +369,7 @@ def test_a_take_that_was_only_rated_is_not_decided_on(bought: Project, pipeline:
 # Approved
 
 
-def test_an_approved_take_stays_whatever_is_edited_later(
-    bought: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_approved_take_is_kept_after_any_edit(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     kept, files = purchase(bought, WALK), bought.output()
     pipeline("approve", bought.manifest, WALK)
     bought.write({"campaign.yaml": CHANGED})
@@ -392,7 +384,7 @@ def test_an_approved_take_stays_whatever_is_edited_later(
     assert bought.output() == files
 
 
-def test_an_approval_follows_a_rename(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_approval_follows_a_rename(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     kept = purchase(bought, WALK)
     pipeline("approve", bought.manifest, WALK)
     bought.write({"campaign.yaml": spring(prompts={"stroll": "a walk in the park"})})
@@ -405,7 +397,7 @@ def test_an_approval_follows_a_rename(bought: Project, pipeline: Pipeline, vendo
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_withdrawn_approval_lets_the_edit_be_bought(
+def test_edit_is_bought_after_its_approval_is_withdrawn(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline("approve", bought.manifest, WALK)
@@ -417,7 +409,7 @@ def test_a_withdrawn_approval_lets_the_edit_be_bought(
     assert len(vendor.ledger.entries) == 3
 
 
-def test_an_approved_one_is_not_replaced_before_its_approval_is_withdrawn(
+def test_approved_take_is_not_replaced_until_its_approval_is_withdrawn(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline("approve", bought.manifest, WALK)
@@ -430,7 +422,7 @@ def test_an_approved_one_is_not_replaced_before_its_approval_is_withdrawn(
     assert len(vendor.ledger.entries) == 3
 
 
-def test_of_the_other_takes_nothing_more_is_bought(
+def test_other_takes_of_an_approved_job_are_not_bought(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     rule = {"id": "main", "repeat": 2}
@@ -454,7 +446,7 @@ def test_of_the_other_takes_nothing_more_is_bought(
 # Rejected and redo
 
 
-def test_what_is_rejected_stays_and_buys_nothing(
+def test_rejected_take_is_kept_and_nothing_is_bought(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline("reject", bought.manifest, WALK)
@@ -464,7 +456,7 @@ def test_what_is_rejected_stays_and_buys_nothing(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_redo_makes_it_again_once_with_its_price_shown_first(
+def test_redo_buys_again_once_and_shows_the_price_first(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     old = purchase(bought, WALK)
@@ -479,7 +471,7 @@ def test_redo_makes_it_again_once_with_its_price_shown_first(
     assert actions(pipeline, bought) == {DANCE: "keep", WALK: "keep"}
 
 
-def test_redo_makes_it_again_though_the_take_before_was_sent_back_and_is_rejected_by_now(
+def test_redo_buys_again_even_if_an_earlier_take_was_sent_back_and_then_rejected(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     first = purchase(bought, WALK)
@@ -508,7 +500,7 @@ def with_an_older_take(bought: Project, pipeline: Pipeline) -> str:
     return first
 
 
-def test_redo_says_so_where_another_take_serves_in_its_place_and_nothing_is_bought(
+def test_redo_reports_if_another_take_serves_instead_and_nothing_is_bought(
     bought: Project, pipeline: Pipeline, vendor: Emulator, with_an_older_take: str
 ) -> None:
     second = purchase(bought, WALK)
@@ -525,7 +517,7 @@ def test_redo_says_so_where_another_take_serves_in_its_place_and_nothing_is_boug
     assert actions(pipeline, bought)[WALK] == "replace"
 
 
-def test_a_take_that_serves_for_one_that_was_sent_back_buys_nothing_when_it_is_rejected(
+def test_rejecting_a_take_that_serves_instead_of_one_sent_back_buys_nothing(
     bought: Project, pipeline: Pipeline, with_an_older_take: str
 ) -> None:
     pipeline("redo", bought.manifest, WALK)
@@ -537,7 +529,7 @@ def test_a_take_that_serves_for_one_that_was_sent_back_buys_nothing_when_it_is_r
 
 
 @pytest.mark.parametrize(("command", "word"), [("reject", "rejected"), ("undecide", "no longer decided")])
-def test_who_withdraws_an_approval_is_told_what_that_buys(
+def test_withdrawing_an_approval_reports_what_will_be_bought(
     bought: Project, pipeline: Pipeline, command: str, word: str
 ) -> None:
     pipeline("approve", bought.manifest, WALK)
@@ -565,7 +557,7 @@ def after_failures(
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
-def test_redo_makes_a_take_again_that_came_of_failures(
+def test_redo_buys_again_after_failures(
     after_failures: Project, pipeline: Pipeline, vendor: Emulator, by_hand: bool
 ) -> None:
     project, old, bought_before = after_failures, purchase(after_failures, WALK), len(vendor.ledger.entries)
@@ -586,7 +578,7 @@ def test_redo_makes_a_take_again_that_came_of_failures(
     assert purchase(project, WALK) != old
 
 
-def test_a_redo_by_hand_behind_a_failure_is_told_with_the_command_that_sends_both_back(
+def test_redo_in_the_file_behind_a_failure_suggests_the_command_for_both(
     after_failures: Project, pipeline: Pipeline
 ) -> None:
     project = after_failures
@@ -607,9 +599,7 @@ def test_a_redo_by_hand_behind_a_failure_is_told_with_the_command_that_sends_bot
         assert "sends both back" not in pipeline(command, project.manifest).out
 
 
-def test_a_replacement_that_failed_holds_nothing_back(
-    bought: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_failed_replacement_blocks_nothing(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     decide(bought, row(bought, WALK, "redo"))
     vendor.fail({"on": "create", "do": "fail"})
     assert pipeline("run", bought.manifest).code == 1
@@ -618,7 +608,7 @@ def test_a_replacement_that_failed_holds_nothing_back(
         assert "sends both back" not in pipeline(command, bought.manifest).out
 
 
-def test_a_replacement_that_fails_is_not_bought_again(
+def test_failed_replacement_is_not_bought_again(
     after_failures: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     bought_before = len(vendor.ledger.entries)
@@ -632,7 +622,7 @@ def test_a_replacement_that_fails_is_not_bought_again(
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
-def test_a_redo_is_taken_back_by_the_key_although_failures_came_before(
+def test_redo_can_be_undone_by_key_despite_earlier_failures(
     after_failures: Project, pipeline: Pipeline, vendor: Emulator, by_hand: bool
 ) -> None:
     old, bought_before = purchase(after_failures, WALK), len(vendor.ledger.entries)
@@ -654,7 +644,7 @@ STROLL = "main/loop/red/stroll"
 
 
 @pytest.mark.parametrize("is_shared", [False, True], ids=["alone", "shared"])
-def test_a_redo_after_a_rename_is_planned_as_a_replacement_and_taken_back_by_the_new_key(
+def test_redo_after_a_rename_is_a_replacement_and_can_be_undone_by_the_new_key(
     folder: Path, pipeline: Pipeline, vendor: Emulator, is_shared: bool
 ) -> None:
     shared = {"jog": "a walk in the park"} if is_shared else {}
@@ -676,7 +666,7 @@ def test_a_redo_after_a_rename_is_planned_as_a_replacement_and_taken_back_by_the
     assert len(vendor.ledger.entries) == 1
 
 
-def test_a_redo_by_hand_is_taken_back_by_the_new_key_although_failures_came_before(
+def test_redo_in_the_file_can_be_undone_by_the_new_key_despite_earlier_failures(
     after_failures: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     old, bought_before = purchase(after_failures, WALK), len(vendor.ledger.entries)
@@ -693,7 +683,7 @@ def test_a_redo_by_hand_is_taken_back_by_the_new_key_although_failures_came_befo
 
 
 @pytest.mark.parametrize("prompt", ["jog", "walk"])
-def test_failures_that_were_sent_back_too_are_taken_back_where_jobs_share(
+def test_sent_back_failures_are_undone_for_all_jobs_that_share_them(
     folder: Path, pipeline: Pipeline, vendor: Emulator, prompt: str
 ) -> None:
     """Under whichever key: of the jobs that share, the first one bought, and a failure fits the others too."""
@@ -717,7 +707,7 @@ def test_failures_that_were_sent_back_too_are_taken_back_where_jobs_share(
 @pytest.mark.parametrize("prompt", ["jog", "walk"])
 @pytest.mark.parametrize("of_failure", ["jog", "walk", None])
 @pytest.mark.parametrize("of_take", ["jog", "walk"])
-def test_failures_are_taken_back_by_the_key_of_any_job_that_shares(
+def test_failures_can_be_undone_by_the_key_of_any_job_that_shares_them(
     folder: Path, pipeline: Pipeline, vendor: Emulator, prompt: str, of_failure: str | None, of_take: str
 ) -> None:
     shared = spring(prompts=dict.fromkeys(("jog", "walk"), "a walk in the park"))
@@ -742,7 +732,7 @@ def test_failures_are_taken_back_by_the_key_of_any_job_that_shares(
     assert len(vendor.ledger.entries) == bought_before
 
 
-def test_where_nothing_was_decided_nothing_is_taken_back(
+def test_undo_without_a_decision_changes_nothing(
     bought: Project, pipeline: Pipeline, with_an_older_take: str
 ) -> None:
     path = bought.folder / f"{bought.name}.decisions.yaml"
@@ -758,9 +748,7 @@ def test_where_nothing_was_decided_nothing_is_taken_back(
     assert path.read_bytes() == before
 
 
-def test_redo_of_a_take_that_no_job_asks_for_buys_nothing_and_says_so(
-    bought: Project, pipeline: Pipeline
-) -> None:
+def test_redo_of_an_orphan_buys_nothing_and_says_so(bought: Project, pipeline: Pipeline) -> None:
     old = purchase(bought, DANCE)
     bought.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park"})})
 
@@ -769,7 +757,7 @@ def test_redo_of_a_take_that_no_job_asks_for_buys_nothing_and_says_so(
     assert ended.out == f"{DANCE} ({old}): sent back; nothing is bought, as no job asks for it now\n"
 
 
-def test_redo_of_a_take_whose_job_another_approved_one_serves_buys_nothing_and_says_so(
+def test_redo_for_a_job_with_another_approved_take_buys_nothing_and_says_so(
     bought: Project, pipeline: Pipeline, with_an_older_take: str
 ) -> None:
     second = purchase(bought, WALK)
@@ -780,7 +768,7 @@ def test_redo_of_a_take_whose_job_another_approved_one_serves_buys_nothing_and_s
     assert f"sent back; nothing is bought, as {second} is approved" in ended.out
 
 
-def test_redo_counts_what_is_made_from_it(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_redo_counts_downstream_jobs(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
     assert pipeline("run", project.manifest).code == 0
 
@@ -790,7 +778,7 @@ def test_redo_counts_what_is_made_from_it(folder: Path, pipeline: Pipeline, vend
     assert "The next run buys 2 jobs because of that: `pipeline plan campaign.yaml` shows them." in ended.out
 
 
-def test_approving_one_take_where_a_newer_one_is_approved_says_which_of_them_serves(
+def test_approving_an_older_take_reports_which_approved_take_serves(
     bought: Project, pipeline: Pipeline, with_an_older_take: str
 ) -> None:
     second = purchase(bought, WALK)
@@ -803,7 +791,7 @@ def test_approving_one_take_where_a_newer_one_is_approved_says_which_of_them_ser
     )
 
 
-def test_a_redo_that_is_taken_back_before_it_is_carried_out_buys_nothing(
+def test_redo_undone_before_it_is_carried_out_buys_nothing(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline("redo", bought.manifest, WALK)
@@ -818,7 +806,7 @@ def test_a_redo_that_is_taken_back_before_it_is_carried_out_buys_nothing(
     [("bought", 0, "move"), ("no credit", 4, "keep"), ("no checkpoint", 8, "keep")],
     ids=["bought", "no credit", "no checkpoint"],
 )
-def test_an_approval_takes_a_replace_back(
+def test_approval_undoes_a_replace(
     bought: Project, pipeline: Pipeline, vendor: Emulator, how: str, code: int, action: str
 ) -> None:
     old = purchase(bought, WALK)
@@ -842,7 +830,7 @@ def test_an_approval_takes_a_replace_back(
     assert f"{old} is approved; withdraw the approval first" in refused.err
 
 
-def test_who_withdraws_the_approval_of_a_take_that_was_to_be_replaced_is_told_what_that_buys(
+def test_withdrawing_the_approval_of_a_replaced_take_reports_what_will_be_bought(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     old = purchase(bought, WALK)
@@ -857,9 +845,7 @@ def test_who_withdraws_the_approval_of_a_take_that_was_to_be_replaced_is_told_wh
     assert actions(pipeline, bought)[WALK] == "replace"
 
 
-def test_the_take_that_was_approved_after_its_replacement_goes_on_to_the_next_stage(
-    folder: Path, pipeline: Pipeline
-) -> None:
+def test_take_approved_after_its_replacement_feeds_the_next_stage(folder: Path, pipeline: Pipeline) -> None:
     project = campaign(folder, {"campaign.yaml": staged(repeat=1)})
     assert pipeline("run", project.manifest).code == 0
     sketch = next(key for key in project.jobs() if key.startswith("sketch/"))
@@ -876,7 +862,7 @@ def test_the_take_that_was_approved_after_its_replacement_goes_on_to_the_next_st
 
 @pytest.mark.parametrize("command", ["approve", "reject", "redo", "undecide"])
 @pytest.mark.parametrize("name", ["status:failed", "action:replace", "status:failed,prompt:walk"])
-def test_that_nothing_stands_as_was_selected_is_no_mistake(
+def test_selection_by_status_that_matches_nothing_is_not_an_error(
     bought: Project, pipeline: Pipeline, command: str, name: str
 ) -> None:
     ended = pipeline(command, bought.manifest, name)
@@ -888,13 +874,11 @@ def test_that_nothing_stands_as_was_selected_is_no_mistake(
 
 
 @pytest.mark.parametrize("name", ["status:faild", "prompt:wlk", "status:failed,prompt:wlk"])
-def test_a_selection_of_nothing_that_there_could_be_is_one(
-    bought: Project, pipeline: Pipeline, name: str
-) -> None:
+def test_selection_that_can_never_match_is_an_error(bought: Project, pipeline: Pipeline, name: str) -> None:
     assert pipeline("redo", bought.manifest, name).code == 64
 
 
-def test_only_what_has_succeeded_is_approved_of_a_selection(
+def test_only_successful_purchases_of_a_selection_are_approved(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "do": "fail"})
@@ -907,9 +891,7 @@ def test_only_what_has_succeeded_is_approved_of_a_selection(
     assert pipeline("redo", project.manifest, "status:failed").code == 0
 
 
-def test_what_is_selected_and_was_never_bought_cannot_be_decided_on(
-    project: Project, pipeline: Pipeline
-) -> None:
+def test_unbought_jobs_of_a_selection_cannot_be_decided(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("redo", project.manifest, "status:pending")
 
     assert ended.code == 64
@@ -928,7 +910,7 @@ def staged(repeat: int = 2) -> dict[str, Any]:
     return manifest
 
 
-def test_a_decision_is_taken_back_and_stars_and_notes_stay(bought: Project, pipeline: Pipeline) -> None:
+def test_undone_decision_keeps_stars_and_notes(bought: Project, pipeline: Pipeline) -> None:
     assert pipeline("redo", bought.manifest, WALK, "--rating", "2", "--note", "too slow").code == 0
     assert actions(pipeline, bought)[WALK] == "replace"
 
@@ -943,7 +925,7 @@ def test_a_decision_is_taken_back_and_stars_and_notes_stay(bought: Project, pipe
     assert "redo" not in pipeline("status", bought.manifest).out
 
 
-def test_only_an_approved_take_goes_on_to_the_next_stage(
+def test_only_an_approved_take_feeds_the_next_stage(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     sketch, film = "sketch/sketch/red", "film/film/red/spin"
@@ -971,7 +953,7 @@ def test_only_an_approved_take_goes_on_to_the_next_stage(
 # Selections and files
 
 
-def test_a_selection_decides_on_all_that_it_fits(bought: Project, pipeline: Pipeline) -> None:
+def test_selection_decides_all_matching_jobs(bought: Project, pipeline: Pipeline) -> None:
     ended = pipeline("approve", bought.manifest, "image:red")
 
     assert ended.code == 0, ended.output
@@ -986,7 +968,7 @@ def test_a_selection_decides_on_all_that_it_fits(bought: Project, pipeline: Pipe
     ]
 
 
-def test_of_a_selection_only_what_succeeded_is_approved(
+def test_approving_a_selection_skips_unsuccessful_purchases(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": 422}})
@@ -999,14 +981,14 @@ def test_of_a_selection_only_what_succeeded_is_approved(
     assert pipeline("reject", project.manifest, "status:failed").code == 0
 
 
-def test_a_selection_of_nothing_decides_nothing(bought: Project, pipeline: Pipeline) -> None:
+def test_selection_without_matches_decides_nothing(bought: Project, pipeline: Pipeline) -> None:
     for selection in ("image:green", "status:failed,image:green", "hero/**"):
         ended = pipeline("reject", bought.manifest, selection)
         assert ended.code == 64, ended.output
     assert not (bought.folder / "spring.decisions.yaml").exists()
 
 
-def test_a_take_is_named_by_the_file_that_was_looked_at(bought: Project, pipeline: Pipeline) -> None:
+def test_take_can_be_named_by_its_file(bought: Project, pipeline: Pipeline) -> None:
     """Also without a manifest: a film is none."""
     old = purchase(bought, WALK)
     assert pipeline("run", bought.manifest, "--replace", WALK).code == 0
@@ -1021,7 +1003,7 @@ def test_a_take_is_named_by_the_file_that_was_looked_at(bought: Project, pipelin
 
 
 @pytest.mark.parametrize("locale", ["en", "fr"])
-def test_a_file_decides_for_the_job_whose_file_it_is_where_several_share_the_purchase(
+def test_file_of_a_shared_purchase_decides_for_its_own_job(
     folder: Path, pipeline: Pipeline, vendor: Emulator, locale: str
 ) -> None:
     project = campaign(
@@ -1042,9 +1024,7 @@ def test_a_file_decides_for_the_job_whose_file_it_is_where_several_share_the_pur
     assert [each["key"] for each in decided(project)] == [key]
 
 
-def test_of_two_takes_with_the_same_bytes_a_file_means_the_one_that_serves_its_job(
-    bought: Project, pipeline: Pipeline
-) -> None:
+def test_file_identical_in_two_takes_means_the_one_that_serves(bought: Project, pipeline: Pipeline) -> None:
     """On a machine that does not remember which of them it wrote there."""
     first, second = (purchase(bought, key) for key in (DANCE, WALK))
     document = bought.results()
@@ -1061,7 +1041,7 @@ def test_of_two_takes_with_the_same_bytes_a_file_means_the_one_that_serves_its_j
         assert ended.out.startswith(f"{key} ({mark})"), ended.output
 
 
-def test_a_file_of_nobody_decides_nothing(bought: Project, pipeline: Pipeline) -> None:
+def test_unknown_file_decides_nothing(bought: Project, pipeline: Pipeline) -> None:
     bought.write({"output/spring/mine.mp4": "mine", "other.mp4": "other"})
 
     for file in ("output/spring/mine.mp4", "other.mp4", f"output/spring/{WALK}.mov"):
@@ -1071,9 +1051,7 @@ def test_a_file_of_nobody_decides_nothing(bought: Project, pipeline: Pipeline) -
 # What was said is told
 
 
-def test_status_and_show_tell_what_was_said_and_the_takes_that_were_replaced(
-    bought: Project, pipeline: Pipeline
-) -> None:
+def test_status_and_show_list_comments_and_replaced_takes(bought: Project, pipeline: Pipeline) -> None:
     old = purchase(bought, WALK)
     pipeline("reject", bought.manifest, WALK, "--note", "too dark", "--rating", "2", "--as", "ana")
     pipeline("approve", bought.manifest, DANCE)
@@ -1102,9 +1080,7 @@ def test_status_and_show_tell_what_was_said_and_the_takes_that_were_replaced(
     assert earlier["notes"] == [{"text": "too dark", "by": "ana"}]
 
 
-def test_redo_does_not_say_that_nothing_is_bought_where_a_later_stage_is(
-    folder: Path, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_redo_reports_purchases_of_a_later_stage(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
     assert pipeline("run", project.manifest).code == 0
     [sketch] = [key for key in project.jobs() if key.startswith("sketch/")]

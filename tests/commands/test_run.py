@@ -25,7 +25,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
     return project
 
 
-def test_the_first_run_buys_each_job_once_and_brings_whole_files(
+def test_first_run_buys_each_job_once_and_downloads_whole_files(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     ended = pipeline("run", project.manifest)
@@ -39,7 +39,7 @@ def test_the_first_run_buys_each_job_once_and_brings_whole_files(
     assert_nothing_forgotten(project, vendor)
 
 
-def test_a_second_run_buys_nothing_says_so_and_leaves_the_results_as_they_are(
+def test_second_run_buys_nothing_and_leaves_the_results_unchanged(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     results = bought.results_file.read_bytes(), bought.results_file.stat().st_mtime_ns
@@ -53,9 +53,7 @@ def test_a_second_run_buys_nothing_says_so_and_leaves_the_results_as_they_are(
 
 
 @fails_without("pipeline.operations.run:CampaignRun._execute", "if not plan.asks_vendor and")
-def test_a_run_that_has_nothing_to_do_needs_neither_key_nor_network(
-    bought: Project, pipeline: Pipeline
-) -> None:
+def test_run_with_nothing_to_do_needs_neither_key_nor_network(bought: Project, pipeline: Pipeline) -> None:
     pipeline.set("VIMMERSE_API_KEY", None)
     pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
 
@@ -76,7 +74,7 @@ def forget_the_results(project: Project) -> None:
     swap=("results.records if results is not None else Records()", "Records()"),
 )
 @pytest.mark.parametrize("forget", [forget_the_state, forget_the_results])
-def test_either_state_or_results_are_enough_to_buy_nothing_again(
+def test_either_state_or_results_prevent_buying_again(
     bought: Project, pipeline: Pipeline, vendor: Emulator, forget: Callable[[Project], None]
 ) -> None:
     before = bought.results_file.read_bytes()
@@ -90,7 +88,7 @@ def test_either_state_or_results_are_enough_to_buy_nothing_again(
 
 
 @pytest.mark.parametrize("stale", ["state", "results"])
-def test_a_stale_copy_of_either_forgets_nothing(
+def test_stale_state_or_results_forget_nothing(
     project: Project, pipeline: Pipeline, vendor: Emulator, tmp_path: Path, stale: str
 ) -> None:
     project.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park"})})
@@ -112,7 +110,7 @@ def test_a_stale_copy_of_either_forgets_nothing(
     assert project.statuses() == {DANCE: "done", WALK: "done"}
 
 
-def test_a_fresh_clone_resumes_what_is_submitted(
+def test_fresh_clone_resumes_submitted_purchases(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project.write({"campaign.yaml": spring(jobs=[{"id": "main", "timeout": "1s"}])})
@@ -132,7 +130,7 @@ def test_a_fresh_clone_resumes_what_is_submitted(
 # Edits
 
 
-def test_a_renamed_prompt_buys_nothing_and_its_file_follows(
+def test_renamed_prompt_buys_nothing_and_its_file_is_moved(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     files = bought.output()
@@ -150,7 +148,7 @@ def test_a_renamed_prompt_buys_nothing_and_its_file_follows(
     }
 
 
-def test_a_renamed_image_buys_nothing_and_its_files_follow(
+def test_renamed_image_buys_nothing_and_its_files_are_moved(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     files = bought.output()
@@ -165,7 +163,7 @@ def test_a_renamed_image_buys_nothing_and_its_files_follow(
     assert bought.output() == {name.replace("/red/", "/runner/"): content for name, content in files.items()}
 
 
-def test_two_swapped_prompts_buy_nothing_and_their_files_change_places(
+def test_swapped_prompts_buy_nothing_and_their_files_are_swapped(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     files = bought.output()
@@ -182,7 +180,7 @@ def test_two_swapped_prompts_buy_nothing_and_their_files_change_places(
     assert pipeline("plan", bought.manifest, "--detailed-exitcode").code == 0
 
 
-def test_a_changed_prompt_is_one_create_and_the_old_file_is_kept(
+def test_changed_prompt_is_one_create_and_the_old_file_is_kept(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     files, old = bought.output(), bought.jobs()[WALK]["purchase"]
@@ -199,7 +197,7 @@ def test_a_changed_prompt_is_one_create_and_the_old_file_is_kept(
     assert_whole(bought)
 
 
-def test_a_reverted_change_buys_nothing_and_the_first_file_comes_back(
+def test_reverted_change_buys_nothing_and_restores_the_first_file(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     files = bought.output()
@@ -214,14 +212,14 @@ def test_a_reverted_change_buys_nothing_and_the_first_file_comes_back(
     assert bought.output()[f"{WALK}.mp4"] == files[f"{WALK}.mp4"]
 
 
-def test_a_changed_image_is_bought_anew(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_changed_image_is_bought_again(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     bought.write({"images/red.png": picture("green")})
 
     assert pipeline("run", bought.manifest).code == 0
     assert len(vendor.ledger.entries) == 4
 
 
-def test_a_removed_job_is_an_orphan_that_is_reported_and_kept(
+def test_removed_job_is_reported_and_kept_as_an_orphan(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     files = bought.output()
@@ -238,9 +236,7 @@ def test_a_removed_job_is_an_orphan_that_is_reported_and_kept(
     assert len(bought.results()["purchases"]) == 2
 
 
-def test_a_job_that_comes_back_is_served_by_its_orphan(
-    bought: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_returning_job_is_served_by_its_orphan(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     bought.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
     pipeline("run", bought.manifest)
     bought.write({"campaign.yaml": spring()})
@@ -252,7 +248,7 @@ def test_a_job_that_comes_back_is_served_by_its_orphan(
 # Sharing and takes
 
 
-def test_jobs_that_ask_for_the_same_are_bought_once_with_a_file_each(
+def test_identical_requests_are_bought_once_with_a_file_per_job(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(
@@ -277,7 +273,7 @@ def test_jobs_that_ask_for_the_same_are_bought_once_with_a_file_each(
     assert len(vendor.ledger.entries) == 1
 
 
-def test_so_many_takes_are_so_many_creates(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_each_take_is_one_create(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     rule = {"id": "main", "repeat": 3}
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=[rule])})
 
@@ -303,7 +299,7 @@ def test_so_many_takes_are_so_many_creates(folder: Path, pipeline: Pipeline, ven
         ({"budget": 199}, "budget"),
     ],
 )
-def test_a_cap_that_would_be_passed_stops_before_the_first_create(
+def test_exceeded_cap_stops_before_the_first_create(
     folder: Path, pipeline: Pipeline, vendor: Emulator, limits: dict[str, int], named: str
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(limits={**limits})})
@@ -319,7 +315,7 @@ def test_a_cap_that_would_be_passed_stops_before_the_first_create(
 
 
 @pytest.mark.parametrize("limits", [{"max_creates": 2}, {"max_credits": 200}, {"budget": 200}])
-def test_a_cap_that_is_just_kept_stops_nothing(
+def test_exactly_met_cap_stops_nothing(
     folder: Path, pipeline: Pipeline, vendor: Emulator, limits: dict[str, int]
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(limits={**limits})})
@@ -329,7 +325,7 @@ def test_a_cap_that_is_just_kept_stops_nothing(
 
 
 @pytest.mark.parametrize("cap", ["max_credits", "budget"])
-def test_an_unknown_price_under_a_cap_on_credits_stops_before_the_first_create(
+def test_unknown_price_under_a_credit_cap_stops_before_the_first_create(
     folder: Path, pipeline: Pipeline, vendor: Emulator, cap: str
 ) -> None:
     templates = {"scene": {"template_id": "vim_arctic"}}
@@ -344,7 +340,7 @@ def test_an_unknown_price_under_a_cap_on_credits_stops_before_the_first_create(
     assert vendor.ledger.entries == ()
 
 
-def test_a_budget_counts_what_was_spent_before(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_budget_includes_earlier_runs(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     prompts = {"walk": "a walk in the park", "dance": "a dance in the rain", "run": "a run"}
     bought.write({"campaign.yaml": spring(prompts=prompts, limits={"budget": 299})})
 
@@ -357,7 +353,7 @@ def test_a_budget_counts_what_was_spent_before(bought: Project, pipeline: Pipeli
 # What the vendor does
 
 
-def test_without_credit_buying_stops_and_goes_on_when_there_is_some(
+def test_buying_stops_without_credit_and_resumes_with_it(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     prompts = {f"p{number}": f"prompt {number}" for number in range(6)}
@@ -377,7 +373,7 @@ def test_without_credit_buying_stops_and_goes_on_when_there_is_some(
     assert len(vendor.ledger.bought) == 6
 
 
-def test_no_credit_while_a_large_image_is_still_on_its_way_is_no_unknown_outcome(
+def test_no_credit_during_a_large_upload_is_not_an_unknown_outcome(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project.write({"images/red.png": picture() + bytes(20_000_000)})
@@ -400,7 +396,7 @@ def test_no_credit_while_a_large_image_is_still_on_its_way_is_no_unknown_outcome
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_stops_the_run_and_fails_no_job(
+def test_refused_key_stops_the_run_and_fails_no_job(
     project: Project, pipeline: Pipeline, vendor: Emulator, status: int
 ) -> None:
     vendor.fail({"on": "create", "do": {"status": status, "body": {"message": "FORBIDDEN"}}})
@@ -416,7 +412,7 @@ def test_a_refused_key_stops_the_run_and_fails_no_job(
 
 
 @pytest.mark.parametrize("key", [None, "", "  ", "two words", "clé", "line\r\nbreak"])
-def test_a_key_that_cannot_be_one_is_refused_before_any_call(
+def test_malformed_key_is_refused_before_any_call(
     project: Project, pipeline: Pipeline, vendor: Emulator, key: str | None
 ) -> None:
     pipeline.set("VIMMERSE_API_KEY", key)
@@ -429,7 +425,7 @@ def test_a_key_that_cannot_be_one_is_refused_before_any_call(
     assert vendor.ledger.entries == ()
 
 
-def test_a_line_end_behind_the_key_is_forgiven(project: Project, pipeline: Pipeline) -> None:
+def test_line_end_after_the_key_is_ignored(project: Project, pipeline: Pipeline) -> None:
     pipeline.set("VIMMERSE_API_KEY", "a-key\n")
 
     assert pipeline("run", project.manifest).code == 0
@@ -460,7 +456,7 @@ def test_a_line_end_behind_the_key_is_forgiven(project: Project, pipeline: Pipel
     ],
     ids=str,
 )
-def test_a_create_that_may_have_been_bought_is_never_sent_again(
+def test_create_with_an_unknown_outcome_is_never_sent_again(
     folder: Path, pipeline: Pipeline, vendor: Emulator, fault: Json
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
@@ -476,7 +472,7 @@ def test_a_create_that_may_have_been_bought_is_never_sent_again(
     assert_nothing_forgotten(project, vendor)
 
 
-def test_one_unknown_outcome_keeps_no_other_job_from_its_end(
+def test_unknown_outcome_does_not_hold_up_other_jobs(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": "reset-after-processing"})
@@ -488,7 +484,7 @@ def test_one_unknown_outcome_keeps_no_other_job_from_its_end(
     assert "resolve" in ended.output
 
 
-def test_an_id_that_another_purchase_has_needs_attention(
+def test_id_that_another_purchase_has_needs_attention(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 2, "do": "same-id"})
@@ -501,7 +497,7 @@ def test_an_id_that_another_purchase_has_needs_attention(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_an_unknown_outcome_that_serves_no_job_any_more_is_named(
+def test_unknown_outcome_of_an_orphan_is_named(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "close-after-processing"})
@@ -533,7 +529,7 @@ def test_three_unknown_outcomes_in_a_row_stop_buying(
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 413, 415, 422])
-def test_a_refused_request_fails_its_job_and_no_other_and_is_not_asked_again(
+def test_refused_request_fails_only_its_job_and_is_not_repeated(
     project: Project, pipeline: Pipeline, vendor: Emulator, status: int
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": status}})
@@ -550,7 +546,7 @@ def test_a_refused_request_fails_its_job_and_no_other_and_is_not_asked_again(
     assert "--retry-failed" in second.out
 
 
-def test_a_refusal_of_a_megabyte_of_escapes_is_told_in_one_short_harmless_line(
+def test_huge_refusal_full_of_escapes_becomes_one_short_safe_line(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     told: Json = {"detail": "\x1b[31m" * 100_000}
@@ -567,7 +563,7 @@ def test_a_refusal_of_a_megabyte_of_escapes_is_told_in_one_short_harmless_line(
 
 
 @pytest.mark.parametrize("end", ["fail", "cancel"])
-def test_a_workflow_that_the_vendor_fails_is_paid_and_fails_its_job(
+def test_workflow_failed_by_the_vendor_is_paid_and_fails_its_job(
     project: Project, pipeline: Pipeline, vendor: Emulator, end: str
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": end})
@@ -580,7 +576,7 @@ def test_a_workflow_that_the_vendor_fails_is_paid_and_fails_its_job(
     assert project.results()["summary"]["credits"] == 200
 
 
-def test_too_many_requests_are_waited_for_and_bought_once(
+def test_rate_limited_create_waits_and_is_bought_once(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     limited: Json = {"status": 429, "headers": {"Retry-After": "0"}}
@@ -593,7 +589,7 @@ def test_too_many_requests_are_waited_for_and_bought_once(
     assert len(vendor.ledger.entries) == 3
 
 
-def test_a_create_that_never_arrived_whole_is_sent_again(
+def test_create_that_was_not_fully_sent_is_sent_again(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
@@ -606,7 +602,7 @@ def test_a_create_that_never_arrived_whole_is_sent_again(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_workflow_that_takes_longer_than_its_patience_is_left_to_the_next_run(
+def test_workflow_slower_than_its_timeout_is_left_to_the_next_run(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(
@@ -623,7 +619,7 @@ def test_a_workflow_that_takes_longer_than_its_patience_is_left_to_the_next_run(
     assert project.statuses() == {WALK: "submitted"}
 
 
-def test_a_result_whose_url_cannot_be_used_is_not_told_as_running(
+def test_unusable_result_url_is_not_reported_as_running(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(
@@ -644,7 +640,7 @@ def test_a_result_whose_url_cannot_be_used_is_not_told_as_running(
     assert len(vendor.ledger.entries) == 1
 
 
-def test_a_poll_that_fails_for_a_while_changes_nothing(
+def test_temporarily_failing_poll_changes_nothing(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "get", "times": 2, "do": {"status": 500}})
@@ -656,7 +652,7 @@ def test_a_poll_that_fails_for_a_while_changes_nothing(
 
 
 @pytest.mark.parametrize("fault", ["truncated", "expired", "reset-after-processing"])
-def test_a_download_that_fails_leaves_no_file_and_is_mended_by_the_next_run(
+def test_failed_download_leaves_no_file_and_is_repaired_by_the_next_run(
     folder: Path, pipeline: Pipeline, vendor: Emulator, fault: str
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
@@ -679,7 +675,7 @@ def test_a_download_that_fails_leaves_no_file_and_is_mended_by_the_next_run(
     "return {",
     swap=(" if purchase.status is not Status.SUBMITTING", ""),
 )
-def test_what_served_before_a_wave_that_was_given_up_is_what_served_last(
+def test_void_wave_keeps_the_purchase_that_last_served(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
@@ -700,7 +696,7 @@ def test_what_served_before_a_wave_that_was_given_up_is_what_served_last(
     assert len(vendor.ledger.entries) == 1
 
 
-def test_a_film_that_is_told_to_be_a_page_is_known_by_its_bytes(
+def test_video_declared_as_html_is_recognised_by_its_bytes(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
@@ -714,7 +710,7 @@ def test_a_film_that_is_told_to_be_a_page_is_known_by_its_bytes(
     assert_whole(project)
 
 
-def test_a_vendor_that_asks_for_more_patience_than_the_job_has_is_left_to_a_later_run(
+def test_retry_after_beyond_the_timeout_is_left_to_a_later_run(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
@@ -729,7 +725,7 @@ def test_a_vendor_that_asks_for_more_patience_than_the_job_has_is_left_to_a_late
     assert project.statuses() == {WALK: "pending"}
 
 
-def test_of_very_many_failures_the_rest_is_counted(
+def test_list_of_many_failures_is_cut_and_counted(
     project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.cli.run_output._MOST_LISTED", 1)
@@ -742,7 +738,7 @@ def test_of_very_many_failures_the_rest_is_counted(
     assert "and 1 more; `pipeline status campaign.yaml` lists all of them" in ended.out
 
 
-def test_failures_within_the_threshold_are_told_and_end_well(
+def test_failures_within_the_threshold_are_reported_and_exit_0(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(limits={"fail_threshold": 0.5})})
@@ -755,7 +751,7 @@ def test_failures_within_the_threshold_are_told_and_end_well(
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_a_failure_is_reported_to_the_vendor_where_that_is_wanted(
+def test_failure_is_reported_to_the_vendor_if_configured(
     folder: Path, pipeline: Pipeline, vendor: Emulator, wanted: bool
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(provider={"report_errors": wanted})})
@@ -771,7 +767,7 @@ def test_a_failure_is_reported_to_the_vendor_where_that_is_wanted(
 # What is sent
 
 
-def test_both_versions_of_the_api_bring_the_same_and_share_what_was_bought(
+def test_both_api_versions_give_the_same_result_and_share_purchases(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project.write({"campaign.yaml": spring(provider={"api": "v2"})})
@@ -783,7 +779,7 @@ def test_both_versions_of_the_api_bring_the_same_and_share_what_was_bought(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_local_file_in_an_option_is_uploaded_and_the_list_is_sent_as_one_text(
+def test_local_file_in_an_option_is_uploaded_and_lists_are_sent_as_text(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     backgrounds = ["https://cdn.example.com/beach.mp4", {"file": "images/red.png"}]
@@ -813,7 +809,7 @@ def test_a_local_file_in_an_option_is_uploaded_and_the_list_is_sent_as_one_text(
     assert_whole(project)
 
 
-def test_the_title_names_the_purchase_so_that_a_lost_create_can_be_found(
+def test_title_names_the_purchase_so_that_a_lost_create_can_be_found(
     bought: Project, vendor: Emulator
 ) -> None:
     jobs = bought.jobs()
@@ -823,14 +819,14 @@ def test_the_title_names_the_purchase_so_that_a_lost_create_can_be_found(
     }
 
 
-def test_nothing_is_public_that_the_manifest_does_not_say(bought: Project, vendor: Emulator) -> None:
+def test_nothing_is_public_unless_the_manifest_says_so(bought: Project, vendor: Emulator) -> None:
     assert {workflow.visibility for workflow in vendor.store.workflows()} == {"0"}
 
 
 # Files
 
 
-def test_a_foreign_file_in_the_place_is_named_and_left_alone(
+def test_unknown_file_at_the_output_path_is_named_and_left_alone(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project.write({f"output/spring/{WALK}.mp4": "my own film"})
@@ -848,7 +844,7 @@ def test_a_foreign_file_in_the_place_is_named_and_left_alone(
     assert_whole(project)
 
 
-def test_a_link_in_the_place_is_left_alone_and_so_is_what_it_points_to(
+def test_link_at_the_output_path_and_its_target_are_left_alone(
     project: Project, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     victim = tmp_path / "victim.mp4"
@@ -864,7 +860,7 @@ def test_a_link_in_the_place_is_left_alone_and_so_is_what_it_points_to(
     assert place.is_symlink()
 
 
-def test_a_folder_in_the_place_is_named_and_left_alone(project: Project, pipeline: Pipeline) -> None:
+def test_folder_at_the_output_path_is_named_and_left_alone(project: Project, pipeline: Pipeline) -> None:
     (project.folder / f"output/spring/{WALK}.mp4").mkdir(parents=True)
 
     ended = pipeline("run", project.manifest)
@@ -874,7 +870,7 @@ def test_a_folder_in_the_place_is_named_and_left_alone(project: Project, pipelin
     assert project.statuses() == {DANCE: "done", WALK: "succeeded"}
 
 
-def test_a_link_out_of_the_output_folder_is_not_followed(
+def test_link_out_of_the_output_folder_is_not_followed(
     project: Project, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     outside = tmp_path / "outside"
@@ -886,7 +882,7 @@ def test_a_link_out_of_the_output_folder_is_not_followed(
     assert list(outside.rglob("*.mp4")) == []
 
 
-def test_a_file_that_is_gone_is_told_and_bought_again_by_no_run(
+def test_missing_file_is_reported_and_never_bought_again(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     (bought.folder / f"output/spring/{WALK}.mp4").unlink()
@@ -898,7 +894,7 @@ def test_a_file_that_is_gone_is_told_and_bought_again_by_no_run(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_file_that_was_altered_is_told_and_left_alone(
+def test_altered_file_is_reported_and_left_alone(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     bought.write({f"output/spring/{WALK}.mp4": "cut by hand"})
@@ -911,7 +907,7 @@ def test_a_file_that_was_altered_is_told_and_left_alone(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_an_image_that_is_gone_keeps_no_bought_job_from_its_plan(
+def test_missing_image_stops_the_run_without_buying(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     (bought.folder / "images/red.png").unlink()
@@ -932,7 +928,7 @@ def test_an_image_that_is_gone_keeps_no_bought_job_from_its_plan(
     swap=("f'{campaign.name}.emulated' if emulated else campaign", "campaign"),
 )
 @pytest.mark.parametrize("flags", [("--emulate",), ()], ids=["flag", "manifest"])
-def test_a_rehearsal_brings_real_files_and_touches_no_real_record(
+def test_rehearsal_makes_real_files_and_touches_no_real_record(
     project: Project, pipeline: Pipeline, vendor: Emulator, flags: tuple[str, ...]
 ) -> None:
     pipeline.set("VIMMERSE_API_KEY", None)
@@ -951,7 +947,7 @@ def test_a_rehearsal_brings_real_files_and_touches_no_real_record(
 
 
 @pytest.mark.parametrize("name", ["state", "results", "output"])
-def test_a_rehearsal_with_real_records_is_refused(
+def test_rehearsal_with_real_records_is_refused(
     project: Project, pipeline: Pipeline, vendor: Emulator, name: str
 ) -> None:
     before = project.tree()
@@ -968,7 +964,7 @@ def test_a_rehearsal_with_real_records_is_refused(
 # Records
 
 
-def test_records_go_where_flags_and_environment_say(
+def test_flags_and_environment_choose_where_records_go(
     project: Project, pipeline: Pipeline, vendor: Emulator, tmp_path: Path
 ) -> None:
     pipeline.set("PIPELINE_OUTPUT", str(tmp_path / "films"))
@@ -992,7 +988,7 @@ def test_records_go_where_flags_and_environment_say(
         'False:\n    raise InvalidInput(f"{name',
     ),
 )
-def test_results_of_another_campaign_are_refused_before_anything_is_bought(
+def test_results_of_another_campaign_are_refused_before_buying(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     bought.write({"campaign.yaml": spring(name="autumn")})
@@ -1006,7 +1002,7 @@ def test_results_of_another_campaign_are_refused_before_anything_is_bought(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_nor_is_a_campaign_bought_again_whose_results_are_those_of_shards_under_its_former_name(
+def test_renamed_campaign_with_only_shard_results_is_not_bought_again(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     for shard in ("1/2", "2/2"):
@@ -1028,7 +1024,7 @@ def test_nor_is_a_campaign_bought_again_whose_results_are_those_of_shards_under_
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all", b"SQLite format 3\0" + b"x" * 200])
-def test_a_state_that_lost_something_is_refused_and_left_as_it_is(
+def test_incomplete_state_is_refused_and_left_alone(
     project: Project, pipeline: Pipeline, vendor: Emulator, content: bytes
 ) -> None:
     project.write({".pipeline/spring.db": content})
@@ -1041,7 +1037,7 @@ def test_a_state_that_lost_something_is_refused_and_left_as_it_is(
     assert vendor.ledger.entries == ()
 
 
-def test_results_with_a_merge_conflict_are_refused_with_the_way_out(
+def test_results_with_a_merge_conflict_are_refused_with_instructions(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     whole = bought.results_file.read_text()
@@ -1055,9 +1051,7 @@ def test_results_with_a_merge_conflict_are_refused_with_the_way_out(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_place_for_results_that_cannot_be_written_loses_nothing(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_unwritable_results_lose_nothing(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     project.write({"file": "no folder"})
 
     ended = pipeline("run", project.manifest, "--results", "file/spring.results.json")
@@ -1068,7 +1062,7 @@ def test_a_place_for_results_that_cannot_be_written_loses_nothing(
     assert len(vendor.ledger.bought) == 2
 
 
-def test_an_invalid_manifest_buys_nothing(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_invalid_manifest_buys_nothing(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     project.write({"campaign.yaml": spring(promts={})})
 
     ended = pipeline("run", project.manifest)
@@ -1082,7 +1076,7 @@ def test_an_invalid_manifest_buys_nothing(project: Project, pipeline: Pipeline, 
     "arguments",
     [("--concurrency", "0"), ("--no-such-flag",), ("--var", "season"), ("--request-timeout", "x")],
 )
-def test_wrong_usage_is_told_apart_from_everything_else(
+def test_wrong_usage_has_its_own_exit_code(
     project: Project, pipeline: Pipeline, vendor: Emulator, arguments: tuple[str, ...]
 ) -> None:
     assert pipeline("run", project.manifest, *arguments).code == 64
@@ -1092,7 +1086,7 @@ def test_wrong_usage_is_told_apart_from_everything_else(
 @pytest.mark.parametrize(
     "url", ["ftp://127.0.0.1", "http://api.example.com", "https://k@api.example.com", "//"]
 )
-def test_an_address_that_the_key_must_not_go_to_is_wrong_usage(
+def test_url_that_the_key_must_not_go_to_is_wrong_usage(
     project: Project, pipeline: Pipeline, url: str
 ) -> None:
     pipeline.set("VIMMERSE_BASE_URL", url)

@@ -20,7 +20,7 @@ from pipeline.emulator.embedded import Emulator
         "--output campaign.yaml",
     ],
 )
-def test_it_is_wrong_usage(
+def test_records_at_the_same_path_are_wrong_usage(
     project: Project, pipeline: Pipeline, vendor: Emulator, command: str, flags: str
 ) -> None:
     before = project.tree()
@@ -37,7 +37,7 @@ def test_it_is_wrong_usage(
     "output", ["spring.results.json", "spring.results.json/films", "spring.decisions.yaml"]
 )
 @pytest.mark.parametrize("command", ["plan", "run"])
-def test_an_output_folder_of_the_manifest_makes_it_invalid(
+def test_output_folder_at_a_record_makes_the_manifest_invalid(
     project: Project, pipeline: Pipeline, vendor: Emulator, command: str, output: str
 ) -> None:
     project.write({"campaign.yaml": spring(output={"dir": output})})
@@ -49,7 +49,7 @@ def test_an_output_folder_of_the_manifest_makes_it_invalid(
     assert len(vendor.ledger.entries) == 0
 
 
-def test_records_may_lie_in_the_output_folder(project: Project, pipeline: Pipeline) -> None:
+def test_records_may_be_in_the_output_folder(project: Project, pipeline: Pipeline) -> None:
     flags = ("--output", "made", "--results", "made/r.json", "--state", "made/s.db")
 
     assert pipeline("run", project.manifest, *flags).code == 0

@@ -17,7 +17,7 @@ SCHEMAS = sorted((Path(__file__).parents[2] / "schemas").glob("*.schema.json"))
 
 
 @pytest.mark.parametrize("file", SCHEMAS, ids=lambda file: file.name)
-def test_it_prints_what_the_repository_holds(offline: Pipeline, file: Path) -> None:
+def test_printed_schemas_are_those_of_the_repository(offline: Pipeline, file: Path) -> None:
     ended = offline("schema", file.name.removesuffix(".schema.json"))
 
     assert ended.code == 0, ended.output
@@ -25,7 +25,7 @@ def test_it_prints_what_the_repository_holds(offline: Pipeline, file: Path) -> N
     jsonschema.Draft202012Validator.check_schema(ended.document)
 
 
-def test_the_campaigns_schema_takes_a_campaign(offline: Pipeline) -> None:
+def test_campaign_schema_accepts_a_campaign(offline: Pipeline) -> None:
     validator = jsonschema.Draft202012Validator(offline("schema", "campaign").document)
 
     validator.validate(spring())
@@ -34,7 +34,7 @@ def test_the_campaigns_schema_takes_a_campaign(offline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_that_prints_json_has_a_schema(name: str) -> None:
+def test_every_command_that_prints_json_has_a_schema(name: str) -> None:
     command = LazyGroup().get_command(click.Context(click.Command("pipeline")), name)
     assert command is not None
     formats = [each.type.choices for each in command.params if isinstance(each.type, click.Choice)]
@@ -45,5 +45,5 @@ def test_a_command_that_prints_json_has_a_schema(name: str) -> None:
     )
 
 
-def test_an_unknown_one_is_wrong_usage(offline: Pipeline) -> None:
+def test_unknown_schema_is_wrong_usage(offline: Pipeline) -> None:
     assert offline("schema", "nonsense").code == 64

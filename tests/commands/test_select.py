@@ -64,7 +64,7 @@ def having(*parts: str) -> set[str]:
         ("hero/**, image:red , prompt:dance", having("hero", "/red", "/dance")),
     ],
 )
-def test_a_job_is_selected_by_what_it_is_made_of(
+def test_job_is_selected_by_the_parts_of_its_key(
     wide: Project, offline: Pipeline, expression: str, keys: set[str]
 ) -> None:
     assert keys
@@ -95,7 +95,7 @@ def test_a_job_is_selected_by_what_it_is_made_of(
         ("hero/loop/blu", set()),
     ],
 )
-def test_a_glob_over_keys_selects_parts_and_all_below_them(
+def test_glob_over_keys_selects_prefixes_and_everything_below(
     wide: Project, offline: Pipeline, glob: str, keys: set[str]
 ) -> None:
     if keys:
@@ -104,9 +104,7 @@ def test_a_glob_over_keys_selects_parts_and_all_below_them(
         assert offline("plan", wide.manifest, "--select", glob).code == 64
 
 
-def test_each_key_as_it_is_printed_selects_its_job_and_its_takes_alone(
-    folder: Path, offline: Pipeline
-) -> None:
+def test_printed_key_selects_exactly_its_job_and_takes(folder: Path, offline: Pipeline) -> None:
     odd = [
         {"path": "images/red.png", "id": name} for name in ("a b", "50%", "x,y", "[z]", "who?", "1*2", "a:b")
     ]
@@ -118,7 +116,7 @@ def test_each_key_as_it_is_printed_selects_its_job_and_its_takes_alone(
         assert chosen(offline, project, "--select", key) == {key}
 
 
-def test_several_selections_add_up_and_exclusions_take_away(wide: Project, offline: Pipeline) -> None:
+def test_selections_add_up_and_exclusions_subtract(wide: Project, offline: Pipeline) -> None:
     added = chosen(offline, wide, "--select", "image:blue", "--select", "job:takes")
     assert added == having("/blue") | TAKES
     assert chosen(offline, wide, "--exclude", "job:takes") == LOOPS
@@ -135,7 +133,7 @@ def test_several_selections_add_up_and_exclusions_take_away(wide: Project, offli
     assert less == having("hero", "locale=en") - having("/blue", "/walk")
 
 
-def test_what_failed_is_selected_by_its_status(wide: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_failed_jobs_are_selected_by_status(wide: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": "fail"})
     assert pipeline("run", wide.manifest, "--select", "job:takes", "--concurrency", "1").code == 1
 
@@ -147,7 +145,7 @@ def test_what_failed_is_selected_by_its_status(wide: Project, pipeline: Pipeline
     assert chosen(pipeline, wide, "--select", "status:pending") == LOOPS
 
 
-def test_an_action_is_that_of_the_plan_with_the_flags_that_are_given(
+def test_action_is_that_of_the_plan_with_the_given_flags(
     wide: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": "fail"})
@@ -162,7 +160,7 @@ def test_an_action_is_that_of_the_plan_with_the_flags_that_are_given(
 # Chains
 
 
-def test_a_selection_does_not_grow_unless_a_plus_says_so(folder: Path, offline: Pipeline) -> None:
+def test_upstreams_are_selected_only_with_a_plus(folder: Path, offline: Pipeline) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
 
     assert chosen(offline, project, "--select", "film") == {FILM}
@@ -171,7 +169,7 @@ def test_a_selection_does_not_grow_unless_a_plus_says_so(folder: Path, offline: 
     assert chosen(offline, project, "--select", "+film", "--exclude", "sketch") == {FILM}
 
 
-def test_what_was_not_selected_is_not_bought_and_the_run_says_for_what_it_waits(
+def test_unselected_upstream_is_not_bought_and_the_run_says_what_waits(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
@@ -188,7 +186,7 @@ def test_what_was_not_selected_is_not_bought_and_the_run_says_for_what_it_waits(
 # Each command
 
 
-def test_a_run_buys_what_is_selected_and_leaves_the_rest_pending(
+def test_run_buys_selected_jobs_and_leaves_the_rest_pending(
     wide: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     ended = pipeline("run", wide.manifest, "--select", "image:red,prompt:walk", "--exclude", "**/locale=fr")
@@ -200,14 +198,14 @@ def test_a_run_buys_what_is_selected_and_leaves_the_rest_pending(
     assert set(wide.statuses()) == EVERYTHING
 
 
-def test_status_shows_what_is_selected(wide: Project, offline: Pipeline) -> None:
+def test_status_shows_selected_jobs(wide: Project, offline: Pipeline) -> None:
     shown = offline("status", wide.manifest, "--format", "json", "--select", "image:red,job:takes").document
 
     assert {job["key"] for job in shown["jobs"]} == having("takes", "/red")
     assert shown["summary"]["jobs"] == {"pending": 2}
 
 
-def test_collect_fetches_what_is_selected(wide: Project, pipeline: Pipeline) -> None:
+def test_collect_fetches_selected_jobs(wide: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", wide.manifest, "--select", "job:takes", "--no-download").code == 0
     assert wide.output() == {}
 
@@ -217,7 +215,7 @@ def test_collect_fetches_what_is_selected(wide: Project, pipeline: Pipeline) -> 
     assert sorted(wide.output()) == ["takes/loop/blue-take2.mp4", "takes/loop/blue.mp4"]
 
 
-def test_prune_deletes_what_is_selected(wide: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_prune_deletes_selected_jobs(wide: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     assert pipeline("run", wide.manifest, "--select", "job:takes").code == 0
     wide.write({"campaign.yaml": spring()})
 
@@ -229,7 +227,7 @@ def test_prune_deletes_what_is_selected(wide: Project, pipeline: Pipeline, vendo
     assert deleted == {"takes/loop/blue", "takes/loop/blue#2"}
 
 
-def test_expand_shows_what_is_selected(wide: Project, offline: Pipeline) -> None:
+def test_expand_shows_selected_jobs(wide: Project, offline: Pipeline) -> None:
     ended = offline("expand", wide.manifest, "--format", "json", "--select", "image:red,job:takes")
 
     assert ended.code == 0, ended.output
@@ -256,7 +254,7 @@ def test_expand_shows_what_is_selected(wide: Project, offline: Pipeline) -> None
         ("**/[a-z]*", "matches no job"),
     ],
 )
-def test_a_selection_that_fits_nothing_is_wrong_usage_with_what_is_near(
+def test_selection_that_matches_nothing_is_wrong_usage_with_a_suggestion(
     wide: Project, offline: Pipeline, expression: str, told: str
 ) -> None:
     ended = offline("plan", wide.manifest, "--select", expression)
@@ -266,7 +264,7 @@ def test_a_selection_that_fits_nothing_is_wrong_usage_with_what_is_near(
 
 
 @pytest.mark.parametrize("command", ["run", "status", "collect", "prune", "expand"])
-def test_every_command_refuses_a_selection_that_fits_nothing(
+def test_every_command_refuses_a_selection_that_matches_nothing(
     wide: Project, pipeline: Pipeline, vendor: Emulator, command: str
 ) -> None:
     ended = pipeline(command, wide.manifest, "--select", "image:green")
@@ -276,14 +274,14 @@ def test_every_command_refuses_a_selection_that_fits_nothing(
     assert not vendor.ledger.entries
 
 
-def test_a_selection_that_excludes_everything_is_wrong_usage(wide: Project, offline: Pipeline) -> None:
+def test_selection_that_excludes_everything_is_wrong_usage(wide: Project, offline: Pipeline) -> None:
     ended = offline("plan", wide.manifest, "--exclude", "**")
 
     assert ended.code == 64
     assert "leaves no job" in ended.err
 
 
-def test_a_selection_of_nothing_says_what_there_is(wide: Project, offline: Pipeline) -> None:
+def test_selection_without_a_match_lists_what_exists(wide: Project, offline: Pipeline) -> None:
     ended = offline("plan", wide.manifest, "--select", "zzz")
 
     assert "'zzz' matches no job; there are: hero/loop/blue/dance/locale=en" in ended.err
@@ -294,7 +292,7 @@ def test_a_selection_of_nothing_says_what_there_is(wide: Project, offline: Pipel
 
 @pytest.mark.parametrize("flags", [("--select", "status:failed"), ("--exclude", "status:pending")])
 @pytest.mark.parametrize("command", ["plan", "run", "status", "expand", "collect"])
-def test_that_nothing_stands_like_that_now_is_no_mistake(
+def test_selection_by_status_that_matches_nothing_is_not_an_error(
     project: Project, pipeline: Pipeline, vendor: Emulator, command: str, flags: tuple[str, ...]
 ) -> None:
     ended = pipeline(command, project.manifest, *flags)
@@ -303,7 +301,7 @@ def test_that_nothing_stands_like_that_now_is_no_mistake(
     assert len(vendor.ledger.entries) == 0
 
 
-def test_a_run_of_what_has_failed_has_nothing_to_do_where_nothing_has(
+def test_run_of_failed_jobs_has_nothing_to_do_if_none_failed(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest).code == 0

@@ -90,9 +90,7 @@ def decided(project: Project) -> list[Any]:
 # Who gets in
 
 
-def test_the_address_that_is_printed_opens_the_page_and_leaves_a_strict_cookie(
-    bought: Project, serve: Serve
-) -> None:
+def test_printed_url_opens_the_page_and_sets_a_strict_cookie(bought: Project, serve: Serve) -> None:
     site = serve(bought)
     answer = requests.get(site.url, timeout=PATIENCE)
 
@@ -104,7 +102,7 @@ def test_the_address_that_is_printed_opens_the_page_and_leaves_a_strict_cookie(
     assert site.data()["campaigns"][0]["name"] == "spring"
 
 
-def test_commands_on_the_page_keep_the_flags_that_choose_the_records(bought: Project, serve: Serve) -> None:
+def test_commands_on_the_page_keep_the_flags_that_locate_the_records(bought: Project, serve: Serve) -> None:
     (bought.folder / "records").mkdir()
     bought.results_file.rename(bought.folder / "records" / bought.results_file.name)
 
@@ -116,7 +114,7 @@ def test_commands_on_the_page_keep_the_flags_that_choose_the_records(bought: Pro
 @pytest.mark.parametrize(
     "path", ["/", "/data", "/events", "/gallery.css", "/posters/0123456789abcdef.webp", "/films/0/a"]
 )
-def test_without_the_token_everything_is_403(bought: Project, serve: Serve, path: str) -> None:
+def test_requests_without_the_token_get_403(bought: Project, serve: Serve, path: str) -> None:
     site = serve(bought)
 
     assert requests.get(f"{site.origin}{path}", timeout=PATIENCE).status_code == 403
@@ -128,7 +126,7 @@ def test_without_the_token_everything_is_403(bought: Project, serve: Serve, path
     "refused = self._error_response(request)",
     swap=("self._error_response(request)", "None"),
 )
-def test_another_host_and_another_origin_are_403(bought: Project, serve: Serve) -> None:
+def test_another_host_or_origin_gets_403(bought: Project, serve: Serve) -> None:
     site = serve(bought)
     purchase = site.purchase(WALK)
 
@@ -143,7 +141,7 @@ def test_another_host_and_another_origin_are_403(bought: Project, serve: Serve) 
 # What is sent
 
 
-def test_films_are_sent_by_range_and_from_the_output_folder_only(bought: Project, serve: Serve) -> None:
+def test_videos_are_sent_by_range_and_only_from_the_output_folder(bought: Project, serve: Serve) -> None:
     site = serve(bought)
     (campaign,) = site.data()["campaigns"]
     file = campaign["files"][0]
@@ -165,7 +163,7 @@ def test_films_are_sent_by_range_and_from_the_output_folder_only(bought: Project
 
 
 @fails_without("pipeline.serve.app:_Handlers.video", "if path is None or output is None")
-def test_a_film_that_became_a_link_is_not_followed(bought: Project, serve: Serve) -> None:
+def test_video_replaced_by_a_link_is_not_followed(bought: Project, serve: Serve) -> None:
     site = serve(bought)
     href = site.data()["campaigns"][0]["files"][0]["href"]
     secret = bought.folder / "secret"
@@ -177,7 +175,7 @@ def test_a_film_that_became_a_link_is_not_followed(bought: Project, serve: Serve
     assert site.get(f"/{href}").status_code == 404
 
 
-def test_what_changes_comes_as_events_and_whoever_was_away_misses_nothing(
+def test_changes_arrive_as_events_and_a_reconnecting_client_misses_none(
     bought: Project, serve: Serve, pipeline: Pipeline
 ) -> None:
     site = serve(bought)
@@ -198,7 +196,7 @@ def test_what_changes_comes_as_events_and_whoever_was_away_misses_nothing(
     assert told == {WALK: "approved", DANCE: "rejected"}
 
 
-def test_a_run_is_never_kept_out(project: Project, serve: Serve, pipeline: Pipeline) -> None:
+def test_server_does_not_block_a_run(project: Project, serve: Serve, pipeline: Pipeline) -> None:
     site = serve(project)
     ended = pipeline("run", project.manifest)
 
@@ -209,7 +207,7 @@ def test_a_run_is_never_kept_out(project: Project, serve: Serve, pipeline: Pipel
     )
 
 
-def test_what_shards_have_made_and_are_making_is_on_the_page(
+def test_shards_finished_and_under_way_are_on_the_page(
     project: Project, serve: Serve, pipeline: Pipeline
 ) -> None:
     site = serve(project)
@@ -232,7 +230,7 @@ def test_what_shards_have_made_and_are_making_is_on_the_page(
     assert [each["status"] for each in elsewhere["jobs"]] == ["done", "done"]
 
 
-def test_a_create_that_a_shard_waits_for_is_under_way_on_the_page(
+def test_pending_create_of_a_shard_is_under_way_on_the_page(
     project: Project, serve: Serve, start: Callable[..., Running], vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "do": {"stall": 60}})
@@ -252,7 +250,7 @@ def test_a_create_that_a_shard_waits_for_is_under_way_on_the_page(
     assert site.data()["campaigns"][0]["goes_on"] is False
 
 
-def test_shards_that_run_together_are_one_run_on_the_page(
+def test_concurrent_shards_are_one_run_on_the_page(
     folder: Path, serve: Serve, start: Callable[..., Running], vendor: Emulator
 ) -> None:
     prompts = {f"p{number}": f"a walk, number {number}" for number in range(12)}
@@ -272,7 +270,7 @@ def test_shards_that_run_together_are_one_run_on_the_page(
 
 
 @pytest.mark.parametrize("part", [("--select", "prompt:walk"), ("--shard", "1/1")])
-def test_a_run_that_its_cap_refused_is_not_the_last_run(
+def test_run_refused_by_its_cap_is_not_the_last_run(
     project: Project, serve: Serve, pipeline: Pipeline, part: tuple[str, str]
 ) -> None:
     assert pipeline("run", project.manifest, *part, "--max-credits", "50").code == 4
@@ -280,7 +278,7 @@ def test_a_run_that_its_cap_refused_is_not_the_last_run(
     assert serve(project).data()["campaigns"][0].get("run") is None
 
 
-def test_a_run_elsewhere_on_this_machine_tells_its_own_limits_and_its_calls(
+def test_run_in_another_process_shows_its_limits_and_calls(
     project: Project, serve: Serve, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     site = serve(project)
@@ -302,7 +300,7 @@ def test_a_run_elsewhere_on_this_machine_tells_its_own_limits_and_its_calls(
     assert [*campaign["deferred"].values()] == [1]
 
 
-def test_a_manifest_that_does_not_read_now_is_told_and_what_is_known_stays(
+def test_manifest_that_became_unreadable_is_reported_and_the_data_stays(
     bought: Project, serve: Serve
 ) -> None:
     site = serve(bought)
@@ -325,7 +323,7 @@ def test_a_manifest_that_does_not_read_now_is_told_and_what_is_known_stays(
 # What is written
 
 
-def test_a_take_that_came_of_a_failure_is_made_again_and_taken_back_from_the_page_too(
+def test_take_made_after_a_failure_is_redone_and_undone_from_the_page_too(
     project: Project, serve: Serve, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "times": 1, "do": "fail"})
@@ -348,7 +346,7 @@ def test_a_take_that_came_of_a_failure_is_made_again_and_taken_back_from_the_pag
     assert "decision:" not in (project.folder / "spring.decisions.yaml").read_text()
 
 
-def test_where_nothing_was_decided_nothing_is_taken_back(bought: Project, serve: Serve) -> None:
+def test_undo_without_a_decision_changes_nothing(bought: Project, serve: Serve) -> None:
     path = bought.folder / "spring.decisions.yaml"
     site = serve(bought)
     take = site.purchase(WALK)
@@ -362,7 +360,7 @@ def test_where_nothing_was_decided_nothing_is_taken_back(bought: Project, serve:
     assert path.read_bytes() == rated
 
 
-def test_a_decision_is_the_same_bytes_as_the_commands(
+def test_decision_writes_the_same_bytes_as_the_command(
     bought: Project, serve: Serve, pipeline: Pipeline
 ) -> None:
     path = bought.folder / "spring.decisions.yaml"
@@ -383,7 +381,7 @@ def test_a_decision_is_the_same_bytes_as_the_commands(
     assert len(without_time(by_page)) == len(by_page.splitlines()) - 1
 
 
-def test_a_decision_is_on_disk_before_it_is_answered(bought: Project, serve: Serve) -> None:
+def test_decision_is_on_disk_before_it_is_answered(bought: Project, serve: Serve) -> None:
     site = serve(bought, "--as", "ana")
     for number, key in enumerate((WALK, DANCE), start=1):
         answer = site.review(purchase=site.purchase(key), decision="approved")
@@ -413,7 +411,7 @@ def test_a_decision_is_on_disk_before_it_is_answered(bought: Project, serve: Ser
         ({"rating": 3, "by": "somebody else"}, "JSON object of"),
     ],
 )
-def test_what_is_no_review_is_400_and_writes_nothing(
+def test_invalid_review_gets_400_and_writes_nothing(
     bought: Project, serve: Serve, said: dict[str, Any], told: str
 ) -> None:
     site = serve(bought)
@@ -430,7 +428,7 @@ def test_what_is_no_review_is_400_and_writes_nothing(
     assert not (bought.folder / "spring.decisions.yaml").exists()
 
 
-def test_bodies_are_bounded_and_of_one_kind(bought: Project, serve: Serve) -> None:
+def test_request_bodies_are_limited_in_size_and_type(bought: Project, serve: Serve) -> None:
     site = serve(bought)
     where = f"{site.origin}/decisions"
 
@@ -446,7 +444,7 @@ def test_bodies_are_bounded_and_of_one_kind(bought: Project, serve: Serve) -> No
     assert site.get("/data").status_code == 200
 
 
-def test_only_what_has_succeeded_can_be_approved(
+def test_only_successful_purchases_can_be_approved(
     project: Project, pipeline: Pipeline, vendor: Emulator, serve: Serve
 ) -> None:
     vendor.fail({"on": "create", "do": "fail"})
@@ -459,7 +457,7 @@ def test_only_what_has_succeeded_can_be_approved(
     assert "only what has succeeded can be approved" in answer.json()["problem"]
 
 
-def test_what_may_have_been_bought_is_not_sent_back(
+def test_unknown_outcome_cannot_be_sent_back(
     project: Project, pipeline: Pipeline, vendor: Emulator, serve: Serve
 ) -> None:
     vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
@@ -475,7 +473,7 @@ def test_what_may_have_been_bought_is_not_sent_back(
 
 
 @fails_without("pipeline.serve.app:_Handlers.decide", "if not self._watcher.can_decide:")
-def test_a_page_for_looking_only_takes_no_review(bought: Project, serve: Serve) -> None:
+def test_read_only_page_accepts_no_review(bought: Project, serve: Serve) -> None:
     site = serve(bought, "--read-only")
 
     assert site.review(purchase=site.purchase(WALK), decision="approved").status_code == 403
@@ -483,7 +481,7 @@ def test_a_page_for_looking_only_takes_no_review(bought: Project, serve: Serve) 
     assert not (bought.folder / "spring.decisions.yaml").exists()
 
 
-def test_a_decisions_file_that_is_wrong_is_told_and_left_alone(bought: Project, serve: Serve) -> None:
+def test_invalid_decisions_file_is_reported_and_left_alone(bought: Project, serve: Serve) -> None:
     site = serve(bought)
     path = bought.folder / "spring.decisions.yaml"
     path.write_text("version: 1\n<<<<<<< ours\ndecisions: []\n")
@@ -499,7 +497,7 @@ def test_a_decisions_file_that_is_wrong_is_told_and_left_alone(bought: Project, 
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_with_streams_open(
+def test_signal_ends_the_server_with_streams_open(
     bought: Project, serve: Serve, number: signal.Signals, code: int
 ) -> None:
     site = serve(bought)
@@ -518,7 +516,7 @@ def test_a_signal_ends_it_with_streams_open(
         each.close()
 
 
-def test_a_port_that_is_taken_is_wrong_usage(bought: Project, serve: Serve, pipeline: Pipeline) -> None:
+def test_port_in_use_is_wrong_usage(bought: Project, serve: Serve, pipeline: Pipeline) -> None:
     site = serve(bought)
     where = site.origin.removeprefix("http://")
 
@@ -528,16 +526,14 @@ def test_a_port_that_is_taken_is_wrong_usage(bought: Project, serve: Serve, pipe
     assert f"{where} cannot be used" in ended.err
 
 
-def test_beyond_loopback_it_needs_a_token_file(bought: Project, pipeline: Pipeline) -> None:
+def test_listening_beyond_loopback_needs_a_token_file(bought: Project, pipeline: Pipeline) -> None:
     ended = pipeline("serve", bought.manifest, "--listen", "0.0.0.0:0")
 
     assert ended.code == 64
     assert "--token-file" in ended.err
 
 
-def test_without_the_extra_it_says_what_to_install(
-    bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_extra_is_named(bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     for name in [each for each in sys.modules if each.startswith("pipeline.serve")]:
         monkeypatch.delitem(sys.modules, name)
@@ -548,7 +544,7 @@ def test_without_the_extra_it_says_what_to_install(
     assert "campaign-pipeline[serve]" in ended.err
 
 
-def test_several_campaigns_stand_on_one_page(bought: Project, serve: Serve) -> None:
+def test_several_campaigns_share_one_page(bought: Project, serve: Serve) -> None:
     other = bought.folder / "autumn.yaml"
     other.write_text(bought.manifest.read_text().replace("spring", "autumn"))
     site = serve(bought, str(other))
@@ -561,7 +557,7 @@ def test_several_campaigns_stand_on_one_page(bought: Project, serve: Serve) -> N
 # Within a run
 
 
-def test_a_run_serves_its_own_page_to_its_end(
+def test_run_serves_its_own_page_until_it_ends(
     project: Project, start: Callable[..., Running], vendor: Emulator
 ) -> None:
     waits = "while [ ! -e go ]; do sleep 0.02; done"
@@ -606,7 +602,7 @@ def _files(told: list[str]) -> list[dict[str, Any]]:
     return [file for _, file in sorted(files.items())]
 
 
-def test_a_page_that_cannot_be_had_keeps_no_run_from_going_on(
+def test_page_that_cannot_be_served_does_not_stop_a_run(
     bought: Project, serve: Serve, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     taken = serve(bought).origin.removeprefix("http://")
@@ -620,7 +616,7 @@ def test_a_page_that_cannot_be_had_keeps_no_run_from_going_on(
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "nowhere at all"])
-def test_where_a_run_may_not_listen_it_buys_nothing(
+def test_refused_listen_address_buys_nothing(
     project: Project, pipeline: Pipeline, vendor: Emulator, address: str
 ) -> None:
     ended = pipeline("run", "--serve", address, project.manifest)
@@ -629,14 +625,14 @@ def test_where_a_run_may_not_listen_it_buys_nothing(
     assert len(vendor.ledger.entries) == 0
 
 
-def test_the_address_of_a_runs_page_may_be_left_out(project: Project, pipeline: Pipeline) -> None:
+def test_address_of_a_run_page_is_optional(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("run", "--frozen", "--serve", project.manifest)
 
     assert ended.code == 4, ended.output
 
 
 @pytest.mark.parametrize("name", ["spring.decisions.yaml", "spring.results.json"])
-def test_what_is_wrong_at_the_start_is_refused_with_its_place(
+def test_invalid_manifest_is_refused_at_start_with_its_position(
     bought: Project, pipeline: Pipeline, name: str
 ) -> None:
     bought.write({name: "version: [\n"})

@@ -24,9 +24,7 @@ def purchase(project: Project, key: str) -> str:
     return mark
 
 
-def test_of_a_job_that_is_not_bought_it_shows_the_request_and_what_a_run_would_do(
-    project: Project, offline: Pipeline
-) -> None:
+def test_unbought_job_shows_its_request_and_what_a_run_would_do(project: Project, offline: Pipeline) -> None:
     ended = offline("show", project.manifest, WALK)
 
     assert ended.code == 0, ended.output
@@ -42,9 +40,7 @@ def test_of_a_job_that_is_not_bought_it_shows_the_request_and_what_a_run_would_d
     assert "images/red.png" in ended.out
 
 
-def test_of_a_job_that_is_done_it_shows_purchase_history_and_files(
-    bought: Project, offline: Pipeline
-) -> None:
+def test_finished_job_shows_its_purchase_history_and_files(bought: Project, offline: Pipeline) -> None:
     out = offline("show", bought.manifest, WALK).out
 
     mark = purchase(bought, WALK)
@@ -60,7 +56,7 @@ def test_of_a_job_that_is_done_it_shows_purchase_history_and_files(
     assert DANCE not in out
 
 
-def test_a_purchase_is_found_by_its_id_or_its_beginning(bought: Project, offline: Pipeline) -> None:
+def test_purchase_is_found_by_its_id_or_a_prefix(bought: Project, offline: Pipeline) -> None:
     mark = purchase(bought, DANCE)
 
     for name in (mark, mark[:6], mark[:6].upper()):
@@ -69,7 +65,7 @@ def test_a_purchase_is_found_by_its_id_or_its_beginning(bought: Project, offline
         assert ended.out.startswith(f"purchase {mark}: done")
 
 
-def test_all_that_was_ever_bought_for_a_job_is_listed_what_serves_first(
+def test_all_purchases_of_a_job_are_listed_with_the_serving_one_first(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     first = purchase(bought, WALK)
@@ -82,7 +78,7 @@ def test_all_that_was_ever_bought_for_a_job_is_listed_what_serves_first(
     assert "  serves: no job now" in out
 
 
-def test_an_orphan_is_shown_by_the_key_that_it_was_bought_for(bought: Project, offline: Pipeline) -> None:
+def test_orphan_is_shown_by_the_key_it_was_bought_for(bought: Project, offline: Pipeline) -> None:
     mark = purchase(bought, WALK)
     bought.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
 
@@ -93,7 +89,7 @@ def test_an_orphan_is_shown_by_the_key_that_it_was_bought_for(bought: Project, o
     assert "serves: no job now" in ended.out
 
 
-def test_of_a_stage_it_shows_what_it_was_made_from(folder: Path, pipeline: Pipeline) -> None:
+def test_stage_shows_what_it_was_made_from(folder: Path, pipeline: Pipeline) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
     pipeline("run", project.manifest)
 
@@ -102,7 +98,7 @@ def test_of_a_stage_it_shows_what_it_was_made_from(folder: Path, pipeline: Pipel
     assert f"  made from: {purchase(project, 'sketch/sketch/red')}" in out
 
 
-def test_a_failure_is_shown_with_its_reason(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_failure_is_shown_with_its_reason(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     vendor.fail({"on": "create", "do": "fail"})
     pipeline("run", project.manifest)
 
@@ -112,9 +108,7 @@ def test_a_failure_is_shown_with_its_reason(project: Project, pipeline: Pipeline
     assert "  error: " in out
 
 
-def test_what_was_not_bought_is_not_called_bought(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_void_purchase_is_not_called_bought(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     vendor.fail({"on": "create", "do": {"status": 402}})
     pipeline("run", project.manifest, "--concurrency", "1")
 
@@ -125,7 +119,7 @@ def test_what_was_not_bought_is_not_called_bought(
     assert "  bought " not in out
 
 
-def test_it_writes_nothing(bought: Project, offline: Pipeline) -> None:
+def test_show_writes_nothing(bought: Project, offline: Pipeline) -> None:
     before = bought.tree()
 
     assert offline("show", bought.manifest, WALK).code == 0
@@ -140,7 +134,7 @@ def test_it_writes_nothing(bought: Project, offline: Pipeline) -> None:
         ("", "an argument is empty"),
     ],
 )
-def test_what_is_not_there_is_wrong_usage(bought: Project, offline: Pipeline, name: str, told: str) -> None:
+def test_unknown_name_is_wrong_usage(bought: Project, offline: Pipeline, name: str, told: str) -> None:
     ended = offline("show", bought.manifest, name)
 
     assert ended.code == 64
@@ -148,14 +142,14 @@ def test_what_is_not_there_is_wrong_usage(bought: Project, offline: Pipeline, na
     assert ended.out == ""
 
 
-def test_it_never_shows_a_url_that_is_a_secret(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_secret_url_is_never_shown(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     out = pipeline("show", bought.manifest, WALK).out
 
     assert "?" not in out
     assert "canary" not in out
 
 
-def test_what_came_in_the_place_of_an_answer_is_kept_for_whoever_settles_it(
+def test_unreadable_response_is_kept_for_whoever_resolves_it(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "do": "html"})
@@ -164,7 +158,7 @@ def test_what_came_in_the_place_of_an_answer_is_kept_for_whoever_settles_it(
     assert "502 Bad Gateway" in pipeline("show", project.manifest, WALK).out
 
 
-def test_of_a_job_that_shared_a_purchase_that_was_sent_back_it_shows_that(
+def test_sent_back_purchase_is_shown_for_every_job_that_shared_it(
     project: Project, pipeline: Pipeline
 ) -> None:
     """Both ask for the same, so one purchase, under the key of the first, served both."""

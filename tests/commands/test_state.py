@@ -14,7 +14,7 @@ from support.protection import fails_without
 from pipeline.emulator.embedded import Emulator
 
 
-def test_a_machine_that_has_the_export_buys_nothing(
+def test_machine_with_the_export_buys_nothing(
     project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -32,7 +32,7 @@ def test_a_machine_that_has_the_export_buys_nothing(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_an_import_joins_and_drops_nothing(
+def test_import_merges_and_drops_nothing(
     project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -46,7 +46,7 @@ def test_an_import_joins_and_drops_nothing(
     assert len(vendor.ledger.entries) == 3
 
 
-def test_the_state_of_another_campaign_is_refused(
+def test_state_of_another_campaign_is_refused(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -60,7 +60,7 @@ def test_the_state_of_another_campaign_is_refused(
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"purchases": 5}', "[" * 100_000])
-def test_what_is_no_state_is_refused_without_a_traceback(
+def test_invalid_export_is_refused_without_a_traceback(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
@@ -72,7 +72,7 @@ def test_what_is_no_state_is_refused_without_a_traceback(
     assert "recursion" not in ended.err
 
 
-def test_the_export_tells_every_event_of_every_purchase(project: Project, pipeline: Pipeline) -> None:
+def test_export_contains_every_event_of_every_purchase(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
 
     exported = pipeline("state", "export", project.manifest).document
@@ -102,7 +102,7 @@ def changes(purchase: dict[str, Any]) -> Iterator[dict[str, Any]]:
     "try:",
     swap=("if (why := unrecordable_reason(purchase)):", "if (why := None):"),
 )
-def test_what_an_import_takes_can_be_gone_on_with(
+def test_imported_state_is_refused_or_usable(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One value of one purchase is another: refused, or the campaign is as usable as before."""
@@ -128,7 +128,7 @@ def test_what_an_import_takes_can_be_gone_on_with(
     assert 0 < taken < 30
 
 
-def test_an_import_that_is_too_large_is_named_as_such(
+def test_oversized_import_is_reported_as_such(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pipeline("run", project.manifest).code == 0

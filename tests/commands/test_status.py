@@ -8,7 +8,7 @@ from pipeline.emulator.embedded import Emulator
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
 
-def test_before_anything_is_bought_all_jobs_are_pending(project: Project, offline: Pipeline) -> None:
+def test_all_jobs_are_pending_before_anything_is_bought(project: Project, offline: Pipeline) -> None:
     ended = offline("status", project.manifest)
 
     assert ended.code == 0, ended.output
@@ -16,7 +16,7 @@ def test_before_anything_is_bought_all_jobs_are_pending(project: Project, offlin
     assert "0 credits" in ended.out
 
 
-def test_what_is_not_done_is_named_with_its_reason(
+def test_unfinished_jobs_are_named_with_their_reason(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": 422}})
@@ -30,7 +30,7 @@ def test_what_is_not_done_is_named_with_its_reason(
     assert "1 done" in ended.out
 
 
-def test_for_scripts_it_is_one_document(project: Project, pipeline: Pipeline) -> None:
+def test_json_output_is_one_document(project: Project, pipeline: Pipeline) -> None:
     pipeline("run", project.manifest)
     project.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park", "run": "a run"})})
 
@@ -44,14 +44,14 @@ def test_for_scripts_it_is_one_document(project: Project, pipeline: Pipeline) ->
     assert document["summary"]["credits"] == 200
 
 
-def test_an_orphan_is_counted(project: Project, pipeline: Pipeline) -> None:
+def test_orphan_is_counted(project: Project, pipeline: Pipeline) -> None:
     pipeline("run", project.manifest)
     project.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park"})})
 
     assert "1 orphan" in pipeline("status", project.manifest).out
 
 
-def test_an_unknown_outcome_is_named(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_unknown_outcome_is_named(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": "html"})
     pipeline("run", project.manifest, "--concurrency", "1")
 
@@ -60,7 +60,7 @@ def test_an_unknown_outcome_is_named(project: Project, pipeline: Pipeline, vendo
     assert f"{DANCE}: attention" in ended.out
 
 
-def test_a_replaced_take_that_needs_attention_is_told_once(
+def test_replaced_take_that_needs_attention_is_reported_once(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "close-after-processing"})

@@ -18,7 +18,7 @@ from pipeline.manifest.catalog_file import built_in, read_catalog
 from pipeline.operations.live_catalogue import LiveTemplate, read_live, write_catalogue
 
 
-def test_the_built_in_catalogue_needs_neither_key_nor_network(offline: Pipeline) -> None:
+def test_built_in_catalogue_needs_neither_key_nor_network(offline: Pipeline) -> None:
     ended = offline("templates")
 
     assert ended.code == 0, ended.output
@@ -28,7 +28,7 @@ def test_the_built_in_catalogue_needs_neither_key_nor_network(offline: Pipeline)
     assert "price unknown" in ended.out
 
 
-def test_one_is_told_with_options_and_steps(offline: Pipeline) -> None:
+def test_template_is_shown_with_options_and_steps(offline: Pipeline) -> None:
     ended = offline("templates", "overlay_gray_5443")
 
     assert "background_urls" in ended.out
@@ -36,7 +36,7 @@ def test_one_is_told_with_options_and_steps(offline: Pipeline) -> None:
     assert "video_overlay (video)" in ended.out
 
 
-def test_for_scripts_it_is_one_document(offline: Pipeline) -> None:
+def test_json_output_is_one_document(offline: Pipeline) -> None:
     listed = offline("templates", "--format", "json").document["templates"]
 
     by_id = {template["id"]: template for template in listed}
@@ -44,14 +44,14 @@ def test_for_scripts_it_is_one_document(offline: Pipeline) -> None:
     assert by_id["each_createsong_0226"]["gives"] == "audio"
 
 
-def test_an_unknown_one_is_an_error_with_the_nearest(offline: Pipeline) -> None:
+def test_unknown_template_is_an_error_with_a_suggestion(offline: Pipeline) -> None:
     ended = offline("templates", "overlay_grey_5443")
 
     assert ended.code == 3
     assert "did you mean 'overlay_gray_544" in ended.err
 
 
-def test_the_live_catalogue_is_the_vendors(pipeline: Pipeline, vendor: Emulator) -> None:
+def test_live_catalogue_is_that_of_the_vendor(pipeline: Pipeline, vendor: Emulator) -> None:
     ended = pipeline("templates", "--refresh")
 
     assert ended.code == 0, ended.output
@@ -60,7 +60,9 @@ def test_the_live_catalogue_is_the_vendors(pipeline: Pipeline, vendor: Emulator)
 
 
 @pytest.mark.parametrize(("url", "key", "code"), [("", None, 5), ("http://127.0.0.1:9", "k", 8)])
-def test_live_it_needs_a_key_and_a_vendor(pipeline: Pipeline, url: str, key: str | None, code: int) -> None:
+def test_live_catalogue_needs_a_key_and_a_vendor(
+    pipeline: Pipeline, url: str, key: str | None, code: int
+) -> None:
     pipeline.set("VIMMERSE_API_KEY", key)
     if url:
         pipeline.set("VIMMERSE_BASE_URL", url)
@@ -92,7 +94,7 @@ def kept(listed: None, project: Project, pipeline: Pipeline) -> Path:
     return project.folder / "prices.yaml"
 
 
-def test_what_differs_from_what_is_known_is_shown(listed: None, pipeline: Pipeline) -> None:
+def test_differences_from_the_known_catalogue_are_shown(listed: None, pipeline: Pipeline) -> None:
     lines = pipeline("templates", "--refresh").out.splitlines()
 
     assert "  ~ vim_arctic (Arctic): price unknown → image 10 credits, video 100 credits" in lines
@@ -104,7 +106,7 @@ def test_what_differs_from_what_is_known_is_shown(listed: None, pipeline: Pipeli
     assert arctic == {"change": "price", "id": "vim_arctic", "old": None, "new": {"image": 10, "video": 100}}
 
 
-def test_the_live_prices_are_kept_as_a_catalogue_file(
+def test_live_prices_can_be_saved_as_a_catalogue_file(
     kept: Path, project: Project, pipeline: Pipeline
 ) -> None:
     manifest = spring(templates={"scene": {"template_id": "vim_arctic"}}, prompts={})
@@ -121,7 +123,7 @@ def test_the_live_prices_are_kept_as_a_catalogue_file(
     assert pipeline("validate", project.manifest).code == 0
 
 
-def test_written_again_only_what_changed_changes(kept: Path, pipeline: Pipeline) -> None:
+def test_rewriting_changes_only_what_changed(kept: Path, pipeline: Pipeline) -> None:
     before = kept.read_text()
 
     again = pipeline("templates", "--refresh", "--write", kept)
@@ -132,7 +134,7 @@ def test_written_again_only_what_changed_changes(kept: Path, pipeline: Pipeline)
     assert "+" not in again.out
 
 
-def test_a_file_that_somebody_wrote_is_left_alone(project: Project, pipeline: Pipeline) -> None:
+def test_file_written_by_hand_is_left_alone(project: Project, pipeline: Pipeline) -> None:
     project.write({"mine.yaml": "version: 1\ntemplates: {}\n"})
 
     ended = pipeline("templates", "--refresh", "--write", "mine.yaml")
@@ -142,14 +144,14 @@ def test_a_file_that_somebody_wrote_is_left_alone(project: Project, pipeline: Pi
 
 
 @pytest.mark.parametrize("flags", [("--write", "x.yaml"), ("vim_arctic", "--refresh", "--write", "x.yaml")])
-def test_only_the_whole_live_catalogue_is_kept(
+def test_only_the_whole_live_catalogue_can_be_saved(
     project: Project, pipeline: Pipeline, flags: tuple[str, ...]
 ) -> None:
     assert pipeline("templates", *flags).code == 64
     assert not (project.folder / "x.yaml").exists()
 
 
-def test_the_plan_says_of_which_day_the_built_in_prices_are(project: Project, offline: Pipeline) -> None:
+def test_plan_shows_the_date_of_the_built_in_prices(project: Project, offline: Pipeline) -> None:
     assert "Prices as of 20" in offline("plan", project.manifest).out
 
     own = spring(catalog={"credits": {"each_explodedloop_0226": 7}})
@@ -168,7 +170,7 @@ def test_the_plan_says_of_which_day_the_built_in_prices_are(project: Project, of
         {"data": {"a_b": {"label": "A", "credits": 5, "options": {"x": {}}}}},
     ],
 )
-def test_templates_are_read_from_any_of_the_likely_shapes(document: Json) -> None:
+def test_templates_are_read_from_any_likely_format(document: Json) -> None:
     assert read_live(document) == [LiveTemplate(id="a_b", title="A", credits=5, options=("x",))]
 
 
@@ -183,7 +185,7 @@ def test_templates_are_read_from_any_of_the_likely_shapes(document: Json) -> Non
         ({}, None),
     ],
 )
-def test_a_price_that_is_none_is_not_known(price: Json, read: object) -> None:
+def test_invalid_price_is_unknown(price: Json, read: object) -> None:
     [template] = read_live([{"id": "a_b", "credits": price}])
     assert template.credits == read
 
@@ -205,7 +207,9 @@ junk = st.recursive(
 
 
 @given(junk)
-def test_whatever_the_vendor_answers_the_file_is_a_catalogue(tmp_path_factory: Any, answer: Json) -> None:
+def test_saved_file_is_a_valid_catalogue_whatever_the_vendor_answers(
+    tmp_path_factory: Any, answer: Json
+) -> None:
     path = tmp_path_factory.mktemp("catalogue") / "prices.yaml"
 
     write_catalogue(path, read_live(answer), built_in(), "2026-11-02")
@@ -216,7 +220,7 @@ def test_whatever_the_vendor_answers_the_file_is_a_catalogue(tmp_path_factory: A
 @pytest.mark.parametrize(
     "listed", [{"description": "\u2028" * 1000}, {"options": [f"n{n}" for n in range(100)]}]
 )
-def test_a_catalogue_that_could_not_be_read_again_is_not_written(
+def test_catalogue_that_could_not_be_read_back_is_not_written(
     tmp_path: Path, listed: dict[str, Json]
 ) -> None:
     path = tmp_path / "prices.yaml"

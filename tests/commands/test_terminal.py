@@ -40,7 +40,7 @@ def refuse_dance(vendor: Emulator) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 120, 40])
-def test_no_row_is_longer_than_the_terminal_and_no_word_is_broken(
+def test_no_row_exceeds_the_terminal_and_no_word_is_broken(
     project: Project, on_terminal: OnTerminal, vendor: Emulator, columns: int
 ) -> None:
     refuse_dance(vendor)
@@ -53,7 +53,7 @@ def test_no_row_is_longer_than_the_terminal_and_no_word_is_broken(
     assert said.count(LONG) == 2  # when it happened, and at the end
 
 
-def test_what_is_shown_of_a_job_breaks_no_word(folder: Path, on_terminal: OnTerminal) -> None:
+def test_job_details_break_no_word(folder: Path, on_terminal: OnTerminal) -> None:
     prompt = "a walk in the park, along the river and over the bridge, until the lamps are lit"
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": prompt})})
 
@@ -64,7 +64,7 @@ def test_what_is_shown_of_a_job_breaks_no_word(folder: Path, on_terminal: OnTerm
     assert any(re.search(r"sha256: [0-9a-f]{64}$", row) for row in terminal.rows)
 
 
-def test_a_terminal_that_moves_no_cursor_gets_plain_lines(project: Project, on_terminal: OnTerminal) -> None:
+def test_terminal_without_cursor_movement_gets_plain_lines(project: Project, on_terminal: OnTerminal) -> None:
     terminal = on_terminal("run", project.manifest.name, "--yes", kind="dumb")
 
     assert terminal.ended() == 0
@@ -79,14 +79,14 @@ def test_a_terminal_that_moves_no_cursor_gets_plain_lines(project: Project, on_t
     assert "\x1b" not in watching.written
 
 
-def test_the_command_that_init_suggests_is_in_one_piece(on_terminal: OnTerminal) -> None:
+def test_command_suggested_by_init_is_on_one_line(on_terminal: OnTerminal) -> None:
     terminal = on_terminal("init", "a-folder-with-a-long-name", columns=40)
 
     assert terminal.ended() == 0
     assert terminal.rows[-1] == "  pipeline run a-folder-with-a-long-name/campaign.yaml --emulate"
 
 
-def test_the_bar_counts_what_this_run_has_to_do(
+def test_progress_bar_counts_what_this_run_has_to_do(
     project: Project, pipeline: Pipeline, on_terminal: OnTerminal
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -100,7 +100,7 @@ def test_the_bar_counts_what_this_run_has_to_do(
     assert not any("bought as" in row for row in terminal.rows)
 
 
-def test_it_ends_with_the_command_that_opens_the_gallery(project: Project, on_terminal: OnTerminal) -> None:
+def test_run_ends_with_the_command_that_opens_the_gallery(project: Project, on_terminal: OnTerminal) -> None:
     terminal = on_terminal(
         "run", project.manifest.name, "--yes", "--results", "r.json", "--var", "season=hot summer"
     )
@@ -120,7 +120,9 @@ def test_it_ends_with_the_command_that_opens_the_gallery(project: Project, on_te
     ]
 
 
-def test_off_a_terminal_it_is_not_said_but_after_a_rehearsal(project: Project, pipeline: Pipeline) -> None:
+def test_without_a_terminal_the_gallery_is_mentioned_only_after_a_rehearsal(
+    project: Project, pipeline: Pipeline
+) -> None:
     assert "Gallery" not in pipeline("run", project.manifest).out
 
     assert (
@@ -129,7 +131,7 @@ def test_off_a_terminal_it_is_not_said_but_after_a_rehearsal(project: Project, p
     )
 
 
-def test_off_a_terminal_each_thing_that_happened_is_one_line(
+def test_without_a_terminal_each_event_is_one_line(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     refuse_dance(vendor)
@@ -145,7 +147,7 @@ def test_off_a_terminal_each_thing_that_happened_is_one_line(
     ]
 
 
-def test_a_program_that_is_not_found_by_its_name_is_called_by_its_path(
+def test_program_not_on_the_path_is_called_by_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = tmp_path / "bin" / "pipeline"
@@ -161,7 +163,9 @@ def test_a_program_that_is_not_found_by_its_name_is_called_by_its_path(
     assert program() == "pipeline"
 
 
-def test_another_terminal_sees_the_same(project: Project, on_terminal: OnTerminal, vendor: Emulator) -> None:
+def test_watch_in_another_terminal_shows_the_same(
+    project: Project, on_terminal: OnTerminal, vendor: Emulator
+) -> None:
     refuse_dance(vendor)
     vendor.fail({"on": "create", "match": {"title": "walk"}, "times": 1, "do": "stuck"})
     watching = on_terminal("status", "--watch", project.manifest.name)
@@ -183,7 +187,7 @@ def test_another_terminal_sees_the_same(project: Project, on_terminal: OnTermina
     assert all(width(row) <= 80 for row in watching.rows)
 
 
-def test_a_watch_that_begins_within_a_run_tells_what_has_failed_and_what_is_unknown(
+def test_watch_started_during_a_run_shows_failures_and_unknown_outcomes(
     folder: Path, on_terminal: OnTerminal, vendor: Emulator
 ) -> None:
     prompts = {each: f"a {each}" for each in ("walk", "dance", "jump")}
@@ -205,7 +209,7 @@ def test_a_watch_that_begins_within_a_run_tells_what_has_failed_and_what_is_unkn
     watching.ended()
 
 
-def test_a_watch_sees_the_runs_of_shards(
+def test_watch_sees_runs_of_shards(
     folder: Path, on_terminal: OnTerminal, start: Callable[..., Running], vendor: Emulator
 ) -> None:
     # So many that both shards have some.
@@ -226,7 +230,7 @@ def test_a_watch_sees_the_runs_of_shards(
     assert "Traceback" not in watching.text
 
 
-def test_off_a_terminal_a_watch_tells_each_thing_that_happens_and_changes_nothing(
+def test_watch_without_a_terminal_prints_each_event_and_changes_nothing(
     project: Project, pipeline: Pipeline, start: Callable[..., Running]
 ) -> None:
     before = project.tree()

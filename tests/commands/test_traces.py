@@ -97,7 +97,7 @@ def traces_of(collector: Collector, project: Project) -> dict[str, dict[str, Any
     return found
 
 
-def test_each_purchase_is_one_trace_whose_id_is_made_from_its_own(
+def test_each_purchase_is_one_trace_with_an_id_derived_from_its_own(
     project: Project, pipeline: Pipeline, collector: Collector
 ) -> None:
     ended = pipeline("run", project.manifest)
@@ -128,7 +128,7 @@ def _ids(purchase: str) -> tuple[int, int]:
     return trace_ids(PurchaseId(purchase))
 
 
-def test_another_run_goes_on_with_the_same_trace(
+def test_another_run_continues_the_same_trace(
     project: Project, pipeline: Pipeline, collector: Collector
 ) -> None:
     pipeline("run", project.manifest, "--no-download")
@@ -141,7 +141,7 @@ def test_another_run_goes_on_with_the_same_trace(
         assert len({span.trace_id for span in spans.values()}) == 1
 
 
-def test_a_failure_is_told_as_one(
+def test_failure_is_recorded_as_an_error(
     project: Project, pipeline: Pipeline, collector: Collector, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": 422}})
@@ -153,7 +153,7 @@ def test_a_failure_is_told_as_one(
     assert attributes(failed)["error.type"] == "rejected"
 
 
-def test_the_operators_name_of_the_service_wins(
+def test_service_name_of_the_operator_wins(
     project: Project, pipeline: Pipeline, collector: Collector
 ) -> None:
     pipeline.set("OTEL_SERVICE_NAME", "films")
@@ -163,7 +163,7 @@ def test_the_operators_name_of_the_service_wins(
     assert {resource["service.name"] for resource in collector.resources} == {"films"}
 
 
-def test_what_is_not_sampled_is_not_sent(project: Project, pipeline: Pipeline, collector: Collector) -> None:
+def test_unsampled_traces_are_not_sent(project: Project, pipeline: Pipeline, collector: Collector) -> None:
     pipeline.set("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
     pipeline.set("OTEL_TRACES_SAMPLER_ARG", "0")
 
@@ -172,7 +172,7 @@ def test_what_is_not_sampled_is_not_sent(project: Project, pipeline: Pipeline, c
     assert collector.spans == []
 
 
-def test_a_collector_that_takes_nothing_changes_nothing_of_the_run(
+def test_collector_that_refuses_everything_does_not_affect_the_run(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with collecting(status=400) as refusing:
@@ -188,7 +188,7 @@ def test_a_collector_that_takes_nothing_changes_nothing_of_the_run(
     ("name", "value"),
     [("OTEL_TRACES_EXPORTER", "zipkin"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
 )
-def test_what_cannot_be_sent_as_asked_is_told(
+def test_unsupported_trace_settings_are_reported(
     project: Project, pipeline: Pipeline, collector: Collector, name: str, value: str
 ) -> None:
     pipeline.set(name, value)
@@ -212,11 +212,11 @@ def test_what_cannot_be_sent_as_asked_is_told(
         ({"OTEL_SDK_DISABLED": "TRUE", "OTEL_TRACES_EXPORTER": "otlp"}, False),
     ],
 )
-def test_the_usual_variables_ask_for_them(variables: dict[str, str], asked: bool) -> None:
+def test_standard_variables_enable_traces(variables: dict[str, str], asked: bool) -> None:
     assert asks_for_traces(variables) is asked
 
 
-def test_without_the_extra_the_run_goes_on_and_it_is_said_what_to_install(
+def test_run_continues_without_the_extra_and_names_it(
     project: Project, pipeline: Pipeline, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "pipeline.telemetry.traces", raising=False)
@@ -229,6 +229,6 @@ def test_without_the_extra_the_run_goes_on_and_it_is_said_what_to_install(
 
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59.999Z", "1969-12-31T23:59:59.000Z", "yesterday"])
-def test_a_time_that_no_trace_can_hold_is_none(moment: str) -> None:
+def test_time_outside_the_range_of_a_trace_is_dropped(moment: str) -> None:
     assert nanoseconds(moment) is None
     assert nanoseconds("2026-11-29T06:00:00.000Z") == 1_795_932_000 * 10**9

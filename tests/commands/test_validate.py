@@ -25,14 +25,14 @@ prompts:
 """
 
 
-def test_a_sound_campaign_is_valid_and_its_jobs_are_counted(project: Project, offline: Pipeline) -> None:
+def test_valid_campaign_is_reported_with_its_number_of_jobs(project: Project, offline: Pipeline) -> None:
     ended = offline("validate", project.manifest)
 
     assert ended.code == 0, ended.output
     assert "spring is valid, 2 jobs" in ended.out
 
 
-def test_every_problem_is_told_in_one_go_with_its_place(folder: Path, offline: Pipeline) -> None:
+def test_every_problem_is_reported_at_once_with_its_position(folder: Path, offline: Pipeline) -> None:
     project = campaign(folder, {"campaign.yaml": BROKEN})
 
     ended = offline("validate", "campaign.yaml")
@@ -48,7 +48,7 @@ def test_every_problem_is_told_in_one_go_with_its_place(folder: Path, offline: P
 
 
 @pytest.mark.parametrize(("axis", "are_checked"), [(150, True), (151, False)])
-def test_that_jobs_are_too_many_to_be_checked_beside_other_errors_is_said(
+def test_validate_says_if_jobs_are_not_checked_because_of_other_errors(
     folder: Path, offline: Pipeline, axis: int, are_checked: bool
 ) -> None:
     job = {"matrix": {"x": list(range(133)), "y": list(range(axis))}, "options": {"prompt": "{{ nope }}"}}
@@ -68,7 +68,7 @@ def test_that_jobs_are_too_many_to_be_checked_beside_other_errors_is_said(
     assert (told in planned.err) is not are_checked
 
 
-def test_a_folder_holds_every_campaign_below_it(project: Project, offline: Pipeline) -> None:
+def test_folder_includes_every_campaign_below_it(project: Project, offline: Pipeline) -> None:
     project.write(
         {
             "more/autumn.yaml": spring(name="autumn", image_sets={"s": ["red.png"]}),
@@ -87,7 +87,7 @@ def test_a_folder_holds_every_campaign_below_it(project: Project, offline: Pipel
     ]
 
 
-def test_campaigns_of_several_folders_are_told_apart_by_their_paths(folder: Path, offline: Pipeline) -> None:
+def test_campaigns_of_several_folders_are_distinguished_by_path(folder: Path, offline: Pipeline) -> None:
     for name in ("x", "y"):
         campaign(folder / name, {"campaign.yaml": spring(name=name)})
 
@@ -100,7 +100,7 @@ def test_campaigns_of_several_folders_are_told_apart_by_their_paths(folder: Path
     ]
 
 
-def test_one_name_for_two_campaigns_is_an_error(project: Project, offline: Pipeline) -> None:
+def test_same_name_for_two_campaigns_is_an_error(project: Project, offline: Pipeline) -> None:
     project.write({"other.yaml": spring()})
 
     ended = offline("validate", ".")
@@ -110,7 +110,7 @@ def test_one_name_for_two_campaigns_is_an_error(project: Project, offline: Pipel
 
 
 @pytest.mark.parametrize("command", ["plan", "status"])
-def test_of_two_campaigns_of_one_name_none_is_told_of_alone(
+def test_two_campaigns_of_one_name_are_refused_together(
     project: Project, offline: Pipeline, command: str
 ) -> None:
     project.write({"other.yaml": spring()})
@@ -122,7 +122,7 @@ def test_of_two_campaigns_of_one_name_none_is_told_of_alone(
     assert offline(command, "campaign.yaml", "./campaign.yaml").code == 0
 
 
-def test_for_scripts_there_are_diagnostics(folder: Path, offline: Pipeline) -> None:
+def test_json_output_has_diagnostics(folder: Path, offline: Pipeline) -> None:
     campaign(folder, {"campaign.yaml": BROKEN})
 
     ended = offline("validate", "campaign.yaml", "--format", "json")
@@ -136,7 +136,7 @@ def test_for_scripts_there_are_diagnostics(folder: Path, offline: Pipeline) -> N
     assert first["range"]["start"] == {"line": 6, "column": 5}
 
 
-def test_a_name_in_a_file_of_vars_that_nothing_uses_is_a_warning(project: Project, offline: Pipeline) -> None:
+def test_unused_name_in_a_var_file_is_a_warning(project: Project, offline: Pipeline) -> None:
     prompts = {"walk": "a walk in {{ season }}"}
     project.write({"campaign.yaml": spring(vars={"season": "spring"}, prompts=prompts)})
     project.write({"vars.yaml": "season: autumn\nseson: winter\n"})
@@ -152,7 +152,7 @@ def test_a_name_in_a_file_of_vars_that_nothing_uses_is_a_warning(project: Projec
     assert "uses this var" not in offline("validate", ".", "--var-file", "vars.yaml").output
 
 
-def test_errors_that_are_not_listed_are_counted(folder: Path, offline: Pipeline) -> None:
+def test_unlisted_errors_are_counted(folder: Path, offline: Pipeline) -> None:
     manifest = folder / "campaign.yaml"
     options = "background_urls: ['https://a.example/b.mp4'], prompt: '{{ i }}'"
     manifest.write_text(
@@ -167,7 +167,7 @@ def test_errors_that_are_not_listed_are_counted(folder: Path, offline: Pipeline)
     assert offline("validate", manifest).out.count("error:") == 4
 
 
-def test_a_place_far_out_on_a_long_line_is_shown(folder: Path, offline: Pipeline) -> None:
+def test_position_far_along_a_long_line_is_shown(folder: Path, offline: Pipeline) -> None:
     shoes = ", ".join(f"https://cdn.example.com/{number}.png" for number in range(20))
     line = f"image_sets: {{shoes: [{shoes}, nowhere.png]}}"
     column = line.index("nowhere") + 1
@@ -182,7 +182,9 @@ def test_a_place_far_out_on_a_long_line_is_shown(folder: Path, offline: Pipeline
     assert snippet["code"][column - 1 :].startswith("nowhere.png")
 
 
-def test_a_place_beyond_all_measure_is_told_without_its_line(folder: Path, offline: Pipeline) -> None:
+def test_position_on_an_extremely_long_line_is_shown_without_the_line(
+    folder: Path, offline: Pipeline
+) -> None:
     manifest = folder / "campaign.yaml"
     templates = "templates: {a: {template_id: vim_arctic}}"
     line = f"{{version: 1, name: x, {templates}, vars: {{a: {'x' * 20_000}}}, nothing: 1}}"
@@ -196,7 +198,7 @@ def test_a_place_beyond_all_measure_is_told_without_its_line(folder: Path, offli
         assert snippet["highlight_start_offset"] <= len(snippet["code"])
 
 
-def test_for_github_there_are_annotations(folder: Path, offline: Pipeline) -> None:
+def test_github_format_prints_annotations(folder: Path, offline: Pipeline) -> None:
     campaign(folder, {"campaign.yaml": BROKEN})
     offline.set("GITHUB_ACTIONS", "true")
 
@@ -206,7 +208,7 @@ def test_for_github_there_are_annotations(folder: Path, offline: Pipeline) -> No
     assert ended.out.startswith("::error file=campaign.yaml,line=6,col=5::")
 
 
-def test_no_name_of_a_file_changes_an_annotation(folder: Path, offline: Pipeline) -> None:
+def test_no_file_name_changes_an_annotation(folder: Path, offline: Pipeline) -> None:
     campaign(folder, {"a,line=9::b%.yaml": BROKEN})
 
     ended = offline("validate", "a,line=9::b%.yaml", "--format", "github")
@@ -215,7 +217,7 @@ def test_no_name_of_a_file_changes_an_annotation(folder: Path, offline: Pipeline
     assert ended.out.startswith("::error file=a%2Cline=9%3A%3Ab%25.yaml,line=6,col=5::")
 
 
-def test_no_message_ends_an_annotation_before_its_own_end() -> None:
+def test_no_message_ends_its_annotation_early() -> None:
     [line] = as_github([Problem("50%\r\n::error::gotcha", path="vars.\n::stop-commands::x")])
 
     assert line.startswith("::error::vars.")
@@ -223,7 +225,7 @@ def test_no_message_ends_an_annotation_before_its_own_end() -> None:
     assert "50%25" in line
 
 
-def test_for_gitlab_there_is_a_report_whose_marks_survive_a_move(folder: Path, offline: Pipeline) -> None:
+def test_gitlab_report_has_fingerprints_that_survive_a_move(folder: Path, offline: Pipeline) -> None:
     project = campaign(folder, {"campaign.yaml": BROKEN})
     before = offline("validate", "campaign.yaml", "--format", "gitlab").document
     project.write({"campaign.yaml": f"# a comment above\n{BROKEN}"})
@@ -234,7 +236,7 @@ def test_for_gitlab_there_is_a_report_whose_marks_survive_a_move(folder: Path, o
     assert after[0]["location"] == {"path": "campaign.yaml", "lines": {"begin": 7}}
 
 
-def test_vars_of_flags_are_over_those_of_files_and_of_the_manifest(folder: Path, offline: Pipeline) -> None:
+def test_vars_of_flags_override_files_and_the_manifest(folder: Path, offline: Pipeline) -> None:
     project = campaign(
         folder,
         {
@@ -251,20 +253,20 @@ def test_vars_of_flags_are_over_those_of_files_and_of_the_manifest(folder: Path,
 
 
 @pytest.mark.parametrize("path", ["none.yaml", "images"])
-def test_where_there_is_no_campaign_it_says_so(project: Project, offline: Pipeline, path: str) -> None:
+def test_missing_campaign_is_reported(project: Project, offline: Pipeline, path: str) -> None:
     ended = offline("validate", path)
 
     assert ended.code == 3
     assert path in ended.err
 
 
-def test_what_is_no_file_is_refused_without_hanging(project: Project, offline: Pipeline) -> None:
+def test_non_file_is_refused_without_hanging(project: Project, offline: Pipeline) -> None:
     ended = offline("validate", "/dev/zero")
 
     assert ended.code == 3, ended.output
 
 
-def test_commands_of_a_stranger_do_not_reach_the_runner(folder: Path, offline: Pipeline) -> None:
+def test_commands_in_untrusted_text_do_not_reach_the_runner(folder: Path, offline: Pipeline) -> None:
     hostile = 'version: 1\nname: spring\n"::error::gotcha\\n::stop-commands::x": 1\n##[group]x: 2\n'
     campaign(folder, {"campaign.yaml": hostile})
     offline.set("GITHUB_ACTIONS", "true")
@@ -289,15 +291,15 @@ class TestUnusedVars:
         )
 
     @pytest.mark.parametrize("command", ["validate", "expand", "plan", "status", "results", "verify"])
-    def test_a_name_that_nothing_uses_is_wrong_usage(
-        self, project: Project, offline: Pipeline, command: str
-    ) -> None:
+    def test_unused_name_is_wrong_usage(self, project: Project, offline: Pipeline, command: str) -> None:
         ended = offline(command, project.manifest, "--var", "seasn=june", "--var", "x=1")
 
         assert ended.code == 64
         assert "nothing in the manifest uses --var seasn (did you mean 'season'?), nor --var x" in ended.err
 
-    def test_so_it_is_where_the_manifest_lacks_the_var(self, project: Project, offline: Pipeline) -> None:
+    def test_misspelled_name_of_a_missing_var_is_wrong_usage(
+        self, project: Project, offline: Pipeline
+    ) -> None:
         project.write({"campaign.yaml": spring(prompts={"walk": "a walk in {{ season }}"})})
 
         assert offline("validate", project.manifest).code == 3
@@ -305,21 +307,19 @@ class TestUnusedVars:
         assert offline("validate", project.manifest, "--var", "season=june").code == 0
 
     @pytest.mark.parametrize("name", ["season", "mood", "unused"])
-    def test_one_that_is_used_or_declared_is_fine(
-        self, project: Project, offline: Pipeline, name: str
-    ) -> None:
+    def test_used_or_declared_name_is_accepted(self, project: Project, offline: Pipeline, name: str) -> None:
         for command in ("validate", "plan"):
             ended = offline(command, project.manifest, "--var", f"{name}=june")
             assert ended.code == 0, ended.output
 
-    def test_where_any_name_may_be_used_nothing_is_said(self, project: Project, offline: Pipeline) -> None:
+    def test_any_name_is_accepted_if_it_may_be_used_dynamically(
+        self, project: Project, offline: Pipeline
+    ) -> None:
         project.write({"campaign.yaml": spring(vars={"which": "a"}, prompts={"walk": "{{ vars[which] }}"})})
 
         assert offline("validate", project.manifest, "--var", "a=1").code == 0
 
-    def test_of_several_campaigns_one_that_uses_it_is_enough(
-        self, project: Project, offline: Pipeline
-    ) -> None:
+    def test_use_in_one_of_several_campaigns_is_enough(self, project: Project, offline: Pipeline) -> None:
         project.write(
             {"more/other.yaml": spring(name="other", image_sets={"s": ["red.png"]}, vars={"tone": 1})}
         )
@@ -330,13 +330,13 @@ class TestUnusedVars:
             assert ended.code == 64
             assert "none of these manifests uses --var tnoe (did you mean 'tone'?)" in ended.err
 
-    def test_a_file_of_vars_may_hold_others(self, project: Project, offline: Pipeline) -> None:
+    def test_var_file_may_contain_other_names(self, project: Project, offline: Pipeline) -> None:
         project.write({"vars.yaml": "season: june\nof_another: 1\n"})
 
         assert offline("validate", project.manifest, "--var-file", "vars.yaml").code == 0
 
 
-def test_a_doubt_is_told_beside_an_error_that_it_explains(folder: Path, offline: Pipeline) -> None:
+def test_warning_is_shown_beside_the_error_it_explains(folder: Path, offline: Pipeline) -> None:
     written = (
         "version: 1\nname: spring\nimage_sets: {s: [images/red.png]}\nprompts:\n  walk:\n"
         'templates: {loop: {template_id: each_explodedloop_0226, options: {prompt: "{{ prompt }}"}}}\n'
@@ -350,7 +350,7 @@ def test_a_doubt_is_told_beside_an_error_that_it_explains(folder: Path, offline:
     assert "'prompt' is undefined" in ended.out
 
 
-def test_a_doubt_is_told_and_taken(folder: Path, offline: Pipeline) -> None:
+def test_warning_does_not_stop_a_command(folder: Path, offline: Pipeline) -> None:
     written = (
         "version: 1\nname: spring\nimage_sets: {s: [images/red.png]}\nprompts:\n  p: Get the #1 shoe\n  q: #ff0000\n"
         'templates: {loop: {template_id: each_explodedloop_0226, options: {prompt: "{{ prompt }}"}}}\n'
@@ -375,7 +375,7 @@ def test_a_doubt_is_told_and_taken(folder: Path, offline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("command", ["validate", "plan", "run", "collect", "status", "expand"])
-def test_a_file_that_is_missing_has_no_line(folder: Path, offline: Pipeline, command: str) -> None:
+def test_missing_file_has_no_line(folder: Path, offline: Pipeline, command: str) -> None:
     ended = offline(command, "gone.yaml")
 
     assert ended.code == 3, ended.output
@@ -390,7 +390,7 @@ def test_a_file_that_is_missing_has_no_line(folder: Path, offline: Pipeline, com
         (as_json, "'detail': 'gone.yaml'"),
     ],
 )
-def test_tools_are_told_which_file_is_missing(shown: Callable[[list[Problem]], Any], said: str) -> None:
+def test_machine_formats_name_the_missing_file(shown: Callable[[list[Problem]], Any], said: str) -> None:
     found = shown([Problem("there is no such file", Position("gone.yaml"))])
 
     assert said in str(found if isinstance(found, dict | list) else list(found))
@@ -411,7 +411,7 @@ def test_tools_are_told_which_file_is_missing(shown: Callable[[list[Problem]], A
 @pytest.mark.parametrize(
     "jobs", [None, [{"id": "main", "prompts": ["walk"], "exclude": [{"prompt": "walk"}]}]]
 )
-def test_what_is_wrong_with_a_table_of_prompts_is_told_once(
+def test_problem_in_a_prompt_table_is_reported_once(
     project: Project, offline: Pipeline, table: str | None, jobs: list[dict[str, Any]] | None
 ) -> None:
     prompts = [{"csv": "p.csv", "columns": {"id": "name", "text": "prompt"}}]
@@ -425,7 +425,7 @@ def test_what_is_wrong_with_a_table_of_prompts_is_told_once(
     assert "p.csv" in ended.out
 
 
-def test_a_tag_hides_no_other_problem(folder: Path, pipeline: Pipeline) -> None:
+def test_tag_hides_no_other_problem(folder: Path, pipeline: Pipeline) -> None:
     (folder / "images").mkdir()
     (folder / "images/red.png").write_bytes(picture())
     manifest = folder / "campaign.yaml"

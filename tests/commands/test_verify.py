@@ -34,7 +34,7 @@ def film(project: Project) -> Path:
     return project.folder / "output" / "spring" / f"{WALK}.mp4"
 
 
-def test_after_a_run_everything_agrees_and_nothing_is_written(bought: Project, offline: Pipeline) -> None:
+def test_everything_agrees_after_a_run_and_nothing_is_written(bought: Project, offline: Pipeline) -> None:
     before = bought.tree()
 
     ended = offline("verify", bought.manifest, "--files")
@@ -43,13 +43,11 @@ def test_after_a_run_everything_agrees_and_nothing_is_written(bought: Project, o
     assert bought.tree() == before
 
 
-def test_of_a_campaign_that_was_never_run_there_is_nothing_to_compare(
-    project: Project, offline: Pipeline
-) -> None:
+def test_campaign_that_never_ran_has_nothing_to_compare(project: Project, offline: Pipeline) -> None:
     assert offline("verify", project.manifest, "--files").code == 0
 
 
-def test_a_machine_that_has_the_results_only_agrees_with_them(bought: Project, offline: Pipeline) -> None:
+def test_machine_with_only_the_results_agrees_with_them(bought: Project, offline: Pipeline) -> None:
     shutil.rmtree(bought.folder / ".pipeline")
 
     assert offline("verify", bought.manifest).code == 0
@@ -85,7 +83,7 @@ def change_the_credits(document: Any) -> None:
         (change_the_credits, "summary: "),
     ],
 )
-def test_each_difference_between_results_and_state_is_told_and_mended_by_results(
+def test_each_difference_between_results_and_state_is_reported_and_repaired_by_results(
     bought: Project, pipeline: Pipeline, change: Callable[[Any], None], told: str
 ) -> None:
     edit_results(bought, change)
@@ -99,7 +97,7 @@ def test_each_difference_between_results_and_state_is_told_and_mended_by_results
     assert pipeline("verify", bought.manifest).code == 0
 
 
-def test_results_that_are_gone_are_a_difference(bought: Project, pipeline: Pipeline) -> None:
+def test_missing_results_are_a_difference(bought: Project, pipeline: Pipeline) -> None:
     bought.results_file.unlink()
 
     ended = pipeline("verify", bought.manifest)
@@ -108,7 +106,7 @@ def test_results_that_are_gone_are_a_difference(bought: Project, pipeline: Pipel
     assert "spring.results.json: missing; `pipeline results campaign.yaml` writes it" in ended.out
 
 
-def test_an_edited_manifest_is_a_difference(bought: Project, pipeline: Pipeline) -> None:
+def test_edited_manifest_is_a_difference(bought: Project, pipeline: Pipeline) -> None:
     bought.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a dance in the rain"})})
 
     ended = pipeline("verify", bought.manifest)
@@ -123,7 +121,7 @@ def test_an_edited_manifest_is_a_difference(bought: Project, pipeline: Pipeline)
     [["approve"], ["reject"], ["redo"], ["approve", "undecide"], ["approve", "results", "undecide"],
      ["redo", "results", "undecide"], ["reject", "results", "approve"]],
 )  # fmt: skip
-def test_a_decision_since_the_results_were_written_is_no_difference(
+def test_decision_newer_than_the_results_is_not_a_difference(
     bought: Project, offline: Pipeline, decisions: list[str]
 ) -> None:
     for command in decisions:
@@ -139,7 +137,7 @@ def test_a_decision_since_the_results_were_written_is_no_difference(
     assert offline("verify", bought.manifest).out == "Manifest, state and results agree.\n"
 
 
-def test_a_take_that_was_sent_back_after_an_older_one_was_rejected_is_no_difference_either(
+def test_take_sent_back_after_an_older_rejected_one_is_not_a_difference(
     bought: Project, pipeline: Pipeline
 ) -> None:
     first = bought.jobs()[WALK]["purchase"]
@@ -160,9 +158,7 @@ def test_a_take_that_was_sent_back_after_an_older_one_was_rejected_is_no_differe
     assert "does not have the latest decisions yet" in ended.out
 
 
-def test_beside_a_decision_that_is_newer_a_difference_is_told_as_one(
-    bought: Project, offline: Pipeline
-) -> None:
+def test_newer_decision_does_not_hide_other_differences(bought: Project, offline: Pipeline) -> None:
     assert offline("approve", bought.manifest, WALK).code == 0
     edit_results(bought, change_the_credits)
 
@@ -204,7 +200,7 @@ def link(project: Project) -> None:
         (link, "missing"),
     ],
 )
-def test_with_files_each_file_that_is_not_what_was_fetched_is_named(
+def test_files_names_each_file_that_is_not_what_was_fetched(
     bought: Project, pipeline: Pipeline, damage: Callable[[Project], None], told: str
 ) -> None:
     damage(bought)
@@ -233,7 +229,7 @@ def remote(pipeline: Pipeline, project: Project) -> Ended:
     return pipeline("verify", project.manifest, "--remote")
 
 
-def test_the_vendor_is_asked_by_gets_only(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_vendor_is_only_asked_with_get(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     vendor.fail({"on": ["put", "delete", "create", "upload"], "do": {"status": 500}})
 
     ended = remote(pipeline, bought)
@@ -242,7 +238,7 @@ def test_the_vendor_is_asked_by_gets_only(bought: Project, pipeline: Pipeline, v
     assert "agree" in ended.out
 
 
-def test_a_workflow_that_is_gone_failed_or_titled_otherwise_is_named(
+def test_missing_failed_or_retitled_workflow_is_named(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     dance, walk = (bought.jobs()[key]["workflow_id"] for key in (DANCE, WALK))
@@ -261,7 +257,7 @@ def test_a_workflow_that_is_gone_failed_or_titled_otherwise_is_named(
     assert f"workflow {walk} is 'fail' at the vendor, but done in the state" in remote(pipeline, bought).out
 
 
-def test_a_vendor_out_of_reach_hides_nothing_that_was_found(
+def test_unreachable_vendor_hides_no_other_finding(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     (bought.folder / f"output/spring/{WALK}.mp4").unlink()

@@ -121,7 +121,7 @@ def flood(port: int) -> Iterator[Flood]:
     flooding.close()
 
 
-def test_calls_that_are_lost_doubled_or_forged_cost_hardly_a_get_and_none_is_believed(
+def test_lost_duplicate_or_forged_calls_cost_few_gets_and_none_is_trusted(
     project: Project, called: Callable[..., Any], vendor: Emulator, flood: Flood
 ) -> None:
     takes = of_takes(project, 50)
@@ -145,7 +145,7 @@ def test_calls_that_are_lost_doubled_or_forged_cost_hardly_a_get_and_none_is_bel
     assert set(flood.answers) == {404}
 
 
-def test_each_purchase_has_an_address_of_its_own_which_is_written_nowhere(
+def test_each_purchase_has_its_own_url_which_is_written_nowhere(
     hooked: Project, called: Callable[..., Any], pipeline: Pipeline, vendor: Emulator, port: int
 ) -> None:
     assert called(hooked.manifest, "--events", "events.jsonl", "-vv").code == 0
@@ -162,7 +162,7 @@ def test_each_purchase_has_an_address_of_its_own_which_is_written_nowhere(
             assert not any(each in content for each in (secret, *proofs)), path
 
 
-def test_the_secret_of_the_environment_is_in_no_file_and_makes_the_same_addresses_on_another_machine(
+def test_secret_from_the_environment_is_in_no_file_and_gives_the_same_urls_elsewhere(
     hooked: Project, called: Callable[..., Any], pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline.set("PIPELINE_WEBHOOK_SECRET", "canary-of-the-webhooks")
@@ -175,7 +175,7 @@ def test_the_secret_of_the_environment_is_in_no_file_and_makes_the_same_addresse
     assert not any(b"canary-of" in path.read_bytes() for path in hooked.folder.rglob("*") if path.is_file())
 
 
-def test_an_address_is_no_part_of_what_is_asked_for(
+def test_webhook_url_is_not_part_of_the_request(
     hooked: Project, called: Callable[..., Any], pipeline: Pipeline
 ) -> None:
     assert called(hooked.manifest).code == 0
@@ -184,7 +184,7 @@ def test_an_address_is_no_part_of_what_is_asked_for(
     assert "hooks" not in hooked.results_file.read_text()
 
 
-def test_a_template_that_takes_none_is_sent_none(
+def test_template_without_webhooks_is_sent_none(
     project: Project, called: Callable[..., Any], vendor: Emulator
 ) -> None:
     ended = called(project.manifest)
@@ -194,7 +194,7 @@ def test_a_template_that_takes_none_is_sent_none(
     assert urls_sent(vendor) == [None, None]
 
 
-def test_a_rehearsal_is_called_too(hooked: Project, pipeline: Pipeline, port: int) -> None:
+def test_rehearsal_is_called_too(hooked: Project, pipeline: Pipeline, port: int) -> None:
     ended = pipeline("run", hooked.manifest, "--emulate", *flags(port))
 
     assert ended.code == 0, ended.output
@@ -209,7 +209,7 @@ def test_a_rehearsal_is_called_too(hooked: Project, pipeline: Pipeline, port: in
         (["--webhook-url", "https://h.example", "--webhook-listen", "nowhere"], "expected HOST:PORT"),
     ],
 )
-def test_what_cannot_be_called_is_wrong_usage(
+def test_invalid_webhook_url_is_wrong_usage(
     hooked: Project, pipeline: Pipeline, vendor: Emulator, given: list[str], told: str
 ) -> None:
     ended = pipeline("run", hooked.manifest, *given)
@@ -238,7 +238,7 @@ def lose_an_answer(project: Project, pipeline: Pipeline, vendor: Emulator) -> tu
     "pipeline.operations.run:CampaignRun._execute", "self._spool.forget(runner.receipts_left_over())"
 )
 @pytest.mark.parametrize("command", ["run", "collect"])
-def test_what_another_process_heard_settles_an_unknown_outcome(
+def test_receipt_from_another_process_resolves_an_unknown_outcome(
     project: Project, pipeline: Pipeline, vendor: Emulator, command: str
 ) -> None:
     purchase_id, workflow_id = lose_an_answer(project, pipeline, vendor)
@@ -252,7 +252,7 @@ def test_what_another_process_heard_settles_an_unknown_outcome(
     assert list(spool_of(project).receipts()) == []
 
 
-def test_it_does_so_too_where_only_the_state_is_left(
+def test_receipt_resolves_it_with_only_the_state_left(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     purchase_id, workflow_id = lose_an_answer(project, pipeline, vendor)
@@ -265,7 +265,7 @@ def test_it_does_so_too_where_only_the_state_is_left(
     assert list(spool_of(project).receipts()) == []
 
 
-def test_a_receipt_that_names_another_workflow_settles_nothing(
+def test_receipt_with_another_workflow_resolves_nothing(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     purchase_id, _ = lose_an_answer(project, pipeline, vendor)
@@ -283,7 +283,7 @@ def test_a_receipt_that_names_another_workflow_settles_nothing(
     assert list(spool_of(project).receipts()) == []
 
 
-def test_what_another_campaign_of_the_folder_waits_for_is_left_to_it(
+def test_receipts_of_other_campaigns_in_the_folder_are_left_to_them(
     project: Project, pipeline: Pipeline
 ) -> None:
     other = Receipt(PurchaseId("f" * 16), (WorkflowId("wf-1"),))
@@ -294,7 +294,7 @@ def test_what_another_campaign_of_the_folder_waits_for_is_left_to_it(
     assert list(spool_of(project).receipts()) == [other]
 
 
-def test_a_run_takes_what_another_process_hears_while_it_goes_on(
+def test_run_takes_receipts_of_another_process_while_running(
     hooked: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     def hear() -> None:
@@ -317,7 +317,7 @@ def test_a_run_takes_what_another_process_hears_while_it_goes_on(
     assert list(spool_of(hooked).receipts()) == []
 
 
-def test_what_comes_late_for_what_is_done_is_cleared_away(project: Project, pipeline: Pipeline) -> None:
+def test_late_receipt_for_a_finished_purchase_is_removed(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
     (one, _) = project.results()["purchases"]
     spool_of(project).put(Receipt(PurchaseId(one["id"]), (WorkflowId(one["workflow_id"]),)))
@@ -327,7 +327,7 @@ def test_what_comes_late_for_what_is_done_is_cleared_away(project: Project, pipe
     assert list(spool_of(project).receipts()) == []
 
 
-def test_what_serve_hears_is_taken_up_by_a_later_run(
+def test_receipts_heard_by_serve_are_used_by_a_later_run(
     hooked: Project, pipeline: Pipeline, vendor: Emulator, port: int, start: Callable[..., Running]
 ) -> None:
     url = f"http://127.0.0.1:{port}/spring"
@@ -346,7 +346,7 @@ def test_what_serve_hears_is_taken_up_by_a_later_run(
     assert list(spool_of(hooked).receipts()) == []
 
 
-def test_serve_tells_a_caller_who_cannot_prove_itself_nothing(
+def test_serve_tells_an_unauthenticated_caller_nothing(
     hooked: Project, port: int, start: Callable[..., Running]
 ) -> None:
     flags = ("--listen", f"127.0.0.1:{port}", "--webhook-url", "https://hooks.example.com/spring")

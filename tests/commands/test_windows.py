@@ -31,7 +31,7 @@ def test_every_module_can_be_imported() -> None:
 
 
 @pytest.mark.parametrize("command", ["validate", "expand", "plan", "status"])
-def test_a_command_that_reads_says_what_it_says_elsewhere(
+def test_reading_command_prints_the_same_as_elsewhere(
     project: Project, pipeline: Pipeline, command: str
 ) -> None:
     pipeline("run", project.manifest)
@@ -43,7 +43,7 @@ def test_a_command_that_reads_says_what_it_says_elsewhere(
     assert project.tree() == before
 
 
-def test_a_report_is_written(project: Project, pipeline: Pipeline, tmp_path: Path) -> None:
+def test_report_is_written(project: Project, pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline("run", project.manifest)
 
     ended = on_windows("report", project.manifest, "--out", tmp_path / "page")
@@ -52,14 +52,14 @@ def test_a_report_is_written(project: Project, pipeline: Pipeline, tmp_path: Pat
     assert (tmp_path / "page" / "index.html").is_file()
 
 
-def test_a_campaign_is_begun(folder: Path) -> None:
+def test_campaign_is_initialised(folder: Path) -> None:
     ended = on_windows("init", folder / "new")
 
     assert ended.code == 0, ended.output
     assert on_windows("validate", folder / "new" / "campaign.yaml").code == 0
 
 
-def test_what_needs_the_lock_of_a_state_says_where_it_runs_and_buys_nothing(project: Project) -> None:
+def test_command_that_needs_the_state_lock_names_supported_systems_and_buys_nothing(project: Project) -> None:
     ended = on_windows("run", project.manifest, "--emulate", "--yes")
 
     assert ended.code == 3, ended.output
