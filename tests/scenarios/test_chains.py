@@ -27,7 +27,7 @@ def inputs(project: Project) -> dict[str, list[str]]:
     return {each["id"]: each.get("inputs", []) for each in project.results()["purchases"]}
 
 
-def test_a_stage_is_bought_from_what_serves_its_upstream(
+def test_stage_is_made_from_the_purchase_that_serves_its_upstream(
     stages: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     ended = pipeline("run", stages.manifest)
@@ -49,7 +49,7 @@ def test_a_stage_is_bought_from_what_serves_its_upstream(
 
 
 @pytest.mark.parametrize("fault", ["fail", {"status": 422}], ids=str)
-def test_behind_a_failed_upstream_a_job_waits_and_is_not_bought(
+def test_job_behind_a_failed_upstream_waits_and_is_not_bought(
     stages: Project, pipeline: Pipeline, vendor: Emulator, fault: Json
 ) -> None:
     vendor.fail(
@@ -70,7 +70,7 @@ def test_behind_a_failed_upstream_a_job_waits_and_is_not_bought(
     assert f"{FILM}  waits" in second.out
 
 
-def test_behind_an_unknown_upstream_a_job_waits_and_is_not_bought(
+def test_job_behind_an_unknown_upstream_waits_and_is_not_bought(
     stages: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "do": "close-after-processing"})
@@ -83,7 +83,7 @@ def test_behind_an_unknown_upstream_a_job_waits_and_is_not_bought(
     assert f"{SKETCH} needs attention" in second.out
 
 
-def test_a_changed_upstream_replaces_both_in_one_run(
+def test_changed_upstream_replaces_both_stages_in_one_run(
     stages: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline("run", stages.manifest)
@@ -102,7 +102,7 @@ def test_a_changed_upstream_replaces_both_in_one_run(
     assert_nothing_forgotten(stages, vendor)
 
 
-def test_an_upstream_that_changes_back_brings_both_back_for_nothing(
+def test_reverted_upstream_restores_both_stages_without_buying(
     stages: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline("run", stages.manifest)
@@ -119,7 +119,7 @@ def test_an_upstream_that_changes_back_brings_both_back_for_nothing(
     assert {name: stages.output()[name] for name in files} == files
 
 
-def test_an_upstream_that_changes_while_its_downstream_is_in_flight_is_never_mixed_up(
+def test_upstream_changed_while_its_downstream_is_in_flight_is_not_mixed_up(
     stages: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     hasty = [{**rule, "timeout": "1s"} for rule in chained()["jobs"]]
@@ -144,7 +144,7 @@ def test_an_upstream_that_changes_while_its_downstream_is_in_flight_is_never_mix
     assert_whole(stages)
 
 
-def test_what_the_vendor_has_forgotten_is_made_from_the_file_that_was_fetched(
+def test_stage_is_made_from_the_downloaded_file_if_the_vendor_lost_it(
     stages: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     first = chained()

@@ -55,7 +55,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Heard:
 @fails_without(
     "pipeline.engine.create:Creator.start_next", "self.calls.submit_local(", swap=("submit_local", "submit")
 )
-def test_workers_poll_and_fetch_and_the_coordinator_alone_buys(
+def test_workers_poll_and_download_and_only_the_coordinator_buys(
     project: Project, pipeline: Pipeline, vendor: Emulator, dask_cluster: Cluster, asked: Heard
 ) -> None:
     by_worker: Counter[tuple[Operation, bool]] = Counter()
@@ -76,7 +76,7 @@ def test_workers_poll_and_fetch_and_the_coordinator_alone_buys(
     assert all("width" in facts for facts in project.results()["media"].values())
 
 
-def test_calls_that_workers_made_are_counted_and_collect_leaves_them_to_workers_too(
+def test_calls_of_workers_are_counted_and_collect_uses_workers_too(
     project: Project, pipeline: Pipeline, vendor: Emulator, dask_cluster: Cluster, asked: Heard
 ) -> None:
     metrics = project.folder / "spring.prom"
@@ -105,7 +105,7 @@ def test_calls_that_workers_made_are_counted_and_collect_leaves_them_to_workers_
     assert all(by_worker)
 
 
-def test_workers_are_killed_again_and_again_and_every_file_is_whole(
+def test_repeatedly_killed_workers_still_download_whole_files(
     folder: Path, pipeline: Pipeline, vendor: Emulator, dask_cluster: Cluster, asked: Heard
 ) -> None:
     project = campaign(folder, {"campaign.yaml": many(24)})
@@ -131,7 +131,7 @@ def test_workers_are_killed_again_and_again_and_every_file_is_whole(
     assert pipeline("verify", project.manifest, "--files").code == 0
 
 
-def test_workers_make_what_the_emulator_is_asked_for(
+def test_workers_make_the_media_of_the_emulator(
     project: Project, pipeline: Pipeline, dask_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_here: list[object] = []
@@ -146,7 +146,7 @@ def test_workers_make_what_the_emulator_is_asked_for(
         assert_playable(film.name, film.read_bytes())
 
 
-def test_nothing_that_a_cluster_logs_holds_the_key(
+def test_cluster_logs_never_contain_the_key(
     project: Project, pipeline: Pipeline, vendor: Emulator, dask_cluster: Cluster
 ) -> None:
     vendor.fail({"on": "get", "nth": 1, "do": "html"}, {"on": "download", "nth": 1, "do": {"status": 500}})
@@ -159,7 +159,7 @@ def test_nothing_that_a_cluster_logs_holds_the_key(
     assert KEY not in ended.output
 
 
-def test_workers_send_to_a_store_by_themselves(
+def test_workers_upload_to_an_object_store_directly(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server, tmp_path: Path
 ) -> None:
     place = f"s3://{BUCKET}/spring"
@@ -197,7 +197,7 @@ def test_workers_send_to_a_store_by_themselves(
     assert len(vendor.ledger.entries) == 3
 
 
-def test_a_scheduler_that_is_lost_ends_the_run_and_the_next_one_goes_on(
+def test_lost_scheduler_ends_the_run_and_the_next_one_continues(
     project: Project,
     pipeline: Pipeline,
     vendor: Emulator,
@@ -227,7 +227,7 @@ def test_a_scheduler_that_is_lost_ends_the_run_and_the_next_one_goes_on(
     assert_whole(project)
 
 
-def test_a_cluster_without_workers_is_told_before_anything_is_bought(
+def test_cluster_without_workers_is_reported_before_buying(
     project: Project,
     pipeline: Pipeline,
     vendor: Emulator,
@@ -243,9 +243,7 @@ def test_a_cluster_without_workers_is_told_before_anything_is_bought(
     assert not vendor.ledger.entries
 
 
-def test_processes_of_this_machine_leave_a_ctrl_c_to_the_run_and_end_with_it(
-    project: Project, vendor: Emulator
-) -> None:
+def test_local_workers_leave_ctrl_c_to_the_run_and_end_with_it(project: Project, vendor: Emulator) -> None:
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
     with subprocess.Popen(
         [*PROGRAM, "run", str(project.manifest), "--executor", "dask"],
@@ -271,7 +269,7 @@ def test_processes_of_this_machine_leave_a_ctrl_c_to_the_run_and_end_with_it(
 
 
 @pytest.mark.parametrize("given", ["dask", "dask://127.0.0.1:8786"])
-def test_without_the_extra_it_is_named_and_nothing_is_bought(
+def test_missing_extra_is_named_and_nothing_is_bought(
     project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
@@ -283,9 +281,7 @@ def test_without_the_extra_it_is_named_and_nothing_is_bought(
     assert not vendor.ledger.entries
 
 
-def test_a_scheme_that_is_not_known_is_refused(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_unknown_scheme_is_refused(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     pipeline.set("PIPELINE_EXECUTOR", "ray://hunter2@host:1")
     ended = pipeline("run", project.manifest)
 

@@ -46,7 +46,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_state_that_is_not_whole_is_refused_and_left_as_it_is(
+def test_incomplete_state_is_refused_and_left_alone(
     project: Project, pipeline: Pipeline, vendor: Emulator, damage: str
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -63,7 +63,7 @@ def test_a_state_that_is_not_whole_is_refused_and_left_as_it_is(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_folder_in_the_place_of_the_state_is_refused(
+def test_folder_in_place_of_the_state_is_refused(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project.state.mkdir(parents=True)
@@ -76,7 +76,7 @@ def test_a_folder_in_the_place_of_the_state_is_refused(
     assert not vendor.ledger.entries
 
 
-def test_the_state_of_a_killed_run_without_its_wal_is_refused(
+def test_state_of_a_killed_run_without_its_wal_is_refused(
     project: Project, start: Callable[..., Running], pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
@@ -99,7 +99,7 @@ def test_the_state_of_a_killed_run_without_its_wal_is_refused(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_run_whose_state_is_deleted_buys_nothing_more_and_forgets_nothing(
+def test_run_whose_state_is_deleted_stops_buying_and_forgets_nothing(
     project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append = vendor.ledger.append
@@ -126,7 +126,7 @@ def test_a_run_whose_state_is_deleted_buys_nothing_more_and_forgets_nothing(
     assert_nothing_forgotten(project, vendor)
 
 
-def test_a_state_on_a_network_file_system_is_refused_unless_the_operator_vouches_for_it(
+def test_state_on_a_network_file_system_needs_permission(
     project: Project, pipeline: Pipeline, vendor: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = tmp_path / "mounts"
@@ -144,7 +144,7 @@ def test_a_state_on_a_network_file_system_is_refused_unless_the_operator_vouches
     assert pipeline("run", project.manifest).code == 0
 
 
-def test_a_newer_rule_of_fingerprints_buys_nothing_again(
+def test_newer_fingerprint_rule_buys_nothing_again(
     project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -178,7 +178,7 @@ BEHIND_ITS_BACK = {
 
 
 @pytest.mark.parametrize("what", BEHIND_ITS_BACK)
-def test_a_value_that_was_changed_is_told_by_every_command_that_needs_it(
+def test_changed_value_is_reported_by_every_command_that_needs_it(
     project: Project, pipeline: Pipeline, vendor: Emulator, what: str
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -205,7 +205,7 @@ def test_a_value_that_was_changed_is_told_by_every_command_that_needs_it(
         assert len(vendor.ledger.entries) == 2
 
 
-def test_an_event_that_was_changed_is_told_by_those_who_show_it(project: Project, pipeline: Pipeline) -> None:
+def test_changed_event_is_reported_by_commands_that_show_it(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
     with closing(sqlite3.connect(project.state)) as connection:
         connection.execute("UPDATE events SET at = x'ff'")

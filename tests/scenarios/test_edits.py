@@ -15,7 +15,7 @@ def turned(value: Any) -> Any:
     return [turned(inner) for inner in reversed(value)] if isinstance(value, list) else value
 
 
-def test_a_manifest_in_another_order_buys_nothing_and_keeps_its_keys(
+def test_reordered_manifest_buys_nothing_and_keeps_its_keys(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     loop = {"template_id": "each_explodedloop_0226", "options": {"prompt": "{{ prompt }}, {{ weather }}"}}

@@ -53,7 +53,7 @@ class Walk:
 @pytest.mark.parametrize(
     ("failure", "flags"), [("kill", ("--checkpoint", "cp *.results.json ..")), ("raise", ()), ("full", ())]
 )
-def test_a_run_that_fails_anywhere_is_gone_on_with_and_buys_nothing_twice(
+def test_run_that_fails_at_any_point_is_continued_and_buys_nothing_twice(
     tmp_path: Path, vendor: Emulator, fork_server: ForkServer, failure: str, flags: tuple[str, ...]
 ) -> None:
     walk = Walk(tmp_path / "walk", vendor, fork_server, failure, flags)
@@ -78,7 +78,7 @@ def titled(title: str) -> dict[str, Json]:
     return {**manifest, "templates": reworded}
 
 
-def test_an_update_that_is_killed_anywhere_is_told_again_and_buys_nothing(
+def test_update_killed_at_any_point_is_repeated_and_buys_nothing(
     tmp_path: Path, vendor: Emulator, fork_server: ForkServer
 ) -> None:
     trial = Trial.of(tmp_path / "spring", vendor, fork_server)

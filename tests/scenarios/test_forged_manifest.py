@@ -23,7 +23,7 @@ ELSEWHERE = "https://evil.example/"
     ],
     ids=lambda each: each if isinstance(each, str) else "given",
 )
-def test_a_manifest_does_not_say_whom_the_key_goes_to_nor_where_records_lie(
+def test_manifest_chooses_neither_where_the_key_goes_nor_where_records_are(
     project: Project, pipeline: Pipeline, vendor: Emulator, change: dict[str, Any], told: str
 ) -> None:
     project.write({"campaign.yaml": spring(**change)})
@@ -38,9 +38,7 @@ def test_a_manifest_does_not_say_whom_the_key_goes_to_nor_where_records_lie(
 @pytest.mark.parametrize(
     "name", ["os", "support.hostile", "support/hostile", "./plugin.py", "vimmerse:Vimmerse"]
 )
-def test_nothing_is_imported_because_a_manifest_names_it(
-    project: Project, pipeline: Pipeline, name: str
-) -> None:
+def test_manifest_cannot_import_code(project: Project, pipeline: Pipeline, name: str) -> None:
     project.write(
         {"campaign.yaml": spring(provider={"name": name}), "plugin.py": "raise SystemExit('loaded')"}
     )

@@ -47,7 +47,7 @@ def forge(project: Project, edit: Callable[[Any], object], key: str = WALK) -> N
     project.results_file.write_text(json.dumps(document))
 
 
-def test_a_path_of_the_results_stays_in_the_output_folder(bought: Project, pipeline: Pipeline) -> None:
+def test_path_in_the_results_stays_in_the_output_folder(bought: Project, pipeline: Pipeline) -> None:
     forge(bought, lambda purchase: purchase.update(path="../../../escaped/film"))
     bought.write({"campaign.yaml": WITHOUT_WALK})
 
@@ -63,7 +63,7 @@ def test_a_path_of_the_results_stays_in_the_output_folder(bought: Project, pipel
     "return",
     swap=("safe_path(stem.removesuffix(suffix)", "stem.removesuffix(suffix"),
 )
-def test_prune_deletes_no_file_out_of_the_output_folder(bought: Project, pipeline: Pipeline) -> None:
+def test_prune_deletes_nothing_outside_the_output_folder(bought: Project, pipeline: Pipeline) -> None:
     image = bought.folder / "images/red.png"
     mine = {
         "content_type": "image/png",
@@ -80,9 +80,7 @@ def test_prune_deletes_no_file_out_of_the_output_folder(bought: Project, pipelin
     assert image.exists()
 
 
-def test_a_purchase_that_was_never_made_buys_nothing(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_forged_purchase_buys_nothing(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     """The worst that it does is to stand for a job which is then not bought; the other one is."""
     write_results(project)
     document = project.results()
@@ -107,7 +105,9 @@ def test_a_purchase_that_was_never_made_buys_nothing(
     assert set(project.output()) == {f"{DANCE}.mp4"}
 
 
-def test_a_foreign_workflow_is_not_retitled(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_workflow_of_another_campaign_is_not_retitled(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
     own, foreign = (bought.jobs()[key]["workflow_id"] for key in (WALK, DANCE))
     text = bought.results_file.read_text()
     bought.results_file.write_text(text.replace(foreign, "unheard-of").replace(own, foreign))
@@ -140,7 +140,7 @@ HARMFUL: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize("field", HARMFUL)
-def test_what_the_results_say_is_shown_harmless(bought: Project, pipeline: Pipeline, field: str) -> None:
+def test_text_from_the_results_is_escaped(bought: Project, pipeline: Pipeline, field: str) -> None:
     pipeline.set("GITHUB_ACTIONS", "true")
     [purchase] = (each["id"] for each in bought.results()["purchases"] if each["key"] == WALK)
     forge(bought, HARMFUL[field])
@@ -167,7 +167,9 @@ def test_what_the_results_say_is_shown_harmless(bought: Project, pipeline: Pipel
             assert_harmless(said)
 
 
-def test_a_comment_keeps_what_the_results_say_behind_its_fence(bought: Project, pipeline: Pipeline) -> None:
+def test_markdown_comment_keeps_text_from_the_results_in_its_fence(
+    bought: Project, pipeline: Pipeline
+) -> None:
     error = f"\n```\n{HOSTILE}"
     forge(bought, lambda purchase: purchase.update(status="failed", reason="vendor", error=error))
     bought.write({"campaign.yaml": spring(prompts={**spring()["prompts"], "run": "a run"})})
@@ -178,7 +180,7 @@ def test_a_comment_keeps_what_the_results_say_behind_its_fence(bought: Project, 
     assert "script" not in outside_of_fences(text)
 
 
-def test_a_report_holds_what_the_results_say_as_text(bought: Project, pipeline: Pipeline) -> None:
+def test_report_contains_text_from_the_results_as_text(bought: Project, pipeline: Pipeline) -> None:
     error = f"]]></failure><testcase name='forged'/> {HOSTILE}"
     forge(bought, lambda purchase: purchase.update(status="failed", reason="vendor", error=error))
 

@@ -57,7 +57,7 @@ class Starving:
         return running.ended()
 
 
-def test_a_disk_that_is_full_at_the_intent_sends_nothing(
+def test_full_disk_at_the_intent_sends_nothing(
     folder: Path, start: Callable[..., Running], vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # v2 uploads the image right before the intent.
@@ -78,7 +78,7 @@ def test_a_disk_that_is_full_at_the_intent_sends_nothing(
     assert_whole(project)
 
 
-def test_an_id_that_the_state_has_no_room_for_is_rescued_and_told(
+def test_id_that_does_not_fit_into_the_state_is_rescued_and_reported(
     folder: Path, start: Callable[..., Running], vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts=WALKS)})
@@ -108,7 +108,7 @@ def test_an_id_that_the_state_has_no_room_for_is_rescued_and_told(
     assert_whole(project)
 
 
-def test_a_download_that_finds_no_room_keeps_what_came_and_is_gone_on_with(
+def test_download_on_a_full_disk_keeps_its_part_and_is_resumed(
     folder: Path, start: Callable[..., Running], vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts=WALKS)})
@@ -131,9 +131,7 @@ def test_a_download_that_finds_no_room_keeps_what_came_and_is_gone_on_with(
     assert_whole(project)
 
 
-def test_results_that_find_no_room_leave_the_old_ones_whole(
-    folder: Path, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_full_disk_leaves_the_old_results_whole(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     templates: Json = {
         "loop": {
             "template_id": "each_explodedloop_0226",
@@ -161,7 +159,7 @@ def test_results_that_find_no_room_leave_the_old_ones_whole(
 
 @pytest.mark.parametrize("what", ["state", "output"])
 @pytest.mark.parametrize("here", ["read-only", "a file"])
-def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_bought(
+def test_unwritable_folder_is_refused_before_buying(
     project: Project, pipeline: Pipeline, vendor: Emulator, what: str, here: str
 ) -> None:
     folder = project.folder / (".pipeline" if what == "state" else "output")
@@ -182,9 +180,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_bought(
 
 @fails_without("pipeline.operations.run:CampaignRun._execute", "self._publisher.assert_writable")
 @pytest.mark.parametrize("here", ["read-only", "a file"])
-def test_results_that_cannot_be_written_are_refused_before_anything_is_bought(
-    project: Project, vendor: Emulator, here: str
-) -> None:
+def test_unwritable_results_are_refused_before_buying(project: Project, vendor: Emulator, here: str) -> None:
     """Else a machine that forgets would buy again what it could tell nobody of."""
     folder = project.folder / "published"
     if here == "a file":
@@ -201,7 +197,7 @@ def test_results_that_cannot_be_written_are_refused_before_anything_is_bought(
     assert creates(vendor) == 0
 
 
-def test_a_state_in_a_folder_that_became_read_only_is_refused_and_left_as_it_is(
+def test_state_in_a_folder_that_became_read_only_is_refused_and_left_alone(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -222,7 +218,7 @@ def test_a_state_in_a_folder_that_became_read_only_is_refused_and_left_as_it_is(
     assert_nothing_forgotten(project, vendor)
 
 
-def test_a_wave_that_finds_no_place_in_the_results_is_not_sent(
+def test_wave_that_cannot_be_written_to_the_results_is_not_sent(
     folder: Path, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring()})

@@ -58,7 +58,7 @@ def arguments_of(command: tuple[str, ...], manifest: Path | str) -> tuple[str | 
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda each: " ".join(each))
-def test_an_absolute_path_is_found_from_nowhere(
+def test_absolute_path_is_found(
     project: Project, pipeline: Pipeline, in_gone_folder: InGoneFolder, command: tuple[str, ...]
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
@@ -69,9 +69,7 @@ def test_an_absolute_path_is_found_from_nowhere(
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda each: " ".join(each))
-def test_a_relative_one_is_not_found_and_that_is_said(
-    in_gone_folder: InGoneFolder, command: tuple[str, ...]
-) -> None:
+def test_relative_path_is_reported_as_missing(in_gone_folder: InGoneFolder, command: tuple[str, ...]) -> None:
     ended = in_gone_folder(*arguments_of(command, "campaign.yaml"))
 
     assert ended.code in {3, 64}, ended.output
@@ -79,7 +77,7 @@ def test_a_relative_one_is_not_found_and_that_is_said(
     assert "campaign.yaml" in ended.err
 
 
-def test_results_are_shown_with_their_whole_path(
+def test_results_are_shown_with_their_absolute_path(
     project: Project, pipeline: Pipeline, in_gone_folder: InGoneFolder
 ) -> None:
     ended = in_gone_folder("run", project.manifest)

@@ -21,7 +21,7 @@ AT_ONCE = 4
 
 
 @pytest.mark.parametrize("kind", ["kill", "term"])
-def test_whenever_a_run_is_ended_nothing_is_bought_twice_and_nothing_paid_is_lost(
+def test_interrupted_runs_buy_nothing_twice_and_lose_nothing_paid(
     tmp_path: Path, fork_server: ForkServer, kind: str
 ) -> None:
     numbers = count()
@@ -39,9 +39,7 @@ def test_whenever_a_run_is_ended_nothing_is_bought_twice_and_nothing_paid_is_los
     assert kind == "kill" or 143 in struck
 
 
-def test_whatever_a_vendor_does_for_a_while_the_end_is_honest(
-    tmp_path: Path, fork_server: ForkServer
-) -> None:
+def test_temporary_vendor_faults_end_in_a_correct_state(tmp_path: Path, fork_server: ForkServer) -> None:
     def play(chance: Chance) -> list[int]:
         with vendor_in(tmp_path / f"vendor-{chance.number}") as vendor:
             return chance.play(tmp_path, vendor, fork_server)
@@ -50,7 +48,7 @@ def test_whatever_a_vendor_does_for_a_while_the_end_is_honest(
     each(play, [Chance("faults", SEED, number) for number in range(2 * AT_ONCE)], AT_ONCE)
 
 
-def test_a_workflow_that_another_purchase_has_is_an_unknown_outcome(
+def test_workflow_of_another_purchase_is_an_unknown_outcome(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 2, "do": "same-id"})
@@ -65,7 +63,7 @@ def test_a_workflow_that_another_purchase_has_is_an_unknown_outcome(
     assert_nothing_forgotten(project, vendor)
 
 
-def test_the_workflow_of_a_purchase_that_never_heard_its_id_is_not_taken_for_another_s(
+def test_workflow_of_a_purchase_without_an_id_is_not_assigned_to_another(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail(

@@ -103,7 +103,7 @@ def lose_and_go_on(folder: Path, fork_server: ForkServer, rng: random.Random) ->
         return [each["status"] for each in second.project.results()["purchases"]]
 
 
-def test_whenever_a_machine_is_lost_another_one_goes_on_and_buys_nothing_twice(
+def test_lost_machine_is_continued_by_another_and_nothing_is_bought_twice(
     tmp_path: Path, fork_server: ForkServer
 ) -> None:
     def lose(number: int) -> list[str]:
@@ -124,7 +124,7 @@ def test_whenever_a_machine_is_lost_another_one_goes_on_and_buys_nothing_twice(
     "known = {purchase_id: _under_way",
     swap=("else recover(purchase) for", "else purchase for"),
 )
-def test_the_wave_of_a_lost_machine_is_in_attention_on_the_next_one(
+def test_wave_of_a_lost_machine_needs_attention_on_the_next_one(
     tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = remote.machine(tmp_path / "first", "spring")
@@ -150,7 +150,7 @@ def test_the_wave_of_a_lost_machine_is_in_attention_on_the_next_one(
     assert any(each["id"] in sent.title for each in unknown)
 
 
-def test_what_a_lost_machine_had_published_as_bought_is_fetched_by_another(
+def test_published_purchases_of_a_lost_machine_are_fetched_by_another(
     tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:
     first = remote.machine(tmp_path / "first", "spring")
@@ -176,7 +176,7 @@ def come_first(remote: Remote, folder: Path) -> None:
     git(other.project.folder, "push", "-q", "origin", "main")
 
 
-def test_a_push_that_is_refused_is_a_lock_between_machines(
+def test_refused_push_is_a_lock_between_machines(
     tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:
     machine = remote.machine(tmp_path / "machine", "spring")
@@ -195,7 +195,7 @@ def test_a_push_that_is_refused_is_a_lock_between_machines(
     assert set(machine.project.statuses().values()) == {"done"}
 
 
-def test_a_push_that_is_refused_on_the_way_stops_the_buying_and_finishes_what_is_bought(
+def test_push_refused_during_a_run_stops_buying_and_finishes_what_is_bought(
     tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = remote.machine(tmp_path / "machine", "spring")
@@ -220,7 +220,7 @@ def test_a_push_that_is_refused_on_the_way_stops_the_buying_and_finishes_what_is
     assert set(machine.project.statuses().values()) == {"done"}
 
 
-def test_git_merges_the_results_of_two_machines_that_bought_without_knowing_of_each_other(
+def test_git_merges_results_of_machines_that_bought_independently(
     tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:
     first, second = (remote.machine(tmp_path / name, "spring") for name in ("first", "second"))
@@ -240,7 +240,7 @@ def test_git_merges_the_results_of_two_machines_that_bought_without_knowing_of_e
     assert len(vendor.ledger.bought) == 5
 
 
-def test_a_checkpoint_that_brings_what_another_machine_bought_sends_nothing_for_it(
+def test_checkpoint_that_pulls_a_purchase_of_another_machine_sends_nothing_for_it(
     tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:
     """One that pulls before it pushes ends well though another machine was first."""

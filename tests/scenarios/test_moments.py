@@ -66,9 +66,7 @@ def one(folder: Path) -> Project:
     return campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
 
 
-def test_a_run_that_dies_while_it_expands_has_made_no_state(
-    one: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_crash_during_expansion_creates_no_state(one: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     before = one.tree()
 
     assert dies("expanding", one, vendor).code == -9
@@ -78,7 +76,7 @@ def test_a_run_that_dies_while_it_expands_has_made_no_state(
     assert len(vendor.ledger.entries) == 1
 
 
-def test_before_the_intent_nothing_was_sent_and_it_is_bought_by_the_next_run(
+def test_crash_before_the_intent_sends_nothing_and_the_next_run_buys(
     one: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert dies("before intents", one, vendor).code == -9
@@ -100,7 +98,7 @@ def test_before_the_intent_nothing_was_sent_and_it_is_bought_by_the_next_run(
         ("before commit", 1),
     ],
 )
-def test_between_the_intent_and_the_answer_on_disk_the_outcome_is_unknown(
+def test_crash_between_the_intent_and_the_recorded_answer_is_an_unknown_outcome(
     one: Project, pipeline: Pipeline, vendor: Emulator, where: str, sent: int
 ) -> None:
     assert dies(where, one, vendor).code == -9
@@ -110,7 +108,7 @@ def test_between_the_intent_and_the_answer_on_disk_the_outcome_is_unknown(
 
 
 @pytest.mark.parametrize(("when", "sent"), [("before-reading", 0), ("after-processing", 1)])
-def test_within_the_call_the_outcome_is_unknown(
+def test_crash_during_the_call_is_an_unknown_outcome(
     one: Project, pipeline: Pipeline, vendor: Emulator, fork_server: ForkServer, when: str, sent: int
 ) -> None:
     """In the midst of the body, and after the last of its bytes."""
@@ -141,7 +139,7 @@ def assert_never_sent_again(project: Project, pipeline: Pipeline, vendor: Emulat
         assert_nothing_forgotten(project, vendor)
 
 
-def test_once_the_answer_is_on_disk_it_is_gone_on_with(
+def test_crash_after_the_recorded_answer_is_continued(
     one: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert dies("after commit", one, vendor).code == -9
@@ -151,9 +149,7 @@ def test_once_the_answer_is_on_disk_it_is_gone_on_with(
     assert_whole(one)
 
 
-def test_times_are_kept_in_utc_wherever_the_machine_stands(
-    one: Project, start: Callable[..., Running]
-) -> None:
+def test_times_are_in_utc_in_any_time_zone(one: Project, start: Callable[..., Running]) -> None:
     begun = datetime.now(UTC)
 
     ended = start("run", one.manifest, "--events", "events.jsonl", TZ="EAST-14").ended()

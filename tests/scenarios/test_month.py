@@ -233,7 +233,7 @@ def member(clone: Clone, pipeline: Pipeline, vendor: Emulator) -> Member:
     return Member(clone("home"), pipeline, vendor, Wishes())
 
 
-def test_a_month_of_edits_reviews_failures_and_machines_goes_as_each_plan_says(
+def test_month_of_edits_reviews_failures_and_machines_follows_each_plan(
     member: Member, clone: Clone, vendor: Emulator
 ) -> None:
     begin_and_change_ones_mind(member)

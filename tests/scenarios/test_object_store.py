@@ -25,7 +25,7 @@ def many(number: int) -> dict[str, object]:
     return spring(prompts={f"p{each}": f"prompt {each}" for each in range(number)})
 
 
-def test_a_campaign_goes_there_and_is_found_there_again(
+def test_campaign_is_stored_there_and_found_again(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
     ended = pipeline("run", project.manifest, "--output", PLACE)
@@ -45,7 +45,7 @@ def test_a_campaign_goes_there_and_is_found_there_again(
         assert name == "us-east-1" or name not in ended.output + again.output
 
 
-def test_each_is_put_once_with_its_hash_and_only_where_nothing_lies(
+def test_each_file_is_put_once_with_its_hash_and_overwrites_nothing(
     project: Project, pipeline: Pipeline, bucket: S3Server
 ) -> None:
     assert pipeline("run", project.manifest, "--output", PLACE).code == 0
@@ -57,7 +57,7 @@ def test_each_is_put_once_with_its_hash_and_only_where_nothing_lies(
         assert each.headers["HTTP_X_AMZ_CHECKSUM_SHA256"]
 
 
-def test_verify_asks_for_sizes_and_hashes_and_fetches_nothing(
+def test_verify_asks_for_sizes_and_hashes_and_downloads_nothing(
     project: Project, pipeline: Pipeline, bucket: S3Server
 ) -> None:
     assert pipeline("run", project.manifest, "--output", PLACE).code == 0
@@ -78,7 +78,7 @@ def test_verify_asks_for_sizes_and_hashes_and_fetches_nothing(
 
 
 @fails_without("pipeline.artifacts.s3:Bucket._put", "_client().put_object(", swap=("IfNoneMatch='*', ", ""))
-def test_what_lies_in_the_way_is_not_overwritten(
+def test_existing_object_is_not_overwritten(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
     assert pipeline("run", project.manifest, "--output", PLACE).code == 0
@@ -103,7 +103,7 @@ def test_what_lies_in_the_way_is_not_overwritten(
     assert pipeline("verify", project.manifest, "--files", "--output", other).code == 0
 
 
-def test_two_machines_put_the_same_purchase_there_and_agree(
+def test_two_machines_that_put_the_same_purchase_agree(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
     assert pipeline("run", project.manifest, "--output", PLACE).code == 0
@@ -118,7 +118,7 @@ def test_two_machines_put_the_same_purchase_there_and_agree(
     assert bucket.objects() == before
 
 
-def test_another_machine_s_film_stays_and_the_purchase_is_kept(
+def test_video_of_another_machine_is_kept_and_so_is_the_purchase(
     project: Project, pipeline: Pipeline, bucket: S3Server
 ) -> None:
     assert pipeline("run", project.manifest, "--output", PLACE).code == 0
@@ -132,7 +132,7 @@ def test_another_machine_s_film_stays_and_the_purchase_is_kept(
     assert set(other.statuses().values()) == {"succeeded"}
 
 
-def test_what_is_replaced_is_set_aside_and_what_moves_is_compared_before_the_old_one_goes(
+def test_replaced_file_is_set_aside_and_moved_file_is_verified_before_deletion(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
     assert pipeline("run", project.manifest, "--output", PLACE).code == 0
@@ -153,7 +153,7 @@ def test_what_is_replaced_is_set_aside_and_what_moves_is_compared_before_the_old
 
 
 @fails_without("pipeline.artifacts.object_store:_assert_creates_only", "raise InvalidInput(f'{bucket.url}: ")
-def test_a_server_that_overwrites_is_refused_before_anything_is_bought(
+def test_server_that_overwrites_is_refused_before_buying(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
     def ignore(asked: Asked) -> None:
@@ -175,7 +175,7 @@ def test_a_server_that_overwrites_is_refused_before_anything_is_bought(
         (PLACE, 401, "does not accept the credentials"),
     ],
 )
-def test_a_place_that_takes_nothing_is_told_before_anything_is_bought(
+def test_unwritable_store_is_reported_before_buying(
     project: Project,
     pipeline: Pipeline,
     vendor: Emulator,
@@ -193,7 +193,7 @@ def test_a_place_that_takes_nothing_is_told_before_anything_is_bought(
     assert not vendor.ledger.entries
 
 
-def test_without_keys_it_says_where_they_are_looked_for(
+def test_missing_credentials_report_where_they_are_looked_up(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server, tmp_path: Path
 ) -> None:
     pipeline.set("AWS_ACCESS_KEY_ID", None)
@@ -210,7 +210,7 @@ def test_without_keys_it_says_where_they_are_looked_for(
 @pytest.mark.parametrize(
     "place", ["s3://", "s3://KEY:hunter2@films/x", "s3://films/../x", "s3://films//x", "s3://Films/x"]
 )
-def test_what_names_no_place_is_refused_and_not_repeated(
+def test_invalid_location_is_refused_without_repeating_it(
     project: Project, pipeline: Pipeline, place: str
 ) -> None:
     ended = pipeline("plan", project.manifest, "--output", place)
@@ -219,7 +219,7 @@ def test_what_names_no_place_is_refused_and_not_repeated(
     assert "hunter2" not in ended.output
 
 
-def test_a_film_is_named_by_its_url_and_goes_with_its_purchase(
+def test_video_is_named_by_its_url_and_deleted_with_its_purchase(
     project: Project, pipeline: Pipeline, bucket: S3Server
 ) -> None:
     assert pipeline("run", project.manifest, "--output", PLACE).code == 0
@@ -241,7 +241,7 @@ def test_a_film_is_named_by_its_url_and_goes_with_its_purchase(
     "own =",
     swap=("(file.path, aside(file.path, purchase.id))", "(file.path,)"),
 )
-def test_what_one_machine_has_set_aside_goes_with_the_prune_of_another(
+def test_file_set_aside_by_one_machine_is_pruned_by_another(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
     assert pipeline("run", project.manifest, "--output", PLACE).code == 0
@@ -262,7 +262,7 @@ def test_what_one_machine_has_set_aside_goes_with_the_prune_of_another(
 
 
 @fails_without("pipeline.operations.delete:_delete_all", "continue")
-def test_a_film_that_the_store_keeps_for_now_goes_with_the_next_prune(
+def test_video_that_the_store_fails_to_delete_is_deleted_by_the_next_prune(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
     assert pipeline("run", project.manifest, "--output", PLACE).code == 0
@@ -295,7 +295,7 @@ def sketched(folder: Path, pipeline: Pipeline, vendor: Emulator) -> Project:
     return project
 
 
-def test_a_stage_is_made_from_what_lies_in_the_store(
+def test_stage_is_made_from_a_file_in_the_store(
     folder: Path, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
     project = sketched(folder, pipeline, vendor)
@@ -309,7 +309,7 @@ def test_a_stage_is_made_from_what_lies_in_the_store(
 
 
 @fails_without("pipeline.engine.prepare:_from_upstream", "raise VendorError(str(error))")
-def test_a_store_that_does_not_give_it_out_now_holds_up_that_stage_alone(
+def test_unavailable_file_in_the_store_holds_up_only_its_stage(
     folder: Path, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
     project = sketched(folder, pipeline, vendor)
@@ -331,7 +331,7 @@ def test_a_store_that_does_not_give_it_out_now_holds_up_that_stage_alone(
     assert_nothing_bought_twice(vendor)
 
 
-def test_without_the_extra_it_is_named(project: Project) -> None:
+def test_missing_extra_is_named(project: Project) -> None:
     ended = subprocess.run(
         [
             sys.executable,
@@ -349,7 +349,7 @@ def test_without_the_extra_it_is_named(project: Project) -> None:
     assert not (project.folder / "s3:").exists()
 
 
-def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(
+def test_kill_at_any_request_leaves_no_partial_object_and_buys_nothing_twice(
     folder: Path, pipeline: Pipeline, vendor: Emulator, fork_server: ForkServer, bucket: S3Server
 ) -> None:
     project = campaign(folder, {"campaign.yaml": many(24)})
@@ -387,7 +387,7 @@ def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(
     assert not [name for name in behind if not name.startswith((".mark.", ".gitignore"))]
 
 
-def test_the_gallery_reads_stills_from_there_and_links_films_only_when_asked(
+def test_gallery_reads_stills_from_the_store_and_links_videos_only_if_asked(
     project: Project, pipeline: Pipeline, bucket: S3Server
 ) -> None:
     assert pipeline("run", project.manifest, "--output", PLACE).code == 0
@@ -409,7 +409,7 @@ def test_the_gallery_reads_stills_from_there_and_links_films_only_when_asked(
 @pytest.mark.parametrize(
     "flags", [("--sign", "8d"), ("--sign", "soon"), ("--sign", "1h", "--bundle"), ("--sign", "1h")]
 )
-def test_links_that_cannot_be_made_are_refused(
+def test_links_that_cannot_be_signed_are_refused(
     project: Project, pipeline: Pipeline, flags: tuple[str, ...]
 ) -> None:
     assert pipeline("report", project.manifest, *flags).code == 64

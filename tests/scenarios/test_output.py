@@ -32,9 +32,7 @@ WALK = "main/loop/red/walk"
     ],
     ids=str,
 )
-def test_the_key_is_written_nowhere(
-    project: Project, pipeline: Pipeline, vendor: Emulator, fault: Json
-) -> None:
+def test_key_is_written_nowhere(project: Project, pipeline: Pipeline, vendor: Emulator, fault: Json) -> None:
     if fault is not None:
         vendor.fail({"on": "create", "do": fault})
 
@@ -49,7 +47,7 @@ def test_the_key_is_written_nowhere(
     assert [name for name, content in written.items() if KEY.encode() in content] == []
 
 
-def test_the_signature_of_a_url_is_kept_in_no_record(project: Project, pipeline: Pipeline) -> None:
+def test_signature_of_a_url_is_in_no_record(project: Project, pipeline: Pipeline) -> None:
     """Whoever has it has the film: the emulator's urls are signed as the vendor's may be."""
     files = ("--events", "events.jsonl", "--junit", "junit.xml")
     ended = pipeline("-v", "-v", "run", project.manifest, *files)
@@ -61,7 +59,7 @@ def test_the_signature_of_a_url_is_kept_in_no_record(project: Project, pipeline:
     assert [name for name, content in written.items() if b"signature=" in content] == []
 
 
-def test_the_key_is_in_no_traceback_of_a_bug(
+def test_key_is_not_in_the_output_of_a_crash(
     project: Project, start: Callable[..., Running], tmp_path: Path
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(
@@ -80,7 +78,7 @@ def test_the_key_is_in_no_traceback_of_a_bug(
 
 @fails_without("pipeline.cli.main:main", "leave_no_core()")
 @pytest.mark.skipif(sys.platform != "linux", reason="tells of itself in /proc")
-def test_a_crash_leaves_no_copy_of_the_memory_in_which_the_key_is(start: Callable[..., Running]) -> None:
+def test_crash_leaves_no_core_dump_with_the_key(start: Callable[..., Running]) -> None:
     before = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
     try:
@@ -103,7 +101,7 @@ def answer(status: int) -> Json:
 
 
 @pytest.mark.parametrize("status", [402, 403, 422, 429, 500])
-def test_what_a_server_says_is_shown_harmless(
+def test_text_from_a_server_is_escaped(
     project: Project, pipeline: Pipeline, vendor: Emulator, status: int
 ) -> None:
     pipeline.set("GITHUB_ACTIONS", "true")
@@ -120,7 +118,7 @@ def test_what_a_server_says_is_shown_harmless(
         assert_harmless(said)
 
 
-def test_a_status_that_nobody_knows_is_told_harmless_and_taken_as_running(
+def test_unknown_status_is_escaped_and_treated_as_running(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(
@@ -138,7 +136,7 @@ def test_a_status_that_nobody_knows_is_told_harmless_and_taken_as_running(
     assert_harmless(ended.err)
 
 
-def test_a_manifest_cannot_speak_to_the_runner(folder: Path, pipeline: Pipeline) -> None:
+def test_manifest_cannot_send_commands_to_the_runner(folder: Path, pipeline: Pipeline) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={"::error::x": HOSTILE, "walk": "a walk"})})
     pipeline.set("GITHUB_ACTIONS", "true")
 
@@ -158,7 +156,7 @@ def test_a_manifest_cannot_speak_to_the_runner(folder: Path, pipeline: Pipeline)
     ],
     ids=str,
 )
-def test_a_terminal_that_knows_few_letters_breaks_nothing(
+def test_terminal_with_a_limited_encoding_breaks_nothing(
     folder: Path, start: Callable[..., Running], surrounding: dict[str, str]
 ) -> None:
     manifest = spring(prompts={"walk": "歩く 🚶 — naïve", "歩く": "a walk"})
@@ -172,7 +170,7 @@ def test_a_terminal_that_knows_few_letters_breaks_nothing(
     assert "main/loop/red/歩く.mp4" in project.output()
 
 
-def test_off_a_terminal_there_are_no_colours_and_no_questions(
+def test_without_a_terminal_there_are_no_colours_and_no_questions(
     project: Project, start: Callable[..., Running]
 ) -> None:
     ended = start("run", project.manifest).ended()
@@ -182,11 +180,11 @@ def test_off_a_terminal_there_are_no_colours_and_no_questions(
     assert "Buy?" not in ended.output
 
 
-def test_quiet_says_nothing_of_what_went_well(project: Project, pipeline: Pipeline) -> None:
+def test_quiet_prints_nothing_on_success(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", "-q", project.manifest).output == ""
 
 
-def test_a_reader_that_goes_away_loses_nothing(
+def test_closed_pipe_loses_nothing(
     project: Project, start: Callable[..., Running], pipeline: Pipeline, vendor: Emulator
 ) -> None:
     run = start("run", project.manifest)
@@ -201,7 +199,7 @@ def test_a_reader_that_goes_away_loses_nothing(
     assert len(vendor.ledger.bought) == 2
 
 
-def test_a_plan_that_nobody_reads_to_its_end_is_no_bug(folder: Path, start: Callable[..., Running]) -> None:
+def test_closed_pipe_of_a_plan_prints_no_error(folder: Path, start: Callable[..., Running]) -> None:
     prompts = {f"p{number}": f"prompt {number}" for number in range(3000)}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
     plan = start("plan", project.manifest)

@@ -27,7 +27,7 @@ JOBS = 300
 LONG = 10 * PATIENCE
 
 
-def test_three_hundred_jobs_survive_the_death_of_a_worker_the_database_and_the_coordinator(
+def test_three_hundred_jobs_survive_the_loss_of_a_worker_the_database_and_the_coordinator(
     folder: Path,
     start: Start,
     pipeline: Pipeline,

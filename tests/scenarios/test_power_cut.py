@@ -107,7 +107,7 @@ def cuts(before: dict[str, bytes], steps: list[Step]) -> Iterator[tuple[dict[str
     "self.connection.execute('PRAGMA synchronous",
     swap=("FULL", "NORMAL"),
 )
-def test_wherever_the_power_is_cut_the_state_opens_and_has_all_that_it_acknowledged(tmp_path: Path) -> None:
+def test_power_cut_at_any_sync_keeps_all_acknowledged_data(tmp_path: Path) -> None:
     before, steps = recorded(tmp_path)
     assert sum(step.what == "ack" for step in steps) == 3 * 8 * 3
     assert any(step.what == "sync" and not step.name.endswith("-wal") for step in steps)
@@ -167,7 +167,7 @@ def assert_durable(done: list[tuple[str, int]], path: Path) -> None:
     assert next(what for what, inode in done[last:] if inode == folder) == "sync", path
 
 
-def test_every_file_is_on_disk_before_it_takes_its_place(
+def test_every_file_is_synced_before_it_is_renamed_into_place(
     folder: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Of two jobs that share a purchase, one gets a copy.
@@ -186,7 +186,7 @@ def test_every_file_is_on_disk_before_it_takes_its_place(
     assert ("sync", project.state.parent.stat().st_ino) in done[made:]
 
 
-def test_an_id_that_is_rescued_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rescued_id_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rescue = RescueFile.open(tmp_path / "s.rescue.jsonl")
     done = syncs_and_renames(monkeypatch)
 

@@ -11,7 +11,7 @@ from pipeline.emulator.embedded import Emulator
 MIB = 1024 * 1024
 
 
-def test_a_run_needs_no_descriptor_for_each_workflow(folder: Path, vendor: Emulator) -> None:
+def test_run_needs_no_descriptor_per_workflow(folder: Path, vendor: Emulator) -> None:
     prompts = {f"take-{number}": f"take {number}" for number in range(60)}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, limits={"in_flight": 60})})
 
@@ -21,7 +21,7 @@ def test_a_run_needs_no_descriptor_for_each_workflow(folder: Path, vendor: Emula
     assert len(vendor.ledger.bought) == 60
 
 
-def test_without_memory_it_says_so_and_goes_on_when_there_is_more(
+def test_low_memory_is_reported_and_the_next_run_continues(
     project: Project, pipeline: Pipeline, vendor: Emulator, folder: Path
 ) -> None:
     ended = limited("RLIMIT_AS", 110 * MIB, "run", project.manifest, url=vendor.url, folder=folder)

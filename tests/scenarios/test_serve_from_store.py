@@ -39,7 +39,7 @@ def bought(project: Project, pipeline: Pipeline, bucket: S3Server) -> Project:
     return project
 
 
-def test_films_come_whole_and_by_range_and_have_stills(
+def test_videos_are_served_whole_and_by_range_and_have_stills(
     bought: Project, bucket: S3Server, start: Start
 ) -> None:
     page = Looking(start, bought, bucket)
@@ -59,7 +59,7 @@ def test_films_come_whole_and_by_range_and_have_stills(
     assert requests.get(f"{page.url}/{file['href']}", timeout=PATIENCE).status_code == 403
 
 
-def test_what_is_put_there_while_one_looks_is_shown_and_what_is_gone_is_not_found(
+def test_new_video_appears_on_the_open_page_and_a_deleted_one_is_not_found(
     bought: Project, bucket: S3Server, start: Start, pipeline: Pipeline
 ) -> None:
     page = Looking(start, bought, bucket)
@@ -75,7 +75,7 @@ def test_what_is_put_there_while_one_looks_is_shown_and_what_is_gone_is_not_foun
     until(lambda: len([each for each in page.files() if each.get("here")]) == 3, "the new film")
 
 
-def test_a_store_out_of_reach_is_told_and_the_rest_is_shown(
+def test_unreachable_store_is_reported_and_the_rest_is_shown(
     bought: Project, bucket: S3Server, start: Start
 ) -> None:
     bucket.meet = lambda _asked: 403

@@ -83,7 +83,7 @@ def merge(pipeline: Pipeline, project: Project, indexes: Iterable[int], count: i
     return pipeline("merge", *files, "--out", project.results_file)
 
 
-def test_three_shards_buy_everything_once_and_each_tells_of_its_own_jobs(
+def test_three_shards_buy_everything_once_and_report_their_own_jobs(
     twelve: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     for ended in run_all(pipeline, twelve, 3):
@@ -106,7 +106,7 @@ def test_three_shards_buy_everything_once_and_each_tells_of_its_own_jobs(
     "document = self._builder.build",
     swap=("records=records", "records=Records({each.id: each for each in assignment.by_key.values()})"),
 )
-def test_what_an_edit_moves_to_a_shard_that_does_not_run_is_not_forgotten(
+def test_job_moved_by_an_edit_to_an_idle_shard_is_not_forgotten(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})
@@ -132,7 +132,7 @@ def test_what_an_edit_moves_to_a_shard_that_does_not_run_is_not_forgotten(
     assert len(vendor.ledger.bought) == bought
 
 
-def test_the_whole_campaign_joins_what_shards_did(
+def test_whole_campaign_includes_the_results_of_shards(
     twelve: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     run_all(pipeline, twelve, 3)
@@ -157,7 +157,7 @@ def test_another_division_buys_nothing_again(
 
 
 @fails_without("pipeline.operations.campaign_state:_records_of_others", "for part in other_parts(workspace)")
-def test_the_page_looks_at_all_shards_at_once(
+def test_page_shows_all_shards(
     twelve: Project, state: dict[str, str], pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_all(pipeline, twelve, 3)
@@ -182,7 +182,7 @@ def test_the_page_looks_at_all_shards_at_once(
     assert len(connections) <= 1
 
 
-def test_what_only_the_state_of_a_killed_shard_knows_is_not_bought_again(
+def test_purchases_known_only_to_a_killed_shard_are_not_bought_again(
     twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
@@ -207,7 +207,7 @@ def test_what_only_the_state_of_a_killed_shard_knows_is_not_bought_again(
     "pipeline.operations.campaign_state:open_campaign",
     "stack.enter_context(_hold_campaign(workspace, split))",
 )
-def test_who_divides_the_campaign_otherwise_waits(
+def test_another_division_waits_for_a_running_shard(
     twelve: Project,
     start: Start,
     state: dict[str, str],
@@ -236,7 +236,7 @@ def test_who_divides_the_campaign_otherwise_waits(
     ("by", "limits"), [("credits", {}), ("requests", {"budget": 1300}), ("requests", {"max_creates": 13})]
 )
 @fails_without("pipeline.planning.split:Split.name", "return f", swap=("self._by_key", "{}"))
-def test_shards_that_know_other_jobs_are_another_division(
+def test_shards_of_different_manifests_are_another_division(
     twelve: Project,
     start: Start,
     state: dict[str, str],
@@ -275,7 +275,7 @@ def test_shards_that_know_other_jobs_are_another_division(
     ],
 )
 @fails_without("pipeline.planning.split:Split.name", "return f", swap=("self._asked", "str()"))
-def test_shards_that_select_other_jobs_do_not_exceed_a_cap_together(
+def test_shards_with_different_selections_stay_within_a_common_cap(
     twelve: Project,
     start: Start,
     state: dict[str, str],
@@ -306,7 +306,7 @@ def test_shards_that_select_other_jobs_do_not_exceed_a_cap_together(
     "pipeline.operations.campaign_state:_split_of", "return Split", swap=("*sorted(decided.redo)", "")
 )
 @pytest.mark.parametrize("decision", ["redo", "approve"])
-def test_what_is_decided_since_a_shard_began_does_not_exceed_a_cap_either(
+def test_decisions_made_since_a_shard_began_do_not_exceed_a_cap(
     twelve: Project,
     start: Start,
     state: dict[str, str],
@@ -332,7 +332,7 @@ def test_what_is_decided_since_a_shard_began_does_not_exceed_a_cap_either(
     assert len(vendor.ledger.bought) < 12
 
 
-def test_a_shard_waits_for_the_whole(
+def test_shard_waits_for_the_whole_campaign(
     twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
@@ -347,7 +347,7 @@ def test_a_shard_waits_for_the_whole(
     assert whole.ended().code == 0
 
 
-def test_the_same_shard_runs_once_at_a_time(
+def test_same_shard_cannot_run_twice_at_once(
     twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
@@ -359,14 +359,14 @@ def test_the_same_shard_runs_once_at_a_time(
     assert shard.ended().code == 0
 
 
-def test_over_a_cap_no_shard_buys_anything(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_no_shard_buys_if_the_whole_exceeds_a_cap(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS, limits={"budget": 1100})})
     for ended in run_all(pipeline, project, 4):
         assert ended.code == 4, ended.output
     assert not vendor.ledger.entries
 
 
-def test_within_a_cap_the_parts_are_what_is_bought(
+def test_shards_together_buy_everything_within_a_cap(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     limits = {"budget": 1200, "max_creates": 12, "max_credits": 1200}
@@ -381,9 +381,7 @@ def test_within_a_cap_the_parts_are_what_is_bought(
     "return replace(settings",
     swap=("caps=caps_of_part(settings.caps, part, spent)", "caps=settings.caps"),
 )
-def test_what_is_bought_again_finds_room_in_the_part_of_its_shard(
-    folder: Path, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_retries_fit_into_the_cap_of_their_shard(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     rule = {"id": "main", "retries": 2}
     project = campaign(
         folder, {"campaign.yaml": spring(prompts=PROMPTS, jobs=[rule], limits={"max_credits": 1400})}
@@ -396,7 +394,7 @@ def test_what_is_bought_again_finds_room_in_the_part_of_its_shard(
     assert len(vendor.ledger.bought) == 12
 
 
-def test_a_chain_is_made_by_one_shard(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_chain_belongs_to_one_shard(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
     for ended in run_all(pipeline, project, 4):
         assert ended.code == 0, ended.output
@@ -405,7 +403,7 @@ def test_a_chain_is_made_by_one_shard(folder: Path, pipeline: Pipeline, vendor: 
         assert len(told(project, index, 4)["jobs"]) in {0, 2}
 
 
-def test_merge_joins_all_shards_into_what_the_whole_would_have_written(
+def test_merge_of_all_shards_equals_the_results_of_the_whole(
     twelve: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     run_all(pipeline, twelve, 3)
@@ -430,7 +428,7 @@ def test_merge_joins_all_shards_into_what_the_whole_would_have_written(
         ((2,), ["shard 1/3", "3/3"]),
     ],
 )
-def test_merge_names_the_shard_that_is_missing_or_there_twice(
+def test_merge_names_a_missing_or_duplicate_shard(
     twelve: Project, pipeline: Pipeline, indexes: tuple[int, ...], named: list[str]
 ) -> None:
     run_all(pipeline, twelve, 3)
@@ -443,7 +441,7 @@ def test_merge_names_the_shard_that_is_missing_or_there_twice(
     assert not twelve.results_file.exists()
 
 
-def test_two_copies_of_one_shard_are_joined_as_that_shard(
+def test_two_copies_of_one_shard_are_merged_into_that_shard(
     twelve: Project, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     run_all(pipeline, twelve, 2, "--no-wait")
@@ -458,7 +456,7 @@ def test_two_copies_of_one_shard_are_joined_as_that_shard(
     assert pipeline("merge", mine, theirs, "--out", twelve.results_file).code == 3
 
 
-def test_merge_refuses_shards_of_two_splits(twelve: Project, pipeline: Pipeline) -> None:
+def test_merge_refuses_shards_of_different_divisions(twelve: Project, pipeline: Pipeline) -> None:
     run_all(pipeline, twelve, 2)
     run_all(pipeline, twelve, 3)
     files = [shard_file(twelve, 1, 2), shard_file(twelve, 2, 2), shard_file(twelve, 3, 3)]
@@ -470,13 +468,13 @@ def test_merge_refuses_shards_of_two_splits(twelve: Project, pipeline: Pipeline)
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0", "1/2/3", "-1/2", "1/99999", "²/3"])
-def test_what_is_no_shard_is_wrong_usage(project: Project, offline: Pipeline, shard: str) -> None:
+def test_invalid_shard_is_wrong_usage(project: Project, offline: Pipeline, shard: str) -> None:
     ended = offline("run", project.manifest, "--shard", shard)
     assert ended.code == 64, ended.output
     assert not (project.folder / ".pipeline").exists()
 
 
-def test_collect_fetches_what_shards_bought_and_left(
+def test_collect_fetches_what_shards_bought_without_waiting(
     twelve: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     run_all(pipeline, twelve, 2, "--no-wait")

@@ -53,7 +53,7 @@ def start(fork_server: ForkServer, vendor: Emulator, machine: Machine, *flags: s
 
 @fails_without("pipeline.engine.create:Creator._judge", "self._keep_the_budget()")
 @pytest.mark.parametrize(("command", "codes"), [(JOIN_AND_PUSH, {0, 4}), (JOIN_OR_PUSH, {0, 4, 8})])
-def test_three_machines_on_one_remote_do_not_exceed_one_budget(
+def test_three_machines_on_one_remote_share_one_budget(
     tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator, command: str, codes: set[int]
 ) -> None:
     machines = {name: remote.machine(tmp_path / name, "spring") for name in NAMES}
@@ -74,7 +74,7 @@ def test_three_machines_on_one_remote_do_not_exceed_one_budget(
 
 
 @fails_without("pipeline.engine.create:Creator._judge", "self._yield_to_others()")
-def test_three_machines_that_are_asked_for_the_same_buy_it_once(
+def test_three_machines_with_the_same_jobs_buy_them_once(
     tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:
     machines = [remote.machine(tmp_path / name, "spring") for name in NAMES]

@@ -20,7 +20,7 @@ STILL_RUNNING: Json = {"on": "get", "do": {"patch": {"processing_status": "proce
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
 )
-def test_a_signal_ends_the_run_with_everything_saved(
+def test_signal_ends_the_run_with_everything_saved(
     project: Project, start: Start, pipeline: Pipeline, vendor: Emulator, number: signal.Signals, code: int
 ) -> None:
     vendor.fail(STILL_RUNNING)
@@ -40,7 +40,7 @@ def test_a_signal_ends_the_run_with_everything_saved(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_who_makes_something_again_is_told_to_go_on_without_those_words(
+def test_interrupted_replace_advises_rerun_without_replace(
     project: Project, start: Start, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     """Said again, they would make again what has just been made again."""
@@ -57,7 +57,7 @@ def test_who_makes_something_again_is_told_to_go_on_without_those_words(
     assert len(vendor.ledger.entries) == 3
 
 
-def test_what_is_under_way_is_waited_for_and_nothing_more_is_sent(
+def test_creates_under_way_are_awaited_and_nothing_more_is_sent(
     project: Project, start: Start, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": {"stall": 1}})
@@ -79,7 +79,7 @@ def test_what_is_under_way_is_waited_for_and_nothing_more_is_sent(
     "if number == signal.SIGINT and number in received",
     swap=("number in received", "received"),
 )
-def test_of_two_signals_that_are_sent_at_once_either_may_be_heard_first(
+def test_either_of_two_simultaneous_signals_may_be_handled_first(
     project: Project, start: Start, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": {"stall": 1}})
@@ -97,7 +97,7 @@ def test_of_two_signals_that_are_sent_at_once_either_may_be_heard_first(
     assert_nothing_forgotten(project, vendor)
 
 
-def test_a_second_interrupt_is_immediate_and_loses_nothing(
+def test_second_interrupt_is_immediate_and_loses_nothing(
     project: Project, start: Start, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "do": {"stall": 60}})
@@ -123,7 +123,7 @@ def test_a_second_interrupt_is_immediate_and_loses_nothing(
     assert_nothing_forgotten(project, vendor)
 
 
-def test_a_termination_after_an_interrupt_is_no_second_one(
+def test_sigterm_after_an_interrupt_does_not_count_as_a_second_interrupt(
     project: Project, start: Start, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "do": {"stall": 1}})

@@ -64,7 +64,7 @@ def at_vendor(vendor: Emulator, workflow_ids: list[str]) -> list[str | None]:
     ],
     ids=lambda each: " ".join(each) if isinstance(each, tuple) else "",
 )
-def test_what_was_stolen_is_named_and_left(
+def test_stolen_purchase_is_named_and_left_alone(
     victim: Project,
     bought: Project,
     pipeline: Pipeline,
@@ -93,7 +93,7 @@ def test_what_was_stolen_is_named_and_left(
 
 @pytest.mark.parametrize("texts", [{}, {"title": "walk with the red shoe"}], ids=["default", "own title"])
 @pytest.mark.parametrize("name", ["main", "red", "walk"])
-def test_a_campaign_called_like_a_part_of_a_key_proves_nothing(
+def test_campaign_named_like_a_part_of_a_key_proves_nothing(
     tmp_path: Path, folder: Path, pipeline: Pipeline, vendor: Emulator, name: str, texts: dict[str, str]
 ) -> None:
     """The victim's title has the rule, image and prompt in it, or its own words: no campaign is named by these."""
@@ -111,7 +111,7 @@ def test_a_campaign_called_like_a_part_of_a_key_proves_nothing(
     assert at_vendor(vendor, stolen) == before
 
 
-def test_one_that_claims_to_be_ours_is_found_out_by_what_the_vendor_says(
+def test_forged_title_is_detected_by_the_title_at_the_vendor(
     victim: Project, bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     """The copy has a title with our name and its id; the workflow at the vendor has not."""
@@ -126,7 +126,7 @@ def test_one_that_claims_to_be_ours_is_found_out_by_what_the_vendor_says(
     assert None not in at_vendor(vendor, stolen)
 
 
-def test_it_is_deleted_on_a_persons_word(
+def test_purchase_named_by_the_user_is_deleted(
     victim: Project, bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     stolen = steal(victim, bought, key="main/loop/red/gone")
@@ -143,7 +143,7 @@ def test_it_is_deleted_on_a_persons_word(
 
 
 @pytest.mark.parametrize("name", ["serving", "unknown"])
-def test_a_persons_word_is_not_enough_for_what_serves_a_job(
+def test_purchase_that_serves_a_job_is_not_deleted_even_if_named(
     bought: Project, pipeline: Pipeline, vendor: Emulator, name: str
 ) -> None:
     purchase = {"serving": bought.jobs()[WALK]["purchase"], "unknown": "0123456789abcdef"}[name]
@@ -155,7 +155,9 @@ def test_a_persons_word_is_not_enough_for_what_serves_a_job(
     assert len(vendor.store.workflows()) == 2
 
 
-def test_it_is_not_rated(victim: Project, bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_stolen_purchase_is_not_rated(
+    victim: Project, bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
     [stolen, _] = steal(victim, bought)
     [purchase, _] = victim.results()["purchases"]
 
@@ -168,7 +170,7 @@ def test_it_is_not_rated(victim: Project, bought: Project, pipeline: Pipeline, v
     assert not found.rating
 
 
-def test_it_is_not_retitled_where_it_serves_a_job(
+def test_stolen_purchase_that_serves_a_job_is_not_retitled(
     victim: Project, project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     """The request is the same, so it serves: nothing is bought, and nothing is told to the vendor."""
@@ -191,7 +193,9 @@ def test_it_is_not_retitled_where_it_serves_a_job(
 # What is one's own
 
 
-def test_a_fresh_clone_proves_its_own_by_title(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_fresh_clone_proves_its_own_purchases_by_title(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
     shutil.rmtree(bought.folder / ".pipeline")
     bought.write({"campaign.yaml": titled({"title": "new: {{ campaign.name }} {{ purchase }}"})})
 
@@ -203,7 +207,7 @@ def test_a_fresh_clone_proves_its_own_by_title(bought: Project, pipeline: Pipeli
 
 
 @pytest.mark.parametrize("how", ["state", "import", "clone"])
-def test_titles_that_name_nothing_are_enough_for_the_state_that_bought_only(
+def test_uninformative_titles_suffice_only_for_the_state_that_bought(
     folder: Path,
     pipeline: Pipeline,
     vendor: Emulator,
@@ -225,7 +229,7 @@ def test_titles_that_name_nothing_are_enough_for_the_state_that_bought_only(
     assert (vendor.store.workflows() == ()) == (how != "clone")
 
 
-def test_the_export_of_a_fresh_clone_holds_what_its_results_know(bought: Project, pipeline: Pipeline) -> None:
+def test_export_of_a_fresh_clone_contains_what_its_results_know(bought: Project, pipeline: Pipeline) -> None:
     shutil.rmtree(bought.folder / ".pipeline")
 
     exported = pipeline("state", "export", bought.manifest).document

@@ -46,7 +46,7 @@ def is_there(vendor: Emulator, purchase: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 @pytest.mark.parametrize("command", ["destroy", "prune"])
-def test_deleting_stops_and_the_results_know_what_was_asked_for(
+def test_interrupted_deletion_is_recorded_in_the_results(
     bought: Project,
     start: Start,
     pipeline: Pipeline,
@@ -78,7 +78,7 @@ def test_deleting_stops_and_the_results_know_what_was_asked_for(
     assert "Nothing to delete" in pipeline(command, bought.manifest, "--yes").out
 
 
-def test_a_rating_on_its_way_is_waited_for_and_the_next_is_not_sent(
+def test_rating_under_way_is_awaited_and_the_next_is_not_sent(
     bought: Project, start: Start, vendor: Emulator
 ) -> None:
     listed = purchases(bought)
@@ -94,7 +94,7 @@ def test_a_rating_on_its_way_is_waited_for_and_the_next_is_not_sent(
     assert rated == ["5", None, None]
 
 
-def test_what_is_settled_when_a_signal_comes_is_in_the_results(
+def test_purchase_resolved_before_a_signal_is_in_the_results(
     folder: Any, start: Start, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
@@ -115,7 +115,7 @@ def test_what_is_settled_when_a_signal_comes_is_in_the_results(
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
-def test_what_was_imported_when_a_signal_comes_is_in_the_results(
+def test_purchases_imported_before_a_signal_are_in_the_results(
     bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
 ) -> None:
     exported = pipeline("state", "export", bought.manifest).out

@@ -61,7 +61,7 @@ HURTING = {
 }
 
 
-def test_manifests_made_to_hurt_are_refused_with_their_places_in_little_room(folder: Path) -> None:
+def test_hostile_manifests_are_refused_with_positions_in_bounded_memory(folder: Path) -> None:
     campaign(folder, {name: content for name, (content, _) in HURTING.items()})
 
     ended = limited("RLIMIT_AS", 1024 * MIB, "validate", *HURTING, url=NOWHERE, folder=folder)
@@ -102,7 +102,7 @@ def test_manifests_made_to_hurt_are_refused_with_their_places_in_little_room(fol
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_a_manifest_that_cannot_be_taken_is_told_with_its_place(
+def test_invalid_manifest_is_reported_with_its_position(
     folder: Path, offline: Pipeline, content: bytes, told: str
 ) -> None:
     campaign(folder, {"campaign.yaml": content})
@@ -115,9 +115,7 @@ def test_a_manifest_that_cannot_be_taken_is_told_with_its_place(
         assert "Traceback" not in ended.output
 
 
-def test_words_that_older_yaml_took_for_something_else_are_sent_as_they_are_written(
-    folder: Path, offline: Pipeline
-) -> None:
+def test_yaml_1_1_keywords_are_sent_as_written(folder: Path, offline: Pipeline) -> None:
     words = "{a: no, b: 12:30:00, c: 1e3, d: 2026-02-31, e: on, f: 1_000, g: '017'}"
     manifest = f"templates: {{any: {{template_id: something_new, options: {words}}}}}\n"
     campaign(folder, {"campaign.yaml": HEAD + manifest})
@@ -130,7 +128,7 @@ def test_words_that_older_yaml_took_for_something_else_are_sent_as_they_are_writ
 
 
 class TestPlaces:
-    def test_what_is_no_file_of_the_project_is_told_and_never_waited_for(
+    def test_path_that_is_not_a_project_file_is_reported_without_blocking(
         self, project: Project, offline: Pipeline, tmp_path: Path
     ) -> None:
         (tmp_path / "secret.yaml").write_text("version: 1\nname: x\npassword: hunter2\n")
@@ -146,7 +144,7 @@ class TestPlaces:
                 assert "hunter2" not in ended.output
         assert "this is a folder" in offline("run", ".").err
 
-    def test_records_that_can_be_no_file_are_told_in_a_line(
+    def test_impossible_record_paths_are_reported_in_one_line(
         self, project: Project, pipeline: Pipeline, vendor: Emulator
     ) -> None:
         Path("circle").symlink_to("circle")
@@ -165,7 +163,7 @@ class TestPlaces:
             assert place[:50] in ended.err
         assert not vendor.ledger.entries
 
-    def test_a_folder_is_searched_without_waiting_for_a_pipe(
+    def test_search_of_a_folder_does_not_block_on_a_pipe(
         self, project: Project, start: Callable[..., Running]
     ) -> None:
         os.mkfifo("pipe.yaml")
@@ -175,7 +173,7 @@ class TestPlaces:
         assert ended.code == 0, ended.output
         assert "spring is valid, 2 jobs" in ended.out
 
-    def test_what_may_not_be_read_is_told(self, project: Project) -> None:
+    def test_unreadable_file_is_reported(self, project: Project) -> None:
         closed = project.folder / "images" / "red.png"
         for path in (closed, project.manifest):
             path.chmod(0)
@@ -183,7 +181,7 @@ class TestPlaces:
             assert ended.code == 3, ended.output
             assert "cannot be read: Permission denied" in ended.out
 
-    def test_a_manifest_in_a_folder_that_may_not_be_read_is_no_campaign_less(self, project: Project) -> None:
+    def test_unreadable_manifest_in_a_folder_is_an_error(self, project: Project) -> None:
         closed = project.folder / "closed.yaml"
         closed.write_text("version: 1\nname: closed\n", encoding="utf-8")
         closed.chmod(0)
@@ -193,7 +191,7 @@ class TestPlaces:
         assert ended.code == 3, ended.output
         assert "closed.yaml:1:1: it cannot be read: Permission denied" in ended.out
 
-    def test_images_that_no_vendor_is_to_get_are_each_told(
+    def test_images_that_must_not_be_uploaded_are_each_reported(
         self, folder: Path, offline: Pipeline, tmp_path: Path
     ) -> None:
         (tmp_path / "secret.png").write_bytes(picture())
@@ -219,7 +217,7 @@ class TestPlaces:
 
 
 class TestOnTheWire:
-    def test_a_text_of_any_script_reaches_the_vendor_to_the_byte(
+    def test_text_of_any_script_reaches_the_vendor_unchanged(
         self, folder: Path, pipeline: Pipeline, vendor: Emulator
     ) -> None:
         # Letters and their marks apart, joined faces, and marks that turn the direction: none is touched.
@@ -236,7 +234,7 @@ class TestOnTheWire:
         ['a "quote".png', "two\r\nlines: x.png", "‮gnp.exe.png", f"{'n' * 251}.png", "CON.png"],
         ids=ascii,
     )
-    def test_an_image_is_sent_and_its_result_kept_whatever_its_file_is_called(
+    def test_image_with_any_file_name_is_sent_and_its_result_kept(
         self, folder: Path, pipeline: Pipeline, vendor: Emulator, name: str
     ) -> None:
         manifest = spring(image_sets={"shoes": [name]}, prompts={"walk": "a walk"})
@@ -253,7 +251,7 @@ class TestOnTheWire:
         assert "con" not in {part.partition(".")[0].casefold() for part in path.split("/")}
 
 
-def test_an_image_that_is_changed_before_it_is_sent_fails_its_job_and_is_not_sent(
+def test_image_changed_before_it_is_sent_fails_its_job_and_is_not_sent(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     manifest = spring(image_sets={"shoes": ["red.png", "blue.png"]}, prompts={"walk": "a walk"})

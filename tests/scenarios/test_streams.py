@@ -34,7 +34,7 @@ def through(shell: str, vendor: Emulator, *arguments: object) -> Ended:
 
 @pytest.mark.parametrize("command", [("run",), ("plan",), ("validate",), ("status", "--format", "json")])
 @pytest.mark.parametrize("shell", [">&-", ">/dev/full"])
-def test_without_a_stdout_it_is_told_and_nothing_is_bought(
+def test_missing_stdout_is_reported_and_nothing_is_bought(
     project: Project, vendor: Emulator, shell: str, command: tuple[str, ...]
 ) -> None:
     ended = through(shell, vendor, *command, project.manifest)
@@ -46,7 +46,7 @@ def test_without_a_stdout_it_is_told_and_nothing_is_bought(
 
 
 @pytest.mark.parametrize("shell", ["2>&-", "2>/dev/full", "<&-", "<&- 2>&-"])
-def test_a_run_needs_neither_a_stderr_nor_a_stdin(project: Project, vendor: Emulator, shell: str) -> None:
+def test_run_needs_neither_stderr_nor_stdin(project: Project, vendor: Emulator, shell: str) -> None:
     ended = through(shell, vendor, "run", project.manifest)
 
     assert ended.code == 0, ended.output
@@ -55,7 +55,7 @@ def test_a_run_needs_neither_a_stderr_nor_a_stdin(project: Project, vendor: Emul
     assert_nothing_forgotten(project, vendor)
 
 
-def test_a_run_whose_messages_nobody_reads_any_more_goes_on(
+def test_run_continues_if_its_messages_cannot_be_written(
     project: Project, start: Callable[..., Running], vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "do": {"stall": 1}})

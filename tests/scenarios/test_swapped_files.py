@@ -37,7 +37,7 @@ def bought(folder: Path, pipeline: Pipeline) -> Project:
 
 @pytest.mark.parametrize("command", ["run", "collect"])
 @pytest.mark.parametrize("lost", [(), (1,), (2,), (1, 2)], ids=str)
-def test_two_prompts_that_are_swapped_and_swapped_back_keep_their_films(
+def test_prompts_swapped_and_swapped_back_keep_their_videos(
     bought: Project, pipeline: Pipeline, vendor: Emulator, command: str, lost: tuple[int, ...]
 ) -> None:
     before = files(bought)
@@ -56,7 +56,7 @@ def test_two_prompts_that_are_swapped_and_swapped_back_keep_their_films(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_what_lies_under_the_old_name_of_another_job_is_moved_after_a_loss_of_the_state(
+def test_file_under_the_old_name_of_another_job_is_moved_after_the_state_is_lost(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     before = files(bought)
@@ -75,7 +75,7 @@ def test_what_lies_under_the_old_name_of_another_job_is_moved_after_a_loss_of_th
     assert pipeline("verify", bought.manifest, "--files").code == 0
 
 
-def test_what_lies_where_the_results_saw_it_last_is_moved_after_a_loss_of_the_state(
+def test_file_where_the_results_last_saw_it_is_moved_after_the_state_is_lost(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     before = files(bought)
@@ -94,7 +94,7 @@ def test_what_lies_where_the_results_saw_it_last_is_moved_after_a_loss_of_the_st
     assert pipeline("verify", bought.manifest, "--files").code == 0
 
 
-def test_what_lies_under_each_others_name_is_missing_to_a_plan_and_moved_by_a_run(
+def test_swapped_files_are_missing_in_a_plan_and_moved_by_a_run(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     folder = bought.folder / "output/spring/main/loop/red"
@@ -112,7 +112,9 @@ def test_what_lies_under_each_others_name_is_missing_to_a_plan_and_moved_by_a_ru
     assert len(vendor.ledger.entries) == 2
 
 
-def test_three_in_a_circle_are_put_right(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_three_files_in_a_cycle_are_moved_into_place(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
     prompts = {**PROMPTS, "run": "a run"}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
     assert pipeline("run", project.manifest).code == 0
@@ -128,7 +130,7 @@ def test_three_in_a_circle_are_put_right(folder: Path, pipeline: Pipeline, vendo
     assert len(vendor.ledger.entries) == 3
 
 
-def test_one_that_is_under_anothers_name_while_its_own_is_missing_is_moved_and_the_other_fetched(
+def test_swapped_file_is_moved_and_the_missing_one_is_downloaded(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     before = files(bought)

@@ -46,7 +46,7 @@ def is_free(database: Database) -> bool:
     return database.rows("SELECT until < clock_timestamp() FROM pipeline.leases") == [(True,)]
 
 
-def test_a_clone_without_any_file_of_the_first_knows_all_that_was_bought(
+def test_clone_without_any_file_knows_all_purchases(
     project: Project, pipeline: Pipeline, vendor: Emulator, database: Database
 ) -> None:
     state = ("--state", database.url)
@@ -64,7 +64,7 @@ def test_a_clone_without_any_file_of_the_first_knows_all_that_was_bought(
     assert not project.state.exists()
 
 
-def test_a_state_that_was_never_made_is_read_as_empty_and_not_made(
+def test_missing_state_is_read_as_empty_and_not_created(
     project: Project, pipeline: Pipeline, database: Database
 ) -> None:
     assert pipeline("plan", project.manifest, "--state", database.url).code == 0
@@ -73,7 +73,7 @@ def test_a_state_that_was_never_made_is_read_as_empty_and_not_made(
     assert required.code == 3, required.output
 
 
-def test_the_second_run_is_told_who_holds_the_state_and_who_only_looks_is_not_kept_out(
+def test_second_run_names_the_holder_and_readers_are_not_blocked(
     project: Project, pipeline: Pipeline, start: Start, vendor: Emulator, database: Database
 ) -> None:
     vendor.fail(NEVER_ENDS)
@@ -92,7 +92,7 @@ def test_the_second_run_is_told_who_holds_the_state_and_who_only_looks_is_not_ke
 
 
 @pytest.mark.parametrize("from_environment", [True, False])
-def test_a_suggested_command_works_on_the_same_state_as_it_is_printed(
+def test_suggested_command_works_on_the_same_state_as_printed(
     project: Project, pipeline: Pipeline, vendor: Emulator, database: Database, from_environment: bool
 ) -> None:
     given = () if from_environment else ("--state", database.url)
@@ -115,7 +115,7 @@ def test_a_suggested_command_works_on_the_same_state_as_it_is_printed(
     assert pipeline("status", project.manifest, *given).code == 0
 
 
-def test_a_run_that_slept_through_its_lease_buys_nothing_more(
+def test_run_that_slept_past_its_lease_buys_nothing_more(
     project: Project, pipeline: Pipeline, start: Start, vendor: Emulator, database: Database
 ) -> None:
     vendor.fail(NEVER_ENDS)
@@ -143,7 +143,7 @@ def test_a_run_that_slept_through_its_lease_buys_nothing_more(
     assert_whole(project)
 
 
-def test_an_answer_that_comes_when_the_lease_is_over_is_not_lost(
+def test_answer_after_the_lease_expired_is_not_lost(
     project: Project, pipeline: Pipeline, start: Start, vendor: Emulator, database: Database
 ) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": {"stall": 3, "at": "after-processing"}})
@@ -169,7 +169,7 @@ def test_an_answer_that_comes_when_the_lease_is_over_is_not_lost(
     assert len(database.rows("SELECT 1 FROM pipeline.receipts_taken")) == 1
 
 
-def test_a_server_that_is_killed_twenty_times_costs_nothing(
+def test_server_killed_twenty_times_costs_nothing(
     folder: Path, start: Start, vendor: Emulator, postgres: PostgresServer, database: Database
 ) -> None:
     if postgres.data is None:
@@ -190,7 +190,7 @@ def test_a_server_that_is_killed_twenty_times_costs_nothing(
     assert_whole(project)
 
 
-def test_a_network_that_swallows_what_is_sent_does_not_end_a_run(
+def test_network_that_drops_data_does_not_end_a_run(
     folder: Path, start: Start, vendor: Emulator, postgres: PostgresServer, database: Database
 ) -> None:
     project = campaign(folder, {"campaign.yaml": many(6)})
@@ -207,7 +207,7 @@ def test_a_network_that_swallows_what_is_sent_does_not_end_a_run(
     assert_whole(project)
 
 
-def test_a_server_that_stays_away_ends_the_run_in_good_order(
+def test_server_that_stays_down_ends_the_run_cleanly(
     folder: Path,
     start: Start,
     pipeline: Pipeline,
@@ -298,22 +298,20 @@ def campaigns_at_once(url: str, number: int) -> None:
     assert process.returncode == 0
 
 
-def test_fifty_campaigns_that_start_at_once_do_not_wait_for_each_other(database: Database) -> None:
+def test_fifty_campaigns_that_start_at_once_do_not_block_each_other(database: Database) -> None:
     campaigns_at_once(database.url, 50)
 
     bought = "SELECT campaign, count(*) FROM pipeline.purchases_of_all GROUP BY campaign"
     assert sorted(database.rows(bought)) == sorted((f"c{each}", 3) for each in range(50))
 
 
-def test_more_campaigns_than_a_pooler_has_connections_go_through_it(
-    database: Database, pooler: Pooler
-) -> None:
+def test_pooler_serves_more_campaigns_than_it_has_connections(database: Database, pooler: Pooler) -> None:
     campaigns_at_once(database.behind(pooler.host, pooler.port), 12)
 
     assert len(database.rows("SELECT 1 FROM pipeline.purchases_of_all")) == 36
 
 
-def test_a_run_goes_its_way_behind_a_pooler(
+def test_run_works_behind_a_pooler(
     folder: Path, start: Start, vendor: Emulator, database: Database, pooler: Pooler
 ) -> None:
     project = campaign(folder, {"campaign.yaml": many(12)})
@@ -330,7 +328,7 @@ def test_a_run_goes_its_way_behind_a_pooler(
     assert_whole(project)
 
 
-def test_the_password_is_shown_and_written_nowhere(
+def test_password_is_shown_and_written_nowhere(
     project: Project, pipeline: Pipeline, start: Start, vendor: Emulator, database: Database, tmp_path: Path
 ) -> None:
     url = database.url.replace("postgres:@", "postgres:correct%2Dhunter2@")
@@ -368,7 +366,7 @@ def test_the_password_is_shown_and_written_nowhere(
         assert b"hunter2" not in content, path
 
 
-def test_a_receipt_that_another_machine_heard_settles_an_unknown_outcome(
+def test_receipt_heard_by_another_machine_resolves_an_unknown_outcome(
     project: Project, pipeline: Pipeline, vendor: Emulator, database: Database
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "reset-after-processing"})
@@ -388,7 +386,7 @@ def test_a_receipt_that_another_machine_heard_settles_an_unknown_outcome(
     assert list(heard.receipts()) == []
 
 
-def test_doctor_and_watch_look_at_the_state_of_a_team(
+def test_doctor_and_watch_read_the_shared_state(
     project: Project, pipeline: Pipeline, start: Start, vendor: Emulator, database: Database
 ) -> None:
     pipeline.set("PIPELINE_STATE", database.url)

@@ -66,7 +66,7 @@ def at_a_terminal(folder: Path, vendor: Emulator) -> Ask:
 @pytest.mark.parametrize(
     ("types", "code", "bought"), [("y\n", 0, 2), ("n\n", 8, 0), ("\n", 8, 0), ("\x04", 8, 0)]
 )
-def test_only_a_yes_buys(
+def test_only_yes_buys(
     project: Project, at_a_terminal: Ask, vendor: Emulator, types: str, code: int, bought: int
 ) -> None:
     ended, screen = at_a_terminal("run", project.manifest, types=types)
@@ -79,7 +79,7 @@ def test_only_a_yes_buys(
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the kernel does not tell who waits")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_is_an_answer_too(
+def test_signal_at_the_question_buys_nothing(
     project: Project, at_a_terminal: Ask, vendor: Emulator, number: signal.Signals, code: int
 ) -> None:
     ended, screen = at_a_terminal("run", project.manifest, at_the_question=number)
@@ -90,7 +90,7 @@ def test_a_signal_is_an_answer_too(
     assert not project.results_file.exists()
 
 
-def test_yes_asks_nobody(project: Project, at_a_terminal: Ask, vendor: Emulator) -> None:
+def test_yes_flag_asks_no_question(project: Project, at_a_terminal: Ask, vendor: Emulator) -> None:
     ended, screen = at_a_terminal("run", project.manifest, "--yes")
 
     assert ended == 0, screen
@@ -98,7 +98,7 @@ def test_yes_asks_nobody(project: Project, at_a_terminal: Ask, vendor: Emulator)
     assert "2 of 2 done" in screen
 
 
-def test_a_narrow_terminal_breaks_nothing(project: Project, at_a_terminal: Ask) -> None:
+def test_narrow_terminal_breaks_nothing(project: Project, at_a_terminal: Ask) -> None:
     ended, screen = at_a_terminal("run", project.manifest, "--yes", columns=20)
 
     assert ended == 0, screen
@@ -108,7 +108,7 @@ def test_a_narrow_terminal_breaks_nothing(project: Project, at_a_terminal: Ask) 
     assert all(len(bar) <= 20 for bar in bars), bars
 
 
-def test_colours_are_for_who_wants_them(project: Project, at_a_terminal: Ask) -> None:
+def test_colours_are_shown_if_wanted(project: Project, at_a_terminal: Ask) -> None:
     _, coloured = at_a_terminal("plan", project.manifest)
     plain = [
         at_a_terminal("plan", project.manifest, "--no-color"),

@@ -29,7 +29,7 @@ def first(project: Project, start: Start, vendor: Emulator) -> Running:
     return run
 
 
-def test_the_second_run_is_told_who_holds_the_state_and_buys_nothing(
+def test_second_run_names_the_holder_of_the_state_and_buys_nothing(
     first: Running, project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     second = pipeline("run", project.manifest)
@@ -44,16 +44,14 @@ def test_the_second_run_is_told_who_holds_the_state_and_buys_nothing(
 
 
 @pytest.mark.parametrize("command", ["plan", "status"])
-def test_who_only_looks_is_not_kept_out(
-    first: Running, project: Project, pipeline: Pipeline, command: str
-) -> None:
+def test_readers_are_not_blocked(first: Running, project: Project, pipeline: Pipeline, command: str) -> None:
     ended = pipeline(command, project.manifest)
 
     assert ended.code == 0, ended.output
     assert "submitted" in ended.out or "resume" in ended.out
 
 
-def test_the_lock_of_a_dead_run_is_free(
+def test_lock_of_a_dead_run_is_free(
     first: Running, project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     first.kill()
@@ -65,7 +63,7 @@ def test_the_lock_of_a_dead_run_is_free(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_stopped_run_still_holds_it(
+def test_stopped_run_still_holds_the_lock(
     first: Running, project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     os.kill(first.process.pid, signal.SIGSTOP)
@@ -74,7 +72,7 @@ def test_a_stopped_run_still_holds_it(
     os.kill(first.process.pid, signal.SIGCONT)
 
 
-def test_results_that_come_from_another_machine_under_a_run_are_not_lost(
+def test_results_from_another_machine_during_a_run_are_not_lost(
     first: Running, project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     theirs = project.folder / "theirs.json"
@@ -94,7 +92,7 @@ def test_results_that_come_from_another_machine_under_a_run_are_not_lost(
     assert len(vendor.ledger.entries) == 4
 
 
-def test_results_with_a_merge_conflict_under_a_run_are_left_as_they_are(
+def test_results_with_a_merge_conflict_during_a_run_are_left_alone(
     first: Running, project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     conflict = b"<<<<<<< ours\n"
