@@ -44,7 +44,7 @@ def build(commit: Path, target: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_two_builds_of_one_commit_are_equal_byte_for_byte(commit: Path, tmp_path: Path) -> None:
+def test_two_builds_of_one_commit_are_identical(commit: Path, tmp_path: Path) -> None:
     ended = build(commit, tmp_path / "dist")
 
     assert ended.returncode == 0, ended.stderr

@@ -41,7 +41,7 @@ def follow(machine: Machine, workflow: str, event: dict[str, Any], job: str = "p
     return machine.uses(event, **inputs)
 
 
-def test_from_the_pull_request_to_the_videos(
+def test_example_works_from_the_pull_request_to_the_videos(
     remote: Remote, vendor: Emulator, forge: Forge, tmp_path: Path
 ) -> None:
     def machine(name: str) -> Machine:

@@ -56,7 +56,7 @@ def assert_valid(schema: str, files: list[Path]) -> None:
     ],
     ids=["action", "workflows", "gitlab"],
 )
-def test_they_are_valid_by_their_public_schemas(schema: str, files: list[Path]) -> None:
+def test_files_are_valid_by_their_public_schemas(schema: str, files: list[Path]) -> None:
     assert files
     assert_valid(schema, files)
 
@@ -70,25 +70,25 @@ def steps() -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def test_no_value_from_outside_becomes_a_part_of_a_script() -> None:
+def test_external_values_never_become_part_of_a_script() -> None:
     scripts = [(where, step["run"]) for where, step in steps() if "run" in step]
 
     assert len(scripts) > 5
     assert [script for script in scripts if "${{" in script[1]] == []
 
 
-def test_every_step_of_the_action_says_its_shell_and_every_input_what_it_is() -> None:
+def test_every_step_of_the_action_has_a_shell_and_every_input_a_description() -> None:
     assert all(step["shell"] == "bash" for step in ACTION["runs"]["steps"])
     assert all(each["description"] for each in ACTION["inputs"].values())
 
 
-def test_the_key_is_given_to_what_asks_the_vendor_only() -> None:
+def test_key_is_given_only_to_steps_that_call_the_vendor() -> None:
     keyed = [step["name"] for where, step in steps() if "api-key" in str(step.get("env"))]
 
     assert keyed == ["Run", "Collect"]
 
 
-def test_workflows_give_the_inputs_that_the_action_has() -> None:
+def test_workflows_use_only_inputs_of_the_action() -> None:
     used = [step for _, step in steps() if "campaign-pipeline" in step.get("uses", "")]
 
     assert len(used) == 5
@@ -98,7 +98,7 @@ def test_workflows_give_the_inputs_that_the_action_has() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=named)
-def test_a_strangers_pull_request_is_lent_no_rights(path: Path) -> None:
+def test_pull_request_from_a_fork_gets_no_rights(path: Path) -> None:
     workflow = read(path)
     text = path.read_text("utf-8")
     events = workflow["on"] if isinstance(workflow["on"], dict) else {workflow["on"]: {}}
@@ -134,7 +134,7 @@ def commands_of(job: dict[str, Any]) -> set[str]:
         *(f"ci.md {number}" for number in range(len(shown_workflows("ci.md")))),
     ],
 )
-def test_no_job_that_buys_shares_its_group_with_one_that_comes_by_schedule(text: str) -> None:
+def test_jobs_that_buy_share_no_concurrency_group_with_scheduled_ones(text: str) -> None:
     """Of a group, GitHub keeps one job waiting: the next to come cancels it, whatever `cancel-in-progress` says."""
     workflow = yaml.load(text, yaml.BaseLoader)
     jobs = workflow["jobs"].values()
@@ -179,9 +179,7 @@ class TestSchedule:
         subprocess.run(["bash", "-e", "-c", step["run"]], env=environment, check=True)
         return output.read_text().strip(), again.read_text().splitlines()
 
-    def test_a_run_that_did_not_finish_is_run_again_and_nothing_is_collected_beside_it(
-        self, tmp_path: Path
-    ) -> None:
+    def test_unfinished_run_is_rerun_and_nothing_is_collected_meanwhile(self, tmp_path: Path) -> None:
         found = self.resume(
             tmp_path, under_way="false", last="17 2", artifacts="videos-spring-2\nunfinished-spring-2"
         )
@@ -193,12 +191,12 @@ class TestSchedule:
         [("", ""), ("17 2", "unfinished-spring-1\nvideos-spring-2")],
         ids=["none failed", "not of the last attempt"],
     )
-    def test_where_there_is_none_what_is_paid_for_is_collected(
+    def test_without_an_unfinished_run_paid_work_is_collected(
         self, tmp_path: Path, last: str, artifacts: str
     ) -> None:
         assert self.resume(tmp_path, under_way="false", last=last, artifacts=artifacts) == ("busy=false", [])
 
-    def test_while_a_run_is_under_way_neither_happens(self, tmp_path: Path) -> None:
+    def test_during_a_run_nothing_is_rerun_or_collected(self, tmp_path: Path) -> None:
         found = self.resume(tmp_path, under_way="true", last="17 2", artifacts="unfinished-spring-2")
 
         assert found == ("busy=true", [])
@@ -211,7 +209,7 @@ class TestSchedule:
         assert jobs["resume"]["outputs"] == {"busy": "${{ steps.resume.outputs.busy }}"}
 
 
-def test_runs_of_one_campaign_come_one_after_another_and_none_is_cut_short() -> None:
+def test_runs_of_one_campaign_are_serialised_and_never_cancelled() -> None:
     workflow = read(GITOPS / ".github" / "workflows" / "run.yml")
     job = workflow["jobs"]["run"]
     gitlab = read(ROOT / "ci" / "gitlab" / "run.yml")[".campaign-run"]
@@ -245,14 +243,14 @@ def test_scripts_stop_at_the_first_error(script: Path) -> None:
     subprocess.run(["bash", "-n", script], check=True)
 
 
-def test_the_example_names_files_that_exist() -> None:
+def test_example_names_existing_files() -> None:
     gitlab = read(GITOPS / ".gitlab-ci.yml")
 
     assert (GITOPS / gitlab["variables"]["CAMPAIGN_MANIFEST"]).is_file()
     assert all((ROOT / name).is_file() for name in gitlab["include"][0]["file"])
 
 
-def test_the_hook_checks_every_campaign_when_something_that_it_is_made_of_changes(
+def test_hook_checks_every_campaign_when_its_inputs_change(
     remote: Remote, offline: Pipeline, folder: Path
 ) -> None:
     subprocess.run(

@@ -85,7 +85,7 @@ def forge() -> Iterator[Forge]:
         yield running
 
 
-def test_the_plan_is_in_the_log_and_a_sound_campaign_has_an_empty_report(runner: Runner) -> None:
+def test_plan_is_in_the_log_and_a_valid_campaign_has_an_empty_report(runner: Runner) -> None:
     ended = runner.plan()
 
     assert ended.code == 0, ended.log
@@ -94,7 +94,7 @@ def test_the_plan_is_in_the_log_and_a_sound_campaign_has_an_empty_report(runner:
     assert runner.report() == []
 
 
-def test_a_mistake_is_in_the_report_and_in_the_log(runner: Runner) -> None:
+def test_mistake_is_in_the_report_and_in_the_log(runner: Runner) -> None:
     manifest = runner.machine.workspace / MANIFEST
     manifest.write_text(manifest.read_text().replace('"prompts"', '"promts"'))
 
@@ -105,7 +105,7 @@ def test_a_mistake_is_in_the_report_and_in_the_log(runner: Runner) -> None:
     assert runner.report()[0]["location"]["path"] == MANIFEST
 
 
-def test_with_a_token_the_plan_is_one_note_of_ours(runner: Runner, forge: Forge) -> None:
+def test_with_a_token_the_plan_is_posted_as_one_note(runner: Runner, forge: Forge) -> None:
     runner.variables |= {"CAMPAIGN_NOTE_TOKEN": "note-token", "CI_API_V4_URL": forge.url}
     forge.add("<!-- campaign-pipeline: plan campaigns/ --> somebody else's", 2, "")
 
@@ -118,7 +118,7 @@ def test_with_a_token_the_plan_is_one_note_of_ours(runner: Runner, forge: Forge)
     assert forge.calls[-1] == "PUT /api/v4/projects/12/merge_requests/7/notes/2"
 
 
-def test_a_run_publishes_its_results_and_the_next_one_buys_nothing(
+def test_run_publishes_its_results_and_the_next_one_buys_nothing(
     runner: Runner, machine: Machines, remote: Remote, vendor: Emulator
 ) -> None:
     refused = runner.run()
@@ -132,9 +132,7 @@ def test_a_run_publishes_its_results_and_the_next_one_buys_nothing(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_the_token_that_pushes_is_written_nowhere_and_an_older_one_is_removed(
-    runner: Runner, remote: Remote
-) -> None:
+def test_push_token_is_written_nowhere_and_an_older_one_is_removed(runner: Runner, remote: Remote) -> None:
     config = runner.machine.workspace / ".git" / "config"
     git("remote", "set-url", "--push", "origin", "https://oauth2:old@example.com/x.git", at=config.parents[1])
     runner.variables |= {"CAMPAIGN_FIRST": "spring", "CAMPAIGN_PUSH_TOKEN": "push-token"}
@@ -148,7 +146,7 @@ def test_the_token_that_pushes_is_written_nowhere_and_an_older_one_is_removed(
     assert not [path for path in written if b"push-token" in path.read_bytes()]
 
 
-def test_git_is_told_the_token_by_whoever_pushes() -> None:
+def test_askpass_gives_git_the_push_token() -> None:
     told = [
         subprocess.run(
             [ROOT / "ci" / "askpass.sh", prompt],
@@ -163,7 +161,7 @@ def test_git_is_told_the_token_by_whoever_pushes() -> None:
     assert told == ["x-access-token\n", "push-token\n"]
 
 
-def test_a_cancelled_run_is_told_itself_and_publishes_what_it_bought(
+def test_cancelled_run_receives_the_signal_and_publishes_what_it_bought(
     machine: Machines, remote: Remote, slow_vendor: Emulator
 ) -> None:
     runner = Runner(machine(url=slow_vendor.url), remote)
@@ -180,7 +178,7 @@ def test_a_cancelled_run_is_told_itself_and_publishes_what_it_bought(
     }
 
 
-def test_the_tool_and_its_scripts_come_from_one_commit() -> None:
+def test_tool_and_scripts_come_from_one_commit() -> None:
     for template in (PLAN["campaign-plan"], RUN[".campaign-run"]):
         clone, install = template["before_script"][:2]
         assert clone.endswith(

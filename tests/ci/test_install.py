@@ -29,7 +29,7 @@ def wheel(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_steps_that_follow_find_the_command(tmp_path: Path, wheel: Path) -> None:
+def test_following_steps_find_the_command(tmp_path: Path, wheel: Path) -> None:
     [step] = [step for step in ACTION["runs"]["steps"] if step["name"] == "Install"]
     path_file = tmp_path / "path"
 
@@ -61,7 +61,7 @@ def test_the_steps_that_follow_find_the_command(tmp_path: Path, wheel: Path) -> 
     assert said.stdout == "installed\n"
 
 
-def test_what_is_installed_is_the_action_s_own_commit_if_nothing_else_is_asked_for() -> None:
+def test_commit_of_the_action_is_installed_by_default() -> None:
     action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 
     assert action["inputs"]["install"]["default"] == ""

@@ -37,7 +37,7 @@ def pull_request(machine: Machines, forge: Forge) -> Machine:
     return made
 
 
-def test_a_pull_request_shows_what_it_would_buy_in_the_summary_and_in_one_comment(
+def test_pull_request_shows_what_it_would_buy_in_the_summary_and_one_comment(
     pull_request: Machine, forge: Forge, vendor: Emulator
 ) -> None:
     first = pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
@@ -67,7 +67,7 @@ def test_a_pull_request_shows_what_it_would_buy_in_the_summary_and_in_one_commen
     assert vendor.ledger.entries == ()
 
 
-def test_a_campaign_that_is_not_valid_is_annotated_and_its_problems_replace_an_older_plan(
+def test_invalid_campaign_is_annotated_and_its_problems_replace_an_older_plan(
     pull_request: Machine, forge: Forge
 ) -> None:
     pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
@@ -86,7 +86,7 @@ def test_a_campaign_that_is_not_valid_is_annotated_and_its_problems_replace_an_o
     assert "buys 2" not in comment
 
 
-def test_where_the_token_may_not_comment_the_summary_is_enough(pull_request: Machine, forge: Forge) -> None:
+def test_without_permission_to_comment_the_summary_is_enough(pull_request: Machine, forge: Forge) -> None:
     forge.may_write = False
 
     job = pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
@@ -97,7 +97,7 @@ def test_where_the_token_may_not_comment_the_summary_is_enough(pull_request: Mac
     assert forge.texts() == []
 
 
-def test_without_a_token_nobody_is_asked(pull_request: Machine, forge: Forge) -> None:
+def test_without_a_token_no_request_is_sent(pull_request: Machine, forge: Forge) -> None:
     job = pull_request.uses(PULL_REQUEST, command="comment", token="")
 
     assert job.code == 0, job.log
@@ -105,9 +105,7 @@ def test_without_a_token_nobody_is_asked(pull_request: Machine, forge: Forge) ->
     assert forge.calls == []
 
 
-def test_a_comment_of_somebody_else_is_not_changed_and_ours_is_found_on_any_page(
-    pull_request: Machine, forge: Forge
-) -> None:
+def test_only_our_own_comment_is_updated_on_whichever_page_it_is(pull_request: Machine, forge: Forge) -> None:
     forge.add(f"{MARKER} look, I can write this too", 2, "User")
     for number in range(120):
         forge.add(f"I say {number}", 2, "User")
@@ -120,7 +118,7 @@ def test_a_comment_of_somebody_else_is_not_changed_and_ours_is_found_on_any_page
     assert "buys 2" in forge.texts()[-1]
 
 
-def test_an_older_job_changes_nothing(pull_request: Machine, forge: Forge) -> None:
+def test_older_job_changes_nothing(pull_request: Machine, forge: Forge) -> None:
     forge.head = "def"
 
     job = pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
@@ -130,7 +128,7 @@ def test_an_older_job_changes_nothing(pull_request: Machine, forge: Forge) -> No
     assert forge.texts() == []
 
 
-def test_several_plans_have_comments_of_their_own(pull_request: Machine, forge: Forge) -> None:
+def test_several_plans_have_separate_comments(pull_request: Machine, forge: Forge) -> None:
     for _ in range(2):
         pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
         pull_request.uses(PULL_REQUEST, campaigns=MANIFEST)
@@ -151,14 +149,14 @@ def test_results_beside_the_manifest_are_those_of_the_checkout(pull_request: Mac
     assert not (pull_request.workspace / ".campaign-results").exists()
 
 
-def test_another_place_for_results_is_wrong_usage(pull_request: Machine) -> None:
+def test_another_location_of_results_is_wrong_usage(pull_request: Machine) -> None:
     job = pull_request.uses(campaigns="campaigns/", results="nowhere")
 
     assert job.code == 64
     assert "expected 'branch' or 'beside'" in job.log
 
 
-def test_a_link_that_a_pull_request_brings_leads_nowhere(pull_request: Machine) -> None:
+def test_link_in_a_pull_request_is_not_followed(pull_request: Machine) -> None:
     elsewhere = pull_request.temp / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "kept").write_text("kept")
@@ -186,9 +184,7 @@ class TestFromAFork:
         folder.mkdir(exist_ok=True)
         (folder / "x.plan.json").write_text(json.dumps(plan))
 
-    def test_it_is_posted_as_data_on_the_request_that_it_was_made_for(
-        self, told: Machine, forge: Forge
-    ) -> None:
+    def test_plan_is_posted_as_data_on_its_own_request(self, told: Machine, forge: Forge) -> None:
         long = "x" * 70_000
         change = {"name": "options.prompt", "old": f"{long} old", "new": f"{long} new"}
         self.write(told, "`touch hacked` $(touch hacked)\n```\n</details>\n::error::x", [change] * 100)
@@ -207,7 +203,7 @@ class TestFromAFork:
         assert "::error::x" not in job.log
         assert not list(told.workspace.rglob("hacked"))
 
-    def test_it_is_not_posted_where_the_request_has_moved_on(self, told: Machine, forge: Forge) -> None:
+    def test_plan_is_not_posted_if_the_request_has_changed(self, told: Machine, forge: Forge) -> None:
         forge.requests[0]["head"]["sha"] = "def"
         self.write(told, "new")
 
@@ -218,7 +214,7 @@ class TestFromAFork:
         assert forge.texts() == []
 
     @pytest.mark.parametrize("text", ["Please approve", "[]", '{"summary": 1}', "[" * 100_000])
-    def test_what_is_no_plan_is_not_posted(self, told: Machine, forge: Forge, text: str) -> None:
+    def test_invalid_plan_is_not_posted(self, told: Machine, forge: Forge, text: str) -> None:
         self.write(told, "new")
         (told.workspace / "campaign-plans" / "x.plan.json").write_text(text)
 
@@ -228,7 +224,7 @@ class TestFromAFork:
         assert "Traceback" not in job.log
         assert forge.texts() == []
 
-    def test_a_link_is_not_followed(self, told: Machine, forge: Forge) -> None:
+    def test_link_is_not_followed(self, told: Machine, forge: Forge) -> None:
         self.write(told, "a secret")
         plan = told.workspace / "campaign-plans" / "x.plan.json"
         plan.rename(told.temp / "secret")

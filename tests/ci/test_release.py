@@ -55,7 +55,7 @@ def check(commit: Path, tag: str = TAG) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_commit_that_agrees_is_released_with_what_the_changelog_says(commit: Path) -> None:
+def test_consistent_commit_is_released_with_its_changelog_section(commit: Path) -> None:
     ended = check(commit)
 
     assert ended.returncode == 0, ended.stderr
@@ -64,7 +64,7 @@ def test_a_commit_that_agrees_is_released_with_what_the_changelog_says(commit: P
 
 
 @pytest.mark.parametrize("tag", ["v9.9.9", __version__, "latest"])
-def test_a_tag_that_is_not_the_version_is_refused(commit: Path, tag: str) -> None:
+def test_tag_that_differs_from_the_version_is_refused(commit: Path, tag: str) -> None:
     ended = check(commit, tag)
 
     assert ended.returncode == 1
@@ -81,7 +81,7 @@ def test_a_tag_that_is_not_the_version_is_refused(commit: Path, tag: str) -> Non
         (f"## [{__version__}] - 2026-03-01\n\n## [0.0.1] - 2026-02-01", "says nothing"),
     ],
 )
-def test_so_is_a_changelog_that_does_not_tell_of_it(commit: Path, heading: str, said: str) -> None:
+def test_changelog_without_the_version_is_refused(commit: Path, heading: str, said: str) -> None:
     log = commit / "CHANGELOG.md"
     log.write_text(log.read_text("utf-8").replace(f"## [{__version__}] - 2026-03-01", heading), "utf-8")
 
@@ -92,7 +92,7 @@ def test_so_is_a_changelog_that_does_not_tell_of_it(commit: Path, heading: str, 
 
 
 @pytest.mark.parametrize("name", TELLING)
-def test_so_is_a_page_that_tells_to_install_another_version(commit: Path, name: str) -> None:
+def test_page_that_installs_another_version_is_refused(commit: Path, name: str) -> None:
     page = commit / name
     page.write_text(page.read_text("utf-8").replace(__version__, "0.0.9"), "utf-8")
 
@@ -102,7 +102,7 @@ def test_so_is_a_page_that_tells_to_install_another_version(commit: Path, name: 
     assert f"{name}: names 0.0.9, expected {__version__}" in ended.stderr
 
 
-def test_what_it_is_made_of_is_told_alike_each_time(tmp_path: Path) -> None:
+def test_sbom_is_reproducible(tmp_path: Path) -> None:
     for name in ("one", "other"):
         subprocess.run(
             [ROOT / "ci" / "sbom.sh", tmp_path / name],
@@ -119,7 +119,7 @@ def test_what_it_is_made_of_is_told_alike_each_time(tmp_path: Path) -> None:
     assert {each["name"].lower() for each in document["components"]} == set(pins("image.txt"))
 
 
-def test_what_is_released_is_checked_built_and_tried_before_it_is_published() -> None:
+def test_release_is_checked_built_and_tested_before_publishing() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text("utf-8"))
     jobs = workflow["jobs"]
     scripts = [step.get("run", "") for step in jobs["build"]["steps"]]

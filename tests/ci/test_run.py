@@ -28,7 +28,7 @@ def impatient(machine: Machine) -> Machine:
     return machine
 
 
-def test_a_first_run_leaves_its_results_on_a_branch_of_their_own(
+def test_first_run_publishes_its_results_on_their_own_branch(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
     job = machine().uses(command="run", campaigns=MANIFEST, first="spring")
@@ -40,7 +40,7 @@ def test_a_first_run_leaves_its_results_on_a_branch_of_their_own(
     assert len(titles(vendor)) == 2
 
 
-def test_the_next_machine_buys_nothing_again_and_shows_nothing_to_do(
+def test_next_machine_buys_nothing_again_and_shows_nothing_to_do(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
     machine().uses(command="run", campaigns=MANIFEST, first="spring")
@@ -56,7 +56,7 @@ def test_the_next_machine_buys_nothing_again_and_shows_nothing_to_do(
     assert remote.commits("campaign-results") == before
 
 
-def test_without_results_a_run_that_is_not_said_to_be_the_first_buys_nothing(
+def test_run_without_results_buys_nothing_unless_declared_first(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
     first = machine().uses(command="run", campaigns=MANIFEST)
@@ -87,9 +87,7 @@ def test_results_beside_the_manifest_are_one_file_of_one_commit(
     assert all("[skip ci]" in each for each in remote.commits("main")[:-1])
 
 
-def test_a_machine_that_comes_second_buys_nothing(
-    remote: Remote, machine: Machines, vendor: Emulator
-) -> None:
+def test_second_machine_buys_nothing(remote: Remote, machine: Machines, vendor: Emulator) -> None:
     second = machine()
     theirs = remote.commit("main", "spring.results.json", "{}")
     remote.moves_before_the_push_of(second, "campaign-results", theirs)
@@ -101,7 +99,7 @@ def test_a_machine_that_comes_second_buys_nothing(
     assert titles(vendor) == []
 
 
-def test_what_others_publish_of_other_campaigns_holds_nobody_up(
+def test_results_of_other_campaigns_published_meanwhile_block_nobody(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
     remote.move("campaign-results", remote.commit("main", "autumn.results.json", "older"))
@@ -117,7 +115,7 @@ def test_what_others_publish_of_other_campaigns_holds_nobody_up(
     assert remote.text("autumn.results.json") == "newer"
 
 
-def test_what_is_merged_meanwhile_stays_and_does_not_reach_a_run_on_its_way(
+def test_merge_during_a_run_is_kept_and_does_not_affect_the_run(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
     one = machine()
@@ -131,9 +129,7 @@ def test_what_is_merged_meanwhile_stays_and_does_not_reach_a_run_on_its_way(
     assert not (one.workspace / "note.txt").exists()
 
 
-def test_what_its_branch_has_left_behind_is_not_bought(
-    remote: Remote, machine: Machines, vendor: Emulator
-) -> None:
+def test_run_behind_its_branch_buys_nothing(remote: Remote, machine: Machines, vendor: Emulator) -> None:
     late = machine()
     newer = remote.text(MANIFEST, "main").replace('"in_flight": 1', '"in_flight": 2')
     remote.move("main", remote.commit("main", MANIFEST, newer))
@@ -157,7 +153,7 @@ def test_other_commits_on_its_branch_do_not_matter(
     assert len(titles(vendor)) == 2
 
 
-def test_no_hook_is_run_and_no_attribute_changes_a_record(
+def test_hooks_and_attributes_of_the_repository_have_no_effect(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
     attributes = "*.json text eol=crlf filter=upper\n"
@@ -177,7 +173,7 @@ def test_no_hook_is_run_and_no_attribute_changes_a_record(
     assert not list(one.workspace.rglob("ran"))
 
 
-def test_a_folder_in_the_place_of_results_is_refused_before_anything_is_bought(
+def test_folder_in_place_of_results_is_refused_before_buying(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
     (remote.folder.parent / "author" / "spring.results.json").mkdir()
@@ -192,9 +188,7 @@ def test_a_folder_in_the_place_of_results_is_refused_before_anything_is_bought(
     assert remote.text("spring.results.json/file") == "theirs"
 
 
-def test_a_campaign_that_was_given_another_name_is_not_bought_again(
-    remote: Remote, machine: Machines, vendor: Emulator
-) -> None:
+def test_renamed_campaign_is_not_bought_again(remote: Remote, machine: Machines, vendor: Emulator) -> None:
     machine().uses(command="run", campaigns=MANIFEST, first="spring")
     renamed = machine("two")
     manifest = renamed.workspace / MANIFEST
@@ -207,7 +201,7 @@ def test_a_campaign_that_was_given_another_name_is_not_bought_again(
     assert len(titles(vendor)) == 2
 
 
-def test_a_protected_branch_is_told_before_anything_is_bought(
+def test_protected_branch_is_reported_before_buying(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
     remote.refuse("main")
@@ -219,7 +213,7 @@ def test_a_protected_branch_is_told_before_anything_is_bought(
     assert titles(vendor) == []
 
 
-def test_after_a_machine_is_lost_the_next_one_buys_nothing_twice(
+def test_machine_after_a_lost_one_buys_nothing_twice(
     remote: Remote, machine: Machines, slow_vendor: Emulator
 ) -> None:
     lost = machine(url=slow_vendor.url)
@@ -236,7 +230,7 @@ def test_after_a_machine_is_lost_the_next_one_buys_nothing_twice(
     assert len(titles(slow_vendor)) == 2
 
 
-def test_a_cancelled_run_saves_and_publishes_what_it_bought(
+def test_cancelled_run_saves_and_publishes_what_it_bought(
     remote: Remote, machine: Machines, slow_vendor: Emulator
 ) -> None:
     one = machine(url=slow_vendor.url)
@@ -254,7 +248,7 @@ def test_a_cancelled_run_saves_and_publishes_what_it_bought(
 
 
 @pytest.mark.parametrize("meanwhile", [False, True], ids=["alone", "another machine was there meanwhile"])
-def test_what_a_killed_run_could_not_publish_is_published_after_it(
+def test_unpublished_results_of_a_killed_run_are_published_afterwards(
     remote: Remote, machine: Machines, vendor: Emulator, slow_vendor: Emulator, meanwhile: bool
 ) -> None:
     remote.move("campaign-results", remote.commit("main", "autumn.results.json", "older"))
@@ -279,7 +273,7 @@ def test_what_a_killed_run_could_not_publish_is_published_after_it(
     assert remote.text("autumn.results.json") == ("newer" if meanwhile else "older")
 
 
-def test_so_is_what_is_known_in_a_teams_database_only(
+def test_results_known_only_to_a_shared_database_are_published_afterwards(
     remote: Remote, machine: Machines, slow_vendor: Emulator, postgres: PostgresServer
 ) -> None:
     one = machine(url=slow_vendor.url)
@@ -303,7 +297,7 @@ def test_so_is_what_is_known_in_a_teams_database_only(
     assert "Spent in all" in summary
 
 
-def test_a_database_that_cannot_be_reached_is_no_end_of_it(
+def test_unreachable_database_fails_the_job_and_publishes_nothing(
     remote: Remote, machine: Machines, slow_vendor: Emulator, postgres: PostgresServer
 ) -> None:
     """What the run bought is known there only: nothing is published, and not in silence."""
@@ -332,7 +326,7 @@ class TestNoRecords:
         remote.move("campaign-results", remote.commit("campaign-results", "autumn.results.json", "{}"))
         remote.remove("campaign-results", "spring.results.json")
 
-    def test_after_results_were_lost_a_collect_does_not_have_everything_bought_again(
+    def test_collect_after_results_were_lost_does_not_cause_buying_again(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         machine().uses(command="run", campaigns=MANIFEST, first="spring")
@@ -346,7 +340,7 @@ class TestNoRecords:
         assert again.code == 3, again.log
         assert len(titles(vendor)) == 2
 
-    def test_results_without_purchases_that_were_published_before_pass_for_none_either(
+    def test_published_results_without_purchases_do_not_count_either(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         machine().uses(command="run", campaigns=MANIFEST, first="spring")
@@ -361,7 +355,7 @@ class TestNoRecords:
         assert len(titles(vendor)) == 2
         assert machine("three").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
 
-    def test_a_collect_of_a_campaign_that_never_ran_does_not_make_it_one_that_has(
+    def test_collect_of_a_campaign_that_never_ran_publishes_nothing(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         machine().uses(command="run", campaigns=MANIFEST, first="spring")
@@ -372,7 +366,7 @@ class TestNoRecords:
         assert job.code == 0, job.log
         assert remote.names("campaign-results") == ["spring.results.json"]
 
-    def test_what_lies_in_a_checkout_that_is_used_again_is_that_of_its_own_campaign(
+    def test_reused_checkout_does_not_mix_campaigns(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         TestFirst.merge_autumn(remote)
@@ -386,9 +380,7 @@ class TestNoRecords:
         assert remote.names("campaign-results") == ["spring.results.json"]
         assert len(titles(vendor)) == 2
 
-    def test_a_run_that_buys_nothing_leaves_nothing(
-        self, remote: Remote, machine: Machines, vendor: Emulator
-    ) -> None:
+    def test_frozen_run_publishes_nothing(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
         one = machine()
         one.environment["PIPELINE_FROZEN"] = "1"
 
@@ -397,7 +389,7 @@ class TestNoRecords:
         assert job.code == 4, job.log
         assert remote.branches() == ["main"]
 
-    def test_a_collect_fetches_what_shards_have_bought(
+    def test_collect_fetches_what_shards_bought(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         for number in (1, 2):
@@ -438,7 +430,7 @@ class TestLostResults:
         [("branch", "1/2"), ("branch", ""), ("beside", "2/2")],
         ids=["the other shard", "undivided", "its shard"],
     )
-    def test_what_only_a_lost_shard_knew_is_not_bought_again(
+    def test_purchases_known_only_to_a_lost_shard_are_not_bought_again(
         self, remote: Remote, machine: Machines, vendor: Emulator, results: str, shard: str
     ) -> None:
         self.run_in_shards(remote, machine, results=results)
@@ -453,7 +445,7 @@ class TestLostResults:
         assert job.outputs["exit-code"] == "3"
         assert len(titles(vendor)) == 2
 
-    def test_an_old_shard_is_no_substitute_for_the_results_of_the_campaign(
+    def test_old_shard_does_not_replace_the_results_of_the_campaign(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         self.run_in_shards(remote, machine)
@@ -469,7 +461,7 @@ class TestLostResults:
         assert "spring.results.json is gone" in job.log
         assert len(titles(vendor)) == 3
 
-    def test_shards_that_were_merged_may_go(
+    def test_shards_may_be_deleted_after_a_merge(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         self.run_in_shards(remote, machine)
@@ -491,7 +483,7 @@ class TestLostResults:
         assert len(titles(vendor)) == 2
 
     @pytest.mark.parametrize("shard", ["2/2", ""], ids=["its shard", "undivided"])
-    def test_a_person_who_starts_it_by_hand_need_not_do_so_again(
+    def test_manual_start_is_needed_once_per_loss(
         self, remote: Remote, machine: Machines, vendor: Emulator, shard: str
     ) -> None:
         self.run_in_shards(remote, machine)
@@ -509,7 +501,7 @@ class TestLostResults:
         assert len(titles(vendor)) == 3
 
     @pytest.mark.parametrize("results", ["branch", "beside"])
-    def test_results_that_were_replaced_by_older_ones_are_lost_too(
+    def test_results_replaced_by_older_ones_count_as_lost(
         self, remote: Remote, machine: Machines, vendor: Emulator, results: str
     ) -> None:
         branch, folder = ("main", "campaigns/") if results == "beside" else ("campaign-results", "")
@@ -536,7 +528,7 @@ class TestLostResults:
         assert mended.code == 0, mended.log
         assert len(titles(vendor)) == bought
 
-    def test_a_person_may_have_what_older_results_do_not_know_bought_again(
+    def test_manual_start_may_buy_again_what_older_results_do_not_know(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         assert machine("first").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
@@ -553,7 +545,7 @@ class TestLostResults:
         assert (by_hand.code, after.code) == (0, 0), by_hand.log + after.log
         assert len(titles(vendor)) == bought + 1
 
-    def test_what_was_deleted_is_not_lost(self, remote: Remote, machine: Machines) -> None:
+    def test_deleted_purchase_is_not_lost(self, remote: Remote, machine: Machines) -> None:
         """The line of a deleted purchase stays; a version with a conflict, that was mended, is nothing to miss."""
         name = "spring.results.json"
         assert machine("first").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
@@ -568,7 +560,7 @@ class TestLostResults:
         assert "was replaced" not in job.log
         assert job.code == 0, job.log
 
-    def test_what_another_file_knows_too_is_not_lost(
+    def test_purchase_known_to_another_file_is_not_lost(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         self.run_in_shards(remote, machine)
@@ -579,9 +571,7 @@ class TestLostResults:
         assert job.code == 0, job.log
         assert len(titles(vendor)) == 2
 
-    def test_a_file_that_came_back_is_not_gone(
-        self, remote: Remote, machine: Machines, vendor: Emulator
-    ) -> None:
+    def test_restored_file_is_not_lost(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
         self.run_in_shards(remote, machine)
         name = "spring.results.2-of-2.json"
         before = remote.text(name)
@@ -605,14 +595,16 @@ class TestFirst:
         remote.move("main", remote.commit("main", "campaigns/autumn.yaml", autumn))
         return before
 
-    def test_by_name_it_is_that_of_one_campaign(self, machine: Machines, vendor: Emulator) -> None:
+    def test_first_names_a_single_campaign(self, machine: Machines, vendor: Emulator) -> None:
         job = machine().uses(command="run", campaigns=MANIFEST, first="autumn")
 
         assert job.code == 3, job.log
         assert "start it by hand with first: spring" in job.log
         assert titles(vendor) == []
 
-    def test_a_new_campaign_needs_nobody(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
+    def test_new_campaign_needs_no_manual_start(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
         machine().uses(command="run", campaigns=MANIFEST, first="spring")
         before = self.merge_autumn(remote)
 
@@ -625,7 +617,7 @@ class TestFirst:
     @pytest.mark.parametrize(
         "case", ["no branch", "by hand", "held before", "known before", "unknown commit"]
     )
-    def test_what_could_have_run_before_needs_a_person(
+    def test_campaign_that_may_have_run_before_needs_a_manual_start(
         self, remote: Remote, machine: Machines, vendor: Emulator, case: str
     ) -> None:
         before = self.merge_autumn(remote)
@@ -654,7 +646,7 @@ class TestSavedPlan:
         shutil.copytree(made.workspace / "campaign-plans", to.workspace / "campaign-plans")
 
     @pytest.mark.parametrize("results", ["branch", "beside"])
-    def test_exactly_it_is_carried_out_and_the_job_tells_how_that_went(
+    def test_saved_plan_is_carried_out_and_its_outcome_reported(
         self, remote: Remote, machine: Machines, vendor: Emulator, results: str
     ) -> None:
         one, two = machine(), machine("two")
@@ -670,7 +662,7 @@ class TestSavedPlan:
         assert "2 done" in job.summary
         assert "<testsuite" in Path(job.outputs["junit"]).read_text("utf-8")
 
-    def test_what_it_does_not_list_is_not_bought(
+    def test_campaign_not_in_the_plan_is_not_bought(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         one = machine()
