@@ -63,7 +63,7 @@ def findings(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(tab: Make, gallery: Gallery, theme: Theme) -> None:
+def test_axe_finds_no_serious_issue(tab: Make, gallery: Gallery, theme: Theme) -> None:
     page = tab(theme=theme).open(gallery.index)
 
     assert {name: findings(go_to(page, address)) for name, address in views(gallery).items()} == SILENT
@@ -71,7 +71,7 @@ def test_axe_finds_nothing_serious(tab: Make, gallery: Gallery, theme: Theme) ->
     assert findings(page) == []
 
 
-def test_axe_finds_nothing_serious_on_a_phone(tab: Make, gallery: Gallery) -> None:
+def test_axe_finds_no_serious_issue_on_a_phone(tab: Make, gallery: Gallery) -> None:
     page = tab(width=390, height=844).open(gallery.index)
 
     assert {name: findings(go_to(page, address)) for name, address in views(gallery).items()} == SILENT
@@ -86,7 +86,7 @@ def test_nothing_scrolls_sideways(tab: Make, gallery: Gallery, width: int) -> No
 
 
 @pytest.mark.parametrize("width", [320, 390, 660, 844])
-def test_the_bar_has_room_for_all_it_has(tab: Make, gallery: Gallery, width: int) -> None:
+def test_bar_below_a_video_has_enough_room(tab: Make, gallery: Gallery, width: int) -> None:
     page = tab(width=width, height=844).open(gallery.index)
     made = [job["purchase"] for job in gallery.results["jobs"] if job["status"] == "done"]
 
@@ -97,9 +97,7 @@ def test_the_bar_has_room_for_all_it_has(tab: Make, gallery: Gallery, width: int
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
-def test_what_is_said_in_the_place_of_a_video_is_not_cut_off_at_its_sides(
-    tab: Make, gallery: Gallery, width: int
-) -> None:
+def test_message_in_place_of_a_video_is_not_cut_off(tab: Make, gallery: Gallery, width: int) -> None:
     page = tab(width=width, height=900).open(gallery.index)
     said = """all => all.map(each => [each.textContent, each.getBoundingClientRect(),
                                       each.closest(".mat").getBoundingClientRect()])
@@ -112,7 +110,7 @@ def test_what_is_said_in_the_place_of_a_video_is_not_cut_off_at_its_sides(
         assert page.eval_on_selector_all(".mat .message > *", said) == []
 
 
-def test_a_long_search_that_nothing_fits_is_read_whole_on_a_phone(tab: Make, gallery: Gallery) -> None:
+def test_long_search_without_a_match_is_fully_readable_on_a_phone(tab: Make, gallery: Gallery) -> None:
     page = tab(width=390, height=844).open(gallery.index, f"#q=status:{'nothing_of_that_name_' * 4}")
 
     said = page.locator("#no-match code")
@@ -120,7 +118,7 @@ def test_a_long_search_that_nothing_fits_is_read_whole_on_a_phone(tab: Make, gal
     assert said.evaluate("each => each.getBoundingClientRect().right") <= 390
 
 
-def test_at_320_px_filters_and_search_can_be_used(tab: Make, gallery: Gallery) -> None:
+def test_filters_and_search_are_usable_at_320_px(tab: Make, gallery: Gallery) -> None:
     page = tab(width=320, height=640, has_touch=True).open(gallery.index)
 
     page.fill("input[type=search]", "image:red")
@@ -132,7 +130,7 @@ def test_at_320_px_filters_and_search_can_be_used(tab: Make, gallery: Gallery) -
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_on_a_phone_the_top_is_one_row_and_its_tabs_whatever_the_campaigns_are_called(
+def test_header_on_a_phone_is_one_row_and_its_tabs_for_any_campaign_names(
     tab: Make, gallery: Gallery, tmp_path: Path, width: int
 ) -> None:
     results = {**gallery.results, "campaign": "a-campaign-of-the-autumn"}
@@ -150,7 +148,7 @@ def test_on_a_phone_the_top_is_one_row_and_its_tabs_whatever_the_campaigns_are_c
     assert place.evaluate("each => each.getClientRects().length") == 1
 
 
-def test_on_a_phone_the_legend_leaves_room_for_what_to_do_next(tab: Make, gallery: Gallery) -> None:
+def test_legend_on_a_phone_leaves_room_for_the_next_step(tab: Make, gallery: Gallery) -> None:
     page = tab(width=390, height=844, has_touch=True, is_mobile=True).open(gallery.index)
 
     legend = page.locator("#overview .legend").bounding_box()
@@ -163,7 +161,7 @@ def test_on_a_phone_the_legend_leaves_room_for_what_to_do_next(tab: Make, galler
 
 
 @pytest.mark.parametrize("width", [320, 390, 700, 1280, 1440])
-def test_a_card_tells_ratio_length_and_credits(tab: Make, gallery: Gallery, width: int) -> None:
+def test_card_shows_ratio_length_and_credits(tab: Make, gallery: Gallery, width: int) -> None:
     page = tab(width=width, height=844).open(gallery.index, "#q=status:done")
     seen = page.eval_on_selector_all(
         ".card .meta",
@@ -184,7 +182,7 @@ def test_a_card_tells_ratio_length_and_credits(tab: Make, gallery: Gallery, widt
     assert len(set(heights)) == 1
 
 
-def test_stars_that_are_not_given_are_outlines(tab: Make, gallery: Gallery) -> None:
+def test_unused_stars_are_outlines(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#q=decision:rejected")
     page.locator("article .open").first.click()
 
@@ -198,7 +196,7 @@ def test_stars_that_are_not_given_are_outlines(tab: Make, gallery: Gallery) -> N
     ]
 
 
-def test_cards_stay_in_line_whatever_the_script(tab: Make, gallery: Gallery) -> None:
+def test_cards_are_aligned_in_any_script(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
 
     heights = set(page.eval_on_selector_all("article", "all => all.map(each => each.offsetHeight)"))
@@ -310,7 +308,7 @@ def test_hostile_strings_are_inert(tab: Make, tmp_path: Path) -> None:
     )
 
 
-def test_what_is_copied_cannot_act_in_a_terminal(tab: Make, tmp_path: Path) -> None:
+def test_copied_text_is_safe_in_a_terminal(tab: Make, tmp_path: Path) -> None:
     page = tab().open(hostile(tmp_path / "hostile"), "#view=failures")
 
     titles = page.eval_on_selector_all("[aria-label^='Copy']", "all => all.map(each => each.title)")
@@ -321,7 +319,7 @@ def test_what_is_copied_cannot_act_in_a_terminal(tab: Make, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_long_names_hide_neither_what_tells_cards_apart_nor_the_counts_of_their_facet(
+def test_long_names_hide_neither_the_difference_of_cards_nor_facet_counts(
     tab: Make, tmp_path: Path, width: int
 ) -> None:
     sample = Sample(tmp_path / "long")
@@ -364,7 +362,7 @@ def test_long_names_hide_neither_what_tells_cards_apart_nor_the_counts_of_their_
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_values_of_a_facet_that_differ_in_their_middle_alone_are_read_whole(
+def test_facet_values_that_differ_only_in_the_middle_are_fully_readable(
     tab: Make, tmp_path: Path, width: int
 ) -> None:
     sample = Sample(tmp_path / "alike")
@@ -412,7 +410,7 @@ LOW_TARGETS = """() => {
 }"""
 
 
-def test_on_a_phone_a_finger_hits_everything(tab: Make, gallery: Gallery) -> None:
+def test_touch_targets_on_a_phone_are_large_enough(tab: Make, gallery: Gallery) -> None:
     page = tab(width=390, height=844, has_touch=True, is_mobile=True).open(gallery.index)
 
     page.get_by_role("button", name="Filter", exact=True).click()

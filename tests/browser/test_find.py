@@ -41,7 +41,7 @@ def by_python(gallery: Gallery, *expressions: str) -> set[str]:
     return set(matching_keys(candidates(gallery.results, {}), expressions, ()))
 
 
-def test_every_job_has_a_card_that_scripts_can_read(tab: Make, gallery: Gallery) -> None:
+def test_every_job_has_a_machine_readable_card(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     decided = {each["purchase"]: each["decision"] for each in gallery.decisions["decisions"]}
 
@@ -59,7 +59,7 @@ def test_every_job_has_a_card_that_scripts_can_read(tab: Make, gallery: Gallery)
     assert count(page) == f"{len(cards)} of {len(cards)}"
 
 
-def test_the_search_takes_what_select_takes(tab: Make, gallery: Gallery) -> None:
+def test_search_accepts_the_syntax_of_select(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     expressions = [
         *("hero", "hero/overlay/red", "**/background=beach", "*/arctic", "hero/overlay/?ed/**"),
@@ -104,9 +104,7 @@ _EXPRESSIONS = st.builds(
 )
 
 
-def test_any_expression_means_in_the_page_what_it_means_on_the_command_line(
-    tab: Make, gallery: Gallery
-) -> None:
+def test_any_expression_has_the_same_meaning_as_on_the_command_line(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
 
     @settings(max_examples=300, suppress_health_check=list(HealthCheck))
@@ -131,7 +129,7 @@ def test_any_expression_means_in_the_page_what_it_means_on_the_command_line(
     check()
 
 
-def test_what_is_no_expression_is_looked_for_in_keys_and_prompts(tab: Make, gallery: Gallery) -> None:
+def test_plain_words_are_searched_in_keys_and_prompts(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
 
     search(page, "promenade")
@@ -147,7 +145,7 @@ def test_what_is_no_expression_is_looked_for_in_keys_and_prompts(tab: Make, gall
     assert {key.split("/")[3] for key in shown(page)} == {"rain"}
 
 
-def test_terms_of_one_field_add_up_and_different_ones_must_all_hold(tab: Make, gallery: Gallery) -> None:
+def test_terms_of_one_field_add_up_and_different_fields_must_all_match(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
 
     search(page, "image:red image:blue status:done")
@@ -156,7 +154,7 @@ def test_terms_of_one_field_add_up_and_different_ones_must_all_hold(tab: Make, g
     assert set(shown(page)) == both
 
 
-def test_each_value_of_each_facet_leaves_what_its_count_says(tab: Make, gallery: Gallery) -> None:
+def test_facet_counts_match_the_filtered_jobs(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     boxes = page.eval_on_selector_all(
         ".facets input",
@@ -190,7 +188,7 @@ def test_each_value_of_each_facet_leaves_what_its_count_says(tab: Make, gallery:
     assert count(page) == f"{len(gallery.keys)} of {len(gallery.keys)}"
 
 
-def test_counts_of_a_facet_follow_the_other_facets_and_not_itself(tab: Make, gallery: Gallery) -> None:
+def test_facet_counts_follow_other_facets_and_not_their_own(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#q=image:red")
 
     counts = dict(
@@ -205,7 +203,7 @@ def test_counts_of_a_facet_follow_the_other_facets_and_not_itself(tab: Make, gal
     assert counts["status:done"] == len(by_python(gallery, "image:red,status:done"))
 
 
-def test_the_address_opens_the_same_view_elsewhere(tab: Make, gallery: Gallery) -> None:
+def test_address_opens_the_same_view_elsewhere(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     search(page, "status:done image:red")
     page.select_option("#sort", "rating")
@@ -221,9 +219,7 @@ def test_the_address_opens_the_same_view_elsewhere(tab: Make, gallery: Gallery) 
 
 
 @pytest.mark.parametrize("way", ["typed", "ticked", "hash", "legend"])
-def test_a_card_opens_within_the_filter_and_the_order_that_it_is_shown_in(
-    tab: Make, gallery: Gallery, way: str
-) -> None:
+def test_card_opens_within_the_current_filter_and_order(tab: Make, gallery: Gallery, way: str) -> None:
     page = tab().open(gallery.index)
     page.select_option("#sort", "key")
     if way == "typed":
@@ -249,7 +245,7 @@ def test_a_card_opens_within_the_filter_and_the_order_that_it_is_shown_in(
     assert shown(page) == order
 
 
-def test_a_filter_that_was_cleared_is_not_back_when_a_card_is_opened(tab: Make, gallery: Gallery) -> None:
+def test_cleared_filter_does_not_return_when_a_card_is_opened(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#q=image:blue&sort=rating")
     key = shown(page)[0]
     page.select_option("#sort", "newest")
@@ -261,7 +257,7 @@ def test_a_filter_that_was_cleared_is_not_back_when_a_card_is_opened(tab: Make, 
     assert page.evaluate("location.hash") == f"#job={key}"
 
 
-def test_the_overview_leads_on_in_the_order_that_was_chosen(tab: Make, gallery: Gallery) -> None:
+def test_overview_links_keep_the_chosen_order(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#q=image:blue")
     search(page, "")
     page.select_option("#sort", "key")
@@ -299,7 +295,7 @@ def test_back_and_forward_go_through_every_view(tab: Make, gallery: Gallery) -> 
     assert page.locator(".detail").is_visible()
 
 
-def test_a_filter_is_not_shown_where_nothing_is_filtered_and_is_there_again_in_the_overview(
+def test_filter_is_hidden_where_it_does_not_apply_and_back_in_the_overview(
     tab: Make, gallery: Gallery
 ) -> None:
     page = tab().open(gallery.index, "#q=image:blue")
@@ -318,7 +314,7 @@ def test_a_filter_is_not_shown_where_nothing_is_filtered_and_is_there_again_in_t
     expect(page.locator("#overview")).to_be_visible()
 
 
-def test_typing_is_one_step_for_the_back_button(tab: Make, gallery: Gallery) -> None:
+def test_typing_is_one_history_entry(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     steps = page.evaluate("history.length")
 
@@ -330,7 +326,7 @@ def test_typing_is_one_step_for_the_back_button(tab: Make, gallery: Gallery) -> 
 
 
 @pytest.mark.parametrize("key", ["Enter", "ArrowDown"])
-def test_one_key_leads_from_the_search_to_what_it_found(tab: Make, gallery: Gallery, key: str) -> None:
+def test_one_key_moves_from_the_search_to_its_results(tab: Make, gallery: Gallery, key: str) -> None:
     page = tab().open(gallery.index)
     focused = "document.activeElement.closest('article')?.dataset.key"
 
@@ -347,7 +343,7 @@ def test_one_key_leads_from_the_search_to_what_it_found(tab: Make, gallery: Gall
     assert page.evaluate("document.activeElement.id") == "search"
 
 
-def test_the_first_tab_skips_to_the_jobs(tab: Make, gallery: Gallery) -> None:
+def test_first_tab_stop_skips_to_the_jobs(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     skip = page.get_by_role("button", name="Skip to the content")
 
@@ -395,7 +391,7 @@ def test_sorting(tab: Make, gallery: Gallery, order: str) -> None:
         assert keys == sorted(keys, key=lambda key: (rank(key), key))
 
 
-def test_what_fits_nothing_is_told_with_the_nearest(tab: Make, gallery: Gallery) -> None:
+def test_search_without_a_match_suggests_the_nearest(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
 
     search(page, "status:done image:violett")
@@ -408,7 +404,7 @@ def test_what_fits_nothing_is_told_with_the_nearest(tab: Make, gallery: Gallery)
 
 
 @pytest.mark.parametrize(("asked", "meant"), [("rule:hero", "job:hero"), ("locale:en", "matrix.locale:en")])
-def test_a_field_by_the_name_that_the_page_gives_it_leads_to_the_one_that_is_meant(
+def test_field_name_shown_on_the_page_suggests_the_real_field(
     tab: Make, gallery: Gallery, asked: str, meant: str
 ) -> None:
     page = tab().open(gallery.index)
@@ -421,7 +417,7 @@ def test_a_field_by_the_name_that_the_page_gives_it_leads_to_the_one_that_is_mea
     assert shown(page)
 
 
-def test_the_words_of_the_sentence_and_of_the_legend_filter(tab: Make, gallery: Gallery) -> None:
+def test_words_of_the_summary_and_the_legend_filter(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     assert page.locator(".sentence").inner_text() == "39 of 50 videos are made. 4 failed, 2 need you."
     for place in (".sentence a", ".legend a"):
@@ -434,7 +430,7 @@ def test_the_words_of_the_sentence_and_of_the_legend_filter(tab: Make, gallery: 
             page.go_back()
 
 
-def test_the_words_of_the_sentence_and_of_the_legend_write_what_select_takes_where_it_can(
+def test_words_of_the_summary_and_the_legend_use_the_syntax_of_select_if_possible(
     tab: Make, gallery: Gallery
 ) -> None:
     page = tab().open(gallery.index)
@@ -461,7 +457,7 @@ def test_the_words_of_the_sentence_and_of_the_legend_write_what_select_takes_whe
     assert found == wanted
 
 
-def test_jobs_not_made_yet_are_not_mixed_with_those_sent_back(tab: Make, tmp_path: Path) -> None:
+def test_unmade_jobs_are_separate_from_those_sent_back(tab: Make, tmp_path: Path) -> None:
     sample = spring_drop(tmp_path / "some", 48, shorter_side=COARSE)
     sample.job({"rule": "hero", "template": "overlay", "image": "red", "prompt": "walk", "axes": {}})
     sample.write()
@@ -474,7 +470,7 @@ def test_jobs_not_made_yet_are_not_mixed_with_those_sent_back(tab: Make, tmp_pat
     assert count(page).startswith("1 of ")
 
 
-def test_what_is_left_to_decide_is_one_number_wherever_it_stands(tab: Make, gallery: Gallery) -> None:
+def test_number_left_to_decide_is_the_same_everywhere(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     button = page.get_by_role("button", name=re.compile(r"^Review \d+"))
     (left,) = re.findall(r"\d+", button.inner_text())
@@ -488,7 +484,7 @@ def test_what_is_left_to_decide_is_one_number_wherever_it_stands(tab: Make, gall
     assert page.locator(".decide .left").inner_text() == f"{left} left to decide"
 
 
-def test_a_file_that_has_gone_is_to_fetch_and_not_to_decide_even_if_its_still_is_kept(
+def test_missing_file_is_to_fetch_and_not_to_decide_even_if_its_still_is_kept(
     tab: Make, tmp_path: Path
 ) -> None:
     sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
@@ -516,7 +512,9 @@ def test_a_file_that_has_gone_is_to_fetch_and_not_to_decide_even_if_its_still_is
     expect(row).to_contain_text("1 of them is decided.")
 
 
-def test_an_address_that_names_nothing_says_so_and_goes(tab: Make, gallery: Gallery) -> None:
+def test_unknown_job_or_purchase_in_the_address_shows_a_notice_and_is_removed(
+    tab: Make, gallery: Gallery
+) -> None:
     page = tab().open(gallery.index, "#job=hero/nonsense")
     notice = page.locator("#unknown")
     expect(notice).to_have_text("This page has no job hero/nonsense.")
@@ -540,7 +538,7 @@ def test_an_address_that_names_nothing_says_so_and_goes(tab: Make, gallery: Gall
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_what_an_address_gets_wrong_is_said_and_the_rest_of_it_is_kept(tab: Make, gallery: Gallery) -> None:
+def test_invalid_parts_of_an_address_are_reported_and_the_rest_is_kept(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     one = gallery.results["purchases"][0]["id"]
     for asked, left, said in (
@@ -560,7 +558,7 @@ def test_what_an_address_gets_wrong_is_said_and_the_rest_of_it_is_kept(tab: Make
     expect(page.locator("#unknown")).to_be_hidden()
 
 
-def test_where_nothing_of_a_selection_is_bought_the_page_does_not_say_so_of_the_whole(
+def test_selection_without_purchases_is_not_described_as_the_whole_campaign(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:
     first, *others = gallery.results["jobs"]
@@ -577,7 +575,7 @@ def test_where_nothing_of_a_selection_is_bought_the_page_does_not_say_so_of_the_
     expect(page.locator("h1:visible")).to_have_text("Nothing of this selection has been bought yet.")
 
 
-def test_on_the_page_of_a_selection_sums_and_commands_are_for_the_selection(
+def test_sums_and_commands_on_the_page_of_a_selection_are_for_the_selection(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:
     chosen = by_python(gallery, "image:red")

@@ -85,7 +85,7 @@ def verdict(page: Page, name: str) -> Any:
 # A run that goes on
 
 
-def test_a_run_is_seen_as_it_goes_on(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+def test_page_follows_a_run(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     with campaign.run() as run:
         run.all_made(of_both_templates(campaign, 6))
         run.buy(campaign.jobs[6], ago=30)
@@ -115,7 +115,7 @@ def test_a_run_is_seen_as_it_goes_on(campaign: LiveCampaign, serve: Serve, tab: 
         expect(card.locator("img")).to_be_visible()  # its still follows by itself
 
 
-def test_no_time_left_is_shown_while_that_of_a_template_is_not_known_and_why_as_on_a_terminal(
+def test_time_left_is_hidden_with_a_reason_while_a_template_has_no_known_duration(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     [overlay, *_] = [job for job in campaign.jobs if job.coordinates.template == "overlay"]
@@ -140,7 +140,7 @@ def test_no_time_left_is_shown_while_that_of_a_template_is_not_known_and_why_as_
         expect(why).not_to_contain_text("The time left is known")
 
 
-def test_a_create_that_is_not_answered_is_under_way_until_its_run_has_died(
+def test_unanswered_create_is_under_way_until_its_run_dies(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     with campaign.run() as run:
@@ -161,7 +161,7 @@ def test_a_create_that_is_not_answered_is_under_way_until_its_run_has_died(
 
 
 @pytest.mark.parametrize("view", ["live", "browse"])
-def test_when_the_run_is_gone_the_page_knows_no_time_that_is_left_and_gives_the_command_that_goes_on(
+def test_page_of_a_dead_run_shows_no_time_left_and_the_command_that_continues(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab, view: str
 ) -> None:
     run_again = re.compile(r"^pipeline run \S*campaign\.yaml$")
@@ -191,7 +191,7 @@ def test_when_the_run_is_gone_the_page_knows_no_time_that_is_left_and_gives_the_
         expect(commands.filter(has_text="pipeline run")).to_have_count(0)
 
 
-def test_the_time_that_is_left_is_that_of_what_the_run_has_selected(
+def test_time_left_is_that_of_the_jobs_selected_by_the_run(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     note = NoteWriter(campaign.folder / ".pipeline" / "spring-drop.run.json", campaign.run_name, None, now)
@@ -214,7 +214,7 @@ def test_the_time_that_is_left_is_that_of_what_the_run_has_selected(
         expect(page.locator("h1:visible")).to_contain_text(re.compile("about [567] min left"))
 
 
-def test_a_run_that_has_bought_nothing_yet_is_not_to_be_started_again(
+def test_run_that_has_not_bought_yet_is_not_offered_to_be_started_again(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     with campaign.run():
@@ -226,7 +226,7 @@ def test_a_run_that_has_bought_nothing_yet_is_not_to_be_started_again(
     expect(page.locator(".command:visible code").first).to_have_text(re.compile("^pipeline run "))
 
 
-def test_where_a_run_cannot_be_seen_it_goes_on_for_as_long_as_something_changes(
+def test_invisible_run_counts_as_running_while_something_changes(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     with campaign.run() as run:
@@ -246,7 +246,7 @@ def test_where_a_run_cannot_be_seen_it_goes_on_for_as_long_as_something_changes(
         expect(command).to_be_visible()
 
 
-def test_the_limit_of_what_is_under_way_and_creates_that_were_put_off_are_shown(
+def test_in_flight_limit_and_delayed_creates_are_shown(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     note = NoteWriter(
@@ -278,7 +278,7 @@ def test_the_limit_of_what_is_under_way_and_creates_that_were_put_off_are_shown(
         expect(head).to_have_text("Under way1 of at most 8 at the vendor, 1 to download")
 
 
-def test_each_thing_to_do_has_its_sign_beside_its_first_line(
+def test_each_task_has_its_icon_beside_its_first_line(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 2)
@@ -295,7 +295,7 @@ def test_each_thing_to_do_has_its_sign_beside_its_first_line(
         assert abs(sign["y"] + sign["height"] / 2 - line["y"] - line["height"] / 2) < 2
 
 
-def test_the_rate_agrees_with_its_bars_and_goes_on_with_time(
+def test_rate_matches_its_bars_and_advances_with_time(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     with campaign.run() as run:
@@ -323,7 +323,7 @@ def label_of(rate: Locator) -> str:
     return rate.get_by_role("img").get_attribute("aria-label") or ""
 
 
-def test_while_a_run_goes_on_nothing_is_called_made_that_is_not(
+def test_nothing_unfinished_is_called_finished_during_a_run(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     with campaign.run() as run:
@@ -338,7 +338,7 @@ def test_while_a_run_goes_on_nothing_is_called_made_that_is_not(
         assert "Next run" not in bars.inner_text()
 
 
-def test_a_view_that_is_asked_for_while_the_data_comes_is_not_replaced(
+def test_view_opened_while_data_loads_is_not_replaced(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     with campaign.run() as run:
@@ -363,7 +363,7 @@ def test_a_view_that_is_asked_for_while_the_data_comes_is_not_replaced(
         assert page.url == f"{here}#view=failures"
 
 
-def test_what_was_just_made_is_told_apart_by_its_image(
+def test_recent_results_are_distinguished_by_their_image(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 4)
@@ -379,7 +379,9 @@ def test_what_was_just_made_is_told_apart_by_its_image(
     )
 
 
-def test_a_film_plays_on_while_other_jobs_change(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+def test_video_keeps_playing_while_other_jobs_change(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
     with campaign.run() as run:
         run.all_made(campaign.jobs[:3])
         _, url = serve(campaign)
@@ -397,7 +399,7 @@ def test_a_film_plays_on_while_other_jobs_change(campaign: LiveCampaign, serve: 
         expect(page.get_by_label("Note at this moment")).to_have_value("half a thou")
 
 
-def test_of_many_jobs_only_what_changes_is_sent(tmp_path: Path, serve: Serve, tab: MakeTab) -> None:
+def test_only_changed_jobs_are_sent(tmp_path: Path, serve: Serve, tab: MakeTab) -> None:
     campaign = LiveCampaign(tmp_path / "campaign", variants=42, films=False)
     assert len(campaign.jobs) == 2016
     with campaign.run() as run:
@@ -433,7 +435,7 @@ def test_of_many_jobs_only_what_changes_is_sent(tmp_path: Path, serve: Serve, ta
 # Review
 
 
-def test_a_hundred_takes_are_reviewed_by_keyboard_and_a_kill_loses_nothing(
+def test_hundred_takes_are_reviewed_by_keyboard_and_a_kill_loses_nothing(
     tmp_path: Path, serve: Serve, tab: MakeTab
 ) -> None:
     campaign = LiveCampaign(tmp_path / "campaign", variants=3)
@@ -477,7 +479,7 @@ def test_a_hundred_takes_are_reviewed_by_keyboard_and_a_kill_loses_nothing(
     expect(page.locator("#toast")).to_contain_text("Nothing is left to decide")
 
 
-def test_a_decision_is_taken_back_by_its_key_and_by_its_button(
+def test_decision_is_undone_by_its_key_and_its_button(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 2)
@@ -501,7 +503,7 @@ def test_a_decision_is_taken_back_by_its_key_and_by_its_button(
     expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
 
 
-def test_space_after_a_click_plays_and_takes_no_decision_back(
+def test_space_after_a_click_plays_and_undoes_no_decision(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 2)
@@ -526,7 +528,7 @@ def test_space_after_a_click_plays_and_takes_no_decision_back(
     expect(verdict(page, "Rejected")).to_be_focused()
 
 
-def test_a_double_click_decides_once(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+def test_double_click_decides_once(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     made(campaign, 2)
     _, url = serve(campaign, "--as", "ana")
     page = tab().visit(url, f"#job={campaign.jobs[0].key}")
@@ -552,7 +554,7 @@ def test_a_double_click_decides_once(campaign: LiveCampaign, serve: Serve, tab: 
     assert [each.decision for each in decided(campaign)] == [Verdict.APPROVED]
 
 
-def test_stars_and_notes_by_keyboard_stand_at_their_moment(
+def test_stars_and_notes_by_keyboard_keep_their_position(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 2)
@@ -582,7 +584,7 @@ def test_stars_and_notes_by_keyboard_stand_at_their_moment(
     assert decided(campaign)[0].notes == (note,)
 
 
-def test_a_decision_takes_the_typed_note_along(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+def test_decision_includes_the_typed_note(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     made(campaign, 2)
     _, url = serve(campaign, "--as", "ana")
     page = tab().visit(url, f"#job={campaign.jobs[0].key}")
@@ -603,7 +605,7 @@ def test_a_decision_takes_the_typed_note_along(campaign: LiveCampaign, serve: Se
     assert note.at == pytest.approx(12.5 / 24, abs=1 / 24)
 
 
-def test_a_typed_note_is_kept_while_another_take_is_open(
+def test_typed_note_is_kept_while_another_take_is_open(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 3)
@@ -632,7 +634,7 @@ def test_a_typed_note_is_kept_while_another_take_is_open(
 
 
 @pytest.mark.parametrize("how", ["reloaded", "closed"])
-def test_a_typed_note_outlives_its_page(campaign: LiveCampaign, serve: Serve, tab: MakeTab, how: str) -> None:
+def test_typed_note_survives_a_reload(campaign: LiveCampaign, serve: Serve, tab: MakeTab, how: str) -> None:
     made(campaign, 2)
     _, url = serve(campaign, "--as", "ana")
     here = tab()
@@ -655,7 +657,7 @@ def test_a_typed_note_outlives_its_page(campaign: LiveCampaign, serve: Serve, ta
     expect(field).to_have_value("")
 
 
-def test_a_typed_note_outlives_its_server(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+def test_typed_note_survives_its_server(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     made(campaign, 2)
     running, url = serve(campaign, "--as", "ana")
     here = tab()
@@ -675,7 +677,7 @@ def test_a_typed_note_outlives_its_server(campaign: LiveCampaign, serve: Serve, 
     expect(field).to_have_value("logo cut off")
 
 
-def test_what_was_said_of_a_take_does_not_stand_over_the_next(
+def test_confirmation_of_one_take_is_not_shown_over_the_next(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 2)
@@ -712,7 +714,7 @@ def test_escape_discards_a_note(campaign: LiveCampaign, serve: Serve, tab: MakeT
 @pytest.mark.parametrize(
     ("asked", "key", "word"), [("", "d", "Sent back"), ("q=decision:none&", "a", "Approved")]
 )
-def test_after_a_decision_one_goes_on_from_where_one_was(
+def test_review_continues_at_the_same_place_after_a_decision(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab, asked: str, key: str, word: str
 ) -> None:
     made(campaign, 6)
@@ -744,7 +746,7 @@ def test_after_a_decision_one_goes_on_from_where_one_was(
     expect(place).to_have_text(f"{now.index(order[2]) + 1} of {len(now)}")
 
 
-def test_what_is_decided_on_a_jobs_page_is_seen_when_one_goes_back_to_the_grid(
+def test_decision_on_the_page_of_a_job_is_visible_back_in_the_grid(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 3)
@@ -762,7 +764,7 @@ def test_what_is_decided_on_a_jobs_page_is_seen_when_one_goes_back_to_the_grid(
     expect(page.locator("article")).to_have_count(1)
 
 
-def test_two_reviewers_at_once_lose_nothing_and_see_each_other(
+def test_two_simultaneous_reviewers_lose_nothing_and_see_each_other(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 8)
@@ -789,9 +791,7 @@ def test_two_reviewers_at_once_lose_nothing_and_see_each_other(
         assert own.decision == (Verdict.APPROVED, Verdict.REJECTED)[number % 2]
 
 
-def test_an_answer_that_comes_late_hides_nothing_that_was_said_since(
-    campaign: LiveCampaign, serve: Serve, tab: MakeTab
-) -> None:
+def test_late_answer_hides_no_later_decision(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     made(campaign, 1)
     _, url = serve(campaign, "--as", "ana")
     page = tab().visit(url, "#")
@@ -820,9 +820,7 @@ def test_an_answer_that_comes_late_hides_nothing_that_was_said_since(
     assert stars.get_attribute("aria-pressed") == "true"
 
 
-def test_a_page_for_looking_only_gives_the_command(
-    campaign: LiveCampaign, serve: Serve, tab: MakeTab
-) -> None:
+def test_read_only_page_gives_the_command(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     made(campaign, 1)
     _, url = serve(campaign, "--read-only")
     page = tab().visit(url, "#")
@@ -837,7 +835,7 @@ def test_a_page_for_looking_only_gives_the_command(
 # The server goes and comes
 
 
-def test_what_happened_while_the_server_was_gone_is_shown_when_it_is_back(
+def test_changes_missed_while_the_server_was_down_are_shown_when_it_is_back(
     campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab
 ) -> None:
     flags = ("--listen", f"127.0.0.1:{a_port()}", "--token-file", str(tmp_path / "token"))
@@ -863,7 +861,7 @@ def test_what_happened_while_the_server_was_gone_is_shown_when_it_is_back(
         expect(page.locator("h1:visible")).to_contain_text("5 of 48 videos are made")
 
 
-def test_a_server_that_ends_says_so_and_the_page_goes_on_when_it_is_back(
+def test_page_reports_a_stopped_server_and_continues_when_it_is_back(
     campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 1)
@@ -886,7 +884,7 @@ def test_a_server_that_ends_says_so_and_the_page_goes_on_when_it_is_back(
     expect(review).to_be_visible()
 
 
-def test_a_server_with_another_token_says_what_to_do(
+def test_server_with_another_token_explains_what_to_do(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 1)
@@ -907,7 +905,7 @@ def test_a_server_with_another_token_says_what_to_do(
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1440, 1000), (390, 844)])
-def test_the_live_view_and_the_review_have_no_serious_finding(
+def test_live_view_and_review_have_no_serious_accessibility_issue(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab, width: int, height: int, theme: str
 ) -> None:
     with campaign.run() as run:
@@ -943,7 +941,7 @@ NARROW_TARGETS = """names => {
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_on_a_phone_what_a_review_needs_is_wide_enough_for_a_finger(
+def test_review_controls_on_a_phone_are_wide_enough_for_a_finger(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab, width: int
 ) -> None:
     made(campaign, 2)
@@ -969,7 +967,7 @@ def test_on_a_phone_what_a_review_needs_is_wide_enough_for_a_finger(
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_on_a_phone_the_state_of_the_connection_is_in_the_first_row(
+def test_connection_status_on_a_phone_is_in_the_first_row(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab, width: int
 ) -> None:
     made(campaign, 2)
@@ -982,7 +980,7 @@ def test_on_a_phone_the_state_of_the_connection_is_in_the_first_row(
     assert page.locator("#connection").inner_text() == "Live"
 
 
-def test_strings_of_a_manifest_and_of_reviewers_are_inert(tmp_path: Path, serve: Serve, tab: MakeTab) -> None:
+def test_strings_of_manifest_and_reviewers_are_inert(tmp_path: Path, serve: Serve, tab: MakeTab) -> None:
     campaign = LiveCampaign(tmp_path / "campaign")
     made(campaign, 1)
     evil = "</script><img src=x onerror=alert(1)><svg onload=alert(2)>"

@@ -61,7 +61,7 @@ ALL_READY = "[...document.querySelectorAll('video')].every(each => each.readySta
 AT_REST = "!reel.playing && reel.target === undefined"
 
 
-def test_a_card_plays_while_it_is_looked_at(tab: Make, gallery: Gallery) -> None:
+def test_card_plays_while_hovered_or_focused(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     card = page.locator(f'article[data-key="{FIRST}"]')
 
@@ -76,7 +76,7 @@ def test_a_card_plays_while_it_is_looked_at(tab: Make, gallery: Gallery) -> None
     until(page, "document.querySelector('.card video')?.currentTime > 0.1")
 
 
-def test_a_card_that_plays_opens_by_a_click_while_another_has_the_focus(tab: Make, gallery: Gallery) -> None:
+def test_playing_card_opens_by_click_while_another_has_the_focus(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#q=status:done")
     page.keyboard.press("ArrowDown")
     other = page.locator("article").nth(2)
@@ -88,7 +88,7 @@ def test_a_card_that_plays_opens_by_a_click_while_another_has_the_focus(tab: Mak
     expect(page.locator(".detail")).to_be_visible()
 
 
-def test_under_reduced_motion_nothing_plays_by_itself_and_space_plays(tab: Make, gallery: Gallery) -> None:
+def test_reduced_motion_disables_autoplay_and_space_still_plays(tab: Make, gallery: Gallery) -> None:
     page = tab(reduced_motion="reduce").open(gallery.index)
     card = page.locator(f'article[data-key="{FIRST}"]')
 
@@ -100,7 +100,7 @@ def test_under_reduced_motion_nothing_plays_by_itself_and_space_plays(tab: Make,
     until(page, "document.querySelector('.card video')?.currentTime > 0.1")
 
 
-def test_a_film_plays_pauses_and_steps_by_keyboard(tab: Make, gallery: Gallery) -> None:
+def test_video_plays_pauses_and_steps_by_keyboard(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, f"#job={FIRST}")
     until(page, ALL_READY)
 
@@ -137,7 +137,7 @@ def test_two_purchases_stay_within_a_frame_after_play_and_three_seeks(tab: Make,
     assert apart(page) <= FRAME / 2
 
 
-def test_four_purchases_run_as_one(tab: Make, gallery: Gallery) -> None:
+def test_four_purchases_play_in_sync(tab: Make, gallery: Gallery) -> None:
     ids = [each["id"] for key in (FIRST, f"{FIRST}#2", f"{FIRST}#3") for each in purchases_of(gallery, key)]
     assert len(ids) == 4
     page = tab().open(gallery.index, f"#compare={','.join(ids)}")
@@ -156,7 +156,7 @@ def test_four_purchases_run_as_one(tab: Make, gallery: Gallery) -> None:
 
 @pytest.mark.parametrize("width", [320, 390])
 @pytest.mark.parametrize("number", [3, 4])
-def test_on_a_phone_four_are_compared_two_by_two(
+def test_four_purchases_on_a_phone_are_compared_in_pairs(
     tab: Make, gallery: Gallery, width: int, number: int
 ) -> None:
     files = {each["purchase"]: each for each in gallery.results["jobs"] if each["status"] == "done"}
@@ -187,7 +187,7 @@ def test_on_a_phone_four_are_compared_two_by_two(
         assert each.evaluate(broken) == []
 
 
-def test_the_wipe_moves_by_keyboard_and_by_mouse(tab: Make, gallery: Gallery) -> None:
+def test_wipe_moves_by_keyboard_and_mouse(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, f"#compare={compared(gallery)}")
     grip = page.get_by_role("slider", name="Wipe between A and B")
     grip.focus()
@@ -207,7 +207,7 @@ def test_the_wipe_moves_by_keyboard_and_by_mouse(tab: Make, gallery: Gallery) ->
 
 
 @pytest.mark.parametrize("wide_first", [True, False])
-def test_on_its_side_of_a_wipe_each_film_is_alone_though_they_have_two_ratios(
+def test_each_side_of_a_wipe_shows_only_its_video_even_with_two_ratios(
     tab: Make, gallery: Gallery, wide_first: bool
 ) -> None:
     page = tab().open(gallery.index)
@@ -239,7 +239,7 @@ def test_on_its_side_of_a_wipe_each_film_is_alone_though_they_have_two_ratios(
 
 
 @pytest.mark.parametrize(("key", "covered"), [("Home", "A"), ("End", "B")])
-def test_a_letter_never_stands_on_the_other_side_of_a_wipe(
+def test_label_is_not_shown_on_the_other_side_of_a_wipe(
     tab: Make, gallery: Gallery, key: str, covered: str
 ) -> None:
     page = tab().open(gallery.index, f"#compare={compared(gallery)}")
@@ -279,9 +279,7 @@ def test_old_and_new_are_compared_with_one_click(tab: Make, gallery: Gallery) ->
     expect(page.locator(".side-name").last).to_contain_text("Take 1")
 
 
-def test_other_results_show_what_is_new_gone_or_made_anew(
-    tab: Make, gallery: Gallery, tmp_path: Path
-) -> None:
+def test_comparison_shows_what_is_new_gone_or_remade(tab: Make, gallery: Gallery, tmp_path: Path) -> None:
     [before, now] = purchases_of(gallery, FIRST)
     [came, made, *_] = [
         job for job in gallery.results["jobs"] if job["status"] == "done" and job["key"] != FIRST
@@ -335,7 +333,7 @@ def test_other_results_show_what_is_new_gone_or_made_anew(
     assert "vim_gone" not in page.locator("#overview .bars").inner_text()
 
 
-def test_stills_of_one_prompt_are_told_apart_by_their_image(tab: Make, tmp_path: Path) -> None:
+def test_stills_of_one_prompt_are_distinguished_by_their_image(tab: Make, tmp_path: Path) -> None:
     sample = Sample(tmp_path / "images")
     for image, prompt in (("red", "stroll"), ("blue", "stroll"), ("red", "leap")):
         job = {"rule": "hero", "template": "overlay", "image": image, "prompt": prompt}
@@ -357,7 +355,7 @@ def test_stills_of_one_prompt_are_told_apart_by_their_image(tab: Make, tmp_path:
     ]
 
 
-def test_a_purchase_under_another_key_is_renamed_and_neither_new_nor_gone(
+def test_purchase_under_another_key_is_renamed_and_neither_new_nor_gone(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:
     [one, two, three, *_] = [job for job in gallery.results["jobs"] if job["status"] == "done"]
@@ -384,7 +382,7 @@ def test_a_purchase_under_another_key_is_renamed_and_neither_new_nor_gone(
     expect(block).to_contain_text(f"was {old_key}")
 
 
-def test_files_in_an_object_store_without_links_are_not_for_collect_to_bring(
+def test_unlinked_files_in_an_object_store_are_not_offered_for_collect(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:
     place = ObjectUrl.parse("s3://films/spring")
@@ -406,7 +404,7 @@ def test_files_in_an_object_store_without_links_are_not_for_collect_to_bring(
     assert "collect" not in page.locator("#view").inner_text()
 
 
-def test_anything_selected_can_be_compared(tab: Make, gallery: Gallery) -> None:
+def test_any_selected_purchases_can_be_compared(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#q=status:done")
     for place in (0, 3):
         page.locator("article .open").nth(place).focus()
@@ -420,7 +418,7 @@ def test_anything_selected_can_be_compared(tab: Make, gallery: Gallery) -> None:
     assert page.locator(".card.selected").count() == 2
 
 
-def test_on_a_touch_screen_nothing_is_on_a_film_until_somebody_selects(tab: Make, gallery: Gallery) -> None:
+def test_touch_screen_shows_no_controls_on_a_video_before_selecting(tab: Make, gallery: Gallery) -> None:
     page = tab(width=390, height=844, has_touch=True, is_mobile=True).open(gallery.index, "#q=status:done")
     boxes = page.locator("#grid .select:visible")
     selecting = page.get_by_role("button", name="Select", exact=True)
@@ -442,9 +440,7 @@ def test_on_a_touch_screen_nothing_is_on_a_film_until_somebody_selects(tab: Make
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_on_a_phone_the_head_of_the_jobs_has_room_for_all_it_has(
-    tab: Make, gallery: Gallery, width: int
-) -> None:
+def test_header_of_the_jobs_on_a_phone_has_enough_room(tab: Make, gallery: Gallery, width: int) -> None:
     page = tab(width=width, height=844, has_touch=True, is_mobile=True).open(gallery.index, "#q=status:done")
 
     for each in page.locator(".results-head > *:visible").all():
@@ -452,7 +448,7 @@ def test_on_a_phone_the_head_of_the_jobs_has_room_for_all_it_has(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_with_a_finger_nothing_is_said_of_keys(tab: Make, gallery: Gallery) -> None:
+def test_touch_screen_mentions_no_keys(tab: Make, gallery: Gallery) -> None:
     said = "To compare anything else, "
     page = tab(width=390, height=844, has_touch=True, is_mobile=True).open(gallery.index, "#view=compare")
     other = tab().open(gallery.index, "#view=compare")
@@ -465,7 +461,7 @@ def test_with_a_finger_nothing_is_said_of_keys(tab: Make, gallery: Gallery) -> N
     )
 
 
-def test_the_detail_tells_takes_steps_change_notes_and_request(tab: Make, gallery: Gallery) -> None:
+def test_detail_shows_takes_steps_change_notes_and_request(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, f"#job={FIRST}")
     [before, now] = purchases_of(gallery, FIRST)
 
@@ -498,7 +494,7 @@ def test_the_detail_tells_takes_steps_change_notes_and_request(tab: Make, galler
     assert "crop_to_content" in page.locator(".more").inner_text()
 
 
-def test_a_file_that_is_not_here_is_shown_as_such_with_the_way_to_get_it(tab: Make, gallery: Gallery) -> None:
+def test_missing_file_is_shown_with_the_way_to_get_it(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#q=state:missing")
     card = page.locator("article").first
 
@@ -508,7 +504,7 @@ def test_a_file_that_is_not_here_is_shown_as_such_with_the_way_to_get_it(tab: Ma
     assert page.locator("video").count() == 0
 
 
-def test_a_bundle_speaks_to_somebody_who_has_only_the_gallery(
+def test_bundle_addresses_someone_who_has_only_the_gallery(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:
     folder = tmp_path / "bundle"
@@ -536,7 +532,7 @@ def test_a_bundle_speaks_to_somebody_who_has_only_the_gallery(
     )
 
 
-def test_a_card_of_a_job_under_way_says_since_when(tab: Make, gallery: Gallery) -> None:
+def test_card_of_a_job_under_way_shows_since_when(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#q=state:underway")
 
     said = page.locator("article .message").first
@@ -556,9 +552,7 @@ def test_failures_are_a_table_with_reasons_and_commands(tab: Make, gallery: Gall
         assert f"pipeline resolve spring-drop.yaml {purchase['id']} --workflow-id ID" in commands
 
 
-def test_what_it_costs_to_try_failures_again_is_said_where_the_command_is(
-    tab: Make, gallery: Gallery
-) -> None:
+def test_cost_of_retrying_failures_is_shown_beside_the_command(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#view=failures")
     told = re.search(r"Trying again costs at most [\d,]+ credits\.", page.locator("h1:visible").inner_text())
     assert told is not None
@@ -568,7 +562,7 @@ def test_what_it_costs_to_try_failures_again_is_said_where_the_command_is(
     expect(row).to_contain_text(told[0])
 
 
-def test_of_several_campaigns_each_group_of_failures_has_the_command_of_its_own(
+def test_each_group_of_failures_has_the_command_of_its_campaign(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:
     results = {**gallery.results, "campaign": "autumn"}
@@ -586,9 +580,7 @@ def test_of_several_campaigns_each_group_of_failures_has_the_command_of_its_own(
     assert page.locator("tr.group small", has_text="of autumn").count() * 2 == len(commands)
 
 
-def test_of_several_campaigns_with_the_same_keys_each_job_names_its_own(
-    tab: Make, gallery: Gallery, tmp_path: Path
-) -> None:
+def test_jobs_with_the_same_key_name_their_campaign(tab: Make, gallery: Gallery, tmp_path: Path) -> None:
     results = {**gallery.results, "campaign": "autumn"}
     records = replace(gallery.source.records, results=results, command="autumn.yaml")
     both = [gallery.source, replace(gallery.source, name="autumn", records=records)]
@@ -607,7 +599,7 @@ def test_of_several_campaigns_with_the_same_keys_each_job_names_its_own(
     expect(page.locator("#view")).to_be_visible()
 
 
-def test_a_job_named_without_its_campaign_is_found_if_only_one_has_it(
+def test_job_named_without_its_campaign_is_found_if_unique(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:
     jobs = [job for job in gallery.results["jobs"] if job["key"] != FIRST]
@@ -623,7 +615,7 @@ def test_a_job_named_without_its_campaign_is_found_if_only_one_has_it(
     assert page.url.endswith(f"#job=spring-drop+{FIRST}")
 
 
-def test_the_page_of_a_failed_job_gives_the_command_for_its_reason(tab: Make, gallery: Gallery) -> None:
+def test_page_of_a_failed_job_gives_the_command_for_its_reason(tab: Make, gallery: Gallery) -> None:
     refused = next(each for each in gallery.results["jobs"] if each.get("reason") == "rejected")
 
     page = tab().open(gallery.index, f"#job={refused['key']}")
@@ -633,7 +625,7 @@ def test_the_page_of_a_failed_job_gives_the_command_for_its_reason(tab: Make, ga
 
 
 @pytest.mark.parametrize("view", ["job", "compare"])
-def test_space_plays_after_a_click_on_the_timeline_or_on_a_button(
+def test_space_plays_after_a_click_on_the_timeline_or_a_button(
     tab: Make, gallery: Gallery, view: str
 ) -> None:
     address = f"#job={FIRST}" if view == "job" else f"#compare={compared(gallery)}"
@@ -655,7 +647,7 @@ def test_space_plays_after_a_click_on_the_timeline_or_on_a_button(
     assert times(page)[0] == pytest.approx(before + 1, abs=FRAME)
 
 
-def test_space_plays_the_card_that_was_selected_with_the_mouse(tab: Make, gallery: Gallery) -> None:
+def test_space_plays_the_card_selected_with_the_mouse(tab: Make, gallery: Gallery) -> None:
     page = tab(reduced_motion="reduce").open(gallery.index)
     card = page.locator(f'article[data-key="{FIRST}"]')
 
@@ -677,7 +669,7 @@ def test_commands_are_copied(tab: Make, gallery: Gallery) -> None:
     expect(page.locator("#toast")).to_contain_text(copied)
 
 
-def test_a_page_that_cannot_save_gives_the_command_that_decides(tab: Make, gallery: Gallery) -> None:
+def test_page_that_cannot_save_gives_the_command_that_decides(tab: Make, gallery: Gallery) -> None:
     page = tab(permissions=["clipboard-read", "clipboard-write"]).open(gallery.index)
 
     page.keyboard.press("n")
@@ -689,7 +681,7 @@ def test_a_page_that_cannot_save_gives_the_command_that_decides(tab: Make, galle
     assert page.title() != first
 
 
-def test_the_grid_is_walked_by_keyboard(tab: Make, gallery: Gallery) -> None:
+def test_grid_is_navigated_by_keyboard(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     focused = "document.activeElement.closest('article')?.ariaPosInSet"
 
@@ -721,7 +713,7 @@ def test_the_grid_is_walked_by_keyboard(tab: Make, gallery: Gallery) -> None:
 
 
 @pytest.mark.parametrize("kept", ["dark", "light"])
-def test_the_theme_follows_the_system_until_one_is_chosen(tab: Make, gallery: Gallery, kept: str) -> None:
+def test_theme_follows_the_system_until_one_is_chosen(tab: Make, gallery: Gallery, kept: str) -> None:
     page = tab(theme="light" if kept == "dark" else "dark").open(gallery.index)
     ground = "getComputedStyle(document.documentElement).backgroundColor"
     light, dark = "rgb(250, 250, 250)", "rgb(21, 21, 21)"
@@ -744,7 +736,9 @@ def walked(page: Page, rows: int) -> str:
 
 
 @pytest.mark.parametrize("back", ["Escape", "click", "browser"])
-def test_back_from_a_job_the_grid_stands_where_it_was_left(tab: Make, gallery: Gallery, back: str) -> None:
+def test_back_from_a_job_restores_the_scroll_position_of_the_grid(
+    tab: Make, gallery: Gallery, back: str
+) -> None:
     page = tab().open(gallery.index)
     key = walked(page, 6)
     stood = page.evaluate("scrollY")
@@ -771,7 +765,7 @@ def gallery_order(page: Page) -> list[str]:
     return found
 
 
-def test_back_from_a_job_that_was_gone_on_to_its_card_is_seen(tab: Make, gallery: Gallery) -> None:
+def test_back_from_a_neighbouring_job_scrolls_to_its_card(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     walked(page, 2)
     page.keyboard.press("Enter")
@@ -785,7 +779,7 @@ def test_back_from_a_job_that_was_gone_on_to_its_card_is_seen(tab: Make, gallery
     expect(page.locator(f'article[data-key="{key}"] .key')).to_be_in_viewport()
 
 
-def test_back_leads_to_where_a_view_was_opened_from(tab: Make, gallery: Gallery) -> None:
+def test_back_returns_to_where_a_view_was_opened(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#q=status:done")
     page.locator(f'article[data-key="{FIRST}"] .open').click()
     page.keyboard.press("c")
@@ -807,7 +801,7 @@ def test_back_leads_to_where_a_view_was_opened_from(tab: Make, gallery: Gallery)
     assert page.evaluate("document.activeElement.getAttribute('href')") == opened
 
 
-def test_compared_in_another_way_the_moment_stays(tab: Make, gallery: Gallery) -> None:
+def test_position_is_kept_when_the_kind_of_comparison_changes(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, f"#compare={compared(gallery)}")
     [before, now] = compared(gallery).split(",")
     until(page, ALL_READY)
@@ -873,7 +867,7 @@ def made_again(tab: Make, tmp_path: Path) -> Again:
     return open_it
 
 
-def test_a_request_that_was_made_again_is_not_called_changed(made_again: Again) -> None:
+def test_remade_request_is_not_called_changed(made_again: Again) -> None:
     page, both = made_again("a" * 64, "b" * 64, "b" * 64)
 
     head = page.locator(".side-column h2").first
@@ -882,7 +876,7 @@ def test_a_request_that_was_made_again_is_not_called_changed(made_again: Again) 
     expect(page.locator(".two-columns h2").first).to_have_text("A and B: the same request")
 
 
-def test_another_content_of_the_image_is_a_change(made_again: Again) -> None:
+def test_changed_image_content_is_a_change(made_again: Again) -> None:
     page, both = made_again("a" * 64, "a" * 64, "b" * 64)
 
     block = page.locator(".side-column .block").first
@@ -892,7 +886,7 @@ def test_another_content_of_the_image_is_a_change(made_again: Again) -> None:
     expect(page.locator(".two-columns .changes").first).to_contain_text("other content of the image")
 
 
-def test_the_times_that_tell_earlier_purchases_apart_are_seen_whole(made_again: Again) -> None:
+def test_times_that_distinguish_earlier_purchases_are_fully_visible(made_again: Again) -> None:
     page, _ = made_again("a" * 64, "b" * 64, "b" * 64)
 
     names = page.locator(".thumb.earlier b").all()
@@ -900,13 +894,13 @@ def test_the_times_that_tell_earlier_purchases_apart_are_seen_whole(made_again: 
     assert all(each.evaluate("each => each.scrollWidth <= each.clientWidth") for each in names)
 
 
-def test_what_is_as_before_is_named_as_it_is_written(made_again: Again) -> None:
+def test_unchanged_options_are_named_as_written(made_again: Again) -> None:
     page, _ = made_again("a" * 64, "b" * 64, "b" * 64)
 
     expect(page.locator(".side-column .changes").first).to_have_text("As before: image, motion_type.")
 
 
-def test_what_was_rejected_and_has_no_still_has_no_line_through_its_words(made_again: Again) -> None:
+def test_rejected_job_without_a_still_has_no_line_through_its_text(made_again: Again) -> None:
     page, _ = made_again("a" * 64, "b" * 64, "b" * 64)
     page.evaluate("app.model.jobs[0].state = 'rejected'; grid.remove(app.model.jobs[0].address); go({})")
 
@@ -915,7 +909,7 @@ def test_what_was_rejected_and_has_no_still_has_no_line_through_its_words(made_a
     assert page.locator(".card .diagonal").count() == 0
 
 
-def test_each_of_a_jobs_purchases_that_are_selected_is_marked_on_its_card(made_again: Again) -> None:
+def test_each_selected_purchase_of_a_job_is_marked_on_its_card(made_again: Again) -> None:
     page, both = made_again("a" * 64, "b" * 64, "b" * 64)
     page.evaluate("both => go({ view: 'compare', compare: both.split(',') })", both)
     page.get_by_role("button", name="Add a purchase").click()
@@ -956,7 +950,7 @@ def only_purchase(tab: Make, tmp_path: Path) -> Sent:
     return open_it
 
 
-def test_what_was_sent_back_is_not_compared_with_itself(only_purchase: Sent) -> None:
+def test_purchase_sent_back_is_not_compared_with_itself(only_purchase: Sent) -> None:
     page = only_purchase("redo")
 
     expect(page.locator(".stage video")).to_be_visible()
@@ -966,7 +960,7 @@ def test_what_was_sent_back_is_not_compared_with_itself(only_purchase: Sent) -> 
     assert "#job=" in page.url
 
 
-def test_the_only_purchase_of_a_changed_request_is_opened_and_not_compared(only_purchase: Sent) -> None:
+def test_only_purchase_of_a_changed_request_is_opened_and_not_compared(only_purchase: Sent) -> None:
     page = only_purchase(None)
 
     assert page.locator("#view [href*='compare=']").count() == 0
@@ -1009,7 +1003,7 @@ def of_files(tab: Make, tmp_path: Path) -> Opens:
 WIDE = {"width": 640, "height": 360, "duration": 2.5, "frame_rate": 24.0, "audio": False}
 
 
-def test_a_video_that_the_browser_cannot_play_says_so_and_can_be_opened(of_files: Opens) -> None:
+def test_unplayable_video_is_reported_and_can_be_opened(of_files: Opens) -> None:
     page = of_files(("video/mp4", b"no codec of this browser", WIDE))
 
     said = page.locator(".stage .unplayable")
@@ -1024,7 +1018,7 @@ def test_a_video_that_the_browser_cannot_play_says_so_and_can_be_opened(of_files
 @pytest.mark.parametrize("mode", ["wipe", "side"])
 @pytest.mark.parametrize("begins", [False, True], ids=["no-film", "film-that-breaks-off"])
 @pytest.mark.parametrize("broken", [0, 1])
-def test_a_video_that_cannot_be_played_holds_up_none_of_the_others(
+def test_unplayable_video_does_not_hold_up_others(
     tab: Make, tmp_path: Path, mode: str, begins: bool, broken: int
 ) -> None:
     sample = Sample(tmp_path / "broken")
@@ -1095,9 +1089,7 @@ def test_each_of_several_files_has_its_own_facts_and_address(of_files: Opens) ->
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_on_a_narrow_phone_the_controls_of_a_film_are_in_one_row(
-    tab: Make, gallery: Gallery, width: int
-) -> None:
+def test_video_controls_on_a_narrow_phone_are_in_one_row(tab: Make, gallery: Gallery, width: int) -> None:
     page = tab(width=width, height=640).open(gallery.index, f"#job={FIRST}")
     until(page, ALL_READY)
 

@@ -42,7 +42,7 @@ def ended_run(project: Project, start: Callable[..., Running], tab: Tab, address
 
 
 @pytest.mark.parametrize("address", ["#", "#view=live"])
-def test_the_stills_of_what_was_made_last_are_shown_though_the_server_ends_with_the_run(
+def test_stills_of_the_last_results_are_shown_though_the_server_ends_with_the_run(
     project: Project, start: Callable[..., Running], tab: MakeTab, address: str
 ) -> None:
     page = ended_run(project, start, tab(), address)
@@ -59,7 +59,7 @@ def test_the_stills_of_what_was_made_last_are_shown_though_the_server_ends_with_
     assert {each.inner_text() for each in page.locator("article .length").all()} != {""}
 
 
-def test_when_the_server_has_ended_no_review_is_offered_that_could_not_be_saved(
+def test_review_is_not_offered_after_the_server_has_ended(
     project: Project, start: Callable[..., Running], tab: MakeTab
 ) -> None:
     page = ended_run(project, start, tab(), "#")
@@ -83,7 +83,7 @@ def slow(tmp_path: Path) -> Iterator[Emulator]:
         yield running
 
 
-def test_a_run_that_was_interrupted_leaves_the_command_that_goes_on(
+def test_interrupted_run_leaves_the_command_that_continues(
     project: Project, start: Start, tab: MakeTab, slow: Emulator
 ) -> None:
     running = start("run", project.manifest, "--yes", "--serve", "127.0.0.1:0", url=slow.url)
@@ -101,7 +101,7 @@ def test_a_run_that_was_interrupted_leaves_the_command_that_goes_on(
     expect(page.locator(".todo:visible code")).to_have_text(re.compile(r"^pipeline run \S*campaign\.yaml"))
 
 
-def test_the_page_of_a_shard_speaks_of_that_shard(
+def test_page_of_a_shard_is_about_that_shard(
     folder: Path, start: Start, tab: MakeTab, slow: Emulator
 ) -> None:
     prompts = {f"p{number}": f"a walk, number {number}" for number in range(12)}
@@ -129,7 +129,7 @@ def test_the_page_of_a_shard_speaks_of_that_shard(
     expect(command.first).to_have_text(re.compile(r"campaign\.yaml --shard 1/2$"))
 
 
-def test_a_run_that_was_killed_is_not_shown_as_if_it_went_on(
+def test_killed_run_is_not_shown_as_running(
     project: Project, start: Start, tab: MakeTab, slow: Emulator
 ) -> None:
     served = start("serve", project.manifest, "--listen", "127.0.0.1:0")
@@ -149,9 +149,7 @@ def test_a_run_that_was_killed_is_not_shown_as_if_it_went_on(
     expect(command).to_be_visible()
 
 
-def test_a_rehearsal_speaks_of_no_prices_and_says_what_is_to_be_made_again(
-    folder: Path, start: Start, tab: MakeTab
-) -> None:
+def test_rehearsal_shows_no_prices_and_what_is_to_be_remade(folder: Path, start: Start, tab: MakeTab) -> None:
     # The vendor publishes no price for this template.
     options = {"motion_type": "Auto", "background_urls": ["https://cdn.example.com/beach.mp4"]}
     overlay = {"template_id": "overlay_gray_5443", "options": {**options, "prompt": "{{ prompt }}"}}

@@ -35,7 +35,7 @@ def test_page_and_data_stay_within_three_megabytes(many: Path) -> None:
     assert sum(path.stat().st_size for path in many.parent.rglob("*") if path.is_file()) <= MOST_BYTES
 
 
-def test_no_more_than_400_cards_are_ever_in_the_document(tab: Make, many: Path) -> None:
+def test_document_never_has_more_than_400_cards(tab: Make, many: Path) -> None:
     page = tab(width=1440, height=900).open(many)
     cards = "document.querySelectorAll('article').length"
     assert page.locator("[role=status]").inner_text() == f"{JOBS} of {JOBS}"
@@ -58,7 +58,7 @@ def test_no_more_than_400_cards_are_ever_in_the_document(tab: Make, many: Path) 
     assert MOST_CARDS / 2 < page.evaluate(cards) <= MOST_CARDS
 
 
-def test_a_filter_narrows_thousands_and_the_last_card_is_reached_by_keyboard(tab: Make, many: Path) -> None:
+def test_filter_narrows_thousands_and_the_last_card_is_reached_by_keyboard(tab: Make, many: Path) -> None:
     page = tab(width=1440, height=900).open(many, "#sort=key")
     total = page.evaluate(
         "app.model.jobs.filter(each => each.image === 'red' && each.decision === 'approved').length"
@@ -75,9 +75,7 @@ def test_a_filter_narrows_thousands_and_the_last_card_is_reached_by_keyboard(tab
     assert page.evaluate("document.activeElement.closest('article').ariaPosInSet") == str(JOBS)
 
 
-def test_a_filter_makes_no_more_cards_than_a_screen_shows_and_keeps_those_that_stay(
-    tab: Make, many: Path
-) -> None:
+def test_filter_creates_only_visible_cards_and_keeps_those_that_stay(tab: Make, many: Path) -> None:
     page = tab(width=1440, height=900).open(many, "#q=image%3Ared")
     kept = page.evaluate("() => (window.kept = document.querySelector('article')).dataset.key")
 
@@ -108,7 +106,7 @@ def test_facets_with_many_values_are_folded(tab: Make, many: Path) -> None:
     assert page.locator(variants).count() == 26
 
 
-def test_back_from_a_job_far_down_its_card_is_there_again(tab: Make, many: Path) -> None:
+def test_back_from_a_job_far_down_shows_its_card_again(tab: Make, many: Path) -> None:
     page = tab(width=1440, height=900).open(many)
     focused = "document.activeElement.closest('article')?.dataset.key"
     page.evaluate("grid.focus(3000)")
