@@ -79,14 +79,14 @@ def python(code: str) -> str:
 # What is public
 
 
-def test_the_public_names_are_exactly_these_and_each_says_what_it_is() -> None:
+def test_public_names_are_exactly_these_and_each_has_a_docstring() -> None:
     assert importlib.import_module("pipeline").__all__ == PUBLIC
     assert sorted(PUBLIC, key=lambda name: (not name[0].isupper(), name)) == PUBLIC
     for name in PUBLIC:
         assert getattr(face, name).__doc__
 
 
-def test_importing_the_package_brings_in_nothing_until_it_is_used() -> None:
+def test_importing_the_package_loads_nothing_until_it_is_used() -> None:
     loaded = python(
         "import pipeline, sys; print([name for name in sys.modules if name.startswith('pipeline')])"
     )
@@ -96,7 +96,7 @@ def test_importing_the_package_brings_in_nothing_until_it_is_used() -> None:
     assert known.strip() == str(sorted(PUBLIC))
 
 
-def test_a_name_that_is_not_public_is_none_of_the_package() -> None:
+def test_private_name_is_not_an_attribute_of_the_package() -> None:
     with pytest.raises(AttributeError, match="module 'pipeline' has no attribute 'known'"):
         _ = face.known  # type: ignore[attr-defined]  # that a type checker says so too is what is wanted
 
@@ -111,7 +111,7 @@ def checked(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_program_that_uses_it_is_checked_with_its_types(tmp_path: Path) -> None:
+def test_user_code_is_type_checked(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text("import pipeline\n\nkeys: int = pipeline.run('x').jobs\nprint(pipeline.unheard_of)\n")
 
@@ -127,14 +127,14 @@ def test_a_program_that_uses_it_is_checked_with_its_types(tmp_path: Path) -> Non
 # What it does
 
 
-def test_load_and_expand_give_the_jobs(project: Project) -> None:
+def test_load_and_expand_return_the_jobs(project: Project) -> None:
     loaded = face.load(project.manifest)
 
     assert loaded.name == "spring"
     assert [job.key for job in face.expand(loaded)] == [WALK, DANCE]
 
 
-def test_variables_win_over_those_of_the_manifest(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_variables_override_those_of_the_manifest(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     manifest = spring(prompts={"walk": "a walk in {{ season }}"}, vars={"season": "spring"})
     project = campaign(folder, {"campaign.yaml": manifest})
 
@@ -146,7 +146,7 @@ def test_variables_win_over_those_of_the_manifest(folder: Path, pipeline: Pipeli
     ] == [face.Action.KEEP]
 
 
-def test_a_plan_needs_neither_key_nor_network_and_writes_nothing(project: Project, offline: Pipeline) -> None:
+def test_plan_needs_neither_key_nor_network_and_writes_nothing(project: Project, offline: Pipeline) -> None:
     before = project.tree()
 
     planned = face.plan(project.manifest)
@@ -159,7 +159,7 @@ def test_a_plan_needs_neither_key_nor_network_and_writes_nothing(project: Projec
     assert project.tree() == before
 
 
-def test_a_run_does_what_the_command_does_and_both_share_their_records(
+def test_run_does_the_same_as_the_command_and_shares_its_records(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert sorted(bought.output()) == [f"{DANCE}.mp4", f"{WALK}.mp4"]
@@ -170,13 +170,13 @@ def test_a_run_does_what_the_command_does_and_both_share_their_records(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_a_run_that_has_nothing_to_do_needs_no_key(bought: Project, pipeline: Pipeline) -> None:
+def test_run_with_nothing_to_do_needs_no_key(bought: Project, pipeline: Pipeline) -> None:
     pipeline.set("VIMMERSE_API_KEY", None)
 
     assert face.run(bought.manifest).is_done
 
 
-def test_what_happens_is_told_as_it_happens(project: Project, pipeline: Pipeline) -> None:
+def test_events_are_reported_as_they_happen(project: Project, pipeline: Pipeline) -> None:
     heard: list[tuple[str, str]] = []
 
     outcome = face.run(project.manifest, on_event=lambda key, what: heard.append((key, what)))
@@ -185,7 +185,7 @@ def test_what_happens_is_told_as_it_happens(project: Project, pipeline: Pipeline
     assert {key for key, what in heard if what == "done"} == {DANCE, WALK}
 
 
-def test_a_ctrl_c_is_raised_once_what_was_bought_is_saved(
+def test_ctrl_c_is_raised_after_purchases_are_saved(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     rows = SqliteDatabase.rows
@@ -207,7 +207,7 @@ def test_a_ctrl_c_is_raised_once_what_was_bought_is_saved(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_some_of_the_jobs_can_be_asked_for(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_jobs_can_be_selected(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     outcome = face.run(project.manifest, select=WALK)
 
     assert outcome.is_done
@@ -215,7 +215,7 @@ def test_some_of_the_jobs_can_be_asked_for(project: Project, pipeline: Pipeline,
     assert len(vendor.ledger.entries) == 1
 
 
-def test_a_failed_job_is_an_outcome_and_no_exception(
+def test_failed_job_is_an_outcome_and_not_an_exception(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": "fail"})
@@ -227,7 +227,7 @@ def test_a_failed_job_is_an_outcome_and_no_exception(
     assert face.run(project.manifest, retry_failed=True).is_done
 
 
-def test_a_wrong_manifest_is_one_exception_with_every_problem(project: Project) -> None:
+def test_invalid_manifest_is_one_exception_with_every_problem(project: Project) -> None:
     project.write({"campaign.yaml": "version: 1\nname: spring\ntemplates:\n  loop: {template: x}\nvar: {}\n"})
 
     for call in (face.load, face.plan, face.run):
@@ -236,7 +236,7 @@ def test_a_wrong_manifest_is_one_exception_with_every_problem(project: Project) 
         assert {problem.position.line for problem in error.value.problems if problem.position} == {4, 5}
 
 
-def test_a_cap_that_would_be_passed_is_an_exception_and_buys_nothing(
+def test_exceeded_cap_is_an_exception_and_buys_nothing(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(limits={"max_credits": 199})})
@@ -246,7 +246,7 @@ def test_a_cap_that_would_be_passed_is_an_exception_and_buys_nothing(
     assert not vendor.ledger.entries
 
 
-def test_without_a_key_it_is_an_exception_and_nothing_is_bought(project: Project, offline: Pipeline) -> None:
+def test_missing_key_is_an_exception_and_buys_nothing(project: Project, offline: Pipeline) -> None:
     with pytest.raises(face.AccountError, match="VIMMERSE_API_KEY"):
         face.run(project.manifest)
     assert not project.results_file.exists()
@@ -256,7 +256,7 @@ def test_without_a_key_it_is_an_exception_and_nothing_is_bought(project: Project
 # What the other commands do
 
 
-def test_dir_and_help_show_what_is_public() -> None:
+def test_dir_and_help_show_the_public_names() -> None:
     shown = python("import pipeline; print([name for name in dir(pipeline) if not name.startswith('_')])")
     assert shown.strip() == str(PUBLIC)
 
@@ -266,14 +266,14 @@ def test_dir_and_help_show_what_is_public() -> None:
     assert "Buy what is missing, fetch it" in told
 
 
-def test_the_package_runs_as_a_module() -> None:
+def test_package_runs_as_a_module() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert ended.stdout.startswith("pipeline, version ")
 
 
-def test_selections_are_those_of_the_command_line(
+def test_selections_have_the_syntax_of_the_command_line(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert [entry.key for entry in face.plan(project.manifest, select="prompt:walk").buying] == [WALK]
@@ -292,7 +292,7 @@ DECIDES: list[Callable[..., object]] = [face.approve, face.reject, face.redo, fa
 
 @pytest.mark.parametrize("ask", ASKS)
 @pytest.mark.parametrize("select", [[], (), set(), iter(())])
-def test_an_empty_selection_is_not_everything(
+def test_empty_selection_does_not_select_everything(
     project: Project, pipeline: Pipeline, vendor: Emulator, ask: Callable[..., object], select: Any
 ) -> None:
     with pytest.raises(face.UsageError, match=r"the selection is empty; None selects everything"):
@@ -323,7 +323,7 @@ def called(
 
 
 @pytest.mark.parametrize(("function", "parameter"), parameters())
-def test_an_argument_of_a_wrong_type_is_wrong_usage(
+def test_argument_of_a_wrong_type_is_wrong_usage(
     project: Project,
     pipeline: Pipeline,
     vendor: Emulator,
@@ -355,7 +355,7 @@ def test_an_argument_of_a_wrong_type_is_wrong_usage(
         (face.run, {"provider": "emulator"}, "provider: expected a provider, found 'emulator'"),
     ],
 )
-def test_what_was_expected_of_an_argument_is_told(
+def test_message_names_what_was_expected_of_an_argument(
     project: Project,
     pipeline: Pipeline,
     function: Callable[..., object],
@@ -367,14 +367,12 @@ def test_what_was_expected_of_an_argument_is_told(
     assert str(refused.value) == told
 
 
-def test_nothing_is_excluded_and_nothing_replaced_by_an_empty_list(
-    project: Project, offline: Pipeline
-) -> None:
+def test_empty_list_excludes_and_replaces_nothing(project: Project, offline: Pipeline) -> None:
     assert len(face.plan(project.manifest, select=None, exclude=[], replace=[]).buying) == 2
 
 
 @pytest.mark.parametrize("ask", [face.load, *ASKS, *DECIDES])
-def test_a_variable_that_nothing_uses_is_wrong_usage(
+def test_unused_variable_is_wrong_usage(
     project: Project, pipeline: Pipeline, vendor: Emulator, ask: Callable[..., object]
 ) -> None:
     project.write({"campaign.yaml": spring(prompts={"walk": "in {{ season }}"}, vars={"season": "spring"})})
@@ -396,7 +394,7 @@ def test_caps_of_one_run_are_keywords(
     assert not vendor.ledger.entries
 
 
-def test_a_keyword_that_there_is_not_is_an_error(project: Project, vendor: Emulator) -> None:
+def test_unknown_keyword_is_an_error(project: Project, vendor: Emulator) -> None:
     calls: list[Callable[..., object]] = [face.plan, face.run, face.collect, face.status]
     for call in calls:
         with pytest.raises(TypeError, match="max_credit"):
@@ -404,7 +402,7 @@ def test_a_keyword_that_there_is_not_is_an_error(project: Project, vendor: Emula
     assert not vendor.ledger.entries
 
 
-def test_an_outcome_gives_the_paths_of_its_files(project: Project, pipeline: Pipeline) -> None:
+def test_outcome_has_the_paths_of_its_files(project: Project, pipeline: Pipeline) -> None:
     outcome = face.run(project.manifest)
 
     [walk] = outcome.files[JobKey(WALK)]
@@ -423,7 +421,7 @@ def test_collect_fetches_what_is_paid_for(bought: Project, pipeline: Pipeline, v
     assert len(vendor.ledger.entries) == 2
 
 
-def test_what_people_say_is_written_and_told(bought: Project, offline: Pipeline) -> None:
+def test_decisions_are_written_and_returned(bought: Project, offline: Pipeline) -> None:
     [decision] = face.approve(bought.manifest, WALK, note="as it is", rating=5)
     face.redo(bought.manifest, "prompt:dance")
 
@@ -437,14 +435,14 @@ def test_what_people_say_is_written_and_told(bought: Project, offline: Pipeline)
 
 
 @pytest.mark.parametrize(("names", "keywords"), [((), {}), ((WALK,), {"rating": 6}), (("nobody",), {})])
-def test_a_decision_on_nothing_is_wrong_usage(
+def test_decision_without_a_match_is_wrong_usage(
     bought: Project, offline: Pipeline, names: tuple[str, ...], keywords: dict[str, Any]
 ) -> None:
     with pytest.raises(face.UsageError):
         face.approve(bought.manifest, *names, **keywords)
 
 
-def test_what_is_shown_of_a_value_is_short(project: Project, pipeline: Pipeline) -> None:
+def test_reprs_are_short(project: Project, pipeline: Pipeline) -> None:
     loaded, planned = face.load(project.manifest), face.plan(project.manifest)
     outcome, stands = face.run(project.manifest), face.status(project.manifest)
     [job, *_] = face.expand(loaded)
@@ -472,7 +470,7 @@ def example() -> ModuleType:
     return module
 
 
-def test_the_example_buys_within_its_limit_only(
+def test_example_buys_only_within_its_limit(
     example: ModuleType,
     project: Project,
     pipeline: Pipeline,
@@ -488,7 +486,7 @@ def test_the_example_buys_within_its_limit_only(
     assert len(vendor.ledger.bought) == 2
 
 
-def test_the_example_buys_nothing_again_beyond_its_limit(
+def test_example_buys_nothing_again_beyond_its_limit(
     example: ModuleType, project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project.write({"campaign.yaml": spring(jobs=[{"id": "main", "retries": 3}])})
@@ -499,7 +497,7 @@ def test_the_example_buys_nothing_again_beyond_its_limit(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_the_example_tells_what_is_wrong(
+def test_example_reports_what_is_wrong(
     example: ModuleType, project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project.write({"campaign.yaml": "version: 1\nname: 5\n"})
@@ -508,7 +506,7 @@ def test_the_example_tells_what_is_wrong(
     assert "campaign.yaml:2:" in capsys.readouterr().err
 
 
-def test_the_example_rehearses(
+def test_example_can_rehearse(
     example: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("pipeline.emulator.settings.EmulatorSettings", EmulatorSettings.tiny)
@@ -531,9 +529,7 @@ def test_the_example_rehearses(
     ],
     ids=["NUL", "long", "deep", "latin", "surrogate"],
 )
-def test_a_path_that_no_file_can_have_is_wrong_input(
-    ask: Callable[[str], object], path: str, why: str
-) -> None:
+def test_impossible_path_is_wrong_input(ask: Callable[[str], object], path: str, why: str) -> None:
     with pytest.raises(face.InvalidInput, match=why) as refused:
         ask(path)
 
@@ -546,9 +542,7 @@ def test_a_path_that_no_file_can_have_is_wrong_input(
     ["a\0b", "k" * 9000, "a/" * 3000, "\ud800", "\udcff.mp4", ""],
     ids=["NUL", "too long", "too long a path", "half a pair", "not UTF-8", "empty"],
 )
-def test_a_name_that_no_file_can_have_is_wrong_usage(
-    bought: Project, ask: Callable[..., Any], name: str
-) -> None:
+def test_impossible_name_is_wrong_usage(bought: Project, ask: Callable[..., Any], name: str) -> None:
     with pytest.raises(face.UsageError):
         ask(bought.manifest, name)
 

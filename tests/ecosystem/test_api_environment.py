@@ -83,7 +83,7 @@ def test_each_flag_is_a_parameter_or_is_refused_or_has_no_effect(function: Calla
 
 
 @pytest.mark.parametrize("function", of_functions())
-def test_each_parameter_takes_the_variable_of_its_flag(function: Callable[..., Any]) -> None:
+def test_each_parameter_reads_the_variable_of_its_flag(function: Callable[..., Any]) -> None:
     given = {flag.opts[0]: flag.envvar for flag in flags(function)}
 
     assert set(inspect.signature(function).parameters) - WITHOUT_FLAG == set(parameters(function).values())
@@ -91,7 +91,7 @@ def test_each_parameter_takes_the_variable_of_its_flag(function: Callable[..., A
         assert VARIABLES[name].variable == given[flag]
 
 
-def test_the_reference_names_each_variable_that_is_refused() -> None:
+def test_reference_names_each_refused_variable() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "python.md").read_text("utf-8")
 
     for function, refused in UNSUPPORTED.items():
@@ -152,7 +152,7 @@ def by_command(function: Callable[..., Any], flag: str) -> object:
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: repr(text)[:12])
 @pytest.mark.parametrize("function", of_functions())
-def test_a_variable_is_read_as_the_command_reads_it(
+def test_variable_is_parsed_as_by_the_command(
     folder: Path, monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], text: str
 ) -> None:
     for flag, name in parameters(function).items():
@@ -166,7 +166,7 @@ def test_a_variable_is_read_as_the_command_reads_it(
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: repr(text)[:12])
-def test_a_variable_that_only_the_command_takes_is_refused_where_it_would_have_an_effect(
+def test_variable_of_the_command_only_is_refused_where_it_would_matter(
     folder: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     for function in COMMANDS:
@@ -198,9 +198,7 @@ def placed(project: Project, pipeline: Pipeline, vendor: Emulator) -> Project:
     return project
 
 
-def test_nothing_is_bought_again_where_the_environment_places_the_records(
-    placed: Project, vendor: Emulator
-) -> None:
+def test_records_located_by_the_environment_prevent_buying_again(placed: Project, vendor: Emulator) -> None:
     assert face.plan(placed.manifest).buying == []
     assert face.run(placed.manifest).is_done
     assert face.collect(placed.manifest).is_done
@@ -213,7 +211,7 @@ def test_nothing_is_bought_again_where_the_environment_places_the_records(
     assert not placed.results_file.exists()
 
 
-def test_nothing_is_bought_again_where_arguments_place_the_records(
+def test_records_located_by_arguments_prevent_buying_again(
     placed: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     for name in LOCATIONS:
@@ -232,7 +230,7 @@ def test_nothing_is_bought_again_where_arguments_place_the_records(
     assert not placed.results_file.exists()
 
 
-def test_a_teams_state_and_an_object_store_are_taken_from_the_environment(
+def test_shared_state_and_object_store_are_read_from_the_environment(
     project: Project, pipeline: Pipeline, vendor: Emulator, postgres: Database, bucket: S3Server
 ) -> None:
     set_all(pipeline, {"PIPELINE_STATE": postgres.url, "PIPELINE_OUTPUT": bucket.place("spring")})
@@ -246,9 +244,7 @@ def test_a_teams_state_and_an_object_store_are_taken_from_the_environment(
     assert not (project.folder / "output").exists()
 
 
-def test_an_argument_wins_over_the_environment(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def test_argument_overrides_the_environment(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     set_all(pipeline, {**LOCATIONS, "PIPELINE_FROZEN": "1", "PIPELINE_MAX_CREDITS": "no number"})
 
     outcome = face.run(project.manifest, state="own/s.db", output="own/out", frozen=False, max_credits=200)
@@ -259,7 +255,7 @@ def test_an_argument_wins_over_the_environment(
     assert (project.folder / "st" / "spring.results.json").exists()
 
 
-def test_none_is_an_argument_that_is_not_given(placed: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+def test_none_counts_as_not_given(placed: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     pipeline.set("PIPELINE_SELECT", "prompt:walk")
 
     assert list(face.run(placed.manifest, state=None, results=None, select=None).jobs) == [WALK]
@@ -275,7 +271,7 @@ def test_none_is_an_argument_that_is_not_given(placed: Project, pipeline: Pipeli
         {"PIPELINE_FROZEN": "yes", "PIPELINE_REPLACE": WALK},
     ],
 )
-def test_a_cap_in_the_environment_caps_a_run_from_python(
+def test_cap_in_the_environment_limits_a_run_from_python(
     project: Project, pipeline: Pipeline, vendor: Emulator, variables: Mapping[str, str]
 ) -> None:
     set_all(pipeline, variables)
@@ -285,7 +281,7 @@ def test_a_cap_in_the_environment_caps_a_run_from_python(
     assert not vendor.ledger.entries
 
 
-def test_a_rehearsal_in_the_environment_buys_nothing(
+def test_rehearsal_in_the_environment_buys_nothing(
     project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.emulator.settings.EmulatorSettings", EmulatorSettings.tiny)
@@ -298,7 +294,7 @@ def test_a_rehearsal_in_the_environment_buys_nothing(
     assert (project.folder / "spring.emulated.results.json").exists()
 
 
-def test_a_rehearsal_is_refused_where_the_environment_places_the_records(
+def test_rehearsal_is_refused_if_the_environment_locates_the_records(
     project: Project, pipeline: Pipeline
 ) -> None:
     set_all(pipeline, LOCATIONS)
@@ -307,7 +303,7 @@ def test_a_rehearsal_is_refused_where_the_environment_places_the_records(
         face.plan(project.manifest, emulate=True)
 
 
-def test_vars_of_the_environment_ask_for_what_the_command_asks_for(
+def test_vars_in_the_environment_give_the_same_requests_as_the_command(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     manifest = spring(prompts={"walk": "{{ who }} in {{ season }}"}, vars={"season": "spring", "who": "we"})
@@ -327,7 +323,7 @@ def test_vars_of_the_environment_ask_for_what_the_command_asks_for(
     assert job.request.options["prompt"] == "I in autumn"
 
 
-def test_vars_of_the_environment_that_nothing_uses_are_told_as_the_command_tells_them(
+def test_unused_vars_in_the_environment_are_reported_as_by_the_command(
     folder: Path, pipeline: Pipeline
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(), "vars.yaml": {"season": "autumn"}})
@@ -348,7 +344,7 @@ def test_vars_of_the_environment_that_nothing_uses_are_told_as_the_command_tells
         (face.undecide, "PIPELINE_NOTE", "too dark"),
     ],
 )
-def test_a_variable_that_has_no_parameter_is_refused_by_its_name(
+def test_variable_without_a_parameter_is_refused_by_name(
     placed: Project,
     pipeline: Pipeline,
     vendor: Emulator,
@@ -375,7 +371,7 @@ def test_a_variable_that_has_no_parameter_is_refused_by_its_name(
         ("PIPELINE_VAR_FILE", "https://user:secret@host/vars.yaml", "expected a path, not an address"),
     ],
 )
-def test_a_variable_that_cannot_be_read_is_wrong_usage(
+def test_unreadable_variable_is_wrong_usage(
     project: Project, pipeline: Pipeline, vendor: Emulator, variable: str, value: str, told: str
 ) -> None:
     pipeline.set(variable, value)
@@ -389,7 +385,7 @@ def test_a_variable_that_cannot_be_read_is_wrong_usage(
 
 @pytest.mark.parametrize("location", ["state", "results", "output"])
 @pytest.mark.parametrize("value", ["", " ", b"postgresql://user:secret@host/db"])
-def test_a_location_that_names_nothing_is_not_the_default(
+def test_empty_location_is_not_the_default(
     project: Project, pipeline: Pipeline, vendor: Emulator, location: str, value: Any
 ) -> None:
     """`state=os.environ.get("DB", "")` names no state; the default one knows nothing of what was bought."""

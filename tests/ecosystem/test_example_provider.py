@@ -37,7 +37,7 @@ def server(copy: Path) -> Iterator[str]:
         process.terminate()
 
 
-def test_its_own_tests_pass(copy: Path) -> None:
+def test_tests_of_the_example_pass(copy: Path) -> None:
     path = os.pathsep.join([str(copy), str(ROOT)])
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-n0", "tests"],
@@ -50,7 +50,7 @@ def test_its_own_tests_pass(copy: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_a_campaign_buys_from_it_with_its_own_key(copy: Path, server: str) -> None:
+def test_campaign_buys_from_the_example_with_its_own_key(copy: Path, server: str) -> None:
     path = os.pathsep.join([str(copy), str(ROOT)])
     around = environment(NOWHERE, {"PYTHONPATH": path, "LUMEN_BASE_URL": server})
 

@@ -87,7 +87,7 @@ def sold(acme: Path) -> list[str]:
     return sorted(json.loads(path.read_bytes())["title"] for path in acme.glob("*/order.json"))
 
 
-def test_the_documentation_names_every_outcome_and_method_and_the_entry_point_of_the_example() -> None:
+def test_documentation_names_every_outcome_method_and_the_entry_point() -> None:
     told = (ROOT / "docs" / "how-to" / "provider.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", told, re.MULTILINE)
     methods = {name for name in vars(base.Provider) if name[0] != "_"} - {"name"}
@@ -100,7 +100,7 @@ def test_the_documentation_names_every_outcome_and_method_and_the_entry_point_of
     assert entry_point in (ACME / "pyproject.toml").read_text("utf-8")
 
 
-def test_a_campaign_runs_on_it_and_buys_nothing_twice(project: Project, run: Run, acme: Path) -> None:
+def test_campaign_runs_on_the_plugin_and_buys_nothing_twice(project: Project, run: Run, acme: Path) -> None:
     first = run("run", project.manifest)
 
     assert first.code == 0, first.output
@@ -113,7 +113,7 @@ def test_a_campaign_runs_on_it_and_buys_nothing_twice(project: Project, run: Run
     assert len(sold(acme)) == 1
 
 
-def test_a_new_title_and_a_pruned_orphan_reach_it(project: Project, run: Run, acme: Path) -> None:
+def test_new_title_and_pruned_orphan_reach_the_plugin(project: Project, run: Run, acme: Path) -> None:
     run("run", project.manifest)
     titled = printed()
     titled["templates"]["print"]["title"] = "A walk"
@@ -127,7 +127,7 @@ def test_a_new_title_and_a_pruned_orphan_reach_it(project: Project, run: Run, ac
     assert sold(acme) == []
 
 
-def test_what_it_refuses_fails_its_job_alone(project: Project, run: Run, acme: Path) -> None:
+def test_refusal_by_the_plugin_fails_only_its_job(project: Project, run: Run, acme: Path) -> None:
     urls = [{"url": "https://cdn.example.com/green.png", "id": "green"}, "images/red.png"]
     project.write({"campaign.yaml": {**printed(), "image_sets": {"shoes": urls}}})
 
@@ -148,7 +148,7 @@ def test_another_provider_is_another_request(project: Project, run: Run) -> None
 
 
 @pytest.mark.parametrize("key", [KEY, None], ids=["with a key", "without a key"])
-def test_one_that_is_not_installed_is_one_clear_error_and_nothing_is_bought(
+def test_missing_plugin_is_one_clear_error_and_nothing_is_bought(
     project: Project, pipeline: Pipeline, acme: Path, key: str | None
 ) -> None:
     pipeline.set("VIMMERSE_API_KEY", key)
@@ -166,9 +166,7 @@ def test_one_that_is_not_installed_is_one_clear_error_and_nothing_is_bought(
     assert not (project.folder / ".pipeline").exists()
 
 
-def test_one_that_is_not_installed_is_a_warning_where_the_manifest_is_checked(
-    project: Project, pipeline: Pipeline, acme: Path
-) -> None:
+def test_missing_plugin_is_a_warning_in_validate(project: Project, pipeline: Pipeline, acme: Path) -> None:
     ended = pipeline("validate", project.manifest)
 
     assert ended.code == 0, ended.output
@@ -177,7 +175,7 @@ def test_one_that_is_not_installed_is_a_warning_where_the_manifest_is_checked(
     assert pipeline("plan", project.manifest, "--emulate").code == 0
 
 
-def test_a_near_miss_is_told(project: Project, run: Run, acme: Path) -> None:
+def test_misspelled_provider_gets_a_suggestion(project: Project, run: Run, acme: Path) -> None:
     project.write({"campaign.yaml": {**printed(), "provider": {"name": "acne"}}})
 
     ended = run("run", project.manifest)
@@ -200,7 +198,7 @@ def with_a_key_of_its_own(installed: Path, tmp_path: Path) -> Path:
     return packages
 
 
-def test_one_that_names_a_variable_for_its_key_gets_that_and_nobody_else_does(
+def test_plugin_gets_only_the_key_variable_it_names(
     project: Project, run: Run, installed: Path, tmp_path: Path
 ) -> None:
     packages = with_a_key_of_its_own(installed, tmp_path)
@@ -223,7 +221,7 @@ def test_one_that_names_a_variable_for_its_key_gets_that_and_nobody_else_does(
     assert KEY not in given.read_text()
 
 
-def test_one_that_names_no_key_needs_none_and_gets_none(project: Project, run: Run) -> None:
+def test_plugin_without_a_key_variable_gets_no_key(project: Project, run: Run) -> None:
     ended = run("run", project.manifest, VIMMERSE_API_KEY="", VIMMERSE_BASE_URL="http://far.example")
 
     assert ended.code == 0, ended.output
@@ -256,7 +254,7 @@ def test_one_that_names_no_key_needs_none_and_gets_none(project: Project, run: R
         ("raise ZeroDivisionError('at import')", "cannot be loaded: at import"),
     ],
 )
-def test_one_that_does_not_work_is_one_clear_error_without_the_key(
+def test_broken_plugin_is_one_clear_error_without_the_key(
     project: Project, run: Run, installed: Path, tmp_path: Path, code: str, told: str
 ) -> None:
     broken = tmp_path / "broken"

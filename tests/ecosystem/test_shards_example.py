@@ -47,11 +47,11 @@ def table(page: str) -> list[list[str]]:
     ]
 
 
-def test_the_job_is_valid(job: Any) -> None:
+def test_job_is_valid(job: Any) -> None:
     kubernetes_validate.validate(job, "1.33", strict=True)
 
 
-def test_the_image_of_the_pods_holds_what_they_run(job: Any) -> None:
+def test_image_of_the_pods_contains_what_they_run(job: Any) -> None:
     image = (EXAMPLE / "Dockerfile").read_text("utf-8")
     [target] = re.findall(r"^COPY campaigns/ (\S+/)$", image, re.MULTILINE)
     [container] = job["spec"]["template"]["spec"]["containers"]
@@ -75,7 +75,7 @@ def test_every_exit_code_of_a_run_has_one_action(rules: dict[str, set[int]]) -> 
     assert documented == {*listed, 0, *ONLY_PLANS}
 
 
-def test_the_page_says_what_the_job_does(rules: dict[str, set[int]]) -> None:
+def test_page_describes_the_job(rules: dict[str, set[int]]) -> None:
     told = {
         row[1].strip("`"): {int(code) for code in row[0].split(",")}
         for row in table("how-to/shards.md")
@@ -84,7 +84,7 @@ def test_the_page_says_what_the_job_does(rules: dict[str, set[int]]) -> None:
     assert told == rules
 
 
-def test_the_workflow_runs_every_part_once() -> None:
+def test_workflow_runs_every_part_once() -> None:
     workflow = yaml.safe_load((EXAMPLE / ".github/workflows/run.yml").read_text("utf-8"))
     shards = workflow["jobs"]["run"]["strategy"]["matrix"]["shard"]
     assert shards == [f"{index}/{len(shards)}" for index in range(1, len(shards) + 1)]
@@ -99,7 +99,7 @@ def many(folder: Path) -> Project:
     )
 
 
-def test_the_pods_buy_everything_once(job: Any, many: Project, vendor: Emulator) -> None:
+def test_pods_buy_everything_once(job: Any, many: Project, vendor: Emulator) -> None:
     [container] = job["spec"]["template"]["spec"]["containers"]
     [script] = container["args"]
     script = script.replace("/campaigns/", f"{many.folder}/").replace("spring.yaml", "campaign.yaml")
