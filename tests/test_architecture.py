@@ -105,7 +105,7 @@ def test_packages_import_in_one_direction() -> None:
     assert ended.returncode == 0, ended.stdout
 
 
-def test_no_imports_form_a_circle_not_even_those_inside_functions() -> None:
+def test_there_are_no_import_cycles_even_inside_functions() -> None:
     trees = {
         path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): tree for path, tree in modules()
     }
@@ -137,7 +137,7 @@ def test_each_library_has_one_owner(library: str) -> None:
     assert strangers == []
 
 
-def test_no_library_is_without_an_owner() -> None:
+def test_every_dependency_has_an_owner() -> None:
     ours = {*sys.stdlib_module_names, "pipeline", *OWNERS}
     strangers = [
         f"{name} imports {each}: name its package in OWNERS"
@@ -149,7 +149,7 @@ def test_no_library_is_without_an_owner() -> None:
     assert not strangers, "\n".join(strangers)
 
 
-def test_the_import_contracts_name_every_package() -> None:
+def test_import_contracts_name_every_package() -> None:
     """What a contract leaves out, it allows."""
     files = [*PACKAGE.glob("[!_]*.py"), *(path.parent for path in PACKAGE.glob("*/__init__.py"))]
     every = {f"pipeline.{path.stem}" for path in files}
@@ -196,7 +196,7 @@ def test_only_one_function_buys() -> None:
     assert buyers == ["pipeline/engine/create.py", "pipeline/telemetry/metered_provider.py"]
 
 
-def test_only_the_table_of_transitions_changes_a_status() -> None:
+def test_only_the_transition_table_changes_a_status() -> None:
     """Nothing else makes a purchase over with another status, or writes to one."""
     changers = [
         name
@@ -218,11 +218,11 @@ def test_only_the_entry_point_and_signals_end_the_process() -> None:
     assert set(enders) <= {"pipeline/cli/main.py", "pipeline/cli/signals.py", "pipeline/cli/start.py"}
 
 
-def test_nobody_changes_the_folder_or_the_environment_of_the_process() -> None:
+def test_working_folder_and_environment_of_the_process_are_never_changed() -> None:
     assert [name for name, tree in modules() if called(tree, "chdir") or called(tree, "putenv")] == []
 
 
-def test_the_runtime_needs_exactly_what_was_agreed() -> None:
+def test_runtime_dependencies_are_exactly_those_agreed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert {re.split(r"[<>=!~ \[;]", each)[0].lower() for each in project["dependencies"]} == RUNTIME
@@ -244,7 +244,7 @@ def test_the_runtime_needs_exactly_what_was_agreed() -> None:
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
 )
-def test_a_command_loads_no_library_that_it_has_no_use_for(arguments: list[str], forbidden: set[str]) -> None:
+def test_command_loads_no_library_it_does_not_need(arguments: list[str], forbidden: set[str]) -> None:
     code, loaded = modules_loaded_by(arguments)
 
     assert code == 0
@@ -252,7 +252,7 @@ def test_a_command_loads_no_library_that_it_has_no_use_for(arguments: list[str],
 
 
 @pytest.mark.parametrize("words", ["pipeline ", "pipeline run --"])
-def test_completion_loads_nothing_that_carries_out_a_command(words: str) -> None:
+def test_completion_does_not_load_code_that_executes_commands(words: str) -> None:
     typed = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
 
     _, loaded = modules_loaded_by([], {"_PIPELINE_COMPLETE": "bash_complete", **typed})
@@ -297,7 +297,7 @@ def tracked() -> list[Path]:
 _ABSOLUTE = re.compile(r"(?<![\w.}])/(?:work|root|Users|home(?!/runner))/[a-z]")
 
 
-def test_no_file_speaks_of_the_machine_that_it_was_written_on() -> None:
+def test_no_file_mentions_the_machine_it_was_written_on() -> None:
     speaking = []
     for path in tracked():
         try:

@@ -94,7 +94,7 @@ def test_generated_parts_are_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_in_the_reference_with_help_and_each_of_its_flags(name: str) -> None:
+def test_every_command_is_in_the_reference_with_its_help_and_flags(name: str) -> None:
     command = COMMANDS[name]
     told = section(REFERENCE / "commands.md", name)
     everywhere = section(REFERENCE / "commands.md", "Everywhere")
@@ -107,7 +107,7 @@ def test_every_command_is_in_the_reference_with_help_and_each_of_its_flags(name:
                 assert re.search(rf"{flag}\b", told + everywhere), flag
 
 
-def test_the_readme_names_every_command() -> None:
+def test_readme_names_every_command() -> None:
     told = section(README, "Commands")
 
     for name in COMMANDS:
@@ -115,13 +115,13 @@ def test_the_readme_names_every_command() -> None:
 
 
 @pytest.mark.parametrize("page", [README, REFERENCE / "exit-codes.md"], ids=named)
-def test_exit_codes_in_the_tables_are_those_of_the_code(page: Path) -> None:
+def test_exit_codes_in_the_tables_match_the_code(page: Path) -> None:
     codes = re.findall(r"^\| \[?(\d+)\b.* \|$", page.read_text("utf-8"), re.MULTILINE)
 
     assert [int(code) for code in codes] == [code.value for code in ExitCode]
 
 
-def test_each_exit_code_is_in_the_help_and_has_a_section_on_recovery() -> None:
+def test_each_exit_code_is_in_the_help_and_has_a_recovery_section() -> None:
     told = cli.get_help(click.Context(cli, info_name="pipeline"))
 
     assert "docs/how-to/recover.md#exit-code-N" in told
@@ -140,7 +140,7 @@ def named_pages() -> dict[str, str]:
     }
 
 
-def test_pages_that_messages_name_exist() -> None:
+def test_pages_named_by_messages_exist() -> None:
     for target, file in named_pages().items():
         path, _, anchor = target.partition("#")
 
@@ -148,27 +148,27 @@ def test_pages_that_messages_name_exist() -> None:
         assert not anchor or anchor in {*anchors(ROOT / path), "exit-code-N"}, f"{file}: {target}"
 
 
-def test_each_error_that_needs_more_than_its_line_names_its_section() -> None:
+def test_each_error_explained_in_detail_links_to_its_section() -> None:
     page = REFERENCE / "errors.md"
     told = {f"{named(page)}#{anchor}" for anchor in anchors(page) - {"errors-in-detail"}}
 
     assert told <= set(named_pages())
 
 
-def test_the_precedence_of_exit_codes_is_that_of_the_code() -> None:
+def test_precedence_of_exit_codes_matches_the_code() -> None:
     told = re.search(r"the first of these is given: ([\d, ]+)\.", (REFERENCE / "exit-codes.md").read_text())
 
     assert told is not None
     assert [int(code) for code in told[1].split(",")] == [code.value for code in PRECEDENCE]
 
 
-def test_the_actions_of_a_plan_are_those_of_the_code() -> None:
+def test_actions_of_a_plan_match_the_code() -> None:
     told = (REFERENCE / "plan.md").read_text("utf-8")
 
     assert re.findall(r"^\| `([a-z]+)` \|", told, re.MULTILINE) == [action.value for action in Action]
 
 
-def test_the_packages_are_those_that_the_rule_of_imports_holds() -> None:
+def test_packages_match_the_import_rule() -> None:
     rule = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]
     told = section(ROOT / "docs" / "explanation" / "architecture.md", "Packages")
     packages = re.findall(r"^\| `([a-z_]+)` \|", told, re.MULTILINE)
@@ -176,7 +176,7 @@ def test_the_packages_are_those_that_the_rule_of_imports_holds() -> None:
     assert [f"pipeline.{package}" for package in packages] == " | ".join(rule["layers"]).split(" | ")
 
 
-def test_each_step_of_a_job_is_a_function_of_that_name() -> None:
+def test_each_step_of_a_job_names_an_existing_function() -> None:
     told = section(ROOT / "docs" / "explanation" / "architecture.md", "A job in ten steps")
     steps = re.findall(r"^\| \d+ \| .+ \| `([\w.]+):([\w.]+)` \|$", told, re.MULTILINE)
 
@@ -185,7 +185,7 @@ def test_each_step_of_a_job_is_a_function_of_that_name() -> None:
         assert callable(attrgetter(name)(import_module(module))), f"{module}:{name}"
 
 
-def test_a_contributor_opens_at_most_six_files() -> None:
+def test_each_kind_of_change_touches_at_most_six_files() -> None:
     told = section(ROOT / "docs" / "explanation" / "architecture.md", "Where a change belongs")
     journeys = re.split(r"^\*\*", told, flags=re.MULTILINE)[1:]
 
@@ -222,7 +222,7 @@ def test_manifests_in_the_documentation_are_valid(page: Path, images: Path) -> N
             assert list(expand(campaign))
 
 
-def test_the_csv_in_the_documentation_can_be_used(images: Path) -> None:
+def test_csv_in_the_documentation_is_valid(images: Path) -> None:
     page = ROOT / "docs" / "how-to" / "markets.md"
     [table] = [block for block in blocks(page) if block.kind == "csv"]
     [written] = re.findall(r"`(image_sets: \{products: .*?\}\})`", page.read_text("utf-8"))
@@ -234,7 +234,7 @@ def test_the_csv_in_the_documentation_can_be_used(images: Path) -> None:
     assert [job.key for job in expand(load(manifest))] == ["main/a/red", "main/a/blue"]
 
 
-def test_faults_in_the_documentation_can_be_read(tmp_path: Path) -> None:
+def test_faults_in_the_documentation_are_valid(tmp_path: Path) -> None:
     shown = [block for page in PAGES for block in blocks(page) if block.text.startswith("faults:")]
     file = tmp_path / "faults.yaml"
 
@@ -244,7 +244,7 @@ def test_faults_in_the_documentation_can_be_read(tmp_path: Path) -> None:
         assert read_faults(file, block.file)
 
 
-def test_decisions_in_the_documentation_can_be_read(tmp_path: Path) -> None:
+def test_decisions_in_the_documentation_are_valid(tmp_path: Path) -> None:
     [shown] = [block for page in PAGES for block in blocks(page) if "\ndecisions:" in block.text]
     file = tmp_path / "spring.decisions.yaml"
     file.write_text(shown.text, encoding="utf-8")
@@ -265,7 +265,7 @@ def shown_commands() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("page", "line"), shown_commands())
-def test_command_lines_in_the_documentation_are_understood(page: str, line: str) -> None:
+def test_command_lines_in_the_documentation_are_valid(page: str, line: str) -> None:
     bare = re.split(r"  #| >>? ", line)[0]
     # One that stands in quotes itself has lost the first of them.
     words = shlex.split(bare.removesuffix('"') if bare.count('"') % 2 else bare)
@@ -281,7 +281,7 @@ def test_command_lines_in_the_documentation_are_understood(page: str, line: str)
             command.make_context(command.name, words)
 
 
-def test_commands_and_flags_that_sentences_name_exist() -> None:
+def test_commands_and_flags_in_the_text_exist() -> None:
     for page in PAGES:
         for word, rest in _INLINE.findall(page.read_text("utf-8")):
             shown = f"{named(page)}: `pipeline {word}{rest}`"
@@ -296,7 +296,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_pictures_exist_are_small_and_are_shown() -> None:
+def test_pictures_exist_are_small_and_are_used() -> None:
     shown = {
         (page.parent / picture).resolve()
         for page in PAGES
@@ -310,7 +310,7 @@ def test_pictures_exist_are_small_and_are_shown() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_targets(page: Path) -> None:
     text = _BLOCK.sub("", page.read_text("utf-8"))
     for target in _LINK.findall(text):
         if not target.startswith("https://"):
@@ -350,7 +350,7 @@ def told_in_order(expected: str, said: str) -> Iterator[str]:
     [(ROOT / "docs" / "tutorial.md", ""), (README, "\n## A campaign in five minutes\n")],
     ids=["tutorial", "readme"],
 )
-def test_the_first_campaign_goes_as_told(page: Path, opening: str, images: Path) -> None:
+def test_first_campaign_works_as_described(page: Path, opening: str, images: Path) -> None:
     told = page.read_text("utf-8").partition(opening or "\n")[2].partition("\n## For real\n")[0]
     steps: list[str] = []
     expectations: list[str] = []
@@ -390,7 +390,7 @@ def test_the_first_campaign_goes_as_told(page: Path, opening: str, images: Path)
     assert sum(name.startswith("leap~") for name in videos) > 0
 
 
-def test_other_python_in_the_documentation_is_that_of_an_example() -> None:
+def test_other_python_in_the_documentation_comes_from_an_example() -> None:
     examples = "".join(path.read_text("utf-8") for path in (ROOT / "examples").rglob("*.py"))
     shown = [block for page in PAGES for block in blocks(page) if block.kind == "python"]
     others = [block for block in shown if block.page != REFERENCE / "python.md"]
@@ -398,7 +398,7 @@ def test_other_python_in_the_documentation_is_that_of_an_example() -> None:
     assert [named(block.page) for block in others if block.text not in examples] == []
 
 
-def test_the_python_in_the_reference_runs(
+def test_python_in_the_reference_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [shown] = [block for block in blocks(REFERENCE / "python.md") if block.kind == "python"]

@@ -36,23 +36,23 @@ def copied() -> list[str]:
     return [name.rstrip("/") for line in instructions("COPY", 0) for name in line.split()[:-1]]
 
 
-def test_it_runs_as_nobody_in_particular() -> None:
+def test_image_runs_as_an_unprivileged_user() -> None:
     [user] = instructions("USER")
 
     assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", user)
 
 
-def test_its_health_is_what_the_doctor_says() -> None:
+def test_health_check_is_the_doctor_command() -> None:
     [health] = instructions("HEALTHCHECK")
 
     assert "CMD pipeline doctor --quiet --ignore lock || exit 1" in health
 
 
-def test_it_holds_neither_the_emulator_nor_what_builds() -> None:
+def test_image_contains_neither_the_emulator_nor_build_tools() -> None:
     assert {"av", "pillow", "starlette", "uvicorn", "hatchling"} & set(pins("image.txt")) == set()
 
 
-def test_only_what_it_is_built_from_is_sent_to_the_engine() -> None:
+def test_build_context_contains_only_what_is_copied() -> None:
     rules = (ROOT / ".dockerignore").read_text("utf-8").split("\n")
     kept = {rule[1:] for rule in rules if rule.startswith("!")}
 
@@ -125,7 +125,7 @@ def _user() -> int | None:
 _RUN = shutil.ignore_patterns("output", ".pipeline", "*.emulated.*")
 
 
-def test_it_plans_the_quickstart_as_its_user(image: Image) -> None:
+def test_image_plans_the_quickstart_as_its_user(image: Image) -> None:
     here = image.home.parent / "quickstart"
 
     ended = image("plan", "campaign.yaml", cwd=here)
@@ -135,7 +135,7 @@ def test_it_plans_the_quickstart_as_its_user(image: Image) -> None:
     assert image("--version", cwd=here).stdout.split()[-1] == __version__
 
 
-def test_it_reaches_for_a_team_s_state_and_for_an_object_store(image: Image) -> None:
+def test_image_supports_a_shared_state_and_an_object_store(image: Image) -> None:
     here = image.home.parent / "quickstart"
 
     ended = image("plan", "campaign.yaml", "--state", "postgresql://127.0.0.1:1/campaigns", cwd=here)
@@ -144,14 +144,14 @@ def test_it_reaches_for_a_team_s_state_and_for_an_object_store(image: Image) -> 
     assert image("plan", "campaign.yaml", "--output", "s3://films/spring", cwd=here).returncode == 0
 
 
-def test_its_health_tells_that_a_key_is_missing(image: Image) -> None:
+def test_health_check_reports_a_missing_key(image: Image) -> None:
     ended = image("doctor", "--quiet", "--ignore", "lock", cwd=image.home.parent / "quickstart")
 
     assert ended.returncode == 5, ended.stdout + ended.stderr
     assert "VIMMERSE_API_KEY" in ended.stdout
 
 
-def test_it_is_small_and_installs_nothing_more(image: Image) -> None:
+def test_image_is_small_and_installs_nothing_extra(image: Image) -> None:
     size = sum(
         path.stat().st_size for path in image.home.rglob("*") if path.is_file() and not path.is_symlink()
     )

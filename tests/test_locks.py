@@ -67,7 +67,7 @@ def test_every_lock_file_is_known() -> None:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_it_has_all_that_is_asked_for_in_versions_that_will_do(name: str) -> None:
+def test_lock_file_satisfies_every_requirement(name: str) -> None:
     locked = pins(name)
 
     for requirement in asked_for(name):
@@ -95,7 +95,7 @@ def test_all_lock_files_have_the_same_versions() -> None:
             assert everything[package] == versions
 
 
-def test_what_is_installed_comes_from_them() -> None:
+def test_installations_use_the_lock_files() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
 
     for line in makefile.splitlines():

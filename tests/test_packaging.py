@@ -147,7 +147,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Install
     return Installed(here / "env", elsewhere)
 
 
-def test_the_wheel_holds_the_package_its_data_and_nothing_else(built: Built) -> None:
+def test_wheel_contains_the_package_its_data_and_nothing_else(built: Built) -> None:
     package = {
         path.relative_to(built.source).as_posix()
         for path in (built.source / "pipeline").rglob("*")
@@ -162,12 +162,12 @@ def test_the_wheel_holds_the_package_its_data_and_nothing_else(built: Built) -> 
     assert inside == package | schemas
 
 
-def test_the_schemas_in_the_wheel_are_those_of_the_repository(built: Built) -> None:
+def test_schemas_in_the_wheel_are_those_of_the_repository(built: Built) -> None:
     for path in (built.source / "schemas").glob("*.json"):
         assert built.read(f"pipeline/schemas/{path.name}") == path.read_bytes()
 
 
-def test_the_wheel_says_what_it_is(built: Built) -> None:
+def test_wheel_metadata_is_correct(built: Built) -> None:
     metadata = built.metadata
 
     assert (metadata["Name"], metadata["Version"]) == ("campaign-pipeline", __version__)
@@ -180,7 +180,7 @@ def test_the_wheel_says_what_it_is(built: Built) -> None:
     assert f"campaign_pipeline-{__version__}.dist-info/licenses/LICENSE" in built.names()
 
 
-def test_the_sdist_holds_what_is_needed_to_build_and_read_it(built: Built) -> None:
+def test_sdist_contains_what_is_needed_to_build_and_read_it(built: Built) -> None:
     needed = {
         *("README.md", "CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml"),
         *("schemas/campaign.schema.json", "docs/README.md", "manifests/base.yaml"),
@@ -190,18 +190,18 @@ def test_the_sdist_holds_what_is_needed_to_build_and_read_it(built: Built) -> No
     assert needed <= built.source_names()
 
 
-def test_no_archive_holds_what_a_rehearsal_left_behind(built: Built) -> None:
+def test_archives_contain_nothing_left_by_a_rehearsal(built: Built) -> None:
     assert set(LEFT_BEHIND) & (built.source_names() | built.names()) == set()
 
 
-def test_the_installed_command_is_the_one_from_the_wheel(installed: Installed) -> None:
+def test_installed_command_comes_from_the_wheel(installed: Installed) -> None:
     told = installed("-c", "import pipeline; print(pipeline.__file__)", program="python")
 
     assert Path(told.stdout.strip()).is_relative_to(installed.folder)
     assert installed("--version").stdout.split()[-1] == __version__
 
 
-def test_an_installed_command_finds_its_schemas(installed: Installed, built: Built) -> None:
+def test_installed_command_finds_its_schemas(installed: Installed, built: Built) -> None:
     ended = installed("schema", "campaign")
 
     assert ended.returncode == 0, ended.stderr
@@ -211,9 +211,7 @@ def test_an_installed_command_finds_its_schemas(installed: Installed, built: Bui
 
 
 @pytest.mark.parametrize("command", ["validate", "expand", "plan"])
-def test_an_installed_command_reads_a_campaign_with_the_base_install_alone(
-    installed: Installed, command: str
-) -> None:
+def test_installed_command_reads_a_campaign_without_extras(installed: Installed, command: str) -> None:
     ended = installed(command, "campaign.yaml")
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -224,7 +222,7 @@ def test_an_installed_command_reads_a_campaign_with_the_base_install_alone(
 @pytest.mark.parametrize(
     "arguments", [("run", "campaign.yaml", "--emulate", "--yes"), ("emulator",)], ids=" ".join
 )
-def test_without_the_extra_the_emulator_says_what_to_install_and_leaves_no_trace(
+def test_emulator_names_its_missing_extra_and_leaves_no_trace(
     installed: Installed, arguments: tuple[str, ...]
 ) -> None:
     before = sorted(installed.elsewhere.rglob("*"))

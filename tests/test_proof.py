@@ -19,7 +19,7 @@ def test_money_lock_key_and_paths_are_protected() -> None:
 
 
 @pytest.mark.parametrize("protection", PROTECTIONS, ids=lambda each: f"{each.function} {each.statement[:40]}")
-def test_the_statement_that_protects_is_there(protection: Protection) -> None:
+def test_protected_statement_exists(protection: Protection) -> None:
     source = (ROOT / protection.file).read_text()
 
     without, why = source, ""
@@ -33,7 +33,7 @@ def test_the_statement_that_protects_is_there(protection: Protection) -> None:
     assert ast.dump(ast.parse(without)) != ast.dump(ast.parse(source)), "taking it out changes nothing"
 
 
-def test_a_word_that_selects_nothing_is_refused(
+def test_filter_that_selects_nothing_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["proof", "pipeline", "nosuch"])

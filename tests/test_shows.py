@@ -98,7 +98,7 @@ def test_every_documented_template_is_shown() -> None:
 
 
 @pytest.mark.parametrize("show", SHOWS, ids=str)
-def test_an_editor_finds_the_schema_that_the_first_line_names(show: Show) -> None:
+def test_first_line_names_the_schema_for_editors(show: Show) -> None:
     path = ROOT / show.place
     first = path.read_text("utf-8").splitlines()[0]
 
@@ -108,7 +108,7 @@ def test_an_editor_finds_the_schema_that_the_first_line_names(show: Show) -> Non
 
 
 @pytest.mark.parametrize("show", SHOWS, ids=str)
-def test_it_is_valid_without_a_warning_and_makes_the_jobs_it_should(
+def test_campaign_is_valid_without_warnings_and_makes_the_expected_jobs(
     show: Show, manifest: Path, pipeline: Pipeline
 ) -> None:
     validated = pipeline("validate", manifest)
@@ -120,7 +120,7 @@ def test_it_is_valid_without_a_warning_and_makes_the_jobs_it_should(
 
 
 @pytest.mark.parametrize("show", SHOWS, ids=str)
-def test_it_runs_as_planned_and_a_second_run_buys_nothing(
+def test_campaign_runs_as_planned_and_a_second_run_buys_nothing(
     show: Show, manifest: Path, folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project = Project(folder, show.name)

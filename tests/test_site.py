@@ -67,7 +67,7 @@ def test_every_page_is_in_the_navigation(site: Path, pages: dict[Path, Page]) ->
     assert written <= navigated
 
 
-def test_links_of_the_site_lead_somewhere(site: Path, pages: dict[Path, Page]) -> None:
+def test_links_of_the_site_have_targets(site: Path, pages: dict[Path, Page]) -> None:
     lost = []
     for file, page in pages.items():
         for link in sorted(page.links):
@@ -91,7 +91,7 @@ def test_pages_load_nothing_from_elsewhere(site: Path, pages: dict[Path, Page]) 
             assert (file.parent / urlsplit(address).path).exists(), f"{file.relative_to(site)}: {address}"
 
 
-def test_pictures_of_the_page_follow_the_theme_of_the_site(site: Path, pages: dict[Path, Page]) -> None:
+def test_pictures_on_a_page_follow_the_theme_of_the_site(site: Path, pages: dict[Path, Page]) -> None:
     shown = {link for page in pages.values() for link in page.loaded if ".webp" in link}
     names = {Path(urlsplit(each).path).stem.rpartition("-")[0] for each in shown}
 

@@ -100,7 +100,7 @@ def _old_words(path: str, source: bytes, contract_words: Collection[str] = ()) -
         yield f"{path}:{line}: {name}: say purchase_id: PurchaseId"
 
 
-def test_no_name_bears_a_word_that_was_given_up() -> None:
+def test_no_name_contains_a_discarded_word() -> None:
     found = [
         each
         for path in sorted(PACKAGE.rglob("*.py"))
@@ -122,7 +122,7 @@ def test_no_name_bears_a_word_that_was_given_up() -> None:
         "def f(_purchase_id: str | None = None): ...",
     ],
 )
-def test_no_form_of_a_name_hides_an_old_word(source: str) -> None:
+def test_no_form_of_a_name_hides_a_discarded_word(source: str) -> None:
     assert len(list(_old_words("pipeline/new.py", source.encode()))) == 1
 
 
@@ -130,5 +130,5 @@ def test_no_form_of_a_name_hides_an_old_word(source: str) -> None:
     ("name", "words"),
     [("poll_ceiling", ["poll", "ceiling"]), ("HTTPLine", ["http", "line"]), ("as2", ["as2"])],
 )
-def test_names_are_taken_apart_into_their_words(name: str, words: list[str]) -> None:
+def test_names_are_split_into_words(name: str, words: list[str]) -> None:
     assert _words(name) == words
