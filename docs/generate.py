@@ -258,7 +258,7 @@ def templates() -> str:
 
 
 def faults() -> str:
-    """The names of what can go wrong, and the calls that it can strike."""
+    """The names of what can go wrong, and the calls that it can happen to."""
     names = ", ".join(f"`{name}`" for name in NAMED)
     calls = ", ".join(f"`{operation}`" for operation in Operation)
     return f"Calls: {calls}.\n\nFaults: {names}."

@@ -24,7 +24,7 @@ from pipeline.errors import InvalidInput
 
 
 class AdminHandlers:
-    """The handlers below `/_emulator`. No rule strikes them, and `AdminGuard` protects them."""
+    """The handlers below `/_emulator`. No rule applies to them, and `AdminGuard` protects them."""
 
     def __init__(self, store: WorkflowStore, faults: FaultRules) -> None:
         self._store = store

@@ -118,7 +118,7 @@ class Emulator:
         """
         self.faults.add(read_rules(list(rules)))
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """Remove all rules."""
         self.faults.set([])
 

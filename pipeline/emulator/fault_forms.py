@@ -160,5 +160,5 @@ def _headers(value: Json) -> tuple[tuple[str, str], ...]:
     headers = tuple((name.lower(), str(header)) for name, header in value.items())
     for name, header in headers:
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(header):
-            raise InvalidRule("do.headers", f"{name[:40]!r} is no header that can be sent")
+            raise InvalidRule("do.headers", f"{name[:40]!r} is not a header that can be sent")
     return headers

@@ -30,7 +30,7 @@ class Endpoint:
     """One kind of call.
 
     `describe` returns the properties of a call once it is read; `respond` executes it, given the rule that
-    strikes it; `on_skipped` is called for a call that was read but will not be executed.
+    applies to it; `on_skipped` is called for a call that was read but will not be executed.
     """
 
     operation: Operation
@@ -40,7 +40,7 @@ class Endpoint:
 
 
 class FaultInjector:
-    """Turns endpoints into Starlette handlers that the rules can strike."""
+    """Turns endpoints into Starlette handlers that the rules apply to."""
 
     def __init__(self, faults: FaultRules, store: WorkflowStore) -> None:
         self._faults = faults
@@ -66,7 +66,7 @@ class FaultInjector:
                 kept = [header for header in request.scope["headers"] if header[0] != b"range"]
                 request.scope["headers"] = kept
             response = await endpoint.respond(request, rule)
-            return response if rule is None else await self._on_its_way_out(rule, response, request)
+            return response if rule is None else await self._alter_response(rule, response, request)
 
         return handle
 
@@ -76,7 +76,7 @@ class FaultInjector:
             return Call(operation=Operation.CREATE)
         return await endpoint.describe(request)
 
-    async def _on_its_way_out(self, rule: FaultRule, response: ASGIApp, request: Request) -> ASGIApp:
+    async def _alter_response(self, rule: FaultRule, response: ASGIApp, request: Request) -> ASGIApp:
         fault = rule.fault
         if isinstance(fault, AlterResponse):
             bought = self._store.ledger.bought

@@ -1,4 +1,4 @@
-"""Faults to inject, and the rules that say which calls they strike.
+"""Faults to inject, and the rules that say which calls they apply to.
 
 In a file, or sent to the admin endpoint, a rule reads `{on: create, nth: 2, do: reset-after-processing}`;
 `faultfile` reads that form.
@@ -30,7 +30,7 @@ class Operation(StrEnum):
 
 
 class Stage(StrEnum):
-    """How far the call has come when the fault strikes."""
+    """How far the call has come when the fault applies."""
 
     BEFORE_READING = "before-reading"
     AFTER_READING = "after-reading"
@@ -125,9 +125,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRule:
-    """Strikes the calls in `on` whose title and template contain the given texts.
+    """Applies to the calls in `on` whose title and template contain the given texts.
 
-    Of these it strikes the `nth` (counted from 1; without `nth`: each), after the first `after`, at most `times`
+    Of these it applies to the `nth` (counted from 1; without `nth`: each), after the first `after`, at most `times`
     times, with that `probability`, drawn from `seed`.
     """
 
@@ -150,29 +150,29 @@ class FaultRule:
 
 
 class _RuleCounter:
-    """A rule, with the numbers of calls that matched it so far and that it struck."""
+    """A rule, with the numbers of calls that matched it so far and that it applied."""
 
     def __init__(self, rule: FaultRule) -> None:
         self.rule = rule
         self.seen = 0
-        self.struck = 0
+        self.applied = 0
         self._random = random.Random(rule.seed)  # noqa: S311 - a rehearsal must be repeatable
 
-    def strikes(self) -> bool:
+    def applies(self) -> bool:
         rule = self.rule
         self.seen += 1
-        if self.seen <= rule.after or (rule.times is not None and self.struck >= rule.times):
+        if self.seen <= rule.after or (rule.times is not None and self.applied >= rule.times):
             return False
         if rule.nth and self.seen not in rule.nth:
             return False
         if self._random.random() >= rule.probability:
             return False
-        self.struck += 1
+        self.applied += 1
         return True
 
 
 class FaultRules:
-    """The active rules. The first that strikes a call decides; each counts every call that matches it."""
+    """The active rules. The first that applies to a call decides; each counts every call that matches it."""
 
     def __init__(self, rules: Iterable[FaultRule] = ()) -> None:
         self._lock = threading.Lock()
@@ -189,25 +189,25 @@ class FaultRules:
             self._counters.extend(_RuleCounter(rule) for rule in rules)
 
     def counts(self) -> list[tuple[str, int, int]]:
-        """Each rule's name, the number of calls that matched it, and of those that it struck."""
+        """Each rule's name, the number of calls that matched it, and of those that it applied to."""
         with self._lock:
-            return [(counter.rule.name, counter.seen, counter.struck) for counter in self._counters]
+            return [(counter.rule.name, counter.seen, counter.applied) for counter in self._counters]
 
     def before_reading(self, call: Call) -> FaultRule | None:
-        """The rule that strikes before the body is read."""
-        return self._first_striking(call, early=True)
+        """The rule that applies before the body is read."""
+        return self._first_applying(call, early=True)
 
     def after_reading(self, call: Call) -> FaultRule | None:
-        """The rule that strikes once the request has been read, before or after it is processed."""
-        return self._first_striking(call, early=False)
+        """The rule that applies once the request has been read, before or after it is processed."""
+        return self._first_applying(call, early=False)
 
-    def _first_striking(self, call: Call, *, early: bool) -> FaultRule | None:
+    def _first_applying(self, call: Call, *, early: bool) -> FaultRule | None:
         with self._lock:
             matching = [
                 counter
                 for counter in self._counters
                 if (counter.rule.fault.stage is Stage.BEFORE_READING) == early and counter.rule.matches(call)
             ]
-            # Ask all of them, not only up to the first that strikes: each must count every call that matches it.
-            striking = [counter.rule for counter in matching if counter.strikes()]
-        return striking[0] if striking else None
+            # Ask all of them, not only up to the first that applies: each must count every call that matches it.
+            applying = [counter.rule for counter in matching if counter.applies()]
+        return applying[0] if applying else None

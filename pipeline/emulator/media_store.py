@@ -21,7 +21,7 @@ class MediaStore:
     """Files by their media id and their name.
 
     Raises:
-        OSError: the folder cannot be made.
+        OSError: the folder cannot be created.
     """
 
     def __init__(self, folder: Path) -> None:

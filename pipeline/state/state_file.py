@@ -162,7 +162,7 @@ class WritableFile:
         try:
             self._begin(manifest)
             # The inode of an open file is not reused, so these show whether the file was replaced.
-            self._inodes = self._look()
+            self._inodes = self._current_inodes()
         except BaseException as error:
             # Also after a Ctrl-C: the flag may be set.
             self._close_without_folding()
@@ -198,18 +198,18 @@ class WritableFile:
         Raises:
             InvalidInput: the file or its `-wal` was deleted or replaced during the run.
         """
-        if self._look() != self._inodes:
+        if self._current_inodes() != self._inodes:
             raise InvalidInput(
                 f"{self.path}: the state was deleted or replaced while this run held it; "
                 f"nothing more is bought; {RESTORE}"
             )
 
-    def _look(self) -> tuple[tuple[int, int], ...] | None:
+    def _current_inodes(self) -> tuple[tuple[int, int], ...] | None:
         try:
-            looked = [os.stat(each) for each in self._files]  # noqa: PTH116 - texts, as this is asked in every turn
+            found = [os.stat(each) for each in self._files]  # noqa: PTH116 - strings: this runs every turn
         except FileNotFoundError:
             return None
-        return tuple((status.st_dev, status.st_ino) for status in looked)
+        return tuple((status.st_dev, status.st_ino) for status in found)
 
     def close(self) -> None:
         """Clear the flag and fold everything into the main file; if that fails, the `-wal` stays.
@@ -218,7 +218,7 @@ class WritableFile:
         """
         try:
             self.connection.rollback()
-            if self._look() == self._inodes and self._take_flag_off():
+            if self._current_inodes() == self._inodes and self._clear_flag():
                 failpoints.reach("before folding")
                 is_unused = self._is_new and not self._has_records()
                 self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -230,7 +230,7 @@ class WritableFile:
             pass  # a full disk: everything committed is in the -wal, and the next run continues from there
         self._close_without_folding()
 
-    def _take_flag_off(self) -> bool:
+    def _clear_flag(self) -> bool:
         """Clear the flag, unless another run has taken over the state; return whether it is cleared."""
         update = "UPDATE meta SET dirty = 0 WHERE epoch = ? RETURNING epoch"
         return self.connection.execute(update, (self.epoch,)).fetchall() != []

@@ -295,7 +295,7 @@ def test_success_without_a_result_is_polled_again(folder: Path, pipeline: Pipeli
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "fail"}}})
     assert pipeline("run", project.manifest).code == 1
     assert project.statuses() == {WALK: "failed"}
-    vendor.heal()
+    vendor.clear_faults()
 
     ended = pipeline("collect", project.manifest)
 

@@ -138,7 +138,7 @@ def test_failed_job_is_not_bought_again_by_default(
 ) -> None:
     vendor.fail({"on": "create", "do": "fail"})
     pipeline("run", project.manifest)
-    vendor.heal()
+    vendor.clear_faults()
 
     again = pipeline("run", project.manifest)
     assert again.code == 1

@@ -259,7 +259,7 @@ def test_selection_matching_nothing_after_the_plan_was_carried_out_is_not_an_err
     if selection == "status:failed":
         vendor.fail({"on": "create", "do": "fail"})
         pipeline("run", project.manifest)
-        vendor.heal()
+        vendor.clear_faults()
         flags = ("--retry-failed",)
     save(pipeline, project, "--select", selection, *flags)
     assert pipeline("run", FILE).code == 0

@@ -132,7 +132,7 @@ def unknown(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     project.write({"campaign.yaml": spring(prompts=prompts)})
     vendor.fail({"on": "create", "do": "html"})
     assert pipeline("run", project.manifest).code == 7
-    vendor.heal()
+    vendor.clear_faults()
     project.write({"campaign.yaml": spring()})
 
 
@@ -315,7 +315,7 @@ def test_unanswered_deletion_is_recorded_and_repeated(
     assert "1 could not be deleted yet: run again" in first.out
     assert deleted(orphaned) == {WALK}
     assert len(vendor.store.workflows()) == 2
-    vendor.heal()
+    vendor.clear_faults()
 
     # It was asked once; the wish needs no second yes.
     second = pipeline("prune", orphaned.manifest)
@@ -345,7 +345,7 @@ def test_refused_key_exits_with_its_code_and_the_deletion_stays_recorded(
 
     assert ended.code == 5, ended.output
     assert deleted(orphaned) == {WALK}
-    vendor.heal()
+    vendor.clear_faults()
     assert prune(pipeline, orphaned).code == 0
     assert len(vendor.store.workflows()) == 1
 
@@ -364,7 +364,7 @@ def test_recorded_deletion_is_not_a_purchase_on_a_machine_with_the_results(
 ) -> None:
     vendor.fail({"on": "delete", "do": {"status": 503}})
     prune(pipeline, orphaned)
-    vendor.heal()
+    vendor.clear_faults()
     shutil.rmtree(orphaned.folder / ".pipeline")
 
     assert prune(pipeline, orphaned).code == 0

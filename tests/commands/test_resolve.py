@@ -21,7 +21,7 @@ def unknown(folder: Path, pipeline: Pipeline, vendor: Emulator) -> Project:
     vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
     assert pipeline("run", project.manifest).code == 7
     assert project.statuses() == {WALK: "attention"}
-    vendor.heal()
+    vendor.clear_faults()
     return project
 
 
@@ -168,7 +168,7 @@ def test_not_bought_returns_its_credits_and_the_next_run_buys(
     project = campaign(folder, {"campaign.yaml": manifest})
     vendor.fail({"on": "create", "times": 1, "do": "reset-after-reading"})
     assert pipeline("run", project.manifest).code == 7
-    vendor.heal()
+    vendor.clear_faults()
     assert project.results()["summary"]["credits"] == 100
     bought = len(vendor.ledger.bought)
 
@@ -355,7 +355,7 @@ def beside_another(folder: Path, pipeline: Pipeline, vendor: Emulator) -> Projec
     assert pipeline("redo", project.manifest, WALK).code == 0
     vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
     assert pipeline("run", project.manifest).code == 7
-    vendor.heal()
+    vendor.clear_faults()
     done = next(each["id"] for each in project.results()["purchases"] if each["status"] == "done")
     assert pipeline("undecide", project.manifest, done).code == 0
     return project

@@ -117,7 +117,7 @@ def test_fresh_clone_resumes_submitted_purchases(
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
     assert pipeline("run", project.manifest).code == 8
     assert project.statuses() == {DANCE: "submitted", WALK: "submitted"}
-    vendor.heal()
+    vendor.clear_faults()
     forget_the_state(project)
 
     ended = pipeline("run", project.manifest)
@@ -390,7 +390,7 @@ def test_no_credit_during_a_large_upload_is_not_an_unknown_outcome(
     assert ended.code == 4, ended.output
     assert "INSUFFICIENT_CREDIT" in ended.output
     assert project.statuses() == {DANCE: "pending", WALK: "pending"}
-    vendor.heal()
+    vendor.clear_faults()
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.bought) == 2
 
@@ -406,7 +406,7 @@ def test_refused_key_stops_the_run_and_fails_no_job(
     assert ended.code == 5, ended.output
     assert len(vendor.ledger.entries) == 1
     assert project.statuses() == {DANCE: "pending", WALK: "pending"}
-    vendor.heal()
+    vendor.clear_faults()
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.bought) == 2
 
@@ -463,7 +463,7 @@ def test_create_with_an_unknown_outcome_is_never_sent_again(
     vendor.fail({"on": "create", "do": fault})
 
     first = pipeline("run", project.manifest)
-    vendor.heal()
+    vendor.clear_faults()
     second = pipeline("run", project.manifest)
 
     assert (first.code, second.code) == (7, 7), first.output + second.output
@@ -502,7 +502,7 @@ def test_unknown_outcome_of_an_orphan_is_named(
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "close-after-processing"})
     assert pipeline("run", project.manifest).code == 7
-    vendor.heal()
+    vendor.clear_faults()
     unknown = next(each["id"] for each in project.results()["purchases"] if each["status"] == "attention")
     project.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
 
@@ -535,7 +535,7 @@ def test_refused_request_fails_only_its_job_and_is_not_repeated(
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": status}})
 
     first = pipeline("run", project.manifest)
-    vendor.heal()
+    vendor.clear_faults()
     second = pipeline("run", project.manifest)
 
     assert (first.code, second.code) == (1, 1), first.output + second.output
@@ -635,7 +635,7 @@ def test_unusable_result_url_is_not_reported_as_running(
     assert f"{WALK}: {told}" in ended.output
     assert "s3cret" not in ended.output
     assert project.statuses() == {WALK: "submitted"}
-    vendor.heal()
+    vendor.clear_faults()
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.entries) == 1
 
@@ -663,7 +663,7 @@ def test_failed_download_leaves_no_file_and_is_repaired_by_the_next_run(
     assert first.code == 8, first.output
     assert project.statuses() == {WALK: "succeeded"}
     assert f"{WALK}.mp4" not in project.output()
-    vendor.heal()
+    vendor.clear_faults()
     second = pipeline("run", project.manifest)
     assert second.code == 0, second.output
     assert len(vendor.ledger.entries) == 1

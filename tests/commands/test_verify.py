@@ -252,7 +252,7 @@ def test_missing_failed_or_retitled_workflow_is_named(
     assert f"workflow {walk} has title \"somebody's\", but 'spring: {WALK}" in ended.out
     assert "2 differences." in ended.out
 
-    vendor.heal()
+    vendor.clear_faults()
     vendor.fail({"on": "get", "match": {"title": "walk"}, "do": {"patch": {"processing_status": "fail"}}})
     assert f"workflow {walk} is 'fail' at the vendor, but done in the state" in remote(pipeline, bought).out
 

@@ -227,7 +227,7 @@ def lose_an_answer(project: Project, pipeline: Pipeline, vendor: Emulator) -> tu
     """A purchase with an unknown outcome, and the workflow that the vendor has of it."""
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "reset-after-processing"})
     assert pipeline("run", project.manifest).code == 7
-    vendor.heal()
+    vendor.clear_faults()
     (purchase,) = [each for each in project.results()["purchases"] if each["status"] == "attention"]
     (entry,) = [each for each in vendor.ledger.bought if "walk" in each.title]
     assert entry.workflow_id is not None
@@ -337,7 +337,7 @@ def test_receipts_heard_by_serve_are_used_by_a_later_run(
 
     assert pipeline("run", hooked.manifest, "--no-wait", "--webhook-url", url).code == 7
     until(lambda: len(list(spool_of(hooked).receipts())) == 2, "both calls")
-    vendor.heal()
+    vendor.clear_faults()
     ended = pipeline("run", hooked.manifest)
 
     assert ended.code == 0, ended.output

@@ -84,7 +84,7 @@ def test_state_of_a_killed_run_without_its_wal_is_refused(
     run.hear("bought as")
     run.hear("bought as")
     run.kill()
-    vendor.heal()
+    vendor.clear_faults()
     wal = project.state.with_name("spring.db-wal")
     content = wal.read_bytes()
     wal.unlink()

@@ -123,7 +123,7 @@ def test_crash_during_the_call_is_an_unknown_outcome(
     )
     run.signal(signal.SIGKILL)
     assert run.ended().code == -9
-    vendor.heal()
+    vendor.clear_faults()
     assert len(vendor.ledger.entries) == sent
 
     assert_never_sent_again(one, pipeline, vendor, sent)

@@ -371,7 +371,7 @@ def meet_failures_and_the_budget(member: Member) -> None:
     failed = member.step()
     assert failed.code == 1
     assert failed.difference.jobs == failed.bought.keys() == spins
-    member.vendor.heal()
+    member.vendor.clear_faults()
     again = member.step()
     assert (again.code, again.bought.total(), again.difference) == (1, 0, NOTHING)
     retried = member.step("--retry-failed")

@@ -189,7 +189,7 @@ def test_purchases_known_only_to_a_killed_shard_are_not_bought_again(
     shard = start("run", twelve.manifest, "--shard", "1/2", **state)
     shard.hear("bought as")
     shard.kill()
-    vendor.heal()
+    vendor.clear_faults()
     for file in twelve.folder.glob("*.results.*"):
         file.unlink()
     bought = len(vendor.ledger.bought)
@@ -225,7 +225,7 @@ def test_another_division_waits_for_a_running_shard(
     assert ended.code == 6, ended.output
     assert f"pid {shard.process.pid}" in ended.err
     assert ("spring/1-of-2" if state else "2 shards by requests") in ended.err
-    vendor.heal()
+    vendor.clear_faults()
     assert pipeline("run", twelve.manifest, "--shard", "2/2").code == 0
     assert shard.ended().code == 0
     assert len(vendor.ledger.bought) == 12
@@ -258,7 +258,7 @@ def test_shards_of_different_manifests_are_another_division(
     assert ended.code == 6, ended.output
     assert f"pid {shard.process.pid}" in ended.err
     twelve.write({"campaign.yaml": spring(prompts=PROMPTS, limits=limits)})
-    vendor.heal()
+    vendor.clear_faults()
     assert pipeline(*flags, "2/2").code == 0
     assert shard.ended().code == 0
     assert len(vendor.ledger.bought) == len(vendor.ledger.entries) == 12
@@ -327,7 +327,7 @@ def test_decisions_made_since_a_shard_began_do_not_exceed_a_cap(
 
     assert ended.code == 6, ended.output
     assert "decisions" in ended.err
-    vendor.heal()
+    vendor.clear_faults()
     assert shard.ended().code == 0
     assert len(vendor.ledger.bought) < 12
 
@@ -343,7 +343,7 @@ def test_shard_waits_for_the_whole_campaign(
 
     assert ended.code == 6, ended.output
     assert ("as 'spring'," if state else "the whole campaign") in ended.err
-    vendor.heal()
+    vendor.clear_faults()
     assert whole.ended().code == 0
 
 
@@ -355,7 +355,7 @@ def test_same_shard_cannot_run_twice_at_once(
     shard.hear("bought as")
 
     assert pipeline("run", twelve.manifest, "--shard", "1/2").code == 6
-    vendor.heal()
+    vendor.clear_faults()
     assert shard.ended().code == 0
 
 

@@ -35,7 +35,7 @@ def test_signal_ends_the_run_with_everything_saved(
     assert "run again" in ended.out
     assert set(project.statuses().values()) == {"submitted"}
     assert_valid(project.results(), "results")
-    vendor.heal()
+    vendor.clear_faults()
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.entries) == 2
 
@@ -52,7 +52,7 @@ def test_interrupted_replace_advises_rerun_without_replace(
     run.signal(signal.SIGTERM)
 
     assert "run again, without --replace, to continue" in run.ended().out
-    vendor.heal()
+    vendor.clear_faults()
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.entries) == 3
 
@@ -113,7 +113,7 @@ def test_second_interrupt_is_immediate_and_loses_nothing(
         return run.process.poll() is not None
 
     until(is_over, "the end")
-    vendor.heal()
+    vendor.clear_faults()
 
     ended = run.ended()
     assert ended.code == 130

@@ -87,7 +87,7 @@ def test_second_run_names_the_holder_and_readers_are_not_blocked(
     assert f"(pid {first.process.pid} on " in second.err
     assert f"pipeline run {project.manifest}" in second.err
     assert pipeline("status", project.manifest).code == 0
-    vendor.heal()
+    vendor.clear_faults()
     assert first.ended().code == 0
 
 
@@ -123,7 +123,7 @@ def test_run_that_slept_past_its_lease_buys_nothing_more(
     first = start(*flags, "--in-flight", "1", PIPELINE_LEASE_SECONDS=LEASE)
     first.hear("bought as")
     first.signal(signal.SIGSTOP)
-    vendor.heal()
+    vendor.clear_faults()
     until(lambda: is_free(database), "the end of the lease")
 
     second = pipeline(*flags)
@@ -346,7 +346,7 @@ def test_password_is_shown_and_written_nowhere(
         ("state", "export", project.manifest, "--state", url),
     )
     shown = [pipeline(*arguments).output for arguments in looks]
-    vendor.heal()
+    vendor.clear_faults()
     shown.append(first.ended().output)
     saves = ("--checkpoint", "env > environment.txt")
     shown.append(pipeline("run", project.manifest, "--state", url, *saves, "--replace", "*").output)
@@ -371,7 +371,7 @@ def test_receipt_heard_by_another_machine_resolves_an_unknown_outcome(
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "reset-after-processing"})
     assert pipeline("run", project.manifest, "--state", database.url).code == 7
-    vendor.heal()
+    vendor.clear_faults()
     (lost,) = [each for each in project.results()["purchases"] if each["status"] == "attention"]
     (entry,) = [each for each in vendor.ledger.bought if "walk" in each.title]
     assert entry.workflow_id is not None
@@ -399,7 +399,7 @@ def test_doctor_and_watch_read_the_shared_state(
 
     assert during.code == 6, during.output
     assert f"(pid {run.process.pid} on " in during.output
-    vendor.heal()
+    vendor.clear_faults()
     assert run.ended().code == 0
     after = pipeline("doctor", project.manifest)
     assert "2 purchases known" in after.output

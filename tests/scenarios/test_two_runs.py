@@ -55,7 +55,7 @@ def test_lock_of_a_dead_run_is_free(
     first: Running, project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     first.kill()
-    vendor.heal()
+    vendor.clear_faults()
 
     ended = pipeline("run", project.manifest)
 
@@ -79,7 +79,7 @@ def test_results_from_another_machine_during_a_run_are_not_lost(
     elsewhere = ("--state", project.folder / "theirs.db", "--results", theirs)
     assert pipeline("run", project.manifest, "--no-wait", *elsewhere).code == 0
     shutil.copy(theirs, project.results_file)
-    vendor.heal()
+    vendor.clear_faults()
 
     ended = first.ended()
 
@@ -97,7 +97,7 @@ def test_results_with_a_merge_conflict_during_a_run_are_left_alone(
 ) -> None:
     conflict = b"<<<<<<< ours\n"
     project.results_file.write_bytes(conflict)
-    vendor.heal()
+    vendor.clear_faults()
 
     ended = first.ended()
 

@@ -143,7 +143,7 @@ class Chance:
             return strike(trial, self.kind, rng)
         trial.vendor.fail(*faults(rng))
         codes = [trial.run(PIPELINE_REQUEST_TIMEOUT="0.5").code for _ in range(2)]
-        trial.vendor.heal()
+        trial.vendor.clear_faults()
         return codes
 
 

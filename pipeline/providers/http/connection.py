@@ -145,7 +145,7 @@ class Connection(HTTPConnection):
             if not transmission.may_send():
                 raise ConnectionAbortedError("it may not be sent any more")
         # The library sends the headers, then the whole body. The body counts as sent before it is sent, because an
-        # interrupt can strike after the kernel has accepted the last byte, but before that is recorded here.
+        # interrupt can arrive after the kernel has accepted the last byte, but before that is recorded here.
         transmission.stage = Stage.SENDING if transmission.stage is Stage.UNSENT else Stage.SENT
         try:
             self._send_within_deadline(memoryview(data))

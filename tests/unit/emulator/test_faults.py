@@ -206,7 +206,7 @@ def test_downloads_that_are_not_what_they_should_be(client: Client) -> None:
     whole = requests.get(url, timeout=10)
 
     def struck(fault: Json) -> requests.Response:
-        client.emulator.heal()
+        client.emulator.clear_faults()
         client.emulator.fail({"on": "download", "do": fault})
         return requests.get(url, headers={"Range": "bytes=5-"}, timeout=10)
 

@@ -316,7 +316,9 @@ def replace_with_a_copy(path: Path) -> None:
     path.with_name("copy").rename(path)
 
 
-@fails_without("pipeline.state.state_file:WritableFile.assert_in_place", "if self._look() != self._inodes")
+@fails_without(
+    "pipeline.state.state_file:WritableFile.assert_in_place", "if self._current_inodes() != self._inodes"
+)
 @fails_without(
     "pipeline.state.state_file:WritableFile.__init__",
     "self._files =",
@@ -365,7 +367,10 @@ def test_an_interrupt_within_a_transaction_undoes_it_and_harms_the_state_in_no_w
 
 @pytest.mark.parametrize(
     "where",
-    ["pipeline.state.state_file.WritableFile._look", "pipeline.state.sql.sqlite.SqliteDatabase.__init__"],
+    [
+        "pipeline.state.state_file.WritableFile._current_inodes",
+        "pipeline.state.sql.sqlite.SqliteDatabase.__init__",
+    ],
 )
 def test_an_interrupt_while_it_is_opened_leaves_a_state_that_opens(
     harness: StateHarness, monkeypatch: pytest.MonkeyPatch, where: str
