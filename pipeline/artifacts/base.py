@@ -89,7 +89,7 @@ class FileStore(Protocol):
         ...
 
     def digest(self, path: str) -> str | None:
-        """The SHA-256 of the file at `path`, or a value that is no hash if it has none; None if there is no file."""
+        """The SHA-256 of the file at `path`, or a value that is not a hash if it has none; None for no file."""
         ...
 
     def is_taken(self, path: str) -> bool:
@@ -148,14 +148,14 @@ def make_scratch(folder: Path) -> Path:
     """Make the folder if it is missing: accessible only to its owner, and ignored by git.
 
     Raises:
-        Unfinished: it cannot be made.
+        Unfinished: it cannot be created.
     """
     try:
         if not folder.is_dir():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (folder / ".gitignore").write_bytes(b"*\n")
     except OSError as error:
-        raise Unfinished(f"{folder}: cannot be made: {error.strerror}") from error
+        raise Unfinished(f"{folder}: cannot be created: {error.strerror}") from error
     _sweep(folder)
     return folder
 

@@ -164,7 +164,7 @@ class LocalFolder:
 
         Raises:
             NotOurs: a link on the way leads out of the output folder, or a file is in the place of a folder.
-            Unfinished: its folder cannot be made, or no file can have that name here.
+            Unfinished: its folder cannot be created, or no file can have that name here.
         """
         self.assert_nameable(path)
         folder = self._on_disk(path).rpartition("/")[0]
@@ -174,7 +174,7 @@ class LocalFolder:
             found = in_the_way(Path(folder))
             raise NotOurs(f"{found}: not a folder, so nothing is stored there; move it away") from error
         except OSError as error:
-            raise Unfinished(f"{folder}: cannot be made: {error.strerror}") from error
+            raise Unfinished(f"{folder}: cannot be created: {error.strerror}") from error
         return folder
 
     def _make(self, folder: str) -> None:

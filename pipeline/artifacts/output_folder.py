@@ -57,7 +57,7 @@ class OutputFolder:
 
         Raises:
             NotOurs: the path leads out of the output folder.
-            Unfinished: the folder cannot be made.
+            Unfinished: the folder cannot be created.
         """
         return self._files.temporary_folder(path)
 

@@ -128,8 +128,8 @@ def manifests_of(paths: Sequence[Path]) -> list[Path]:
 def split_words(words: Sequence[str], missing: str, most: int | None = None) -> tuple[Path, tuple[str, ...]]:
     """The manifest and the names in `words`; if no manifest is given, that of the working folder.
 
-    The first word is a manifest only if it ends in .yaml or .yml, or names a file that is no medium. `missing` says
-    what the names are, `most` how many are allowed.
+    The first word is a manifest only if it ends in .yaml or .yml, or names a file that is not a medium. `missing`
+    says what the names are, `most` how many are allowed.
 
     Raises:
         UsageError: there are no names, or too many; or no manifest is given, and the folder has none or several.

@@ -64,7 +64,7 @@ def events_to(target: str) -> Iterator[Events]:
     """Open events that go to stdout (`-`), or are appended to a file.
 
     Raises:
-        UsageError: the file cannot be opened, or is no file of events.
+        UsageError: the file cannot be opened, or is not a file of events.
     """
     if target == "-":
         yield Events(target, None)
@@ -253,7 +253,7 @@ def _traces(workspace: Workspace) -> Observers:
     try:
         from pipeline.telemetry.traces import Traces
     except ModuleNotFoundError:
-        # The variables are often set for all programs of a cluster, so they are no reason to refuse a run.
+        # The variables are often set for all programs of a cluster, so a run is not refused because of them.
         say("warning: OTEL_… asks for traces: pip install 'campaign-pipeline[otel]'", err=True)
         return Observers()
     traces = Traces(workspace.campaign.name, variables)

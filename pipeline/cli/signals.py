@@ -21,7 +21,7 @@ _CODES = {
 def stopping() -> Iterator[Stop]:
     """A `Stop` that signals request within this context.
 
-    CI runners send SIGTERM after SIGINT, which is no second Ctrl-C. Two signals sent together may arrive in either
+    CI runners send SIGTERM after SIGINT, which is not a second Ctrl-C. Two signals sent together may arrive in either
     order.
     """
     stop = Stop()

@@ -15,7 +15,7 @@ from pipeline.providers.address import is_loopback_host
 try:
     import dask
 
-    # Set before the import, which configures logging: a lost worker is replaced, so its log messages are no use.
+    # Set before the import, which configures logging: a lost worker is replaced, so its log messages are of no use.
     dask.config.set({"logging.distributed": "critical", "logging.tornado": "critical"})
     # A process of this machine is replaced, however long that takes; with the default, it would be given up.
     dask.config.set({"distributed.deploy.lost-worker-timeout": "1 week"})

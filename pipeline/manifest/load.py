@@ -98,7 +98,7 @@ def _check_variables(variables: Mapping[str, Json]) -> None:
     """
     for name, value in variables.items():
         if not isinstance(name, str):
-            raise InvalidInput(f"the vars that are given: {name!r:.60} is no name")
+            raise InvalidInput(f"the vars that are given: {name!r:.60} is not a valid name")
         try:
             check_value(json.loads(json.dumps(value, allow_nan=False)), "value")
         except (TypeError, ValueError, RecursionError) as error:

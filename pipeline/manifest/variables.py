@@ -18,7 +18,7 @@ def read_variables(pairs: Iterable[str], files: Iterable[str]) -> Mapping[str, J
 
     Raises:
         UsageError: a pair has no `=`, or a value cannot be kept as it is written.
-        InvalidInput: a file cannot be read, or is no mapping.
+        InvalidInput: a file cannot be read, or is not a mapping.
     """
     return {**read_variable_files(files), **read_variable_pairs(pairs)}
 
@@ -49,7 +49,7 @@ def read_variable_files(files: Iterable[str]) -> Mapping[str, Json]:
 
     Raises:
         UsageError: an address is given instead of a path.
-        InvalidInput: a file cannot be read, or is no mapping.
+        InvalidInput: a file cannot be read, or is not a mapping.
     """
     from pipeline.documents.yaml_reader import read_yaml
 

@@ -11,7 +11,7 @@ from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
 from pipeline.operations.provider import VendorCalls
-from pipeline.operations.results_publisher import publish_anew
+from pipeline.operations.results_publisher import republish
 from pipeline.operations.selection import purchase_by_id
 from pipeline.planning.prune import destroyable, prunable
 from pipeline.providers.base import NotFound, Provider, VendorError
@@ -138,7 +138,7 @@ def carry_out(
         return _delete_all(state.reread(), purchases, deletions.trusted, provider, calls, on_failure)
     finally:
         # However it ended, readers of the results must know which deletions were requested.
-        publish_anew(state)
+        republish(state)
 
 
 def _delete_all(

@@ -62,7 +62,7 @@ def known_catalogue(path: Path | None) -> Catalog:
     """The catalogue without calling the vendor: the built-in one, merged with the file at `path` if there is one.
 
     Raises:
-        InvalidInput: the file is no catalogue.
+        InvalidInput: the file is not a catalogue.
     """
     return built_in() if path is None or not path.is_file() else read_catalog(path, str(path))
 

@@ -73,7 +73,7 @@ def save_plan(
     """Write `plan` to `path`, with the arguments it was made with.
 
     Raises:
-        UsageError: a file that is no plan is there, or the plan could not be read again.
+        UsageError: a file that is not a plan is there, or the plan could not be read again.
         Unfinished: it cannot be written.
     """
     saved = SavedPlan(

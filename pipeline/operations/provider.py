@@ -200,4 +200,4 @@ def assert_not_stopped(stop: Stop) -> None:
 def vendor_calls(stop: Stop, on_stopping: Callable[[str], object]) -> Iterator[VendorCalls]:
     """Makes calls in a separate thread, so that a signal is handled while one of them hangs."""
     with thread_pool(1) as executor:
-        yield VendorCalls(executor=executor, stop=stop, on_stopping=on_stopping, rng=random.Random())  # noqa: S311 - jitter is no secret
+        yield VendorCalls(executor=executor, stop=stop, on_stopping=on_stopping, rng=random.Random())  # noqa: S311 - jitter is not secret

@@ -7,7 +7,7 @@ from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
 from pipeline.operations.provider import VendorCalls
-from pipeline.operations.results_publisher import publish_anew
+from pipeline.operations.results_publisher import republish
 from pipeline.providers.base import NotFound, Provider
 from pipeline.purchases import Purchase, Reason, Status, WorkflowId
 from pipeline.state.store import Change
@@ -102,5 +102,5 @@ def _assert_open(purchase: Purchase, workflow_id: WorkflowId) -> None:
 def _commit(state: CampaignState, purchase: Purchase, event: Event) -> Purchase:
     after = advance(purchase, event)
     state.store.commit([Change(before=purchase, after=after, at=now(), event=event)])
-    publish_anew(state)
+    republish(state)
     return after

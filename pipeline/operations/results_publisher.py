@@ -33,7 +33,7 @@ _SWITCH_INTERVAL = 0.0005
 _switching = threading.Lock()
 
 
-def publish_anew(state: CampaignState) -> CampaignState:
+def republish(state: CampaignState) -> CampaignState:
     """After a change, read the state again, write the results manifest, and store the assignment.
 
     Raises:

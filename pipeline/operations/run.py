@@ -310,7 +310,7 @@ class CampaignRun:
 
     def _outcome(self, plan: Plan, state: CampaignState) -> Outcome:
         report, elsewhere = self.report, state.elsewhere()
-        # A take that is not needed, because another one is approved, is no unfinished job.
+        # A take that is not needed, because another one is approved, is not an unfinished job.
         selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
         assignment = state.published_assignment
         statuses = job_statuses(assignment, report.inputs, report.blocked, elsewhere)

@@ -100,7 +100,8 @@ def purchases_named(state: CampaignState, name: str) -> list[tuple[JobKey | None
     """Purchases that a reviewer means by `name`: a job's key, a purchase's id, an output file, or a selection.
 
     Each comes with the key that was meant; None if the purchase itself was named. A selection means those of its
-    jobs for which something was bought. An empty selection (no job is `status:failed` now, for example) is no error.
+    jobs for which something was bought. An empty selection (no job is `status:failed` now, for example) is
+    not an error.
 
     Raises:
         UsageError: the name matches nothing, or nothing was bought for what it matches.
@@ -152,7 +153,7 @@ def _purchase_of_file(state: CampaignState, name: str) -> tuple[JobKey | None, P
 
 
 def _path_below(output: OutputLocation, name: str) -> str | None:
-    """The path, relative to the output folder, of the file that a person named; None if the name is no file in it."""
+    """The path, relative to the output folder, of the file that a person named; None if it is not in there."""
     if not isinstance(output, Path):
         return name.removeprefix(f"{output}/") if name.startswith(f"{output}/") else None
     # Unlike pathlib's, this returns False for a name that no file can have.

@@ -6,7 +6,7 @@ from pipeline.errors import InvalidInput
 from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
-from pipeline.operations.results_publisher import publish_anew
+from pipeline.operations.results_publisher import republish
 from pipeline.operations.workspace import Workspace
 from pipeline.state import snapshot
 from pipeline.state.snapshot import Snapshot
@@ -21,7 +21,7 @@ def read_snapshot(workspace: Workspace, document: Json, name: str) -> Snapshot:
     """The exported state in `document`, which messages call `name`.
 
     Raises:
-        InvalidInput: it is no exported state, or another campaign's.
+        InvalidInput: it is not an exported state, or another campaign's.
     """
     read = snapshot.read(document, name)
     if read.campaign != workspace.campaign.name:
@@ -36,4 +36,4 @@ def import_state(state: CampaignState, imported: Snapshot) -> CampaignState:
         Unfinished, InvalidInput: the records cannot be written.
     """
     state.store.absorb(imported.records, state.decisions, now(), imported.imported)
-    return publish_anew(state)
+    return republish(state)

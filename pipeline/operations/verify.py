@@ -33,7 +33,7 @@ class Disagreement:
 def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[Disagreement]:
     """Differences between the results manifest on the one hand, and manifest and state on the other.
 
-    Decisions made after the results were written are no difference: `note` gets a message about them.
+    Decisions made after the results were written are not a difference: `note` gets a message about them.
     """
     name = state.workspace.results_name
     # Read from disk, whatever the state knows of it.

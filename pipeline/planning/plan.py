@@ -201,7 +201,7 @@ class PlanArguments:
     retry_failed: bool = False
 
 
-# These can be changed at the vendor, so a change is no reason to buy.
+# These can be changed at the vendor, so a change does not cause a purchase.
 _WORDING = {"title", "description", "visibility"}
 # These name an input, but are not part of its content.
 _NAMES = {"id", "path", "outputs_of"}

@@ -31,7 +31,7 @@ def select_keys(
     """The keys that match one of `select` (all keys if it is empty) and none of `exclude`.
 
     A comma in an expression means "and"; a leading `+` adds the jobs that the selected ones are made from. Statuses
-    and actions change over time, so it is no error if nothing matches `status:failed` or `action:retry`.
+    and actions change over time, so it is not an error if nothing matches `status:failed` or `action:retry`.
 
     Raises:
         UsageError: an expression is invalid, or matches nothing; the message names the nearest keys.
@@ -57,7 +57,7 @@ def _without_moments(expression: str) -> str:
 def matching_keys(
     candidates: Sequence[Candidate], select: Iterable[str], exclude: Iterable[str]
 ) -> frozenset[JobKey]:
-    """As `select_keys`, but matching nothing is no error: the expressions may have matched when they were written.
+    """As `select_keys`, but an expression may match nothing: it may have matched when it was written.
 
     Raises:
         UsageError: an expression is invalid.

@@ -70,7 +70,7 @@ def _create_provider(name: str, make: Callable[[Settings], Provider], settings: 
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
         detail = printable(str(error).replace(settings.key or "\0", "…"))
         raise InvalidInput(
-            f"the provider '{name}' cannot be made: {type(error).__name__}: {detail}"
+            f"the provider '{name}' cannot be created: {type(error).__name__}: {detail}"
         ) from None
 
 

@@ -1,6 +1,6 @@
 """Assembles the page: HTML with inline style, scripts and data, under a content security policy with their hashes.
 
-Nothing is loaded from elsewhere, and no string in a manifest can run as code: data is no script, and only scripts
+Nothing is loaded from elsewhere, and no string in a manifest can run as code: data is not a script, and only scripts
 with these hashes run. The files in `page/` remain separate, so that a server can serve them one by one.
 """
 

@@ -55,7 +55,7 @@ def listen_address(text: str) -> ListenAddress:
     """Parse the value of `--listen`.
 
     Raises:
-        UsageError: it is no such address.
+        UsageError: it is not a valid address.
     """
     found = _ADDRESS.fullmatch(text.strip())
     port = int(found["port"]) if found is not None and found["port"] else DEFAULT_PORT
@@ -157,7 +157,7 @@ def read_token(path: Path) -> str:
     except FileExistsError:
         pass
     except OSError as error:
-        raise UsageError(f"--token-file {shown}: cannot be made: {error.strerror}") from error
+        raise UsageError(f"--token-file {shown}: cannot be created: {error.strerror}") from error
     try:
         status = path.stat()
         token = read_limited(path, _LONGEST_TOKEN + 2).decode("ascii").strip()

@@ -123,7 +123,7 @@ class PageRows:
             if any(each.sha256 is not None and each.sha256 not in self.files for each in purchase.outputs):
                 self._missing[purchase_id] = purchase
                 if self.stored is not None:
-                    self.stored.want(anew=True)
+                    self.stored.want(refresh=True)
         for key, document in jobs.items():
             self._planned[key] = self._plan_of(key, is_pending=document["status"] == PENDING)
             self._job_rows[key] = self._rows.job(document)
@@ -265,7 +265,7 @@ class PageRows:
 
     def _find_missing(self) -> bool:
         if self.stored is not None:
-            self.stored.want(anew=False)
+            self.stored.want(refresh=False)
             if self.stored.sizes is self._sizes_seen:
                 return False
         return self._find((), self._missing.values())

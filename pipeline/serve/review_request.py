@@ -47,7 +47,7 @@ def read_review(body: bytes) -> Review:
     """The review in a request's body.
 
     Raises:
-        UsageError: it is no review.
+        UsageError: it is not a review.
     """
     try:
         sent: Any = json.loads(body)

@@ -42,9 +42,9 @@ class StoredVideos:
         if self._lists.acquire(timeout=_TIMEOUT):
             self._lists.release()
 
-    def want(self, *, anew: bool) -> None:
-        """List the store again if the last listing is old; `anew`: a file may just have been uploaded."""
-        if anew:
+    def want(self, *, refresh: bool) -> None:
+        """List the store again if the last listing is old; `refresh`: a file may just have been uploaded."""
+        if refresh:
             self._pause = _SHORTEST_PAUSE
         if time.monotonic() >= self._listed_at + self._pause:
             self._begin()

@@ -376,7 +376,7 @@ def observed(parts: Iterable[Records]) -> Records:
 
 
 def _under_way(mine: Purchase, joined: Purchase) -> Purchase:
-    """Keep a run's own unanswered create `submitting`: that others see it as `attention` is no outcome."""
+    """Keep a run's own unanswered create `submitting`: that others see it as `attention` is not an outcome."""
     if joined.status is not Status.ATTENTION:
         return joined
     return replace(mine, again=joined.again, deleted=joined.deleted)

@@ -36,7 +36,7 @@ class Addresses:
         return f"{self.url}/hooks/{purchase_id}/{self._proof(purchase_id)}"
 
     def purchase_at(self, path: str) -> PurchaseId | None:
-        """The purchase whose address has this path; None if it is no such address, or its proof is wrong."""
+        """The purchase whose address has this path; None if it is not such an address, or its proof is wrong."""
         found = _PATH.fullmatch(path)
         if found is None:
             return None

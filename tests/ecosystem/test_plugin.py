@@ -240,7 +240,7 @@ def test_plugin_without_a_key_variable_gets_no_key(project: Project, run: Run) -
             "cannot be loaded: No module named 'something_that_is_not_there'",
         ),
         ("", "cannot be loaded: "),
-        ("def provider(settings): raise KeyError('ACME_HOME')", "cannot be made: KeyError: 'ACME_HOME'"),
+        ("def provider(settings): raise KeyError('ACME_HOME')", "cannot be created: KeyError: 'ACME_HOME'"),
         (
             (
                 "from pipeline.providers import ProviderPlugin\n"

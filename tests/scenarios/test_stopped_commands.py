@@ -13,7 +13,7 @@ from support.checks import assert_valid
 from support.processes import Running, until
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.operations.results_publisher import publish_anew
+from pipeline.operations.results_publisher import republish
 
 Start = Callable[..., Running]
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
@@ -71,7 +71,7 @@ def test_interrupted_deletion_is_recorded_in_the_results(
     assert all(each["deleted"] for each in purchases(bought))
     assert [is_there(vendor, each) for each in listed] == [False, True, True]
 
-    vendor.heal()
+    vendor.clear_faults()
     again = pipeline(command, bought.manifest, "--yes")
     assert again.code == 0, again.output
     assert not any(is_there(vendor, each) for each in listed)
@@ -100,7 +100,7 @@ def test_purchase_resolved_before_a_signal_is_in_the_results(
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
     vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
     assert pipeline("run", project.manifest).code == 7
-    vendor.heal()
+    vendor.clear_faults()
     vendor.fail({"on": "get", "do": {"stall": 1}})
     resolving = start(
         "resolve", project.manifest, WALK, "--workflow-id", vendor.ledger.bought[0].workflow_id or ""
@@ -124,9 +124,9 @@ def test_purchases_imported_before_a_signal_are_in_the_results(
 
     def interrupted(*arguments: Any) -> Any:
         os.kill(os.getpid(), number)
-        return publish_anew(*arguments)
+        return republish(*arguments)
 
-    monkeypatch.setattr("pipeline.operations.state_transfer.publish_anew", interrupted)
+    monkeypatch.setattr("pipeline.operations.state_transfer.republish", interrupted)
     monkeypatch.setattr("sys.stdin", io.StringIO(exported))
 
     ended = pipeline("state", "import", bought.manifest)

@@ -123,7 +123,7 @@ def _purchase(row: Row) -> tuple[Purchase, int, str]:
     purchase_id, revision, *written, run, document = row
     try:
         if not isinstance(document, str):
-            raise ValueError("the document is no text")
+            raise ValueError("the document is not text")
         purchase = purchase_from_json(json.loads(document))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"purchases: {purchase_id!r:.40}: {error}") from None

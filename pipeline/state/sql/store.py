@@ -146,7 +146,7 @@ class SqlStore:
 
     def commit_turn(self, turn: Turn, caps: Caps) -> Sequence[Change]:
         if any(change.before is None for change in turn.changes):
-            raise PipelineError("a create is an intent, which the caps allow; it is no change")
+            raise PipelineError("a create is an intent, which the caps allow; it is not a change")
         assert_priced(turn.intents, caps)
         with self._writing() as (transaction, mirror):
             self._apply(transaction, mirror, turn.changes)

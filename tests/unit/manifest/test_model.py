@@ -390,7 +390,7 @@ class TestCampaign:
 
     def test_a_var_without_a_name(self, project: Project) -> None:
         variables: Any = {5: "x"}
-        with pytest.raises(InvalidInput, match="5 is no name"):
+        with pytest.raises(InvalidInput, match="5 is not a valid name"):
             project.load(ANYTHING, variables=variables)
 
 
