@@ -27,7 +27,7 @@ from pipeline.safe_names import safe_path
         ("../../etc/passwd", "bin"),
     ],
 )
-def test_the_suffix_comes_from_the_content_type(content_type: str, expected: str) -> None:
+def test_suffix_comes_from_content_type(content_type: str, expected: str) -> None:
     assert suffix(content_type) == expected
 
 
@@ -41,7 +41,7 @@ def test_further_outputs_are_numbered() -> None:
     ]
 
 
-def test_steps_are_in_a_folder_of_their_own_in_order_and_only_if_wanted() -> None:
+def test_steps_get_their_own_folder_in_order_and_only_if_requested() -> None:
     crop = Step("crop_to_content", (film("1", "image/png"), film("2", "image/png")))
     purchase = bought(1, job("a"), "film", steps=(crop, Step("create_media", (film("3"),))))
     assert [each.path for each in named(purchase, "r/a")] == ["r/a.mp4"]
@@ -53,14 +53,14 @@ def test_steps_are_in_a_folder_of_their_own_in_order_and_only_if_wanted() -> Non
     ]
 
 
-def test_what_is_set_aside_is_called_so_and_no_other_mark_is_kept() -> None:
+def test_set_aside_file_name_carries_suffix_that_no_safe_path_contains() -> None:
     one = replace(bought(1, job("a"), "film"), id=PurchaseId("0123456789abcdef"))
     assert next(named(one, set_aside("r/a", one.id))).path == "r/a~0123456.mp4"
     assert next(named(one, "r/a~7654321")).path == f"{safe_path('r/a~7654321')}.mp4"
     assert "~" not in safe_path("r/a~7654321")
 
 
-def test_one_that_is_set_aside_bears_its_purchase() -> None:
+def test_set_aside_path_ends_with_purchase_id() -> None:
     assert set_aside("r/a", PurchaseId("0123456789abcdef")) == "r/a~0123456"
 
 
@@ -80,7 +80,7 @@ hostile = st.text(alphabet=st.sampled_from("a.é/\\~:\0\n\ud800-＊ \u202e"), ma
     swap=("safe_path(stem.removesuffix(suffix)", "stem.removesuffix(suffix"),
 )
 @given(hostile, hostile)
-def test_no_stem_and_no_step_leads_out_of_the_folder(stem: str, flow: str) -> None:
+def test_no_stem_or_step_escapes_the_folder(stem: str, flow: str) -> None:
     purchase = bought(1, job("a"), "film", steps=(Step(flow, (film("s"),)),))
     for each in named(purchase, stem, steps=True):
         path = PurePosixPath(each.path)
@@ -92,7 +92,7 @@ def test_no_stem_and_no_step_leads_out_of_the_folder(stem: str, flow: str) -> No
 
 
 @pytest.mark.parametrize("stem", ["r/a", "r/a~0000001", "../.x", ""])
-def test_a_file_is_called_the_same_when_it_is_asked_for_alone(stem: str) -> None:
+def test_file_has_same_name_when_requested_alone(stem: str) -> None:
     crop = Step("crop/to", (film("1", "image/png"), film("2", "image/png")))
     purchase = bought(1, job("a"), "film", "another", steps=(crop, Step("", (film("3"),))))
 

@@ -60,7 +60,7 @@ def store(bucket: S3Server, tmp_path: Path) -> ObjectStore:
     return ObjectStore(PLACE, tmp_path / "scratch")
 
 
-def test_what_is_put_is_found_by_its_hash_by_another_machine_too(
+def test_object_is_found_by_hash_from_another_machine(
     store: ObjectStore, bucket: S3Server, tmp_path: Path
 ) -> None:
     film = upload(tmp_path, b"film")
@@ -75,9 +75,7 @@ def test_what_is_put_is_found_by_its_hash_by_another_machine_too(
     assert other.digest("b.mp4") is None
 
 
-def test_of_many_that_put_at_once_one_does_and_all_learn_what_lies_there(
-    bucket: S3Server, tmp_path: Path
-) -> None:
+def test_only_one_of_many_concurrent_puts_wins_and_all_learn_which(bucket: S3Server, tmp_path: Path) -> None:
     films = [upload(tmp_path, b"film %d" % number) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda each: send(PLACE, tmp_path, [each])["a.mp4"], films))
@@ -92,7 +90,7 @@ def test_of_many_that_put_at_once_one_does_and_all_learn_what_lies_there(
             assert film.temporary.exists()
 
 
-def test_an_answer_that_is_lost_does_no_harm(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
+def test_lost_response_is_harmless(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
     film = upload(tmp_path, b"film")
     asked: list[Asked] = []
 
@@ -146,7 +144,7 @@ class Sender:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_kill_in_a_put_leaves_a_whole_object_or_none_and_another_machine_overwrites_neither(
+def test_killed_put_leaves_whole_object_or_none_and_nobody_overwrites_it(
     bucket: S3Server, tmp_path: Path, seed: int
 ) -> None:
     rng, size, kills = random.Random(seed), 8 << 20, 25
@@ -197,7 +195,7 @@ class _Rest:
 @fails_without(
     "pipeline.artifacts.object_store:ObjectStore.copy", "if self._bucket.fetch(path, temporary) != digest"
 )
-def test_what_has_changed_is_not_moved(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
+def test_changed_object_is_not_moved(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
     film = upload(tmp_path, b"film")
     store.put(film)
     bucket.put("out/a.mp4", b"another")
@@ -212,7 +210,7 @@ def test_what_has_changed_is_not_moved(store: ObjectStore, bucket: S3Server, tmp
     "if stored is not None and stored.sha256",
     swap=(" and stored.sha256 == digest", ""),
 )
-def test_only_what_is_known_is_deleted(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
+def test_only_known_object_is_deleted(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
     film = upload(tmp_path, b"film")
     store.put(film)
     bucket.put("out/a.mp4", b"another")
@@ -222,7 +220,7 @@ def test_only_what_is_known_is_deleted(store: ObjectStore, bucket: S3Server, tmp
     assert bucket.objects() == {"out/a.mp4": b"another"}
 
 
-def test_a_move_ends_with_one_object_and_a_copy_with_two(
+def test_move_leaves_one_object_and_copy_leaves_two(
     store: ObjectStore, bucket: S3Server, tmp_path: Path
 ) -> None:
     film = upload(tmp_path, b"film")
@@ -236,7 +234,7 @@ def test_a_move_ends_with_one_object_and_a_copy_with_two(
 
 
 @fails_without("pipeline.artifacts.object_store:ObjectStore.put", "if stored.sha256 != upload.digest:")
-def test_what_nobody_hashed_is_none_of_ours(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
+def test_object_without_hash_is_not_ours(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
     bucket.client.put_object(Bucket=BUCKET, Key="out/a.mp4", Body=b"film", ChecksumAlgorithm="CRC32")
     film = upload(tmp_path, b"film")
 
@@ -245,7 +243,7 @@ def test_what_nobody_hashed_is_none_of_ours(store: ObjectStore, bucket: S3Server
         store.put(film)
 
 
-def test_a_bucket_without_a_prefix_is_a_place_too(bucket: S3Server, tmp_path: Path) -> None:
+def test_bucket_without_prefix_is_accepted(bucket: S3Server, tmp_path: Path) -> None:
     film = upload(tmp_path, b"film")
     whole = ObjectStore(ObjectUrl.parse("s3://films"), tmp_path)
     whole.put(film)
@@ -254,7 +252,7 @@ def test_a_bucket_without_a_prefix_is_a_place_too(bucket: S3Server, tmp_path: Pa
 
 
 @fails_without("pipeline.artifacts.opening:on_this_machine", "raise Unfinished(")
-def test_a_copy_to_read_is_the_file_itself_and_does_not_stay(
+def test_temporary_copy_has_the_content_and_is_removed_afterwards(
     store: ObjectStore, bucket: S3Server, tmp_path: Path
 ) -> None:
     film = upload(tmp_path, b"film")
@@ -273,7 +271,7 @@ def test_a_copy_to_read_is_the_file_itself_and_does_not_stay(
 @pytest.mark.parametrize(
     ("status", "error"), [(403, InvalidInput), (401, InvalidInput), (500, Unfinished), (503, Unfinished)]
 )
-def test_a_refusal_is_told_in_our_words(
+def test_access_denied_is_explained(
     bucket: S3Server, tmp_path: Path, status: int, error: type[PipelineError]
 ) -> None:
     bucket.meet = lambda _asked: status
@@ -301,7 +299,7 @@ def test_a_refusal_is_told_in_our_words(
         (Refusal(500, b"<html><h1>Oh</h1>", "text/html"), Unfinished, "could not list"),
     ],
 )
-def test_what_a_server_says_is_told_with_what_to_do(
+def test_server_error_comes_with_advice(
     bucket: S3Server, refusal: Refusal, error: type[PipelineError], words: str
 ) -> None:
     bucket.meet = lambda asked: refusal if asked.method == "GET" else None
@@ -309,7 +307,7 @@ def test_what_a_server_says_is_told_with_what_to_do(
         Bucket(PLACE).listing()
 
 
-def test_a_server_that_points_to_itself_for_ever_is_told(bucket: S3Server) -> None:
+def test_endless_redirect_is_reported(bucket: S3Server) -> None:
     bucket.meet = lambda _asked: Refusal.of(301, "PermanentRedirect")
     # The library recurses until Python stops it, which raises one of two errors.
     with pytest.raises(PipelineError, match="s3://films/out: "):
@@ -320,7 +318,7 @@ def test_a_server_that_points_to_itself_for_ever_is_told(bucket: S3Server) -> No
     ("refusal", "error"),
     [(Refusal(200), InvalidInput), (Refusal(400), Unfinished), (Refusal(409), Unfinished)],
 )
-def test_an_answer_without_words_is_told_too(
+def test_empty_error_response_is_reported(
     bucket: S3Server, refusal: Refusal, error: type[PipelineError]
 ) -> None:
     bucket.meet = lambda _asked: refusal
@@ -328,9 +326,7 @@ def test_an_answer_without_words_is_told_too(
         Bucket(PLACE).head("a.mp4")
 
 
-def test_a_put_that_meets_another_one_is_tried_again(
-    store: ObjectStore, bucket: S3Server, tmp_path: Path
-) -> None:
+def test_conflicting_put_is_retried(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
     film, met = upload(tmp_path, b"film"), list[Asked]()
 
     def conflict(asked: Asked) -> Refusal | None:
@@ -347,7 +343,7 @@ def test_a_put_that_meets_another_one_is_tried_again(
 @fails_without(
     "pipeline.artifacts.object_store:_assert_creates_only", "if probe is None or probe.sha256 is None:"
 )
-def test_a_server_that_keeps_no_hash_is_refused(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
+def test_server_that_drops_hashes_is_rejected(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
     def forget_hash(asked: Asked) -> None:
         for name in [name for name in asked.headers if "CHECKSUM" in name]:
             del asked.headers[name]
@@ -360,7 +356,7 @@ def test_a_server_that_keeps_no_hash_is_refused(store: ObjectStore, bucket: S3Se
     assert bucket.objects() == {}
 
 
-def test_what_comes_in_the_place_of_what_is_deleted_stays(
+def test_object_that_replaced_a_deleted_one_is_kept(
     store: ObjectStore, bucket: S3Server, tmp_path: Path
 ) -> None:
     film = upload(tmp_path, b"film")
@@ -382,9 +378,7 @@ def test_what_comes_in_the_place_of_what_is_deleted_stays(
     "prefix",
     ["a b", "é", "e\u0301", "50%", "%2F", "a+b", "a&b=c", "a?b#c", "~", "'\"", "名", "🎬", "a:b", "-", "*"],
 )
-def test_a_prefix_of_odd_characters_is_a_place_like_any(
-    bucket: S3Server, tmp_path: Path, prefix: str
-) -> None:
+def test_prefix_with_special_characters_works(bucket: S3Server, tmp_path: Path, prefix: str) -> None:
     place = ObjectUrl.parse(f"s3://{BUCKET}/{prefix}/x")
     store, film = ObjectStore(place, tmp_path), upload(tmp_path, b"film")
     store.assert_writable()
@@ -398,7 +392,7 @@ def test_a_prefix_of_odd_characters_is_a_place_like_any(
     assert bucket.objects() == {}
 
 
-def test_what_killed_commands_left_goes_after_a_day_and_what_is_in_use_stays(tmp_path: Path) -> None:
+def test_scratch_files_of_killed_commands_are_deleted_after_a_day(tmp_path: Path) -> None:
     for name, age in ((".copy.old.tmp", 90_000), (".look.new.tmp", 3_600), ("film.mp4", 90_000)):
         (tmp_path / name).write_bytes(b"film")
         os.utime(tmp_path / name, (time.time() - age,) * 2)
@@ -406,9 +400,7 @@ def test_what_killed_commands_left_goes_after_a_day_and_what_is_in_use_stays(tmp
     assert sorted(each.name for each in tmp_path.iterdir()) == [".look.new.tmp", "film.mp4"]
 
 
-def test_what_finds_no_room_on_this_machine_is_told(
-    store: ObjectStore, bucket: S3Server, tmp_path: Path
-) -> None:
+def test_full_local_disk_is_reported(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
     store.put(upload(tmp_path, b"film"))
     with pytest.raises(Unfinished, match="No such file"):
         Bucket(PLACE).fetch("a.mp4", tmp_path / "gone" / "film")
@@ -421,7 +413,7 @@ def test_what_finds_no_room_on_this_machine_is_told(
         ("ap-east-1", "https://films.s3.ap-east-1."),
     ],
 )
-def test_a_link_is_signed_as_every_region_takes_it(
+def test_presigned_url_is_valid_in_every_region(
     bucket: S3Server, monkeypatch: pytest.MonkeyPatch, region: str, host: str
 ) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
@@ -431,7 +423,7 @@ def test_a_link_is_signed_as_every_region_takes_it(
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 
 
-def test_a_server_that_is_not_there_is_told(bucket: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_server_is_reported(bucket: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(Unfinished, match="does not answer"):
         Bucket(PLACE).listing()

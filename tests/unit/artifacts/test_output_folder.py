@@ -23,7 +23,7 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "output"
 
 
-def test_a_fetched_file_is_in_its_place(out: Path) -> None:
+def test_downloaded_file_is_in_place(out: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
     assert campaign.survey(a) == {"a": Presence.MISSING}
@@ -32,7 +32,7 @@ def test_a_fetched_file_is_in_its_place(out: Path) -> None:
     assert campaign.files() == {"r/a.mp4": "film"}
 
 
-def test_a_renamed_job_takes_its_file_along(out: Path) -> None:
+def test_file_follows_renamed_job(out: Path) -> None:
     old, new = job("old", asks="x"), job("new", asks="x")
     campaign = Campaign(out, [bought(1, old, "film")])
     campaign.fetch(campaign.purchases[0], "r/old.mp4", "film")
@@ -42,7 +42,7 @@ def test_a_renamed_job_takes_its_file_along(out: Path) -> None:
     assert campaign.placed.keys() == {"r/new.mp4"}
 
 
-def test_two_jobs_that_swapped_swap_their_files(out: Path) -> None:
+def test_swapped_jobs_swap_their_files(out: Path) -> None:
     campaign = Campaign(out, [bought(1, job("a", asks="x"), "X"), bought(2, job("b", asks="y"), "Y")])
     campaign.fetch(campaign.purchases[0], "r/a.mp4", "X")
     campaign.fetch(campaign.purchases[1], "r/b.mp4", "Y")
@@ -53,7 +53,7 @@ def test_two_jobs_that_swapped_swap_their_files(out: Path) -> None:
     assert campaign.survey(a, b) == {"a": Presence.IN_PLACE, "b": Presence.IN_PLACE}
 
 
-def test_two_jobs_that_swapped_swap_their_files_on_a_machine_that_forgot(out: Path) -> None:
+def test_swapped_jobs_swap_their_files_without_the_file_index(out: Path) -> None:
     campaign = Campaign(out, [bought(1, job("a", asks="x"), "X"), bought(2, job("b", asks="y"), "Y")])
     campaign.fetch(campaign.purchases[0], "r/a.mp4", "X")
     campaign.fetch(campaign.purchases[1], "r/b.mp4", "Y")
@@ -87,9 +87,7 @@ def in_place(folder: str = "r", **asked: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("forgets", [False, True])
-def test_jobs_that_swapped_leave_no_step_behind_that_has_the_bytes_of_a_result(
-    out: Path, forgets: bool
-) -> None:
+def test_swapped_jobs_leave_no_step_with_the_bytes_of_a_result(out: Path, forgets: bool) -> None:
     campaign = Campaign(out, [])
     with_steps(campaign, 1, "a", "X")
     with_steps(campaign, 2, "b", "Y")
@@ -102,7 +100,7 @@ def test_jobs_that_swapped_leave_no_step_behind_that_has_the_bytes_of_a_result(
     assert campaign.files() == in_place(a="Y", b="X")
 
 
-def test_jobs_that_changed_in_a_circle_take_their_steps_along_to_another_folder(out: Path) -> None:
+def test_steps_follow_jobs_that_rotated_and_moved_to_another_folder(out: Path) -> None:
     campaign = Campaign(out, [])
     for number, (name, content) in enumerate(zip("abc", "XYZ", strict=True), 1):
         with_steps(campaign, number, name, content)
@@ -128,11 +126,11 @@ def shared_once(out: Path) -> Campaign:
     return campaign
 
 
-def test_a_copy_that_no_job_needs_is_found(out: Path) -> None:
+def test_spare_copy_is_found(out: Path) -> None:
     assert spare(shared_once(out), job("a", asks="x")) == {"r/b.mp4"}
 
 
-def test_a_file_that_is_the_only_one_or_has_been_altered_or_is_not_ours_is_no_copy(out: Path) -> None:
+def test_only_altered_or_foreign_file_is_not_a_spare_copy(out: Path) -> None:
     a = job("a", asks="x")
     campaign = shared_once(out)
     (out / "r/mine.mp4").write_text("film")
@@ -147,7 +145,7 @@ def test_a_file_that_is_the_only_one_or_has_been_altered_or_is_not_ours_is_no_co
     assert spare(campaign, a) == set()
 
 
-def test_what_another_purchase_brought_too_is_no_copy_until_that_is_deleted(out: Path) -> None:
+def test_file_shared_with_another_purchase_is_spare_only_once_that_is_deleted(out: Path) -> None:
     a, gone = job("a", asks="x"), job("gone")
     campaign = shared_once(out)
     campaign.purchases.append(bought(2, gone, "film"))
@@ -156,13 +154,13 @@ def test_what_another_purchase_brought_too_is_no_copy_until_that_is_deleted(out:
     assert set(inventory.spare_copies(campaign.assignment(a), [campaign.purchases[1].id])) == {"r/b.mp4"}
 
 
-def test_steps_that_are_no_longer_wanted_are_the_only_ones_and_stay(out: Path) -> None:
+def test_last_copy_of_unrequested_steps_is_kept(out: Path) -> None:
     campaign = Campaign(out, [])
     with_steps(campaign, 1, "a", "X")
     assert spare(campaign, job("a", asks="X")) == {"r/a.steps/02-create.mp4"}
 
 
-def test_jobs_that_share_a_purchase_get_a_file_each(out: Path) -> None:
+def test_jobs_that_share_a_purchase_each_get_a_file(out: Path) -> None:
     a, b = job("a", asks="x"), job("b", asks="x")
     campaign = Campaign(out, [bought(1, a, "film")])
     campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
@@ -171,7 +169,7 @@ def test_jobs_that_share_a_purchase_get_a_file_each(out: Path) -> None:
     assert not (out / "r/a.mp4").samefile(out / "r/b.mp4")
 
 
-def test_a_purchase_that_brought_the_same_bytes_takes_no_file_from_another(out: Path) -> None:
+def test_purchase_with_identical_bytes_takes_no_file_from_another(out: Path) -> None:
     a, b, c = job("a", asks="x"), job("old", asks="y"), job("c", asks="z")
     campaign = Campaign(out, [bought(1, a, "film"), bought(2, b, "film"), bought(3, c, "film")])
     campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
@@ -183,7 +181,7 @@ def test_a_purchase_that_brought_the_same_bytes_takes_no_file_from_another(out: 
     assert campaign.survey(a, b, c) == dict.fromkeys("abc", Presence.IN_PLACE)
 
 
-def test_a_purchase_that_is_removed_takes_no_other_with_the_same_bytes_along(out: Path) -> None:
+def test_removing_a_purchase_keeps_identical_files_of_others(out: Path) -> None:
     before, after, gone = job("a", asks="x"), job("a", asks="y"), job("b")
     old, new, orphan = bought(2, before, "film"), bought(3, after, "new"), bought(1, gone, "film")
     campaign = Campaign(out, [orphan, old, new])
@@ -202,7 +200,7 @@ def test_a_purchase_that_is_removed_takes_no_other_with_the_same_bytes_along(out
 
 
 @pytest.mark.parametrize(("wanted", "left"), [("film", ["film"]), (None, ["film"]), ("other", [])])
-def test_a_removed_purchase_leaves_a_file_only_where_a_job_may_want_those_bytes(
+def test_removing_a_purchase_keeps_only_files_whose_bytes_a_job_wants(
     out: Path, wanted: str | None, left: list[str]
 ) -> None:
     purchase = bought(1, job("a"), "film")
@@ -214,7 +212,7 @@ def test_a_removed_purchase_leaves_a_file_only_where_a_job_may_want_those_bytes(
     assert [*campaign.files().values()] == left
 
 
-def test_one_whose_place_is_taken_is_set_aside_under_its_own_name(out: Path) -> None:
+def test_replaced_file_is_set_aside_under_its_own_name(out: Path) -> None:
     before, after = job("a", asks="x"), job("a", asks="y")
     old, new = bought(1, before, "old"), bought(2, after, "new")
     campaign = Campaign(out, [old, new])
@@ -227,7 +225,7 @@ def test_one_whose_place_is_taken_is_set_aside_under_its_own_name(out: Path) -> 
     assert campaign.files() == {"r/a.mp4": "old", "r/a~0000002.mp4": "new"}
 
 
-def test_a_further_output_that_was_set_aside_is_found_by_a_machine_that_forgot(out: Path) -> None:
+def test_set_aside_second_output_is_found_without_the_file_index(out: Path) -> None:
     before, after = job("a", asks="x"), job("a", asks="y")
     old, new = bought(1, before, "old", "old too"), bought(2, after, "new", "new too")
     campaign = Campaign(out, [old, new])
@@ -241,7 +239,7 @@ def test_a_further_output_that_was_set_aside_is_found_by_a_machine_that_forgot(o
     assert (out / "r/a-2.mp4").read_text() == "old too"
 
 
-def test_a_foreign_file_is_left_alone(out: Path) -> None:
+def test_foreign_file_is_not_overwritten(out: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
     (out / "r").mkdir(parents=True)
@@ -251,7 +249,7 @@ def test_a_foreign_file_is_left_alone(out: Path) -> None:
     assert campaign.files() == {"r/a.mp4": "mine"}
 
 
-def test_a_foreign_file_is_left_alone_when_files_are_put_in_place(out: Path) -> None:
+def test_foreign_file_is_not_overwritten_when_files_are_put_in_place(out: Path) -> None:
     old, new = job("old", asks="x"), job("new", asks="x")
     campaign = Campaign(out, [bought(1, old, "film")])
     campaign.fetch(campaign.purchases[0], "r/old.mp4", "film")
@@ -261,7 +259,7 @@ def test_a_foreign_file_is_left_alone_when_files_are_put_in_place(out: Path) -> 
     assert campaign.files() == {"r/new.mp4": "mine", "r/old.mp4": "film"}
 
 
-def test_an_altered_file_is_told_from_a_missing_one_and_left_alone(out: Path) -> None:
+def test_altered_file_is_distinguished_from_missing_one_and_kept(out: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
     campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
@@ -274,7 +272,7 @@ def test_an_altered_file_is_told_from_a_missing_one_and_left_alone(out: Path) ->
     assert campaign.survey(a) == {"a": Presence.MISSING}
 
 
-def test_a_file_altered_to_the_same_size_and_time_is_believed_and_to_another_time_is_not(out: Path) -> None:
+def test_alteration_is_missed_only_if_size_and_time_are_unchanged(out: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
     campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
@@ -283,14 +281,14 @@ def test_a_file_altered_to_the_same_size_and_time_is_believed_and_to_another_tim
     assert campaign.survey(a) == {"a": Presence.ALTERED}
 
 
-def test_another_purchases_file_in_the_place_counts_as_missing(out: Path) -> None:
+def test_file_of_another_purchase_counts_as_missing(out: Path) -> None:
     a, b = job("a"), job("b")
     campaign = Campaign(out, [bought(1, a, "A"), bought(2, b, "B")])
     campaign.fetch(campaign.purchases[1], "r/a.mp4", "B")
     assert campaign.survey(a)["a"] is Presence.MISSING
 
 
-def test_the_worst_of_several_files_says_how_a_job_stands(out: Path) -> None:
+def test_presence_of_job_is_that_of_its_worst_file(out: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "one", "two")])
     campaign.fetch(campaign.purchases[0], "r/a.mp4", "one")
@@ -301,7 +299,7 @@ def test_the_worst_of_several_files_says_how_a_job_stands(out: Path) -> None:
     assert campaign.survey(a) == {"a": Presence.ALTERED}
 
 
-def test_only_a_job_that_wants_the_steps_misses_them(out: Path) -> None:
+def test_steps_are_missing_only_if_the_job_wants_them(out: Path) -> None:
     plain, full = job("a"), job("a", steps=True)
     step = Step("crop", (film("cropped", "image/png"),))
     campaign = Campaign(out, [bought(1, plain, "film", steps=(step,))])
@@ -312,14 +310,14 @@ def test_only_a_job_that_wants_the_steps_misses_them(out: Path) -> None:
     assert campaign.survey(full) == {"a": Presence.IN_PLACE}
 
 
-def test_what_is_not_here_is_not_put_in_place(out: Path) -> None:
+def test_absent_file_is_not_put_in_place(out: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
     assert campaign.put(a) == [False]
     assert campaign.files() == {}
 
 
-def test_the_file_of_a_run_that_died_before_it_could_note_it_is_adopted(out: Path) -> None:
+def test_file_that_a_killed_run_could_not_record_is_adopted(out: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
     (out / "r").mkdir(parents=True)
@@ -330,7 +328,7 @@ def test_the_file_of_a_run_that_died_before_it_could_note_it_is_adopted(out: Pat
 
 
 @fails_without("pipeline.artifacts.local_folder:LocalFolder._make_in_checked", "if not there.resolve")
-def test_a_linked_folder_that_leads_outside_is_refused(out: Path, tmp_path: Path) -> None:
+def test_folder_linked_outside_is_rejected(out: Path, tmp_path: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
     outside = tmp_path / "outside"
@@ -344,7 +342,7 @@ def test_a_linked_folder_that_leads_outside_is_refused(out: Path, tmp_path: Path
     assert not list(outside.iterdir())
 
 
-def test_no_folder_is_made_behind_a_link_that_leads_outside(out: Path, tmp_path: Path) -> None:
+def test_no_folder_is_created_behind_link_to_outside(out: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     out.mkdir()
@@ -365,7 +363,7 @@ def test_no_folder_is_made_behind_a_link_that_leads_outside(out: Path, tmp_path:
     swap=("lexists", "exists"),
 )
 @pytest.mark.parametrize("dangling", [False, True])
-def test_a_link_in_the_place_of_a_file_is_left_alone(out: Path, tmp_path: Path, dangling: bool) -> None:
+def test_link_instead_of_file_is_not_replaced(out: Path, tmp_path: Path, dangling: bool) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
     secret = tmp_path / "secret"
@@ -385,7 +383,7 @@ def test_a_link_in_the_place_of_a_file_is_left_alone(out: Path, tmp_path: Path, 
     "if digest is None or purchase_id",
     swap=("None or", "not None and"),
 )
-def test_a_folder_in_the_place_of_a_file_is_left_alone(out: Path) -> None:
+def test_folder_instead_of_file_is_not_replaced(out: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
     (out / "r/a.mp4").mkdir(parents=True)
@@ -394,7 +392,7 @@ def test_a_folder_in_the_place_of_a_file_is_left_alone(out: Path) -> None:
     assert (out / "r/a.mp4").is_dir()
 
 
-def test_a_file_in_the_place_of_a_folder_is_left_alone(out: Path) -> None:
+def test_file_instead_of_folder_is_not_replaced(out: Path) -> None:
     old, new = job("old", path="old", asks="x"), job("new", path="r/new", asks="x")
     campaign = Campaign(out, [bought(1, old, "film")])
     campaign.fetch(campaign.purchases[0], "old.mp4", "film")
@@ -405,7 +403,7 @@ def test_a_file_in_the_place_of_a_folder_is_left_alone(out: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["", "r", "r/deep"])
-def test_of_a_path_the_part_that_is_in_the_way_is_named(out: Path, way: str) -> None:
+def test_error_names_the_blocking_part_of_the_path(out: Path, way: str) -> None:
     a = job("a", path="r/deep/er/a", asks="x")
     campaign = Campaign(out, [bought(1, a, "film")])
     shutil.rmtree(out, ignore_errors=True)
@@ -416,9 +414,7 @@ def test_of_a_path_the_part_that_is_in_the_way_is_named(out: Path, way: str) -> 
         campaign.fetch(campaign.purchases[0], "r/deep/er/a.mp4", "film")
 
 
-def test_a_folder_that_is_gone_when_a_file_is_put_in_place_is_told_in_words(
-    out: Path, tmp_path: Path
-) -> None:
+def test_folder_that_disappears_while_a_file_is_placed_is_reported(out: Path, tmp_path: Path) -> None:
     """As when somebody moves it away during a run."""
     fetched = tmp_path / "gone" / "film.tmp"
 
@@ -428,7 +424,7 @@ def test_a_folder_that_is_gone_when_a_file_is_put_in_place_is_told_in_words(
     assert str(told.value) == f"{out}/r/a.mp4: cannot be written: No such file or directory"
 
 
-def test_a_foreign_file_under_the_name_for_what_is_set_aside_is_left_alone(out: Path) -> None:
+def test_foreign_file_with_the_set_aside_name_is_not_overwritten(out: Path) -> None:
     old, new = bought(1, job("a", asks="x"), "old"), bought(2, job("a", asks="y"), "new")
     campaign = Campaign(out, [old, new])
     campaign.fetch(old, "r/a.mp4", "old")
@@ -438,7 +434,7 @@ def test_a_foreign_file_under_the_name_for_what_is_set_aside_is_left_alone(out: 
     assert campaign.files() == {"r/a.mp4": "old", "r/a~0000001.mp4": "mine"}
 
 
-def test_a_name_that_differs_by_case_only_is_not_overwritten_where_case_counts(out: Path) -> None:
+def test_name_that_differs_only_by_case_is_not_overwritten_on_case_sensitive_disk(out: Path) -> None:
     a = job("a", path="r/Hero")
     campaign = Campaign(out, [bought(1, a, "film")])
     (out / "r").mkdir(parents=True)
@@ -449,7 +445,7 @@ def test_a_name_that_differs_by_case_only_is_not_overwritten_where_case_counts(o
     assert campaign.files() == {"r/Hero.mp4": "film", "r/hero.mp4": "mine"}
 
 
-def test_the_files_of_a_purchase_are_found_by_output(out: Path) -> None:
+def test_files_of_purchase_are_found_by_output(out: Path) -> None:
     a = job("a")
     purchase = bought(1, a, "film", steps=(Step("crop", (film("cropped", "image/png"),)),))
     campaign = Campaign(out, [purchase])
@@ -461,7 +457,7 @@ def test_the_files_of_a_purchase_are_found_by_output(out: Path) -> None:
 
 
 @pytest.mark.parametrize("alike", [False, True])
-def test_the_files_of_one_purchase_are_looked_for_in_so_many_steps(
+def test_lookups_grow_linearly_with_the_files_of_a_purchase(
     out: Path, monkeypatch: pytest.MonkeyPatch, alike: bool
 ) -> None:
     """Twice as many take twice as long, even if all have the same bytes and none is here any more."""
