@@ -34,16 +34,16 @@ FULL = Tally(
 )
 
 
-def test_everything_is_said_where_there_is_room() -> None:
+def test_everything_is_shown_if_there_is_room() -> None:
     assert summary(FULL, 79) == "20 of 60 done, 14 under way, 3 failed, 1 unknown, 3,700 credits, 11 s left"
 
 
-def test_what_there_is_none_of_is_not_mentioned() -> None:
+def test_zero_counts_are_omitted() -> None:
     assert summary(Tally(done=2), 79) == "2 of 2 done"
     assert summary(Tally(waiting=2), 79) == "0 of 2 done"
 
 
-def test_why_no_time_left_is_told_is_said_where_there_is_room() -> None:
+def test_reason_for_unknown_time_left_is_shown_if_there_is_room() -> None:
     def tally(*unseen: str) -> Tally:
         return Tally(
             done=14, under_way=4, waiting=30, credits=2340, time_left=lambda: TimeLeft(unseen=unseen)
@@ -58,7 +58,7 @@ def test_why_no_time_left_is_told_is_said_where_there_is_room() -> None:
 
 
 @given(tallies, st.integers(30, 200))
-def test_it_fits_and_is_made_of_whole_parts(tally: Tally, columns: int) -> None:
+def test_summary_fits_the_width_and_omits_only_whole_parts(tally: Tally, columns: int) -> None:
     shown = summary(tally, columns)
 
     assert len(shown) <= columns
@@ -67,19 +67,19 @@ def test_it_fits_and_is_made_of_whole_parts(tally: Tally, columns: int) -> None:
 
 
 @given(tallies)
-def test_that_something_failed_is_said_before_credits_and_time(tally: Tally) -> None:
+def test_failures_take_precedence_over_credits_and_time(tally: Tally) -> None:
     shown = summary(tally, 50)
 
     assert ("credits" not in shown and "left" not in shown) or not tally.failed or "failed" in shown
 
 
-def test_a_duration_is_as_exact_as_an_estimate_can_be() -> None:
+def test_duration_is_as_precise_as_the_estimate() -> None:
     assert [duration(each) for each in (0.2, 59.4, 60, 3600, 7199, 7200, 90_000)] == [
         *("1 s", "59 s", "1 min", "60 min", "120 min", "2 h", "25 h"),
     ]
 
 
-def test_a_run_that_has_nothing_to_do_shows_no_bar() -> None:
+def test_run_with_nothing_to_do_shows_no_progress_bar() -> None:
     stream = io.StringIO()
     reporter = BarReporter(stream)
 

@@ -28,7 +28,7 @@ main()
     [("", 130, ""), ("signal.signal(signal.SIGINT, signal.SIG_IGN)", 0, "pipeline, version")],
     ids=["heard", "ignored, as below nohup"],
 )
-def test_an_interrupt_while_it_is_loaded(before: str, code: int, says: str) -> None:
+def test_ctrl_c_while_loading_exits_quietly(before: str, code: int, says: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", INTERRUPTED.format(before=before)],
         capture_output=True,
@@ -40,7 +40,7 @@ def test_an_interrupt_while_it_is_loaded(before: str, code: int, says: str) -> N
     assert ended.stdout.startswith(says)
 
 
-def test_a_ctrl_c_is_heard_as_ever_once_it_is_loaded() -> None:
+def test_ctrl_c_works_as_usual_after_loading() -> None:
     code = """
 import signal, sys
 import pipeline.cli.main as loaded

@@ -20,7 +20,7 @@ def test_no_word_is_broken_lost_or_moved(line: str, indent: int, columns: int) -
         assert width(each) <= columns or len(each.split()) <= 1
 
 
-def test_further_lines_stand_a_little_deeper() -> None:
+def test_continuation_lines_are_indented_further() -> None:
     assert list(wrapped("  hero/a: failed: the reason is long", 20)) == [
         "  hero/a: failed:",
         "    the reason is",
@@ -28,7 +28,7 @@ def test_further_lines_stand_a_little_deeper() -> None:
     ]
 
 
-def test_a_command_stays_in_one_piece() -> None:
+def test_command_is_not_broken() -> None:
     shown = list(
         wrapped("Settle each: `pipeline resolve campaign.yaml 'a b' --workflow-id ID`, then go on", 60)
     )
@@ -36,7 +36,7 @@ def test_a_command_stays_in_one_piece() -> None:
     assert "  `pipeline resolve campaign.yaml 'a b' --workflow-id ID`," in shown
 
 
-def test_a_command_that_is_longer_than_a_line_goes_on_in_the_next_one_and_can_still_be_pasted() -> None:
+def test_command_longer_than_a_line_is_continued_so_that_it_can_be_pasted() -> None:
     key = "hero/one two/locale=fr"
     line = f"Resolve it: `pipeline resolve launch.yaml {shlex.quote(key)} --workflow-id ID` (see docs)"
 
@@ -52,18 +52,18 @@ def test_a_command_that_is_longer_than_a_line_goes_on_in_the_next_one_and_can_st
     assert shlex.split(pasted) == ["pipeline", "resolve", "launch.yaml", key, "--workflow-id", "ID"]
 
 
-def test_what_is_quoted_and_is_no_command_stays_as_it_is() -> None:
+def test_quoted_text_that_is_not_a_command_is_unchanged() -> None:
     assert "  `{{ a value of some length }}`" in list(
         wrapped("It says `{{ a value of some length }}` here", 20)
     )
 
 
-def test_what_has_room_is_left_as_it_is() -> None:
+def test_short_line_is_unchanged() -> None:
     assert list(wrapped("a   b  ", 7)) == ["a   b  "]
     assert list(wrapped("", 5)) == [""]
 
 
-def test_colours_take_no_room_and_wide_letters_two_columns() -> None:
+def test_colours_have_no_width_and_wide_characters_count_twice() -> None:
     assert width("\x1b[31mred\x1b[0m") == 3
     assert width("靴 é") == 4
     assert list(wrapped("靴靴 靴靴", 8)) == ["靴靴", "  靴靴"]
