@@ -44,14 +44,14 @@ TEXT = """\ufeff{
         (("none",), True, "1:1"),
     ],
 )
-def test_a_finding_has_the_position_of_its_value_or_key(
+def test_finding_is_located_at_its_value_or_key(
     path: tuple[str | int, ...], at_key: bool, place: str
 ) -> None:
     (problem,) = located([Finding(path, "wrong", at_key)], TEXT, "r.json")
     assert str(problem.position) == f"r.json:{place}"
 
 
-def test_many_findings_keep_their_order_and_are_found_in_one_reading() -> None:
+def test_many_findings_are_located_in_one_pass_in_order() -> None:
     text = json.dumps({"rows": [{"id": number} for number in range(1000)]}, indent=1)
     found = located([Finding(("rows", number, "id"), "wrong") for number in (999, 0, 500)], text, "r.json")
     assert [str(each) for each in found] == [
@@ -83,10 +83,10 @@ def refusal(text: str) -> str:
         ('{"a":\n' + "[" * 90_000, "r.json:2:64: nested more than 64 levels deep"),
     ],
 )
-def test_what_cannot_be_read_is_told_at_its_place(text: str, told: str) -> None:
+def test_unreadable_json_is_reported_with_its_position(text: str, told: str) -> None:
     assert refusal(text) == told
 
 
-def test_a_key_that_occurs_once_is_no_double_one(tmp_path: Path) -> None:
+def test_unique_key_is_not_a_duplicate(tmp_path: Path) -> None:
     assert json_locations.double_key(TEXT) is None
     assert json_locations.double_key("[1, ") is None

@@ -95,19 +95,19 @@ def told(text: str, rules: dict[str, Json] = SHAPES) -> list[str]:
         ("item: {path: ''}", "c.yaml:3:14: item.path: expected a text that is not empty"),
     ],
 )
-def test_a_mistake_is_told_with_what_was_expected(line: str, problem: str) -> None:
+def test_error_says_what_was_expected(line: str, problem: str) -> None:
     [found] = told(f"id: blue\nkind: circle\n{line}\n")
     beginning, cut, _ = problem.partition(", …")
     assert found.startswith(beginning) if cut else found == problem
 
 
-def test_a_value_outside_the_choices_is_told_with_the_nearest() -> None:
+def test_invalid_choice_suggests_the_nearest() -> None:
     assert told("id: blue\nkind: cirle\n") == [
         "c.yaml:2:7: kind: expected one of 'circle', 'square', found 'cirle'; did you mean 'circle'?"
     ]
 
 
-def test_a_text_of_the_wrong_form_is_told_by_what_its_pattern_stands_for_and_an_example() -> None:
+def test_pattern_mismatch_is_explained_with_an_example() -> None:
     assert told("id: Blue\nkind: circle\n") == [
         "c.yaml:1:5: id: expected one lower-case word, for example 'blue'; found 'Blue'"
     ]
@@ -126,19 +126,19 @@ def patterns(rules: Json) -> Iterator[str]:
                 yield from patterns(inner)
 
 
-def test_every_pattern_of_a_schema_that_checks_has_words_for_what_it_stands_for() -> None:
+def test_every_pattern_has_a_description() -> None:
     used = {pattern for name in schema.CHECKED for pattern in patterns(schema.load(name))}
     assert used == set(FORMS)
 
 
-def test_a_time_of_the_wrong_form_is_told_with_the_right_one() -> None:
+def test_malformed_time_is_reported_with_a_corrected_form() -> None:
     document: Json = {"version": 1, "purchases": [{"bought_at": "yesterday"}]}
     assert "purchases[0].bought_at: expected a time in UTC, like 2026-03-01T12:00:00Z; found 'yesterday'" in (
         schema.check_json(document, "results")
     )
 
 
-def test_every_missing_key_is_told_once_at_the_key_of_its_mapping() -> None:
+def test_each_missing_key_is_reported_once_at_its_mapping() -> None:
     inner: dict[str, Json] = {"type": "object", "properties": {"shape": SHAPES}}
     assert told("shape:\n  size: 5\n", inner) == [
         "c.yaml:1:1: shape: missing key 'id'",
@@ -146,24 +146,24 @@ def test_every_missing_key_is_told_once_at_the_key_of_its_mapping() -> None:
     ]
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     assert len(told("id: 5\nkind: x\nsize: a\ntags: [1, 2]\nfoo: 1\n")) == 6
 
 
 @pytest.mark.parametrize("key", ["base_url", "api_key", "proxy", "webhook_url"])
-def test_what_only_the_operator_may_set_is_told_so(key: str) -> None:
+def test_key_reserved_for_the_operator_is_explained(key: str) -> None:
     assert told(f"id: a\nkind: circle\n{key}: x\n") == [
         f"c.yaml:3:1: {key}: unknown key; only the operator sets this, by a flag or the environment"
     ]
 
 
-def test_a_message_never_carries_a_large_value() -> None:
+def test_message_never_contains_a_large_value() -> None:
     problems = told(f"id: {'X' * 5000}\nkind: {'y' * 5000}\n{'k' * 1000}: 1\n")
     assert len(problems) == 3
     assert all(len(problem) < 300 for problem in problems)
 
 
-def test_problems_come_in_the_order_of_the_places_each_in_its_own_file() -> None:
+def test_problems_are_sorted_by_position_within_their_file() -> None:
     base = parse_yaml("version: 1\njobs: [{id: 5}]\n", SourceFile(Path("b.yaml"), "b.yaml", ""))
     text = "version: 1\nfoo: 1\nname: x\ntemplates: {o: {}}\n"
     over = parse_yaml(text, SourceFile(Path("a.yaml"), "a.yaml", ""))
@@ -171,14 +171,14 @@ def test_problems_come_in_the_order_of_the_places_each_in_its_own_file() -> None
     assert [str(problem.position) for problem in problems] == ["a.yaml:2:1", "a.yaml:4:13", "b.yaml:2:13"]
 
 
-def test_json_is_told_by_path() -> None:
+def test_json_problem_is_reported_by_path() -> None:
     assert schema.check_json({"version": 1, "jobs": [{"id": "x", "repeat": 0}]}, "campaign") == [
         "jobs[0].repeat: expected at least 1, found 0"
     ]
     assert schema.check_json([], "campaign") == ["expected a mapping with 'version', found a list"]
 
 
-def test_json_that_is_too_deep_is_told_so() -> None:
+def test_too_deep_json_is_reported() -> None:
     recursive: dict[str, Json] = {"items": {"$ref": "#"}}
     value: Json = []
     for _ in range(3000):
@@ -188,20 +188,20 @@ def test_json_that_is_too_deep_is_told_so() -> None:
 
 
 @pytest.mark.parametrize("name", ["campaign", "catalog"])
-def test_a_packaged_schema_is_one(name: str) -> None:
+def test_packaged_schema_is_valid(name: str) -> None:
     loaded = schema.load(name)
     make_validator(loaded).check_schema(loaded)
     assert loaded == json.loads(schema.text(name))
 
 
 @pytest.mark.parametrize("name", ["../campaign", "none", ""])
-def test_no_other_file_is_read_as_a_schema(name: str) -> None:
+def test_unknown_schema_name_is_rejected(name: str) -> None:
     with pytest.raises(KeyError):
         schema.text(name)
 
 
 @pytest.mark.parametrize("reference", ["http://127.0.0.1:9/x.json", "file:///etc/hostname"])
-def test_a_reference_that_leads_elsewhere_is_not_followed(reference: str) -> None:
+def test_external_reference_is_not_followed(reference: str) -> None:
     # In a separate process, as an audit hook cannot be removed.
     program = """
 import sys
@@ -221,7 +221,7 @@ except Exception as error:
     assert "_WrappedReferencingError" in said
 
 
-def test_of_a_long_list_only_what_is_wrong_is_looked_at_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_invalid_items_of_a_long_list_are_checked_in_detail(monkeypatch: pytest.MonkeyPatch) -> None:
     item: Json = {
         "type": "object",
         "properties": {"id": {"$ref": "#/$defs/id"}},
@@ -245,7 +245,7 @@ def test_of_a_long_list_only_what_is_wrong_is_looked_at_closely(monkeypatch: pyt
     assert len(looked_at) < 10
 
 
-def test_where_checking_stops_it_says_so() -> None:
+def test_stopped_check_is_reported() -> None:
     found = told("".join(f"key{number}: 1\n" for number in range(1000)))
     assert len(found) == 201
     assert found[-1].endswith("too many problems: checking stops here, and there may be more")

@@ -134,19 +134,19 @@ def judged(name: str) -> Callable[[Json], bool]:
 
 @pytest.mark.parametrize("name", schema.CHECKED)
 class TestOurSchemas:
-    def test_a_sound_document_fits(self, name: str) -> None:
+    def test_valid_document_is_accepted(self, name: str) -> None:
         for document in SOUND[name]:
             assert judged(name)(document)
             assert schema.is_valid(document, name)
 
-    def test_every_part_of_it_is_known(self, name: str) -> None:
+    def test_every_keyword_of_our_schemas_is_supported(self, name: str) -> None:
         whole = schema.load(name)
         parts = whole.get("$defs", {})
         assert isinstance(parts, dict)
         for part in ("", *parts):
             compile_schema({**whole, "$ref": f"#/$defs/{part}"} if part else whole)(None)
 
-    def test_a_damaged_document_fits_or_not_as_the_library_says(self, name: str) -> None:
+    def test_damaged_document_is_judged_as_by_the_library(self, name: str) -> None:
         expected = judged(name)
 
         @given(damaged(name))
@@ -229,16 +229,16 @@ def agree(made: dict[str, Any], value: Json) -> None:
 
 
 class TestAnySchema:
-    def test_every_keyword_that_is_known_is_tried(self) -> None:
+    def test_every_supported_keyword_is_tested(self) -> None:
         assert {*KEYWORDS, "then", "else", *TELL_NOTHING} == set(_KEYWORDS)
 
     @pytest.mark.parametrize("keyword", KEYWORDS)
-    def test_a_keyword_means_what_the_library_says(self, keyword: str) -> None:
+    def test_keyword_means_the_same_as_in_the_library(self, keyword: str) -> None:
         rule, beside = KEYWORDS[keyword]
         given(st.fixed_dictionaries({keyword: rule}, optional=beside), JUDGED)(agree)()
 
     @pytest.mark.parametrize("value", [{"a": "long"}, {"a": "x"}, {"a": 5}, {"b": 5}, {"x": 5}], ids=str)
-    def test_a_name_that_is_known_and_matches_a_pattern_is_held_to_both(self, value: Json) -> None:
+    def test_known_name_that_matches_a_pattern_must_satisfy_both(self, value: Json) -> None:
         text, long = {"type": "string"}, {"minLength": 2}
         agree(
             {"patternProperties": {"[ab]": text}, "properties": {"a": long}, "additionalProperties": False},
@@ -246,7 +246,7 @@ class TestAnySchema:
         )
 
     @given(st.data(), st.sets(st.sampled_from(sorted(KEYWORDS)), min_size=2, max_size=3), JUDGED)
-    def test_some_of_them_mean_together_what_the_library_says(
+    def test_combined_keywords_mean_the_same_as_in_the_library(
         self, data: st.DataObject, keywords: set[str], value: Json
     ) -> None:
         agree({keyword: data.draw(KEYWORDS[keyword][0]) for keyword in sorted(keywords)}, value)
@@ -261,6 +261,6 @@ class TestAnySchema:
         ],
         ids=str,
     )
-    def test_what_is_not_known_is_refused_and_not_passed_over(self, unknown: dict[str, Any]) -> None:
+    def test_unknown_keyword_is_rejected(self, unknown: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"not known|not supported|another document"):
             compile_schema(unknown)

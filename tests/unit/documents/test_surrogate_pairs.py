@@ -22,21 +22,21 @@ def read(folder: Path, text: str) -> object:
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_a_pair_is_its_character_in_values_and_keys(tmp_path: Path, indent: int | None) -> None:
+def test_pair_is_decoded_in_values_and_keys(tmp_path: Path, indent: int | None) -> None:
     written = {"a": THUMB, THUMB: [f"x{THUMB}{THUMB}y", "\\ud83d", "\\", '"']}
 
     assert read(tmp_path, json.dumps(written, indent=indent)) == written
     assert parse_json(json.dumps(written, indent=indent), "x.json") == written
 
 
-def test_an_escaped_backslash_begins_no_pair(tmp_path: Path) -> None:
+def test_escaped_backslash_does_not_start_a_pair(tmp_path: Path) -> None:
     written = {"a": PAIR, "b": f"\\{THUMB}"}
 
     assert read(tmp_path, json.dumps(written)) == written
 
 
 @pytest.mark.parametrize("half", ["\\ud83d", "\\udc4d", "\\udc4d\\ud83d", f"{PAIR}\\ud83d"])
-def test_half_a_pair_stays_refused(tmp_path: Path, half: str) -> None:
+def test_lone_surrogate_is_still_rejected(tmp_path: Path, half: str) -> None:
     with pytest.raises(InvalidInput):
         read(tmp_path, f'{{"a": "{half}"}}')
     with pytest.raises(InvalidInput):
@@ -45,11 +45,11 @@ def test_half_a_pair_stays_refused(tmp_path: Path, half: str) -> None:
         read_scalar(f'"{half}"')
 
 
-def test_what_is_no_escape_stays_as_it_is(tmp_path: Path) -> None:
+def test_text_that_is_not_an_escape_is_unchanged(tmp_path: Path) -> None:
     assert read(tmp_path, f"a: {PAIR}\nb: '{PAIR}'") == {"a": PAIR, "b": PAIR}
 
 
-def test_a_position_behind_a_pair_is_where_it_was_written(tmp_path: Path) -> None:
+def test_position_after_a_pair_is_correct(tmp_path: Path) -> None:
     text = f'{{"a": "{PAIR}{PAIR}",\n "b": "x", "c": "{PAIR}", "c": 1}}'
 
     with pytest.raises(InvalidInput) as refused:
@@ -59,11 +59,11 @@ def test_a_position_behind_a_pair_is_where_it_was_written(tmp_path: Path) -> Non
     assert str(refused.value.problems[0].position) == f"x.yaml:2:{second}"
 
 
-def test_a_var_in_quotes_holds_one() -> None:
+def test_quoted_var_may_contain_a_pair() -> None:
     assert read_scalar(f'"{PAIR}!"') == f"{THUMB}!"
 
 
-def test_a_manifest_in_json_holds_them(tmp_path: Path) -> None:
+def test_json_manifest_may_contain_pairs(tmp_path: Path) -> None:
     written = json.dumps(
         spring(
             image_sets={},

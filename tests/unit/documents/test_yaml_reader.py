@@ -45,7 +45,7 @@ class TestValues:
             *(("-1.5E-2", -0.015), ("=", "="), ("1.2.3", "1.2.3"), ("5px", "5px"), (".", "."), ("'5'", "5")),
         ],
     )
-    def test_a_word_means_what_yaml_1_2_says(self, word: str, value: Json) -> None:
+    def test_plain_scalar_follows_yaml_1_2(self, word: str, value: Json) -> None:
         found = read(f"a: {word}\n").plain()
         assert isinstance(found, dict)
         assert found == {"a": value}
@@ -68,13 +68,13 @@ class TestValues:
             ),
         ],
     )
-    def test_a_number_that_would_not_stay_what_it_looks_like_is_refused(self, word: str, hint: str) -> None:
+    def test_ambiguous_number_is_rejected(self, word: str, hint: str) -> None:
         [problem] = problems(f"a: {word}\n")
         assert problem.startswith("c.yaml:1:4: a: ")
         assert hint in problem
         assert read(f"a: '{word}'\n").plain() == {"a": word}
 
-    def test_an_alias_is_the_value_it_names_with_a_key_of_its_own(self) -> None:
+    def test_alias_has_the_anchored_value_and_its_own_key(self) -> None:
         node = read("a: &x {b: 1}\nc: *x\n")
         assert node.plain() == {"a": {"b": 1}, "c": {"b": 1}}
         alias = node.child("c")
@@ -83,10 +83,10 @@ class TestValues:
         assert (alias.key_line, alias.key_column) == (2, 1)
 
     @pytest.mark.parametrize("text", ["a: 1\r\nb: |\r\n  x\r\n  y\r\n", "a: 1\rb: |\r  x\r  y\r"])
-    def test_line_ends_read_alike(self, text: str) -> None:
+    def test_all_line_endings_read_the_same(self, text: str) -> None:
         assert read(text).plain() == {"a": 1, "b": "x\ny\n"}
 
-    def test_a_byte_order_mark_at_the_start_is_no_part_of_the_text(self) -> None:
+    def test_leading_byte_order_mark_is_dropped(self) -> None:
         assert at(read("\ufeffa: 1\n".encode()).child("a")) == (1, 4)
 
 
@@ -100,29 +100,29 @@ class TestPlaces:
             *((("a", 1), (4, 5)), (("d",), (6, 4)), (("d", "e", 1), (6, 12))),
         ],
     )
-    def test_every_value_knows_where_it_begins(
+    def test_every_value_knows_its_position(
         self, path: tuple[str | int, ...], location: tuple[int, int]
     ) -> None:
         assert at(Document(read(self.TEXT)).node(*path)) == location
 
-    def test_a_problem_tells_place_path_and_line(self) -> None:
+    def test_problem_has_position_and_path(self) -> None:
         problem = Document(read(self.TEXT)).problem("bad", "d", "e", 1)
         assert str(problem) == "c.yaml:6:12: d.e[1]: bad"
         assert problem.source == "d: {e: [1, 22]}"
 
-    def test_a_problem_of_a_key_stands_at_the_key(self) -> None:
+    def test_problem_of_a_key_is_located_at_the_key(self) -> None:
         assert Document(read(self.TEXT)).problem("bad", "d", "e", at_key=True).position == Position(
             "c.yaml", 6, 5
         )
 
-    def test_what_is_missing_is_placed_at_what_is_around_it(self) -> None:
+    def test_missing_value_is_located_at_its_parent(self) -> None:
         problem = Document(read(self.TEXT)).problem("missing", "d", "z", "y")
         assert str(problem) == "c.yaml:6:4: d.z.y: missing"
 
-    def test_a_key_that_is_no_plain_word_is_quoted_in_the_path(self) -> None:
+    def test_unusual_key_is_quoted_in_the_path(self) -> None:
         assert Document(read("'a.b': {'c d': 1}\n")).problem("bad", "a.b", "c d").path == '["a.b"]["c d"]'
 
-    def test_a_long_line_is_cut_where_it_is_quoted(self) -> None:
+    def test_long_line_is_truncated_in_the_quote(self) -> None:
         assert len(Document(read(f"a: {'x' * 5000}\n")).problem("bad", "a").source) < 200
 
     @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ class TestPlaces:
             *(('a: "one\\ntwo"\n', 2, (1, 4)), ("a: one\n", 1, (1, 4))),
         ],
     )
-    def test_a_line_of_a_text_is_found_in_the_file(
+    def test_line_within_a_text_is_located_in_the_file(
         self, text: str, line: int, location: tuple[int, int]
     ) -> None:
         node = read(text).child("a")
@@ -145,68 +145,68 @@ class TestPlaces:
 
 
 class TestRefused:
-    def test_every_duplicate_key_is_told_at_the_later_one_with_the_place_of_the_first(self) -> None:
+    def test_each_duplicate_key_is_reported_with_the_position_of_the_first(self) -> None:
         assert problems("a: 1\nb: {c: 1, c: 2}\na: 3\na: 4\n") == [
             "c.yaml:2:11: b: the key 'c' is written twice, first at c.yaml:2:5",
             "c.yaml:3:1: the key 'a' is written twice, first at c.yaml:1:1",
             "c.yaml:4:1: the key 'a' is written twice, first at c.yaml:1:1",
         ]
 
-    def test_quotes_do_not_make_another_key(self) -> None:
+    def test_quoted_key_is_the_same_key(self) -> None:
         assert "written twice" in problems("a: 1\n'a': 2\n")[0]
 
     @pytest.mark.parametrize("key", ["5", "true", "~", "1.5", ".nan", "007"])
-    def test_a_key_that_is_no_text_is_refused(self, key: str) -> None:
+    def test_non_string_key_is_rejected(self, key: str) -> None:
         assert problems(f"{key}: x\n") == [f"c.yaml:1:1: the key '{key}' is not a text; write it in quotes"]
 
     @pytest.mark.parametrize("key", ["no", "on", "12:30"])
-    def test_a_key_that_older_yaml_took_for_something_else_is_a_text(self, key: str) -> None:
+    def test_key_that_yaml_1_1_would_convert_is_a_string(self, key: str) -> None:
         assert read(f"{key}: x\n").plain() == {key: "x"}
 
     @pytest.mark.parametrize("text", ["? [a, b]\n: x\n", "{a: 1}: x\n", "a: &x b\n*x : c\n"])
-    def test_a_key_is_a_plain_text(self, text: str) -> None:
+    def test_key_is_a_plain_string(self, text: str) -> None:
         assert "key" in problems(text)[0]
 
-    def test_what_stands_under_a_wrong_key_is_read_on(self) -> None:
+    def test_values_under_an_invalid_key_are_still_checked(self) -> None:
         assert len(problems("5: {a: 017}\n{x: y}: 2\nb: .nan\n")) == 4
 
     @pytest.mark.parametrize(
         "tag", ["!!python/object/apply:os.system", "!!binary", "!!set", "!!str", "!own", "!", "!<tag:x,1:y>"]
     )
-    def test_tags_are_refused(self, tag: str) -> None:
+    def test_tags_are_rejected(self, tag: str) -> None:
         [problem] = problems(f"a: {tag} x\n")
         assert problem.startswith("c.yaml:1:4: a: the tag ")
 
     @pytest.mark.parametrize("value", ["!!set {x, y}", "!!python/tuple [1]", "!!omap [x: 1]", "!own {}"])
-    def test_a_tag_on_a_list_or_a_mapping_is_refused(self, value: str) -> None:
+    def test_tag_on_list_or_mapping_is_rejected(self, value: str) -> None:
         [problem] = problems(f"a: {value}\n")
         assert problem.startswith("c.yaml:1:4: a: the tag ")
 
-    def test_a_tag_on_a_key_is_refused(self) -> None:
+    def test_tag_on_key_is_rejected(self) -> None:
         [problem] = problems("!!str a: x\n")
         assert problem.startswith("c.yaml:1:1: the tag ")
 
-    def test_merge_keys_point_at_extends(self) -> None:
+    def test_merge_key_error_suggests_extends(self) -> None:
         assert problems("a: &x {b: 1}\nc:\n  <<: *x\n") == [
             "c.yaml:3:3: c: merge keys (<<) are not supported; use 'extends', or write the values out"
         ]
 
     @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "\ufeff", "---\n", "---\n...\n"])
-    def test_a_file_without_content_is_named_so_at_line_1(self, text: str) -> None:
+    def test_empty_file_is_reported_at_line_1(self, text: str) -> None:
         assert problems(text) == ["c.yaml:1:1: the file is empty"]
 
-    def test_a_second_document_is_told_where_it_begins(self) -> None:
+    def test_second_document_is_reported_where_it_begins(self) -> None:
         assert problems("a: 1\n---\nb: 2\n") == [
             "c.yaml:2:1: a second document begins here; a file holds one"
         ]
 
-    def test_a_merge_conflict_is_named_as_one(self) -> None:
+    def test_merge_conflict_is_recognised(self) -> None:
         text = "a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> theirs\n<<<<<<< HEAD\n>>>>>>> theirs\n"
         found = problems(text)
         assert [problem.partition(": ")[0] for problem in found] == ["c.yaml:2:1", "c.yaml:7:1"]
         assert all("merge conflict" in problem for problem in found)
 
-    def test_seven_signs_inside_a_text_are_no_conflict(self) -> None:
+    def test_conflict_marker_within_a_text_is_not_a_conflict(self) -> None:
         assert read("a: |\n  <<<<<<< HEAD\n  =======\n").plain() == {"a": "<<<<<<< HEAD\n=======\n"}
 
     @pytest.mark.parametrize(
@@ -222,14 +222,14 @@ class TestRefused:
             ("a: b\x85c\n".encode(), "c.yaml:1:5: a Unicode line separator (U+0085)"),
         ],
     )
-    def test_bytes_that_are_no_text_are_told_with_their_place(self, content: bytes, problem: str) -> None:
+    def test_invalid_bytes_are_reported_with_their_position(self, content: bytes, problem: str) -> None:
         assert problems(content)[0].startswith(problem)
 
     @pytest.mark.parametrize("escape", [r'"\0"', r'"\ud83d"', r'"\U00110000"'])
-    def test_an_escape_that_stands_for_no_character_is_refused(self, escape: str) -> None:
+    def test_escape_of_an_invalid_character_is_rejected(self, escape: str) -> None:
         assert problems(f"a: {escape}\n")[0].startswith("c.yaml:1:")
 
-    def test_a_text_is_limited_in_bytes_and_told_in_characters_too(self) -> None:
+    def test_text_limit_is_in_bytes_and_reported_in_characters_too(self) -> None:
         assert read(f"a: {'é' * (32 << 10)}\n").plain() == {"a": "é" * (32 << 10)}
         [problem] = problems(f"a: {'é' * ((32 << 10) + 1)}\n")
         assert "32,769 characters (65,538 bytes)" in problem
@@ -253,10 +253,10 @@ class TestRefused:
             ("a: &boat 1\nb: *baot\n", "c.yaml:2:4: b: there is no anchor &baot above; did you mean 'boat'?"),
         ],
     )
-    def test_a_slip_is_explained_with_its_cure(self, text: str, problem: str) -> None:
+    def test_common_mistake_is_explained_with_its_fix(self, text: str, problem: str) -> None:
         assert problems(text)[0].startswith(problem)
 
-    def test_too_many_problems_end_the_reading(self) -> None:
+    def test_reading_stops_after_too_many_problems(self) -> None:
         found = problems("".join(f"{n}: x\n" for n in range(5000)))
         assert len(found) == 101
         assert "too many problems: reading stops here, and there may be more" in found[-1]
@@ -264,7 +264,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         "text", [b"a: \x01\n" * 5000, b"<<<<<<< ours\na: 1\n=======\n>>>>>>> theirs\n" * 5000]
     )
-    def test_of_very_many_problems_the_rest_is_counted(self, tmp_path: Path, text: bytes) -> None:
+    def test_problems_beyond_the_limit_are_counted(self, tmp_path: Path, text: bytes) -> None:
         path = tmp_path / "c.yaml"
         path.write_bytes(text)
         with pytest.raises(InvalidInput) as caught:
@@ -272,7 +272,7 @@ class TestRefused:
         assert len(caught.value.problems) == 101
         assert caught.value.problems[-1].message == "and 4,900 more errors, not listed"
 
-    def test_of_very_many_warnings_the_rest_is_counted(self, tmp_path: Path) -> None:
+    def test_warnings_beyond_the_limit_are_counted(self, tmp_path: Path) -> None:
         path = tmp_path / "c.yaml"
         path.write_text("".join(f"k{n}: Get the #1 shoe\n" for n in range(5000)))
         warnings = read_yaml(path, "c.yaml").warnings
@@ -334,20 +334,20 @@ def judge(case):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_file_made_to_hurt_is_refused_with_its_place(name: str, hostile_outcomes: dict[str, str]) -> None:
+def test_malicious_file_is_rejected_with_its_position(name: str, hostile_outcomes: dict[str, str]) -> None:
     outcome = hostile_outcomes.get(HOSTILE[name], "never judged")
     assert outcome.startswith("c.yaml:")
     assert len(outcome) < 500
 
 
-def test_one_anchor_may_be_used_often() -> None:
+def test_one_anchor_may_be_used_many_times() -> None:
     node = read("a: &a {b: [1, 2]}\nc:\n" + "  - *a\n" * 300)
     found = node.plain()
     assert isinstance(found, dict)
     assert found["c"] == [{"b": [1, 2]}] * 300
 
 
-def test_a_large_honest_file_is_read() -> None:
+def test_large_legitimate_file_is_read() -> None:
     text = "".join(f"k{n}:\n  path: images/{n}.png\n  n: {n}\n" for n in range(16_000))
     found = read(text).plain()
     assert isinstance(found, dict)
@@ -360,11 +360,11 @@ class TestFiles:
             read_yaml(path, "c.yaml", limit)
         return str(caught.value)
 
-    def test_a_file_is_known_by_the_name_it_is_given(self, tmp_path: Path) -> None:
+    def test_file_is_reported_under_the_given_name(self, tmp_path: Path) -> None:
         (tmp_path / "x.yaml").write_text("a: 5\n")
         assert read_yaml(tmp_path / "x.yaml", "my.yaml").at("a") == Position("my.yaml", 1, 4)
 
-    def test_what_is_no_file_is_told(self, tmp_path: Path) -> None:
+    def test_path_that_is_not_a_file_is_reported(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "fifo")
         (tmp_path / "loop").symlink_to(tmp_path / "loop")
         assert "this is a folder" in self.problem(tmp_path)
@@ -375,15 +375,15 @@ class TestFiles:
         assert "cannot be read" in self.problem(tmp_path / "a\0b")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-    def test_a_file_that_may_not_be_read_is_told(self, tmp_path: Path) -> None:
+    def test_unreadable_file_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "c.yaml").touch(mode=0)
         assert "Permission denied" in self.problem(tmp_path / "c.yaml")
 
-    def test_a_file_above_the_limit_is_told(self, tmp_path: Path) -> None:
+    def test_oversized_file_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "c.yaml").write_bytes(b"# " + b"x" * (3 << 20))
         assert "larger than 2,097,152 bytes" in self.problem(tmp_path / "c.yaml")
 
-    def test_a_text_file_reads_with_line_feeds_and_keeps_every_other_character(self, tmp_path: Path) -> None:
+    def test_text_file_has_normalised_line_endings_and_all_other_characters(self, tmp_path: Path) -> None:
         (tmp_path / "p.j2").write_bytes("\ufeffone\r\ntwo\u2028é👩‍🚀\r".encode())
         assert read_source(tmp_path / "p.j2", "p.j2").text == "one\ntwo\u2028é👩‍🚀\n"
 
@@ -396,7 +396,7 @@ class TestWithoutTheFastParser:
             *("a: b: c\n", "a: 1\nb\n", "a: &a [*a]\n", "a: {{ x }}\n", "- a\nb: 1\n", "a: 1\n---\nb: 1\n"),
         ],
     )
-    def test_the_same_is_read_and_told(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_values_and_problems_are_the_same(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         def outcome() -> object:
             try:
                 return read(text).plain()
@@ -408,7 +408,7 @@ class TestWithoutTheFastParser:
         assert outcome() == fast
 
     @pytest.mark.parametrize("escape", [r'"\ud83d"', r'"\UFFFFFFFF"', r'"\U00110000"'])
-    def test_a_bad_escape_is_a_problem_too(self, escape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_invalid_escape_is_reported_too(self, escape: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("pipeline.documents.yaml_reader._LOADER", yaml.SafeLoader)
         assert problems(f"a: {escape}\n")
 
@@ -418,14 +418,14 @@ class TestMerge:
         one = parse_yaml(base, SourceFile(Path("base.yaml"), "base.yaml", ""))
         return Document(merge(one, parse_yaml(over, SOURCE)))
 
-    def test_mappings_merge_and_the_rest_replaces(self) -> None:
+    def test_mappings_merge_and_other_values_replace(self) -> None:
         document = self.merged("a: {x: 1, y: [1, 2]}\nb: 1\n", "a: {y: [3], z: 4}\nb: {c: 1}\n")
         assert document.root.plain() == {"a": {"x": 1, "y": [3], "z": 4}, "b": {"c": 1}}
 
-    def test_null_removes(self) -> None:
+    def test_null_removes_a_key(self) -> None:
         assert self.merged("a: {x: 1, y: 2}\nb: 1\n", "a: {x: ~}\nb: ~\n").root.plain() == {"a": {"y": 2}}
 
-    def test_every_value_keeps_the_file_it_was_written_in(self) -> None:
+    def test_every_value_remembers_its_file(self) -> None:
         document = self.merged("a:\n  x: 1\n", "a: {z: 4}\n")
         assert document.at("a", "x") == Position("base.yaml", 2, 6)
         assert document.at("a", "z") == Position("c.yaml", 1, 8)
@@ -448,7 +448,7 @@ class TestOneScalar:
             *(("a: b", "a: b"), ("#fff", "#fff"), ("[1, 2]", "[1, 2]"), ("{{ x }}", "{{ x }}"), ("*x", "*x")),
         ],
     )
-    def test_it_reads_as_in_a_file(self, text: str, value: Json) -> None:
+    def test_scalar_reads_as_in_a_file(self, text: str, value: Json) -> None:
         found = read_scalar(text)
         assert found == value
         assert type(found) is type(value)
@@ -456,7 +456,7 @@ class TestOneScalar:
     @pytest.mark.parametrize(
         "text", ["017", ".nan", "'a", "'a' b", "'a': b", "'a', b", "x\0y", '"\\0"', "'", "\udcff"]
     )
-    def test_what_cannot_be_kept_is_refused(self, text: str) -> None:
+    def test_unrepresentable_value_is_rejected(self, text: str) -> None:
         with pytest.raises(ValueError):
             read_scalar(text)
 
@@ -496,7 +496,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=4))
-def test_what_is_written_reads_back(value: dict[str, Json]) -> None:
+def test_written_yaml_reads_back(value: dict[str, Json]) -> None:
     found = read(dump_yaml(value)).plain()
     assert found == value
     assert repr(found) == repr(value)  # 1, 1.0 and true are equal in Python
@@ -507,7 +507,7 @@ def test_what_is_written_reads_back(value: dict[str, Json]) -> None:
     | st.text(max_size=40)
     | st.binary(max_size=40)
 )
-def test_any_file_is_read_or_refused_with_a_place(content: str | bytes) -> None:
+def test_any_file_is_read_or_rejected_with_a_position(content: str | bytes) -> None:
     found: tuple[Problem, ...] | None = None
     try:
         read(content)
@@ -517,7 +517,7 @@ def test_any_file_is_read_or_refused_with_a_place(content: str | bytes) -> None:
 
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3), VALUES, min_size=1, max_size=6))
-def test_the_place_of_a_key_is_where_it_stands_in_the_text(value: dict[str, Json]) -> None:
+def test_key_position_matches_the_text(value: dict[str, Json]) -> None:
     text = dump_yaml(value)
     node = read(text)
     for key in value:
@@ -528,7 +528,7 @@ def test_the_place_of_a_key_is_where_it_stands_in_the_text(value: dict[str, Json
         )
 
 
-def test_the_deepest_that_is_allowed_can_be_used() -> None:
+def test_deepest_allowed_nesting_is_usable() -> None:
     depth = DEEPEST
     node = read("[" * depth + "]" * depth)
     assert dump_yaml(node.plain())
