@@ -44,7 +44,7 @@ def status_of(emulator: Emulator, method: str, path: str, *headers: str) -> int:
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 @pytest.mark.parametrize("key", ["", "X-Api-Key: another", "X-Api-Key: the-key2", "X-Api-Key:"])
-def test_every_endpoint_wants_the_key(strict: Emulator, method: str, path: str, key: str) -> None:
+def test_every_endpoint_requires_the_key(strict: Emulator, method: str, path: str, key: str) -> None:
     strict.fail({"on": "create", "do": "html"})
 
     assert status_of(strict, method, path, "Host: 127.0.0.1", *([key] if key else [])) == 401
@@ -52,7 +52,7 @@ def test_every_endpoint_wants_the_key(strict: Emulator, method: str, path: str, 
     assert len(strict.faults.counts()) == 1
 
 
-def test_where_no_key_is_set_any_is_taken_but_none_is_not(emulator: Emulator) -> None:
+def test_any_key_but_not_a_missing_one_is_accepted_if_none_is_set(emulator: Emulator) -> None:
     assert status_of(emulator, "GET", "state", "Host: localhost", "X-Api-Key: any") == 200
     assert status_of(emulator, "GET", "state", "Host: localhost") == 401
 
@@ -76,9 +76,7 @@ def test_where_no_key_is_set_any_is_taken_but_none_is_not(emulator: Emulator) ->
         "[::1",
     ],
 )
-def test_a_name_that_was_pointed_at_this_machine_is_refused(
-    strict: Emulator, method: str, path: str, host: str
-) -> None:
+def test_rebound_dns_name_is_rejected(strict: Emulator, method: str, path: str, host: str) -> None:
     strict.fail({"on": "create", "do": "html"})
 
     assert status_of(strict, method, path, f"Host: {host}", "X-Api-Key: the-key") in (400, 403)
@@ -89,7 +87,7 @@ def test_a_name_that_was_pointed_at_this_machine_is_refused(
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.0.0.1:1", "localhost", "LocalHost:8765", "[::1]:80", "192.168.0.7"]
 )
-def test_the_names_and_addresses_of_this_machine_are_served(strict: Emulator, host: str) -> None:
+def test_local_names_and_addresses_are_accepted(strict: Emulator, host: str) -> None:
     assert status_of(strict, "GET", "state", f"Host: {host}", "X-Api-Key: the-key") == 200
 
 
@@ -107,7 +105,7 @@ def test_the_names_and_addresses_of_this_machine_are_served(strict: Emulator, ho
         "Sec-Fetch-Site: same-site",
     ],
 )
-def test_a_page_of_another_site_is_refused(strict: Emulator, method: str, path: str, header: str) -> None:
+def test_request_from_another_site_is_rejected(strict: Emulator, method: str, path: str, header: str) -> None:
     strict.fail({"on": "create", "do": "html"})
 
     assert status_of(strict, method, path, "Host: 127.0.0.1:8765", "X-Api-Key: the-key", header) == 403
@@ -115,13 +113,13 @@ def test_a_page_of_another_site_is_refused(strict: Emulator, method: str, path: 
     assert len(strict.faults.counts()) == 1
 
 
-def test_its_own_origin_is_served(strict: Emulator) -> None:
+def test_own_origin_is_accepted(strict: Emulator) -> None:
     own = ["Host: 127.0.0.1:8765", "Origin: http://127.0.0.1:8765", "Sec-Fetch-Site: same-origin"]
 
     assert status_of(strict, "GET", "state", *own, "X-Api-Key: the-key") == 200
 
 
-def test_a_refusal_says_why(strict: Emulator) -> None:
+def test_rejection_gives_a_reason(strict: Emulator) -> None:
     headers = {**KEY, "Host": "evil.example"}
 
     answer = requests.get(f"{strict.url}/_emulator/state", headers=headers, timeout=10)
@@ -131,7 +129,7 @@ def test_a_refusal_says_why(strict: Emulator) -> None:
 
 
 @pytest.mark.parametrize(("host", "statuses"), [("emulator.test:8765", [200]), ("other.test", [])])
-def test_the_name_that_it_listens_on_is_served_too(host: str, statuses: list[int]) -> None:
+def test_name_it_listens_on_is_accepted(host: str, statuses: list[int]) -> None:
     sent: list[int] = []
 
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:

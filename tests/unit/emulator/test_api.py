@@ -10,7 +10,7 @@ from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
 
 
-def test_a_form_encoded_create_ends_in_success_with_a_playable_address(client: Client) -> None:
+def test_form_encoded_create_succeeds_with_a_playable_url(client: Client) -> None:
     workflow = client.made("vim_arctic", title="Ice")
 
     assert workflow["processing_status"] == "success"
@@ -24,13 +24,13 @@ def test_a_form_encoded_create_ends_in_success_with_a_playable_address(client: C
     assert workflow["media_result"][0]["size"] == len(media.content)
 
 
-def test_times_are_written_with_a_space(client: Client) -> None:
+def test_timestamps_contain_a_space(client: Client) -> None:
     workflow = client.made("vim_arctic")
 
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\+00:00", workflow["created_at"])
 
 
-def test_v2_takes_json_and_shares_its_workflows_with_v1(emulator: Emulator, client: Client) -> None:
+def test_v2_accepts_json_and_shares_workflows_with_v1(emulator: Emulator, client: Client) -> None:
     body = {
         "template_id": "vim_arctic",
         "options": {"aspect_ratio": "1:1"},
@@ -57,14 +57,14 @@ def test_steps_and_result_of_the_recommended_overlay(client: Client, picture: by
     assert workflow["result"] == workflow["completions"][-1]["result"]
 
 
-def test_files_push_urls_aside(client: Client, picture: bytes) -> None:
+def test_files_take_precedence_over_urls(client: Client, picture: bytes) -> None:
     workflow = client.made("vim_arctic", files=[picture], image_urls=["https://cdn.example.com/never.png"])
 
     [image] = workflow["images"]
     assert requests.get(image, timeout=10).content == picture
 
 
-def test_a_workflow_takes_its_time_and_shows_how_far_it_is(tmp_path: Path) -> None:
+def test_workflow_takes_time_and_reports_progress(tmp_path: Path) -> None:
     with Emulator(EmulatorSettings.tiny(tmp_path, duration=3600)) as slow:
         client = Client(slow)
         workflow = client.made("vim_arctic")
@@ -83,7 +83,7 @@ def test_a_workflow_takes_its_time_and_shows_how_far_it_is(tmp_path: Path) -> No
         ({"image_urls": []}, ["body", "image_files"]),
     ],
 )
-def test_a_wrong_field_is_refused_in_fastapis_shape(
+def test_invalid_field_is_rejected_as_by_fastapi(
     client: Client, fields: dict[str, Any], place: list[str]
 ) -> None:
     answer = client.create(**fields)
@@ -96,26 +96,26 @@ def test_a_wrong_field_is_refused_in_fastapis_shape(
     assert client.emulator.ledger.bought == ()
 
 
-def test_an_unknown_template_is_not_found_but_a_new_one_of_the_vendors_families_is_taken(
+def test_unknown_template_is_rejected_unless_it_is_of_a_known_family(
     client: Client,
 ) -> None:
     assert client.create("no-such-template").json() == {"message": "NOT_FOUND"}
     assert client.made("vim_brand_new_2027")["processing_status"] == "success"
 
 
-def test_without_a_key_nothing_is_shown_or_bought(emulator: Emulator) -> None:
+def test_nothing_is_shown_or_bought_without_a_key(emulator: Emulator) -> None:
     for method, path in [("POST", "/workflow"), ("GET", "/workflow/x"), ("POST", "/image")]:
         assert requests.request(method, emulator.url + path, timeout=10).status_code == 401
     assert requests.get(f"{emulator.url}/health", timeout=10).status_code == 200
     assert emulator.ledger.bought == ()
 
 
-def test_only_the_key_that_is_set_is_taken(tmp_path: Path) -> None:
+def test_only_the_configured_key_is_accepted(tmp_path: Path) -> None:
     with Emulator(EmulatorSettings(tmp_path, key="other")) as strict:
         assert Client(strict).create().json() == {"message": "UNAUTHORIZED"}
 
 
-def test_credits_run_out_and_can_be_filled_up(tmp_path: Path) -> None:
+def test_credits_run_out_and_can_be_topped_up(tmp_path: Path) -> None:
     with Emulator(EmulatorSettings.tiny(tmp_path, credits=150)) as poor:
         client = Client(poor)
         first, second = client.create("each_explodedloop_0226"), client.create("each_explodedloop_0226")
@@ -127,7 +127,7 @@ def test_credits_run_out_and_can_be_filled_up(tmp_path: Path) -> None:
     assert poor.store.balance == 0
 
 
-def test_put_changes_what_it_names_and_nothing_else(client: Client) -> None:
+def test_put_changes_only_the_given_fields(client: Client) -> None:
     workflow = client.made("vim_arctic", title="Old", description="Kept")
     address = f"{client.url}/workflow/{workflow['id']}"
 
@@ -143,7 +143,7 @@ def test_put_changes_what_it_names_and_nothing_else(client: Client) -> None:
     assert requests.put(address, json={"title": 5}, headers=KEY, timeout=10).status_code == 422
 
 
-def test_a_deleted_workflow_and_its_files_are_gone(client: Client) -> None:
+def test_deleted_workflow_and_its_files_are_gone(client: Client) -> None:
     workflow = client.made("vim_arctic")
     address = f"{client.url}/workflow/{workflow['id']}"
 
@@ -154,7 +154,7 @@ def test_a_deleted_workflow_and_its_files_are_gone(client: Client) -> None:
     assert requests.get(workflow["result"][0]["url"], timeout=10).status_code == 404
 
 
-def test_media_resumes_by_range_and_needs_its_signature(client: Client) -> None:
+def test_media_supports_range_requests_and_requires_a_signature(client: Client) -> None:
     url = client.made("vim_arctic")["result"][0]["url"]
     whole = requests.get(url, timeout=10)
 
@@ -166,9 +166,7 @@ def test_media_resumes_by_range_and_needs_its_signature(client: Client) -> None:
     assert requests.get(url.partition("?")[0], timeout=10).status_code == 403
 
 
-def test_an_uploaded_image_has_an_address_and_anything_else_is_refused(
-    client: Client, picture: bytes
-) -> None:
+def test_uploaded_image_gets_a_url_and_anything_else_is_rejected(client: Client, picture: bytes) -> None:
     address = f"{client.url}/image"
 
     image = requests.post(address, files={"image_file": ("a.png", picture)}, headers=KEY, timeout=10).json()[
@@ -182,7 +180,7 @@ def test_an_uploaded_image_has_an_address_and_anything_else_is_refused(
     assert (text.status_code, none.status_code) == (400, 422)
 
 
-def test_reported_errors_are_kept_by_week(client: Client) -> None:
+def test_reported_errors_are_stored_by_week(client: Client) -> None:
     address = f"{client.url}/workflow/error-log"
 
     logged = requests.post(
@@ -195,7 +193,7 @@ def test_reported_errors_are_kept_by_week(client: Client) -> None:
     assert requests.post(address, json={"context": {}}, headers=KEY, timeout=10).status_code == 422
 
 
-def test_the_live_catalogue_shows_more_when_asked(client: Client) -> None:
+def test_template_listing_has_details_on_request(client: Client) -> None:
     address = f"{client.url}/v2/workflow/templates"
 
     brief = requests.get(address, headers=KEY, timeout=10).json()["data"]
@@ -206,7 +204,7 @@ def test_the_live_catalogue_shows_more_when_asked(client: Client) -> None:
     assert full[0]["steps"][0] == "crop_to_content"
 
 
-def test_a_damaged_image_fails_its_workflow_and_says_so(client: Client, picture: bytes) -> None:
+def test_damaged_image_fails_its_workflow_with_a_reason(client: Client, picture: bytes) -> None:
     workflow = client.made("overlay_gray_5443", files=[picture[:40]])
 
     assert workflow["processing_status"] == "fail"

@@ -39,7 +39,7 @@ def first_frame(folder: Path, content: bytes) -> Picture:
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_another_prompt_option_or_take_makes_another_film(client: Client, template: str) -> None:
+def test_different_prompt_option_or_take_gives_a_different_video(client: Client, template: str) -> None:
     asked: list[dict[str, Any]] = [
         {"prompt": "walks", "x": 1},
         {"prompt": "dances", "x": 1},
@@ -53,7 +53,7 @@ def test_another_prompt_option_or_take_makes_another_film(client: Client, templa
 
 
 @pytest.mark.parametrize("template", ["overlay_gray_5442", "overlay_gray_5443", "vim_arctic"])
-def test_each_step_that_a_prompt_can_change_differs_by_it(client: Client, template: str) -> None:
+def test_each_step_that_depends_on_the_prompt_differs(client: Client, template: str) -> None:
     def steps(prompt: str) -> dict[str, bytes]:
         workflow = client.made(template, options={"prompt": prompt, "motion_type": "left"})
         return {
@@ -68,7 +68,7 @@ def test_each_step_that_a_prompt_can_change_differs_by_it(client: Client, templa
     assert same == {"crop_to_content", "replace_alpha_with_gray", "upscale"} & walks.keys()
 
 
-def test_the_same_request_makes_the_same_film_wherever_it_is_made(tmp_path: Path) -> None:
+def test_same_request_gives_the_same_video_on_any_machine(tmp_path: Path) -> None:
     films = set()
     for folder in ("one", "two"):
         with Emulator(EmulatorSettings.tiny(tmp_path / folder)) as emulator:
@@ -80,7 +80,7 @@ def test_the_same_request_makes_the_same_film_wherever_it_is_made(tmp_path: Path
 
 @pytest.mark.parametrize("ratio", ["16:9", "9:16", "1:1"])
 @pytest.mark.parametrize("template", ["overlay_gray_5442", "each_explodedloop_0226"])
-def test_prompt_and_take_can_be_read_in_the_film(
+def test_prompt_and_take_are_readable_in_the_video(
     readable: Client, tmp_path: Path, template: str, ratio: str
 ) -> None:
     options = {"prompt": "Shoes jump over a puddle", "aspect_ratio": ratio}
@@ -109,7 +109,7 @@ def likeness(frame: Picture, patch: Picture, position: tuple[int, int]) -> float
     return float(sum(one * other for one, other in pairs) / spread**0.5)
 
 
-def test_a_film_of_a_film_shows_the_first_ones_prompt_too(
+def test_video_made_from_a_video_shows_the_prompt_of_the_first_too(
     readable: Client, tmp_path: Path, picture: bytes
 ) -> None:
     prompt = "Shoes jump over a puddle"
@@ -122,7 +122,7 @@ def test_a_film_of_a_film_shows_the_first_ones_prompt_too(
     assert likeness(first_frame(tmp_path, content_of(chained)), foot, position) > 0.7
 
 
-def test_takes_are_numbered_on_over_a_restart_and_a_deletion(tmp_path: Path) -> None:
+def test_take_numbers_continue_after_restart_and_deletion(tmp_path: Path) -> None:
     with Emulator(EmulatorSettings.tiny(tmp_path)) as emulator:
         client = Client(emulator)
         first, second = (client.made("vim_arctic", title=title) for title in ("any", "other"))
@@ -136,7 +136,7 @@ def test_takes_are_numbered_on_over_a_restart_and_a_deletion(tmp_path: Path) -> 
     assert len(films) == 3
 
 
-def test_a_create_that_buys_nothing_is_no_take(client: Client) -> None:
+def test_failed_create_does_not_count_as_a_take(client: Client) -> None:
     client.emulator.fail({"on": "create", "nth": 1, "do": {"status": 500}})
     client.create()
     client.create()

@@ -51,7 +51,7 @@ def assert_inside(caption: Caption, size: Size) -> None:
 @pytest.mark.parametrize("text", SCRIPTS.values(), ids=SCRIPTS)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size.width}x{size.height}")
 @pytest.mark.usefixtures("machine")
-def test_every_script_is_written_inside_the_frame(size: Size, text: str) -> None:
+def test_every_script_is_drawn_inside_the_frame(size: Size, text: str) -> None:
     for caption in (
         captions.foot(size, text, text),
         captions.badges(size, [text, text], "take 2", (9, 9, 9)),
@@ -62,7 +62,7 @@ def test_every_script_is_written_inside_the_frame(size: Size, text: str) -> None
 
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(max_size=900), size=st.sampled_from(SIZES))
-def test_any_text_is_written_inside_the_frame(text: str, size: Size) -> None:
+def test_any_text_is_drawn_inside_the_frame(text: str, size: Size) -> None:
     assert_inside(captions.foot(size, text, text[:99]), size)
     assert_inside(captions.badges(size, [text], text[:9], (9, 9, 9)), size)
 
@@ -76,7 +76,7 @@ def test_two_texts_of_any_script_look_different(text: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["first", "last"])
-def test_of_a_long_prompt_both_ends_are_shown(word: str) -> None:
+def test_long_prompt_shows_its_beginning_and_end(word: str) -> None:
     middle = " and so on" * 100
     shown = captions._wrapped(f"first{middle} last", 18, 300, most=3)
 
@@ -85,7 +85,7 @@ def test_of_a_long_prompt_both_ends_are_shown(word: str) -> None:
     assert all(width(row, 18) <= 300 for row in shown)
 
 
-def test_a_frame_too_small_for_text_has_its_strip_all_the_same() -> None:
+def test_frame_too_small_for_text_still_has_its_strip() -> None:
     tiny = Size(64, 36)
 
     assert captions.foot(tiny, "text", "note") == Caption()
@@ -105,24 +105,24 @@ def test_a_frame_too_small_for_text_has_its_strip_all_the_same() -> None:
         ("ب", "[628]"),
     ],
 )
-def test_what_no_font_draws_is_spelled_out(character: str, written: str) -> None:
+def test_character_without_glyph_is_spelled_out(character: str, written: str) -> None:
     assert spelling(character) == written
 
 
 @pytest.mark.parametrize("machine", ["without fonts"], indirect=True)
 @pytest.mark.usefixtures("machine")
-def test_without_fonts_an_emoji_takes_its_modifiers_with_it() -> None:
+def test_emoji_without_font_is_spelled_out_with_its_modifiers() -> None:
     assert runs("a 💃🏽!") == (Run(BUILT_IN, "a [dancer]!"),)
 
 
-def test_what_steers_a_terminal_or_a_direction_is_not_drawn() -> None:
+def test_control_and_bidi_characters_are_not_drawn() -> None:
     assert (
         printable("\x1b[31m red\u202e\u2066 two\nlines\ttab \ud800e\u0301\ufeff")
         == "[31m red two lines tab é"
     )
 
 
-def test_a_file_that_only_looks_like_a_font_is_passed_over(tmp_path: Path) -> None:
+def test_invalid_font_file_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "Arial.ttf"
     path.write_bytes(b"no font")
 

@@ -22,7 +22,7 @@ serve("127.0.0.1", 0, settings, lambda url: print(url, flush=True))
 """
 
 
-def test_it_is_gone_when_its_block_ends(tmp_path: Path) -> None:
+def test_emulator_stops_at_the_end_of_its_block(tmp_path: Path) -> None:
     with Emulator(EmulatorSettings.tiny(tmp_path)) as emulator:
         assert requests.get(f"{emulator.url}/health", timeout=10).json() == {"status": "ok"}
 
@@ -30,7 +30,7 @@ def test_it_is_gone_when_its_block_ends(tmp_path: Path) -> None:
         requests.get(f"{emulator.url}/health", timeout=10)
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+def test_error_names_the_port_in_use(tmp_path: Path) -> None:
     with Emulator(EmulatorSettings.tiny(tmp_path / "1")) as first:
         port = int(first.url.rpartition(":")[2])
         with (
@@ -40,7 +40,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
             pytest.fail("two of them on one port")
 
 
-def test_another_one_over_the_same_folder_knows_what_was_bought(tmp_path: Path, picture: bytes) -> None:
+def test_new_emulator_on_the_same_folder_has_earlier_purchases(tmp_path: Path, picture: bytes) -> None:
     with Emulator(EmulatorSettings.tiny(tmp_path)) as before:
         made = Client(before).made("overlay_gray_5442", files=[picture])
     with Emulator(EmulatorSettings.tiny(tmp_path)) as after:
@@ -56,7 +56,7 @@ def test_another_one_over_the_same_folder_knows_what_was_bought(tmp_path: Path, 
         assert len(after.ledger.bought) == 2
 
 
-def test_an_emulator_that_was_killed_has_lost_nothing(tmp_path: Path) -> None:
+def test_killed_emulator_loses_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SERVE, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -70,7 +70,7 @@ def test_an_emulator_that_was_killed_has_lost_nothing(tmp_path: Path) -> None:
     assert (workflow["title"], workflow["processing_status"]) == ("kept", "success")
 
 
-def test_the_command_ends_when_it_is_interrupted(tmp_path: Path) -> None:
+def test_command_ends_on_interrupt(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SERVE, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -80,7 +80,7 @@ def test_the_command_ends_when_it_is_interrupted(tmp_path: Path) -> None:
         assert process.wait(timeout=20) != 0
 
 
-def test_without_its_libraries_it_says_what_to_install() -> None:
+def test_missing_libraries_are_named_with_the_install_command() -> None:
     # As if the extra were not installed.
     program = """
 import importlib.util

@@ -53,7 +53,7 @@ def raw_response(
         ({"raw": "nonsense"}, b"nonsense", True, True),
     ],
 )
-def test_a_broken_connection_buys_or_not_as_its_name_says(
+def test_broken_connection_buys_or_not_as_named(
     client: Client, fault: Json, answer: bytes, bought: bool, recorded: bool
 ) -> None:
     client.emulator.fail({"on": "create", "do": fault})
@@ -77,9 +77,7 @@ def test_a_broken_connection_buys_or_not_as_its_name_says(
         ("truncated-unsized", ValueError),
     ],
 )
-def test_a_response_that_cannot_be_read_has_bought_all_the_same(
-    client: Client, fault: str, error: type[Exception]
-) -> None:
+def test_unreadable_response_has_still_bought(client: Client, fault: str, error: type[Exception]) -> None:
     client.emulator.fail({"on": "create", "do": fault})
 
     with pytest.raises(error):
@@ -91,7 +89,7 @@ def test_a_response_that_cannot_be_read_has_bought_all_the_same(
 @pytest.mark.parametrize(
     ("at", "bought"), [("before-reading", 0), ("after-reading", 0), ("after-processing", 1)]
 )
-def test_a_status_comes_with_its_headers_and_body_and_buys_as_it_says(
+def test_status_fault_has_its_headers_and_body_and_buys_as_specified(
     client: Client, at: str, bought: int
 ) -> None:
     answer: Json = {"status": 503, "headers": {"Retry-After": "2"}, "body": {"message": "busy"}, "at": at}
@@ -104,14 +102,14 @@ def test_a_status_comes_with_its_headers_and_body_and_buys_as_it_says(
     assert [entry.status for entry in client.emulator.ledger.entries] == [503] * (at != "before-reading")
 
 
-def test_a_redirect_points_elsewhere_and_buys_nothing(client: Client) -> None:
+def test_redirect_points_elsewhere_and_buys_nothing(client: Client) -> None:
     client.emulator.fail({"on": "create", "do": {"redirect": "http://127.0.0.1:9/x"}})
 
     assert b"location: http://127.0.0.1:9/x" in raw_response(client)
     assert client.emulator.ledger.bought == ()
 
 
-def test_a_stall_after_processing_has_bought_before_the_client_gives_up(client: Client) -> None:
+def test_stall_after_processing_has_bought_before_the_client_gives_up(client: Client) -> None:
     client.emulator.fail({"on": "create", "do": {"stall": 3600}})
 
     with pytest.raises(requests.exceptions.ReadTimeout):
@@ -123,13 +121,13 @@ def test_a_stall_after_processing_has_bought_before_the_client_gives_up(client: 
 
 
 @pytest.mark.parametrize(("fault", "identity"), [("no-id", None), ("odd-id", "../x")])
-def test_an_odd_id(client: Client, fault: str, identity: str | None) -> None:
+def test_unusual_workflow_id(client: Client, fault: str, identity: str | None) -> None:
     client.emulator.fail({"on": "create", "do": fault})
 
     assert client.create().json()["data"]["id"] == identity
 
 
-def test_an_id_that_was_used_before(client: Client) -> None:
+def test_repeated_workflow_id(client: Client) -> None:
     first = client.create().json()["data"]["id"]
     client.emulator.fail({"on": "create", "do": "same-id"})
 
@@ -141,7 +139,7 @@ def test_an_id_that_was_used_before(client: Client) -> None:
     ("fault", "status"),
     [("fail", "fail"), ("cancel", "cancel"), ("stuck", "processing"), ({"ends": "moderation"}, "moderation")],
 )
-def test_a_workflow_that_does_not_succeed(client: Client, fault: Json, status: str) -> None:
+def test_unsuccessful_workflow(client: Client, fault: Json, status: str) -> None:
     client.emulator.fail({"on": "create", "do": fault})
 
     workflow = client.made()
@@ -150,7 +148,7 @@ def test_a_workflow_that_does_not_succeed(client: Client, fault: Json, status: s
     assert workflow["result"] == []
 
 
-def test_success_with_an_empty_result(client: Client) -> None:
+def test_success_with_empty_result(client: Client) -> None:
     client.emulator.fail({"on": "create", "do": "empty-result"})
 
     workflow = client.made()
@@ -158,7 +156,7 @@ def test_success_with_an_empty_result(client: Client) -> None:
     assert (workflow["processing_status"], workflow["result"]) == ("success", [])
 
 
-def test_progress_that_goes_down(tmp_path: Path) -> None:
+def test_decreasing_progress(tmp_path: Path) -> None:
     with Emulator(EmulatorSettings.tiny(tmp_path, duration=0.2)) as emulator:
         client = Client(emulator)
         emulator.fail({"on": "create", "do": "backwards"})
@@ -171,14 +169,14 @@ def test_progress_that_goes_down(tmp_path: Path) -> None:
     assert seen[0] > 50
 
 
-def test_a_get_may_not_find_what_is_there_for_a_while(client: Client) -> None:
+def test_get_may_return_not_found_for_a_while(client: Client) -> None:
     identity = client.create().json()["data"]["id"]
     client.emulator.fail({"on": "get", "times": 2, "do": {"status": 404, "body": {"message": "NOT_FOUND"}}})
 
     assert [client.get(identity).status_code for _ in range(3)] == [404, 404, 200]
 
 
-def test_any_part_of_a_workflow_can_be_shown_otherwise(client: Client) -> None:
+def test_any_field_of_a_workflow_can_be_patched(client: Client) -> None:
     identity = client.made()["id"]
     patch: Json = {"processing_status": "weird", "media_result": [{"size": 1}], "result": []}
     client.emulator.fail({"on": "get", "do": {"patch": patch}})
@@ -191,7 +189,7 @@ def test_any_part_of_a_workflow_can_be_shown_otherwise(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("fault", "more"), [("short", -1), ("long", 1)])
-def test_a_download_of_the_wrong_length_agrees_with_itself(client: Client, fault: str, more: int) -> None:
+def test_download_of_wrong_length_has_matching_content_length(client: Client, fault: str, more: int) -> None:
     workflow = client.made()
     client.emulator.fail({"on": "download", "do": fault})
 
@@ -201,7 +199,7 @@ def test_a_download_of_the_wrong_length_agrees_with_itself(client: Client, fault
     assert len(got.content) - workflow["media_result"][0]["size"] == more
 
 
-def test_downloads_that_are_not_what_they_should_be(client: Client) -> None:
+def test_faulty_downloads(client: Client) -> None:
     url = client.made()["result"][0]["url"]
     whole = requests.get(url, timeout=10)
 
@@ -220,7 +218,7 @@ def test_downloads_that_are_not_what_they_should_be(client: Client) -> None:
         struck({"keep": 0.5})
 
 
-def test_early_refusal_does_not_wait_for_the_upload(client: Client) -> None:
+def test_early_rejection_does_not_wait_for_the_upload(client: Client) -> None:
     client.emulator.fail({"on": "create", "do": {"status": 402, "at": "before-reading"}})
     address = urlsplit(client.url)
     with socket.create_connection((str(address.hostname), address.port or 80), timeout=10) as connection:
@@ -232,7 +230,7 @@ def test_early_refusal_does_not_wait_for_the_upload(client: Client) -> None:
     assert client.emulator.ledger.entries == ()
 
 
-def test_a_create_that_breaks_off_midway_is_not_in_the_ledger(client: Client) -> None:
+def test_create_interrupted_midway_is_not_in_the_ledger(client: Client) -> None:
     address = urlsplit(client.url)
     with socket.create_connection((str(address.hostname), address.port or 80), timeout=10) as connection:
         connection.sendall(b"POST /workflow HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nstart")
@@ -243,7 +241,7 @@ def test_a_create_that_breaks_off_midway_is_not_in_the_ledger(client: Client) ->
     assert len(client.emulator.ledger.entries) == 1
 
 
-def test_faults_and_settings_can_be_steered_from_outside(client: Client) -> None:
+def test_faults_and_settings_can_be_changed_over_http(client: Client) -> None:
     assert client.admin("faults", {"faults": [{"on": "create", "do": {"status": 500}}]}).json() == {
         "faults": 1
     }
@@ -261,7 +259,7 @@ def test_faults_and_settings_can_be_steered_from_outside(client: Client) -> None
 
 
 @pytest.mark.parametrize("body", [{"on": "create", "do": "html"}, {}, {"fault": [], "add": True}])
-def test_what_is_no_list_of_faults_is_refused_and_changes_none(client: Client, body: Json) -> None:
+def test_invalid_fault_list_is_rejected_and_changes_nothing(client: Client, body: Json) -> None:
     client.admin("faults", [{"on": "create", "do": {"status": 500}}])
 
     answer = client.admin("faults", body)
@@ -271,7 +269,7 @@ def test_what_is_no_list_of_faults_is_refused_and_changes_none(client: Client, b
     assert client.create().status_code == 500
 
 
-def test_a_rule_looks_only_at_what_matches(client: Client) -> None:
+def test_rule_applies_only_to_matching_calls(client: Client) -> None:
     client.emulator.fail(
         {"on": "create", "match": {"title": "blue", "template": "arctic"}, "do": {"status": 500}}
     )
@@ -304,7 +302,7 @@ def test_a_rule_looks_only_at_what_matches(client: Client) -> None:
         ("html", "faults[0]", "expected a mapping"),
     ],
 )
-def test_a_rule_that_cannot_be_understood_says_where_and_what(rule: Json, place: str, hint: str) -> None:
+def test_invalid_rule_is_reported_with_position_and_reason(rule: Json, place: str, hint: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         read_rules({"faults": [rule]})
 
@@ -319,7 +317,7 @@ def test_a_rule_that_cannot_be_understood_says_where_and_what(rule: Json, place:
     times=st.none() | st.integers(0, 5),
     calls=st.integers(0, 20),
 )
-def test_a_rule_strikes_the_calls_that_it_names(
+def test_rule_applies_to_the_calls_it_names(
     nth: list[int], after: int, times: int | None, calls: int
 ) -> None:
     rule: Json = {"on": "get", "do": "html", "nth": list(nth), "after": after, "times": times}
@@ -333,7 +331,7 @@ def test_a_rule_strikes_the_calls_that_it_names(
     assert struck == due[:times]
 
 
-def test_chance_can_be_repeated() -> None:
+def test_probability_is_reproducible() -> None:
     def draws(seed: int) -> list[bool]:
         faults = FaultRules(read_rules([{"on": "any", "do": "html", "probability": 0.5, "seed": seed}]))
         return [faults.after_reading(Call(operation=Operation.PUT)) is not None for _ in range(64)]
@@ -350,7 +348,7 @@ def test_every_named_fault_can_be_set(name: str) -> None:
     assert rule.fault == NAMED[name]
 
 
-def test_a_faults_file_is_read_and_each_mistake_has_its_line(tmp_path: Path) -> None:
+def test_faults_file_is_read_and_each_error_has_its_line(tmp_path: Path) -> None:
     path = tmp_path / "faults.yaml"
     path.write_text("faults:\n  - {on: create, nth: [2, 4], do: {status: 503}}\n  - {on: get, do: stuk}\n")
 

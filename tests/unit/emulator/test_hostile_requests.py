@@ -132,7 +132,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE)
-def test_it_is_refused_and_nothing_is_bought(
+def test_malformed_request_is_rejected_and_buys_nothing(
     client: Client, raw: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     workflow = client.made()
@@ -159,7 +159,7 @@ def test_it_is_refused_and_nothing_is_bought(
     ],
 )
 @pytest.mark.parametrize("path", ["/workflow", "/v2/workflow", "/image", "/_emulator/faults", "/no/such"])
-def test_a_body_that_is_too_large_is_refused_before_it_comes(client: Client, path: str, headers: str) -> None:
+def test_oversized_body_is_rejected_before_it_is_read(client: Client, path: str, headers: str) -> None:
     answer = answer_to(
         client, f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Api-Key: k\r\n{headers}\r\n\r\nstart".encode()
     )
@@ -169,7 +169,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_comes(client: Client, pat
     assert client.emulator.ledger.entries == ()
 
 
-def test_a_body_that_does_not_say_how_large_it_is_ends_at_the_limit(client: Client) -> None:
+def test_body_without_length_is_cut_off_at_the_limit(client: Client) -> None:
     head = b"POST /v2/workflow HTTP/1.1\r\nHost: a\r\nX-Api-Key: k\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"100000\r\n" + b" " * 2**20 + b"\r\n"
 
@@ -181,7 +181,7 @@ def test_a_body_that_does_not_say_how_large_it_is_ends_at_the_limit(client: Clie
     assert client.create().status_code == 200
 
 
-def test_a_large_image_is_taken(client: Client, picture: bytes) -> None:
+def test_large_image_is_accepted(client: Client, picture: bytes) -> None:
     large = picture + bytes(5 * 2**20)
 
     [image] = client.made("vim_arctic", files=[large])["images"]
@@ -192,7 +192,7 @@ def test_a_large_image_is_taken(client: Client, picture: bytes) -> None:
 @pytest.mark.parametrize(
     "fault", ["no-id", "odd-id", "same-id", "wrong-size", "truncated", "short", "bad-gzip"]
 )
-def test_a_fault_for_workflows_strikes_any_other_call_without_breaking_it(client: Client, fault: str) -> None:
+def test_workflow_fault_on_any_other_call_does_not_break_it(client: Client, fault: str) -> None:
     url = client.made()["result"][0]["url"]
     client.emulator.fail({"on": "any", "do": fault})
 
@@ -312,7 +312,7 @@ HEADERS = st.sampled_from(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(method=METHODS, path=PATHS, body=BODIES, content_type=TYPES, header=HEADERS)
-def test_no_request_breaks_it(
+def test_no_request_crashes_the_emulator(
     client: Client,
     capfd: pytest.CaptureFixture[str],
     method: str,
@@ -331,7 +331,7 @@ def test_no_request_breaks_it(
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=20))
-def test_what_is_read_can_be_written_again(value: Any) -> None:
+def test_parsed_json_can_be_serialised_again(value: Any) -> None:
     text = json.dumps(value)
 
     try:

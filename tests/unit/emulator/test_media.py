@@ -87,7 +87,7 @@ def is_gray(colour: tuple[int, int, int]) -> bool:
     return all(abs(part - 128) <= 8 for part in colour)
 
 
-def test_the_overlay_steps_do_to_the_image_what_they_are_called(tmp_path: Path) -> None:
+def test_overlay_steps_do_what_their_names_say(tmp_path: Path) -> None:
     steps = made(tmp_path / "w", "overlay_gray_5443", {"a.png": a_cut_out(tmp_path)})
 
     cropped, gray, upscaled = (picture_of(tmp_path / "w", step) for step in steps[:3])
@@ -101,7 +101,7 @@ def test_the_overlay_steps_do_to_the_image_what_they_are_called(tmp_path: Path) 
     assert not is_gray(colour_at(overlaid, 0.03, 0.5))
 
 
-def test_a_clip_plays_in_browsers(tmp_path: Path) -> None:
+def test_clip_plays_in_browsers(tmp_path: Path) -> None:
     [*_, last] = made(tmp_path / "w", "vim_arctic", {"a.png": a_cut_out(tmp_path)})
     path = tmp_path / "w" / last.files[0].name
 
@@ -131,7 +131,7 @@ def test_colours_survive_the_encoding(tmp_path: Path, colour: tuple[int, int, in
     assert all(abs(a - b) <= 4 for a, b in zip(colour_at(first, 0.5, 0.5), colour, strict=True))
 
 
-def test_the_same_frames_give_the_same_bytes_wherever_in_memory_they_lie(tmp_path: Path) -> None:
+def test_same_frames_give_the_same_bytes_at_any_memory_address(tmp_path: Path) -> None:
     size = Size(320, 180)
     frames = []
     for number in range(10):
@@ -148,7 +148,7 @@ def test_the_same_frames_give_the_same_bytes_wherever_in_memory_they_lie(tmp_pat
     assert len(contents) == 1
 
 
-def test_the_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
     files = {"a.png": a_cut_out(tmp_path)}
 
     def hashes(folder: Path, prompt: str) -> list[str]:
@@ -160,7 +160,7 @@ def test_the_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
     assert hashes(tmp_path / "1", "one") == hashes(tmp_path / "2", "one") != hashes(tmp_path / "3", "two")
 
 
-def test_an_animated_video_is_cut_out_of_its_gray_and_laid_over_a_background(tmp_path: Path) -> None:
+def test_animated_subject_is_cut_out_and_laid_over_a_background(tmp_path: Path) -> None:
     steps = made(tmp_path / "up", "overlay_gray_5442", {"a.png": a_cut_out(tmp_path)})
     animated = tmp_path / "up" / next(step for step in steps if step.flow == "create_media").files[0].name
 
@@ -171,7 +171,7 @@ def test_an_animated_video_is_cut_out_of_its_gray_and_laid_over_a_background(tmp
     assert not is_gray(colour_at(first, 0.03, 0.5))
 
 
-def test_a_background_of_our_own_is_used_for_real(tmp_path: Path) -> None:
+def test_own_background_is_used(tmp_path: Path) -> None:
     green = tmp_path / "green.png"
     Image.new("RGB", (64, 36), (20, 220, 40)).save(green)
     files = {"a.png": a_cut_out(tmp_path), "own": green}
@@ -183,7 +183,7 @@ def test_a_background_of_our_own_is_used_for_real(tmp_path: Path) -> None:
     assert max(red, blue) < 80
 
 
-def test_several_backgrounds_take_their_turns(tmp_path: Path) -> None:
+def test_several_backgrounds_alternate(tmp_path: Path) -> None:
     files = {"a.png": a_cut_out(tmp_path)}
     for name, colour in {"green": (20, 220, 40), "blue": (30, 40, 220)}.items():
         files[name] = tmp_path / f"{name}.png"
@@ -196,7 +196,7 @@ def test_several_backgrounds_take_their_turns(tmp_path: Path) -> None:
     assert colour_at(frames[-1], 0.03, 0.5)[2] > 150
 
 
-def test_of_two_images_the_first_turns_into_the_second(tmp_path: Path) -> None:
+def test_first_of_two_images_turns_into_the_second(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     files = {"a.png": a_cut_out(tmp_path), "b.png": a_cut_out(other, (40, 40, 210))}
@@ -211,14 +211,14 @@ def test_of_two_images_the_first_turns_into_the_second(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "frames"), [(None, 10), (1, 4), ("3", 12), (99, 40), (0, 4), ("soon", 10), ("nan", 10)]
 )
-def test_the_duration_is_what_was_asked_for_within_bounds(tmp_path: Path, asked: Json, frames: int) -> None:
+def test_duration_is_as_requested_within_bounds(tmp_path: Path, asked: Json, frames: int) -> None:
     steps = made(tmp_path / "w", "vim_arctic", {"a.png": a_cut_out(tmp_path)}, options={"duration": asked})
 
     assert len(frames_of(tmp_path / "w", steps[-1])) == frames
 
 
 @pytest.mark.parametrize(("ratio", "size"), [("16:9", (64, 36)), ("9:16", (36, 64)), ("1:1", (36, 36))])
-def test_the_aspect_ratio_is_kept(tmp_path: Path, ratio: str, size: tuple[int, int]) -> None:
+def test_aspect_ratio_is_kept(tmp_path: Path, ratio: str, size: tuple[int, int]) -> None:
     steps = made(
         tmp_path / "w", "vim_arctic", {"a.png": a_cut_out(tmp_path)}, options={"aspect_ratio": ratio}
     )
@@ -235,7 +235,7 @@ def test_image_mode_ends_with_an_image(tmp_path: Path) -> None:
     assert picture_of(tmp_path / "w", step).size == (64, 36)
 
 
-def test_a_preview_moves(tmp_path: Path) -> None:
+def test_preview_moves(tmp_path: Path) -> None:
     steps = made(tmp_path / "w", "vim_arctic", {"a.png": a_cut_out(tmp_path)})
     frames = frames_of(tmp_path / "w", steps[-1])
 
@@ -252,7 +252,7 @@ def test_every_motion_stays_near_the_frame(word: str, seed: int, share: float) -
 
 @settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=200))
-def test_bytes_that_are_no_image_are_unreadable_and_nothing_else(
+def test_bytes_that_are_not_an_image_are_only_unreadable(
     content: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "hostile.png"
@@ -262,7 +262,7 @@ def test_bytes_that_are_no_image_are_unreadable_and_nothing_else(
         drawing.read_picture(path)
 
 
-def test_a_damaged_video_is_unreadable(tmp_path: Path) -> None:
+def test_damaged_video_is_unreadable(tmp_path: Path) -> None:
     path = tmp_path / "hostile.mp4"
     path.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
 
@@ -270,7 +270,7 @@ def test_a_damaged_video_is_unreadable(tmp_path: Path) -> None:
         list(read_clip(path))
 
 
-def test_an_image_with_too_many_pixels_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+def test_image_with_too_many_pixels_is_rejected_before_decoding(tmp_path: Path) -> None:
     packed = io.BytesIO()
     Image.new("1", (8_000, 8_000)).save(packed, "PNG")
     path = tmp_path / "bomb.png"
@@ -281,12 +281,12 @@ def test_an_image_with_too_many_pixels_is_refused_before_it_is_unpacked(tmp_path
 
 
 @pytest.mark.parametrize("text", ["", "640", "640x361", "0x0", "640x-2", "99999x2", "axb"])
-def test_a_size_that_cannot_be_made_is_a_wrong_use(text: str) -> None:
+def test_invalid_size_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="even numbers"):
         Size.parse(text)
 
 
-def test_a_size_is_read() -> None:
+def test_size_is_parsed() -> None:
     assert Size.parse(" 1280X720 ") == Size(1280, 720)
     assert EmulatorSettings.tiny(Path()).size == SMALL
 
@@ -298,7 +298,7 @@ def test_a_size_is_read() -> None:
     down=st.floats(-0.04, 0.04),
     box=st.tuples(st.integers(0, 40), st.integers(0, 20), st.integers(45, 64), st.integers(25, 36)),
 )
-def test_a_sprite_moves_as_the_whole_frame_would(
+def test_sprite_moves_like_the_whole_frame(
     zoom: float, right: float, down: float, box: tuple[int, int, int, int]
 ) -> None:
     frame = Image.new("RGBA", (64, 36))
@@ -322,13 +322,13 @@ def test_a_sprite_moves_as_the_whole_frame_would(
     assert difference.mean[0] < 6
 
 
-def test_an_empty_sprite_stays_empty() -> None:
+def test_empty_sprite_stays_empty() -> None:
     picture, _ = Sprite.of(Image.new("RGBA", (64, 36))).posed(Pose(zoom=1.1, right=0.03, down=0.0))
 
     assert picture.getchannel("A").getextrema() == (0, 0)
 
 
-def test_of_more_backgrounds_than_frames_only_those_are_made_that_are_seen(tmp_path: Path) -> None:
+def test_only_visible_backgrounds_are_rendered(tmp_path: Path) -> None:
     urls = ",".join(f"https://cdn.example.com/{number}.mp4" for number in range(20_000))
 
     steps = made(

@@ -92,7 +92,7 @@ def bought(client: Client, url: str, **fields: Any) -> str:
     ("fault", "status"),
     [(None, "success"), ("fail", "fail"), ("cancel", "cancel"), ("empty-result", "success")],
 )
-def test_the_end_is_sent_once_and_can_be_seen_by_then(
+def test_webhook_is_sent_once_when_the_end_is_visible(
     client: Client, listener: Listener, fault: str | None, status: str
 ) -> None:
     if fault is not None:
@@ -114,7 +114,7 @@ def test_the_end_is_sent_once_and_can_be_seen_by_then(
     assert listener.heard.empty()
 
 
-def test_version_two_sends_them_too(emulator: Emulator, listener: Listener) -> None:
+def test_v2_sends_webhooks_too(emulator: Emulator, listener: Listener) -> None:
     fields = {
         "template_id": "vim_arctic",
         "image_urls": ["https://a.example/b.png"],
@@ -126,9 +126,7 @@ def test_version_two_sends_them_too(emulator: Emulator, listener: Listener) -> N
     assert listener.next()["workflow_id"] == answer.json()["data"]["id"]
 
 
-def test_a_workflow_without_a_webhook_and_one_that_never_ends_send_nothing(
-    client: Client, listener: Listener
-) -> None:
+def test_workflow_without_webhook_or_without_end_sends_nothing(client: Client, listener: Listener) -> None:
     client.made()
     client.emulator.fail({"on": "create", "nth": [1, 2], "do": "stuck"})
     client.emulator.fail({"on": "create", "nth": 2, "do": {"ends": "moderation"}})
@@ -142,7 +140,7 @@ def test_a_workflow_without_a_webhook_and_one_that_never_ends_send_nothing(
     assert listener.heard.empty()
 
 
-def test_for_a_deleted_workflow_nothing_is_sent(tmp_path: Path, listener: Listener) -> None:
+def test_deleted_workflow_sends_nothing(tmp_path: Path, listener: Listener) -> None:
     store = WorkflowStore(EmulatorSettings.tiny(tmp_path, duration=0))
     gone, kept = (buy(store, listener.url) for _ in range(2))
     store.wait()
@@ -154,7 +152,7 @@ def test_for_a_deleted_workflow_nothing_is_sent(tmp_path: Path, listener: Listen
     assert listener.heard.empty()
 
 
-def test_it_is_sent_when_it_is_due_and_not_before(tmp_path: Path, listener: Listener) -> None:
+def test_webhook_is_sent_when_due_and_not_earlier(tmp_path: Path, listener: Listener) -> None:
     with Emulator(EmulatorSettings.tiny(tmp_path, duration=3600)) as emulator:
         client = Client(emulator)
         later = bought(client, listener.url)
@@ -167,7 +165,7 @@ def test_it_is_sent_when_it_is_due_and_not_before(tmp_path: Path, listener: List
     assert listener.heard.empty()
 
 
-def test_a_receiver_that_refuses_is_asked_again_until_it_accepts(client: Client) -> None:
+def test_webhook_is_retried_until_accepted(client: Client) -> None:
     listener = Listener(500, 307, 404)
     try:
         identity = bought(client, listener.url)
@@ -181,7 +179,7 @@ def test_a_receiver_that_refuses_is_asked_again_until_it_accepts(client: Client)
     assert listener.heard.empty()
 
 
-def test_a_receiver_that_never_accepts_is_given_up_and_others_get_theirs(
+def test_webhook_that_is_never_accepted_is_given_up_without_delaying_others(
     client: Client, listener: Listener
 ) -> None:
     attempts = 1 + len(client.emulator.settings.webhook_pauses)
@@ -220,7 +218,7 @@ def test_a_receiver_that_never_accepts_is_given_up_and_others_get_theirs(
         "",
     ],
 )
-def test_nobody_but_this_machine_is_a_receiver(url: str) -> None:
+def test_only_local_receivers_are_called(url: str) -> None:
     assert Receiver.at(url) is None
 
 
@@ -233,11 +231,11 @@ def test_nobody_but_this_machine_is_a_receiver(url: str) -> None:
         ("HTTP://[::1]:8000/x", Receiver("::1", 8000, "/x")),
     ],
 )
-def test_every_address_of_this_machine_is_one(url: str, receiver: Receiver) -> None:
+def test_every_local_address_is_accepted(url: str, receiver: Receiver) -> None:
     assert Receiver.at(url) == receiver
 
 
-def test_a_webhook_elsewhere_is_noted_as_not_sent_and_the_workflow_succeeds(client: Client) -> None:
+def test_webhook_to_another_host_is_recorded_as_not_sent_and_the_workflow_succeeds(client: Client) -> None:
     identity = bought(client, "https://hooks.example.com/x")
 
     assert webhook_outcome(client.emulator, identity) == "not sent"
@@ -245,7 +243,7 @@ def test_a_webhook_elsewhere_is_noted_as_not_sent_and_the_workflow_succeeds(clie
     assert (shown["status"], shown["receipt"]) == ("success", "not sent")
 
 
-def test_a_dropped_webhook_never_leaves(client: Client, listener: Listener) -> None:
+def test_dropped_webhook_is_never_sent(client: Client, listener: Listener) -> None:
     client.emulator.fail({"on": "webhook", "nth": 1, "do": "drop"})
 
     identity = bought(client, listener.url)
@@ -256,7 +254,7 @@ def test_a_dropped_webhook_never_leaves(client: Client, listener: Listener) -> N
     assert listener.heard.empty()
 
 
-def test_a_webhook_may_come_twice(client: Client, listener: Listener) -> None:
+def test_webhook_may_be_sent_twice(client: Client, listener: Listener) -> None:
     client.emulator.fail({"on": "webhook", "do": "twice"})
 
     identity = bought(client, listener.url)
@@ -267,7 +265,7 @@ def test_a_webhook_may_come_twice(client: Client, listener: Listener) -> None:
 
 
 @pytest.mark.parametrize(("fault", "lie"), [(None, "fail"), ("fail", "success")])
-def test_a_forged_webhook_names_another_workflow_and_another_end(
+def test_forged_webhook_names_another_workflow_and_status(
     client: Client, listener: Listener, fault: str | None, lie: str
 ) -> None:
     client.emulator.fail({"on": "webhook", "do": "forged"})
@@ -282,7 +280,7 @@ def test_a_forged_webhook_names_another_workflow_and_another_end(
     assert client.get(body["workflow_id"]).status_code == 404
 
 
-def test_rules_for_webhooks_look_at_what_they_are_about_and_other_rules_never_at_webhooks(
+def test_webhook_rules_match_the_workflow_and_other_rules_ignore_webhooks(
     client: Client, listener: Listener
 ) -> None:
     client.emulator.fail(
@@ -310,9 +308,7 @@ def buy(store: WorkflowStore, url: str, forced_end: str | None = None) -> Workfl
     return store.begin(fields_from_json(fields), TEMPLATES["vim_arctic"], forced_end=forced_end).id
 
 
-def test_what_was_not_sent_before_a_restart_is_sent_after_it_and_only_that(
-    tmp_path: Path, listener: Listener
-) -> None:
+def test_unsent_webhooks_are_sent_once_after_restart(tmp_path: Path, listener: Listener) -> None:
     # Without a sender: as if killed after everything was made and before anything was sent.
     store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     ended = {buy(store, listener.url), buy(store, listener.url, "fail")}
@@ -331,7 +327,7 @@ def test_what_was_not_sent_before_a_restart_is_sent_after_it_and_only_that(
     assert listener.heard.empty()
 
 
-def test_an_emulator_that_is_closed_between_attempts_goes_on_with_them_when_it_is_back(
+def test_retries_continue_after_restart(
     tmp_path: Path,
 ) -> None:
     patient = EmulatorSettings(

@@ -20,7 +20,7 @@ def create_fields(**fields: object) -> CreateFields:
     return fields_from_json(json.loads(json.dumps(body)))
 
 
-def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_killed_emulator_continues_where_it_was(tmp_path: Path) -> None:
     store = WorkflowStore(EmulatorSettings.tiny(tmp_path, duration=100), clock=lambda: 1000.0)
     fields = create_fields()
     bought = store.begin(fields, ARCTIC)
@@ -42,7 +42,7 @@ def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path) -> None:
     assert again.ledger.spent == 100
 
 
-def test_a_put_while_the_media_is_made_loses_neither(tmp_path: Path) -> None:
+def test_put_while_media_is_made_loses_neither(tmp_path: Path) -> None:
     store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     bought = store.begin(create_fields(), ARCTIC)
     store.update(bought.id, Changes(title="New"))
@@ -54,7 +54,7 @@ def test_a_put_while_the_media_is_made_loses_neither(tmp_path: Path) -> None:
     assert (found.title, found.made) == ("New", True)
 
 
-def test_a_ledger_with_a_line_cut_short_keeps_the_others(tmp_path: Path) -> None:
+def test_truncated_ledger_line_does_not_affect_others(tmp_path: Path) -> None:
     store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     for title in "ab":
         store.record(create_fields(title=title), status=503, fault="status 503")
@@ -65,7 +65,7 @@ def test_a_ledger_with_a_line_cut_short_keeps_the_others(tmp_path: Path) -> None
     assert [entry.title for entry in Ledger(file).entries] == ["a", "b"]
 
 
-def test_what_follows_a_line_cut_short_is_kept_too(tmp_path: Path) -> None:
+def test_lines_after_a_truncated_one_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "ledger.jsonl"
     file.write_bytes(b'{"time": 1.0, "sta')
     for title in "ab":
@@ -77,13 +77,13 @@ def test_what_follows_a_line_cut_short_is_kept_too(tmp_path: Path) -> None:
     assert [entry.title for entry in Ledger(file).entries] == ["a", "b"]
 
 
-def test_the_same_fields_have_the_same_digest_and_others_another() -> None:
+def test_equal_fields_have_equal_digests_and_different_ones_do_not() -> None:
     assert create_fields().digest == create_fields().digest
     assert create_fields(options={"a": 1}).digest != create_fields().digest
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=lambda template: template.id)
-def test_every_template_gives_what_it_should(template: EmulatedTemplate, tmp_path: Path) -> None:
+def test_every_template_gives_its_expected_output(template: EmulatedTemplate, tmp_path: Path) -> None:
     store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     fields = create_fields(template_id=template.id, options={"background_urls": "https://a.example/c.mp4"})
     bought = store.begin(fields, template)
@@ -98,7 +98,7 @@ def test_every_template_gives_what_it_should(template: EmulatedTemplate, tmp_pat
     assert found.steps[-1].files[0].content_type == kind
 
 
-def test_progress_follows_the_clock_and_the_end_waits_for_the_media(tmp_path: Path) -> None:
+def test_progress_follows_the_clock_and_success_waits_for_the_media(tmp_path: Path) -> None:
     workflow = Workflow(
         id=WorkflowId("a"),
         template_id="vim_arctic",
@@ -132,7 +132,7 @@ def test_progress_follows_the_clock_and_the_end_waits_for_the_media(tmp_path: Pa
         ("x", 1),
     ],
 )
-def test_a_damaged_workflow_is_passed_over_and_the_others_are_there(
+def test_damaged_workflow_is_skipped_and_the_others_are_kept(
     tmp_path: Path, field: str, value: object
 ) -> None:
     store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
@@ -150,7 +150,7 @@ def test_a_damaged_workflow_is_passed_over_and_the_others_are_there(
     assert [workflow.id for workflow in again.workflows()] == [whole.id]
 
 
-def test_a_workflow_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+def test_workflow_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     """Its file has the old field names, and no take."""
     store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     workflow = store.begin(create_fields(), ARCTIC, forced_end="fail", progress_falls=True)
