@@ -32,7 +32,7 @@ LOST = OutcomeUnknown("read timeout")
 ONE_AT_A_TIME = RunSettings(concurrency=1)
 
 
-def test_jobs_are_bought_in_the_order_of_the_plan(harness: Harness) -> None:
+def test_jobs_are_bought_in_plan_order(harness: Harness) -> None:
     ran = harness.run(*reversed(jobs(6)))
 
     assert harness.vendor.creates == [each.path for each in jobs(6)]
@@ -41,7 +41,7 @@ def test_jobs_are_bought_in_the_order_of_the_plan(harness: Harness) -> None:
 
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize(("concurrency", "in_flight"), [(1, 1), (3, 2), (2, 5), (8, 50)])
-def test_neither_calls_under_way_nor_workflows_in_flight_are_ever_too_many(
+def test_limits_on_concurrent_calls_and_workflows_in_flight_are_never_exceeded(
     harness: Harness, concurrency: int, in_flight: int, together: bool
 ) -> None:
     wanted = jobs(6)
@@ -56,7 +56,7 @@ def test_neither_calls_under_way_nor_workflows_in_flight_are_ever_too_many(
     assert harness.vendor.most_running <= in_flight
 
 
-def test_in_flight_is_used_as_far_as_it_goes(harness: Harness) -> None:
+def test_in_flight_limit_is_used_fully(harness: Harness) -> None:
     for each in jobs(8):
         harness.vendor.poll_answers[each.path] = [*[running()] * 5, success(FILM)]
 
@@ -71,7 +71,7 @@ def test_in_flight_is_used_as_far_as_it_goes(harness: Harness) -> None:
 @fails_without(
     "pipeline.engine.buy_queue:BuyQueue.add", "if entry.after is None:", swap=("entry.after is None", "True")
 )
-def test_a_chained_job_is_bought_after_its_upstream_and_from_the_purchase_that_serves_it(
+def test_chained_job_is_bought_after_its_upstream_and_from_its_purchase(
     harness: Harness,
 ) -> None:
     film = job("film", upstream=BLUE)
@@ -86,7 +86,7 @@ def test_a_chained_job_is_bought_after_its_upstream_and_from_the_purchase_that_s
     assert harness.vendor.requests[1].images == (FILM.url,)
 
 
-def test_a_chained_job_is_made_from_what_was_made_anew(harness: Harness) -> None:
+def test_chained_job_uses_the_new_purchase_of_its_upstream(harness: Harness) -> None:
     film = job("film", upstream=BLUE)
     harness.run(BLUE, film)
 
@@ -98,9 +98,7 @@ def test_a_chained_job_is_made_from_what_was_made_anew(harness: Harness) -> None
 @pytest.mark.parametrize(
     "outcome", [JobRefused("422"), LOST, NotSent("refused")], ids=["refused", "unknown", "not sent"]
 )
-def test_nothing_is_bought_behind_an_upstream_that_was_not_made(
-    harness: Harness, outcome: CreateOutcome
-) -> None:
+def test_nothing_is_bought_if_the_upstream_was_not_made(harness: Harness, outcome: CreateOutcome) -> None:
     harness.vendor.create_outcomes["blue"] = [outcome] * 9
 
     ran = harness.run(BLUE, job("film", upstream=BLUE))
@@ -109,7 +107,7 @@ def test_nothing_is_bought_behind_an_upstream_that_was_not_made(
     assert ran.statuses["film"] == "pending"
 
 
-def test_nothing_is_bought_behind_an_upstream_that_failed(harness: Harness) -> None:
+def test_nothing_is_bought_if_the_upstream_failed(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [failure()]
 
     ran = harness.run(BLUE, job("film", upstream=BLUE))
@@ -118,7 +116,7 @@ def test_nothing_is_bought_behind_an_upstream_that_failed(harness: Harness) -> N
     assert ran.statuses == {"blue": "failed (vendor)", "film": "pending"}
 
 
-def test_an_upstream_that_fails_once_and_is_bought_again_carries_its_chain(harness: Harness) -> None:
+def test_chained_job_uses_the_retry_of_its_upstream(harness: Harness) -> None:
     sketch = job("blue", retries=1)
     film = job("film", upstream=sketch)
     harness.vendor.poll_answers["blue"] = [failure(), success(FILM)]
@@ -129,7 +127,7 @@ def test_an_upstream_that_fails_once_and_is_bought_again_carries_its_chain(harne
     assert ran.bought(film)[0].inputs == (ran.bought(sketch)[1].id,)
 
 
-def test_an_upstream_whose_url_is_gone_is_sent_from_this_machine(harness: Harness) -> None:
+def test_upstream_with_expired_url_is_uploaded_from_this_machine(harness: Harness) -> None:
     film = job("film", upstream=BLUE)
     movie = b"\x00\x00\x00\x18ftypmp42" + b"film"
     harness.vendor.contents[FILM.url] = [movie]
@@ -144,7 +142,7 @@ def test_an_upstream_whose_url_is_gone_is_sent_from_this_machine(harness: Harnes
     assert image.content == movie
 
 
-def test_a_chained_job_whose_upstream_lacks_what_it_takes_fails_before_anything_is_bought(
+def test_chained_job_fails_before_purchase_if_its_upstream_lacks_the_needed_output(
     harness: Harness,
 ) -> None:
     film = job("film", images=(UpstreamOutput(BLUE.key, "upscale"),))
@@ -155,7 +153,7 @@ def test_a_chained_job_whose_upstream_lacks_what_it_takes_fails_before_anything_
     assert ran.lives(film) == []
 
 
-def test_what_several_jobs_ask_for_is_bought_once_and_each_gets_its_file(harness: Harness) -> None:
+def test_shared_request_is_bought_once_and_each_job_gets_its_file(harness: Harness) -> None:
     ran = harness.run(job("blue", asks="walk"), job("red", asks="walk"), job("green", asks="walk"))
 
     assert harness.vendor.creates == ["blue"]
@@ -166,7 +164,7 @@ def test_what_several_jobs_ask_for_is_bought_once_and_each_gets_its_file(harness
 # Outcomes of a create
 
 
-def test_what_was_never_sent_goes_again_each_time_as_a_new_purchase(harness: Harness) -> None:
+def test_unsent_create_is_retried_as_a_new_purchase_each_time(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [NotSent("refused"), NotSent("refused")]
 
     ran = harness.run(BLUE)
@@ -176,7 +174,7 @@ def test_what_was_never_sent_goes_again_each_time_as_a_new_purchase(harness: Har
     assert not ran.codes
 
 
-def test_what_was_torn_goes_again_twice_at_most(harness: Harness) -> None:
+def test_create_cut_off_while_sending_is_retried_at_most_twice(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [NotSent("reset", started=True)] * 9
 
     ran = harness.run(BLUE)
@@ -186,7 +184,7 @@ def test_what_was_torn_goes_again_twice_at_most(harness: Harness) -> None:
     assert ran.codes == {ExitCode.UNFINISHED}
 
 
-def test_a_vendor_that_cannot_be_reached_is_tried_a_few_times(harness: Harness) -> None:
+def test_unreachable_vendor_is_retried_a_few_times(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [NotSent("no such host")] * 99
 
     ran = harness.run(BLUE)
@@ -196,7 +194,7 @@ def test_a_vendor_that_cannot_be_reached_is_tried_a_few_times(harness: Harness) 
     assert "unreachable (no such host)" in ran.report.notes[0]
 
 
-def test_a_refused_job_fails_and_hinders_no_other(harness: Harness) -> None:
+def test_refused_job_fails_without_affecting_others(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [JobRefused("422: options")]
 
     ran = harness.run(BLUE, RED)
@@ -210,7 +208,7 @@ def test_a_refused_job_fails_and_hinders_no_other(harness: Harness) -> None:
     "return transitions.Unresolved",
     swap=("transitions.Unresolved", "NothingBought"),
 )
-def test_an_unknown_outcome_is_never_sent_again(harness: Harness) -> None:
+def test_unknown_outcome_is_never_resent(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [LOST]
 
     first, second = harness.run(BLUE), harness.run(BLUE)
@@ -221,7 +219,7 @@ def test_an_unknown_outcome_is_never_sent_again(harness: Harness) -> None:
 
 
 @fails_without("pipeline.engine.create:send", "try:", swap=("Exception", "OSError"))
-def test_what_a_provider_raises_within_a_create_may_have_been_bought(harness: Harness) -> None:
+def test_create_that_raises_may_have_bought(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [KeyError("data")]
 
     first, second = harness.run(BLUE), harness.run(BLUE)
@@ -232,7 +230,7 @@ def test_what_a_provider_raises_within_a_create_may_have_been_bought(harness: Ha
 
 @fails_without("pipeline.engine.journal:Journal.record", "self._workflows.add(after")
 @fails_without("pipeline.engine.create:Creator._checked", "if self.journal.has_workflow(bought")
-def test_an_id_that_another_purchase_has_is_an_unknown_outcome(harness: Harness) -> None:
+def test_workflow_id_of_another_purchase_is_an_unknown_outcome(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [Bought(WorkflowId("wf-1"))]
     harness.vendor.create_outcomes["red"] = [Bought(WorkflowId("wf-1"))]
 
@@ -244,7 +242,7 @@ def test_an_id_that_another_purchase_has_is_an_unknown_outcome(harness: Harness)
 
 @fails_without("pipeline.engine.create:Creator._checked", "if not WORKFLOW_ID.fullmatch")
 @pytest.mark.parametrize("workflow_id", ["", "wf/1", "w" * 129, "wf\n", "wf\ud800"])
-def test_an_id_that_no_record_takes_is_an_unknown_outcome(harness: Harness, workflow_id: str) -> None:
+def test_unrecordable_workflow_id_is_an_unknown_outcome(harness: Harness, workflow_id: str) -> None:
     harness.vendor.create_outcomes["blue"] = [Bought(WorkflowId(workflow_id))]
 
     assert harness.run(BLUE).statuses == {"blue": "attention"}
@@ -259,7 +257,7 @@ def test_an_id_that_no_record_takes_is_an_unknown_outcome(harness: Harness, work
         "self._workflows: set[str | None] = set()",
     ),
 )
-def test_an_id_of_an_earlier_run_is_known_too(harness: Harness) -> None:
+def test_workflow_id_of_an_earlier_run_is_an_unknown_outcome(harness: Harness) -> None:
     harness.run(BLUE)
     harness.vendor.create_outcomes["red"] = [Bought(WorkflowId("wf-1"))]
 
@@ -267,7 +265,7 @@ def test_an_id_of_an_earlier_run_is_known_too(harness: Harness) -> None:
 
 
 @fails_without("pipeline.engine.buy_queue:", "BREAKER = 3", swap=("3", "300"))
-def test_three_unknown_outcomes_in_a_row_stop_all_buying(harness: Harness) -> None:
+def test_three_unknown_outcomes_in_a_row_stop_buying(harness: Harness) -> None:
     for each in jobs(6):
         harness.vendor.create_outcomes[each.path] = [LOST]
 
@@ -279,7 +277,7 @@ def test_three_unknown_outcomes_in_a_row_stop_all_buying(harness: Harness) -> No
 
 
 @pytest.mark.parametrize("checkpoint", [None, FakeCheckpoint()], ids=["at once", "in a wave"])
-def test_unknown_outcomes_in_a_row_stop_all_buying_however_many_calls_are_made_at_once(
+def test_unknown_outcomes_in_a_row_stop_buying_at_any_concurrency(
     harness: Harness, checkpoint: FakeCheckpoint | None
 ) -> None:
     harness.executor.together = True
@@ -299,7 +297,7 @@ def test_unknown_outcomes_in_a_row_stop_all_buying_however_many_calls_are_made_a
     "self._unknown_in_a_row =",
     swap=("= self._unknown_in_a_row + 1 if is_unknown else 0", "+= is_unknown"),
 )
-def test_an_outcome_that_is_known_begins_the_count_anew(harness: Harness) -> None:
+def test_known_outcome_resets_the_count(harness: Harness) -> None:
     for each in [*jobs(2), *jobs(5)[3:]]:
         harness.vendor.create_outcomes[each.path] = [LOST]
 
@@ -309,7 +307,7 @@ def test_an_outcome_that_is_known_begins_the_count_anew(harness: Harness) -> Non
     assert not ran.codes
 
 
-def test_unknown_outcomes_of_a_dead_run_do_not_count(harness: Harness) -> None:
+def test_unknown_outcomes_of_a_crashed_run_do_not_count(harness: Harness) -> None:
     for each in jobs(2):
         harness.vendor.create_outcomes[each.path] = [LOST]
     harness.run(*jobs(2), settings=ONE_AT_A_TIME)
@@ -319,7 +317,7 @@ def test_unknown_outcomes_of_a_dead_run_do_not_count(harness: Harness) -> None:
 
 
 @fails_without("pipeline.engine.create:Creator._account_refused", "self.queue.stop(ExitCode.STOPPED_BUYING")
-def test_402_stops_buying_and_what_is_in_flight_runs_on(harness: Harness) -> None:
+def test_http_402_stops_buying_and_workflows_in_flight_continue(harness: Harness) -> None:
     harness.vendor.poll_answers["job-00"] = [running(), running(), success(FILM)]
     harness.vendor.create_outcomes["job-01"] = [AccountRefused(AccountProblem.CREDIT, "INSUFFICIENT_CREDIT")]
 
@@ -334,7 +332,7 @@ def test_402_stops_buying_and_what_is_in_flight_runs_on(harness: Harness) -> Non
 @fails_without("pipeline.engine.create:Creator.start_next", "if self.queue.stopped:")
 @pytest.mark.parametrize("checkpoint", [None, FakeCheckpoint()], ids=["at once", "in a wave"])
 @pytest.mark.parametrize("refusal", AccountProblem)
-def test_no_more_is_sent_than_was_under_way_when_the_account_was_refused(
+def test_nothing_more_is_sent_once_the_account_is_refused(
     harness: Harness, refusal: AccountProblem, checkpoint: FakeCheckpoint | None
 ) -> None:
     harness.executor.together = True
@@ -351,7 +349,7 @@ def test_no_more_is_sent_than_was_under_way_when_the_account_was_refused(
 
 
 @fails_without("pipeline.engine.create:Creator._account_refused", "self.queue.stop(ExitCode.ACCOUNT")
-def test_a_refused_key_stops_the_run_and_fails_no_job(harness: Harness) -> None:
+def test_refused_key_stops_the_run_and_fails_no_job(harness: Harness) -> None:
     harness.vendor.poll_answers["job-00"] = [running()]
     harness.vendor.create_outcomes["job-01"] = [AccountRefused(AccountProblem.KEY, "401")]
 
@@ -364,7 +362,7 @@ def test_a_refused_key_stops_the_run_and_fails_no_job(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("after", [2.0, None], ids=["after two seconds", "the vendor does not say"])
-def test_429_puts_off_everything_and_the_job_goes_again(harness: Harness, after: float | None) -> None:
+def test_http_429_delays_everything_and_the_job_is_retried(harness: Harness, after: float | None) -> None:
     harness.vendor.create_outcomes["blue"] = [Deferred("429", after)]
 
     ran = harness.run(BLUE, RED, settings=RunSettings(concurrency=1, wait=False))
@@ -375,7 +373,7 @@ def test_429_puts_off_everything_and_the_job_goes_again(harness: Harness, after:
     assert not ran.codes
 
 
-def test_429_for_a_whole_day_leaves_the_job_to_the_next_run(harness: Harness) -> None:
+def test_http_429_for_a_day_leaves_the_job_to_the_next_run(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [Deferred("429", 86_400.0)]
     begun = harness.clock.time
 
@@ -386,7 +384,7 @@ def test_429_for_a_whole_day_leaves_the_job_to_the_next_run(harness: Harness) ->
     assert harness.clock.time - begun < 600
 
 
-def test_429_for_ever_is_given_up(harness: Harness) -> None:
+def test_endless_http_429_is_given_up(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [Deferred("429")] * 99
 
     ran = harness.run(BLUE)
@@ -401,7 +399,7 @@ def test_429_for_ever_is_given_up(harness: Harness) -> None:
 PICTURED = job("blue", images=(LocalFile("blue.png", hashlib.sha256(PNG).hexdigest()),))
 
 
-def test_a_local_image_is_sent_as_it_was_planned(harness: Harness) -> None:
+def test_local_image_is_sent_as_planned(harness: Harness) -> None:
     (harness.folder / "blue.png").write_bytes(PNG)
 
     harness.run(PICTURED)
@@ -417,7 +415,7 @@ def test_a_local_image_is_sent_as_it_was_planned(harness: Harness) -> None:
     swap=("hashlib.sha256(content).hexdigest() !=", "not"),
 )
 @pytest.mark.parametrize("content", [None, PNG + b"!"], ids=["gone", "changed"])
-def test_an_image_that_is_not_what_was_planned_fails_its_job_without_a_purchase(
+def test_image_changed_since_planning_fails_its_job_without_a_purchase(
     harness: Harness, content: bytes | None
 ) -> None:
     if content is not None:
@@ -431,7 +429,7 @@ def test_an_image_that_is_not_what_was_planned_fails_its_job_without_a_purchase(
     assert harness.vendor.creates == ["red"]
 
 
-def test_what_cannot_be_sent_as_it_is_fails_without_a_purchase(harness: Harness) -> None:
+def test_unsendable_job_fails_without_a_purchase(harness: Harness) -> None:
     harness.vendor.preparing["blue"] = [CallRefused("a comma inside an item")]
 
     ran = harness.run(BLUE)
@@ -441,16 +439,14 @@ def test_what_cannot_be_sent_as_it_is_fails_without_a_purchase(harness: Harness)
 
 
 @pytest.mark.parametrize("fail_fast", [True, False])
-def test_a_job_whose_input_failed_ends_buying_as_any_failure_does_where_that_is_asked(
-    harness: Harness, fail_fast: bool
-) -> None:
+def test_failed_input_stops_buying_only_with_fail_fast(harness: Harness, fail_fast: bool) -> None:
     ran = harness.run(PICTURED, RED, settings=RunSettings(concurrency=1, fail_fast=fail_fast))
 
     assert harness.vendor.creates == ([] if fail_fast else ["red"])
     assert ran.codes == ({ExitCode.FAILED} if fail_fast else set())
 
 
-def test_a_chained_job_whose_input_failed_ends_buying_where_that_is_asked(harness: Harness) -> None:
+def test_failed_input_of_chained_job_stops_buying_with_fail_fast(harness: Harness) -> None:
     film = job("film", upstream=BLUE)
     harness.vendor.poll_answers["blue"] = [success(FILM), success()]
     harness.vendor.poll_answers["red"] = [running(), running(), running(), success(FILM)]
@@ -463,7 +459,7 @@ def test_a_chained_job_whose_input_failed_ends_buying_where_that_is_asked(harnes
     assert ran.codes == {ExitCode.FAILED}
 
 
-def test_jobs_that_share_what_cannot_be_bought_all_failed(harness: Harness) -> None:
+def test_jobs_that_share_an_unbuyable_request_all_fail(harness: Harness) -> None:
     shared = job("later", asks="blue", images=PICTURED.request.images)
 
     ran = harness.run(PICTURED, shared)
@@ -473,14 +469,14 @@ def test_jobs_that_share_what_cannot_be_bought_all_failed(harness: Harness) -> N
     assert {line.partition(":")[0] for line in ran.reporter.lines} == {"blue", "later"}
 
 
-def test_the_vendor_is_told_of_a_job_whose_input_failed(harness: Harness) -> None:
+def test_failed_input_is_reported_to_the_vendor(harness: Harness) -> None:
     harness.run(PICTURED, settings=RunSettings(report_errors=True))
 
     (told,) = harness.vendor.reports
     assert "blue.png" in told
 
 
-def test_uploads_are_repeated_and_given_up_in_the_end(harness: Harness) -> None:
+def test_uploads_are_retried_and_finally_given_up(harness: Harness) -> None:
     harness.vendor.preparing["blue"] = [VendorError("503"), VendorError("503")]
     harness.vendor.preparing["red"] = [VendorError("503")] * 99
 
@@ -491,7 +487,7 @@ def test_uploads_are_repeated_and_given_up_in_the_end(harness: Harness) -> None:
     assert ran.codes == {ExitCode.UNFINISHED}
 
 
-def test_an_upload_is_not_waited_for_longer_than_the_job_has_time(harness: Harness) -> None:
+def test_upload_does_not_outlast_the_job_timeout(harness: Harness) -> None:
     harness.vendor.preparing["blue"] = [VendorError("503", after=86_400)]
     begun = harness.clock.time
 
@@ -501,7 +497,7 @@ def test_an_upload_is_not_waited_for_longer_than_the_job_has_time(harness: Harne
     assert harness.clock.time - begun < 3700
 
 
-def test_no_credit_for_an_upload_stops_buying(harness: Harness) -> None:
+def test_missing_credit_for_an_upload_stops_buying(harness: Harness) -> None:
     harness.vendor.preparing["job-01"] = [BuyingStopped("402")]
 
     ran = harness.run(*jobs(3), settings=ONE_AT_A_TIME)
@@ -510,7 +506,7 @@ def test_no_credit_for_an_upload_stops_buying(harness: Harness) -> None:
     assert ran.codes == {ExitCode.STOPPED_BUYING}
 
 
-def test_a_key_that_is_refused_for_an_upload_leaves_no_trace_of_what_was_ready_beside_it(
+def test_key_refused_for_an_upload_leaves_no_trace_of_other_ready_jobs(
     harness: Harness,
 ) -> None:
     harness.executor.together = True
@@ -536,9 +532,7 @@ def test_a_key_that_is_refused_for_an_upload_leaves_no_trace_of_what_was_ready_b
 )
 @pytest.mark.parametrize("most", [0, 2, 3])
 @pytest.mark.parametrize("cap", ["max_creates", "max_credits", "budget"])
-def test_a_cap_is_never_passed_however_many_calls_are_made_at_once(
-    harness: Harness, most: int, cap: str
-) -> None:
+def test_cap_is_never_exceeded_at_any_concurrency(harness: Harness, most: int, cap: str) -> None:
     harness.executor.together = True
     harness.executor.held = {"prepare"}
     harness.clock.later(1, harness.let_go)
@@ -552,7 +546,7 @@ def test_a_cap_is_never_passed_however_many_calls_are_made_at_once(
 
 
 @pytest.mark.parametrize("cap", ["max_creates", "max_credits", "budget"])
-def test_what_a_cap_leaves_is_bought(harness: Harness, cap: str) -> None:
+def test_jobs_within_the_cap_are_bought(harness: Harness, cap: str) -> None:
     amount = 2 if cap == "max_creates" else 29
 
     ran = harness.run(*jobs(4), settings=RunSettings(caps=Caps(**{cap: amount})))
@@ -561,7 +555,7 @@ def test_what_a_cap_leaves_is_bought(harness: Harness, cap: str) -> None:
     assert ran.codes == {ExitCode.STOPPED_BUYING}
 
 
-def test_a_cap_that_is_met_and_not_passed_stops_nothing(harness: Harness) -> None:
+def test_cap_that_is_met_exactly_stops_nothing(harness: Harness) -> None:
     ran = harness.run(*jobs(3), settings=RunSettings(caps=Caps(max_creates=3, max_credits=30, budget=30)))
 
     assert set(ran.statuses.values()) == {"done"}
@@ -573,7 +567,7 @@ def test_a_cap_that_is_met_and_not_passed_stops_nothing(harness: Harness) -> Non
     "used = ((self.creates",
     swap=("self.ever", "self.credits"),
 )
-def test_what_was_spent_in_earlier_runs_counts_for_the_budget_only(harness: Harness) -> None:
+def test_earlier_spending_counts_only_towards_the_budget(harness: Harness) -> None:
     harness.run(*jobs(2))
 
     harness.run(*jobs(5), settings=RunSettings(caps=Caps(max_creates=2, budget=30)))
@@ -581,7 +575,7 @@ def test_what_was_spent_in_earlier_runs_counts_for_the_budget_only(harness: Harn
     assert len(harness.vendor.creates) == 3
 
 
-def test_what_was_not_bought_does_not_count(harness: Harness) -> None:
+def test_failed_creates_do_not_count(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [NotSent("refused")]
     harness.vendor.create_outcomes["green"] = [JobRefused("422")]
 
@@ -594,7 +588,7 @@ def test_what_was_not_bought_does_not_count(harness: Harness) -> None:
 # Retries, canaries, and the first failure
 
 
-def test_retries_count_over_all_runs(harness: Harness) -> None:
+def test_retries_count_across_runs(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [failure()]
     stubborn = job("blue", retries=2)
 
@@ -612,7 +606,7 @@ def test_retries_count_over_all_runs(harness: Harness) -> None:
     "if not jobs or purchase.reason",
     swap=("purchase.reason is not Reason.VENDOR or self", "self"),
 )
-def test_what_was_rejected_is_not_bought_again_by_itself(harness: Harness) -> None:
+def test_rejected_request_is_not_bought_again_automatically(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [JobRefused("422")]
 
     harness.run(job("blue", retries=3))
@@ -620,14 +614,14 @@ def test_what_was_rejected_is_not_bought_again_by_itself(harness: Harness) -> No
     assert harness.vendor.creates == ["blue"]
 
 
-def test_a_failed_job_is_bought_again_where_that_is_asked(harness: Harness) -> None:
+def test_failed_job_is_bought_again_on_request(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [failure(), success(FILM)]
     harness.run(BLUE)
 
     assert harness.run(BLUE, retry_failed=True).lives(BLUE) == ["failed (vendor)", "done"]
 
 
-def test_one_canary_of_each_template_goes_first(harness: Harness) -> None:
+def test_one_canary_per_template_goes_first(harness: Harness) -> None:
     wanted = [job(f"{template}-{n}", template=template) for template in ("one", "two") for n in range(3)]
     harness.vendor.poll_answers["one-0"] = [running(), running(), success(FILM)]
 
@@ -640,7 +634,7 @@ def test_one_canary_of_each_template_goes_first(harness: Harness) -> None:
         assert calls.index(f"create {template}-0") < last_look < calls.index(f"create {template}-1")
 
 
-def test_a_canary_that_dies_saves_the_rest_of_its_template(harness: Harness) -> None:
+def test_failed_canary_saves_the_rest_of_its_template(harness: Harness) -> None:
     wanted = [job(f"{template}-{n}", template=template) for template in ("one", "two") for n in range(3)]
     harness.vendor.poll_answers["one-0"] = [failure()]
 
@@ -652,7 +646,7 @@ def test_a_canary_that_dies_saves_the_rest_of_its_template(harness: Harness) -> 
     assert "one: 2 jobs not bought" in ran.report.notes[0]
 
 
-def test_the_first_failure_ends_buying_where_that_is_asked(harness: Harness) -> None:
+def test_first_failure_stops_buying_with_fail_fast(harness: Harness) -> None:
     harness.vendor.create_outcomes["job-01"] = [JobRefused("422")]
     harness.vendor.poll_answers["job-00"] = [running(), running(), success(FILM)]
 
@@ -662,7 +656,7 @@ def test_the_first_failure_ends_buying_where_that_is_asked(harness: Harness) -> 
     assert ran.codes == {ExitCode.FAILED}
 
 
-def test_replacing_marks_the_old_purchase_and_keeps_it(harness: Harness) -> None:
+def test_replace_keeps_the_old_purchase_marked_as_replaced(harness: Harness) -> None:
     harness.vendor.contents[FILM.url] = [b"old", b"new"]
     harness.run(BLUE)
 

@@ -33,7 +33,7 @@ class Calls:
         return self._script.answer("it")
 
 
-def test_an_error_that_passes_is_repeated_no_sooner_than_asked() -> None:
+def test_temporary_error_is_retried_no_sooner_than_requested() -> None:
     calls = Calls(VendorError("503", after=30), VendorError("reset"))
 
     assert calls.repeated() == "brought"
@@ -41,7 +41,7 @@ def test_an_error_that_passes_is_repeated_no_sooner_than_asked() -> None:
     assert calls.pauses[0] >= 30
 
 
-def test_the_last_error_is_told() -> None:
+def test_last_error_is_raised() -> None:
     calls = Calls(*(VendorError(str(number)) for number in range(9)))
 
     with pytest.raises(VendorError, match=f"^{ATTEMPTS - 1}$"):
@@ -50,7 +50,7 @@ def test_the_last_error_is_told() -> None:
 
 
 @pytest.mark.parametrize("error", [NotFound("404"), CallRefused("422"), AccountError("401")])
-def test_what_repeating_does_not_mend_is_told_at_once(error: PipelineError) -> None:
+def test_permanent_error_is_raised_immediately(error: PipelineError) -> None:
     calls = Calls(error)
 
     with pytest.raises(type(error)):
@@ -60,24 +60,24 @@ def test_what_repeating_does_not_mend_is_told_at_once(error: PipelineError) -> N
 
 
 @given(st.integers(1, 10_000), rngs)
-def test_backoff_grows_to_a_minute_and_no_further(attempt: int, rng: random.Random) -> None:
+def test_backoff_grows_to_a_minute(attempt: int, rng: random.Random) -> None:
     assert 0 <= backoff(attempt, rng) <= min(60.0, 0.5 * 2.0 ** min(attempt, 20))
 
 
 @given(st.integers(1, 50), st.floats(0, 1e5), rngs)
-def test_backoff_is_never_sooner_than_asked(attempt: int, asked: float, rng: random.Random) -> None:
+def test_backoff_is_never_shorter_than_requested(attempt: int, asked: float, rng: random.Random) -> None:
     pause = backoff(attempt, rng, asked)
 
     assert asked <= pause <= max(asked, 60.0)
 
 
-def test_backoff_has_jitter_so_that_many_do_not_come_back_at_once() -> None:
+def test_backoff_has_jitter() -> None:
     rng = random.Random(1)
 
     assert len({backoff(8, rng) for _ in range(20)}) == 20
 
 
-def test_no_waiting_is_measured_by_the_time_of_day_which_may_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_ignores_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     days = itertools.cycle([1e9, 1e9 - 86_400, 1e9 + 86_400])
     monkeypatch.setattr(time, "time", lambda: next(days))
     clock = SystemClock()

@@ -67,7 +67,7 @@ def test_nothing_is_sent_before_the_whole_wave_is_published(harness: Harness) ->
     assert sent[1] <= 3
 
 
-def test_every_purchase_stood_in_the_published_results_before_it_was_sent(harness: Harness) -> None:
+def test_every_purchase_is_published_before_it_is_sent(harness: Harness) -> None:
     known: set[str] = set()
     harness.vendor.create_outcomes["job-02"] = [NotSent("refused"), NotSent("refused")]
     for each in jobs(7):
@@ -89,7 +89,7 @@ def test_every_purchase_stood_in_the_published_results_before_it_was_sent(harnes
     "self._end(on_done, result if isinstance",
     swap=("result if isinstance(result, PipelineError) else None", "None"),
 )
-def test_a_wave_that_cannot_be_published_is_void_and_nothing_more_is_bought(harness: Harness) -> None:
+def test_unpublishable_wave_is_void_and_buying_stops(harness: Harness) -> None:
     ran = harness.run(
         *jobs(5), checkpoint=FakeCheckpoint(does=failing_after(0)), settings=RunSettings(in_flight=2)
     )
@@ -100,7 +100,7 @@ def test_a_wave_that_cannot_be_published_is_void_and_nothing_more_is_bought(harn
     assert ran.report.notes == ["the push was refused; nothing more is bought"]
 
 
-def test_what_is_in_flight_ends_when_a_later_wave_cannot_be_published(harness: Harness) -> None:
+def test_workflows_in_flight_complete_if_a_later_wave_cannot_be_published(harness: Harness) -> None:
     for each in jobs(2):
         harness.vendor.poll_answers[each.path] = [running(), running(), success(FILM)]
 
@@ -118,9 +118,7 @@ def test_what_is_in_flight_ends_when_a_later_wave_cannot_be_published(harness: H
     swap=("self._cleared, *self._intended", "self._cleared"),
 )
 @pytest.mark.parametrize("seconds", [1, 60])
-def test_a_stop_while_a_wave_is_published_makes_it_void_however_long_that_takes(
-    harness: Harness, seconds: float
-) -> None:
+def test_stop_while_publishing_voids_the_wave_however_long_it_takes(harness: Harness, seconds: float) -> None:
     harness.executor.held = {"FakeCheckpoint"}
     harness.clock.later(1, lambda: harness.stop.request(ExitCode.INTERRUPTED))
     harness.clock.later(1 + seconds, harness.let_go)
@@ -131,7 +129,7 @@ def test_a_stop_while_a_wave_is_published_makes_it_void_however_long_that_takes(
     assert [each.status for each in ran.records.purchases.values()] == ["void"] * 3
 
 
-def test_a_wave_that_is_being_published_is_void_when_there_is_no_credit(harness: Harness) -> None:
+def test_wave_being_published_is_void_if_credit_runs_out(harness: Harness) -> None:
     harness.vendor.create_outcomes["job-00"] = [AccountRefused(AccountProblem.CREDIT, "402")]
 
     ran = harness.run(*jobs(4), checkpoint=FakeCheckpoint(), settings=RunSettings(in_flight=1))
@@ -141,7 +139,7 @@ def test_a_wave_that_is_being_published_is_void_when_there_is_no_credit(harness:
     assert ran.codes == {ExitCode.STOPPED_BUYING}
 
 
-def test_a_wave_whose_intents_cannot_be_written_to_the_results_is_void(harness: Harness) -> None:
+def test_wave_whose_intents_cannot_be_written_to_the_results_is_void(harness: Harness) -> None:
     """The command would publish the old results, and succeed."""
     harness.results_cannot_be_written = True
 
@@ -152,7 +150,7 @@ def test_a_wave_whose_intents_cannot_be_written_to_the_results_is_void(harness: 
     assert ran.codes == {ExitCode.UNFINISHED}
 
 
-def test_results_that_cannot_be_written_now_stop_no_run_that_publishes_nothing(harness: Harness) -> None:
+def test_unwritable_results_do_not_stop_a_run_without_checkpoint(harness: Harness) -> None:
     harness.results_cannot_be_written = True
     harness.vendor.poll_answers["blue"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
 
@@ -163,7 +161,7 @@ def test_results_that_cannot_be_written_now_stop_no_run_that_publishes_nothing(h
     assert ran.report.notes == ["the results cannot be written"]
 
 
-def test_results_are_published_now_and_then_while_a_run_waits(harness: Harness) -> None:
+def test_results_are_published_periodically_while_a_run_waits(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
     pushes: list[float] = []
 
@@ -174,7 +172,7 @@ def test_results_are_published_now_and_then_while_a_run_waits(harness: Harness) 
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
-def test_a_run_goes_on_while_its_results_are_written(harness: Harness, concurrency: int) -> None:
+def test_run_continues_while_results_are_written(harness: Harness, concurrency: int) -> None:
     harness.vendor.poll_answers["job-00"] = [
         lambda: running() if harness.clock.time < 1060 else success(FILM)
     ]
@@ -192,7 +190,7 @@ def test_a_run_goes_on_while_its_results_are_written(harness: Harness, concurren
 
 
 @fails_without("pipeline.engine.create:Creator._published", "if not self.publisher.has_checkpoint")
-def test_an_intent_that_is_not_on_disk_yet_is_not_sent_when_results_were_written(harness: Harness) -> None:
+def test_intent_not_yet_on_disk_when_results_were_written_is_not_sent(harness: Harness) -> None:
     harness.executor.held, harness.executor.together = {"prepare", "write"}, True
     harness.clock.later(100, harness.let_go)
 
@@ -204,7 +202,7 @@ def test_an_intent_that_is_not_on_disk_yet_is_not_sent_when_results_were_written
 
 
 @fails_without("pipeline.engine.checkpoint:WavePublisher._written", "publication.note()")
-def test_a_wave_that_the_state_cannot_remember_as_published_is_void(harness: Harness) -> None:
+def test_wave_is_void_if_the_state_cannot_record_its_publication(harness: Harness) -> None:
     harness.results_cannot_be_noted = True
 
     ran = harness.run(*jobs(3), checkpoint=FakeCheckpoint())
@@ -215,7 +213,7 @@ def test_a_wave_that_the_state_cannot_remember_as_published_is_void(harness: Har
 
 
 @fails_without("pipeline.engine.runner:Runner.run", "self._publisher.end()")
-def test_results_that_were_not_begun_before_the_end_of_a_run_are_not_written_after_it(
+def test_results_not_started_before_the_end_of_a_run_are_not_written_after_it(
     harness: Harness,
 ) -> None:
     """They are older than the last results, which they would overwrite."""
@@ -231,7 +229,7 @@ def test_results_that_were_not_begun_before_the_end_of_a_run_are_not_written_aft
 
 
 @fails_without("pipeline.engine.checkpoint:WavePublisher.end", "wait([self._writing])")
-def test_results_that_are_being_written_at_the_end_of_a_run_are_waited_for(
+def test_results_being_written_at_the_end_of_a_run_are_awaited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begun, goes_on = Event(), Event()
@@ -284,7 +282,7 @@ def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
 
 @fails_without("pipeline.engine.create:Creator._judge", "self._yield_to_others()")
 @fails_without("pipeline.engine.create:Creator._published", "self._read_other_machines()")
-def test_what_another_machine_has_published_before_is_not_sent_and_all_else_is(harness: Harness) -> None:
+def test_only_purchases_published_earlier_by_another_machine_are_skipped(harness: Harness) -> None:
     came_first = FakeCheckpoint(does=lambda: harness.others.append(bought_elsewhere(jobs(3)[1])))
 
     ran = harness.run(*jobs(3), checkpoint=came_first)
@@ -295,7 +293,7 @@ def test_what_another_machine_has_published_before_is_not_sent_and_all_else_is(h
     assert not ran.codes
 
 
-def test_who_published_first_does_not_yield(harness: Harness) -> None:
+def test_first_publisher_does_not_yield(harness: Harness) -> None:
     """What arrives after a wave was judged was published later, by a machine that has read of the wave."""
     came_later = iter([[], [bought_elsewhere(job("blue"))]])
     harness.executor.held = {"send"}
@@ -309,7 +307,7 @@ def test_who_published_first_does_not_yield(harness: Harness) -> None:
     assert "done" in ran.lives(job("blue"))
 
 
-def test_what_goes_again_is_given_up_where_another_machine_has_bought_it_meanwhile(harness: Harness) -> None:
+def test_retry_is_dropped_if_another_machine_has_bought_it_meanwhile(harness: Harness) -> None:
     refused: list[float] = []
 
     def refuse() -> NotSent:
@@ -334,9 +332,7 @@ def test_what_goes_again_is_given_up_where_another_machine_has_bought_it_meanwhi
     ],
     ids=["another job", "void", "to be bought again"],
 )
-def test_what_another_machine_bought_for_something_else_hinders_nothing(
-    harness: Harness, elsewhere: Purchase
-) -> None:
+def test_unrelated_purchase_of_another_machine_changes_nothing(harness: Harness, elsewhere: Purchase) -> None:
     harness.others.append(elsewhere)
 
     assert harness.run(BLUE, checkpoint=FakeCheckpoint()).statuses == {"blue": "done"}
@@ -344,7 +340,7 @@ def test_what_another_machine_bought_for_something_else_hinders_nothing(
 
 @fails_without("pipeline.engine.create:Creator._write_intent", "if self.others.have_bought(")
 @fails_without("pipeline.engine.create:Creator._published", "self._read_other_machines()")
-def test_a_run_that_publishes_nothing_heeds_what_comes_into_its_results_too(harness: Harness) -> None:
+def test_run_without_checkpoint_respects_incoming_results_too(harness: Harness) -> None:
     harness.vendor.poll_answers["job-00"] = [
         lambda: running() if harness.clock.time < 1200 else success(FILM)
     ]
@@ -359,7 +355,7 @@ def test_a_run_that_publishes_nothing_heeds_what_comes_into_its_results_too(harn
 
 @fails_without("pipeline.engine.create:Creator._judge", "self._keep_the_budget()")
 @fails_without("pipeline.engine.create:Creator._keep_the_budget", "self._close(f")
-def test_of_a_wave_the_last_ones_are_given_up_until_the_budget_holds_with_what_others_bought(
+def test_last_jobs_of_a_wave_are_dropped_until_the_budget_covers_purchases_of_others(
     harness: Harness,
 ) -> None:
     came_first = FakeCheckpoint(
@@ -381,7 +377,7 @@ def test_of_a_wave_the_last_ones_are_given_up_until_the_budget_holds_with_what_o
     ]
 
 
-def test_what_others_bought_counts_before_an_intent_is_written_too(harness: Harness) -> None:
+def test_purchases_of_others_count_before_an_intent_is_written(harness: Harness) -> None:
     came_first = FakeCheckpoint(
         does=lambda: harness.others.append(bought_elsewhere(job("theirs"), credits=25))
     )
@@ -394,7 +390,7 @@ def test_what_others_bought_counts_before_an_intent_is_written_too(harness: Harn
     assert ran.codes == {ExitCode.STOPPED_BUYING}
 
 
-def test_what_others_bought_without_a_budget_stops_nothing(harness: Harness) -> None:
+def test_purchases_of_others_stop_nothing_without_a_budget(harness: Harness) -> None:
     dear = bought_elsewhere(job("theirs"), credits=1_000_000)
     caps = Caps(max_credits=40, max_creates=4)
 
@@ -407,7 +403,7 @@ def test_what_others_bought_without_a_budget_stops_nothing(harness: Harness) -> 
     assert set(ran.statuses.values()) == {"done"}
 
 
-def test_where_the_first_of_a_template_is_anothers_the_next_one_goes_first(harness: Harness) -> None:
+def test_next_job_is_the_canary_if_another_machine_bought_the_first(harness: Harness) -> None:
     harness.others.append(bought_elsewhere(jobs(3)[0]))
 
     ran = harness.run(*jobs(3), checkpoint=FakeCheckpoint(), settings=RunSettings(canary=True, in_flight=1))
@@ -416,7 +412,7 @@ def test_where_the_first_of_a_template_is_anothers_the_next_one_goes_first(harne
     assert list(ran.statuses.values())[1:] == ["done", "done"]
 
 
-def test_what_came_in_and_cannot_be_written_down_stops_the_buying(harness: Harness) -> None:
+def test_buying_stops_if_incoming_purchases_cannot_be_recorded(harness: Harness) -> None:
     came_first = FakeCheckpoint(does=lambda: harness.others.append(bought_elsewhere(job("theirs"))))
     harness.absorbs = False
 
@@ -432,7 +428,7 @@ def test_what_came_in_and_cannot_be_written_down_stops_the_buying(harness: Harne
     "if not self.publisher.is_busy",
     swap=("not self.publisher.is_busy", "True"),
 )
-def test_the_results_are_left_alone_while_a_command_joins_into_them(harness: Harness) -> None:
+def test_results_are_not_written_while_a_command_merges_them(harness: Harness) -> None:
     harness.executor.held = {"FakeCheckpoint"}
     harness.clock.later(100, harness.let_go)
     written: list[int] = []
@@ -443,19 +439,19 @@ def test_the_results_are_left_alone_while_a_command_joins_into_them(harness: Har
     assert written[0] == 1
 
 
-def test_a_command_that_ends_well_has_published() -> None:
+def test_successful_command_has_published() -> None:
     Checkpoint("true")()
 
 
 @fails_without("pipeline.engine.checkpoint:Checkpoint.__call__", "if code != 0")
-def test_a_command_that_fails_is_told_with_its_last_line_made_harmless() -> None:
+def test_failed_command_is_reported_with_its_sanitised_last_line() -> None:
     with pytest.raises(
         Unfinished, match=r"^the checkpoint command failed with exit code 3: no \\x1b\[0m way \(see docs/"
     ):
         Checkpoint("echo first; printf 'no \\033[0m way'; exit 3")()
 
 
-def test_why_a_command_cannot_be_started_is_told_in_words() -> None:
+def test_reason_why_a_command_cannot_start_is_reported() -> None:
     with pytest.raises(
         Unfinished, match=r"^the checkpoint command cannot be started: Argument list too long$"
     ):
@@ -463,7 +459,7 @@ def test_why_a_command_cannot_be_started_is_told_in_words() -> None:
 
 
 @fails_without("pipeline.engine.checkpoint:_Process.run", "_kill(process)")
-def test_a_command_that_hangs_has_not_published_and_is_ended(
+def test_hanging_command_is_killed_and_has_not_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.engine.checkpoint.TIMEOUT", 0.2)
@@ -474,7 +470,7 @@ def test_a_command_that_hangs_has_not_published_and_is_ended(
 
 
 @fails_without("pipeline.engine.checkpoint:Checkpoint.end", "self._process.end()")
-def test_a_command_that_still_runs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+def test_running_command_is_killed_with_all_its_children(tmp_path: Path) -> None:
     """Otherwise it would write results, or push, while the run writes its last ones."""
     started, late = tmp_path / "started", tmp_path / "late"
     checkpoint = Checkpoint(f"touch {shlex.quote(str(started))}; sh -c 'sleep 3; touch {late}'")
@@ -489,7 +485,7 @@ def test_a_command_that_still_runs_is_ended_with_all_that_it_started(tmp_path: P
 
 
 @fails_without("pipeline.engine.checkpoint:_Process._start", "if self._is_ended")
-def test_a_command_that_was_ended_does_not_begin_anew(tmp_path: Path) -> None:
+def test_killed_command_is_not_restarted(tmp_path: Path) -> None:
     """It may just have joined other results, and be about to run again."""
     checkpoint = Checkpoint(counting(tmp_path, "exit 75"))
     checkpoint.end()
@@ -500,7 +496,7 @@ def test_a_command_that_was_ended_does_not_begin_anew(tmp_path: Path) -> None:
     assert not (tmp_path / "count").exists()
 
 
-def test_a_command_has_a_session_of_its_own_so_that_no_interrupt_of_ours_cuts_it_in_two() -> None:
+def test_command_runs_in_its_own_session_so_that_ctrl_c_does_not_interrupt_it() -> None:
     ours = os.getsid(0)
 
     Checkpoint(f"{sys.executable} -c 'import os; assert os.getsid(0) != {ours}'")()
@@ -511,7 +507,7 @@ def test_a_command_has_a_session_of_its_own_so_that_no_interrupt_of_ours_cuts_it
     "given = {name: value",
     swap=("not in secrets", "not in ()"),
 )
-def test_the_vendors_key_is_no_concern_of_a_command_that_publishes() -> None:
+def test_publishing_command_does_not_get_the_vendor_key() -> None:
     environment = {**os.environ, "VIMMERSE_API_KEY": "secret", "CAMPAIGN_PUSH_TOKEN": "needed"}
     checkpoint = Checkpoint(
         'test -z "${VIMMERSE_API_KEY+set}" && test "$CAMPAIGN_PUSH_TOKEN" = needed', environment=environment
@@ -527,7 +523,7 @@ def test_the_vendors_key_is_no_concern_of_a_command_that_publishes() -> None:
     "secrets = SECRETS",
     swap=("SECRETS | self.keys", "SECRETS"),
 )
-def test_the_key_of_another_provider_is_none_either() -> None:
+def test_publishing_command_does_not_get_the_key_of_another_provider() -> None:
     environment = {**os.environ, "ACME_API_KEY": "secret"}
     said = 'test -z "${ACME_API_KEY+set}"'
 
@@ -536,7 +532,7 @@ def test_the_key_of_another_provider_is_none_either() -> None:
         Checkpoint(said, environment=environment)()
 
 
-def test_a_command_is_told_the_files_that_the_campaign_was_read_from(tmp_path: Path) -> None:
+def test_command_gets_the_input_files_of_the_campaign(tmp_path: Path) -> None:
     names = ("campaigns/a b.yaml", "images/line\nbreak.png", "images/日本.png")
 
     Checkpoint(f'cp "$PIPELINE_INPUTS" {shlex.quote(str(tmp_path / "copy"))}', names)()
@@ -557,20 +553,20 @@ def times(tmp_path: Path) -> int:
 @fails_without(
     "pipeline.engine.checkpoint:Checkpoint.__call__", "for _ in range", swap=("1 + MOST_JOINS", "1")
 )
-def test_a_command_that_has_joined_is_run_again(tmp_path: Path) -> None:
+def test_command_is_rerun_after_a_merge(tmp_path: Path) -> None:
     Checkpoint(counting(tmp_path, "[ $n -eq 4 ] || exit 75"))()
 
     assert times(tmp_path) == 4
 
 
-def test_a_command_that_joins_for_ever_has_not_published(tmp_path: Path) -> None:
+def test_command_that_merges_forever_has_not_published(tmp_path: Path) -> None:
     with pytest.raises(Unfinished, match=r"failed with exit code 75: others were first \(see docs"):
         Checkpoint(counting(tmp_path, "echo others were first; exit 75"))()
 
     assert times(tmp_path) == 4
 
 
-def test_a_command_that_fails_is_not_run_again(tmp_path: Path) -> None:
+def test_failed_command_is_not_rerun(tmp_path: Path) -> None:
     with pytest.raises(Unfinished, match=r"failed with exit code 1 \(see docs"):
         Checkpoint(counting(tmp_path, "exit 1"))()
 

@@ -12,7 +12,7 @@ from pipeline.engine.claim import claimed
 @fails_without(
     "pipeline.engine.claim:claimed", "yield beside.with_name(", swap=("beside.with_name(", "(beside, ")
 )
-def test_who_comes_second_gets_another_name(tmp_path: Path) -> None:
+def test_second_process_gets_another_name(tmp_path: Path) -> None:
     with (
         claimed(tmp_path / ".a") as first,
         claimed(tmp_path / ".a") as second,
@@ -23,14 +23,14 @@ def test_who_comes_second_gets_another_name(tmp_path: Path) -> None:
         assert second.parent == tmp_path
 
 
-def test_it_leaves_nothing_and_may_be_had_again(tmp_path: Path) -> None:
+def test_claim_leaves_nothing_and_can_be_taken_again(tmp_path: Path) -> None:
     for _ in range(2):
         with claimed(tmp_path / ".a") as beside:
             assert beside == tmp_path / ".a"
     assert not list(tmp_path.iterdir())
 
 
-def test_who_dies_lets_go_of_it(tmp_path: Path) -> None:
+def test_dead_process_releases_its_claim(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from pipeline.engine.claim import claimed\n"
         "with claimed(Path(sys.argv[1])):\n"
@@ -48,7 +48,7 @@ def test_who_dies_lets_go_of_it(tmp_path: Path) -> None:
             assert beside == tmp_path / ".a"
 
 
-def test_one_that_was_deleted_under_its_holder_is_no_lock_of_others(tmp_path: Path) -> None:
+def test_deleted_lock_file_does_not_block_others(tmp_path: Path) -> None:
     with claimed(tmp_path / ".a"):
         (tmp_path / ".a.lock").unlink()
         with claimed(tmp_path / ".a") as other:
@@ -56,6 +56,6 @@ def test_one_that_was_deleted_under_its_holder_is_no_lock_of_others(tmp_path: Pa
         assert not (tmp_path / ".a.lock").exists()
 
 
-def test_where_no_lock_can_be_made_the_file_will_tell(tmp_path: Path) -> None:
+def test_claim_succeeds_if_no_lock_can_be_created(tmp_path: Path) -> None:
     with claimed(tmp_path / "missing" / ".a") as beside:
         assert beside == tmp_path / "missing" / ".a"

@@ -20,7 +20,7 @@ LATER = Media("https://media.test/film.mp4?signature=2", "video/mp4")
 EXPIRED = DownloadFailed("403", expired=True)
 
 
-def test_downloads_are_repeated(harness: Harness) -> None:
+def test_downloads_are_retried(harness: Harness) -> None:
     harness.vendor.contents[FILM.url] = [DownloadFailed("reset"), DownloadFailed("short"), b"film"]
 
     ran = harness.run(BLUE)
@@ -29,7 +29,7 @@ def test_downloads_are_repeated(harness: Harness) -> None:
     assert harness.files() == {"blue.mp4": "film"}
 
 
-def test_a_download_that_fails_again_and_again_is_left_to_the_next_run(harness: Harness) -> None:
+def test_repeatedly_failing_download_is_left_to_the_next_run(harness: Harness) -> None:
     harness.vendor.contents[FILM.url] = [DownloadFailed("reset")] * 5
 
     ran = harness.run(BLUE)
@@ -42,7 +42,7 @@ def test_a_download_that_fails_again_and_again_is_left_to_the_next_run(harness: 
     assert harness.vendor.creates == ["blue"]
 
 
-def test_a_download_is_repeated_no_sooner_than_asked(harness: Harness) -> None:
+def test_download_is_retried_no_sooner_than_requested(harness: Harness) -> None:
     harness.vendor.contents[FILM.url] = [DownloadFailed("503", after=90), b"film"]
 
     harness.run(BLUE)
@@ -51,7 +51,7 @@ def test_a_download_is_repeated_no_sooner_than_asked(harness: Harness) -> None:
     assert second - first > 89.9
 
 
-def test_a_download_is_not_waited_for_longer_than_its_job_has_time(harness: Harness) -> None:
+def test_download_does_not_outlast_the_job_timeout(harness: Harness) -> None:
     harness.vendor.contents[FILM.url] = [DownloadFailed("503", after=86_400)]
     begun = harness.clock.time
 
@@ -62,7 +62,7 @@ def test_a_download_is_not_waited_for_longer_than_its_job_has_time(harness: Harn
     assert harness.clock.time - begun < 100
 
 
-def test_an_expired_url_is_asked_for_anew_once(harness: Harness) -> None:
+def test_expired_url_is_refreshed_once(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM), success(LATER)]
     harness.vendor.contents[FILM.url] = [EXPIRED]
 
@@ -73,7 +73,7 @@ def test_an_expired_url_is_asked_for_anew_once(harness: Harness) -> None:
     assert harness.vendor.of("get") == ["blue", "blue"]
 
 
-def test_urls_that_are_always_expired_are_not_asked_for_for_ever(harness: Harness) -> None:
+def test_always_expired_urls_are_not_refreshed_forever(harness: Harness) -> None:
     harness.vendor.contents[FILM.url] = [EXPIRED] * 99
 
     ran = harness.run(BLUE)
@@ -83,7 +83,7 @@ def test_urls_that_are_always_expired_are_not_asked_for_for_ever(harness: Harnes
     assert len(harness.vendor.of("download")) <= 10
 
 
-def test_what_lasts_is_not_tried_again_in_this_run(harness: Harness) -> None:
+def test_permanent_failure_is_not_retried_in_this_run(harness: Harness) -> None:
     harness.vendor.contents[FILM.url] = [DownloadFailed("http on loopback is refused", lasting=True)]
 
     ran = harness.run(BLUE)
@@ -93,7 +93,7 @@ def test_what_lasts_is_not_tried_again_in_this_run(harness: Harness) -> None:
     assert len(harness.vendor.of("download")) == 1
 
 
-def test_a_file_of_somebody_else_is_left_alone_and_the_job_says_what_is_in_its_way(harness: Harness) -> None:
+def test_foreign_file_is_not_overwritten_and_the_job_names_it(harness: Harness) -> None:
     (harness.folder / "output").mkdir()
     (harness.folder / "output" / "blue.mp4").write_text("holidays")
 
@@ -105,7 +105,7 @@ def test_a_file_of_somebody_else_is_left_alone_and_the_job_says_what_is_in_its_w
     assert harness.files() == {"blue.mp4": "holidays"}
 
 
-def test_a_folder_that_is_a_file_hinders_one_job_only(harness: Harness) -> None:
+def test_file_instead_of_folder_blocks_only_one_job(harness: Harness) -> None:
     (harness.folder / "output").mkdir()
     (harness.folder / "output" / "inner").write_text("mine")
     inner = job("inner/blue")
@@ -121,7 +121,7 @@ def test_a_folder_that_is_a_file_hinders_one_job_only(harness: Harness) -> None:
     "self.outputs[index] = Output",
     swap=("recorded_url(media.url)", "media.url"),
 )
-def test_all_outputs_and_the_steps_where_wanted_are_fetched(harness: Harness) -> None:
+def test_all_outputs_and_requested_steps_are_downloaded(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL, steps=(("crop", (CROP,)),))]
 
     ran = harness.run(job("blue", steps=True))
@@ -136,7 +136,7 @@ def test_all_outputs_and_the_steps_where_wanted_are_fetched(harness: Harness) ->
     assert purchase.outputs[0].url == "https://media.test/film.mp4"
 
 
-def test_a_file_that_is_listed_no_more_is_not_taken_for_fetched(harness: Harness) -> None:
+def test_file_no_longer_listed_does_not_count_as_downloaded(harness: Harness) -> None:
     harness.run(BLUE, settings=RunSettings(download=False))
     harness.vendor.poll_answers["blue"] = [success()]
 
@@ -146,14 +146,14 @@ def test_a_file_that_is_listed_no_more_is_not_taken_for_fetched(harness: Harness
     assert "no longer lists this file" in ran.report.notes[0]
 
 
-def test_a_workflow_that_is_gone_when_its_files_are_to_be_fetched_stays_succeeded(harness: Harness) -> None:
+def test_workflow_that_disappears_before_its_download_stays_succeeded(harness: Harness) -> None:
     harness.run(BLUE, settings=RunSettings(download=False))
     harness.vendor.poll_answers["blue"] = [NotFound("404")]
 
     assert harness.run(BLUE).statuses == {"blue": "succeeded"}
 
 
-def test_collect_brings_back_what_was_deleted_here(harness: Harness) -> None:
+def test_collect_restores_deleted_files(harness: Harness) -> None:
     harness.run(BLUE)
     (harness.folder / "output" / "blue.mp4").unlink()
 
@@ -164,7 +164,7 @@ def test_collect_brings_back_what_was_deleted_here(harness: Harness) -> None:
     assert harness.vendor.creates == ["blue"]
 
 
-def test_a_file_that_is_not_what_was_fetched_before_is_refused(harness: Harness) -> None:
+def test_file_that_differs_from_the_first_download_is_rejected(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
     harness.run(BLUE)
     for name in ("blue.mp4", "blue-2.png"):
@@ -179,7 +179,7 @@ def test_a_file_that_is_not_what_was_fetched_before_is_refused(harness: Harness)
     assert ran.statuses == {"blue": "done"}
 
 
-def test_what_the_vendor_had_failed_may_turn_up_when_it_is_collected(harness: Harness) -> None:
+def test_collect_recovers_a_result_that_the_vendor_had_reported_failed(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success()]
     assert harness.run(BLUE).statuses == {"blue": "failed (vendor)"}
     assert harness.collect(BLUE).statuses == {"blue": "failed (vendor)"}
@@ -191,7 +191,7 @@ def test_what_the_vendor_had_failed_may_turn_up_when_it_is_collected(harness: Ha
     assert harness.files() == {"blue.mp4": FILM.url}
 
 
-def test_a_job_whose_file_lies_under_another_path_gets_it_without_the_vendor(harness: Harness) -> None:
+def test_file_at_another_path_is_moved_without_calling_the_vendor(harness: Harness) -> None:
     harness.run(BLUE)
     harness.vendor.calls.clear()
 
@@ -202,7 +202,7 @@ def test_a_job_whose_file_lies_under_another_path_gets_it_without_the_vendor(har
     assert not harness.vendor.of("download")
 
 
-def test_what_a_file_holds_is_read_once_it_is_whole(harness: Harness) -> None:
+def test_media_facts_are_read_from_the_complete_file(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(STILL, FILM)]
     harness.vendor.contents[STILL.url] = [picture()]
 
@@ -214,9 +214,7 @@ def test_what_a_file_holds_is_read_once_it_is_whole(harness: Harness) -> None:
     assert ran.report.media == {digest: {"rule": 1, "width": 24, "height": 16}, film: {}}
 
 
-def test_no_library_that_reads_media_can_cost_a_file(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_crash_of_a_media_library_costs_no_file(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_path: Path) -> None:
         raise RuntimeError("a bug in a codec")
 

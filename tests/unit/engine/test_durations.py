@@ -33,13 +33,13 @@ def poll_ages(expected: Expectation | None, *, until: float) -> Iterator[float]:
 
 @given(ages, expectations)
 @example(5e-324, Expectation(2.0, 1.0))  # so small that half of it is zero
-def test_a_pause_is_never_too_short_and_never_without_end(age: float, expected: Expectation | None) -> None:
+def test_pause_is_neither_too_short_nor_unbounded(age: float, expected: Expectation | None) -> None:
     seconds = pause(age, expected)
 
     assert SHORTEST_PAUSE <= seconds < math.inf
 
 
-def test_of_which_nothing_is_known_is_looked_at_soon_and_then_ever_more_rarely() -> None:
+def test_workflow_without_history_is_polled_soon_and_then_less_often() -> None:
     first, *others = poll_ages(None, until=100)
 
     assert first == FIRST_PAUSE
@@ -47,36 +47,36 @@ def test_of_which_nothing_is_known_is_looked_at_soon_and_then_ever_more_rarely()
     assert others[-1] - others[-2] <= others[-2] / 2 + 1e-9
 
 
-def test_what_still_ran_at_an_age_is_not_looked_at_before_another_reaches_it() -> None:
+def test_workflow_is_not_polled_before_an_age_at_which_others_still_ran() -> None:
     assert pause(0, None, longest_running=20) == 20
     assert pause(30, None, longest_running=20) == 15
 
 
-def test_the_first_look_is_where_the_first_of_its_template_end() -> None:
+def test_first_poll_is_when_the_first_of_the_template_end() -> None:
     [first, second, *_] = poll_ages(MINUTES, until=300)
 
     assert 0.02 < MINUTES.ended(first) < 0.2
     assert second - first < 60
 
 
-def test_the_surer_the_time_the_later_and_closer_are_the_looks() -> None:
+def test_precise_expectation_gives_later_and_closer_polls() -> None:
     [first, *others] = poll_ages(Expectation(300, 0.02), until=320)
 
     assert first > 285
     assert len(others) > 2
 
 
-def test_what_takes_seconds_is_seen_to_have_ended_within_a_fraction_of_one() -> None:
+def test_end_of_a_short_workflow_is_noticed_within_a_fraction_of_a_second() -> None:
     [*seen] = poll_ages(Expectation(2, 0.05), until=2.2)
 
     assert any(2 <= age <= 2.1 for age in seen)
 
 
-def test_what_has_outlived_all_expectation_is_looked_at_ever_more_rarely() -> None:
+def test_overdue_workflow_is_polled_less_and_less_often() -> None:
     assert pause(3000, MINUTES) == 300
 
 
-def test_nothing_is_expected_of_a_template_that_was_never_seen() -> None:
+def test_unknown_template_has_no_expectation() -> None:
     durations = Durations({})
 
     assert durations.expectation("overlay") is None
@@ -85,7 +85,7 @@ def test_nothing_is_expected_of_a_template_that_was_never_seen() -> None:
 
 
 @given(st.floats(0.5, 5000), st.integers(0, 2**32))
-def test_what_workflows_of_this_run_took_is_expected_of_the_next_one(seconds: float, seed: int) -> None:
+def test_durations_of_this_run_inform_the_next_workflow(seconds: float, seed: int) -> None:
     rng, durations = random.Random(seed), Durations({"overlay": 60.0})
     for _ in range(60):
         durations.learn("overlay", seconds * rng.uniform(0.95, 1.05))
@@ -97,7 +97,7 @@ def test_what_workflows_of_this_run_took_is_expected_of_the_next_one(seconds: fl
     assert seconds / expected.median < 1.4
 
 
-def test_one_workflow_is_enough_to_learn_from_and_earlier_runs_are() -> None:
+def test_one_workflow_or_an_earlier_run_is_enough_to_learn_from() -> None:
     durations = Durations({"overlay": 60.0})
     earlier = durations.expectation("overlay")
     durations.learn("loop", 40)
@@ -110,7 +110,7 @@ def test_one_workflow_is_enough_to_learn_from_and_earlier_runs_are() -> None:
 
 
 @given(st.floats(1, 1e5), st.floats(0.11, 0.99))
-def test_progress_tells_the_end_the_better_the_further_it_is(age: float, share: float) -> None:
+def test_progress_predicts_the_end_better_the_further_it_is(age: float, share: float) -> None:
     expected = projected(age, share)
 
     assert expected is not None
@@ -118,7 +118,7 @@ def test_progress_tells_the_end_the_better_the_further_it_is(age: float, share: 
     assert expected.spread < 0.5
 
 
-def test_progress_that_says_nothing_is_not_believed() -> None:
+def test_implausible_progress_is_ignored() -> None:
     assert projected(10, 0.0) is None
     assert projected(10, 0.05) is None
     assert projected(0, 0.5) is None
@@ -126,7 +126,7 @@ def test_progress_that_says_nothing_is_not_believed() -> None:
 
 
 @given(st.floats(1, 1e4), st.floats(1, 1e4), st.floats(0.03, 1), st.floats(0.03, 1))
-def test_experience_and_progress_together_are_surer_than_each(
+def test_history_and_progress_combined_are_more_precise_than_either(
     one: float, other: float, spread: float, another: float
 ) -> None:
     joined = Expectation(one, spread).joined(Expectation(other, another))
@@ -135,7 +135,7 @@ def test_experience_and_progress_together_are_surer_than_each(
     assert min(one, other) - 1e-6 <= joined.median <= max(one, other) + 1e-6
 
 
-def test_the_time_left_is_that_of_the_slowest_or_of_all_through_the_gates() -> None:
+def test_time_left_is_that_of_the_slowest_or_of_the_queue() -> None:
     durations = Durations({"film": 100.0, "still": 10.0})
     film = durations.expectation("film")
     assert film is not None
@@ -146,7 +146,7 @@ def test_the_time_left_is_that_of_the_slowest_or_of_all_through_the_gates() -> N
     assert time_left(durations, [], {"film": 50}, limit=5).seconds == film.median * 10
 
 
-def test_the_time_left_is_not_guessed_where_nothing_is_known() -> None:
+def test_time_left_is_not_guessed() -> None:
     durations = Durations({"film": 100.0})
 
     assert time_left(durations, [("song", 5.0)], {}, limit=5) == TimeLeft(unseen=("song",))
@@ -154,14 +154,14 @@ def test_the_time_left_is_not_guessed_where_nothing_is_known() -> None:
     assert time_left(durations, [], {"film": 1, "song": 0}, limit=5).seconds is not None
 
 
-def test_templates_are_named_as_in_the_manifest_each_once() -> None:
+def test_templates_are_named_once_as_in_the_manifest() -> None:
     left = TimeLeft(unseen=("song_17", "song_18", "dance_3"))
 
     assert left.named({"song_17": "song", "song_18": "song"}).unseen == ("song", "dance_3")
 
 
 @given(st.lists(st.tuples(st.just("film"), ages), max_size=5), st.integers(0, 1000), st.integers(1, 50))
-def test_more_to_do_takes_no_less_time(running: list[tuple[str, float]], waiting: int, limit: int) -> None:
+def test_more_jobs_never_take_less_time(running: list[tuple[str, float]], waiting: int, limit: int) -> None:
     durations = Durations({"film": 100.0})
     fewer = time_left(durations, running, {"film": waiting}, limit).seconds
     more = time_left(durations, running, {"film": waiting + 1}, limit).seconds
@@ -171,6 +171,6 @@ def test_more_to_do_takes_no_less_time(running: list[tuple[str, float]], waiting
     assert 0 <= fewer <= more
 
 
-def test_a_purchase_whose_time_is_yet_to_come_has_no_age() -> None:
+def test_purchase_dated_in_the_future_has_age_zero() -> None:
     assert recorded_age("9999-12-31T23:59:59.999Z", "2026-11-29T06:00:00.000Z") == 0.0
     assert recorded_age("2026-11-29T05:59:00.000Z", "2026-11-29T06:00:00.000Z") == 60.0

@@ -11,7 +11,7 @@ from pipeline.state.sql.store import SqlStore
 
 
 @fails_without("pipeline.engine.create:send", "if not is_held():")
-def test_nothing_is_sent_where_another_run_may_hold_the_state(
+def test_nothing_is_sent_if_another_run_may_hold_the_state(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SqlStore, "is_held", lambda store: False)
@@ -25,7 +25,7 @@ def test_nothing_is_sent_where_another_run_may_hold_the_state(
     assert not unsent.started
 
 
-def test_what_is_sent_goes_on_where_it_is_held(harness: Harness) -> None:
+def test_create_is_sent_if_the_state_is_held(harness: Harness) -> None:
     harness.run(*jobs(2))
 
     assert len(harness.vendor.creates) == 2

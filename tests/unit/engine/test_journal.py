@@ -37,7 +37,7 @@ def once(fails: Callable[[Sequence[Change]], bool]) -> Callable[[Sequence[Change
         "[Change(before=None, after=each.purchase, at=each.at) for each in turn.intents]",
     ),
 )
-def test_a_create_is_sent_only_once_its_intent_is_on_disk(harness: Harness) -> None:
+def test_create_is_sent_only_after_its_intent_is_on_disk(harness: Harness) -> None:
     seen: list[list[str]] = []
     for each in jobs(3):
         harness.vendor.create_outcomes[each.path] = [lambda: seen.append(harness.on_disk())]
@@ -52,7 +52,7 @@ def test_a_create_is_sent_only_once_its_intent_is_on_disk(harness: Harness) -> N
     "written = self._store.commit_turn",
     swap=("commit_turn(turn, self._caps)", "commit_turn(Turn(intents=turn.intents), self._caps)"),
 )
-def test_a_workflow_is_polled_and_its_file_fetched_only_once_that_is_on_disk(harness: Harness) -> None:
+def test_workflow_is_polled_and_downloaded_only_after_its_id_is_on_disk(harness: Harness) -> None:
     seen: list[list[str]] = []
 
     def answer() -> Workflow:
@@ -71,7 +71,7 @@ def test_a_workflow_is_polled_and_its_file_fetched_only_once_that_is_on_disk(har
     assert seen == [["submitted"], ["succeeded"]]
 
 
-def test_an_id_that_fails_to_be_written_with_others_is_written_alone(harness: Harness) -> None:
+def test_workflow_id_that_fails_to_be_written_in_a_batch_is_written_alone(harness: Harness) -> None:
     harness.disk_is_full = once(holds(Accepted))
 
     ran = harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
@@ -84,7 +84,7 @@ def test_an_id_that_fails_to_be_written_with_others_is_written_alone(harness: Ha
 
 
 @fails_without("pipeline.engine.journal:Journal._save", "self._store.rescue(change")
-def test_an_id_that_cannot_be_written_at_all_is_rescued_reported_and_taken_up_by_the_next_run(
+def test_unwritable_workflow_id_is_rescued_and_reported_and_used_by_the_next_run(
     harness: Harness,
 ) -> None:
     harness.disk_is_full = holds(Accepted)
@@ -99,7 +99,7 @@ def test_an_id_that_cannot_be_written_at_all_is_rescued_reported_and_taken_up_by
     assert harness.vendor.creates == [each.path for each in jobs(4)]
 
 
-def test_all_ids_of_creates_under_way_are_kept_when_the_disk_is_full(harness: Harness) -> None:
+def test_all_ids_of_creates_under_way_are_kept_on_a_full_disk(harness: Harness) -> None:
     harness.executor.together = True
     harness.executor.held = {"send"}
     harness.clock.later(1, harness.let_go)
@@ -114,7 +114,7 @@ def test_all_ids_of_creates_under_way_are_kept_when_the_disk_is_full(harness: Ha
 
 
 @pytest.mark.parametrize("kind", [Finished, Fetched])
-def test_what_else_cannot_be_written_is_found_out_again(harness: Harness, kind: type) -> None:
+def test_other_unwritable_changes_are_recovered_from_the_vendor(harness: Harness, kind: type) -> None:
     harness.disk_is_full = holds(kind)
 
     ran = harness.run(BLUE)
@@ -128,7 +128,7 @@ def test_what_else_cannot_be_written_is_found_out_again(harness: Harness, kind: 
 
 
 @pytest.mark.parametrize("create_comes_first", [True, False])
-def test_an_id_that_comes_back_among_refusals_of_the_key_is_kept(
+def test_workflow_id_received_while_the_key_is_refused_is_kept(
     harness: Harness, create_comes_first: bool
 ) -> None:
     harness.run(*jobs(2), settings=WITHOUT_WAIT)
@@ -145,7 +145,7 @@ def test_an_id_that_comes_back_among_refusals_of_the_key_is_kept(
     assert ran.statuses["blue"] == "submitted"
 
 
-def test_a_run_goes_on_with_what_an_earlier_one_bought(harness: Harness) -> None:
+def test_run_continues_what_an_earlier_one_bought(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [running()]
     harness.run(job("blue", timeout=5))
     harness.vendor.poll_answers["blue"] = [success(FILM)]
@@ -156,7 +156,7 @@ def test_a_run_goes_on_with_what_an_earlier_one_bought(harness: Harness) -> None
     assert harness.vendor.creates == ["blue", "red"]
 
 
-def test_what_this_run_spent_is_told(harness: Harness) -> None:
+def test_spending_of_this_run_is_reported(harness: Harness) -> None:
     harness.run(job("old", price=500))
     ran = harness.run(job("old", price=500), *jobs(3))
 

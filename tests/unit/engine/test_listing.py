@@ -40,13 +40,13 @@ def digest(content: str) -> str:
 # The rules, one by one
 
 
-def test_url_tells_first_whatever_the_order_and_the_query() -> None:
+def test_url_matches_first_in_any_order_and_with_any_query() -> None:
     recorded = merged((), (ONE, TWO))
     told = (renamed(TWO, "https://media.test/two.mp4?signature=2"), ONE)
     assert matched(recorded, told) == {0: 1, 1: 0}
 
 
-def test_size_tells_where_urls_are_new_or_not_unique() -> None:
+def test_size_matches_if_urls_are_new_or_ambiguous() -> None:
     recorded = (
         Output("video/mp4", "https://m.test/a", bytes=5),
         Output("video/mp4", "https://m.test/b", bytes=7),
@@ -60,7 +60,7 @@ def test_size_tells_where_urls_are_new_or_not_unique() -> None:
     assert matched(recorded, told) == {}
 
 
-def test_answer_drops_nothing_that_was_fetched_and_fills_what_never_was() -> None:
+def test_response_drops_no_downloaded_output_and_fills_others() -> None:
     fetched = Output("video/mp4", "https://m.test/a", digest("a"), 1)
     free = Output("video/mp4", "https://m.test/b")
     assert merged((fetched, free), (ONE,)) == (fetched, Output("video/mp4", "https://media.test/one.mp4"))
@@ -68,20 +68,20 @@ def test_answer_drops_nothing_that_was_fetched_and_fills_what_never_was() -> Non
     assert merged((fetched,), ()) == (fetched,)
 
 
-def test_steps_are_known_by_their_names() -> None:
+def test_steps_match_by_name() -> None:
     recorded = merged_steps((), success(steps=STEPS))
     again = merged_steps(recorded, success(steps=(STEPS[1], STEPS[0], ("overlay", (ONE,)))))
     assert again == (*recorded, Step("overlay", merged((), (ONE,))))
 
 
-def test_neither_the_signature_nor_the_user_of_a_url_is_recorded() -> None:
+def test_signature_and_user_of_a_url_are_not_recorded() -> None:
     told = renamed(ONE, "https://u:s3cret@media.test:8443/a@b.mp4?sig=s3cret@x#s3cret")
     (recorded,) = merged((), (told,))
     assert recorded.url == "https://media.test:8443/a@b.mp4"
     assert matched((recorded,), (renamed(ONE, "https://v:other@media.test:8443/a@b.mp4?sig=2"),)) == {0: 0}
 
 
-def test_a_user_that_was_recorded_before_is_still_read_past() -> None:
+def test_url_recorded_with_a_user_by_an_earlier_version_still_matches() -> None:
     recorded = Output("video/mp4", "https://u:s3cret@media.test/one.mp4", digest("one"), 3)
     assert matched((recorded,), (TWO, ONE)) == {0: 1}
 
@@ -94,7 +94,7 @@ def test_a_user_that_was_recorded_before_is_still_read_past() -> None:
     "return Output(media.content_type",
     swap=("recorded_url(media.url)", "media.url"),
 )
-def test_signature_of_a_url_is_not_recorded_before_the_file_is_fetched(harness: Harness) -> None:
+def test_url_signature_is_not_recorded_before_the_download(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, steps=STEPS)]
 
     ran = harness.run(job("blue"), settings=RunSettings(download=False))
@@ -103,7 +103,7 @@ def test_signature_of_a_url_is_not_recorded_before_the_file_is_fetched(harness: 
     assert "signature" not in str((purchase.outputs, purchase.steps))
 
 
-def test_order_that_changes_while_a_url_expires_loses_no_file(harness: Harness) -> None:
+def test_reordered_files_with_expired_url_lose_no_file(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, TWO), success(TWO, ONE)]
     harness.vendor.contents[TWO.url] = [DownloadFailed("403", expired=True), b"two"]
 
@@ -113,7 +113,7 @@ def test_order_that_changes_while_a_url_expires_loses_no_file(harness: Harness) 
     assert harness.files() == {"blue.mp4": ONE.url, "blue-2.mp4": "two"}
 
 
-def test_steps_that_change_their_order_lose_no_file(harness: Harness) -> None:
+def test_reordered_steps_lose_no_file(harness: Harness) -> None:
     film = Media("https://media.test/film.mp4", "video/mp4")
     harness.vendor.poll_answers["blue"] = [success(film, steps=STEPS), success(film, steps=STEPS[::-1])]
     harness.vendor.contents[TWO.url] = [DownloadFailed("403", expired=True), b"two"]
@@ -128,7 +128,7 @@ def test_steps_that_change_their_order_lose_no_file(harness: Harness) -> None:
 
 
 @fails_without("pipeline.engine.fetch:_List.take", "self._fetch_others(listed, temporaries, skipped)")
-def test_urls_that_are_given_to_other_files_lose_none(harness: Harness) -> None:
+def test_urls_reassigned_to_other_files_lose_no_file(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
     harness.vendor.contents[ONE.url] = [b"one", b"two"]
     harness.vendor.contents[TWO.url] = [DownloadFailed("403", expired=True), b"one"]
@@ -138,7 +138,7 @@ def test_urls_that_are_given_to_other_files_lose_none(harness: Harness) -> None:
     assert sorted(harness.files().values()) == ["one", "two"]
 
 
-def test_files_are_collected_by_what_they_hold_where_nothing_else_tells(harness: Harness) -> None:
+def test_files_are_collected_by_content_if_nothing_else_matches(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
     harness.run(job("blue"))
     for name in ("blue.mp4", "blue-2.mp4"):
@@ -155,7 +155,7 @@ def test_files_are_collected_by_what_they_hold_where_nothing_else_tells(harness:
     assert harness.files() == {"blue.mp4": ONE.url, "blue-2.mp4": TWO.url}
 
 
-def test_file_that_is_listed_later_is_fetched_and_recorded(harness: Harness) -> None:
+def test_file_listed_later_is_downloaded_and_recorded(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE), success(TWO, ONE)]
     harness.run(job("blue"), settings=RunSettings(download=False))
 
@@ -169,7 +169,7 @@ def test_file_that_is_listed_later_is_fetched_and_recorded(harness: Harness) -> 
     ]
 
 
-def test_file_that_is_listed_no_more_hinders_no_other(harness: Harness) -> None:
+def test_file_no_longer_listed_does_not_affect_others(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
     harness.run(job("blue"))
     for name in ("blue.mp4", "blue-2.mp4"):
@@ -183,7 +183,7 @@ def test_file_that_is_listed_no_more_hinders_no_other(harness: Harness) -> None:
     assert harness.files() == {"blue-2.mp4": TWO.url}
 
 
-def test_list_of_the_copy_that_wins_a_join_holds_and_files_follow_it(harness: Harness) -> None:
+def test_files_follow_the_list_of_the_copy_that_wins_a_merge(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
     (mine,) = harness.run(job("blue")).records.purchases.values()
     theirs = replace(mine, outputs=mine.outputs[::-1], updated_at="later")
@@ -197,7 +197,7 @@ def test_list_of_the_copy_that_wins_a_join_holds_and_files_follow_it(harness: Ha
     assert not harness.vendor.calls
 
 
-def test_kind_of_a_file_comes_from_its_bytes(harness: Harness) -> None:
+def test_file_type_comes_from_its_bytes(harness: Harness) -> None:
     vague = Media("https://media.test/x", "application/octet-stream")
     harness.vendor.poll_answers["blue"] = [success(vague)]
     harness.vendor.kinds[vague.url] = "video/webm"
@@ -209,7 +209,7 @@ def test_kind_of_a_file_comes_from_its_bytes(harness: Harness) -> None:
     assert purchase.outputs[0].content_type == "video/webm"
 
 
-def test_chain_follows_our_order_not_that_of_the_answer(harness: Harness) -> None:
+def test_chain_uses_the_recorded_order(harness: Harness) -> None:
     sketch = job("sketch")
     harness.vendor.poll_answers["sketch"] = [success(ONE, TWO)]
     harness.run(sketch)
@@ -220,7 +220,7 @@ def test_chain_follows_our_order_not_that_of_the_answer(harness: Harness) -> Non
     assert harness.vendor.requests[-1].images == (ONE.url,)
 
 
-def test_chain_knows_its_file_by_the_bytes_where_it_is_not_here(harness: Harness) -> None:
+def test_chain_recognises_its_missing_file_by_its_bytes(harness: Harness) -> None:
     sketch = job("sketch")
     harness.vendor.poll_answers["sketch"] = [success(ONE, TWO)]
     harness.run(sketch)
@@ -236,7 +236,7 @@ def test_chain_knows_its_file_by_the_bytes_where_it_is_not_here(harness: Harness
     assert harness.vendor.requests[-1].images == ("https://other.test/y",)
 
 
-def test_a_file_that_cannot_be_had_does_not_hide_the_one_that_a_chain_needs(harness: Harness) -> None:
+def test_unavailable_file_does_not_hide_the_one_a_chain_needs(harness: Harness) -> None:
     sketch = job("sketch")
     harness.vendor.poll_answers["sketch"] = [success(ONE, TWO)]
     harness.run(sketch)
@@ -252,7 +252,7 @@ def test_a_file_that_cannot_be_had_does_not_hide_the_one_that_a_chain_needs(harn
     assert harness.vendor.requests[-1].images == ("https://other.test/y",)
 
 
-def test_more_than_is_fetched_for_one_purchase_is_refused_before_it_comes(
+def test_oversized_result_is_rejected_before_download(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_limits, "LARGEST_PURCHASE", 100)
@@ -268,7 +268,7 @@ def test_more_than_is_fetched_for_one_purchase_is_refused_before_it_comes(
 
 
 @fails_without("pipeline.engine.fetch:_List._download", "self.allowance.spend(downloaded")
-def test_more_than_is_fetched_for_one_purchase_is_given_up_and_leaves_nothing(
+def test_download_beyond_the_limit_is_aborted_and_leaves_nothing(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_limits, "LARGEST_PURCHASE", 100)
@@ -355,7 +355,7 @@ class Vendor:
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_whatever_order_and_urls_an_answer_has_no_file_is_lost(data: st.DataObject) -> None:
+def test_no_file_is_lost_for_any_order_and_urls_of_a_response(data: st.DataObject) -> None:
     truth = data.draw(contents)
     told = data.draw(st.lists(tellings(len(truth)), min_size=2, max_size=5))
     vendor = Vendor(truth, told)

@@ -364,7 +364,7 @@ def each_machine_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.engine.runner.Runner", runner)
 
 
-def test_whatever_machines_do_at_once_nothing_is_bought_twice_and_the_budget_holds(tmp_path: Path) -> None:
+def test_nothing_is_bought_twice_and_the_budget_holds_for_any_machine_interleaving(tmp_path: Path) -> None:
     bought, codes = 0, Counter[int]()
 
     for number in range(HISTORIES):
@@ -383,7 +383,7 @@ def test_whatever_machines_do_at_once_nothing_is_bought_twice_and_the_budget_hol
 
 
 @fails_without("pipeline.operations.run:CampaignRun.carry_out", "if self._options.checkpoint is not None")
-def test_the_last_results_are_written_once_no_command_joins_into_them_any_more(tmp_path: Path) -> None:
+def test_final_results_are_written_once_no_command_merges_them(tmp_path: Path) -> None:
     world = World(random.Random(SEED), tmp_path, budget=PRICE * 100)
     machine = clone(world, "only")
 

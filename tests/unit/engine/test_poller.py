@@ -22,7 +22,7 @@ def gone() -> NotFound:
     return NotFound("404")
 
 
-def test_a_job_is_bought_polled_and_fetched(harness: Harness) -> None:
+def test_job_is_bought_polled_and_downloaded(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [running(10), running(60), success(FILM)]
 
     ran = harness.run(BLUE)
@@ -33,7 +33,7 @@ def test_a_job_is_bought_polled_and_fetched(harness: Harness) -> None:
     assert harness.vendor.calls == ["prepare blue", "create blue", *["get blue"] * 3, f"download {FILM.url}"]
 
 
-def test_a_second_run_has_nothing_to_do(harness: Harness) -> None:
+def test_second_run_has_nothing_to_do(harness: Harness) -> None:
     harness.run(BLUE)
     harness.vendor.calls.clear()
 
@@ -43,7 +43,7 @@ def test_a_second_run_has_nothing_to_do(harness: Harness) -> None:
     assert not ran.codes
 
 
-def test_a_clock_that_jumps_by_days_changes_no_waiting_and_no_outcome(
+def test_wall_clock_jump_changes_neither_waiting_nor_outcome(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time of day is only for records: a correction, or a repeated hour, neither hastens nor delays anything."""
@@ -66,7 +66,7 @@ def test_a_clock_that_jumps_by_days_changes_no_waiting_and_no_outcome(
     assert harness.clock.time - waited == pytest.approx(waited - BEGINNING, rel=0.5)
 
 
-def test_one_404_is_tolerated(harness: Harness) -> None:
+def test_single_404_is_tolerated(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [gone(), success(FILM)]
 
     assert harness.run(BLUE).statuses == {"blue": "done"}
@@ -77,7 +77,7 @@ def test_one_404_is_tolerated(harness: Harness) -> None:
     "return failed.reason is Reason.VENDOR",
     swap=("failed.reason is Reason.VENDOR and ", ""),
 )
-def test_a_workflow_that_is_denied_for_ten_minutes_is_lost_and_not_bought_again(harness: Harness) -> None:
+def test_workflow_not_found_for_ten_minutes_is_lost_and_not_bought_again(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [gone()]
     begun = harness.clock.time
 
@@ -89,13 +89,13 @@ def test_a_workflow_that_is_denied_for_ten_minutes_is_lost_and_not_bought_again(
     assert harness.vendor.creates == ["blue"]
 
 
-def test_three_404_within_a_minute_lose_nothing(harness: Harness) -> None:
+def test_three_404s_within_a_minute_lose_nothing(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [gone(), gone(), gone(), success(FILM)]
 
     assert harness.run(BLUE, settings=RunSettings(max_poll_interval=15)).statuses == {"blue": "done"}
 
 
-def test_two_404_that_are_hours_apart_lose_nothing(harness: Harness) -> None:
+def test_two_404s_hours_apart_lose_nothing(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [*[running()] * 60, gone(), gone(), success(FILM)]
 
     ran = harness.run(job("blue", timeout=1e6), settings=RunSettings(max_poll_interval=3600))
@@ -105,20 +105,20 @@ def test_two_404_that_are_hours_apart_lose_nothing(harness: Harness) -> None:
     assert second - first > 600
 
 
-def test_denials_count_only_in_a_row(harness: Harness) -> None:
+def test_only_consecutive_404s_count(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [*30 * (gone(), running()), success(FILM)]
 
     assert harness.run(BLUE).statuses == {"blue": "done"}
 
 
-def test_a_success_may_get_its_result_within_five_minutes(harness: Harness) -> None:
+def test_success_may_get_its_result_within_five_minutes(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(), success(), success(FILM)]
 
     assert harness.run(BLUE).statuses == {"blue": "done"}
     assert harness.files() == {"blue.mp4": FILM.url}
 
 
-def test_a_success_that_stays_empty_has_failed_after_five_minutes(harness: Harness) -> None:
+def test_success_without_result_fails_after_five_minutes(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success()]
     begun = harness.clock.time
 
@@ -138,7 +138,7 @@ def test_a_success_that_stays_empty_has_failed_after_five_minutes(harness: Harne
         ),
     ],
 )
-def test_a_success_without_a_result_is_not_told_as_running(
+def test_success_without_result_is_not_reported_as_running(
     harness: Harness, answer: Workflow, told: str
 ) -> None:
     harness.vendor.poll_answers["blue"] = [answer]
@@ -155,7 +155,7 @@ def test_a_success_without_a_result_is_not_told_as_running(
     assert purchase.error == told
 
 
-def test_one_that_runs_again_after_a_success_without_a_result_is_told_as_running(harness: Harness) -> None:
+def test_workflow_running_again_after_success_without_result_is_reported_as_running(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(), running()]
 
     ran = harness.run(job("blue", timeout=60))
@@ -163,7 +163,7 @@ def test_one_that_runs_again_after_a_success_without_a_result_is_told_as_running
     assert ran.report.notes == ["hero/overlay/blue: still running at its timeout; run again to continue"]
 
 
-def test_an_unknown_status_is_still_running_and_warned_of_once(harness: Harness) -> None:
+def test_unknown_status_is_still_running_and_warned_about_once(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [
         running(status="dreaming"),
         running(status="dreaming"),
@@ -178,7 +178,7 @@ def test_an_unknown_status_is_still_running_and_warned_of_once(harness: Harness)
     ]
 
 
-def test_progress_that_goes_backwards_changes_nothing(harness: Harness) -> None:
+def test_decreasing_progress_changes_nothing(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [
         running(90),
         running(5),
@@ -190,7 +190,7 @@ def test_progress_that_goes_backwards_changes_nothing(harness: Harness) -> None:
     assert harness.run(BLUE).statuses == {"blue": "done"}
 
 
-def test_progress_that_goes_backwards_is_asked_for_as_often_as_if_it_had_not(harness: Harness) -> None:
+def test_decreasing_progress_is_polled_as_often_as_increasing(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [*[running()] * 20, running(90), running(5), success(FILM)]
     begun = harness.clock.time
 
@@ -200,7 +200,7 @@ def test_progress_that_goes_backwards_is_asked_for_as_often_as_if_it_had_not(har
     assert last - before < (before - begun) / 10
 
 
-def test_what_has_succeeded_is_not_failed_by_what_the_vendor_says_later(harness: Harness) -> None:
+def test_later_vendor_failure_does_not_undo_a_success(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM), failure("no")]
     harness.run(BLUE, settings=RunSettings(download=False))
 
@@ -215,7 +215,7 @@ def test_what_has_succeeded_is_not_failed_by_what_the_vendor_says_later(harness:
 
 
 @pytest.mark.parametrize("status", ["fail", "cancel"])
-def test_fail_and_cancel_end_a_purchase_and_what_was_said_is_kept(harness: Harness, status: str) -> None:
+def test_fail_and_cancel_end_a_purchase_and_keep_the_message(harness: Harness, status: str) -> None:
     harness.vendor.poll_answers["blue"] = [running(), failure(status=status)]
 
     ran = harness.run(BLUE)
@@ -225,7 +225,7 @@ def test_fail_and_cancel_end_a_purchase_and_what_was_said_is_kept(harness: Harne
     assert not harness.files()
 
 
-def test_a_failure_is_told_to_the_vendor_where_that_is_wanted(harness: Harness) -> None:
+def test_failure_is_reported_to_the_vendor_on_request(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [failure("no sky")]
 
     harness.run(BLUE, settings=RunSettings(report_errors=True))
@@ -233,7 +233,7 @@ def test_a_failure_is_told_to_the_vendor_where_that_is_wanted(harness: Harness) 
     assert harness.vendor.reports == ["hero/overlay/blue: no sky"]
 
 
-def test_a_job_whose_time_is_up_stays_submitted_and_the_next_run_goes_on(harness: Harness) -> None:
+def test_timed_out_job_stays_submitted_and_the_next_run_continues(harness: Harness) -> None:
     slow = job("blue", timeout=3600)
     harness.vendor.poll_answers["blue"] = [running(1)]
     begun = harness.clock.time
@@ -249,7 +249,7 @@ def test_a_job_whose_time_is_up_stays_submitted_and_the_next_run_goes_on(harness
     assert harness.vendor.creates == ["blue"]
 
 
-def test_time_is_up_even_for_one_of_which_there_is_always_news(harness: Harness) -> None:
+def test_timeout_applies_even_if_there_is_always_news(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [running(charged=spent) for spent in range(900)]
     begun = harness.clock.time
 
@@ -260,7 +260,7 @@ def test_time_is_up_even_for_one_of_which_there_is_always_news(harness: Harness)
     assert harness.clock.time - begun < 70
 
 
-def test_hours_in_the_works_costs_few_calls(harness: Harness) -> None:
+def test_workflow_that_runs_for_hours_costs_few_calls(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [running(1)]
 
     harness.run(job("blue", timeout=21_600), settings=RunSettings(max_poll_interval=300))
@@ -268,7 +268,7 @@ def test_hours_in_the_works_costs_few_calls(harness: Harness) -> None:
     assert len(harness.vendor.of("get")) < 130
 
 
-def test_a_vendor_out_of_reach_is_given_up_in_bounded_time(harness: Harness) -> None:
+def test_unreachable_vendor_is_given_up_in_bounded_time(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [VendorError("connection refused")]
     begun = harness.clock.time
 
@@ -281,7 +281,7 @@ def test_a_vendor_out_of_reach_is_given_up_in_bounded_time(harness: Harness) -> 
     assert harness.clock.time - begun < 12 * 60
 
 
-def test_a_poll_that_errs_is_repeated_no_sooner_than_asked(harness: Harness) -> None:
+def test_failed_poll_is_retried_no_sooner_than_requested(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [VendorError("503", after=120), success(FILM)]
 
     assert harness.run(BLUE).statuses == {"blue": "done"}
@@ -289,7 +289,7 @@ def test_a_poll_that_errs_is_repeated_no_sooner_than_asked(harness: Harness) -> 
     assert second - first > 119.9
 
 
-def test_nobody_is_waited_for_longer_than_the_job_has_time(harness: Harness) -> None:
+def test_no_call_outlasts_the_job_timeout(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [VendorError("503", after=86_400)]
     begun = harness.clock.time
 
@@ -299,7 +299,7 @@ def test_nobody_is_waited_for_longer_than_the_job_has_time(harness: Harness) -> 
     assert harness.clock.time - begun <= 700
 
 
-def test_a_key_that_is_refused_ends_the_run_and_leaves_what_is_in_flight(harness: Harness) -> None:
+def test_refused_key_ends_the_run_and_leaves_workflows_in_flight(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [AccountError("401")]
 
     ran = harness.run(BLUE)
@@ -308,7 +308,7 @@ def test_a_key_that_is_refused_ends_the_run_and_leaves_what_is_in_flight(harness
     assert ran.statuses == {"blue": "submitted"}
 
 
-def test_what_failed_is_asked_about_once_more_when_it_is_collected_only(harness: Harness) -> None:
+def test_failed_workflow_is_polled_once_more_only_by_collect(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [failure()]
     harness.run(BLUE)
     harness.vendor.calls.clear()
@@ -319,7 +319,7 @@ def test_what_failed_is_asked_about_once_more_when_it_is_collected_only(harness:
     assert ran.statuses == {"blue": "failed (vendor)"}
 
 
-def test_a_run_that_only_buys_leaves_the_rest_to_the_next(harness: Harness) -> None:
+def test_run_without_waiting_leaves_the_rest_to_the_next(harness: Harness) -> None:
     ran = harness.run(BLUE, settings=RunSettings(wait=False))
 
     assert ran.statuses == {"blue": "submitted"}
@@ -329,7 +329,7 @@ def test_a_run_that_only_buys_leaves_the_rest_to_the_next(harness: Harness) -> N
     assert harness.vendor.creates == ["blue"]
 
 
-def test_a_run_without_downloads_leaves_the_files_to_the_next(harness: Harness) -> None:
+def test_run_without_download_leaves_the_files_to_the_next(harness: Harness) -> None:
     for _ in range(2):
         ran = harness.run(BLUE, settings=RunSettings(download=False))
 
@@ -338,7 +338,7 @@ def test_a_run_without_downloads_leaves_the_files_to_the_next(harness: Harness) 
     assert harness.run(BLUE).statuses == {"blue": "done"}
 
 
-def test_polling_learns_how_long_a_template_takes(harness: Harness) -> None:
+def test_polling_learns_template_durations(harness: Harness) -> None:
     def after_400_seconds() -> None:
         begun = harness.clock.time
         harness.vendor.poll_answers.clear()
@@ -357,7 +357,7 @@ def test_polling_learns_how_long_a_template_takes(harness: Harness) -> None:
     assert len(harness.vendor.of("get")) < naive
 
 
-def test_orphans_are_followed_to_their_end(harness: Harness) -> None:
+def test_orphans_are_polled_to_their_end(harness: Harness) -> None:
     harness.run(BLUE, settings=RunSettings(wait=False))
 
     ran = harness.run(job("red"))
@@ -366,7 +366,7 @@ def test_orphans_are_followed_to_their_end(harness: Harness) -> None:
     assert harness.files().keys() == {"blue.mp4", "red.mp4"}
 
 
-def test_a_purchase_that_is_replaced_while_it_runs_is_followed_too(harness: Harness) -> None:
+def test_purchase_replaced_while_running_is_still_polled(harness: Harness) -> None:
     harness.run(BLUE, settings=RunSettings(wait=False))
     # The poll of the old one returns together with the new one, which is ready to be bought.
     harness.executor.together = True
@@ -386,7 +386,7 @@ def test_a_purchase_that_is_replaced_while_it_runs_is_followed_too(harness: Harn
     swap=("self._disowned(tracked.purchase, result) or event", "event"),
 )
 @pytest.mark.parametrize("workflow", [running(10), success(FILM), failure("no")])
-def test_a_workflow_whose_title_names_another_purchase_is_not_taken_for_ones_own(
+def test_workflow_whose_title_names_another_purchase_is_not_adopted(
     harness: Harness, workflow: Workflow
 ) -> None:
     harness.vendor.create_outcomes["blue"] = [OutcomeUnknown("garbage")]
@@ -405,9 +405,7 @@ def test_a_workflow_whose_title_names_another_purchase_is_not_taken_for_ones_own
 
 
 @pytest.mark.parametrize("title", ["Spring, final cut", f"red, as {2:016x}, not {1:016x}", f"{9:016x}"])
-def test_a_title_that_somebody_changed_at_the_vendor_makes_no_workflow_another_s(
-    harness: Harness, title: str
-) -> None:
+def test_edited_title_does_not_make_a_workflow_foreign(harness: Harness, title: str) -> None:
     harness.vendor.poll_answers["red"] = [replace(success(FILM), title=title)]
 
     ran = harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
@@ -415,7 +413,7 @@ def test_a_title_that_somebody_changed_at_the_vendor_makes_no_workflow_another_s
     assert ran.statuses == {"blue": "done", "red": "done"}
 
 
-def test_a_failure_is_asked_about_again_and_a_workflow_of_another_is_no_late_success(
+def test_workflow_of_another_purchase_is_not_a_late_success(
     harness: Harness,
 ) -> None:
     harness.vendor.poll_answers["red"] = [failure(), replace(success(FILM), title=f"blue {1:016x}")]

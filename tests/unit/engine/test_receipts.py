@@ -40,7 +40,7 @@ def unknown(harness: Harness) -> Harness:
     return harness
 
 
-def test_the_vendor_is_told_where_to_call_for_each_purchase(harness: Harness) -> None:
+def test_each_purchase_has_its_own_webhook_url(harness: Harness) -> None:
     harness.takes_webhooks()
 
     harness.run(BLUE, job("song", template="song"))
@@ -49,7 +49,7 @@ def test_the_vendor_is_told_where_to_call_for_each_purchase(harness: Harness) ->
     assert urls == {"blue": f"https://hooks.test/{1:016x}", "song": None}
 
 
-def test_who_is_called_asks_at_once_and_once(harness: Harness) -> None:
+def test_webhook_triggers_one_immediate_poll(harness: Harness) -> None:
     harness.takes_webhooks()
     harness.run(BLUE)  # teaches that it takes no time at all
     runs_for(harness, 200, "red")
@@ -65,9 +65,7 @@ def test_who_is_called_asks_at_once_and_once(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("seconds", [30, 600])
-def test_the_next_poll_waits_four_times_as_long_and_catches_a_call_that_is_lost(
-    harness: Harness, seconds: float
-) -> None:
+def test_next_poll_is_four_times_later_and_covers_a_lost_webhook(harness: Harness, seconds: float) -> None:
     settings = RunSettings(max_poll_interval=10)
     runs_for(harness, seconds)
     harness.run(BLUE, settings=settings)
@@ -85,7 +83,7 @@ def test_the_next_poll_waits_four_times_as_long_and_catches_a_call_that_is_lost(
 
 
 @pytest.mark.parametrize("number", [2, 40])
-def test_where_nothing_is_known_one_is_polled_for_all(harness: Harness, number: int) -> None:
+def test_one_workflow_is_polled_for_all_without_history(harness: Harness, number: int) -> None:
     harness.takes_webhooks()
     wanted = jobs(number)
     for place, each in enumerate(wanted, start=1):
@@ -100,7 +98,7 @@ def test_where_nothing_is_known_one_is_polled_for_all(harness: Harness, number: 
     assert harness.clock.time - 1000 <= 400
 
 
-def test_where_no_call_ever_comes_the_one_that_is_polled_tells_of_the_others(harness: Harness) -> None:
+def test_polled_workflow_reveals_the_others_if_no_webhook_arrives(harness: Harness) -> None:
     harness.takes_webhooks()
     wanted = jobs(20)
     for each in wanted:
@@ -112,7 +110,7 @@ def test_where_no_call_ever_comes_the_one_that_is_polled_tells_of_the_others(har
     assert harness.clock.time - 1000 <= 45
 
 
-def test_another_is_polled_where_the_one_that_was_has_failed(harness: Harness) -> None:
+def test_another_workflow_is_polled_if_the_polled_one_failed(harness: Harness) -> None:
     harness.takes_webhooks()
     wanted = jobs(5)
     harness.vendor.poll_answers[wanted[0].path] = [failure()]
@@ -125,7 +123,7 @@ def test_another_is_polled_where_the_one_that_was_has_failed(harness: Harness) -
     assert harness.clock.time - 1000 <= 45
 
 
-def test_between_two_polls_are_at_most_four_poll_intervals(harness: Harness) -> None:
+def test_polls_are_at_most_four_poll_intervals_apart(harness: Harness) -> None:
     harness.takes_webhooks()
     runs_for(harness, 600)
 
@@ -138,7 +136,7 @@ def test_between_two_polls_are_at_most_four_poll_intervals(harness: Harness) -> 
 @fails_without(
     "pipeline.engine.in_flight:InFlight.poll_now", "at = max(now, tracked.hints_from)", swap=("max", "min")
 )
-def test_who_calls_again_and_again_is_asked_about_now_and_then(harness: Harness) -> None:
+def test_repeated_webhooks_trigger_only_occasional_polls(harness: Harness) -> None:
     harness.takes_webhooks()
     runs_for(harness, 10)
     for tenth in range(100):
@@ -152,7 +150,7 @@ def test_who_calls_again_and_again_is_asked_about_now_and_then(harness: Harness)
 @fails_without(
     "pipeline.engine.in_flight:InFlight.poll_now", "if tracked is None or", swap=("tracked.attempts", "False")
 )
-def test_no_call_makes_us_ask_sooner_than_the_vendor_wants(harness: Harness) -> None:
+def test_webhook_does_not_override_retry_after(harness: Harness) -> None:
     harness.takes_webhooks()
     harness.vendor.poll_answers["blue"] = [VendorError("503", after=50), success(FILM)]
     harness.clock.later(5, lambda: harness.is_called(1))
@@ -163,7 +161,7 @@ def test_no_call_makes_us_ask_sooner_than_the_vendor_wants(harness: Harness) -> 
     assert second - first >= 50 - 1e-6  # times are added up, and rounded
 
 
-def test_a_call_while_we_are_asking_is_asked_about_after_that(harness: Harness) -> None:
+def test_webhook_during_a_poll_triggers_another_poll(harness: Harness) -> None:
     harness.takes_webhooks()
 
     def answer() -> Workflow:
@@ -181,7 +179,7 @@ def test_a_call_while_we_are_asking_is_asked_about_after_that(harness: Harness) 
     assert harness.clock.time - begun < 2
 
 
-def test_a_receipt_that_names_the_workflow_settles_an_unknown_outcome(unknown: Harness) -> None:
+def test_receipt_naming_the_workflow_resolves_an_unknown_outcome(unknown: Harness) -> None:
     workflow_id = sold(unknown, "blue")
     unknown.is_called(1, "wf-999", workflow_id)
 
@@ -193,7 +191,7 @@ def test_a_receipt_that_names_the_workflow_settles_an_unknown_outcome(unknown: H
     assert unknown.left_over == []
 
 
-def test_without_an_id_nothing_is_settled(unknown: Harness) -> None:
+def test_receipt_without_an_id_resolves_nothing(unknown: Harness) -> None:
     sold(unknown, "blue")
     unknown.is_called(1)
 
@@ -203,7 +201,7 @@ def test_without_an_id_nothing_is_settled(unknown: Harness) -> None:
 
 @fails_without("pipeline.engine.receipts:ReceiptHandler._on_workflow", "assert_bought(result, purchase)")
 @pytest.mark.parametrize("told", [("overlay", "red"), ("loop", "blue")])
-def test_a_workflow_with_another_title_or_template_is_not_believed(
+def test_workflow_with_another_title_or_template_is_not_adopted(
     unknown: Harness, told: tuple[str, str]
 ) -> None:
     workflow_id = sold(unknown, "blue")
@@ -223,7 +221,7 @@ def test_a_workflow_with_another_title_or_template_is_not_believed(
     "is_free =",
     swap=("not self.journal.has_workflow(workflow_id)", "True"),
 )
-def test_the_workflow_of_another_purchase_is_not_even_asked_about(harness: Harness) -> None:
+def test_workflow_of_another_purchase_is_not_polled(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [LOST]
     twin = job("twin", title="blue")
     harness.vendor.poll_answers["blue"] = [running()]
@@ -239,7 +237,7 @@ def test_the_workflow_of_another_purchase_is_not_even_asked_about(harness: Harne
     assert harness.vendor.of("get") == []
 
 
-def test_a_receipt_for_what_ended_or_for_another_campaign_asks_nothing(harness: Harness) -> None:
+def test_receipt_for_a_finished_purchase_or_another_campaign_triggers_nothing(harness: Harness) -> None:
     harness.run(BLUE)
     harness.vendor.calls.clear()
     harness.is_called(1, "wf-1")
@@ -251,7 +249,7 @@ def test_a_receipt_for_what_ended_or_for_another_campaign_asks_nothing(harness: 
     assert [receipt.purchase for receipt in harness.left_over] == [f"{77:016x}"]
 
 
-def test_a_receipt_that_is_quicker_than_the_answer_to_the_create_waits_for_it(harness: Harness) -> None:
+def test_receipt_that_precedes_the_create_response_waits_for_it(harness: Harness) -> None:
     harness.takes_webhooks()
     runs_for(harness, 0)
 
@@ -267,7 +265,7 @@ def test_a_receipt_that_is_quicker_than_the_answer_to_the_create_waits_for_it(ha
     assert harness.clock.time - begun < 1
 
 
-def test_the_receipt_of_a_create_whose_answer_is_lost_settles_it_in_the_same_run(harness: Harness) -> None:
+def test_receipt_resolves_a_lost_create_response_in_the_same_run(harness: Harness) -> None:
     harness.takes_webhooks()
 
     def lost() -> OutcomeUnknown:
@@ -287,7 +285,7 @@ def test_the_receipt_of_a_create_whose_answer_is_lost_settles_it_in_the_same_run
     "if is_free and",
     swap=("len(asked) < MOST_NAMED", "True"),
 )
-def test_only_so_many_workflows_are_asked_about_for_one_purchase(unknown: Harness) -> None:
+def test_number_of_workflows_polled_for_one_purchase_is_limited(unknown: Harness) -> None:
     red = job("red", timeout=1000)
     unknown.vendor.poll_answers["red"] = [running()]
     for second in range(100):
@@ -299,7 +297,7 @@ def test_only_so_many_workflows_are_asked_about_for_one_purchase(unknown: Harnes
 
 
 @pytest.mark.parametrize("error", [VendorError("503"), NotFound("404")])
-def test_what_could_not_be_asked_or_is_not_found_yet_is_left_to_the_next_run(
+def test_receipt_that_cannot_be_checked_yet_is_left_to_the_next_run(
     unknown: Harness, error: VendorError
 ) -> None:
     workflow_id = sold(unknown, "blue")
@@ -316,7 +314,7 @@ def test_what_could_not_be_asked_or_is_not_found_yet_is_left_to_the_next_run(
     assert unknown.run(BLUE).statuses == {"blue": "done"}
 
 
-def test_a_stop_keeps_what_was_not_acted_upon(unknown: Harness) -> None:
+def test_stop_keeps_unprocessed_receipts(unknown: Harness) -> None:
     unknown.is_called(1, "wf-7")
     unknown.stop.request(ExitCode.INTERRUPTED)
 

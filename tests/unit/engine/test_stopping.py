@@ -27,7 +27,7 @@ def interrupt(harness: Harness) -> None:
     "while not self.calls",
     swap=("not self.calls.is_empty", "False"),
 )
-def test_creates_under_way_are_taken_in_and_nothing_new_is_sent(harness: Harness) -> None:
+def test_creates_under_way_are_awaited_and_nothing_new_is_sent(harness: Harness) -> None:
     harness.executor.held = {"send"}
     harness.clock.later(1, lambda: interrupt(harness))
     harness.clock.later(3, harness.let_go)
@@ -39,7 +39,7 @@ def test_creates_under_way_are_taken_in_and_nothing_new_is_sent(harness: Harness
     assert not ran.codes
 
 
-def test_a_call_that_hangs_is_waited_for_seven_seconds_and_is_attention_to_the_next_run(
+def test_hanging_create_is_awaited_for_seven_seconds_and_needs_attention_in_the_next_run(
     harness: Harness,
 ) -> None:
     harness.executor.held = {"send"}
@@ -53,7 +53,7 @@ def test_a_call_that_hangs_is_waited_for_seven_seconds_and_is_attention_to_the_n
     assert harness.run(BLUE).lives(BLUE) == ["attention"]
 
 
-def test_a_stop_within_a_create_still_keeps_its_id(harness: Harness) -> None:
+def test_stop_during_a_create_keeps_its_id(harness: Harness) -> None:
     def stopped() -> CreateOutcome:
         interrupt(harness)
         return Bought(WorkflowId("wf-late"))
@@ -66,7 +66,7 @@ def test_a_stop_within_a_create_still_keeps_its_id(harness: Harness) -> None:
     assert harness.vendor.creates == ["job-00"]
 
 
-def test_what_was_only_prepared_leaves_no_trace(harness: Harness) -> None:
+def test_job_that_was_only_prepared_leaves_no_trace(harness: Harness) -> None:
     harness.executor.held = {"prepare"}
     harness.clock.later(1, lambda: interrupt(harness))
     harness.clock.later(2, harness.let_go)
@@ -77,7 +77,7 @@ def test_what_was_only_prepared_leaves_no_trace(harness: Harness) -> None:
     assert not harness.vendor.creates
 
 
-def test_a_stop_before_the_first_turn_does_nothing(harness: Harness) -> None:
+def test_stop_before_the_first_turn_does_nothing(harness: Harness) -> None:
     interrupt(harness)
 
     ran = harness.run(*jobs(3))
@@ -86,7 +86,7 @@ def test_a_stop_before_the_first_turn_does_nothing(harness: Harness) -> None:
     assert not ran.records.purchases
 
 
-def test_a_stop_while_workflows_run_leaves_them_to_the_next_run(harness: Harness) -> None:
+def test_stop_while_workflows_run_leaves_them_to_the_next_run(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [running()]
     harness.clock.later(100, lambda: interrupt(harness))
 
@@ -97,7 +97,7 @@ def test_a_stop_while_workflows_run_leaves_them_to_the_next_run(harness: Harness
     assert harness.vendor.creates == ["blue"]
 
 
-def test_the_first_stop_names_the_exit_code() -> None:
+def test_first_stop_determines_the_exit_code() -> None:
     stop = Stop()
 
     stop.request(ExitCode.INTERRUPTED)
@@ -106,7 +106,7 @@ def test_the_first_stop_names_the_exit_code() -> None:
     assert stop.code is ExitCode.INTERRUPTED
 
 
-def test_with_threads_calls_are_under_way_at_once_and_a_stop_takes_them_in(tmp_path: Path) -> None:
+def test_stop_awaits_concurrent_calls_in_threads(tmp_path: Path) -> None:
     """Real threads: both creates must be under way before either returns."""
     harness = Harness(tmp_path)
     both = threading.Barrier(2, timeout=10)
@@ -125,7 +125,7 @@ def test_with_threads_calls_are_under_way_at_once_and_a_stop_takes_them_in(tmp_p
     assert len(harness.vendor.creates) == 2
 
 
-def test_leaving_the_thread_pool_does_not_wait_for_a_call_that_hangs() -> None:
+def test_leaving_the_thread_pool_does_not_wait_for_a_hanging_call() -> None:
     let_go = threading.Event()
     try:
         with thread_pool(1) as pool:

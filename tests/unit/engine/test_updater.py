@@ -26,7 +26,7 @@ def title(ran: RunResult, of: Job) -> object:
     return ran.bought(of)[-1].request["title"]
 
 
-def test_a_changed_title_is_one_put_after_a_get_and_no_purchase(sold: Harness) -> None:
+def test_changed_title_costs_one_get_and_one_put_and_no_purchase(sold: Harness) -> None:
     ran = sold.run(RETITLED)
 
     assert sold.vendor.calls == ["get old", "put old"]
@@ -50,7 +50,7 @@ def test_a_changed_title_is_one_put_after_a_get_and_no_purchase(sold: Harness) -
     ],
     ids=["template", "title"],
 )
-def test_a_workflow_that_is_not_what_was_bought_is_left_alone(sold: Harness, other: Workflow) -> None:
+def test_workflow_that_was_not_bought_by_us_is_not_updated(sold: Harness, other: Workflow) -> None:
     sold.vendor.poll_answers["old"] = [other]
 
     ran = sold.run(RETITLED)
@@ -61,7 +61,7 @@ def test_a_workflow_that_is_not_what_was_bought_is_left_alone(sold: Harness, oth
     assert title(ran, BLUE) == "old"
 
 
-def test_an_update_whose_answer_was_lost_is_told_again(sold: Harness) -> None:
+def test_update_with_lost_response_is_sent_again(sold: Harness) -> None:
     sold.vendor.updating["old"] = [VendorError("reset")]
 
     ran = sold.run(RETITLED)
@@ -73,7 +73,7 @@ def test_an_update_whose_answer_was_lost_is_told_again(sold: Harness) -> None:
 @pytest.mark.parametrize(
     ("error", "times"), [(VendorError("503"), 5), (CallRefused("422"), 1), (NotFound("404"), 1)]
 )
-def test_an_update_that_fails_is_left_to_the_next_run(sold: Harness, error: VendorError, times: int) -> None:
+def test_failed_update_is_left_to_the_next_run(sold: Harness, error: VendorError, times: int) -> None:
     sold.vendor.updating["old"] = [error] * 9
 
     ran = sold.run(RETITLED)
@@ -83,7 +83,7 @@ def test_an_update_that_fails_is_left_to_the_next_run(sold: Harness, error: Vend
     assert title(ran, BLUE) == "old"
 
 
-def test_an_update_is_not_waited_for_longer_than_the_job_has_time(sold: Harness) -> None:
+def test_update_does_not_outlast_the_job_timeout(sold: Harness) -> None:
     sold.vendor.updating["old"] = [VendorError("503", after=86_400)]
     begun = sold.clock.time
 
@@ -93,13 +93,13 @@ def test_an_update_is_not_waited_for_longer_than_the_job_has_time(sold: Harness)
     assert sold.clock.time - begun < 10
 
 
-def test_a_refused_key_ends_the_run(sold: Harness) -> None:
+def test_refused_key_ends_the_run(sold: Harness) -> None:
     sold.vendor.updating["old"] = [AccountError("401")]
 
     assert sold.run(RETITLED).codes == {ExitCode.ACCOUNT}
 
 
-def test_a_workflow_that_still_runs_is_updated_and_followed(harness: Harness) -> None:
+def test_running_workflow_is_updated_and_polled(harness: Harness) -> None:
     harness.vendor.poll_answers["old"] = [running(), running(), running(), success(FILM)]
     harness.run(BLUE, settings=RunSettings(wait=False))
 
@@ -109,7 +109,7 @@ def test_a_workflow_that_still_runs_is_updated_and_followed(harness: Harness) ->
     assert title(ran, BLUE) == "new"
 
 
-def test_a_run_that_only_buys_tells_nothing(sold: Harness) -> None:
+def test_run_without_waiting_updates_nothing(sold: Harness) -> None:
     sold.run(RETITLED, settings=RunSettings(wait=False))
 
     assert not sold.vendor.calls

@@ -41,7 +41,7 @@ def workers(harness: Harness) -> Workers:
     return made
 
 
-def test_workers_poll_and_fetch_and_nothing_else(harness: Harness, workers: Workers) -> None:
+def test_workers_only_poll_and_download(harness: Harness, workers: Workers) -> None:
     ran = harness.run(BLUE, RED)
 
     assert ran.statuses == {"blue": "done", "red": "done"}
@@ -50,7 +50,7 @@ def test_workers_poll_and_fetch_and_nothing_else(harness: Harness, workers: Work
 
 
 @fails_without("pipeline.engine.downloader:Downloader._fetched", "self._assert_here(")
-def test_a_worker_with_a_disk_of_its_own_is_found_out_and_nothing_is_called_done(
+def test_worker_with_a_separate_disk_is_detected_and_no_job_is_done(
     harness: Harness, workers: Workers
 ) -> None:
     def lose(call: Callable[[], Any]) -> Any:
@@ -74,7 +74,7 @@ def test_a_worker_with_a_disk_of_its_own_is_found_out_and_nothing_is_called_done
 @fails_without(
     "pipeline.engine.fetch_on_worker:fetch_to_shared_folder", "if not wanted.beside.parent.is_dir():"
 )
-def test_a_worker_that_does_not_see_the_folder_fetches_nothing_and_makes_none(
+def test_worker_without_the_folder_downloads_nothing_and_creates_none(
     harness: Harness, workers: Workers
 ) -> None:
     output = harness.folder / "output"
@@ -99,7 +99,7 @@ def test_a_worker_that_does_not_see_the_folder_fetches_nothing_and_makes_none(
 
 
 @pytest.mark.parametrize("error", [ClusterFailed("the scheduler is lost"), Unfinished("no room")])
-def test_a_cluster_that_fails_ends_the_run_and_loses_nothing(
+def test_failed_cluster_ends_the_run_and_loses_nothing(
     harness: Harness, workers: Workers, error: Exception
 ) -> None:
     def fail(_call: Callable[[], Any]) -> Any:
@@ -117,9 +117,7 @@ def test_a_cluster_that_fails_ends_the_run_and_loses_nothing(
 
 
 @fails_without("pipeline.engine.runner:Runner.run", "self._downloader.delete_leftovers()")
-def test_what_a_killed_worker_left_beside_files_that_are_in_place_is_deleted(
-    harness: Harness, workers: Workers
-) -> None:
+def test_leftovers_of_a_killed_worker_are_deleted(harness: Harness, workers: Workers) -> None:
     unfinished = harness.folder / "output" / ".0123456789abcdef-00~11223344.part"
 
     def repeat(call: Callable[[], Any]) -> Any:
