@@ -9,7 +9,7 @@ from pipeline.errors import UsageError
 from pipeline.executors.choice import workers_of
 
 
-def test_threads_are_those_of_the_run() -> None:
+def test_threads_use_the_run_concurrency() -> None:
     assert workers_of("threads", {}, Path("scratch")) is None
 
 
@@ -17,7 +17,7 @@ def test_threads_are_those_of_the_run() -> None:
     "told",
     ["dask", "dask://scheduler.example.com:8786", "dask://127.0.0.1:1", "dask://[::1]:65535"],
 )
-def test_what_names_a_cluster_is_not_asked_before_there_is_something_to_do(told: str) -> None:
+def test_cluster_is_not_contacted_before_there_is_work(told: str) -> None:
     assert workers_of(told, {}, Path("scratch")) is not None
 
 
@@ -40,7 +40,7 @@ def test_what_names_a_cluster_is_not_asked_before_there_is_something_to_do(told:
         "ray://hunter2",
     ],
 )
-def test_all_else_is_refused_and_not_repeated(told: str) -> None:
+def test_invalid_value_is_rejected_without_repeating_it(told: str) -> None:
     with pytest.raises(UsageError, match=r"expected `threads`, `dask`, or .* dask://HOST:PORT") as refused:
         workers_of(told, {}, Path("scratch"))
 
@@ -50,7 +50,7 @@ def test_all_else_is_refused_and_not_repeated(told: str) -> None:
 @fails_without(
     "pipeline.executors.dask_cluster:cluster_at", "if not (is_encrypted or is_here or may_be_plain):"
 )
-def test_a_scheduler_elsewhere_gets_no_key_without_encryption() -> None:
+def test_remote_scheduler_gets_no_key_without_encryption() -> None:
     open_workers = workers_of("dask://192.0.2.1:8786", {}, Path("scratch"))
     assert open_workers is not None
 

@@ -54,7 +54,7 @@ class OneWorker:
         return {"worker": 1}
 
 
-def test_calls_with_nothing_in_common_are_each_answered() -> None:
+def test_unrelated_calls_are_each_answered() -> None:
     with ThreadPoolExecutor() as threads:
         tasks = HeldBack(threads)
         executor = DaskExecutor(cast("Client", OneWorker(tasks)), "a cluster")
@@ -69,7 +69,7 @@ def test_calls_with_nothing_in_common_are_each_answered() -> None:
         executor.shutdown()
 
 
-def test_a_result_that_is_lost_with_its_worker_and_fails_when_it_is_made_again_ends_its_call(
+def test_call_fails_if_its_lost_result_cannot_be_recomputed(
     tmp_path: Path,
 ) -> None:
     cluster = Cluster(tmp_path, plain_environment(), workers=1)

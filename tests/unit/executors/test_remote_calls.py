@@ -60,7 +60,7 @@ def made(*calls: Sealed, shared: tuple[object, ...] = ()) -> list[Sealed]:
     return list(carry_out(__version__, sealed(shared), calls))
 
 
-def test_each_call_of_a_batch_gets_its_own_answer() -> None:
+def test_each_call_of_a_batch_gets_its_own_result() -> None:
     calls = [sealed_call(add, (number,), {}) for number in range(20)]
     calls.append(sealed_call(add, (1,), {"twice": True}))
 
@@ -81,7 +81,7 @@ def test_each_call_of_a_batch_gets_its_own_answer() -> None:
         ZeroDivisionError("a bug"),
     ],
 )
-def test_an_error_arrives_as_it_was_raised(error: Exception) -> None:
+def test_error_arrives_as_raised(error: Exception) -> None:
     [answer] = made(sealed_call(fail, (error,), {}))
 
     with pytest.raises(type(error)) as raised:
@@ -91,7 +91,7 @@ def test_an_error_arrives_as_it_was_raised(error: Exception) -> None:
     assert vars(raised.value) == vars(error)
 
 
-def test_an_error_that_cannot_travel_is_told_in_words() -> None:
+def test_unpicklable_error_is_described() -> None:
     with pytest.raises(RuntimeError, match="on a worker: Unmovable: stays"):
         result_in(made(sealed_call(raise_unmovable, (), {}))[0])
 
@@ -100,7 +100,7 @@ def raise_unmovable() -> NoReturn:
     raise Unmovable("stays")
 
 
-def test_a_worker_that_lacks_something_says_what() -> None:
+def test_worker_names_its_missing_dependency() -> None:
     [answer] = made(sealed_call(add, (1,), {}), shared=(Unreadable(),))
 
     with pytest.raises(ClusterFailed, match=r"No module named 'vendor_plugin'.*install there"):
@@ -110,13 +110,13 @@ def test_a_worker_that_lacks_something_says_what() -> None:
 @fails_without(
     "pipeline.executors.remote_calls:_result_of", "with _loading", swap=("_loading", "threading.Lock()")
 )
-def test_calls_are_read_one_after_the_other_as_reading_imports_what_they_name() -> None:
+def test_calls_are_unpickled_one_at_a_time() -> None:
     answers = made(*[sealed_call(tell, (Meeting(),), {})] * 3)
 
     assert [result_in(each) for each in answers] == [False, False, False]
 
 
-def test_a_worker_of_another_version_does_nothing() -> None:
+def test_worker_of_another_version_runs_nothing() -> None:
     done: list[int] = []
     call = sealed_call(add, (1,), {})
 
@@ -130,7 +130,7 @@ def test_a_worker_of_another_version_does_nothing() -> None:
 @fails_without(
     "pipeline.executors.remote_calls:Sealed", "content: bytes = ", swap=("repr=False", "repr=True")
 )
-def test_nothing_that_a_log_could_show_holds_the_key() -> None:
+def test_nothing_loggable_contains_the_key() -> None:
     vendor = Vimmerse(Settings(key=KEY, base_url="http://127.0.0.1:9"))
     shared, call = sealed((vendor,)), sealed_call(add, (vendor,), {})
 
@@ -138,7 +138,7 @@ def test_nothing_that_a_log_could_show_holds_the_key() -> None:
     assert KEY not in repr((shared, call, made(call, shared=(vendor,))))
 
 
-def test_what_fails_a_cluster_is_an_error_that_travels() -> None:
+def test_cluster_failure_can_be_pickled() -> None:
     again = pickle.loads(pickle.dumps(ClusterFailed("lost")))
 
     assert isinstance(again, PipelineError)
