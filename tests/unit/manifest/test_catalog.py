@@ -20,25 +20,25 @@ IMAGE = "image_sets: {shoes: ['https://cdn.example.com/red.png']}\n"
 
 
 class TestBuiltIn:
-    def test_every_documented_template_is_known(self) -> None:
+    def test_every_documented_template_is_listed(self) -> None:
         assert set(built_in().templates) == DOCUMENTED | PUBLIC
 
-    def test_it_is_of_the_format_that_users_write(self) -> None:
+    def test_built_in_catalogue_has_the_user_format(self) -> None:
         assert schema.check(read_yaml(_BUILT_IN, "catalog.yaml"), "catalog") == []
 
-    def test_each_has_a_title_inputs_and_an_output(self) -> None:
+    def test_each_template_has_a_title_inputs_and_an_output(self) -> None:
         for template in built_in().templates.values():
             assert template.title
             assert template.inputs is not None
             assert template.gives({}) is not None
 
-    def test_only_the_overlay_of_what_is_animated_takes_a_video(self) -> None:
+    def test_only_the_plain_overlay_takes_a_video(self) -> None:
         takes = {name: template.inputs for name, template in built_in().templates.items()}
         assert takes.pop("overlay_only_1025") == Inputs(MediaType.VIDEO, 1, 1)
         assert {inputs.type for inputs in takes.values() if inputs is not None} == {MediaType.IMAGE}
         assert takes["overlay_gray_5443"] == Inputs(MediaType.IMAGE, 1, 2)
 
-    def test_steps_give_images_until_the_video_is_made(self) -> None:
+    def test_steps_before_the_video_give_images(self) -> None:
         steps = built_in().templates["overlay_gray_5443"].steps
         assert list(steps) == [
             *("crop_to_content", "replace_alpha_with_gray", "upscale", "create_media", "video_overlay"),
@@ -57,12 +57,12 @@ class TestBuiltIn:
             ("each_createsong_0226", {}, MediaType.AUDIO),
         ],
     )
-    def test_the_output_follows_the_mode_where_there_is_one(
+    def test_output_follows_the_mode(
         self, name: str, options: Mapping[str, Option], output: MediaType | None
     ) -> None:
         assert built_in().templates[name].gives(options) is output
 
-    def test_known_prices_are_known(self) -> None:
+    def test_known_prices_are_listed(self) -> None:
         prices = {name: built_in().price(name, {}) for name in DOCUMENTED | PUBLIC}
         assert {name: price for name, price in prices.items() if price is not None} == {
             "each_explodedloop_0226": 100,
@@ -74,13 +74,13 @@ class TestBuiltIn:
 
 
 class TestPrices:
-    def test_a_price_may_depend_on_the_output(self) -> None:
+    def test_price_may_depend_on_the_output(self) -> None:
         catalog = built_in().with_prices({"vim_arctic": {MediaType.IMAGE: 10, MediaType.VIDEO: 100}})
         assert catalog.price("vim_arctic", {}) == 100
         assert catalog.price("vim_arctic", {"pipeline_mode": "image"}) == 10
         assert catalog.price("vim_arctic", {"pipeline_mode": "audio"}) is None
 
-    def test_a_template_may_be_known_by_its_price_alone(self) -> None:
+    def test_template_may_have_only_a_price(self) -> None:
         catalog = built_in().with_prices({"new": 7, "newer": {MediaType.IMAGE: 1, MediaType.VIDEO: 2}})
         assert catalog.get("new") is None
         assert catalog.price("new", {}) == 7
@@ -88,7 +88,7 @@ class TestPrices:
         assert catalog.price("newer", {"pipeline_mode": "image"}) == 1
         assert catalog.price("unheard", {}) is None
 
-    def test_a_manifests_prices_reach_its_jobs(self, project: Project) -> None:
+    def test_manifest_prices_apply_to_its_jobs(self, project: Project) -> None:
         jobs = project.jobs(
             "templates: {a: {template_id: vim_arctic, options: {pipeline_mode: '{{ mode }}'}}}\n"
             + IMAGE
@@ -103,7 +103,7 @@ class TestPrices:
     @pytest.mark.parametrize(
         ("wrong", "near"), [("overlay_gray_544", "overlay_gray_5443"), ("my_scen", "my_scene")]
     )
-    def test_a_price_of_no_template_is_doubted_where_one_is_near(
+    def test_price_of_a_misspelled_template_is_a_warning(
         self, project: Project, wrong: str, near: str
     ) -> None:
         problems = project.problems(
@@ -116,7 +116,7 @@ class TestPrices:
         assert doubt.position.line == 5
 
     @pytest.mark.parametrize("other", ["vim_arctic", "scene_of_another_campaign", "my_scene_2"])
-    def test_a_price_that_a_base_may_have_for_other_campaigns_is_not(
+    def test_unused_price_without_a_similar_template_is_not_a_warning(
         self, project: Project, other: str
     ) -> None:
         problems = project.problems(
@@ -128,7 +128,7 @@ class TestPrices:
 
 
 class TestOwnCatalogue:
-    def test_it_adds_templates_and_options_and_null_removes(self, project: Project) -> None:
+    def test_own_catalogue_adds_templates_and_options_and_null_removes(self, project: Project) -> None:
         path = project.write(
             "own.yaml",
             "version: 1\ntemplates:\n"
@@ -145,7 +145,7 @@ class TestOwnCatalogue:
         assert catalog.templates["vim_own"].options["size"].required
         assert "vim_arctic" not in catalog.templates
 
-    def test_an_option_that_it_requires_must_be_there(self, project: Project) -> None:
+    def test_missing_required_option_is_an_error(self, project: Project) -> None:
         size = "{type: integer, required: true}"
         project.write("own.yaml", f"version: 1\ntemplates: {{own: {{options: {{size: {size}}}}}}}\n")
         said = "catalog: {file: own.yaml}\ntemplates: {a: {template_id: own, options: {%s}}}\n"
@@ -153,7 +153,7 @@ class TestOwnCatalogue:
         assert "missing option 'size'" in project.messages(said % "size: null")
         assert project.messages(said % "size: 5") == ""
 
-    def test_its_values_are_checked_where_they_are_rendered(self, project: Project) -> None:
+    def test_rendered_values_are_checked(self, project: Project) -> None:
         (problem,) = project.problems(
             "templates: {a: {template_id: vim_arctic, options: {aspect_ratio: '{{ ratio }}'}}}\n"
             + IMAGE
@@ -187,7 +187,7 @@ class TestValues:
             (OptionSpec(OptionType.ANY), {"a": [1]}),
         ],
     )
-    def test_nothing_is_said_of_what_fits(self, spec: OptionSpec, value: Option) -> None:
+    def test_valid_values_give_no_message(self, spec: OptionSpec, value: Option) -> None:
         assert list(spec.check(value)) == []
 
     @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ class TestValues:
             (OptionSpec(OptionType.STRING), {"a": 1}, "expected a text, found a mapping"),
         ],
     )
-    def test_a_wrong_type_is_an_error(self, spec: OptionSpec, value: Option, said: str) -> None:
+    def test_wrong_type_is_an_error(self, spec: OptionSpec, value: Option, said: str) -> None:
         (finding,) = spec.check(value)
         assert said in finding.message
         assert finding.severity == "error"
@@ -221,9 +221,7 @@ class TestValues:
             (OptionSpec(OptionType.ANY, choices=(1,)), True, "not one of the known values"),
         ],
     )
-    def test_what_is_only_not_known_to_work_is_a_warning(
-        self, spec: OptionSpec, value: Option, said: str
-    ) -> None:
+    def test_untested_value_is_a_warning(self, spec: OptionSpec, value: Option, said: str) -> None:
         (finding,) = spec.check(value)
         assert said in finding.message
         assert finding.severity == "warning"

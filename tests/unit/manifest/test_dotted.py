@@ -145,7 +145,7 @@ def jinja(source: str) -> JinjaTemplate | None:
 
 
 @given(SOURCES)
-def test_what_is_taken_is_a_template_to_jinja_too_of_the_same_names(source: str) -> None:
+def test_accepted_template_is_valid_in_jinja_with_the_same_names(source: str) -> None:
     parts = parts_of(source)
     if parts is None or all(isinstance(part, str) for part in parts):
         return
@@ -160,7 +160,7 @@ def test_what_is_taken_is_a_template_to_jinja_too_of_the_same_names(source: str)
 @given(
     st.sampled_from(["vars", "vars.a", "vars.b.c", "a.vars", "x"]), st.sampled_from(["vars", "vars.a", "b"])
 )
-def test_the_names_that_it_takes_from_vars_are_those_that_jinja_sees(one: str, other: str) -> None:
+def test_names_in_vars_are_those_jinja_sees(one: str, other: str) -> None:
     source = f"{{{{ {one} }}}}-{{{{ {other} }}}}"
     assert TextTemplate.compile(source).names_in_vars == JinjaTemplate(source).names_in_vars
 
@@ -172,7 +172,7 @@ def test_the_names_that_it_takes_from_vars_are_those_that_jinja_sees(one: str, o
 @example("{{ a }}", {"a": [Named("text", {"name": "its name"})]})
 @example("{{ a }}\n", {"a": True})
 @example("{{ a.upper }}", {"a": Named("text", {"name": "its name"})})
-def test_what_is_rendered_is_what_jinja_renders(source: str, scope: Mapping[str, object]) -> None:
+def test_rendered_result_equals_that_of_jinja(source: str, scope: Mapping[str, object]) -> None:
     parts = parts_of(source)
     if parts is None or (template := jinja(source)) is None:
         return
@@ -184,9 +184,7 @@ def test_what_is_rendered_is_what_jinja_renders(source: str, scope: Mapping[str,
 
 
 @given(SOURCES, SCOPES)
-def test_a_template_says_what_jinja_says_also_of_what_is_wrong(
-    source: str, scope: Mapping[str, object]
-) -> None:
+def test_errors_equal_those_of_jinja(source: str, scope: Mapping[str, object]) -> None:
     template = jinja(source)
     if template is None or not any(delimiter in source for delimiter in ("{{", "{%", "{#")):
         return
@@ -205,7 +203,7 @@ def test_a_template_says_what_jinja_says_also_of_what_is_wrong(
         "a } b }} {{ x }}} %} #}",
     ],
 )
-def test_texts_of_names_and_dots_are_taken(source: str) -> None:
+def test_dotted_names_are_accepted(source: str) -> None:
     assert parts_of(source) is not None
 
 
@@ -226,7 +224,7 @@ def test_texts_of_names_and_dots_are_taken(source: str) -> None:
         *("{{ a }}" * 201, f"{{{{ {'a.' * 20}a }}}}"),
     ],
 )
-def test_anything_more_is_left_to_jinja(source: str) -> None:
+def test_anything_else_is_left_to_jinja(source: str) -> None:
     assert parts_of(source) is None
 
 
@@ -245,9 +243,7 @@ def test_anything_more_is_left_to_jinja(source: str) -> None:
     ],
     ids=str,
 )
-def test_what_does_not_work_out_is_left_to_jinja_which_tells_why(
-    source: str, scope: dict[str, object]
-) -> None:
+def test_failed_lookup_is_left_to_jinja_for_its_error(source: str, scope: dict[str, object]) -> None:
     parts = parts_of(source)
     assert parts is not None
     with pytest.raises(Declined):
@@ -256,7 +252,7 @@ def test_what_does_not_work_out_is_left_to_jinja_which_tells_why(
         TextTemplate.compile(source).render_text(scope)
 
 
-def test_jinja_is_not_even_loaded_for_them() -> None:
+def test_jinja_is_not_loaded_for_dotted_names() -> None:
     program = """
 import json, sys
 from pipeline.manifest.texts import TextTemplate
@@ -270,7 +266,7 @@ print(json.dumps([before, early, after, "jinja2" in sys.modules]))
 
 
 @pytest.mark.parametrize("value", [[1], {"b": 1}, MappingProxyType({"b": 1})], ids=str)
-def test_a_list_or_a_mapping_is_left_to_jinja_which_copies_it_and_counts_what_that_costs(
+def test_list_or_mapping_is_left_to_jinja_to_copy_and_count(
     value: object,
 ) -> None:
     parts = parts_of("{{ a }}")

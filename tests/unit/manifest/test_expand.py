@@ -35,7 +35,7 @@ def options(project: Project, written: str, more: str = "") -> dict[str, object]
 
 
 class TestAxes:
-    def test_a_rule_ranges_over_templates_items_prompts_axes_and_takes(self, project: Project) -> None:
+    def test_rule_is_the_product_of_templates_items_prompts_axes_and_takes(self, project: Project) -> None:
         keys = project.keys(
             "templates: {a: {template_id: new}, b: {template_id: new}}\n"
             + SHOES
@@ -51,12 +51,12 @@ class TestAxes:
             for take in ("", "#2")
         ]
 
-    def test_without_rules_there_is_one_over_everything(self, project: Project) -> None:
+    def test_default_rule_covers_everything(self, project: Project) -> None:
         assert project.keys(ANYTHING + SHOES + PROMPTS) == [
             f"main/any/{image}/{prompt}" for image in ("red", "blue") for prompt in ("walk", "run")
         ]
 
-    def test_an_axis_that_is_empty_has_one_empty_value(self, project: Project) -> None:
+    def test_empty_axis_has_one_empty_value(self, project: Project) -> None:
         rule = "jobs: [{id: hero, image_sets: [], prompts: [], matrix: {locale: []}}]\n"
         assert project.keys(ANYTHING + SHOES + PROMPTS + rule) == ["hero/any"]
         assert project.keys(ANYTHING) == ["main/any"]
@@ -69,20 +69,20 @@ class TestAxes:
         )
         assert keys == ["hero/over-b/w%2A", "hero/over-b/walk", "hero/over-a/w%2A", "hero/over-a/walk"]
 
-    def test_rules_keep_the_order_in_which_they_are_written(self, project: Project) -> None:
+    def test_rules_keep_their_written_order(self, project: Project) -> None:
         assert project.keys(ANYTHING + "jobs: [{id: z}, {id: a}, {id: m}]\n") == ["z/any", "a/any", "m/any"]
 
-    def test_one_item_in_two_sets_counts_once(self, project: Project) -> None:
+    def test_item_in_two_sets_counts_once(self, project: Project) -> None:
         sets = "image_sets: {a: ['https://a.example/red.png'], b: ['https://a.example/red.png']}\n"
         assert project.keys(ANYTHING + sets) == ["main/any/red"]
 
-    def test_two_items_with_one_id_are_an_error(self, project: Project) -> None:
+    def test_duplicate_item_id_is_an_error(self, project: Project) -> None:
         sets = "image_sets:\n  a: ['https://a.example/red.png']\n  b: [{url: 'https://b/red.png', vars: {x: 1}}]\n"
         assert "two images of rule 'main' have the id 'red'" in project.messages(ANYTHING + sets)
         separate = "jobs: [{id: one, image_sets: [a]}, {id: two, image_sets: [b]}]\n"
         assert project.keys(ANYTHING + sets + separate) == ["one/any/red", "two/any/red"]
 
-    def test_the_take_is_part_of_what_is_asked_for(self, project: Project) -> None:
+    def test_take_is_part_of_the_request(self, project: Project) -> None:
         one, two = project.jobs(ANYTHING + "jobs: [{id: hero, repeat: 2}]\n")
         assert (one.request.take, two.request.take) == (1, 2)
         assert one.fingerprint != two.fingerprint
@@ -90,7 +90,7 @@ class TestAxes:
 
 
 class TestExcludeAndInclude:
-    def test_a_row_excludes_what_agrees_with_all_of_it(self, project: Project) -> None:
+    def test_exclude_row_removes_jobs_that_match_all_of_it(self, project: Project) -> None:
         text = ANYTHING + SHOES + PROMPTS
         rows = "[{prompt: run, l: fr}, {image: red, template: any}]"
         rule = f"jobs: [{{id: hero, matrix: {{l: [en, fr]}}, exclude: {rows}}}]\n"
@@ -98,14 +98,14 @@ class TestExcludeAndInclude:
             *("hero/any/blue/walk/l=en", "hero/any/blue/walk/l=fr", "hero/any/blue/run/l=en"),
         ]
 
-    def test_values_are_equal_only_within_their_type(self, project: Project) -> None:
+    def test_values_match_only_within_their_type(self, project: Project) -> None:
         rule = "jobs: [{id: hero, matrix: {size: [5, '6'], flag: [true, 0]}, exclude: [%s]}]\n"
         for row in ("{size: '5'}", "{size: 6}", "{flag: 1}", "{flag: false}", "{flag: 'true'}"):
             assert len(project.keys(ANYTHING + rule % row)) == 4
         for row in ("{size: 5}", "{size: 5.0}", "{size: '6'}", "{flag: true}", "{flag: 0}"):
             assert len(project.keys(ANYTHING + rule % row)) == 2
 
-    def test_a_row_that_excludes_nothing_is_told(self, project: Project) -> None:
+    def test_exclude_row_without_effect_is_reported(self, project: Project) -> None:
         problems = project.problems(
             OVERLAY + SHOES + "jobs: [{id: hero, exclude: [{image: green}, {image: red}]}]\n"
         )
@@ -114,7 +114,7 @@ class TestExcludeAndInclude:
         ]
         assert problems[0].severity == "warning"
 
-    def test_a_row_that_names_only_axes_adds_a_job_for_all_else(self, project: Project) -> None:
+    def test_include_row_with_only_axes_adds_a_job_per_remaining_combination(self, project: Project) -> None:
         rule = "jobs: [{id: hero, matrix: {l: [en]}, when: '{{ l == ''en'' }}', include: [{l: de}], repeat: 2}]\n"
         keys = project.keys(ANYTHING + SHOES + rule)
         assert keys[4:] == [
@@ -124,7 +124,7 @@ class TestExcludeAndInclude:
             "hero/any/blue/l=de#2",
         ]
 
-    def test_a_row_may_name_what_the_rule_does_not_range_over(self, project: Project) -> None:
+    def test_include_row_may_name_values_outside_the_rule(self, project: Project) -> None:
         text = (
             "templates: {a: {template_id: new}, b: {template_id: new, options: {x: 1, y: 1}}}\n"
             + SHOES
@@ -139,12 +139,12 @@ class TestExcludeAndInclude:
     @pytest.mark.parametrize(
         "row", ["{size: 1}", "{locale: en, sise: 1, size: 1}", "{locale: en, size: 1, image: x}"]
     )
-    def test_an_incomplete_or_unknown_row_is_an_error(self, project: Project, row: str) -> None:
+    def test_incomplete_or_unknown_row_is_an_error(self, project: Project, row: str) -> None:
         rule = f"jobs: [{{id: hero, matrix: {{locale: [en], size: [5]}}, include: [{row}]}}]\n"
         assert "jobs[0].include[0]" in project.messages(ANYTHING + SHOES + rule)
 
     @given(st.data())
-    def test_the_jobs_are_the_product_less_what_the_rows_name(
+    def test_jobs_are_the_product_minus_excluded_rows(
         self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
     ) -> None:
         values = st.sampled_from([1, 2, "1", "2", "x", True, None])
@@ -190,24 +190,22 @@ class TestWhen:
     @pytest.mark.parametrize(
         "written", ["false", "'{{ false }}'", "'{{ 0 }}'", "''", "' '", "'{{ l == 1 }}'", "'{{ none }}'"]
     )
-    def test_what_is_false_or_empty_makes_no_job(self, project: Project, written: str) -> None:
+    def test_false_or_empty_condition_makes_no_job(self, project: Project, written: str) -> None:
         rule = f"jobs: [{{id: hero, matrix: {{l: [en]}}, when: {written}}}, {{id: other}}]\n"
         assert project.keys(ANYTHING + rule) == ["other/any"]
 
     @pytest.mark.parametrize(
         "written", ["true", "'{{ true }}'", "'{{ l }}'", "'yes'", "'{% if l %}x{% endif %}'"]
     )
-    def test_anything_else_makes_one(self, project: Project, written: str) -> None:
+    def test_any_other_condition_makes_a_job(self, project: Project, written: str) -> None:
         rule = f"jobs: [{{id: hero, matrix: {{l: [en]}}, when: {written}}}]\n"
         assert project.keys(ANYTHING + rule) == ["hero/any/l=en"]
 
-    def test_it_is_asked_for_each_take(self, project: Project) -> None:
+    def test_condition_is_evaluated_for_each_take(self, project: Project) -> None:
         rule = "jobs: [{id: hero, repeat: 3, when: '{{ job.take != 2 }}'}]\n"
         assert project.keys(ANYTHING + rule) == ["hero/any", "hero/any#3"]
 
-    def test_a_prompt_that_only_some_images_have_words_for_can_be_kept_to_them(
-        self, project: Project
-    ) -> None:
+    def test_condition_can_restrict_a_prompt_to_images_with_its_vars(self, project: Project) -> None:
         text = (
             "templates: {any: {template_id: new, options: {p: '{{ prompt }}'}}}\n"
             "image_sets: {s: ['https://a.example/a.png', {url: 'https://a.example/b.png', vars: {name: B}}]}\n"
@@ -218,7 +216,7 @@ class TestWhen:
 
 
 class TestRendering:
-    def test_a_single_expression_keeps_its_type_and_all_else_is_text(self, project: Project) -> None:
+    def test_single_expression_keeps_its_type_and_anything_else_is_text(self, project: Project) -> None:
         given_vars = "vars: {n: 5, f: 1.5, yes: true, l: [1, {a: b}], s: x}\n"
         assert options(
             project,
@@ -227,12 +225,12 @@ class TestRendering:
             given_vars,
         ) == {"n": 5, "f": 1.5, "y": True, "l": [1, {"a": "b"}], "s": "x", "t": " 5", "p": [7, 5]}
 
-    def test_an_option_that_is_or_renders_to_null_is_left_out(self, project: Project) -> None:
+    def test_null_option_is_omitted(self, project: Project) -> None:
         assert options(
             project, "a: null, b: '{{ n }}', c: '{{ missing | default(none) }}', d: 1", "vars: {n: null}\n"
         ) == {"d": 1}
 
-    def test_what_is_rendered_is_never_rendered_again(self, project: Project) -> None:
+    def test_rendered_text_is_not_rendered_again(self, project: Project) -> None:
         text = (
             "vars: {a: '{{ b }}', b: x}\nprompts: {walk: '{{ a }}'}\n"
             "image_sets: {s: [{url: 'https://a.example/{{a}}.png', id: '{{ b }}', vars: {v: '{{ a }}'}}]}\n"
@@ -245,7 +243,7 @@ class TestRendering:
         (job,) = project.jobs(ANYTHING + text)
         assert job.request.images == (RemoteFile("https://a.example/{{a}}.png"),)
 
-    def test_everything_promised_is_in_scope(self, project: Project) -> None:
+    def test_every_documented_name_is_in_scope(self, project: Project) -> None:
         project.image("pics/red.png")
         text = (
             "description: About\nvars: {season: spring}\nprompts: {walk: '{{ locale }} {{ season }}'}\n"
@@ -269,14 +267,14 @@ class TestRendering:
             "g": "en",
         }
 
-    def test_an_images_url_is_in_scope_where_it_has_one(self, project: Project) -> None:
+    def test_image_url_is_in_scope_if_there_is_one(self, project: Project) -> None:
         assert options(
             project,
             "u: '{{ image.url }}', p: '{{ image.path | default(1) }}'",
             SHOES.replace(", 'https://a.example/blue.png'", ""),
         ) == {"u": "https://a.example/red.png", "p": 1}
 
-    def test_what_a_job_lacks_is_undefined_but_may_have_a_default(self, project: Project) -> None:
+    def test_missing_value_is_undefined_but_may_have_a_default(self, project: Project) -> None:
         written = "p: '{{ prompt | default(0) }}', n: '{{ prompt.name | default(1) }}', i: '{{ image | default(2) }}'"
         assert options(project, written) == {"p": 0, "n": 1, "i": 2}
         assert "'prompt' is undefined" in project.messages(
@@ -284,11 +282,11 @@ class TestRendering:
         )
 
     @pytest.mark.parametrize("name", ["purchase", "ext"])
-    def test_an_option_knows_nothing_that_comes_only_later(self, project: Project, name: str) -> None:
+    def test_option_cannot_use_names_defined_later(self, project: Project, name: str) -> None:
         text = f"templates: {{a: {{template_id: new, options: {{p: '{{{{ {name} }}}}'}}}}}}\n"
         assert f"'{name}' is undefined" in project.messages(text)
 
-    def test_a_prompt_may_depend_on_what_moves_fastest(self, project: Project) -> None:
+    def test_prompt_may_depend_on_the_fastest_varying_values(self, project: Project) -> None:
         text = (
             "templates: {any: {template_id: new, options: {p: '{{prompt}}', q: '{{prompt.name}} {{image.id}}'}}}\n"
             + SHOES
@@ -304,7 +302,7 @@ class TestRendering:
             for take in (1, 2)
         ]
 
-    def test_a_rules_options_go_over_those_of_its_template(self, project: Project) -> None:
+    def test_rule_options_override_template_options(self, project: Project) -> None:
         text = (
             "templates: {any: {template_id: new, options: {a: 1, b: {x: 1, y: 1}, c: 1}}}\n"
             "jobs: [{id: one, options: {b: {y: 2}, c: null, d: '{{ job.id }}'}}, {id: two}]\n"
@@ -313,27 +311,27 @@ class TestRendering:
         assert one.request.options == {"a": 1, "b": {"x": 1, "y": 2}, "d": "one"}
         assert two.request.options == {"a": 1, "b": {"x": 1, "y": 1}, "c": 1}
 
-    def test_a_prompt_of_the_longest_is_sent_whole_and_a_longer_one_told(self, project: Project) -> None:
+    def test_prompt_of_maximum_length_is_sent_whole_and_a_longer_one_is_reported(
+        self, project: Project
+    ) -> None:
         longest = "é" * (32 << 10)
         project.write("p.txt", longest)
         assert options(project, "p: '{{ prompt }}'", "prompts: {p: {file: p.txt}}\n") == {"p": longest}
         project.write("p.txt", longest + "e")
         assert "larger than" in project.messages(ANYTHING + "prompts: {p: {file: p.txt}}\n")
 
-    def test_emoji_and_right_to_left_text_are_kept_to_the_byte(self, project: Project) -> None:
+    def test_emoji_and_right_to_left_text_are_kept_byte_for_byte(self, project: Project) -> None:
         text = "👩‍👩‍👧 \u202bשלום\u202c e\u0301"
         project.write("p.txt", text)
         assert options(project, "p: '{{ prompt }}'", "prompts: {p: {file: p.txt}}\n") == {"p": text}
 
-    def test_the_same_mistake_is_told_once_with_the_first_job_that_has_it(self, project: Project) -> None:
+    def test_repeated_error_is_reported_once_with_its_first_job(self, project: Project) -> None:
         (problem,) = project.problems(
             "templates: {any: {template_id: new, options: {p: '{{ nothing }}'}}}\n" + SHOES + PROMPTS
         )
         assert problem.message.endswith("(job main/any/red/walk and 3 more)")
 
-    def test_a_mistake_at_one_place_is_told_by_its_first_messages_and_the_number_of_jobs(
-        self, project: Project
-    ) -> None:
+    def test_errors_at_one_position_are_grouped_with_the_number_of_jobs(self, project: Project) -> None:
         text = "templates: {any: {template_id: new, options: {p: '{{ vars[l] }}'}}}\n"
         *first, rest = project.problems(f"{text}jobs: [{{id: hero, matrix: {{l: [{THOUSAND}]}}}}]\n")
         assert [problem.message.rpartition("(")[2] for problem in first] == [
@@ -344,9 +342,7 @@ class TestRendering:
         )
         assert number_of("error", [*first, rest]) == 1000
 
-    def test_a_doubt_at_one_place_is_told_by_its_first_messages_and_the_number_of_jobs(
-        self, project: Project
-    ) -> None:
+    def test_warnings_at_one_position_are_grouped_with_the_number_of_jobs(self, project: Project) -> None:
         text = "templates: {o: {template_id: overlay_gray_5443, options: {motion_type: '{{ l }}', "
         text += "background_urls: ['https://a.example/b.mp4'], prompt: x}}}\n"
         text += "image_sets: {s: ['https://a.example/red.png']}\n"
@@ -355,14 +351,14 @@ class TestRendering:
         assert rest.message == "997 more jobs have a warning here, the last is hero/o/red/l=v999"
         assert number_of("warning", [*first, rest]) == 1000
 
-    def test_a_mistake_of_no_job_in_particular_is_counted_by_itself(self, project: Project) -> None:
+    def test_error_without_a_job_is_counted_separately(self, project: Project) -> None:
         axis = ", ".join(f"v{number}, V{number}" for number in range(10))
         *first, rest = project.problems(ANYTHING + f"jobs: [{{id: hero, matrix: {{l: [{axis}]}}}}]\n")
         assert all("two jobs would write to" in problem.message for problem in first)
         assert rest.message == "7 more errors here"
         assert number_of("error", [*first, rest]) == 10
 
-    def test_a_job_that_others_are_made_from_counts_once(self, project: Project) -> None:
+    def test_upstream_job_is_counted_once(self, project: Project) -> None:
         (problem,) = project.problems(
             "templates: {any: {template_id: new}}\nimage_sets: {next: {outputs_of: one}}\n"
             "jobs:\n- {id: one, image_sets: [], when: '{{ nothing }}', repeat: 4}\n"
@@ -370,7 +366,7 @@ class TestRendering:
         )
         assert problem.message.endswith("(job one/any and 3 more)")
 
-    def test_more_places_than_anyone_reads_are_counted(
+    def test_positions_beyond_the_limit_are_counted(
         self, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("pipeline.manifest.job_problems._MOST_LOCATIONS", 2)
@@ -384,14 +380,12 @@ class TestRendering:
 
 
 class TestWordings:
-    def test_the_default_title_names_campaign_key_and_purchase(self, project: Project) -> None:
+    def test_default_title_names_campaign_key_and_purchase(self, project: Project) -> None:
         job = only(project.jobs(ANYTHING))
         assert job.title(PurchaseId("0123456789abcdef")) == "spring: main/any (0123456789abcdef)"
         assert job.description(PurchaseId("x")) == ""
 
-    def test_the_purchase_is_named_by_the_description_where_the_title_leaves_it_out(
-        self, project: Project
-    ) -> None:
+    def test_description_names_the_purchase_if_the_title_does_not(self, project: Project) -> None:
         def described(title: str, more: str = "") -> str:
             job = only(project.jobs(f"templates: {{any: {{template_id: new, title: '{title}'{more}}}}}\n"))
             return job.description(PurchaseId("0123456789abcdef"))
@@ -402,7 +396,7 @@ class TestWordings:
         assert described("{{ campaign.name }}", ", description: About") == "About"
         assert described("{{ campaign.name }}", ", description: ''") == ""
 
-    def test_title_and_description_are_made_for_each_purchase(self, project: Project) -> None:
+    def test_title_and_description_are_rendered_for_each_purchase(self, project: Project) -> None:
         one, two = project.jobs(
             "templates: {any: {template_id: new, title: '{{ job.key }} {{ purchase | upper }}', "
             "description: '{{ job.take }} {{ campaign.name }}', visibility: public}}\n"
@@ -412,11 +406,11 @@ class TestWordings:
         assert (two.title(PurchaseId("a")), two.description(PurchaseId("a"))) == ("hero/any#2 A", "2 spring")
         assert one.visibility == "public"
 
-    def test_a_mistake_in_a_title_is_told_before_anything_is_bought(self, project: Project) -> None:
+    def test_error_in_a_title_is_reported_before_buying(self, project: Project) -> None:
         text = "templates: {any: {template_id: new, title: '{{ purchase }} {{ x }}'}}\n"
         assert "templates.any.title: 'x' is undefined" in project.messages(text)
 
-    def test_an_event_is_sent_only_where_there_is_one(self, project: Project) -> None:
+    def test_event_is_sent_only_if_set(self, project: Project) -> None:
         text = "templates: {any: {template_id: new, event_id: %s}}\nvars: {e: launch, n: null}\n"
         found = [
             only(project.jobs(text % written)).request.event_id
@@ -424,7 +418,7 @@ class TestWordings:
         ]
         assert found == [None, "launch", "launch", None, None]
 
-    def test_neither_wording_nor_place_nor_limits_change_what_is_asked_for(self, project: Project) -> None:
+    def test_title_path_and_limits_do_not_change_the_fingerprint(self, project: Project) -> None:
         plain = only(project.jobs(ANYTHING))
         other = only(
             project.jobs(
@@ -442,7 +436,7 @@ def hashed(part: str, begins: str) -> str:
 
 
 class TestPaths:
-    def test_the_path_is_rendered_and_made_safe(self, project: Project) -> None:
+    def test_path_is_rendered_and_made_safe(self, project: Project) -> None:
         job = only(
             project.jobs(
                 ANYTHING + "vars: {v: '../..//con/a b?'}\noutput: {path: '{{ v }}/{{ job.key }}.{{ ext }}'}\n"
@@ -459,31 +453,29 @@ class TestPaths:
             ]
         )
 
-    def test_names_that_differ_in_what_no_file_name_keeps_have_paths_of_their_own(
-        self, project: Project
-    ) -> None:
+    def test_names_that_look_alike_as_file_names_have_distinct_paths(self, project: Project) -> None:
         text = ANYTHING + "prompts: {'👍': a, '👎': b, 'कि': c, 'की': d, 'a b': e, 'a%b': f, '#1': g}\n"
         paths = [job.path for job in project.jobs(text)]
         assert len({path.casefold() for path in paths}) == len(paths) == 7
         assert paths[2:4] == ["main/any/कि", "main/any/की"]
 
-    def test_a_job_that_is_added_moves_no_file(self, project: Project) -> None:
+    def test_added_job_moves_no_file(self, project: Project) -> None:
         (before,) = project.jobs(ANYTHING + "prompts: {'👍': a}\n")
         after = project.jobs(ANYTHING + "prompts: {'👎': b, '👍': a}\n")
         assert [job.path for job in after if job.key == before.key] == [before.path]
 
-    def test_a_rules_path_goes_over_the_campaigns(self, project: Project) -> None:
+    def test_rule_path_overrides_campaign_path(self, project: Project) -> None:
         text = "jobs: [{id: a, output: {path: 'mine/{{ job.id }}.{{ext}}'}}, {id: b}]\n"
         text += "output: {path: 'all/{{ job.id }}.{{- ext -}}'}\n"
         assert [job.path for job in project.jobs(ANYTHING + text)] == ["mine/a", "all/b"]
 
-    def test_paths_that_differ_only_in_case_are_one(self, project: Project) -> None:
+    def test_paths_that_differ_only_in_case_collide(self, project: Project) -> None:
         text = "jobs: [{id: hero, matrix: {l: [a, A]}}]\noutput: {path: '{{ l }}.{{ ext }}'}\n"
         told = project.messages(ANYTHING + text)
         assert "two jobs would write to 'A'" in told
         assert "output.path must tell them apart, as {{ job.key }} does" in told
 
-    def test_keys_that_differ_only_in_case_are_told_to_be_renamed(self, project: Project) -> None:
+    def test_keys_that_differ_only_in_case_must_be_renamed(self, project: Project) -> None:
         (problem,) = project.problems(ANYTHING + "jobs: [{id: hero, matrix: {l: [a, A]}}]\n")
         assert str(problem.position) == "campaign.yaml:4:8"
         assert "two jobs would write to 'hero/any/l=A'" in problem.message
@@ -492,7 +484,7 @@ class TestPaths:
         )
 
     @pytest.mark.parametrize("path", ["x.mp4", "{{ ext }}", "x.{{ ext }}.mp4", "x{{ ext }}"])
-    def test_a_path_without_the_suffix_at_its_end_is_refused(self, project: Project, path: str) -> None:
+    def test_path_without_suffix_is_rejected(self, project: Project, path: str) -> None:
         assert "output.path" in project.messages(ANYTHING + f"output: {{path: '{path}'}}\n")
 
 
@@ -510,7 +502,7 @@ class TestChains:
         "prompts: {walk: walking}\n"
     )
 
-    def test_each_job_of_the_upstream_gives_one_item(self, project: Project) -> None:
+    def test_each_upstream_job_gives_one_item(self, project: Project) -> None:
         jobs = project.jobs(
             self.STAGES + "jobs:\n"
             "- {id: hero, templates: [overlay], image_sets: [sketches]}\n"
@@ -524,7 +516,7 @@ class TestChains:
         )
         assert jobs[1].upstream == jobs[5].key
 
-    def test_an_items_name_tells_all_that_the_upstream_ranges_over(self, project: Project) -> None:
+    def test_item_name_includes_everything_the_upstream_varies(self, project: Project) -> None:
         jobs = project.jobs(
             "templates: {a: {template_id: new}, b: {template_id: new}}\n"
             "image_sets: {s: ['https://a.example/red.png'], next: {outputs_of: one}}\n"
@@ -534,16 +526,14 @@ class TestChains:
         )
         assert [job.coordinates.image for job in jobs[2:]] == ["a-red-walk-a b-1", "b-red-walk-a b-1"]
 
-    def test_an_item_without_any_name_of_its_own_has_that_of_the_template(self, project: Project) -> None:
+    def test_item_without_a_name_is_named_after_the_template(self, project: Project) -> None:
         keys = project.keys(
             ANYTHING + "image_sets: {next: {outputs_of: one}}\n"
             "jobs: [{id: one, image_sets: []}, {id: two, image_sets: [next]}]\n"
         )
         assert keys == ["one/any", "two/any/any"]
 
-    def test_an_item_carries_the_vars_of_the_image_and_the_axes_of_the_upstream(
-        self, project: Project
-    ) -> None:
+    def test_item_has_the_vars_of_its_image_and_the_axes_of_the_upstream(self, project: Project) -> None:
         text = self.STAGES.replace("overlay_gray_5443}", "overlay_gray_5443, options: {prompt: '%s'}}")
         jobs = project.jobs(
             text
@@ -562,7 +552,7 @@ class TestChains:
         assert len(jobs) == 200
         assert [job.upstream for job in jobs] == [*(job.key for job in jobs[1:]), None]
 
-    def test_only_what_the_upstream_makes_gives_items(self, project: Project) -> None:
+    def test_only_jobs_made_by_the_upstream_give_items(self, project: Project) -> None:
         jobs = project.jobs(
             self.STAGES + "jobs:\n"
             "- id: sketch\n  templates: [sketch]\n  image_sets: [people]\n  matrix: {l: [en, fr]}\n  prompts: []\n"
@@ -572,7 +562,7 @@ class TestChains:
         )
         assert [job.coordinates.image for job in jobs] == ["ada", "bob", "ada-en", "bob-de"]
 
-    def test_a_step_that_fits_is_taken_where_the_result_would_not(self, project: Project) -> None:
+    def test_step_of_matching_type_is_used_if_the_result_does_not_match(self, project: Project) -> None:
         rules = (
             "jobs:\n- {id: hero, templates: [overlay], image_sets: [people], prompts: []}\n"
             "- {id: sketch, templates: [sketch], image_sets: [%s], prompts: []}\n"
@@ -585,7 +575,7 @@ class TestChains:
             self.STAGES + rules % "made"
         )
 
-    def test_the_upstreams_mode_decides_what_fits(self, project: Project) -> None:
+    def test_upstream_mode_determines_the_output_type(self, project: Project) -> None:
         text = self.STAGES.replace("pipeline_mode: image", "pipeline_mode: '{{ mode }}'") + (
             "jobs:\n- id: sketch\n  templates: [sketch]\n  image_sets: [people]\n  prompts: []\n"
             "  matrix: {mode: [image, video]}\n"
@@ -598,7 +588,7 @@ class TestChains:
             for name in ("ada", "bob")
         ]
 
-    def test_where_nothing_is_known_any_output_will_do(self, project: Project) -> None:
+    def test_any_output_is_accepted_if_nothing_is_known(self, project: Project) -> None:
         jobs = project.jobs(
             ANYTHING
             + "image_sets: {s: ['https://a.example/red.png'], next: {outputs_of: one, step: polish}}\n"
@@ -606,7 +596,7 @@ class TestChains:
         )
         assert jobs[1].request.images == (UpstreamOutput(JobKey("one/any/red"), "polish", None),)
 
-    def test_a_rule_that_takes_all_sets_may_not_take_its_own_outputs(self, project: Project) -> None:
+    def test_rule_over_all_sets_may_not_use_its_own_outputs(self, project: Project) -> None:
         told = project.messages(
             ANYTHING
             + "image_sets: {s: ['https://a.example/a.png'], next: {outputs_of: one}}\njobs: [{id: one}]\n"
@@ -615,7 +605,7 @@ class TestChains:
 
 
 class TestCount:
-    def test_it_is_known_before_anything_is_made(self, project: Project) -> None:
+    def test_count_is_known_before_any_job_is_built(self, project: Project) -> None:
         campaign = project.load(
             "templates: {a: {template_id: new}}\n"
             "image_sets: {s: ['https://a.example/red.png'], next: {outputs_of: one}}\n"
@@ -625,13 +615,13 @@ class TestCount:
         assert count(campaign) == 8 + 16
         assert len(list(expand(campaign))) == 6 + 12
 
-    def test_a_million_is_allowed_and_no_more(self, project: Project) -> None:
+    def test_million_jobs_are_the_limit(self, project: Project) -> None:
         rule = "jobs: [{id: hero, matrix: {a: [1, 2]}, repeat: %s}]\n"
         assert count(project.load(ANYTHING + rule % 500_000)) == 1_000_000
         with pytest.raises(InvalidInput, match="1,000,002 jobs; at most 1,000,000 are made"):
             count(project.load(ANYTHING + rule % 500_001))
 
-    def test_too_many_are_refused_before_one_is_handed_out(self, project: Project) -> None:
+    def test_too_many_jobs_are_rejected_before_the_first_is_yielded(self, project: Project) -> None:
         campaign = project.load(
             ANYTHING + "jobs: [{id: a, repeat: 10}, {id: hero, repeat: 999_999}]\n".replace("_", "")
         )
@@ -664,7 +654,7 @@ def measured(manifest: Path) -> tuple[str, int]:
 
 
 class TestSize:
-    def test_a_hundred_thousand_jobs_stream(self, project: Project) -> None:
+    def test_hundred_thousand_jobs_are_streamed(self, project: Project) -> None:
         project.write(
             "rows.csv", "url,name\n" + "".join(f"https://a.example/{n}.png,Name {n}\n" for n in range(50))
         )
@@ -680,7 +670,7 @@ class TestSize:
         assert said == "100000"
         assert peak < 200
 
-    def test_a_thousand_million_jobs_are_refused_in_little_room(self, project: Project) -> None:
+    def test_billion_jobs_are_rejected_in_little_memory(self, project: Project) -> None:
         axis = "[" + ", ".join(map(str, range(1000))) + "]"
         manifest = project.write(
             "campaign.yaml",

@@ -35,7 +35,7 @@ def secret(project: Project) -> Project:
 )
 @pytest.mark.parametrize("reader", READERS)
 @fails_without("pipeline.paths:readable", "refuse_hidden(real.relative_to")
-def test_nothing_hidden_is_opened(secret: Project, reader: str, path: str) -> None:
+def test_no_hidden_file_is_opened(secret: Project, reader: str, path: str) -> None:
     problems = secret.problems(READERS[reader].replace("PATH", path))
 
     assert any("is hidden, and hidden files are not read" in each.message for each in problems)
@@ -44,14 +44,14 @@ def test_nothing_hidden_is_opened(secret: Project, reader: str, path: str) -> No
 
 @pytest.mark.parametrize("path", ["out/key", "key", "../outside/key"])
 @pytest.mark.parametrize("reader", READERS)
-def test_nothing_behind_a_link_out_of_the_project_is_opened(secret: Project, reader: str, path: str) -> None:
+def test_no_file_linked_outside_the_project_is_opened(secret: Project, reader: str, path: str) -> None:
     problems = secret.problems(READERS[reader].replace("PATH", path))
 
     assert any("leads outside the project" in each.message for each in problems)
     assert not any(SECRET in f"{each} {each.source}" for each in problems)
 
 
-def test_a_pattern_looks_into_no_folder_that_is_hidden_or_leads_out(secret: Project) -> None:
+def test_glob_skips_folders_that_are_hidden_or_lead_outside(secret: Project) -> None:
     for path in (".git/red.png", "../outside/blue.png", "seen/green.png"):
         secret.write(path, png())
     keys = secret.keys(ANYTHING + "image_sets: {shoes: {glob: '*/*.png'}}\n")
@@ -62,14 +62,14 @@ def test_a_pattern_looks_into_no_folder_that_is_hidden_or_leads_out(secret: Proj
         assert "is hidden" in secret.messages(ANYTHING + f"image_sets: {{shoes: {{glob: '{pattern}'}}}}\n")
 
 
-def test_hidden_is_judged_below_the_root_of_the_project(tmp_path: Path) -> None:
+def test_hidden_is_judged_below_the_project_root(tmp_path: Path) -> None:
     project = Project(tmp_path / ".cache" / "project")
     project.write(".git", "gitdir: elsewhere\n")
     project.image("images/red.png")
     assert project.keys(ANYTHING + "image_sets: {shoes: [images/red.png]}\n") == ["main/any/red"]
 
 
-def test_what_the_operator_names_is_the_operators(project: Project) -> None:
+def test_manifest_named_by_the_operator_may_be_hidden(project: Project) -> None:
     project.image("images/red.png")
     manifest = project.write(
         ".campaigns/spring.yaml", HEAD + ANYTHING + "image_sets: {shoes: [../images/red.png]}\n"
@@ -79,7 +79,7 @@ def test_what_the_operator_names_is_the_operators(project: Project) -> None:
 
 
 class TestFoldersOfCampaigns:
-    def test_a_folder_that_is_a_link_is_not_followed_out_of_its_project(
+    def test_linked_folder_is_not_followed_out_of_its_project(
         self, secret: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (secret.root.parent / "outside" / "c.yaml").write_text(f"{HEAD}{SECRET}\n")
@@ -89,13 +89,17 @@ class TestFoldersOfCampaigns:
                 find([Path(path)])
             assert SECRET not in str(raised.value)
 
-    def test_nor_is_a_manifest_behind_one(self, secret: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_manifest_behind_a_linked_folder_is_not_followed(
+        self, secret: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (secret.root.parent / "outside" / "c.yaml").write_text(f"{HEAD}{SECRET}\n")
         monkeypatch.chdir(secret.root)
         with pytest.raises(InvalidInput, match="link leads outside the project"):
             load(Path("out/c.yaml"))
 
-    def test_nor_to_what_is_hidden(self, secret: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_link_to_a_hidden_folder_is_not_followed(
+        self, secret: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.chdir(secret.root)
         with pytest.raises(InvalidInput, match=r"link leads to '\.git', which is hidden"):
             find([Path("folder")])
@@ -104,7 +108,7 @@ class TestFoldersOfCampaigns:
         assert raised.value.problems[0].source == ""
 
     @fails_without("pipeline.paths:_refuse_link", "if hidden and")
-    def test_nor_are_the_links_in_a_folder(self, secret: Project) -> None:
+    def test_links_within_a_folder_are_not_followed(self, secret: Project) -> None:
         (secret.root.parent / "outside" / "c.yaml").write_text(f"{HEAD}{SECRET}\n")
         secret.write(".git/c.yaml", f"{HEAD}{SECRET}\n")
         (secret.root / "deep" / "one.yaml").symlink_to("../../outside/c.yaml")
@@ -117,7 +121,7 @@ class TestFoldersOfCampaigns:
             "this link leads to '.git', which is hidden; name the file itself",
         ]
 
-    def test_a_link_within_the_project_is_fine(self, project: Project) -> None:
+    def test_link_within_the_project_is_followed(self, project: Project) -> None:
         manifest = project.write("campaigns/spring.yaml", HEAD + ANYTHING)
         (project.root / "current").symlink_to("campaigns")
         (project.root / "campaigns" / "again.yaml").symlink_to("spring.yaml")
@@ -127,7 +131,7 @@ class TestFoldersOfCampaigns:
             project.root / "current" / "spring.yaml",
         ]
 
-    def test_a_link_outside_of_every_project_is_the_operators(self, tmp_path: Path) -> None:
+    def test_link_outside_any_project_is_followed(self, tmp_path: Path) -> None:
         (tmp_path / "real").mkdir()
         (tmp_path / "real" / "spring.yaml").write_text(HEAD + ANYTHING)
         (tmp_path / "link").symlink_to("real")
@@ -135,7 +139,7 @@ class TestFoldersOfCampaigns:
 
 
 @pytest.mark.parametrize("folder", [".git/refs/heads", "./.made", "deep/.made", ".made/../made", "folder"])
-def test_no_output_folder_is_hidden(secret: Project, folder: str) -> None:
+def test_output_folder_must_not_be_hidden(secret: Project, folder: str) -> None:
     found = secret.problems(f"{ANYTHING}output: {{dir: {folder}}}\n")
     (problem,) = [each for each in found if each.severity == "error"]
 
@@ -143,6 +147,6 @@ def test_no_output_folder_is_hidden(secret: Project, folder: str) -> None:
     assert str(problem.position) == "campaign.yaml:4:15"
 
 
-def test_an_output_folder_beside_a_manifest_in_a_hidden_folder_is_the_operators(project: Project) -> None:
+def test_output_folder_beside_a_manifest_in_a_hidden_folder_is_allowed(project: Project) -> None:
     manifest = project.write(".campaigns/spring.yaml", HEAD + ANYTHING + "output: {dir: made}\n")
     assert load(manifest).output.dir == project.root / ".campaigns" / "made"

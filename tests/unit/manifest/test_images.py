@@ -47,14 +47,12 @@ def paths(project: Project, text: str) -> list[str]:
 
 class TestContent:
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-    def test_what_the_vendor_takes_is_told_by_content_whatever_its_name(
-        self, project: Project, kind: str
-    ) -> None:
+    def test_image_type_is_detected_from_content_not_name(self, project: Project, kind: str) -> None:
         project.write("image.dat", encoded(kind))
         (job,) = project.jobs(ANYTHING + "image_sets: {shoes: [image.dat]}\n")
         assert job.request.images == (LocalFile("image.dat", sha256_of(project.root / "image.dat")),)
 
-    def test_a_jpeg_with_much_metadata_is_one(self, project: Project) -> None:
+    def test_jpeg_with_much_metadata_is_accepted(self, project: Project) -> None:
         jpeg = encoded("JPEG")
         segments = b"".join(b"\xff\xe1" + struct.pack(">H", 60_002) + bytes(60_000) for _ in range(3))
         for name, content in (
@@ -88,31 +86,27 @@ class TestContent:
             (b"RIFF\0\0\0\0WEBPVP9 ....", "is a broken image"),
         ],
     )
-    def test_what_is_no_image_is_named_for_what_it_is(
-        self, project: Project, content: bytes, said: str
-    ) -> None:
+    def test_non_image_is_described(self, project: Project, content: bytes, said: str) -> None:
         project.write("image.png", content)
         (problem,) = project.problems(f"{ANYTHING}image_sets: {{shoes: [image.png]}}\n")
         assert f"image.png {said}" in problem.message
         assert problem.path == "image_sets.shoes[0]"
 
     @pytest.mark.parametrize("form", FORMS)
-    def test_an_image_is_taken_whole_also_with_something_behind_it(self, form: str) -> None:
+    def test_image_with_trailing_bytes_is_accepted(self, form: str) -> None:
         check_image(FORMS[form])
         check_image(FORMS[form] + b"\0\xffmore\xff")
 
     @pytest.mark.parametrize("form", FORMS)
     @given(data=st.data())
-    def test_one_that_is_cut_short_is_refused_wherever_it_was_cut(
-        self, form: str, data: st.DataObject
-    ) -> None:
+    def test_truncated_image_is_rejected_wherever_it_was_cut(self, form: str, data: st.DataObject) -> None:
         # A byte that is left out may be padding, such as the last of a WebP.
         length = data.draw(st.integers(0, len(FORMS[form]) - 2))
         with pytest.raises(ValueError, match=r"broken image|no image"):
             check_image(FORMS[form][:length])
 
     @pytest.mark.parametrize("form", FORMS)
-    def test_it_is_told_that_it_is_cut_short(self, form: str) -> None:
+    def test_error_says_that_the_image_is_truncated(self, form: str) -> None:
         with pytest.raises(ValueError, match=r"it is truncated \(no end marker\)"):
             check_image(FORMS[form][: len(FORMS[form]) // 2])
 
@@ -128,14 +122,14 @@ class TestContent:
         with contextlib.suppress(ValueError):
             assert Images(folder, folder).local("any.png", folder).path == "any.png"
 
-    def test_the_largest_image_is_taken_and_no_larger_one(self, project: Project) -> None:
+    def test_image_size_limit_is_exact(self, project: Project) -> None:
         for name, size in (("fits.png", LARGEST), ("large.png", LARGEST + 1)):
             with project.image(name).open("r+b") as file:
                 file.truncate(size)
         assert paths(project, "image_sets: {shoes: [fits.png]}\n") == ["fits.png"]
         assert "larger than 25 MB" in project.messages(ANYTHING + "image_sets: {shoes: [large.png]}\n")
 
-    def test_an_image_is_read_once_however_often_it_is_used(self, project: Project) -> None:
+    def test_image_is_read_once(self, project: Project) -> None:
         images = Images(project.root, project.root)
         path = project.image("red.png", 1)
         first = images.local("red.png", project.root)
@@ -144,19 +138,19 @@ class TestContent:
 
 
 class TestPlaces:
-    def test_a_link_inside_the_project_is_followed(self, project: Project) -> None:
+    def test_link_inside_the_project_is_followed(self, project: Project) -> None:
         project.image("shared/red.png")
         (project.root / "images").symlink_to("shared")
         assert paths(project, "image_sets: {shoes: [images/red.png]}\n") == ["shared/red.png"]
 
-    def test_a_link_that_leads_out_is_refused(self, project: Project, tmp_path: Path) -> None:
+    def test_link_to_outside_is_rejected(self, project: Project, tmp_path: Path) -> None:
         (tmp_path / "secret.png").write_bytes(png())
         (project.root / "red.png").symlink_to(tmp_path / "secret.png")
         (project.root / "out").symlink_to(tmp_path)
         told = project.messages(ANYTHING + "image_sets: {shoes: [red.png, out/secret.png, {glob: 'x'}]}\n")
         assert told.count("leads outside the project") == 2
 
-    def test_what_cannot_be_reached_is_told(self, project: Project) -> None:
+    def test_unreachable_path_is_reported(self, project: Project) -> None:
         (project.root / "circle.png").symlink_to("circle.png")
         long = "é" * 200
         told = project.messages(ANYTHING + f"image_sets: {{shoes: [circle.png, '{long}', {long}/a.png]}}\n")
@@ -166,23 +160,23 @@ class TestPlaces:
         )
         assert "matches no file" in told
 
-    def test_a_link_to_what_is_hidden_is_refused(self, project: Project) -> None:
+    def test_link_to_hidden_file_is_rejected(self, project: Project) -> None:
         project.image(".secrets/red.png")
         (project.root / "red.png").symlink_to(".secrets/red.png")
         assert "'.secrets' is hidden" in project.messages(ANYTHING + "image_sets: {shoes: [red.png]}\n")
 
-    def test_a_pipe_is_refused_and_never_waited_for(self, project: Project) -> None:
+    def test_pipe_is_rejected_without_blocking(self, project: Project) -> None:
         os.mkfifo(project.root / "red.png")
         assert "not a regular file" in project.messages(ANYTHING + "image_sets: {shoes: [red.png]}\n")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-    def test_what_may_not_be_read_is_told(self, project: Project) -> None:
+    def test_unreadable_file_is_reported(self, project: Project) -> None:
         project.image("red.png").chmod(0)
         assert "cannot be read" in project.messages(ANYTHING + "image_sets: {shoes: [red.png]}\n")
 
     @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
     @pytest.mark.parametrize("written", ["NFC", "NFD"])
-    def test_a_name_is_the_same_in_each_normal_form(
+    def test_name_is_the_same_in_any_normal_form(
         self, project: Project, on_disk: Form, written: Form
     ) -> None:
         name = "tür-ñ.png"
@@ -196,13 +190,13 @@ class TestPlaces:
 
 
 class TestUrls:
-    def test_a_url_goes_out_byte_for_byte(self, project: Project) -> None:
+    def test_url_is_sent_byte_for_byte(self, project: Project) -> None:
         url = "HTTPS://cdn.example.com/Ä%20b/./x/../red.png?sig=a+b%2F&x=1#part"
         (job,) = project.jobs(ANYTHING + f"image_sets: {{shoes: ['{url}']}}\n")
         assert job.request.images == (RemoteFile(url),)
         assert job.coordinates.image == "red"
 
-    def test_an_items_version_goes_with_its_urls(self, project: Project) -> None:
+    def test_item_version_applies_to_its_urls(self, project: Project) -> None:
         (job,) = project.jobs(
             ANYTHING + "image_sets: {shoes: [{url: 'https://cdn.example.com/red.png?sig=1', version: '3'}]}\n"
         )
@@ -217,7 +211,7 @@ class TestUrls:
         assert job.coordinates.image == "a"
 
     @pytest.mark.parametrize("between", [",", ", ", ";", "|", " ", "\\n"])
-    def test_two_urls_in_one_text_are_not_taken_for_one(self, project: Project, between: str) -> None:
+    def test_two_urls_in_one_text_are_rejected(self, project: Project, between: str) -> None:
         url = f"https://cdn.example.com/a.jpg{between}HTTPS://cdn.example.com/b.jpg"
         told = project.messages(ANYTHING + f'image_sets: {{shoes: ["{url}"]}}\n')
         assert "two urls in one text; several images are a list: {images: […]}" in told
@@ -230,19 +224,19 @@ class TestUrls:
             "https://a.example/a,b;c|d.png",
         ],
     )
-    def test_a_url_within_a_url_is_one(self, project: Project, url: str) -> None:
+    def test_url_containing_a_url_is_accepted(self, project: Project, url: str) -> None:
         (job,) = project.jobs(ANYTHING + f"image_sets: {{shoes: [{{id: a, url: '{url}'}}]}}\n")
         assert job.request.images == (RemoteFile(url),)
 
     @pytest.mark.parametrize(
         "url", ["https://", "https:///a.png", "http://[::1/a.png", "https://a.example/b c.png"]
     )
-    def test_what_no_vendor_could_fetch_is_refused(self, project: Project, url: str) -> None:
+    def test_unfetchable_url_is_rejected(self, project: Project, url: str) -> None:
         assert "image_sets.shoes[0]" in project.messages(ANYTHING + f"image_sets: {{shoes: ['{url}']}}\n")
 
 
 class TestGlobs:
-    def test_matches_are_sorted_and_hidden_ones_left_out(self, project: Project) -> None:
+    def test_matches_are_sorted_and_exclude_hidden_files(self, project: Project) -> None:
         for name in ("b.png", "a.png", "sub/c.png", ".d.png", ".e/f.png", "g.jpg"):
             project.image(f"images/{name}")
         assert paths(project, "image_sets: {shoes: {glob: 'images/*.png'}}\n") == [
@@ -269,14 +263,14 @@ class TestGlobs:
             ("none/*", []),
         ],
     )
-    def test_patterns_mean_what_they_do_elsewhere(
+    def test_patterns_have_their_usual_meaning(
         self, project: Project, pattern: str, found: list[str]
     ) -> None:
         for name in ("e.png", "a/b.png", "a/c/d.png"):
             project.image(name)
         assert globs.matching(pattern, project.root, project.root) == found
 
-    def test_a_pattern_may_begin_above_its_file_but_not_above_the_project(self, project: Project) -> None:
+    def test_pattern_may_start_above_its_file_but_not_above_the_project(self, project: Project) -> None:
         project.image("images/a.png")
         (project.root / "spring").mkdir()
         assert globs.matching("../images/*", project.root / "spring", project.root) == ["../images/a.png"]
@@ -284,12 +278,12 @@ class TestGlobs:
             with pytest.raises(ValueError, match=r"project|absolute|start"):
                 globs.matching(pattern, project.root / "spring", project.root)
 
-    def test_a_folder_that_links_to_itself_is_walked_once(self, project: Project) -> None:
+    def test_folder_that_links_to_itself_is_walked_once(self, project: Project) -> None:
         project.image("images/a.png")
         (project.root / "images" / "again").symlink_to(".")
         assert globs.matching("**/*.png", project.root, project.root) == ["images/a.png"]
 
-    def test_braces_are_told_to_be_no_pattern(self, project: Project) -> None:
+    def test_braces_are_reported_as_not_a_pattern(self, project: Project) -> None:
         project.image("images/a.png")
         (problem,) = project.problems(ANYTHING + "image_sets: {shoes: {glob: 'images/*.{jpg,png}'}}\n")
         assert problem.message == (
@@ -302,7 +296,7 @@ class TestGlobs:
         assert "no template matches 'a*{y,x}': braces are not a pattern here; list both" in told
 
     @pytest.mark.parametrize("name", [b"caf\xe9.png", b"caf\xe9/a.png"])
-    def test_a_file_whose_name_is_not_utf8_is_named(self, project: Project, name: bytes) -> None:
+    def test_file_name_that_is_not_utf8_is_reported(self, project: Project, name: bytes) -> None:
         project.image(f"images/{os.fsdecode(name)}")
         pattern = "images/**/*.png"
         (problem,) = project.problems(ANYTHING + f"image_sets: {{shoes: {{glob: '{pattern}'}}}}\n")

@@ -33,22 +33,22 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class TestExamples:
     @pytest.mark.parametrize("name", golden.cases("invalid"))
-    def test_what_an_invalid_manifest_is_told_is_kept_beside_it(self, examples: Path, name: str) -> None:
+    def test_invalid_manifest_gives_its_expected_report(self, examples: Path, name: str) -> None:
         expected = (golden.MANIFESTS / "invalid" / name).with_suffix(".txt").read_text(encoding="utf-8")
         assert golden.report(examples / "invalid" / name) == expected
         assert "error: " in expected
 
-    def test_no_expectation_is_left_without_its_manifest(self) -> None:
+    def test_every_expected_report_has_its_manifest(self) -> None:
         folder = golden.MANIFESTS / "invalid"
         assert {path.stem for path in folder.glob("*.txt")} == {
             Path(name).stem for name in golden.cases("invalid")
         }
 
     @pytest.mark.parametrize("path", find([golden.MANIFESTS / "valid"]), ids=lambda path: path.name)
-    def test_nothing_is_said_of_a_valid_manifest(self, examples: Path, path: Path) -> None:
+    def test_valid_manifest_gives_no_message(self, examples: Path, path: Path) -> None:
         assert golden.report(examples / path.relative_to(golden.MANIFESTS)) == ""
 
-    def test_the_example_of_everything_has_every_key_of_the_schema(self) -> None:
+    def test_full_example_has_every_key_of_the_schema(self) -> None:
         said = set(_keys(read_yaml(golden.MANIFESTS / "valid" / "everything.yaml", "everything.yaml").root))
         lacks = set(_properties(schema.load("campaign"))) - said
         assert not lacks, f"use {', '.join(sorted(lacks))} in tests/manifests/valid/everything.yaml"
@@ -119,7 +119,7 @@ JUNK: list[Json] = [
 class TestStrangers:
     @given(data=st.data())
     @settings(max_examples=150)
-    def test_whatever_a_manifest_says_it_is_taken_or_told_with_its_places(
+    def test_any_manifest_is_accepted_or_reported_with_positions(
         self, examples: Path, data: st.DataObject
     ) -> None:
         everything = read_yaml(examples / "valid" / "everything.yaml", "everything.yaml").root.plain()
@@ -157,12 +157,12 @@ def _spoilt(value: Json, data: st.DataObject) -> Json:
 
 class TestSchemas:
     @pytest.mark.parametrize("name", ["campaign", "catalog"])
-    def test_an_editor_can_explain_and_complete_every_key(self, name: str) -> None:
+    def test_every_key_has_a_description_for_editors(self, name: str) -> None:
         for path, part in _described(schema.load(name), name):
             assert "title" in part or "$ref" in part, path
             assert any(key in part for key in ("type", "enum", "oneOf", "const", "$ref")), path
 
-    def test_the_defaults_that_it_shows_are_those_that_hold(self) -> None:
+    def test_documented_defaults_are_the_real_ones(self) -> None:
         campaign = schema.load("campaign")
         shown = _at(campaign, "properties", "limits", "properties")
         for name, part in shown.items():
@@ -205,22 +205,20 @@ class TestMerging:
         assert list(campaign.prompts) == ["walk"]
         assert (campaign.limits.max_creates, campaign.limits.budget) == (5, None)
 
-    def test_of_several_bases_later_ones_win_and_the_file_itself_wins_over_all(
-        self, project: Project
-    ) -> None:
+    def test_later_bases_win_and_the_file_itself_wins_over_all(self, project: Project) -> None:
         project.write("one.yaml", "version: 1\nvars: {a: 1, b: 1, c: 1}\n")
         project.write("two.yaml", "version: 1\nextends: one.yaml\nvars: {b: 2, c: 2}\n")
         project.write("three.yaml", "version: 1\nvars: {c: 3, d: 3}\n")
         campaign = project.load("extends: [two.yaml, three.yaml]\nvars: {d: 4}\n" + ANYTHING)
         assert campaign.vars == {"a": 1, "b": 2, "c": 3, "d": 4}
 
-    def test_a_name_is_never_inherited(self, project: Project) -> None:
+    def test_name_is_never_inherited(self, project: Project) -> None:
         base = project.write("base.yaml", HEAD + ANYTHING)
         nameless = project.write("campaign.yaml", f"version: 1\nextends: {base.name}\n")
         with pytest.raises(InvalidInput, match="missing key 'name'"):
             load(nameless)
 
-    def test_a_path_is_relative_to_the_file_in_which_it_is_written(self, project: Project) -> None:
+    def test_path_is_relative_to_its_file(self, project: Project) -> None:
         project.image("common/images/red.png")
         project.write("common/prompts/walk.j2", "walking\r\nslowly\n")
         project.write("common/data/rows.csv", "path,id\nimages/red.png,row\n")
@@ -238,7 +236,7 @@ class TestMerging:
         assert row.key == "main/any/row/walk"
         assert row.request.images == red.request.images
 
-    def test_a_problem_in_a_base_is_told_where_the_base_says_it(self, project: Project) -> None:
+    def test_problem_in_a_base_is_reported_at_its_position_in_the_base(self, project: Project) -> None:
         project.write("common/base.yaml", "version: 1\nlimits:\n  max_creates: many\n" + OVERLAY)
         (problem,) = project.problems(
             "extends: ../common/base.yaml\nimage_sets: {}\n", "spring/campaign.yaml"
@@ -246,20 +244,20 @@ class TestMerging:
         assert str(problem.position) == "common/base.yaml:3:16"
         assert problem.source == "  max_creates: many"
 
-    def test_a_base_that_two_files_share_is_no_circle(self, project: Project) -> None:
+    def test_base_shared_by_two_files_is_not_a_circle(self, project: Project) -> None:
         project.write("root.yaml", "version: 1\nvars: {a: 1}\n")
         project.write("left.yaml", "version: 1\nextends: root.yaml\n")
         project.write("right.yaml", "version: 1\nextends: root.yaml\n")
         assert project.load("extends: [left.yaml, right.yaml]\n" + ANYTHING).vars == {"a": 1}
 
-    def test_no_chain_of_bases_is_read_without_end(self, project: Project) -> None:
+    def test_extends_chain_length_is_limited(self, project: Project) -> None:
         for number in range(100):
             project.write(f"{number}.yaml", f"version: 1\nextends: {number + 1}.yaml\n")
         assert "more than 64 base files" in project.messages("extends: 0.yaml\n" + ANYTHING)
 
 
 class TestCampaign:
-    def test_what_is_left_out_has_its_default(self, project: Project) -> None:
+    def test_omitted_keys_have_defaults(self, project: Project) -> None:
         campaign = project.load(ANYTHING)
         assert campaign.limits == Limits()
         assert campaign.provider == ProviderSettings("vimmerse", "v1", report_errors=False)
@@ -269,15 +267,15 @@ class TestCampaign:
         assert (rule.id, rule.timeout, rule.retries, rule.repeat) == ("main", 3600.0, 0, 1)
         assert campaign.templates["any"].visibility is Visibility.PRIVATE
 
-    def test_variables_from_outside_go_over_those_of_the_file(self, project: Project) -> None:
+    def test_command_line_vars_override_those_of_the_file(self, project: Project) -> None:
         campaign = project.load("vars: {a: 1, b: {x: 1}}\n" + ANYTHING, variables={"b": "new", "c": None})
         assert campaign.vars == {"a": 1, "b": "new", "c": None}
 
-    def test_a_variable_from_outside_may_not_hide_what_templates_know(self, project: Project) -> None:
+    def test_command_line_var_may_not_hide_a_built_in_name(self, project: Project) -> None:
         with pytest.raises(InvalidInput, match="--var prompt: a var cannot be called 'prompt'"):
             project.load(ANYTHING, variables={"prompt": "x"})
 
-    def test_who_runs_it_may_name_the_provider(self, project: Project) -> None:
+    def test_operator_may_choose_the_provider(self, project: Project) -> None:
         path = project.write("campaign.yaml", HEAD + ANYTHING)
         campaign = load(path, provider="emulator")
         assert [job.request.provider for job in expand(campaign)] == ["emulator"]
@@ -286,23 +284,23 @@ class TestCampaign:
         ("written", "seconds"),
         [("90s", 90), ("60m", 3600), ("1h30m", 5400), ("2h0m5s", 7205), ("45", 45), ("0.5", 0.5)],
     )
-    def test_a_timeout_is_a_time_or_a_number_of_seconds(
+    def test_timeout_is_a_duration_or_a_number_of_seconds(
         self, project: Project, written: str, seconds: float
     ) -> None:
         campaign = project.load(f"{ANYTHING}jobs: [{{id: hero, timeout: {written}}}]\n")
         assert campaign.rules[0].timeout == seconds
 
     @pytest.mark.parametrize("written", ["h", "''", "5 minutes", "-5s", "0", "1m1h", "'5'"])
-    def test_another_timeout_is_refused(self, project: Project, written: str) -> None:
+    def test_invalid_timeout_is_rejected(self, project: Project, written: str) -> None:
         assert "jobs[0].timeout" in project.messages(f"{ANYTHING}jobs: [{{id: hero, timeout: {written}}}]\n")
 
-    def test_the_output_folder_lies_beside_the_manifest_that_is_run(self, project: Project) -> None:
+    def test_output_folder_is_relative_to_the_main_manifest(self, project: Project) -> None:
         project.write("common/base.yaml", "version: 1\noutput: {dir: made, steps: true}\n")
         campaign = project.load("extends: ../common/base.yaml\n" + ANYTHING, "spring/campaign.yaml")
         assert campaign.output.dir == project.root / "spring" / "made"
         assert [job.steps for job in expand(campaign)] == [True]
 
-    def test_the_manifest_and_its_project_are_known_by_their_real_paths(self, project: Project) -> None:
+    def test_manifest_and_project_have_resolved_paths(self, project: Project) -> None:
         real = project.write("spring/campaign.yaml", HEAD + ANYTHING)
         link = project.root / "link.yaml"
         link.symlink_to(real)
@@ -310,7 +308,7 @@ class TestCampaign:
         assert (campaign.manifest, campaign.root) == (real, project.root)
 
     @fails_without("pipeline.paths:_refuse_link", "if not target.is_relative_to(project)")
-    def test_a_link_to_a_manifest_is_not_followed_out_of_its_project(
+    def test_link_to_a_manifest_is_not_followed_out_of_its_project(
         self, project: Project, tmp_path: Path
     ) -> None:
         (tmp_path / "foreign.yaml").write_text(HEAD + ANYTHING)
@@ -322,12 +320,12 @@ class TestCampaign:
             load(link, name="c.yaml")
 
     @pytest.mark.parametrize("name", [b"caf\xe9.yaml", b"caf\xe9/campaign.yaml"])
-    def test_a_manifest_whose_name_is_not_utf8_is_refused(self, project: Project, name: bytes) -> None:
+    def test_manifest_name_that_is_not_utf8_is_rejected(self, project: Project, name: bytes) -> None:
         path = project.write(os.fsdecode(name), HEAD + ANYTHING)
         with pytest.raises(InvalidInput, match=r"the name of .*caf\\xe9.* is not UTF-8; rename it"):
             load(path)
 
-    def test_doubts_are_kept_apart_from_errors(self, project: Project) -> None:
+    def test_warnings_are_separate_from_errors(self, project: Project) -> None:
         campaign = project.load(ANYTHING)
         assert [problem.severity for problem in campaign.warnings] == ["warning"]
         assert "knows no template 'something_new'" in campaign.warnings[0].message
@@ -341,7 +339,7 @@ class TestCampaign:
             "jobs: [{id: hero, image_sets: [shoes], include: [INCLUDED]}]\nimage_sets: {shoes: ['https://a.example/walk.png']}",
         ],
     )
-    def test_only_the_first_mistakes_are_compared_with_all_names(self, project: Project, wrong: str) -> None:
+    def test_only_the_first_unknown_names_get_suggestions(self, project: Project, wrong: str) -> None:
         project.image("walk.png")
         names = [f"walk{number}" for number in range(80)]
         for word, each in {
@@ -358,21 +356,21 @@ class TestCampaign:
         assert len(problems) == 80
         assert near == problems[:50]
 
-    def test_problems_come_in_the_order_of_their_places(self, project: Project) -> None:
+    def test_problems_are_sorted_by_position(self, project: Project) -> None:
         problems = project.problems(
             "limits: {max_creates: x, budget: y}\nprompts: {a: '{{ b c }}'}\nx: 1\n" + ANYTHING
         )
         assert problems == sorted(problems, key=lambda problem: str(problem.position))
         assert len(problems) == 4
 
-    def test_what_a_manifest_is_called_in_messages_is_up_to_the_caller(self, project: Project) -> None:
+    def test_caller_chooses_the_manifest_name_in_messages(self, project: Project) -> None:
         path = project.write("a/campaign.yaml", "version: 1\nextends: b/base.yaml\nname: spring\n")
         with pytest.raises(
             InvalidInput, match=r"^shown/campaign\.yaml:2:10: extends: .*: shown/b/base\.yaml$"
         ):
             load(path, name="shown/campaign.yaml")
 
-    def test_a_manifest_that_is_no_file_is_told_so_and_never_waited_for(self, project: Project) -> None:
+    def test_manifest_that_is_not_a_file_is_reported_without_blocking(self, project: Project) -> None:
         os.mkfifo(project.root / "pipe.yaml")
         for path in (project.root, project.root / "pipe.yaml", project.root / "none.yaml", Path("/dev/zero")):
             with pytest.raises(InvalidInput) as raised:
@@ -384,18 +382,18 @@ class TestCampaign:
         [float("nan"), [float("inf")], object(), {1, 2}, b"x", "\ud800", {"a": "\0"}, 10**18, 10**5000],
         ids=lambda value: type(value).__name__,
     )
-    def test_a_var_that_no_manifest_could_hold(self, project: Project, value: Any) -> None:
+    def test_var_that_no_manifest_could_hold_is_rejected(self, project: Project, value: Any) -> None:
         with pytest.raises(InvalidInput, match="the var 'season' cannot be used"):
             project.load("vars: {season: spring}\n" + ANYTHING, variables={"season": value})
 
-    def test_a_var_without_a_name(self, project: Project) -> None:
+    def test_var_without_a_name_is_rejected(self, project: Project) -> None:
         variables: Any = {5: "x"}
         with pytest.raises(InvalidInput, match="5 is not a valid name"):
             project.load(ANYTHING, variables=variables)
 
 
 class TestFind:
-    def test_a_folder_gives_the_yaml_files_that_are_campaigns(self, project: Project) -> None:
+    def test_folder_gives_the_yaml_files_that_are_campaigns(self, project: Project) -> None:
         project.write("b/two.yml", HEAD)
         project.write("a/one.yaml", HEAD)
         project.write("{c}.yaml", "{name: flow, version: 1}")
@@ -407,9 +405,7 @@ class TestFind:
         names = [path.relative_to(project.root).as_posix() for path in find([project.root])]
         assert names == ["{c}.yaml", "a/one.yaml", "b/two.yml"]
 
-    def test_a_campaign_that_cannot_be_read_is_found_so_that_its_mistakes_are_told(
-        self, project: Project
-    ) -> None:
+    def test_unreadable_campaign_is_found_so_that_its_errors_are_reported(self, project: Project) -> None:
         broken = project.write("broken.yaml", HEAD + "jobs: [\n")
         as_json = project.write(
             "c.yaml", '# a campaign\n{\n  "version": 1,\n  "name": "c", "vars": {"a": 1' + "0" * 20
@@ -418,18 +414,18 @@ class TestFind:
         project.write("deployment.yaml", "spec:\n  version: 1\n  name: {{ .x }}\n  a: [\n")
         assert find([project.root]) == [broken, as_json]
 
-    def test_a_file_is_taken_as_it_is_and_nothing_comes_twice(self, project: Project) -> None:
+    def test_named_file_is_taken_as_is_and_listed_once(self, project: Project) -> None:
         base = project.write("base.yaml", "version: 1\n")
         one = project.write("one.yaml", HEAD)
         assert find([base, one, project.root]) == [base, one]
 
-    def test_what_is_not_there_is_told_all_at_once(self, project: Project) -> None:
+    def test_all_missing_paths_are_reported_at_once(self, project: Project) -> None:
         (project.root / "empty").mkdir()
         with pytest.raises(InvalidInput) as raised:
             find([project.root / "none.yaml", project.root / "empty"])
         assert len(raised.value.problems) == 2
 
 
-def test_the_schemas_are_what_editors_read() -> None:
+def test_schemas_match_those_published_for_editors() -> None:
     for name in ("campaign", "catalog"):
         assert json.loads(schema.text(name))["$schema"].endswith("2020-12/schema")

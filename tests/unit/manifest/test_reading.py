@@ -17,7 +17,7 @@ POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\ns
 
 class TestPointers:
     @pytest.mark.parametrize("reader", READERS)
-    def test_an_lfs_pointer_is_named_wherever_a_file_is_read(self, project: Project, reader: str) -> None:
+    def test_lfs_pointer_is_named_wherever_a_file_is_read(self, project: Project, reader: str) -> None:
         project.write("file", POINTER)
         told = "\n".join(
             str(problem) for problem in project.problems(READERS[reader].replace("PATH", "file"))
@@ -25,14 +25,14 @@ class TestPointers:
         assert "Git LFS pointer" in told
         assert "download it with 'git lfs pull'" in told
 
-    def test_a_manifest_that_is_one_is_found_and_told(self, project: Project) -> None:
+    def test_manifest_that_is_an_lfs_pointer_is_found_and_reported(self, project: Project) -> None:
         manifest = project.write("campaign.yaml", POINTER)
         assert find([project.root]) == [manifest]
 
 
 class TestNames:
     @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
-    def test_a_files_name_is_the_same_in_each_normal_form(
+    def test_file_name_is_the_same_in_any_normal_form(
         self, project: Project, on_disk: Literal["NFC", "NFD"]
     ) -> None:
         folder = unicodedata.normalize(on_disk, "prömpts")
@@ -46,7 +46,7 @@ class TestNames:
 
 
 class TestOwnKeys:
-    def test_keys_that_begin_with_x_are_the_users_for_anchors(self, project: Project) -> None:
+    def test_keys_that_begin_with_x_are_free_for_anchors(self, project: Project) -> None:
         project.write("base.yaml", "version: 1\nx-base: [1]\n")
         (job,) = project.jobs(
             "extends: base.yaml\nx-options: &shared {o: shared}\nx-null:\n"
@@ -54,14 +54,14 @@ class TestOwnKeys:
         )
         assert job.request.options == {"o": "shared"}
 
-    def test_beside_them_an_unknown_key_is_told_by_itself(self, project: Project) -> None:
+    def test_other_unknown_keys_are_still_reported(self, project: Project) -> None:
         told = project.messages("x-a: 1\ny-b: 2\nX-c: 3\n" + ANYTHING)
         assert [line.split(": ")[1] for line in told.splitlines() if "unknown key" in line] == ["y-b", "X-c"]
 
-    def test_they_are_allowed_at_the_top_only(self, project: Project) -> None:
+    def test_x_keys_are_allowed_only_at_the_top_level(self, project: Project) -> None:
         assert "limits.x-a: unknown key" in project.messages("limits: {x-a: 1}\n" + ANYTHING)
 
-    def test_a_column_for_a_further_image_is_known_beside_one_that_is_not(self, project: Project) -> None:
+    def test_further_image_column_is_accepted_beside_an_unknown_one(self, project: Project) -> None:
         project.write("rows.csv", "a,b\nhttps://a.example/1.png,https://a.example/2.png\n")
         told = project.messages(
             ANYTHING + "image_sets: {shoes: {csv: rows.csv, columns: {url: a, url_2: b, ulr: b}}}\n"
@@ -87,7 +87,7 @@ class TestComments:
             ("Auto #auto, as ever", "#auto, as ever"),
         ],
     )
-    def test_a_text_that_ends_where_a_comment_begins_is_doubtful(
+    def test_text_cut_off_by_a_comment_is_a_warning(
         self, project: Project, written: str, comment: str
     ) -> None:
         (warning,) = warned(project, f"{ANYTHING}prompts:\n  walk: {written}\n")
@@ -101,10 +101,10 @@ class TestComments:
         ["Get the # 1 shoe", "Get the#1 shoe", "'Get the' #1", '"Get the #1 shoe"', "|\n    Get the #1 shoe",
          "walk  # said so", "walk ## said so", "walk #", "5 #five"],
     )  # fmt: skip
-    def test_other_comments_are_none_of_our_business(self, project: Project, written: str) -> None:
+    def test_other_comments_are_ignored(self, project: Project, written: str) -> None:
         assert warned(project, f"{ANYTHING}vars:\n  walk: {written}\n") == []
 
-    def test_it_is_told_wherever_it_stands_in_whichever_file(self, project: Project) -> None:
+    def test_warning_is_given_anywhere_in_any_file(self, project: Project) -> None:
         project.write("base.yaml", "version: 1\nvars:\n  a:\n    - so #1\n  b: #fff\n")
         text = f"extends: base.yaml\n{ANYTHING}description: we are #1\n"
         assert [warning.split(": ")[:2] for warning in warned(project, text)] == [
@@ -113,21 +113,21 @@ class TestComments:
             ["campaign.yaml:5:14", "description"],
         ]
 
-    def test_a_value_that_is_but_a_comment_is_empty(self, project: Project) -> None:
+    def test_value_that_is_only_a_comment_is_empty(self, project: Project) -> None:
         (warning,) = warned(project, f"{ANYTHING}vars:\n  colour: #ff0000 as ever\n")
         assert warning == (
             "campaign.yaml:5:10: vars.colour: this is empty, as '#ff0000 as ever' is a comment; "
             "put it in quotes if it belongs to the text"
         )
 
-    def test_a_long_line_of_many_values_takes_no_time_for_each(self, project: Project) -> None:
+    def test_long_line_with_many_values_is_checked_quickly(self, project: Project) -> None:
         values = ", ".join(f"a{number}" for number in range(20_000))
         assert warned(project, f"{ANYTHING}vars: {{a: [{values}]}}\n") == []
 
 
 class TestEmpty:
     @pytest.mark.parametrize("written", ["", "''", '" "', "null", "|\n", "#ff0000 background"])
-    def test_an_empty_prompt_is_doubtful(self, project: Project, written: str) -> None:
+    def test_empty_prompt_is_a_warning(self, project: Project, written: str) -> None:
         (warning,) = warned(project, f"{ANYTHING}prompts:\n  walk: fine\n  q: {written}\n")
         assert warning.startswith("campaign.yaml:6:")
         assert "prompts.q: the prompt 'q' is empty" in warning
@@ -135,7 +135,7 @@ class TestEmpty:
         is_null = written in ("", "null") or written.startswith("#")
         assert ("null removes it" in warning) == is_null
 
-    def test_so_it_is_in_a_file_a_list_or_a_table(self, project: Project) -> None:
+    def test_empty_prompt_in_a_file_list_or_table_is_a_warning(self, project: Project) -> None:
         project.write("q.j2", "\n \n")
         project.write("q.csv", "id,text\nc,\nd,x\n")
         warnings = warned(
@@ -147,13 +147,13 @@ class TestEmpty:
             "q.j2:1:1: the prompt 'b' is empty",
         ]
 
-    def test_one_that_a_base_has_and_the_file_removes_is_none(self, project: Project) -> None:
+    def test_empty_prompt_of_a_base_that_is_removed_gives_no_warning(self, project: Project) -> None:
         project.write("base.yaml", "version: 1\nprompts: {walk: x, run: y}\n" + ANYTHING)
         assert warned(project, "extends: base.yaml\nprompts: {walk: null}\n") == []
 
     @pytest.mark.parametrize("written", ["", "#fff", "''"])
     @pytest.mark.parametrize("flow", [True, False])
-    def test_an_empty_option_is_doubtful(self, project: Project, written: str, flow: bool) -> None:
+    def test_empty_option_is_a_warning(self, project: Project, written: str, flow: bool) -> None:
         if flow and written == "#fff":
             return
         options = f"{{a: 1, motion: {written} }}" if flow else f"\n      a: 1\n      motion: {written}\n"
@@ -163,12 +163,12 @@ class TestEmpty:
         assert "templates.any.options.motion: the option 'motion' is empty" in warning
         assert warning.endswith("write null to leave it out")
 
-    def test_so_is_one_of_a_rule(self, project: Project) -> None:
+    def test_empty_option_of_a_rule_is_a_warning(self, project: Project) -> None:
         (warning,) = warned(project, ANYTHING + "jobs:\n  - id: hero\n    options:\n      motion:\n")
         assert "jobs[0].options.motion: the option 'motion' is empty" in warning
 
     @pytest.mark.parametrize("written", ["null", "~", "Null", "0", "false", "[]", "' x'"])
-    def test_one_that_says_something_is_not(self, project: Project, written: str) -> None:
+    def test_non_empty_value_gives_no_warning(self, project: Project, written: str) -> None:
         template = "templates: {any: {template_id: something_new, options: {motion: OPTION}}}\n"
         assert warned(project, template.replace("OPTION", written)) == []
 
@@ -181,7 +181,7 @@ class TestRenderedToNothing:
         assert all(problem.severity == "warning" for problem in told)
         return [str(problem) for problem in told if "template_id" not in problem.path]
 
-    def test_an_option_is_as_doubtful_as_one_that_is_written_empty(self, project: Project) -> None:
+    def test_option_that_renders_to_nothing_is_a_warning(self, project: Project) -> None:
         project.write("prompts.csv", "id,text,extra\nwalk,it walks,\nrun,it runs,fast\njump,it jumps,\n")
         options = "motion: \"{{ prompt.vars.extra | default('') }}\", o: '{{ prompt }}'"
         (warning,) = self.warnings(project, options, "[{csv: prompts.csv}]")
@@ -191,18 +191,18 @@ class TestRenderedToNothing:
         )
         assert warning.endswith("(job main/any/walk and 1 more)")
 
-    def test_an_empty_prompt_is_told_once(self, project: Project) -> None:
+    def test_empty_prompt_gives_one_warning(self, project: Project) -> None:
         (warning,) = self.warnings(project, "o: '{{ prompt }}'", "{walk: '', run: fast}")
         assert "the prompt 'walk' is empty" in warning
 
-    def test_a_prompt_that_renders_to_nothing_is_told_by_the_option(self, project: Project) -> None:
+    def test_prompt_that_renders_to_nothing_is_reported_at_the_option(self, project: Project) -> None:
         (warning,) = self.warnings(project, "o: '{{ prompt }}'", "{walk: \"{{ '' }}\"}")
         assert "the option 'o' is empty" in warning
 
-    def test_one_that_is_left_out_is_not(self, project: Project) -> None:
+    def test_omitted_option_gives_no_warning(self, project: Project) -> None:
         assert self.warnings(project, "o: '{{ prompt.vars.extra | default(none) }}'", "{walk: x}") == []
 
-    def test_a_wrong_prompt_is_told_alone(self, project: Project) -> None:
+    def test_prompt_with_an_error_gives_no_further_warning(self, project: Project) -> None:
         template = self.OPTIONS.replace("OPTIONS", "o: '{{ prompt }}'")
         told = project.problems(template + "prompts: {walk: '{{ nothing }}', run: x}\n")
         assert [problem.severity for problem in told] == ["error"]
@@ -217,7 +217,7 @@ class TestNumbers:
         [("19.90", "19.9"), ("12e4", "120000.0"), ("5.", "5.0"), (".5", "0.5"), ("+5", "5"), ("-0", "0"),
          ("0x1F", "31"), ("1e3", "1000.0"), ("100000000000000000.5", "1e+17")],
     )  # fmt: skip
-    def test_a_number_that_a_text_spells_otherwise_is_doubtful(
+    def test_number_that_reads_differently_in_a_text_is_a_warning(
         self, project: Project, written: str, read: str
     ) -> None:
         (warning,) = warned(
@@ -229,7 +229,7 @@ class TestNumbers:
         )
 
     @pytest.mark.parametrize("written", ["19.9", "5", "-5", "0", "0.5", "'19.90'", "5.0", "1e+17"])
-    def test_one_that_is_spelled_alike_is_not(self, project: Project, written: str) -> None:
+    def test_number_that_reads_the_same_gives_no_warning(self, project: Project, written: str) -> None:
         assert (
             warned(project, f"vars: {{price: {written}}}\n{ANYTHING}prompts: {{p: '{{{{ price }}}}'}}\n")
             == []
@@ -256,7 +256,7 @@ class TestNumbers:
             "{{ price | string }}",
         ],
     )
-    def test_wherever_a_text_shows_it(self, project: Project, text: str) -> None:
+    def test_warning_is_given_wherever_a_text_shows_the_number(self, project: Project, text: str) -> None:
         values = "vars: {price: 19.90, prices: {eur: 19.90}, list: [19.90]}\n"
         (warning,) = warned(project, f'{values}{self.PROMPT}prompts:\n  p: "{text}"\n')
         assert "the number 19.90 reads as 19.9" in warning
@@ -272,22 +272,22 @@ class TestNumbers:
             "{{ list | length }}",
         ],
     )
-    def test_but_not_where_it_is_counted_with(self, project: Project, text: str) -> None:
+    def test_number_used_in_arithmetic_gives_no_warning(self, project: Project, text: str) -> None:
         values = "vars: {price: 19.90, prices: {eur: 19.90, usd: 5}, list: [19.90]}\n"
         assert warned(project, f'{values}{self.PROMPT}prompts:\n  p: "{text}"\n') == []
 
-    def test_an_option_that_is_the_number_keeps_it(self, project: Project) -> None:
+    def test_option_that_is_the_number_itself_gives_no_warning(self, project: Project) -> None:
         text = "vars: {price: 19.90}\ntemplates: {any: {template_id: something_new, options: {o: OPTION}}}\n"
         assert warned(project, text.replace("OPTION", "'{{ price }}'")) == []
         assert len(warned(project, text.replace("OPTION", "'{{ price }} €'"))) == 1
         assert len(warned(project, text.replace("OPTION", "[{a: '{{ price }} €'}]"))) == 1
 
     @pytest.mark.parametrize("key", ["title", "description", "event_id"])
-    def test_so_do_the_other_texts_of_a_template_say(self, project: Project, key: str) -> None:
+    def test_title_and_other_template_texts_are_checked_too(self, project: Project, key: str) -> None:
         text = "vars: {price: 19.90}\ntemplates: {any: {template_id: something_new, KEY: '{{ price }}'}}\n"
         assert len(warned(project, text.replace("KEY", key))) == 1
 
-    def test_axes_items_and_paths_count_too(self, project: Project) -> None:
+    def test_axes_items_and_paths_are_checked_too(self, project: Project) -> None:
         text = (
             "image_sets: {s: [{url: 'https://a.example/a.png', vars: {sku: 12e4}}]}\n"
             "prompts: {p: '{{ price }} {{ image.vars.sku }}'}\n"
@@ -300,18 +300,18 @@ class TestNumbers:
             ["jobs[0].matrix.size[0]", f"the number 1.50 reads as 1.5 {self.ADVICE}"],
         ]
 
-    def test_an_axis_hides_nothing_of_another_rule(self, project: Project) -> None:
+    def test_axis_of_one_rule_does_not_affect_another(self, project: Project) -> None:
         text = "vars: {price: 19.90}\nprompts: {p: fine, q: '{{ price }}'}\njobs: [{id: a, prompts: [p]}]\n"
         assert warned(project, self.PROMPT + text) == []
 
-    def test_one_from_the_command_line_is_told_by_its_name(self, project: Project) -> None:
+    def test_command_line_var_is_reported_by_its_name(self, project: Project) -> None:
         text = f"vars: {{price: 5}}\n{ANYTHING}prompts: {{p: 'only {{{{ price }}}}'}}\n"
         assert warned(project, text, {"price": read_scalar("24.50")}) == [
             "--var price: the number 24.50 reads as 24.5 in a text; write it in quotes to keep it as it is"
         ]
         assert warned(project, text, {"price": read_scalar('"24.50"')}) == []
 
-    def test_what_is_bought_stays_what_it_was(self, project: Project) -> None:
+    def test_warning_does_not_change_the_fingerprint(self, project: Project) -> None:
         text = (
             self.PROMPT
             + "vars: {price: PRICE}\nprompts: {p: '{{ price }}'}\njobs: [{id: a, matrix: {m: [PRICE]}}]\n"
@@ -323,12 +323,12 @@ class TestNumbers:
 
 class TestBraces:
     @pytest.mark.parametrize("text", ["a {season} walk", "{ season }", "a {image.id}", "{{ x }} {season}"])
-    def test_a_name_in_single_braces_is_doubtful_in_a_prompt(self, project: Project, text: str) -> None:
+    def test_name_in_single_braces_in_a_prompt_is_a_warning(self, project: Project, text: str) -> None:
         (warning,) = warned(project, f"{ANYTHING}prompts:\n  p: |\n    first\n    {text}\n")
         assert warning.startswith("campaign.yaml:7:5: prompts.p: '{")
         assert "in single braces is sent unchanged; for a value, write {{ " in warning
 
-    def test_so_it_is_in_files_and_tables_and_in_options_that_are_prompts(self, project: Project) -> None:
+    def test_single_braces_are_checked_in_files_tables_and_prompt_options(self, project: Project) -> None:
         project.write("q.j2", "x\n{a}\n")
         project.write("q.csv", "id,text\nc,{b}\n")
         text = (
@@ -355,12 +355,12 @@ class TestBraces:
             "{}",
         ],
     )
-    def test_other_braces_are_not(self, project: Project, text: str) -> None:
+    def test_other_braces_give_no_warning(self, project: Project, text: str) -> None:
         assert warned(project, f'vars: {{season: x}}\n{ANYTHING}prompts: {{p: "{text} x"}}\n') == []
 
 
 class TestConditions:
-    def test_a_condition_without_braces_always_holds(self, project: Project) -> None:
+    def test_condition_without_braces_always_holds(self, project: Project) -> None:
         (warning,) = warned(project, ANYTHING + "jobs: [{id: hero, when: locale == 'en'}]\n")
         assert warning == (
             "campaign.yaml:4:25: jobs[0].when: this is plain text, so it is always true; "
@@ -370,7 +370,7 @@ class TestConditions:
 
 class TestInputs:
     @pytest.mark.parametrize("reader", READERS)
-    def test_a_campaign_tells_every_file_that_it_was_read_from(self, project: Project, reader: str) -> None:
+    def test_campaign_lists_every_file_it_was_read_from(self, project: Project, reader: str) -> None:
         content: dict[str, str | bytes] = {
             "a base": "version: 1\n",
             "one of several bases": "version: 1\n",

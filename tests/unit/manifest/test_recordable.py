@@ -31,7 +31,7 @@ def axes(number: int, length: int) -> str:
     return json.dumps({f"axis{n}": [f"{n:0{length}}"] for n in range(number)})
 
 
-def test_a_key_that_is_too_long(project: Project) -> None:
+def test_key_that_is_too_long(project: Project) -> None:
     def text(number: int) -> str:
         return (
             f"{ANYTHING}output: {{path: '{{{{ job.take }}}}.{{{{ ext }}}}'}}\n"
@@ -46,7 +46,7 @@ def test_a_key_that_is_too_long(project: Project) -> None:
     assert len(problem.message) < 500
 
 
-def test_a_path_that_no_system_takes(project: Project) -> None:
+def test_path_too_long_for_some_systems(project: Project) -> None:
     rule = "jobs: [{{id: main, matrix: {}}}]\n"
     assert refused(project, ANYTHING + rule.format(axes(32, 100))) == []
     assert refused(project, ANYTHING + rule.format(axes(42, 100))) == [""]
@@ -58,14 +58,14 @@ def test_a_path_that_no_system_takes(project: Project) -> None:
     assert refused(project, ANYTHING + wide.format("/".join(["走" * 30] * 45))) == ["output.path"]
 
 
-def test_an_item_of_too_many_images(project: Project) -> None:
+def test_item_with_too_many_images(project: Project) -> None:
     urls = [f"https://cdn.example.com/{number}.png" for number in range(1001)]
     assert refused(project, ANYTHING + IMAGES.format(json.dumps(urls[:1000]))) == []
     assert refused(project, ANYTHING + IMAGES.format(json.dumps(urls))) == ["image_sets.shoes[0]"]
 
 
 @pytest.mark.parametrize("rendered", [False, True])
-def test_an_option_that_is_nested_too_deep(project: Project, rendered: bool) -> None:
+def test_option_nested_too_deep(project: Project, rendered: bool) -> None:
     def text(levels: int) -> str:
         # A YAML file is refused some levels earlier, but not a value composed of two parts.
         outer, inner = nested(levels - 40, "{{ deep }}"), nested(40)
@@ -79,14 +79,14 @@ def test_an_option_that_is_nested_too_deep(project: Project, rendered: bool) -> 
 
 
 @pytest.mark.parametrize("number", ["0xDE0B6B3A7640000", "0xFFFFFFFFFFFFFFFF", "1000000000000000000"])
-def test_a_number_of_more_than_18_digits(project: Project, number: str) -> None:
+def test_number_with_more_than_18_digits(project: Project, number: str) -> None:
     text = "templates: {{any: {{template_id: new, options: {{o: {}}}}}}}\n"
     assert refused(project, text.format(number)) == ["templates.any.options.o"]
     assert refused(project, text.format("0xDE0B6B3A763FFFF")) == []
 
 
 @pytest.mark.parametrize("price", ["{}", "{{video: {}}}"])
-def test_a_price_that_no_record_takes(project: Project, price: str) -> None:
+def test_unrecordable_price(project: Project, price: str) -> None:
     def text(number: int) -> str:
         return ANYTHING + f"catalog: {{credits: {{something_new: {price.format(number)}}}}}\n"
 
@@ -94,7 +94,7 @@ def test_a_price_that_no_record_takes(project: Project, price: str) -> None:
     assert refused(project, text(record_limits.LARGEST_CREDITS + 1)) != []
 
 
-def test_a_title_that_is_too_long_once_a_purchase_has_its_id(project: Project) -> None:
+def test_title_that_is_too_long_with_the_purchase_id(project: Project) -> None:
     project.write("long.j2", "x" * (record_limits.LONGEST_TEXT - 20))
 
     def text(between: str) -> str:
@@ -107,7 +107,7 @@ def test_a_title_that_is_too_long_once_a_purchase_has_its_id(project: Project) -
     assert refused(project, text("-----")) == ["templates.any.title"]
 
 
-def test_what_a_valid_manifest_asks_for_can_be_recorded(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_request_of_a_valid_manifest_can_be_recorded(tmp_path_factory: pytest.TempPathFactory) -> None:
     examples = golden.project(tmp_path_factory.mktemp("examples"))
     jobs = list(expand(load(examples / "valid" / "everything.yaml", name="everything.yaml")))
     for job in jobs:

@@ -42,7 +42,7 @@ def told(project: Project, table: str | bytes, more: str = "") -> str:
 
 
 class TestImages:
-    def test_columns_are_images_id_and_version_and_all_others_vars(self, project: Project) -> None:
+    def test_columns_are_images_id_version_and_vars(self, project: Project) -> None:
         for name in ("front.png", "back.png", "side.png"):
             project.image(name)
         shoe, hat = items(
@@ -59,25 +59,25 @@ class TestImages:
         assert (hat.id, hat.vars) == ("hat", {})
         assert hat.images == (RemoteFile(f"{URL}hat.png?sig=1", "7"),)
 
-    def test_an_id_that_is_left_out_is_the_name_of_the_first_image(self, project: Project) -> None:
+    def test_default_id_is_the_name_of_the_first_image(self, project: Project) -> None:
         assert [item.id for item in items(project, f"url\n{URL}a%20b.png?x=1\n{URL}c\n")] == ["a b", "c"]
 
-    def test_a_cell_is_text_whatever_it_looks_like(self, project: Project) -> None:
+    def test_cell_is_always_text(self, project: Project) -> None:
         (item,) = items(project, f"url,a,b,c\n{URL}x.png,007,19.90,true\n")
         assert item.vars == {"a": "007", "b": "19.90", "c": "true"}
 
-    def test_an_empty_cell_leaves_its_var_unset_as_does_a_short_row(self, project: Project) -> None:
+    def test_empty_cell_or_short_row_leaves_the_var_unset(self, project: Project) -> None:
         one, other = items(project, f"url,a,b\n{URL}1.png,, \n{URL}2.png\n")
         assert (one.vars, other.vars) == ({}, {})
 
-    def test_blank_rows_are_skipped_also_above_the_header(self, project: Project) -> None:
+    def test_blank_rows_are_skipped_even_above_the_header(self, project: Project) -> None:
         assert len(items(project, f"\n,,\nurl,a,b\n\n,,\n  \n{URL}1.png,x,y\n,\n\n")) == 1
 
-    def test_a_separator_at_the_end_of_each_line_makes_no_column(self, project: Project) -> None:
+    def test_trailing_separators_make_no_column(self, project: Project) -> None:
         (item,) = items(project, f"url;a;;\n{URL}1.png;x;;\n")
         assert item.vars == {"a": "x"}
 
-    def test_a_column_that_is_no_identifier_is_reached_by_its_name(self, project: Project) -> None:
+    def test_column_that_is_not_an_identifier_is_accessed_by_name(self, project: Project) -> None:
         project.write("rows.csv", f"url,Variant Price\n{URL}1.png,19.90\n")
         (job,) = project.jobs(
             OPTIONS.replace("'OPTION'", "\"{{ image.vars['Variant Price'] }} €\"")
@@ -85,18 +85,16 @@ class TestImages:
         )
         assert job.request.options == {"o": "19.90 €"}
 
-    def test_urls_go_out_byte_for_byte(self, project: Project) -> None:
+    def test_urls_are_sent_byte_for_byte(self, project: Project) -> None:
         url = f"{URL}Ä%20b/./x/../red.png?sig=a+b%2F&x=1#part"
         (item,) = items(project, f"url\n{url}\n")
         assert item.images == (RemoteFile(url),)
 
-    def test_a_path_may_be_a_url(self, project: Project) -> None:
+    def test_path_may_be_a_url(self, project: Project) -> None:
         (item,) = items(project, f"path\n{URL}a.png\n")
         assert item.images == (RemoteFile(f"{URL}a.png"),)
 
-    def test_its_paths_are_relative_to_the_file_that_names_it_whoever_adds_to_the_rest(
-        self, project: Project
-    ) -> None:
+    def test_paths_are_relative_to_the_file_that_names_the_table(self, project: Project) -> None:
         project.image("common/images/a.png")
         project.write("common/rows.csv", "path,n\nimages/a.png,1\nimages/b.png,2\n")
         project.write("common/base.yaml", "version: 1\nimage_sets: {shoes: {csv: rows.csv}}\n" + ANYTHING)
@@ -106,7 +104,7 @@ class TestImages:
         assert isinstance(image, LocalFile)
         assert image.path == "../common/images/a.png"
 
-    def test_a_row_that_is_there_twice_counts_once(self, project: Project) -> None:
+    def test_repeated_row_counts_once(self, project: Project) -> None:
         assert len(items(project, f"id,url,a\nx,{URL}1.png,y\nx,{URL}1.png,y\n")) == 1
 
     @pytest.mark.parametrize(
@@ -140,20 +138,18 @@ class TestImages:
             (f"url\n{URL}\n", "the url's path has no file name; give the item an 'id'"),
         ],
     )  # fmt: skip
-    def test_what_is_wrong_is_told_for_what_it_is(
-        self, project: Project, table: str | bytes, said: str
-    ) -> None:
+    def test_invalid_table_is_explained(self, project: Project, table: str | bytes, said: str) -> None:
         assert said in told(project, table)
 
     @pytest.mark.parametrize("between", [",", ", ", ";", "|", " ", "\n"])
-    def test_two_urls_in_one_cell_are_not_taken_for_one(self, project: Project, between: str) -> None:
+    def test_two_urls_in_one_cell_are_rejected(self, project: Project, between: str) -> None:
         table = f'id,Image Link\na,"{URL}a.png{between}{URL}b.png"\n'
         said = "two urls in one cell, 'Image Link'; each needs a column of its own: url_2, url_3"
         assert said in told(project, table, ", columns: {url: Image Link}")
         (item,) = items(project, f'id,url,more\na,{URL}a.png,"{URL}b.png{between}{URL}c.png"\n')
         assert item.vars == {"more": f"{URL}b.png{between}{URL}c.png"}
 
-    def test_all_rows_are_judged_and_not_without_end(self, project: Project) -> None:
+    def test_all_rows_are_checked_up_to_a_limit(self, project: Project) -> None:
         assert told(project, "url,a\n" + ",x\n" * 3).count("'url' is empty") == 3
         rows = f"url,a\n{URL}1.png,x\n" + "1,2,3\n" * 1000
         said = told(project, rows)
@@ -163,12 +159,12 @@ class TestImages:
 
 class TestSeparators:
     @pytest.mark.parametrize("separator", [",", ";", "\t"])
-    def test_the_header_tells_it(self, project: Project, separator: str) -> None:
+    def test_header_determines_the_separator(self, project: Project, separator: str) -> None:
         table = f"id,url,note\na,{URL}1.png,x\n".replace(",", separator)
         (item,) = items(project, table)
         assert (item.id, item.vars) == ("a", {"note": "x"})
 
-    def test_the_names_that_are_sought_decide(self, project: Project) -> None:
+    def test_column_names_determine_the_separator(self, project: Project) -> None:
         (item,) = items(project, f"id;url;note, or two, or three, or more\na;{URL}1.png;x\n")
         assert item.vars == {"note, or two, or three, or more": "x"}
         (item,) = items(
@@ -176,12 +172,12 @@ class TestSeparators:
         )
         assert item.id == "a"
 
-    def test_in_quotes_it_is_none(self, project: Project) -> None:
+    def test_quoted_separator_is_ignored(self, project: Project) -> None:
         (item,) = items(project, f'"id;1;2;3;4",url\na,{URL}1.png\n')
         assert item.vars == {"id;1;2;3;4": "a"}
 
     @pytest.mark.parametrize("separator", ["|", "^", ":", "\\t"])
-    def test_it_can_be_said(self, project: Project, separator: str) -> None:
+    def test_separator_can_be_specified(self, project: Project, separator: str) -> None:
         real = separator.replace("\\t", "\t")
         table = "id,path,note\na,x.png,b\n".replace(",", real)
         project.image("x.png")
@@ -189,13 +185,13 @@ class TestSeparators:
         assert (item.id, item.vars) == ("a", {"note": "b"})
 
     @pytest.mark.parametrize("separator", ['"', "ab", "", "\n", "x", "0"])
-    def test_what_cannot_be_one_is_refused(self, project: Project, separator: str) -> None:
+    def test_invalid_separator_is_rejected(self, project: Project, separator: str) -> None:
         said = told(project, f"url\n{URL}1.png\n", f", delimiter: {json.dumps(separator)}")
         assert said.count("image_sets.shoes.delimiter") == 1
 
 
 class TestColumns:
-    def test_they_give_our_names_to_those_of_the_file(self, project: Project) -> None:
+    def test_columns_map_our_names_to_those_of_the_file(self, project: Project) -> None:
         (item,) = items(
             project,
             f"Handle,Image Src,Back,Rev,id\nshoe,{URL}1.png,{URL}2.png,3,other\n",
@@ -205,24 +201,24 @@ class TestColumns:
         assert item.images == (RemoteFile(f"{URL}1.png", "3"), RemoteFile(f"{URL}2.png", "3"))
         assert item.vars == {"id": "other"}
 
-    def test_a_name_is_the_same_in_each_normal_form(self, project: Project) -> None:
+    def test_name_is_the_same_in_any_normal_form(self, project: Project) -> None:
         name = "Größe é"
         table = f"{unicodedata.normalize('NFD', name)}\n{URL}1.png\n"
         assert len(items(project, table, f", columns: {{url: {name}}}")) == 1
 
-    def test_one_that_is_not_there_is_told_with_what_is_near(self, project: Project) -> None:
+    def test_missing_column_is_reported_with_a_suggestion(self, project: Project) -> None:
         said = told(project, f"Image Src\n{URL}1.png\n", ", columns: {url: Image Source}")
         assert said == (
             "campaign.yaml:4:52: image_sets.shoes.columns.url: rows.csv has no column 'Image Source'; "
             "did you mean 'Image Src'?"
         )
 
-    def test_none_but_ours_can_be_named(self, project: Project) -> None:
+    def test_only_our_names_can_be_mapped(self, project: Project) -> None:
         said = told(project, f"url\n{URL}1.png\n", ", columns: {urll: url}")
         assert "image_sets.shoes.columns.urll: unknown key; did you mean 'url'?" in said
         assert "text" in told(project, f"url\n{URL}1.png\n", ", columns: {text: url}")
 
-    def test_many_of_them_are_no_matter(self, project: Project) -> None:
+    def test_many_columns_are_accepted(self, project: Project) -> None:
         names = [f"column {number}" for number in range(20_000)]
         (item,) = items(project, f"url,{','.join(names)}\n{URL}1.png{',x' * 20_000}\n")
         assert len(item.vars) == 20_000
@@ -241,25 +237,25 @@ class TestWhere:
             ("{{ row.Status }}", ["a"]),
         ],
     )
-    def test_it_says_which_rows_count_before_anything_else_is_asked_of_them(
+    def test_rows_are_filtered_before_any_other_check(
         self, project: Project, where: str, ids: list[str]
     ) -> None:
         table = self.TABLE.replace("c,,1,draft", "c,,1, ")
         assert [item.id for item in items(project, table, f', where: "{where}"')] == ids
 
-    def test_two_rows_with_one_id_are_told_after_it(self, project: Project) -> None:
+    def test_duplicate_ids_are_reported_after_filtering(self, project: Project) -> None:
         table = f"id,url,n\na,{URL}1.png,1\na,{URL}2.png,2\n"
         assert "two rows have the id 'a'" in told(project, table)
         assert len(items(project, table, ", where: \"{{ row.n == '1' }}\"")) == 1
 
-    def test_a_name_that_is_no_column_is_an_error_with_the_row(self, project: Project) -> None:
+    def test_unknown_column_is_an_error_with_the_row(self, project: Project) -> None:
         said = told(project, self.TABLE, ', where: "{{ row.Stats }}"')
         assert said == (
             "campaign.yaml:4:44: image_sets.shoes.where: 'Stats' is undefined; did you mean 'Status'? "
             "(row rows.csv:2)"
         )
 
-    def test_it_sees_the_row_only(self, project: Project) -> None:
+    def test_only_the_row_is_in_scope(self, project: Project) -> None:
         project.write("rows.csv", self.TABLE)
         said = project.messages(
             "vars: {season: x}\n" + IMAGES.replace("rows.csv", 'rows.csv, where: "{{ season }}"')
@@ -269,18 +265,16 @@ class TestWhere:
     @pytest.mark.parametrize(
         "where", ["row.url", "{{ row.url }} ", "x{{ row.url }}", "{% if row.url %}x{% endif %}"]
     )
-    def test_what_is_not_one_expression_is_refused_as_it_would_always_hold(
-        self, project: Project, where: str
-    ) -> None:
+    def test_anything_but_one_expression_is_rejected(self, project: Project, where: str) -> None:
         said = told(project, self.TABLE, f', where: "{where}"')
         assert "image_sets.shoes.where: expected one expression over 'row'" in said
 
-    def test_one_that_does_not_read_is_told_once_and_nothing_of_the_rows(self, project: Project) -> None:
+    def test_syntax_error_is_reported_once_without_the_rows(self, project: Project) -> None:
         said = told(project, self.TABLE, ', where: "{{ row.id == }}"')
         assert said.startswith("campaign.yaml:4:44: image_sets.shoes.where: ")
         assert "\n" not in said
 
-    def test_one_that_leaves_nothing_is_an_error(self, project: Project) -> None:
+    def test_filter_that_leaves_nothing_is_an_error(self, project: Project) -> None:
         said = told(project, self.TABLE, ", where: \"{{ row.id == 'x' }}\"")
         assert said == "campaign.yaml:4:44: image_sets.shoes.where: 'where' matches none of the 3 rows"
 
@@ -296,7 +290,7 @@ class TestPrompts:
         "  - {id: file, file: f.j2}\n"
     )
 
-    def test_a_list_of_them_holds_texts_files_and_tables(self, project: Project) -> None:
+    def test_list_may_mix_texts_files_and_tables(self, project: Project) -> None:
         project.write("p.csv", self.TABLE)
         project.write("f.j2", "from a file\n")
         jobs = project.jobs(OPTIONS.replace("OPTION", "{{ prompt }}") + self.TEXT)
@@ -307,7 +301,7 @@ class TestPrompts:
             "file": "from a file",
         }
 
-    def test_the_other_columns_are_vars_of_the_prompt(self, project: Project) -> None:
+    def test_other_columns_are_vars_of_the_prompt(self, project: Project) -> None:
         project.write("p.csv", self.TABLE)
         project.write("f.j2", "from a file\n")
         option = (
@@ -321,7 +315,7 @@ class TestPrompts:
             "file:-:0",
         ]
 
-    def test_rules_name_them_like_any_other(self, project: Project) -> None:
+    def test_rules_select_table_prompts_by_name(self, project: Project) -> None:
         project.write("p.csv", self.TABLE)
         project.write("f.j2", "x")
         text = (
@@ -329,7 +323,7 @@ class TestPrompts:
         )
         assert project.keys(text) == ["hero/any/red/walk"]
 
-    def test_a_mistake_in_a_text_is_told_at_its_row(self, project: Project) -> None:
+    def test_error_in_a_text_is_reported_at_its_row(self, project: Project) -> None:
         project.write("p.csv", 'id,text\na,fine\nb,"so\nfine"\nc,{{ seasn }}\nd,{{ 1 +\n')
         text = OPTIONS.replace("OPTION", "{{ prompt }}") + "prompts: [{csv: p.csv}]\n"
         problems = project.problems("vars: {season: x}\n" + text)
@@ -350,11 +344,11 @@ class TestPrompts:
             (f"id,text\na,{'x' * 70_000}\n", "p.csv:2:1: a text of 70,000 characters"),
         ],
     )
-    def test_what_is_wrong_with_a_table_of_them(self, project: Project, table: str, said: str) -> None:
+    def test_invalid_prompt_table_is_explained(self, project: Project, table: str, said: str) -> None:
         project.write("p.csv", table)
         assert said in project.messages(ANYTHING + "prompts: [{id: stand, text: x}, {csv: p.csv}]\n")
 
-    def test_a_row_that_is_there_twice_counts_once(self, project: Project) -> None:
+    def test_repeated_row_counts_once(self, project: Project) -> None:
         project.write("p.csv", "id,text\na,x\na,x\n")
         assert project.keys(ANYTHING + "prompts: [{csv: p.csv}]\n") == ["main/any/a"]
 
@@ -368,14 +362,14 @@ class TestPrompts:
             ("walk", "prompts[0]: expected a mapping"),
         ],
     )
-    def test_an_entry_of_another_form_is_refused(self, project: Project, entry: str, said: str) -> None:
+    def test_entry_of_another_form_is_rejected(self, project: Project, entry: str, said: str) -> None:
         assert said in project.messages(ANYTHING + f"prompts: [{entry}]\n")
 
-    def test_a_list_replaces_the_prompts_of_a_base(self, project: Project) -> None:
+    def test_list_replaces_the_prompts_of_a_base(self, project: Project) -> None:
         project.write("base.yaml", "version: 1\nprompts: {walk: x}\n" + ANYTHING)
         assert project.keys("extends: base.yaml\nprompts: [{id: run, text: y}]\n") == ["main/any/run"]
 
-    def test_a_table_lies_beside_the_base_that_names_it(self, project: Project) -> None:
+    def test_table_is_relative_to_the_base_that_names_it(self, project: Project) -> None:
         project.write("common/base.yaml", "version: 1\nprompts: [{csv: p.csv}]\n" + ANYTHING)
         project.write("common/p.csv", "id,text\na,x\n")
         assert project.keys("extends: common/base.yaml\n") == ["main/any/a"]
@@ -389,7 +383,7 @@ class TestAxes:
         quoted = option.replace("'", "''")
         return OPTIONS.replace("OPTION", quoted) + self.RULE.replace("MORE", more)
 
-    def test_it_has_one_value_a_row_the_id_with_all_that_the_row_says(self, project: Project) -> None:
+    def test_each_row_is_a_value_with_its_id_and_vars(self, project: Project) -> None:
         project.write("s.csv", self.TABLE)
         option = (
             "{{ style }}/{{ style.id }}/{{ style.vars.positive }}/{{ style.vars.negative | default('-') }}"
@@ -400,7 +394,7 @@ class TestAxes:
             "hero/any/n=1/style=07": "07/07/bright, sunny/rain",
         }
 
-    def test_used_whole_it_is_a_text(self, project: Project) -> None:
+    def test_value_is_a_plain_string_when_used_whole(self, project: Project) -> None:
         project.write("s.csv", self.TABLE)
         jobs = project.jobs(self.text())
         assert [job.request.options["o"] for job in jobs] == ["noir", "07"]
@@ -420,25 +414,23 @@ class TestAxes:
             (", when: false, include: [{style: noir, n: 2}]", ["hero/any/n=2/style=noir"]),
         ],
     )
-    def test_the_id_is_what_rows_and_conditions_hold(
-        self, project: Project, more: str, keys: list[str]
-    ) -> None:
+    def test_rows_and_conditions_compare_the_id(self, project: Project, more: str, keys: list[str]) -> None:
         project.write("s.csv", self.TABLE)
         assert project.keys(self.text(more=more)) == keys
 
-    def test_a_row_that_is_included_has_its_vars(self, project: Project) -> None:
+    def test_included_row_has_its_vars(self, project: Project) -> None:
         project.write("s.csv", self.TABLE)
         (job,) = project.jobs(
             self.text("{{ style.vars.positive }}", ", when: false, include: [{style: noir, n: 2}]")
         )
         assert job.request.options == {"o": "black and white"}
 
-    def test_one_that_no_row_has_cannot_be_included(self, project: Project) -> None:
+    def test_value_without_a_row_cannot_be_included(self, project: Project) -> None:
         project.write("s.csv", self.TABLE)
         told = project.messages(self.text(more=", include: [{style: noirr, n: 2}]"))
         assert "jobs[0].include[0].style: there is no row of 'style' 'noirr'; did you mean 'noir'?" in told
 
-    def test_what_it_renders_decides_the_fingerprint(self, project: Project) -> None:
+    def test_rendered_text_determines_the_fingerprint(self, project: Project) -> None:
         project.write("s.csv", self.TABLE)
         before = project.jobs(self.text("{{ style.vars.positive }}"))
         project.write("s.csv", self.TABLE.replace("07;", "sun;").replace(";rain", ";snow"))
@@ -446,7 +438,7 @@ class TestAxes:
         assert [job.fingerprint for job in before] == [job.fingerprint for job in after]
         assert before[1].key != after[1].key
 
-    def test_a_chain_carries_it_along(self, project: Project) -> None:
+    def test_chained_items_have_the_axis_vars(self, project: Project) -> None:
         project.write("s.csv", self.TABLE)
         text = (
             "templates:\n  one: {template_id: new}\n"
@@ -470,14 +462,14 @@ class TestAxes:
             ),
         ],
     )
-    def test_what_is_wrong_with_a_table_of_one(self, project: Project, table: str, said: str) -> None:
+    def test_invalid_axis_table_is_explained(self, project: Project, table: str, said: str) -> None:
         project.write("s.csv", table)
         assert said in project.messages(self.text())
 
-    def test_a_missing_table_is_told(self, project: Project) -> None:
+    def test_missing_table_is_reported(self, project: Project) -> None:
         assert "jobs[0].matrix.style.csv: there is no such file: s.csv" in project.messages(self.text())
 
-    def test_where_says_which_rows_count(self, project: Project) -> None:
+    def test_where_filters_the_rows(self, project: Project) -> None:
         project.write("s.csv", self.TABLE)
         text = self.text().replace("{id: name}", "{id: name}, where: '{{ row.negative }}'")
         assert project.keys(text) == ["hero/any/n=1/style=07"]
@@ -496,7 +488,7 @@ CELLS = st.text(
     mark=st.sampled_from(["", "\ufeff"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
-def test_what_a_spreadsheet_writes_is_read(
+def test_spreadsheet_exports_are_read(
     rows: list[list[str]], separator: str, end: str, mark: str, quoting: Literal[0, 1]
 ) -> None:
     header = ["id", "two", "three", "four"]
@@ -513,7 +505,7 @@ def test_what_a_spreadsheet_writes_is_read(
     assert [record.cells for record in table.records] == [row for row in padded if any(map(str.strip, row))]
 
 
-def test_cells_that_say_the_same_are_one_text() -> None:
+def test_equal_cells_share_one_string() -> None:
     # A table of a hundred thousand rows repeats its colours and categories, which are kept in memory once.
     content = b"id,colour\na,spring green\nb,spring green\n"
     source = decode(content, Path("rows.csv"), "rows.csv")
@@ -527,7 +519,7 @@ def test_cells_that_say_the_same_are_one_text() -> None:
 @given(
     st.binary(max_size=60) | st.text(alphabet='path,url\n"\r;\thttps://x.png', max_size=60).map(str.encode)
 )
-def test_no_content_breaks_the_reading(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_no_content_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     folder = tmp_path_factory.getbasetemp()
     (folder / "rows.csv").write_bytes(content)
     manifest = folder / "campaign.yaml"

@@ -64,7 +64,7 @@ class TestValues:
             *(("{{ duration }}\n", 5), ("{{ 1 }} ", "1 "), ("5", "5"), ("", "")),
         ],
     )
-    def test_one_expression_keeps_its_type_and_anything_else_is_a_text(
+    def test_single_expression_keeps_its_type_and_anything_else_is_text(
         self, source: str, expected: Json
     ) -> None:
         found = value(source)
@@ -90,19 +90,19 @@ class TestValues:
             ("plain text }} with a line feed\n", "plain text }} with a line feed"),
         ],
     )
-    def test_a_text_is_rendered(self, source: str, expected: str) -> None:
+    def test_text_is_rendered(self, source: str, expected: str) -> None:
         assert text(source) == expected
 
-    def test_what_is_rendered_is_never_rendered_again(self) -> None:
+    def test_rendered_text_is_not_rendered_again(self) -> None:
         assert value("{{ prompt }}") == "a walk {{ 7 * 7 }}"
         assert text("{{ prompt }}, {{ prompt.name }}") == "a walk {{ 7 * 7 }}, walk"
 
-    def test_a_named_text_leaves_as_a_plain_one(self) -> None:
+    def test_named_text_is_returned_as_a_plain_string(self) -> None:
         assert type(value("{{ prompt }}")) is str
         assert type(value("{{ [prompt] }}")) is list
         assert type(text("{{ prompt }}")) is str
 
-    def test_dots_look_up_data_before_anything_else(self) -> None:
+    def test_dots_look_up_data_first(self) -> None:
         assert value("{{ scope.items ~ scope.keys }}", scope={"items": "mine", "keys": 1}) == "mine1"
 
     @pytest.mark.parametrize(
@@ -113,17 +113,17 @@ class TestValues:
             ("plain", set()),
         ],
     )
-    def test_a_template_tells_which_names_it_takes(self, source: str, names: set[str]) -> None:
+    def test_template_lists_the_names_it_uses(self, source: str, names: set[str]) -> None:
         assert TextTemplate.compile(source).names == names
 
-    def test_a_template_tells_whether_it_is_one_expression(self) -> None:
+    def test_template_knows_whether_it_is_one_expression(self) -> None:
         assert TextTemplate.compile("{{ a }}").is_expression
         assert not any(
             TextTemplate.compile(each).is_expression
             for each in ("{{ a }}{{ b }}", "a", " {{ a }}", "{% if a %}{% endif %}")
         )
 
-    def test_a_template_is_compiled_once(self) -> None:
+    def test_template_is_compiled_once(self) -> None:
         assert TextTemplate.compile("{{ a }} once") is TextTemplate.compile("{{ a }} once")
 
 
@@ -174,7 +174,7 @@ class TestFilters:
             *(("[] | first | default('none')", "none"), ("[] | max | default(0)", 0)),
         ],
     )
-    def test_a_filter_does_what_it_says(self, expression: str, expected: Json) -> None:
+    def test_filter_gives_its_documented_result(self, expression: str, expected: Json) -> None:
         found = value("{{ " + expression + " }}")
         assert found == expected
         assert type(found) is type(expected)
@@ -207,7 +207,7 @@ class TestFilters:
             ),
         ],
     )
-    def test_a_test_tells_what_it_says(self, expression: str, expected: bool) -> None:
+    def test_test_gives_its_documented_result(self, expression: str, expected: bool) -> None:
         assert value("{{ " + expression + " }}") is expected
 
     @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ class TestFilters:
             ),
         ],
     )
-    def test_what_does_not_fit_is_an_error_never_a_guess(self, expression: str) -> None:
+    def test_unsuitable_value_is_an_error_and_never_a_guess(self, expression: str) -> None:
         assert error("{{ " + expression + " }}").line == 1
 
 
@@ -279,7 +279,7 @@ class TestErrors:
             ("{% for x in nope %}{% endfor %}", 1, "'nope' is undefined"),
         ],
     )
-    def test_a_mistake_is_told_with_its_line(self, source: str, line: int, message: str) -> None:
+    def test_error_has_its_line(self, source: str, line: int, message: str) -> None:
         found = error(source)
         assert (found.line, found.message[: len(message)]) == (line, message)
         assert str(found) == found.message
@@ -309,22 +309,20 @@ class TestErrors:
         ],
         ids=lambda value: value[:50],
     )
-    def test_what_could_cost_much_or_reach_out_is_refused_for_just_that(
-        self, source: str, message: str
-    ) -> None:
+    def test_costly_or_unsafe_template_is_rejected_for_that_reason(self, source: str, message: str) -> None:
         found = error(source, long_text="x" * 40_000, numbers=list(range(50)))
         assert found.message.startswith(message)
 
-    def test_a_text_may_have_64_kib_and_not_more(self) -> None:
+    def test_rendered_text_is_limited_to_64_kib(self) -> None:
         assert len(text("{{ a }}b", a="x" * 65_535)) == 65_536
         assert "65,537 characters (65,537 bytes)" in error("{{ a }}", a="x" * 65_537).message
         assert "(65,537 bytes)" in error("{{ a }}b", a="é" * 32_768).message
 
-    def test_a_plain_text_of_any_length_is_no_template(self) -> None:
+    def test_plain_text_may_exceed_the_template_limit(self) -> None:
         assert len(text("x" * 60_000)) == 60_000
         assert "longer than 16,384 bytes" in error("{{ a }}" + "x" * 16_384).message
 
-    def test_a_loop_goes_over_256_items_and_not_more(self) -> None:
+    def test_loop_is_limited_to_256_items(self) -> None:
         source = "{% for x in xs %}.{% endfor %}"
         assert text(source, xs=list(range(256))) == "." * 256
         assert "257 items; at most 256" in error(source, xs=list(range(257))).message
@@ -508,7 +506,7 @@ def judge(case):
 
 
 @pytest.mark.parametrize("source", HOSTILE, ids=lambda source: source[:60])
-def test_a_hostile_template_is_refused_at_little_cost(source: str, hostile_outcomes: dict[str, str]) -> None:
+def test_hostile_template_is_rejected_cheaply(source: str, hostile_outcomes: dict[str, str]) -> None:
     outcome = hostile_outcomes.get(source, "never judged")
     line, _, message = outcome.partition(": ")
     assert line.isdigit(), outcome
@@ -582,7 +580,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=30), JSON, JSON)
-def test_whatever_a_template_says_it_gives_json_or_one_kind_of_error(source: str, x: Json, xs: Json) -> None:
+def test_any_template_gives_json_or_a_template_error(source: str, x: Json, xs: Json) -> None:
     line = 1
     try:
         json.dumps(TextTemplate.compile(source).render_value({"x": x, "xs": xs}))
@@ -592,7 +590,7 @@ def test_whatever_a_template_says_it_gives_json_or_one_kind_of_error(source: str
 
 
 @given(JSON)
-def test_a_value_passes_through_unchanged(x: Json) -> None:
+def test_value_passes_through_unchanged(x: Json) -> None:
     found = TextTemplate.compile("{{ x }}").render_value({"x": x})
     assert repr(found) == repr(x)
 
@@ -603,5 +601,5 @@ def test_tojson_reads_back(x: Json) -> None:
 
 
 @given(st.text().filter(lambda source: not any(mark in source for mark in ("{{", "{%", "{#"))))
-def test_a_text_without_a_template_is_left_as_it_is_but_for_one_line_feed(source: str) -> None:
+def test_text_without_a_template_loses_only_one_line_feed(source: str) -> None:
     assert TextTemplate.compile(source).render_text({}) == source.removesuffix("\n")

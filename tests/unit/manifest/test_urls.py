@@ -13,14 +13,14 @@ BLANKS = st.sampled_from(" \n\0\x7f")
 
 
 @given(url=st.lists(PARTS | BLANKS, max_size=12).map("".join) | st.from_regex(urls._PLAIN, fullmatch=True))
-def test_the_quick_look_takes_what_the_whole_check_takes(url: str) -> None:
+def test_fast_path_accepts_what_the_full_check_accepts(url: str) -> None:
     assert _is_taken(urls.check_url, f"https://a.example/{url}") == _is_taken(
         urls._check, f"https://a.example/{url}"
     )
     assert _is_taken(urls.check_url, url) == _is_taken(urls._check, url)
 
 
-def test_a_plain_url_that_is_far_too_long_is_refused() -> None:
+def test_overlong_plain_url_is_rejected() -> None:
     with pytest.raises(ValueError, match="at most"):
         urls.check_url("https://a.example/".ljust(LONGEST_URL + 1, "x"))
 

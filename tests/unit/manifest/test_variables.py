@@ -25,7 +25,7 @@ from pipeline.manifest.variables import read_variables
         ("017", "leading zero"),
     ],
 )
-def test_a_value_that_cannot_be_kept_is_wrong_usage(value: str, told: str) -> None:
+def test_unrepresentable_value_is_a_usage_error(value: str, told: str) -> None:
     with pytest.raises(UsageError) as refused:
         read_variables((f"season={value}",), ())
 
@@ -34,9 +34,9 @@ def test_a_value_that_cannot_be_kept_is_wrong_usage(value: str, told: str) -> No
     str(refused.value).encode()
 
 
-def test_a_number_that_the_records_keep_is_taken() -> None:
+def test_recordable_number_is_accepted() -> None:
     assert read_variables(("season=" + "9" * 18,), ()) == {"season": int("9" * 18)}
 
 
-def test_quotes_that_match_say_that_a_number_is_text() -> None:
+def test_matching_quotes_make_a_number_a_string() -> None:
     assert read_variables((f"season='{'1' * 20}'",), ()) == {"season": "1" * 20}
