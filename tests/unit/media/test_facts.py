@@ -40,9 +40,7 @@ def respelled(entry: dict[str, Any], rng: random.Random) -> dict[str, Any]:
 
 
 @given(maps, maps, st.randoms(use_true_random=False))
-def test_facts_that_another_tool_spelled_otherwise_are_written_alike(
-    one: Any, other: Any, rng: random.Random
-) -> None:
+def test_facts_in_another_notation_are_normalised(one: Any, other: Any, rng: random.Random) -> None:
     respelt = {digest: respelled(entry, rng) for digest, entry in other.items()}
 
     assert same(join(one, other), join(respelt, one))
@@ -50,7 +48,7 @@ def test_facts_that_another_tool_spelled_otherwise_are_written_alike(
 
 
 @given(maps, maps, maps)
-def test_the_order_of_joins_makes_no_difference(one: Any, two: Any, three: Any) -> None:
+def test_merge_order_does_not_matter(one: Any, two: Any, three: Any) -> None:
     assert same(join(one, two), join(two, one))
     assert same(join(join(one, two), three), join(one, join(two, three)))
     assert same(join(join(one, two), two), join(one, two))
@@ -58,14 +56,14 @@ def test_the_order_of_joins_makes_no_difference(one: Any, two: Any, three: Any) 
 
 
 @given(maps, maps)
-def test_no_entry_is_dropped_and_none_is_invented(one: Any, two: Any) -> None:
+def test_merge_drops_and_invents_no_entry(one: Any, two: Any) -> None:
     joined = join(one, two)
 
     assert joined.keys() == one.keys() | two.keys()
     assert all(entry in (one.get(digest), two.get(digest)) for digest, entry in joined.items())
 
 
-def test_a_newer_rule_wins_and_then_the_greater_text() -> None:
+def test_newer_rule_wins_and_then_the_greater_text() -> None:
     older, newer = {"rule": 1, "width": 900}, {"rule": 2, "width": 100}
     assert join({"x": older}, {"x": newer}) == {"x": newer}
 
@@ -73,7 +71,7 @@ def test_a_newer_rule_wins_and_then_the_greater_text() -> None:
     assert join({"x": two}, {"x": one}) == {"x": two}
 
 
-def test_facts_are_written_as_the_results_hold_them_and_read_back() -> None:
+def test_facts_are_written_as_in_the_results_and_read_back() -> None:
     facts = MediaFacts(width=640, height=360, duration=2.5, frame_rate=23.976, audio=False)
 
     assert as_json(facts) == {

@@ -37,13 +37,13 @@ def sound(path: Path, seconds: float) -> Path:
     return path
 
 
-def test_a_film_has_size_length_rate_and_says_whether_it_sounds(tmp_path: Path) -> None:
+def test_video_has_size_duration_rate_and_whether_it_has_sound(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", SIZE, numbered(SIZE, 24), rate=12)
 
     assert facts_of(path) == MediaFacts(width=96, height=64, duration=2.0, frame_rate=12.0, audio=False)
 
 
-def test_a_film_with_sound(tmp_path: Path) -> None:
+def test_video_with_sound(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         video = container.add_stream("libx264", rate=12)
         video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
@@ -65,7 +65,7 @@ def test_a_film_with_sound(tmp_path: Path) -> None:
     assert (facts.width, facts.height) == SIZE
 
 
-def test_a_sound_has_a_length_and_no_size(tmp_path: Path) -> None:
+def test_audio_has_a_duration_and_no_size(tmp_path: Path) -> None:
     path = sound(tmp_path / "a.wav", 1.5)
 
     assert facts_of(path) == MediaFacts(duration=1.5, audio=True)
@@ -73,14 +73,14 @@ def test_a_sound_has_a_length_and_no_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
-def test_a_picture_has_a_size_and_no_length(tmp_path: Path, kind: str) -> None:
+def test_picture_has_a_size_and_no_duration(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a.{kind.lower()}"
     plain((40, 30), "red").save(path, kind)
 
     assert facts_of(path) == MediaFacts(width=40, height=30)
 
 
-def test_a_picture_is_measured_as_it_is_shown(tmp_path: Path) -> None:
+def test_picture_has_its_displayed_size(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: a quarter turn
     plain((40, 30), "red").save(tmp_path / "a.jpg", exif=exif)
@@ -89,7 +89,7 @@ def test_a_picture_is_measured_as_it_is_shown(tmp_path: Path) -> None:
     assert shown(still_of(tmp_path / "a.jpg", 60)).size == (60, 80)
 
 
-def test_a_picture_that_moves_has_a_length(tmp_path: Path) -> None:
+def test_animated_picture_has_a_duration(tmp_path: Path) -> None:
     first, *rest = numbered((40, 30), 4)
     first.save(tmp_path / "a.gif", save_all=True, append_images=rest, duration=250)
 
@@ -97,7 +97,7 @@ def test_a_picture_that_moves_has_a_length(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dull", ["black", "white", "#204080"])
-def test_a_still_skips_what_is_black_or_blank(tmp_path: Path, dull: str) -> None:
+def test_still_skips_black_or_blank_frames(tmp_path: Path, dull: str) -> None:
     frames = [*[plain(SIZE, dull)] * 8, *numbered(SIZE, 8, ground="#c03020", ink="#c03021")]
     bright = plain(SIZE, "#c03020")
     bright.paste("white", (0, 0, 48, 20))
@@ -106,17 +106,17 @@ def test_a_still_skips_what_is_black_or_blank(tmp_path: Path, dull: str) -> None
     assert near(shown(still_of(path)), (0xC0, 0x30, 0x20))
 
 
-def test_a_film_that_is_black_throughout_has_a_still_all_the_same(tmp_path: Path) -> None:
+def test_all_black_video_still_has_a_still(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", SIZE, [plain(SIZE, "black")] * 6)
 
     assert near(shown(still_of(path)), (0, 0, 0))
 
 
-def test_a_still_is_320_wide_and_keeps_the_ratio(tmp_path: Path) -> None:
+def test_still_is_320_wide_and_keeps_the_ratio(tmp_path: Path) -> None:
     assert shown(still_of(film(tmp_path / "a.mp4", (64, 96), numbered((64, 96), 6)))).size == (320, 480)
 
 
-def test_what_is_no_media_has_neither_facts_nor_a_still(tmp_path: Path) -> None:
+def test_non_media_file_has_neither_facts_nor_a_still(tmp_path: Path) -> None:
     whole = film(tmp_path / "whole.mp4", SIZE, numbered(SIZE, 24)).read_bytes()
     playlist = "#EXTM3U\n#EXTINF:2,\nwhole.mp4\n#EXT-X-ENDLIST\n"
     for name, content in {
