@@ -6,7 +6,7 @@ from pipeline.operations.page_commands import page_flags
 from pipeline.schemes import DatabaseUrl
 
 
-def test_a_database_is_named_so_that_it_is_found_without_its_password(tmp_path: Path) -> None:
+def test_database_is_named_without_its_password(tmp_path: Path) -> None:
     state = DatabaseUrl("postgresql://team:hunter2@/x?host=/run/postgresql&port=5433")
 
     flags = page_flags(tmp_path / "campaign.yaml", {"--state": state}, emulated=False)

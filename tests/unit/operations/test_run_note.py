@@ -13,7 +13,7 @@ from pipeline.operations.run_note import NoteWriter, RunNote, read_note
 MINUTES = [f"2026-03-01T12:{minute:02}" for minute in range(60)]
 
 
-def test_calls_are_counted_by_the_minute_and_the_oldest_minutes_dropped(tmp_path: Path) -> None:
+def test_calls_are_counted_by_minute_and_the_oldest_minutes_dropped(tmp_path: Path) -> None:
     path, run, clock = tmp_path / "spring.run.json", run_id(), iter(MINUTES * 2)
     writer = NoteWriter(path, run, 500, clock=lambda: f"{next(clock)}:07.000Z")
     assert read_note(path) is None
@@ -29,7 +29,7 @@ def test_calls_are_counted_by_the_minute_and_the_oldest_minutes_dropped(tmp_path
     assert [each.name for each in tmp_path.iterdir()] == ["spring.run.json"]
 
 
-def test_the_first_note_makes_its_folder_as_a_state_does(tmp_path: Path) -> None:
+def test_first_note_creates_its_folder_with_gitignore(tmp_path: Path) -> None:
     path, run = tmp_path / ".pipeline" / "spring.run.json", run_id()
     writer = NoteWriter(path, run, None, clock=now)
 
@@ -39,7 +39,7 @@ def test_the_first_note_makes_its_folder_as_a_state_does(tmp_path: Path) -> None
     assert (path.parent / ".gitignore").read_text() == "*\n"
 
 
-def test_creates_that_were_put_off_and_the_limit_of_what_is_under_way_are_noted(tmp_path: Path) -> None:
+def test_deferred_creates_and_the_in_flight_limit_are_noted(tmp_path: Path) -> None:
     path, run, clock = tmp_path / "spring.run.json", run_id(), iter(MINUTES)
     writer = NoteWriter(path, run, None, clock=lambda: f"{next(clock)}:07.000Z", in_flight=8)
     for outcome in ("deferred", "bought", "deferred", *["ok"] * 30):
@@ -58,7 +58,7 @@ def test_creates_that_were_put_off_and_the_limit_of_what_is_under_way_are_noted(
     assert note.deferred == {MINUTES[33]: 1}
 
 
-def test_a_run_of_a_selection_notes_its_jobs_before_its_first_call(tmp_path: Path) -> None:
+def test_selected_jobs_are_noted_before_the_first_call(tmp_path: Path) -> None:
     path, walk, dance = tmp_path / "spring.run.json", JobKey("main/loop/walk"), JobKey("main/loop/dance")
     writer = NoteWriter(path, run_id(), None, now)
     writer.select(None)
@@ -76,20 +76,20 @@ def test_a_run_of_a_selection_notes_its_jobs_before_its_first_call(tmp_path: Pat
     assert read_note(path) is None
 
 
-def test_a_note_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+def test_note_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     path, run = tmp_path / "spring.run.json", run_id()
     path.write_text(json.dumps({"run": run, "max_credits": 5, "calls": {MINUTES[0]: 1}}))
 
     assert read_note(path) == RunNote(run=run, max_credits=5, calls={MINUTES[0]: 1})
 
 
-def test_a_run_that_calls_nobody_notes_nothing(tmp_path: Path) -> None:
+def test_run_without_calls_writes_no_note(tmp_path: Path) -> None:
     NoteWriter(tmp_path / "spring.run.json", run_id(), None, now).finish()
 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_note_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+def test_unwritable_note_stops_nothing(tmp_path: Path) -> None:
     writer = NoteWriter(tmp_path / "gone" / "spring.run.json", run_id(), None, now)
 
     writer.on_call("get", "ok", 0.1)
@@ -107,7 +107,7 @@ NOTES = st.fixed_dictionaries({}, optional={"run": VALUES, "max_credits": VALUES
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=st.binary(max_size=60) | (VALUES | NOTES).map(lambda value: json.dumps(value).encode()))
-def test_whatever_lies_there_is_a_note_or_nothing(tmp_path: Path, written: bytes) -> None:
+def test_any_file_is_read_as_a_note_or_ignored(tmp_path: Path, written: bytes) -> None:
     path = tmp_path / "spring.run.json"
     path.write_bytes(written)
 

@@ -51,29 +51,29 @@ OF_EACH_SHARD = {
 @fails_without("pipeline.operations.run_options:RunOptions.__post_init__", "for name in ('max_creates'")
 @pytest.mark.parametrize("name", ["max_creates", "max_credits"])
 @pytest.mark.parametrize("cap", [-1, 1.5, float("nan"), float("inf"), True, "3"])
-def test_a_cap_that_caps_nothing(name: str, cap: Any) -> None:
+def test_invalid_cap_is_rejected(name: str, cap: Any) -> None:
     with pytest.raises(UsageError, match=f"{name}: expected a whole number, 0 or more"):
         RunOptions(**{name: cap})
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), float("inf"), True, "0.5"])
-def test_a_share_that_is_none(share: Any) -> None:
+def test_invalid_share_is_rejected(share: Any) -> None:
     with pytest.raises(UsageError, match="fail_threshold: expected a share from 0 to 1"):
         RunOptions(fail_threshold=share)
 
 
-def test_what_is_fine() -> None:
+def test_valid_options_are_accepted() -> None:
     made = RunOptions(max_creates=0, max_credits=10**9, fail_threshold=1)
     assert (made.max_creates, made.max_credits, made.fail_threshold) == (0, 10**9, 1)
 
 
-def test_the_default_limits_of_a_run_are_those_of_a_manifest() -> None:
+def test_default_limits_equal_those_of_a_manifest() -> None:
     assert settings_without_manifest(max_poll_interval=30) == RunSettings()
     assert build_limits(None) == Limits()
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
-def test_each_limit_of_a_manifest_is_read_and_reaches_the_run(tmp_path: Path, name: str) -> None:
+def test_each_manifest_limit_is_read_and_reaches_the_run(tmp_path: Path, name: str) -> None:
     assert name in LIMITS, f"add a value of {name}, which is not its default, to LIMITS"
     value = LIMITS[name]
     unlimited = Project(tmp_path).load(ANYTHING)
@@ -86,7 +86,7 @@ def _in_force(campaign: Campaign) -> tuple[RunSettings, float]:
     return run_settings(campaign, RunOptions()), fail_threshold(campaign, RunOptions())
 
 
-def test_a_setting_is_divided_among_shards_or_known_to_hold_for_each() -> None:
+def test_each_setting_is_divided_among_shards_or_listed_as_per_shard() -> None:
     settings = RunSettings(concurrency=8, in_flight=50, rate=4.0, caps=Caps(max_creates=5, budget=500))
     nothing = Plan(entries=(), assignment=assign((), Records()))
     divided = settings_of_shard(settings, Shard(index=1, count=2), nothing, spent=0)

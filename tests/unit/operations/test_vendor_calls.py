@@ -50,14 +50,14 @@ class Flaky:
         return "done"
 
 
-def test_a_call_that_fails_is_repeated(calls: VendorCalls) -> None:
+def test_failed_call_is_retried(calls: VendorCalls) -> None:
     call = Flaky(ATTEMPTS - 1)
 
     assert calls(call) == "done"
     assert call.asked == ATTEMPTS
 
 
-def test_a_call_that_fails_for_good_is_an_error(calls: VendorCalls) -> None:
+def test_permanent_failure_is_an_error(calls: VendorCalls) -> None:
     call = Flaky(ATTEMPTS)
 
     with pytest.raises(VendorError):
@@ -65,7 +65,7 @@ def test_a_call_that_fails_for_good_is_an_error(calls: VendorCalls) -> None:
     assert call.asked == ATTEMPTS
 
 
-def test_what_is_not_there_is_not_asked_for_again(calls: VendorCalls) -> None:
+def test_not_found_is_not_retried(calls: VendorCalls) -> None:
     call = Flaky(1, NotFound)
 
     with pytest.raises(NotFound):
@@ -83,7 +83,7 @@ def test_nothing_is_sent_after_a_stop(calls: VendorCalls, stop: Stop) -> None:
     assert call.asked == 0
 
 
-def test_a_stop_ends_the_wait_for_another_attempt(calls: VendorCalls, stop: Stop) -> None:
+def test_stop_ends_the_wait_for_a_retry(calls: VendorCalls, stop: Stop) -> None:
     def fail() -> str:
         stop.request(ExitCode.INTERRUPTED)
         raise VendorError("not now", after=3600.0)
@@ -92,7 +92,7 @@ def test_a_stop_ends_the_wait_for_another_attempt(calls: VendorCalls, stop: Stop
         calls(fail)
 
 
-def test_what_is_in_flight_at_a_stop_is_waited_for_and_counts(
+def test_call_under_way_at_a_stop_is_awaited_and_counts(
     calls: VendorCalls, stop: Stop, said: list[str]
 ) -> None:
     goes_on = threading.Event()
@@ -111,7 +111,7 @@ def test_what_is_in_flight_at_a_stop_is_waited_for_and_counts(
     assert ["waiting for the requests in flight" in line for line in said] == [True]
 
 
-def test_what_hangs_is_not_waited_for_longer_than_a_runner_waits(
+def test_hanging_call_is_awaited_no_longer_than_in_a_run(
     stop: Stop, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "DRAIN_TIMEOUT", 0.01)
@@ -129,7 +129,7 @@ def test_what_hangs_is_not_waited_for_longer_than_a_runner_waits(
     assert len(said) == 1
 
 
-def test_errors_that_are_ours_are_not_repeated(stop: Stop, said: list[str]) -> None:
+def test_internal_errors_are_not_retried(stop: Stop, said: list[str]) -> None:
     asked = []
 
     def wrong() -> None:
