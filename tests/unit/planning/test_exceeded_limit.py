@@ -25,12 +25,12 @@ TWO = plan([job("a", "walk", price=100), job("b", "dance", price=20)])
         (Caps(max_creates=1, max_credits=1, budget=1), 0, "2 creates would exceed max_creates (1)"),
     ],
 )
-def test_each_cap_holds_to_the_last_credit(caps: Caps, spent: int, says: str | None) -> None:
+def test_each_cap_is_exact(caps: Caps, spent: int, says: str | None) -> None:
     assert exceeded_limit(TWO, caps, spent) == says
 
 
 @pytest.mark.parametrize("cap", ["max_credits", "budget"])
-def test_a_price_that_nobody_knows_is_refused_under_a_cap_on_credits(cap: str) -> None:
+def test_unknown_price_is_rejected_under_a_cap_on_credits(cap: str) -> None:
     made = plan([job("a", price=None, template="mystery"), job("b", "x", price=1)])
     told = exceeded_limit(made, Caps(**{cap: 10**9}), 0)
     assert told is not None
@@ -40,14 +40,16 @@ def test_a_price_that_nobody_knows_is_refused_under_a_cap_on_credits(cap: str) -
     assert exceeded_limit(made, Caps(max_creates=2), 0) is None
 
 
-def test_what_is_shared_or_there_already_costs_nothing() -> None:
+def test_shared_or_existing_purchases_cost_nothing() -> None:
     a, b, c = job("a", "x"), job("b", "x"), job("c", "y")
     made = plan([a, b, c], bought(1, c))
     assert exceeded_limit(made, Caps(max_creates=1, max_credits=10), 0) is None
 
 
 @given(st.lists(st.integers(0, 50), max_size=5), st.integers(0, 200), st.integers(0, 200))
-def test_a_plan_passes_exactly_where_its_sum_fits(prices: list[int], cap: int, spent: int) -> None:
+def test_plan_is_accepted_exactly_if_its_total_is_within_the_cap(
+    prices: list[int], cap: int, spent: int
+) -> None:
     made = plan([job(f"j{number}", str(number), price=price) for number, price in enumerate(prices)])
     assert (exceeded_limit(made, Caps(max_credits=cap), spent) is None) == (sum(prices) <= cap)
     assert (exceeded_limit(made, Caps(budget=cap), spent) is None) == (

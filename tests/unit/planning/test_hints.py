@@ -5,7 +5,7 @@ from pipeline.purchases import Status
 from planning.campaign import bought, job
 
 
-def test_while_a_run_buys_it_there_is_nothing_to_resolve() -> None:
+def test_resolve_is_not_suggested_while_a_run_is_buying() -> None:
     a = job("a")
     sending = bought(1, a, Status.SUBMITTING)
 
@@ -14,7 +14,7 @@ def test_while_a_run_buys_it_there_is_nothing_to_resolve() -> None:
     )
 
 
-def test_of_many_the_first_are_named_and_the_rest_counted() -> None:
+def test_first_of_many_are_named_and_the_rest_counted() -> None:
     jobs = [job(f"j{number:02}", asks=str(number)) for number in range(12)]
     unknown = [(each.key, bought(number, each, Status.ATTENTION)) for number, each in enumerate(jobs)]
 
@@ -24,7 +24,7 @@ def test_of_many_the_first_are_named_and_the_rest_counted() -> None:
     assert "resolve each first: `pipeline resolve campaign.yaml 0000000000000000 --workflow-id ID`" in said
 
 
-def test_of_what_another_machine_may_be_sending_nothing_is_to_be_resolved() -> None:
+def test_resolve_is_not_suggested_for_a_create_of_another_machine() -> None:
     a, b = job("a"), job("b", asks="b")
     unknown = [(a.key, bought(1, a, Status.ATTENTION)), (b.key, bought(2, b, Status.ATTENTION))]
 

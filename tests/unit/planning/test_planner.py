@@ -14,7 +14,7 @@ from pipeline.purchases import Decisions, Reason, Records, Status
 from planning.campaign import bought, job, only, plan
 
 
-def test_what_was_never_bought_is_created_at_its_price() -> None:
+def test_job_without_purchase_is_created_at_its_price() -> None:
     a = job("a", price=120)
     entry = only(plan([a]), a)
     assert (entry.action, entry.credits, entry.buys) == (Action.CREATE, 120, True)
@@ -32,26 +32,26 @@ def test_what_was_never_bought_is_created_at_its_price() -> None:
         (Status.VOID, Action.CREATE),
     ],
 )
-def test_what_was_bought_is_followed_and_never_bought_again(status: Status, action: Action) -> None:
+def test_bought_job_is_followed_and_not_bought_again(status: Status, action: Action) -> None:
     a = job("a")
     entry = only(plan([a], bought(1, a, status)), a)
     assert entry.action is action
     assert entry.buys == (status is Status.VOID)
 
 
-def test_an_unknown_outcome_says_why() -> None:
+def test_unknown_outcome_has_a_reason() -> None:
     a = job("a")
     lost = replace(bought(1, a, Status.ATTENTION), error="a time-out after sending")
     assert only(plan([a], lost), a).reason == "it is unknown whether it was bought (a time-out after sending)"
 
 
-def test_a_reason_that_an_older_version_recorded_is_not_said_twice() -> None:
+def test_reason_recorded_by_an_older_version_is_not_repeated() -> None:
     a = job("a")
     lost = replace(bought(1, a, Status.ATTENTION), error="HTTP 500: it is unknown whether it was bought")
     assert only(plan([a], lost), a).reason == "it is unknown whether it was bought (HTTP 500)"
 
 
-def test_a_failure_says_why_and_what_to_do() -> None:
+def test_failure_has_a_reason_and_advice() -> None:
     a = job("a")
     failed = replace(bought(1, a, Status.FAILED), error="no face found")
     assert only(plan([a], failed), a).reason == "failed (vendor): no face found; --retry-failed buys it again"
@@ -66,7 +66,7 @@ def test_a_failure_says_why_and_what_to_do() -> None:
         (Presence.ALTERED, Action.KEEP, "altered"),
     ],
 )
-def test_a_finished_job_is_kept_wherever_its_file_is(presence: Presence, action: Action, says: str) -> None:
+def test_finished_job_is_kept_wherever_its_file_is(presence: Presence, action: Action, says: str) -> None:
     a = job("a")
     entry = only(plan([a], bought(1, a), presence={a.key: presence}), a)
     assert (entry.action, entry.presence) == (action, presence)
@@ -74,7 +74,7 @@ def test_a_finished_job_is_kept_wherever_its_file_is(presence: Presence, action:
     assert not entry.buys
 
 
-def test_a_changed_request_is_replaced_with_what_changed_old_to_new() -> None:
+def test_changed_request_is_replaced_and_shows_old_and_new() -> None:
     before, after = job("a", "walk"), job("a", "dance")
     old = bought(1, before)
     entry = only(plan([after], old), after)
@@ -83,14 +83,14 @@ def test_a_changed_request_is_replaced_with_what_changed_old_to_new() -> None:
     assert "options.prompt" in entry.reason
 
 
-def test_another_template_is_a_difference_and_new_wording_is_none() -> None:
+def test_other_template_is_a_difference_and_new_title_is_not() -> None:
     before = job("a", template="overlay")
     after = replace(before, request=replace(before.request, template_id="other"), title=lambda _: "new")
     entry = only(plan([after], bought(1, before)), after)
     assert entry.changes == (Difference(name="template_id", old="overlay", new="other"),)
 
 
-def test_an_option_that_came_or_went_is_a_difference_to_nothing() -> None:
+def test_added_or_removed_option_differs_from_nothing() -> None:
     before = job("a")
     after = replace(before, request=replace(before.request, options={"duration": 5}))
     assert only(plan([after], bought(1, before)), after).changes == (
@@ -102,7 +102,9 @@ def test_an_option_that_came_or_went_is_a_difference_to_nothing() -> None:
 @pytest.mark.parametrize(
     ("mark", "says"), [({"again": True}, "to be bought again"), ({"deleted": True}, "was deleted")]
 )
-def test_what_is_marked_or_deleted_is_replaced_and_says_so(mark: dict[str, bool], says: str) -> None:
+def test_purchase_marked_for_replacement_or_deleted_is_replaced_with_a_reason(
+    mark: dict[str, bool], says: str
+) -> None:
     a = job("a")
     entry = only(plan([a], replace(bought(1, a), **mark)), a)  # type: ignore[arg-type]  # both marks are flags
     assert entry.action is Action.REPLACE
@@ -117,7 +119,7 @@ def test_redo_replaces_once() -> None:
     assert only(plan([a], first, second, decisions=said), a).action is Action.KEEP
 
 
-def test_redo_of_an_unknown_outcome_buys_nothing_and_the_plan_says_so() -> None:
+def test_redo_of_an_unknown_outcome_buys_nothing_and_says_so() -> None:
     a = job("a")
     lost = bought(1, a, Status.ATTENTION)
     entry = only(plan([a], lost, decisions=Decisions(redo=frozenset({lost.id}))), a)
@@ -127,7 +129,7 @@ def test_redo_of_an_unknown_outcome_buys_nothing_and_the_plan_says_so() -> None:
     )
 
 
-def test_redo_replaces_though_an_earlier_take_was_rejected() -> None:
+def test_redo_replaces_even_if_an_earlier_take_was_rejected() -> None:
     a = job("a")
     first, second, third = bought(1, a), bought(2, a), bought(3, a)
     said = Decisions(
@@ -141,7 +143,7 @@ def test_redo_replaces_though_an_earlier_take_was_rejected() -> None:
 # Sharing
 
 
-def test_jobs_that_ask_for_the_same_are_bought_once() -> None:
+def test_identical_requests_are_bought_once() -> None:
     first, second, third = job("a"), job("b"), job("c", "dance")
     made = plan([first, second, third])
     assert [entry.key for entry in made.buying] == [first.key, third.key]
@@ -149,14 +151,14 @@ def test_jobs_that_ask_for_the_same_are_bought_once() -> None:
     assert (shared.action, shared.buyer, shared.credits) == (Action.SHARE, first.key, None)
 
 
-def test_the_first_selected_job_buys_for_the_others() -> None:
+def test_first_selected_job_buys_for_the_others() -> None:
     first, second, third = job("a"), job("b"), job("c")
     made = plan([first, second, third], selected={second.key, third.key})
     assert [entry.key for entry in made.buying] == [second.key]
     assert only(made, third).buyer == second.key
 
 
-def test_one_that_waits_buys_for_nobody() -> None:
+def test_waiting_job_buys_for_no_other() -> None:
     broken, sound = job("s1", "sketch"), job("s2", "sketch")
     waiting, free = job("f1", "film", broken), job("f2", "film", sound)
     # The failed sketch serves both, as they ask for the same and nothing can be made from it.
@@ -171,7 +173,7 @@ def test_one_that_waits_buys_for_nobody() -> None:
     assert only(made, free).action is Action.CREATE
 
 
-def test_one_whose_upstream_is_not_selected_lets_another_buy() -> None:
+def test_job_with_unselected_upstream_leaves_buying_to_another() -> None:
     first, second = job("s1", "sketch"), job("s2", "sketch")
     behind_first, behind_second = job("f1", "film", first), job("f2", "film", second)
     jobs = [first, second, behind_first, behind_second]
@@ -180,7 +182,7 @@ def test_one_whose_upstream_is_not_selected_lets_another_buy() -> None:
     assert [entry.key for entry in made.buying] == [behind_second.key, second.key]
 
 
-def test_films_of_sketches_that_ask_for_the_same_are_shared_whichever_sketch_is_approved() -> None:
+def test_videos_of_identical_sketches_are_shared_whichever_sketch_is_approved() -> None:
     one, other = job("s1", "sketch"), job("s2", "sketch")
     films = [job("f1", "film", one), job("f2", "film", other)]
     approved, newer = bought(1, one), bought(2, other)
@@ -192,7 +194,7 @@ def test_films_of_sketches_that_ask_for_the_same_are_shared_whichever_sketch_is_
 # Chains
 
 
-def test_a_chain_is_bought_in_one_plan_each_after_its_upstream() -> None:
+def test_chain_is_bought_in_one_plan_in_order() -> None:
     sketch = job("s", "sketch")
     film = job("f", "film", sketch)
     cut = job("c", "cut", film)
@@ -213,7 +215,7 @@ def test_a_chain_is_bought_in_one_plan_each_after_its_upstream() -> None:
         (Status.SUBMITTING, Action.WAIT, "needs attention"),
     ],
 )
-def test_a_chained_job_waits_for_what_its_upstream_lacks(status: Status, action: Action, says: str) -> None:
+def test_chained_job_waits_for_its_upstream(status: Status, action: Action, says: str) -> None:
     sketch = job("s", "sketch")
     film = job("f", "film", sketch)
     entry = only(plan([sketch, film], bought(1, sketch, status)), film)
@@ -223,7 +225,7 @@ def test_a_chained_job_waits_for_what_its_upstream_lacks(status: Status, action:
     assert entry.after == (None if made else sketch.key)
 
 
-def test_waiting_goes_down_the_chain_and_says_for_what() -> None:
+def test_waiting_propagates_down_the_chain_with_its_reason() -> None:
     sketch = job("s", "sketch")
     film = job("f", "film", sketch)
     cut = job("c", "cut", film)
@@ -233,7 +235,7 @@ def test_waiting_goes_down_the_chain_and_says_for_what() -> None:
     assert not made.buying
 
 
-def test_a_chained_job_does_not_wait_for_an_upstream_that_is_done_though_not_selected() -> None:
+def test_chained_job_does_not_wait_for_an_unselected_upstream_that_is_done() -> None:
     sketch = job("s", "sketch")
     film = job("f", "film", sketch)
     assert only(plan([sketch, film], bought(1, sketch), selected={film.key}), film).buys
@@ -242,7 +244,7 @@ def test_a_chained_job_does_not_wait_for_an_upstream_that_is_done_though_not_sel
     assert entry.reason == f"{sketch.key} is not selected and has not succeeded"
 
 
-def test_a_changed_upstream_replaces_what_hangs_on_it_and_is_named() -> None:
+def test_changed_upstream_replaces_its_chained_jobs_and_is_named() -> None:
     before, after = job("s", "sketch"), job("s", "sharper")
     film = job("f", "film", before)
     sketched = bought(1, before)
@@ -262,7 +264,7 @@ def test_a_changed_upstream_replaces_what_hangs_on_it_and_is_named() -> None:
 # Purchases that serve no job
 
 
-def test_an_orphan_has_an_entry_and_one_under_way_is_followed() -> None:
+def test_orphan_is_listed_and_followed_if_under_way() -> None:
     kept, gone = job("a"), job("gone", "other")
     orphan = bought(2, gone, Status.SUBMITTED)
     made = plan([kept], bought(1, kept), orphan)
@@ -272,7 +274,7 @@ def test_an_orphan_has_an_entry_and_one_under_way_is_followed() -> None:
     assert list(made.followed) == [orphan]
 
 
-def test_an_earlier_one_has_no_entry_and_is_followed_to_its_end() -> None:
+def test_earlier_purchase_is_not_listed_but_followed_to_its_end() -> None:
     before, after = job("a", "walk"), job("a", "dance")
     under_way, ended = bought(1, before, Status.SUBMITTED), bought(2, job("a", "run"))
     made = plan([after], under_way, ended)
@@ -280,7 +282,7 @@ def test_an_earlier_one_has_no_entry_and_is_followed_to_its_end() -> None:
     assert list(made.followed) == [under_way]
 
 
-def test_a_deleted_one_is_neither_listed_nor_followed() -> None:
+def test_deleted_purchase_is_neither_listed_nor_followed() -> None:
     gone = replace(bought(1, job("gone"), Status.SUBMITTED), deleted=True)
     made = plan([job("a")], gone)
     assert not list(made.of(Action.ORPHAN))
@@ -290,7 +292,7 @@ def test_a_deleted_one_is_neither_listed_nor_followed() -> None:
 # Selection and order
 
 
-def test_only_what_is_selected_is_planned_and_followed() -> None:
+def test_only_selected_jobs_are_planned_and_followed() -> None:
     a, b, gone = job("a", "walk"), job("b", "dance"), job("gone", "other")
     earlier = bought(1, job("b", "before"), Status.SUBMITTED)
     orphan = bought(2, gone, Status.SUBMITTED)
@@ -300,13 +302,13 @@ def test_only_what_is_selected_is_planned_and_followed() -> None:
     assert [entry.key for entry in plan([a, b], earlier, orphan, selected={gone.key}).entries] == [gone.key]
 
 
-def test_the_order_is_that_of_rules_as_written_then_of_keys() -> None:
+def test_order_is_by_rule_as_written_then_by_key() -> None:
     listed = [job("b", rule="z"), job("a", rule="z"), job("c", rule="a")]
     assert [each.key for each in in_plan_order(listed)] == ["z/overlay/a", "z/overlay/b", "a/overlay/c"]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("xyz")), max_size=8))
-def test_what_is_asked_for_several_times_is_bought_once_whatever_the_order(
+def test_repeated_request_is_bought_once_in_any_order(
     asked: list[tuple[str, str]],
 ) -> None:
     jobs = list({name: job(name, asks) for name, asks in asked}.values())
@@ -323,7 +325,7 @@ def test_what_is_asked_for_several_times_is_bought_once_whatever_the_order(
 # Retries and replacements
 
 
-def test_retry_failed_buys_a_failed_one_again_and_nothing_else() -> None:
+def test_retry_failed_buys_only_failed_jobs_again() -> None:
     a, b = job("a", "walk"), job("b", "dance")
     failed = bought(1, a, Status.FAILED)
     made = plan([a, b], failed, bought(2, b), retry_failed=True)
@@ -331,7 +333,7 @@ def test_retry_failed_buys_a_failed_one_again_and_nothing_else() -> None:
     assert [entry.key for entry in made.buying] == [a.key]
 
 
-def test_a_retry_waits_until_it_is_known_what_the_last_one_brought() -> None:
+def test_retry_waits_until_the_outcome_of_the_last_one_is_known() -> None:
     a = job("a")
     failed, unknown = bought(1, a, Status.FAILED), bought(2, a, Status.ATTENTION)
     served = Records({each.id: each for each in (failed, unknown)}, {a.key: failed.id})
@@ -340,27 +342,27 @@ def test_a_retry_waits_until_it_is_known_what_the_last_one_brought() -> None:
 
 
 @pytest.mark.parametrize(("retries", "action"), [(0, Action.KEEP), (1, Action.KEEP), (2, Action.RETRY)])
-def test_retries_are_counted_over_all_that_failed(retries: int, action: Action) -> None:
+def test_retries_count_all_failures(retries: int, action: Action) -> None:
     a = replace(job("a"), retries=retries)
     twice = [bought(1, a, Status.FAILED), bought(2, a, Status.FAILED)]
     assert only(plan([a], *twice), a).action is action
 
 
-def test_what_was_rejected_is_not_retried_by_itself() -> None:
+def test_rejected_request_is_not_retried_automatically() -> None:
     a = replace(job("a"), retries=5)
     rejected = replace(bought(1, a, Status.FAILED), reason=Reason.REJECTED)
     assert only(plan([a], rejected), a).action is Action.KEEP
     assert only(plan([a], rejected, retry_failed=True), a).action is Action.RETRY
 
 
-def test_what_is_made_from_a_retried_one_comes_after_it() -> None:
+def test_chained_job_comes_after_its_retried_upstream() -> None:
     sketch = job("s", "sketch")
     film = job("f", "film", sketch)
     made = plan([sketch, film], bought(1, sketch, Status.FAILED), retry_failed=True)
     assert (only(made, film).action, only(made, film).after) == (Action.CREATE, sketch.key)
 
 
-def test_replace_marks_what_it_replaces_for_all_that_share_it() -> None:
+def test_replace_applies_to_all_jobs_that_share_a_purchase() -> None:
     a, b = job("a"), job("b")
     old = bought(1, a)
     made = plan([a, b], old, replacing=[a])
@@ -368,7 +370,7 @@ def test_replace_marks_what_it_replaces_for_all_that_share_it() -> None:
     assert only(made, b).action is Action.SHARE
 
 
-def test_replace_marks_also_what_another_machine_bought_for_the_same() -> None:
+def test_replace_includes_identical_purchases_of_other_machines() -> None:
     sketch = job("s", "sketch")
     film = job("f", "film", sketch)
     ours, theirs = bought(1, sketch), bought(2, sketch)
@@ -378,7 +380,7 @@ def test_replace_marks_also_what_another_machine_bought_for_the_same() -> None:
     assert only(made, film).after == sketch.key
 
 
-def test_an_approved_one_is_pinned_whatever_is_asked_for_now() -> None:
+def test_approved_purchase_is_pinned_whatever_the_request() -> None:
     before, after = job("a", "walk"), job("a", "dance")
     approved = bought(1, before)
     said = Decisions(approved={approved.id: before.key})
@@ -388,7 +390,7 @@ def test_an_approved_one_is_pinned_whatever_is_asked_for_now() -> None:
     assert only(plan([before], approved, decisions=said), before).action is Action.KEEP
 
 
-def test_a_new_title_is_told_once_by_the_first_job_and_costs_nothing() -> None:
+def test_new_title_is_updated_once_by_the_first_job_at_no_cost() -> None:
     a, b = job("a"), job("b")
     purchase = bought(1, a)
     renamed = [replace(each, title=lambda _: "new") for each in (a, b)]
@@ -411,7 +413,7 @@ def take(number: int, rule: str = "hero") -> Job:
     )
 
 
-def test_of_the_other_takes_of_an_approved_one_nothing_more_is_bought() -> None:
+def test_no_other_take_of_an_approved_one_is_bought() -> None:
     approved = bought(1, take(1))
     said = Decisions(approved={approved.id: take(1).key})
     made = plan([take(1), take(2)], approved, decisions=said)
@@ -419,7 +421,7 @@ def test_of_the_other_takes_of_an_approved_one_nothing_more_is_bought() -> None:
     assert not made.buying
 
 
-def test_a_take_that_is_not_bought_as_another_is_approved_buys_for_nobody() -> None:
+def test_take_superseded_by_an_approved_one_buys_for_no_other() -> None:
     approved = bought(1, take(1))
     said = Decisions(approved={approved.id: take(1).key})
     elsewhere = take(2, rule="teaser")
@@ -427,7 +429,7 @@ def test_a_take_that_is_not_bought_as_another_is_approved_buys_for_nobody() -> N
     assert only(made, elsewhere).action is Action.CREATE
 
 
-def test_what_is_made_from_a_take_that_is_not_bought_waits() -> None:
+def test_job_chained_to_an_unbought_take_waits() -> None:
     approved = bought(1, take(1))
     said = Decisions(approved={approved.id: take(1).key})
     film = job("f", "film", take(2))

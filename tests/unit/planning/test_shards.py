@@ -49,16 +49,14 @@ def owner(of: Job, parts: Sequence[Split]) -> int:
 
 
 @given(campaigns(), counts, by)
-def test_each_job_belongs_to_one_shard_in_whatever_order_the_jobs_come(
-    jobs: list[Job], count: int, balance: ShardBy
-) -> None:
+def test_each_job_is_in_exactly_one_shard_in_any_order(jobs: list[Job], count: int, balance: ShardBy) -> None:
     parts, backwards = splits(jobs, count, balance), splits(jobs[::-1], count, balance)
     for each in jobs:
         assert owner(each, parts) == owner(each, backwards)
 
 
 @given(campaigns(), counts, by)
-def test_what_may_share_a_purchase_stays_together_and_so_does_a_chain(
+def test_jobs_that_may_share_a_purchase_and_chains_stay_together(
     jobs: list[Job], count: int, balance: ShardBy
 ) -> None:
     parts = splits(jobs, count, balance)
@@ -77,9 +75,7 @@ def test_what_may_share_a_purchase_stays_together_and_so_does_a_chain(
 
 
 @given(campaigns(), campaigns(), counts)
-def test_a_job_stays_where_it_is_when_others_are_added(
-    jobs: list[Job], others: list[Job], count: int
-) -> None:
+def test_job_stays_in_its_shard_when_others_are_added(jobs: list[Job], others: list[Job], count: int) -> None:
     added = [
         replace(each, coordinates=replace(each.coordinates, rule="other"))
         for each in others
@@ -90,7 +86,7 @@ def test_a_job_stays_where_it_is_when_others_are_added(
 
 
 @given(campaigns(), counts, by, st.data())
-def test_the_parts_of_a_plan_are_the_plan_and_their_caps_hold_for_all_together(
+def test_shards_add_up_to_the_plan_and_their_caps_to_the_cap(
     jobs: list[Job], count: int, balance: ShardBy, data: st.DataObject
 ) -> None:
     priced = [replace(each, credits=each.credits or 0) for each in jobs]
@@ -119,20 +115,20 @@ def test_the_parts_of_a_plan_are_the_plan_and_their_caps_hold_for_all_together(
         assert len(part.buying) <= (share.max_creates or 0)
 
 
-def test_no_cap_stays_no_cap() -> None:
+def test_missing_cap_stays_missing() -> None:
     whole = plan([job("a")])
     assert caps_of_part(Caps(), whole, 3) == Caps()
 
 
 @given(st.integers(1, 100), st.integers(1, 12))
-def test_a_limit_is_shared_out_and_each_shard_can_move(limit: int, count: int) -> None:
+def test_limit_is_divided_and_each_shard_gets_at_least_one(limit: int, count: int) -> None:
     shares = [Shard(index=index, count=count).share(limit) for index in range(1, count + 1)]
     assert sum(shares) == max(limit, count)
     assert min(shares) >= 1
 
 
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=20))
-def test_limits_that_differ_from_shard_to_shard_never_add_up_to_more_than_the_largest(
+def test_different_limits_per_shard_never_exceed_the_largest(
     limits: list[int],
 ) -> None:
     count = len(limits)
@@ -140,13 +136,13 @@ def test_limits_that_differ_from_shard_to_shard_never_add_up_to_more_than_the_la
     assert sum(shares) <= max(*limits, count)
 
 
-def test_by_credits_the_dear_ones_lie_apart() -> None:
+def test_balancing_by_credits_separates_expensive_jobs() -> None:
     jobs = [job(name, name, price=price) for name, price in (("a", 400), ("b", 390), ("c", 10), ("d", 5))]
     parts = splits(jobs, 2, ShardBy.CREDITS)
     assert [owner(each, parts) for each in jobs] == [0, 1, 1, 0]
 
 
-def test_by_credits_what_is_shared_counts_once_and_what_has_no_price_is_spread() -> None:
+def test_balancing_by_credits_counts_shared_jobs_once_and_spreads_unpriced_ones() -> None:
     shared = [job(f"s{number}", "same", price=100) for number in range(5)]
     single = job("single", "other", price=120)
     unpriced = [job(name, name, price=None) for name in "wxyz"]
@@ -167,7 +163,5 @@ def test_by_credits_what_is_shared_counts_once_and_what_has_no_price_is_spread()
         ([(1, 2), (2, 2), (2, 2)], False),
     ],
 )
-def test_shards_are_whole_where_each_of_one_split_is_there_once(
-    shards: list[tuple[int, int]], whole: bool
-) -> None:
+def test_split_is_complete_if_each_shard_occurs_once(shards: list[tuple[int, int]], whole: bool) -> None:
     assert is_whole([Shard(index=index, count=count) for index, count in shards]) is whole

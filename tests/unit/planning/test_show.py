@@ -15,7 +15,7 @@ def lost(purchase: Purchase, error: str) -> Purchase:
     return replace(purchase, error=error)
 
 
-def test_a_plan_reads_as_this() -> None:
+def test_plan_as_text() -> None:
     changed = job("changed", "dance", price=320)
     fresh, alike = job("fresh", "run"), job("fresh-too", "run")
     unpriced = job("unpriced", "jump", price=None, template="other")
@@ -56,7 +56,7 @@ def test_a_plan_reads_as_this() -> None:
     )
 
 
-def test_a_price_that_nobody_knows_is_never_shown_as_zero() -> None:
+def test_unknown_price_is_never_shown_as_zero() -> None:
     made = plan([job(name, name, price=None) for name in "abcd"])
     shown = list(totals(made))
     assert "Buys 4: price unknown." in shown
@@ -66,18 +66,18 @@ def test_a_price_that_nobody_knows_is_never_shown_as_zero() -> None:
     assert (summary["credits"], summary["unpriced"]) == (None, 4)
 
 
-def test_a_price_of_nothing_is_known_and_shown() -> None:
+def test_zero_price_is_known_and_shown() -> None:
     assert "Buys 1: 0 credits." in list(totals(plan([job("a", price=0)])))
 
 
-def test_a_plan_that_buys_nothing_says_so() -> None:
+def test_plan_that_buys_nothing_says_so() -> None:
     a = job("a")
     shown = list(as_text(plan([a], bought(1, a), presence={a.key: Presence.IN_PLACE})))
     assert shown == ["Plan: 1 to keep.", "Nothing to buy."]
     assert next(iter(totals(plan([])))) == "Plan: nothing to do."
 
 
-def test_what_failed_and_is_bought_again_is_not_told_to_ask_for_that() -> None:
+def test_failed_job_that_is_bought_again_gets_no_retry_advice() -> None:
     a, b = job("a", "walk"), job("b", "run")
     failed = [bought(1, a, Status.FAILED), bought(2, b, Status.FAILED)]
     asked = list(totals(plan([a, b], *failed, retry_failed=True)))
@@ -87,13 +87,13 @@ def test_what_failed_and_is_bought_again_is_not_told_to_ask_for_that() -> None:
     assert "1 job failed before: `pipeline run MANIFEST --retry-failed` buys again." in again
 
 
-def test_an_altered_file_is_counted() -> None:
+def test_altered_file_is_counted() -> None:
     a = job("a")
     shown = list(totals(plan([a], bought(1, a), presence={a.key: Presence.ALTERED})))
     assert any("altered" in line for line in shown)
 
 
-def test_a_long_value_is_cut_and_a_hostile_one_is_harmless() -> None:
+def test_long_value_is_truncated_and_a_hostile_one_is_escaped() -> None:
     before, after = job("a", "x" * 500), job("a", "red\x1b[31m\nfake line")
     shown = list(as_text(plan([after], bought(1, before))))
     assert not any("\x1b" in line or "\n" in line for line in shown)
@@ -112,17 +112,17 @@ def test_a_long_value_is_cut_and_a_hostile_one_is_harmless() -> None:
         ("", " ", '"" → " "'),
     ],
 )
-def test_texts_that_look_the_same_are_shown_as_they_differ(old: str, new: str, expected: str) -> None:
+def test_texts_that_look_the_same_are_shown_escaped(old: str, new: str, expected: str) -> None:
     shown = list(as_text(plan([job("a", new)], bought(1, job("a", old)))))
     assert shown[1] == f"      options.prompt: {expected}"
 
 
-def test_colours_are_those_of_the_painter() -> None:
+def test_colours_come_from_the_painter() -> None:
     shown = list(as_text(plan([job("a")]), lambda text, colour: f"<{colour}>{text}</{colour}>"))
     assert shown[0].startswith("<green>  + hero/overlay/a</green>")
 
 
-def test_scripts_get_every_entry_and_the_sums() -> None:
+def test_json_has_every_entry_and_the_totals() -> None:
     changed = job("changed", "dance", price=320)
     fresh, alike = job("fresh", "run"), job("fresh-too", "run")
     old = bought(1, job("changed", "walk"))
@@ -158,7 +158,7 @@ def test_scripts_get_every_entry_and_the_sums() -> None:
 
 
 @pytest.mark.parametrize(("price", "shown"), [(None, None), (10, 10)])
-def test_scripts_get_null_for_a_price_that_is_not_known(price: int | None, shown: int | None) -> None:
+def test_json_has_null_for_an_unknown_price(price: int | None, shown: int | None) -> None:
     actions = as_json(plan([job("a", price=price)]))["actions"]
     assert isinstance(actions, list)
     assert isinstance(actions[0], dict)

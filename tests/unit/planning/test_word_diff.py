@@ -29,13 +29,13 @@ def changed(old: str, new: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_short_texts_are_shown_whole_with_their_changed_words() -> None:
+def test_short_texts_are_shown_whole_with_changed_words() -> None:
     assert shown("a slow walk", "a quick walk") == [("a slow walk", "a quick walk")]
     assert changed("a slow walk home", "a quick walk away") == [("slow|home", "quick|away")]
 
 
 @pytest.mark.parametrize("where", ["at the start", "in the middle", "at the end"])
-def test_of_a_long_text_the_part_around_the_change_is_shown(where: str) -> None:
+def test_long_text_is_shown_around_the_change(where: str) -> None:
     frames = {
         "at the start": ("{} " + LONG),
         "in the middle": (LONG + "{} " + LONG),
@@ -51,28 +51,28 @@ def test_of_a_long_text_the_part_around_the_change_is_shown(where: str) -> None:
     assert changed(old, new) == [("slowly", "quickly")]
 
 
-def test_changes_far_apart_are_shown_one_by_one() -> None:
+def test_distant_changes_are_shown_separately() -> None:
     old, new = f"slow {LONG} red {LONG}", f"fast {LONG} blue {LONG}"
 
     assert changed(old, new) == [("slow", "fast"), ("red", "blue")]
 
 
-def test_changes_with_little_between_them_are_shown_as_one() -> None:
+def test_nearby_changes_are_shown_together() -> None:
     assert changed(f"{LONG} a slow red shoe", f"{LONG} a quick blue shoe") == [("slow red", "quick blue")]
 
 
-def test_what_is_added_is_shown_between_what_was_there() -> None:
+def test_addition_is_shown_with_its_context() -> None:
     [(before, after)] = shown(f"{LONG}and stops", f"{LONG}and slowly stops")
 
     assert before.endswith("turns a little and stops")
     assert after.endswith("turns a little and slowly stops")
 
 
-def test_white_space_that_changed_is_a_change() -> None:
+def test_changed_white_space_is_a_change() -> None:
     assert changed(f"{LONG}a walk", f"{LONG}a  walk") == [("", " ")]
 
 
-def test_a_text_without_blanks_begins_with_what_differs() -> None:
+def test_text_without_spaces_starts_at_the_difference() -> None:
     old, new = "光" * 3000 + "影" + "光" * 3000, "光" * 3000 + "水" + "光" * 3000
 
     [(before, after)] = shown(old, new)
@@ -82,7 +82,7 @@ def test_a_text_without_blanks_begins_with_what_differs() -> None:
     assert len(before) < 300
 
 
-def test_a_text_that_is_replaced_as_a_whole_is_cut() -> None:
+def test_completely_replaced_text_is_truncated() -> None:
     [(before, after)] = shown("a " * 3000, "b " * 3000)
 
     assert before.startswith("a ")
@@ -95,7 +95,7 @@ texts = st.one_of(st.text(max_size=400), words.map("".join), words.map(" ".join)
 
 
 @given(texts, texts)
-def test_whatever_changes_both_sides_are_told_apart(old: str, new: str) -> None:
+def test_both_sides_of_any_change_differ(old: str, new: str) -> None:
     found = shown(old, new)
 
     if old == new:
