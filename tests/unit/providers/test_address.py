@@ -56,12 +56,12 @@ PUBLIC = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808", "::f
     ),
 )
 @pytest.mark.parametrize("host", THIS_MACHINE + PRIVATE)
-def test_address_that_is_not_public_is_refused_however_it_is_spelled(host: str) -> None:
+def test_non_public_address_is_rejected_in_any_notation(host: str) -> None:
     with pytest.raises(AddressRefused, match="not a public address"):
         OUTSIDE.addresses(host, 443, tls=True)
 
 
-def test_the_address_is_told_beside_a_name_only() -> None:
+def test_error_shows_the_address_only_beside_a_name() -> None:
     with pytest.raises(AddressRefused, match=r"^10\.0\.0\.1 is not a public address"):
         OUTSIDE.addresses("10.0.0.1", 443, tls=True)
     with pytest.raises(
@@ -71,19 +71,19 @@ def test_the_address_is_told_beside_a_name_only() -> None:
 
 
 @pytest.mark.parametrize("host", PUBLIC)
-def test_public_address_is_fetched_from_by_https_only(host: str) -> None:
+def test_public_address_is_allowed_by_https_only(host: str) -> None:
     assert OUTSIDE.addresses(host, 443, tls=True) == [host]
     with pytest.raises(AddressRefused):
         REHEARSING.addresses(host, 80, tls=False)
 
 
 @pytest.mark.parametrize("host", THIS_MACHINE)
-def test_this_machine_is_allowed_when_the_api_is_on_it(host: str) -> None:
+def test_loopback_is_allowed_if_the_api_is_on_it(host: str) -> None:
     assert REHEARSING.addresses(host, 80, tls=False)
 
 
 @pytest.mark.parametrize("host", PRIVATE)
-def test_no_other_machine_of_this_network_is_allowed_even_then(host: str) -> None:
+def test_other_private_addresses_are_rejected_even_then(host: str) -> None:
     with pytest.raises(AddressRefused):
         REHEARSING.addresses(host, 443, tls=True)
 
@@ -111,17 +111,17 @@ def test_no_other_machine_of_this_network_is_allowed_even_then(host: str) -> Non
         "",
     ],
 )
-def test_url_that_no_file_may_come_from_is_refused(url: str) -> None:
+def test_disallowed_url_is_rejected(url: str) -> None:
     with pytest.raises(AddressRefused):
         OUTSIDE.check(url)
 
 
-def test_sound_url_is_taken() -> None:
+def test_valid_url_is_accepted() -> None:
     OUTSIDE.check("https://media.example.com/f.mp4?sig=1")
     REHEARSING.check("http://127.0.0.1:8000/f.mp4")
 
 
-def test_url_is_shown_without_what_may_be_secret() -> None:
+def test_url_is_shown_without_secrets() -> None:
     shown = shown_url("https://user:pass@media.example.com/a\x1b[31m.mp4?X-Signature=s3cret#t")
     assert shown == "https://media.example.com/a\\x1b[31m.mp4"
 
@@ -135,7 +135,7 @@ def test_any_text_is_shown_short_and_on_one_line(text: str) -> None:
 
 
 @given(st.text(max_size=60))
-def test_any_url_is_judged_or_refused_and_never_breaks(text: str) -> None:
+def test_any_url_is_accepted_or_rejected_without_crashing(text: str) -> None:
     for url in (text, f"https://{text}", f"https://example.com/{text}"):
         refusal = ""
         try:
@@ -156,5 +156,5 @@ def test_any_url_is_judged_or_refused_and_never_breaks(text: str) -> None:
         ("", False),
     ],
 )
-def test_loopback_is_known_by_its_spelling(host: str, is_here: bool) -> None:
+def test_loopback_is_recognised_by_its_notation(host: str, is_here: bool) -> None:
     assert is_loopback_host(host) is is_here

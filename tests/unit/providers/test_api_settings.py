@@ -16,7 +16,7 @@ from pipeline.providers.vimmerse import Vimmerse
 
 
 @pytest.mark.parametrize("text", ["k-1", "k-1\n", "k-1\r\n", " k-1\t\n"])
-def test_key_loses_the_newline_that_its_file_ended_with(text: str) -> None:
+def test_key_is_stripped_of_trailing_newline(text: str) -> None:
     assert clean_key(text) == "k-1"
 
 
@@ -31,14 +31,14 @@ def test_key_loses_the_newline_that_its_file_ended_with(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", " \n", "sec ret", "sec\nret", "sec\r\nX-Evil: 1", "sécret", "sec\x00ret", "sec\x7fret"]
 )
-def test_key_that_no_header_can_carry_is_refused_without_being_told(text: str) -> None:
+def test_key_invalid_in_a_header_is_rejected_without_showing_it(text: str) -> None:
     with pytest.raises(AccountError) as raised:
         clean_key(text)
     assert "sec" not in str(raised.value).replace("VIMMERSE", "")
 
 
 @given(st.text(max_size=40))
-def test_clean_key_is_one_that_settings_take(text: str) -> None:
+def test_clean_key_is_accepted_by_settings(text: str) -> None:
     try:
         key = clean_key(text)
     except AccountError:
@@ -51,7 +51,7 @@ def test_clean_key_is_one_that_settings_take(text: str) -> None:
     "key: str = field(repr=False",
     swap=("str = field(repr=False)", "str"),
 )
-def test_key_is_not_in_the_representation() -> None:
+def test_key_is_not_in_the_repr() -> None:
     settings = Settings("canary-1", network=Network({"https": "http://u:canary-2@proxy.example:1"}))
     assert "canary" not in repr(settings)
 
@@ -72,7 +72,7 @@ def test_key_is_not_in_the_representation() -> None:
         "https://api.example.com:port",
     ],
 )
-def test_address_that_the_key_must_not_go_to_is_refused(url: str) -> None:
+def test_address_unsafe_for_the_key_is_rejected(url: str) -> None:
     with pytest.raises(UsageError):
         Settings("k", url)
 
@@ -88,11 +88,11 @@ def test_address_that_the_key_must_not_go_to_is_refused(url: str) -> None:
         ("https://127.0.0.1", True),
     ],
 )
-def test_files_may_come_from_this_machine_exactly_when_the_api_is_on_it(url: str, loopback: bool) -> None:
+def test_files_may_come_from_loopback_only_if_the_api_does(url: str, loopback: bool) -> None:
     assert Settings("k", url).guard.loopback is loopback
 
 
-def test_network_is_read_from_the_usual_variables(tmp_path: Path) -> None:
+def test_network_is_configured_by_the_usual_variables(tmp_path: Path) -> None:
     bundle = tmp_path / "corp.pem"
     bundle.touch()
     network = network_from(
@@ -110,7 +110,7 @@ def test_network_is_read_from_the_usual_variables(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bundle", ["/no/such/bundle.pem", "x" * 5000])
-def test_bundle_that_cannot_be_read_is_named(bundle: str) -> None:
+def test_error_names_the_unreadable_ca_bundle(bundle: str) -> None:
     network = network_from({"REQUESTS_CA_BUNDLE": bundle})
     with pytest.raises(UsageError, match=f"cannot read a bundle of certificates at {bundle[:100]}"):
         Settings("key", "https://api.example.com", network=network)
@@ -135,19 +135,19 @@ def test_bundle_that_cannot_be_read_is_named(bundle: str) -> None:
         ("https://[::1]:8000", True),
     ],
 )
-def test_hosts_that_go_without_a_proxy(url: str, direct: bool) -> None:
+def test_no_proxy_hosts(url: str, direct: bool) -> None:
     proxy = "http://proxy.example:1"
     entries = ("direct.example", ".corp.example", "10.0.0.0/8", "port.example:8443")
     network = Network({"https": proxy, "http": proxy}, entries)
     assert network.proxy_for(url) == (None if direct else proxy)
 
 
-def test_star_sends_everything_past_the_proxy() -> None:
+def test_star_disables_the_proxy() -> None:
     assert Network({"all": "http://proxy.example:1"}, ("*",)).proxy_for("https://a.example") is None
 
 
 @pytest.mark.parametrize("proxy", ["socks5://proxy.example:1", "http://", "http://[::1"])
-def test_proxy_that_cannot_be_used_is_told_without_its_password(proxy: str) -> None:
+def test_unusable_proxy_is_reported_without_its_password(proxy: str) -> None:
     network = network_from({"https_proxy": proxy})
     with pytest.raises(UsageError, match="the proxy for https"):
         Settings("key", "https://api.example.com", network=network)
@@ -167,13 +167,11 @@ NOT_USED = [
 
 
 @pytest.mark.parametrize(("address", "variables"), NOT_USED)
-def test_setting_that_is_not_used_for_this_address_stops_nothing(
-    address: str, variables: dict[str, str]
-) -> None:
+def test_invalid_setting_that_is_not_used_is_ignored(address: str, variables: dict[str, str]) -> None:
     assert Settings("key", address, network=network_from(variables)).base_url == address
 
 
-def test_provider_that_needs_a_key_and_an_address_refuses_to_have_none() -> None:
+def test_provider_requires_a_key_and_an_address() -> None:
     with pytest.raises(AccountError, match="set VIMMERSE_API_KEY"):
         Vimmerse(Settings(""))
     with pytest.raises(UsageError, match="set VIMMERSE_BASE_URL"):
@@ -188,12 +186,12 @@ NEEDED = [
 
 
 @pytest.mark.parametrize(("address", "variables"), NEEDED)
-def test_setting_that_is_needed_and_cannot_be_used_is_told(address: str, variables: dict[str, str]) -> None:
+def test_invalid_setting_that_is_used_is_reported(address: str, variables: dict[str, str]) -> None:
     with pytest.raises(UsageError, match=r"the proxy for|bundle of certificates"):
         Settings("key", address, network=network_from(variables))
 
 
-def test_bundle_that_only_media_need_fails_the_download_and_nothing_else(tmp_path: Path) -> None:
+def test_invalid_ca_bundle_for_media_fails_only_the_download(tmp_path: Path) -> None:
     network = network_from({"REQUESTS_CA_BUNDLE": "/no/such/bundle.pem"})
     client = Vimmerse(Settings("key", "http://127.0.0.1:1", network=network))
     with pytest.raises(DownloadFailed, match="bundle of certificates") as raised:
@@ -201,13 +199,13 @@ def test_bundle_that_only_media_need_fails_the_download_and_nothing_else(tmp_pat
     assert raised.value.lasting
 
 
-def test_emulator_is_the_same_client() -> None:
+def test_emulator_uses_the_same_client() -> None:
     settings = Settings("k", "http://127.0.0.1:1", name="emulator")
     assert type(provider_named("emulator", settings)) is type(provider_named("vimmerse", settings))
     assert provider_named("emulator", settings).name == "emulator"
 
 
-def test_name_that_nobody_installed_is_an_error_with_what_was_meant() -> None:
+def test_unknown_provider_is_an_error_with_a_suggestion() -> None:
     assert {"emulator", "vimmerse"} <= set(provider_names())
     with pytest.raises(InvalidInput, match="did you mean 'vimmerse'"):
         provider_named("vimerse", Settings("k"))

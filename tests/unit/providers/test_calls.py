@@ -40,7 +40,7 @@ def answering(status: int, told: Json = None, *headers: str) -> Play:
 WORKFLOW: Json = {"data": {"id": "wf-1", "processing_status": "processing"}}
 
 
-def test_get_reads_the_workflow_with_the_key_and_over_one_connection() -> None:
+def test_get_reads_the_workflow_with_the_key_over_one_connection() -> None:
     with raw_server(answering(200, WORKFLOW)) as server:
         client = a_client(server.url)
         assert client.get(WorkflowId("wf-1")).progress is Progress.RUNNING
@@ -50,9 +50,7 @@ def test_get_reads_the_workflow_with_the_key_and_over_one_connection() -> None:
     assert server.connections == 1
 
 
-def test_nothing_that_lies_about_on_this_machine_goes_with_a_call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_calls_use_neither_netrc_nor_cookies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login user password hunter2\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -85,13 +83,13 @@ def test_base_url_may_have_a_path() -> None:
     assert server.received[0].path == "/vendor/workflow/wf-1"
 
 
-def test_health_asks_without_the_key() -> None:
+def test_health_check_is_sent_without_the_key() -> None:
     with raw_server(answering(200, "fine")) as server:
         a_client(server.url).health()
     assert "x-api-key" not in server.received[0].headers
 
 
-def test_update_sends_only_what_changes() -> None:
+def test_update_sends_only_changes() -> None:
     with raw_server(answering(200, WORKFLOW)) as server:
         a_client(server.url).update(
             WorkflowId("wf-1"), Changes(title="é", visibility=Visibility.PUBLIC, rating=5)
@@ -101,7 +99,7 @@ def test_update_sends_only_what_changes() -> None:
     assert json.loads(request.body) == {"title": "é", "visibility_status": "2", "rating": "5"}
 
 
-def test_error_report_tells_the_message_and_its_context() -> None:
+def test_error_report_has_the_message_and_its_context() -> None:
     with raw_server(answering(200, {"data": {}})) as server:
         a_client(server.url).report_error("it broke", {"workflow": "wf-1"})
     assert server.received[0].path == "/workflow/error-log"
@@ -111,7 +109,7 @@ def test_error_report_tells_the_message_and_its_context() -> None:
     }
 
 
-def test_what_is_not_there_counts_as_deleted() -> None:
+def test_delete_treats_not_found_as_deleted() -> None:
     with raw_server(answering(404, {"message": "NOT_FOUND"})) as server:
         a_client(server.url).delete(WorkflowId("wf-1"))
     assert server.received[0].method == "DELETE"
@@ -133,22 +131,20 @@ def test_what_is_not_there_counts_as_deleted() -> None:
         (503, VendorError),
     ],
 )
-def test_status_raises_what_it_means_and_tells_what_the_vendor_said(
-    status: int, error: type[PipelineError]
-) -> None:
+def test_status_raises_its_error_with_the_vendor_message(status: int, error: type[PipelineError]) -> None:
     with raw_server(answering(status, {"message": "so \x1b[0m"})) as server:
         with pytest.raises(error, match=rf"GET /workflow/wf-1: HTTP {status}, so \\x1b") as raised:
             a_client(server.url).get(WorkflowId("wf-1"))
         assert type(raised.value) is error
 
 
-def test_vendor_may_ask_to_wait() -> None:
+def test_vendor_may_request_a_delay() -> None:
     with raw_server(answering(503, None, "Retry-After: 7")) as server, pytest.raises(VendorError) as raised:
         a_client(server.url).get(WorkflowId("wf-1"))
     assert raised.value.after == 7
 
 
-def test_redirect_of_a_get_reaches_no_other_host() -> None:
+def test_redirect_of_a_get_is_not_followed() -> None:
     with raw_server(answering(200, WORKFLOW)) as other:
         elsewhere = answering(302, None, f"Location: {other.url}/workflow/wf-1")
         with raw_server(elsewhere) as server, pytest.raises(VendorError, match="redirected"):
@@ -167,7 +163,7 @@ UNSOUND: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("body", UNSOUND)
-def test_unsound_answer_to_a_get_is_an_error_that_may_pass(body: str) -> None:
+def test_malformed_response_to_a_get_is_a_temporary_error(body: str) -> None:
     def play(peer: Peer) -> None:
         peer.read()
         peer.answer(200, UNSOUND[body])
@@ -176,7 +172,7 @@ def test_unsound_answer_to_a_get_is_an_error_that_may_pass(body: str) -> None:
         a_client(server.url).get(WorkflowId("wf-1"))
 
 
-def test_answer_is_read_that_is_compressed_unasked_and_no_larger_than_any() -> None:
+def test_unrequested_compression_is_decoded_within_the_size_limit() -> None:
     def play(peer: Peer) -> None:
         assert peer.read().headers["accept-encoding"] == "identity"
         peer.answer(200, gzip.compress(json.dumps(WORKFLOW).encode()), "Content-Encoding: gzip")
@@ -192,7 +188,7 @@ def test_answer_is_read_that_is_compressed_unasked_and_no_larger_than_any() -> N
 
 @fails_without("pipeline.providers.vimmerse:Vimmerse._path_of", "if not is_workflow_id(workflow_id")
 @pytest.mark.parametrize("workflow_id", ["../health", "..", "", "a/b", "a?b", "a\nb", "x" * 129])
-def test_id_that_would_lead_elsewhere_is_never_asked_for(workflow_id: str) -> None:
+def test_unsafe_workflow_id_is_never_requested(workflow_id: str) -> None:
     with raw_server(answering(200, WORKFLOW)) as server:
         client = a_client(server.url)
         with pytest.raises(NotFound):
@@ -201,7 +197,7 @@ def test_id_that_would_lead_elsewhere_is_never_asked_for(workflow_id: str) -> No
     assert server.connections == 0
 
 
-def test_client_can_be_pickled_and_fits_the_port() -> None:
+def test_client_is_picklable_and_implements_the_provider_protocol() -> None:
     with raw_server(answering(200, WORKFLOW)) as server:
         client: Provider = a_client(server.url)
         client.get(WorkflowId("wf-1"))
@@ -209,7 +205,7 @@ def test_client_can_be_pickled_and_fits_the_port() -> None:
         assert copy.get("wf-1").id == "wf-1"
 
 
-def test_many_threads_may_ask_at_once() -> None:
+def test_client_is_thread_safe() -> None:
     with raw_server(answering(200, WORKFLOW)) as server:
         client = a_client(server.url)
         with ThreadPoolExecutor(8) as threads:
@@ -221,14 +217,14 @@ def test_many_threads_may_ask_at_once() -> None:
 UPLOADED: Json = {"data": {"id": "i", "results": ["https://cdn.example.com/up.png"]}}
 
 
-def test_local_images_go_with_a_v1_create_and_nothing_is_uploaded() -> None:
+def test_local_images_are_sent_in_a_v1_create_without_upload() -> None:
     with raw_server(answering(200, UPLOADED)) as server:
         request = a_request(images=(an_attachment(),))
         assert a_client(server.url).prepare(request).images == request.images
     assert server.connections == 0
 
 
-def test_mixed_images_become_urls_in_their_order() -> None:
+def test_mixed_images_become_urls_in_order() -> None:
     with raw_server(answering(200, UPLOADED)) as server:
         request = a_request(images=("https://cdn.example.com/1.png", an_attachment(path="../../etc/passwd")))
         prepared = a_client(server.url).prepare(request)
@@ -247,7 +243,7 @@ def test_v2_uploads_every_image() -> None:
     assert prepared.images == ("https://cdn.example.com/up.png",)
 
 
-def test_file_in_the_options_becomes_its_url_wherever_it_stands() -> None:
+def test_file_in_the_options_becomes_its_url_at_any_depth() -> None:
     image = an_attachment()
     with raw_server(answering(200, UPLOADED)) as server:
         request = a_request(
@@ -261,12 +257,12 @@ def test_file_in_the_options_becomes_its_url_wherever_it_stands() -> None:
     assert len(server.received) == 1
 
 
-def test_file_without_its_bytes_is_refused_before_anything_is_sent() -> None:
+def test_file_without_its_bytes_is_rejected_before_sending() -> None:
     with pytest.raises(CallRefused, match=r"gone\.png"):
         a_client("http://127.0.0.1:9").prepare(a_request(options={"x": LocalFile("gone.png", "0" * 64)}))
 
 
-def test_same_bytes_are_uploaded_once_however_many_threads_ask() -> None:
+def test_same_bytes_are_uploaded_once_by_any_number_of_threads() -> None:
     with raw_server(answering(200, UPLOADED)) as server:
         client = a_client(server.url)
         request = a_request(images=("https://cdn.example.com/1.png", an_attachment()))
@@ -275,7 +271,7 @@ def test_same_bytes_are_uploaded_once_however_many_threads_ask() -> None:
     assert len(server.received) == 1
 
 
-def test_upload_is_tried_again_after_the_wait_that_the_vendor_asks_for() -> None:
+def test_upload_is_retried_after_the_requested_delay() -> None:
     failures = iter([503, 503])
     waits: list[float] = []
 
@@ -292,7 +288,7 @@ def test_upload_is_tried_again_after_the_wait_that_the_vendor_asks_for() -> None
     assert len(server.received) == 3
 
 
-def test_upload_is_not_tried_again_sooner_than_the_vendor_asks_for_but_left_to_the_run() -> None:
+def test_upload_with_a_long_requested_delay_is_left_to_the_run() -> None:
     with raw_server(answering(429, None, "Retry-After: 120")) as server, pytest.raises(VendorError) as raised:
         a_client(server.url).prepare(a_request(images=("https://cdn.example.com/1.png", an_attachment())))
     assert raised.value.after == 120
@@ -300,7 +296,7 @@ def test_upload_is_not_tried_again_sooner_than_the_vendor_asks_for_but_left_to_t
 
 
 @pytest.mark.parametrize(("status", "tries"), [(400, 1), (402, 1), (401, 1), (500, 4)])
-def test_upload_gives_up_at_once_where_repeating_is_of_no_use(status: int, tries: int) -> None:
+def test_upload_gives_up_immediately_on_a_permanent_error(status: int, tries: int) -> None:
     with raw_server(answering(status, {})) as server, pytest.raises(PipelineError):
         a_client(server.url).prepare(a_request(images=("https://cdn.example.com/1.png", an_attachment())))
     assert len(server.received) == tries
@@ -314,7 +310,7 @@ def test_upload_gives_up_at_once_where_repeating_is_of_no_use(status: int, tries
         "response",
     ),
 )
-def test_key_stands_in_no_text_that_leaves_the_client(caplog: pytest.LogCaptureFixture) -> None:
+def test_client_exposes_the_key_in_no_text(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     texts: list[str] = []
 

@@ -73,17 +73,17 @@ class VimmerseVendor:
         return said({"data": {"id": call.target.rpartition("/")[2]}})
 
 
-def test_there_are_many_checks_each_with_a_name_of_its_own() -> None:
+def test_check_names_are_unique() -> None:
     assert len({check.name for check in CHECKS}) == len(CHECKS) >= 40
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=str)
-def test_the_built_in_provider_conforms(check: Check) -> None:
+def test_built_in_provider_conforms(check: Check) -> None:
     check(VimmerseVendor("v1"))
 
 
 @pytest.mark.parametrize(
     "check", [each for each in CHECKS if each.name.startswith(("create", "get"))][:6], ids=str
 )
-def test_its_second_version_does_too(check: Check) -> None:
+def test_built_in_provider_conforms_with_v2(check: Check) -> None:
     check(VimmerseVendor("v2"))

@@ -176,7 +176,7 @@ def test_fault_is_found(kind: type[Vimmerse], name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["create: sent, then silence", "get: silence", "download: a file that stops arriving"]
 )
-def test_who_waits_for_ever_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_endless_wait_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     # What matters is that the server gives up first, not how long it waits.
     monkeypatch.setattr("pipeline.testing.server.LONGEST_SILENCE", 1.5)
     [check] = [each for each in CHECKS if each.name == name]

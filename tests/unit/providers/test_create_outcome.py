@@ -169,9 +169,7 @@ READABLE: dict[str, Play] = {
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("oddity", READABLE)
-def test_answer_that_can_be_read_counts_as_what_it_says(
-    oddity: str, tls: bool, certificate: Certificate
-) -> None:
+def test_readable_response_is_accepted(oddity: str, tls: bool, certificate: Certificate) -> None:
     with raw_server(READABLE[oddity], certificate if tls else None) as server:
         client = a_client(server.url, timeout=SHORT, ca_bundle=str(certificate.path))
         assert client.create(a_request()) == Bought(WorkflowId("wf-1"))
@@ -191,17 +189,17 @@ REFUSED_ODDLY: dict[str, Play] = {
 
 
 @pytest.mark.parametrize("oddity", REFUSED_ODDLY)
-def test_refusal_that_can_be_read_counts_as_one(oddity: str) -> None:
+def test_readable_refusal_is_a_refusal(oddity: str) -> None:
     with raw_server(REFUSED_ODDLY[oddity]) as server:
         assert isinstance(a_client(server.url).create(a_request()), JobRefused)
 
 
-def test_informational_answers_without_end_are_no_answer() -> None:
+def test_endless_informational_responses_are_an_unknown_outcome() -> None:
     with raw_server(sending(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)) as server:
         assert isinstance(a_client(server.url).create(a_request()), OutcomeUnknown)
 
 
-def test_create_that_was_reset_unread_is_unknown_as_nobody_can_tell_it_from_one_that_was_read() -> None:
+def test_create_reset_before_it_was_read_is_unknown() -> None:
     def reset_unread(peer: Peer) -> None:
         while not peer.socket.recv(1 << 16, socket.MSG_PEEK).endswith(b"--\r\n"):
             pass
@@ -228,7 +226,7 @@ def test_corrupt_tls_after_processing_is_unknown_and_was_sent_once(certificate: 
     assert len(server.received) == 1
 
 
-def test_unknown_outcome_keeps_the_raw_answer_but_not_all_of_a_long_one() -> None:
+def test_unknown_outcome_keeps_the_truncated_raw_response() -> None:
     with raw_server(answering(200, b"<html>\0" + b"x" * 500_000)) as server:
         outcome = a_client(server.url).create(a_request())
     assert isinstance(outcome, OutcomeUnknown)
@@ -292,7 +290,7 @@ ANSWERED: dict[str, tuple[Play, CreateOutcome]] = {
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("response", ANSWERED)
-def test_whole_answer_says_what_came_of_it(response: str, tls: bool, certificate: Certificate) -> None:
+def test_complete_response_determines_the_outcome(response: str, tls: bool, certificate: Certificate) -> None:
     play, expected = ANSWERED[response]
     with raw_server(play, certificate if tls else None) as server:
         outcome = a_client(server.url, ca_bundle=str(certificate.path)).create(a_request())
@@ -309,7 +307,9 @@ MID_UPLOAD: dict[str, Callable[[Peer], None]] = {
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("fault", MID_UPLOAD)
-def test_create_cut_off_in_mid_upload_was_not_sent(fault: str, tls: bool, certificate: Certificate) -> None:
+def test_create_cut_off_during_the_upload_was_not_sent(
+    fault: str, tls: bool, certificate: Certificate
+) -> None:
     with raw_server(in_mid_upload(MID_UPLOAD[fault]), certificate if tls else None) as server:
         client = a_client(server.url, ca_bundle=str(certificate.path))
         outcome = client.create(a_request(images=(LARGE,)))
@@ -319,7 +319,7 @@ def test_create_cut_off_in_mid_upload_was_not_sent(fault: str, tls: bool, certif
     assert server.received == []
 
 
-def test_upload_that_the_server_does_not_take_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upload_that_the_server_does_not_read_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.providers.http.transport._SLOWEST_UPLOAD", 1 << 40)
     finished = threading.Event()
 
@@ -336,7 +336,7 @@ def test_upload_that_the_server_does_not_take_ends_at_the_deadline(monkeypatch: 
 
 
 @pytest.mark.parametrize("takes_the_rest", [True, False])
-def test_early_402_in_mid_upload_is_heard(takes_the_rest: bool) -> None:
+def test_early_402_during_the_upload_is_read(takes_the_rest: bool) -> None:
     def refuse(peer: Peer) -> None:
         peer.answer(402, b'{"message": "INSUFFICIENT_CREDIT"}', "Connection: close")
         peer.socket.shutdown(socket.SHUT_WR)
@@ -348,7 +348,7 @@ def test_early_402_in_mid_upload_is_heard(takes_the_rest: bool) -> None:
     assert outcome == AccountRefused(AccountProblem.CREDIT, "HTTP 402: INSUFFICIENT_CREDIT")
 
 
-def test_a_whole_500_in_mid_upload_leaves_it_unknown_and_half_a_one_says_nothing() -> None:
+def test_complete_500_during_the_upload_is_unknown_and_a_partial_one_is_ignored() -> None:
     """A complete answer counts for more than the number of bytes sent; one that is cut off does not."""
 
     def whole(peer: Peer) -> None:
@@ -377,7 +377,7 @@ def after_hello(act: Callable[[Peer], None]) -> Play:
     return play
 
 
-def test_create_whose_answer_begins_too_slowly_is_told_so_and_not_that_the_server_hung_up() -> None:
+def test_slow_response_is_reported_as_a_timeout() -> None:
     """In the end, this machine hangs up."""
 
     def drip(peer: Peer) -> None:
@@ -408,7 +408,7 @@ def test_create_that_fails_in_the_handshake_was_not_sent(fault: str, certificate
     assert not outcome.started
 
 
-def test_create_is_not_sent_to_a_server_whose_certificate_is_unknown(certificate: Certificate) -> None:
+def test_create_is_not_sent_to_a_server_with_an_unknown_certificate(certificate: Certificate) -> None:
     with raw_server(answering(200, SOUND), certificate) as server:
         outcome = a_client(server.url).create(a_request())
     assert isinstance(outcome, NotSent)
@@ -417,24 +417,24 @@ def test_create_is_not_sent_to_a_server_whose_certificate_is_unknown(certificate
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine knows no IPv6")
-def test_a_vendor_that_is_reached_by_ipv6_alone_is_reached() -> None:
+def test_ipv6_only_vendor_is_reachable() -> None:
     with raw_server(answering(200, SOUND), host="::1") as server:
         assert a_client(server.url).create(a_request()) == Bought(WorkflowId("wf-1"))
     assert len(server.received) == 1
 
 
-def test_create_is_not_sent_where_nobody_listens() -> None:
+def test_create_is_not_sent_if_the_connection_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert a_client(f"http://127.0.0.1:{port}").create(a_request()) == NotSent("the connection was refused")
 
 
-def test_create_is_not_sent_to_a_host_that_cannot_be_resolved() -> None:
+def test_create_is_not_sent_if_the_host_cannot_be_resolved() -> None:
     outcome = a_client("https://nothing.invalid").create(a_request())
     assert outcome == NotSent("the host's name cannot be resolved")
 
 
-def test_create_is_not_sent_where_nobody_accepts() -> None:
+def test_create_is_not_sent_if_the_connection_times_out() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -455,7 +455,7 @@ PROXY_FAULTS: dict[str, Play] = {
 
 
 @pytest.mark.parametrize("fault", PROXY_FAULTS)
-def test_create_that_the_proxy_does_not_let_through_was_not_sent(fault: str) -> None:
+def test_create_rejected_by_the_proxy_was_not_sent(fault: str) -> None:
     with raw_server(PROXY_FAULTS[fault]) as proxy:
         network = Network(proxies={"https": proxy.url})
         outcome = a_client("https://api.example.com", timeout=SHORT, network=network).create(a_request())
@@ -464,7 +464,7 @@ def test_create_that_the_proxy_does_not_let_through_was_not_sent(fault: str) -> 
     assert [request.method for request in proxy.received] == ["CONNECT"]
 
 
-def test_create_is_not_sent_where_the_proxy_itself_is_not_there() -> None:
+def test_create_is_not_sent_if_the_proxy_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     network = Network(proxies={"https": f"http://127.0.0.1:{port}"})
@@ -493,7 +493,7 @@ def test_create_goes_through_a_proxy_that_never_sees_the_key(certificate: Certif
     assert "proxy-authorization" not in create.headers
 
 
-def test_each_create_has_a_connection_of_its_own() -> None:
+def test_each_create_has_its_own_connection() -> None:
     def keep_alive(peer: Peer) -> None:
         while True:
             peer.read()
@@ -506,7 +506,7 @@ def test_each_create_has_a_connection_of_its_own() -> None:
     assert server.connections == 3
 
 
-def test_redirect_of_a_create_reaches_no_other_host() -> None:
+def test_redirect_of_a_create_is_not_followed() -> None:
     with raw_server(answering(200, SOUND)) as other:
         with raw_server(answering(308, b"", f"Location: {other.url}/workflow")) as server:
             outcome = a_client(server.url).create(a_request())
@@ -528,7 +528,7 @@ def interrupt_main_thread() -> None:
     signal.pthread_kill(main, signal.SIGINT)
 
 
-def test_interrupt_after_sending_is_told_as_unknown() -> None:
+def test_interrupt_after_sending_is_unknown() -> None:
     def interrupt(peer: Peer) -> None:
         interrupt_main_thread()
         peer.stall()
@@ -540,7 +540,7 @@ def test_interrupt_after_sending_is_told_as_unknown() -> None:
 
 # Python's ssl leaves the socket to the garbage collector when interrupted during its handshake.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_interrupt_in_the_handshake_is_told_as_not_sent(certificate: Certificate) -> None:
+def test_interrupt_during_the_handshake_is_not_sent(certificate: Certificate) -> None:
     def interrupt(peer: Peer) -> None:
         interrupt_main_thread()
         peer.stall()
@@ -569,7 +569,7 @@ class InterruptedAfterTheLastByte:
         self._socket.close()
 
 
-def test_interrupt_between_the_last_byte_and_our_noting_it_counts_as_sent() -> None:
+def test_interrupt_right_after_the_last_byte_counts_as_sent() -> None:
     with raw_server(after_reading(Peer.stall)) as server:
         route = Route(None)
         connection = Connection("127.0.0.1", server.port, route=route)
@@ -582,7 +582,7 @@ def test_interrupt_between_the_last_byte_and_our_noting_it_counts_as_sent() -> N
     assert route.transmission.stage is Stage.SENT
 
 
-def test_request_is_not_begun_once_its_deadline_has_passed_while_connecting() -> None:
+def test_request_is_not_sent_if_connecting_exceeds_the_deadline() -> None:
     with raw_server(Peer.stall) as server:
         route = Route(None)
         connection = Connection("127.0.0.1", server.port, route=route)
@@ -596,7 +596,7 @@ def test_request_is_not_begun_once_its_deadline_has_passed_while_connecting() ->
 
 
 @fails_without("pipeline.providers.http.connection:Connection.send", "if not transmission.may_send():")
-def test_nothing_leaves_where_it_may_not_be_sent_any_more_once_it_is_connected() -> None:
+def test_nothing_is_sent_if_sending_is_forbidden_after_connecting() -> None:
     asked: list[int] = []
 
     def heard(peer: Peer) -> None:

@@ -63,7 +63,7 @@ def with_part(target: Path, content: bytes, etag: str = ETAG) -> Iterator[None]:
     yield
 
 
-def test_file_comes_to_its_place_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+def test_downloaded_file_is_in_place_and_leaves_nothing_else(tmp_path: Path) -> None:
     with raw_server(answering(200, PNG, "Content-Type: image/png", f"ETag: {ETAG}")) as server:
         fetched = fetch(server, tmp_path / "new" / "f.png", size=len(PNG))
     assert fetched == Downloaded(hashlib.sha256(PNG).hexdigest(), len(PNG), "image/png")
@@ -71,7 +71,7 @@ def test_file_comes_to_its_place_and_nothing_is_left_beside_it(tmp_path: Path) -
     assert (tmp_path / "new" / "f.png").read_bytes() == PNG
 
 
-def test_key_is_not_sent_to_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_is_not_sent_to_the_media_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login user password hunter2\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -153,7 +153,7 @@ HONEST: dict[str, tuple[Play, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("oddity", HONEST)
-def test_odd_but_honest_file_is_taken_for_what_it_is(oddity: str, tmp_path: Path) -> None:
+def test_unusual_but_valid_file_is_accepted(oddity: str, tmp_path: Path) -> None:
     play, told, content_type = HONEST[oddity]
     with raw_server(play) as server:
         fetched = fetch(server, tmp_path / "f", **told)
@@ -168,7 +168,7 @@ def test_odd_but_honest_file_is_taken_for_what_it_is(oddity: str, tmp_path: Path
     assert names_in(tmp_path) == ["f"]
 
 
-def test_what_unpacks_beyond_the_cap_is_given_up(tmp_path: Path) -> None:
+def test_decompression_beyond_the_limit_is_aborted(tmp_path: Path) -> None:
     play = answering(200, gzip.compress(PNG + bytes(64 << 20)), "Content-Encoding: gzip")
     downloads = MediaClient(Network(), Guard(loopback=True), 5.0, largest=1 << 20)
     with raw_server(play) as server, pytest.raises(DownloadFailed, match="larger than") as raised:
@@ -186,7 +186,7 @@ SPELLED = [
 
 
 @pytest.mark.parametrize("target", SPELLED)
-def test_url_is_asked_for_as_it_is_spelled(target: str, tmp_path: Path) -> None:
+def test_url_is_requested_as_spelled(target: str, tmp_path: Path) -> None:
     answers = [(302, b""), (200, PNG)]
 
     def play(peer: Peer) -> None:
@@ -199,7 +199,7 @@ def test_url_is_asked_for_as_it_is_spelled(target: str, tmp_path: Path) -> None:
     assert [each.path for each in server.received] == [asked, asked]
 
 
-def test_what_no_request_can_hold_is_encoded_and_nothing_else(tmp_path: Path) -> None:
+def test_only_characters_invalid_in_a_request_are_encoded(tmp_path: Path) -> None:
     answers = [(302, b""), (200, PNG)]
 
     def play(peer: Peer) -> None:
@@ -214,7 +214,7 @@ def test_what_no_request_can_hold_is_encoded_and_nothing_else(tmp_path: Path) ->
     ]
 
 
-def test_store_is_told_who_asks(tmp_path: Path) -> None:
+def test_media_server_gets_a_user_agent(tmp_path: Path) -> None:
     with raw_server(answering(200, PNG)) as server:
         fetch(server, tmp_path / "f.png")
     assert server.received[0].headers["user-agent"] == "campaign-pipeline"
@@ -247,7 +247,7 @@ UNSOUND: dict[str, tuple[Play, str]] = {
 
 
 @pytest.mark.parametrize("fault", UNSOUND)
-def test_unsound_file_never_takes_its_place_and_the_query_is_never_told(fault: str, tmp_path: Path) -> None:
+def test_invalid_file_is_never_put_in_place_and_the_query_is_never_shown(fault: str, tmp_path: Path) -> None:
     play, message = UNSOUND[fault]
     target = tmp_path / "f.png"
     target.write_bytes(b"what was there")
@@ -258,7 +258,7 @@ def test_unsound_file_never_takes_its_place_and_the_query_is_never_told(fault: s
     assert target.read_bytes() == b"what was there"
 
 
-def test_no_log_holds_the_query_of_a_url(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_contains_the_query_of_a_url(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with raw_server(answering(200, PNG)) as server:
         fetch(server, tmp_path / "f.png")
@@ -267,13 +267,13 @@ def test_no_log_holds_the_query_of_a_url(tmp_path: Path, caplog: pytest.LogCaptu
 
 
 @pytest.mark.parametrize("size", [len(PNG) - 1, len(PNG) + 1])
-def test_file_of_another_size_than_the_vendor_said_is_refused(size: int, tmp_path: Path) -> None:
+def test_file_of_unexpected_size_is_rejected(size: int, tmp_path: Path) -> None:
     with raw_server(answering(200, PNG)) as server, pytest.raises(DownloadFailed, match="the vendor said"):
         fetch(server, tmp_path / "f.png", size=size)
     assert not (tmp_path / "f.png").exists()
 
 
-def test_size_that_the_vendor_said_stands_for_a_missing_length(tmp_path: Path) -> None:
+def test_vendor_size_replaces_a_missing_content_length(tmp_path: Path) -> None:
     with raw_server(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG)) as server:
         assert fetch(server, tmp_path / "f.png", size=len(PNG)).bytes == len(PNG)
     with raw_server(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG[:-1])) as server, pytest.raises(DownloadFailed):
@@ -291,7 +291,7 @@ def growing(peer: Peer) -> None:
 
 @fails_without("pipeline.providers.download:MediaClient._receive", "if received.size > most:")
 @pytest.mark.parametrize(("largest", "most"), [(1 << 20, None), (1 << 20, 2 << 20), (2 << 20, 1 << 20)])
-def test_file_that_grows_beyond_what_may_come_is_given_up_and_leaves_nothing(
+def test_file_that_grows_beyond_the_limit_is_aborted_and_leaves_nothing(
     tmp_path: Path, largest: int, most: int | None
 ) -> None:
     downloads = MediaClient(Network(), Guard(loopback=True), 5.0, largest=largest)
@@ -304,7 +304,7 @@ def test_file_that_grows_beyond_what_may_come_is_given_up_and_leaves_nothing(
     assert names_in(tmp_path) == []
 
 
-def test_file_that_says_that_it_is_larger_than_what_may_come_is_not_begun(tmp_path: Path) -> None:
+def test_file_that_declares_an_excessive_size_is_not_downloaded(tmp_path: Path) -> None:
     downloads, most = MediaClient(Network(), Guard(loopback=True), 5.0), len(PNG) - 1
     play = answering(200, PNG)
     with raw_server(play) as server, pytest.raises(DownloadFailed, match=f"at most {most:,} may come"):
@@ -312,7 +312,7 @@ def test_file_that_says_that_it_is_larger_than_what_may_come_is_not_begun(tmp_pa
     assert names_in(tmp_path) == []
 
 
-def test_drip_is_given_up_and_what_came_is_kept(tmp_path: Path) -> None:
+def test_trickling_download_is_aborted_and_its_part_kept(tmp_path: Path) -> None:
     def drip(peer: Peer) -> None:
         peer.read()
         peer.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(PNG)}\r\nETag: {ETAG}\r\n\r\n".encode())
@@ -327,13 +327,13 @@ def test_drip_is_given_up_and_what_came_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
-def test_url_that_has_expired_is_told_as_such(status: int, tmp_path: Path) -> None:
+def test_expired_url_is_reported_as_expired(status: int, tmp_path: Path) -> None:
     with raw_server(answering(status)) as server, pytest.raises(DownloadFailed) as raised:
         fetch(server, tmp_path / "f.png")
     assert raised.value.expired
 
 
-def test_download_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+def test_download_resumes_where_it_was_cut_off(tmp_path: Path) -> None:
     connections = iter([1, 2])
 
     def play(peer: Peer) -> None:
@@ -374,7 +374,7 @@ NOT_TO_BE_GONE_ON_WITH: dict[str, Callable[[Peer], None]] = {
 
 
 @pytest.mark.parametrize("response", NOT_TO_BE_GONE_ON_WITH)
-def test_download_begins_anew_where_it_cannot_go_on(response: str, tmp_path: Path) -> None:
+def test_download_restarts_if_it_cannot_resume(response: str, tmp_path: Path) -> None:
     def play(peer: Peer) -> None:
         while True:
             if "range" in peer.read().headers:
@@ -390,7 +390,7 @@ def test_download_begins_anew_where_it_cannot_go_on(response: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("etag", ['W/"weak"', "", "no quotes"])
-def test_download_does_not_go_on_without_a_strong_etag(etag: str, tmp_path: Path) -> None:
+def test_download_does_not_resume_without_a_strong_etag(etag: str, tmp_path: Path) -> None:
     target = tmp_path / "f.png"
     with with_part(target, b"y" * 100, etag), raw_server(answering(200, PNG, f"ETag: {etag}")) as server:
         fetch(server, target)
@@ -403,7 +403,7 @@ def test_download_does_not_go_on_without_a_strong_etag(etag: str, tmp_path: Path
     "flags = os.O_WRONLY",
     swap=("system.NO_FOLLOW | system.PRIVATE", "system.PRIVATE"),
 )
-def test_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_linked_partial_file_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     (tmp_path / "f.png.part").symlink_to(victim)
@@ -412,7 +412,7 @@ def test_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     assert victim.read_bytes() == b"precious"
 
 
-def test_disk_without_space_keeps_the_part_and_says_so(tmp_path: Path) -> None:
+def test_full_disk_keeps_the_partial_file_and_is_reported(tmp_path: Path) -> None:
     large = PNG + bytes(4 << 20)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -432,7 +432,7 @@ def test_disk_without_space_keeps_the_part_and_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "f.png").exists()
 
 
-def test_redirects_are_followed_but_not_for_ever(tmp_path: Path) -> None:
+def test_redirects_are_followed_up_to_a_limit(tmp_path: Path) -> None:
     def play(peer: Peer) -> None:
         while True:
             hop = int(peer.read().path.strip("/"))
@@ -465,7 +465,7 @@ ELSEWHERE = [
     swap=("Transport(self.network, self.guard", "Transport(self.network"),
 )
 @pytest.mark.parametrize("location", ELSEWHERE)
-def test_redirect_to_where_files_may_not_come_from_is_refused(location: str, tmp_path: Path) -> None:
+def test_redirect_to_a_disallowed_address_is_rejected(location: str, tmp_path: Path) -> None:
     play = answering(302, b"", f"Location: {location}")
     with raw_server(play) as server, pytest.raises(DownloadFailed) as raised:
         fetch(server, tmp_path / "f.png")
@@ -477,7 +477,7 @@ def test_redirect_to_where_files_may_not_come_from_is_refused(location: str, tmp
     "host", ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "localhost", "[::ffff:127.0.0.1]"]
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_this_machine_serves_no_files_unless_the_api_is_on_it(scheme: str, host: str, tmp_path: Path) -> None:
+def test_loopback_serves_files_only_if_the_api_is_on_it(scheme: str, host: str, tmp_path: Path) -> None:
     downloads = MediaClient(Network(), Guard(loopback=False), 5.0)
     with raw_server(answering(200, PNG)) as server, pytest.raises(DownloadFailed) as raised:
         downloads.fetch(Media(f"{scheme}://{host}:{server.port}/f.png", "image/png"), tmp_path / "f.png")
@@ -490,7 +490,7 @@ def test_this_machine_serves_no_files_unless_the_api_is_on_it(scheme: str, host:
     "return create_connection",
     swap=("create_connection((address", "create_connection((self.host"),
 )
-def test_name_is_resolved_once_and_tls_still_checks_it(
+def test_host_is_resolved_once_and_still_verified_by_tls(
     certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -512,7 +512,7 @@ def test_name_is_resolved_once_and_tls_still_checks_it(
             downloads.fetch(other, tmp_path / "g.png")
 
 
-def test_address_is_judged_behind_a_proxy_too(tmp_path: Path) -> None:
+def test_address_is_checked_behind_a_proxy_too(tmp_path: Path) -> None:
     with raw_server(answering(200)) as proxy:
         downloads = MediaClient(Network(proxies={"https": proxy.url}), Guard(loopback=False), 5.0)
         with pytest.raises(DownloadFailed, match="not a public address"):

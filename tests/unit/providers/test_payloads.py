@@ -59,19 +59,19 @@ def test_visibility_is_the_vendors_number_as_a_string(visibility: str, sent: byt
     assert ("visibility_status", sent) in v1(visibility=Visibility(visibility))
 
 
-def test_event_and_webhook_are_sent_only_where_they_are_set() -> None:
+def test_event_and_webhook_are_sent_only_if_set() -> None:
     assert not {"event_id", "webhook_url"} & {name for name, _ in v1()}
     sent = v1(event_id="e", webhook_url="https://hook.example/1")
     assert ("event_id", b"e") in sent
     assert ("webhook_url", b"https://hook.example/1") in sent
 
 
-def test_urls_go_byte_for_byte() -> None:
+def test_urls_are_sent_byte_for_byte() -> None:
     url = "https://a.example/%7Ea b.png?sig=1+2&x=%2f"
     assert ("image_urls", url.encode()) in v1(images=(url,))
 
 
-def test_files_go_under_names_of_ours_in_their_order() -> None:
+def test_files_are_sent_under_our_names_in_order() -> None:
     jpeg = an_attachment(b"\xff\xd8\xff1", "image/jpeg", 'a"\r\n‮.png')
     body = form_of(a_request(images=(jpeg, an_attachment())))
     assert body.content.count(b'name="image_files"') == 2
@@ -79,24 +79,24 @@ def test_files_go_under_names_of_ours_in_their_order() -> None:
     assert "‮".encode() not in body.content
 
 
-def test_never_both_files_and_urls() -> None:
+def test_files_and_urls_are_never_both_sent() -> None:
     with pytest.raises(CallRefused):
         form_of(a_request(images=("https://a.example/1.png", an_attachment())))
 
 
-def test_v2_sends_no_file() -> None:
+def test_v2_sends_no_files() -> None:
     with pytest.raises(CallRefused):
         json_of(a_request(images=(an_attachment(),)))
 
 
-def test_list_that_the_vendor_wants_as_one_string_is_joined() -> None:
+def test_list_expected_as_a_string_is_joined() -> None:
     request = a_request(
         options={"background_urls": ["a", "b"], "tags": ["c"]}, joined=frozenset({"background_urls"})
     )
     assert json.loads(json_of(request).content)["options"] == {"background_urls": "a,b", "tags": ["c"]}
 
 
-def test_comma_in_a_joined_item_is_refused_before_sending() -> None:
+def test_comma_in_a_joined_item_is_rejected_before_sending() -> None:
     request = a_request(options={"background_urls": ["a,b"]}, joined=frozenset({"background_urls"}))
     with pytest.raises(CallRefused, match=r"options\.background_urls: an item holds a comma"):
         a_client("http://127.0.0.1:9").prepare(request)
@@ -106,13 +106,13 @@ def test_comma_in_a_joined_item_is_refused_before_sending() -> None:
 @pytest.mark.parametrize(
     "options", [{"x": math.nan}, {"x": [math.inf]}, {"x": "\ud800"}, {"x": LocalFile("a", "0")}], ids=repr
 )
-def test_what_cannot_be_written_is_refused_before_sending(options: dict[str, object]) -> None:
+def test_unserialisable_value_is_rejected_before_sending(options: dict[str, object]) -> None:
     for write in (form_of, json_of):
         with pytest.raises(CallRefused):
             write(a_request(options=options))
 
 
-def test_title_that_cannot_be_encoded_is_refused_before_sending() -> None:
+def test_unencodable_title_is_rejected_before_sending() -> None:
     with pytest.raises(CallRefused):
         form_of(a_request(title="\ud800"))
 
@@ -122,12 +122,12 @@ files = st.tuples(texts, st.binary(), st.sampled_from(["image/png", "image/jpeg"
 
 
 @given(st.lists(st.tuples(texts, texts) | st.tuples(texts, files)))
-def test_a_form_is_what_the_library_makes_of_it(fields: list[Field]) -> None:
+def test_form_equals_that_of_the_library(fields: list[Field]) -> None:
     content, content_type = multipart(fields)
 
     boundary = content_type.partition("boundary=")[2]
     assert (content, content_type) == encode_multipart_formdata(fields, boundary)
 
 
-def test_each_form_has_a_boundary_of_its_own() -> None:
+def test_each_form_has_its_own_boundary() -> None:
     assert multipart([("title", "spring")])[1] != multipart([("title", "spring")])[1]

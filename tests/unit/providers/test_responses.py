@@ -56,7 +56,7 @@ ODD_WORKFLOWS = st.dictionaries(
 )
 
 
-def test_workflow_is_read_as_the_vendor_documents_it() -> None:
+def test_workflow_is_read_as_documented() -> None:
     url = "https://cdn.example.com/final.mp4"
     told: dict[str, Json] = {
         "id": "wf-1",
@@ -97,15 +97,13 @@ def test_workflow_is_read_as_the_vendor_documents_it() -> None:
         (1, Progress.RUNNING, False),
     ],
 )
-def test_every_status_but_the_documented_ends_is_still_running(
-    status: Json, progress: Progress, known: bool
-) -> None:
+def test_only_documented_final_statuses_end_a_workflow(status: Json, progress: Progress, known: bool) -> None:
     workflow = workflow_from({"processing_status": status}, WorkflowId("wf-1"))
     assert (workflow.progress, workflow.known_status) == (progress, known)
 
 
 @given(ODD_WORKFLOWS)
-def test_odd_workflow_never_breaks_and_gives_only_what_is_sound(told: dict[str, Json]) -> None:
+def test_malformed_workflow_gives_only_valid_fields(told: dict[str, Json]) -> None:
     workflow = workflow_from(told, WorkflowId("wf-1"))
     assert workflow.percent is None or 0 <= workflow.percent <= 100
     assert workflow.credits is None or workflow.credits >= 0
@@ -117,7 +115,7 @@ def test_odd_workflow_never_breaks_and_gives_only_what_is_sound(told: dict[str, 
         assert media.size is None or media.size > 0
 
 
-def test_what_no_database_and_no_encoding_takes_is_left_out_of_a_text() -> None:
+def test_characters_that_cannot_be_stored_are_removed() -> None:
     workflow = workflow_from({"title": "a\0b", "error": "half \ud83d", "model": "x" * 5000}, WorkflowId("w"))
     assert (workflow.title, workflow.error, workflow.template_id) == ("ab", "half ?", "x" * 2000)
 
@@ -125,7 +123,7 @@ def test_what_no_database_and_no_encoding_takes_is_left_out_of_a_text() -> None:
 @pytest.mark.parametrize(
     "url", ["file:///x", "javascript:x", "//x/y", "", 7, None, "https://x/\n", "https://x/" + "y" * 9000]
 )
-def test_url_that_is_none_is_dropped(url: Json) -> None:
+def test_invalid_url_is_dropped(url: Json) -> None:
     assert (
         workflow_from(
             {"result": [{"url": url, "content_type": "video/mp4"}, "x", None]}, WorkflowId("w")
@@ -145,7 +143,7 @@ def test_url_that_is_none_is_dropped(url: Json) -> None:
         (None, ""),
     ],
 )
-def test_the_first_url_that_cannot_be_used_is_named_without_its_secrets(result: Json, told: str) -> None:
+def test_first_unusable_url_is_named_without_its_secrets(result: Json, told: str) -> None:
     assert workflow_from({"result": result}, WorkflowId("w")).unusable == told
 
 
@@ -162,7 +160,7 @@ def test_the_first_url_that_cannot_be_used_is_named_without_its_secrets(result: 
         (-(10**400), None),
     ],
 )
-def test_percentage_is_between_0_and_100_or_not_told(told: Json, percent: float | None) -> None:
+def test_percentage_is_between_0_and_100_or_missing(told: Json, percent: float | None) -> None:
     assert workflow_from({"progress_percentage": told}, WorkflowId("w")).percent == percent
 
 
@@ -170,21 +168,21 @@ URL = "https://x/a.mp4"
 
 
 @pytest.mark.parametrize("result", [[URL], URL, {"url": URL}, [{"url": URL}, None, 7]])
-def test_result_is_read_in_any_clear_shape(result: Json) -> None:
+def test_result_is_read_in_any_unambiguous_shape(result: Json) -> None:
     assert workflow_from({"result": result}, WorkflowId("w")).result == (Media(URL, "video/mp4"),)
 
 
-def test_size_is_read_as_a_text_too() -> None:
+def test_size_may_be_a_string() -> None:
     told: dict[str, Json] = {"result": [{"url": URL}], "media_result": [{"url": URL, "size": "5040"}]}
     assert workflow_from(told, WorkflowId("w")).result[0].size == 5040
 
 
-def test_type_that_says_nothing_is_guessed_from_the_url() -> None:
+def test_uninformative_type_is_guessed_from_the_url() -> None:
     told: dict[str, Json] = {"result": [{"url": URL, "content_type": "application/octet-stream"}]}
     assert workflow_from(told, WorkflowId("w")).result[0].content_type == "video/mp4"
 
 
-def test_type_that_is_not_told_is_guessed_from_the_url() -> None:
+def test_missing_type_is_guessed_from_the_url() -> None:
     result: Json = [{"url": "https://x/a.MP4?s=.png"}, {"url": "https://x/a", "content_type": 7}]
     types = [media.content_type for media in workflow_from({"result": result}, WorkflowId("w")).result]
     assert types == ["video/mp4", "application/octet-stream"]
@@ -197,7 +195,7 @@ def test_type_that_is_not_told_is_guessed_from_the_url() -> None:
         *((odd, False) for odd in ("x" * 129, "", ".", "..", "a/b", "a\n", "é", 7, None)),
     ],
 )
-def test_id_is_one_that_a_url_can_hold(value: object, sound: bool) -> None:
+def test_workflow_id_is_safe_in_a_url(value: object, sound: bool) -> None:
     assert is_workflow_id(value) is sound
 
 
@@ -205,7 +203,7 @@ REASONS = ("the answer is not JSON", "the answer is not a JSON object", "a name 
 
 
 @given(st.binary(max_size=200) | ANY_JSON.map(lambda value: json.dumps(value).encode()))
-def test_any_body_is_an_object_or_an_error_in_our_words(body: bytes) -> None:
+def test_any_body_is_an_object_or_a_described_error(body: bytes) -> None:
     for strict in (False, True):
         told = ""
         try:
@@ -233,12 +231,12 @@ def test_any_body_is_an_object_or_an_error_in_our_words(body: bytes) -> None:
         ("", None),
     ],
 )
-def test_wait_that_the_vendor_asks_for(text: str, seconds: float | None) -> None:
+def test_requested_delay(text: str, seconds: float | None) -> None:
     assert seconds_to_wait({"retry-after": text}, NOW) == seconds
 
 
 @given(st.text(max_size=40))
-def test_any_retry_after_is_a_sound_wait_or_none(text: str) -> None:
+def test_any_retry_after_is_a_valid_delay_or_none(text: str) -> None:
     wait = seconds_to_wait({"retry-after": text}, NOW)
     assert wait is None or 0 <= wait <= LONGEST_WAIT
 
@@ -252,7 +250,7 @@ ANSWERS = st.builds(
 
 
 @given(st.sampled_from(Stage), st.none() | ANSWERS)
-def test_verdict_never_calls_not_sent_what_was_sent_nor_bought_what_has_no_id(
+def test_outcome_is_never_not_sent_if_sent_nor_bought_without_an_id(
     stage: Stage, response: Response | None
 ) -> None:
     outcome = classify(stage, response, "why", NOW)
@@ -307,7 +305,7 @@ HEADS = [
 
 
 @pytest.mark.parametrize(("head", "declared", "found"), HEADS)
-def test_media_is_known_by_its_first_bytes(head: bytes, declared: str, found: str) -> None:
+def test_media_is_recognised_by_its_first_bytes(head: bytes, declared: str, found: str) -> None:
     assert sniffed(head, declared) == found
     assert type_of(head, declared, "text/plain") == found
 
@@ -315,7 +313,7 @@ def test_media_is_known_by_its_first_bytes(head: bytes, declared: str, found: st
 @pytest.mark.parametrize(
     "head", [b"", b"<html>", b"<?xml", b"<svg", b"MZ", b"PK\3\4", b"\x89PNG", b"RIFF....ABCD", b"#!/bin"]
 )
-def test_what_is_no_media_is_known_as_such(head: bytes) -> None:
+def test_non_media_is_recognised(head: bytes) -> None:
     assert sniffed(head, "video/mp4") is None
 
 
@@ -339,36 +337,36 @@ UNKNOWN_KINDS = [
 
 
 @pytest.mark.parametrize(("head", "declared", "served", "found"), UNKNOWN_KINDS)
-def test_bytes_of_no_known_kind_are_what_they_were_declared_but_no_page(
+def test_unknown_bytes_have_their_declared_type_unless_it_is_html(
     head: bytes, declared: str, served: str, found: str | None
 ) -> None:
     assert type_of(head, declared, served) == found
 
 
 @given(st.binary(max_size=64), st.text(max_size=20), st.text(max_size=20))
-def test_bytes_that_are_no_text_are_always_something(head: bytes, declared: str, served: str) -> None:
+def test_binary_bytes_always_have_a_type(head: bytes, declared: str, served: str) -> None:
     assert type_of(b"\0" + head, declared, served) is not None
 
 
 @given(st.binary(max_size=64), st.text(max_size=20))
-def test_any_bytes_can_be_looked_at(head: bytes, declared: str) -> None:
+def test_any_bytes_can_be_sniffed(head: bytes, declared: str) -> None:
     found = sniffed(head, declared)
     assert found is None or found.partition("/")[0] in ("image", "video", "audio")
 
 
-def test_suffix_tells_a_type() -> None:
+def test_suffix_gives_a_type() -> None:
     assert content_type_of("https://x/a.webm") == "video/webm"
     assert content_type_of("https://x/a.exe") == "application/octet-stream"
 
 
 @given(st.text(), st.integers(1, 50))
-def test_printable_is_one_short_line_that_can_be_encoded(text: str, limit: int) -> None:
+def test_printable_is_one_short_encodable_line(text: str, limit: int) -> None:
     shown = printable(text, limit)
     assert len(shown) <= limit
     assert is_harmless(shown)
     shown.encode()
 
 
-def test_printable_leaves_words_of_any_script_alone() -> None:
+def test_printable_keeps_words_of_any_script() -> None:
     for text in ("Zürich", "« café »", "日本語", "हिन्दी", "🎬 film"):
         assert printable(text) == text
