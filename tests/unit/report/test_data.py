@@ -19,7 +19,7 @@ def shown(*given: GalleryRecords) -> Any:
     return campaigns[0]
 
 
-def test_a_job_shows_what_serves_it_and_its_parts() -> None:
+def test_job_shows_its_purchase_and_its_parts() -> None:
     [shown_job] = shown(records())["jobs"]
 
     assert shown_job == {
@@ -34,7 +34,7 @@ def test_a_job_shows_what_serves_it_and_its_parts() -> None:
     }
 
 
-def test_the_prompt_stands_apart_and_no_query_of_a_url_is_handed_on() -> None:
+def test_prompt_is_separate_and_url_queries_are_removed() -> None:
     data = shown(records())
     [shown_purchase] = data["purchases"]
 
@@ -56,13 +56,13 @@ def test_the_prompt_stands_apart_and_no_query_of_a_url_is_handed_on() -> None:
         ({"prompt": ["not", "a", "text"]}, None),
     ],
 )
-def test_which_option_is_the_prompt(options: dict[str, Any], text: str | None) -> None:
+def test_prompt_option_is_recognised(options: dict[str, Any], text: str | None) -> None:
     data = shown(records(purchases=[purchase(request={"options": options})]))
 
     assert data["purchases"][0].get("text") == text
 
 
-def test_files_are_listed_once_with_where_they_are_and_what_they_hold() -> None:
+def test_files_are_listed_once_with_path_and_facts() -> None:
     given = records(
         purchases=[purchase(), purchase(id="2" * 16)],
         hrefs={SHA: "../a.mp4"},
@@ -87,7 +87,7 @@ def test_files_are_listed_once_with_where_they_are_and_what_they_hold() -> None:
     assert [each["files"] for each in data["purchases"]] == [[0], [0]]
 
 
-def test_a_file_that_is_not_on_this_machine_has_no_way_to_it() -> None:
+def test_file_absent_from_this_machine_has_no_link() -> None:
     [file] = shown(records())["files"]
 
     assert "here" not in file
@@ -95,7 +95,7 @@ def test_a_file_that_is_not_on_this_machine_has_no_way_to_it() -> None:
     assert "poster" not in file
 
 
-def test_steps_are_names_with_those_of_their_media_that_were_fetched() -> None:
+def test_steps_are_names_with_their_downloaded_files() -> None:
     steps = [
         {"flow": "crop", "outputs": [{"content_type": "image/png"}]},
         {"flow": "animate", "outputs": [{"content_type": "video/mp4", "sha256": OTHER}]},
@@ -106,7 +106,7 @@ def test_steps_are_names_with_those_of_their_media_that_were_fetched() -> None:
     assert data["files"][1]["href"] == "../x.steps/02-animate.mp4"
 
 
-def test_the_last_decision_on_a_purchase_counts_and_is_told_whole() -> None:
+def test_last_decision_on_a_purchase_counts_and_is_shown_whole() -> None:
     decided = {
         "decisions": [
             {"purchase": "1" * 16, "key": KEY, "decision": "rejected", "rating": 1},
@@ -131,14 +131,14 @@ def test_the_last_decision_on_a_purchase_counts_and_is_told_whole() -> None:
     }
 
 
-def test_a_job_that_was_sent_back_is_known_by_the_decision_on_what_served_it() -> None:
+def test_job_sent_back_shows_the_decision_on_its_last_purchase() -> None:
     pending = {"key": KEY, "fingerprint": "v1:" + "0" * 64, "status": "pending", "last": "1" * 16}
     decided = {"decisions": [{"purchase": "1" * 16, "key": KEY, "decision": "redo"}]}
 
     assert shown(records(jobs=[pending], decisions=decided))["jobs"][0]["decision"] == "redo"
 
 
-def test_what_the_manifest_says_of_a_job_that_nothing_serves_yet() -> None:
+def test_job_without_purchase_shows_its_planned_request() -> None:
     pending = {"key": KEY, "fingerprint": "v1:" + "0" * 64, "status": "pending"}
     planned = {KEY: PlannedJob(request={"options": {"prompt": "a run"}}, credits=80, action="create")}
     [shown_job] = shown(records(jobs=[pending], purchases=[], planned=planned))["jobs"]
@@ -146,7 +146,7 @@ def test_what_the_manifest_says_of_a_job_that_nothing_serves_yet() -> None:
     assert (shown_job["text"], shown_job["price"], shown_job["action"]) == ("a run", 80, "create")
 
 
-def test_refusals_and_void_purchases_cost_nothing() -> None:
+def test_refused_and_void_purchases_cost_nothing() -> None:
     given = [
         purchase(),
         purchase(id="2" * 16, status="failed", reason="rejected"),
@@ -157,7 +157,7 @@ def test_refusals_and_void_purchases_cost_nothing() -> None:
     assert shown(records(purchases=given))["spent"] == 240
 
 
-def test_a_selection_shows_nothing_of_the_other_jobs() -> None:
+def test_selection_excludes_other_jobs() -> None:
     other = {**job(), "key": "hero/overlay/blue/walk/locale=en", "purchase": "2" * 16}
     others = purchase(id="2" * 16, key=other["key"], outputs=[{"content_type": "video/mp4", "sha256": OTHER}])
     given = records(
@@ -175,7 +175,7 @@ def test_a_selection_shows_nothing_of_the_other_jobs() -> None:
     assert set(files_on_page(replace(given, keys=None))) == {SHA, OTHER}
 
 
-def test_other_results_bring_only_what_is_not_known() -> None:
+def test_earlier_results_add_only_what_is_unknown() -> None:
     before = {"jobs": [job(purchase="9" * 16)], "purchases": [purchase(), purchase(id="9" * 16)]}
     data = shown(records(before=before, before_name="old.json"))
 
@@ -184,7 +184,7 @@ def test_other_results_bring_only_what_is_not_known() -> None:
     assert [each["id"] for each in data["before"]["purchases"]] == ["9" * 16]
 
 
-def test_a_selection_shows_nothing_of_the_other_jobs_of_other_results() -> None:
+def test_selection_excludes_other_jobs_of_earlier_results() -> None:
     other = {**job(), "key": "hero/overlay/blue/walk/locale=en", "purchase": "2" * 16}
     film = {"content_type": "video/mp4", "sha256": OTHER}
     before = {
@@ -199,7 +199,7 @@ def test_a_selection_shows_nothing_of_the_other_jobs_of_other_results() -> None:
     assert files_on_page(given) == {SHA: "video/mp4"}
 
 
-def test_the_upstream_is_the_job_of_the_purchase_that_it_was_made_from() -> None:
+def test_upstream_is_the_job_of_the_input_purchase() -> None:
     upstream = purchase(id="2" * 16, key="sketch/s/red")
     data = shown(records(purchases=[purchase(inputs=["2" * 16]), upstream]))
 

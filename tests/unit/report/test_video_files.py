@@ -38,20 +38,20 @@ def put(path: Path) -> Path:
     return path
 
 
-def test_a_file_in_its_place(tmp_path: Path) -> None:
+def test_file_in_place_is_found(tmp_path: Path) -> None:
     file = put(tmp_path / "output/spring/hero.mp4")
 
     assert located([row("output/spring/hero.mp4")], [], tmp_path, tmp_path / "output/spring") == {SHA: file}
 
 
 @pytest.mark.parametrize("name", ["hero.mp4", "hero~1234567.mp4"])
-def test_a_file_that_serves_no_job_any_more(tmp_path: Path, name: str) -> None:
+def test_file_of_a_former_job_is_found(tmp_path: Path, name: str) -> None:
     file = put(tmp_path / "output/spring" / name)
 
     assert located([], [bought("hero")], tmp_path, tmp_path / "output/spring") == {SHA: file}
 
 
-def test_a_file_of_another_size_is_not_the_one(tmp_path: Path) -> None:
+def test_file_of_another_size_is_not_found(tmp_path: Path) -> None:
     put(tmp_path / "output/spring/hero.mp4").write_bytes(b"altered!")
 
     assert (
@@ -59,7 +59,7 @@ def test_a_file_of_another_size_is_not_the_one(tmp_path: Path) -> None:
     )
 
 
-def test_a_path_that_holds_another_file_by_the_results_is_not_taken_for_an_earlier_one(
+def test_path_recorded_for_another_file_is_not_used_for_an_earlier_one(
     tmp_path: Path,
 ) -> None:
     put(tmp_path / "output/spring/hero.mp4")
@@ -83,7 +83,7 @@ def test_a_path_that_holds_another_file_by_the_results_is_not_taken_for_an_earli
         "/etc/hostname",
     ],
 )
-def test_no_path_leads_out_of_the_output_folder_or_to_what_is_hidden(tmp_path: Path, path: str) -> None:
+def test_no_path_leads_outside_the_output_folder_or_to_a_hidden_file(tmp_path: Path, path: str) -> None:
     project = tmp_path / "project"
     for secret in ("../secret.mp4", "secret.mp4", ".hidden/secret.mp4", ".secret.mp4"):
         put(project / "output/spring" / secret)

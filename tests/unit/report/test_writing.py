@@ -60,7 +60,7 @@ def write(folder: Path, campaigns: Sequence[GalleryCampaign], with_reader: bool 
     return write_folder(folder, campaigns, reader() if with_reader else None, **given).page
 
 
-def test_the_policy_names_every_script_and_style_by_its_hash_and_allows_nothing_else() -> None:
+def test_policy_allows_only_scripts_and_styles_by_hash() -> None:
     text = page({"campaigns": []}, "<spring>").decode()
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
     assert policy is not None
@@ -81,7 +81,7 @@ def test_the_policy_names_every_script_and_style_by_its_hash_and_allows_nothing_
     assert not re.search(r"https?://", markup)
 
 
-def test_the_page_links_films_where_they_lie_and_holds_its_stills_beside_it(tmp_path: Path) -> None:
+def test_page_links_videos_in_place_and_has_its_stills_beside_it(tmp_path: Path) -> None:
     index = write(tmp_path / "output/spring/report", [campaign(tmp_path)])
 
     [file] = data_of(index)["campaigns"][0]["files"]
@@ -92,7 +92,7 @@ def test_the_page_links_films_where_they_lie_and_holds_its_stills_beside_it(tmp_
 
 
 @fails_without("pipeline.report.writing:_href", "return ", swap=("f'./{quoted}'", "quoted"))
-def test_a_name_that_looks_like_a_scheme_stays_a_file(tmp_path: Path) -> None:
+def test_name_that_looks_like_a_scheme_is_still_a_file(tmp_path: Path) -> None:
     given = campaign(tmp_path)
     file = tmp_path / "javascript:alert(1).mp4"
     file.write_bytes(b"film")
@@ -102,7 +102,7 @@ def test_a_name_that_looks_like_a_scheme_stays_a_file(tmp_path: Path) -> None:
     assert data_of(index)["campaigns"][0]["files"][0]["href"] == "./javascript%3Aalert%281%29.mp4"
 
 
-def test_a_bundle_holds_its_films_and_nothing_that_an_earlier_one_held(tmp_path: Path) -> None:
+def test_bundle_has_its_videos_and_nothing_from_an_earlier_one(tmp_path: Path) -> None:
     both = records(
         purchases=[
             purchase(),
@@ -129,7 +129,7 @@ def test_a_bundle_holds_its_films_and_nothing_that_an_earlier_one_held(tmp_path:
     assert other.read_bytes() == b"other"
 
 
-def test_one_file_holds_the_stills_and_no_films(tmp_path: Path) -> None:
+def test_single_file_has_stills_and_no_videos(tmp_path: Path) -> None:
     file = tmp_path / "one.html"
 
     written = write_single(file, [campaign(tmp_path)], reader(), on_progress=lambda _number, _of: None)
@@ -151,7 +151,7 @@ def test_one_file_holds_the_stills_and_no_films(tmp_path: Path) -> None:
     "return assert_replaces",
     swap=("_MARK in head[:4096]", "True"),
 )
-def test_what_is_not_a_gallery_is_not_written_over(tmp_path: Path) -> None:
+def test_folder_that_is_not_a_gallery_is_not_overwritten(tmp_path: Path) -> None:
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "index.html").write_text("<h1>mine</h1>")
@@ -165,7 +165,7 @@ def test_what_is_not_a_gallery_is_not_written_over(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["index.html"]
 
 
-def test_each_file_is_read_once_over_all_reports(tmp_path: Path) -> None:
+def test_each_file_is_read_once_across_reports(tmp_path: Path) -> None:
     read: list[Path] = []
     for _ in range(3):
         given = campaign(tmp_path)
@@ -177,7 +177,7 @@ def test_each_file_is_read_once_over_all_reports(tmp_path: Path) -> None:
     assert (tmp_path / ".pipeline/cache/.gitignore").read_text() == "*\n"
 
 
-def test_a_file_that_cannot_be_shown_has_no_still_and_is_not_tried_again(tmp_path: Path) -> None:
+def test_undecodable_file_has_no_still_and_is_not_retried(tmp_path: Path) -> None:
     read: list[Path] = []
     for _ in range(2):
         given = campaign(tmp_path, content=b"broken")
@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_shown_has_no_still_and_is_not_tried_again(tmp_pat
     assert len(read) == 1
 
 
-def test_without_the_extra_the_page_says_so_and_shows_what_was_kept(tmp_path: Path) -> None:
+def test_without_the_extra_the_page_says_so_and_shows_cached_stills(tmp_path: Path) -> None:
     index = write(tmp_path / "none", [campaign(tmp_path)], with_reader=False)
     assert data_of(index)["posters"] is False
     assert "poster" not in data_of(index)["campaigns"][0]["files"][0]
@@ -199,7 +199,7 @@ def test_without_the_extra_the_page_says_so_and_shows_what_was_kept(tmp_path: Pa
     assert data_of(index)["campaigns"][0]["files"][0]["poster"] is True
 
 
-def test_where_nothing_can_be_kept_stills_are_made_all_the_same(tmp_path: Path) -> None:
+def test_stills_are_made_even_if_the_cache_is_unwritable(tmp_path: Path) -> None:
     (tmp_path / ".pipeline").write_text("in the way")
 
     index = write(tmp_path / "report", [campaign(tmp_path)])
@@ -207,7 +207,7 @@ def test_where_nothing_can_be_kept_stills_are_made_all_the_same(tmp_path: Path) 
     assert (index.parent / "posters" / f"{SHA[:16]}.webp").read_bytes() == STILL
 
 
-def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
+def test_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     first = write(tmp_path / "report", [campaign(tmp_path)]).read_bytes()
 
     assert write(tmp_path / "report", [campaign(tmp_path)]).read_bytes() == first
