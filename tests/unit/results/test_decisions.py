@@ -52,7 +52,7 @@ def texts(decision: Decision) -> set[str]:
 
 
 @given(SAID)
-def test_the_last_verdict_and_stars_count_and_no_note_is_dropped(said: list[Decision]) -> None:
+def test_last_verdict_and_stars_count_and_no_note_is_dropped(said: list[Decision]) -> None:
     joined = by_purchase(said)
 
     for purchase in PURCHASES:
@@ -68,14 +68,14 @@ def test_the_last_verdict_and_stars_count_and_no_note_is_dropped(said: list[Deci
 
 
 @given(SAID, st.integers(0, 8))
-def test_it_does_not_matter_how_much_of_it_was_written_before(said: list[Decision], cut: int) -> None:
+def test_merging_in_two_steps_gives_the_same(said: list[Decision], cut: int) -> None:
     before = by_purchase(said[:cut]).values()
 
     assert list(by_purchase([*before, *said[cut:]]).items()) == list(by_purchase(said).items())
 
 
 @given(SAID)
-def test_what_counts_does_not_change_by_writing_it_down(said: list[Decision]) -> None:
+def test_writing_decisions_does_not_change_their_effect(said: list[Decision]) -> None:
     counts, again = in_force(said), in_force(by_purchase(said).values())
 
     assert list(counts.approved.items()) == list(again.approved.items())
@@ -83,7 +83,7 @@ def test_what_counts_does_not_change_by_writing_it_down(said: list[Decision]) ->
     assert counts.order == again.order
 
 
-def test_which_of_two_was_decided_later_is_known_until_one_is_decided_again() -> None:
+def test_later_of_two_decisions_is_known() -> None:
     rejected, sent_back = (
         Decision(purchase=each, key=JobKey("a/b"), decision=verdict)
         for each, verdict in zip(PURCHASES[:2], (Verdict.REJECTED, Verdict.REDO), strict=True)
@@ -98,7 +98,7 @@ def test_which_of_two_was_decided_later_is_known_until_one_is_decided_again() ->
 @pytest.mark.parametrize(
     "text", ["é", "a: b", "- x", "# no comment", "\n two\nlines\n", "'", '"', "🎬", "2026-11-28", "1.25"]
 )
-def test_what_is_written_is_read_again(tmp_path: Path, text: str) -> None:
+def test_written_decisions_read_back(tmp_path: Path, text: str) -> None:
     note = Note(text=text, at=1.25, by="ana")
     said = Decision(
         purchase=PURCHASES[0],
@@ -127,7 +127,7 @@ def many(number: int, note: str | None = None) -> list[Decision]:
     ]
 
 
-def test_all_takes_of_a_large_campaign_can_be_decided_and_read_again(tmp_path: Path) -> None:
+def test_all_takes_of_a_large_campaign_can_be_decided_and_read_back(tmp_path: Path) -> None:
     path = tmp_path / "c.decisions.yaml"
     said = many(15_000, note="the one with the longest shadow, as we said on Monday")
 
@@ -137,7 +137,7 @@ def test_all_takes_of_a_large_campaign_can_be_decided_and_read_again(tmp_path: P
     assert read(path, path.name) == tuple(said)
 
 
-def test_any_reader_of_yaml_takes_a_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_file_is_readable_by_any_yaml_parser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decisions, "_MOST_WRITTEN_AS_YAML", 100)
     path = tmp_path / "c.decisions.yaml"
     said = many(2, note="🎬 é\u2028 two\nlines\x85\x7f\ufeff")
@@ -149,7 +149,7 @@ def test_any_reader_of_yaml_takes_a_large_file(tmp_path: Path, monkeypatch: pyte
     assert read(path, path.name) == tuple(said)
 
 
-def test_as_many_can_be_decided_as_results_hold_and_as_much_be_written() -> None:
+def test_decision_limits_equal_those_of_the_results() -> None:
     listed: list[Any] = [schema.load(name)["properties"] for name in ("decisions", "results")]
 
     assert listed[0]["decisions"]["maxItems"] == listed[1]["purchases"]["maxItems"]
@@ -165,7 +165,7 @@ def test_as_many_can_be_decided_as_results_hold_and_as_much_be_written() -> None
         lambda text: f"\n# from the meeting\n\n{text}",
     ],
 )
-def test_a_large_file_can_be_edited_by_hand(
+def test_large_file_can_be_edited_by_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: Callable[[str], str]
 ) -> None:
     monkeypatch.setattr(decisions, "_MOST_WRITTEN_AS_YAML", 100)
@@ -185,7 +185,7 @@ def test_a_large_file_can_be_edited_by_hand(
         ("", "c.decisions.yaml:"),
     ],
 )
-def test_what_is_wrong_in_a_large_file_is_named(
+def test_error_in_a_large_file_is_located(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, why: str
 ) -> None:
     monkeypatch.setattr(decisions, "_MOST_WRITTEN_AS_YAML", 100)
@@ -205,9 +205,7 @@ def test_what_is_wrong_in_a_large_file_is_named(
     assert why in str(error.value)
 
 
-def test_nothing_is_written_that_could_not_be_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_decisions_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "c.decisions.yaml"
     (said,) = many(1)
     noted = replace(said, notes=tuple(Note(text=str(each)) for each in range(1000)))
@@ -224,7 +222,7 @@ def test_nothing_is_written_that_could_not_be_read_again(
     assert read(path, path.name) == (noted,)
 
 
-def test_an_empty_note_that_was_written_by_hand_can_be_replaced(tmp_path: Path) -> None:
+def test_empty_handwritten_note_can_be_replaced(tmp_path: Path) -> None:
     path = tmp_path / "c.decisions.yaml"
     (said,) = many(1)
     row = json.dumps({**decisions.as_json(said), "note": ""})

@@ -57,32 +57,32 @@ def code(
         (Status.VOID, ExitCode.UNFINISHED),
     ],
 )
-def test_how_one_job_stands_decides(status: Status, expected: ExitCode) -> None:
+def test_status_of_a_single_job_determines_the_code(status: Status, expected: ExitCode) -> None:
     assert code([A], bought(1, A, status)) is expected
 
 
-def test_a_job_that_was_not_bought_is_unfinished() -> None:
+def test_unbought_job_is_unfinished() -> None:
     assert code([A]) is ExitCode.UNFINISHED
 
 
-def test_a_job_whose_input_is_gone_has_failed() -> None:
+def test_job_with_a_missing_input_has_failed() -> None:
     assert code([A], inputs={A.key: "red.png is not there any more"}) is ExitCode.FAILED
 
 
-def test_a_job_that_could_not_be_made_again_has_failed_though_its_old_take_serves() -> None:
+def test_job_that_could_not_be_remade_has_failed_even_if_its_old_take_is_kept() -> None:
     assert code([A, B], bought(1, A), bought(2, B), inputs={A.key: "no output"}) is ExitCode.FAILED
 
 
-def test_a_finished_job_whose_file_is_blocked_is_unfinished() -> None:
+def test_finished_job_with_a_blocked_file_is_unfinished() -> None:
     assert code([A], bought(1, A), blocked={A.key}) is ExitCode.UNFINISHED
 
 
 @pytest.mark.parametrize(("urgent", "other"), list(combinations(PRECEDENCE, 2)))
-def test_of_any_two_reasons_the_more_urgent_is_told(urgent: ExitCode, other: ExitCode) -> None:
+def test_more_urgent_of_two_stop_reasons_wins(urgent: ExitCode, other: ExitCode) -> None:
     assert code([A], bought(1, A), stopped=[other, urgent]) is urgent
 
 
-def test_the_order_of_urgency_is_this() -> None:
+def test_order_of_urgency() -> None:
     assert [int(each) for each in PRECEDENCE] == [129, 130, 143, 70, 64, 3, 5, 6, 7, 4, 8, 1]
 
 
@@ -96,11 +96,11 @@ def test_the_order_of_urgency_is_this() -> None:
         ((Status.DONE, Status.DONE), ExitCode.OK),
     ],
 )
-def test_of_two_jobs_the_more_urgent_decides(statuses: tuple[Status, Status], expected: ExitCode) -> None:
+def test_more_urgent_of_two_jobs_wins(statuses: tuple[Status, Status], expected: ExitCode) -> None:
     assert code([A, B], bought(1, A, statuses[0]), bought(2, B, statuses[1])) is expected
 
 
-def test_a_stop_and_a_job_are_weighed_together() -> None:
+def test_stop_and_job_are_ranked_together() -> None:
     lost = bought(1, A, Status.ATTENTION)
     assert code([A, B], lost, stopped=[ExitCode.STOPPED_BUYING]) is ExitCode.ATTENTION
     assert code([A, B], bought(1, A), stopped=[ExitCode.STOPPED_BUYING]) is ExitCode.STOPPED_BUYING
@@ -110,14 +110,14 @@ def test_a_stop_and_a_job_are_weighed_together() -> None:
 @pytest.mark.parametrize(
     ("threshold", "expected"), [(0.0, ExitCode.FAILED), (0.49, ExitCode.FAILED), (0.5, ExitCode.OK)]
 )
-def test_failures_within_the_threshold_are_no_failure(threshold: float, expected: ExitCode) -> None:
+def test_failures_within_the_threshold_are_accepted(threshold: float, expected: ExitCode) -> None:
     assert code([A, B], bought(1, A), bought(2, B, Status.FAILED), threshold=threshold) is expected
 
 
 # Chains
 
 
-def test_what_waits_for_a_failure_failed_too_and_is_not_unfinished() -> None:
+def test_job_waiting_for_a_failed_one_counts_as_failed() -> None:
     failed = bought(1, SKETCH, Status.FAILED)
     assert code([SKETCH, FILM, CUT], failed) is ExitCode.FAILED
     # All three fail: of four jobs, that is more than half.
@@ -125,23 +125,23 @@ def test_what_waits_for_a_failure_failed_too_and_is_not_unfinished() -> None:
     assert code([SKETCH, FILM, CUT, A], failed, bought(2, A), threshold=0.75) is ExitCode.OK
 
 
-def test_what_waits_for_an_unknown_outcome_is_told_by_that() -> None:
+def test_job_waiting_for_an_unknown_outcome_needs_attention() -> None:
     assert code([SKETCH, FILM], bought(1, SKETCH, Status.ATTENTION)) is ExitCode.ATTENTION
 
 
-def test_what_waits_for_one_that_was_not_selected_is_unfinished() -> None:
+def test_job_waiting_for_an_unselected_one_is_unfinished() -> None:
     assert code([SKETCH, FILM], selected=[FILM]) is ExitCode.UNFINISHED
     assert code([SKETCH, FILM], bought(1, SKETCH, Status.SUBMITTED), selected=[FILM]) is ExitCode.UNFINISHED
 
 
-def test_what_could_have_been_bought_and_was_not_is_unfinished() -> None:
+def test_buyable_job_that_was_not_bought_is_unfinished() -> None:
     assert code([SKETCH, FILM], bought(1, SKETCH)) is ExitCode.UNFINISHED
 
 
 # Selection, and purchases that serve no job
 
 
-def test_only_the_selected_jobs_count() -> None:
+def test_only_selected_jobs_count() -> None:
     failed = bought(1, A, Status.FAILED)
     assert code([A, B], failed, bought(2, B), selected=[B]) is ExitCode.OK
     assert code([A, B], failed, bought(2, B), selected=[A]) is ExitCode.FAILED
@@ -159,14 +159,14 @@ def test_only_the_selected_jobs_count() -> None:
     ],
 )
 @pytest.mark.parametrize("served", ["earlier", "orphan"])
-def test_what_serves_no_job_counts_where_it_is_under_way_or_unknown(
+def test_unassigned_purchase_counts_if_under_way_or_unknown(
     status: Status, expected: ExitCode, served: str
 ) -> None:
     other = job("a", "before") if served == "earlier" else job("gone", "gone")
     assert code([A], bought(2, A), bought(1, other, status)) is expected
 
 
-def test_a_deleted_one_counts_for_nothing() -> None:
+def test_deleted_purchase_does_not_count() -> None:
     gone = replace(bought(1, job("gone", "gone"), Status.ATTENTION), deleted=True)
     assert code([A], bought(2, A), gone) is ExitCode.OK
 
@@ -175,12 +175,12 @@ def test_a_deleted_one_counts_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("status", [Status.SUBMITTED, Status.SUCCEEDED])
-def test_a_run_that_was_to_leave_it_there_is_done(status: Status) -> None:
+def test_run_ends_ok_at_its_accepted_status(status: Status) -> None:
     assert code([A], bought(1, A, status), accepted=[status.value]) is ExitCode.OK
     assert code([A], bought(1, A, Status.FAILED), accepted=[status.value]) is ExitCode.FAILED
 
 
-def test_where_a_failure_stopped_the_buying_what_was_not_bought_is_no_news() -> None:
+def test_jobs_unbought_after_a_failure_do_not_count() -> None:
     failed = replace(bought(1, A, Status.FAILED), reason=Reason.VENDOR)
     assert code([A, B], failed, stopped=[ExitCode.FAILED]) is ExitCode.FAILED
 
@@ -192,7 +192,7 @@ def take(number: int) -> Job:
     )
 
 
-def test_a_take_that_is_not_bought_as_another_is_approved_is_not_missing() -> None:
+def test_take_superseded_by_an_approved_one_is_not_missing() -> None:
     approved = bought(1, take(1))
     said = Decisions(approved={approved.id: take(1).key})
     film = job("film", "film", take(2))
@@ -203,7 +203,7 @@ def test_a_take_that_is_not_bought_as_another_is_approved_is_not_missing() -> No
 # Purchases that another machine is about to send, and jobs that wait for approval
 
 
-def test_what_another_machine_is_about_to_send_is_unfinished() -> None:
+def test_create_pending_on_another_machine_is_unfinished() -> None:
     bought_elsewhere = bought(1, A, Status.ATTENTION)
     idle = bought(2, B, Status.ATTENTION)
 
@@ -219,7 +219,7 @@ def approved_of(name: str, *takes: Job) -> Job:
     return replace(made, request=replace(made.request, images=(source,)))
 
 
-def test_what_waits_for_an_approval_and_nothing_else_is_no_unfinished_work() -> None:
+def test_job_waiting_only_for_an_approval_is_not_unfinished() -> None:
     one, two = take(1), take(2)
     film = approved_of("film", one, two)
     cut = job("cut", "cut", film)
@@ -229,7 +229,7 @@ def test_what_waits_for_an_approval_and_nothing_else_is_no_unfinished_work() -> 
     assert code([one, two, film], bought(1, one, Status.SUBMITTED), bought(2, two)) is ExitCode.UNFINISHED
 
 
-def test_one_take_that_is_made_is_enough_to_wait_for_its_approval() -> None:
+def test_one_finished_take_is_enough_to_wait_for_approval() -> None:
     one, two = take(1), take(2)
     film = approved_of("film", one, two)
     purchases = bought(1, one, Status.FAILED), bought(2, two)
@@ -240,7 +240,7 @@ def test_one_take_that_is_made_is_enough_to_wait_for_its_approval() -> None:
     assert code([one, film], bought(1, one, Status.FAILED), threshold=0.5) is ExitCode.FAILED
 
 
-def test_who_was_approved_is_bought_from() -> None:
+def test_job_with_an_approved_upstream_must_be_bought() -> None:
     one, two = take(1), take(2)
     film = approved_of("film", one, two)
     approved = bought(1, one)
@@ -249,7 +249,7 @@ def test_who_was_approved_is_bought_from() -> None:
     assert code([one, two, film], approved, bought(2, two), decisions=said) is ExitCode.UNFINISHED
 
 
-def test_an_approval_of_an_approval_is_waited_for_too() -> None:
+def test_approval_of_an_approval_is_awaited_too() -> None:
     one = take(1)
     middle = approved_of("middle", one)
     last = approved_of("last", middle)

@@ -44,7 +44,7 @@ def a_document() -> Document:
 # Built
 
 
-def test_what_is_written_reads_back(tmp_path: Path) -> None:
+def test_written_results_read_back(tmp_path: Path) -> None:
     sketch = job("sketch", "sketch")
     film = job("film", "film", sketch)
     purchases = [bought(1, sketch), bought(2, film, Status.FAILED, bought(1, sketch))]
@@ -54,7 +54,7 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     assert (results.campaign, results.manifest) == ("spring", "campaign.yaml")
 
 
-def test_jobs_are_by_key_and_purchases_by_key_then_time() -> None:
+def test_jobs_are_sorted_by_key_and_purchases_by_key_then_time() -> None:
     a, b = job("a", "walk"), job("b", "dance")
     made = document([b, a], bought(3, b), bought(2, a), bought(1, b))
     assert [each["key"] for each in read_back(made).jobs] == [a.key, b.key]
@@ -62,7 +62,7 @@ def test_jobs_are_by_key_and_purchases_by_key_then_time() -> None:
     assert made == document([a, b], bought(1, b), bought(3, b), bought(2, a))
 
 
-def test_a_job_tells_what_serves_it_and_where_its_files_go() -> None:
+def test_job_has_its_purchase_and_the_paths_of_its_files() -> None:
     a = job("a")
     row = read_back(document([a], bought(1, a))).jobs[0]
     assert row == {
@@ -85,7 +85,7 @@ def test_a_job_tells_what_serves_it_and_where_its_files_go() -> None:
     }
 
 
-def test_a_job_tells_the_parts_of_its_key_that_it_has() -> None:
+def test_job_has_only_the_parts_of_its_key() -> None:
     axes: tuple[tuple[str, Json], ...] = (("look", None), ("duration", 5), ("a=b", "c/d"))
     whole = Job(Coordinates("r", "t", "a", "walk", axes, take=2), Request("vimmerse", "t"), path="a")
     bare = Job(Coordinates("r", "t"), Request("vimmerse", "t"), path="b")
@@ -105,7 +105,7 @@ def test_a_job_tells_the_parts_of_its_key_that_it_has() -> None:
     }
 
 
-def test_a_job_that_nothing_serves_is_pending_and_names_the_last_that_did() -> None:
+def test_unassigned_job_is_pending_and_names_its_last_purchase() -> None:
     before, after = job("a", "walk"), job("a", "dance")
     row = read_back(document([after], bought(1, before))).jobs[0]
     assert (row["status"], row["last"], "purchase" in row) == ("pending", f"{1:016x}", False)
@@ -119,19 +119,19 @@ def test_a_job_that_nothing_serves_is_pending_and_names_the_last_that_did() -> N
         (Decisions(), None),
     ],
 )
-def test_a_job_tells_what_was_decided(said: Decisions, decision: str | None) -> None:
+def test_job_has_its_decision(said: Decisions, decision: str | None) -> None:
     a = job("a")
     assert read_back(document([a], bought(1, a), decisions=said)).jobs[0].get("decision") == decision
 
 
-def test_the_summary_counts_jobs_and_all_that_was_spent() -> None:
+def test_summary_counts_jobs_and_all_spending() -> None:
     a, b = job("a", "walk"), job("b", "dance")
     refused = replace(bought(3, b, Status.FAILED), reason=Reason.REJECTED, workflow_id=None)
     made = document([a, b], bought(1, a), bought(2, job("gone", "gone")), refused)
     assert made["summary"] == {"jobs": {"done": 1, "failed": 1}, "credits": 20}
 
 
-def test_void_ones_are_left_out_but_for_those_that_others_have_read_of() -> None:
+def test_void_purchases_are_omitted_unless_already_published() -> None:
     a = job("a")
     void = bought(1, a, Status.VOID)
     assert not read_back(document([a], void)).records.purchases
@@ -141,7 +141,7 @@ def test_void_ones_are_left_out_but_for_those_that_others_have_read_of() -> None
 
 
 @pytest.mark.parametrize("status", [Status.SUBMITTING, Status.ATTENTION])
-def test_others_may_have_read_of_it_as_one_in_need_of_attention(status: Status) -> None:
+def test_purchase_published_as_submitting_may_be_known_as_attention(status: Status) -> None:
     """A machine that reads another's `submitting` writes it as `attention`, and must learn that it bought nothing."""
     a = job("a")
     unknown = replace(bought(1, a, status), workflow_id=None)
@@ -151,7 +151,7 @@ def test_others_may_have_read_of_it_as_one_in_need_of_attention(status: Status) 
 # Written
 
 
-def test_it_is_not_rewritten_where_only_the_tool_would_change(tmp_path: Path) -> None:
+def test_file_is_not_rewritten_if_only_the_tool_version_changes(tmp_path: Path) -> None:
     path, made = tmp_path / NAME, a_document()
     assert write(path, made, None)
     before = path.read_bytes()
@@ -173,7 +173,7 @@ def test_json_and_yaml_hold_the_same(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).read_text().startswith("{") == (name == "x.json")
 
 
-def test_yaml_that_takes_too_long_to_read_is_written_as_json(
+def test_yaml_that_is_slow_to_read_is_written_as_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, made = tmp_path / "x.yaml", a_document()
@@ -187,7 +187,7 @@ def test_yaml_that_takes_too_long_to_read_is_written_as_json(
     assert results.document == made
 
 
-def test_braces_of_yaml_are_read_as_yaml(tmp_path: Path) -> None:
+def test_yaml_flow_mappings_are_read_as_yaml(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(
         "{version: 1, campaign: spring, manifest: a.yaml, tool: t, jobs: [], purchases: [],\n"
@@ -202,7 +202,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 @given(texts, st.dictionaries(texts, texts | st.integers(-(10**17), 10**17) | st.none(), max_size=3))
-def test_any_text_survives_both_forms(error: str, options: dict[str, Json]) -> None:
+def test_any_text_survives_both_formats(error: str, options: dict[str, Json]) -> None:
     a = job("a")
     purchase = replace(bought(1, a, Status.FAILED), error=error, request={"options": options})
     for name in ("x.json", "x.yaml"):
@@ -212,17 +212,17 @@ def test_any_text_survives_both_forms(error: str, options: dict[str, Json]) -> N
 # Read
 
 
-def test_no_file_is_no_results(tmp_path: Path) -> None:
+def test_missing_file_means_no_results(tmp_path: Path) -> None:
     assert read(tmp_path / NAME, NAME) is None
 
 
-def test_a_link_that_leads_nowhere_is_not_taken_for_no_file(tmp_path: Path) -> None:
+def test_dangling_link_is_not_taken_for_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / NAME).symlink_to(tmp_path / "gone")
     with pytest.raises(InvalidInput, match="cannot be read"):
         read(tmp_path / NAME, NAME)
 
 
-def test_why_it_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
+def test_unreadable_file_is_explained(tmp_path: Path) -> None:
     (tmp_path / NAME).symlink_to(NAME)
     with pytest.raises(InvalidInput) as told:
         read(tmp_path / NAME, NAME)
@@ -245,21 +245,19 @@ def test_why_it_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
         (b'"\0"', "3:12: not JSON"),
     ],
 )
-def test_what_cannot_be_recorded_is_reported_where_it_stands(
-    tmp_path: Path, written: bytes, told: str
-) -> None:
+def test_unrecordable_value_is_reported_at_its_position(tmp_path: Path, written: bytes, told: str) -> None:
     content = b'\xef\xbb\xbf{\n  "version": 1,\n  "tool": ' + written + b"\n}\n"
     assert f"{NAME}:{told}" in refusal(tmp_path, content)
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
+def test_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
     with pytest.raises(InvalidInput, match="cannot be read"):
         read(tmp_path / NAME, NAME)
 
 
 @pytest.mark.parametrize("name", [NAME, "spring.results.yaml"])
-def test_a_merge_conflict_is_named_with_its_line_and_the_way_out(tmp_path: Path, name: str) -> None:
+def test_merge_conflict_is_reported_with_its_line_and_advice(tmp_path: Path, name: str) -> None:
     text = (
         '{\n  "version": 1,\n<<<<<<< HEAD\n  "campaign": "a"\n=======\n  "campaign": "b"\n>>>>>>> theirs\n}\n'
     )
@@ -285,16 +283,14 @@ def test_a_merge_conflict_is_named_with_its_line_and_the_way_out(tmp_path: Path,
         ("1" * 5000, ":1:1: a number of 5,000 digits is larger than any record has"),
     ],
 )
-def test_what_is_no_results_manifest_is_refused_with_its_place(
-    tmp_path: Path, text: str | bytes, says: str
-) -> None:
+def test_invalid_results_are_rejected_with_a_position(tmp_path: Path, text: str | bytes, says: str) -> None:
     told = refusal(tmp_path, text)
     assert says in told
     assert told.startswith(NAME)
 
 
 @pytest.mark.parametrize("depth", [65, 900, 100_000])
-def test_deep_nesting_inside_a_sound_file_is_refused(tmp_path: Path, depth: int) -> None:
+def test_deep_nesting_in_a_valid_file_is_rejected(tmp_path: Path, depth: int) -> None:
     deep = '"options": {"deep": ' + "[" * depth + "]" * depth + ", "
     told = refusal(tmp_path, json.dumps(a_document()).replace('"options": {', deep, 1))
     assert "nested more than 64 levels deep" in told or "not valid JSON" in told
@@ -308,7 +304,7 @@ def test_deep_nesting_inside_a_sound_file_is_refused(tmp_path: Path, depth: int)
         ('"status": "submitted"', '"status": "failed"', "purchases[0]: "),
     ],
 )
-def test_what_is_wrong_in_one_of_its_rows_is_told_at_its_line(
+def test_error_in_a_row_is_reported_at_its_line(
     tmp_path: Path, name: str, find: str, by: str, told: str
 ) -> None:
     lines = json.dumps(a_document(), indent=2).splitlines()
@@ -354,7 +350,7 @@ def changed(edit: dict[str, Json], remove: str = "") -> str:
         ({"inputs": ["x"]}, "", "inputs"),
     ],
 )
-def test_a_hostile_purchase_is_refused_and_named(
+def test_hostile_purchase_is_rejected_and_named(
     tmp_path: Path, edit: dict[str, Json], remove: str, says: str
 ) -> None:
     told = refusal(tmp_path, changed(edit, remove))
@@ -362,13 +358,13 @@ def test_a_hostile_purchase_is_refused_and_named(
     told.encode()
 
 
-def test_a_purchase_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_duplicate_purchase_is_rejected(tmp_path: Path) -> None:
     made = json.loads(json.dumps(a_document()))
     made["purchases"].append(made["purchases"][0])
     assert "occurs twice" in refusal(tmp_path, json.dumps(made))
 
 
-def test_a_row_that_names_a_purchase_that_is_not_there_says_nothing_of_what_served(tmp_path: Path) -> None:
+def test_row_with_a_missing_purchase_assigns_nothing(tmp_path: Path) -> None:
     made = json.loads(json.dumps(a_document()))
     made["purchases"] = []
     results = written(tmp_path, json.dumps(made))
@@ -376,13 +372,13 @@ def test_a_row_that_names_a_purchase_that_is_not_there_says_nothing_of_what_serv
     assert results.records.served == {}
 
 
-def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+def test_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     results = written(tmp_path, b"\xef\xbb\xbf" + json.dumps(a_document()).encode())
     assert results is not None
     assert results.campaign == HEADING.campaign
 
 
-def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
+def test_oversized_file_is_rejected_unread(tmp_path: Path) -> None:
     with (tmp_path / NAME).open("wb") as file:
         file.truncate((1 << 30) + 1)  # a sparse file, which takes no space
     with pytest.raises(InvalidInput, match="larger than"):
@@ -390,9 +386,7 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
 
 
 @fails_without("pipeline.results.file:write", "if len(content) > LARGEST")
-def test_what_is_too_large_to_be_read_again_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_results_too_large_to_read_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = job("a"), job("b")
     path = tmp_path / "r.json"
     write(path, document([a], bought(1, a)), None)
@@ -403,7 +397,7 @@ def test_what_is_too_large_to_be_read_again_is_not_written(
     assert path.read_bytes() == before
 
 
-def test_every_status_has_its_place_in_the_file(tmp_path: Path) -> None:
+def test_every_status_can_be_written(tmp_path: Path) -> None:
     purchases: list[Purchase] = []
     for number, status in enumerate(Status, start=1):
         purchases.append(bought(number, job(status.value, status.value), status))
@@ -432,7 +426,7 @@ def test_every_status_has_its_place_in_the_file(tmp_path: Path) -> None:
         max_size=4,
     )
 )
-def test_what_is_built_after_another_is_what_is_built_alone(
+def test_incremental_build_equals_full_build(
     steps: list[tuple[list[tuple[int, str, Status, bool]], str | None, bool, str]],
 ) -> None:
     builder = Builder()
@@ -470,7 +464,7 @@ def test_what_is_built_after_another_is_what_is_built_alone(
     "if known is None or",
     swap=("known[0] is not purchase", "False"),
 )
-def test_what_became_of_a_purchase_is_in_the_next_one() -> None:
+def test_status_change_appears_in_the_next_build() -> None:
     film, builder = job("film"), Builder()
     for status in (Status.SUBMITTED, Status.SUCCEEDED, Status.DONE):
         assignment = serving_of([film], bought(1, film, status))

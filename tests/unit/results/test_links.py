@@ -22,7 +22,7 @@ SECRET = "{token: s3cret, "
     ("read", "name"),
     [(decisions.read, "c.decisions.yaml"), (file.read, "c.results.json"), (file.read, "c.results.yaml")],
 )
-def test_a_link_to_what_is_hidden_or_outside_is_refused_unread(
+def test_link_to_hidden_or_outside_file_is_rejected_unread(
     tmp_path: Path, read: Callable[[Path, str], object], name: str, target: str
 ) -> None:
     folder = tmp_path / "project"
@@ -36,7 +36,7 @@ def test_a_link_to_what_is_hidden_or_outside_is_refused_unread(
     assert "s3cret" not in str([(problem, problem.source) for problem in raised.value.problems])
 
 
-def test_no_file_is_no_decision(tmp_path: Path) -> None:
+def test_missing_file_means_no_decisions(tmp_path: Path) -> None:
     assert decisions.read(tmp_path / "c.decisions.yaml", "c.decisions.yaml") == ()
 
 
@@ -56,7 +56,7 @@ WRITERS = [
 
 
 @pytest.mark.parametrize(("write", "name"), WRITERS)
-def test_what_a_link_leads_to_is_written_and_the_link_stays(
+def test_writing_through_a_link_keeps_the_link(
     tmp_path: Path, write: Callable[[Path], None], name: str
 ) -> None:
     folder = tmp_path / "project"
@@ -78,7 +78,7 @@ def test_what_a_link_leads_to_is_written_and_the_link_stays(
 
 @pytest.mark.parametrize("target", [".git/config", "../outside"])
 @pytest.mark.parametrize(("write", "name"), WRITERS)
-def test_what_a_link_leads_to_elsewhere_is_left_as_it_is(
+def test_link_to_a_disallowed_target_is_not_written_through(
     tmp_path: Path, write: Callable[[Path], None], name: str, target: str
 ) -> None:
     folder = tmp_path / "project"
@@ -93,7 +93,7 @@ def test_what_a_link_leads_to_elsewhere_is_left_as_it_is(
     assert (folder / target).read_text() == SECRET
 
 
-def test_a_link_that_leads_nowhere_is_not_taken_for_no_decisions(tmp_path: Path) -> None:
+def test_dangling_link_is_not_taken_for_no_decisions(tmp_path: Path) -> None:
     link = tmp_path / "c.decisions.yaml"
     link.symlink_to("gone.yaml")
 

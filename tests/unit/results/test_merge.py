@@ -25,7 +25,7 @@ def row(made: Document, key: str) -> Mapping[str, Json]:
     return next(each for each in read_back(made).jobs if each["key"] == key)
 
 
-def test_each_side_brings_its_purchases() -> None:
+def test_each_side_adds_its_purchases() -> None:
     a, b = job("a", "walk"), job("b", "dance")
     both = merge(document([a, b], bought(1, a)), document([a, b], bought(2, b)))
     assert read_back(both).records.purchases.keys() == {f"{1:016x}", f"{2:016x}"}
@@ -34,7 +34,7 @@ def test_each_side_brings_its_purchases() -> None:
     assert both["summary"] == {"jobs": {"done": 2}, "credits": 20}
 
 
-def test_a_job_is_told_as_its_purchase_stands_now() -> None:
+def test_job_has_the_current_status_of_its_purchase() -> None:
     a = job("a")
     early = bought(1, a, Status.SUBMITTED)
     both = merge(
@@ -43,7 +43,7 @@ def test_a_job_is_told_as_its_purchase_stands_now() -> None:
     assert (row(both, a.key)["status"], row(both, a.key)["reason"]) == ("failed", "vendor")
 
 
-def test_a_job_whose_create_bought_nothing_after_all_is_pending() -> None:
+def test_job_whose_create_bought_nothing_is_pending() -> None:
     a = job("a")
     intent = bought(1, a, Status.SUBMITTING)
     told = document([a], intent)
@@ -55,7 +55,7 @@ def test_a_job_whose_create_bought_nothing_after_all_is_pending() -> None:
         assert read_back(both).records.purchases[intent.id].status is Status.VOID
 
 
-def test_a_job_keeps_the_newest_that_served_it_though_it_serves_no_more() -> None:
+def test_job_keeps_its_newest_former_purchase() -> None:
     before, after = job("a", "walk"), job("a", "dance")
     old, new = bought(1, before), bought(2, before)
     newer_knows = document([after], new)  # nothing serves it now; `new` served it before
@@ -70,7 +70,7 @@ def every_way(*made: Document) -> Sequence[Document]:
     return [merge(*order) for order in orders] + [reduce(merge, order) for order in orders]
 
 
-def test_what_became_of_an_intent_is_told_in_whatever_order_it_is_learned() -> None:
+def test_outcome_of_an_intent_is_shown_in_any_merge_order() -> None:
     before, after = job("a", "walk"), job("a", "dance")
     served_before = document([after], bought(1, before))
     intent = bought(2, after, Status.SUBMITTING)
@@ -83,7 +83,7 @@ def test_what_became_of_an_intent_is_told_in_whatever_order_it_is_learned() -> N
         assert all(each == first for each in others)
 
 
-def test_results_of_two_campaigns_are_not_joined() -> None:
+def test_results_of_two_campaigns_are_not_merged() -> None:
     a = job("a")
     with pytest.raises(InvalidInput, match="different campaigns"):
         merge(document([a]), {**document([a]), "campaign": "other"})
@@ -125,7 +125,7 @@ def test_neither_order_nor_repetition_matters(made: Sequence[Document]) -> None:
 
 
 @given(st.lists(documents(), min_size=1, max_size=3))
-def test_nothing_is_dropped_and_the_whole_is_valid(made: Sequence[Document]) -> None:
+def test_nothing_is_dropped_and_the_result_is_valid(made: Sequence[Document]) -> None:
     merged = read_back(merge(*made))
     whole = merged.records
     for each in made:

@@ -23,7 +23,7 @@ def spelled(document: Any) -> str:
 
 
 @given(st.lists(documents, min_size=1, max_size=3))
-def test_a_document_is_spelled_as_json_is(made: list[dict[str, Any]]) -> None:
+def test_document_is_serialised_as_by_json(made: list[dict[str, Any]]) -> None:
     known = Texts()
     for document in made:
         assert known.of(document) == spelled(document)
@@ -32,7 +32,7 @@ def test_a_document_is_spelled_as_json_is(made: list[dict[str, Any]]) -> None:
 @fails_without(
     "pipeline.results.file:Texts._texts", "self._known[id(row)] =", swap=("(row, text)", "(None, text)")
 )
-def test_what_comes_where_another_row_was_is_spelled_anew() -> None:
+def test_row_at_a_reused_address_is_serialised_again() -> None:
     known = Texts()
     for first in range(0, 1000, 10):
         document: dict[str, Any] = {"jobs": [{"number": number} for number in range(first, first + 10)]}
@@ -42,7 +42,7 @@ def test_what_comes_where_another_row_was_is_spelled_anew() -> None:
 
 
 @given(st.lists(values, max_size=5), st.data())
-def test_what_has_changed_is_spelled_anew(rows: list[Any], data: st.DataObject) -> None:
+def test_changed_row_is_serialised_again(rows: list[Any], data: st.DataObject) -> None:
     known = Texts()
     for _ in range(3):
         document: dict[str, Any] = {
