@@ -33,18 +33,18 @@ def request(path: str = "/data", query: str = "", **headers: str) -> Request:
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8765", "localhost.evil.example", "", "[::2]:8765", "10.0.0.1:8765"]
 )
-def test_a_host_that_is_not_ours_is_refused(host: str) -> None:
+def test_foreign_host_is_rejected(host: str) -> None:
     asked = request(host=host, cookie=f"pipeline-8765={TOKEN}; pipeline-80={TOKEN}")
 
     assert HERE.why_refused(asked) == "this server does not have that name"
 
 
 @pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1:8765", "[::1]:8765", "LOCALHOST:8765"])
-def test_our_own_hosts_are_answered(host: str) -> None:
+def test_own_hosts_are_accepted(host: str) -> None:
     assert HERE.why_refused(request(host=host)) is None
 
 
-def test_beyond_loopback_addresses_are_answered_and_names_have_to_be_known() -> None:
+def test_beyond_loopback_any_address_is_accepted_but_names_must_be_known() -> None:
     assert OPEN.why_refused(request(host="192.168.1.4:8765")) is None
     assert OPEN.why_refused(request(host="studio:8765")) is None
     assert OPEN.why_refused(request(host="evil.example:8765")) is not None
@@ -55,7 +55,7 @@ def test_beyond_loopback_addresses_are_answered_and_names_have_to_be_known() -> 
     "origin",
     ["http://evil.example", "null", "https://localhost:8765", "http://localhost", "http://localhost:1"],
 )
-def test_another_origin_is_refused(origin: str) -> None:
+def test_other_origin_is_rejected(origin: str) -> None:
     assert HERE.why_refused(request(origin=origin)) == "this server does not answer to other sites"
     assert HERE.why_refused(request(origin="http://localhost:8765")) is None
 
@@ -64,7 +64,7 @@ def test_another_origin_is_refused(origin: str) -> None:
 @pytest.mark.parametrize(
     "cookie", ["", "pipeline-8765=", "pipeline-8765=x", "pipeline-8766=" + TOKEN, "pipeline-8765=é"]
 )
-def test_without_the_token_nothing_is_answered(cookie: str) -> None:
+def test_nothing_is_served_without_the_token(cookie: str) -> None:
     assert HERE.why_refused(request(cookie=cookie)) is not None
     # Only the address of the page may have the token in it.
     assert HERE.why_refused(request("/", f"token={TOKEN}", cookie=cookie)) is None
@@ -74,7 +74,7 @@ def test_without_the_token_nothing_is_answered(cookie: str) -> None:
 
 @fails_without("pipeline.serve.access:access_for", "if not address.is_loopback and token_file is None:")
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "::", "studio"])
-def test_listening_beyond_loopback_needs_a_file_with_the_token(host: str, tmp_path: Path) -> None:
+def test_listening_beyond_loopback_requires_a_token_file(host: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--token-file"):
         access_for(ListenAddress(host=host), None)
 
@@ -83,7 +83,7 @@ def test_listening_beyond_loopback_needs_a_file_with_the_token(host: str, tmp_pa
     assert access.is_open
 
 
-def test_a_token_file_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+def test_token_file_is_created_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "token"
 
     token = read_token(path)
@@ -95,7 +95,7 @@ def test_a_token_file_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path
 
 @fails_without("pipeline.serve.access:read_token", "if stat.S_IMODE(status.st_mode)")
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
-def test_a_token_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+def test_token_file_readable_by_others_is_rejected(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "token"
     path.write_text(TOKEN)
     path.chmod(mode)
@@ -105,7 +105,7 @@ def test_a_token_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> N
 
 
 @pytest.mark.parametrize("content", ["", "short", "with spaces in it and so on", "é" * 20, "x" * 600])
-def test_a_token_file_without_a_good_token_is_refused(tmp_path: Path, content: str) -> None:
+def test_token_file_without_a_valid_token_is_rejected(tmp_path: Path, content: str) -> None:
     path = tmp_path / "token"
     path.write_text(content)
     path.chmod(0o600)
@@ -126,7 +126,7 @@ def test_a_token_file_without_a_good_token_is_refused(tmp_path: Path, content: s
         ("studio:80", "studio", 80, False),
     ],
 )
-def test_where_to_listen_is_read(text: str, host: str, port: int, is_loopback: bool) -> None:
+def test_listen_address_is_parsed(text: str, host: str, port: int, is_loopback: bool) -> None:
     address = listen_address(text)
 
     assert (address.host, address.port, address.is_loopback) == (host, port, is_loopback)
@@ -135,6 +135,6 @@ def test_where_to_listen_is_read(text: str, host: str, port: int, is_loopback: b
 @pytest.mark.parametrize(
     "text", ["", " ", "a b", "http://localhost:80", "::1", "localhost:70000", "a:b", "a@b:1"]
 )
-def test_what_is_no_address_is_wrong_usage(text: str) -> None:
+def test_invalid_listen_address_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="HOST:PORT"):
         listen_address(text)

@@ -130,7 +130,7 @@ def rows(page: Any, name: str, by: str) -> dict[str, Any]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
-def test_what_is_told_adds_up_to_what_there_is(tmp_path_factory: Any, steps: list[tuple[int, str]]) -> None:
+def test_changes_add_up_to_the_full_page(tmp_path_factory: Any, steps: list[tuple[int, str]]) -> None:
     story = Story(tmp_path_factory.mktemp("story"))
     try:
         for number, step in steps:
@@ -149,7 +149,7 @@ def test_what_is_told_adds_up_to_what_there_is(tmp_path_factory: Any, steps: lis
 
 
 @pytest.mark.parametrize("lost_first", [False, True])
-def test_an_id_that_is_only_in_the_rescue_file_is_told(tmp_path: Path, lost_first: bool) -> None:
+def test_id_found_only_in_the_rescue_file_is_sent(tmp_path: Path, lost_first: bool) -> None:
     """The state cannot be written, as on a full disk; nothing but the rescue file changes."""
     story = Story(tmp_path)
     try:
@@ -173,7 +173,7 @@ def test_an_id_that_is_only_in_the_rescue_file_is_told(tmp_path: Path, lost_firs
         story.store.close()
 
 
-def test_a_pending_job_is_told_again_when_the_manifest_asks_for_something_else(tmp_path: Path) -> None:
+def test_pending_job_is_sent_again_when_its_request_changes(tmp_path: Path) -> None:
     project = campaign(tmp_path, {"campaign.yaml": spring(prompts=PROMPTS)})
 
     def opened() -> Workspace:

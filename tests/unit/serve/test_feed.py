@@ -31,7 +31,7 @@ def heard(feed: Feed, after: str) -> list[bytes]:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(1, 12), st.integers(1, 200))
-def test_what_was_missed_is_told_once_or_all_is_read_anew(
+def test_missed_events_are_sent_once_or_the_client_is_reset(
     before: int, after: int, most: int, most_bytes: int
 ) -> None:
     feed = Feed(most, most_bytes)
@@ -54,7 +54,7 @@ def test_what_was_missed_is_told_once_or_all_is_read_anew(
         assert frames[-1][0].decode() == feed.last_id
 
 
-def test_who_saw_another_servers_events_begins_anew() -> None:
+def test_client_of_another_server_is_reset() -> None:
     other, feed = Feed(), Feed()
     for each in (other, feed):
         each.add(b"1")
@@ -66,7 +66,7 @@ def test_who_saw_another_servers_events_begins_anew() -> None:
     assert heard(feed, feed.last_id) == []
 
 
-def test_what_was_added_before_the_feed_was_closed_is_told() -> None:
+def test_events_added_before_closing_are_sent() -> None:
     feed = Feed()
     seen = feed.last_id
     feed.add(b"the end")
@@ -95,7 +95,7 @@ def test_streams_end_when_the_feed_is_closed() -> None:
     assert feed.listeners == 0
 
 
-def test_the_end_waits_for_those_who_listen_until_they_leave() -> None:
+def test_end_waits_for_listeners_to_leave() -> None:
     feed = Feed()
 
     async def listen() -> bool:
@@ -112,7 +112,7 @@ def test_the_end_waits_for_those_who_listen_until_they_leave() -> None:
     assert feed.listeners == 0
 
 
-def test_the_end_comes_for_those_who_stay_too() -> None:
+def test_end_does_not_wait_forever() -> None:
     feed = Feed()
 
     async def listen() -> int:

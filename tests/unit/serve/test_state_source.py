@@ -31,7 +31,7 @@ def no_note() -> RunNote:
     raise AssertionError("nobody asks for it")
 
 
-def test_a_template_that_no_run_made_before_takes_as_long_as_this_run_has_seen(tmp_path: Path) -> None:
+def test_new_template_takes_as_long_as_seen_in_this_run(tmp_path: Path) -> None:
     store = open_store(
         tmp_path / "spring.db",
         campaign="spring",
