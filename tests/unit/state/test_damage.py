@@ -106,9 +106,7 @@ def flipped(content: bytes, rng: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize(("killed", "flips"), [(False, FLIPS), (True, FLIPS // 4)])
-def test_a_byte_that_changed_is_told_or_harms_nothing(
-    harness: StateHarness, killed: bool, flips: int
-) -> None:
+def test_changed_byte_is_reported_or_harmless(harness: StateHarness, killed: bool, flips: int) -> None:
     rng, refused = random.Random(12), 0
     for number in range(flips):
         in_place(harness, killed=killed)
@@ -133,9 +131,7 @@ def damage(harness: StateHarness, statement: str) -> bool:
 
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
-def test_a_value_that_nobody_wrote_is_told(
-    harness: StateHarness, table: str, column: str, value: str
-) -> None:
+def test_invalid_value_is_reported(harness: StateHarness, table: str, column: str, value: str) -> None:
     in_place(harness)
     # Only one row, as most columns cannot hold the same value twice.
     if not damage(harness, f"UPDATE {table} SET {column} = {VALUES[value]} WHERE rowid = 1"):
@@ -169,7 +165,7 @@ def fields() -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["unheard_of", *fields()])
-def test_a_document_of_another_shape_is_told(harness: StateHarness, name: str) -> None:
+def test_document_of_wrong_shape_is_reported(harness: StateHarness, name: str) -> None:
     in_place(harness)
     document = documents(harness)
     kind = SHAPES.get(name, str)
@@ -186,7 +182,7 @@ def test_a_document_of_another_shape_is_told(harness: StateHarness, name: str) -
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "7", "null", "[" * 100_000, '{"id": NaN}', "9" * 5000, '{"id": "\\ud800"}']
 )
-def test_a_document_that_is_none_is_told(harness: StateHarness, text: str) -> None:
+def test_malformed_document_is_reported(harness: StateHarness, text: str) -> None:
     in_place(harness)
     damage(harness, f"UPDATE purchases SET document = '{text}' WHERE rowid = 1")
     told = next(attempts(harness))
@@ -209,13 +205,13 @@ def test_a_document_that_is_none_is_told(harness: StateHarness, text: str) -> No
     ],
 )
 @fails_without("pipeline.state.soundness:_assert_sound", "if _tables(copy) != _tables(ours)")
-def test_tables_that_are_not_ours_are_told(harness: StateHarness, statement: str) -> None:
+def test_foreign_tables_are_reported(harness: StateHarness, statement: str) -> None:
     in_place(harness)
     damage(harness, statement)
     assert all(attempts(harness))
 
 
-def test_an_index_that_hides_a_purchase_is_told(harness: StateHarness) -> None:
+def test_index_that_hides_a_purchase_is_reported(harness: StateHarness) -> None:
     in_place(harness)
     with contextlib.closing(sqlite3.connect(harness.state)) as connection:
         (page,) = connection.execute(
@@ -230,7 +226,7 @@ def test_an_index_that_hides_a_purchase_is_told(harness: StateHarness) -> None:
 
 
 @fails_without("pipeline.state.soundness:assert_wal_whole", "if skips:")
-def test_a_commit_behind_a_damaged_byte_of_the_wal_is_not_forgotten(harness: StateHarness) -> None:
+def test_commit_after_a_damaged_wal_byte_is_not_lost(harness: StateHarness) -> None:
     rng, refused = random.Random(3), 0
     in_place(harness, killed=True)
     whole, content = harness.state.read_bytes(), harness.wal.read_bytes()
@@ -245,14 +241,14 @@ def test_a_commit_behind_a_damaged_byte_of_the_wal_is_not_forgotten(harness: Sta
     assert refused == 60
 
 
-def test_a_wal_that_ends_anywhere_is_no_damage(harness: StateHarness) -> None:
+def test_wal_truncated_anywhere_is_not_damage(harness: StateHarness) -> None:
     in_place(harness, killed=True)
     content = harness.wal.read_bytes()
     for end in (0, 10, 32, 100, 4152, 5000, len(content) - 4120, len(content) - 1, len(content)):
         assert not wal.skips_commits(content[:end], 4096, lambda _: b"")
 
 
-def test_a_wal_that_is_being_written_anew_is_no_damage(harness: StateHarness) -> None:
+def test_partly_rewritten_wal_is_not_damage(harness: StateHarness) -> None:
     """Its first frames are new and its header is still old, as may be the case after a power cut."""
     store = harness.open()
     for number in range(1, 30):

@@ -44,7 +44,7 @@ def opened(harness: StateHarness, *, writable: bool) -> SqlStore:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("writable", [False, True])
-def test_a_state_of_an_earlier_version_tells_all_that_it_held(
+def test_state_of_an_earlier_version_is_read_completely(
     harness: StateHarness, version: str, killed: bool, writable: bool
 ) -> None:
     in_place(harness, version, killed=killed)
@@ -62,7 +62,7 @@ def test_a_state_of_an_earlier_version_tells_all_that_it_held(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_run_goes_on_with_it(harness: StateHarness, version: str) -> None:
+def test_run_continues_with_it(harness: StateHarness, version: str) -> None:
     in_place(harness, version, killed=True)
     store = opened(harness, writable=True)
     (recovered,) = store.recover(NOW)
@@ -84,7 +84,7 @@ def test_its_export_is_read(harness: StateHarness, version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("form", ["json", "yaml"])
-def test_the_results_beside_it_are_read(harness: StateHarness, version: str, form: str) -> None:
+def test_results_beside_it_are_read(harness: StateHarness, version: str, form: str) -> None:
     in_place(harness, version, killed=True)
     store = opened(harness, writable=True)
     store.recover(NOW)

@@ -17,7 +17,7 @@ WRITTEN = KnownResults(joined="a" * 64, inputs="b" * 64)
 CHANGED = KnownResults(joined="a" * 64)
 
 
-def test_it_is_remembered_until_others_are_written(harness: StateHarness) -> None:
+def test_results_are_remembered_until_rewritten(harness: StateHarness) -> None:
     store = harness.open()
     buy(store)
     assert store.known_results() == KnownResults()
@@ -30,7 +30,7 @@ def test_it_is_remembered_until_others_are_written(harness: StateHarness) -> Non
 
 
 @fails_without("pipeline.state.sql.store:SqlStore._apply", "if changes")
-def test_what_changes_a_purchase_is_not_told_yet(harness: StateHarness) -> None:
+def test_changed_purchase_invalidates_them(harness: StateHarness) -> None:
     store = harness.open()
     store.save_assignment({}, WRITTEN)
     bought = buy(store)
@@ -40,7 +40,7 @@ def test_what_changes_a_purchase_is_not_told_yet(harness: StateHarness) -> None:
     assert harness.again(store).known_results() == CHANGED
 
 
-def test_what_another_machine_brings_is_not_told_yet(harness: StateHarness) -> None:
+def test_purchase_of_another_machine_invalidates_them(harness: StateHarness) -> None:
     store = harness.open()
     store.save_assignment({}, WRITTEN)
     theirs = purchase(7)
@@ -49,7 +49,7 @@ def test_what_another_machine_brings_is_not_told_yet(harness: StateHarness) -> N
 
 
 @fails_without("pipeline.state.sql.store:_serve", "if news")
-def test_what_serves_a_job_anew_is_not_told_yet(harness: StateHarness) -> None:
+def test_changed_assignment_invalidates_them(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store)
     store.save_assignment({JobKey("a"): bought.id}, WRITTEN)
@@ -59,7 +59,7 @@ def test_what_serves_a_job_anew_is_not_told_yet(harness: StateHarness) -> None:
     assert harness.again(store).known_results() == CHANGED
 
 
-def test_a_transaction_that_fails_forgets_nothing(harness: StateHarness) -> None:
+def test_failed_transaction_forgets_nothing(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store)
     store.save_assignment({}, WRITTEN)
@@ -71,7 +71,7 @@ def test_a_transaction_that_fails_forgets_nothing(harness: StateHarness) -> None
 
 @pytest.mark.parametrize("harness", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("rows", ["('a', 'b'), ('a', 'c')", "(1.5, x'00')"])
-def test_what_this_tool_has_not_written_is_told_as_damage(harness: StateHarness, rows: str) -> None:
+def test_foreign_rows_are_reported_as_damage(harness: StateHarness, rows: str) -> None:
     store = harness.open()
     buy(store)
     store.close()

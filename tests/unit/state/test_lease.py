@@ -58,7 +58,7 @@ def claim(token: str = "mine") -> Claim:
     )
 
 
-def test_the_second_run_is_told_who_holds_it_since_when_and_until_when(harness: StateHarness) -> None:
+def test_second_run_is_told_the_holder_and_its_times(harness: StateHarness) -> None:
     harness.open()
 
     with pytest.raises(StateLocked) as caught:
@@ -75,7 +75,7 @@ def test_the_second_run_is_told_who_holds_it_since_when_and_until_when(harness: 
     "_ACQUIRE =",
     swap=("WHERE held.until <= clock_timestamp() OR held.claim = excluded.claim", ""),
 )
-def test_of_two_that_ask_at_once_one_gets_it(
+def test_one_of_two_concurrent_claims_succeeds(
     harness: StateHarness, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = lease.acquire(server_of(harness), connection, claim("first"))
@@ -96,7 +96,7 @@ def test_of_two_that_ask_at_once_one_gets_it(
         "SELECT 1 WHERE to_regclass('pipeline.version') IS NOT NULL",
     ),
 )
-def test_of_two_that_find_no_tables_one_makes_them_and_the_other_waits_for_that(
+def test_concurrent_creation_of_the_tables_is_serialised(
     harness: StateHarness,
 ) -> None:
     server, database = server_of(harness), database_of(harness)
@@ -117,7 +117,7 @@ def test_of_two_that_find_no_tables_one_makes_them_and_the_other_waits_for_that(
     harness.open().close()
 
 
-def test_the_tables_are_those_of_a_state_in_a_file(harness: StateHarness, connection: Connection) -> None:
+def test_tables_equal_those_of_a_state_file(harness: StateHarness, connection: Connection) -> None:
     with closing(state_file.empty()) as empty:
         names = [name for (name,) in empty.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         in_a_file = {
@@ -133,9 +133,7 @@ def test_the_tables_are_those_of_a_state_in_a_file(harness: StateHarness, connec
     assert dict(rows) == {name: columns for name, columns in in_a_file.items() if name != "meta"}
 
 
-def test_a_claim_whose_answer_was_lost_can_be_made_again(
-    harness: StateHarness, connection: Connection
-) -> None:
+def test_claim_with_a_lost_response_can_be_repeated(harness: StateHarness, connection: Connection) -> None:
     lost = lease.acquire(server_of(harness), connection, claim())
 
     again = lease.acquire(server_of(harness), connection, claim())
@@ -144,7 +142,7 @@ def test_a_claim_whose_answer_was_lost_can_be_made_again(
     assert again.renew(connection)
 
 
-def test_a_state_that_was_closed_is_free_at_once(harness: StateHarness) -> None:
+def test_closed_state_is_free_immediately(harness: StateHarness) -> None:
     bought = buy(harness.open())
     assert harness.again(harness.opened[-1]).records().purchases.keys() == {bought.id}
 
@@ -153,7 +151,7 @@ def test_a_state_that_was_closed_is_free_at_once(harness: StateHarness) -> None:
     "pipeline.state.postgres.transactions:PostgresDatabase.begin",
     "if lease is not None and found !=",
 )
-def test_a_holder_whose_lease_was_taken_writes_nothing_more(harness: StateHarness) -> None:
+def test_holder_whose_lease_was_taken_cannot_write(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store)
     end_lease(harness)
@@ -177,7 +175,7 @@ def test_a_holder_whose_lease_was_taken_writes_nothing_more(harness: StateHarnes
     "_FENCE =",
     swap=(" AND until > clock_timestamp()", ""),
 )
-def test_nor_does_one_whose_lease_is_over_where_nobody_took_it(harness: StateHarness) -> None:
+def test_holder_of_an_expired_lease_cannot_write(harness: StateHarness) -> None:
     store = harness.open()
     end_lease(harness)
 
@@ -188,7 +186,7 @@ def test_nor_does_one_whose_lease_is_over_where_nobody_took_it(harness: StateHar
 
 
 @fails_without("pipeline.state.postgres.lease:", "_RENEW =", swap=(" AND until > clock_timestamp()", ""))
-def test_a_lease_that_is_over_is_not_renewed(harness: StateHarness, connection: Connection) -> None:
+def test_expired_lease_is_not_renewed(harness: StateHarness, connection: Connection) -> None:
     held = lease.acquire(server_of(harness), connection, claim())
     end_lease(harness)
 
@@ -213,7 +211,7 @@ class Clock:
     "return Lease(server=server",
     swap=("asked_at + seconds", "clock() + seconds"),
 )
-def test_it_is_counted_from_before_it_was_asked_for(
+def test_lease_counts_from_before_the_request(
     harness: StateHarness, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(59.0)
@@ -231,7 +229,7 @@ def test_it_is_counted_from_before_it_was_asked_for(
     "self.held_until =",
     swap=("asked_at", "clock()"),
 )
-def test_so_it_is_when_it_is_renewed(
+def test_renewal_counts_from_before_the_request(
     harness: StateHarness, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = lease.acquire(server_of(harness), connection, claim())
@@ -245,7 +243,7 @@ def test_so_it_is_when_it_is_renewed(
 
 
 @fails_without("pipeline.state.postgres.lease:Lease.is_held", "if clock() >= self.held_until:")
-def test_a_holder_that_slept_through_it_knows_without_asking_and_for_ever(
+def test_holder_that_slept_through_its_lease_knows_for_good_without_asking(
     harness: StateHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = harness.open()
@@ -264,12 +262,12 @@ def test_a_holder_that_slept_through_it_knows_without_asking_and_for_ever(
 @pytest.mark.skipif(
     not hasattr(time, "CLOCK_BOOTTIME"), reason="this system has no clock that counts its sleep"
 )
-def test_its_clock_goes_on_while_the_machine_sleeps(harness: StateHarness) -> None:
+def test_lease_clock_includes_suspend_time(harness: StateHarness) -> None:
     assert system._CLOCK == time.CLOCK_BOOTTIME
 
 
 @fails_without("pipeline.state.postgres.team_state:TeamState._open", "held.start_renewing()")
-def test_it_is_renewed_as_long_as_the_run_goes_on(harness: StateHarness) -> None:
+def test_lease_is_renewed_while_the_run_lasts(harness: StateHarness) -> None:
     harness.lease_seconds = 2.0
     harness.open()
     database = database_of(harness)
@@ -284,7 +282,7 @@ def test_it_is_renewed_as_long_as_the_run_goes_on(harness: StateHarness) -> None
         harness.open("run-2")
 
 
-def test_what_the_loser_had_under_way_is_attention_for_its_successor(harness: StateHarness) -> None:
+def test_creates_under_way_of_the_loser_need_attention(harness: StateHarness) -> None:
     store = harness.open()
     unanswered = buy(store)
     end_lease(harness)
@@ -296,7 +294,7 @@ def test_what_the_loser_had_under_way_is_attention_for_its_successor(harness: St
 
 
 @fails_without("pipeline.state.postgres.late_responses:LateResponses._append", "self._append_once(values)")
-def test_an_answer_that_came_too_late_is_taken_up_by_the_next_holder_once(harness: StateHarness) -> None:
+def test_late_response_is_taken_up_once_by_the_next_holder(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store)
     end_lease(harness)
@@ -317,7 +315,7 @@ def test_an_answer_that_came_too_late_is_taken_up_by_the_next_holder_once(harnes
     assert len(database_of(harness).rows("SELECT 1 FROM pipeline.receipts")) == 1
 
 
-def test_a_campaign_knows_nothing_of_the_others_in_its_database(harness: StateHarness) -> None:
+def test_campaigns_in_one_database_are_separate(harness: StateHarness) -> None:
     spring = harness.open()
     autumn = harness.open(campaign="autumn", manifest=harness.folder / "autumn.yaml")
     mine, other = buy(spring, 1, 5), buy(autumn, 1, 7)
@@ -330,7 +328,7 @@ def test_a_campaign_knows_nothing_of_the_others_in_its_database(harness: StateHa
     assert [event.event for event in spring.events(mine.id)] == ["intent"]
 
 
-def test_the_state_of_another_manifest_that_still_exists_is_refused(harness: StateHarness) -> None:
+def test_state_of_another_existing_manifest_is_rejected(harness: StateHarness) -> None:
     harness.open().close()
     other = harness.folder / "other.yaml"
     other.touch()
@@ -343,7 +341,7 @@ def test_the_state_of_another_manifest_that_still_exists_is_refused(harness: Sta
     assert harness.read(manifest=other).records().purchases == {}
 
 
-def test_files_are_known_on_the_machine_where_they_lie(harness: StateHarness) -> None:
+def test_files_are_known_only_on_their_machine(harness: StateHarness) -> None:
     store = harness.open()
     store.index_files([placed("a.mp4")])
     store.close()
@@ -360,7 +358,7 @@ def test_files_are_known_on_the_machine_where_they_lie(harness: StateHarness) ->
     "DURABLE =",
     swap=("WHEN 'off' THEN 'on'", "WHEN 'off' THEN 'off'"),
 )
-def test_a_commit_waits_for_the_disk_whatever_the_database_says(harness: StateHarness) -> None:
+def test_commit_is_synchronous_whatever_the_database_default(harness: StateHarness) -> None:
     database = database_of(harness)
     ((name,),) = database.rows("SELECT current_database()")
     database.rows(f"ALTER DATABASE {name} SET synchronous_commit = off")
@@ -380,7 +378,7 @@ TELL = """
 
 
 @fails_without("pipeline.state.postgres.server:durable", "connection.execute(")
-def test_so_does_a_lease_that_is_taken_and_an_id_that_came_late(
+def test_lease_and_late_response_are_committed_synchronously(
     harness: StateHarness, connection: Connection
 ) -> None:
     database = database_of(harness)
@@ -395,7 +393,7 @@ def test_so_does_a_lease_that_is_taken_and_an_id_that_came_late(
 
 
 @fails_without("pipeline.state.postgres.server:Server.connect", "connection.isolation_level =")
-def test_who_waits_for_others_sees_what_they_did_whatever_the_database_says(
+def test_waiting_transaction_sees_earlier_commits_whatever_the_isolation_default(
     harness: StateHarness, connection: Connection
 ) -> None:
     server, database = server_of(harness), database_of(harness)
@@ -416,7 +414,7 @@ def test_who_waits_for_others_sees_what_they_did_whatever_the_database_says(
             waiting.result(timeout=PATIENCE)
 
 
-def test_a_lease_is_nobody_elses_in_a_fork(harness: StateHarness) -> None:
+def test_fork_does_not_release_the_lease(harness: StateHarness) -> None:
     store = harness.open()
     child = os.fork()
     if child == 0:
@@ -427,7 +425,7 @@ def test_a_lease_is_nobody_elses_in_a_fork(harness: StateHarness) -> None:
     buy(store)
 
 
-def test_the_server_is_named_without_its_password(harness: StateHarness) -> None:
+def test_server_is_named_without_its_password(harness: StateHarness) -> None:
     url = database_of(harness).url.replace("postgres:@", "postgres:hunt%40er2@")
     assert "er2" not in str(DatabaseUrl(url))
     assert "er2" not in repr(DatabaseUrl(url))

@@ -55,7 +55,7 @@ def acquire(state: Path) -> Lock:
     return Lock.acquire(state, since=NOW, command="pipeline run")
 
 
-def test_who_finds_the_state_locked_is_told_by_whom_and_since_when(tmp_path: Path) -> None:
+def test_locked_state_names_its_holder_and_start(tmp_path: Path) -> None:
     state = tmp_path / "s.db"
     with holder(state) as process, pytest.raises(StateLocked) as caught:
         acquire(state)
@@ -68,7 +68,7 @@ def test_who_finds_the_state_locked_is_told_by_whom_and_since_when(tmp_path: Pat
     "descriptor = os.open(path",
     swap=("system.PRIVATE", "os.O_EXCL | system.PRIVATE"),
 )
-def test_a_killed_holder_leaves_no_lock_and_the_file_stays(tmp_path: Path) -> None:
+def test_killed_holder_leaves_no_lock_but_the_file(tmp_path: Path) -> None:
     state = tmp_path / "s.db"
     with holder(state) as process:
         process.send_signal(signal.SIGKILL)
@@ -78,7 +78,7 @@ def test_a_killed_holder_leaves_no_lock_and_the_file_stays(tmp_path: Path) -> No
 
 
 @fails_without("pipeline.system:lock", "_fcntl.flock(descriptor, mode", swap=("_fcntl.flock", "_fcntl.lockf"))
-def test_a_living_child_of_a_killed_holder_still_keeps_others_out(tmp_path: Path) -> None:
+def test_child_of_a_killed_holder_keeps_the_lock(tmp_path: Path) -> None:
     state = tmp_path / "s.db"
     with holder(state, "fork") as process:
         process.send_signal(signal.SIGKILL)
@@ -87,14 +87,14 @@ def test_a_living_child_of_a_killed_holder_still_keeps_others_out(tmp_path: Path
             acquire(state)
 
 
-def test_a_program_started_by_the_holder_does_not_inherit_the_lock(tmp_path: Path) -> None:
+def test_program_started_by_the_holder_does_not_inherit_the_lock(tmp_path: Path) -> None:
     lock = acquire(tmp_path / "s.db")
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False):
         lock.release()
         acquire(tmp_path / "s.db").release()
 
 
-def test_a_second_lock_in_the_same_process_is_refused_too(tmp_path: Path) -> None:
+def test_second_lock_in_the_same_process_is_rejected(tmp_path: Path) -> None:
     lock = acquire(tmp_path / "s.db")
     with pytest.raises(StateLocked, match=str(os.getpid())):
         acquire(tmp_path / "s.db")
@@ -107,7 +107,7 @@ def test_a_second_lock_in_the_same_process_is_refused_too(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "note", [b"", b"\xff\xfe", b"[]", b"{}", b'{"pid": {"__class__": 1}}', b"x" * 100_000]
 )
-def test_what_stands_in_the_file_is_never_trusted(tmp_path: Path, note: bytes) -> None:
+def test_content_of_the_lock_file_is_never_trusted(tmp_path: Path, note: bytes) -> None:
     lock = acquire(tmp_path / "s.db")
     lock.path.write_bytes(note)
     with pytest.raises(StateLocked, match="another process"):
@@ -120,9 +120,7 @@ def test_what_stands_in_the_file_is_never_trusted(tmp_path: Path, note: bytes) -
     "if _is_at(descriptor, path",
     swap=("_is_at(descriptor, path)", "True"),
 )
-def test_a_lock_on_a_file_that_is_deleted_meanwhile_is_not_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_on_a_deleted_file_is_not_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state, lock_it = tmp_path / "s.db", fcntl.flock
 
     def after_somebody_deleted_it(descriptor: int, how: int) -> None:
@@ -142,7 +140,7 @@ def test_a_lock_on_a_file_that_is_deleted_meanwhile_is_not_believed(
     "descriptor = os.open(path",
     swap=("system.PRIVATE | system.NO_FOLLOW", "system.PRIVATE"),
 )
-def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+def test_linked_lock_file_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("mine")
     (tmp_path / "s.db.lock").symlink_to(victim)
@@ -156,7 +154,7 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None
     "mode = _fcntl.LOCK_SH",
     swap=("_fcntl.LOCK_EX", "_fcntl.LOCK_SH"),
 )
-def test_the_state_is_locked_while_it_is_open_and_free_afterwards(harness: StateHarness) -> None:
+def test_state_is_locked_while_open_and_free_afterwards(harness: StateHarness) -> None:
     store = harness.open()
     with pytest.raises(StateLocked):
         harness.open("run-2")
@@ -165,7 +163,7 @@ def test_the_state_is_locked_while_it_is_open_and_free_afterwards(harness: State
     harness.open("run-2")
 
 
-def test_a_state_that_is_refused_is_not_left_locked(harness: StateHarness) -> None:
+def test_rejected_state_is_not_left_locked(harness: StateHarness) -> None:
     store = harness.open()
     buy(store)
     store.close()

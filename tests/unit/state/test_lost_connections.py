@@ -53,9 +53,7 @@ def assert_written_once(harness: StateHarness, number: int) -> None:
 
 
 @fails_without("pipeline.state.postgres.transactions:PostgresTransaction.commit", "if self._was_committed():")
-def test_a_commit_whose_answer_was_lost_is_known_to_have_happened(
-    harness: StateHarness, proxy: Proxy
-) -> None:
+def test_commit_with_a_lost_response_is_known_to_have_happened(harness: StateHarness, proxy: Proxy) -> None:
     store = open_behind(harness, proxy)
     proxy.forget_next_answer_to_commit()
 
@@ -69,7 +67,7 @@ def test_a_commit_whose_answer_was_lost_is_known_to_have_happened(
 
 
 @fails_without("pipeline.state.postgres.transactions:PostgresTransaction.commit", "self._again()")
-def test_one_that_never_arrived_is_made_again(harness: StateHarness, proxy: Proxy) -> None:
+def test_commit_that_never_arrived_is_repeated(harness: StateHarness, proxy: Proxy) -> None:
     store = open_behind(harness, proxy)
     bought = buy(store, 1)
     proxy.drop_next_commit()
@@ -82,7 +80,7 @@ def test_one_that_never_arrived_is_made_again(harness: StateHarness, proxy: Prox
 
 
 @fails_without("pipeline.state.postgres.transactions:", "_OUTCOME =", swap=(" FOR UPDATE", ""))
-def test_one_that_arrives_late_is_waited_for(harness: StateHarness, proxy: Proxy) -> None:
+def test_commit_that_arrives_late_is_awaited(harness: StateHarness, proxy: Proxy) -> None:
     store = open_behind(harness, proxy)
     database = harness.database
     assert database is not None
@@ -102,9 +100,7 @@ def test_one_that_arrives_late_is_waited_for(harness: StateHarness, proxy: Proxy
 @fails_without(
     "pipeline.state.postgres.transactions:PostgresDatabase.was_committed", "if epoch != lease.epoch:"
 )
-def test_nobody_believes_in_a_commit_that_another_holder_came_after(
-    harness: StateHarness, proxy: Proxy
-) -> None:
+def test_commit_followed_by_another_holder_is_not_assumed(harness: StateHarness, proxy: Proxy) -> None:
     store = open_behind(harness, proxy)
     database = harness.database
     assert database is not None
@@ -118,9 +114,7 @@ def test_nobody_believes_in_a_commit_that_another_holder_came_after(
         begin(store, [intent(1)])
 
 
-def test_a_connection_that_ends_in_the_middle_of_a_transaction_is_made_anew(
-    harness: StateHarness, proxy: Proxy
-) -> None:
+def test_connection_lost_in_a_transaction_is_reopened(harness: StateHarness, proxy: Proxy) -> None:
     store = open_behind(harness, proxy)
     with store._opened.database.writing() as transaction:
         transaction.rows("INSERT INTO served (key, purchase) VALUES (?, ?)", "a", "f" * 16)
@@ -136,7 +130,7 @@ def test_a_connection_that_ends_in_the_middle_of_a_transaction_is_made_anew(
     "return super().wait(_within_silence",
     swap=("_within_silence(gen, self.longest_silence)", "gen"),
 )
-def test_a_network_that_swallows_what_is_sent_is_noticed(harness: StateHarness, proxy: Proxy) -> None:
+def test_silent_network_failure_is_noticed(harness: StateHarness, proxy: Proxy) -> None:
     harness.lease_seconds = 6.0
     store = open_behind(harness, proxy)
     buy(store, 1)
@@ -148,9 +142,7 @@ def test_a_network_that_swallows_what_is_sent_is_noticed(harness: StateHarness, 
     assert_written_once(harness, 2)
 
 
-def test_a_server_that_is_killed_again_and_again_forgets_nothing(
-    harness: StateHarness, postgres: PostgresServer
-) -> None:
+def test_repeatedly_killed_server_loses_nothing(harness: StateHarness, postgres: PostgresServer) -> None:
     if postgres.data is None:
         pytest.skip("the server that PIPELINE_TEST_POSTGRES_URL names cannot be killed")
     store = harness.open()
@@ -177,7 +169,7 @@ def test_a_server_that_is_killed_again_and_again_forgets_nothing(
     "try:",
     swap=("file.append(purchase_id, workflow_id)", "pass"),
 )
-def test_an_id_that_not_even_the_table_can_take_is_kept_on_this_machine(
+def test_id_that_cannot_be_stored_in_the_database_is_kept_on_this_machine(
     harness: StateHarness, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(late_responses, "_TIMEOUT", 0.0)
@@ -195,7 +187,7 @@ def test_an_id_that_not_even_the_table_can_take_is_kept_on_this_machine(
     assert harness.again(harness.opened[-1], "run-3").recover(NOW) == []
 
 
-def test_a_server_that_is_not_there_is_told_with_the_code_of_what_may_go_another_time(
+def test_unreachable_server_has_the_exit_code_of_a_temporary_failure(
     harness: StateHarness,
 ) -> None:
     harness.database = None
@@ -207,9 +199,7 @@ def test_a_server_that_is_not_there_is_told_with_the_code_of_what_may_go_another
 
 
 @pytest.mark.parametrize("wrong", ["database", "user"])
-def test_a_database_that_does_not_let_us_in_is_told_with_the_code_of_what_is_wrong(
-    harness: StateHarness, wrong: str
-) -> None:
+def test_denied_access_has_the_exit_code_of_a_configuration_error(harness: StateHarness, wrong: str) -> None:
     assert harness.database is not None
     url = harness.database.url
     url = (
@@ -225,7 +215,7 @@ def test_a_database_that_does_not_let_us_in_is_told_with_the_code_of_what_is_wro
 @pytest.mark.parametrize(
     "text", ["postgresql://h/x?hunter2", "postgresql://u:hunter2@h/x?nonsense=1", "postgresql://[::1/x"]
 )
-def test_a_url_that_libpq_does_not_take_is_wrong_usage(harness: StateHarness, text: str) -> None:
+def test_url_rejected_by_libpq_is_a_usage_error(harness: StateHarness, text: str) -> None:
     with pytest.raises(PipelineError) as caught:
         _open(harness, text)
 
@@ -239,7 +229,7 @@ def _open(harness: StateHarness, url: str) -> SqlStore:
     )
 
 
-def test_the_tables_of_a_newer_version_are_left_as_they_are(harness: StateHarness) -> None:
+def test_tables_of_a_newer_version_are_unchanged(harness: StateHarness) -> None:
     harness.open().close()
     assert harness.database is not None
     harness.database.rows("UPDATE pipeline.version SET version = 99")
@@ -249,7 +239,7 @@ def test_the_tables_of_a_newer_version_are_left_as_they_are(harness: StateHarnes
             attempt()
 
 
-def test_a_row_that_cannot_be_ours_is_damage(harness: StateHarness) -> None:
+def test_invalid_row_is_damage(harness: StateHarness) -> None:
     buy(harness.open())
     harness.opened[-1].close()
     assert harness.database is not None

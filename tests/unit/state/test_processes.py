@@ -42,7 +42,7 @@ def spawn(source: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def test_what_a_killed_run_was_told_to_be_on_disk_is_there(harness: StateHarness) -> None:
+def test_acknowledged_commits_survive_a_kill(harness: StateHarness) -> None:
     intents: set[str] = set()
     accepted: set[str] = set()
     for round_number in range(6):
@@ -75,7 +75,7 @@ def test_what_a_killed_run_was_told_to_be_on_disk_is_there(harness: StateHarness
         store.close()
 
 
-def test_a_run_killed_while_it_makes_the_state_leaves_none_or_a_whole_one(tmp_path: Path) -> None:
+def test_run_killed_while_creating_the_state_leaves_none_or_a_whole_one(tmp_path: Path) -> None:
     # Killed at the Nth call that touches the disk, N = 1, 2, …, until a run survives all of them.
     for number in range(1, 60):
         harness = StateHarness(tmp_path / str(number))
@@ -125,7 +125,7 @@ print("alive", flush=True)
     "if os.getpid() == owner:",
     swap=("os.getpid() == owner", "True"),
 )
-def test_the_child_of_a_run_may_end_without_closing_the_state(harness: StateHarness) -> None:
+def test_forked_child_may_exit_without_closing_the_state(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store)
     child = os.fork()

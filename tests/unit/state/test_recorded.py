@@ -15,7 +15,7 @@ from state.conftest import NOW, StateHarness, buy, move, purchase
 ON_EVERY_DATABASE = True
 
 
-def test_an_intent_is_recorded_and_stays_so_in_later_runs(harness: StateHarness) -> None:
+def test_intent_stays_recorded_in_later_runs(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store)
 
@@ -24,7 +24,7 @@ def test_an_intent_is_recorded_and_stays_so_in_later_runs(harness: StateHarness)
     assert harness.read().recorded() == {bought.id}
 
 
-def test_what_a_join_brings_is_not_recorded_however_often_it_comes(harness: StateHarness) -> None:
+def test_merged_purchase_is_not_recorded_however_often_it_comes(harness: StateHarness) -> None:
     store = harness.open()
     stranger = purchase()
     for _ in range(2):
@@ -34,7 +34,7 @@ def test_what_a_join_brings_is_not_recorded_however_often_it_comes(harness: Stat
     assert store.recorded() == frozenset()
 
 
-def test_an_export_carries_it_and_an_import_takes_it(new_harness: Callable[[], StateHarness]) -> None:
+def test_export_and_import_keep_it(new_harness: Callable[[], StateHarness]) -> None:
     store = new_harness().open()
     bought = buy(store)
     exported = json.loads(json.dumps(store.export()))
@@ -52,7 +52,7 @@ def test_an_export_carries_it_and_an_import_takes_it(new_harness: Callable[[], S
     assert harness.again(fresh, "run-3").recorded() == {bought.id}
 
 
-def test_what_was_imported_counts_for_no_cap_of_this_run(harness: StateHarness) -> None:
+def test_import_counts_towards_no_cap_of_this_run(harness: StateHarness) -> None:
     store = harness.open("run-1")
     stranger = purchase()
     store.absorb(Records({stranger.id: stranger}), UNDECIDED, NOW, Imported(recorded={stranger.id}))
@@ -61,14 +61,14 @@ def test_what_was_imported_counts_for_no_cap_of_this_run(harness: StateHarness) 
     assert (store.spent().creates, store.spent().credits) == (0, 0)
 
 
-def test_an_id_without_a_purchase_is_nothing(harness: StateHarness) -> None:
+def test_imported_id_without_a_purchase_is_ignored(harness: StateHarness) -> None:
     store = harness.open()
     store.absorb(Records(), UNDECIDED, NOW, Imported(recorded={PurchaseId("f" * 16)}))
 
     assert store.recorded() == frozenset()
 
 
-def test_an_export_of_what_is_known_elsewhere_too_brings_that(harness: StateHarness) -> None:
+def test_export_includes_purchases_known_elsewhere(harness: StateHarness) -> None:
     store = harness.open()
     own, stranger = buy(store), purchase(2)
     known = Records({own.id: own, stranger.id: stranger})
@@ -78,7 +78,7 @@ def test_an_export_of_what_is_known_elsewhere_too_brings_that(harness: StateHarn
     assert len(snapshot.read(json.loads(json.dumps(exported)), "x.json").records.purchases) == 2
 
 
-def test_an_export_is_of_one_moment_while_a_run_is_at_work(harness: StateHarness) -> None:
+def test_export_during_a_run_is_a_consistent_snapshot(harness: StateHarness) -> None:
     """Data read earlier, when the command opened the state, is not exported together with later events."""
     store = harness.open()
     first = buy(store)
@@ -99,7 +99,7 @@ def test_an_export_is_of_one_moment_while_a_run_is_at_work(harness: StateHarness
     reader.close()
 
 
-def test_an_export_asks_in_one_transaction(harness: StateHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_uses_one_transaction(harness: StateHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     store = harness.open()
     buy(store)
     reader = harness.read()

@@ -12,7 +12,7 @@ names = st.text(min_size=1, max_size=6)
 
 
 @given(kept=st.lists(st.dictionaries(names, names, min_size=1, max_size=3), max_size=4))
-def test_every_id_that_was_kept_is_read_again_whoever_opened_the_file(
+def test_every_kept_id_is_read_back_whoever_opened_the_file(
     tmp_path_factory: pytest.TempPathFactory, kept: list[dict[str, str]]
 ) -> None:
     path = rescue_path(tmp_path_factory.mktemp("rescue") / "s.db")
@@ -27,7 +27,7 @@ def test_every_id_that_was_kept_is_read_again_whoever_opened_the_file(
 
 
 @given(kept=st.dictionaries(names, names, max_size=5), gone=st.sets(names), later=names)
-def test_what_is_forgotten_is_gone_and_the_rest_stays(
+def test_forgotten_ids_are_gone_and_the_rest_stay(
     tmp_path_factory: pytest.TempPathFactory, kept: dict[str, str], gone: set[str], later: str
 ) -> None:
     rescue = RescueFile.open(tmp_path_factory.mktemp("rescue") / "r.jsonl")
@@ -41,7 +41,7 @@ def test_what_is_forgotten_is_gone_and_the_rest_stays(
     rescue.close()
 
 
-def test_room_is_taken_in_advance_so_that_a_full_disk_has_a_place(tmp_path: Path) -> None:
+def test_space_is_preallocated_for_a_full_disk(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     rescue = RescueFile.open(path)
     size = path.stat().st_size
@@ -52,7 +52,7 @@ def test_room_is_taken_in_advance_so_that_a_full_disk_has_a_place(tmp_path: Path
     rescue.close()
 
 
-def test_a_line_cut_off_by_a_power_loss_hides_no_other(tmp_path: Path) -> None:
+def test_line_truncated_by_a_power_loss_hides_no_other(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_bytes(b'{"purchase": "a", "workflow_id": "w1"}\n{"purchase": "b", "wor')
     rescue = RescueFile.open(path)
@@ -64,17 +64,17 @@ def test_a_line_cut_off_by_a_power_loss_hides_no_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line", [b"\xff\xfe", b"[1]", b"{}", b'{"purchase": 1, "workflow_id": "w"}', b"[" * 200]
 )
-def test_what_is_no_entry_is_passed_over(tmp_path: Path, line: bytes) -> None:
+def test_invalid_entry_is_skipped(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "r.jsonl"
     path.write_bytes(line + b'\n{"purchase": "a", "workflow_id": "w1"}\n')
     assert read(path) == {"a": "w1"}
 
 
-def test_no_file_means_nothing_was_kept(tmp_path: Path) -> None:
+def test_missing_file_means_nothing_was_kept(tmp_path: Path) -> None:
     assert read(tmp_path / "r.jsonl") == {}
 
 
-def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+def test_link_instead_of_the_file_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("mine")
     (tmp_path / "r.jsonl").symlink_to(victim)

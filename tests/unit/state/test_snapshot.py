@@ -18,19 +18,19 @@ from state.conftest import NOW, UNCAPPED, StateHarness, buy, move, purchase
 
 
 @given(records)
-def test_an_export_brings_back_what_it_was_made_of(held: Records) -> None:
+def test_export_reads_back(held: Records) -> None:
     written = json.loads(json.dumps(snapshot.write("spring", held, [], {})))
     assert snapshot.read(written, "x.json") == snapshot.Snapshot("spring", held)
 
 
 @given(purchases())
-def test_any_purchase_survives_the_way(bought: Purchase) -> None:
+def test_any_purchase_survives_the_round_trip(bought: Purchase) -> None:
     held = Records({bought.id: bought})
     written = json.loads(json.dumps(snapshot.write("spring", held, [], {})))
     assert snapshot.read(written, "x.json").records == held
 
 
-def test_a_state_moves_to_another_machine_by_export_and_import(harness: StateHarness) -> None:
+def test_state_moves_to_another_machine_by_export_and_import(harness: StateHarness) -> None:
     store = harness.open()
     done = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
     store.save_assignment({JobKey("hero/overlay"): done.id})
@@ -43,7 +43,7 @@ def test_a_state_moves_to_another_machine_by_export_and_import(harness: StateHar
     assert fresh.records() == Records({done.id: done}, {JobKey("hero/overlay"): done.id})
 
 
-def test_an_import_twice_or_into_a_newer_state_changes_nothing(harness: StateHarness) -> None:
+def test_repeated_import_or_into_a_newer_state_changes_nothing(harness: StateHarness) -> None:
     store = harness.open()
     bought = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
     old = snapshot.read(json.loads(json.dumps(store.export())), "x.json").records
@@ -74,7 +74,7 @@ def an_export() -> dict[str, Any]:
         an_export() | {"served": {"a": 1}},
     ],
 )
-def test_what_is_no_export_is_refused_by_name(document: Any) -> None:
+def test_invalid_export_is_rejected_by_name(document: Any) -> None:
     with pytest.raises(InvalidInput, match=r"^x\.json: "):
         snapshot.read(document, "x.json")
 
@@ -94,7 +94,7 @@ def test_what_is_no_export_is_refused_by_name(document: Any) -> None:
         {"surprise": 1},
     ],
 )
-def test_every_purchase_that_is_wrong_is_named(damage: dict[str, Any]) -> None:
+def test_every_invalid_purchase_is_named(damage: dict[str, Any]) -> None:
     document = an_export()
     good = document["purchases"][0]
     document["purchases"] = [good, good | {"id": "b" * 16} | damage, "text"]
@@ -106,7 +106,7 @@ def test_every_purchase_that_is_wrong_is_named(damage: dict[str, Any]) -> None:
     ]
 
 
-def test_one_purchase_twice_is_refused() -> None:
+def test_duplicate_purchase_is_rejected() -> None:
     document = an_export()
     document["purchases"] *= 2
     with pytest.raises(InvalidInput, match="twice"):
@@ -114,7 +114,7 @@ def test_one_purchase_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("source", "target"), [("sqlite", "postgres"), ("postgres", "sqlite")])
-def test_a_campaign_moves_between_databases_without_loss(
+def test_campaign_moves_between_databases_without_loss(
     tmp_path: Path, postgres: PostgresServer, source: str, target: str
 ) -> None:
     one, other = StateHarness(tmp_path / "one"), StateHarness(tmp_path / "other")
@@ -168,6 +168,6 @@ def test_a_campaign_moves_between_databases_without_loss(
         ("durations", {"slow": 10**400}),
     ],
 )
-def test_a_history_that_cannot_be_ours_is_refused(part: str, value: Json) -> None:
+def test_invalid_history_is_rejected(part: str, value: Json) -> None:
     with pytest.raises(InvalidInput, match=part):
         snapshot.read({**an_export(), part: value}, "x.json")

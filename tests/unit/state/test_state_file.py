@@ -108,16 +108,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 )
 @fails_without("pipeline.state.soundness:inspect", "if application != file_format")
 @pytest.mark.parametrize("name", DAMAGES)
-def test_a_file_that_is_no_whole_state_of_ours_is_refused_and_left_as_it_is(
-    harness: StateHarness, name: str
-) -> None:
+def test_invalid_state_file_is_rejected_and_unchanged(harness: StateHarness, name: str) -> None:
     a_state(harness)
     damage, word = DAMAGES[name]
     damage(harness.state)
     assert_refused(harness, word)
 
 
-def test_a_state_whose_runs_can_be_counted_no_further_is_refused_and_left_as_it_is(
+def test_state_with_an_exhausted_run_counter_is_rejected_and_unchanged(
     harness: StateHarness,
 ) -> None:
     a_state(harness)
@@ -126,7 +124,7 @@ def test_a_state_whose_runs_can_be_counted_no_further_is_refused_and_left_as_it_
     assert_refused(harness, "damaged")
 
 
-def test_an_sqlite_that_is_too_old_is_named(harness: StateHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outdated_sqlite_is_named(harness: StateHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     a_state(harness)
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
     for attempt in (harness.read, harness.open):
@@ -134,14 +132,14 @@ def test_an_sqlite_that_is_too_old_is_named(harness: StateHarness, monkeypatch: 
             attempt()
 
 
-def test_a_folder_in_the_place_of_the_state_is_refused(harness: StateHarness) -> None:
+def test_folder_instead_of_the_state_is_rejected(harness: StateHarness) -> None:
     harness.state.mkdir(parents=True)
     for attempt in (harness.read, harness.open):
         with pytest.raises(InvalidInput, match="--state"):
             attempt()
 
 
-def test_a_fifo_in_the_place_of_the_state_is_refused_without_waiting(harness: StateHarness) -> None:
+def test_fifo_instead_of_the_state_is_rejected_without_blocking(harness: StateHarness) -> None:
     harness.state.parent.mkdir()
     os.mkfifo(harness.state)
     for attempt in (harness.read, harness.open):
@@ -149,14 +147,14 @@ def test_a_fifo_in_the_place_of_the_state_is_refused_without_waiting(harness: St
             attempt()
 
 
-def test_a_file_of_another_user_is_refused(harness: StateHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_of_another_user_is_rejected(harness: StateHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     a_state(harness)
     # Only root could change the file's owner, but any process can appear to be another user.
     monkeypatch.setattr(os, "geteuid", lambda: harness.state.stat().st_uid + 1)
     assert_refused(harness, "owner")
 
 
-def test_a_function_that_the_schema_of_a_state_from_elsewhere_names_is_not_run(harness: StateHarness) -> None:
+def test_function_in_a_foreign_schema_is_not_run(harness: StateHarness) -> None:
     a_state(harness)
     ran: list[bool] = []
     with contextlib.closing(sqlite3.connect(harness.state)) as theirs:
@@ -170,7 +168,7 @@ def test_a_function_that_the_schema_of_a_state_from_elsewhere_names_is_not_run(h
 
 
 @fails_without("pipeline.state.opening:_identified", "if campaign is not None and")
-def test_the_state_of_another_campaign_is_refused(harness: StateHarness) -> None:
+def test_state_of_another_campaign_is_rejected(harness: StateHarness) -> None:
     a_state(harness)
     for attempt in (harness.read, harness.open):
         with pytest.raises(InvalidInput, match=r"'spring'.*'summer'"):
@@ -178,7 +176,7 @@ def test_the_state_of_another_campaign_is_refused(harness: StateHarness) -> None
 
 
 @fails_without("pipeline.state.opening:_identified", "if os.path.exists(other) and (not")
-def test_the_state_of_another_manifest_that_still_exists_is_refused(harness: StateHarness) -> None:
+def test_state_of_another_existing_manifest_is_rejected(harness: StateHarness) -> None:
     a_state(harness)
     other = harness.folder / "other.yaml"
     other.write_text("version: 1\nname: spring\n")
@@ -187,7 +185,7 @@ def test_the_state_of_another_manifest_that_still_exists_is_refused(harness: Sta
             attempt(manifest=other)
 
 
-def test_the_state_goes_with_a_manifest_that_was_renamed(harness: StateHarness) -> None:
+def test_state_follows_a_renamed_manifest(harness: StateHarness) -> None:
     a_state(harness)
     renamed = harness.manifest.rename(harness.folder / "renamed.yaml")
     assert len(harness.read(manifest=renamed).records().purchases) == 59
@@ -197,7 +195,7 @@ def test_the_state_goes_with_a_manifest_that_was_renamed(harness: StateHarness) 
         harness.read()
 
 
-def test_a_whole_folder_that_was_moved_keeps_its_state(harness: StateHarness, tmp_path: Path) -> None:
+def test_moved_folder_keeps_its_state(harness: StateHarness, tmp_path: Path) -> None:
     a_state(harness)
     moved = StateHarness(tmp_path / "moved")
     moved.folder.mkdir()
@@ -207,7 +205,7 @@ def test_a_whole_folder_that_was_moved_keeps_its_state(harness: StateHarness, tm
     assert len(moved.read().records().purchases) == 59
 
 
-def test_a_state_alone_is_enough_where_the_manifest_does_not_matter(harness: StateHarness) -> None:
+def test_state_can_be_opened_without_its_manifest(harness: StateHarness) -> None:
     a_state(harness)
     store = open_store(harness.state, campaign=None, manifest=None, run="r", writable=True, now=NOW)
     harness.opened.append(store)
@@ -215,14 +213,14 @@ def test_a_state_alone_is_enough_where_the_manifest_does_not_matter(harness: Sta
     assert len(store.records().purchases) == 59
 
 
-def test_a_state_alone_must_exist(harness: StateHarness) -> None:
+def test_state_opened_without_a_manifest_must_exist(harness: StateHarness) -> None:
     for writable in (False, True):
         with pytest.raises(InvalidInput, match="no such state"):
             open_store(harness.state, campaign=None, manifest=None, run="r", writable=writable, now=NOW)
     assert not harness.state.parent.exists()
 
 
-def test_reading_a_state_that_does_not_exist_knows_nothing_and_makes_nothing(harness: StateHarness) -> None:
+def test_reading_a_missing_state_is_empty_and_creates_nothing(harness: StateHarness) -> None:
     store = harness.read()
     assert store.records() == Records()
     assert store.durations() == {}
@@ -237,7 +235,7 @@ def test_reading_writes_nothing(harness: StateHarness) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in harness.state.parent.iterdir()} == before
 
 
-def test_a_new_state_is_its_owners_alone_and_ignores_itself_in_git(harness: StateHarness) -> None:
+def test_new_state_is_private_and_ignored_by_git(harness: StateHarness) -> None:
     old = os.umask(0o022)
     try:
         store = harness.open()
@@ -252,21 +250,21 @@ def test_a_new_state_is_its_owners_alone_and_ignores_itself_in_git(harness: Stat
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
 
 
-def test_a_folder_that_was_there_is_left_as_it_is(harness: StateHarness, tmp_path: Path) -> None:
+def test_existing_folder_is_unchanged(harness: StateHarness, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir(mode=0o755)
     state = tmp_path / "mine" / "s.db"
     open_store(state, campaign="spring", manifest=harness.manifest, run="r", writable=True, now=NOW).close()
     assert not (tmp_path / "mine" / ".gitignore").exists()
 
 
-def test_a_half_made_state_of_a_killed_run_is_swept_away(harness: StateHarness) -> None:
+def test_half_created_state_of_a_killed_run_is_removed(harness: StateHarness) -> None:
     harness.state.parent.mkdir()
     (harness.state.parent / "spring.db.new").write_bytes(b"half")
     assert harness.open().records() == Records()
     assert not (harness.state.parent / "spring.db.new").exists()
 
 
-def test_closed_well_the_main_file_is_all_there_is(harness: StateHarness) -> None:
+def test_cleanly_closed_state_is_one_file(harness: StateHarness) -> None:
     a_state(harness)
     assert set(bytes_of(harness.state.parent)) == {".gitignore", "spring.db"}
     copy = harness.folder / "copy.db"
@@ -276,7 +274,7 @@ def test_closed_well_the_main_file_is_all_there_is(harness: StateHarness) -> Non
 
 
 @fails_without("pipeline.state.soundness:_assert_sound", "if dirty and (not has_wal")
-def test_the_main_file_of_a_running_or_killed_run_is_refused_without_its_wal(harness: StateHarness) -> None:
+def test_main_file_of_an_unclosed_state_is_rejected_without_its_wal(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store)
     shutil.copytree(harness.state.parent, harness.folder / "killed")
@@ -293,14 +291,14 @@ def test_the_main_file_of_a_running_or_killed_run_is_refused_without_its_wal(har
     assert list(harness.open().records().purchases) == [bought.id]
 
 
-def test_reading_a_state_that_a_run_has_just_opened_finds_it_whole(harness: StateHarness) -> None:
+def test_reading_a_state_that_a_run_has_just_opened_finds_it_complete(harness: StateHarness) -> None:
     a_state(harness)
     harness.open("run-2")
     assert len(harness.read().records().purchases) == 59
 
 
 @fails_without("pipeline.state.state_file:assert_nothing_left", "if os.path.lexists(beside")
-def test_a_wal_whose_state_is_gone_is_not_taken_for_a_new_ones(harness: StateHarness) -> None:
+def test_wal_without_its_state_is_not_used_for_a_new_one(harness: StateHarness) -> None:
     store = harness.open()
     buy(store)
     wal = harness.wal.read_bytes()
@@ -326,7 +324,7 @@ def replace_with_a_copy(path: Path) -> None:
 )
 @pytest.mark.parametrize("which", ["state", "wal"])
 @pytest.mark.parametrize("harm", [Path.unlink, replace_with_a_copy])
-def test_a_state_deleted_or_replaced_under_a_run_stops_it_before_anything_is_sent(
+def test_state_deleted_or_replaced_under_a_run_stops_it_before_sending(
     harness: StateHarness, which: str, harm: Callable[[Path], None]
 ) -> None:
     store = harness.open()
@@ -338,14 +336,14 @@ def test_a_state_deleted_or_replaced_under_a_run_stops_it_before_anything_is_sen
         move(store, bought, transitions.Accepted(WorkflowId("w1")))
 
 
-def test_a_state_that_nobody_closed_is_closed_when_it_is_dropped(harness: StateHarness) -> None:
+def test_unclosed_state_is_closed_when_garbage_collected(harness: StateHarness) -> None:
     bought = buy(harness.open())
     harness.opened.clear()
     assert set(bytes_of(harness.state.parent)) == {".gitignore", "spring.db"}
     assert list(harness.open("run-2").records().purchases) == [bought.id]
 
 
-def test_an_interrupt_within_a_transaction_undoes_it_and_harms_the_state_in_no_way(
+def test_interrupt_in_a_transaction_rolls_it_back(
     harness: StateHarness,
 ) -> None:
     store = harness.open()
@@ -372,7 +370,7 @@ def test_an_interrupt_within_a_transaction_undoes_it_and_harms_the_state_in_no_w
         "pipeline.state.sql.sqlite.SqliteDatabase.__init__",
     ],
 )
-def test_an_interrupt_while_it_is_opened_leaves_a_state_that_opens(
+def test_interrupt_while_opening_leaves_a_usable_state(
     harness: StateHarness, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     store = harness.open()
@@ -392,7 +390,7 @@ def test_an_interrupt_while_it_is_opened_leaves_a_state_that_opens(
     assert list(harness.open("run-3").records().purchases) == [bought.id]
 
 
-def test_a_close_that_finds_no_room_leaves_a_state_that_opens(
+def test_close_on_a_full_disk_leaves_a_usable_state(
     harness: StateHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = harness.open()
@@ -404,7 +402,7 @@ def test_a_close_that_finds_no_room_leaves_a_state_that_opens(
     assert list(harness.open("run-2").records().purchases) == [bought.id]
 
 
-def test_on_a_full_disk_nothing_of_a_batch_is_written_and_the_state_stays_usable(
+def test_full_disk_writes_nothing_of_a_batch_and_the_state_stays_usable(
     harness: StateHarness,
 ) -> None:
     store = harness.open()
@@ -446,7 +444,7 @@ except Unfinished:
 """
 
 
-def test_where_the_state_cannot_grow_the_id_of_a_paid_workflow_is_rescued(harness: StateHarness) -> None:
+def test_id_of_a_paid_workflow_is_rescued_if_the_state_cannot_grow(harness: StateHarness) -> None:
     committed = int(_python(WITHOUT_ROOM, harness.folder))
     store = harness.open("run-2")
     assert len(store.records().purchases) == committed + 1
@@ -471,7 +469,7 @@ except InvalidInput as error:
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_a_read_only_folder_is_told_before_anything_is_sent(harness: StateHarness, exists: bool) -> None:
+def test_read_only_folder_is_reported_before_anything_is_sent(harness: StateHarness, exists: bool) -> None:
     # A state of an ordinary user who may no longer write to its folder.
     for each in (harness.folder, *list(harness.folder.parents)[:2]):
         each.chmod(0o755)
@@ -490,7 +488,7 @@ def test_a_read_only_folder_is_told_before_anything_is_sent(harness: StateHarnes
                 path.chmod(0o755)
 
 
-def test_an_older_state_is_brought_up_to_date_and_kept_as_a_backup(
+def test_older_state_is_migrated_and_kept_as_a_backup(
     harness: StateHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_state(harness)
@@ -512,9 +510,7 @@ def test_an_older_state_is_brought_up_to_date_and_kept_as_a_backup(
     upgraded.close()
 
 
-def test_a_migration_that_fails_changes_nothing(
-    harness: StateHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_migration_changes_nothing(harness: StateHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     a_state(harness)
     added = ("ALTER TABLE purchases ADD COLUMN colour TEXT", "ALTER TABLE nowhere ADD COLUMN colour TEXT")
     monkeypatch.setattr(file_format, "MIGRATIONS", (*file_format.MIGRATIONS, added))
@@ -542,7 +538,7 @@ def _python(source: str, *arguments: object) -> str:
     return ended.stdout
 
 
-def test_every_table_with_records_keeps_a_new_state_from_being_deleted() -> None:
+def test_every_record_table_protects_a_new_state_from_deletion() -> None:
     tables = {name for (name,) in empty().execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     # These say which state it is and what its results were made from: no record of a campaign.
     assert tables - {"meta", "results"} == set(RECORD_TABLES)

@@ -20,7 +20,7 @@ ON_EVERY_DATABASE = True
 ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 
 
-def test_a_purchase_goes_its_way_and_each_step_is_remembered(harness: StateHarness) -> None:
+def test_purchase_advances_and_each_step_is_stored(harness: StateHarness) -> None:
     store = harness.open()
     output = Output("video/mp4", sha256="ab", bytes=3)
     done = move(
@@ -41,7 +41,7 @@ def test_a_purchase_goes_its_way_and_each_step_is_remembered(harness: StateHarne
     ]
 
 
-def test_who_looks_again_reads_only_what_changed(harness: StateHarness) -> None:
+def test_second_look_reads_only_changes(harness: StateHarness) -> None:
     store = harness.open()
     bought = [buy(store, number) for number in range(9)]
     first = store.look(Sighting())
@@ -61,7 +61,7 @@ def test_who_looks_again_reads_only_what_changed(harness: StateHarness) -> None:
     assert store.look(then) == then
 
 
-def test_a_step_on_top_of_what_is_not_there_any_more_is_refused_and_nothing_of_its_batch_is_written(
+def test_change_to_a_stale_copy_is_rejected_with_its_whole_batch(
     harness: StateHarness,
 ) -> None:
     store = harness.open()
@@ -78,7 +78,7 @@ def test_a_step_on_top_of_what_is_not_there_any_more_is_refused_and_nothing_of_i
     assert len(store.events(second.id)) == 1
 
 
-def test_a_stale_copy_with_the_same_status_is_refused_too(harness: StateHarness) -> None:
+def test_stale_copy_with_the_same_status_is_rejected_too(harness: StateHarness) -> None:
     store = harness.open()
     submitted = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
     marked = move(store, submitted, transitions.Superseded())
@@ -87,7 +87,7 @@ def test_a_stale_copy_with_the_same_status_is_refused_too(harness: StateHarness)
     assert store.records().purchases[marked.id] == marked
 
 
-def test_steps_of_one_purchase_may_come_in_one_batch(harness: StateHarness) -> None:
+def test_steps_of_one_purchase_may_be_in_one_batch(harness: StateHarness) -> None:
     store = harness.open()
     accepted = step(buy(store), transitions.Accepted(WorkflowId("w1")))
     finished = step(accepted.after, transitions.Finished(()))
@@ -95,7 +95,7 @@ def test_steps_of_one_purchase_may_come_in_one_batch(harness: StateHarness) -> N
     assert store.records().purchases == {finished.after.id: finished.after}
 
 
-def test_an_intent_is_written_once(harness: StateHarness) -> None:
+def test_intent_is_written_once(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store)
     with pytest.raises(PipelineError):
@@ -104,14 +104,14 @@ def test_an_intent_is_written_once(harness: StateHarness) -> None:
 
 
 @fails_without("pipeline.state.sql.store:SqlStore.commit_turn", "if any((change.before is")
-def test_an_intent_does_not_slip_past_the_caps(harness: StateHarness) -> None:
+def test_plain_commit_cannot_write_an_intent(harness: StateHarness) -> None:
     store = harness.open()
     with pytest.raises(PipelineError):
         store.commit([Change(before=None, after=purchase(), at=NOW)])
     assert store.records() == Records()
 
 
-def test_intents_stop_at_the_first_that_would_pass_a_cap(harness: StateHarness) -> None:
+def test_intents_stop_before_the_first_that_would_exceed_a_cap(harness: StateHarness) -> None:
     store = harness.open()
     intents = [intent(number, price) for number, price in enumerate((3, 3, 5, 1))]
     assert begin(store, intents, Caps(max_credits=7)) == [each.purchase for each in intents[:2]]
@@ -119,7 +119,7 @@ def test_intents_stop_at_the_first_that_would_pass_a_cap(harness: StateHarness) 
     assert store.spent() == Spent(creates=2, credits=6, ever=6)
 
 
-def test_creates_are_counted_for_this_run_and_the_budget_for_all(harness: StateHarness) -> None:
+def test_creates_count_for_this_run_and_the_budget_for_all(harness: StateHarness) -> None:
     store = harness.open("run-1")
     buy(store, 1, 5)
     second = harness.again(store, "run-2")
@@ -136,7 +136,7 @@ def test_creates_are_counted_for_this_run_and_the_budget_for_all(harness: StateH
     "return purchase.status is",
     swap=("is Status.VOID", "in {Status.VOID, Status.ATTENTION}"),
 )
-def test_what_bought_nothing_frees_its_credits_and_a_lost_outcome_does_not(harness: StateHarness) -> None:
+def test_void_purchase_frees_its_credits_and_a_lost_outcome_does_not(harness: StateHarness) -> None:
     store = harness.open()
     caps = Caps(max_creates=3, budget=10)
     move(store, buy(store, 1, 5), transitions.NothingBought("not sent"))
@@ -149,7 +149,7 @@ def test_what_bought_nothing_frees_its_credits_and_a_lost_outcome_does_not(harne
     assert not begin(store, [intent(5, 0)], caps)
 
 
-def test_what_the_vendor_charged_counts_rather_than_what_we_assumed(harness: StateHarness) -> None:
+def test_charged_credits_replace_the_expected_price(harness: StateHarness) -> None:
     store = harness.open()
     move(store, buy(store, 1, 5), transitions.Accepted(WorkflowId("w1")), transitions.Reported(credits=8))
     assert store.spent() == Spent(creates=1, credits=8, ever=8)
@@ -163,7 +163,7 @@ def test_what_the_vendor_charged_counts_rather_than_what_we_assumed(harness: Sta
     batch=st.integers(1, 4),
 )
 @ANY_FOLDER
-def test_no_order_of_buying_passes_a_cap(
+def test_no_buying_order_exceeds_a_cap(
     new_harness: Callable[[], StateHarness], prices: list[int], caps: Caps, batch: int
 ) -> None:
     harness = new_harness()
@@ -182,14 +182,14 @@ def test_no_order_of_buying_passes_a_cap(
 
 @fails_without("pipeline.state.sql.store:SqlStore.commit_turn", "assert_priced(turn.intents, caps")
 @pytest.mark.parametrize("caps", [Caps(max_credits=100), Caps(budget=100)])
-def test_without_a_price_nothing_is_bought_under_a_cap_on_credits(harness: StateHarness, caps: Caps) -> None:
+def test_unpriced_job_is_not_bought_under_a_cap_on_credits(harness: StateHarness, caps: Caps) -> None:
     store = harness.open()
     with pytest.raises(InvalidInput, match="overlay_gray_5443"):
         begin(store, [intent(1, 5), intent(2, None)], caps)
     assert store.records() == Records()
 
 
-def test_a_dead_run_leaves_its_unanswered_creates_in_attention(harness: StateHarness) -> None:
+def test_unanswered_creates_of_a_crashed_run_need_attention(harness: StateHarness) -> None:
     store = harness.open()
     unanswered = buy(store, 1)
     answered = move(store, buy(store, 2), transitions.Accepted(WorkflowId("w2")))
@@ -207,7 +207,7 @@ def test_a_dead_run_leaves_its_unanswered_creates_in_attention(harness: StateHar
     swap=("transitions.recovery(purchase, rescued.get(purchase.id)", "transitions.recovery(purchase"),
 )
 @pytest.mark.parametrize("lost_first", [False, True])
-def test_a_rescued_id_comes_back_at_the_next_start_once(harness: StateHarness, lost_first: bool) -> None:
+def test_rescued_id_is_restored_once_at_the_next_start(harness: StateHarness, lost_first: bool) -> None:
     store = harness.open()
     bought = buy(store)
     if lost_first:
@@ -221,7 +221,7 @@ def test_a_rescued_id_comes_back_at_the_next_start_once(harness: StateHarness, l
 
 
 @pytest.mark.parametrize("lost_first", [False, True])
-def test_a_rescued_id_is_seen_by_those_who_only_read(harness: StateHarness, lost_first: bool) -> None:
+def test_rescued_id_is_visible_to_readers(harness: StateHarness, lost_first: bool) -> None:
     store = harness.open()
     bought = buy(store)
     if lost_first:
@@ -247,7 +247,7 @@ def test_a_rescued_id_is_seen_by_those_who_only_read(harness: StateHarness, lost
     "self._rescue.forget",
     swap=("mirror.purchases", "rescued"),
 )
-def test_a_rescued_id_of_a_purchase_that_is_not_here_is_kept(harness: StateHarness) -> None:
+def test_rescued_id_of_an_unknown_purchase_is_kept(harness: StateHarness) -> None:
     store = harness.open()
     store.rescue(PurchaseId("f" * 16), WorkflowId("w-elsewhere"))
     second = harness.again(store)
@@ -259,7 +259,7 @@ def test_a_rescued_id_of_a_purchase_that_is_not_here_is_kept(harness: StateHarne
     assert [change.after.workflow_id for change in third.recover(NOW)] == ["w-elsewhere"]
 
 
-def test_what_another_machine_left_unanswered_is_attention_here(harness: StateHarness) -> None:
+def test_unanswered_create_of_another_machine_needs_attention(harness: StateHarness) -> None:
     store = harness.open()
     theirs = purchase(7)
     joined = store.absorb(Records({theirs.id: theirs}), UNDECIDED, NOW)
@@ -268,14 +268,14 @@ def test_what_another_machine_left_unanswered_is_attention_here(harness: StateHa
     assert [event.event for event in store.events(theirs.id)] == ["joined"]
 
 
-def test_our_own_create_under_way_is_not_taken_for_a_lost_one(harness: StateHarness) -> None:
+def test_own_create_under_way_is_not_lost(harness: StateHarness) -> None:
     store = harness.open()
     mine = buy(store)
     store.absorb(Records({mine.id: mine}), UNDECIDED, NOW)
     assert store.records().purchases[mine.id] == mine
 
 
-def test_what_another_machine_bought_counts_for_the_budget_only(harness: StateHarness) -> None:
+def test_purchases_of_other_machines_count_only_towards_the_budget(harness: StateHarness) -> None:
     store = harness.open()
     theirs = replace(purchase(7, 9), status=Status.DONE, workflow_id=WorkflowId("w7"))
     store.absorb(Records({theirs.id: theirs}), UNDECIDED, NOW)
@@ -285,7 +285,7 @@ def test_what_another_machine_bought_counts_for_the_budget_only(harness: StateHa
 
 @given(mine=records, theirs=records, said=decisions)
 @ANY_FOLDER
-def test_the_state_holds_what_the_join_says(
+def test_state_holds_the_result_of_the_merge(
     new_harness: Callable[[], StateHarness], mine: Records, theirs: Records, said: Decisions
 ) -> None:
     harness = new_harness()
@@ -300,7 +300,7 @@ def test_the_state_holds_what_the_join_says(
 
 @given(written=st.lists(purchases(), max_size=4))
 @ANY_FOLDER
-def test_any_text_a_server_may_send_is_stored_as_it_is(
+def test_any_server_text_is_stored_unchanged(
     new_harness: Callable[[], StateHarness], written: list[Purchase]
 ) -> None:
     harness = new_harness()
@@ -312,7 +312,7 @@ def test_any_text_a_server_may_send_is_stored_as_it_is(
     store.close()
 
 
-def test_a_detail_with_a_nul_or_a_lone_surrogate_does_not_break_the_history(harness: StateHarness) -> None:
+def test_detail_with_a_nul_or_a_lone_surrogate_does_not_break_the_history(harness: StateHarness) -> None:
     store = harness.open()
     change = step(buy(store), transitions.Unresolved("no answer"))
     store.commit([replace(change, detail="raw: \0 \ud800")])
@@ -320,7 +320,7 @@ def test_a_detail_with_a_nul_or_a_lone_surrogate_does_not_break_the_history(harn
     assert event.detail == "raw: \\0 \\ud800"
 
 
-def test_what_serves_a_key_is_remembered_and_the_others_stay(harness: StateHarness) -> None:
+def test_assignment_of_a_key_is_stored_and_others_are_kept(harness: StateHarness) -> None:
     store = harness.open()
     one, two = buy(store, 1), buy(store, 2)
     store.save_assignment({JobKey("a"): one.id, JobKey("b"): one.id})
@@ -328,7 +328,7 @@ def test_what_serves_a_key_is_remembered_and_the_others_stay(harness: StateHarne
     assert harness.again(store).records().served == {JobKey("a"): one.id, JobKey("b"): two.id}
 
 
-def test_files_are_placed_moved_and_forgotten(harness: StateHarness) -> None:
+def test_files_are_indexed_moved_and_removed(harness: StateHarness) -> None:
     store = harness.open()
     first = placed("a.mp4")
     second = replace(placed("b.mp4"), slot="steps/2/0", mtime_ns=2**60)
@@ -337,14 +337,14 @@ def test_files_are_placed_moved_and_forgotten(harness: StateHarness) -> None:
     assert harness.again(store).files() == [replace(second, sha256="cc"), replace(first, path="c.mp4")]
 
 
-def test_many_files_are_placed_at_once(harness: StateHarness) -> None:
+def test_many_files_are_indexed_at_once(harness: StateHarness) -> None:
     store = harness.open()
     store.index_files(placed(f"{number:04}.mp4") for number in range(1200))
     store.index_files([], removed=[f"{number:04}.mp4" for number in range(1199)])
     assert [file.path for file in store.files()] == ["1199.mp4"]
 
 
-def test_durations_are_a_mean_for_each_template(harness: StateHarness) -> None:
+def test_durations_are_averaged_per_template(harness: StateHarness) -> None:
     store = harness.open()
     for seconds in (10, 20, 60):
         store.commit_turn(Turn(durations=[("slow", seconds)]), UNCAPPED)
@@ -352,7 +352,7 @@ def test_durations_are_a_mean_for_each_template(harness: StateHarness) -> None:
     assert harness.again(store).durations() == {"slow": pytest.approx(30), "fast": 1.5}
 
 
-def test_what_is_read_is_what_was_committed_when_it_was_opened(harness: StateHarness) -> None:
+def test_reader_sees_the_commit_it_was_opened_at(harness: StateHarness) -> None:
     store = harness.open()
     first = buy(store, 1)
     reading = harness.read()
@@ -361,7 +361,7 @@ def test_what_is_read_is_what_was_committed_when_it_was_opened(harness: StateHar
     assert len(harness.read().records().purchases) == 2
 
 
-def test_who_reads_cannot_write(harness: StateHarness) -> None:
+def test_reader_cannot_write(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store)
     reading = harness.read()
@@ -382,7 +382,7 @@ def test_who_reads_cannot_write(harness: StateHarness) -> None:
     swap=("!= [(self._epoch.number,)]", "== []"),
 )
 @pytest.mark.parametrize("harness", ["sqlite"], indirect=True)
-def test_a_run_that_lost_the_state_to_another_writes_nothing_more(harness: StateHarness) -> None:
+def test_run_that_lost_the_state_to_another_cannot_write(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store)
     # Somebody deletes the lock file, and a second run opens the state.

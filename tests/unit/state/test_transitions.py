@@ -71,19 +71,19 @@ def at(here: Phase) -> Purchase:
     )
 
 
-def test_every_event_has_an_example_here_and_every_status_a_place() -> None:
+def test_every_event_has_an_example_and_every_status_a_phase() -> None:
     assert set(EXAMPLES) == set(get_args(Event))
     assert {status for status, _ in PHASES} == set(Status)
 
 
 @pytest.mark.parametrize(("step", "there"), TRANSITIONS.items())
-def test_each_step_of_the_table_leads_where_it_says(step: tuple[Phase, type[Event]], there: Phase) -> None:
+def test_each_transition_leads_where_the_table_says(step: tuple[Phase, type[Event]], there: Phase) -> None:
     here, event = step
     assert phase(advance(at(here), EXAMPLES[event])) == there
 
 
 @pytest.mark.parametrize(("here", "event"), list(product(PHASES, EXAMPLES)))
-def test_what_is_not_in_the_table_is_refused(here: Phase, event: type[Event]) -> None:
+def test_transition_not_in_the_table_is_rejected(here: Phase, event: type[Event]) -> None:
     allowed = (here, event) in TRANSITIONS or (event in FLAGS and here != VOID)
     if allowed:
         advance(at(here), EXAMPLES[event])
@@ -94,11 +94,11 @@ def test_what_is_not_in_the_table_is_refused(here: Phase, event: type[Event]) ->
 
 @pytest.mark.parametrize("mark", FLAGS)
 @pytest.mark.parametrize("here", [each for each in PHASES if each != VOID])
-def test_a_mark_leaves_the_status_as_it_is(here: Phase, mark: type[Event]) -> None:
+def test_flag_event_keeps_the_status(here: Phase, mark: type[Event]) -> None:
     assert phase(advance(at(here), EXAMPLES[mark])) == here
 
 
-def test_every_place_can_be_reached_from_the_intent() -> None:
+def test_every_phase_is_reachable_from_the_intent() -> None:
     reached = {SUBMITTING}
     while True:
         further = {there for (here, _), there in TRANSITIONS.items() if here in reached} - reached
@@ -108,14 +108,14 @@ def test_every_place_can_be_reached_from_the_intent() -> None:
     assert reached == set(PHASES)
 
 
-def test_no_step_leads_back_to_before_the_create_was_sent() -> None:
+def test_no_transition_leads_back_to_before_the_create_was_sent() -> None:
     assert all(there != SUBMITTING for there in TRANSITIONS.values())
     # Only what the vendor shows of a workflow proves wrong who said that nothing was bought.
     assert [event for here, event in TRANSITIONS if here == VOID] == [transitions.Identified]
 
 
 @given(st.lists(st.sampled_from(list(EXAMPLES.values())), max_size=30))
-def test_on_any_way_through_life_nothing_paid_is_forgotten(events: list[Event]) -> None:
+def test_no_sequence_of_events_forgets_anything_paid(events: list[Event]) -> None:
     purchase = at(SUBMITTING)
     for event in events:
         try:
@@ -143,19 +143,19 @@ def test_on_any_way_through_life_nothing_paid_is_forgotten(events: list[Event]) 
         purchase = after
 
 
-def test_what_the_vendor_leaves_out_stays_and_what_it_says_wins() -> None:
+def test_missing_vendor_fields_keep_their_values_and_given_ones_win() -> None:
     told = advance(at(SUBMITTED), transitions.Reported(credits=7, created_at="2026-01-02"))
     again = advance(told, transitions.Reported(updated_at="2026-01-03"))
     assert (again.credits, again.created_at, again.updated_at) == (7, "2026-01-02", "2026-01-03")
     assert advance(again, transitions.Finished((OUTPUT,), credits=0)).credits == 0
 
 
-def test_given_up_keeps_the_wish_to_buy_again() -> None:
+def test_giving_up_keeps_the_request_to_buy_again() -> None:
     assert advance(at(ATTENTION), transitions.GivenUp("lost", again=True)).again
     assert not advance(at(ATTENTION), transitions.GivenUp("lost")).again
 
 
-def test_an_error_that_was_mended_is_told_no_more() -> None:
+def test_resolved_error_is_no_longer_reported() -> None:
     failed = advance(at(SUBMITTED), transitions.VendorFailed("bad image"))
     assert failed.error == "bad image"
     assert advance(failed, transitions.Finished((OUTPUT,))).error is None
@@ -167,12 +167,12 @@ def test_an_error_that_was_mended_is_told_no_more() -> None:
     swap=("Unresolved", "NothingBought"),
 )
 @pytest.mark.parametrize("here", PHASES)
-def test_only_an_unanswered_create_of_a_dead_run_becomes_attention(here: Phase) -> None:
+def test_only_an_unanswered_create_of_a_crashed_run_needs_attention(here: Phase) -> None:
     assert phase(recover(at(here))) == (ATTENTION if here == SUBMITTING else here)
 
 
 @pytest.mark.parametrize("here", PHASES)
-def test_a_rescued_id_is_taken_where_the_purchase_waits_for_one(here: Phase) -> None:
+def test_rescued_id_is_accepted_if_the_purchase_waits_for_one(here: Phase) -> None:
     purchase = at(here)
     if here == LOST:
         purchase = advance(at(ATTENTION), transitions.GivenUp("lost"))
@@ -185,13 +185,13 @@ def test_a_rescued_id_is_taken_where_the_purchase_waits_for_one(here: Phase) -> 
         assert event is None
 
 
-def test_a_rescued_id_does_not_replace_one_that_is_known() -> None:
+def test_rescued_id_does_not_replace_a_known_one() -> None:
     assert recovery(at(SUBMITTED), WorkflowId("w-other")) is None
     assert recovery(at(LOST), WorkflowId("w-other")) is None
 
 
 @given(records, records, decisions)
-def test_absorbing_is_joining_and_leaves_nothing_waited_for_by_nobody(mine, theirs, said) -> None:  # type: ignore[no-untyped-def]  # three generated values
+def test_absorb_merges_and_leaves_no_orphaned_submitting(mine, theirs, said) -> None:  # type: ignore[no-untyped-def]  # three generated values
     held = transitions.absorb(mine, theirs, said)
     assert held.purchases.keys() == mine.purchases.keys() | theirs.purchases.keys()
     for purchase_id, purchase in held.purchases.items():
@@ -204,12 +204,12 @@ def _only(purchase: Purchase) -> Records:
     return Records({purchase.id: purchase})
 
 
-def test_a_rejection_is_told_with_its_reason() -> None:
+def test_rejection_has_its_reason() -> None:
     rejected = advance(at(SUBMITTING), transitions.Rejected("no such template"))
     assert (rejected.reason, rejected.error, rejected.cost) == (Reason.REJECTED, "no such template", 0)
 
 
-def test_a_create_of_ours_that_is_still_unanswered_stays_so_in_a_join() -> None:
+def test_own_unanswered_create_stays_unanswered_in_a_merge() -> None:
     mine, theirs = at(SUBMITTING), replace(at(SUBMITTING), id=PurchaseId("1" * 16))
     joined = transitions.absorb(_only(mine), Records({**_only(mine).purchases, theirs.id: theirs}))
     assert joined.purchases[mine.id] == mine
@@ -219,7 +219,7 @@ def test_a_create_of_ours_that_is_still_unanswered_stays_so_in_a_join() -> None:
 @fails_without(
     "pipeline.state.transitions:_under_way", "if joined.status is not", swap=("Status.ATTENTION", "None")
 )
-def test_what_others_make_of_a_create_of_ours_that_is_under_way_tells_nothing() -> None:
+def test_views_of_others_on_our_create_under_way_are_ignored() -> None:
     """They have read its intent, and cannot know whether it will be sent."""
     mine = at(SUBMITTING)
     marked = replace(recover(mine), again=True)
@@ -229,15 +229,13 @@ def test_what_others_make_of_a_create_of_ours_that_is_under_way_tells_nothing() 
 
 
 @pytest.mark.parametrize("here", [VOID, SUBMITTED, DONE, LOST])
-def test_what_a_person_has_settled_elsewhere_counts(here: Phase) -> None:
+def test_resolution_by_a_person_elsewhere_counts(here: Phase) -> None:
     assert transitions.absorb(_only(at(SUBMITTING)), _only(at(here))) == _only(at(here))
 
 
 @pytest.mark.parametrize("mine_first", [True, False])
 @pytest.mark.parametrize("here", [ATTENTION, SUBMITTED, VOID])
-def test_a_part_that_waits_for_an_answer_is_believed_unless_another_part_knows_it(
-    here: Phase, mine_first: bool
-) -> None:
+def test_shard_awaiting_a_response_is_believed_unless_another_knows_it(here: Phase, mine_first: bool) -> None:
     mine, theirs = at(SUBMITTING), at(here)
     parts = [_only(mine), _only(theirs)]
 
@@ -246,7 +244,7 @@ def test_a_part_that_waits_for_an_answer_is_believed_unless_another_part_knows_i
     assert found == (mine if here == ATTENTION else theirs)
 
 
-def test_what_no_part_waits_for_is_as_the_parts_have_it() -> None:
+def test_purchase_awaited_by_no_shard_is_unchanged() -> None:
     lost = at(ATTENTION)
 
     [found] = transitions.observed([_only(lost), _only(lost)]).purchases.values()

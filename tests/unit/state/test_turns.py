@@ -15,7 +15,7 @@ ON_EVERY_DATABASE = True
 FILE = placed("a.mp4")
 
 
-def test_all_that_a_turn_brought_is_on_disk(harness: StateHarness) -> None:
+def test_everything_a_turn_brought_is_on_disk(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store, 1)
     accepted = step(bought, transitions.Accepted(WorkflowId("w1")))
@@ -34,7 +34,7 @@ def test_all_that_a_turn_brought_is_on_disk(harness: StateHarness) -> None:
     assert [event.event for event in again.events(bought.id)] == ["intent", "accepted"]
 
 
-def test_a_turn_that_cannot_be_written_leaves_nothing(harness: StateHarness) -> None:
+def test_turn_that_cannot_be_written_leaves_nothing(harness: StateHarness) -> None:
     store = harness.open()
     first, second = buy(store, 1), buy(store, 2)
     stale = step(first, transitions.Unresolved("late"))
@@ -53,7 +53,7 @@ def test_a_turn_that_cannot_be_written_leaves_nothing(harness: StateHarness) -> 
     assert store.spent() == Spent(creates=2, credits=10, ever=10)
 
 
-def test_intents_end_before_the_first_that_would_exceed_a_cap_and_all_else_is_written(
+def test_intents_stop_at_a_cap_and_everything_else_is_written(
     harness: StateHarness,
 ) -> None:
     store = harness.open()
@@ -68,14 +68,14 @@ def test_intents_end_before_the_first_that_would_exceed_a_cap_and_all_else_is_wr
     assert store.spent() == Spent(creates=2, credits=6, ever=6)
 
 
-def test_what_bought_nothing_in_a_turn_is_free_for_its_intents(harness: StateHarness) -> None:
+def test_credits_freed_in_a_turn_are_available_to_its_intents(harness: StateHarness) -> None:
     store = harness.open()
     void = step(buy(store, 1, 5), transitions.NothingBought("not sent"))
     written = store.commit_turn(Turn(changes=[void], intents=[intent(2, 5), intent(3, 5)]), Caps(budget=5))
     assert [change.after.id for change in written] == [purchase(2).id]
 
 
-def test_the_flag_of_what_is_superseded_stands_on_what_the_turn_itself_brought(harness: StateHarness) -> None:
+def test_superseded_flag_applies_to_changes_of_the_same_turn(harness: StateHarness) -> None:
     store = harness.open()
     old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
     failed = step(old, transitions.VendorFailed("no"))
@@ -94,14 +94,14 @@ def test_the_flag_of_what_is_superseded_stands_on_what_the_turn_itself_brought(h
     "written = changes_of(mirror",
     swap=("allowed(turn.intents, mirror.spent, caps)", "turn.intents"),
 )
-def test_the_flag_is_held_back_with_its_intent(harness: StateHarness) -> None:
+def test_superseded_flag_is_withheld_with_its_intent(harness: StateHarness) -> None:
     store = harness.open()
     old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
     assert not store.commit_turn(Turn(intents=[intent(2, 5, old.id)]), Caps(max_creates=1))
     assert not store.records().purchases[old.id].again
 
 
-def test_what_two_intents_supersede_is_flagged_once(harness: StateHarness) -> None:
+def test_purchase_superseded_twice_is_flagged_once(harness: StateHarness) -> None:
     store = harness.open()
     old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
     written = store.commit_turn(Turn(intents=[intent(2, 5, old.id), intent(3, 5, old.id)]), UNCAPPED)
@@ -110,7 +110,7 @@ def test_what_two_intents_supersede_is_flagged_once(harness: StateHarness) -> No
     assert not store.commit_turn(Turn(intents=[intent(4, 5, old.id)]), UNCAPPED)[1:]
 
 
-def test_without_a_price_nothing_of_the_turn_is_written_under_a_cap_on_credits(harness: StateHarness) -> None:
+def test_unpriced_turn_is_not_written_under_a_cap_on_credits(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store, 1)
     accepted = step(bought, transitions.Accepted(WorkflowId("w1")))
@@ -120,14 +120,14 @@ def test_without_a_price_nothing_of_the_turn_is_written_under_a_cap_on_credits(h
 
 
 @pytest.mark.parametrize("harness", ["sqlite"], indirect=True)
-def test_an_empty_turn_writes_nothing(harness: StateHarness) -> None:
+def test_empty_turn_writes_nothing(harness: StateHarness) -> None:
     store = harness.open()
     before = harness.wal.read_bytes()
     assert not store.commit_turn(Turn(), UNCAPPED)
     assert harness.wal.read_bytes() == before
 
 
-def test_a_file_that_moved_in_a_turn_lies_where_it_is_now(harness: StateHarness) -> None:
+def test_file_moved_in_a_turn_is_indexed_at_its_new_path(harness: StateHarness) -> None:
     store = harness.open()
     store.commit_turn(Turn(files=[FILE]), UNCAPPED)
     store.commit_turn(Turn(files=[replace(FILE, path="b.mp4")], removed=["a.mp4"]), UNCAPPED)
