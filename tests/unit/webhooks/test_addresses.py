@@ -21,14 +21,14 @@ def path_of(purchase: PurchaseId, addresses: Addresses = OURS) -> str:
     return addresses.of(purchase).removeprefix(addresses.url)
 
 
-def test_an_address_is_made_of_the_url_the_purchase_and_its_hmac() -> None:
+def test_address_consists_of_url_purchase_and_hmac() -> None:
     proof = hmac.digest(SECRET, PURCHASE.encode(), "sha256").hex()
 
     assert OURS.of(PURCHASE) == f"https://hooks.example.com/spring/hooks/{PURCHASE}/{proof}"
 
 
 @given(ids)
-def test_an_address_leads_back_to_its_purchase(purchase: PurchaseId) -> None:
+def test_address_resolves_to_its_purchase(purchase: PurchaseId) -> None:
     assert OURS.purchase_at(path_of(purchase)) == purchase
 
 
@@ -38,7 +38,7 @@ def test_an_address_leads_back_to_its_purchase(purchase: PurchaseId) -> None:
     swap=("hmac.compare_digest(self._proof(purchase_id), found[2])", "True"),
 )
 @given(ids, st.integers(0, 200), st.sampled_from("0123456789abcdefg/%?. "))
-def test_one_letter_changed_leads_nowhere(purchase: PurchaseId, at: int, letter: str) -> None:
+def test_address_with_one_changed_letter_is_rejected(purchase: PurchaseId, at: int, letter: str) -> None:
     path = path_of(purchase)
     at %= len(path)
     changed = f"{path[:at]}{letter}{path[at + 1 :]}"
@@ -47,18 +47,18 @@ def test_one_letter_changed_leads_nowhere(purchase: PurchaseId, at: int, letter:
 
 
 @given(ids, ids)
-def test_the_proof_of_one_purchase_is_none_of_another(one: PurchaseId, other: PurchaseId) -> None:
+def test_hmac_of_one_purchase_is_invalid_for_another(one: PurchaseId, other: PurchaseId) -> None:
     proof = path_of(one).rpartition("/")[2]
 
     assert one == other or OURS.purchase_at(f"/hooks/{other}/{proof}") is None
 
 
 @given(ids)
-def test_another_secret_makes_other_addresses(purchase: PurchaseId) -> None:
+def test_other_secret_gives_other_addresses(purchase: PurchaseId) -> None:
     assert OURS.purchase_at(path_of(purchase, Addresses(secret=SECRET + b"!"))) is None
 
 
-def test_the_secret_is_not_shown() -> None:
+def test_secret_is_not_shown() -> None:
     assert SECRET.decode() not in repr(OURS)
 
 
@@ -70,7 +70,7 @@ def test_the_secret_is_not_shown() -> None:
         ("http://127.0.0.1:8700", "http://127.0.0.1:8700"),
     ],
 )
-def test_a_url_is_kept_without_its_last_slash(url: str, kept: str) -> None:
+def test_trailing_slash_of_a_url_is_dropped(url: str, kept: str) -> None:
     assert checked_url(url) == kept
 
 
@@ -94,6 +94,6 @@ def test_a_url_is_kept_without_its_last_slash(url: str, kept: str) -> None:
         *("http://hooks.example.com", "http://10.0.0.7"),
     ],
 )
-def test_a_url_that_is_of_no_use_is_refused(url: str) -> None:
+def test_unusable_url_is_rejected(url: str) -> None:
     with pytest.raises(UsageError, match="--webhook-url"):
         checked_url(url)

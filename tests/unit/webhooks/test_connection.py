@@ -46,9 +46,7 @@ def connected(port: int) -> socket.socket:
 @fails_without(
     "pipeline.webhooks.connection:BoundedProtocol._wait_for_request", "self._ends = self.loop.call_later("
 )
-def test_a_request_that_does_not_come_whole_ends_its_connection(
-    monkeypatch: pytest.MonkeyPatch, said: bytes
-) -> None:
+def test_incomplete_request_closes_its_connection(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     monkeypatch.setattr(connection, "HEADER_SECONDS", 0.2)
     with serving() as port, connected(port) as browser:
         browser.sendall(said)
@@ -57,7 +55,7 @@ def test_a_request_that_does_not_come_whole_ends_its_connection(
 
 
 @fails_without("pipeline.webhooks.connection:BoundedProtocol.connection_made", "transport.abort()")
-def test_of_too_many_connections_the_last_are_closed_and_the_first_answered(
+def test_connections_beyond_the_limit_are_closed_and_earlier_ones_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)

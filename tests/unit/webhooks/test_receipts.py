@@ -20,7 +20,7 @@ def receipt(*named: str, purchase: PurchaseId = ONE) -> Receipt:
 
 
 @pytest.mark.parametrize("name", ["workflow_id", "batch_id", "media_id", "id"])
-def test_the_vendor_may_call_the_id_as_it_likes(name: str) -> None:
+def test_vendor_may_use_any_field_name_for_the_id(name: str) -> None:
     assert workflows_in(json.dumps({name: "wf-1", "status": "success"}).encode()) == ("wf-1",)
 
 
@@ -36,16 +36,16 @@ def test_several_ids_are_several_hints() -> None:
         b'{"id": "wf-1\\n"}',
     ],
 )
-def test_what_is_no_id_is_no_hint(body: bytes) -> None:
+def test_invalid_id_is_not_a_hint(body: bytes) -> None:
     assert workflows_in(body) == ()
 
 
 @given(st.binary(max_size=200))
-def test_no_body_does_harm(body: bytes) -> None:
+def test_any_body_is_harmless(body: bytes) -> None:
     assert len(workflows_in(body)) <= 4
 
 
-def test_many_calls_for_one_purchase_are_one_receipt() -> None:
+def test_repeated_calls_for_one_purchase_are_one_receipt() -> None:
     inbox = ReceiptInbox()
     for number in range(1000):
         inbox.put(receipt(f"wf-{number}"))
@@ -58,7 +58,7 @@ def test_many_calls_for_one_purchase_are_one_receipt() -> None:
     assert inbox.take() == []
 
 
-def test_who_waits_is_woken_once_for_all_that_come_until_they_are_taken() -> None:
+def test_listener_is_woken_once_until_receipts_are_taken() -> None:
     inbox, woken = ReceiptInbox(), []
     inbox.on_receipt(lambda: woken.append(1))
 
@@ -71,7 +71,7 @@ def test_who_waits_is_woken_once_for_all_that_come_until_they_are_taken() -> Non
     assert len(woken) == 2
 
 
-def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
+def test_kept_receipts_are_read_back(tmp_path: Path) -> None:
     spool = Spool(tmp_path / ".pipeline" / "webhooks")
     kept = {receipt("wf-1"), receipt(), receipt("wf-2", "wf-3", purchase=OTHER)}
     for each in (*kept, *kept):
@@ -85,7 +85,7 @@ def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
 
 
 @fails_without("pipeline.webhooks.spool:Spool._put_anew", "if name not in names and len(names) > MOST_NAMED")
-def test_who_knows_one_address_cannot_fill_the_disk(tmp_path: Path) -> None:
+def test_caller_with_one_address_cannot_fill_the_disk(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     for number in range(100):
         spool.put(receipt(f"wf-{number}"))
@@ -103,18 +103,18 @@ def test_who_knows_one_address_cannot_fill_the_disk(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_is_no_receipt_is_passed_over(tmp_path: Path, content: str) -> None:
+def test_invalid_receipt_file_is_skipped(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content)
     (tmp_path / "b.json").mkdir()
 
     assert list(Spool(tmp_path).receipts()) == []
 
 
-def test_a_spool_that_is_not_there_is_empty(tmp_path: Path) -> None:
+def test_missing_spool_is_empty(tmp_path: Path) -> None:
     assert list(Spool(tmp_path / "none").receipts()) == []
 
 
-def test_what_was_acted_upon_is_forgotten_and_what_was_not_is_kept(tmp_path: Path) -> None:
+def test_only_processed_receipts_are_forgotten(tmp_path: Path) -> None:
     spool, inbox = Spool(tmp_path), ReceiptInbox()
     for each in (receipt("wf-1"), receipt("wf-2", purchase=OTHER)):
         spool.put(each)

@@ -56,13 +56,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         yield made
 
 
-def test_a_sound_address_is_answered_with_204_and_its_body_is_a_hint(server: Server) -> None:
+def test_valid_address_gets_204_and_its_body_is_a_hint(server: Server) -> None:
     assert server.call(SOUND) == 204
     assert server.receipts == [NAMED]
 
 
 @pytest.mark.parametrize("before", ["/campaigns", "/a/b/c", "/hooks/x"])
-def test_what_stands_before_it_does_not_matter(server: Server, before: str) -> None:
+def test_path_prefix_is_ignored(server: Server, before: str) -> None:
     assert server.call(before + SOUND) == 204
 
 
@@ -81,19 +81,19 @@ def test_any_other_address_is_not_found(server: Server, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
-def test_only_a_post_is_a_call(server: Server, method: str) -> None:
+def test_only_post_is_accepted(server: Server, method: str) -> None:
     assert server.call(SOUND, method=method) == 404
     assert server.receipts == []
 
 
 @pytest.mark.parametrize("body", [b"", b"not json", b"\x00" * 100, b"[" * 1000])
-def test_a_body_that_says_nothing_is_a_receipt_all_the_same(server: Server, body: bytes) -> None:
+def test_empty_body_still_gives_a_receipt(server: Server, body: bytes) -> None:
     assert server.call(SOUND, body) == 204
     assert server.receipts == [Receipt(PURCHASE)]
 
 
 @fails_without("pipeline.webhooks.receiver:_body", "if size > LONGEST_BODY")
-def test_a_body_that_is_too_long_is_no_hint(server: Server) -> None:
+def test_overlong_body_gives_no_hint(server: Server) -> None:
     padding = b" " * (LONGEST_BODY - len(BODY))
     assert server.call(SOUND, BODY + padding) == 204
     assert server.call(SOUND, BODY + padding + b" ") == 204
@@ -101,7 +101,7 @@ def test_a_body_that_is_too_long_is_no_hint(server: Server) -> None:
     assert server.receipts == [NAMED, Receipt(PURCHASE)]
 
 
-def test_the_body_of_a_forged_call_is_not_waited_for(server: Server) -> None:
+def test_body_of_a_forged_call_is_not_awaited(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.listener.port), timeout=10) as connection:
         connection.sendall(
             f"POST {FORGED} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n".encode()
@@ -109,14 +109,14 @@ def test_the_body_of_a_forged_call_is_not_waited_for(server: Server) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 404")
 
 
-def test_a_caller_who_hangs_up_does_no_harm(server: Server) -> None:
+def test_caller_that_hangs_up_is_harmless(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.listener.port)) as connection:
         connection.sendall(f"POST {SOUND} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf".encode())
 
     assert server.call(SOUND) == 204
 
 
-def test_the_vendor_is_asked_to_call_again_where_a_receipt_cannot_be_kept(server: Server) -> None:
+def test_vendor_is_asked_to_retry_if_a_receipt_cannot_be_stored(server: Server) -> None:
     server.disk_is_full = True
     assert server.call(SOUND) == 503
 
@@ -124,7 +124,7 @@ def test_the_vendor_is_asked_to_call_again_where_a_receipt_cannot_be_kept(server
     assert server.call(SOUND) == 204
 
 
-def test_an_address_that_is_taken_is_told(server: Server) -> None:
+def test_address_in_use_is_reported(server: Server) -> None:
     with (
         pytest.raises(UsageError, match="nothing can listen on"),
         Listener(hooks_application(), "127.0.0.1", server.listener.port),
@@ -132,13 +132,13 @@ def test_an_address_that_is_taken_is_told(server: Server) -> None:
         pass
 
 
-def test_where_to_listen_may_be_a_port_alone() -> None:
+def test_listen_address_may_be_only_a_port() -> None:
     assert address_of("8700") == ("127.0.0.1", 8700)
     assert address_of("0.0.0.0:80") == ("0.0.0.0", 80)
     assert address_of("[::1]:80") == ("::1", 80)
 
 
 @pytest.mark.parametrize("text", ["", "host", "host:", "host:x", "1:99999", "a b:80"])
-def test_where_nobody_can_listen_is_refused(text: str) -> None:
+def test_invalid_listen_address_is_rejected(text: str) -> None:
     with pytest.raises(UsageError, match="--webhook-listen"):
         address_of(text)

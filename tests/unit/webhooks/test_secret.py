@@ -11,7 +11,7 @@ from pipeline.errors import InvalidInput, Unfinished, UsageError
 from pipeline.webhooks.addresses import secret_in
 
 
-def test_it_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
+def test_secret_is_created_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:
     folder = tmp_path / ".pipeline"
 
     made = secret_in(None, folder)
@@ -25,20 +25,20 @@ def test_it_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
     assert sorted(each.name for each in folder.iterdir()) == [".gitignore", "webhook-secret"]
 
 
-def test_processes_that_begin_together_have_one_secret(tmp_path: Path) -> None:
+def test_concurrent_processes_share_one_secret(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         made = set(pool.map(lambda _: secret_in(None, tmp_path / ".pipeline"), range(32)))
 
     assert len(made) == 1
 
 
-def test_the_operators_comes_first_and_leaves_no_file(tmp_path: Path) -> None:
+def test_secret_of_the_operator_takes_precedence_and_creates_no_file(tmp_path: Path) -> None:
     assert secret_in("sixteen-letters!\n", tmp_path / "folder") == b"sixteen-letters!"
     assert not (tmp_path / "folder").exists()
 
 
 @pytest.mark.parametrize("given", ["", "short", "with a blank in it all", "ünprintable-letters"])
-def test_what_can_be_guessed_is_no_secret(tmp_path: Path, given: str) -> None:
+def test_guessable_secret_is_rejected(tmp_path: Path, given: str) -> None:
     with pytest.raises(UsageError, match="PIPELINE_WEBHOOK_SECRET") as refused:
         secret_in(given, tmp_path)
     assert not given or given not in str(refused.value)
@@ -50,7 +50,7 @@ def test_what_can_be_guessed_is_no_secret(tmp_path: Path, given: str) -> None:
     swap=("status.st_mode & 63", "False"),
 )
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
-def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+def test_file_readable_by_others_is_rejected(tmp_path: Path, mode: int) -> None:
     secret_in(None, tmp_path)
     (tmp_path / "webhook-secret").chmod(mode)
 
@@ -58,7 +58,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> No
         secret_in(None, tmp_path)
 
 
-def test_a_link_a_folder_or_an_empty_file_is_refused(tmp_path: Path) -> None:
+def test_link_folder_or_empty_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "webhook-secret"
     (tmp_path / "other").write_text("a" * 64)
     path.symlink_to(tmp_path / "other")

@@ -29,11 +29,11 @@ def receipt(*named: str, purchase: PurchaseId = ONE) -> Receipt:
     return Receipt(purchase, tuple(map(WorkflowId, named)))
 
 
-def test_a_state_in_a_file_has_its_receipts_in_a_folder(tmp_path: Path) -> None:
+def test_state_file_keeps_its_receipts_in_a_folder(tmp_path: Path) -> None:
     assert isinstance(spool_at(tmp_path / "spring.db", tmp_path, "spring", None), Spool)
 
 
-def test_what_one_machine_heard_another_takes_up_and_what_it_acted_upon_waits_no_more(
+def test_receipt_of_one_machine_is_processed_by_another_and_then_removed(
     database: Database,
 ) -> None:
     heard, inbox = spool_of(database), ReceiptInbox()
@@ -58,7 +58,7 @@ def test_what_one_machine_heard_another_takes_up_and_what_it_acted_upon_waits_no
     "_PUT =",
     swap=("purchase = %s) <= %s", "purchase = %s) + %s > 0"),
 )
-def test_who_knows_one_address_cannot_fill_the_database(database: Database) -> None:
+def test_caller_with_one_address_cannot_fill_the_database(database: Database) -> None:
     spool = spool_of(database)
     for number in range(20):
         spool.put(receipt(f"wf-{number}"))
@@ -66,7 +66,7 @@ def test_who_knows_one_address_cannot_fill_the_database(database: Database) -> N
     assert len(list(spool.receipts())) <= MOST_NAMED + 1
 
 
-def test_a_database_that_is_away_ends_nothing(database: Database) -> None:
+def test_unreachable_database_stops_nothing(database: Database) -> None:
     away = spool_at(DatabaseUrl("postgresql://127.0.0.1:1/x"), Path("unused"), "spring", None)
     reader = SpoolReader(away, ReceiptInbox())
 
