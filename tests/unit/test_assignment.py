@@ -48,7 +48,7 @@ def who(assignment: Assignment) -> dict[str, str]:
     return {key.removeprefix("r/t/"): purchase.id for key, purchase in assignment.by_key.items()}
 
 
-def test_a_renamed_job_is_served_by_what_was_bought_under_the_old_name() -> None:
+def test_renamed_job_keeps_its_purchase() -> None:
     old, new = job("old"), job("new")
     purchase = bought(1, old)
     assert who(assign([new], records(purchase, old=purchase))) == {"new": purchase.id}
@@ -59,20 +59,20 @@ def test_a_renamed_job_is_served_by_what_was_bought_under_the_old_name() -> None
     "matching = [purchase",
     swap=("))", ")) if purchase.key == job.key"),
 )
-def test_two_jobs_that_swapped_what_they_ask_for_swap_what_serves_them() -> None:
+def test_jobs_that_swapped_requests_swap_purchases() -> None:
     first, second = bought(1, job("a", "walk")), bought(2, job("b", "dance"))
     held = records(first, second, a=first, b=second)
     assert who(assign([job("a", "dance"), job("b", "walk")], held)) == {"a": second.id, "b": first.id}
 
 
-def test_a_revert_is_served_by_what_was_bought_before() -> None:
+def test_reverted_request_is_served_by_its_earlier_purchase() -> None:
     before, after = bought(1, job("a", "walk")), bought(2, job("a", "dance"))
     held = records(before, after, a=after)
     assert who(assign([job("a", "dance")], held)) == {"a": after.id}
     assert who(assign([job("a", "walk")], held)) == {"a": before.id}
 
 
-def test_jobs_that_ask_for_the_same_share_one_purchase() -> None:
+def test_identical_requests_share_one_purchase() -> None:
     purchase = bought(1, job("a"))
     assignment = assign([job("a"), job("b")], records(purchase))
     assert who(assignment) == {"a": purchase.id, "b": purchase.id}
@@ -89,7 +89,7 @@ def test_jobs_that_ask_for_the_same_share_one_purchase() -> None:
         lambda purchase: replace(purchase, inputs=("0" * 16,)),
     ],
 )
-def test_what_bought_nothing_is_gone_or_is_to_be_made_again_serves_nothing(harm) -> None:  # type: ignore[no-untyped-def]  # a lambda for each row
+def test_unusable_purchase_serves_nothing(harm) -> None:  # type: ignore[no-untyped-def]  # a lambda for each row
     purchase = harm(bought(1, job("a")))
     assert who(assign([job("a")], records(purchase, a=purchase))) == {}
 
@@ -104,28 +104,28 @@ def sent_back(*purchases: Purchase, rejected: Iterable[Purchase]) -> Decisions:
     )
 
 
-def test_redo_makes_a_purchase_unfit_and_its_successor_fits() -> None:
+def test_redo_rules_out_a_purchase_but_not_its_successor() -> None:
     first, second = bought(1, job("a")), bought(2, job("a"))
     said = Decisions(redo=frozenset({first.id}))
     assert who(assign([job("a")], records(first, a=first), said)) == {}
     assert who(assign([job("a")], records(first, second, a=first), said)) == {"a": second.id}
 
 
-def test_rejected_buys_nothing_and_goes_on_serving() -> None:
+def test_rejected_take_keeps_serving_and_buys_nothing() -> None:
     purchase = bought(1, job("a"))
     assert who(assign([job("a")], records(purchase), Decisions(rejected=frozenset({purchase.id})))) == {
         "a": purchase.id
     }
 
 
-def test_a_rejected_take_does_not_serve_in_the_place_of_a_later_one_that_was_sent_back() -> None:
+def test_rejected_take_does_not_replace_a_later_one_that_was_sent_back() -> None:
     first, second, third = (bought(number, job("a")) for number in (1, 2, 3))
     said = sent_back(second, rejected=[first])
     assert who(assign([job("a")], records(first, second, a=second), said)) == {}
     assert who(assign([job("a")], records(first, second, third, a=second), said)) == {"a": third.id}
 
 
-def test_a_take_that_was_bought_after_one_was_sent_back_serves_though_it_is_rejected() -> None:
+def test_rejected_take_bought_after_one_was_sent_back_serves() -> None:
     first, second, third = (bought(number, job("a")) for number in (1, 2, 3))
     said = sent_back(second, rejected=[first])
     said = replace(said, rejected=said.rejected | {third.id}, order={**said.order, third.id: 3})
@@ -137,14 +137,14 @@ def test_a_take_that_was_bought_after_one_was_sent_back_serves_though_it_is_reje
     "return frozenset",
     swap=(" and decisions.is_later(each.id, purchase.id)", ""),
 )
-def test_it_serves_too_where_a_clock_that_is_ahead_calls_it_the_older_one() -> None:
+def test_rejected_replacement_serves_even_if_a_fast_clock_makes_it_look_older() -> None:
     replacement, first = bought(1, job("a")), bought(2, job("a"))
     said = sent_back(first, rejected=[])
     said = replace(said, rejected=frozenset({replacement.id}), order={**said.order, replacement.id: 3})
     assert who(assign([job("a")], records(replacement, first, a=replacement), said)) == {"a": replacement.id}
 
 
-def test_a_rejected_take_serves_where_what_was_sent_back_was_asked_of_another_or_bought_nothing() -> None:
+def test_rejected_take_serves_if_the_one_sent_back_is_unrelated_or_void() -> None:
     first, other = bought(1, job("a")), bought(2, job("b", "dance"))
     void = bought(3, job("a"), status=Status.VOID)
     said = sent_back(other, void, rejected=[first])
@@ -164,7 +164,7 @@ def test_a_rejected_take_serves_where_what_was_sent_back_was_asked_of_another_or
     "pipeline.assignment:is_sent_back", "return ", swap=(" and purchase.status not in OUTCOME_UNKNOWN", "")
 )
 @pytest.mark.parametrize("status", [Status.SUBMITTING, Status.ATTENTION])
-def test_redo_has_no_effect_before_it_is_known_whether_it_was_bought(status: Status) -> None:
+def test_redo_has_no_effect_until_the_outcome_is_known(status: Status) -> None:
     rejected, unknown = bought(1, job("a")), bought(2, job("a"), status=status)
     said = sent_back(unknown, rejected=[rejected])
     assert who(assign([job("a")], records(unknown), said)) == {"a": unknown.id}
@@ -173,7 +173,7 @@ def test_redo_has_no_effect_before_it_is_known_whether_it_was_bought(status: Sta
     assert who(assign([job("a")], records(rejected, settled), said)) == {}
 
 
-def test_of_several_the_preferences_decide_in_their_order() -> None:
+def test_preferences_apply_in_order() -> None:
     asked = job("a")
     newest = bought(9, asked)
     under_this_key = bought(8, asked)
@@ -191,17 +191,17 @@ def test_of_several_the_preferences_decide_in_their_order() -> None:
     assert who(assign([asked], records(approved, sound, newest, a=newest), said)) == {"a": approved.id}
 
 
-def test_a_failed_purchase_serves_where_there_is_no_other() -> None:
+def test_failed_purchase_serves_if_there_is_no_other() -> None:
     failed = bought(1, job("a"), status=Status.FAILED)
     assert who(assign([job("a")], records(failed))) == {"a": failed.id}
 
 
-def test_one_that_may_have_been_bought_comes_before_one_that_failed_though_that_served_last() -> None:
+def test_possibly_bought_purchase_is_preferred_over_a_failed_one() -> None:
     failed, unknown = bought(1, job("a"), status=Status.FAILED), bought(2, job("a"), status=Status.ATTENTION)
     assert who(assign([job("a")], records(failed, unknown, a=failed))) == {"a": unknown.id}
 
 
-def test_an_approved_purchase_serves_its_keys_whatever_is_edited_later() -> None:
+def test_approved_purchase_serves_its_key_whatever_is_edited_later() -> None:
     approved, other = bought(1, job("a", "walk")), bought(2, job("a", "dance"))
     held = records(approved, other, b=approved)
     said = Decisions(approved={approved.id: JobKey("r/t/a")})
@@ -211,13 +211,13 @@ def test_an_approved_purchase_serves_its_keys_whatever_is_edited_later() -> None
     }
 
 
-def test_of_several_approved_for_one_key_the_newest_serves() -> None:
+def test_newest_of_several_approved_purchases_serves() -> None:
     old, new = bought(1, job("a")), bought(2, job("a"))
     said = Decisions(approved={old.id: JobKey("r/t/a"), new.id: JobKey("r/t/a")})
     assert who(assign([job("a", "changed")], records(old, new, a=old), said)) == {"a": new.id}
 
 
-def test_an_approved_purchase_that_was_deleted_serves_nothing() -> None:
+def test_deleted_approved_purchase_serves_nothing() -> None:
     gone = replace(bought(1, job("a")), deleted=True)
     assert (
         who(assign([job("a")], records(gone, a=gone), Decisions(approved={gone.id: JobKey("r/t/a")}))) == {}
@@ -229,7 +229,7 @@ def test_an_approved_purchase_that_was_deleted_serves_nothing() -> None:
     "return ",
     swap=(" and purchase.id not in decisions.approved", ""),
 )
-def test_an_approved_purchase_that_is_marked_to_be_bought_again_serves_as_if_it_were_not() -> None:
+def test_approved_purchase_serves_even_if_marked_to_be_bought_again() -> None:
     sketch, film = job("sketch"), job("film", upstream="sketch")
     jobs = [sketch, job("twin"), film]
     old, new = bought(1, sketch), bought(2, sketch)
@@ -246,7 +246,7 @@ def test_an_approved_purchase_that_is_marked_to_be_bought_again_serves_as_if_it_
     assert who(assign(jobs, records(deleted, new), said)) == {"sketch": new.id, "twin": new.id}
 
 
-def test_a_changed_upstream_changes_what_hangs_on_it() -> None:
+def test_changed_upstream_changes_its_chained_jobs() -> None:
     sketch, film = job("sketch"), job("film", upstream="sketch")
     first = bought(1, sketch)
     held = records(first, bought(2, film, first))
@@ -256,7 +256,7 @@ def test_a_changed_upstream_changes_what_hangs_on_it() -> None:
     assert who(reverted) == {"sketch": first.id, "film": f"{2:016x}"}
 
 
-def test_what_two_machines_made_in_a_chain_is_kept_together() -> None:
+def test_chains_made_on_two_machines_are_not_mixed() -> None:
     sketch, film = job("sketch"), job("film", upstream="sketch")
     sketch_a, sketch_b = bought(1, sketch, time=1), bought(2, sketch, time=2)
     film_a, film_b = bought(3, film, sketch_a, time=9), bought(4, film, sketch_b, time=3)
@@ -268,7 +268,7 @@ def test_what_two_machines_made_in_a_chain_is_kept_together() -> None:
     assert who(alone) == {"sketch": sketch_b.id, "film": film_a.id}
 
 
-def test_below_an_approved_upstream_only_what_was_made_from_that_one_fits() -> None:
+def test_only_purchases_made_from_the_approved_upstream_match() -> None:
     sketch, film = job("sketch"), job("film", upstream="sketch")
     approved, newer = bought(1, sketch), bought(2, sketch)
     film_of_newer = bought(3, film, newer)
@@ -281,7 +281,7 @@ def test_below_an_approved_upstream_only_what_was_made_from_that_one_fits() -> N
     assert who(assign([sketch, film], held, said))["film"] == film_of_approved.id
 
 
-def test_a_chain_of_three_follows_from_its_first() -> None:
+def test_chain_of_three_depends_on_its_first() -> None:
     jobs = [job("a"), job("b", upstream="a"), job("c", upstream="b")]
     a = bought(1, jobs[0])
     b = bought(2, jobs[1], a)
@@ -291,13 +291,13 @@ def test_a_chain_of_three_follows_from_its_first() -> None:
     assert who(assign(jobs, records(replace(a, deleted=True), b, c))) == {}
 
 
-def test_what_is_made_from_several_or_from_nothing_known_does_not_fit_a_chained_job() -> None:
+def test_purchase_with_several_or_no_known_inputs_does_not_match_a_chained_job() -> None:
     sketch, film = job("sketch"), job("film", upstream="sketch")
     a, b = bought(1, sketch), bought(2, sketch)
     assert "film" not in who(assign([sketch, film], records(a, b, bought(3, film, a, b), bought(4, film))))
 
 
-def test_purchases_that_serve_nothing_are_earlier_or_orphans() -> None:
+def test_unassigned_purchases_are_earlier_or_orphans() -> None:
     earlier = bought(1, job("a", "before"))
     serving_now = bought(2, job("a"))
     orphan = bought(3, job("gone", "other"))
@@ -308,7 +308,7 @@ def test_purchases_that_serve_nothing_are_earlier_or_orphans() -> None:
     assert assignment.orphans == (orphan,)
 
 
-def test_the_last_of_a_key_is_what_served_it_or_else_what_was_bought_for_it() -> None:
+def test_last_purchase_of_a_key_is_the_last_assigned_or_else_the_last_bought() -> None:
     one, two = bought(1, job("a", "x")), bought(2, job("a", "y"))
     void = bought(3, job("a", "z"), status=Status.VOID)
     assert Matcher([job("a")], records(one, two, void, a=one)).last(JobKey("r/t/a")) == one
@@ -317,7 +317,7 @@ def test_the_last_of_a_key_is_what_served_it_or_else_what_was_bought_for_it() ->
     assert Matcher([job("a")], records()).last(JobKey("r/t/a")) is None
 
 
-def test_the_last_of_a_new_key_is_what_would_serve_it_if_it_were_not_to_be_bought_again() -> None:
+def test_last_purchase_of_a_new_key_ignores_redo_and_again() -> None:
     sketch, film = job("sketch"), job("film", upstream="sketch")
     made = bought(1, sketch)
     old = bought(2, job("gone", upstream="sketch"), made)
@@ -332,7 +332,7 @@ def test_the_last_of_a_new_key_is_what_would_serve_it_if_it_were_not_to_be_bough
     assert Matcher([sketch], records(made, old), said).last(film.key) is None
 
 
-def test_asks_differ_where_an_upstream_asks_for_something_else_or_another_is_approved() -> None:
+def test_requests_differ_if_upstreams_differ_or_have_different_approvals() -> None:
     jobs = [job("a", "x"), job("b", "x"), job("c", upstream="a"), job("d", upstream="b")]
     alike = Matcher(jobs, records())
     assert alike.requested(JobKey("r/t/c")) == alike.requested(JobKey("r/t/d"))
@@ -342,7 +342,7 @@ def test_asks_differ_where_an_upstream_asks_for_something_else_or_another_is_app
     assert pinned.requested(JobKey("r/t/c")) != pinned.requested(JobKey("r/t/d"))
 
 
-def test_asks_are_the_same_where_one_approved_upstream_serves_both() -> None:
+def test_requests_are_equal_if_one_approved_upstream_serves_both() -> None:
     jobs = [job("a", "x"), job("b", "x"), job("c", upstream="a"), job("d", upstream="b")]
     approved, newer = bought(1, jobs[0]), bought(2, jobs[1])
     pinned = Matcher(jobs, records(approved, newer), Decisions(approved={approved.id: JobKey("r/t/a")}))
@@ -351,7 +351,7 @@ def test_asks_are_the_same_where_one_approved_upstream_serves_both() -> None:
 
 
 @given(st.data())
-def test_a_purchase_serves_exactly_where_it_fits(data: st.DataObject) -> None:
+def test_purchase_serves_exactly_the_jobs_it_matches(data: st.DataObject) -> None:
     jobs = [job(name, data.draw(st.sampled_from("xy"))) for name in "abc"]
     jobs += [job(name, "z", upstream=data.draw(st.sampled_from("abc"))) for name in "de"]
     purchases: list[Purchase] = []
@@ -413,7 +413,7 @@ def chained(size: int) -> tuple[list[Job], Records]:
 
 
 @pytest.mark.parametrize("campaign", [alone, shared, chained])
-def test_the_work_grows_with_the_jobs_and_not_with_their_square(campaign) -> None:  # type: ignore[no-untyped-def]  # a function for each row
+def test_work_grows_linearly_with_the_jobs(campaign) -> None:  # type: ignore[no-untyped-def]  # a function for each row
     few, many = campaign(100), campaign(400)
     for jobs, held in (few, many):
         assert len(who(assign(jobs, held))) == len(jobs)  # which also computes the fingerprints, once

@@ -18,24 +18,24 @@ from pipeline.errors import did_you_mean, nearest
         ("title", ["t" * 100_000, "titles"], "titles"),
     ],
 )
-def test_the_nearest_name_is_found_if_any_is_near(word: str, known: list[str], near: str | None) -> None:
+def test_nearest_name_is_found_if_any_is_near(word: str, known: list[str], near: str | None) -> None:
     assert nearest(word, known) == near
     assert did_you_mean(word, known) == (f"; did you mean '{near}'?" if near else "")
 
 
-def test_it_is_found_among_many() -> None:
+def test_nearest_is_found_among_many() -> None:
     names = [f"{kind}-{number:05}" for number in range(5_000) for kind in ("shoe", "hat", "glove")]
     assert nearest("glvoe-04321", names) == "glove-04321"
 
 
-def test_of_names_without_end_no_more_are_looked_at_than_a_manifest_has() -> None:
+def test_number_of_names_compared_is_limited() -> None:
     looked_at = itertools.count()
     names = (f"name {next(looked_at)}" for _ in itertools.count())
     assert nearest("nme 7", names) == "name 7"
     assert next(looked_at) <= 100_001
 
 
-def test_few_of_many_are_compared_letter_by_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_of_many_names_are_compared_letter_by_letter(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
 
     def compare(_word: str, names: list[str], **_settings: object) -> list[str]:

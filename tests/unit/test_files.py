@@ -23,14 +23,14 @@ from pipeline.files import (
 
 
 @given(st.binary(max_size=100))
-def test_a_hash_is_that_of_the_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_hash_is_that_of_the_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "hashed"
     write_atomically(path, content)
     assert path.read_bytes() == content
     assert sha256_of(path) == hashlib.sha256(content).hexdigest()
 
 
-def test_only_a_regular_file_is_opened_and_nothing_is_waited_for(tmp_path: Path) -> None:
+def test_only_regular_files_are_opened_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path, tmp_path / "fifo", tmp_path / "missing", Path("/dev/zero")):
         with pytest.raises(OSError):
@@ -39,14 +39,14 @@ def test_only_a_regular_file_is_opened_and_nothing_is_waited_for(tmp_path: Path)
             read_limited(path, 10)
 
 
-def test_a_file_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
+def test_file_larger_than_the_limit_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"12345")
     assert read_limited(tmp_path / "f", 5) == b"12345"
     with pytest.raises(ValueError, match="larger"):
         read_limited(tmp_path / "f", 4)
 
 
-def test_a_write_that_fails_leaves_the_old_bytes_and_nothing_else(tmp_path: Path) -> None:
+def test_failed_write_leaves_only_the_old_bytes(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "inside").touch()
     with pytest.raises(OSError):
@@ -54,7 +54,7 @@ def test_a_write_that_fails_leaves_the_old_bytes_and_nothing_else(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_until_it_is_put_in_place_the_old_bytes_are_there(tmp_path: Path) -> None:
+def test_old_bytes_are_there_until_the_replacement(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"old")
     seen: list[bytes] = []
@@ -67,7 +67,7 @@ def test_until_it_is_put_in_place_the_old_bytes_are_there(tmp_path: Path) -> Non
     assert path.read_bytes() == b"new"
 
 
-def test_a_write_replaces_a_link_and_not_what_it_points_to(tmp_path: Path) -> None:
+def test_write_replaces_a_link_and_not_its_target(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"mine")
     (tmp_path / "link").symlink_to(victim)
@@ -76,7 +76,7 @@ def test_a_write_replaces_a_link_and_not_what_it_points_to(tmp_path: Path) -> No
     assert not (tmp_path / "link").is_symlink()
 
 
-def test_what_was_written_is_readable_as_the_umask_says(tmp_path: Path) -> None:
+def test_written_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
     write_atomically(tmp_path / "f", b"x")
     (tmp_path / "plain").touch()
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
@@ -92,7 +92,7 @@ write_atomically(Path(sys.argv[1]), b"new" * (1 << 16))
 """
 
 
-def test_a_write_that_finds_no_room_on_its_way_leaves_what_was_there(tmp_path: Path) -> None:
+def test_write_on_a_full_disk_leaves_the_old_bytes(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_bytes(b"old")
 
@@ -121,7 +121,7 @@ for number in itertools.count():
 """
 
 
-def test_a_reader_sees_a_whole_file_whenever_the_writer_is_killed(tmp_path: Path) -> None:
+def test_reader_sees_a_whole_file_whenever_the_writer_is_killed(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     for round_number in range(6):
         process = subprocess.Popen(
@@ -143,7 +143,7 @@ def test_a_reader_sees_a_whole_file_whenever_the_writer_is_killed(tmp_path: Path
         assert content == content[:10] * 20_000
 
 
-def test_folders_are_made_however_many_there_are(tmp_path: Path) -> None:
+def test_deeply_nested_folders_are_created(tmp_path: Path) -> None:
     deepest = Path(tmp_path, *["d"] * 1500)
     make_folders(deepest)
     make_folders(deepest)
@@ -154,7 +154,7 @@ def test_folders_are_made_however_many_there_are(tmp_path: Path) -> None:
         each.rmdir()
 
 
-def test_a_folder_cannot_be_made_where_a_file_lies(tmp_path: Path) -> None:
+def test_folder_cannot_be_created_over_a_file(tmp_path: Path) -> None:
     (tmp_path / "taken").write_bytes(b"")
     with pytest.raises(OSError, match="taken"):
         make_folders(tmp_path / "taken")

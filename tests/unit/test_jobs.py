@@ -61,14 +61,12 @@ def shuffled(value: Any) -> Any:
 
 
 @given(requests)
-def test_the_order_in_which_options_are_written_does_not_matter(request: Request) -> None:
+def test_order_of_options_does_not_matter(request: Request) -> None:
     assert fingerprint(replace(request, options=shuffled(dict(request.options)))) == fingerprint(request)
 
 
 @given(requests, requests)
-def test_two_requests_have_one_fingerprint_only_if_they_ask_for_the_same(
-    one: Request, other: Request
-) -> None:
+def test_fingerprints_are_equal_only_for_equal_requests(one: Request, other: Request) -> None:
     for changed in (
         replace(one, provider=other.provider),
         replace(one, template_id=other.template_id),
@@ -100,7 +98,7 @@ def test_two_requests_have_one_fingerprint_only_if_they_ask_for_the_same(
         ([LocalFile("a.png", "11")], [LocalFile("a.png", "22")]),
     ],
 )
-def test_any_other_value_of_an_option_asks_for_something_else(one: Any, other: Any) -> None:
+def test_other_option_value_changes_the_fingerprint(one: Any, other: Any) -> None:
     ask = Request("vimmerse", "t", {"x": one})
     assert fingerprint(ask) != fingerprint(replace(ask, options={"x": other}))
     assert fingerprint(ask) != fingerprint(replace(ask, options={"y": one}))
@@ -117,7 +115,7 @@ def test_any_other_value_of_an_option_asks_for_something_else(one: Any, other: A
         (LocalFile("a.png", "11"), LocalFile("renamed.png", "11")),
     ],
 )
-def test_another_spelling_of_a_value_asks_for_the_same(one: Any, other: Any) -> None:
+def test_other_notation_of_a_value_keeps_the_fingerprint(one: Any, other: Any) -> None:
     ask = Request("vimmerse", "t", {"x": one})
     assert fingerprint(ask) == fingerprint(replace(ask, options={"x": other}))
 
@@ -137,18 +135,18 @@ def test_another_spelling_of_a_value_asks_for_the_same(one: Any, other: Any) -> 
         (UpstreamOutput(JobKey("r/t/a")), UpstreamOutput(JobKey("r/t/a"), media=MediaType.VIDEO), True),
     ],
 )
-def test_what_counts_of_an_image(one: Any, other: Any, same: bool) -> None:
+def test_fingerprint_covers_content_and_version_of_an_image(one: Any, other: Any, same: bool) -> None:
     ask = Request("vimmerse", "t", images=(one,))
     assert (fingerprint(ask) == fingerprint(replace(ask, images=(other,)))) is same
 
 
-def test_the_order_and_number_of_images_count() -> None:
+def test_order_and_number_of_images_matter() -> None:
     a, b = LocalFile("a", "11"), LocalFile("b", "22")
     asks = [Request("v", "t", images=images) for images in ((), (a,), (a, a), (a, b), (b, a))]
     assert len({fingerprint(ask) for ask in asks}) == len(asks)
 
 
-def test_how_a_job_is_told_and_kept_is_no_part_of_what_is_asked_for() -> None:
+def test_title_path_and_limits_are_not_part_of_the_fingerprint() -> None:
     job = Job(Coordinates("r", "t"), Request("vimmerse", "t", {"urls": ["a"]}), path="a")
     reworded = replace(
         job,
@@ -167,14 +165,14 @@ def test_how_a_job_is_told_and_kept_is_no_part_of_what_is_asked_for() -> None:
     assert job.fingerprint in job.fingerprints
 
 
-def test_a_fingerprint_says_by_which_rule_it_was_made_and_never_changes() -> None:
+def test_fingerprint_is_versioned_and_never_changes() -> None:
     ask = Request(
         "vimmerse", "overlay", {"prompt": "Größe 🎈", "duration": 5}, (LocalFile("a", "11"),), "no_event", 2
     )
     assert fingerprint(ask) == "v1:7e706904d9fee7170568ddbdf9c2c7c4264d6b4b576e61639387e5ca39a80337"
 
 
-def test_a_lone_surrogate_breaks_no_fingerprint() -> None:
+def test_lone_surrogate_can_be_fingerprinted() -> None:
     assert fingerprint(Request("v", "t", {"x": "\ud800"})) != fingerprint(Request("v", "t", {"x": "\udfff"}))
 
 
@@ -182,7 +180,7 @@ names = st.text(alphabet="ab/,=#%&*?[] \t\n\u2028é", max_size=4)
 
 
 @given(st.text())
-def test_an_encoded_name_reads_back_and_holds_nothing_that_has_a_meaning(name: str) -> None:
+def test_encoded_name_reads_back_and_has_no_special_characters(name: str) -> None:
     assume(not any("\ud800" <= character <= "\udfff" for character in name))
     encoded = encode_part(name)
     assert unquote(encoded) == name
@@ -203,17 +201,17 @@ keys = st.builds(
 
 
 @given(keys, keys)
-def test_two_jobs_have_one_key_only_if_their_parts_are_the_same(one: Coordinates, other: Coordinates) -> None:
+def test_keys_are_equal_only_for_equal_parts(one: Coordinates, other: Coordinates) -> None:
     same = replace(one, axes=tuple(sorted(one.axes))) == replace(other, axes=tuple(sorted(other.axes)))
     assert (str(one) == str(other)) == same
 
 
 @given(keys)
-def test_the_order_in_which_axes_are_written_does_not_matter(key: Coordinates) -> None:
+def test_order_of_axes_does_not_matter(key: Coordinates) -> None:
     assert str(replace(key, axes=key.axes[::-1])) == str(key)
 
 
-def test_a_key_reads_as_it_is_documented() -> None:
+def test_key_has_the_documented_form() -> None:
     key = Coordinates("hero", "overlay", "blue", "walk", (("locale", "en"), ("duration", 5)), 2)
     assert str(key) == "hero/overlay/blue/walk/duration=5/locale=en#2"
     assert key.for_path == "hero/overlay/blue/walk/duration=5/locale=en-take2"
@@ -223,11 +221,11 @@ def test_a_key_reads_as_it_is_documented() -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [("5", "5"), (5, "5"), (True, "true"), (None, "null"), (1.5, "1.5"), ("é", "é")]
 )
-def test_an_axis_value_is_spelled_as_people_write_it(value: Json, text: str) -> None:
+def test_axis_value_is_written_in_its_usual_form(value: Json, text: str) -> None:
     assert axis_text(value) == text
 
 
-def test_a_job_knows_its_files_and_what_it_is_made_from() -> None:
+def test_job_lists_its_files_and_its_inputs() -> None:
     files = [LocalFile(name, name) for name in "abc"]
     asked = Request(
         "v",

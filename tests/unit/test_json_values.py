@@ -8,11 +8,11 @@ from pipeline.json_values import canonical_json
 
 
 @given(st.integers(-(2**53), 2**53))
-def test_json_knows_one_kind_of_number(number: int) -> None:
+def test_integral_float_equals_the_integer(number: int) -> None:
     assert canonical_json({"x": float(number)}) == canonical_json({"x": number})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")]])
-def test_what_json_does_not_have_is_refused(value: Any) -> None:
+def test_value_outside_json_is_rejected(value: Any) -> None:
     with pytest.raises(ValueError):
         canonical_json(value)

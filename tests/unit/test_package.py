@@ -16,12 +16,12 @@ import pytest
         "import pipeline; pipeline.plan",
     ],
 )
-def test_any_part_can_be_imported_first(statement: str) -> None:
+def test_any_module_can_be_imported_first(statement: str) -> None:
     done = subprocess.run([sys.executable, "-c", statement], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_name_that_is_not_there_is_named() -> None:
+def test_unknown_attribute_is_named() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import pipeline; pipeline.surprise"],
         capture_output=True,

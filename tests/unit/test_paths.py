@@ -25,7 +25,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "path", ["images/a.png", "./images/../images/a.png", "../common/logo.png", "a b/é.png", ""]
 )
-def test_a_path_inside_the_project_is_found(project: Path, path: str) -> None:
+def test_path_inside_the_project_is_accepted(project: Path, path: str) -> None:
     base = project / "campaigns"
     assert confined(path, base, project) == Path(os.path.normpath(base / path))
 
@@ -49,13 +49,13 @@ def test_a_path_inside_the_project_is_found(project: Path, path: str) -> None:
         "a\0b",
     ],
 )
-def test_a_path_that_leads_out_is_refused(project: Path, path: str) -> None:
+def test_path_outside_the_project_is_rejected(project: Path, path: str) -> None:
     with pytest.raises(ValueError):
         confined(path, project / "campaigns", project)
 
 
 @given(st.lists(st.sampled_from(["..", ".", "images", "common", "x", "project"]), max_size=8).map("/".join))
-def test_no_path_gets_out_of_the_project(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
+def test_no_path_escapes_the_project(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
     root = tmp_path_factory.getbasetemp() / "somewhere" / "project"
     try:
         found = confined(path, root / "campaigns", root)
@@ -65,7 +65,7 @@ def test_no_path_gets_out_of_the_project(tmp_path_factory: pytest.TempPathFactor
         assert PurePosixPath(found).is_relative_to(root)
 
 
-def test_a_link_out_of_the_project_is_refused_and_one_inside_is_fine(project: Path) -> None:
+def test_link_out_of_the_project_is_rejected_and_one_inside_is_accepted(project: Path) -> None:
     base = project / "campaigns"
     (base / "out").symlink_to(project.parent)
     (base / "in").symlink_to(project / "common")
@@ -74,13 +74,13 @@ def test_a_link_out_of_the_project_is_refused_and_one_inside_is_fine(project: Pa
         confined("out/secret", base, project)
 
 
-def test_the_project_is_the_nearest_folder_with_a_git_above_the_manifest(project: Path) -> None:
+def test_project_is_the_nearest_folder_with_git_above_the_manifest(project: Path) -> None:
     assert project_root(project / "campaigns" / "a.yaml") == project
     (project / "campaigns" / ".git").write_text("gitdir: elsewhere")
     assert project_root(project / "campaigns" / "a.yaml") == project / "campaigns"
 
 
-def test_without_git_the_project_is_the_manifests_own_folder(project: Path) -> None:
+def test_project_without_git_is_the_folder_of_the_manifest(project: Path) -> None:
     (project / ".git").rmdir()
     found = project_root(project / "campaigns" / "a.yaml")
     assert found == project / "campaigns" or (found / ".git").exists()

@@ -36,19 +36,17 @@ def bought(status: Status = Status.SUBMITTED, **fields: object) -> Purchase:
 
 
 @given(records, records, records, decisions)
-def test_the_order_of_merges_does_not_matter(a: Records, b: Records, c: Records, said: Decisions) -> None:
+def test_merge_order_does_not_matter(a: Records, b: Records, c: Records, said: Decisions) -> None:
     assert join(join(a, b, said), c, said) == join(a, join(b, c, said), said)
 
 
 @given(records, records, decisions)
-def test_the_order_of_machines_does_not_matter(a: Records, b: Records, said: Decisions) -> None:
+def test_machine_order_does_not_matter(a: Records, b: Records, said: Decisions) -> None:
     assert join(a, b, said) == join(b, a, said)
 
 
 @given(records, records, decisions)
-def test_what_was_joined_once_changes_nothing_when_joined_again(
-    a: Records, b: Records, said: Decisions
-) -> None:
+def test_merging_again_changes_nothing(a: Records, b: Records, said: Decisions) -> None:
     once = join(a, b, said)
     assert join(once, once, said) == once
     assert join(once, a, said) == once
@@ -56,7 +54,7 @@ def test_what_was_joined_once_changes_nothing_when_joined_again(
 
 
 @given(st.lists(records, min_size=3, max_size=3), decisions)
-def test_any_order_of_three_machines_ends_in_the_same(machines: list[Records], said: Decisions) -> None:
+def test_three_machines_agree_in_any_merge_order(machines: list[Records], said: Decisions) -> None:
     ends = {
         canonical_json(
             [
@@ -83,7 +81,7 @@ def test_no_purchase_is_dropped(a: Records, b: Records, said: Decisions) -> None
 
 
 @given(records, records)
-def test_a_workflow_id_and_a_mark_are_never_forgotten(a: Records, b: Records) -> None:
+def test_workflow_id_and_again_flag_are_never_forgotten(a: Records, b: Records) -> None:
     joined = join(a, b).purchases
     for side in (a, b):
         for mark, purchase in side.purchases.items():
@@ -93,7 +91,7 @@ def test_a_workflow_id_and_a_mark_are_never_forgotten(a: Records, b: Records) ->
 
 
 @given(records, records)
-def test_joining_makes_nothing_up(a: Records, b: Records) -> None:
+def test_merging_invents_nothing(a: Records, b: Records) -> None:
     unmarked = [
         replace(each, deleted=False, again=False) for side in (a, b) for each in side.purchases.values()
     ]
@@ -115,7 +113,7 @@ ORDER = [
 @pytest.mark.parametrize(
     ("less", "more"), [(a, b) for a, b in product(ORDER, ORDER) if ORDER.index(a) < ORDER.index(b)]
 )
-def test_of_two_statuses_the_more_advanced_wins_from_either_side(less: Status, more: Status) -> None:
+def test_more_advanced_status_wins_from_either_side(less: Status, more: Status) -> None:
     early, late = bought(less, updated_at="2026-12-31"), bought(more, updated_at="2026-01-01")
     for one, other in ((early, late), (late, early)):
         assert join(_only(one), _only(other)).purchases[PurchaseId(IDS[0])].status is more
@@ -127,22 +125,22 @@ def test_of_two_statuses_the_more_advanced_wins_from_either_side(less: Status, m
     swap=("(purchase.workflow_id is not None, _ADVANCE", "(_ADVANCE"),
 )
 @pytest.mark.parametrize("status", ORDER)
-def test_a_copy_that_knows_the_workflow_wins_over_a_more_advanced_one(status: Status) -> None:
+def test_copy_with_the_workflow_id_wins_over_a_more_advanced_one(status: Status) -> None:
     knows, lacks = bought(status, workflow_id="w1"), bought(Status.DONE)
     assert join(_only(lacks), _only(knows)).purchases[PurchaseId(IDS[0])] == knows
 
 
-def test_of_two_copies_with_one_status_the_later_update_wins() -> None:
+def test_later_update_wins_at_equal_status() -> None:
     old, new = bought(updated_at="2026-01-01 10:00"), bought(updated_at="2026-01-01 11:00")
     assert join(_only(new), _only(old)).purchases[PurchaseId(IDS[0])] == new
 
 
-def test_of_two_copies_that_know_as_much_every_machine_keeps_the_same() -> None:
+def test_equally_informed_copies_resolve_the_same_everywhere() -> None:
     one, other = bought(error="one"), bought(error="other")
     assert join(_only(one), _only(other)) == join(_only(other), _only(one))
 
 
-def test_an_approved_purchase_stays_what_served_the_key_last() -> None:
+def test_approved_purchase_stays_the_one_that_last_served_its_key() -> None:
     older = bought()
     newer = bought(id=IDS[1], bought_at="2026-02-01T00:00:00Z")
     a = Records({older.id: older}, {JobKey("a/b"): older.id})
@@ -152,12 +150,12 @@ def test_an_approved_purchase_stays_what_served_the_key_last() -> None:
 
 
 @given(purchases())
-def test_a_purchase_reads_back_as_it_was_written(purchase: Purchase) -> None:
+def test_written_purchase_reads_back(purchase: Purchase) -> None:
     assert purchase_from_json(as_json(purchase)) == purchase
 
 
 @given(purchases())
-def test_absent_values_are_left_out(purchase: Purchase) -> None:
+def test_absent_values_are_omitted(purchase: Purchase) -> None:
     assert None not in as_json(purchase).values()
 
 
@@ -171,13 +169,13 @@ def test_absent_values_are_left_out(purchase: Purchase) -> None:
         {"steps": [{}]},
     ],
 )
-def test_what_is_no_purchase_is_refused(damage: dict[str, Json]) -> None:
+def test_invalid_purchase_is_rejected(damage: dict[str, Json]) -> None:
     with pytest.raises(ValueError):
         purchase_from_json(as_json(bought()) | damage)
 
 
 @given(st.sampled_from(Status), st.none() | st.integers(0, 1000))
-def test_only_what_bought_nothing_costs_nothing(status: Status, credits_known: int | None) -> None:
+def test_only_void_and_rejected_purchases_cost_nothing(status: Status, credits_known: int | None) -> None:
     purchase = bought(status, credits=credits_known)
     assert purchase.cost == (0 if status is Status.VOID else credits_known or 0)
     rejected = bought(Status.FAILED, reason=Reason.REJECTED, credits=credits_known)
@@ -185,7 +183,7 @@ def test_only_what_bought_nothing_costs_nothing(status: Status, credits_known: i
 
 
 @given(ids, ids)
-def test_age_orders_all_purchases(one: str, other: str) -> None:
+def test_purchases_are_totally_ordered_by_age(one: str, other: str) -> None:
     a, b = bought(id=one), bought(id=other)
     assert (a.age < b.age) or (b.age < a.age) or one == other
 
@@ -194,6 +192,6 @@ def _only(purchase: Purchase) -> Records:
     return Records({purchase.id: purchase})
 
 
-def test_joining_nothing_changes_nothing() -> None:
+def test_merging_nothing_changes_nothing() -> None:
     held = _only(bought())
     assert join(held, Records(), UNDECIDED) == held == join(Records(), held, UNDECIDED)

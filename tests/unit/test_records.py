@@ -135,12 +135,12 @@ def assert_all_read(folder: Path, *made: Purchase) -> None:
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_what_just_fits_is_written_and_read_in_every_form(tmp_path: Path, name: str) -> None:
+def test_values_at_the_limit_are_written_and_read_in_every_format(tmp_path: Path, name: str) -> None:
     assert_all_read(tmp_path, LIMITS[name][0])
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_what_is_over_a_limit_is_refused_by_every_reader(tmp_path: Path, name: str) -> None:
+def test_values_over_a_limit_are_rejected_by_every_reader(tmp_path: Path, name: str) -> None:
     beyond, word = LIMITS[name][1], name.partition(",")[0]
     assert word in (unrecordable_reason(beyond) or "")
     for form in ("json", "yaml"):
@@ -157,7 +157,7 @@ def test_what_is_over_a_limit_is_refused_by_every_reader(tmp_path: Path, name: s
 @pytest.mark.parametrize(
     "no_date", ["2026-99-99T99:99:99.999Z", "2026-02-30T12:00:00.000Z", "2026-03-01T25:00:00Z"]
 )
-def test_a_date_that_is_none_is_refused_by_every_reader(tmp_path: Path, no_date: str) -> None:
+def test_invalid_date_is_rejected_by_every_reader(tmp_path: Path, no_date: str) -> None:
     made = a_purchase(bought_at=no_date)
     for form in ("json", "yaml"):
         path = tmp_path / f"spring.results.{form}"
@@ -171,7 +171,7 @@ def test_a_date_that_is_none_is_refused_by_every_reader(tmp_path: Path, no_date:
 
 
 @given(st.lists(purchases(), max_size=3, unique_by=lambda each: each.id))
-def test_whatever_can_be_recorded_is_written_and_read_in_every_form(
+def test_anything_recordable_is_written_and_read_in_every_format(
     tmp_path_factory: pytest.TempPathFactory, made: list[Purchase]
 ) -> None:
     assert [unrecordable_reason(each) for each in made] == [None] * len(made)
@@ -204,18 +204,18 @@ events = st.one_of(
 
 
 @given(events)
-def test_whatever_the_vendor_says_can_be_recorded(event: transitions.Event) -> None:
+def test_any_vendor_response_can_be_recorded(event: transitions.Event) -> None:
     assert unrecordable_reason(transitions.advance(BOUGHT, event)) is None
 
 
-def test_what_the_vendor_says_that_cannot_be_kept_leaves_what_was_known() -> None:
+def test_unrecordable_vendor_value_keeps_the_known_one() -> None:
     before = a_purchase(status=Status.SUBMITTED, credits=120, created_at="2026-03-01")
     told = transitions.Reported(credits=2 * 10**9, created_at="x" * 101, updated_at="2026-03-02")
     assert transitions.advance(before, told) == replace(before, updated_at="2026-03-02")
 
 
 @pytest.mark.parametrize("credits_told", [0, record_limits.LARGEST_CREDITS])
-def test_what_just_fits_is_kept_as_the_vendor_said_it(credits_told: int) -> None:
+def test_vendor_values_at_the_limit_are_kept_unchanged(credits_told: int) -> None:
     before = a_purchase(status=Status.SUBMITTED, credits=120, created_at="2026-03-01")
     told = transitions.Reported(credits=credits_told, created_at="d" * record_limits.LONGEST_DATE)
     assert transitions.advance(before, told) == replace(
@@ -230,7 +230,7 @@ def test_what_just_fits_is_kept_as_the_vendor_said_it(credits_told: int) -> None
     assert (after.outputs, after.steps) == (outputs, steps)
 
 
-def test_long_texts_of_the_vendors_are_cut_and_not_lost() -> None:
+def test_long_vendor_texts_are_truncated_and_not_lost() -> None:
     media = output(
         content_type="video/mp4; codecs=" + "x" * 300, url="https://cdn.example.com/a.mp4", bytes=5
     )
@@ -263,7 +263,7 @@ def damaged(draw: st.DrawFn) -> Any:
 
 
 @given(st.composite(damaged)())
-def test_reader_and_schema_say_the_same(written: Json) -> None:
+def test_reader_and_schema_agree(written: Json) -> None:
     try:
         why = unrecordable_reason(purchase_from_json(written))
     except ValueError as error:
@@ -276,7 +276,7 @@ def test_reader_and_schema_say_the_same(written: Json) -> None:
         assert any(part in why for part in ("nested", "bytes are kept", "18 digits", "cannot be")), why
 
 
-def test_a_status_has_the_reasons_that_its_transitions_give() -> None:
+def test_status_has_only_reasons_that_its_transitions_give() -> None:
     for status in Status:
         for reason in (None, *Reason):
             workflow_id = None if status in {Status.SUBMITTING, Status.VOID} else "w1"
@@ -284,7 +284,7 @@ def test_a_status_has_the_reasons_that_its_transitions_give() -> None:
             assert (unrecordable_reason(made) is None) == (phase(made) in PHASES)
 
 
-def test_the_schema_has_the_same_numbers() -> None:
+def test_schema_has_the_same_limits() -> None:
     defs: Any = schema.load("results")["$defs"]
     purchase = defs["purchase"]["properties"]
     assert defs["key"]["maxLength"] == record_limits.LONGEST_KEY
@@ -306,7 +306,7 @@ def test_the_schema_has_the_same_numbers() -> None:
     assert defs["job"]["properties"]["outputs"]["maxItems"] == record_limits.MOST_FILES
 
 
-def test_the_documentation_has_the_same_numbers() -> None:
+def test_documentation_has_the_same_limits() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "results.md").read_text(encoding="utf-8")
     table = page.partition("## Limits")[2].partition("## Statuses")[0]
     numbers = {int(number.replace(",", "")) for number in re.findall(r"[0-9][0-9,]*", table)}

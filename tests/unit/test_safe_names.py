@@ -43,7 +43,7 @@ wild = st.lists(pieces, max_size=6).map("".join) | st.text(max_size=12)
 @example("." * 300)
 @example("con.tar.gz")
 @example("a" + "\ud800" * 120)
-def test_a_safe_path_is_harmless_on_every_system(path: str) -> None:
+def test_safe_path_is_harmless_on_every_system(path: str) -> None:
     safe = safe_path(path)
     assert not safe.startswith("/")
     for part in safe.split("/") if safe else []:
@@ -59,23 +59,23 @@ def test_a_safe_path_is_harmless_on_every_system(path: str) -> None:
 @example("com1")
 @example("nul.txt")
 @example("a\n")
-def test_a_plain_part_is_what_would_be_made_of_it(part: str) -> None:
+def test_fast_path_equals_the_full_conversion(part: str) -> None:
     assert _safe_part(part) == _made_safe(part)
 
 
 @given(wild)
 @example("\u0958\u0bbe")
-def test_what_is_safe_is_left_as_it_is(path: str) -> None:
+def test_safe_name_is_unchanged(path: str) -> None:
     assert safe_path(safe_path(path)) == safe_path(path)
 
 
 @given(wild)
-def test_a_safe_path_does_not_depend_on_how_letters_were_composed(path: str) -> None:
+def test_safe_path_is_independent_of_unicode_normalisation(path: str) -> None:
     assert safe_path(unicodedata.normalize("NFD", path)) == safe_path(path)
 
 
 @given(st.text(alphabet="ab", min_size=101, max_size=120), st.text(alphabet="ab", min_size=101, max_size=120))
-def test_two_long_names_that_differ_stay_different(one: str, other: str) -> None:
+def test_long_names_that_differ_stay_different(one: str, other: str) -> None:
     assert (safe_path(one) == safe_path(other)) == (one == other)
 
 
@@ -87,7 +87,7 @@ def test_two_long_names_that_differ_stay_different(one: str, other: str) -> None
 @example("\u0915\u093f", "\u0915\u0940")
 @example("a\u0301", "a")
 @example("-\u0301", "*\u0301")
-def test_two_names_that_differ_in_more_than_white_space_stay_different(one: str, other: str) -> None:
+def test_names_that_differ_in_more_than_white_space_stay_different(one: str, other: str) -> None:
     def told_apart(path: str) -> list[str]:
         composed = unicodedata.normalize("NFC", path)
         spaced = "".join("-" if each.isspace() else each for each in composed)
@@ -96,7 +96,7 @@ def test_two_names_that_differ_in_more_than_white_space_stay_different(one: str,
     assert safe_path(one) != safe_path(other) or told_apart(one) == told_apart(other)
 
 
-def test_a_name_of_which_something_was_replaced_ends_in_its_hash() -> None:
+def test_name_with_replaced_characters_ends_with_its_hash() -> None:
     name = "Grüße! \U0001f44d"
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     assert safe_path(f"a/{unicodedata.normalize('NFD', name)}/b") == f"a/Grüße----{digest}/b"
@@ -126,5 +126,5 @@ def hashed(part: str, begins: str) -> str:
         ("日本語", "日本語"),
     ],
 )
-def test_names_as_people_would_expect_them(path: str, safe: str) -> None:
+def test_safe_names_are_as_expected(path: str, safe: str) -> None:
     assert safe_path(path) == safe

@@ -18,5 +18,5 @@ from pipeline.schemes import DatabaseUrl
         ("postgresql://db", "postgresql://db"),
     ],
 )
-def test_as_an_argument_an_address_lacks_nothing_but_the_password(given: str, argument: str) -> None:
+def test_argument_form_of_an_address_omits_only_the_password(given: str, argument: str) -> None:
     assert DatabaseUrl(given).argument == argument

@@ -11,7 +11,7 @@ from pipeline import system
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells it")
-def test_a_process_that_has_ended_and_is_only_still_listed_does_not_go_on() -> None:
+def test_zombie_process_is_not_running() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         assert system.is_running(process.pid)
