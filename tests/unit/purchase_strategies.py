@@ -1,4 +1,4 @@
-"""Generated purchases, for the property tests: few ids, keys and times, so that sets of them overlap."""
+"""Generated purchases for property tests: few ids, keys and times, so that sets of them overlap."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ TIMES = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]
 
 ids = st.sampled_from(IDS)
 keys = st.sampled_from(KEYS)
-# Characters that are difficult in some form of record, and can be written in all.
+# Characters that are difficult in some record format, but can be written in all of them.
 texts = st.text(
     alphabet=[
         *"a\"'#:-?=<>{}&*!|% \n\r\t\\",
@@ -115,7 +115,7 @@ def purchases(draw: st.DrawFn) -> Purchase:
 
 
 def _copies(mark: str) -> st.SearchStrategy[Purchase]:
-    """Copies of one purchase that differ in the fields that the join compares."""
+    """Copies of one purchase that differ in the fields that a merge compares."""
     return st.builds(
         lambda status, workflow_id, updated_at, path, deleted, again: replace(
             _born(mark),

@@ -1,4 +1,4 @@
-"""Which purchase serves which job: nothing is bought again unasked, and no purchase serves a job that it must not."""
+"""Which purchase serves which job: nothing is bought again unrequested, and no purchase serves the wrong job."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from pipeline.purchases import Decisions, Purchase, PurchaseId, Reason, Records,
 
 
 def job(name: str, asks: str = "walk", upstream: str | None = None) -> Job:
-    """A job with the key `r/t/<name>`, which asks for `asks`."""
+    """A job with the key `r/t/<name>`, which requests `asks`."""
     images = (UpstreamOutput(JobKey(f"r/t/{upstream}")),) if upstream else ()
     return Job(Coordinates("r", "t", name), Request("vimmerse", "t", {"prompt": asks}, images), path=name)
 
@@ -401,7 +401,7 @@ def shared(size: int) -> tuple[list[Job], Records]:
 
 
 def chained(size: int) -> tuple[list[Job], Records]:
-    """Sketches that differ, and films of them whose requests differ only in their inputs."""
+    """Different sketches, and videos of them whose requests differ only in their inputs."""
     sketches = [job(f"s{number}", f"prompt {number}") for number in range(size)]
     films = [job(f"f{number}", "film", upstream=f"s{number}") for number in range(size)]
     first = [bought(number, each, time=0) for number, each in enumerate(sketches)]

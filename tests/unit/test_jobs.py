@@ -1,4 +1,4 @@
-"""Keys and fingerprints: which job it is, and what it asks for."""
+"""Keys and fingerprints: which job it is, and what it requests."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What can be recorded: the same limits for every reader, and nothing is written that no reader would accept."""
+"""What can be recorded: every reader has the same limits, and nothing is written that no reader would accept."""
 
 import json
 import re
@@ -296,7 +296,7 @@ def test_schema_has_the_same_limits() -> None:
         == purchase["updated_at"]["maxLength"]
         == record_limits.LONGEST_DATE
     )
-    # Characters in the schema, bytes here: the schema cannot be more exact.
+    # The schema counts characters, as it cannot count bytes.
     assert defs["text"]["maxLength"] == record_limits.LONGEST_TEXT
     assert defs["credits"]["maximum"] == record_limits.LARGEST_CREDITS
     assert defs["bytes"]["maximum"] == record_limits.LARGEST_FILE

@@ -1,4 +1,4 @@
-"""Safe names harm nobody, and different names stay different."""
+"""Safe names are valid on every system, and different names stay different."""
 
 import hashlib
 import unicodedata
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.safe_names import _made_safe, _safe_part, safe_path
 
-# Difficult on some system: separators, devices, controls, marks of the reading direction, long and odd letters.
+# Difficult on some system: separators, device names, control and bidi characters, long and unusual letters.
 pieces = st.sampled_from(
     [
         *(

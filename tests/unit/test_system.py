@@ -1,4 +1,4 @@
-"""What the operating system says of processes."""
+"""What the operating system reports about processes."""
 
 import os
 import subprocess

@@ -45,7 +45,7 @@ def bought(number: int, for_job: Job, *inventory: str, steps: tuple[Step, ...] =
 
 @dataclass
 class Campaign:
-    """The folder, and what the state remembers of the files in it."""
+    """The folder, and the state's index of the files in it."""
 
     folder: Path
     purchases: list[Purchase]

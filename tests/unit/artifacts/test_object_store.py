@@ -1,4 +1,4 @@
-"""Objects in a store: put once and whole by whoever comes first, and recognised by their hash."""
+"""Objects in a store: put once and whole by the first writer, and identified by their hash."""
 
 import hashlib
 import os
@@ -112,7 +112,7 @@ def test_lost_response_is_harmless(store: ObjectStore, bucket: S3Server, tmp_pat
 
 
 class Sender:
-    """Puts one file after another, each in its own process, which may be killed; ends with its `with`."""
+    """Puts files one after another, each in its own process, which a test may kill; ends with its `with`."""
 
     def __init__(self, around: dict[str, str], file: Path) -> None:
         self._process = subprocess.Popen(

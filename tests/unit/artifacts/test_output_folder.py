@@ -1,4 +1,4 @@
-"""Files follow their jobs, and nothing that is not ours is ever harmed."""
+"""Files follow their jobs, and a file that is not ours is never changed."""
 
 import os
 import re
@@ -118,7 +118,7 @@ def spare(campaign: Campaign, *jobs: Job) -> set[str]:
 
 
 def shared_once(out: Path) -> Campaign:
-    """A purchase that served two jobs, one of which has left; its copy of the file has stayed."""
+    """A purchase that served two jobs, one of which is gone; its copy of the file is still there."""
     a, b = job("a", asks="x"), job("b", asks="x")
     campaign = Campaign(out, [bought(1, a, "film")])
     campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
@@ -415,7 +415,7 @@ def test_error_names_the_blocking_part_of_the_path(out: Path, way: str) -> None:
 
 
 def test_folder_that_disappears_while_a_file_is_placed_is_reported(out: Path, tmp_path: Path) -> None:
-    """As when somebody moves it away during a run."""
+    """As if somebody moved it away during a run."""
     fetched = tmp_path / "gone" / "film.tmp"
 
     with pytest.raises(Unfinished) as told:

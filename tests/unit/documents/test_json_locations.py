@@ -1,4 +1,4 @@
-"""What is wrong with JSON is told with its line and column, however deep it lies."""
+"""Errors in JSON are reported with their line and column at any depth."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ TEXT = """\ufeff{
         (("rows", 1, "id"), True, "6:7"),
         (("rows", 1, "id"), False, "7:9"),
         (("named", "k", "v", 1), False, "10:28"),
-        # What is missing is told at what is around it.
+        # A missing key is reported at its parent.
         (("rows", 1, "deep", "x"), False, "5:5"),
         (("none",), True, "1:1"),
     ],

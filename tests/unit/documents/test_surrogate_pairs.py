@@ -1,4 +1,4 @@
-"""JSON spells a character beyond U+FFFF as two escapes; wherever JSON is read, they are that character."""
+"""JSON writes a character beyond U+FFFF as two escapes; every reader of JSON combines them."""
 
 import json
 from pathlib import Path

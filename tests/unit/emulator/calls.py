@@ -1,4 +1,4 @@
-"""The few calls that the emulator's tests are written in."""
+"""The few calls that the emulator's tests use."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ class Client:
         return requests.get(f"{self.url}/workflow/{identity}", headers=KEY, timeout=10)
 
     def finished(self, identity: str) -> Any:
-        """The workflow once its media is made; waits for the emulator itself, not for a time."""
+        """The workflow once its media is made; waits for the emulator itself and not for a fixed time."""
         self.emulator.store.wait()
         return self.get(identity).json()["data"]
 

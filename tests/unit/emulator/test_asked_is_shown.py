@@ -64,7 +64,7 @@ def test_each_step_that_depends_on_the_prompt_differs(client: Client, template: 
     walks, dances = steps("walks"), steps("dances")
 
     same = {flow for flow in walks if walks[flow] == dances[flow]}
-    # These only do to the image what their names say, whatever the prompt.
+    # These steps do only what their names say, whatever the prompt.
     assert same == {"crop_to_content", "replace_alpha_with_gray", "upscale"} & walks.keys()
 
 
@@ -99,7 +99,7 @@ def test_prompt_and_take_are_readable_in_the_video(
 
 
 def likeness(frame: Picture, patch: Picture, position: tuple[int, int]) -> float:
-    """How well light and dark in the frame match the patch's letters at that position: from -1 to 1."""
+    """How well light and dark in the frame match the letters of the patch at that position: from -1 to 1."""
     x, y = position
     seen = frame.crop((x, y, x + patch.width, y + patch.height)).convert("L").tobytes()
     drawn = patch.convert("RGB").convert("L").tobytes()

@@ -1,4 +1,4 @@
-"""Text on pictures: any text, any script, on machines with fonts and without."""
+"""Text drawn on pictures: any text in any script, on machines with and without fonts."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Webhooks, as a real receiver on this machine gets them."""
+"""Webhooks as a real receiver on this machine gets them."""
 
 import json
 import queue

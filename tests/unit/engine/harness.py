@@ -43,7 +43,7 @@ def job(
     retries: int = 0,
     steps: bool = False,
 ) -> Job:
-    """A job called `name`, which asks for something that no other job asks for.
+    """A job called `name`, with a request that no other job has.
 
     Its title is its name, and its description names the purchase.
     """
@@ -219,7 +219,7 @@ class Harness:
         collecting: bool = False,
         threads: bool = False,
     ) -> RunResult:
-        """Plan and run the campaign that asks for these jobs, as the command does.
+        """Plan and run a campaign of these jobs, as the command does.
 
         With `threads`, it uses real threads and the machine's own clock.
         """
@@ -265,7 +265,7 @@ class Harness:
             return RunResult(report, reporter, store.records(), wanted_in_order)
 
     def collect(self, *wanted: Job) -> RunResult:
-        """Fetch what is paid for and not here, as `collect` does."""
+        """Download what is paid for and not here, as `collect` does."""
         return self.run(*wanted, collecting=True)
 
     def absorb(self, *purchases: Purchase) -> None:

@@ -72,7 +72,7 @@ def _do(call: Callable[[], T], future: "Future[T]") -> None:
     try:
         result = call()
     except BaseException as error:
-        # As a thread executor does. What kills a run also ends its call: the run waits for it on its way out.
+        # As a thread executor does. An exception that kills a run also ends its call, as the run awaits it.
         future.set_exception(error)
         if not isinstance(error, Exception):
             raise
@@ -90,7 +90,7 @@ class FakeClock:
     alarms: list[tuple[float, Callable[[], object]]] = field(default_factory=list, repr=False)
 
     def later(self, seconds: float, do: Callable[[], object]) -> None:
-        """Schedule something so many seconds from now."""
+        """Schedule a call this many seconds from now."""
         self.alarms.append((self.time + seconds, do))
 
     def now(self) -> str:

@@ -1,4 +1,4 @@
-"""What is bought, in which order, how often, and when buying ends."""
+"""What is bought, in which order, how often, and when buying stops."""
 
 import hashlib
 

@@ -17,7 +17,7 @@ rngs = st.integers(0, 2**32).map(random.Random)
 
 
 class Calls:
-    """A call that fails so often before it succeeds, and the pauses in between."""
+    """A call that fails a given number of times before it succeeds, and the pauses in between."""
 
     def __init__(self, *errors: Exception) -> None:
         self.made = 0

@@ -1,4 +1,4 @@
-"""With a checkpoint, nothing is sent of which other machines cannot know."""
+"""With a checkpoint, nothing is sent that other machines cannot know about."""
 
 import os
 import shlex
@@ -294,7 +294,7 @@ def test_only_purchases_published_earlier_by_another_machine_are_skipped(harness
 
 
 def test_first_publisher_does_not_yield(harness: Harness) -> None:
-    """What arrives after a wave was judged was published later, by a machine that has read of the wave."""
+    """Results that arrive after a wave was checked were published later, by a machine that knew the wave."""
     came_later = iter([[], [bought_elsewhere(job("blue"))]])
     harness.executor.held = {"send"}
     harness.clock.later(100, harness.let_go)
@@ -369,7 +369,7 @@ def test_last_jobs_of_a_wave_are_dropped_until_the_budget_covers_purchases_of_ot
     assert harness.vendor.creates == ["job-00", "job-01"]
     assert ran.codes == {ExitCode.STOPPED_BUYING}
     why = "with what other machines bought, the budget would be exceeded"
-    # Each job is told once, and the run why it stops.
+    # Each job is reported once, and the run says why it stops.
     assert ran.report.notes == [f"{why}; nothing more is bought"]
     assert [each for each in ran.reporter.lines if "not bought" in each] == [
         f"job-03: not bought: {why}",
@@ -478,7 +478,7 @@ def test_running_command_is_killed_with_all_its_children(tmp_path: Path) -> None
         running = pool.submit(checkpoint)
         until(started.exists, "the command to start")
         checkpoint.end()
-        # Its whole output has been read, so no process is left that could write more.
+        # Its output has been read to the end, so no process is left that could write more.
         with pytest.raises(Unfinished, match="failed with exit code -9"):
             running.result()
     assert not late.exists()
@@ -486,7 +486,7 @@ def test_running_command_is_killed_with_all_its_children(tmp_path: Path) -> None
 
 @fails_without("pipeline.engine.checkpoint:_Process._start", "if self._is_ended")
 def test_killed_command_is_not_restarted(tmp_path: Path) -> None:
-    """It may just have joined other results, and be about to run again."""
+    """It may just have merged other results and be about to run again."""
     checkpoint = Checkpoint(counting(tmp_path, "exit 75"))
     checkpoint.end()
 
@@ -541,7 +541,7 @@ def test_command_gets_the_input_files_of_the_campaign(tmp_path: Path) -> None:
 
 
 def counting(tmp_path: Path, ends: str) -> str:
-    """A command that counts its runs in a file, and ends as `ends` says for the count $n."""
+    """A command that counts its runs in a file, and ends as `ends` says for count $n."""
     count = shlex.quote(str(tmp_path / "count"))
     return f"echo >>{count}; n=$(wc -l <{count}); {ends}"
 

@@ -1,4 +1,4 @@
-"""Two processes that fetch the same purchase never write to the same file, even if one of them was forgotten."""
+"""Two processes that fetch the same purchase never write to the same file, even if the first was assumed dead."""
 
 import subprocess
 import sys

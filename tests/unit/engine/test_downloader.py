@@ -1,4 +1,4 @@
-"""Files are fetched whole or not at all, and files of others are not harmed."""
+"""Files are downloaded whole or not at all, and files of others are never changed."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -210,7 +210,7 @@ def test_media_facts_are_read_from_the_complete_file(harness: Harness) -> None:
 
     assert ran.statuses == {"blue": "done"}
     digest = sha256(picture()).hexdigest()
-    film = sha256(FILM.url.encode()).hexdigest()  # not a film, despite the name
+    film = sha256(FILM.url.encode()).hexdigest()  # not a video, despite the name
     assert ran.report.media == {digest: {"rule": 1, "width": 24, "height": 16}, film: {}}
 
 

@@ -18,7 +18,7 @@ WITHOUT_WAIT = RunSettings(wait=False)
 
 
 def holds(kind: type, *names: str) -> Callable[[Sequence[Change]], bool]:
-    """Whether a transaction has such an event, of one of these jobs (or of any)."""
+    """Whether a transaction contains such an event of one of these jobs (or of any job)."""
     return lambda changes: any(
         isinstance(each.event, kind) and (not names or each.after.path in names) for each in changes
     )

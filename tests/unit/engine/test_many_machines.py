@@ -1,8 +1,8 @@
 """Random histories, step by step, of machines that share only what they publish.
 
 Each machine is a thread. Only one runs at a time, from one point at which a run may die to the next; chance
-decides which runs, and which dies there. Between these points it is the whole run, on real records: only the
-vendor, the clock and the remote are in memory.
+decides which one runs and which one dies there. Between these points it is the real run on real records: only
+the vendor, the clock and the remote are in memory.
 """
 
 import random
@@ -66,7 +66,7 @@ class Killed(BaseException):
 
 
 class Turns:
-    """Lets one thread run at a time: each stops at `reach`, and goes on or dies as the history decides."""
+    """Lets one thread run at a time: each stops at `reach`, and continues or dies as the history decides."""
 
     def __init__(self) -> None:
         self._back = threading.Semaphore(0)
@@ -182,7 +182,7 @@ class Vendor(ScriptedProvider):
 
 @dataclass(frozen=True)
 class Command(Checkpoint):
-    """A checkpoint of a machine: it joins what others published, and publishes unless another was faster."""
+    """A checkpoint of a machine: it merges what others published, and publishes unless another was faster."""
 
     does: Callable[[], None] = lambda: None
     ends: Callable[[], None] = lambda: None
@@ -197,7 +197,7 @@ class Command(Checkpoint):
 
 @dataclass(eq=False)
 class Machine:
-    """A clone of the campaign, and a run of it for the jobs of `rules`; `base` is what it last saw published."""
+    """A clone of the campaign, and a run of it for the jobs of `rules`; `base` is the last published state it saw."""
 
     world: World
     name: str
@@ -248,7 +248,7 @@ class Machine:
         self.told.append("end")
 
     def publish(self) -> None:
-        """Join what others published, and publish; any step of it may fail or be the last."""
+        """Merge what others published, and publish; any step may fail or be the last."""
         world = self.world
         self.told.append("publish")
         world.turns.reach("publish")
@@ -269,7 +269,7 @@ class Machine:
             raise Unfinished("the answer to the push was lost")
 
     def dies(self) -> "Machine | None":
-        """Lose the machine; what is on its disk may come back."""
+        """Lose the machine; its disk may come back."""
         copy = self.folder.with_name(f"{self.name}-again")
         shutil.copytree(self.folder, copy)
         self.is_killed = True

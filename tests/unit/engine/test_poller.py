@@ -1,4 +1,4 @@
-"""A bought workflow is polled to its end, whatever the vendor answers on the way."""
+"""A bought workflow is polled to its end, whatever the vendor answers in between."""
 
 import itertools
 from dataclasses import replace
@@ -46,7 +46,7 @@ def test_second_run_has_nothing_to_do(harness: Harness) -> None:
 def test_wall_clock_jump_changes_neither_waiting_nor_outcome(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time of day is only for records: a correction, or a repeated hour, neither hastens nor delays anything."""
+    """The wall clock is only for records: a correction or a repeated hour neither speeds up nor delays anything."""
     harness.vendor.poll_answers["blue"] = [running(10), running(60), success(FILM)]
     steady = harness.run(BLUE)
     calls, waited = list(harness.vendor.calls), harness.clock.time
@@ -368,7 +368,7 @@ def test_orphans_are_polled_to_their_end(harness: Harness) -> None:
 
 def test_purchase_replaced_while_running_is_still_polled(harness: Harness) -> None:
     harness.run(BLUE, settings=RunSettings(wait=False))
-    # The poll of the old one returns together with the new one, which is ready to be bought.
+    # The poll of the old purchase returns when the new one is ready to be bought.
     harness.executor.together = True
     harness.executor.held = {"poll"}
     harness.vendor.preparing["blue"] = [harness.let_go]

@@ -1,4 +1,4 @@
-"""Whatever answers come, in whatever order, and whenever a run is stopped: never paid twice, nothing lost."""
+"""Whatever responses come in whatever order, and whenever a run is stopped: nothing is paid twice or lost."""
 
 import random
 from collections import Counter
@@ -114,7 +114,7 @@ def assert_kept(harness: Harness, ran: RunResult) -> None:
     st.none() | st.floats(0, 10),
     st.integers(0, 2**32).map(random.Random),
 )
-# Each example is two whole runs.
+# Each example runs twice, from start to end.
 @settings(max_examples=settings().max_examples // 10)
 def test_nothing_is_paid_twice_and_nothing_lost(
     tmp_path_factory: pytest.TempPathFactory,

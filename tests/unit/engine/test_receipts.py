@@ -18,7 +18,7 @@ LOST = OutcomeUnknown("the answer was lost")
 
 
 def runs_for(harness: Harness, seconds: float, name: str = "blue") -> None:
-    """Let the workflow of that job end so many seconds after the clock is first read."""
+    """Let the workflow of that job end this many seconds after the clock is first read."""
     begun = harness.clock.time
     harness.vendor.poll_answers[name] = [
         lambda: success(FILM) if harness.clock.time - begun >= seconds else running()
@@ -51,7 +51,7 @@ def test_each_purchase_has_its_own_webhook_url(harness: Harness) -> None:
 
 def test_webhook_triggers_one_immediate_poll(harness: Harness) -> None:
     harness.takes_webhooks()
-    harness.run(BLUE)  # teaches that it takes no time at all
+    harness.run(BLUE)  # the run learns that it takes no time
     runs_for(harness, 200, "red")
     called_at = harness.clock.time + 200
     harness.clock.later(200, partial(harness.is_called, 2))

@@ -65,8 +65,8 @@ class Script(dict[str, list[Response[T]]]):
 class ScriptedProvider:
     """A provider in memory. Scripts are keyed by the title of a workflow, which is its job's short name.
 
-    `calls` are all calls, such as `create blue` or `get blue`, and `times` when each came. `most` are the limits of
-    the downloads. `possibly_bought` are the titles of everything that was sold, or may have been.
+    `calls` are all calls, such as `create blue` or `get blue`, and `times` is when each came. `most` are the limits
+    of the downloads. `possibly_bought` are the titles of everything that was sold, or may have been.
     """
 
     clock: Callable[[], float]

@@ -48,7 +48,7 @@ def png(shade: int = 0) -> bytes:
 
 @dataclass(frozen=True)
 class Project:
-    """A folder that is a project; its manifests are written to `campaign.yaml` by default."""
+    """A project folder; manifests are written to its `campaign.yaml` by default."""
 
     root: Path
 

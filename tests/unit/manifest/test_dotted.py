@@ -1,4 +1,4 @@
-"""A text of names and dots is rendered without Jinja, with the same result, and no other text is."""
+"""Only texts of names and dots are rendered without Jinja, with the same result."""
 
 import json
 import subprocess

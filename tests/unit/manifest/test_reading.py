@@ -1,4 +1,4 @@
-"""What is read wherever a manifest names a file, and what YAML silently does to a text."""
+"""How files named by a manifest are read, and what YAML silently does to a text."""
 
 import pickle
 import unicodedata

@@ -1,4 +1,4 @@
-"""What could not be recorded is refused before it is bought, at the position where it is written."""
+"""A job that could not be recorded is rejected before it is bought, at its position in the manifest."""
 
 import json
 

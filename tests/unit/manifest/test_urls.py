@@ -1,4 +1,4 @@
-"""The fast path of the check of urls agrees with the full check."""
+"""The fast check of urls agrees with the full one."""
 
 import pytest
 from hypothesis import given

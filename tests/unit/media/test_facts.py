@@ -1,4 +1,4 @@
-"""Maps of media facts can be joined, whatever was read on which machine."""
+"""Media facts from several machines can be merged in any order."""
 
 import json
 import random

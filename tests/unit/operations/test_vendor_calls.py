@@ -1,4 +1,4 @@
-"""Calls of commands other than a run: retried while that can help, and given up on a signal."""
+"""Vendor calls of commands other than `run`: retried if that can help, and given up on a signal."""
 
 import threading
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def calls(stop: Stop, said: list[str]) -> Iterator[VendorCalls]:
 
 
 class Flaky:
-    """A call that fails so often before it succeeds."""
+    """A call that fails a given number of times before it succeeds."""
 
     def __init__(self, failures: int, error: type[VendorError] = VendorError) -> None:
         self.asked = 0

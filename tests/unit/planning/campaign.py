@@ -1,4 +1,4 @@
-"""Short ways to make jobs, purchases and plans."""
+"""Helpers that make jobs, purchases and plans."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -17,7 +17,7 @@ def job(
     rule: str = "hero",
     template: str = "overlay",
 ) -> Job:
-    """A job with the key `<rule>/<template>/<name>`, which asks for `asks`."""
+    """A job with the key `<rule>/<template>/<name>`, which requests `asks`."""
     images = (UpstreamOutput(upstream.key),) if upstream else ()
     request = Request("vimmerse", template, {"prompt": asks}, images)
     return Job(Coordinates(rule, template, name), request, path=name, credits=price)

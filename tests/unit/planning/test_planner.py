@@ -1,4 +1,4 @@
-"""Each job gets one action: the first of the table that applies."""
+"""Each job gets one action: the first in the table that applies."""
 
 from dataclasses import replace
 
@@ -161,7 +161,7 @@ def test_first_selected_job_buys_for_the_others() -> None:
 def test_waiting_job_buys_for_no_other() -> None:
     broken, sound = job("s1", "sketch"), job("s2", "sketch")
     waiting, free = job("f1", "film", broken), job("f2", "film", sound)
-    # The failed sketch serves both, as they ask for the same and nothing can be made from it.
+    # The failed sketch serves both, as their requests are the same, and nothing can be made from it.
     failed = bought(1, broken, Status.FAILED)
     both = plan([broken, sound, waiting, free], failed)
     assert [only(both, each).action for each in (waiting, free)] == [Action.WAIT, Action.WAIT]

@@ -1,4 +1,4 @@
-"""A plan as people and scripts read it."""
+"""A plan as shown to people and as JSON for scripts."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Changes of a text are shown word by word, and never cut off."""
+"""Changes to a text are shown word by word, and never cut off."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A server that does to a connection whatever a test wants, and counts the requests that arrive complete."""
+"""A server that handles a connection as a test wants, and counts the requests that arrive complete."""
 
 import socket
 import ssl

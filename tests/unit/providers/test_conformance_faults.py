@@ -1,4 +1,4 @@
-"""The conformance kit for authors of providers finds faults: each here is one that somebody might make."""
+"""The conformance kit for authors of providers finds faults; each one here is a plausible mistake."""
 
 import logging
 import urllib.request

@@ -70,7 +70,7 @@ def dripping(peer: Peer) -> None:
     never = threading.Event()
     for _ in range(200):
         never.wait(0.02)
-        peer.send(b"x")  # which fails when the client has gone
+        peer.send(b"x")  # which fails once the client has disconnected
     peer.send(b"\r\nContent-Length: %d\r\n\r\n%s" % (len(SOUND), SOUND))
 
 
@@ -378,13 +378,13 @@ def after_hello(act: Callable[[Peer], None]) -> Play:
 
 
 def test_slow_response_is_reported_as_a_timeout() -> None:
-    """In the end, this machine hangs up."""
+    """It is this machine that finally closes the connection."""
 
     def drip(peer: Peer) -> None:
         never = threading.Event()
         for _ in range(200):
             never.wait(0.02)
-            peer.send(b"x")  # which fails when the client has gone
+            peer.send(b"x")  # which fails once the client has disconnected
 
     with raw_server(after_reading(drip)) as server:
         outcome = a_client(server.url, timeout=SHORT).create(a_request())

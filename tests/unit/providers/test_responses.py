@@ -1,4 +1,4 @@
-"""What is read from answers, and what never is."""
+"""What is read from responses, and what is ignored."""
 
 import json
 import math

@@ -168,7 +168,7 @@ def test_selection_excludes_other_jobs() -> None:
     assert [each["key"] for each in data["jobs"]] == [KEY]
     assert [each["id"] for each in data["purchases"]] == ["1" * 16]
     assert data["selected_of"] == 2
-    # Its own cost, and no limit of the whole beside it.
+    # Its own cost, without a limit of the whole campaign.
     assert data["spent"] == 120
     assert not {"budget", "max_credits"} & set(data)
     assert files_on_page(given) == {SHA: "video/mp4"}

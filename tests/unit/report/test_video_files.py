@@ -1,4 +1,4 @@
-"""Files are found where the campaign puts them, and nowhere else, whatever the results say."""
+"""Files are found only where the campaign puts them, whatever the results say."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Short ways to make a campaign of a few jobs, and to write and read its results."""
+"""Helpers that make a campaign of a few jobs, and write and read its results."""
 
 import tempfile
 from collections.abc import Collection, Sequence
@@ -29,7 +29,7 @@ FILM = Output("video/mp4", url="https://media.example/film.mp4", sha256="c" * 64
 
 
 def job(name: str, asks: str = "walk", upstream: Job | None = None, steps: bool = False) -> Job:
-    """A job with the key `r/t/<name>`, which asks for `asks`."""
+    """A job with the key `r/t/<name>`, which requests `asks`."""
     images = (UpstreamOutput(upstream.key),) if upstream else ()
     request = Request("vimmerse", "t", {"prompt": asks}, images)
     return Job(Coordinates("r", "t", name), request, path=f"r/{name}", credits=10, steps=steps)

@@ -171,7 +171,7 @@ def test_deleted_purchase_does_not_count() -> None:
     assert code([A], bought(2, A), gone) is ExitCode.OK
 
 
-# Jobs that a run was told to leave under way
+# Jobs that a run was told not to wait for
 
 
 @pytest.mark.parametrize("status", [Status.SUBMITTED, Status.SUCCEEDED])

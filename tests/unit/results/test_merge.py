@@ -1,4 +1,4 @@
-"""Joining results manifests: nothing is dropped, and neither order nor repetition matters."""
+"""Merging results manifests: nothing is dropped, and neither order nor repetition matters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from results.campaign import Document, bought, document, job, read_back
 
 
 def merge(*documents: Document, tool: str = "pipeline 1") -> Document:
-    """The join of several documents, written and read as `pipeline merge` does."""
+    """Several documents merged, written and read as `pipeline merge` does."""
     return merge_results([read_back(each) for each in documents], tool)
 
 
@@ -65,7 +65,7 @@ def test_job_keeps_its_newest_former_purchase() -> None:
 
 
 def every_way(*made: Document) -> Sequence[Document]:
-    """The join of documents, all together and one after another, in every order."""
+    """Documents merged all at once and one after another, in every order."""
     orders = list(permutations(made))
     return [merge(*order) for order in orders] + [reduce(merge, order) for order in orders]
 

@@ -1,4 +1,4 @@
-"""A page updated piece by piece equals a page that is loaded now, whatever happens in the campaign."""
+"""A page updated incrementally equals a newly loaded one, whatever happens in the campaign."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ STEPS = st.lists(
 
 
 class Story:
-    """A campaign that proceeds step by step, and a page of it that receives only changes."""
+    """A campaign that advances step by step, and a page of it that receives only changes."""
 
     def __init__(self, folder: Path) -> None:
         project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})

@@ -1,4 +1,4 @@
-"""What the page of a run gets from the run itself."""
+"""What the page gets from the run that serves it."""
 
 from dataclasses import replace
 from pathlib import Path

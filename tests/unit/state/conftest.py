@@ -71,7 +71,7 @@ class StateHarness:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of a module that asks for it on every database; a test may name its own."""
+    """Run the tests of a module that opts in on every database; a test may name its own."""
     named = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
     for fixture in {"harness", "new_harness"} & set(metafunc.fixturenames) - named:
         if getattr(metafunc.module, "ON_EVERY_DATABASE", False):

@@ -1,4 +1,4 @@
-"""A byte or a value of a state that is not as written: refused with one clear error, or without any effect."""
+"""A changed byte or value in a state is rejected with one clear error or has no effect."""
 
 import contextlib
 import itertools

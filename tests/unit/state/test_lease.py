@@ -1,4 +1,4 @@
-"""The lease on a team's state: who holds it, for how long, and what happens to a holder that lost it."""
+"""The lease on a team's state: who holds it, for how long, and what happens to a holder that loses it."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Who holds the lock on a state, as observers see it: they take no lock, and believe no note blindly."""
+"""Who holds the lock on a state, as seen by observers, which take no lock and do not trust the note."""
 
 import errno
 import json
@@ -26,7 +26,7 @@ def write_note(state: Path, **changes: Any) -> None:
     Path(f"{state}.lock").write_text(json.dumps({**note, **changes}))
 
 
-def test_the_holder_is_seen_while_it_lives(state: Path) -> None:
+def test_holder_is_visible_while_it_runs(state: Path) -> None:
     with holder(state) as process:
         assert lock.holder(state) == Holder(process.pid, "2026-03-01T12:00:00Z")
         assert lock.is_going_on(state) is True
@@ -37,27 +37,25 @@ def test_the_holder_is_seen_while_it_lives(state: Path) -> None:
     assert (lock.holder(state), lock.is_going_on(state), lock.is_held(state)) == (None, False, None)
 
 
-def test_a_released_lock_has_no_holder(state: Path) -> None:
+def test_released_lock_has_no_holder(state: Path) -> None:
     acquire(state).release()
 
     assert (lock.holder(state), lock.is_going_on(state), lock.is_held(state)) == (None, False, None)
 
 
-def test_a_state_that_was_never_locked_has_no_holder_and_gets_no_lock_file(state: Path) -> None:
+def test_never_locked_state_has_no_holder_and_gets_no_lock_file(state: Path) -> None:
     assert (lock.holder(state), lock.is_going_on(state), lock.is_held(state)) == (None, False, None)
     assert list(state.parent.iterdir()) == []
 
 
-def test_a_holder_on_another_machine_cannot_be_seen(state: Path) -> None:
+def test_holder_on_another_machine_is_unknown(state: Path) -> None:
     write_note(state, host="elsewhere")
 
     assert lock.holder(state) is None
     assert lock.is_going_on(state) is None
 
 
-def test_without_a_list_of_processes_no_holder_can_be_seen(
-    state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_holder_is_unknown_without_a_process_list(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_note(state)
     assert lock.is_going_on(state) is True
 
@@ -67,7 +65,7 @@ def test_without_a_list_of_processes_no_holder_can_be_seen(
 
 
 @pytest.mark.parametrize("note", [b"{", b"{}", b"[]", b"\xff"])
-def test_a_note_that_is_not_one_of_ours_tells_nothing(state: Path, note: bytes) -> None:
+def test_foreign_note_is_ignored(state: Path, note: bytes) -> None:
     Path(f"{state}.lock").write_bytes(note)
 
     assert lock.holder(state) is None
@@ -76,22 +74,20 @@ def test_a_note_that_is_not_one_of_ours_tells_nothing(state: Path, note: bytes) 
 
 
 @pytest.mark.parametrize("pid", ["x", None, float("inf"), 10**400])
-def test_a_process_id_that_is_not_one_names_no_holder(state: Path, pid: Any) -> None:
+def test_invalid_process_id_names_no_holder(state: Path, pid: Any) -> None:
     write_note(state, pid=pid)
 
     assert lock.holder(state) is None
     assert lock.is_going_on(state) is False
 
 
-def test_a_lock_file_that_cannot_be_read_tells_nothing(state: Path) -> None:
+def test_unreadable_lock_file_is_ignored(state: Path) -> None:
     Path(f"{state}.lock").mkdir()
 
     assert (lock.holder(state), lock.is_going_on(state), lock.is_held(state)) == (None, None, None)
 
 
-def test_on_a_file_system_without_locks_no_holder_is_found(
-    state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_system_without_locks_has_no_holder(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(descriptor: int, *, wait: bool) -> None:
         raise OSError(errno.ENOLCK, "no locks available")
 

@@ -1,4 +1,4 @@
-"""Real processes, killed while they commit: acknowledged data is there, and the next run continues."""
+"""Real processes, killed while they commit: acknowledged data survives, and the next run continues."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A state knows which intents it recorded itself: no join changes that, and an export includes it."""
+"""A state knows which intents it recorded itself: no merge changes that, and an export includes it."""
 
 import json
 from collections.abc import Callable

@@ -131,7 +131,7 @@ def test_campaign_moves_between_databases_without_loss(
     store.close()
 
     moved = other.open()
-    # The results manifest beside the manifest was joined earlier.
+    # The results manifest beside the manifest was merged earlier.
     moved.absorb(Records({done.id: done}), UNDECIDED, NOW)
     for _ in range(2):
         read = snapshot.read(json.loads(json.dumps(exported)), "x.json")

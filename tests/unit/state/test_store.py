@@ -1,4 +1,4 @@
-"""The promises of a store, for every kind of storage."""
+"""What a store guarantees, for every kind of storage."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -110,7 +110,7 @@ def test_every_phase_is_reachable_from_the_intent() -> None:
 
 def test_no_transition_leads_back_to_before_the_create_was_sent() -> None:
     assert all(there != SUBMITTING for there in TRANSITIONS.values())
-    # Only what the vendor shows of a workflow proves wrong who said that nothing was bought.
+    # Only a workflow seen at the vendor overrides the claim that nothing was bought.
     assert [event for here, event in TRANSITIONS if here == VOID] == [transitions.Identified]
 
 
@@ -135,8 +135,8 @@ def test_no_sequence_of_events_forgets_anything_paid(events: list[Event]) -> Non
         assert (after.reason is None) == (after.status is not Status.FAILED)
         has_workflow = after.status in {Status.SUBMITTED, Status.SUCCEEDED, Status.DONE}
         assert after.workflow_id is not None or not has_workflow
-        # Joining a step with the copy from before it never undoes it, except for a late answer, and for a
-        # workflow that is disowned, which the next poll finds out again.
+        # Merging a step with the earlier copy never undoes it, except for a late response and for a
+        # workflow that is disowned, which the next poll detects again.
         late = phase(purchase) in (LOST, FAILED_AT_VENDOR)
         if not late and not disowned:
             assert join(_only(purchase), _only(after)).purchases[after.id].status is after.status

@@ -90,7 +90,7 @@ def test_trailing_slash_of_a_url_is_dropped(url: str, kept: str) -> None:
             "https://h.example:port",
             "https://h.example/a b",
         ),
-        # What proves that the vendor calls must not be sent in plain text.
+        # The proof that it is the vendor who calls must not be sent in plain text.
         *("http://hooks.example.com", "http://10.0.0.7"),
     ],
 )

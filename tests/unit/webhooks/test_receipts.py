@@ -1,4 +1,4 @@
-"""A webhook is only a hint: little of it is kept, whatever it contains and however often it comes."""
+"""A webhook is only a hint: little is stored, whatever it contains and however often it comes."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Calls over real HTTP: a valid address is answered immediately, and no other learns anything."""
+"""Calls over real HTTP: a valid address is answered immediately, and any other learns nothing."""
 
 import http.client
 import json
