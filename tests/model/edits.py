@@ -1,4 +1,4 @@
-"""What people do to a manifest, drawn at random."""
+"""Random edits of a manifest."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,13 +10,13 @@ DEEPEST = 3
 MOST_ROWS = 7
 TEXTS = ("she walks", "she dances", "she runs")
 
-# Two prompts that say the same, so that jobs share.
+# Two prompts with the same text, so that jobs share purchases.
 FIRST = Manifest(
     {"walk": TEXTS[0], "stroll": TEXTS[0], "dance": TEXTS[1]}, {"blue": "a" * 64, "red": "b" * 64}
 )
 
 Edit = Callable[[Manifest], Manifest]
-# Rule, prompt, image, what it is made from, take, retries, whether only from an approved take.
+# Rule, prompt, image, upstream, take, retries, and whether only an approved take is used.
 Written = tuple[str, int, int, int | None, int, int, bool]
 
 _numbers = st.integers(0, 99)
@@ -108,7 +108,7 @@ _CHANGES = (
 
 @st.composite
 def edits(draw: st.DrawFn) -> Edit:
-    """One edit, which fits whatever manifest it is made to."""
+    """One edit, which is valid for any manifest."""
     if draw(st.integers(0, 3)) == 0:
         written = draw(rows)
         return lambda manifest: with_a_row(manifest, written)

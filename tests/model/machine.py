@@ -1,4 +1,4 @@
-"""One machine: its state, its checkout of the repository, and a run of it that may die at any step."""
+"""One machine: its state, its checkout of the repository, and a run that may be killed at any step."""
 
 import itertools
 import random
@@ -51,7 +51,7 @@ class Killed(Exception):
 
 
 class Luck(Protocol):
-    """What is left to chance in a run. `lives_on` is asked at every point where a run may die."""
+    """The random choices of a run. `lives_on` is called wherever a run may be killed."""
 
     def lives_on(self) -> bool: ...
 
@@ -66,7 +66,7 @@ class Luck(Protocol):
 
 @dataclass
 class Checkout:
-    """A copy of the repository: the manifest, what people decided, and the results file at `path`."""
+    """A copy of the repository: the manifest, the decisions, and the results file at `path`."""
 
     path: Path
     manifest: Manifest
@@ -77,7 +77,7 @@ class Checkout:
         return self.results.records if self.results is not None else Records()
 
     def write(self, document: Mapping[str, Json]) -> None:
-        """Write the results, and read them as any other command would, by their schema."""
+        """Write the results, and read them back with their schema, as any other command would."""
         write(self.path, document, None)
         self.results = read(self.path, self.path.name)
 
@@ -86,7 +86,7 @@ class Checkout:
         self.results = None
 
     def take_results_of(self, other: "Checkout") -> None:
-        """Merge the other's results into these, as git's merge driver does."""
+        """Merge the other checkout's results into these, as git's merge driver does."""
         sides = [each.results for each in (self, other) if each.results is not None]
         if sides:
             before = self.records()
@@ -95,7 +95,7 @@ class Checkout:
 
 
 def assert_nothing_forgotten(after: Records, *before: Records) -> None:
-    """No purchase, no workflow and no purchase_id that `before` knew is gone."""
+    """Assert that no purchase, status or workflow known in `before` is lost."""
     for purchase_id, purchase in (
         (purchase_id, each) for records in before for purchase_id, each in records.purchases.items()
     ):
@@ -111,7 +111,7 @@ def assert_nothing_forgotten(after: Records, *before: Records) -> None:
 
 
 def under_way(plan: Plan) -> Iterator[Purchase]:
-    """What a run follows to its end, besides what it buys."""
+    """The purchases that a run follows to their end, besides those it makes."""
     for entry in plan.of(Action.RESUME, Action.DOWNLOAD):
         if entry.purchase is not None:
             yield entry.purchase
@@ -119,7 +119,7 @@ def under_way(plan: Plan) -> Iterator[Purchase]:
 
 
 class Machine:
-    """A place where commands are run. `clock` counts minutes, alike on all machines but for `hour`."""
+    """A machine on which commands are run. `clock` counts minutes, the same on all machines except for `hour`."""
 
     def __init__(self, checkout: Checkout, vendor: Vendor, clock: "itertools.count[int]", hour: int) -> None:
         self.checkout = checkout
@@ -130,7 +130,7 @@ class Machine:
         self._hour = hour
 
     def forget(self) -> None:
-        """The state file is gone, as on a CI runner; the checkout stays."""
+        """Lose the state file, as on a CI runner, but keep the checkout."""
         self.state = Records()
         self._rescued = {}
 
@@ -141,16 +141,16 @@ class Machine:
         return Oracle({job.key: job for job in self.jobs()}, self.state, self.checkout.decisions)
 
     def takes(self, purchase: Purchase) -> list[Purchase]:
-        """All that was bought of what `purchase` was bought for, void ones aside; the oldest first."""
+        """All purchases with the same request as `purchase` except void ones, the oldest first."""
         asked = (purchase.fingerprint, purchase.inputs)
         known = self.state.purchases.values()
         same = [each for each in known if (each.fingerprint, each.inputs) == asked]
         return sorted((each for each in same if each.status is not Status.VOID), key=lambda each: each.age)
 
-    # What every command that writes begins and ends with
+    # How every command that writes begins and ends
 
     def open(self) -> Assignment:
-        """Recover, join the results in, and work out what serves what."""
+        """Recover, merge the results, and assign purchases to jobs."""
         before, theirs = self.state, self.checkout.records()
         recovered = {purchase_id: self._recovered(each) for purchase_id, each in before.purchases.items()}
         joined = life.absorb(replace(before, purchases=recovered), theirs, self.checkout.decisions)
@@ -186,7 +186,7 @@ class Machine:
                 assert oracle.may_serve(purchase, job), f"{purchase.id} does not fit {job.key}"
 
     def publish(self) -> None:
-        """Write the results manifest of what is in the state."""
+        """Write the results manifest of the state."""
         before = self.checkout.records()
         self.checkout.write(self.document())
         assert_nothing_forgotten(self.checkout.records(), before)
@@ -209,7 +209,7 @@ class Machine:
         )
 
     def happens(self, purchase_id: PurchaseId, event: life.Event) -> Purchase:
-        """One step in the life of a purchase, written to the state."""
+        """Apply an event to a purchase and write it to the state."""
         after = life.advance(self.state.purchases[purchase_id], event)
         self.state = replace(self.state, purchases={**self.state.purchases, purchase_id: after})
         return after
@@ -231,7 +231,7 @@ class Machine:
         for key, purchase in plan.assignment.by_key.items():
             served.setdefault(purchase.id, set()).add(key)
         for purchase in self.state.purchases.values():
-            # What serves belongs to those that it serves, the rest to those that it was bought for.
+            # A purchase belongs to the jobs that it serves, or else to the one that it was bought for.
             keys = served.get(purchase.id, {purchase.key})
             if selected is not None and not keys & set(selected):
                 continue
@@ -239,7 +239,7 @@ class Machine:
                 assert purchase.id in followed, f"{purchase.id} is paid for and not followed"
 
     def run(self, luck: Luck, push: Callable[[], None] | None, asked: PlanOptions = ALL) -> None:
-        """Carry out a plan, step by step; with `push`, intents are published before they are sent."""
+        """Carry out a plan step by step; with `push`, intents are published before they are sent."""
         plan = self.plan(asked)
         try:
             _Run(self, plan, asked, luck, push).carry_out()
@@ -250,14 +250,14 @@ class Machine:
             push()
 
     def may_replace(self, assignment: Assignment, key: JobKey) -> bool:
-        """Whether `--replace` of the job is not refused: nothing is approved, and no outcome is unknown."""
+        """Whether `--replace` accepts the job: nothing is approved, and no outcome is unknown."""
         serving = assignment.by_key.get(key)
         found = [] if serving is None else [serving, *assignment.matcher.matching(key)]
         is_approved = serving is not None and serving.id in self.checkout.decisions.approved
         return not is_approved and not any(each.status in OUTCOME_UNKNOWN for each in found)
 
     def intend(self, entry: Entry, job: Job, source: Purchase | None, asked: PlanOptions) -> Purchase:
-        """The intent of one create, in the state, after it was asked whether it is one too many."""
+        """Record the intent of one create, after asserting that it is not a duplicate."""
         self._assert_asked_for(entry, job, asked)
         for purchase_id in entry.replaces:
             status = self.state.purchases[purchase_id].status
@@ -271,7 +271,7 @@ class Machine:
         return purchase
 
     def _assert_asked_for(self, entry: Entry, job: Job, asked: PlanOptions) -> None:
-        """Of what is selected; again only where a person, or `retries`, asks for it, and a saved plan did not yet."""
+        """Assert that the job is selected, and that a retry was requested and is not yet made for a saved plan."""
         assert asked.selected is None or entry.key in asked.selected, f"{entry.key} is not selected"
         if entry.action is not Action.RETRY:
             return
@@ -283,7 +283,7 @@ class Machine:
             assert 0 < failed <= job.retries, f"{entry.key} is bought again after {failed} failures"
 
     def _assert_may_buy(self, job: Job, new: Purchase, *, is_retry: bool) -> None:
-        """Nothing that is known would do; a failure does not, where a person asked for a retry."""
+        """Assert that no known purchase would serve the job, except a failed one that is retried."""
         oracle = self.oracle()
         for old in self.state.purchases.values():
             same = (old.fingerprint, old.inputs) == (new.fingerprint, new.inputs) and oracle.is_usable(old)
@@ -298,7 +298,7 @@ class Machine:
             assert now.status in {Status.SUCCEEDED, Status.DONE}
 
     def rescue(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
-        """The state could not be written: the id of the workflow is kept beside it."""
+        """Keep a workflow id beside the state, which could not be written."""
         self._rescued[purchase_id] = workflow_id
 
 
@@ -319,7 +319,7 @@ class _Known(Mapping[PurchaseId, Purchase]):
 
 
 class _Silent:
-    """Nobody listens."""
+    """A reporter that reports nothing."""
 
     def show(self, tally: Tally) -> None:
         pass
@@ -332,7 +332,7 @@ class _Silent:
 
 
 class _Run:
-    """What the engine's coordinator does, one step after another."""
+    """What the engine's coordinator does, step by step."""
 
     def __init__(
         self,

@@ -11,9 +11,9 @@ CREDITS = 10
 
 @dataclass(frozen=True)
 class Row:
-    """One job as it is written: made from an image, or from the output of an earlier row.
+    """One job as written: made from an image, or from the output of an earlier row.
 
-    With `only_approved`, from the take of that row's job that is approved.
+    With `only_approved`, it is made from the approved take of that row's job.
     """
 
     rule: str
@@ -27,17 +27,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Prompts and images by name, what each holds, and the rows that use them."""
+    """The contents of prompts and images by name, and the rows that use them."""
 
     prompts: Mapping[str, str]
     images: Mapping[str, str]
     rows: Mapping[int, Row] = field(default_factory=dict)
 
     def jobs(self) -> list[Job]:
-        """The jobs in the plan's order; of two that would have one key the first one is kept."""
+        """The jobs in plan order; of two with the same key, the first is kept."""
         made: dict[str, tuple[int, Job]] = {}
         names: dict[int, str] = {}
-        # Those that take what is approved last: a take of what they are made from may be written after them.
+        # Rows that use an approved take come last, as a take of their upstream may be written after them.
         for number in sorted(self.rows, key=lambda each: (self._approvals(each), each)):
             job = self._job(self.rows[number], names)
             if job is not None and job.key not in made:
@@ -46,7 +46,7 @@ class Manifest:
         return in_plan_order(job for _, job in sorted(made.values(), key=lambda each: each[0]))
 
     def _approvals(self, number: int) -> int:
-        """How many approvals a row needs, one behind another."""
+        """How many successive approvals a row needs."""
         row = self.rows[number]
         return row.only_approved + (0 if row.upstream is None else self._approvals(row.upstream))
 
@@ -110,7 +110,7 @@ class Manifest:
         return replace(self, rows={**self.rows, number: replace(self.rows[number], rule=rule)})
 
     def without_row(self, number: int) -> "Manifest":
-        """Without a row and all that is made from it."""
+        """The manifest without a row and everything made from it."""
         gone = {number}
         for each in sorted(self.rows):
             if self.rows[each].upstream in gone:
@@ -118,7 +118,7 @@ class Manifest:
         return replace(self, rows={each: row for each, row in self.rows.items() if each not in gone})
 
     def depth(self, number: int) -> int:
-        """How many rows a row stands on, itself among them."""
+        """The length of the chain that ends with this row."""
         upstream = self.rows[number].upstream
         return 1 if upstream is None else 1 + self.depth(upstream)
 

@@ -1,4 +1,4 @@
-"""The rules of fitting once more, by brute force and in other words than the code's, to hold it against."""
+"""The rules for matching purchases to jobs, implemented again by brute force to check the code against."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from pipeline.purchases import Decisions, Purchase, Records, Status
 
 
 class Oracle:
-    """What fits what, for one machine that knows `records` and `decisions`."""
+    """Which purchases match which jobs, for a machine that knows `records` and `decisions`."""
 
     def __init__(self, jobs: Mapping[str, Job], records: Records, decisions: Decisions) -> None:
         self._jobs = jobs
@@ -20,12 +20,12 @@ class Oracle:
         return not out and not self._is_sent_back(purchase) and not self._is_rejected_before_redo(purchase)
 
     def _is_sent_back(self, purchase: Purchase) -> bool:
-        """Whether a person wants it made again and it is known what became of it."""
+        """Whether a person sent it back and its outcome is known."""
         is_known = purchase.status not in (Status.SUBMITTING, Status.ATTENTION)
         return is_known and purchase.id in self._decisions.redo
 
     def _is_rejected_before_redo(self, purchase: Purchase) -> bool:
-        """Whether it was rejected, and then a newer one of the same was sent back."""
+        """Whether it was rejected, and later a newer purchase of the same request was sent back."""
         order = self._decisions.order
         return purchase.id in self._decisions.rejected and any(
             self._is_sent_back(each)
@@ -37,7 +37,7 @@ class Oracle:
         )
 
     def pinned(self, key: JobKey) -> Purchase | None:
-        """The newest approved purchase that was approved for the key or served it last."""
+        """The newest approved purchase that was approved for the key or last served it."""
         for purchase in sorted(self._records.purchases.values(), key=lambda each: each.age, reverse=True):
             for_key = self._decisions.approved.get(purchase.id)
             served = self._records.served.get(key) == purchase.id

@@ -1,7 +1,7 @@
 """Random histories of a campaign on two machines: never pay twice, never lose a result.
 
-People edit, swap, rename, revert, approve, reject, send back and delete; two machines run, die, forget, are late,
-and share their results by git. What must hold is asserted at every step, in `model.machine`.
+People edit, swap, rename, revert, approve, reject, send back and delete; two machines run, are killed, lose their
+state, lag behind and share their results by git. The invariants are asserted at every step, in `model.machine`.
 """
 
 import itertools
@@ -33,7 +33,7 @@ T = TypeVar("T")
 K = TypeVar("K", bound=str)
 
 NUMBERS = st.integers(0, 99)
-# Most creates are bought and many workflows outlast a run, or there would be little to lose.
+# Most creates succeed and many workflows outlast a run, as otherwise there would be little to lose.
 FATES = [*[Fate.BOUGHT] * 4, *Fate]
 ENDINGS = [Ending.RUNNING, Ending.RUNNING, Ending.SUCCESS, *Ending]
 
@@ -42,7 +42,7 @@ machines = st.sampled_from([0, 1])
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person asks of a plan, in numbers: which keys are selected (None: all) and which are to be replaced."""
+    """The options of a plan as numbers: which keys are selected (None: all) and which are replaced."""
 
     select: list[int] | None
     replace: list[int]
@@ -59,7 +59,7 @@ asks = st.builds(
 
 @dataclass
 class Fortune:
-    """The luck of one run: what it draws as it goes. It dies at the `dies_at`-th chance, if ever."""
+    """The luck of one run, drawn as it proceeds. It dies at the `dies_at`-th opportunity, if ever."""
 
     data: st.DataObject
     dies_at: int | None
@@ -105,21 +105,21 @@ class Fair:
 
 
 class Unlucky(Fair):
-    """What is bought fails."""
+    """Every workflow fails."""
 
     def ending(self) -> Ending:
         return Ending.FAIL
 
 
 class Broke(Fair):
-    """Nothing can be bought, as there is no credit."""
+    """Every create is refused for lack of credit."""
 
     def fate(self) -> Fate:
         return Fate.NO_CREDIT
 
 
 class Histories(RuleBasedStateMachine):
-    """`head` is what git holds; each machine has a checkout of it that may be old."""
+    """`head` is the head in git; each machine has a checkout of it that may be outdated."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class Histories(RuleBasedStateMachine):
         self.head.manifest = manifest
         self.versions.append(manifest)
 
-    # The manifest is edited
+    # Edits of the manifest
 
     @initialize(written=st.lists(rows, min_size=3, max_size=5))
     def write_the_manifest(self, written: list[Written]) -> None:
@@ -163,12 +163,12 @@ class Histories(RuleBasedStateMachine):
     def someone_reverts(self, which: int) -> None:
         self.edit(self.versions[which % len(self.versions)])
 
-    # People decide, settle and delete
+    # Decisions, resolutions and deletions
 
     @precondition(lambda self: self.head.records().purchases)
     @rule(which=NUMBERS, key=st.none() | NUMBERS)
     def someone_approves(self, which: int, key: int | None) -> None:
-        """For the job that it was bought for, or for another that there is."""
+        """Approve it for the job that it was bought for, or for another existing one."""
         purchase = _pick(self.head.records().purchases, which)
         job = None if key is None else _pick({each.key: each for each in self.head.manifest.jobs()}, key)
         if purchase is not None:
@@ -183,7 +183,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(number=machines, which=NUMBERS)
     def someone_rejects(self, number: int, which: int) -> None:
-        """By itself that buys nothing; it may where it withdraws something, or a newer take was sent back."""
+        """A rejection alone buys nothing, unless it withdraws a decision or a newer take was sent back."""
         self.pull(number)
         machine = self.machines[number]
         buying = {entry.key for entry in machine.plan().buying}
@@ -201,7 +201,7 @@ class Histories(RuleBasedStateMachine):
     def someone_rejects_all_takes_of_a_request_and_sends_the_newest_back(
         self, number: int, which: int
     ) -> None:
-        """None of them serves any more, and just one is bought, which stays when it is rejected too."""
+        """None of them serves any more, and one new take is bought, which is kept even if it is rejected too."""
         self.pull(number)
         machine = self.machines[number]
         machine.open()
@@ -211,7 +211,7 @@ class Histories(RuleBasedStateMachine):
             return
         *earlier, newest = takes = machine.takes(purchase)
         if newest.status in (Status.SUBMITTING, Status.ATTENTION):
-            return  # it is not made again before somebody has found out
+            return  # it is not made again before its outcome is known
         for take in earlier:
             self.decide(take, Verdict.REJECTED)
         self.decide(newest, Verdict.REDO)
@@ -231,7 +231,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: len(self.versions) % 3 == 1)
     @rule(number=machines, which=NUMBERS)
     def someone_sends_back_what_serves_a_job(self, number: int, which: int) -> None:
-        """It is made again, once, whatever failed before it; where that fails too, it is not bought again."""
+        """It is made again once, whatever failed before; if that fails too, it is not bought again."""
         self.pull(number)
         machine = self.machines[number]
         machine.run(Unlucky(), None)
@@ -251,7 +251,7 @@ class Histories(RuleBasedStateMachine):
             self.decide(each, Verdict.REDO)
         self.pull(number)
         now = machine.open().by_key.get(key)
-        if now is not None:  # another take of the same, or one that may have been bought
+        if now is not None:  # another take of the same request, or one that may have been bought
             assert now.status is not Status.FAILED, f"{key} is sent back, and {now.id}, which failed, serves"
             return
         entry = machine.plan().entry(key)
@@ -270,7 +270,7 @@ class Histories(RuleBasedStateMachine):
     def someone_replaces_a_take_and_prefers_it_after_all(
         self, number: int, which: int, is_broke: bool
     ) -> None:
-        """Approved, it serves again, though it is marked; only what is made from its job may have to be bought."""
+        """Once approved, it serves again although marked; only jobs chained to it may have to be bought."""
         self.pull(number)
         machine = self.machines[number]
         machine.run(Fair(), None)
@@ -298,7 +298,7 @@ class Histories(RuleBasedStateMachine):
         assert machine.takes(old) == takes, f"{old.id} is approved and bought again"
 
     def decide(self, purchase: Purchase, verdict: Verdict, key: JobKey | None = None) -> None:
-        """Say something of a purchase: the last that was said counts."""
+        """Decide on a purchase: the last decision counts."""
         said, of = self.head.decisions, {purchase.id}
         approved = {each: job for each, job in said.approved.items() if each != purchase.id}
         if verdict is Verdict.APPROVED:
@@ -317,7 +317,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(number=machines, which=NUMBERS, again=st.booleans())
     def someone_resolves(self, number: int, which: int, again: bool) -> None:
-        """A person looks at the vendor's site: the workflow is there, or the purchase is given up."""
+        """A person checks the vendor's site: the workflow is there, or the purchase is given up."""
         unknown = self.purchases_on(number, Status.ATTENTION)
         purchase = _pick(unknown, which)
         if purchase is not None:
@@ -392,7 +392,7 @@ class Histories(RuleBasedStateMachine):
         self.machines[number].run(Fortune(data, dies_at), lambda: self.push(number), options)
 
     def options(self, number: int, asked: Asked) -> PlanOptions:
-        """What is asked of a machine that knows what it knows; what may not be replaced is not."""
+        """The options for what this machine knows, without jobs that may not be replaced."""
         machine = self.machines[number]
         assignment = machine.open()
         known = {job.key: job.key for job in assignment.jobs} | {
@@ -445,14 +445,14 @@ class Histories(RuleBasedStateMachine):
                 assert not again, f"a saved plan buys {again} again"
 
     def carry_out(self, number: int, saved: SavedPlan, luck: Luck) -> None:
-        """Carry out a saved plan where what is published is known, as far as nothing in its way has changed."""
+        """Carry out a saved plan on an up-to-date machine, unless a change forbids it."""
         self.pull(number)
         options = self.options_of(number, saved)
         if options is not None:
             self.machines[number].run(luck, lambda: self.push(number), options)
 
     def options_of(self, number: int, saved: SavedPlan) -> PlanOptions | None:
-        """What a saved plan asks of a machine; None where it is refused, as something in its way has changed."""
+        """The options of a saved plan on a machine; None if a change forbids it."""
         machine = self.machines[number]
         assignment = machine.open()
         done = carried_out(saved, machine.state)
@@ -483,7 +483,7 @@ class Histories(RuleBasedStateMachine):
         assert not other.plan().buying, "another machine that knows the same buys again"
 
     def exchange(self) -> None:
-        """Both machines publish, and take what the other knows: they end with the same bytes."""
+        """Both machines publish and merge the other's results, and end with the same bytes."""
         for step in (self.write_results, self.push, self.pull, self.write_results):
             for number in (0, 1):
                 step(number)
@@ -498,7 +498,7 @@ class Histories(RuleBasedStateMachine):
 
 
 def bought_under(saved: SavedPlan, machine: Machine) -> set[JobKey]:
-    """What a saved plan was to buy and has bought since, as far as the machine knows."""
+    """The jobs of a saved plan that have been bought since, as far as the machine knows."""
     purchases = [each for each in machine.state.purchases.values() if each.status is not Status.VOID]
     return {
         action.key
@@ -509,7 +509,7 @@ def bought_under(saved: SavedPlan, machine: Machine) -> set[JobKey]:
 
 
 def _pick(values: Mapping[K, T], number: int) -> T | None:
-    """One of `values`; the same one for the same number, in whatever order they came."""
+    """One of `values`, the same for the same number in any order."""
     return values[sorted(values)[number % len(values)]] if values else None
 
 
@@ -517,7 +517,7 @@ TestHistories = Histories.TestCase
 TestHistories.settings = settings(
     stateful_step_count=40,
     print_blob=True,
-    # The same histories in every run of the tests; when soaked, new ones.
+    # The same histories in every test run, and new ones in a soak.
     derandomize=settings.get_current_profile_name() == "default",
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -1,4 +1,4 @@
-"""A vendor that remembers what it was sent, and a count of what must never be."""
+"""A vendor that remembers what it was sent and asserts that nothing is sent twice."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -16,7 +16,7 @@ from pipeline.purchases import Purchase, WorkflowId
 
 
 class Fate(StrEnum):
-    """What becomes of one create."""
+    """The outcome of one create."""
 
     BOUGHT = "bought"
     ANSWER_LOST = "bought, and its answer lost"
@@ -27,7 +27,7 @@ class Fate(StrEnum):
 
 
 class Ending(StrEnum):
-    """What a poll tells of a workflow."""
+    """What a poll says about a workflow."""
 
     RUNNING = "running"
     SUCCESS = "success"
@@ -36,7 +36,7 @@ class Ending(StrEnum):
 
 
 class Vendor:
-    """The outside world: `workflows` are by purchase, and each of them was paid for."""
+    """The outside world: `workflows` are by purchase, and each was paid for."""
 
     def __init__(self) -> None:
         self.sent: set[str] = set()
