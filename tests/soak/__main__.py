@@ -1,10 +1,10 @@
-"""Plays histories by chance until so many are played of each kind, or the time is up; `make soak`.
+"""Plays random histories until there are enough of each kind or the time is up; `make soak`.
 
-What was played is remembered in a folder, so a soak that was stopped goes on where it was. The first history in
-which something does not hold ends it with 1, and is played again by the next.
+Progress is kept in a folder, so a soak that was stopped continues. The first history that breaks a promise ends it
+with 1, and is played again by the next soak.
 
-Settings, all from the environment: `SOAK_KINDS` (all of `WHAT`), `SOAK_TIMES` (200) of each kind, `SOAK_SECONDS`
-(3600) at the most, `SOAK_FOLDER` (`build/soak`), `PIPELINE_TEST_SEED`.
+Settings come from the environment: `SOAK_KINDS` (all of `WHAT`), `SOAK_TIMES` (200) of each kind, `SOAK_SECONDS`
+(at most 3600), `SOAK_FOLDER` (`build/soak`), `PIPELINE_TEST_SEED`.
 """
 
 import json
@@ -36,9 +36,9 @@ PROVED = (
 
 @dataclass
 class Soak:
-    """How far a soak has come, kept in `file`.
+    """The progress of a soak, kept in `file`.
 
-    `done` counts the runs that were struck, or the plans of faults; `played` the histories.
+    `done` counts the runs that were disturbed or the fault plans; `played` counts the histories.
     """
 
     file: Path
@@ -48,7 +48,7 @@ class Soak:
 
     @classmethod
     def resumed(cls, file: Path) -> "Soak":
-        """What `file` remembers, or a new one; another seed that is asked for begins anew."""
+        """The soak in `file`, or a new one if there is none or the requested seed differs."""
         kept = json.loads(file.read_text()) if file.exists() else None
         asked = os.environ.get("PIPELINE_TEST_SEED")
         if kept is None or (asked is not None and int(asked) != kept["seed"]):
@@ -62,14 +62,14 @@ class Soak:
         beside.replace(self.file)
 
     def batch(self, kind: str, times: int) -> list[Chance]:
-        """The next histories to play; none when enough were."""
+        """The next histories to play; none once there are enough."""
         if self.done[kind] >= times:
             return []
         first = self.played[kind]
         return [Chance(kind, self.seed, number) for number in range(first, first + AT_ONCE)]
 
     def count(self, kind: str, played: list[list[int]]) -> None:
-        """Note a batch of histories, in each of which these runs were disturbed."""
+        """Count a batch of histories and the runs disturbed in each."""
         self.played[kind] += len(played)
         self.done[kind] += len(played) if kind == "faults" else sum(map(len, played))
         self.keep()
@@ -79,7 +79,7 @@ class Soak:
 
 
 def play(batch: list[Chance], folder: Path) -> list[list[int]]:
-    """Play histories at once, each with a vendor of its own; their folders stay when something does not hold."""
+    """Play histories in parallel, each with its own vendor; the folder of one that fails is kept."""
 
     def one(chance: Chance) -> list[int]:
         here = folder / f"{chance.kind}-{chance.number}"
@@ -93,7 +93,7 @@ def play(batch: list[Chance], folder: Path) -> list[list[int]]:
 
 
 def main() -> int:
-    """Play on; 0: all that was asked for holds, 1: something does not, 3: the time is up before."""
+    """Continue the soak; returns 0 if all promises hold, 1 if one is broken, 3 if the time is up."""
     folder = Path(os.environ.get("SOAK_FOLDER", "build/soak"))
     times = int(os.environ.get("SOAK_TIMES", "200"))
     till = time.monotonic() + float(os.environ.get("SOAK_SECONDS", "3600"))
@@ -122,7 +122,7 @@ def main() -> int:
 
 
 def say(words: str) -> None:
-    """A line, at once."""
+    """Write a line immediately."""
     sys.stdout.write(f"{words}\n")
     sys.stdout.flush()
 
