@@ -24,7 +24,7 @@ LONGEST = 60_000
 # Of one plan file, in bytes; and of one text that stands in it, in characters.
 LARGEST = 16 << 20
 LONGEST_TEXT = 300
-MOST_PLANS = 100
+MAX_PLANS = 100
 # What the workflow of a fork made is whatever the fork wants it to be.
 FROM_A_FORK = "_Made by the workflow of a fork: a hint, not a check._"
 _SYMBOLS = {
@@ -77,10 +77,10 @@ def _plans(folder: Path) -> Iterator[str]:
     files = sorted(folder.glob("*.plan.json"))
     if not files:
         raise ValueError(f"{folder}: no plan is here")
-    plans = [_read(file) for file in files[:MOST_PLANS]]
+    plans = [_read(file) for file in files[:MAX_PLANS]]
     yield "\n".join(f"- {_inline(plan['campaign'])}: {_totals(plan['summary'])}" for plan in plans)
-    if len(files) > MOST_PLANS:
-        yield f"{MOST_PLANS} of {len(files)} campaigns shown"
+    if len(files) > MAX_PLANS:
+        yield f"{MAX_PLANS} of {len(files)} campaigns shown"
     for plan in plans:
         lines = list(_lines(plan["actions"]))
         if lines:

@@ -62,7 +62,7 @@ _NOTE = ("--at", "1.25", "--note", "The laces catch the light here")
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A page to open at an address, in a window of this size, scrolled to what `at` selects; films at `moment`."""
+    """A page to open at an address, in a window of this size, scrolled to what `at` selects; videos at `moment`."""
 
     name: str
     page: Path
@@ -229,13 +229,13 @@ def take(browser: Browser, picture: Picture, theme: Theme) -> None:
 
 
 def show_moment(page: Page, seconds: float) -> None:
-    """Have the films of the page stand at a moment."""
+    """Have the videos of the page stand at a moment."""
     page.wait_for_function(_ALL_SHOWN, timeout=20_000)
     page.evaluate("seconds => reel.seek(seconds)", seconds)
 
 
 def save(page: Page, name: str) -> None:
-    """Write what the window shows once its stills and films are there, in at most `LARGEST` bytes."""
+    """Write what the window shows once its stills and videos are there, in at most `LARGEST` bytes."""
     page.wait_for_function(_ALL_SHOWN, timeout=20_000)
     with Image.open(io.BytesIO(page.screenshot(animations="disabled"))) as image:
         for quality in (85, 70, 50):

@@ -108,7 +108,7 @@ class Matcher:
         return max(candidates, key=lambda purchase: purchase.age, default=None)
 
     def takes(self, key: JobKey) -> list[Purchase]:
-        """What was bought for a job or served it last, and what would fit it if it were not to be bought again."""
+        """The purchases made for a job, the one last serving it, and those that fit it but are to be bought again."""
         last = self.last(key)
         known = [
             *self._by_key.get(key, ()),

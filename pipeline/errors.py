@@ -176,10 +176,10 @@ class Stopped(PipelineError):
 
 
 # Limits for `nearest`: a campaign may have very many names, and each mistake is compared with them.
-_MOST_LOOKED_AT = 100_000
-_MOST_COMPARED = 100
+_MAX_LOOKED_AT = 100_000
+_MAX_COMPARED = 100
 _LONGEST_COMPARED = 200
-_MOST_NAMED = 8
+_MAX_NAMED = 8
 _LEAST_ALIKE = 0.6
 
 
@@ -195,10 +195,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         return None
     # Names of other lengths cannot be similar enough.
     shortest, longest = len(word) * 3 // 7, min(len(word) * 7 // 3 + 1, _LONGEST_COMPARED)
-    names = [name for name in itertools.islice(known, _MOST_LOOKED_AT) if shortest <= len(name) <= longest]
-    if len(names) > _MOST_COMPARED:
+    names = [name for name in itertools.islice(known, _MAX_LOOKED_AT) if shortest <= len(name) <= longest]
+    if len(names) > _MAX_COMPARED:
         pairs = {word[at : at + 2] for at in range(len(word) - 1)}
-        names = heapq.nlargest(_MOST_COMPARED, names, key=lambda name: sum(map(name.__contains__, pairs)))
+        names = heapq.nlargest(_MAX_COMPARED, names, key=lambda name: sum(map(name.__contains__, pairs)))
     # Imported here, because most commands do not need it.
     import difflib
 
@@ -235,8 +235,8 @@ def there_are(known: Iterable[str]) -> str:
     names = [f"'{name}'" for name in known]
     if not names:
         return "; there is none at all"
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names[:_MOST_NAMED])}{more}"
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names[:_MAX_NAMED])}{more}"
 
 
 # Controls, formats (bidi marks, zero-width characters), lone surrogates, line and paragraph separators: they move the

@@ -31,13 +31,13 @@ LARGEST_INTEGER = 10**18
 LARGEST_CREDITS = 1_000_000_000
 LARGEST_FILE = 1 << 53
 # Images of a request, outputs of a purchase or of a step, and steps.
-MOST_MEDIA = 1_000
+MAX_MEDIA = 1_000
 # Files of a job: a purchase's outputs, and those of each of its steps.
-MOST_FILES = MOST_MEDIA * (MOST_MEDIA + 1)
+MAX_FILES = MAX_MEDIA * (MAX_MEDIA + 1)
 # Bytes of all files of one purchase that may be fetched.
 LARGEST_PURCHASE = 20 << 30
 # Inputs of a purchase.
-MOST_INPUTS = 100
+MAX_INPUTS = 100
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -119,7 +119,7 @@ def _check_identity(purchase: Purchase) -> None:
     _within(purchase.key, record_limits.LONGEST_KEY, "key")
     _within(purchase.path, record_limits.LONGEST_KEY, "path")
     _within(purchase.template_id, record_limits.LONGEST_NAME, "template_id")
-    _count(len(purchase.inputs), record_limits.MOST_INPUTS, "inputs")
+    _count(len(purchase.inputs), record_limits.MAX_INPUTS, "inputs")
     if (purchase.status is Status.FAILED) != (purchase.reason in _REASONS) or (
         purchase.reason is Reason.INPUT
     ):
@@ -136,13 +136,13 @@ def _check_answer(purchase: Purchase) -> None:
     _within(purchase.created_at or "", record_limits.LONGEST_DATE, "created_at")
     _within(purchase.updated_at or "", record_limits.LONGEST_DATE, "updated_at")
     record_limits.check_named_text(purchase.error or "", "error")
-    _count(len(purchase.steps), record_limits.MOST_MEDIA, "steps")
+    _count(len(purchase.steps), record_limits.MAX_MEDIA, "steps")
     for step in purchase.steps:
         if not step.flow:
             raise ValueError("flow: cannot be empty")
         _within(step.flow, record_limits.LONGEST_NAME, "flow")
     for outputs in (purchase.outputs, *(step.outputs for step in purchase.steps)):
-        _count(len(outputs), record_limits.MOST_MEDIA, "outputs")
+        _count(len(outputs), record_limits.MAX_MEDIA, "outputs")
         for output in outputs:
             _within(output.content_type, record_limits.LONGEST_NAME, "content_type")
             _within(output.url or "", record_limits.LONGEST_URL, "url")
@@ -160,7 +160,7 @@ def _check_request(request: Mapping[str, Json]) -> None:
     if "visibility" in shaped:
         Visibility(shaped["visibility"])
     images = shaped.get("images", ())
-    _count(len(images), record_limits.MOST_MEDIA, "images")
+    _count(len(images), record_limits.MAX_MEDIA, "images")
     if not all(isinstance(image, dict) for image in images):
         raise ValueError("images: not a list of mappings")
     record_limits.check_value(list(images), "images")

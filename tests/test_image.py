@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 # Besides the Python that it stands on, which has some 130 MB.
 _NOBODY = 10001
-MOST_BYTES = 65 << 20
+MAX_BYTES = 65 << 20
 
 
 def instructions(word: str, stage: int = -1) -> list[str]:
@@ -157,5 +157,5 @@ def test_image_is_small_and_installs_nothing_extra(image: Image) -> None:
     )
     programs = {path.name for path in (image.home / "bin").iterdir()}
 
-    assert size < MOST_BYTES
+    assert size < MAX_BYTES
     assert not [name for name in programs if fnmatchcase(name, "pip*") and name != "pipeline"]

@@ -207,7 +207,7 @@ def _translated_errors(url: ObjectUrl, what: str) -> Iterator[None]:
 
 
 def signed(location: ObjectUrl, seconds: int) -> str:
-    """A link to an object that works for anybody for so many seconds.
+    """A link to an object that works for anybody for `seconds`.
 
     Raises:
         InvalidInput: there are no keys to sign it with.
@@ -233,7 +233,7 @@ def _error_of(url: ObjectUrl, code: str, what: str) -> InvalidInput | Unfinished
     if code in _EXPIRED:
         return Unfinished(f"{url}: the credentials have expired; sign in again and run again")
     if code in _ELSEWHERE:
-        return InvalidInput(f"{url}: is in another region than the configured one; set AWS_REGION")
+        return InvalidInput(f"{url}: is not in the configured region; set AWS_REGION")
     if code == "RequestTimeTooSkewed":
         return InvalidInput(
             f"{url}: the clock of this machine is wrong, so the store refuses every request; set it"

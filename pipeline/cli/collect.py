@@ -36,7 +36,7 @@ from pipeline.operations.selection import plan_options
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, Workspace
 
-_MOST_TOLD = 5
+_MAX_TOLD = 5
 
 
 @click.command("collect")
@@ -103,7 +103,7 @@ def _collect_campaign(workspace: Workspace, given: dict[str, Any]) -> int:
 
 def _tell_problems(source: Path, error: InvalidInput, records: CampaignRecords) -> None:
     paint = paint_for(sys.stderr, no_color=verbosity().no_color)
-    told = listed(error.problems[:_MOST_TOLD], number_of("error", error.problems))
+    told = listed(error.problems[:_MAX_TOLD], number_of("error", error.problems))
     for line in problem_lines(told, paint):
         say(line, err=True)
     say(

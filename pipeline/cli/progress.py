@@ -19,7 +19,7 @@ from pipeline.json_values import Json
 _LONGEST_BAR = 79
 _USUAL_COLUMNS = 80
 # The most templates that are named where the time left is not known.
-_MOST_NAMED = 2
+_MAX_NAMED = 2
 
 
 def summary(tally: Tally, columns: int) -> str:
@@ -36,7 +36,7 @@ def summary(tally: Tally, columns: int) -> str:
 def _when_known(left: TimeLeft) -> str:
     """When a time left that is not known will be."""
     unseen = left.unseen
-    some = " and ".join(unseen) if len(unseen) <= _MOST_NAMED else f"{len(unseen)} templates"
+    some = " and ".join(unseen) if len(unseen) <= _MAX_NAMED else f"{len(unseen)} templates"
     return f"time left known after {printable(some)}"
 
 

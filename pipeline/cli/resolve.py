@@ -68,7 +68,7 @@ def _outcome(before: Purchase, after: Purchase) -> str:
 
 
 def _tell_what_follows(state: CampaignState, key: JobKey, after: Purchase, *, is_asked: bool) -> None:
-    """What the next run does for the job, or which other purchase serves it.
+    """Say what the next run does for the job, or which other purchase serves it.
 
     `is_asked`: the purchase was resolved so that it may be bought again.
     """

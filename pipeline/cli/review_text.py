@@ -46,7 +46,7 @@ def note_lines(decision: Decision | None, *, but_why: bool = False) -> Iterator[
 
 
 def decided_lines(made: Sequence[Decision], outlook: Outlook, target: str) -> Iterator[str]:
-    """What was decided, and what the next run does because of it."""
+    """The lines that say what was decided, and what the next run does because of it."""
     # The lines say already that a job whose take was sent back is bought again.
     others = outlook.buys - {each.key for each in made if each.decision is Verdict.REDO}
     sent_back: set[JobKey] = set()

@@ -35,7 +35,7 @@ from pipeline.planning.show import as_text, totals
 from pipeline.purchases import PENDING, Reason, Status
 from pipeline.results.job_status import ELSEWHERE, JobStatus
 
-_MOST_LISTED = 40
+_MAX_LISTED = 40
 _WORDS = {
     Status.DONE.value: "done",
     Status.SUCCEEDED.value: "finished, not downloaded",
@@ -119,7 +119,7 @@ class RunConsole:
             self._say(warning)
         if verbosity().quiet:
             return
-        lines = as_text(plan, self._paint) if len(plan.entries) <= _MOST_LISTED else totals(plan, self._paint)
+        lines = as_text(plan, self._paint) if len(plan.entries) <= _MAX_LISTED else totals(plan, self._paint)
         for line in lines:
             self._say(line)
 
@@ -172,16 +172,16 @@ class RunConsole:
     def _problems(self, outcome: Outcome) -> Iterator[str]:
         inputs = self._run.report.inputs
         wrong = list(_failed_or_unknown(outcome.jobs, inputs))
-        for key, job_status in wrong[:_MOST_LISTED]:
+        for key, job_status in wrong[:_MAX_LISTED]:
             error = inputs.get(key) or (job_status.purchase.error if job_status.purchase else None)
             if _is_unknown(job_status):
                 error = unknown_outcome(error)
             line = self._paint(f"  {printable(key)}: {_what_failed(job_status, key in inputs)}", "red")
             yield f"{line}: {printable(error)}" if error else line
-        if len(wrong) > _MOST_LISTED:
+        if len(wrong) > _MAX_LISTED:
             target = self._state.workspace.target
-            yield f"  and {len(wrong) - _MOST_LISTED:,} more; `pipeline status {target}` lists all of them"
-        for key in outcome.to_be_bought_again[:_MOST_LISTED]:
+            yield f"  and {len(wrong) - _MAX_LISTED:,} more; `pipeline status {target}` lists all of them"
+        for key in outcome.to_be_bought_again[:_MAX_LISTED]:
             yield f"  {printable(key)}: not made again yet; the next run buys it, without --replace too"
         for purchase in outcome.unsettled:
             line = f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now"

@@ -41,7 +41,7 @@ from pipeline.purchases import PENDING, PurchaseId, Status
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.job_status import ELSEWHERE, JobStatus, Summary
 
-_MOST_TAKES = 20
+_MAX_TAKES = 20
 _LONGEST = 2000
 _VERDICT_WORDS = {Verdict.APPROVED: "approved", Verdict.REJECTED: "rejected", Verdict.REDO: "sent back"}
 
@@ -109,12 +109,12 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
             told |= {decision.purchase} if decision else set()
     told_below = {each.id for each in (*current.unsettled, *current.elsewhere)}
     earlier = [each for each in current.earlier if each.purchase.id not in told_below]
-    for take in earlier[:_MOST_TAKES]:
+    for take in earlier[:_MAX_TAKES]:
         is_told = take.purchase.id in told
         yield _take_line(take, with_notes=not is_told)
         yield from note_lines(None if is_told else take.decision)
-    if len(earlier) > _MOST_TAKES:
-        more = len(earlier) - _MOST_TAKES
+    if len(earlier) > _MAX_TAKES:
+        more = len(earlier) - _MAX_TAKES
         yield f"  {counted(more, 'more earlier take')}: `--format json` lists all"
     for purchase in current.unsettled:
         yield paint(f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now", "red")

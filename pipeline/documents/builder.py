@@ -9,12 +9,12 @@ from typing import Final, NamedTuple, NoReturn
 
 from pipeline.documents import yaml_messages
 from pipeline.documents.node import Location, Node, NodeValue, Scalar, SourceFile, dotted
-from pipeline.documents.problem_list import MOST_LISTED, ProblemList
+from pipeline.documents.problem_list import MAX_LISTED, ProblemList
 from pipeline.documents.scalars import Spelled, resolve
 from pipeline.errors import Problem, did_you_mean
 from pipeline.record_limits import DEEPEST, check_text
 
-MOST_NODES: Final = 200_000
+MAX_NODES: Final = 200_000
 # An alias to a long text costs memory when it is written out, so a long text counts as more than one value.
 _CHARACTERS_PER_NODE = 100
 _TAG = "tag:yaml.org,2002:"
@@ -58,7 +58,7 @@ class TreeBuilder:
     `refused` are those problems that are about one number or tag only; the rest of the tree is sound.
     """
 
-    def __init__(self, source: SourceFile, most_nodes: int = MOST_NODES) -> None:
+    def __init__(self, source: SourceFile, most_nodes: int = MAX_NODES) -> None:
         self.root: Node | None = None
         self.problems: list[Problem] = []
         self.refused: list[Problem] = []
@@ -235,7 +235,7 @@ class TreeBuilder:
 
     def _report(self, message: str, location: LineColumn) -> None:
         self.problems.append(self._source.problem(message, location.line, location.column, self._path()))
-        if len(self.problems) >= MOST_LISTED:
+        if len(self.problems) >= MAX_LISTED:
             message = "too many problems: reading stops here, and there may be more"
             self.problems.append(self._source.problem(message, *location))
             raise Enough

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import Problem, Severity, counted
 
-MOST_LISTED = 100
+MAX_LISTED = 100
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class ProblemList:
     def add(self, problem: Problem) -> None:
         """Keep a problem, or only count it."""
         self.number += 1
-        if len(self._first) < MOST_LISTED:
+        if len(self._first) < MAX_LISTED:
             self._first.append(problem)
 
     def listed(self) -> list[Problem]:

@@ -10,7 +10,7 @@ import re
 from pipeline.documents.node import Location, Scalar
 from pipeline.record_limits import LARGEST_INTEGER
 
-_MOST_DIGITS = len(str(LARGEST_INTEGER - 1))
+_MAX_DIGITS = len(str(LARGEST_INTEGER - 1))
 
 _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -83,9 +83,9 @@ def _spelled_as(word: str, number: float) -> float:
 
 def _integer(word: str) -> int:
     digits = word.lstrip("+-")
-    if len(digits) > _MOST_DIGITS:
+    if len(digits) > _MAX_DIGITS:
         raise ValueError(
-            f"a number of {len(digits):,} digits; at most {_MOST_DIGITS} are kept; quote it if it is text"
+            f"a number of {len(digits):,} digits; at most {_MAX_DIGITS} are kept; quote it if it is text"
         )
     if len(digits) > 1 and digits.startswith("0"):
         raise ValueError(
@@ -95,11 +95,11 @@ def _integer(word: str) -> int:
 
 
 def _of_other_base(word: str) -> int:
-    if len(word) > _MOST_DIGITS:
+    if len(word) > _MAX_DIGITS:
         raise ValueError("a number of too many digits; quote it if it is text")
     number = int(word, 0)
     if number >= LARGEST_INTEGER:
-        raise ValueError(f"a number of more than {_MOST_DIGITS} digits; quote it if it is text")
+        raise ValueError(f"a number of more than {_MAX_DIGITS} digits; quote it if it is text")
     return number
 
 

@@ -14,7 +14,7 @@ from pipeline.documents.schema_compiler import Check, compile_schema
 from pipeline.documents.schema_messages import explain
 from pipeline.json_values import Json
 
-_MOST_PROBLEMS = 200
+_MAX_PROBLEMS = 200
 _Errors = Iterator[jsonschema.ValidationError]
 
 
@@ -24,7 +24,7 @@ def findings(instance: Json, validator: jsonschema.Draft202012Validator) -> list
     try:
         for finding in _explained(validator.iter_errors(instance)):
             found[finding] = None
-            if len(found) >= _MOST_PROBLEMS:
+            if len(found) >= _MAX_PROBLEMS:
                 # In a large document, the library takes minutes to find them all.
                 found[Finding((), "too many problems: checking stops here, and there may be more")] = None
                 break

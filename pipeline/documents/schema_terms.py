@@ -37,7 +37,7 @@ FORMS: Final[Mapping[str, str]] = {
     r"^v[0-9]{1,4}:[0-9a-f]{64}$": "a fingerprint: `v1:` and 64 characters of 0-9 and a-f",
     r"^[A-Za-z0-9._-]{1,128}$": "the id of a workflow: 1 to 128 letters, digits, dots, - and _",
 }
-_MOST_NAMED = 12
+_MAX_NAMED = 12
 _LONGEST_VALUE = 40
 
 
@@ -99,8 +99,8 @@ def cut(text: str) -> str:
 def one_of(words: Iterable[str]) -> str:
     """`one of a, b, c`, or the only one."""
     known = list(words)
-    more = ", …" if len(known) > _MOST_NAMED else ""
-    return known[0] if len(known) == 1 else f"one of {', '.join(known[:_MOST_NAMED])}{more}"
+    more = ", …" if len(known) > _MAX_NAMED else ""
+    return known[0] if len(known) == 1 else f"one of {', '.join(known[:_MAX_NAMED])}{more}"
 
 
 def either(words: list[str]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.documents.node import SourceFile
-from pipeline.documents.problem_list import MOST_LISTED, listed
+from pipeline.documents.problem_list import MAX_LISTED, listed
 from pipeline.errors import InvalidInput, Position, Problem
 
 MANIFEST_LIMIT = 2 << 20
@@ -61,7 +61,7 @@ def decode(content: bytes, path: Path, name: str) -> SourceFile:
     source = SourceFile(path, name, _with_line_feeds(text))
     found = list(_FORBIDDEN.finditer(source.text))
     if found:
-        first = [source.problem_at(each.start(), _forbidden(each[0])) for each in found[:MOST_LISTED]]
+        first = [source.problem_at(each.start(), _forbidden(each[0])) for each in found[:MAX_LISTED]]
         raise InvalidInput(listed(first, len(found)))
     return source
 
@@ -72,7 +72,7 @@ def conflicts(source: SourceFile) -> list[Problem]:
         return []  # a quick test, even for a large table
     message = "an unresolved merge conflict; keep one side and delete the lines <<<<<<<, =======, >>>>>>>"
     found = list(_OURS.finditer(source.text)) or list(_THEIRS.finditer(source.text))
-    return listed([source.problem_at(each.start(), message) for each in found[:MOST_LISTED]], len(found))
+    return listed([source.problem_at(each.start(), message) for each in found[:MAX_LISTED]], len(found))
 
 
 def _with_line_feeds(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from pipeline.documents import yaml_messages
-from pipeline.documents.builder import MOST_NODES, Enough, LineColumn, TreeBuilder
+from pipeline.documents.builder import MAX_NODES, Enough, LineColumn, TreeBuilder
 from pipeline.documents.node import Document, Node, Scalar, SourceFile
 from pipeline.documents.scalars import resolve
 from pipeline.documents.surrogate_pairs import JoinedPairs, join_pairs
@@ -45,7 +45,7 @@ def read_with_errors(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Docu
         InvalidInput: anything else is invalid with it.
     """
     # A larger file may hold more values.
-    return _parse(read_source(path, name, limit), max(MOST_NODES, limit // 8))
+    return _parse(read_source(path, name, limit), max(MAX_NODES, limit // 8))
 
 
 def parse_yaml(text: bytes | str, source: SourceFile) -> Node:
@@ -55,7 +55,7 @@ def parse_yaml(text: bytes | str, source: SourceFile) -> Node:
         InvalidInput: it is not YAML that we accept; with every problem found.
     """
     content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-    document = _parse(decode(content, source.path, source.name), MOST_NODES)
+    document = _parse(decode(content, source.path, source.name), MAX_NODES)
     if document.errors:
         raise InvalidInput(list(document.errors))
     return document.root

@@ -47,7 +47,7 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
-    """Nothing happens for so many seconds; then the call continues."""
+    """Nothing happens for `seconds`; then the call continues."""
 
     stage: Stage
     seconds: float

@@ -24,7 +24,7 @@ from pipeline.schemes import without_secrets
 TIMEOUT = 600.0
 # Exit code of a command that joined other machines' records and needs to run again (sysexits: EX_TEMPFAIL).
 JOINED = 75
-MOST_JOINS = 3
+MAX_JOINS = 3
 # Secrets that a command that publishes does not need, and neither do the git hooks that it triggers.
 SECRETS = frozenset({"VIMMERSE_API_KEY", "PIPELINE_WEBHOOK_SECRET", "PIPELINE_STATE", "PGPASSWORD"})
 
@@ -58,7 +58,7 @@ class Checkpoint:
                 secrets = SECRETS | self.keys
                 given = {name: value for name, value in self.environment.items() if name not in secrets}
                 given["PIPELINE_INPUTS"] = listed.name
-                for _ in range(1 + MOST_JOINS):
+                for _ in range(1 + MAX_JOINS):
                     code, output = self._process.run(self.command, given)
                     if code != JOINED:
                         break

@@ -226,7 +226,7 @@ class _List:
         for theirs, file in sorted(self.others.items()):
             never_fetched = (index for index in self._missing() if self.outputs[index].sha256 is None)
             index = next(never_fetched, None)
-            if index is None and self.wanted.is_open and len(self.outputs) < record_limits.MOST_MEDIA:
+            if index is None and self.wanted.is_open and len(self.outputs) < record_limits.MAX_MEDIA:
                 index = len(self.outputs)
                 self.outputs.append(recorded_from(listed[theirs]))
             if index is not None:

@@ -89,7 +89,7 @@ def merged(recorded: Sequence[Output], listed: Sequence[Media]) -> tuple[Output,
         outputs[index] = output
     if len(free) == len(unmatched):
         outputs += left[len(free) :]
-    return tuple(outputs[: record_limits.MOST_MEDIA])
+    return tuple(outputs[: record_limits.MAX_MEDIA])
 
 
 def merged_steps(recorded: Sequence[Step], workflow: Workflow) -> tuple[Step, ...]:
@@ -107,7 +107,7 @@ def merged_steps(recorded: Sequence[Step], workflow: Workflow) -> tuple[Step, ..
         for index, (flow, media) in enumerate(workflow.steps)
         if index not in taken
     )
-    return (*known, *further)[: record_limits.MOST_MEDIA]
+    return (*known, *further)[: record_limits.MAX_MEDIA]
 
 
 def step_indexes(recorded: Sequence[Step], workflow: Workflow) -> Mapping[int, int]:

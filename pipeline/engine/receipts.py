@@ -15,7 +15,7 @@ from pipeline.errors import InvalidInput, printable
 from pipeline.providers.base import Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.state.transitions import Identified
-from pipeline.webhooks.receipt import MOST_NAMED, Receipt, ReceiptInbox
+from pipeline.webhooks.receipt import MAX_NAMED, Receipt, ReceiptInbox
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -105,7 +105,7 @@ class ReceiptHandler:
         asked = self._asked.setdefault(purchase.id, set())
         for workflow_id in receipt.named:
             is_free = not self.journal.has_workflow(workflow_id)
-            if is_free and workflow_id not in asked and len(asked) < MOST_NAMED:
+            if is_free and workflow_id not in asked and len(asked) < MAX_NAMED:
                 asked.add(workflow_id)
                 self._to_ask.append((purchase.id, workflow_id))
 

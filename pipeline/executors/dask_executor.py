@@ -18,7 +18,7 @@ from pipeline.engine.poller import poll
 from pipeline.engine.updater import update
 from pipeline.errors import printable
 from pipeline.executors.remote_calls import (
-    MOST_IN_A_TASK,
+    MAX_IN_A_TASK,
     ClusterFailed,
     Sealed,
     carry_out,
@@ -121,7 +121,7 @@ class DaskExecutor(Executor):
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed.is_set())
             calls = [self._waiting.popleft()] if self._waiting else []
-            while self._waiting and len(calls) < MOST_IN_A_TASK and calls[0].goes_with(self._waiting[0]):
+            while self._waiting and len(calls) < MAX_IN_A_TASK and calls[0].goes_with(self._waiting[0]):
                 calls.append(self._waiting.popleft())
             return calls
 

@@ -15,7 +15,7 @@ from pipeline import __version__, system
 from pipeline.errors import ExitCode, PipelineError, printable
 
 # The most calls that a worker makes at the same time for one task.
-MOST_IN_A_TASK = 16
+MAX_IN_A_TASK = 16
 
 
 class ClusterFailed(PipelineError):
@@ -134,7 +134,7 @@ def _threads() -> ThreadPoolExecutor:
 
 @cache
 def _made_threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(4 * MOST_IN_A_TASK, thread_name_prefix="call")
+    return ThreadPoolExecutor(4 * MAX_IN_A_TASK, thread_name_prefix="call")
 
 
 @cache

@@ -9,7 +9,7 @@ from pipeline.errors import InvalidInput, Problem, UsageError, nearest
 from pipeline.manifest.model import Campaign
 
 ANY_NAME = "*"
-_MOST_SHOWN = 60
+_MAX_SHOWN = 60
 
 
 def check_used(names: Iterable[str], campaigns: Sequence[Campaign], shown: str = "--var {}") -> None:
@@ -23,7 +23,7 @@ def check_used(names: Iterable[str], campaigns: Sequence[Campaign], shown: str =
     used = _used(campaigns)
     unused = [name for name in dict.fromkeys(names) if name not in used]
     if unused and ANY_NAME not in used:
-        named = [f"{shown.format(name[:_MOST_SHOWN])}{_near(name, used)}" for name in unused]
+        named = [f"{shown.format(name[:_MAX_SHOWN])}{_near(name, used)}" for name in unused]
         raise UsageError(f"{_none_of(campaigns)} uses {', nor '.join(named)}")
 
 

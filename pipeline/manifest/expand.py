@@ -16,7 +16,7 @@ from pipeline.manifest.job_builder import JobBuilder
 from pipeline.manifest.job_problems import JobProblems
 from pipeline.manifest.model import Campaign, Combination, ImageSet, Item, Rule
 
-MOST_JOBS = 1_000_000
+MAX_JOBS = 1_000_000
 
 Warn = Callable[[Problem], None]
 
@@ -50,11 +50,11 @@ def count(campaign: Campaign) -> int:
     """
     bounds = _bounds(campaign)
     total = sum(bounds.values())
-    if total > MOST_JOBS:
+    if total > MAX_JOBS:
         largest = max(campaign.rules, key=lambda rule: bounds[rule.id])
         of_all = "" if total == bounds[largest.id] else f" of {total:,} in all"
         raise InvalidInput(
-            largest.location.problem(f"{bounds[largest.id]:,} jobs{of_all}; at most {MOST_JOBS:,} are made")
+            largest.location.problem(f"{bounds[largest.id]:,} jobs{of_all}; at most {MAX_JOBS:,} are made")
         )
     if not total:
         raise InvalidInput(campaign.location.problem("the campaign has no job"))
@@ -64,7 +64,7 @@ def count(campaign: Campaign) -> int:
 def problems_of(campaign: Campaign, most_jobs: int) -> list[Problem]:
     """The problems that expanding would report, unless it would have to make more than `most_jobs` jobs."""
     total = bound(campaign)
-    if not total or most_jobs < total <= MOST_JOBS:
+    if not total or most_jobs < total <= MAX_JOBS:
         return []
     expansion = _Expansion(campaign, lambda _problem: None)
     try:

@@ -11,7 +11,7 @@ from pipeline.documents.value import Value
 from pipeline.documents.yaml_reader import read_with_errors
 from pipeline.errors import InvalidInput, Problem, in_order
 
-_MOST_FILES = 64
+_MAX_FILES = 64
 
 
 def read_layers(manifest: Path, name: str, root: Path) -> Document:
@@ -68,8 +68,8 @@ class _Layers:
             return None
         if real not in self.bases:
             self.bases[real] = None
-            if len(self.bases) > _MOST_FILES:
-                self._report(value, f"more than {_MOST_FILES} base files")
+            if len(self.bases) > _MAX_FILES:
+                self._report(value, f"more than {_MAX_FILES} base files")
                 return None
             self.bases[real] = self._read_base(real, beside(value.node.source.name, text), above, value)
         return self.bases[real]

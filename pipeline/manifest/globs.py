@@ -11,7 +11,7 @@ from pipeline import paths
 
 _MAGIC = frozenset("*?[")
 _BRACES = re.compile(r"\{([^{},]*),([^{},]*)[^{}]*\}")
-_MOST_LOOKED_AT = 200_000
+_MAX_LOOKED_AT = 200_000
 
 
 def has_magic(pattern: str) -> bool:
@@ -102,8 +102,8 @@ class _Walk:
         except OSError:
             return
         self._looked_at += len(entries)
-        if self._looked_at > _MOST_LOOKED_AT:
+        if self._looked_at > _MAX_LOOKED_AT:
             raise ValueError(
-                f"this pattern would look at more than {_MOST_LOOKED_AT:,} files; name a folder further down"
+                f"this pattern would look at more than {_MAX_LOOKED_AT:,} files; name a folder further down"
             )
         yield from (entry for entry in entries if not entry.name.startswith("."))

@@ -32,10 +32,10 @@ def unrecordable(job: Job, combination: Combination, rule: Rule, output: Path) -
             f"the path with its suffix has {length:,} bytes, counted from the root; at most "
             f"{record_limits.LONGEST_PATH:,} make a file: shorten it, or output.dir"
         )
-    if combination.item is not None and len(job.request.images) > record_limits.MOST_MEDIA:
+    if combination.item is not None and len(job.request.images) > record_limits.MAX_MEDIA:
         yield combination.item.location.problem(
             f"'{combination.item.id}' has {len(job.request.images):,} images; "
-            f"at most {record_limits.MOST_MEDIA:,} can be recorded"
+            f"at most {record_limits.MAX_MEDIA:,} can be recorded"
         )
     for name, value in job.request.options.items():
         if isinstance(value, list | dict) and _levels(value) > record_limits.DEEPEST_OPTION:

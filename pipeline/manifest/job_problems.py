@@ -9,8 +9,8 @@ from pipeline.errors import Position, Problem, Severity, counted, in_order
 from pipeline.jobs import Coordinates
 
 # A message may quote the offending value, so one mistake may have as many messages as there are values.
-_MOST_AT_ONE_LOCATION = 3
-_MOST_LOCATIONS = 1000
+_MAX_AT_ONE_LOCATION = 3
+_MAX_LOCATIONS = 1000
 
 
 @dataclass(slots=True)
@@ -66,13 +66,13 @@ class JobProblems:
         at = (problem.position, problem.path, problem.severity)
         found = self._locations.get(at)
         if found is None:
-            if len(self._locations) >= _MOST_LOCATIONS:
+            if len(self._locations) >= _MAX_LOCATIONS:
                 self._elsewhere[problem.severity] += 1
                 return
             found = self._locations[at] = _Found()
         if (affected := found.problems.get(problem)) is not None:
             affected.add(job)
-        elif len(found.problems) < _MOST_AT_ONE_LOCATION:
+        elif len(found.problems) < _MAX_AT_ONE_LOCATION:
             found.problems[problem] = _Affected(job, job)
         elif found.others is not None:
             found.others.add(job)

@@ -12,13 +12,13 @@ from pipeline.documents.node import Document
 from pipeline.errors import InvalidInput, Position, Problem, in_order
 from pipeline.json_values import Json
 from pipeline.manifest.campaign_builder import build_campaign
-from pipeline.manifest.expand import MOST_JOBS, bound, problems_of
+from pipeline.manifest.expand import MAX_JOBS, bound, problems_of
 from pipeline.manifest.extends import read_layers
 from pipeline.manifest.model import Campaign
 from pipeline.manifest.not_manifests import refuse_document, refuse_named, refuse_state
 from pipeline.record_limits import check_value
 
-_MOST_JOBS_CHECKED = 20_000
+_MAX_JOBS_CHECKED = 20_000
 # Keys that a manifest must not set, as it may come from a stranger: where the API key is sent and records are kept.
 _OPERATORS = frozenset({"address", "api_key", "api_url", "base_url", "ca_bundle", "endpoint", "host", "key"})
 _OPERATORS |= {"proxies", "proxy", "results", "secret", "state", "token", "url", "webhook", "webhook_url"}
@@ -54,7 +54,7 @@ def load(
     if any(problem.severity == "error" for problem in problems) or campaign is None:
         if campaign is not None:
             # Report all problems together, including those that expanding the sound rest finds.
-            found = problems_of(campaign, _MOST_JOBS_CHECKED)
+            found = problems_of(campaign, _MAX_JOBS_CHECKED)
             problems += [problem for problem in found if problem.position not in refused]
         errors = in_order(problem for problem in problems if problem.severity == "error")
         raise InvalidInput([*errors, *_unchecked(campaign)])
@@ -67,7 +67,7 @@ def load(
 def _unchecked(campaign: Campaign | None) -> Iterator[Problem]:
     """Say so where the jobs were too many to be looked at beside other errors: they may have more."""
     number = 0 if campaign is None else bound(campaign)
-    if campaign is not None and _MOST_JOBS_CHECKED < number <= MOST_JOBS:
+    if campaign is not None and _MAX_JOBS_CHECKED < number <= MAX_JOBS:
         yield campaign.location.problem(
             f"the jobs (up to {number:,}) are checked only once the other errors are fixed", "warning"
         )

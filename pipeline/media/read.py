@@ -26,10 +26,10 @@ _STREAMS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,ogg",
     "protocol_whitelist": "file",
 }
-_MOST_PIXELS = 1 << 27
-_MOST_FRAMES_LOOKED_AT = 240
+_MAX_PIXELS = 1 << 27
+_MAX_FRAMES_LOOKED_AT = 240
 # Pixels of all frames of an animated picture together: a small file may unpack to hours of work.
-_MOST_PIXELS_OF_ALL_FRAMES = 1 << 31
+_MAX_PIXELS_OF_ALL_FRAMES = 1 << 31
 _THUMB = (32, 32)
 # The least spread of brightness, out of 255, at which a frame shows something.
 _LEAST_SPREAD = 6.0
@@ -63,7 +63,7 @@ def still_of(path: Path, width: int = STILL_WIDTH) -> bytes | None:
 def _facts_of_picture(path: Path) -> MediaFacts | None:
     try:
         with Image.open(path, formats=_PICTURES) as image:
-            if image.width * image.height > _MOST_PIXELS:
+            if image.width * image.height > _MAX_PIXELS:
                 return None
             if getattr(image, "n_frames", 1) > 1:
                 return _facts_of_animation(image)
@@ -79,7 +79,7 @@ def _facts_of_picture(path: Path) -> MediaFacts | None:
 def _facts_of_animation(image: Image.Image) -> MediaFacts | None:
     """The facts of an animated picture: its length is the sum of its frames'."""
     frames: int = getattr(image, "n_frames", 1)
-    if frames * image.width * image.height > _MOST_PIXELS_OF_ALL_FRAMES:
+    if frames * image.width * image.height > _MAX_PIXELS_OF_ALL_FRAMES:
         return None
     milliseconds = 0.0
     for number in range(frames):
@@ -106,7 +106,7 @@ def _facts_in(container: InputContainer) -> MediaFacts | None:
     has_audio = bool(container.streams.audio)
     if video is None and not has_audio:
         return None
-    if video is not None and video.width * video.height > _MOST_PIXELS:
+    if video is not None and video.width * video.height > _MAX_PIXELS:
         return None
     duration = _duration(container)
     if video is None:
@@ -152,7 +152,7 @@ def _is_turned(frame: VideoFrame) -> bool:
 def _picture(path: Path) -> Image.Image | None:
     try:
         with Image.open(path, formats=_PICTURES) as image:
-            if image.width * image.height > _MOST_PIXELS:
+            if image.width * image.height > _MAX_PIXELS:
                 return None
             whole = ImageOps.exif_transpose(image)
             return _on_grey(whole)
@@ -194,7 +194,7 @@ def _most_telling(container: InputContainer, video: VideoStream) -> Image.Image 
 def _first_frames(container: InputContainer, video: VideoStream) -> Iterator[VideoFrame]:
     try:
         for number, frame in enumerate(container.decode(video)):
-            if number >= _MOST_FRAMES_LOOKED_AT or frame.width * frame.height > _MOST_PIXELS:
+            if number >= _MAX_FRAMES_LOOKED_AT or frame.width * frame.height > _MAX_PIXELS:
                 return
             yield frame
     except av.error.FFmpegError:

@@ -33,7 +33,7 @@ from pipeline.state.store import Store
 from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader, spool_at
 
-_MOST_NAMED = 20
+_MAX_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,10 +211,10 @@ def _unknown(records: Records, elsewhere: Collection[PurchaseId], target: str) -
         each for each in records.purchases.values() if each.status is Status.ATTENTION and not each.deleted
     ]
     here = [each for each in unknown if each.id not in elsewhere]
-    for purchase in here[:_MOST_NAMED]:
+    for purchase in here[:_MAX_NAMED]:
         yield f"{purchase.key} ({purchase.id}): needs attention: {unknown_outcome(purchase.error)}"
-    if len(here) > _MOST_NAMED:
-        yield f"and {len(here) - _MOST_NAMED:,} more: `pipeline status {target}` lists all of them"
+    if len(here) > _MAX_NAMED:
+        yield f"and {len(here) - _MAX_NAMED:,} more: `pipeline status {target}` lists all of them"
     if here:
         yield unknown_advice(target, [each.id for each in here])
     if under_way := len(unknown) - len(here):

@@ -21,8 +21,8 @@ _HEADER = (
 )
 # As in the schema of catalogue files.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_MOST_TEMPLATES = 10_000
-_MOST_CREDITS = 1_000_000_000
+_MAX_TEMPLATES = 10_000
+_MAX_CREDITS = 1_000_000_000
 _LONGEST_TEXT = 1000
 
 
@@ -77,7 +77,7 @@ def read_live(document: Json) -> list[LiveTemplate]:
         ]
     else:
         entries = list(document) if isinstance(document, list) else []
-    found = (_template(each) for each in entries[:_MOST_TEMPLATES] if isinstance(each, dict))
+    found = (_template(each) for each in entries[:_MAX_TEMPLATES] if isinstance(each, dict))
     return sorted({each.id: each for each in found if each is not None}.values(), key=lambda each: each.id)
 
 
@@ -111,7 +111,7 @@ def _price(value: Json) -> Price | None:
 
 def _credits(value: Json) -> int | None:
     is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_number and isinstance(value, int) and 0 <= value <= _MOST_CREDITS else None
+    return value if is_number and isinstance(value, int) and 0 <= value <= _MAX_CREDITS else None
 
 
 def _names(value: Json) -> tuple[str, ...]:

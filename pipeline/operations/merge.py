@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pipeline.documents.problem_list import MOST_LISTED, listed
+from pipeline.documents.problem_list import MAX_LISTED, listed
 from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, counted, printable, reason_of
 from pipeline.files import read_limited
 from pipeline.json_values import Json
@@ -70,7 +70,7 @@ def _assert_every_shard(given: Sequence[tuple[str, Shard | None]]) -> None:
     problems += [
         f"shard {index}/{first.count} is missing" for index in range(1, first.count + 1) if index not in seen
     ]
-    raise InvalidInput(listed([Problem(each) for each in problems[:MOST_LISTED]], len(problems)))
+    raise InvalidInput(listed([Problem(each) for each in problems[:MAX_LISTED]], len(problems)))
 
 
 def _assert_nothing_is_lost(out: Path, campaign: str, purchases: Collection[PurchaseId]) -> None:
@@ -100,6 +100,6 @@ def _assert_nothing_is_lost(out: Path, campaign: str, purchases: Collection[Purc
         )
     if lost := before.records.purchases.keys() - set(purchases):
         raise UsageError(
-            f"{printable(str(out))}: it knows {counted(len(lost), 'purchase')} that none of the given files knows; "
-            "give it too, so that nothing is lost"
+            f"{printable(str(out))}: it has {counted(len(lost), 'purchase')} that none of the given files has; "
+            "pass it too, so that nothing is lost"
         )

@@ -26,7 +26,7 @@ class Outlook:
 
 
 def entry_of(state: CampaignState, key: JobKey) -> Entry | None:
-    """What the next run does for the job of that key; None if there is no such job."""
+    """The plan's entry for the job of that key; None if there is no such job."""
     return make(state.assignment, {}, elsewhere=state.elsewhere()).entry(key)
 
 

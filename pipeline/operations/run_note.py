@@ -26,7 +26,7 @@ _INTERVAL = 2.0
 _MINUTES = 30
 _LARGEST = 1 << 20
 # A larger selection is not noted, since the note is rewritten every few seconds.
-_MOST_SELECTED = 50_000
+_MAX_SELECTED = 50_000
 _SHORT_HASH = re.compile(r"[0-9a-f]{10}", re.ASCII)
 _RUN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,15}Z .{1,50}\Z", re.ASCII)
 _MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
@@ -81,7 +81,7 @@ class NoteWriter:
 
     def select(self, keys: Collection[JobKey] | None) -> None:
         """Note the keys that the run is limited to; None: all."""
-        if keys is None or len(keys) > _MOST_SELECTED:
+        if keys is None or len(keys) > _MAX_SELECTED:
             return
         with self._lock:
             self.note = replace(self.note, selected=frozenset(map(short_hash, keys)))

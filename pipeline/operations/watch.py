@@ -249,7 +249,7 @@ def _changes(
 
 
 def _problem(job: WatchedJob) -> str | None:
-    """What is wrong with a job, in words; None if nothing is."""
+    """The problem of a job, in words; None if it has none."""
     why = job.purchase.error if job.purchase is not None else None
     match job.status:
         case Status.FAILED:

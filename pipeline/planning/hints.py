@@ -11,7 +11,7 @@ from pipeline.errors import counted, printable
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status
 
-_MOST_NAMED = 10
+_MAX_NAMED = 10
 
 # Older versions recorded this text as part of the reason.
 _RECORDED_BEFORE = ": it is unknown whether it was bought"
@@ -67,8 +67,8 @@ def not_made_again(
         if purchase.id in elsewhere:
             since = elsewhere_hint(purchase.bought_at)
             return f"{printable(key)} ({purchase.id}): {since}; wait for the results of that machine"
-    named = [f"{printable(key)} ({purchase.id})" for key, purchase in unknown[:_MOST_NAMED]]
-    more = f" and {len(unknown) - _MOST_NAMED:,} more" if len(unknown) > _MOST_NAMED else ""
+    named = [f"{printable(key)} ({purchase.id})" for key, purchase in unknown[:_MAX_NAMED]]
+    more = f" and {len(unknown) - _MAX_NAMED:,} more" if len(unknown) > _MAX_NAMED else ""
     they_were, them = ("it was", "it") if len(unknown) == 1 else ("they were", "each")
     if any(purchase.status is Status.SUBMITTING for _, purchase in unknown):
         first = "wait for the run in progress to end"
@@ -85,9 +85,9 @@ def resolve_command(target: str, key: str) -> str:
 
 def held_by_failures_advice(target: str, keys: Sequence[JobKey]) -> str:
     """The advice on jobs whose take was sent back, but in whose place a failure from before serves."""
-    named = " ".join(shlex.quote(printable(key, 2000)) for key in keys[:_MOST_NAMED])
+    named = " ".join(shlex.quote(printable(key, 2000)) for key in keys[:_MAX_NAMED])
     subject = counted(len(keys), "job was", "jobs were")
-    rest = ", of the first of them," if len(keys) > _MOST_NAMED else ""
+    rest = ", of the first of them," if len(keys) > _MAX_NAMED else ""
     return (
         f"{subject} sent back, but a failure from before serves in its place, so nothing is bought: "
         f"`pipeline redo {target} {named}`{rest} sends both back."

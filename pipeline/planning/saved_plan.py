@@ -114,7 +114,7 @@ def carried_out(saved: SavedPlan, records: Records) -> frozenset[JobKey]:
 
 
 def departures(saved: SavedPlan, plan: Plan) -> Iterator[str]:
-    """What the current `plan` would buy or change that the saved plan does not list, or lists at another price."""
+    """A message for each purchase or change of the current `plan` that the saved plan lacks or lists differently."""
     listed = {action.key: action for action in saved.actions}
     for entry in plan.entries:
         if entry.buys or entry.wording is not None:

@@ -1,4 +1,4 @@
-"""What is sent back with a take, so that its job is made again, and what is taken back with that."""
+"""The failures that are sent back together with a take, so that its job is made again."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -67,7 +67,7 @@ def _with(decisions: Decisions, sent_back: Collection[PurchaseId]) -> Decisions:
 def stands_in_for(
     assignment: Assignment, key: JobKey, purchase: Purchase, said_of: Mapping[PurchaseId, JobKey]
 ) -> Purchase | None:
-    """What was sent back last, if `purchase` serves the job of that key only because of that; else None.
+    """The purchase that was sent back last, if `purchase` serves the job only because of that; else None.
 
     `said_of` has the keys under which purchases were sent back: after a rename, not those that they were bought for,
     and of several jobs that share one, perhaps that of another.

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pipeline.errors import UsageError
 from pipeline.json_values import Json
 
-MOST_SHARDS = 10_000
+MAX_SHARDS = 10_000
 
 
 class ShardBy(StrEnum):
@@ -38,10 +38,10 @@ class Shard:
         index, separator, count = text.partition("/")
         if separator and index.isdecimal() and count.isdecimal() and text.isascii():
             shard = cls(index=int(index), count=int(count), by=by)
-            if 1 <= shard.index <= shard.count <= MOST_SHARDS:
+            if 1 <= shard.index <= shard.count <= MAX_SHARDS:
                 return shard
         raise UsageError(
-            f"--shard {text!r}: expected I/N, as in 2/8, with I from 1 to N and N at most {MOST_SHARDS:,}"
+            f"--shard {text!r}: expected I/N, as in 2/8, with I from 1 to N and N at most {MAX_SHARDS:,}"
         )
 
     @property

@@ -11,7 +11,7 @@ _CONTEXT = 30
 # A changed part is cut to this length. It begins with what differs, so no change is hidden.
 _LONGEST_PART = 200
 # In the worst case, comparing takes the product of the word counts; above this, the rest counts as one change.
-_MOST_COMPARED = 4_000_000
+_MAX_COMPARED = 4_000_000
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
@@ -109,7 +109,7 @@ def _word_hunks(old: str, new: str) -> Iterator[_Hunk]:
     while start > 0 and (_is_inside_word(old, start) or _is_inside_word(new, start)):
         start -= 1
     old_words, new_words = _WORDS.findall(old[start:]), _WORDS.findall(new[start:])
-    if len(old_words) * len(new_words) > _MOST_COMPARED:
+    if len(old_words) * len(new_words) > _MAX_COMPARED:
         yield _Hunk(old_start=start, old_end=len(old), new_start=start, new_end=len(new))
         return
     old_at, new_at = _offsets(old_words, start), _offsets(new_words, start)

@@ -29,7 +29,7 @@ from pipeline.providers.partial_file import PartialFile
 log = logging.getLogger(__name__)
 
 LARGEST_FILE = 5 << 30
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # The statuses of an expired signed url; most stores return 403.
 _GONE = frozenset({401, 403, 404, 410})
@@ -105,7 +105,7 @@ class MediaClient:
 
     @contextmanager
     def _get(self, url: str, headers: dict[str, str]) -> Iterator[StreamedResponse]:
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             self.guard.check(url)
             with self._transport.stream(
                 HttpRequest("GET", url, headers), self.timeout, lift_deadline=True
@@ -114,7 +114,7 @@ class MediaClient:
                     yield response
                     return
                 url = _next_url(url, response.headers.get("location", ""))
-        raise DownloadFailed(f"{shown_url(url)}: more than {_MOST_REDIRECTS} redirects", lasting=True)
+        raise DownloadFailed(f"{shown_url(url)}: more than {_MAX_REDIRECTS} redirects", lasting=True)
 
     @property
     def _transport(self) -> Transport:

@@ -150,7 +150,7 @@ def _size(value: Json) -> int | None:
 
 def _items(value: Json) -> Iterator[Mapping[str, Json]]:
     if isinstance(value, list):
-        yield from (item for item in value[: record_limits.MOST_MEDIA] if isinstance(item, dict))
+        yield from (item for item in value[: record_limits.MAX_MEDIA] if isinstance(item, dict))
 
 
 def _sizes(value: Json) -> dict[str, int]:

@@ -25,7 +25,7 @@ LARGEST = 1 << 30
 # Characters that are read as YAML of one line for each value, and that are written so. More are written as JSON, one
 # line for each decision: that is YAML too, and a million of them are read in less time than this much of the former.
 _LARGEST_YAML = 16 << 20
-_MOST_WRITTEN_AS_YAML = 2 << 20
+_MAX_WRITTEN_AS_YAML = 2 << 20
 _HEADER = (
     "# Written by pipeline approve, reject, redo and serve, or by hand: the last one on a purchase counts.\n"
 )
@@ -107,7 +107,7 @@ def _read(path: Path, name: str) -> Any:
 
 
 def _below_comments(text: str) -> str | None:
-    """What may be JSON below its comments, with empty lines in place of those; None if it is YAML of another form."""
+    """The text, with its first comments as empty lines, if the rest may be JSON; None if it is other YAML."""
     begin = 0
     while text.startswith(("#", "\n"), begin) and (end := text.find("\n", begin)) >= 0:
         begin = end + 1
@@ -164,9 +164,9 @@ def write(path: Path, name: str, decisions: Iterable[Decision]) -> None:
 
 def _text(written: list[dict[str, Json]]) -> str:
     rows = ",\n".join(map(_in_one_line, written))
-    if len(rows) <= _MOST_WRITTEN_AS_YAML:
+    if len(rows) <= _MAX_WRITTEN_AS_YAML:
         as_yaml = dump_yaml({"version": 1, "decisions": [*written]})
-        if len(as_yaml) <= _MOST_WRITTEN_AS_YAML:
+        if len(as_yaml) <= _MAX_WRITTEN_AS_YAML:
             return as_yaml
     return f'{{"version": 1, "decisions": [\n{rows}\n]}}\n'
 

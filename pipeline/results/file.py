@@ -18,7 +18,7 @@ from pipeline.documents import schema
 from pipeline.documents.json_locations import located
 from pipeline.documents.json_reader import parse_json
 from pipeline.documents.node import Finding
-from pipeline.documents.problem_list import MOST_LISTED, listed
+from pipeline.documents.problem_list import MAX_LISTED, listed
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem, reason_of
 from pipeline.files import FileStamp, open_regular, read_limited, stamp, write_atomically
@@ -156,7 +156,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _read_document(path: Path, content: str, name: str) -> tuple[Json, _Locate]:
-    """What the file says, and what gives findings about it their places."""
+    """The document in the file, and a function that adds the positions to findings about it."""
     if conflict := _CONFLICT.search(content):
         hint = "`pipeline merge OURS THEIRS --out FILE` joins both sides"
         _refuse(name, content.count("\n", 0, conflict.start()) + 1, f"a git merge conflict; {hint}")
@@ -198,7 +198,7 @@ def _results(document: dict[str, Any], locate: _Locate) -> ResultsFile:
             problems.append(Finding(("purchases", number), f"{purchase.id} occurs twice"))
         purchases[purchase.id] = purchase
     if problems:
-        raise InvalidInput(listed(locate(problems[:MOST_LISTED]), len(problems)))
+        raise InvalidInput(listed(locate(problems[:MAX_LISTED]), len(problems)))
     served = {}
     for job in document["jobs"]:
         purchase_id = named_in(job)

@@ -23,7 +23,7 @@ from pipeline.serve.review_request import opinion_of, read_review
 from pipeline.serve.watcher import Watcher
 
 # The most browsers that listen at the same time: more than needed, but not enough to fill the memory.
-MOST_STREAMS = 64
+MAX_STREAMS = 64
 _OWN_PAGE = Path(__file__).with_name("page")
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _MEDIA = re.compile(r"(?:video|audio|image)/[a-z0-9.+-]+")
@@ -48,7 +48,7 @@ def create_app(
             Route("/events", handlers.events),
             Route("/decisions", handlers.decide, methods=["POST"]),
             Route("/posters/{name}.webp", handlers.still),
-            Route("/films/{number:int}/{digest}", handlers.video),
+            Route("/videos/{number:int}/{digest}", handlers.video),
             Route("/{name}", handlers.page_file),
         ],
         middleware=[Middleware(TokenGuard, access=access)],
@@ -79,7 +79,7 @@ class _Handlers:
 
     async def events(self, request: Request) -> Response:
         feed = self._watcher.feed
-        if feed.listeners >= MOST_STREAMS:
+        if feed.listeners >= MAX_STREAMS:
             raise HTTPException(503, "too many browsers are connected")
         # On a reconnect, this header is newer than the address of the first request.
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")

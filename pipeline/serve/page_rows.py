@@ -231,7 +231,7 @@ class PageRows:
         found = self._located(jobs, purchases)
         new = {digest: path for digest, path in found.items() if digest not in self.files}
         self.files |= new
-        self._hrefs |= {digest: f"films/{self._number}/{digest}" for digest in new}
+        self._hrefs |= {digest: f"videos/{self._number}/{digest}" for digest in new}
         self._stills.want(new)
         return bool(new)
 

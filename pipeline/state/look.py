@@ -39,7 +39,7 @@ def parts(whole: StateLocation, campaign: str) -> list[str | None]:
 
 
 def part_stamps(whole: StateLocation, campaign: str, *, also: str | None) -> dict[str | None, PartStamp]:
-    """What `stamp` and `is_going_on` tell of each part of `campaign` that has a state, and of `also`, at once.
+    """The stamp of each part of `campaign` that has a state, and of `also`; a database is queried once for all.
 
     Raises:
         InvalidInput, Unfinished: the database cannot be read.

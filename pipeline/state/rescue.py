@@ -15,7 +15,7 @@ from pipeline.files import read_limited
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.state.folder import beside, cannot_write
 
-_MOST_LOOKED_AT = 16 << 20
+_MAX_LOOKED_AT = 16 << 20
 # Blank lines, to be overwritten: enough for several hundred ids.
 _BLANK = b"\n" * (64 * 1024)
 
@@ -93,7 +93,7 @@ def read(path: Path) -> Mapping[PurchaseId, WorkflowId]:
 def look(path: Path) -> Mapping[PurchaseId, WorkflowId]:
     """As `read`, for those who only look at a state: none where the file cannot be read."""
     try:
-        return _parsed(read_limited(path, _MOST_LOOKED_AT))
+        return _parsed(read_limited(path, _MAX_LOOKED_AT))
     except (OSError, ValueError):
         return {}
 

@@ -24,7 +24,7 @@ from pipeline.state.state_file import (
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 # More runs than there can be, and well below SQLite's largest integer, beyond which adding one gives a float.
-_MOST_EPOCHS = 2**53
+_MAX_EPOCHS = 2**53
 
 
 def inspect(path: Path) -> None:
@@ -152,7 +152,7 @@ def _assert_sound(path: Path, copy: sqlite3.Connection) -> None:
         if _tables(copy) != _tables(ours):
             raise damaged(path, "its tables are not those of a state")
     match copy.execute("SELECT campaign, manifest, epoch, dirty FROM meta").fetchall():
-        case [(str(), str(), int() as epoch, 0 | 1 as dirty)] if epoch < _MOST_EPOCHS:
+        case [(str(), str(), int() as epoch, 0 | 1 as dirty)] if epoch < _MAX_EPOCHS:
             pass
         case [(str(), str(), int(), 0 | 1)]:
             raise damaged(path, "it counts more runs than there can be")

@@ -300,7 +300,7 @@ def _date(text: str | None) -> str | None:
 
 
 def _fitted(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
-    return tuple(_fitted_output(output) for output in outputs[: record_limits.MOST_MEDIA])
+    return tuple(_fitted_output(output) for output in outputs[: record_limits.MAX_MEDIA])
 
 
 def _fitted_output(output: Output) -> Output:
@@ -319,7 +319,7 @@ def _fitted_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
             flow=record_limits.fitted(step.flow[: record_limits.LONGEST_NAME]) or "step",
             outputs=_fitted(step.outputs),
         )
-        for step in steps[: record_limits.MOST_MEDIA]
+        for step in steps[: record_limits.MAX_MEDIA]
     )
 
 

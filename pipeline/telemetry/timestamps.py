@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-_MOST = 1 << 63
+_LARGEST = 1 << 63
 
 
 def nanoseconds(timestamp: str) -> int | None:
@@ -11,7 +11,7 @@ def nanoseconds(timestamp: str) -> int | None:
         since = int(datetime.fromisoformat(timestamp).astimezone(UTC).timestamp() * 1e9)
     except (ValueError, OverflowError):
         return None
-    return since if 0 <= since < _MOST else None
+    return since if 0 <= since < _LARGEST else None
 
 
 def seconds_between(earlier: str, later: str) -> float | None:

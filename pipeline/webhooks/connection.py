@@ -6,7 +6,7 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # More than connected browsers need, but few enough to leave a run enough files to open.
-MOST_CONNECTIONS = 256
+MAX_CONNECTIONS = 256
 # Seconds for the request line and headers, counted from the connection or from the last response.
 HEADER_SECONDS = 10.0
 
@@ -21,7 +21,7 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
         else:
             self._wait_for_request()

@@ -11,19 +11,19 @@ from pipeline.records import WORKFLOW_ID
 # The names that the vendor uses for a workflow's id.
 _NAMES = ("workflow_id", "batch_id", "media_id", "id")
 # The most workflows that may be named for one purchase: anyone who knows its address could otherwise fill the memory.
-MOST_NAMED = 4
+MAX_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The vendor called for `purchase`; `named` are the workflows that it named, at most `MOST_NAMED`."""
+    """The vendor called for `purchase`; `named` are the workflows that it named, at most `MAX_NAMED`."""
 
     purchase: PurchaseId
     named: tuple[WorkflowId, ...] = ()
 
     def joined(self, other: "Receipt") -> "Receipt":
         """Join two receipts of the same purchase."""
-        return Receipt(self.purchase, tuple(dict.fromkeys((*self.named, *other.named)))[:MOST_NAMED])
+        return Receipt(self.purchase, tuple(dict.fromkeys((*self.named, *other.named)))[:MAX_NAMED])
 
 
 def workflows_in(body: bytes) -> tuple[WorkflowId, ...]:

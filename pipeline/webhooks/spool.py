@@ -14,13 +14,13 @@ from pipeline.json_values import Json
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.records import PURCHASE_ID, WORKFLOW_ID
 from pipeline.schemes import StateLocation
-from pipeline.webhooks.receipt import MOST_NAMED, Receipt, ReceiptInbox
+from pipeline.webhooks.receipt import MAX_NAMED, Receipt, ReceiptInbox
 
 if TYPE_CHECKING:
     from pipeline.state.postgres.webhook_receipts import WebhookReceipts
 
 _LONGEST = 4096
-_MOST_TAKEN = 100_000
+_MAX_TAKEN = 100_000
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
@@ -48,7 +48,7 @@ class Spool:
         names = self._put.setdefault(receipt.purchase, set())
         if name in names and (self._folder / name).exists():
             return
-        if name not in names and len(names) > MOST_NAMED:
+        if name not in names and len(names) > MAX_NAMED:
             return
         if not self._folder.exists():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class Spool:
     def receipts(self) -> Iterator[Receipt]:
         """The stored receipts; a file that is not ours is skipped."""
         for number, path in enumerate(sorted(self._folder.glob("*.json"))):
-            if number >= _MOST_TAKEN:
+            if number >= _MAX_TAKEN:
                 return
             receipt = _read(path)
             if receipt is not None:
@@ -94,7 +94,7 @@ def _read(path: Path) -> Receipt | None:
         is_ours = PURCHASE_ID.fullmatch(purchase) is not None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    receipt = Receipt(PurchaseId(purchase), named[:MOST_NAMED])
+    receipt = Receipt(PurchaseId(purchase), named[:MAX_NAMED])
     return receipt if is_ours and path.name == _name_of(receipt) else None
 
 
@@ -108,7 +108,7 @@ class TeamSpool:
     def put(self, receipt: Receipt) -> None:
         """As `Spool.put`."""
         with _as_os_error():
-            self._receipts.put(receipt.purchase, receipt.named, MOST_NAMED)
+            self._receipts.put(receipt.purchase, receipt.named, MAX_NAMED)
 
     def stamp(self) -> object:
         """As `Spool.stamp`; while the database is unreachable, nothing seems to change."""
@@ -123,10 +123,10 @@ class TeamSpool:
             OSError: they cannot be read.
         """
         with _as_os_error():
-            held = self._receipts.held(_MOST_TAKEN)
+            held = self._receipts.held(_MAX_TAKEN)
         for number, purchase_id, workflows in held:
             named = tuple(each for each in workflows if WORKFLOW_ID.fullmatch(each))
-            receipt = Receipt(purchase_id, named[:MOST_NAMED])
+            receipt = Receipt(purchase_id, named[:MAX_NAMED])
             self._numbers.setdefault(receipt, []).append(number)
             yield receipt
 

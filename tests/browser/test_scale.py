@@ -13,8 +13,8 @@ from pipeline.report.writing import write_folder
 
 Make = Callable[..., Tab]
 JOBS = 5_000
-MOST_BYTES = 3_000_000
-MOST_CARDS = 400
+MAX_BYTES = 3_000_000
+MAX_CARDS = 400
 
 
 @pytest.fixture(scope="module")
@@ -32,19 +32,19 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_page_and_data_stay_within_three_megabytes(many: Path) -> None:
-    assert sum(path.stat().st_size for path in many.parent.rglob("*") if path.is_file()) <= MOST_BYTES
+    assert sum(path.stat().st_size for path in many.parent.rglob("*") if path.is_file()) <= MAX_BYTES
 
 
 def test_document_never_has_more_than_400_cards(tab: Make, many: Path) -> None:
     page = tab(width=1440, height=900).open(many)
     cards = "document.querySelectorAll('article').length"
     assert page.locator("[role=status]").inner_text() == f"{JOBS} of {JOBS}"
-    assert 0 < page.evaluate(cards) <= MOST_CARDS
+    assert 0 < page.evaluate(cards) <= MAX_CARDS
 
     for part in (0.1, 0.37, 0.9, 1):
         page.evaluate("part => scrollTo(0, part * document.documentElement.scrollHeight)", part)
         page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        assert 0 < page.evaluate(cards) <= MOST_CARDS
+        assert 0 < page.evaluate(cards) <= MAX_CARDS
         seen = page.evaluate(
             "[...document.querySelectorAll('article')].filter(each => {"
             " const { top, bottom } = each.getBoundingClientRect(); return bottom > 0 && top < innerHeight; }).length"
@@ -55,7 +55,7 @@ def test_document_never_has_more_than_400_cards(tab: Make, many: Path) -> None:
     # However tall the window is; one that is drawn in earnest takes long.
     page.evaluate("scrollTo(0, 0)")
     page.evaluate("() => { Object.defineProperty(window, 'innerHeight', { value: 60000 }); grid.layout(); }")
-    assert MOST_CARDS / 2 < page.evaluate(cards) <= MOST_CARDS
+    assert MAX_CARDS / 2 < page.evaluate(cards) <= MAX_CARDS
 
 
 def test_filter_narrows_thousands_and_the_last_card_is_reached_by_keyboard(tab: Make, many: Path) -> None:

@@ -134,7 +134,7 @@ def test_results_with_purchases_missing_from_the_sources_are_not_overwritten(
     ended = pipeline("merge", ours, "--out", theirs)
 
     assert ended.code == 64, ended.output
-    assert "it knows 2 purchases that none of the given files knows; give it too" in ended.err
+    assert "it has 2 purchases that none of the given files has; pass it too" in ended.err
     assert theirs.read_bytes() == before
 
 

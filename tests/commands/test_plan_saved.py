@@ -14,7 +14,7 @@ from support.protection import fails_without
 
 from pipeline.documents import schema
 from pipeline.emulator.embedded import Emulator
-from pipeline.manifest.expand import MOST_JOBS
+from pipeline.manifest.expand import MAX_JOBS
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 FILE = "saved.plan.json"
@@ -491,7 +491,7 @@ def test_schema_allows_an_action_per_job_and_orphan() -> None:
     plan: Any = schema.load("plan")
     results: Any = schema.load("results")
 
-    most = MOST_JOBS + results["properties"]["purchases"]["maxItems"]
+    most = MAX_JOBS + results["properties"]["purchases"]["maxItems"]
     assert plan["$defs"]["plan"]["properties"]["actions"]["maxItems"] == most
 
 

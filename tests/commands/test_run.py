@@ -728,7 +728,7 @@ def test_retry_after_beyond_the_timeout_is_left_to_a_later_run(
 def test_list_of_many_failures_is_cut_and_counted(
     project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.cli.run_output._MOST_LISTED", 1)
+    monkeypatch.setattr("pipeline.cli.run_output._MAX_LISTED", 1)
     vendor.fail({"on": "create", "do": {"status": 422, "body": {"detail": "no"}}})
 
     ended = pipeline("run", project.manifest, "-q")

@@ -112,7 +112,7 @@ def test_commands_on_the_page_keep_the_flags_that_locate_the_records(bought: Pro
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/data", "/events", "/gallery.css", "/posters/0123456789abcdef.webp", "/films/0/a"]
+    "path", ["/", "/data", "/events", "/gallery.css", "/posters/0123456789abcdef.webp", "/videos/0/a"]
 )
 def test_requests_without_the_token_get_403(bought: Project, serve: Serve, path: str) -> None:
     site = serve(bought)
@@ -151,10 +151,10 @@ def test_videos_are_sent_by_range_and_only_from_the_output_folder(bought: Projec
     assert (whole.status_code, whole.headers["content-type"]) == (200, "video/mp4")
     assert (part.status_code, part.content) == (206, whole.content[10:20])
     for path in (
-        "/films/0/../../spring.results.json",
-        "/films/0/%2e%2e%2f%2e%2e%2fspring.results.json",
-        "/films/9/" + file["href"].rpartition("/")[2],
-        "/films/0/" + "0" * 64,
+        "/videos/0/../../spring.results.json",
+        "/videos/0/%2e%2e%2f%2e%2e%2fspring.results.json",
+        "/videos/9/" + file["href"].rpartition("/")[2],
+        "/videos/0/" + "0" * 64,
         "/../campaign.yaml",
         "/campaign.yaml",
         "/source.py",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from model.manifest import Manifest, Row
 
 DEEPEST = 3
-MOST_ROWS = 7
+MAX_ROWS = 7
 TEXTS = ("she walks", "she dances", "she runs")
 
 # Two prompts with the same text, so that jobs share purchases.
@@ -34,7 +34,7 @@ rows = st.tuples(
 
 def with_a_row(manifest: Manifest, written: Written) -> Manifest:
     rule, prompt, image, upstream, take, retries, only_approved = written
-    if len(manifest.rows) >= MOST_ROWS:
+    if len(manifest.rows) >= MAX_ROWS:
         return manifest
     above = sorted(manifest.rows)[upstream % len(manifest.rows)] if upstream and manifest.rows else None
     if above is not None and manifest.depth(above) >= DEEPEST:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # its server takes seconds to import
     from support.s3 import S3Server
 
 # The most runs of a campaign until it is finished; with a healthy vendor, one is enough.
-MOST_RUNS = 6
+MAX_RUNS = 6
 _END = {0, 1, 7}
 _ENDED = {"done", "attention", "failed"}
 UPSTREAM = "sketch/sketch/red"
@@ -100,11 +100,11 @@ class Trial:
 
     def settle(self) -> Ended:
         """Run it again until no further run would change anything."""
-        for _ in range(MOST_RUNS):
+        for _ in range(MAX_RUNS):
             ended = self.run()
             if ended.code in _END and all(self._has_ended(*each) for each in self.project.statuses().items()):
                 return ended
-        raise AssertionError(f"{MOST_RUNS} runs did not bring it to an end\n{self.transcript}")
+        raise AssertionError(f"{MAX_RUNS} runs did not bring it to an end\n{self.transcript}")
 
     def _has_ended(self, key: str, status: str) -> bool:
         waits = status == "pending" and key.startswith("stage/")

@@ -300,10 +300,10 @@ def test_schema_has_the_same_limits() -> None:
     assert defs["text"]["maxLength"] == record_limits.LONGEST_TEXT
     assert defs["credits"]["maximum"] == record_limits.LARGEST_CREDITS
     assert defs["bytes"]["maximum"] == record_limits.LARGEST_FILE
-    assert purchase["inputs"]["maxItems"] == record_limits.MOST_INPUTS
+    assert purchase["inputs"]["maxItems"] == record_limits.MAX_INPUTS
     most = [purchase["outputs"], purchase["steps"], purchase["request"]["properties"]["images"]]
-    assert {each["maxItems"] for each in most} == {record_limits.MOST_MEDIA}
-    assert defs["job"]["properties"]["outputs"]["maxItems"] == record_limits.MOST_FILES
+    assert {each["maxItems"] for each in most} == {record_limits.MAX_MEDIA}
+    assert defs["job"]["properties"]["outputs"]["maxItems"] == record_limits.MAX_FILES
 
 
 def test_documentation_has_the_same_limits() -> None:
@@ -321,6 +321,6 @@ def test_documentation_has_the_same_limits() -> None:
         record_limits.DEEPEST_OPTION,
         len(str(record_limits.LARGEST_INTEGER - 1)),
         record_limits.LARGEST_CREDITS,
-        record_limits.MOST_MEDIA,
+        record_limits.MAX_MEDIA,
         record_limits.LARGEST_PURCHASE,
     }

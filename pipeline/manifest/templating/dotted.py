@@ -25,8 +25,8 @@ _WORDS: Final = frozenset(
     {"and", "else", "false", "if", "in", "is", "none", "not", "or", "self", "true", "False", "None", "True"}
 )
 # A template with more than these may be too large, which the guard decides.
-_MOST_PARTS: Final = 200
-_MOST_DOTS: Final = 20
+_MAX_PARTS: Final = 200
+_MAX_DOTS: Final = 20
 
 
 class Named(str):
@@ -58,7 +58,7 @@ def parts_of(source: str) -> tuple[Part, ...] | None:
     while delimiter := _DELIMITER.search(text, at):
         chain = _CHAIN.match(text, delimiter.start())
         names = () if chain is None else tuple(chain[1].split("."))
-        if chain is None or len(names) > _MOST_DOTS or not _WORDS.isdisjoint(names):
+        if chain is None or len(names) > _MAX_DOTS or not _WORDS.isdisjoint(names):
             return None
         if at < chain.start():
             parts.append(text[at : chain.start()])
@@ -66,7 +66,7 @@ def parts_of(source: str) -> tuple[Part, ...] | None:
         at = chain.end()
     if at < len(text):
         parts.append(text[at:])
-    return None if len(parts) > _MOST_PARTS or "\r" in text else tuple(parts)
+    return None if len(parts) > _MAX_PARTS or "\r" in text else tuple(parts)
 
 
 def text_of(parts: tuple[Part, ...], scope: Mapping[str, object]) -> str:

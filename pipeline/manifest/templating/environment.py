@@ -18,7 +18,7 @@ from pipeline.manifest.templating.values import (
     kind,
 )
 
-_MOST_ITEMS: Final = 256
+_MAX_ITEMS: Final = 256
 _LOOP_DATA: Final = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
 
 
@@ -127,8 +127,8 @@ def _items(context: Context, value: object, weight: int) -> list[object]:
         raise value.error
     if not isinstance(value, list | tuple | Mapping):
         raise ValueError(f"a loop needs a list, found {kind(value)}")
-    if len(value) > _MOST_ITEMS:
-        raise ValueError(f"a loop over {len(value):,} items; at most {_MOST_ITEMS} are allowed")
+    if len(value) > _MAX_ITEMS:
+        raise ValueError(f"a loop over {len(value):,} items; at most {_MAX_ITEMS} are allowed")
     budget_of(context).spend(weight * len(value))
     return list(value)
 

@@ -13,9 +13,9 @@ from pipeline.manifest.templating.values import checked_number
 FILTER_NAMES: Final = frozenset({*FILTERS, "default"})
 TEST_NAMES: Final = frozenset({*TESTS, "defined", "undefined"})
 
-_MOST_NODES = 2_000
+_MAX_NODES = 2_000
 _DEEPEST = 40
-_MOST_LOOPS = 2
+_MAX_LOOPS = 2
 
 _ALLOWED = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.For, nodes.If, nodes.CondExpr),
@@ -44,7 +44,7 @@ def check(tree: nodes.Template) -> None:
     for count, (node, depth, loops) in enumerate(_walk(tree), start=1):
         # The library gives no line to some of the nodes that are refused below.
         line = node.lineno or 1
-        if count > _MOST_NODES or depth > _DEEPEST or loops > _MOST_LOOPS:
+        if count > _MAX_NODES or depth > _DEEPEST or loops > _MAX_LOOPS:
             raise TemplateError("the template is too large, or too deeply nested", line)
         if type(node) not in _ALLOWED:
             word = _WORDS.get(type(node), f"'{type(node).__name__.lower()}'")

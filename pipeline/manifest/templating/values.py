@@ -12,7 +12,7 @@ from pipeline.json_values import Json
 from pipeline.manifest.templating.dotted import as_word
 from pipeline.record_limits import LARGEST_INTEGER, check_text
 
-_MOST_STEPS: Final = 500_000
+_MAX_STEPS: Final = 500_000
 _CHARACTERS_PER_STEP: Final = 8
 
 
@@ -51,7 +51,7 @@ class Budget:
     """The work that a render may still do, in steps of about half a microsecond."""
 
     def __init__(self) -> None:
-        self._left = _MOST_STEPS
+        self._left = _MAX_STEPS
 
     def spend(self, steps: int) -> None:
         """Deduct `steps`.

@@ -20,7 +20,7 @@ from urllib3.util.connection import create_connection
 from pipeline.providers.address import Guard
 
 _BLOCK = 1 << 16
-_MOST_INFORMATIONAL = 100
+_MAX_INFORMATIONAL = 100
 
 
 class Stage(IntEnum):
@@ -167,7 +167,7 @@ class _FinalResponse(http.client.HTTPResponse):
     """The final response: the library itself skips only status 100, not other informational responses."""
 
     def _read_status(self) -> tuple[str, int, str]:
-        for _ in range(_MOST_INFORMATIONAL):
+        for _ in range(_MAX_INFORMATIONAL):
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if not 100 <= status < 200 or status == http.client.SWITCHING_PROTOCOLS:
                 return version, status, reason

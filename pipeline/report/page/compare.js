@@ -3,7 +3,7 @@
 
 const LETTERS = ["A", "B", "C", "D"];
 // The most jobs listed of those added, removed or remade.
-const MOST_LISTED = 200;
+const MAX_LISTED = 200;
 
 /** Which side the decision bar acts on. */
 let side = 0;
@@ -507,13 +507,13 @@ function replacedHere() {
  */
 function listBlock(title, about, form, entries) {
   if (!entries.length) return [];
-  const more = entries.length - MOST_LISTED;
+  const more = entries.length - MAX_LISTED;
   return [
     el(
       "section",
       { class: "block" },
       el("div", { class: "head" }, el("h2", { text: title }), el("small", { text: about })),
-      el("div", { class: form }, ...entries.slice(0, MOST_LISTED).map((make) => make())),
+      el("div", { class: form }, ...entries.slice(0, MAX_LISTED).map((make) => make())),
       more > 0 && el("p", { class: "rest", text: `and ${number(more)} more` }),
     ),
   ];

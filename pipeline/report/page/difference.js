@@ -1,7 +1,7 @@
 "use strict";
 // The differences between two requests: prompts word by word, options and images one by one.
 
-const MOST_WORDS = 1200;
+const MAX_WORDS = 1200;
 
 /** @param {string} text @param {string} [lang] @returns {string[]} */
 function wordsOf(text, lang) {
@@ -17,7 +17,7 @@ function wordsOf(text, lang) {
 function differenceOf(before, after, lang) {
   const old = wordsOf(before, lang);
   const now = wordsOf(after, lang);
-  if (old.length > MOST_WORDS || now.length > MOST_WORDS) {
+  if (old.length > MAX_WORDS || now.length > MAX_WORDS) {
     return before === after
       ? [{ kind: "same", text: after }]
       : [

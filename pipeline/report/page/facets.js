@@ -2,7 +2,7 @@
 // Facets: the values of each field, with the number of jobs that have them. Ticking one puts its term into the search field.
 
 const FOLDED = 8;
-const MOST_VALUES = 200;
+const MAX_VALUES = 200;
 
 /** @type {Set<string>} */
 const unfolded = new Set();
@@ -63,7 +63,7 @@ function isTicked(facet, value = "") {
 
 /** The visible values: the first ones and the ticked ones, or all of them. @param {Facet} facet */
 function shownValues(facet) {
-  if (unfolded.has(facet.field)) return [...facet.values.slice(0, MOST_VALUES), ""];
+  if (unfolded.has(facet.field)) return [...facet.values.slice(0, MAX_VALUES), ""];
   return facet.values.filter((value, index) => index < FOLDED || isTicked(facet, value));
 }
 
@@ -151,7 +151,7 @@ function foldButton(field, count, open) {
     else unfolded.add(field);
     showFacets(searchFor(app.view.q, app.model.jobs), jobsShown());
   };
-  const more = count > MOST_VALUES ? `First ${MOST_VALUES} of ${number(count)}` : `All ${number(count)}`;
+  const more = count > MAX_VALUES ? `First ${MAX_VALUES} of ${number(count)}` : `All ${number(count)}`;
   return el("button", {
     class: "quiet",
     "aria-expanded": String(open),

@@ -3,7 +3,7 @@
 
 const WHOLE = 300;
 const AT_ONCE = 100;
-const MOST_CARDS = 400;
+const MAX_CARDS = 400;
 const ROWS_BEYOND = 2;
 // The delay before the rest of few jobs is drawn: longer than the time between two keystrokes.
 const FILL_MS = 250;
@@ -69,7 +69,7 @@ const grid = {
     const rows = Math.ceil(this.jobs.length / columns);
     const above = Math.max(0, -sheet.getBoundingClientRect().top);
     const seen = Math.ceil(innerHeight / this.rowHeight) + 1;
-    const most = Math.floor(MOST_CARDS / columns);
+    const most = Math.floor(MAX_CARDS / columns);
     const beyond = Math.max(0, Math.min(ROWS_BEYOND, Math.floor((most - seen) / 2)));
     const first = Math.max(0, Math.min(Math.floor(above / this.rowHeight), rows - seen) - beyond);
     const last = Math.min(rows, first + Math.min(most, seen + 2 * beyond));

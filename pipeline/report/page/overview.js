@@ -12,8 +12,8 @@ const STRIP_ORDER = /** @type {State[]} */ ([
   "failed",
   "attention",
 ]);
-const MOST_MARKS = 200;
-const MOST_ATTENTION = 3;
+const MAX_MARKS = 200;
+const MAX_ATTENTION = 3;
 const RUN_GOES_ON = "A run goes on; what it makes is shown here.";
 
 function overview() {
@@ -166,7 +166,7 @@ function countsByState(jobs) {
 function stripOf(jobs) {
   const counts = countsByState(jobs);
   const label = counts.map(({ state, count }) => `${number(count)} ${STATES[state].many}`).join(", ");
-  const many = jobs.length > MOST_MARKS;
+  const many = jobs.length > MAX_MARKS;
   const marks = counts.flatMap(({ state, count }) =>
     many
       ? [el("i", { class: `mark-${state}`, vars: { share: count } })]
@@ -264,7 +264,7 @@ function todoRow(sign, tone, title, about, action, wide = false) {
 function attentionRows(campaign) {
   const waiting = attentionOf(campaign);
   const rows = waiting
-    .slice(0, waiting.length > MOST_ATTENTION + 1 ? MOST_ATTENTION : MOST_ATTENTION + 1)
+    .slice(0, waiting.length > MAX_ATTENTION + 1 ? MAX_ATTENTION : MAX_ATTENTION + 1)
     .map((purchase, index) => {
       const title =
         waiting.length === 1

@@ -1,11 +1,11 @@
 "use strict";
 // What only the live page has: the view of a run under way, its clock, and the state of the connection.
 
-const MOST_UNDER_WAY = 16;
-const MOST_JUST_MADE = 6;
+const MAX_UNDER_WAY = 16;
+const MAX_JUST_MADE = 6;
 const RATE_MINUTES = 20;
 // The most templates that are named where the time left is not known.
-const MOST_NAMED = 2;
+const MAX_NAMED = 2;
 // The position, in percent, of the usual time of a template on the bar of a job: a full bar would look finished.
 const USUAL_AT = 80;
 // The time left of a job that takes longer than usual, as a fraction of its age.
@@ -243,7 +243,7 @@ function whenTimeIsKnown() {
   const unseen = [...new Set(going.flatMap(unseenTemplates))];
   if (!unseen.length) return "";
   const some =
-    unseen.length > MOST_NAMED
+    unseen.length > MAX_NAMED
       ? `one of each of ${number(unseen.length)} templates is`
       : `${unseen.map((name) => `one ${name}`).join(" and ")} ${unseen.length === 1 ? "is" : "are"}`;
   return `The time left is known once ${some} made. `;
@@ -344,7 +344,7 @@ function block(title, about, ...inner) {
 /** @param {Job[]} jobs */
 function underWayBlock(jobs) {
   if (!jobs.length) return undefined;
-  const rows = jobs.slice(0, MOST_UNDER_WAY).map((job) => {
+  const rows = jobs.slice(0, MAX_UNDER_WAY).map((job) => {
     const bar = el("span", { class: "age-bar", "aria-hidden": "true" }, el("i"), el("b"));
     const age = el("span", { class: "age" });
     const row = el(
@@ -406,7 +406,7 @@ function justMade() {
     .filter((job) => job.status === "done" && job.file)
     .map((job) => ({ job, at: madeAt(job) }))
     .sort((one, other) => other.at - one.at)
-    .slice(0, MOST_JUST_MADE);
+    .slice(0, MAX_JUST_MADE);
   if (!made.length) return undefined;
   const shortNameOf = app.model.byKey.map((jobs) => shortNames([...jobs.keys()]));
   const thumbs = made.map(({ job, at }) =>

@@ -2,7 +2,7 @@
 // The source of a live page's data: all of it once, then changes by server-sent events. After a lost connection, the browser
 // continues from the last event that it received.
 
-const MOST_KEPT = 400;
+const MAX_KEPT = 400;
 // The delay after a server has announced its end, before the page looks for another server at its address.
 const AGAIN_MS = 3000;
 
@@ -149,9 +149,9 @@ async function onEnd(ended) {
 /** The stills that are kept when the server has ended. @type {HTMLImageElement[]} */
 let kept = [];
 
-/** Fetch the stills of the latest files, at most `MOST_KEPT` for each campaign. */
+/** Fetch the stills of the latest files, at most `MAX_KEPT` for each campaign. */
 async function keepStills() {
-  const files = (source.data?.campaigns ?? []).flatMap((each) => each.files.slice(-MOST_KEPT));
+  const files = (source.data?.campaigns ?? []).flatMap((each) => each.files.slice(-MAX_KEPT));
   const stills = files.map((each) => source.still(each)).filter((each) => each !== undefined);
   kept = stills.map((still) => Object.assign(new Image(), { src: still }));
   await Promise.all(kept.map((image) => image.decode().catch(() => undefined)));

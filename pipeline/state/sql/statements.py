@@ -49,6 +49,7 @@ REMOVE_SERVED = "DELETE FROM served WHERE key = ?"
 
 ADD_SERVED = "INSERT INTO served (key, purchase) VALUES (?, ?)"
 
+# The hashes of the results last joined or written: `joined` of their bytes, `told` of everything they were made from.
 RESULTS = "SELECT joined, told FROM results"
 
 REMOVE_RESULTS = "DELETE FROM results"

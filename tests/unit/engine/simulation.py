@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 _BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Far more turns than any run here has: a run that reaches it is in a busy loop.
-_MOST_TURNS = 20_000
+_MAX_TURNS = 20_000
 
 
 @dataclass(eq=False)
@@ -102,7 +102,7 @@ class FakeClock:
 
     def wait(self, inbox: "queue.SimpleQueue[T]", seconds: float | None) -> T | None:
         self.turns += 1
-        assert self.turns < _MOST_TURNS, "a busy loop"
+        assert self.turns < _MAX_TURNS, "a busy loop"
         if inbox.empty():
             self.executor.work()
         if not inbox.empty():

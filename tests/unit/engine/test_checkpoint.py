@@ -551,7 +551,7 @@ def times(tmp_path: Path) -> int:
 
 
 @fails_without(
-    "pipeline.engine.checkpoint:Checkpoint.__call__", "for _ in range", swap=("1 + MOST_JOINS", "1")
+    "pipeline.engine.checkpoint:Checkpoint.__call__", "for _ in range", swap=("1 + MAX_JOINS", "1")
 )
 def test_command_is_rerun_after_a_merge(tmp_path: Path) -> None:
     Checkpoint(counting(tmp_path, "[ $n -eq 4 ] || exit 75"))()

@@ -283,7 +283,7 @@ def test_receipt_resolves_a_lost_create_response_in_the_same_run(harness: Harnes
 @fails_without(
     "pipeline.engine.receipts:ReceiptHandler._ask_for",
     "if is_free and",
-    swap=("len(asked) < MOST_NAMED", "True"),
+    swap=("len(asked) < MAX_NAMED", "True"),
 )
 def test_number_of_workflows_polled_for_one_purchase_is_limited(unknown: Harness) -> None:
     red = job("red", timeout=1000)

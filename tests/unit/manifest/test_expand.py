@@ -369,7 +369,7 @@ class TestRendering:
     def test_positions_beyond_the_limit_are_counted(
         self, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("pipeline.manifest.job_problems._MOST_LOCATIONS", 2)
+        monkeypatch.setattr("pipeline.manifest.job_problems._MAX_LOCATIONS", 2)
         prompts = "".join(f"  p{number}: '{{{{ nothing }}}}'\n" for number in range(5))
         text = "templates: {any: {template_id: new, options: {p: '{{ prompt }}'}}}\nprompts:\n"
         *first, rest = project.problems(text + prompts)

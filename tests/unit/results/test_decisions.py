@@ -138,7 +138,7 @@ def test_all_takes_of_a_large_campaign_can_be_decided_and_read_back(tmp_path: Pa
 
 
 def test_large_file_is_readable_by_any_yaml_parser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decisions, "_MOST_WRITTEN_AS_YAML", 100)
+    monkeypatch.setattr(decisions, "_MAX_WRITTEN_AS_YAML", 100)
     path = tmp_path / "c.decisions.yaml"
     said = many(2, note="🎬 é\u2028 two\nlines\x85\x7f\ufeff")
     record(path, path.name, said)
@@ -168,7 +168,7 @@ def test_decision_limits_equal_those_of_the_results() -> None:
 def test_large_file_can_be_edited_by_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: Callable[[str], str]
 ) -> None:
-    monkeypatch.setattr(decisions, "_MOST_WRITTEN_AS_YAML", 100)
+    monkeypatch.setattr(decisions, "_MAX_WRITTEN_AS_YAML", 100)
     path = tmp_path / "c.decisions.yaml"
     record(path, path.name, many(3))
     path.write_bytes(edit(path.read_text()).encode())
@@ -188,7 +188,7 @@ def test_large_file_can_be_edited_by_hand(
 def test_error_in_a_large_file_is_located(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, why: str
 ) -> None:
-    monkeypatch.setattr(decisions, "_MOST_WRITTEN_AS_YAML", 100)
+    monkeypatch.setattr(decisions, "_MAX_WRITTEN_AS_YAML", 100)
     path = tmp_path / "c.decisions.yaml"
     record(path, path.name, many(3))
     lines = path.read_text().splitlines(keepends=True)

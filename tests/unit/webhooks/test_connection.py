@@ -58,7 +58,7 @@ def test_incomplete_request_closes_its_connection(monkeypatch: pytest.MonkeyPatc
 def test_connections_beyond_the_limit_are_closed_and_earlier_ones_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(connection, "MAX_CONNECTIONS", 3)
     with serving() as port, ExitStack() as stack:
         first = [stack.enter_context(connected(port)) for _ in range(3)]
         for each in first:

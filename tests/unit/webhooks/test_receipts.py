@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.protection import fails_without
 
 from pipeline.purchases import PurchaseId, WorkflowId
-from pipeline.webhooks.receipt import MOST_NAMED, Receipt, ReceiptInbox, workflows_in
+from pipeline.webhooks.receipt import MAX_NAMED, Receipt, ReceiptInbox, workflows_in
 from pipeline.webhooks.spool import Spool, SpoolReader
 
 ONE, OTHER = PurchaseId("0" * 15 + "1"), PurchaseId("0" * 15 + "2")
@@ -54,7 +54,7 @@ def test_repeated_calls_for_one_purchase_are_one_receipt() -> None:
     taken = inbox.take()
 
     assert [each.purchase for each in taken] == [ONE, OTHER]
-    assert len(taken[0].named) == MOST_NAMED
+    assert len(taken[0].named) == MAX_NAMED
     assert inbox.take() == []
 
 
@@ -84,13 +84,13 @@ def test_kept_receipts_are_read_back(tmp_path: Path) -> None:
     assert set(spool.receipts()) == kept - {receipt("wf-1")}
 
 
-@fails_without("pipeline.webhooks.spool:Spool._put_anew", "if name not in names and len(names) > MOST_NAMED")
+@fails_without("pipeline.webhooks.spool:Spool._put_anew", "if name not in names and len(names) > MAX_NAMED")
 def test_caller_with_one_address_cannot_fill_the_disk(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     for number in range(100):
         spool.put(receipt(f"wf-{number}"))
 
-    assert len(list(tmp_path.glob("*.json"))) <= MOST_NAMED + 1
+    assert len(list(tmp_path.glob("*.json"))) <= MAX_NAMED + 1
 
 
 @pytest.mark.parametrize(

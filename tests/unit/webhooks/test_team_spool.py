@@ -8,7 +8,7 @@ from support.protection import fails_without
 
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.schemes import DatabaseUrl
-from pipeline.webhooks.receipt import MOST_NAMED, Receipt, ReceiptInbox
+from pipeline.webhooks.receipt import MAX_NAMED, Receipt, ReceiptInbox
 from pipeline.webhooks.spool import Spool, SpoolReader, TeamSpool, spool_at
 
 ONE, OTHER = PurchaseId("0" * 15 + "1"), PurchaseId("0" * 15 + "2")
@@ -63,7 +63,7 @@ def test_caller_with_one_address_cannot_fill_the_database(database: Database) ->
     for number in range(20):
         spool.put(receipt(f"wf-{number}"))
 
-    assert len(list(spool.receipts())) <= MOST_NAMED + 1
+    assert len(list(spool.receipts())) <= MAX_NAMED + 1
 
 
 def test_unreachable_database_stops_nothing(database: Database) -> None:
