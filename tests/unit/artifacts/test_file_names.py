@@ -92,7 +92,7 @@ def test_no_stem_or_step_escapes_the_folder(stem: str, flow: str) -> None:
 
 
 @pytest.mark.parametrize("stem", ["r/a", "r/a~0000001", "../.x", ""])
-def test_file_has_same_name_when_requested_alone(stem: str) -> None:
+def test_single_file_has_the_same_path_as_in_the_full_list(stem: str) -> None:
     crop = Step("crop/to", (film("1", "image/png"), film("2", "image/png")))
     purchase = bought(1, job("a"), "film", "another", steps=(crop, Step("", (film("3"),))))
 

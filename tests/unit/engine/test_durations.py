@@ -146,7 +146,7 @@ def test_time_left_is_that_of_the_slowest_or_of_the_queue() -> None:
     assert time_left(durations, [], {"film": 50}, limit=5).seconds == film.median * 10
 
 
-def test_time_left_is_not_guessed() -> None:
+def test_time_left_is_unknown_without_history() -> None:
     durations = Durations({"film": 100.0})
 
     assert time_left(durations, [("song", 5.0)], {}, limit=5) == TimeLeft(unseen=("song",))
