@@ -1,5 +1,6 @@
 """`--format json`: stdout is one document, valid by the schema of its command's name, and nothing else."""
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ import jsonschema
 import pytest
 from support.calling import Ended, Pipeline
 from support.campaigns import Project, campaign, chained, spring
+from support.json_commands import json_commands
 
 from pipeline.emulator.embedded import Emulator
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+OFFLINE = ("expand", "validate", "plan")
 
 
 def document(pipeline: Pipeline, ended: Ended, name: str) -> Any:
@@ -168,7 +171,7 @@ def test_plans_of_several_manifests_match_the_schema(project: Project, offline: 
             jsonschema.Draft202012Validator(schema).validate(damaged)
 
 
-@pytest.mark.parametrize("command", ["expand", "validate", "plan"])
+@pytest.mark.parametrize("command", OFFLINE)
 def test_offline_commands_match_their_schemas(folder: Path, offline: Pipeline, command: str) -> None:
     prompts = {"walk": "a walk {with} braces"}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
@@ -182,8 +185,28 @@ def test_offline_commands_match_their_schemas(folder: Path, offline: Pipeline, c
         assert document(offline, wrong, command)["error_count"] == 1
 
 
+def test_doctor_lists_its_checks(project: Project, pipeline: Pipeline) -> None:
+    told = document(pipeline, pipeline("doctor", project.manifest, "--format", "json"), "doctor")
+
+    assert "manifest" in {each["check"] for each in told["checks"]}
+
+
 def test_templates_are_listed_and_compared(pipeline: Pipeline) -> None:
     assert document(pipeline, pipeline("templates", "--format", "json"), "templates")["templates"]
     live = document(pipeline, pipeline("templates", "--refresh", "--format", "json"), "templates")
     assert len(live["templates"]) == 18
     assert isinstance(live["changes"], list)
+
+
+@pytest.mark.parametrize("name", json_commands())
+def test_every_command_that_prints_json_has_a_case_here(name: str) -> None:
+    calls = [each for each in ast.walk(ast.parse(Path(__file__).read_text())) if isinstance(each, ast.Call)]
+    checked = {
+        call.args[2].value
+        for call in calls
+        if isinstance(call.func, ast.Name)
+        and call.func.id == "document"
+        and isinstance(call.args[2], ast.Constant)
+    }
+
+    assert name in checked.union(OFFLINE), f"no test here checks the document of `{name} --format json`"
