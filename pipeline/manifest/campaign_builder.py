@@ -51,22 +51,7 @@ def build_campaign(
             "missing key 'name': a campaign has one, and a file without one is a base for others",
         )
     known = _catalog(whole.get("catalog"), context)
-    own_vars = _named(whole.get("vars"))
-    plain_vars = _vars(whole.get("vars"), variables, context)
-    options, templates = _templates(whole, known, context)
-    _warn_of_prices(whole, known, templates, context)
-    sets = _named(whole.get("image_sets"))
-    output = whole.get("output")
-    path = output_path(None if output is None else output.get("path"), context)
-    parts = Parts(
-        templates=templates,
-        options=options,
-        image_sets={key: build_set(key, value, context) for key, value in sets.items()},
-        prompts=build_prompts(whole.get("prompts"), context),
-        vars=plain_vars,
-        path=path or _default_path(whole.location),
-        steps=output is not None and output.flag_of("steps"),
-    )
+    parts = _parts(whole, known, variables, context)
     rules = _rules(whole, parts, context)
     if name is None:
         return None
@@ -77,16 +62,34 @@ def build_campaign(
         root=root,
         provider=build_provider(whole.get("provider")),
         limits=build_limits(whole.get("limits")),
-        output=build_output(output, parts.steps, name, manifest, context, whole.location),
+        output=build_output(whole.get("output"), parts.steps, name, manifest, context, whole.location),
         rules=rules,
-        templates=_sound(templates),
+        templates=_sound(parts.templates),
         image_sets=_sound(parts.image_sets),
         prompts=MappingProxyType(dict(parts.prompts)),
-        vars=plain_vars,
+        vars=parts.vars,
         catalog=known,
         location=whole.location,
-        names=frozenset(context.names | own_vars.keys()),
+        names=frozenset(context.names | _named(whole.get("vars")).keys()),
         inputs=_relative(root, {manifest, *document.bases, *context.read, *context.images.read}),
+    )
+
+
+def _parts(whole: Value, known: catalog.Catalog, variables: Mapping[str, Json], context: Context) -> Parts:
+    plain_vars = _vars(whole.get("vars"), variables, context)
+    options, templates = _templates(whole, known, context)
+    _warn_of_prices(whole, known, templates, context)
+    sets = _named(whole.get("image_sets"))
+    output = whole.get("output")
+    path = output_path(None if output is None else output.get("path"), context)
+    return Parts(
+        templates=templates,
+        options=options,
+        image_sets={key: build_set(key, value, context) for key, value in sets.items()},
+        prompts=build_prompts(whole.get("prompts"), context),
+        vars=plain_vars,
+        path=path or _default_path(whole.location),
+        steps=output is not None and output.flag_of("steps"),
     )
 
 
