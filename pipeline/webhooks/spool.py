@@ -42,9 +42,9 @@ class Spool:
             OSError: it cannot be written.
         """
         with self._lock:
-            self._put_anew(receipt, _name_of(receipt))
+            self._put_if_new(receipt, _name_of(receipt))
 
-    def _put_anew(self, receipt: Receipt, name: str) -> None:
+    def _put_if_new(self, receipt: Receipt, name: str) -> None:
         names = self._put.setdefault(receipt.purchase, set())
         if name in names and (self._folder / name).exists():
             return

@@ -84,7 +84,7 @@ def test_kept_receipts_are_read_back(tmp_path: Path) -> None:
     assert set(spool.receipts()) == kept - {receipt("wf-1")}
 
 
-@fails_without("pipeline.webhooks.spool:Spool._put_anew", "if name not in names and len(names) > MAX_NAMED")
+@fails_without("pipeline.webhooks.spool:Spool._put_if_new", "if name not in names and len(names) > MAX_NAMED")
 def test_caller_with_one_address_cannot_fill_the_disk(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     for number in range(100):
