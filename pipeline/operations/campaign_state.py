@@ -105,6 +105,20 @@ class CampaignState:
             return self
         return replace(self, records=records, assignment=assign(self.jobs, records, self.decisions))
 
+    def with_latest_decisions(self) -> "CampaignState":
+        """The state with the decisions as they are on disk now.
+
+        Raises:
+            InvalidInput: the decisions file is invalid.
+        """
+        workspace = self.workspace
+        latest = decisions.read(workspace.decisions, workspace.decisions_name)
+        in_force, decided = decisions.in_force(latest), decisions.by_purchase(latest)
+        if in_force == self.decisions:
+            return replace(self, decided=decided)
+        assignment = assign(self.jobs, self.records, in_force)
+        return replace(self, decisions=in_force, decided=decided, assignment=assignment)
+
     def ownership(self) -> Ownership:
         """Proof that a workflow belongs to one of its purchases."""
         return Ownership(campaign=self.workspace.campaign.name, recorded=self.store.recorded())

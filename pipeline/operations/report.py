@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts.output_folder import OutputFolder
-from pipeline.assignment import assign
+from pipeline.assignment import Assignment, assign
 from pipeline.errors import InvalidInput
-from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
+from pipeline.jobs import Job, in_plan_order
 from pipeline.manifest.expand import expand
+from pipeline.operations.decided_rows import recorded_jobs, with_decisions
 from pipeline.operations.page_commands import page_command, page_flags, selection_flags
 from pipeline.operations.report_records import RecordsOnDisk, as_it_stands, of_results_before
 from pipeline.operations.shown_paths import project_path, shown_path
@@ -20,12 +21,11 @@ from pipeline.planning.plan import ALL
 from pipeline.planning.select import Candidate, select_keys
 from pipeline.purchases import PENDING, Records
 from pipeline.report.data import GalleryRecords, files_on_page
-from pipeline.report.parts import parts_of
 from pipeline.report.rows import PlannedJob
 from pipeline.report.stills import MediaReader, StillCache
 from pipeline.report.video_files import located
 from pipeline.report.writing import GalleryCampaign
-from pipeline.results.decisions import Decision, Verdict, as_json, by_purchase, in_force
+from pipeline.results.decisions import Decision, as_json, by_purchase, in_force
 from pipeline.results.decisions import read as read_decisions
 from pipeline.schemes import ObjectUrl, OutputLocation
 from pipeline.state.transitions import absorb
@@ -46,9 +46,12 @@ def gallery_campaign(
         InvalidInput: decisions or the results to compare with are invalid.
         UsageError: an expression is invalid, or matches nothing.
     """
-    results = as_it_stands(campaign)
-    decided = decisions_in(campaign.decisions)
-    planned = planned_by(campaign, decided)
+    decided = _decisions_in(campaign.decisions)
+    decisions = in_force(decided)
+    jobs = _jobs_of(campaign)
+    records = absorb(Records(), campaign.records, decisions)
+    results = with_decisions(as_it_stands(campaign), records, decisions, jobs)
+    planned = _planned(results, assign(jobs, records, decisions))
     known = candidates(results, planned)
     files = _located(campaign)
     other = of_results_before(before, campaign) if before is not None else None
@@ -58,9 +61,9 @@ def gallery_campaign(
         known += [each for each in candidates(other.results, {}) if each.key not in own]
     keys = select_keys(known, select, exclude) if select or exclude else None
     limits = campaign.workspace.campaign.limits if campaign.workspace else None
-    records = GalleryRecords(
+    gallery = GalleryRecords(
         results=results,
-        decisions=decided,
+        decisions=_document(decided),
         command=page_command(campaign.manifest),
         flags=page_flags(campaign.manifest, campaign.chosen, emulated=campaign.emulated),
         emulated=campaign.emulated,
@@ -73,7 +76,7 @@ def gallery_campaign(
         before=other.results if other else None,
         before_name=project_path(real_path(before)) if before else "",
     )
-    return _with_files(campaign, records, files, sign_seconds)
+    return _with_files(campaign, gallery, files, sign_seconds)
 
 
 def _with_files(
@@ -133,32 +136,33 @@ def _signed(files: Mapping[str, OutputLocation], seconds: int | None) -> dict[st
     return {digest: signed(location, seconds) for digest, location in stored.items()}
 
 
-def decisions_in(path: Path) -> Mapping[str, Any]:
-    """The decisions file as a document; empty if there is none.
+def _decisions_in(path: Path) -> list[Decision]:
+    """The last decision on each purchase; none if there is no file.
 
     Raises:
         InvalidInput: it is invalid.
     """
-    decided = by_purchase(read_decisions(path, shown_path(path)))
-    return {"version": 1, "decisions": [as_json(each) for each in decided.values()]} if decided else {}
+    return [*by_purchase(read_decisions(path, shown_path(path))).values()]
 
 
-def planned_by(campaign: RecordsOnDisk, decided: Mapping[str, Any]) -> dict[str, PlannedJob]:
-    """By key, the jobs of the manifest and what a run would do with each; empty if it cannot be read now."""
+def _document(decided: Sequence[Decision]) -> Mapping[str, Any]:
+    return {"version": 1, "decisions": [as_json(each) for each in decided]} if decided else {}
+
+
+def _jobs_of(campaign: RecordsOnDisk) -> list[Job]:
+    """The jobs of the manifest; none if it cannot be read now."""
     if campaign.workspace is None:
-        return {}
+        return []
     try:
-        jobs = in_plan_order(expand(campaign.workspace.campaign))
+        return in_plan_order(expand(campaign.workspace.campaign))
     except InvalidInput:
-        return {}
-    decisions = in_force(
-        Decision(purchase=each["purchase"], key=each["key"], decision=Verdict(each["decision"]))
-        for each in decided.get("decisions", ())
-        if "decision" in each
-    )
-    assignment = assign(jobs, absorb(Records(), campaign.records, decisions), decisions)
+        return []
+
+
+def _planned(results: Mapping[str, Any], assignment: Assignment) -> dict[str, PlannedJob]:
+    """By key, the jobs of the manifest and what a run would do with each."""
     actions = {entry.key: entry.action.value for entry in make(assignment, {}, ALL).entries}
-    pending = {job["key"] for job in campaign.results["jobs"] if job["status"] == PENDING}
+    pending = {job["key"] for job in results["jobs"] if job["status"] == PENDING}
     return {
         job.key: PlannedJob(
             request=job.request_json() if job.key in pending else {},
@@ -166,43 +170,21 @@ def planned_by(campaign: RecordsOnDisk, decided: Mapping[str, Any]) -> dict[str,
             action=actions.get(job.key),
             upstream=job.upstream,
         )
-        for job in jobs
+        for job in assignment.jobs
     }
 
 
 def candidates(results: Mapping[str, Any], planned: Mapping[str, PlannedJob]) -> list[Candidate]:
     """Every job of the results, with the fields that a selection may use."""
-    purchases = {each["id"]: each for each in results["purchases"]}
     return [
         Candidate(
-            key=JobKey(row["key"]),
-            job=_job(row, purchases),
+            key=job.key,
+            job=job,
             status=row["status"],
-            action=planned.get(row["key"], PlannedJob()).action or "",
+            action=planned.get(job.key, PlannedJob()).action or "",
         )
-        for row in results["jobs"]
+        for job, row in zip(recorded_jobs(results), results["jobs"], strict=True)
     ]
-
-
-def _job(row: Mapping[str, Any], purchases: Mapping[str, Mapping[str, Any]]) -> Job:
-    """The job in a row of the results, with the fields that a selection may use."""
-    purchase = purchases.get(row.get("purchase") or row.get("last") or "")
-    parts: Mapping[str, Any] = parts_of(row, purchase)
-    inputs = purchase.get("inputs", ()) if purchase else ()
-    made_from = next((purchases[each]["key"] for each in inputs if each in purchases), None)
-    images = (UpstreamOutput(job=JobKey(made_from)),) if made_from else ()
-    return Job(
-        coordinates=Coordinates(
-            rule=parts.get("rule", ""),
-            template=parts.get("template", ""),
-            image=parts.get("image"),
-            prompt=parts.get("prompt"),
-            axes=tuple(parts.get("axes", {}).items()),
-            take=parts.get("take", 1),
-        ),
-        request=Request(provider="", template_id="", images=images),
-        path="",
-    )
 
 
 def media_reader() -> MediaReader | None:

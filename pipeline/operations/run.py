@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipeline.assignment import Assignment
+from pipeline.assignment import Assignment, is_sent_back
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import InvalidInput, PipelineError
@@ -259,21 +259,46 @@ class CampaignRun:
         )
 
     def _publish_last(self, *, has_begun: bool) -> CampaignState:
-        """Write the last results manifest of this run, or report why it cannot be written."""
+        """Write the last results manifest of this run, or report why it cannot be written.
+
+        The results have the decisions made during the run; its outcome is that of its plan, which knew none of them.
+        """
         state, inputs = self._state.reread(), self.report.inputs
+        decided = self._decided_meanwhile(state)
         # `merge` needs the results of every shard, including one that had nothing to buy.
         is_shard = has_begun and state.workspace.shard is not None
         try:
-            if not self._publisher.is_current(state, inputs):
+            if not self._publisher.is_current(decided, inputs):
                 self._publisher.publish_all(
-                    state, inputs, self.report.media, may_go_on=self._may_go_on, also_empty=is_shard
+                    decided, inputs, self.report.media, may_go_on=self._may_go_on, also_empty=is_shard
                 )
-                self._publisher.note(state, inputs, is_all=self._may_go_on())
+                self._publisher.note(decided, inputs, is_all=self._may_go_on())
             self._is_published = self._publisher.has_results
         except PipelineError as error:
             self._is_published = False
             self.report.stop(error.exit_code, str(error))
         return state
+
+    def _decided_meanwhile(self, state: CampaignState) -> CampaignState:
+        """`state` with the decisions of now; takes that were sent back during the run are reported."""
+        try:
+            decided = state.with_latest_decisions()
+        except InvalidInput as error:
+            self.report.notes.append(f"{error}; the results have only the decisions from before this run")
+            return state
+        serves_now = decided.published_assignment.by_key
+        sent_back = {
+            before.id
+            for key, before in state.published_assignment.by_key.items()
+            if is_sent_back(before, decided.decisions) and serves_now.get(key) != before
+        }
+        if sent_back:
+            takes, them = ("take was", "it") if len(sent_back) == 1 else ("takes were", "them")
+            self.report.notes.append(
+                f"{len(sent_back):,} {takes} sent back during this run: "
+                f"`pipeline run {state.workspace.target}` makes {them} again"
+            )
+        return decided
 
     def _may_go_on(self) -> bool:
         return self._stop.code is None

@@ -125,9 +125,10 @@ class Sample:
                 for each, path in zip(purchase.get("outputs", ()), self.paths(purchase), strict=True)
             ]
             served["outputs"] = outputs or None
+        of_key = f"v1:{hashlib.sha256(key_of(coordinates).encode()).hexdigest()}"
         written = {
             "key": key_of(coordinates),
-            "fingerprint": f"v1:{hashlib.sha256(key_of(coordinates).encode()).hexdigest()}",
+            "fingerprint": of_key if purchase is None else purchase["fingerprint"],
             "status": "pending",
             **served,
             **more,

@@ -104,7 +104,7 @@ def test_message_in_place_of_a_video_is_not_cut_off(tab: Make, gallery: Gallery,
         .filter(([, text, mat]) => text.left < mat.left || text.right > mat.right)
         .map(([text]) => text)"""
 
-    for state in ("failed", "attention", "redo", "missing", "underway"):
+    for state in ("failed", "attention", "missing", "underway"):
         go_to(page, f"#q=state:{state}")
         expect(page.locator(".mat .message").first).to_be_visible()
         assert page.eval_on_selector_all(".mat .message > *", said) == []

@@ -950,6 +950,23 @@ def only_purchase(tab: Make, tmp_path: Path) -> Sent:
     return open_it
 
 
+def test_take_sent_back_can_still_be_seen_until_it_is_made_again(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, "#q=state:redo")
+
+    card = page.locator(".card").first
+    expect(card.locator(".word")).to_have_text("Sent back")
+    expect(card.locator(".word")).to_have_attribute("title", "“logo cut off”")
+    expect(card.locator(".mat img")).to_be_visible()
+    expect(card.locator(".corner .icon")).to_be_visible()
+    assert card.get_attribute("data-status") == "pending"
+    expect(card.locator(".numbers")).to_contain_text("to come")
+    card.locator(".open").focus()
+    expect(card.locator(".mat video")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator(".stage video")).to_be_visible()
+    expect(page.locator(".side-column .facts")).to_contain_text("2.5 s")
+
+
 def test_purchase_sent_back_is_not_compared_with_itself(only_purchase: Sent) -> None:
     page = only_purchase("redo")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.calling import Pipeline
-from support.campaigns import Project, campaign, spring
+from support.campaigns import Project, campaign, chained, spring
 from support.hostile import MANIFESTS_ELSEWHERE, assert_refuses_manifest_elsewhere
 
 from pipeline.emulator.embedded import Emulator
@@ -182,6 +182,82 @@ def test_decisions_are_on_the_page(made: Project, pipeline: Pipeline, report: Pa
     decided = {job["key"]: job["decision"] for job in shown["jobs"]}
     assert decided == {WALK: "approved", DANCE: "redo"}
     assert {each.get("note") for each in shown["purchases"]} == {"that is it", None}
+
+
+def page_of(pipeline: Pipeline, argument: Path, report: Path) -> dict[str, dict[str, Any]]:
+    """The jobs of the gallery of `argument`, by key."""
+    ended = pipeline("report", argument, "--out", report)
+    assert ended.code == 0, ended.output
+    return {job["key"]: job for job in data_of(report / "index.html")["campaigns"][0]["jobs"]}
+
+
+def test_job_sent_back_is_pending_as_soon_as_it_is_decided(
+    made: Project, pipeline: Pipeline, report: Path
+) -> None:
+    first = made.jobs()[WALK]["purchase"]
+    pipeline("redo", made.manifest, first, "--note", "logo cut off")
+
+    before = [page_of(pipeline, each, report) for each in (made.manifest, made.results_file)]
+
+    for jobs in before:
+        assert (jobs[WALK]["status"], jobs[WALK]["decision"]) == ("pending", "redo")
+        assert (jobs[WALK].get("purchase"), jobs[WALK]["last"]) == (None, first)
+        assert jobs[DANCE]["status"] == "done"
+    # A take that is not made again yet is still there to be looked at.
+    assert all("href" in file for file in data_of(report / "index.html")["campaigns"][0]["files"])
+    shutil.copy(made.results_file, made.folder / "old.json")
+    pipeline("results", made.manifest)
+    assert [page_of(pipeline, each, report) for each in (made.manifest, made.results_file)] == before
+    shutil.move(made.folder / "old.json", made.results_file)
+    shutil.rmtree(made.folder / "images")
+    assert page_of(pipeline, made.manifest, report)[WALK]["status"] == "pending"
+
+
+def test_job_is_selected_by_the_status_that_it_is_sent_back_to(
+    made: Project, pipeline: Pipeline, report: Path
+) -> None:
+    pipeline("redo", made.manifest, WALK)
+
+    assert pipeline("report", made.manifest, "--select", "status:pending").code == 0
+
+    assert keys(report / "index.html") == [WALK]
+
+
+def test_take_that_is_no_longer_sent_back_serves_again(
+    made: Project, pipeline: Pipeline, report: Path
+) -> None:
+    first = made.jobs()[WALK]["purchase"]
+    pipeline("redo", made.manifest, WALK)
+    pipeline("results", made.manifest)
+    pipeline("undecide", made.manifest, first)
+
+    for argument in (made.manifest, made.results_file):
+        jobs = page_of(pipeline, argument, report)
+        assert (jobs[WALK]["status"], jobs[WALK]["purchase"]) == ("done", first)
+        assert "last" not in jobs[WALK]
+
+
+def test_approved_earlier_take_serves_as_soon_as_it_is_decided(
+    made: Project, pipeline: Pipeline, report: Path
+) -> None:
+    first = made.jobs()[WALK]["purchase"]
+    pipeline("redo", made.manifest, WALK)
+    assert pipeline("run", made.manifest).code == 0
+    pipeline("approve", made.manifest, first)
+
+    for argument in (made.manifest, made.results_file):
+        jobs = page_of(pipeline, argument, report)
+        assert (jobs[WALK]["purchase"], jobs[WALK]["decision"]) == (first, "approved")
+
+
+def test_job_made_from_a_take_that_was_sent_back_is_pending_too(folder: Path, pipeline: Pipeline) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+    assert pipeline("run", project.manifest).code == 0
+    pipeline("redo", project.manifest, "sketch/**")
+
+    for argument in (project.manifest, project.results_file):
+        jobs = page_of(pipeline, argument, folder / "page")
+        assert {job["status"] for job in jobs.values()} == {"pending"}
 
 
 def test_selection_limits_the_page(made: Project, pipeline: Pipeline, report: Path) -> None:

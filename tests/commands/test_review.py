@@ -4,7 +4,9 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
+import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -498,6 +500,31 @@ def with_an_older_take(bought: Project, pipeline: Pipeline) -> str:
     ended = pipeline("undecide", bought.manifest, first)
     assert ended.out == f"{WALK} ({first}): no longer decided\n"
     return first
+
+
+def test_take_sent_back_during_a_run_is_pending_in_the_results_of_that_run(
+    project: Project, pipeline: Pipeline, start: Callable[..., Running]
+) -> None:
+    assert pipeline("run", project.manifest, "--select", "prompt:walk").code == 0
+    redo = shlex.join([sys.executable, "-m", "pipeline", "redo", "campaign.yaml", WALK])
+
+    ended = start("run", project.manifest, "--yes", "--checkpoint", redo).ended()
+
+    assert ended.code == 0, ended.output
+    assert "1 take was sent back during this run: `pipeline run campaign.yaml` makes it again" in ended.output
+    assert project.statuses() == {WALK: "pending", DANCE: "done"}
+    assert pipeline("verify", project.manifest).out == "Manifest, state and results agree.\n"
+
+
+def test_decisions_that_became_invalid_during_a_run_lose_no_result(
+    project: Project, start: Callable[..., Running]
+) -> None:
+    ended = start("run", project.manifest, "--yes", "--checkpoint", "echo x: > spring.decisions.yaml").ended()
+
+    assert ended.code == 0, ended.output
+    assert "spring.decisions.yaml:1:" in ended.output
+    assert "the results have only the decisions from before this run" in ended.output
+    assert project.statuses() == {WALK: "done", DANCE: "done"}
 
 
 def test_redo_reports_if_another_take_serves_instead_and_nothing_is_bought(

@@ -67,17 +67,17 @@ function mediaBox(job) {
   ) {
     return frameOf(job);
   }
-  if (job.state === "redo" && !job.serving) return frameOf(job);
   const still = job.file && source.still(job.file);
   if (!job.file?.here && !still) return frameOf(job);
-  return stillBox(job.file, job.ratio || usualOf(job).ratio, still, job.state, job.decision === "approved");
+  const mark = job.decision === "approved" ? "check" : job.state === "redo" ? "redo" : "";
+  return stillBox(job.file, job.ratio || usualOf(job).ratio, still, job.state, mark);
 }
 
 /**
  * @param {MediaFile | undefined} file @param {number} ratio @param {string | undefined} still
- * @param {string} [state] @param {boolean} [approved]
+ * @param {string} [state] @param {string} [mark] the icon in its corner
  */
-function stillBox(file, ratio, still, state = "", approved = false) {
+function stillBox(file, ratio, still, state = "", mark = "") {
   const box = el("div", {
     class: `media ${state === "rejected" ? "rejected" : ""} ${ratio < 4 / 3 ? "tall" : ""}`,
     vars: { ratio },
@@ -100,7 +100,7 @@ function stillBox(file, ratio, still, state = "", approved = false) {
   }
   // Without a still, the line would cross the words.
   if (state === "rejected" && still) box.append(diagonal());
-  if (approved) box.append(el("span", { class: "corner" }, icon("check")));
+  if (mark) box.append(el("span", { class: `corner ${mark}` }, icon(mark)));
   return box;
 }
 
@@ -157,16 +157,20 @@ function whyNoVideo(job) {
       return ["Outcome unknown", "May be bought; never sent again by itself"];
     case "underway":
       return ["", UNDER_WAY[job.status] ?? `since ${date(job.shown?.bought ?? "", "short")} UTC`];
-    case "redo": {
-      const note = job.shown?.note ?? job.shown?.notes?.at(-1)?.text;
-      return ["Sent back", note ? `“${note}”` : ""];
-    }
+    case "redo":
+      return ["Sent back", whySentBack(job)];
     case "pending":
       return ["", job.action === "wait" ? "waits for what it is made from" : "not made yet"];
     default:
       if (job.file?.stored) return ["File in the object store", "report --sign links to it"];
       return [`File not ${missingFrom()}`, app.model.data.bundle ? "" : "collect brings it"];
   }
+}
+
+/** @param {Job} job */
+function whySentBack(job) {
+  const note = job.shown?.note ?? job.shown?.notes?.at(-1)?.text;
+  return note ? `“${note}”` : "";
 }
 
 /** @param {Job} job */
@@ -192,7 +196,8 @@ function metaLine(job) {
 /** @param {Job} job */
 function stateWord(job) {
   const state = STATES[job.state];
-  return el("span", { class: `word ${state.tone}` }, state.icon && icon(state.icon), state.word);
+  const title = (job.state === "redo" && whySentBack(job)) || undefined;
+  return el("span", { class: `word ${state.tone}`, title }, state.icon && icon(state.icon), state.word);
 }
 
 /** @param {number} stars */

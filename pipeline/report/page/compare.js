@@ -533,7 +533,7 @@ function pairOf(job, before) {
       "div",
       { class: "two" },
       el("div", { class: "mat old" }, before ? purchaseBox(before) : ""),
-      el("div", { class: "mat" }, mediaBox(job)),
+      el("div", { class: "mat" }, job.serving ? mediaBox(job) : frameOf(job)),
     ),
     el("h3", { class: "key", title: job.key, "aria-label": job.key }, ...keyLine(job)),
     el("p", {

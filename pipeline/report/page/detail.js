@@ -15,7 +15,7 @@ function detailView(job) {
       sideColumn(job),
       moreOf(job),
     ),
-    decideBar(judged(job)),
+    decideBar(job.seen),
   ];
 }
 
@@ -24,14 +24,9 @@ function moreOf(job) {
   return el("div", { class: "more" }, takesBlock(job), outputsBlock(job), stepsBlock(job));
 }
 
-/** The purchase to look at and decide on: the one that serves the job, or the take that was sent back. @param {Job} job */
-function judged(job) {
-  return job.serving ?? (job.decision === "redo" ? job.shown : undefined);
-}
-
 /** The file on the stage: the one that the address names, else the first. @param {Job} job */
 function fileOnStage(job) {
-  const files = judged(job)?.files ?? [];
+  const files = job.seen?.files ?? [];
   return files[app.view.file - 1] ?? files[0];
 }
 
@@ -47,7 +42,7 @@ function refreshDetail(job, changed) {
   const view = byId("view");
   const list = jobsInTurn();
   view.querySelector(".sub")?.replaceWith(subBar(job, list, list.indexOf(job)));
-  const purchase = judged(job);
+  const purchase = job.seen;
   const watch = view.querySelector(".watch");
   if (changed && watch) {
     view.querySelector(".side-column")?.replaceWith(sideColumn(job));
@@ -125,7 +120,7 @@ function stageOf(job) {
     "loadedmetadata",
     () => video.videoWidth && setVars(stage, { ratio: video.videoWidth / video.videoHeight }),
   );
-  return [stage, transportOf(reel, pinsOf(judged(job)), () => stage)];
+  return [stage, transportOf(reel, pinsOf(job.seen), () => stage)];
 }
 
 /** Where the videos are, on a page in one file, which contains none. @param {Job} job */
@@ -163,7 +158,7 @@ function pinsOf(purchase, name, below = false) {
 function takesBlock(job) {
   const takes = takesOf(job);
   // A take that was sent back is on the stage already.
-  const earlier = earlierOf(job).filter((each) => each !== judged(job));
+  const earlier = earlierOf(job).filter((each) => each !== job.seen);
   if (takes.length < 2 && !earlier.length) return undefined;
   const parts = [
     takes.length > 1 && `${takes.length} of this job`,
@@ -299,7 +294,7 @@ function purchaseBox(purchase, file = purchase.files[0]) {
 
 /** Every file of a job that has more than one. @param {Job} job */
 function outputsBlock(job) {
-  const files = job.serving?.files ?? [];
+  const files = job.seen?.files ?? [];
   if (files.length < 2) return undefined;
   const thumbs = files.map((file, index) => {
     return el(
@@ -311,7 +306,7 @@ function outputsBlock(job) {
         "aria-current": file === fileOnStage(job) ? "true" : undefined,
         onclick: () => showFile(index + 1),
       },
-      el("div", { class: "mat" }, purchaseBox(/** @type {Purchase} */ (job.serving), file)),
+      el("div", { class: "mat" }, purchaseBox(/** @type {Purchase} */ (job.seen), file)),
       el("div", { class: "line" }, el("b", { text: `File ${index + 1}` }), el("span", { text: file.type })),
     );
   });
@@ -370,7 +365,7 @@ function sideColumn(job) {
     factsLine(job),
     trouble(job),
     changeBlock(job),
-    notesBlock(notesOf(judged(job)), (note, index) =>
+    notesBlock(notesOf(job.seen), (note, index) =>
       el("span", { class: "pin pin-mark", text: note.at === undefined ? "–" : String(index + 1) }),
     ),
     requestBlock(job),
@@ -381,7 +376,7 @@ function sideColumn(job) {
 function factsLine(job) {
   const state = STATES[job.state];
   const price = job.cost ?? priceOf(job);
-  const file = job.serving && fileOnStage(job);
+  const file = fileOnStage(job);
   const ratio = file?.width && file.height ? ratioName(file.width / file.height) : "";
   const by = job.shown?.by ? ` by ${job.shown.by}` : "";
   const when = job.shown?.at ? `, ${date(job.shown.at, "short")}` : "";
@@ -509,7 +504,7 @@ function notesBlock(notes, mark) {
 function requestBlock(job) {
   const purchase = job.shown;
   const request = purchase?.request ?? job.request;
-  const file = job.serving && fileOnStage(job);
+  const file = fileOnStage(job);
   const made = (timeOf(purchase?.updated) - timeOf(purchase?.created)) / 1000;
   /** @type {[string, string | undefined, boolean?][]} */
   const rows = [

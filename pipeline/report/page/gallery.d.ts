@@ -142,6 +142,7 @@ type Job = JobData & {
   address: string; // its name in the address of the page
   serving: Purchase | undefined; // the purchase that serves it now
   shown: Purchase | undefined; // that one, or the last one that did
+  seen: Purchase | undefined; // what to look at and decide on: the one that serves, or a take that was sent back
   file: MediaFile | undefined; // the first of its files
   state: State;
   rating: number;

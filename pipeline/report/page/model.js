@@ -82,7 +82,8 @@ function purchaseOf(written, campaign) {
 function jobOf(written, campaign, model) {
   const serving = written.purchase ? model.purchases.get(written.purchase) : undefined;
   const shown = serving ?? (written.last ? model.purchases.get(written.last) : undefined);
-  const file = serving?.files[0];
+  const seen = serving ?? (written.decision === "redo" ? shown : undefined);
+  const file = seen?.files[0];
   const prose = (written.status === "pending" && written.text) || shown?.text || written.text || "";
   const several = model.campaigns.length > 1;
   const ratio = file?.width && file.height ? file.width / file.height : 0;
@@ -92,9 +93,10 @@ function jobOf(written, campaign, model) {
     address: several ? `${campaign.name} ${written.key}` : written.key,
     serving,
     shown,
+    seen,
     file,
     state: stateOf(written, file),
-    rating: serving?.rating ?? 0,
+    rating: seen?.rating ?? 0,
     cost: serving
       ? serving.price === undefined && serving.cost === 0
         ? undefined
@@ -103,7 +105,7 @@ function jobOf(written, campaign, model) {
     length: file?.duration ?? 0,
     ratio,
     ratioName: ratio ? ratioName(ratio) : "",
-    newest: serving?.bought ?? "",
+    newest: seen?.bought ?? "",
     prose,
     haystack: `${written.key}\n${prose}`.toLowerCase(),
     lang: languageOf(written),
