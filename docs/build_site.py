@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Builds the site of the documentation, strictly: a warning is an error.
 
-`python docs/build_site.py [FOLDER]` empties the folder (`build/site` unless named) and writes the site to its `html`.
+`python docs/build_site.py [FOLDER]` empties the folder (`build/site` by default) and writes the site to its `html`.
 
 The pages are those of `docs/`, in the order of the index in `docs/README.md`. What they link to elsewhere in the
 repository (an example, a source file) becomes a page of the site too, so that a link holds here as it does on GitHub.
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -119,7 +120,15 @@ def navigation(site: Site) -> list[dict[str, object]]:
 
 def main() -> int:
     """Write the pages, then have zensical build them; its exit code."""
-    build = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "site").resolve()
+    parser = argparse.ArgumentParser(description="Build the site of the documentation, strictly.")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=ROOT / "build" / "site",
+        help="where to build: it is emptied, and the site is written to its html (default: build/site)",
+    )
+    build: Path = parser.parse_args().folder.resolve()
     shutil.rmtree(build, ignore_errors=True)
     pages = build / "pages"
     pages.mkdir(parents=True)

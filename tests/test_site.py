@@ -1,5 +1,6 @@
 """The site of the documentation: built strictly, every page in its navigation, and every link leads somewhere."""
 
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -49,6 +50,29 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pages(site: Path) -> dict[Path, Page]:
     return {file: Page(file) for file in site.rglob("*.html") if file.name != "404.html"}
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("--folder", 2)])
+def test_flags_are_no_folders(tmp_path: Path, argument: str, code: int) -> None:
+    asked = subprocess.run(
+        [sys.executable, ROOT / "docs" / "build_site.py", argument],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert asked.returncode == code
+    assert "usage: build_site.py" in asked.stdout + asked.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_site_begins_with_what_the_tool_is_for(site: Path) -> None:
+    text = (site / "index.html").read_text("utf-8")
+
+    first = re.search(r"<article.*?<p>(.*?)</p>", text, re.DOTALL)
+    assert first is not None
+    assert first[1].startswith("<code>pipeline</code> turns a YAML file")
 
 
 def test_every_page_is_in_the_navigation(site: Path, pages: dict[Path, Page]) -> None:
