@@ -764,6 +764,74 @@ def test_decision_on_the_page_of_a_job_is_visible_back_in_the_grid(
     expect(page.locator("article")).to_have_count(1)
 
 
+def selected_by_key(page: Page, jobs: list[Job]) -> None:
+    """The cards of these jobs are selected, each by its key."""
+    for job in jobs:
+        page.locator(f'article[data-key="{job.key}"] .open').focus()
+        page.keyboard.press("x")
+
+
+def test_verdict_on_selected_cards_ends_their_selection(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 5)
+    _, url = serve(campaign)
+    page = tab().visit(url, "#q=decision:none")
+    selected_by_key(page, campaign.jobs[:3])
+    page.keyboard.press("a")
+
+    expect(page.locator("#toast")).to_have_text("3 approved.")
+    expect(page.locator("article")).to_have_count(2)
+    expect(page.locator("#selection")).to_be_hidden()
+    page.locator("article .open").first.focus()
+    page.keyboard.press("r")
+    expect(page.locator("article")).to_have_count(1)
+    verdicts = [each.decision for each in decided(campaign)]
+    assert verdicts == [*[Verdict.APPROVED] * 3, Verdict.REJECTED]
+
+
+def test_verdict_reaches_no_selected_card_that_a_filter_hides(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 5)
+    _, url = serve(campaign)
+    page = tab().visit(url, "#")
+    selected_by_key(page, campaign.jobs[:3])
+    page.fill("input[type=search]", campaign.jobs[0].key)
+    expect(page.locator("article")).to_have_count(1)
+    bar = page.locator("#selection")
+    expect(bar).to_contain_text("3 selected, 2 hidden")
+    bar.get_by_role("button", name="Approve").click()
+
+    expect(page.locator("#toast")).to_have_text("Approved.")
+    assert [each.key for each in decided(campaign)] == [campaign.jobs[0].key]
+    # Those that are hidden stay selected, to be compared, and take no verdict; the card that has the focus does.
+    page.fill("input[type=search]", campaign.jobs[3].key)
+    expect(bar).to_contain_text("2 selected, 2 hidden")
+    bar.get_by_role("button", name="Reject").click()
+    expect(page.locator("#toast")).to_have_text("The filter hides all that is selected.")
+    page.locator("article .open").focus()
+    page.keyboard.press("r")
+    expect(page.locator("article")).to_have_attribute("data-decision", "rejected")
+    assert [each.key for each in decided(campaign)] == [campaign.jobs[0].key, campaign.jobs[3].key]
+
+
+def test_escape_ends_a_selection_before_it_ends_a_search(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 3)
+    _, url = serve(campaign)
+    page = tab().visit(url, "#q=decision:none")
+    selected_by_key(page, campaign.jobs[:2])
+    page.keyboard.press("Escape")
+
+    expect(page.locator("#selection")).to_be_hidden()
+    expect(page.locator(".card.selected")).to_have_count(0)
+    expect(page.locator("article")).to_have_count(3)
+    page.keyboard.press("Escape")
+    expect(page.locator("article")).to_have_count(48)
+
+
 def test_two_simultaneous_reviewers_lose_nothing_and_see_each_other(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

@@ -2,13 +2,42 @@
 // Decisions. A page that cannot save offers the command that can; the bar is the same either way.
 
 const VERDICTS = [
-  { verb: "approve", decision: "approved", word: "Approve", set: "Approved", sign: "check", key: "a" },
-  { verb: "reject", decision: "rejected", word: "Reject", set: "Rejected", sign: "cross", key: "r" },
-  { verb: "redo", decision: "redo", word: "Redo", set: "Sent back", sign: "redo", key: "d" },
+  {
+    verb: "approve",
+    decision: "approved",
+    word: "Approve",
+    set: "Approved",
+    many: "approved",
+    sign: "check",
+    key: "a",
+  },
+  {
+    verb: "reject",
+    decision: "rejected",
+    word: "Reject",
+    set: "Rejected",
+    many: "rejected",
+    sign: "cross",
+    key: "r",
+  },
+  {
+    verb: "redo",
+    decision: "redo",
+    word: "Redo",
+    set: "Sent back",
+    many: "sent back",
+    sign: "redo",
+    key: "d",
+  },
 ];
 
 // Withdraws a verdict: by its key, or by the button of the verdict that is set.
-const UNDECIDE = { verb: "undecide", decision: "undecided", set: "Decision taken back" };
+const UNDECIDE = {
+  verb: "undecide",
+  decision: "undecided",
+  set: "Decision taken back",
+  many: "decisions taken back",
+};
 
 /** The purchase that a decision is about: the one in the detail, or the chosen side of a comparison. @type {Purchase | undefined} */
 let deciding;
@@ -18,8 +47,8 @@ function decide(verb, purchases) {
   if (!purchases.length) return;
   const verdict = VERDICTS.find((each) => each.verb === verb) ?? UNDECIDE;
   if (source.canDecide) {
-    const can = purchases.filter((each) => canBeDecided(each));
-    for (const each of can) void decideWithNote(each, verdict);
+    if (app.view.view === "browse") void decideAll(purchases, verdict);
+    else for (const each of purchases.filter(canBeDecided)) void decideWithNote(each, verdict);
     return;
   }
   const commands = app.model.campaigns.map((campaign) => {
@@ -27,6 +56,16 @@ function decide(verb, purchases) {
     return own.length ? commandOf(verb, campaign, ...own.map((each) => each.id)) : "";
   });
   void copy(commands.filter(Boolean).join(" && "));
+}
+
+/** Decide on what is selected: one message says how many; what could not be saved stays selected. @param {Purchase[]} purchases @param {typeof UNDECIDE} verdict */
+async function decideAll(purchases, { decision, set, many }) {
+  const can = purchases.filter((each) => canBeDecided(each));
+  if (!can.length) return toast("Nothing of this can be decided.");
+  const message = can.length === 1 ? set : undefined;
+  const saved = await Promise.all(can.map((each) => save(each, { decision }, message)));
+  deselect(can.filter((_, index) => saved[index]));
+  if (!message && saved.every(Boolean)) toast(`${number(can.length)} ${many}.`);
 }
 
 /** A typed note is part of the decision; a decision that is taken back leaves it. @param {Purchase} purchase @param {{ decision: string, set: string }} verdict */
@@ -43,7 +82,10 @@ function canBeDecided(purchase) {
 /** The purchases whose reviews are being saved. @type {Set<string>} */
 const saving = new Set();
 
-/** Save a review; a decision is shown only once it is on disk. @param {Purchase} purchase @param {Review} review @param {string} message */
+/**
+ * Save a review; a decision is shown only once it is on disk. Whether it is.
+ * @param {Purchase} purchase @param {Review} review @param {string} [message]
+ */
 async function save(purchase, review, message) {
   saving.add(purchase.id);
   showDecideBar();
@@ -51,10 +93,12 @@ async function save(purchase, review, message) {
     await source.decide(purchase, review);
     // Saved only after the next take was opened, it must not seem to be about that one.
     const isHere = !deciding || deciding.id === purchase.id;
-    toast(isHere ? `${message}.` : `${message}: ${purchase.key}`, { local: isHere });
+    if (message) toast(isHere ? `${message}.` : `${message}: ${purchase.key}`, { local: isHere });
+    return true;
   } catch (error) {
     if (review.note && !drafts.has(purchase.id)) setDraft(purchase.id, review.note);
     toast(`Not saved: ${error instanceof Error ? error.message : error}`);
+    return false;
   } finally {
     saving.delete(purchase.id);
     showDecideBar();
@@ -67,10 +111,12 @@ function rate(rating) {
     void save(deciding, { rating }, `${counted(rating, "star")} given`);
 }
 
-/** @param {string} verb */
+/** Decide on the selected jobs that are shown, else on the card that has the focus. @param {string} verb */
 function decideSelected(verb) {
+  const shown = app.selected.filter(isInGrid);
   const focused = app.model.byAddress.get(focusedCard()?.dataset.address ?? "")?.serving?.id;
-  const ids = app.selected.length || !source.canDecide || !focused ? app.selected : [focused];
+  const ids = shown.length || !source.canDecide || !focused ? shown : [focused];
+  if (!ids.length && app.selected.length) return toast("The filter hides all that is selected.");
   const chosen = ids.map((id) => app.model.purchases.get(id));
   decide(
     verb,

@@ -218,12 +218,8 @@ function showSelection() {
   grid.mark();
   const bar = byId("selection");
   bar.hidden = !app.selected.length || byId("browse").hidden;
-  const clear = () => {
-    app.selected = [];
-    showSelection();
-  };
   bar.replaceChildren(
-    el("span", { text: `${app.selected.length} selected` }),
+    el("span", { text: selectionLine() }),
     el("button", { onclick: compareSelected }, icon("compare"), "Compare", el("kbd", { text: "c" })),
     el(
       "button",
@@ -246,8 +242,35 @@ function showSelection() {
       "Redo",
       el("kbd", { text: "d" }),
     ),
-    el("button", { "aria-label": "Clear the selection", onclick: clear }, icon("cross")),
+    el(
+      "button",
+      { "aria-label": "Clear the selection", title: "Clear the selection (Esc)", onclick: clearSelection },
+      icon("cross"),
+    ),
   );
+}
+
+/** How many are selected, and how many of them the search hides. */
+function selectionLine() {
+  const count = app.selected.length;
+  const hidden = app.selected.filter((id) => !isInGrid(id)).length;
+  return hidden ? `${count} selected, ${hidden} hidden` : `${count} selected`;
+}
+
+/** Whether the job of a purchase is among those that the search finds. @param {string} id */
+function isInGrid(id) {
+  return grid.jobs.some((job) => isOfJob(id, job));
+}
+
+function clearSelection() {
+  app.selected = [];
+  showSelection();
+}
+
+/** @param {Purchase[]} purchases */
+function deselect(purchases) {
+  app.selected = app.selected.filter((id) => purchases.every((each) => each.id !== id));
+  showSelection();
 }
 
 function compareSelected() {

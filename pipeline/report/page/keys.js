@@ -99,7 +99,7 @@ const IN_GRID = {
   r: () => decideSelected("reject"),
   d: () => decideSelected("redo"),
   u: () => decideSelected("undecide"),
-  Escape: () => app.view.q && go({ q: "" }),
+  Escape: () => (app.selected.length ? clearSelection() : app.view.q && go({ q: "" })),
 };
 
 /** @type {Record<string, (event: KeyboardEvent) => void>} */

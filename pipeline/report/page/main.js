@@ -184,8 +184,10 @@ function refresh(changed) {
   const open = byAddress.get(app.view.job);
   keepingFocus(() => {
     showTabs();
-    if (app.view.view === "browse") showBrowse();
-    else if (app.view.view === "job" && open) refreshDetail(open, takesOf(open).some(isChanged));
+    if (app.view.view === "browse") {
+      showBrowse();
+      showSelection();
+    } else if (app.view.view === "job" && open) refreshDetail(open, takesOf(open).some(isChanged));
     else if (app.view.view === "job") show();
     else if (app.view.view === "compare" && app.view.compare.length > 1) refreshCompare();
     else byId("view").replaceChildren(...VIEWS[app.view.view]());
@@ -195,7 +197,7 @@ function refresh(changed) {
 /** Restore the focus if the element that had it is replaced. @param {() => void} change */
 function keepingFocus(change) {
   const before = document.activeElement;
-  const region = before?.closest("#overview, #view, #tabs");
+  const region = before?.closest("#overview, #view, #tabs, #selection");
   const at = region ? focusable(region).indexOf(/** @type {HTMLElement} */ (before)) : -1;
   change();
   if (before && !before.isConnected && region && at >= 0)
