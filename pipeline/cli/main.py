@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("pipeline.cli.verify", "Check that manifest, state and results agree."),
     "status": ("pipeline.cli.status", "Show the status of the jobs."),
     "results": ("pipeline.cli.results", "Rewrite the results manifest."),
-    "merge": ("pipeline.cli.merge", "Merge results manifests, for example from two branches."),
+    "merge": ("pipeline.cli.merge", "Merge results or decisions, for example from two branches."),
     "report": ("pipeline.cli.report", "Make a gallery of the results; it opens from disk."),
     "serve": ("pipeline.cli.serve", "Serve the gallery live: progress, and review in the browser."),
     "resolve": ("pipeline.cli.resolve", "Resolve a purchase whose outcome is unknown."),

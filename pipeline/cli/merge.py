@@ -1,4 +1,4 @@
-"""`pipeline merge`: joins results manifests; also serves as a merge driver for git."""
+"""`pipeline merge`: joins results manifests, or decisions files; also serves as a merge driver for git."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from pipeline.operations.merge import merge_files
 
 
 @click.command("merge")
-@argument("results", nargs=-1, required=True, type=INPUT)
+@argument("files", nargs=-1, required=True, type=INPUT)
 @flag("--out", required=True, type=OUTPUT, metavar="FILE", help="Where to write the result.")
 @format_option("text", "json")
 @verbosity_options
-def command(results: tuple[Path, ...], out: Path, output_format: str) -> None:
-    """Join RESULTS into one file. No purchase is dropped, and the order does not matter.
+def command(files: tuple[Path, ...], out: Path, output_format: str) -> None:
+    """Join FILES into one: results, or decisions. No purchase and no decision is dropped; the order does not matter.
 
     \b
     As git's merge driver:
     `git config merge.pipeline.driver "pipeline merge %A %B --out %A"`
     """  # noqa: D301 - a line of \b keeps click from wrapping the paragraph
-    document = merge_files(results, out)
+    document = merge_files(files, out)
     if output_format == "json":
-        say_json({"out": str(out), "files": len(results), **document})
+        say_json({"out": str(out), "files": len(files), **document})
     elif not verbosity().quiet:
-        say(f"{printable(str(out))}: {counted(len(results), 'file')} joined")
+        say(f"{printable(str(out))}: {counted(len(files), 'file')} joined")

@@ -66,11 +66,13 @@ def decode(content: bytes, path: Path, name: str) -> SourceFile:
     return source
 
 
-def conflicts(source: SourceFile) -> list[Problem]:
+def conflicts(
+    source: SourceFile, hint: str = "keep one side and delete the lines <<<<<<<, =======, >>>>>>>"
+) -> list[Problem]:
     """The merge conflicts that git left in a file: one problem for each, at the line where it begins."""
     if "<<<<<<<" not in source.text and ">>>>>>>" not in source.text:
         return []  # a quick test, even for a large table
-    message = "an unresolved merge conflict; keep one side and delete the lines <<<<<<<, =======, >>>>>>>"
+    message = f"an unresolved merge conflict; {hint}"
     found = list(_OURS.finditer(source.text)) or list(_THEIRS.finditer(source.text))
     return listed([source.problem_at(each.start(), message) for each in found[:MAX_LISTED]], len(found))
 

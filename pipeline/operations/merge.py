@@ -1,4 +1,4 @@
-"""Joins results manifests, without the manifest or the state of their campaign."""
+"""Joins results manifests, or decisions files, without the manifest or the state of their campaign."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -6,28 +6,85 @@ from pathlib import Path
 
 from pipeline.documents.problem_list import MAX_LISTED, listed
 from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, counted, printable, reason_of
-from pipeline.files import read_limited
+from pipeline.files import alone_in, read_limited
 from pipeline.json_values import Json
 from pipeline.operations.workspace import TOOL
-from pipeline.paths import follow_links
+from pipeline.paths import behind_links, follow_links
 from pipeline.planning.shards import Shard, is_whole
 from pipeline.purchases import PurchaseId
+from pipeline.results import decisions
+from pipeline.results.decisions import Decision
 from pipeline.results.file import LARGEST, has_conflict, read, write
 from pipeline.results.merge import merge_results
+from pipeline.results.merge_decisions import merge_decisions
 from pipeline.schemes import assert_named_as, part_named
 
 
 def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:
-    """Join the results manifests at `paths` into one at `out`. No purchase is dropped; the order does not matter.
+    """Join the files at `paths` into one at `out`: results manifests, or decisions files. The order does not matter.
 
+    Of results, no purchase is dropped. Of decisions, none is either, and the last one on a purchase counts.
     Results of shards are joined only if all shards of a split are given; or, if `out` is the file of one shard, if
-    all are copies of it. Returns the campaign, the number of purchases, and their summary.
+    all are copies of it. Returns the campaign, the number of purchases, and their summary; or the number of
+    purchases with decisions.
 
     Raises:
-        InvalidInput: one is missing or wrong, they are not of one campaign, or not all the shards of one split.
-        UsageError: `out` is something else, or is named so, or has purchases that `paths` lack.
+        InvalidInput: one is missing or wrong, they are not of one campaign, or not all the shards of one split;
+            or some are results and some are decisions.
+        UsageError: `out` is something else, or is named so, or has purchases or decisions that `paths` lack.
         Unfinished: `out` cannot be written.
     """
+    decided = [path for path in paths if decisions.are_in(path)]
+    if not decided:
+        return _merge_results(paths, out)
+    if others := [path for path in paths if path not in decided]:
+        raise InvalidInput(
+            f"{printable(str(decided[0]))} has decisions, and {printable(str(others[0]))} has none: "
+            "results are joined with results, decisions with decisions"
+        )
+    return _merge_decisions(paths, out)
+
+
+def _merge_decisions(paths: Sequence[Path], out: Path) -> dict[str, Json]:
+    files = []
+    for path in paths:
+        if not os.path.lexists(path):
+            raise InvalidInput(f"{path}: there is no such file")
+        files.append(decisions.read(path, str(path)))
+    merged = merge_decisions(files)
+    try:
+        with alone_in(behind_links(out).parent):
+            _assert_no_decision_is_lost(out, merged)
+            decisions.write(out, str(out), merged)
+    except ValueError as error:
+        raise UsageError(f"{printable(str(out))}: is not written: {error}") from error
+    except OSError as error:
+        raise Unfinished(f"{out}: cannot be written: {error.strerror}") from error
+    return {"decisions": len({each.purchase for each in merged})}
+
+
+def _assert_no_decision_is_lost(out: Path, merged: Sequence[Decision]) -> None:
+    """Refuse to overwrite anything but decisions that are all in `merged`, or in which git left conflict markers."""
+    if not os.path.lexists(out):
+        assert_named_as(out, "decisions")
+        return
+    shown = printable(str(out))
+    try:
+        content = read_limited(follow_links(out), LARGEST)
+        if not content.strip() or decisions.have_conflict(content):
+            return
+        before = decisions.read(out, str(out))
+    except InvalidInput as error:
+        raise UsageError(
+            f"{shown}: not a decisions file, so it is not overwritten; choose another file"
+        ) from error
+    if merge_decisions([merged, before]) != merged:
+        raise UsageError(
+            f"{shown}: it has decisions that none of the given files has; give it too, so that nothing is lost"
+        )
+
+
+def _merge_results(paths: Sequence[Path], out: Path) -> dict[str, Json]:
     files = []
     for path in paths:
         file = read(path, str(path))

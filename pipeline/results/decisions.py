@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,11 +15,12 @@ from pipeline.documents.json_reader import parse_json
 from pipeline.documents.text_file import conflicts, read_source
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem, UsageError
-from pipeline.files import alone_in, write_atomically
+from pipeline.files import alone_in, read_limited, write_atomically
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 from pipeline.paths import behind_links, follow_links
 from pipeline.purchases import Decisions, PurchaseId
+from pipeline.schemes import kind_named
 
 # Bytes that are read and written, as of results: of each purchase in those, there is room for a verdict here.
 LARGEST = 1 << 30
@@ -26,8 +28,20 @@ LARGEST = 1 << 30
 # line for each decision: that is YAML too, and a million of them are read in less time than this much of the former.
 _LARGEST_YAML = 16 << 20
 _MAX_WRITTEN_AS_YAML = 2 << 20
+# In place of a verdict, in a file. It stays there, as another branch may still have the verdict that it takes back.
+_UNDECIDED = "undecided"
+_HOW_TO_JOIN = (
+    "to keep one side could buy approved takes again, so join both: `pipeline merge OURS THEIRS --out FILE` "
+    "(see docs/how-to/merge.md#after-a-conflict)"
+)
+_MARKERS = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
+# Where a decisions file begins its list. In results, every line but the braces is indented, or the name is another.
+_LIST = re.compile(
+    r"""^(?:\{\s*(?:["']?version["']?\s*:\s*\d+\s*,\s*)?)?["']?decisions["']?\s*:""", re.MULTILINE
+)
 _HEADER = (
-    "# Written by pipeline approve, reject, redo and serve, or by hand: the last one on a purchase counts.\n"
+    "# Written by pipeline approve, reject, redo and serve, or by hand; no other comment is kept. "
+    "The last one on a purchase counts.\n"
 )
 
 
@@ -53,7 +67,7 @@ class Decision:
     """A decision about one purchase, for the job of that key.
 
     `decision` is None if it was only rated or noted. `by` decided last, at the time `at` (UTC, ISO 8601), and wrote
-    `note`. A decision that `withdraws` takes back the verdict before it; it is never written as such.
+    `note`. A decision that `withdraws` takes back the verdict before it: in the file, it is `undecided`.
     """
 
     purchase: PurchaseId
@@ -90,9 +104,30 @@ def read(path: Path, name: str) -> tuple[Decision, ...]:
     return tuple(_decision(written) for written in _read(real, name)["decisions"])
 
 
+def are_in(path: Path) -> bool:
+    """Whether the file at `path` holds decisions rather than results: by its name, or else by its content."""
+    if (kind := kind_named(path)) is not None:
+        return kind == "decisions"
+    try:
+        return look_like(read_limited(follow_links(path), LARGEST))
+    except (OSError, ValueError):
+        return False  # whoever reads it says why it cannot be read
+
+
+def look_like(content: bytes) -> bool:
+    """Whether these bytes are decisions, even if git left conflict markers in them."""
+    text = content.decode("utf-8-sig", errors="replace")
+    return _LIST.search(text.replace("\r\n", "\n")) is not None
+
+
+def have_conflict(content: bytes) -> bool:
+    """Whether these bytes are decisions in which git left conflict markers."""
+    return look_like(content) and _MARKERS.search(content) is not None
+
+
 def _read(path: Path, name: str) -> Any:
     source = read_source(path, name, LARGEST)
-    if problems := conflicts(source):
+    if problems := conflicts(source, _HOW_TO_JOIN):
         raise InvalidInput(problems)
     text = _below_comments(source.text)
     written = None if text is None else _from_json(text, name)
@@ -126,8 +161,10 @@ def _from_json(text: str, name: str) -> Json:
 
 def _decision(written: Mapping[str, Any]) -> Decision:
     notes = tuple(Note(**each) for each in written.get("notes", ()))
-    verdict = Verdict(written["decision"]) if "decision" in written else None
-    return Decision(**{**written, "decision": verdict, "notes": notes})
+    said = written.get("decision")
+    withdraws = said == _UNDECIDED
+    verdict = None if said is None or withdraws else Verdict(said)
+    return Decision(**{**written, "decision": verdict, "notes": notes, "withdraws": withdraws})
 
 
 def record(path: Path, name: str, said: Iterable[Decision]) -> None:
@@ -151,7 +188,7 @@ def write(path: Path, name: str, decisions: Iterable[Decision]) -> None:
         UsageError: it could not be read again.
         OSError: it cannot be written.
     """
-    written = [as_json(decision) for decision in decisions]
+    written = [as_written(decision) for decision in decisions]
     if findings := schema.check_json({"version": 1, "decisions": [*written]}, "decisions"):
         raise UsageError(f"{name}: nothing is written, as it could not be read again: {findings[0]}")
     content = (_HEADER + _text(written)).encode()
@@ -188,7 +225,7 @@ def join(before: Decision, after: Decision) -> Decision:
     The note of a verdict becomes one of the notes when another verdict or note replaces it.
     """
     decides = after.decision is not None or after.withdraws
-    heads = decides or before.decision is None
+    heads = decides or (before.decision is None and not before.withdraws)
     outdated = before.note is not None and (
         (after.note is not None and after.note != before.note)
         or (decides and (after.decision, after.by) != (before.decision, before.by))
@@ -204,7 +241,7 @@ def join(before: Decision, after: Decision) -> Decision:
         notes=tuple(dict.fromkeys((*before.notes, *was, *after.notes))),
         by=after.by if heads else before.by,
         at=after.at if heads else before.at,
-        withdraws=False,
+        withdraws=after.withdraws if decides else before.withdraws,
     )
 
 
@@ -216,7 +253,7 @@ def by_purchase(decisions: Iterable[Decision]) -> dict[PurchaseId, Decision]:
     said: dict[PurchaseId, Decision] = {}
     for each in decisions:
         before = said.get(each.purchase) if each.decision is None else said.pop(each.purchase, None)
-        said[each.purchase] = replace(each, withdraws=False) if before is None else join(before, each)
+        said[each.purchase] = each if before is None else join(before, each)
     return said
 
 
@@ -235,13 +272,22 @@ def in_force(decisions: Iterable[Decision]) -> Decisions:
     )
 
 
-def as_json(decision: Decision) -> dict[str, Json]:
+def as_written(decision: Decision) -> dict[str, Json]:
     """A decision as it is written in the file."""
+    return _fields(decision, _UNDECIDED if decision.withdraws else decision.decision)
+
+
+def as_json(decision: Decision) -> dict[str, Json]:
+    """A decision as pages get it: one that was taken back is none."""
+    return _fields(decision, decision.decision)
+
+
+def _fields(decision: Decision, said: str | None) -> dict[str, Json]:
     notes: list[Json] = [_present(at=each.at, text=each.text, by=each.by) for each in decision.notes]
     return _present(
         purchase=decision.purchase,
         key=decision.key,
-        decision=decision.decision.value if decision.decision is not None else None,
+        decision=str(said) if said is not None else None,
         rating=decision.rating,
         note=decision.note,
         notes=notes or None,

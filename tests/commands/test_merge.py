@@ -201,3 +201,111 @@ def test_git_merge_driver_handles_names_without_a_suffix(
 
         assert ended.code == 0, ended.output
         assert ours.read_bytes() == whole.read_bytes()
+
+
+WALK, DANCE = "main/loop/red/walk", "main/loop/red/dance"
+
+
+@pytest.fixture
+def decided(project: Project, offline: Pipeline, pipeline: Pipeline) -> tuple[Path, Path]:
+    """The decisions of two branches, each of which approves another job's take."""
+    assert pipeline("run", project.manifest).code == 0
+    file, found = project.folder / "spring.decisions.yaml", []
+    for branch, key in (("ours", WALK), ("theirs", DANCE)):
+        assert offline("approve", project.manifest, key, "--note", f"by {branch}").code == 0
+        found.append(project.folder / f"{branch}.decisions.yaml")
+        file.replace(found[-1])
+    return found[0], found[1]
+
+
+def buys(pipeline: Pipeline, project: Project) -> int:
+    """How many jobs the next run would buy after every prompt has changed."""
+    project.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a jump"})})
+    ended = pipeline("plan", project.manifest, "--format", "json")
+    assert ended.code == 0, ended.output
+    return sum(each["action"] in {"create", "replace"} for each in ended.document["actions"])
+
+
+def test_decisions_of_two_branches_are_joined_in_any_order_and_none_is_bought_again(
+    decided: tuple[Path, Path], project: Project, offline: Pipeline
+) -> None:
+    ours, theirs = decided
+    file = project.folder / "spring.decisions.yaml"
+
+    ended = offline("merge", ours, theirs, "--out", file, "--format", "json")
+
+    assert ended.code == 0, ended.output
+    assert ended.document == {"out": str(file), "files": 2, "decisions": 2}
+    written = file.read_bytes()
+    assert offline("merge", theirs, file, ours, "--out", file).code == 0
+    assert file.read_bytes() == written
+    assert b"by ours" in written
+    assert b"by theirs" in written
+    assert buys(offline, project) == 0
+
+
+def test_git_joins_decisions_with_the_same_driver_whose_names_have_no_suffix(
+    decided: tuple[Path, Path], project: Project, offline: Pipeline
+) -> None:
+    ours, theirs = project.folder / ".merge_a", project.folder / ".merge_b"
+    for path, name in zip(decided, (ours, theirs), strict=True):
+        path.replace(name)
+
+    assert offline("merge", "--quiet", ours, theirs, "--out", ours).code == 0
+
+    ours.replace(project.folder / "spring.decisions.yaml")
+    assert buys(offline, project) == 0
+
+
+def test_decisions_in_which_git_left_its_markers_are_refused_with_the_way_to_join_them_and_then_replaced(
+    decided: tuple[Path, Path], project: Project, offline: Pipeline
+) -> None:
+    file = project.folder / "spring.decisions.yaml"
+    ours, theirs = (path.read_text().splitlines(keepends=True) for path in decided)
+    file.write_text(
+        "".join([*ours[:3], "<<<<<<< HEAD\n", *ours[3:], "=======\n", *theirs[3:], ">>>>>>> branch\n"])
+    )
+
+    refused = offline("plan", project.manifest)
+
+    assert refused.code == 3
+    assert "spring.decisions.yaml:4:1: an unresolved merge conflict; to keep one side" in refused.err
+    assert "`pipeline merge OURS THEIRS --out FILE`" in refused.err
+    assert offline("merge", *decided, "--out", file).code == 0
+    assert buys(offline, project) == 0
+
+
+def test_decisions_are_not_joined_with_results(
+    decided: tuple[Path, Path], project: Project, offline: Pipeline
+) -> None:
+    ended = offline("merge", decided[0], project.results_file, "--out", "whole.json")
+
+    assert ended.code == 3
+    assert "results are joined with results, decisions with decisions" in ended.err
+    assert not (project.folder / "whole.json").exists()
+
+
+def test_only_decisions_that_are_all_given_are_overwritten(
+    decided: tuple[Path, Path], project: Project, offline: Pipeline
+) -> None:
+    ours, theirs = decided
+    before = [path.read_bytes() for path in (theirs, project.results_file, project.manifest)]
+
+    for out, reason in (
+        (theirs, "it has decisions that none of the given files has"),
+        (project.results_file, "not a decisions file"),
+        (project.manifest, "not a decisions file"),
+        (project.folder / "new.results.json", "that is a name for results"),
+    ):
+        ended = offline("merge", ours, "--out", out)
+        assert ended.code == 64, ended.output
+        assert reason in ended.err
+
+    assert [path.read_bytes() for path in (theirs, project.results_file, project.manifest)] == before
+
+
+def test_of_decisions_too_a_missing_file_is_an_error(decided: tuple[Path, Path], offline: Pipeline) -> None:
+    ended = offline("merge", decided[0], "none.decisions.yaml", "--out", decided[0])
+
+    assert ended.code == 3
+    assert "none.decisions.yaml: there is no such file" in ended.err
