@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pipeline.cli.context import manifests_of, open_workspaces, plan_arguments, say_warnings
+from pipeline.cli.lost_approvals import warn_of_lost_approvals
 from pipeline.cli.options import (
     OUTPUT,
     CampaignFlags,
@@ -63,6 +64,7 @@ def command(
         if not workspace.emulated:
             assert_provider_installed(workspace.campaign)
         with open_campaign(workspace, writable=False) as state:
+            warn_of_lost_approvals(state)
             plan = plans[workspace.campaign.name] = plan_of(state, plan_options(state, arguments))
             if out is not None:
                 variables = read_variables(flags.variables, flags.variable_files)

@@ -16,6 +16,7 @@ from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.lost_decisions import assert_no_approval_is_lost
 from pipeline.operations.results_publisher import Publisher
 
 
@@ -30,6 +31,7 @@ def command(manifest: Path | None, **flags: object) -> None:
     """
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
+        assert_no_approval_is_lost(state.workspace, state.lost_approvals)
         publisher = Publisher(state)
         written = not publisher.is_current(state) and publisher.publish_all(state)
     if not verbosity().quiet:

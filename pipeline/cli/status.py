@@ -12,6 +12,7 @@ import click
 
 from pipeline.cli.context import manifests_of, open_workspaces
 from pipeline.cli.json_documents import status_document
+from pipeline.cli.lost_approvals import warn_of_lost_approvals
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -75,6 +76,7 @@ def _show(manifests: tuple[Path, ...], output_format: str, given: dict[str, Any]
     documents: list[Json] = []
     for workspace in open_workspaces(manifests_of(manifests), CampaignFlags.of(given)):
         with open_campaign(workspace, writable=False) as state:
+            warn_of_lost_approvals(state)
             current = status(state, _selected(state, given))
         if output_format == "json":
             documents.append(status_document(current))

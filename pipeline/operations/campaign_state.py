@@ -12,6 +12,7 @@ from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import minutes_ago, now, run_id
+from pipeline.operations.lost_decisions import assert_no_approval_is_lost, lost_approvals
 from pipeline.operations.published_results import joined_hash, published_by_others, read_published
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.split import Split
@@ -42,7 +43,8 @@ class CampaignState:
     read.
 
     `decisions` are people's decisions as they count for the assignment; `decided` has the last decision on each
-    purchase, with its note. `split` says which part belongs to this shard, None if all of it does.
+    purchase, with its note; `lost_approvals` are approvals that only results show, with their jobs. `split` says
+    which part belongs to this shard, None if all of it does.
     """
 
     workspace: Workspace
@@ -55,6 +57,7 @@ class CampaignState:
     assignment: Assignment
     results: Version | None
     published: ResultsFile | None
+    lost_approvals: Mapping[PurchaseId, JobKey]
     split: Split | None = None
 
     @property
@@ -137,7 +140,8 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     """Open a campaign. With `writable`, hold its lock, and join and recover its records on disk, else in memory.
 
     Raises:
-        InvalidInput: manifest, state or results are invalid, or belong to another campaign.
+        InvalidInput: manifest, state or results are invalid, or belong to another campaign; or, with `writable`,
+            the decisions lack approvals that results show.
         StateLocked: another run holds the state.
     """
     jobs = in_plan_order(expand(workspace.campaign))
@@ -146,7 +150,11 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     results = None if is_there else read_published(workspace)
     with ExitStack() as stack:
         all_decisions = decisions.read(workspace.decisions, workspace.decisions_name)
-        in_force = decisions.in_force(all_decisions)
+        in_force, decided = decisions.in_force(all_decisions), decisions.by_purchase(all_decisions)
+        if writable and results is not None:
+            assert_no_approval_is_lost(
+                workspace, lost_approvals([results], decided)
+            )  # before a state is created
         split = _split_of(workspace, jobs, in_force)
         if writable:
             stack.enter_context(_hold_campaign(workspace, split))
@@ -160,7 +168,12 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         elif results is None or results.version != current:
             results = read_published(workspace)
             current = results.version if results is not None else None
-        records = _joined(workspace, store, results, in_force, writable=writable)
+        # Results that the state knows were read with these decisions before, and so lack none of their approvals.
+        others = [*published_by_others(workspace)]
+        lost = lost_approvals([*others, *([] if results is None else [results])], decided)
+        if writable:
+            assert_no_approval_is_lost(workspace, lost)
+        records = _joined(workspace, store, results, others, in_force, writable=writable)
         assignment = assign(jobs, records, in_force)
         if writable:
             store.save_assignment(served_by(assignment))
@@ -171,10 +184,11 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             store=store,
             records=records,
             decisions=in_force,
-            decided=decisions.by_purchase(all_decisions),
+            decided=decided,
             assignment=assignment,
             results=current,
             published=results,
+            lost_approvals=lost,
             split=split,
         )
 
@@ -257,13 +271,14 @@ def _joined(
     workspace: Workspace,
     store: Store,
     results: ResultsFile | None,
+    others: Sequence[ResultsFile],
     decisions: Decisions,
     *,
     writable: bool,
 ) -> Records:
     """The records of `store`, of the results, and of other shards on this machine, joined."""
-    others, recorded = _records_of_others(workspace)
-    published = join(results.records if results is not None else Records(), others, decisions)
+    of_others, recorded = _records_of_others(workspace, others)
+    published = join(results.records if results is not None else Records(), of_others, decisions)
     if writable:
         store.recover(now())
         return store.absorb(published, decisions, now(), Imported(recorded=recorded))
@@ -289,12 +304,14 @@ def _as_a_run_would_find_it(workspace: Workspace, records: Records) -> Records:
     return replace(last, purchases=found)
 
 
-def _records_of_others(workspace: Workspace) -> tuple[Records, frozenset[PurchaseId]]:
+def _records_of_others(
+    workspace: Workspace, published: Sequence[ResultsFile]
+) -> tuple[Records, frozenset[PurchaseId]]:
     """Records that other parts of the campaign wrote on this machine, and the ids whose intents they recorded.
 
     If the run of a part was killed, only its state may know what it bought.
     """
-    found = reduce(join, (each.records for each in published_by_others(workspace)), Records())
+    found = reduce(join, (each.records for each in published), Records())
     recorded = frozenset[PurchaseId]()
     for part in other_parts(workspace):
         store = _open_store(workspace, part, writable=False)

@@ -16,6 +16,7 @@ from pipeline.files import what_is_in_the_way
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.doctor_checks import CheckResult, check_git, check_vendor, failed, warned
 from pipeline.operations.installed import assert_vendor_installed
+from pipeline.operations.lost_decisions import lost_message
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import Workspace
 from pipeline.paths import behind_links
@@ -118,9 +119,11 @@ def _state(workspace: Workspace) -> Iterator[CheckResult]:
         if not workspace.environment.allows_network_file_system:
             look.refuse_network_file_system(workspace.state)
         with open_campaign(workspace, writable=False) as state:
-            known = len(state.records.purchases)
+            known, lost = len(state.records.purchases), state.lost_approvals
         is_there = look.exists(workspace.state, name)
         _assert_state_can_be_written(workspace.state)
+        if lost:
+            raise InvalidInput(lost_message(workspace, lost))
     except PipelineError as error:
         yield failed("state", printable(str(error), 1000), error.exit_code)
     else:

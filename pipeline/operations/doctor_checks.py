@@ -1,4 +1,4 @@
-"""Findings of `doctor` on git (are manifest and results committed?), key, address, the vendor's health, the clock."""
+"""Findings of `doctor` on git (are results and decisions committed?), key, address, health of the vendor, clock."""
 
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -93,23 +93,35 @@ def check_git(workspace: Workspace) -> CheckResult:
 
 
 def _records_in_git(folder: Path, workspace: Workspace) -> CheckResult:
-    results, shown = workspace.results, printable(workspace.results_name)
-    if not results.is_relative_to(workspace.campaign.root):
-        return CheckResult(check="git", message=f"{shown} is outside the repository")
+    root, results = workspace.campaign.root, workspace.results
+    records = {results: printable(workspace.results_name)}
+    if workspace.decisions.exists():
+        records[workspace.decisions] = printable(workspace.decisions_name)
     secrets = SECRETS | key_variables(workspace.campaign.provider.name)
     variables = {
         name: value for name, value in workspace.environment.variables.items() if name not in secrets
     }
-    if _git(folder, variables, "check-ignore", "--quiet", str(results)).returncode == 0:
-        return warned("git", f"{shown} is ignored: remove it from .gitignore and commit it")
+    inside = {path: shown for path, shown in records.items() if path.is_relative_to(root)}
+    uncommitted = []
+    for path, shown in inside.items():
+        if _git(folder, variables, "check-ignore", "--quiet", str(path)).returncode == 0:
+            return warned("git", f"{shown} is ignored: remove it from .gitignore and commit it")
+        if not path.exists():
+            continue
+        changed = _git(folder, variables, "status", "--porcelain", "--", str(path))
+        if changed.returncode != 0:
+            return warned("git", f"git does not say: {printable(changed.stderr.strip(), 200)}")
+        if changed.stdout:
+            uncommitted.append(shown)
+    if uncommitted:
+        is_not, them = ("is not", "it") if len(uncommitted) == 1 else ("are not", "them")
+        return warned("git", f"{' and '.join(uncommitted)} {is_not} committed; add, commit and push {them}")
+    if results not in inside:
+        return CheckResult(check="git", message=f"{records[results]} is outside the repository")
     if not results.exists():
-        return CheckResult(check="git", message=f"ready; commit {shown} after the first run")
-    changed = _git(folder, variables, "status", "--porcelain", "--", str(results))
-    if changed.returncode != 0:
-        return warned("git", f"git does not say: {printable(changed.stderr.strip(), 200)}")
-    if changed.stdout:
-        return warned("git", f"{shown} is not committed; add, commit and push it")
-    return CheckResult(check="git", message=f"{shown} is committed")
+        return CheckResult(check="git", message=f"ready; commit {records[results]} after the first run")
+    is_ = "is" if len(inside) == 1 else "are"
+    return CheckResult(check="git", message=f"{' and '.join(inside.values())} {is_} committed")
 
 
 def _git(folder: Path, variables: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -82,11 +82,14 @@ def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -
             continue  # reported when the campaign that it belongs to is read
         if other_results is not None and _was_named_otherwise(other_results, path, campaign):
             new_name = f"{campaign.name}{path.name[path.name.rindex('.results.') :]}"
+            old = campaign.manifest.with_name(f"{other_results.campaign}.decisions.yaml")
+            # Without them, approved takes would be bought again.
+            and_decisions = f", and {old.name} to {campaign.name}.decisions.yaml" if old.exists() else ""
             raise InvalidInput(
                 f"{shown_path(path)}: these results name {campaign.manifest.name}, which was called "
                 f"'{other_results.campaign}' then and is '{campaign.name}' now. Rename it back; or, to adopt "
                 f'them, change "campaign" in them to the new name and rename the file to '
-                f"{new_name} (see docs/reference/errors.md#results-of-another-campaign)"
+                f"{new_name}{and_decisions} (see docs/reference/errors.md#results-of-another-campaign)"
             )
 
 

@@ -151,7 +151,7 @@ def decide(
 def _decided(state: CampaignState, key: JobKey | None, purchase: Purchase) -> Purchase | None:
     """The purchase whose verdict is withdrawn: this one, or the one it stands in for; None if neither has one."""
     decided = state.decided.get(purchase.id)
-    if decided is not None and decided.decision is not None:
+    if (decided is not None and decided.decision is not None) or purchase.id in state.lost_approvals:
         return purchase
     if key is None:
         return None

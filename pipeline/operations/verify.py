@@ -11,6 +11,7 @@ from pipeline.assignment import Assignment, assign
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.lost_decisions import lost_message
 from pipeline.operations.provider import VendorCalls
 from pipeline.operations.published_results import read_published
 from pipeline.operations.shown_paths import shown_path
@@ -51,7 +52,9 @@ def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[
     wanted_then = _wanted(state, published, assign(state.jobs, state.records, then), then)
     for message in differences(published.document, wanted_then):
         yield Disagreement("results", message)
-    if any(differences(wanted_then, wanted)):
+    if state.lost_approvals:
+        yield Disagreement("results", lost_message(state.workspace, state.lost_approvals))
+    elif any(differences(wanted_then, wanted)):
         note(
             f"{name} does not have the latest decisions yet: the next run writes them, "
             f"or `pipeline results {state.workspace.target}`."

@@ -239,3 +239,22 @@ def test_running_run_is_named(
     ended = pipeline("doctor", project.manifest, "--format", "json")
 
     assert f"pid {running.process.pid} " in messages(ended.document)["lock"]
+
+
+def test_decisions_that_are_not_committed_are_reported(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    in_git(project.folder)
+    git = ("git", "-C", str(project.folder), "-c", "user.name=a", "-c", "user.email=a@example.com")
+    subprocess.run([*git, "add", "campaign.yaml", "spring.results.json"], check=True)
+    subprocess.run([*git, "commit", "-qm", "results"], check=True)
+    assert pipeline("approve", project.manifest, "main/loop/red/walk").code == 0
+
+    before = pipeline("doctor", project.manifest, "--format", "json")
+    subprocess.run([*git, "add", "spring.decisions.yaml"], check=True)
+    subprocess.run([*git, "commit", "-qm", "decisions"], check=True)
+    after = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert messages(before.document)["git"] == (
+        "spring.decisions.yaml is not committed; add, commit and push it"
+    )
+    assert messages(after.document)["git"] == "spring.results.json and spring.decisions.yaml are committed"
