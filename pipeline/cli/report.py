@@ -29,6 +29,7 @@ from pipeline.operations.workspace import state_location
 from pipeline.paths import real_path, unencodable
 from pipeline.report.stills import MediaReader
 from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
+from pipeline.results.file import holds_results
 from pipeline.schemes import is_object_store
 
 _MANY = 200
@@ -113,7 +114,11 @@ def _found(paths: Sequence[Path]) -> list[Path]:
 
 
 def _is_results(path: Path) -> bool:
-    return path.suffix == ".json" or path.name.endswith((".results.yaml", ".results.yml"))
+    return (
+        path.suffix == ".json"
+        or path.name.endswith((".results.yaml", ".results.yml"))
+        or (path.is_file() and holds_results(path))
+    )
 
 
 def _source(path: Path, given: Mapping[str, Any]) -> GalleryCampaign:

@@ -11,7 +11,7 @@ from pipeline.operations.environment import Environment
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, hinted_flags, state_location, target_of
 from pipeline.paths import confined, project_of, real_path, writable
-from pipeline.results.file import ResultsFile, read
+from pipeline.results.file import ResultsFile, holds_results, read
 from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, assert_path, kind_named
 
 _SQLITE = b"SQLite format 3\0"
@@ -82,7 +82,7 @@ def records_at(source: Path, paths: RecordPaths) -> CampaignRecords | None:
         raise InvalidInput(f"{printable(str(source))}: there is no such file")
     if kind == "a state" or _begins_with(source, _SQLITE):
         return _of_state(real_path(source), paths)
-    if kind == "results":
+    if kind == "results" or holds_results(source):
         return _of_results(real_path(source), paths)
     return None
 

@@ -38,6 +38,8 @@ _LARGEST_YAML = 16 << 20
 # Bytes that suffice to tell JSON, an object in braces, from YAML.
 _HEAD = 4096
 _CONFLICT = re.compile(r"^(<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
+# Top-level keys that no campaign has beside one another.
+_KEYS = frozenset({"campaign", "jobs", "purchases"})
 _Locate = Callable[[Sequence[Finding]], list[Problem]]
 _Known = dict[int, tuple[Json, str]]
 # Fast, as it does not indent: for names and scalar values.
@@ -174,6 +176,23 @@ def _read_document(path: Path, content: str, name: str) -> tuple[Json, _Locate]:
         )
     document = read_yaml(path, name, limit=LARGEST)
     return document.root.plain(), document.located
+
+
+def holds_results(path: Path) -> bool:
+    """Whether the file is a results manifest, whatever its name; or one in which git left conflict markers."""
+    try:
+        text = _bytes(path).decode("utf-8-sig")
+    except (OSError, ValueError):
+        return False
+    # Campaigns are read by this too, and hardly any of them has these words.
+    if not all(key in text for key in _KEYS):
+        return False
+    if _CONFLICT.search(text):
+        return all(re.search(rf"""^ {{0,2}}["']?{key}["']?:""", text, re.MULTILINE) for key in _KEYS)
+    with suppress(InvalidInput):
+        document, _ = _read_document(path, text, path.name)
+        return isinstance(document, dict) and document.keys() >= _KEYS and "templates" not in document
+    return False
 
 
 def has_conflict(content: bytes, campaign: str) -> bool:

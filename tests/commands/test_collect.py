@@ -118,6 +118,35 @@ def test_operator_may_keep_results_elsewhere(project: Project, pipeline: Pipelin
     assert len(project.output()) == 2
 
 
+@pytest.mark.parametrize("name", ["out.yaml", "out.yml", "out.json"])
+def test_results_are_recognised_by_what_they_hold_whatever_their_name(
+    project: Project, pipeline: Pipeline, vendor: Emulator, name: str
+) -> None:
+    (project.folder / "kept").mkdir()
+    kept = project.folder / "kept" / name
+    assert pipeline("run", project.manifest, "--results", kept).code == 0
+    shutil.rmtree(project.folder / "output")
+    shutil.rmtree(project.folder / ".pipeline")
+
+    ended = pipeline("collect", kept)
+
+    assert ended.code == 0, ended.output
+    assert len(project.output()) == 2
+    assert len(vendor.ledger.entries) == 2
+    assert pipeline("report", kept).code == 0
+
+
+def test_a_conflict_in_results_of_any_name_leads_to_merge(project: Project, pipeline: Pipeline) -> None:
+    kept = project.folder / "out.yaml"
+    assert pipeline("run", project.manifest, "--results", kept).code == 0
+    kept.write_text(f"{kept.read_text()}<<<<<<< HEAD\n=======\n>>>>>>> theirs\n")
+
+    ended = pipeline("collect", kept)
+
+    assert ended.code == 3, ended.output
+    assert "`pipeline merge OURS THEIRS --out FILE` joins both sides" in ended.err
+
+
 def test_state_is_not_merged_with_results_of_another_campaign(bought: Project, pipeline: Pipeline) -> None:
     bought.write({"autumn.yaml": spring(name="autumn", prompts={"fly": "a flight"})})
     assert pipeline("run", "autumn.yaml").code == 0
