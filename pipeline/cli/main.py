@@ -60,7 +60,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("pipeline.cli.schema", "Print a JSON Schema, for an editor."),
     "emulator": ("pipeline.cli.emulator", "Run the vendor's API on this machine, making real media."),
 }
-# What to do about each is documented in docs/how-to/recover.md#exit-code-N.
+# What to do about each is documented here.
+_RECOVER = "docs/how-to/recover.md#exit-code-"
 EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.OK: "done",
     ExitCode.FAILED: "some jobs failed, or `verify` found a difference",
@@ -76,6 +77,15 @@ EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.HUNG_UP: "the terminal was closed; everything is saved",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); everything is saved",
     ExitCode.TERMINATED: "terminated; everything is saved",
+}
+# These need no more than their message.
+_SELF_EXPLANATORY = {
+    ExitCode.OK,
+    ExitCode.CHANGES,
+    ExitCode.USAGE,
+    ExitCode.HUNG_UP,
+    ExitCode.INTERRUPTED,
+    ExitCode.TERMINATED,
 }
 
 
@@ -124,7 +134,7 @@ class LazyGroup(click.Group):
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code.value), meaning) for code, meaning in EXIT_CODES.items()])
         formatter.write_paragraph()
-        formatter.write_text("What to do for code N: docs/how-to/recover.md#exit-code-N")
+        formatter.write_text(f"What to do for code N: {_RECOVER}N")
 
 
 @click.group(
@@ -175,7 +185,7 @@ def _is_argument(text: str) -> bool:
 
 def _called(arguments: list[str]) -> int:
     # Imported here so that `--help` stays fast: only output needs colours and problems.
-    from pipeline.cli.terminal import Closed, paint_for, problem_lines, say
+    from pipeline.cli.terminal import Closed, say
     from pipeline.schemes import without_secrets
 
     arm_failpoint()
@@ -197,9 +207,7 @@ def _called(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except PipelineError as error:
-        problems = error.problems if isinstance(error, InvalidInput) else (Problem(str(error)),)
-        for line in problem_lines(problems, paint_for(sys.stderr, no_color="--no-color" in arguments)):
-            say(line, err=True)
+        _report(error, no_color="--no-color" in arguments)
         return error.exit_code
     except MemoryError:
         say("error: out of memory; everything done so far is on disk, run again with more", err=True)
@@ -209,12 +217,33 @@ def _called(arguments: list[str]) -> int:
             say(f"error: {printable(str(error.filename), 100)}: {error.strerror}", err=True)
             return ExitCode.USAGE
         say(
-            "a bug in pipeline (see docs/how-to/recover.md#exit-code-70); everything done so far is on disk",
+            f"a bug in pipeline (see {_RECOVER}{ExitCode.BUG}); everything done so far is on disk",
             err=True,
         )
         sys.excepthook(*sys.exc_info())
         return ExitCode.BUG
-    return int(outcome) if isinstance(outcome, int) else ExitCode.OK
+    code = int(outcome) if isinstance(outcome, int) else ExitCode.OK
+    # `validate` lists the errors of files, each with its line.
+    if code != ExitCode.INVALID:
+        _say_what_to_do(code)
+    return code
+
+
+def _report(error: PipelineError, *, no_color: bool) -> None:
+    from pipeline.cli.terminal import paint_for, problem_lines, say
+
+    problems = error.problems if isinstance(error, InvalidInput) else (Problem(str(error)),)
+    for line in problem_lines(problems, paint_for(sys.stderr, no_color=no_color)):
+        say(line, err=True)
+    if not any("(see docs/" in problem.message for problem in problems):
+        _say_what_to_do(error.exit_code)
+
+
+def _say_what_to_do(code: int) -> None:
+    from pipeline.cli.terminal import say
+
+    if code not in _SELF_EXPLANATORY:
+        say(f"What to do: {_RECOVER}{code}", err=True)
 
 
 def arm_failpoint() -> None:

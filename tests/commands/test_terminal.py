@@ -244,3 +244,41 @@ def test_watch_without_a_terminal_prints_each_event_and_changes_nothing(
     while not {line for line in told if line.endswith("dance: done\n")}:
         told.add(watching.first_line())
     assert not any("%" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("run", "campaign.yaml", "--max-credits", "100"), 4),
+        (("run", "campaign.yaml", "--frozen"), 4),
+        (("run", "gone.yaml"), 3),
+        (("run", "campaign.yaml"), 1),
+    ],
+)
+def test_end_that_is_not_good_names_its_part_of_the_docs(
+    project: Project, pipeline: Pipeline, vendor: Emulator, arguments: tuple[str, ...], code: int
+) -> None:
+    refuse_dance(vendor)
+
+    ended = pipeline(*arguments)
+
+    assert ended.code == code, ended.output
+    assert ended.err.endswith(f"What to do: docs/how-to/recover.md#exit-code-{code}\n")
+
+
+def test_missing_key_names_its_part_of_the_docs(project: Project, offline: Pipeline) -> None:
+    ended = offline("run", project.manifest)
+
+    assert ended.code == 5, ended.output
+    assert ended.err.endswith("What to do: docs/how-to/recover.md#exit-code-5\n")
+
+
+def test_message_with_a_link_of_its_own_gets_no_other(project: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("run", project.manifest, "--require-results")
+
+    assert ended.code == 3, ended.output
+    assert ended.err.count("docs/") == 1
+
+
+def test_good_end_needs_no_docs(project: Project, pipeline: Pipeline) -> None:
+    assert "docs/" not in pipeline("run", project.manifest).output
