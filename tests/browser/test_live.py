@@ -952,6 +952,31 @@ def test_page_reports_a_stopped_server_and_continues_when_it_is_back(
     expect(review).to_be_visible()
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_video_opened_without_its_server_is_played_when_the_server_is_back(
+    campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab, how: signal.Signals
+) -> None:
+    made(campaign, 2)
+    flags = ("--listen", f"127.0.0.1:{a_port()}", "--token-file", str(tmp_path / "token"))
+    running, url = serve(campaign, *flags)
+    here = tab()
+    here.loses_server = True
+    page = here.visit(url, f"#job={campaign.jobs[0].key}")
+    running.signal(how)
+    running.ended()
+    expect(page.locator("#lost")).to_be_visible()
+
+    page.evaluate("key => go({ view: 'job', job: key })", campaign.jobs[1].key)
+
+    why = page.locator(".unplayable")
+    expect(why).to_have_text("The server of this page does not answer: this file is played when it is back.")
+    serve(campaign, *flags)
+    expect(why).to_have_count(0)
+    until(lambda: bool(page.evaluate("reel.duration > 0")), "the film's length")
+    page.keyboard.press(" ")
+    until(lambda: bool(page.evaluate("reel.playing && reel.time > 0.1")), "the film")
+
+
 def test_server_with_another_token_explains_what_to_do(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

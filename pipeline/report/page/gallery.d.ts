@@ -190,6 +190,7 @@ type Changed = { jobs: Set<string>; purchases: Set<string> } | undefined;
 type Source = {
   readonly canDecide: boolean;
   readonly isLive: boolean;
+  readonly isConnected: boolean; // whether files can be fetched now
   readonly hasEnded: boolean; // whether the server of this page is gone for good
   readonly views: Record<string, () => Node[]>; // the views that only this page has
   ready(): void; // called when the page is built

@@ -190,17 +190,36 @@ function videoOf(href, label, file) {
   return video;
 }
 
-/** Say that the browser cannot play a file, with the link that opens it. @param {HTMLVideoElement} video @param {string} href @param {MediaFile} file */
+/** Say why a file is not played: the browser cannot, with the link that opens it, or its server is gone. @param {HTMLVideoElement} video @param {string} href @param {MediaFile} file */
 function tellUnplayable(video, href, file) {
-  if (video.nextElementSibling?.matches(".unplayable")) return;
-  video.after(
-    el(
-      "p",
-      { class: "unplayable" },
-      `This browser cannot play this file (${file.type}). `,
-      el("a", { href, target: "_blank", rel: "noopener", text: "Open the file" }),
-    ),
-  );
+  // Only a video with an error is loaded again: another one has sound, and may be playing.
+  if (video.error) unplayed.set(video, () => tellUnplayable(video, href, file));
+  if (video.nextElementSibling?.matches(".unplayable")) video.nextElementSibling.remove();
+  const why =
+    source.isConnected || !video.error
+      ? [
+          `This browser cannot play this file (${file.type}). `,
+          el("a", { href, target: "_blank", rel: "noopener", text: "Open the file" }),
+        ]
+      : ["The server of this page does not answer: this file is played when it is back."];
+  video.after(el("p", { class: "unplayable" }, ...why));
+}
+
+/** The videos that are not played, with what says why. @type {Map<HTMLVideoElement, () => void>} */
+const unplayed = new Map();
+
+/** After the connection to the server was lost or is back: load what was not played, or say anew why it is not. */
+function retryUnplayed() {
+  for (const [video, tell] of unplayed) {
+    unplayed.delete(video);
+    if (!video.isConnected) continue;
+    if (!source.isConnected) {
+      tell();
+      continue;
+    }
+    video.nextElementSibling?.remove();
+    video.load();
+  }
 }
 
 /** What stands in the place of a picture while sound is played. @param {MediaFile} file */

@@ -7,6 +7,7 @@ const source = {
   canDecide: false,
   isLive: false,
   hasEnded: false,
+  isConnected: true,
   views: {},
   ready() {},
   goesOn: () => false,

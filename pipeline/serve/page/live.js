@@ -31,7 +31,9 @@ source.connection = (state) => {
   if (state === connected || (state === "lost" && connected === "closed")) return;
   if (connected === "live") lostAt = Date.now();
   connected = state;
+  source.isConnected = state === "live";
   showConnection();
+  retryUnplayed();
   const { hasEnded, data } = source;
   source.hasEnded = state === "closed" || state === "ended";
   // The page offers other actions now.

@@ -12,6 +12,7 @@ const source = {
   isLive: true,
   /** Whether the server has announced its end, or another server has replaced it. */
   hasEnded: false,
+  isConnected: true,
   /** @type {Record<string, () => Node[]>} */
   views: {},
   ready: () => undefined,
