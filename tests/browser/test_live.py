@@ -379,6 +379,52 @@ def test_recent_results_are_distinguished_by_their_image(
     )
 
 
+@pytest.mark.parametrize("looks", ["with the pointer", "with the focus"])
+def test_cards_keep_their_places_while_they_are_looked_at(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, looks: str
+) -> None:
+    with campaign.run() as run:
+        run.all_made(campaign.jobs[:20])
+        _, url = serve(campaign)
+        page = tab().visit(url, "#")
+        card = page.locator("article").nth(13)
+        card.scroll_into_view_if_needed()
+        if looks == "with the pointer":
+            card.hover()
+        else:
+            card.locator(".open").focus()
+        key, place = card.get_attribute("data-key"), card.bounding_box()
+        own = page.locator(f'article[data-key="{key}"]')
+        again = page.get_by_role("button", name="Sort again")
+        expect(again).to_be_hidden()
+
+        for job in campaign.jobs[20:26]:
+            run.buy(job)
+            run.make(job)
+
+        for job in campaign.jobs[20:26]:
+            made_card = page.locator(f'article[data-key="{job.key}"]')
+            expect(made_card).to_have_attribute("data-status", "done")
+        assert own.bounding_box() == place
+        again.click()
+        expect(page.locator("article").first).to_have_attribute("data-key", campaign.jobs[25].key)
+        expect(again).to_be_hidden()
+
+
+def test_new_results_come_first_while_nobody_looks_at_the_grid(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    with campaign.run() as run:
+        run.all_made(campaign.jobs[:8])
+        _, url = serve(campaign)
+        page = tab().visit(url, "#")
+        run.buy(campaign.jobs[8])
+        run.make(campaign.jobs[8])
+
+        expect(page.locator("article").first).to_have_attribute("data-key", campaign.jobs[8].key)
+        expect(page.get_by_role("button", name="Sort again")).to_be_hidden()
+
+
 def test_video_keeps_playing_while_other_jobs_change(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

@@ -21,9 +21,36 @@ const app = {
   stale: new Set(),
 };
 
-/** The jobs that the search finds, in order. */
+/** The jobs that the search finds, in the order of the grid. */
 function jobsShown() {
-  return fitting(searchFor(app.view.q, app.model.jobs), sorted(app.model.jobs, app.view.sort));
+  return inHeldOrder(fitting(searchFor(app.view.q, app.model.jobs), sorted(app.model.jobs, app.view.sort)));
+}
+
+/** The places of the jobs in the grid while somebody looks at it; undefined: they follow the sorting. @type {Map<string, number> | undefined} */
+let held;
+
+/** The jobs in the order that is held; those that have come since are the last ones. @param {Job[]} found */
+function inHeldOrder(found) {
+  const places = held;
+  if (!places) return found;
+  const placeOf = (/** @type {Job} */ job) => places.get(job.address) ?? places.size;
+  return found.toSorted((one, other) => placeOf(one) - placeOf(other));
+}
+
+/** Hold the order while a card may be under the pointer or has the focus, so that a change moves none away from there. */
+function holdOrder() {
+  const sheet = byId("grid");
+  const isLookedAt =
+    sheet.matches(":hover, :focus-within") || (!sheet.hidden && sheet.getBoundingClientRect().top < 0);
+  held = isLookedAt ? new Map(grid.jobs.map((job, place) => [job.address, place])) : undefined;
+}
+
+/** Sort the grid again, and show it from its beginning. */
+function sortAgain() {
+  held = undefined;
+  showBrowse();
+  showSelection();
+  document.querySelector(".results")?.scrollIntoView({ block: "start" });
 }
 
 /** The jobs that a job was opened among, in the order that they had then. @type {{ of: string, addresses: string[] } | undefined} */
@@ -71,9 +98,11 @@ function show() {
   document.title = titleOf(job);
   if (browsing) {
     byId("view").replaceChildren();
+    held = undefined;
     showBrowse();
   } else {
     stopPreview();
+    byId("sort-again").hidden = true;
     const { view, compare } = app.view;
     const isOfSearch = job !== undefined || compare.length > 1;
     /** @type {HTMLInputElement} */ (byId("search")).value = isOfSearch ? app.view.q : "";
@@ -185,6 +214,7 @@ function refresh(changed) {
   keepingFocus(() => {
     showTabs();
     if (app.view.view === "browse") {
+      holdOrder();
       showBrowse();
       showSelection();
     } else if (app.view.view === "job" && open) refreshDetail(open, takesOf(open).some(isChanged));
@@ -228,7 +258,9 @@ function showOverview() {
 function showBrowse() {
   const { jobs } = app.model;
   const search = searchFor(app.view.q, jobs);
-  const found = fitting(search, sorted(jobs, app.view.sort));
+  const fresh = fitting(search, sorted(jobs, app.view.sort));
+  const found = inHeldOrder(fresh);
+  byId("sort-again").hidden = found.every((job, place) => job === fresh[place]);
   const field = /** @type {HTMLInputElement} */ (byId("search"));
   if (field.value.trim() !== app.view.q) field.value = app.view.q;
   showOverview();
@@ -332,6 +364,7 @@ function listen() {
   const sort = /** @type {HTMLSelectElement} */ (byId("sort"));
   sort.append(...Object.entries(SORTS).map(([value, { name }]) => el("option", { value, text: name })));
   sort.addEventListener("change", () => go({ sort: sort.value }));
+  byId("sort-again").addEventListener("click", sortAgain);
   byId("selecting").addEventListener("click", () => selectByTouch(!app.selecting));
   byId("skip").addEventListener("click", skip);
   byId("keys-button").addEventListener("click", showKeys);
