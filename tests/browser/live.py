@@ -1,4 +1,4 @@
-"""A campaign that a test moves on, step by step, as a run does: its state on disk, its films in their places.
+"""A campaign that a test moves on, step by step, as a run does: its state on disk, its videos in their places.
 
 `python -m browser.live FOLDER [VARIANTS]`, with `tests` on the path, writes one in the middle of a run.
 """
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from browser.samples import COARSE, FINE, PROMPTS, scene_film, shoe
+from browser.samples import COARSE, FINE, PROMPTS, scene_video, shoe
 from pipeline.jobs import Job, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
@@ -56,7 +56,7 @@ class LiveCampaign:
     folder: Path
     variants: int = 1
     shorter_side: int = COARSE
-    films: bool = True
+    videos: bool = True
     limits: dict[str, Any] = field(default_factory=lambda: {"budget": 12_000, "max_credits": 5_500})
     started: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(minutes=19))
 
@@ -176,12 +176,12 @@ class LiveRun:
         return self.step(job, transitions.Rejected(why))
 
     def make(self, job: Job) -> Purchase:
-        """The film of a job that was bought is made and here."""
+        """The video of a job that was bought is made and here."""
         rule, image = job.coordinates.rule, str(job.coordinates.image)
         scene = str(dict(job.coordinates.axes)["background"])
         content = (
-            scene_film(image, scene, rule, self.campaign.shorter_side, self.campaign.numbers[job.key] % 5)
-            if self.campaign.films
+            scene_video(image, scene, rule, self.campaign.shorter_side, self.campaign.numbers[job.key] % 5)
+            if self.campaign.videos
             else f"no film of {job.key}".encode()
         )
         path = self.campaign.output / f"{job.path}.mp4"

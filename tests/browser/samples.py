@@ -1,4 +1,4 @@
-"""Campaigns to look at: results and decisions as a run and a review would have left them, with small real films.
+"""Campaigns to look at: results and decisions as a run and a review would have left them, with small real videos.
 
 `python -m browser.samples FOLDER [JOBS]`, with `tests` on the path, writes one to look at by hand.
 """
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
-from support.films import film
+from support.videos import video
 
 from pipeline.documents.yaml_reader import dump_yaml
 
 ROOT = Path(__file__).parents[2]
 NAME = "spring-drop"
 RATIOS = {"hero": (16, 9), "story": (9, 16), "feed": (1, 1)}
-# The shorter side of a film: to be looked at, and for tests, which look at none.
+# The shorter side of a video: to be looked at, and for tests, which look at none.
 FINE, COARSE = 270, 54
 IMAGES = ("red", "blue", "volt", "moss", "violet", "ash")
 TURNS = {"red": 0, "blue": 150, "volt": 25, "moss": 75, "violet": 195, "ash": None}
@@ -78,7 +78,7 @@ class Sample:
     purchases: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     limits: dict[str, Any] = field(default_factory=dict)
-    films: bool = True
+    videos: bool = True
     shorter_side: int = FINE
 
     @property
@@ -141,12 +141,12 @@ class Sample:
             suffix = {"video/mp4": "mp4", "image/png": "png"}.get(output["content_type"], "bin")
             yield f"{purchase['path']}{f'-{number + 1}' if number else ''}.{suffix}"
 
-    def film(self, colour: str, scene: str, rule: str, seed: int = 0) -> bytes:
-        """A film of this campaign."""
-        return scene_film(colour, scene, rule, self.shorter_side, seed)
+    def video(self, colour: str, scene: str, rule: str, seed: int = 0) -> bytes:
+        """A video of this campaign."""
+        return scene_video(colour, scene, rule, self.shorter_side, seed)
 
     def put(self, path: str, content: bytes) -> dict[str, Any]:
-        """A film at `path` below the output folder, and what the results say of it."""
+        """A video at `path` below the output folder, and what the results say of it."""
         target = self.output / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
@@ -208,7 +208,7 @@ def key_of(coordinates: Mapping[str, Any]) -> str:
     return "/".join(names + axes) + take
 
 
-# Films
+# Videos
 
 
 @cache
@@ -228,13 +228,13 @@ def shoe(colour: str) -> Image.Image:
 
 
 @cache
-def scene_film(colour: str, scene: str, rule: str, side: int, seed: int = 0) -> bytes:
+def scene_video(colour: str, scene: str, rule: str, side: int, seed: int = 0) -> bytes:
     """A shoe that walks through a scene, `seed` frames ahead."""
     across, down = RATIOS[rule]
     size = (side * across // min(across, down) // 2 * 2, side * down // min(across, down) // 2 * 2)
     here = Path(tempfile.gettempdir()) / f"gallery-{os.getpid()}.mp4"
     count = round(_LENGTH * _RATE)
-    content = film(
+    content = video(
         here, size, (_frame(colour, scene, size, n + seed, count) for n in range(count)), _RATE
     ).read_bytes()
     here.unlink()
@@ -275,11 +275,11 @@ def _ground(scene: str, size: tuple[int, int]) -> Image.Image:
 # Campaigns
 
 
-def spring_drop(folder: Path, jobs: int = 48, *, shorter_side: int = FINE, films: bool = True) -> Sample:
+def spring_drop(folder: Path, jobs: int = 48, *, shorter_side: int = FINE, videos: bool = True) -> Sample:
     """A campaign in the middle of its life: every state, three ratios, prompts in five languages, takes and notes."""
     sample = Sample(
         folder,
-        films=films,
+        videos=videos,
         shorter_side=shorter_side,
         limits={"budget": max(1_000, jobs * 250), "max_credits": max(1_000, jobs * 115)},
     )
@@ -386,8 +386,8 @@ def _made(
     key = key_of(coordinates)
     scene, colour, rule = coordinates["axes"]["background"], coordinates["image"], coordinates["rule"]
     path = f"{base['path']}.mp4"
-    if sample.films:
-        output = sample.put(path, sample.film(colour, scene, rule))
+    if sample.videos:
+        output = sample.put(path, sample.video(colour, scene, rule))
     else:
         output = {
             "content_type": "video/mp4",
@@ -407,7 +407,7 @@ def _made(
     if fate in {"approved", "rejected"}:
         rating = number % 3 + 3 if fate == "approved" else number % 2 + 1
         sample.decisions.append({"purchase": made["id"], "key": key, "decision": fate, "rating": rating})
-    if number == 0 and sample.films:
+    if number == 0 and sample.videos:
         _with_history(sample, coordinates, base)
 
 
@@ -418,7 +418,7 @@ def _with_history(sample: Sample, coordinates: dict[str, Any], base: dict[str, A
         other = {**coordinates, "take": take}
         path = key_of(other).replace("#", "-take")
         output = sample.put(
-            f"{path}.mp4", sample.film(coordinates["image"], "beach", coordinates["rule"], take * 7)
+            f"{path}.mp4", sample.video(coordinates["image"], "beach", coordinates["rule"], take * 7)
         )
         made = sample.purchase(key_of(other), 760 + take, **{**base, "path": path, "outputs": [output]})
         sample.job(other, made)
@@ -428,7 +428,7 @@ def _with_history(sample: Sample, coordinates: dict[str, Any], base: dict[str, A
             )
     before = sample.purchase(key, 9000, path=base["path"], template_id=base["template_id"])
     output = sample.put(
-        f"{base['path']}~{before['id'][:7]}.mp4", sample.film("red", "city", coordinates["rule"])
+        f"{base['path']}~{before['id'][:7]}.mp4", sample.video("red", "city", coordinates["rule"])
     )
     before["outputs"] = [output]
     before["request"] = {

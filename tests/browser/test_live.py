@@ -433,20 +433,20 @@ def test_video_keeps_playing_while_other_jobs_change(
         _, url = serve(campaign)
         page = tab().visit(url, "#")
         page.keyboard.press("n")
-        film = page.locator("video")
-        film.evaluate("film => { film.loop = true; film.dataset.own = 'mine' }")
+        video = page.locator("video")
+        video.evaluate("video => { video.loop = true; video.dataset.own = 'mine' }")
         page.get_by_label("Note at this moment").fill("half a thou")
 
         run.buy(campaign.jobs[3])
         run.make(campaign.jobs[3])
 
         expect(page.locator(".decide .left")).to_have_text("4 left to decide")
-        assert film.evaluate("film => film.dataset.own") == "mine"
+        assert video.evaluate("video => video.dataset.own") == "mine"
         expect(page.get_by_label("Note at this moment")).to_have_value("half a thou")
 
 
 def test_only_changed_jobs_are_sent(tmp_path: Path, serve: Serve, tab: MakeTab) -> None:
-    campaign = LiveCampaign(tmp_path / "campaign", variants=42, films=False)
+    campaign = LiveCampaign(tmp_path / "campaign", variants=42, videos=False)
     assert len(campaign.jobs) == 2016
     with campaign.run() as run:
         for job in campaign.jobs[:40]:
@@ -558,16 +558,16 @@ def test_space_after_a_click_plays_and_undoes_no_decision(
     approved = verdict(page, "Approved")
     verdict(page, "Approve").click()
     expect(approved).to_have_attribute("aria-pressed", "true")
-    until(lambda: bool(page.evaluate("reel.duration > 0")), "the film's length")
+    until(lambda: bool(page.evaluate("reel.duration > 0")), "the video's length")
 
     page.keyboard.press(" ")
 
-    until(lambda: bool(page.evaluate("reel.playing")), "the film")
+    until(lambda: bool(page.evaluate("reel.playing")), "the video")
     assert [each.decision for each in decided(campaign)] == [Verdict.APPROVED]
     page.get_by_role("button", name="3 stars").click()
     expect(page.get_by_role("button", name="3 stars")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press(" ")
-    until(lambda: not page.evaluate("reel.playing"), "the film's pause")
+    until(lambda: not page.evaluate("reel.playing"), "the video's pause")
     # Who goes there by keyboard presses what has the focus.
     verdict(page, "Reject").focus()
     page.keyboard.press(" ")
@@ -609,7 +609,7 @@ def test_stars_and_notes_by_keyboard_keep_their_position(
     page.keyboard.press("n")
     page.keyboard.press("4")
     expect(page.get_by_role("button", name="4 stars")).to_have_attribute("aria-pressed", "true")
-    until(lambda: bool(page.evaluate("document.querySelector('video').readyState > 0")), "the film's length")
+    until(lambda: bool(page.evaluate("document.querySelector('video').readyState > 0")), "the video's length")
     for _ in range(12):
         page.keyboard.press(".")
     page.keyboard.press("m")
@@ -634,7 +634,7 @@ def test_decision_includes_the_typed_note(campaign: LiveCampaign, serve: Serve, 
     made(campaign, 2)
     _, url = serve(campaign, "--as", "ana")
     page = tab().visit(url, f"#job={campaign.jobs[0].key}")
-    until(lambda: bool(page.evaluate("reel.duration > 0")), "the film's length")
+    until(lambda: bool(page.evaluate("reel.duration > 0")), "the video's length")
     for _ in range(12):
         page.keyboard.press(".")
     page.keyboard.press("m")
@@ -1088,7 +1088,7 @@ def test_review_controls_on_a_phone_are_wide_enough_for_a_finger(
     page = tab(width=width, height=800, has_touch=True, is_mobile=True).visit(
         url, f"#job={campaign.jobs[0].key}"
     )
-    until(lambda: bool(page.evaluate("reel.duration > 0")), "the film's length")
+    until(lambda: bool(page.evaluate("reel.duration > 0")), "the video's length")
     page.get_by_label("Note at this moment").fill("logo cut off")
     page.keyboard.press("Enter")
     expect(page.locator(".notes .quiet")).to_be_visible()

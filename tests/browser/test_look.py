@@ -1,4 +1,4 @@
-"""Looking: films play, a compare runs as one, the detail tells all, and everything goes by keyboard."""
+"""Looking: videos play, a compare runs as one, the detail tells all, and everything goes by keyboard."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def compared(gallery: Gallery) -> str:
 
 
 def times(page: Page) -> list[float]:
-    """Where each film stands, all at one moment."""
+    """Where each video stands, all at one moment."""
     found: list[float] = page.evaluate(
         "[...document.querySelectorAll('video')].map(each => each.currentTime)"
     )
@@ -855,7 +855,7 @@ def made_again(tab: Make, tmp_path: Path) -> Again:
             request = {"options": {"prompt": "A stroll", "motion_type": "Auto"}, "images": [image]}
             made.append(sample.purchase(key, number, request=request, path=f"again-{number}"))
         for each in made:
-            each["outputs"] = [sample.put(f"{each['path']}.mp4", sample.film("red", "beach", "hero"))]
+            each["outputs"] = [sample.put(f"{each['path']}.mp4", sample.video("red", "beach", "hero"))]
         sample.job(job, made[-1])
         sample.write()
         source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
@@ -935,7 +935,7 @@ def only_purchase(tab: Make, tmp_path: Path) -> Sent:
         sample = Sample(tmp_path / "once")
         job = {"rule": "hero", "template": "overlay", "image": "red", "prompt": "stroll", "axes": {}}
         key = key_of(job)
-        output = sample.put("once.mp4", sample.film("red", "beach", "hero"))
+        output = sample.put("once.mp4", sample.video("red", "beach", "hero"))
         made = sample.purchase(key, 720, path="once", outputs=[output])
         sample.job(job, None, last=made["id"])
         if decision:
@@ -1033,14 +1033,14 @@ def test_unplayable_video_is_reported_and_can_be_opened(of_files: Opens) -> None
 
 
 @pytest.mark.parametrize("mode", ["wipe", "side"])
-@pytest.mark.parametrize("begins", [False, True], ids=["no-film", "film-that-breaks-off"])
+@pytest.mark.parametrize("begins", [False, True], ids=["no-video", "truncated-video"])
 @pytest.mark.parametrize("broken", [0, 1])
 def test_unplayable_video_does_not_hold_up_others(
     tab: Make, tmp_path: Path, mode: str, begins: bool, broken: int
 ) -> None:
     sample = Sample(tmp_path / "broken")
     job = {"rule": "hero", "template": "overlay", "image": "red", "prompt": "stroll", "axes": {}}
-    whole = sample.film("red", "beach", "hero")
+    whole = sample.video("red", "beach", "hero")
     made = []
     for number in (0, 1):
         content = broken_off(whole) if begins else b"no codec of this browser"
@@ -1064,12 +1064,12 @@ def test_unplayable_video_does_not_hold_up_others(
     assert page.locator(".unplayable").count() == 1
 
 
-def broken_off(film: bytes) -> bytes:
-    """The film with nothing but zeros in the second half of its pictures."""
-    begin = film.index(b"mdat")
-    end = begin - 4 + int.from_bytes(film[begin - 4 : begin])
+def broken_off(video: bytes) -> bytes:
+    """The video with nothing but zeros in the second half of its pictures."""
+    begin = video.index(b"mdat")
+    end = begin - 4 + int.from_bytes(video[begin - 4 : begin])
     half = (begin + end) // 2
-    return film[:half] + bytes(end - half) + film[end:]
+    return video[:half] + bytes(end - half) + video[end:]
 
 
 SOUND = {"duration": 2.3, "audio": True}

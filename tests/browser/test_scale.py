@@ -19,7 +19,7 @@ MAX_CARDS = 400
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    sample = spring_drop(tmp_path_factory.mktemp("many"), JOBS, films=False)
+    sample = spring_drop(tmp_path_factory.mktemp("many"), JOBS, videos=False)
     sample.write()
     source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
     return write_folder(

@@ -119,8 +119,8 @@ def test_every_prompt_and_take_has_a_different_video(
     assert pipeline("run", project.manifest).code == 0
     assert pipeline("run", project.manifest, "--replace", "main/loop/red/walk#2").code == 0
 
-    films = {path.read_bytes() for path in (folder / "output" / "spring").rglob("*.mp4")}
-    assert len(films) == 5
+    videos = {path.read_bytes() for path in (folder / "output" / "spring").rglob("*.mp4")}
+    assert len(videos) == 5
     takes = {str(entry["title"]).split()[1]: entry["take"] for entry in ledger(url)[:4]}
     assert takes == {
         "main/loop/red/dance": 1,

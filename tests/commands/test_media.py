@@ -48,9 +48,9 @@ def test_results_describe_the_content_of_each_file_and_step(project: Project, pi
     assert_valid(results, "results")
     assert results["media"].keys() == hashes(results)
     assert list(results["media"]) == sorted(results["media"])
-    films = [results["media"][job["outputs"][0]["sha256"]] for job in results["jobs"]]
-    assert all(each["rule"] == 1 and each["width"] > 0 and each["duration"] > 0 for each in films)
-    assert all(each["audio"] in (True, False) for each in films)
+    videos = [results["media"][job["outputs"][0]["sha256"]] for job in results["jobs"]]
+    assert all(each["rule"] == 1 and each["width"] > 0 and each["duration"] > 0 for each in videos)
+    assert all(each["audio"] in (True, False) for each in videos)
 
 
 def test_without_the_extra_media_facts_are_left_out_and_added_later(

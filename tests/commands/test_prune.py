@@ -162,7 +162,7 @@ def test_upstream_of_a_job_is_kept_even_if_its_own_job_is_gone(
     project = campaign(folder, {"campaign.yaml": chained()})
     assert pipeline("run", project.manifest).code == 0
     assert pipeline("approve", project.manifest, "film/film/red/spin").code == 0
-    # The sketch is another now; the film stays, as it is approved, and so does what it was made from.
+    # The sketch is another now; the video stays, as it is approved, and so does what it was made from.
     changed = chained()
     changed["templates"]["sketch"]["options"]["aspect_ratio"] = "1:1"
     project.write({"campaign.yaml": changed})

@@ -283,9 +283,9 @@ def test_bundle_can_be_moved(made: Project, pipeline: Pipeline, tmp_path: Path) 
     moved = shutil.move(made.folder / "handed-on", tmp_path / "moved")
 
     [shown] = data_of(Path(moved) / "index.html")["campaigns"]
-    films = [file["href"] for file in shown["files"] if "href" in file]
-    assert len(films) == 2
-    assert all((Path(moved) / each).is_file() for each in films)
+    videos = [file["href"] for file in shown["files"] if "href" in file]
+    assert len(videos) == 2
+    assert all((Path(moved) / each).is_file() for each in videos)
 
 
 def test_single_file_contains_everything(made: Project, pipeline: Pipeline) -> None:
@@ -323,7 +323,7 @@ def test_comparison_shows_what_is_new(made: Project, pipeline: Pipeline, report:
     assert shown["before"]["name"] == "before.results.json"
     assert now[DANCE] == before[DANCE]
     assert now[WALK] != before[WALK]
-    # The old film is still here, under the name that it got when it was replaced.
+    # The old video is still here, under the name that it got when it was replaced.
     [old] = [each for each in shown["purchases"] if each["id"] == before[WALK]]
     assert "~" in shown["files"][old["files"][0]]["href"]
 
@@ -489,8 +489,8 @@ def test_shards_are_combined_on_one_page(project: Project, pipeline: Pipeline) -
 
 
 def test_missing_files_are_shown_as_missing(made: Project, pipeline: Pipeline, report: Path) -> None:
-    for film in (made.folder / "output").rglob("*.mp4"):
-        film.unlink()
+    for video in (made.folder / "output").rglob("*.mp4"):
+        video.unlink()
 
     ended = pipeline("report", made.manifest)
 
@@ -500,8 +500,8 @@ def test_missing_files_are_shown_as_missing(made: Project, pipeline: Pipeline, r
 
 def test_still_is_kept_after_its_video_is_gone(made: Project, pipeline: Pipeline, report: Path) -> None:
     pipeline("report", made.manifest)
-    for film in (made.folder / "output").rglob("*.mp4"):
-        film.unlink()
+    for video in (made.folder / "output").rglob("*.mp4"):
+        video.unlink()
 
     pipeline("report", made.manifest)
 

@@ -929,7 +929,7 @@ def test_unbought_jobs_of_a_selection_cannot_be_decided(project: Project, pipeli
 
 
 def staged(repeat: int = 2) -> dict[str, Any]:
-    """A film is made only of a sketch that was approved."""
+    """A video is made only of a sketch that was approved."""
     manifest = chained(
         image_sets={"shoes": ["images/red.png"], "sketches": {"outputs_of": "sketch", "only": "approved"}}
     )
@@ -969,7 +969,7 @@ def test_only_an_approved_take_feeds_the_next_stage(
     made = {each["key"]: each for each in project.results()["purchases"]}
     assert made[film]["inputs"] == [purchase(project, f"{sketch}#2")]
 
-    # Another one is approved: the film is made anew, of that.
+    # Another one is approved: the video is made anew, of that.
     pipeline("reject", project.manifest, f"{sketch}#2")
     pipeline("approve", project.manifest, sketch)
     assert actions(pipeline, project)[film] == "replace"
@@ -1016,7 +1016,7 @@ def test_selection_without_matches_decides_nothing(bought: Project, pipeline: Pi
 
 
 def test_take_can_be_named_by_its_file(bought: Project, pipeline: Pipeline) -> None:
-    """Also without a manifest: a film is none."""
+    """Also without a manifest: a video is none."""
     old = purchase(bought, WALK)
     assert pipeline("run", bought.manifest, "--replace", WALK).code == 0
 
@@ -1060,8 +1060,8 @@ def test_file_identical_in_two_takes_means_the_one_that_serves(bought: Project, 
         each["outputs"][0].update({name: outputs[DANCE][0][name] for name in ("sha256", "bytes")})
     bought.results_file.write_text(json.dumps(document))
     shutil.rmtree(bought.folder / ".pipeline")
-    film = bought.output()[f"{DANCE}.mp4"]
-    bought.write({f"output/spring/{WALK}.mp4": film})
+    video = bought.output()[f"{DANCE}.mp4"]
+    bought.write({f"output/spring/{WALK}.mp4": video})
 
     for key, mark in ((DANCE, first), (WALK, second)):
         ended = pipeline("reject", bought.manifest, f"output/spring/{key}.mp4")

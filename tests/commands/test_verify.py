@@ -30,7 +30,7 @@ def edit_results(project: Project, change: Callable[[Any], None]) -> None:
     project.results_file.write_text(json.dumps(document, indent=2))
 
 
-def film(project: Project) -> Path:
+def video(project: Project) -> Path:
     return project.folder / "output" / "spring" / f"{WALK}.mp4"
 
 
@@ -170,25 +170,25 @@ def test_newer_decision_does_not_hide_other_differences(bought: Project, offline
 
 
 def cut_short(project: Project) -> None:
-    film(project).write_bytes(film(project).read_bytes()[:-1])
+    video(project).write_bytes(video(project).read_bytes()[:-1])
 
 
 def change_a_byte(project: Project) -> None:
     """The size stays, and so does the time: the bytes decide."""
-    stat = film(project).stat()
-    content = bytearray(film(project).read_bytes())
+    stat = video(project).stat()
+    content = bytearray(video(project).read_bytes())
     content[-1] ^= 1
-    film(project).write_bytes(content)
-    os.utime(film(project), ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    video(project).write_bytes(content)
+    os.utime(video(project), ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
 def remove(project: Project) -> None:
-    film(project).unlink()
+    video(project).unlink()
 
 
 def link(project: Project) -> None:
-    film(project).rename(film(project).with_name("elsewhere.mp4"))
-    film(project).symlink_to("elsewhere.mp4")
+    video(project).rename(video(project).with_name("elsewhere.mp4"))
+    video(project).symlink_to("elsewhere.mp4")
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_stage_is_made_from_the_purchase_that_serves_its_upstream(
     marks = served(stages)
     assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
     assert sorted(stages.output()) == [f"{FILM}.mp4", f"{SKETCH}.png"]
-    # The film shows the sketch: the vendor was given the url of that very result.
+    # The video shows the sketch: the vendor was given the url of that very result.
     sketch, film = vendor.store.workflows()
     assert sketch.id in film.inputs[0]
     assert_whole(stages)
@@ -138,7 +138,7 @@ def test_upstream_changed_while_its_downstream_is_in_flight_is_not_mixed_up(
     assert len(vendor.ledger.bought) == 4
     marks = served(stages)
     assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
-    # The film that was in flight is paid for: it is fetched too, beside the one that serves now.
+    # The video that was in flight is paid for: it is fetched too, beside the one that serves now.
     purchases = {each["id"]: each["status"] for each in stages.results()["purchases"]}
     assert set(purchases.values()) == {"done"}
     assert_whole(stages)

@@ -140,10 +140,10 @@ def test_workers_make_the_media_of_the_emulator(
 
     assert ended.code == 0, ended.output
     assert not made_here
-    films = list((project.folder / "output" / "spring" / "emulated").rglob("*.mp4"))
-    assert len(films) == 2
-    for film in films:
-        assert_playable(film.name, film.read_bytes())
+    videos = list((project.folder / "output" / "spring" / "emulated").rglob("*.mp4"))
+    assert len(videos) == 2
+    for video in videos:
+        assert_playable(video.name, video.read_bytes())
 
 
 def test_cluster_logs_never_contain_the_key(
@@ -178,7 +178,7 @@ def test_workers_upload_to_an_object_store_directly(
         assert by_worker == [True, True]
         first = bucket.objects()
         assert all(facts["width"] for facts in project.results()["media"].values())
-        # The gallery has its stills from the workers, and fetches no film for them.
+        # The gallery has its stills from the workers, and fetches no video for them.
         stills = project.folder / ".pipeline" / "cache" / "stills"
         assert {path.stem for path in stills.iterdir()} == set(project.results()["media"])
         assert all(path.read_bytes()[8:12] == b"WEBP" for path in stills.iterdir())

@@ -1,4 +1,4 @@
-"""Films in an object store: put once and whole, found again, never overwritten, whoever dies on the way."""
+"""Videos in an object store: put once and whole, found again, never overwritten, whoever dies on the way."""
 
 import random
 import signal

@@ -48,7 +48,7 @@ def test_key_is_written_nowhere(project: Project, pipeline: Pipeline, vendor: Em
 
 
 def test_signature_of_a_url_is_in_no_record(project: Project, pipeline: Pipeline) -> None:
-    """Whoever has it has the film: the emulator's urls are signed as the vendor's may be."""
+    """Whoever has it has the video: the emulator's urls are signed as the vendor's may be."""
     files = ("--events", "events.jsonl", "--junit", "junit.xml")
     ended = pipeline("-v", "-v", "run", project.manifest, *files)
     assert ended.code == 0

@@ -1,4 +1,4 @@
-"""A live page of films in an object store: they come by way of the server, and no link is signed."""
+"""A live page of videos in an object store: they come by way of the server, and no link is signed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +53,7 @@ def test_videos_are_served_whole_and_by_range_and_have_stills(
     assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
     assert page.get(file["href"], Range=f"bytes={len(whole.content)}-").status_code == 416
     assert page.get(f"films/0/{'0' * 64}").status_code == 404
-    until(lambda: all(each.get("poster") for each in page.files()), "stills of the films")
+    until(lambda: all(each.get("poster") for each in page.files()), "stills of the videos")
     assert page.get(f"posters/{file['id']}.webp").headers["content-type"] == "image/webp"
     assert "X-Amz" not in page.get("data").text
     assert requests.get(f"{page.url}/{file['href']}", timeout=PATIENCE).status_code == 403
@@ -72,7 +72,7 @@ def test_new_video_appears_on_the_open_page_and_a_deleted_one_is_not_found(
     ended = pipeline("run", bought.manifest, "--output", PLACE)
 
     assert ended.code == 0, ended.output
-    until(lambda: len([each for each in page.files() if each.get("here")]) == 3, "the new film")
+    until(lambda: len([each for each in page.files() if each.get("here")]) == 3, "the new video")
 
 
 def test_unreachable_store_is_reported_and_the_rest_is_shown(
@@ -86,5 +86,5 @@ def test_unreachable_store_is_reported_and_the_rest_is_shown(
     assert [each["status"] for each in campaign["jobs"]] == ["done", "done"]
     assert not any(each.get("here") for each in campaign["files"])
     bucket.meet = lambda _asked: None
-    until(lambda: all(each.get("here") for each in page.files()), "the films, once they can be had")
+    until(lambda: all(each.get("here") for each in page.files()), "the videos to be readable again")
     assert page.get("data").json()["campaigns"][0].get("trouble") is None

@@ -15,7 +15,7 @@ SWAPPED = {"dance": PROMPTS["walk"], "walk": PROMPTS["dance"]}
 
 
 def files(project: Project) -> dict[str, bytes]:
-    """By prompt, the film of its job."""
+    """By prompt, the video of its job."""
     return {name.rpartition("/")[2].partition(".")[0]: content for name, content in project.output().items()}
 
 

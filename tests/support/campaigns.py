@@ -36,7 +36,7 @@ def spring(**changes: Any) -> dict[str, Any]:
 
 
 def chained(**changes: Any) -> dict[str, Any]:
-    """A campaign of two stages: a sketch of an image, then a film of the sketch."""
+    """A campaign of two stages: a sketch of an image, then a video of the sketch."""
     return {
         "version": 1,
         "name": "stages",

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import pytest
 from PIL import Image
-from support.films import film, frame_of, numbered, plain
+from support.videos import frame_of, numbered, plain, video
 
 from pipeline.media.facts import MediaFacts
 from pipeline.media.read import facts_of, still_of
@@ -38,19 +38,19 @@ def sound(path: Path, seconds: float) -> Path:
 
 
 def test_video_has_size_duration_rate_and_whether_it_has_sound(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4", SIZE, numbered(SIZE, 24), rate=12)
+    path = video(tmp_path / "a.mp4", SIZE, numbered(SIZE, 24), rate=12)
 
     assert facts_of(path) == MediaFacts(width=96, height=64, duration=2.0, frame_rate=12.0, audio=False)
 
 
 def test_video_with_sound(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
-        video = container.add_stream("libx264", rate=12)
-        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        stream = container.add_stream("libx264", rate=12)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         audio = container.add_stream("aac", rate=8000)
         for image in numbered(SIZE, 12):
-            container.mux(video.encode(frame_of(image)))
-        container.mux(video.encode())
+            container.mux(stream.encode(frame_of(image)))
+        container.mux(stream.encode())
         frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
         frame.sample_rate = 8000
         for plane in frame.planes:
@@ -101,23 +101,23 @@ def test_still_skips_black_or_blank_frames(tmp_path: Path, dull: str) -> None:
     frames = [*[plain(SIZE, dull)] * 8, *numbered(SIZE, 8, ground="#c03020", ink="#c03021")]
     bright = plain(SIZE, "#c03020")
     bright.paste("white", (0, 0, 48, 20))
-    path = film(tmp_path / "a.mp4", SIZE, [*frames, bright, bright])
+    path = video(tmp_path / "a.mp4", SIZE, [*frames, bright, bright])
 
     assert near(shown(still_of(path)), (0xC0, 0x30, 0x20))
 
 
 def test_all_black_video_still_has_a_still(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4", SIZE, [plain(SIZE, "black")] * 6)
+    path = video(tmp_path / "a.mp4", SIZE, [plain(SIZE, "black")] * 6)
 
     assert near(shown(still_of(path)), (0, 0, 0))
 
 
 def test_still_is_320_wide_and_keeps_the_ratio(tmp_path: Path) -> None:
-    assert shown(still_of(film(tmp_path / "a.mp4", (64, 96), numbered((64, 96), 6)))).size == (320, 480)
+    assert shown(still_of(video(tmp_path / "a.mp4", (64, 96), numbered((64, 96), 6)))).size == (320, 480)
 
 
 def test_non_media_file_has_neither_facts_nor_a_still(tmp_path: Path) -> None:
-    whole = film(tmp_path / "whole.mp4", SIZE, numbered(SIZE, 24)).read_bytes()
+    whole = video(tmp_path / "whole.mp4", SIZE, numbered(SIZE, 24)).read_bytes()
     playlist = "#EXTM3U\n#EXTINF:2,\nwhole.mp4\n#EXT-X-ENDLIST\n"
     for name, content in {
         "empty.mp4": b"",

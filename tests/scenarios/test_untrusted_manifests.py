@@ -33,7 +33,7 @@ def endless(name: str, step: str) -> str:
 
 THOUSAND = list(range(1000))
 # Each with what is told of it.
-HURTING = {
+HOSTILE = {
     "aliases.yaml": (endless("a", "[%s]"), "too large: more than "),
     "merges.yaml": (endless("m", "{<<: [%s]}"), "merge keys (<<) are not supported"),
     "circle.yaml": (f"{HEAD}{TEMPLATE}vars: &v {{again: *v}}\n", "is inside what it names"),
@@ -62,14 +62,14 @@ HURTING = {
 
 
 def test_hostile_manifests_are_refused_with_positions_in_bounded_memory(folder: Path) -> None:
-    campaign(folder, {name: content for name, (content, _) in HURTING.items()})
+    campaign(folder, {name: content for name, (content, _) in HOSTILE.items()})
 
-    ended = limited("RLIMIT_AS", 1024 * MIB, "validate", *HURTING, url=NOWHERE, folder=folder)
+    ended = limited("RLIMIT_AS", 1024 * MIB, "validate", *HOSTILE, url=NOWHERE, folder=folder)
 
     assert ended.code == 3, ended.output[-2000:]
     assert "Traceback" not in ended.output
     lines = [line for line in ended.out.splitlines() if line.startswith("error: ")]
-    for name, (_, told) in HURTING.items():
+    for name, (_, told) in HOSTILE.items():
         assert any(line.startswith(f"error: {name}:") and told in line for line in lines), name
     assert all(line.split(":")[2].isdigit() and len(line) < 500 for line in lines)
 

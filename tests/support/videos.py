@@ -1,4 +1,4 @@
-"""Small real films, made with PyAV."""
+"""Small real videos, made with PyAV."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 Size = tuple[int, int]
 
 
-def film(
+def video(
     path: Path, size: Size, frames: Iterable[Image.Image], rate: int = 12, codec: str = "libx264"
 ) -> Path:
     """An mp4 of `frames` at `path`."""
