@@ -1,4 +1,4 @@
-"""An address in the place of a path: no folder is made of it, and nothing is shown that may be a password."""
+"""A URL in place of a path is refused: no folder is created from it, and no password in it is shown."""
 
 import pytest
 from support.calling import Pipeline

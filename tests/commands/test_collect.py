@@ -18,7 +18,7 @@ WALK = "main/loop/red/walk"
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign that is done, whose files are not on this machine."""
+    """A finished campaign whose files are not on this machine."""
     assert pipeline("run", project.manifest).code == 0
     shutil.rmtree(project.folder / "output")
     return project
@@ -185,7 +185,7 @@ def test_unreadable_manifest_without_a_state_is_an_error(folder: Path, pipeline:
 def test_missing_file_does_not_fall_back_to_other_records(
     bought: Project, pipeline: Pipeline, name: str
 ) -> None:
-    """The state beside a manifest stands for one that no longer reads, not for a path that is misspelled."""
+    """The state beside a manifest is used if the manifest is unreadable, but not if its path is misspelled."""
     ended = pipeline("collect", name)
 
     assert ended.code == 3, ended.output
@@ -251,7 +251,7 @@ def test_files_of_orphans_are_fetched_too(project: Project, pipeline: Pipeline, 
     assert {path: hash(content) for path, content in project.output().items()} == {
         path: hash(content) for path, content in everything.items()
     }
-    assert len(everything) == 3  # one of a job, one that was replaced, one whose job is gone
+    assert len(everything) == 3  # one for a job, one replaced, one whose job is gone
     assert any("~" in path for path in everything)
     assert len(vendor.ledger.entries) == 3
 
@@ -319,7 +319,7 @@ def test_selection_leaves_other_jobs_untouched(
 
 
 def test_success_without_a_result_is_polled_again(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
-    """The vendor failed it, and the next day it has a result after all: it is paid, so it is fetched."""
+    """The vendor failed it, but has a result the next day: it is paid, so it is downloaded."""
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "fail"}}})
     assert pipeline("run", project.manifest).code == 1

@@ -1,4 +1,4 @@
-"""Completion in a shell: of commands, flags and values, without loading what it has no use for."""
+"""Shell completion of commands, flags and values, without loading unneeded code."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from pipeline.cli.main import COMMANDS
 
 
 def completed(*words: str) -> list[str]:
-    """What bash would be offered for the last of the words."""
+    """What bash would offer for the last word."""
     return said(
         "bash_complete", COMP_WORDS=" ".join(["pipeline", *words]), COMP_CWORD=str(len(words))
     ).split()

@@ -1,4 +1,4 @@
-"""A create that another machine published and may be sending now: under way, and not given up for 15 minutes."""
+"""A create that another machine published and may be sending now: it counts as under way for 15 minutes."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ def minutes_ago(minutes: float) -> str:
 
 
 def published(folder: Path, pipeline: Pipeline, minutes: float, prompt: str = "a walk") -> Project:
-    """A fresh clone, in whose results an intent of another machine stands that is so many minutes old."""
+    """A fresh clone whose results hold an intent of another machine, `minutes` old."""
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
     assert pipeline("run", project.manifest).code == 0
     unknown_by_now(project, minutes)
@@ -31,7 +31,7 @@ def published(folder: Path, pipeline: Pipeline, minutes: float, prompt: str = "a
 
 
 def unknown_by_now(project: Project, minutes: float) -> None:
-    """The state is gone, and of the one purchase the results know the intent only."""
+    """The state is gone, and the results have only the intent of the one purchase."""
     document = project.results()
     [purchase] = document["purchases"]
     for name in ("workflow_id", "outputs", "steps", "created_at", "updated_at"):

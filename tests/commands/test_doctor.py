@@ -1,4 +1,4 @@
-"""`pipeline doctor` says what a run would meet, and buys and writes nothing."""
+"""`pipeline doctor` reports the problems that a run would meet; it buys and writes nothing."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What holds no purchase is no record: a command that found nothing leaves none, and none passes for one."""
+"""Records without purchases do not count: a command that found nothing writes none, and none is taken for one."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pipeline.emulator.embedded import Emulator
 from pipeline.state import state_file
 
 WALK = "main/loop/red/walk"
-# Commands that find nothing on a campaign that never ran, and how they end.
+# Commands that find nothing for a campaign that never ran, with their exit codes.
 FIND_NOTHING = [
     (["collect"], 0),
     (["prune", "--yes"], 0),
@@ -34,13 +34,13 @@ def words(command: list[str], project: Project, *flags: str) -> list[str]:
 
 
 def records(project: Project) -> list[str]:
-    """The states and results that lie in the folder."""
+    """The states and results in the folder."""
     names = [path.relative_to(project.folder).as_posix() for path in project.folder.rglob("*")]
     return [name for name in names if ".results." in name or name.endswith((".db", "-wal", "-shm"))]
 
 
 def empty_state(project: Project) -> None:
-    """What a command leaves that was killed before it bought."""
+    """The state left by a command that was killed before it bought."""
     project.state.parent.mkdir()
     state_file.create(project.state, state_file.Identity("spring", "../campaign.yaml"))
 
@@ -153,7 +153,7 @@ def test_shard_without_jobs_gets_results_only_from_its_run(folder: Path, pipelin
 
 
 class TestFrozen:
-    """`run --frozen` does nothing where there is anything to buy."""
+    """`run --frozen` does nothing if something would be bought."""
 
     @pytest.mark.parametrize("case", ["first", "part is bought", "its state is lost"])
     def test_nothing_is_written(
@@ -201,7 +201,7 @@ class TestFrozen:
 
 
 class TestDatabase:
-    """A state that a team shares."""
+    """A state shared by a team."""
 
     @pytest.fixture
     def database(self, postgres: PostgresServer) -> Database:

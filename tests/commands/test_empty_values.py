@@ -1,4 +1,4 @@
-"""An empty or blank value is never taken for one that was left out: in CI it is that of unset variables."""
+"""An empty or blank value is not the same as a missing one: in CI, unset variables are empty."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from pipeline.emulator.embedded import Emulator
 
 
 def commands(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Each command below `command`, with the words that call it."""
+    """Each command below `command`, with the words of its name."""
     if not isinstance(command, click.Group):
         yield path, command
         return

@@ -1,4 +1,4 @@
-"""`pipeline emulator`: the vendor's API as a process of its own."""
+"""`pipeline emulator`: the vendor's API as a separate process."""
 
 import signal
 import socket
@@ -19,7 +19,7 @@ TINY = ("--size", "64x36", "--duration", "0")
 
 @pytest.fixture
 def emulator(start: Start, tmp_path: Path) -> Callable[..., tuple[Running, str]]:
-    """Starts an emulator command; its process, and the address in its first line."""
+    """Starts an emulator; returns its process and the URL from its first line."""
 
     def begin(*arguments: str | Path, **more: str) -> tuple[Running, str]:
         running = start("emulator", *TINY, "--dir", tmp_path / "work", *arguments, **more)
@@ -58,7 +58,7 @@ def test_first_line_holds_the_url(
 def test_client_from_the_vendor_documentation_gets_its_video(
     emulator: Callable[..., tuple[Running, str]],
 ) -> None:
-    """A form, urlencoded; then polls until it ends; then the file, without the key."""
+    """A urlencoded form, then polls until the workflow ends, then the file, without the key."""
     _, url = emulator("--key", "a-key")
     headers = {"X-Api-Key": "a-key"}
     form = {
@@ -98,7 +98,7 @@ def test_restart_during_a_run_keeps_its_workflows(
     run.hear("bought as")
     first.kill()
 
-    # On the same folder, at the same address: what was bought is there, and the client asks on.
+    # Same folder and address: the purchases are still there, and the client continues to poll.
     _, again = emulator("--port", str(urlsplit(url).port))
     ended = run.ended()
 

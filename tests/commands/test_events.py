@@ -1,4 +1,4 @@
-"""`--events` and `--junit` tell other programs what a run did, whatever strangers have written into it."""
+"""`--events` and `--junit` report a run to other programs, whatever untrusted text is in it."""
 
 import json
 from pathlib import Path
@@ -17,19 +17,19 @@ HOSTILE = "]]> & <b> \x00\x1b[31m\u202e\ufffe\uffff\ud800 ::error::x ##[error] \
 
 
 def events(text: str) -> list[dict[str, Any]]:
-    """The steps that are told, but for a look on the way: how many of those there are depends on the clock."""
+    """The reported steps except polls, whose number depends on timing."""
     told = [json.loads(line) for line in text.splitlines()]
     return [each for each in told if each["event"] != "Reported"]
 
 
 def refuse(vendor: Emulator, message: str) -> None:
-    """Have the vendor refuse every create with these words."""
+    """Have the vendor refuse every create with `message`."""
     detail: list[Json] = [{"loc": ["body", "options"], "msg": message, "type": "value_error"}]
     vendor.fail({"on": "create", "do": {"status": 422, "body": {"detail": detail}}})
 
 
 def report(path: Path) -> ET.Element:
-    """The JUnit report, as any reader of XML sees it."""
+    """The JUnit report, parsed as XML."""
     return ET.fromstring(path.read_bytes())
 
 

@@ -1,4 +1,4 @@
-"""`pipeline expand` prints the jobs with what would be sent for each."""
+"""`pipeline expand` prints each job with the request that would be sent."""
 
 import json
 

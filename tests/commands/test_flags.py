@@ -1,4 +1,4 @@
-"""What the flags of `run` promise, and what the manifest's own settings of the same kind do."""
+"""The flags of `run` and the corresponding settings of a manifest."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
 
 def several(number: int, **changes: Any) -> dict[str, Any]:
-    """A campaign of so many jobs of one template."""
+    """A campaign with `number` jobs of one template."""
     return spring(prompts={f"p{each}": f"prompt {each}" for each in range(number)}, **changes)
 
 
@@ -27,7 +27,7 @@ def one(**rule: Any) -> dict[str, Any]:
 
 
 def creates(vendor: Emulator) -> int:
-    """How many creates have reached the vendor."""
+    """The number of creates that reached the vendor."""
     return len(vendor.ledger.entries)
 
 
@@ -418,7 +418,7 @@ def test_password_that_cannot_be_delimited_is_refused(
 def test_database_url_in_the_environment_needs_its_extra(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without its extra an address is refused by each command, and told with the extra."""
+    """Without the extra, every command refuses a database URL and names the extra."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, "pipeline.state.postgres", raising=False)
     pipeline.set("PIPELINE_STATE", "postgresql://u:hunter2@db/x")
@@ -475,7 +475,7 @@ def test_nan_is_refused_by_numeric_flags(
     assert not vendor.ledger.entries
 
 
-# Paths that no file can have
+# Impossible paths
 
 
 @pytest.mark.parametrize("flag", ["--state", "--results", "--output", "--events", "--junit", "--checkpoint"])
@@ -523,7 +523,7 @@ def test_folder_deeper_than_the_recursion_limit_is_searched(
 
     ended = pipeline("validate", ".")
 
-    # What removes the folders of tests calls itself for each level too.
+    # pytest's removal of temporary folders is recursive and would fail too.
     subprocess.run(["rm", "-rf", str(project.folder / "a")], check=True)
     assert ended.code == 0, ended.output
     assert "spring is valid" in ended.out

@@ -1,7 +1,7 @@
-"""What is printed of one campaign with a bit of everything is held to the byte: keys, fingerprints, titles, JSON.
+"""The output for one campaign with a bit of everything is fixed to the byte: keys, fingerprints, titles, JSON.
 
-A fingerprint or a key that changes makes what is paid for unfit, so a difference here is a change of the contract
-and never a matter of taste. What is expected lies beside the campaign, in `tests/golden/mixed`.
+If a fingerprint or key changes, paid work no longer matches, so a difference here is a change of the contract and
+never a matter of taste. The expected output is beside the campaign, in `tests/golden/mixed`.
 """
 
 import shutil
@@ -15,7 +15,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "mixed"
 
 @pytest.fixture
 def mixed(folder: Path) -> Path:
-    """The campaign in a project of its own, with results and decisions of earlier runs."""
+    """The campaign in its own project, with results and decisions of earlier runs."""
     shutil.copytree(GOLDEN, folder, dirs_exist_ok=True)
     (folder / ".git").mkdir()
     return folder / "campaign.yaml"

@@ -1,4 +1,4 @@
-"""Help, version and wrong usage, as any command line has them."""
+"""Help, version and wrong usage follow the usual conventions."""
 
 import re
 
@@ -26,7 +26,7 @@ def test_every_command_and_flag_has_help(offline: Pipeline, command: str) -> Non
     assert ended.out.startswith(f"Usage: pipeline {command}")
     flags = [line.strip() for line in ended.out.splitlines() if line.startswith("  -")]
     assert flags
-    # A flag that says nothing of itself has its line to itself, and the next line is another flag's.
+    # A flag without help has its own line, and the next line belongs to another flag.
     following = ended.out.split("Options:", 1)[1].splitlines()[1:]
     for line, after in zip(following, [*following[1:], ""], strict=True):
         if line.startswith("  -"):
@@ -60,10 +60,10 @@ def test_narrow_terminal_wraps_help_between_words(offline: Pipeline, arguments: 
 
     assert narrow.split() == usual.split()
     usage, _, rest = narrow.partition("\n\n")
-    # A command to copy stays in one piece, and the terminal breaks its line.
+    # A command to copy stays on one line, which the terminal wraps.
     lines = [line for line in rest.splitlines() if not re.fullmatch(r" *`.*`", line)]
     assert [line for line in (*usage.splitlines(), *lines) if len(line) > 40] == []
-    # A text begins in the left third of the terminal.
+    # Text starts in the left third of the terminal.
     assert [line for line in lines if line.startswith(" " * 14)] == []
 
 

@@ -1,4 +1,4 @@
-"""`pipeline init`: a campaign that runs as it is, and nobody's file overwritten."""
+"""`pipeline init` creates a campaign that runs unchanged, and overwrites nothing."""
 
 import shlex
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipeline.manifest.load import load
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded emulator makes tiny media at once."""
+    """The embedded emulator makes tiny media immediately."""
     monkeypatch.setattr("pipeline.emulator.settings.EmulatorSettings", EmulatorSettings.tiny)
 
 

@@ -1,4 +1,4 @@
-"""`--format json`: stdout is one document, valid by the schema of its command's name, and nothing else."""
+"""`--format json` prints exactly one document, valid by the schema of its command."""
 
 import ast
 import json
@@ -18,7 +18,7 @@ OFFLINE = ("expand", "validate", "plan")
 
 
 def document(pipeline: Pipeline, ended: Ended, name: str) -> Any:
-    """What was printed, checked by the schema that `pipeline schema` prints."""
+    """The printed document, checked against the output of `pipeline schema`."""
     schema = pipeline("schema", name).document
     jsonschema.Draft202012Validator(schema).validate(ended.document)
     return ended.document

@@ -1,4 +1,4 @@
-"""What is printed for scripts is JSON, whatever characters the terminal or the pipe takes."""
+"""Output for scripts is JSON, whatever the encoding of the terminal or pipe."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ ENCODINGS = ("ascii", "latin-1", "cp1252", "utf-8", "utf-8-sig", "utf-16", "cp03
 
 @pytest.fixture
 def printed(folder: Path, vendor: Emulator) -> Printed:
-    """Calls a command whose stdout has an encoding of its own; the bytes that it printed there."""
+    """Call a command with another encoding of stdout; returns the printed bytes."""
 
     def call(*arguments: str, encoding: str, code: int = 0) -> bytes:
         ended = subprocess.run(

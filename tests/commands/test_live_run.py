@@ -1,4 +1,4 @@
-"""A look beside a run that waits for the vendor's answer to a create: its outcome is pending, and not unknown."""
+"""Commands that run while a run waits for a create: its outcome is pending, not unknown."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def project(folder: Path) -> Project:
 
 @contextmanager
 def live_run(project: Project, pipeline: Pipeline) -> Iterator[None]:
-    """A run that holds the state and has recorded the intent of a create, and no answer."""
+    """A run that holds the state and has recorded an intent but no answer."""
     [job] = json.loads(pipeline("expand", project.manifest, "--format", "json").out)["jobs"]
     purchase = Purchase(
         id=ID,
@@ -114,7 +114,7 @@ def test_watch_counts_the_jobs_selected_by_the_run(
         )
         until(lambda: (watch.look(), watch.tally().under_way)[1] == 1, "the create")
 
-        # The other job is not made, and is no business of this run.
+        # The other job is not selected, so this run does not count it.
         assert (watch.tally().waiting, watch.tally().done) == (0, 0)
 
 
@@ -127,10 +127,10 @@ def test_watch_reports_what_a_dead_run_left_even_if_nothing_was_written_since(
         workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
     )
     until(lambda: (watch.look(), watch.tally().under_way)[1] == 1, "the create")
-    # A file that is not new tells by its time whether it was written since.
+    # The modification time of an existing file shows whether it was written.
     for path in (*project.state.parent.iterdir(), *project.folder.glob("*.results.json")):
         os.utime(path, (0, 0))
-    # For root, SQLite sets the owner of its files whenever they are opened, which would show as a change.
+    # As root, SQLite sets the owner of its files when it opens them, which would look like a change.
     monkeypatch.setattr("pipeline.operations.watch.look.stamp", lambda *_: "as it was")
     watch.look()
     assert watch.look() == []

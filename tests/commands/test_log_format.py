@@ -1,4 +1,4 @@
-"""`run --log-format json`: all that is for people, as one JSON object a line on stderr."""
+"""`run --log-format json` prints all messages as one JSON object per line on stderr."""
 
 import json
 import re
@@ -18,7 +18,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
 
 def logged(ended: Ended) -> list[dict[str, Any]]:
-    """Every line of stderr is one object of the same shape."""
+    """Every line of stderr is one object with the same fields."""
     found = [json.loads(line) for line in ended.err.splitlines()]
     for each in found:
         assert set(each) - {"job"} == {"time", "level", "message"}

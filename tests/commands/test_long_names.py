@@ -1,4 +1,4 @@
-"""Records whose names are too long for the system: `plan` refuses them as `run` does, before anything is bought."""
+"""Records with names too long for the system: `plan` and `run` refuse them before anything is bought."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`plan --format markdown` is one comment on a pull request: bounded, inert, and found again to be updated."""
+"""`plan --format markdown` is one pull request comment: bounded, escaped, and recognisable for updates."""
 
 import re
 from pathlib import Path

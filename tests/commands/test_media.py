@@ -1,4 +1,4 @@
-"""What files hold stands in the results, by hash: read when a file is whole, or by whoever can read it later."""
+"""The results describe the content of files by hash: read when a download completes, or later by another machine."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from support.checks import assert_valid
 
 @pytest.fixture
 def without_extra(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Nothing is installed that reads media, until this is undone."""
+    """Hide the libraries that read media, until this is undone."""
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "pipeline.media.read", None)
         yield patch
@@ -23,14 +23,14 @@ def without_extra(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatc
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The files that were tried, of which none can be read."""
+    """The files that were tried; none can be read."""
     tried: list[Path] = []
     monkeypatch.setattr("pipeline.media.read.facts_of", tried.append)
     return tried
 
 
 def hashes(results: Any) -> set[str]:
-    """Of every file that a purchase brought."""
+    """The hashes of all purchased files."""
     lists = [
         outputs
         for each in results["purchases"]

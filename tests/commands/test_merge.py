@@ -1,4 +1,4 @@
-"""`pipeline merge` joins the results of two branches, in any order, and forgets nothing."""
+"""`pipeline merge` merges the results of two branches in any order and loses nothing."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from pipeline.emulator.embedded import Emulator
 
 @pytest.fixture
 def branches(project: Project, pipeline: Pipeline, tmp_path: Path) -> tuple[Path, Path]:
-    """Two machines that bought without knowing of each other: one prompt in common, one each."""
+    """Two machines that bought independently: one prompt in common, one each."""
     found = []
     for branch, prompt in (("ours", "a run"), ("theirs", "a jump")):
         project.write({"campaign.yaml": spring(prompts={"walk": "a walk", branch: prompt})})

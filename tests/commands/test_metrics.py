@@ -1,4 +1,4 @@
-"""Metrics of a run: by address and by file, few however many jobs, and loaded only where they are asked for."""
+"""Metrics of a run, by address and by file: a bounded number of series, and loaded only if asked for."""
 
 import json
 import re
@@ -44,7 +44,7 @@ _SAMPLE = re.compile(r'([a-z_:]+)(?:\{((?:[a-z_]+="(?:[^"\\]|\\.)*",?)*)\})? (\+
 
 
 def samples(text: str) -> dict[str, float]:
-    """By name and labels, as Prometheus would read them; every line must be one that it understands."""
+    """By name and labels, parsed as Prometheus does; every line must be valid."""
     found = {}
     for line in text.splitlines():
         if not line.startswith("#"):
@@ -117,7 +117,7 @@ def test_names_follow_the_conventions(project: Project, pipeline: Pipeline, fold
 
 
 class Anything:
-    """A provider that does what `outcomes` say, one after the other."""
+    """A provider that returns `outcomes` in turn."""
 
     name = "anything"
 
@@ -188,7 +188,7 @@ _CALLS: Mapping[str, tuple[object, ...]] = {
 
 
 def _every_event() -> list[Event]:
-    """One of each kind; what is in them does not matter here."""
+    """One event of each kind, with arbitrary content."""
     kinds = {kind for _, kind in TRANSITIONS}
     made = [kind.__new__(kind) for kind in kinds]
     assert len({event_name(event) for event in made}) == len(kinds)
@@ -288,14 +288,14 @@ def test_meter_passes_a_create_on_once_and_its_exceptions_too() -> None:
 
 
 class Silent(Anything):
-    """A provider that is well, and can go to another process."""
+    """A healthy provider that can be pickled."""
 
     def __reduce__(self) -> tuple[type["Silent"], tuple[list[Any]]]:
         return Silent, ([None],)
 
 
 class NotedMeter:
-    """A meter that keeps what it hears."""
+    """A meter that records what it hears."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, str]] = []

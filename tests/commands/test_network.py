@@ -1,4 +1,4 @@
-"""How `pipeline` reaches the vendor from within a company: through its proxy, by its certificates."""
+"""`pipeline` behind a company's proxy and with its certificates."""
 
 import threading
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from pipeline.emulator.embedded import Emulator
 
 @dataclass
 class Proxy:
-    """A proxy that asks everyone for a password: what it was asked to connect to, and with which headers."""
+    """A proxy that requires a password; it records the requested targets and headers."""
 
     url: str = ""
     asked: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What lies beside a manifest and is given for it is told as what it is, and not as a manifest full of mistakes."""
+"""A record given in place of its manifest is recognised, instead of reported as a manifest full of errors."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
 
 
 def told(pipeline: Pipeline, command: str, name: str) -> str:
-    """What a command says of the file `name`, in its one line."""
+    """The one line that a command prints about the file `name`."""
     ended = pipeline(command, name)
     assert ended.code == 3, ended.output
     [line] = [line for line in ended.output.splitlines() if name in line]

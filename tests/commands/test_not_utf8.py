@@ -1,4 +1,4 @@
-"""Names that are not UTF-8, which no record can hold, and those that a locale cannot read: refused before buying."""
+"""Names that are not UTF-8, or that the locale cannot decode, are refused before buying."""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +18,7 @@ NOT_UTF8 = "a\udcffb"
 
 
 def creates(vendor: Emulator) -> int:
-    """How many creates have reached the vendor."""
+    """The number of creates that reached the vendor."""
     return len(vendor.ledger.entries)
 
 
@@ -152,7 +152,7 @@ STORED = f"output/spring/main/loop/{NOT_ASCII}/walk.mp4"
 
 
 def bought(folder: Path, pipeline: Pipeline) -> Project:
-    """A campaign of two images, both bought under UTF-8, of which the locale in `IN_ASCII` can name one."""
+    """A campaign of two images, both bought under UTF-8; the locale in `IN_ASCII` can encode one of the names."""
     project = campaign(
         folder,
         {
@@ -167,7 +167,7 @@ def bought(folder: Path, pipeline: Pipeline) -> Project:
 
 
 def without_the_unnamed(project: Project) -> None:
-    """Take the image that the locale cannot name out of the manifest; what was bought for it stays recorded."""
+    """Remove the image that the locale cannot encode from the manifest; its purchase stays recorded."""
     project.write({"campaign.yaml": spring(prompts={"walk": "a walk"})})
 
 

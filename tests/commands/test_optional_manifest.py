@@ -1,4 +1,4 @@
-"""MANIFEST may be left out where the working folder holds just one campaign; what deletes never guesses."""
+"""MANIFEST is optional if the working folder has exactly one campaign, except for commands that delete."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ WITH_NAMES = [("show", WALK), ("approve", WALK), ("redo", WALK), ("rate", WALK, 
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign beside a base, prompts and other YAML that is none."""
+    """A campaign beside a base, prompts and other YAML files that are not campaigns."""
     project.write({"base.yaml": {"version": 1, "vars": {}}, "notes.yml": "a: 1\n", "empty.yaml": ""})
     assert pipeline("run").code == 0
     return project

@@ -1,4 +1,4 @@
-"""What a command writes where a flag says replaces an older file of its kind, and never one of another kind."""
+"""An output file replaces an older file of its kind, and never one of another kind."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""`pipeline plan` tells what a run would do; it asks nobody and writes nothing."""
+"""`pipeline plan` shows what a run would do; it calls nobody and writes nothing."""
 
 from pathlib import Path
 

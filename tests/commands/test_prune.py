@@ -1,4 +1,4 @@
-"""`prune` and `destroy` delete what nothing needs, or everything; never what a job lives on, and never another's."""
+"""`prune` deletes what is not needed, `destroy` everything; neither deletes what a job needs or what others own."""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +18,7 @@ CHANGED = spring(prompts={"walk": "a run", "dance": "a dance in the rain"})
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign that was run to its end."""
+    """A campaign after a complete run."""
     ended = pipeline("run", project.manifest)
     assert ended.code == 0, ended.output
     return project
@@ -26,7 +26,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
 
 @pytest.fixture
 def orphaned(bought: Project) -> Project:
-    """One of its two jobs has left the manifest."""
+    """One of its two jobs was removed from the manifest."""
     bought.write({"campaign.yaml": WITHOUT_WALK})
     return bought
 
@@ -36,7 +36,7 @@ def purchases(project: Project) -> dict[str, dict[str, object]]:
 
 
 def deleted(project: Project) -> set[object]:
-    """The keys of what is marked as deleted in the results."""
+    """The keys of the purchases marked as deleted in the results."""
     return {each["key"] for each in purchases(project).values() if each.get("deleted")}
 
 
@@ -96,11 +96,11 @@ def test_destroy_names_and_keeps_purchases_with_unknown_outcome(
 
 
 def nothing_left(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
-    """Every job is there."""
+    """Every job exists."""
 
 
 def replaced(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
-    """One was made again; it goes with --replaced only."""
+    """One was replaced; it is deleted only with --replaced."""
     project.write({"campaign.yaml": CHANGED})
     assert pipeline("run", project.manifest).code == 0
 
@@ -112,14 +112,14 @@ def approved(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
 
 
 def served_elsewhere(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
-    """Its key has left, but another job asks for the same."""
+    """Its key is gone, but another job has the same request."""
     project.write(
         {"campaign.yaml": spring(prompts={"stroll": "a walk in the park", "dance": "a dance in the rain"})}
     )
 
 
 def still_running(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
-    """It has not ended."""
+    """It has not finished."""
     prompts = {"walk": "a walk in the park", "dance": "a dance in the rain", "run": "a run"}
     project.write({"campaign.yaml": spring(prompts=prompts)})
     assert pipeline("run", project.manifest, "--no-wait").code == 0
@@ -127,7 +127,7 @@ def still_running(project: Project, pipeline: Pipeline, vendor: Emulator) -> Non
 
 
 def unknown(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
-    """Nobody knows whether it was bought."""
+    """It is unknown whether it was bought."""
     prompts = {"walk": "a walk in the park", "dance": "a dance in the rain", "run": "a run"}
     project.write({"campaign.yaml": spring(prompts=prompts)})
     vendor.fail({"on": "create", "do": "html"})
@@ -162,7 +162,7 @@ def test_upstream_of_a_job_is_kept_even_if_its_own_job_is_gone(
     project = campaign(folder, {"campaign.yaml": chained()})
     assert pipeline("run", project.manifest).code == 0
     assert pipeline("approve", project.manifest, "film/film/red/spin").code == 0
-    # The sketch is another now; the video stays, as it is approved, and so does what it was made from.
+    # The sketch has changed; the video is kept, as it is approved, and so is the sketch it was made from.
     changed = chained()
     changed["templates"]["sketch"]["options"]["aspect_ratio"] = "1:1"
     project.write({"campaign.yaml": changed})
@@ -190,7 +190,7 @@ def test_replaced_also_deletes_replaced_purchases(
 def test_replaced_also_deletes_copies_that_no_job_needs(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    """Two jobs shared a purchase; of one that now asks for something else, the copy has stayed."""
+    """Two jobs shared a purchase; one now has another request, and its copy remained."""
     project = campaign(
         folder,
         {"campaign.yaml": spring(prompts={"walk": "a walk", "dance": "a walk"}), "images/red.png": picture()},
@@ -232,7 +232,7 @@ def test_selection_deletes_copies_of_what_serves_or_was_bought_for_its_jobs(
     assert pipeline("verify", project.manifest, "--files").code == 0
 
 
-# What is another's
+# What others own
 
 
 @fails_without(
@@ -242,12 +242,12 @@ def test_selection_deletes_copies_of_what_serves_or_was_bought_for_its_jobs(
 def test_workflow_of_another_campaign_is_not_deleted(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    """Somebody wrote another's workflow into the results: a GET shows that it is not what was bought."""
+    """A foreign workflow was written into the results: a GET shows that it is not the one that was bought."""
     foreign = next(each for each in vendor.store.workflows() if "dance" in each.title)
     own = next(each for each in vendor.store.workflows() if "walk" in each.title)
     shutil.rmtree(orphaned.folder / ".pipeline")
     text = orphaned.results_file.read_text()
-    # The one that serves the other job must not be a second holder of this workflow.
+    # The purchase that serves the other job must not also have this workflow.
     orphaned.results_file.write_text(text.replace(foreign.id, "unheard-of").replace(own.id, foreign.id))
 
     ended = prune(pipeline, orphaned)
@@ -317,7 +317,7 @@ def test_unanswered_deletion_is_recorded_and_repeated(
     assert len(vendor.store.workflows()) == 2
     vendor.clear_faults()
 
-    # It was asked once; the wish needs no second yes.
+    # It was requested once; the recorded deletion needs no second confirmation.
     second = pipeline("prune", orphaned.manifest)
 
     assert second.code == 0, second.output
@@ -371,7 +371,7 @@ def test_recorded_deletion_is_not_a_purchase_on_a_machine_with_the_results(
     assert len(vendor.store.workflows()) == 1
 
 
-# Asking first
+# Confirmation
 
 
 @pytest.mark.parametrize("command", ["prune", "destroy"])
@@ -437,7 +437,7 @@ def test_run_after_destroy_buys_everything_again_and_says_why(
     assert len(bought.output()) == 2
 
 
-# The last good take of a job that is still to be made
+# The last good take of a job whose replacement is still missing
 
 
 def without_credit(pipeline: Pipeline, project: Project, vendor: Emulator, *flags: str) -> None:
@@ -451,7 +451,7 @@ def without_credit(pipeline: Pipeline, project: Project, vendor: Emulator, *flag
 def test_only_good_take_is_kept_until_its_successor_is_made(
     bought: Project, pipeline: Pipeline, vendor: Emulator, how: str
 ) -> None:
-    """`--replace` that was not carried out, also after a rename; sent back; edited; or the successor failed."""
+    """`--replace` that was not carried out, also after a rename; sent back; edited; or a failed successor."""
     walk = next(each for each, known in purchases(bought).items() if known["key"] == WALK)
     match how:
         case "replace":
@@ -474,7 +474,7 @@ def test_only_good_take_is_kept_until_its_successor_is_made(
     named = prune(pipeline, bought, walk)
 
     assert "replaced take" not in told
-    if "renamed" not in how:  # then it is an orphan
+    if "renamed" not in how:  # now it is an orphan
         assert f"  {WALK}: last take {walk} (done" in told
     assert pruned.out == "Nothing to delete.\n"
     assert f"{walk} (done) cannot be pruned: " in named.err

@@ -1,4 +1,4 @@
-"""Results that a state knows are not read again; whatever else lies in their place is."""
+"""Results that a state already knows are not read again; a changed file is."""
 
 import os
 import shutil
@@ -41,7 +41,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
 
 @pytest.fixture
 def unread(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From when it is called on, results that are read fail the test."""
+    """After it is called, any reading of results fails the test."""
 
     def begin() -> None:
         def fail(*_: object) -> None:
@@ -64,7 +64,7 @@ def placed(path: str) -> PlacedFile:
 
 
 def another_machine(project: Project, pipeline: Pipeline) -> Project:
-    """The same campaign elsewhere, without a state, that has bought one job more."""
+    """The same campaign on another machine, without a state, which has bought one more job."""
     there = Project(project.folder.parent / "there", project.name)
     shutil.copytree(project.folder, there.folder, ignore=shutil.ignore_patterns(".pipeline"))
     there.write({"campaign.yaml": spring(prompts=THIRD)})
@@ -73,7 +73,7 @@ def another_machine(project: Project, pipeline: Pipeline) -> Project:
 
 
 def replaced(path: Path, old: bytes, new: bytes) -> None:
-    """The same file with other bytes, as many, and with the time of writing that it had."""
+    """The same file with other bytes of the same length, and the same modification time."""
     before = path.stat()
     content = path.read_bytes()
     assert old in content
@@ -88,7 +88,7 @@ def replaced(path: Path, old: bytes, new: bytes) -> None:
     )
 
 
-# What is known is not read
+# Known results are not read
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "status", "results", "collect"])
@@ -175,7 +175,7 @@ def test_installing_the_media_extra_makes_results_outdated(
         assert not publisher.is_current(state)
 
 
-# What differs is read
+# Changed results are read
 
 
 @fails_without(
@@ -233,7 +233,7 @@ def test_results_of_a_moved_manifest_are_read(bought: Project, pipeline: Pipelin
     assert "the results of another manifest that still exists" in ended.err
 
 
-# What changes while results are written
+# Changes while results are written
 
 
 @fails_without(
@@ -306,7 +306,7 @@ def test_concurrent_runs_in_one_process_restore_the_switch_interval(
     assert sys.getswitchinterval() == before
 
 
-# Of which state
+# States
 
 
 def test_state_from_a_backup_learns_later_purchases_from_the_results(
@@ -348,7 +348,7 @@ def test_state_of_another_machine_learns_local_purchases_from_the_results(
     assert len(vendor.ledger.entries) == 3
 
 
-# What others write under a run
+# Changes by others during a run
 
 
 @fails_without(
@@ -403,7 +403,7 @@ def test_older_copy_of_our_results_reverts_nothing(bought: Project, pipeline: Pi
     assert pipeline("plan", bought.manifest, "--detailed-exitcode").code == 0
 
 
-# A machine that is lost between the results and what the state remembers of them
+# A crash between the results and the state's memory of them
 
 
 @pytest.mark.parametrize("point", ["before results", "before replace", "after results"])

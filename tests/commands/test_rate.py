@@ -1,4 +1,4 @@
-"""`pipeline rate` tells the vendor what the review said; it costs nothing."""
+"""`pipeline rate` sends the ratings of a review to the vendor, free of charge."""
 
 import shutil
 
@@ -15,7 +15,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign that was run to its end."""
+    """A campaign after a complete run."""
     ended = pipeline("run", project.manifest)
     assert ended.code == 0, ended.output
     return project
@@ -134,7 +134,7 @@ def test_orphan_can_be_rated_by_its_id(bought: Project, pipeline: Pipeline, vend
 
 
 class TestSeveral:
-    """One that cannot be sent holds up no other."""
+    """A rating that cannot be sent does not hold up the others."""
 
     @pytest.mark.parametrize("status", [400, 404, 503])
     def test_others_are_sent_and_the_failed_one_is_named(

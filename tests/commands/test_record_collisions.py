@@ -1,4 +1,4 @@
-"""Records that would lie where others do: refused by `plan` as by `run`, before anything is bought."""
+"""Records whose paths would collide: `plan` and `run` refuse them before anything is bought."""
 
 import pytest
 from support.calling import Pipeline

@@ -1,4 +1,4 @@
-"""`run --replace` and `--retry-failed`: what is made again serves from then on, whatever its job was called."""
+"""`run --replace` and `--retry-failed`: the new take serves from then on, under whatever key."""
 
 from pathlib import Path
 
@@ -11,20 +11,20 @@ from pipeline.emulator.embedded import Emulator
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 STROLL = "main/loop/red/stroll"
 RENAMED = spring(prompts={"stroll": "a walk in the park", "dance": "a dance in the rain"})
-# Both of an axis's values ask for the same, as no text has it.
+# Both values of the axis give the same request: no text uses the axis.
 WITH_AN_AXIS = spring(jobs=[{"id": "main", "matrix": {"locale": ["en", "fr"]}}])
 
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign that was run to its end."""
+    """A campaign after a complete run."""
     ended = pipeline("run", project.manifest)
     assert ended.code == 0, ended.output
     return project
 
 
 def serving(project: Project) -> dict[str, str]:
-    """By key, the purchase that serves it."""
+    """The purchase that serves each job, by key."""
     return {key: job["purchase"] for key, job in project.jobs().items()}
 
 

@@ -1,4 +1,4 @@
-"""`pipeline report`: a page from results and decisions alone, where it is wanted, of what is selected."""
+"""`pipeline report` makes a page from results and decisions alone, of the selected jobs."""
 
 import base64
 import json
@@ -34,7 +34,7 @@ def keys(page: Path) -> list[str]:
 
 @pytest.fixture
 def made(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign whose two jobs are made."""
+    """A campaign with two finished jobs."""
     assert pipeline("run", project.manifest).code == 0
     return project
 
@@ -323,7 +323,7 @@ def test_comparison_shows_what_is_new(made: Project, pipeline: Pipeline, report:
     assert shown["before"]["name"] == "before.results.json"
     assert now[DANCE] == before[DANCE]
     assert now[WALK] != before[WALK]
-    # The old video is still here, under the name that it got when it was replaced.
+    # The old video is still here, under the name it got when it was replaced.
     [old] = [each for each in shown["purchases"] if each["id"] == before[WALK]]
     assert "~" in shown["files"][old["files"][0]]["href"]
 
@@ -351,7 +351,7 @@ def test_selection_applies_to_the_compared_results_too(
     made.write({"campaign.yaml": spring(prompts={"leap": "a leap", "dance": "a dance in the rain"})})
     assert pipeline("run", made.manifest).code == 0
 
-    # Nothing of that prompt is asked for any more: what went is found all the same, and nothing else is shown.
+    # That prompt is no longer in the manifest: the removed job is shown all the same, and nothing else.
     ended = pipeline("report", made.manifest, "--compare", "before.results.json", "--select", "prompt:walk")
 
     assert ended.code == 0, ended.output

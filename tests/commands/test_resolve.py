@@ -1,4 +1,4 @@
-"""`pipeline resolve`: a person settles what nobody could tell, and only what is true is believed."""
+"""`pipeline resolve` settles unknown outcomes, after checking what can be checked."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ DANCE = "main/loop/red/dance"
 
 @pytest.fixture
 def unknown(folder: Path, pipeline: Pipeline, vendor: Emulator) -> Project:
-    """A campaign of one job, whose create was bought although its answer was lost."""
+    """A campaign of one job that was bought although the answer was lost."""
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
     vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
     assert pipeline("run", project.manifest).code == 7
@@ -182,7 +182,7 @@ def test_not_bought_returns_its_credits_and_the_next_run_buys(
     ]
     assert project.statuses() == {WALK: "pending"}
     assert project.results()["summary"]["credits"] == 0
-    # Who read of it as one that may have been bought must learn that it was not.
+    # Machines that read of a possible purchase must learn that it was not bought.
     assert [each["status"] for each in project.results()["purchases"]] == ["void"]
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.bought) == bought + 1
@@ -211,7 +211,7 @@ def test_abandoned_purchase_can_still_be_found(
 
 @pytest.fixture
 def denied(unknown: Project, pipeline: Pipeline) -> str:
-    """The id of a purchase that was bought, although a person said that it was not."""
+    """The id of a purchase that was bought although the user said that it was not."""
     purchase = str(unknown.results()["purchases"][0]["id"])
     assert pipeline("resolve", unknown.manifest, WALK, "--not-bought").code == 0
     return purchase
@@ -292,7 +292,7 @@ def test_missing_workflow_is_refused(unknown: Project, pipeline: Pipeline) -> No
 def test_workflow_with_another_title_is_refused(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    """Each workflow carries the id of its purchase in its title: that of another job is no answer."""
+    """The title of each workflow contains the id of its purchase: the workflow of another job is refused."""
     unknown.write({"campaign.yaml": spring(prompts={"walk": "a walk", "dance": "a dance"})})
     assert pipeline("run", unknown.manifest).code == 7
     other = next(entry.workflow_id for entry in vendor.ledger.bought if "dance" in entry.title)
@@ -349,7 +349,7 @@ def test_resubmitted_purchase_that_is_found_is_still_bought_again_and_reported(
 
 @pytest.fixture
 def beside_another(folder: Path, pipeline: Pipeline, vendor: Emulator) -> Project:
-    """One take is done; what was to be made in its place has an unknown outcome, and nobody wants it any more."""
+    """One take is done; its replacement has an unknown outcome and is no longer needed."""
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
     assert pipeline("run", project.manifest).code == 0
     assert pipeline("redo", project.manifest, WALK).code == 0
@@ -424,7 +424,7 @@ def test_plan_reports_an_unknown_outcome_of_an_orphan(
 def test_suggested_command_refers_to_one_purchase(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    """Of the one key two are in attention: that of the old prompt, and that of the new one."""
+    """Two purchases of one key need attention: that of the old prompt and that of the new one."""
     first = unknown.results()["purchases"][0]["id"]
     unknown.write({"campaign.yaml": spring(prompts={"walk": "a run"})})
     vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})

@@ -1,4 +1,4 @@
-"""`pipeline results` writes the results manifest again, the same bytes for the same outcome."""
+"""`pipeline results` rewrites the results manifest, with identical bytes for the same outcome."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_other_file_and_format_have_the_same_content(
     pipeline("run", project.manifest)
 
     assert pipeline("results", project.manifest, "--results", tmp_path / name).code == 0
-    # What was written is read again: nothing is bought by who knows only that.
+    # The results are read back: a machine that has nothing else buys nothing.
     pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
     ended = pipeline("run", project.manifest, "--results", tmp_path / name, "--state", tmp_path / "fresh.db")
     assert ended.code == 0, ended.output

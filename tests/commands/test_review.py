@@ -1,4 +1,4 @@
-"""`approve`, `reject`, `redo` and the decisions file: what people say of takes, and what it costs."""
+"""`approve`, `reject`, `redo` and the decisions file: reviews of takes, and what they cost."""
 
 import fcntl
 import json
@@ -28,7 +28,7 @@ CHANGED = spring(prompts={"walk": "a run", "dance": "a dance in the rain"})
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign that was run to its end."""
+    """A campaign after a complete run."""
     ended = pipeline("run", project.manifest)
     assert ended.code == 0, ended.output
     return project
@@ -121,7 +121,7 @@ def test_simultaneous_decisions_of_two_people_are_both_kept(
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(folder)  # the other has to wait for us
+            os.close(folder)  # the other one must wait for us
         else:
             os.close(folder)
             other[0].ended()
@@ -493,7 +493,7 @@ def test_redo_buys_again_even_if_an_earlier_take_was_sent_back_and_then_rejected
 
 @pytest.fixture
 def with_an_older_take(bought: Project, pipeline: Pipeline) -> str:
-    """A take that fits the job again: it was sent back, another was bought, and that decision was taken back."""
+    """An older take that fits the job again: it was sent back, another was bought, and the redo was undone."""
     first = purchase(bought, WALK)
     assert "sent back: the next run buys it again" in pipeline("redo", bought.manifest, WALK).out
     assert pipeline("run", bought.manifest).code == 0
@@ -574,7 +574,7 @@ def test_withdrawing_an_approval_reports_what_will_be_bought(
 def after_failures(
     project: Project, pipeline: Pipeline, vendor: Emulator, request: pytest.FixtureRequest
 ) -> Project:
-    """A campaign of one job, done after failures."""
+    """A campaign of one job, finished after failures."""
     fault, times = request.param
     project.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park"})})
     vendor.fail({"on": "create", "times": times, "do": fault})
@@ -592,7 +592,7 @@ def test_redo_buys_again_after_failures(
         decide(project, row(project, WALK, "redo"))
         assert (
             actions(pipeline, project)[WALK] == "keep"
-        )  # a failure serves, and it is not known what came first
+        )  # a failure serves, and it is not known which came first
 
     ended = pipeline("redo", project.manifest, WALK)
 
@@ -713,7 +713,7 @@ def test_redo_in_the_file_can_be_undone_by_the_new_key_despite_earlier_failures(
 def test_sent_back_failures_are_undone_for_all_jobs_that_share_them(
     folder: Path, pipeline: Pipeline, vendor: Emulator, prompt: str
 ) -> None:
-    """Under whichever key: of the jobs that share, the first one bought, and a failure fits the others too."""
+    """Under any of the keys: the first of the jobs that share bought, and a failure fits the others too."""
     shared = spring(prompts=dict.fromkeys(("jog", "walk"), "a walk in the park"))
     project, key = campaign(folder, {"campaign.yaml": shared}), f"main/loop/red/{prompt}"
     vendor.fail({"on": "create", "times": 1, "do": "fail"})
@@ -929,7 +929,7 @@ def test_unbought_jobs_of_a_selection_cannot_be_decided(project: Project, pipeli
 
 
 def staged(repeat: int = 2) -> dict[str, Any]:
-    """A video is made only of a sketch that was approved."""
+    """A video is made only from an approved sketch."""
     manifest = chained(
         image_sets={"shoes": ["images/red.png"], "sketches": {"outputs_of": "sketch", "only": "approved"}}
     )
@@ -969,7 +969,7 @@ def test_only_an_approved_take_feeds_the_next_stage(
     made = {each["key"]: each for each in project.results()["purchases"]}
     assert made[film]["inputs"] == [purchase(project, f"{sketch}#2")]
 
-    # Another one is approved: the video is made anew, of that.
+    # Another one is approved: the video is made again from that.
     pipeline("reject", project.manifest, f"{sketch}#2")
     pipeline("approve", project.manifest, sketch)
     assert actions(pipeline, project)[film] == "replace"
@@ -1016,7 +1016,7 @@ def test_selection_without_matches_decides_nothing(bought: Project, pipeline: Pi
 
 
 def test_take_can_be_named_by_its_file(bought: Project, pipeline: Pipeline) -> None:
-    """Also without a manifest: a video is none."""
+    """Also without a manifest: a video is not one."""
     old = purchase(bought, WALK)
     assert pipeline("run", bought.manifest, "--replace", WALK).code == 0
 
@@ -1052,7 +1052,7 @@ def test_file_of_a_shared_purchase_decides_for_its_own_job(
 
 
 def test_file_identical_in_two_takes_means_the_one_that_serves(bought: Project, pipeline: Pipeline) -> None:
-    """On a machine that does not remember which of them it wrote there."""
+    """On a machine that does not know which of them it stored there."""
     first, second = (purchase(bought, key) for key in (DANCE, WALK))
     document = bought.results()
     outputs = {each["key"]: each["outputs"] for each in document["purchases"]}
@@ -1075,7 +1075,7 @@ def test_unknown_file_decides_nothing(bought: Project, pipeline: Pipeline) -> No
         assert pipeline("approve", bought.manifest, file).code == 64
 
 
-# What was said is told
+# Decisions are shown
 
 
 def test_status_and_show_list_comments_and_replaced_takes(bought: Project, pipeline: Pipeline) -> None:

@@ -1,4 +1,4 @@
-"""`pipeline run` buys what is missing, once, and fetches it."""
+"""`pipeline run` buys what is missing, once, and downloads it."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign that was run to its end."""
+    """A campaign after a complete run."""
     ended = pipeline("run", project.manifest)
     assert ended.code == 0, ended.output
     return project
@@ -309,7 +309,7 @@ def test_exceeded_cap_stops_before_the_first_create(
     assert ended.code == 4, ended.output
     assert named in ended.output
     assert vendor.ledger.entries == ()
-    # Nothing that would pass for records of it.
+    # Nothing that would count as its records.
     assert not project.results_file.exists()
     assert not project.state.exists()
 
@@ -381,7 +381,7 @@ def test_no_credit_during_a_large_upload_is_not_an_unknown_outcome(
         "status": 402,
         "at": "before-reading",
         "body": {"message": "INSUFFICIENT_CREDIT"},
-        "headers": {"Connection": "close"},  # with what is still unread
+        "headers": {"Connection": "close"},  # with unread data
     }
     vendor.fail({"on": "create", "do": refused})
 
@@ -796,7 +796,7 @@ def test_local_file_in_an_option_is_uploaded_and_lists_are_sent_as_text(
     beach, uploaded = sent.split(",")
     assert beach == "https://cdn.example.com/beach.mp4"
     assert uploaded.startswith(f"{vendor.url}/media/")
-    # A signature is a secret that expires: the records hold the file's hash instead.
+    # A signature is a temporary secret: the records have the file's hash instead.
     assert "signature=" not in project.results_file.read_text()
     steps = [name for name in project.output() if ".steps/" in name]
     assert [name.rpartition("/")[2] for name in steps] == [

@@ -1,4 +1,4 @@
-"""A plan that was saved is carried out exactly, once, wherever it was stopped; or refused with what has changed."""
+"""A saved plan is carried out exactly once, even if interrupted, or refused with what has changed."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ FILE = "saved.plan.json"
 
 
 def save(pipeline: Pipeline, project: Project, *flags: str) -> Any:
-    """Save the plan with these flags; its document."""
+    """Save the plan with these flags; returns its document."""
     ended = pipeline("plan", project.manifest, "--out", FILE, *flags)
     assert ended.code == 0, ended.output
     return json.loads(Path(FILE).read_bytes())
@@ -171,7 +171,7 @@ def titled(title: str) -> dict[str, Any]:
 def test_plan_is_carried_out_if_less_is_needed_now(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    """What was bought meanwhile, or is no longer asked for, is no reason to refuse the rest."""
+    """Jobs bought meanwhile or removed from the manifest are no reason to refuse the rest."""
     save(pipeline, project)
     assert pipeline("run", project.manifest, "--select", "prompt:walk").code == 0
 
@@ -179,7 +179,7 @@ def test_plan_is_carried_out_if_less_is_needed_now(
     assert len(vendor.ledger.entries) == 2
 
 
-# Half-way
+# Interrupted plans
 
 
 def test_interrupted_plan_continues_from_results_alone(
@@ -296,7 +296,7 @@ def test_take_approved_after_its_replacement_is_left_alone(
     assert len(vendor.ledger.entries) == 3
 
 
-# What it is not
+# Invalid plans
 
 
 @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ def test_saved_plan_of_a_rehearsal_remains_a_rehearsal(
 def test_saved_plan_cannot_quote_files_that_a_manifest_could_not(
     project: Project, pipeline: Pipeline, named: str, told: str
 ) -> None:
-    """A plan may come from a stranger's pull request, and what is wrong with a manifest is told with its lines."""
+    """A plan may come from an untrusted pull request, and errors of a manifest quote its lines."""
     secret = "TOKEN=hunter2\n"
     outside = project.folder.parent / "secrets.txt"
     for path in (project.folder / ".env", project.folder / ".git/config", outside, outside.with_name(".env")):

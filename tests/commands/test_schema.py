@@ -1,4 +1,4 @@
-"""`pipeline schema` prints the JSON Schemas as they stand in the repository."""
+"""`pipeline schema` prints the JSON Schemas of the repository."""
 
 import json
 from pathlib import Path

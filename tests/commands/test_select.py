@@ -1,4 +1,4 @@
-"""`--select` and `--exclude` say which jobs a command is about: exactly these, and never more by themselves."""
+"""`--select` and `--exclude` choose exactly the matching jobs, and no others."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ EVERYTHING = LOOPS | TAKES
 
 @pytest.fixture
 def wide(folder: Path) -> Project:
-    """A campaign of eight loops and two takes of two more jobs."""
+    """A campaign of eight loops and two takes each of two more jobs."""
     loop = {
         "template_id": "each_explodedloop_0226",
         "options": {"prompt": "{{ prompt | default('') }} {{ locale | default('') }}"},
@@ -38,14 +38,14 @@ def wide(folder: Path) -> Project:
 
 
 def chosen(pipeline: Pipeline, project: Project, *flags: str) -> set[str]:
-    """The keys that a plan with these flags is about."""
+    """The keys of a plan with these flags."""
     ended = pipeline("plan", project.manifest, "--format", "json", *flags)
     assert ended.code == 0, ended.output
     return {action["key"] for action in ended.document["actions"]}
 
 
 def having(*parts: str) -> set[str]:
-    """The keys that hold all of these words."""
+    """The keys that contain all of `parts`."""
     return {key for key in EVERYTHING if all(part in key for part in parts)}
 
 
@@ -74,13 +74,13 @@ def test_job_is_selected_by_the_parts_of_its_key(
 @pytest.mark.parametrize(
     ("glob", "keys"),
     [
-        # The leading parts select all below.
+        # A prefix of parts selects everything below it.
         ("hero", LOOPS),
         ("hero/loop/blue", having("hero", "/blue")),
         ("takes/loop/blue", having("takes", "/blue")),
-        # Half of a part is no part.
+        # A partial part does not match.
         ("hero/lo*", LOOPS),
-        # * stays within one part, ** crosses.
+        # * stays within one part, ** spans parts.
         ("*/loop/red", having("/red")),
         ("*/red", set()),
         ("**/red", having("/red")),
@@ -234,7 +234,7 @@ def test_expand_shows_selected_jobs(wide: Project, offline: Pipeline) -> None:
     assert {job["key"] for job in ended.document["jobs"]} == having("takes", "/red")
 
 
-# What makes no sense
+# Invalid selections
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_selection_without_a_match_lists_what_exists(wide: Project, offline: Pip
     assert "'zzz' matches no job; there are: hero/loop/blue/dance/locale=en" in ended.err
 
 
-# How jobs stand changes by itself
+# Statuses change by themselves
 
 
 @pytest.mark.parametrize("flags", [("--select", "status:failed"), ("--exclude", "status:pending")])

@@ -1,4 +1,4 @@
-"""`serve` over real HTTP: who gets in, what is sent, what is written, and how it ends."""
+"""`serve` over real HTTP: access, content, what is written, and how it ends."""
 
 import json
 import signal
@@ -24,7 +24,7 @@ PATIENCE = 30
 
 @dataclass
 class Site:
-    """A server that runs, and a browser's session with it."""
+    """A running server and a browser's session with it."""
 
     running: Running
     url: str
@@ -55,7 +55,7 @@ Serve = Callable[..., Site]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts servers; none of them is left in the end."""
+    """Starts servers; all of them have ended after the test."""
     started: list[Running] = []
 
     def start(project: Project, *flags: str) -> Site:
@@ -87,7 +87,7 @@ def decided(project: Project) -> list[Any]:
     return rows
 
 
-# Who gets in
+# Access
 
 
 def test_printed_url_opens_the_page_and_sets_a_strict_cookie(bought: Project, serve: Serve) -> None:
@@ -138,7 +138,7 @@ def test_another_host_or_origin_gets_403(bought: Project, serve: Serve) -> None:
     assert not (bought.folder / "spring.decisions.yaml").exists()
 
 
-# What is sent
+# Content
 
 
 def test_videos_are_sent_by_range_and_only_from_the_output_folder(bought: Project, serve: Serve) -> None:
@@ -221,7 +221,7 @@ def test_shards_finished_and_under_way_are_on_the_page(
     spent = site.data()["campaigns"][0]["spent"]
     assert spent == 200
 
-    # They are also known where only the results are: a fresh clone, say.
+    # They are also known from the results alone: in a fresh clone, say.
     # The first server still writes its cache there, so that only the states are deleted.
     for state in (project.folder / ".pipeline").glob("*.db*"):
         state.unlink()
@@ -258,7 +258,7 @@ def test_concurrent_shards_are_one_run_on_the_page(
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, limits=limits)})
     vendor.fail({"on": "create", "do": "stuck"})
     site = serve(project)
-    # The second one finds the purchases of the first, and counts them as recorded.
+    # The second one reads the purchases of the first, and counts them as recorded.
     start("run", project.manifest, "--yes", "--shard", "1/2")
     until(lambda: site.data()["campaigns"][0]["spent"] == 200, "what the first may have in flight")
     start("run", project.manifest, "--yes", "--shard", "2/2")
@@ -311,7 +311,7 @@ def test_manifest_that_became_unreadable_is_reported_and_the_data_stays(
         lambda: "campaign.yaml" in str(site.data()["campaigns"][0].get("trouble")), "the trouble to be told"
     )
     assert len(site.data()["campaigns"][0]["jobs"]) == 2
-    # The rest goes on meanwhile, and what is wrong stays told.
+    # The server continues, and the error remains visible.
     assert site.review(purchase=site.purchase(WALK), decision="approved").status_code == 200
     (campaign,) = site.data()["campaigns"]
     assert [each.get("decision") for each in campaign["jobs"] if each["key"] == WALK] == ["approved"]
@@ -320,7 +320,7 @@ def test_manifest_that_became_unreadable_is_reported_and_the_data_stays(
     until(lambda: "trouble" not in site.data()["campaigns"][0], "the trouble to be over")
 
 
-# What is written
+# Writing
 
 
 def test_take_made_after_a_failure_is_redone_and_undone_from_the_page_too(
@@ -437,7 +437,7 @@ def test_request_bodies_are_limited_in_size_and_type(bought: Project, serve: Ser
         return site.session.post(where, data=data, headers=headers, timeout=PATIENCE).status_code
 
     assert sent(b"x" * (1 << 20)) == 413
-    assert sent(b"x" * 4096 for _ in range(64)) == 413  # its length is not told
+    assert sent(b"x" * 4096 for _ in range(64)) == 413  # its length is not declared
     assert sent(b"{}", "text/plain") == 415
     assert sent(b"[" * 30_000) == 400
     assert sent(b"\xff") == 400
@@ -493,7 +493,7 @@ def test_invalid_decisions_file_is_reported_and_left_alone(bought: Project, serv
     assert path.read_text().startswith("version: 1\n<<<<<<<")
 
 
-# How it ends
+# The end
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -575,7 +575,7 @@ def test_run_serves_its_own_page_until_it_ends(
                 told.append(line)
             if line == "event: end":
                 break
-        # Whoever was told of a still can fetch it; the server ends when they leave.
+        # A client that received the event of a still can fetch it; the server ends when all clients have left.
         still = next(each for each in _files(told) if each.get("poster"))
         assert site.get(f"/posters/{still['id']}.webp").status_code == 200
 

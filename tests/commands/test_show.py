@@ -1,4 +1,4 @@
-"""`pipeline show` tells all that is known of a job or a purchase; it asks nobody and writes nothing."""
+"""`pipeline show` prints everything known about a job or a purchase; it calls nobody and writes nothing."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign that was run to its end."""
+    """A campaign after a complete run."""
     ended = pipeline("run", project.manifest)
     assert ended.code == 0, ended.output
     return project
@@ -50,7 +50,7 @@ def test_finished_job_shows_its_purchase_history_and_files(bought: Project, offl
     assert f"  workflow: {bought.jobs()[WALK]['workflow_id']}" in out
     assert f"  file output/spring/{WALK}.mp4: here" in out
     history = [line for line in out.splitlines() if "→" in line]
-    # How often it was looked at while it ran depends on the machine.
+    # The number of polls depends on the machine.
     statuses = dict.fromkeys(line.rpartition("→ ")[2] for line in history)
     assert list(statuses) == ["submitting", "submitted", "succeeded", "done"]
     assert DANCE not in out
@@ -161,7 +161,7 @@ def test_unreadable_response_is_kept_for_whoever_resolves_it(
 def test_sent_back_purchase_is_shown_for_every_job_that_shared_it(
     project: Project, pipeline: Pipeline
 ) -> None:
-    """Both ask for the same, so one purchase, under the key of the first, served both."""
+    """Both have the same request, so one purchase, under the key of the first, served both."""
     project.write({"campaign.yaml": spring(prompts={"dance": "the same", "walk": "the same"})})
     assert pipeline("run", project.manifest).code == 0
     mark = purchase(project, WALK)

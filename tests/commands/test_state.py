@@ -1,4 +1,4 @@
-"""`pipeline state export` and `import`: the state goes to another machine, and nothing is dropped on the way."""
+"""`pipeline state export` and `import` move the state to another machine without loss."""
 
 import io
 import json
@@ -86,7 +86,7 @@ ODD: list[Any] = [None, True, -1, 10**30, "", "x", "\ud800", "\0", "k" * 70_000,
 
 
 def changes(purchase: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The purchase with one value exchanged, each value for each odd one."""
+    """Copies of the purchase with one value replaced, each value by each odd one."""
     for name in [*purchase, "error", "steps", "credits", "surprise"]:
         yield from ({**purchase, name: odd} for odd in ODD)
     for part in ("request", "outputs"):
@@ -105,7 +105,7 @@ def changes(purchase: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_imported_state_is_refused_or_usable(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One value of one purchase is another: refused, or the campaign is as usable as before."""
+    """One value of one purchase is replaced: the import is refused, or the campaign remains usable."""
     assert pipeline("run", project.manifest).code == 0
     exported = json.loads(pipeline("state", "export", project.manifest).out)
     first, second = exported["purchases"]

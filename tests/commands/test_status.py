@@ -1,4 +1,4 @@
-"""`pipeline status` counts the jobs and names every one that is not done."""
+"""`pipeline status` counts the jobs and names every unfinished one."""
 
 from support.calling import Pipeline
 from support.campaigns import Project, spring

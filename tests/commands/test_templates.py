@@ -1,4 +1,4 @@
-"""`pipeline templates` tells what is known of the vendor's templates, from the catalogue or live."""
+"""`pipeline templates` shows the vendor's templates, from the catalogue or live."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_live_catalogue_needs_a_key_and_a_vendor(
     assert pipeline("templates", "--refresh").code == code
 
 
-# What the vendor asks today
+# Today's prices of the vendor
 
 
 LISTED: Json = [
@@ -88,7 +88,7 @@ def _listed(vendor: Emulator) -> None:
 
 @pytest.fixture
 def kept(listed: None, project: Project, pipeline: Pipeline) -> Path:
-    """A catalogue file that was written from the live catalogue."""
+    """A catalogue file written from the live catalogue."""
     ended = pipeline("templates", "--refresh", "--write", "prices.yaml")
     assert ended.code == 0, ended.output
     return project.folder / "prices.yaml"
@@ -159,7 +159,7 @@ def test_plan_shows_the_date_of_the_built_in_prices(project: Project, offline: P
     assert "Prices as of" not in offline("plan", project.manifest).out
 
 
-# The vendor's answer has no documented shape
+# The format of the vendor's answer is undocumented
 
 
 @pytest.mark.parametrize(

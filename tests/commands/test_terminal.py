@@ -1,4 +1,4 @@
-"""A run on a terminal is calm, breaks no word, and ends with the command that opens the gallery."""
+"""A run on a terminal breaks no word and ends with the command that opens the gallery."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ LONG = "the option prompt is longer than this template takes, which is ten lette
 
 @pytest.fixture
 def on_terminal(folder: Path, vendor: Emulator) -> Iterator[OnTerminal]:
-    """Starts a command on a terminal of its own, which ends with the test at the latest."""
+    """Starts a command on its own terminal; it ends with the test at the latest."""
     started: list[Terminal] = []
 
     def begin(*arguments: str | Path, columns: int = 80, kind: str = "xterm") -> Terminal:
@@ -50,7 +50,7 @@ def test_no_row_exceeds_the_terminal_and_no_word_is_broken(
     assert terminal.ended() == 1
     assert all(width(row) <= columns for row in terminal.rows if "`" not in row), terminal.rows
     said = " ".join(terminal.text.split())
-    assert said.count(LONG) == 2  # when it happened, and at the end
+    assert said.count(LONG) == 2  # when it happened and at the end
 
 
 def test_job_details_break_no_word(folder: Path, on_terminal: OnTerminal) -> None:
@@ -212,7 +212,7 @@ def test_watch_started_during_a_run_shows_failures_and_unknown_outcomes(
 def test_watch_sees_runs_of_shards(
     folder: Path, on_terminal: OnTerminal, start: Callable[..., Running], vendor: Emulator
 ) -> None:
-    # So many that both shards have some.
+    # Enough that both shards have some.
     project = campaign(folder, {"campaign.yaml": spring(prompts={f"p{n}": f"walk {n}" for n in range(12)})})
     vendor.fail({"on": "create", "do": "stuck"})
     watching = on_terminal("status", "--watch", project.manifest.name)

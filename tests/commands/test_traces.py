@@ -1,4 +1,4 @@
-"""Traces of a run, as a collector receives them: one for each purchase, gone on with by whichever machine."""
+"""Traces of a run as a collector receives them: one per purchase, continued by any machine."""
 
 import gzip
 import os
@@ -26,7 +26,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
 @dataclass
 class Collector:
-    """An OTLP/HTTP receiver, with what it received."""
+    """An OTLP/HTTP receiver with the traces it received."""
 
     url: str
     bodies: list[bytes] = field(default_factory=list)
@@ -88,7 +88,7 @@ def attributes(span: Any) -> dict[str, Any]:
 
 
 def traces_of(collector: Collector, project: Project) -> dict[str, dict[str, Any]]:
-    """By job, the spans of its trace by their name."""
+    """By job, the spans of its trace by name."""
     found: dict[str, dict[str, Any]] = {}
     for span in collector.spans:
         named = found.setdefault(attributes(span)["pipeline.job"], {})

@@ -1,4 +1,4 @@
-"""`pipeline validate` tells every problem of every manifest, each with its place."""
+"""`pipeline validate` reports every problem of every manifest with its position."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -281,7 +281,7 @@ def test_commands_in_untrusted_text_do_not_reach_the_runner(folder: Path, offlin
 
 
 class TestUnusedVars:
-    """A `--var` that changes nothing is a slip of the pen, and buys what nobody meant."""
+    """A `--var` without effect is a typo, and would buy the wrong thing."""
 
     @pytest.fixture
     def project(self, folder: Path) -> Project:
@@ -371,7 +371,7 @@ def test_warning_does_not_stop_a_command(folder: Path, offline: Pipeline) -> Non
         assert ended.document
 
 
-# What is not there
+# Missing files
 
 
 @pytest.mark.parametrize("command", ["validate", "plan", "run", "collect", "status", "expand"])

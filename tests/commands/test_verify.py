@@ -1,4 +1,4 @@
-"""`pipeline verify` tells where manifest, state, results and files do not agree, and then ends with 1."""
+"""`pipeline verify` reports where manifest, state, results and files disagree, and then exits with 1."""
 
 import json
 import os
@@ -18,7 +18,7 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign that was run to its end."""
+    """A campaign after a complete run."""
     ended = pipeline("run", project.manifest)
     assert ended.code == 0, ended.output
     return project
@@ -174,7 +174,7 @@ def cut_short(project: Project) -> None:
 
 
 def change_a_byte(project: Project) -> None:
-    """The size stays, and so does the time: the bytes decide."""
+    """Size and modification time stay the same: the bytes decide."""
     stat = video(project).stat()
     content = bytearray(video(project).read_bytes())
     content[-1] ^= 1

@@ -1,4 +1,4 @@
-"""The vendor calls when a workflow ends: one GET follows, and what nobody called for is caught by polling."""
+"""The vendor calls when a workflow ends: one GET follows, and polling catches lost calls."""
 
 import http.client
 import socket
@@ -24,7 +24,7 @@ CATALOGUE = {"version": 1, "templates": {"each_explodedloop_0226": {"webhook": T
 
 @pytest.fixture
 def vendor(tmp_path: Path) -> Iterator[Emulator]:
-    """Its workflows take a moment, so that who asks too early asks in vain."""
+    """Its workflows take a moment, so that polling too early finds nothing."""
     with Emulator(EmulatorSettings.tiny(tmp_path / "vendor", duration=0.5)) as running:
         yield running
 
@@ -39,7 +39,7 @@ def port() -> int:
 
 @pytest.fixture
 def hooked(project: Project) -> Project:
-    """The campaign, whose template takes webhooks."""
+    """The campaign with webhooks enabled in its template."""
     return of_takes(project, 1)
 
 
@@ -57,7 +57,7 @@ def of_takes(project: Project, takes: int, **changes: Any) -> Project:
 
 @pytest.fixture
 def called(pipeline: Pipeline, port: int) -> Callable[..., Any]:
-    """`pipeline run` of a manifest, with the vendor told to call."""
+    """`pipeline run` with webhooks from the vendor."""
 
     def run(manifest: Path, *more: str) -> Any:
         return pipeline("run", manifest, "--poll-interval", "10", *flags(port), *more)
@@ -70,7 +70,7 @@ def flags(port: int) -> tuple[str, ...]:
 
 
 def counting_gets(vendor: Emulator) -> Callable[[], int]:
-    """How often the vendor was asked for a workflow since."""
+    """The number of GETs for workflows from now on."""
     vendor.fail({"on": "get", "probability": 0.0, "do": "html"})
     name = vendor.faults.counts()[-1][0]
     return lambda: next(seen for rule, seen, _ in vendor.faults.counts() if rule == name)
@@ -82,7 +82,7 @@ def urls_sent(vendor: Emulator) -> list[str | None]:
 
 
 class Flood:
-    """Calls to addresses that nobody was given, one after another, until it is closed."""
+    """Calls unassigned webhook URLs, one after another, until it is closed."""
 
     def __init__(self, port: int) -> None:
         self.answers: list[int] = []
@@ -102,7 +102,7 @@ class Flood:
             try:
                 self.answers.append(self.call(self._port, f"/spring/hooks/{number:016x}/{number:064x}"))
             except OSError:
-                self._ended.wait(0.01)  # nobody listens yet, or any more
+                self._ended.wait(0.01)  # nobody listens yet, or any longer
 
     @staticmethod
     def call(port: int, path: str) -> int:
@@ -224,7 +224,7 @@ def spool_of(project: Project) -> Spool:
 
 
 def lose_an_answer(project: Project, pipeline: Pipeline, vendor: Emulator) -> tuple[PurchaseId, WorkflowId]:
-    """A purchase with an unknown outcome, and the workflow that the vendor has of it."""
+    """A purchase with an unknown outcome, and its workflow at the vendor."""
     vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "reset-after-processing"})
     assert pipeline("run", project.manifest).code == 7
     vendor.clear_faults()
@@ -276,7 +276,7 @@ def test_receipt_with_another_workflow_resolves_nothing(
 
     assert ended.code == 7, ended.output
     assert "a webhook named made-up as its workflow" in ended.output
-    # The vendor may find it later; until the purchase is settled, it is asked for again.
+    # The vendor may find it later; until the outcome is resolved, it is polled again.
     assert list(spool_of(project).receipts()) == [Receipt(purchase_id, (WorkflowId("made-up"),))]
     pipeline("resolve", project.manifest, purchase_id, "--abandon")
     pipeline("run", project.manifest)
@@ -356,5 +356,5 @@ def test_serve_tells_an_unauthenticated_caller_nothing(
     statuses = {Flood.call(port, f"{before}/hooks/{1:016x}/{1:064x}") for before in ("", "/spring")}
 
     assert statuses == {404}
-    assert Flood.call(port, "/other/hooks/x/y") == 403  # the page's own guard, as for any other path
+    assert Flood.call(port, "/other/hooks/x/y") == 403  # the page's own access check, as for any other path
     assert list(spool_of(hooked).receipts()) == []

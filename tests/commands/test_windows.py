@@ -1,4 +1,4 @@
-"""What reads works on Windows too: no module of another system is needed, and no call of one."""
+"""Reading commands work on Windows too: they need no module or call that exists only elsewhere."""
 
 import os
 import subprocess
