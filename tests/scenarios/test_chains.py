@@ -1,4 +1,4 @@
-"""Stages: what is made from another job's result, whatever happens to that."""
+"""Stages: jobs made from the results of other jobs, whatever happens to those."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def served(project: Project) -> dict[str, str | None]:
 
 
 def inputs(project: Project) -> dict[str, list[str]]:
-    """By purchase, those that it was made from."""
+    """The purchases that each purchase was made from."""
     return {each["id"]: each.get("inputs", []) for each in project.results()["purchases"]}
 
 
@@ -40,7 +40,7 @@ def test_stage_is_made_from_the_purchase_that_serves_its_upstream(
     marks = served(stages)
     assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
     assert sorted(stages.output()) == [f"{FILM}.mp4", f"{SKETCH}.png"]
-    # The video shows the sketch: the vendor was given the url of that very result.
+    # The video shows the sketch: the vendor received the url of that result.
     sketch, film = vendor.store.workflows()
     assert sketch.id in film.inputs[0]
     assert_whole(stages)
@@ -138,7 +138,7 @@ def test_upstream_changed_while_its_downstream_is_in_flight_is_not_mixed_up(
     assert len(vendor.ledger.bought) == 4
     marks = served(stages)
     assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
-    # The video that was in flight is paid for: it is fetched too, beside the one that serves now.
+    # The video in flight is paid for: it is downloaded too, beside the one that serves now.
     purchases = {each["id"]: each["status"] for each in stages.results()["purchases"]}
     assert set(purchases.values()) == {"done"}
     assert_whole(stages)

@@ -1,4 +1,4 @@
-"""Polls and downloads on the workers of a Dask cluster, which die on the way; creates stay with the coordinator."""
+"""Polls and downloads on Dask workers that die meanwhile; creates stay with the coordinator."""
 
 import os
 import re
@@ -28,12 +28,12 @@ from pipeline.emulator.faults import Call, Operation
 
 
 def many(number: int) -> dict[str, object]:
-    """A campaign of so many jobs."""
+    """A campaign of `number` jobs."""
     return spring(prompts={f"p{each}": f"prompt {each}" for each in range(number)})
 
 
 class Heard:
-    """Hears of each request to the vendor, before it is answered: what it asks for, and from which port."""
+    """Observes each request to the vendor before it is answered: its operation and source port."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.meet: Callable[[Operation, int], None] = lambda _operation, _port: None
@@ -126,7 +126,7 @@ def test_repeatedly_killed_workers_still_download_whole_files(
     assert len(killed) >= 5
     assert len(vendor.ledger.entries) == 24
     assert_nothing_bought_twice(vendor)
-    # A download that the cluster repeats needlessly may even outlive the run, which deletes what it finds at its end.
+    # A download that the cluster repeats may outlive the run, which cleans up what it finds at its end.
     assert_whole(project, may_leave_partial=True)
     assert pipeline("verify", project.manifest, "--files").code == 0
 
@@ -178,7 +178,7 @@ def test_workers_upload_to_an_object_store_directly(
         assert by_worker == [True, True]
         first = bucket.objects()
         assert all(facts["width"] for facts in project.results()["media"].values())
-        # The gallery has its stills from the workers, and fetches no video for them.
+        # The gallery gets its stills from the workers, and downloads no video for them.
         stills = project.folder / ".pipeline" / "cache" / "stills"
         assert {path.stem for path in stills.iterdir()} == set(project.results()["media"])
         assert all(path.read_bytes()[8:12] == b"WEBP" for path in stills.iterdir())
@@ -187,7 +187,7 @@ def test_workers_upload_to_an_object_store_directly(
         assert page.code == 0, page.output
         assert len(list((tmp_path / "page" / "posters").iterdir())) == 2
         assert not [each for each in bucket.asked if each.method == "GET" and each.key]
-        # What lies there is another purchase's: the coordinator has to set it aside, so it does the whole of it.
+        # The existing file is another purchase's: the coordinator must set it aside, so it does everything itself.
         replaced = pipeline(*flags, "--replace", next(iter(project.jobs())))
         assert replaced.code == 0, replaced.output
         assert set(first.values()) <= set(bucket.objects().values())

@@ -1,4 +1,4 @@
-"""One run at a time per state: the second is told who holds it, and buys nothing."""
+"""One run at a time per state: the second names the holder and buys nothing."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def test_second_run_names_the_holder_of_the_state_and_buys_nothing(
     assert second.code == 6, second.output
     told = re.search(rf"pid {first.process.pid} on {socket.gethostname()} since (20\S+Z)", second.err)
     assert told is not None, second.err
-    # In UTC, wherever that machine stands.
+    # In UTC, whatever the machine's time zone.
     assert datetime.fromisoformat(told[1]) <= datetime.now(UTC)
     assert f"pipeline run {project.manifest}" in second.err
     assert len(vendor.ledger.entries) == 2

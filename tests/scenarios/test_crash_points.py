@@ -1,4 +1,4 @@
-"""A run that dies at one moment of one create, or of what leads to it: what the next one makes of it."""
+"""A run that crashes at a given moment of one create or of its preparation, and what the next one does."""
 
 import json
 import os
@@ -21,10 +21,10 @@ from pipeline.emulator.embedded import Emulator
 from pipeline.json_values import Json
 
 WALK = "main/loop/red/walk"
-# Larger than what the kernel takes of a body that nobody reads.
+# Larger than what the kernel buffers of an unread body.
 LARGE = picture() + bytes(16_000_000)
 
-# The command, which dies where a name is reached: a failpoint, or a function in the place of another.
+# The command, which dies at a failpoint or in a replaced function.
 DIES = """
 import os, signal, sys
 import pipeline.operations.campaign_state
@@ -111,7 +111,7 @@ def test_crash_between_the_intent_and_the_recorded_answer_is_an_unknown_outcome(
 def test_crash_during_the_call_is_an_unknown_outcome(
     one: Project, pipeline: Pipeline, vendor: Emulator, fork_server: ForkServer, when: str, sent: int
 ) -> None:
-    """In the midst of the body, and after the last of its bytes."""
+    """In the middle of the body, and after its last byte."""
     one.write({"images/red.png": LARGE})
     fault: Json = {"on": "create", "do": {"stall": PATIENCE, "at": when}}
     vendor.fail(fault)

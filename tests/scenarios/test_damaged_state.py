@@ -1,4 +1,4 @@
-"""A state that was damaged, lost, or left behind by another tool: refused and left as it is, or gone on with."""
+"""A damaged, lost or foreign state is refused and left alone, or replaced safely."""
 
 import shutil
 import sqlite3
@@ -117,7 +117,7 @@ def test_run_whose_state_is_deleted_stops_buying_and_forgets_nothing(
     (sent,) = vendor.ledger.entries
     assert f"bought as workflow {sent.workflow_id}" in ended.err
 
-    # What is left of it is in the way of a new one, until somebody has looked.
+    # Its remains prevent a new one until somebody has looked.
     assert pipeline("run", project.manifest).code == 3
     shutil.move(project.state.with_name("spring.db-wal"), project.folder / "kept")
     assert pipeline("run", project.manifest).code == 0

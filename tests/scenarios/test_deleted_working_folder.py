@@ -1,4 +1,4 @@
-"""The working folder was deleted: what is named by an absolute path is found, and nothing else is."""
+"""The working folder was deleted: absolute paths work, and nothing else does."""
 
 import subprocess
 from collections.abc import Callable
@@ -34,7 +34,7 @@ InGoneFolder = Callable[..., Ended]
 
 @pytest.fixture
 def in_gone_folder(tmp_path: Path, vendor: Emulator) -> InGoneFolder:
-    """Runs a command in a folder that is not there any more."""
+    """Runs a command in a folder that no longer exists."""
 
     def call(*arguments: str | Path) -> Ended:
         gone = tmp_path / "gone"

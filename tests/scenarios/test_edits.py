@@ -1,4 +1,4 @@
-"""What is only written in another order asks for the same, under the same keys."""
+"""A manifest in another order has the same requests and keys."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pipeline.emulator.embedded import Emulator
 
 
 def turned(value: Any) -> Any:
-    """`value` with everything in it in the opposite order."""
+    """`value` with everything in reverse order."""
     if isinstance(value, dict):
         return {name: turned(inner) for name, inner in reversed(value.items())}
     return [turned(inner) for inner in reversed(value)] if isinstance(value, list) else value

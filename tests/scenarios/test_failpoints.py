@@ -1,4 +1,4 @@
-"""A run that fails at the Nth moment at which a machine can be lost, N = 1, 2, … until one is clean."""
+"""A run that fails at the Nth failpoint, N = 1, 2, … until one succeeds."""
 
 import itertools
 import threading
@@ -12,13 +12,13 @@ from support.trials import Trial, every_way
 from pipeline.emulator.embedded import Emulator
 from pipeline.json_values import Json
 
-# What a run may end with that failed there: it died, met a bug, or could not go on; never with 0.
+# The exit codes of a run that failed there: killed, a bug, or unable to continue; never 0.
 FAILED = {"kill": {-9}, "raise": {70}, "full": {7, 8}}
 HANDS = 4
 
 
 class Walk:
-    """Trials at N = 1, 2, …, by a few hands at once, until one was not struck any more."""
+    """Trials at N = 1, 2, …, several at once, until one reaches no failpoint."""
 
     def __init__(
         self, folder: Path, vendor: Emulator, fork_server: ForkServer, failure: str, flags: tuple[str, ...]
@@ -66,7 +66,7 @@ def test_run_that_fails_at_any_point_is_continued_and_buys_nothing_twice(
 
 
 def titled(title: str) -> dict[str, Json]:
-    """The campaign with another title for all that it buys."""
+    """The campaign with another title for everything it buys."""
     manifest = every_way("spring")
     templates = manifest["templates"]
     assert isinstance(templates, dict)

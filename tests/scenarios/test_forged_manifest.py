@@ -1,4 +1,4 @@
-"""A manifest that a stranger wrote says what is bought, never with whom its buyer speaks."""
+"""An untrusted manifest chooses what is bought, but not which server gets the buyer's key."""
 
 from typing import Any
 

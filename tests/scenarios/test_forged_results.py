@@ -1,7 +1,7 @@
-"""A results manifest that a stranger wrote can keep a job from being bought, and no more.
+"""An untrusted results manifest can prevent the purchase of a job, and nothing else.
 
-It comes with a pull request, so all of it is data: nothing that it says is shown raw, leads out of the output folder,
-buys, or changes a workflow which a GET does not show to be the one that was bought.
+It may come with a pull request, so all of it is data: none of it is shown unescaped, points out of the output folder,
+buys, or changes a workflow unless a GET proves that it is the one that was bought.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ WITHOUT_WALK = spring(prompts={"dance": "a dance in the rain"})
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign that is done, on a machine that has nothing of it but its results."""
+    """A finished campaign on a machine that has only its results."""
     ended = pipeline("run", project.manifest)
     assert ended.code == 0, ended.output
     forget(project)
@@ -81,7 +81,7 @@ def test_prune_deletes_nothing_outside_the_output_folder(bought: Project, pipeli
 
 
 def test_forged_purchase_buys_nothing(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
-    """The worst that it does is to stand for a job which is then not bought; the other one is."""
+    """The worst that it can do is to stand in for a job, which is then not bought; the other one is."""
     write_results(project)
     document = project.results()
     fingerprint = next(job["fingerprint"] for job in document["jobs"] if job["key"] == WALK)

@@ -1,4 +1,4 @@
-"""No room, or no right to write, at every moment that matters: nothing unpaid is bought, nothing paid is lost."""
+"""Full disks and missing permissions at every critical moment: nothing unpaid is bought, nothing paid is lost."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,12 +25,12 @@ WALKS: dict[str, Json] = {"walk": "a walk"}
 
 
 def creates(vendor: Emulator) -> int:
-    """How many creates arrived at the vendor."""
+    """The number of creates that reached the vendor."""
     return len(vendor.ledger.entries)
 
 
 class Starving:
-    """A run whose room is taken away at the very moment when the vendor has done something, before it answers."""
+    """A run whose disk fills up right after the vendor has acted and before it answers."""
 
     def __init__(self, start: Callable[..., Running], room: int) -> None:
         self._start = start
@@ -38,7 +38,7 @@ class Starving:
         self._runs: SimpleQueue[int] = SimpleQueue()
 
     def after(self, done: Callable[P, T], when: Callable[P, bool] = lambda *_, **__: True) -> Callable[P, T]:
-        """The vendor's function `done`, which takes the run's room as well; `when` tells which of its calls."""
+        """The vendor's function `done`, which also fills the disk; `when` chooses the calls."""
 
         def struck(*args: P.args, **kwargs: P.kwargs) -> T:
             answer = done(*args, **kwargs)
@@ -114,7 +114,7 @@ def test_download_on_a_full_disk_keeps_its_part_and_is_resumed(
     project = campaign(folder, {"campaign.yaml": spring(prompts=WALKS)})
     starving = Starving(start, room=512)
     with monkeypatch.context() as patched:
-        # What it reads to make a video is not what it is asked for.
+        # The template that it renders is not part of the request.
         fetched = starving.after(vendor.store.media.find, lambda media_id, name: not name.startswith("input"))
         patched.setattr(vendor.store.media, "find", fetched)
         first = starving.run(project)
@@ -181,7 +181,7 @@ def test_unwritable_folder_is_refused_before_buying(
 @fails_without("pipeline.operations.run:CampaignRun._execute", "self._publisher.assert_writable")
 @pytest.mark.parametrize("here", ["read-only", "a file"])
 def test_unwritable_results_are_refused_before_buying(project: Project, vendor: Emulator, here: str) -> None:
-    """Else a machine that forgets would buy again what it could tell nobody of."""
+    """Otherwise a machine without a state would buy again what it could not publish."""
     folder = project.folder / "published"
     if here == "a file":
         folder.write_text("not a folder")
@@ -225,14 +225,14 @@ def test_wave_that_cannot_be_written_to_the_results_is_not_sent(
     append = vendor.ledger.append
 
     def blocking(entry: LedgerEntry) -> None:
-        """Once the first wave is sent, nothing can be written there."""
+        """Once the first wave is sent, writing there fails."""
         append(entry)
         project.results_file.unlink()
         project.results_file.mkdir()
 
     with monkeypatch.context() as patched:
         patched.setattr(vendor.ledger, "append", blocking)
-        # The command ends well, whatever there is to publish.
+        # The command succeeds, whatever there is to publish.
         first = pipeline("run", project.manifest, "--in-flight", "1", "--checkpoint", "true")
 
     assert first.code == 3, first.output

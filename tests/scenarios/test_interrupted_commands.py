@@ -1,4 +1,4 @@
-"""A signal ends every command that changes anything in order: the records know what was done, and the rest waits."""
+"""A signal ends every command that changes something cleanly: what was done is recorded, and the rest waits."""
 
 import io
 import os
@@ -23,7 +23,7 @@ WALK = "main/loop/red/walk"
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign of three jobs that was run to its end."""
+    """A campaign of three jobs after a complete run."""
     project.write({"campaign.yaml": THREE})
     ended = pipeline("run", project.manifest)
     assert ended.code == 0, ended.output
@@ -36,7 +36,7 @@ def purchases(project: Project) -> list[dict[str, Any]]:
 
 
 def has_struck(vendor: Emulator) -> bool:
-    """Whether the one fault was met."""
+    """Whether the one fault has occurred."""
     return any(struck for _, _, struck in vendor.faults.counts())
 
 

@@ -1,4 +1,4 @@
-"""Runs that are killed or stopped at random moments; a failure tells the seed, which plays it again when it is set.
+"""Runs that are killed or stopped at random moments; a failure names the seed that repeats it.
 
 `make soak` plays many more of these.
 """
@@ -35,7 +35,7 @@ def test_interrupted_runs_buy_nothing_twice_and_lose_nothing_paid(
             chances = [Chance(kind, SEED, next(numbers)) for _ in range(AT_ONCE)]
             struck += [code for codes in each(play, chances, AT_ONCE) for code in codes]
 
-    # An orderly stop is what SIGTERM mostly comes to, not the death that it is before the command can take it.
+    # Usually SIGTERM causes an orderly stop, and not the death before the command has its handler.
     assert kind == "kill" or 143 in struck
 
 

@@ -1,4 +1,4 @@
-"""Machines that forget and die: what was published before it was sent is what others go on from."""
+"""Machines that lose their disk: others continue from what was published before it was sent."""
 
 import random
 import shlex
@@ -51,12 +51,12 @@ def start(
 
 
 def run(fork_server: ForkServer, vendor: Emulator, machine: Machine, *flags: str) -> Ended:
-    """A whole run on a machine."""
+    """A complete run on a machine."""
     return start(fork_server, vendor, machine, *flags).ended()
 
 
 def assert_kept(machine: Machine, vendor: Emulator) -> None:
-    """Nothing was bought twice, by however many machines, and the last one knows of all that was paid."""
+    """Nothing was bought twice by all machines together, and the last one knows everything that was paid."""
     assert_nothing_bought_twice(vendor)
     paid = Counter(entry.title.rpartition(" (")[0] for entry in vendor.ledger.bought)
     assert set(paid.values()) <= {1}, paid
@@ -65,7 +65,7 @@ def assert_kept(machine: Machine, vendor: Emulator) -> None:
 
 
 def go_on(fork_server: ForkServer, vendor: Emulator, machine: Machine) -> None:
-    """A machine that knows nothing but what git knows brings the campaign to its end."""
+    """A machine that has only what is in git finishes the campaign."""
     ended = run(fork_server, vendor, machine, *WAVES)
 
     statuses = machine.project.statuses()
@@ -75,17 +75,17 @@ def go_on(fork_server: ForkServer, vendor: Emulator, machine: Machine) -> None:
     assert {status for key, status in statuses.items() if key not in in_vain} <= {"done", "attention"}, (
         ended.output
     )
-    # The lost machine may still be sending what it published, as far as others can tell.
+    # As far as others can tell, the lost machine may still be sending what it published.
     assert ended.code == (8 if "attention" in statuses.values() else 0), ended.output
     assert ("under way elsewhere" in ended.out) == ("attention" in statuses.values())
-    # What others had fetched is not on this machine, and is no reason to buy anything.
+    # Files that others downloaded are not on this machine, which is no reason to buy anything.
     collected = start(fork_server, vendor, machine, command="collect").ended()
     assert collected.code == ended.code, collected.output
     assert_kept(machine, vendor)
 
 
 def lose_and_go_on(folder: Path, fork_server: ForkServer, rng: random.Random) -> list[str]:
-    """A machine is lost at a random moment and another one goes on; how its purchases stand then."""
+    """A machine is lost at a random moment and another one continues; returns the statuses of its purchases."""
     folder.mkdir()
     with vendor_in(folder / "vendor") as vendor:
         remote = Remote.of(folder / "remote", CAMPAIGN)
@@ -97,7 +97,7 @@ def lose_and_go_on(folder: Path, fork_server: ForkServer, rng: random.Random) ->
 
         second = remote.machine(folder / "second", "spring")
         go_on(fork_server, vendor, second)
-        # All of that is published: a third machine would know it too.
+        # All of it is published: a third machine would know it too.
         third = remote.machine(folder / "third", "spring")
         assert third.project.results_file.read_bytes() == second.project.results_file.read_bytes()
         return [each["status"] for each in second.project.results()["purchases"]]
@@ -115,7 +115,7 @@ def test_lost_machine_is_continued_by_another_and_nothing_is_bought_twice(
     purchases = each(lose, range(LOST), AT_ONCE)
 
     assert any("done" in statuses for statuses in purchases)
-    # No more than one wave is in doubt.
+    # At most one wave is in doubt.
     assert all(statuses.count("attention") <= 2 for statuses in purchases)
 
 
@@ -168,7 +168,7 @@ def test_published_purchases_of_a_lost_machine_are_fetched_by_another(
 
 
 def come_first(remote: Remote, folder: Path) -> None:
-    """Another machine pushes something."""
+    """Push something from another machine."""
     other = remote.machine(folder / "other", "spring")
     other.project.write({"notes.txt": "I was here first"})
     git(other.project.folder, "add", "notes.txt")
@@ -243,7 +243,7 @@ def test_git_merges_results_of_machines_that_bought_independently(
 def test_checkpoint_that_pulls_a_purchase_of_another_machine_sends_nothing_for_it(
     tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:
-    """One that pulls before it pushes ends well though another machine was first."""
+    """A checkpoint that pulls before it pushes succeeds though another machine was first."""
     first, second = (remote.machine(tmp_path / name, "spring") for name in ("first", "second"))
     python, *program = map(shlex.quote, PROGRAM)
     other = tmp_path / "other.sh"

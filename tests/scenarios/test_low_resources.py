@@ -1,4 +1,4 @@
-"""A machine with few descriptors, or little memory: what can be done is done, and nothing is lost or bought twice."""
+"""A machine with few descriptors or little memory: a run does what it can, and loses or repeats nothing."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A team's month with one campaign in git: each plan says what then happens, and git shows that and nothing else."""
+"""A month of one team's campaign in git: each plan predicts what happens, and git shows that and nothing else."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ LOCALES = ("en", "fr")
 
 @dataclass
 class Wishes:
-    """What the manifest asks for, as the team edits it."""
+    """The content of the manifest as the team edits it."""
 
     prompts: dict[str, str] = field(default_factory=lambda: {"walk": "a walk", "dance": "a dance"})
     locales: list[str] = field(default_factory=lambda: ["en"])
@@ -33,7 +33,7 @@ class Wishes:
     limits: dict[str, int] = field(default_factory=dict)
 
     def manifest(self) -> dict[str, Any]:
-        """The campaign: a loop of each product, prompt and locale, and a scene of each product."""
+        """The campaign: a loop for each product, prompt and locale, and a scene for each product."""
         loop = {"prompt": "{{ prompt }}, {{ locale }}"}
         rules = [
             {"id": "loop", "templates": ["loop"], "matrix": {"locale": self.locales}},
@@ -44,7 +44,7 @@ class Wishes:
             "name": "spring",
             "prompts": self.prompts,
             "limits": self.limits,
-            # What the emulator takes for a template of which the vendor tells no price.
+            # The emulator's price of a template without a published one.
             "catalog": {"credits": {"vim_arctic": 100}},
             "image_sets": {self.set_name: self.products},
             "jobs": rules,
@@ -64,7 +64,7 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What git shows of the results manifest: the jobs, and the purchases, that it adds, changes or takes away."""
+    """The diff of the results manifest: jobs and purchases that are added, changed or removed."""
 
     jobs: frozenset[str]
     added: frozenset[str]
@@ -73,7 +73,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a run did. `actions` are those of its plan, by key, without what is kept; `bought` the keys paid for."""
+    """What a run did. `actions` are those of its plan by key, except kept ones; `bought` are the keys paid for."""
 
     code: int
     actions: Mapping[str, str]
@@ -99,7 +99,7 @@ class Member:
         return self.machine.project
 
     def edit(self) -> None:
-        """Commit the manifest as it is wished for now."""
+        """Commit the current manifest."""
         self.project.write({"campaign.yaml": self.wishes.manifest()})
         git(self.project.folder, "commit", "-qam", "edit")
 
@@ -109,12 +109,12 @@ class Member:
         return ended.document
 
     def step(self, *flags: str) -> Step:
-        """Plan, run, and hold that the second did what the first said; its results are committed."""
+        """Plan and run, check that the run did what the plan said, and commit the results."""
         planned = self.plan(*flags)
         return self.carry_out(planned, self.project.manifest, *flags)
 
     def carry_out(self, planned: Any, *run: str | Path) -> Step:
-        """Run what was planned, and compare plan, ledger and results."""
+        """Carry out the plan, and compare plan, ledger and results."""
         before, spent = len(self.vendor.ledger.bought), self.spent()
         ended = self.pipeline("run", *run)
         sold = self.vendor.ledger.bought[before:]
@@ -133,21 +133,21 @@ class Member:
         return Step(ended.code, actions, bought, shown)
 
     def rows(self, name: str) -> Rows:
-        """The jobs or the purchases of the results as they are on disk."""
+        """The jobs or purchases of the results on disk."""
         return _rows(self.project.results(), name)
 
     def spent(self) -> int:
-        """The credits of all runs, by the results."""
+        """The credits of all runs according to the results."""
         known = self.project.results_file.exists()
         return int(self.project.results()["summary"]["credits"]) if known else 0
 
     def difference(self) -> Difference:
-        """What `git diff` shows of the results, by what the lines belong to."""
+        """The `git diff` of the results, by the objects that the lines belong to."""
         told = git(self.project.folder, "show", f"HEAD:{self.project.results_file.name}", check=False)
         before = json.loads(told.stdout) if told.returncode == 0 else {"jobs": [], "purchases": []}
         now = self.project.results()
         old, new = _rows(before, "purchases"), _rows(now, "purchases")
-        # No purchase is ever taken away.
+        # No purchase is ever removed.
         assert set(old) <= set(new)
         heads = [
             {
@@ -165,7 +165,7 @@ class Member:
         )
 
     def commit(self) -> None:
-        """Commit the results, where there is a difference."""
+        """Commit the results if they changed."""
         git(self.project.folder, "add", self.project.results_file.name)
         if git(self.project.folder, "diff", "--cached", "--quiet", check=False).returncode:
             git(self.project.folder, "commit", "-qm", "results")
@@ -176,7 +176,7 @@ class Member:
         return mark
 
     def assert_settled(self) -> None:
-        """A further run has nothing to do, and touches nothing that git sees."""
+        """A further run has nothing to do and changes nothing in git."""
         step = self.step()
         assert step.bought.total() == 0
         assert step.difference == NOTHING
@@ -221,7 +221,7 @@ Clone = Callable[[str], Machine]
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    """Gives a new machine with a clone of the team's repository."""
+    """Creates a machine with a clone of the team's repository."""
     images = {f"images/{name}.png": picture(name) for name in EVERYONE}
     remote = Remote.of(tmp_path / "remote", {"campaign.yaml": Wishes().manifest(), **images})
     return lambda name: remote.machine(tmp_path / name, "spring")
@@ -304,7 +304,7 @@ def rename_and_swap(member: Member) -> None:
     member.edit()
     renamed = member.step()
     here, gone = (loops((name,), ("dance", "walk")) | scenes(name) for name in ("runner", "red"))
-    # What was bought while the mind was changed stays, though its key is gone.
+    # What was bought before the change is kept, though its key is gone.
     assert renamed.actions == {**all_of("move", here), **all_of("orphan", loops(("red",), ("walk",)))}
     assert renamed.difference == Difference(frozenset(here | gone), frozenset(), frozenset())
     member.assert_settled()
@@ -409,7 +409,7 @@ def carry_a_saved_plan_over_to_another_machine(member: Member, clone: Clone) -> 
     member.vendor.store.credits = None
     assert half.code == 4
     assert half.bought.total() == 1
-    # The other is still to be bought, for what the plan asks now.
+    # The other one is still to be bought, with the current request.
     assert half.difference.jobs == hops
 
     member.machine.push()

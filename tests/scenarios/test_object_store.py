@@ -1,4 +1,4 @@
-"""Videos in an object store: put once and whole, found again, never overwritten, whoever dies on the way."""
+"""Videos in an object store: uploaded once and whole, found again, never overwritten, even if machines die."""
 
 import random
 import signal
@@ -21,7 +21,7 @@ PLACE = f"s3://{BUCKET}/spring"
 
 
 def many(number: int) -> dict[str, object]:
-    """A campaign of so many jobs."""
+    """A campaign of `number` jobs."""
     return spring(prompts={f"p{each}": f"prompt {each}" for each in range(number)})
 
 
@@ -252,7 +252,7 @@ def test_file_set_aside_by_one_machine_is_pruned_by_another(
     clone = campaign(project.folder / "clone", {"images/red.png": picture()})
     clone.results_file.write_bytes(project.results_file.read_bytes())
 
-    # A state of its own would prove nothing by a checkout of the results: the purchase is named.
+    # A checkout of the results proves nothing to a new state, so the purchase is named.
     (old,) = (each["id"] for each in project.results()["purchases"] if each.get("again"))
     ended = pipeline("prune", clone.manifest, old, "--output", PLACE, "--yes")
 
@@ -286,7 +286,7 @@ def test_video_that_the_store_fails_to_delete_is_deleted_by_the_next_prune(
 
 
 def sketched(folder: Path, pipeline: Pipeline, vendor: Emulator) -> Project:
-    """A campaign of two stages, of which the first lies in the store and is gone at the vendor."""
+    """A campaign of two stages whose first result is in the store and gone at the vendor."""
     project = campaign(folder, {"campaign.yaml": chained()})
     ended = pipeline("run", project.manifest, "--output", PLACE, "--select", "sketch")
     assert ended.code == 0, ended.output

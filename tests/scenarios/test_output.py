@@ -1,4 +1,4 @@
-"""What is printed and written: no secret, nothing that a stranger could take over, in every surrounding."""
+"""Output in every environment: no secrets, and no untrusted text that takes effect."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def test_key_is_written_nowhere(project: Project, pipeline: Pipeline, vendor: Em
 
 
 def test_signature_of_a_url_is_in_no_record(project: Project, pipeline: Pipeline) -> None:
-    """Whoever has it has the video: the emulator's urls are signed as the vendor's may be."""
+    """A signature gives access to the video: the emulator signs its urls as the vendor may."""
     files = ("--events", "events.jsonl", "--junit", "junit.xml")
     ended = pipeline("-v", "-v", "run", project.manifest, *files)
     assert ended.code == 0
@@ -70,7 +70,7 @@ def test_key_is_not_in_the_output_of_a_crash(
 
     ended = start("run", project.manifest, PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path])).ended()
 
-    # Nobody can tell how far it came, so it counts as an unknown outcome.
+    # It is unknown how far it came, so the outcome is unknown.
     assert ended.code == 7, ended.output
     assert KEY not in ended.output
     assert "Traceback" not in ended.output

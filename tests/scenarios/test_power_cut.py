@@ -1,6 +1,6 @@
-"""The power fails at each sync in turn: the state opens, and nothing that was said to be on disk is missing.
+"""The power fails at each sync in turn: the state opens, and nothing acknowledged is missing.
 
-A file is on disk before it takes its place, and so is its name before it is relied on.
+A file is synced before it is renamed into place, and so is its name before anything relies on it.
 """
 
 import os
@@ -23,7 +23,7 @@ from pipeline.state.rescue import RescueFile
 
 NOW = "2026-03-01T12:00:00Z"
 
-# A process of its own: from then on all of it would open databases through the recorder.
+# A separate process: after this, every database in the process would be opened through the recorder.
 RECORDED = """
 import pickle, sys
 from pathlib import Path
@@ -74,7 +74,7 @@ FURTHER = [Status.SUBMITTING, Status.SUBMITTED, Status.SUCCEEDED]
 
 
 def recorded(folder: Path) -> tuple[dict[str, bytes], list[Step]]:
-    """The files of a state before a few runs of the store, and all that these did to them."""
+    """The files of a state before a few runs of the store, and everything these did to them."""
     (folder / "spring.yaml").write_text("version: 1\n")
     tests = Path(__file__).parents[1]
     path = os.pathsep.join([str(tests), str(tests.parent)])
@@ -86,7 +86,7 @@ def recorded(folder: Path) -> tuple[dict[str, bytes], list[Step]]:
 
 
 def cuts(before: dict[str, bytes], steps: list[Step]) -> Iterator[tuple[dict[str, bytes], dict[str, str]]]:
-    """Right before and right after each sync: the files as they may be then, and what was said to be on disk."""
+    """Right before and after each sync: the possible files, and what was acknowledged as on disk."""
     platter = Platter(before)
     rng = random.Random(0)
     acknowledged: dict[str, str] = {}
@@ -94,7 +94,7 @@ def cuts(before: dict[str, bytes], steps: list[Step]) -> Iterator[tuple[dict[str
         if step.what == "ack":
             mark, _, status = step.name.partition(" ")
             acknowledged[mark] = status
-            # Told only now, with nothing on its way since the sync: the strictest moment.
+            # Acknowledged only now, with nothing pending since the sync: the strictest moment.
             yield from ((files, dict(acknowledged)) for files in platter.cut(rng))
             continue
         if step.what == "sync":
@@ -141,7 +141,7 @@ def test_power_cut_at_any_sync_keeps_all_acknowledged_data(tmp_path: Path) -> No
 
 
 def syncs_and_renames(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """What is synced and what takes its place from now on, in this process: each file by the number of its inode."""
+    """Records what this process syncs and renames from now on: each file by its inode."""
     done: list[tuple[str, int]] = []
     sync, replace = os.fsync, os.replace
 
@@ -160,7 +160,7 @@ def syncs_and_renames(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 
 def assert_durable(done: list[tuple[str, int]], path: Path) -> None:
-    """Its bytes were synced before it took its place, and its name after that."""
+    """Its bytes were synced before the rename, and its name afterwards."""
     file, folder = path.stat().st_ino, path.parent.stat().st_ino
     assert ("sync", file) in done[: done.index(("place", file))], path
     last = max(number for number, step in enumerate(done) if step == ("place", file))
@@ -170,7 +170,7 @@ def assert_durable(done: list[tuple[str, int]], path: Path) -> None:
 def test_every_file_is_synced_before_it_is_renamed_into_place(
     folder: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Of two jobs that share a purchase, one gets a copy.
+    # One of two jobs that share a purchase gets a copy.
     shared = [{"id": "main", "matrix": {"locale": ["en", "fr"]}}]
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=shared)})
     done = syncs_and_renames(monkeypatch)
@@ -181,7 +181,7 @@ def test_every_file_is_synced_before_it_is_renamed_into_place(
     assert len(brought) == 2
     for path in (*brought, project.results_file, folder / "junit.xml"):
         assert_durable(done, path)
-    # That a new state is there must be known before anything is bought.
+    # The existence of a new state must be durable before anything is bought.
     made = done.index(("place", project.state.stat().st_ino))
     assert ("sync", project.state.parent.stat().st_ino) in done[made:]
 

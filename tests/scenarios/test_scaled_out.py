@@ -1,4 +1,4 @@
-"""All that outgrows one machine, together: a team's state, workers, an object store; each of them dies on the way."""
+"""A shared state, workers and an object store together; each of them dies during the run."""
 
 import signal
 import time
@@ -23,7 +23,7 @@ from pipeline.emulator.ledger import Ledger, LedgerEntry
 Start = Callable[..., Running]
 
 JOBS = 300
-# Seconds after which something hangs.
+# Seconds after which something counts as hanging.
 LONG = 10 * PATIENCE
 
 
@@ -49,7 +49,7 @@ def test_three_hundred_jobs_survive_the_loss_of_a_worker_the_database_and_the_co
         killed = kill_a_worker(bucket, cluster, at=20)
         first = start(*flags, *pace, **bucket.environment)
         begun = Event()
-        # The last one is killed before it can know what came of that create.
+        # The last one is killed before it can learn the outcome of that create.
         moments: dict[int, Callable[[], object]] = {60: begun.set, 200: partial(first.signal, signal.SIGKILL)}
         meet_creates(moments, monkeypatch)
         deadline = time.monotonic() + LONG
@@ -61,7 +61,7 @@ def test_three_hundred_jobs_survive_the_loss_of_a_worker_the_database_and_the_co
         said = first.process.communicate(timeout=LONG)
         assert first.process.returncode == -signal.SIGKILL, said
         bought = len(vendor.ledger.entries)
-        # Nobody renews its lease; it is over now, and not in a minute.
+        # Nobody renews its lease; it expires now instead of in a minute.
         database.rows("UPDATE pipeline.leases SET until = clock_timestamp()")
 
         second = start(*flags, *pace, **bucket.environment).process
@@ -91,7 +91,7 @@ def test_three_hundred_jobs_survive_the_loss_of_a_worker_the_database_and_the_co
 
 
 def kill_a_worker(bucket: S3Server, cluster: Cluster, *, at: int) -> list[int]:
-    """Have the worker killed that puts the file of that number, before it is there; the list tells which it was."""
+    """Kill the worker that uploads file number `at`, before it is stored; the list names the worker."""
     killed: list[int] = []
     puts = 0
 
@@ -107,7 +107,7 @@ def kill_a_worker(bucket: S3Server, cluster: Cluster, *, at: int) -> list[int]:
 
 
 def meet_creates(moments: Mapping[int, Callable[[], object]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have something done when so many were sold, before the last one is answered."""
+    """Call each function once that many creates were sold, before the last one is answered."""
     append = Ledger.append
 
     def met(ledger: Ledger, entry: LedgerEntry) -> None:
@@ -121,7 +121,7 @@ def meet_creates(moments: Mapping[int, Callable[[], object]], monkeypatch: pytes
 def settle(
     pipeline: Pipeline, manifest: Path, purchase: str, sold: LedgerEntry | None, places: tuple[str, ...]
 ) -> None:
-    """Tell what became of a create, as the vendor's own list has it."""
+    """Resolve a create by the vendor's own list."""
     bought = sold is not None and sold.workflow_id is not None
     outcome = ("--workflow-id", str(sold.workflow_id)) if sold and bought else ("--not-bought",)
     ended = pipeline("resolve", manifest, purchase, *outcome, *places)

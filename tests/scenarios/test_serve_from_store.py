@@ -1,4 +1,4 @@
-"""A live page of videos in an object store: they come by way of the server, and no link is signed."""
+"""A live page of videos in an object store: the server passes them on, and signs no links."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ PLACE = f"s3://{BUCKET}/spring"
 
 
 class Looking:
-    """A browser's session with a server that was started."""
+    """A browser's session with a started server."""
 
     def __init__(self, start: Start, project: Project, server: S3Server) -> None:
         flags = ("--listen", "127.0.0.1:0", "--output", PLACE)

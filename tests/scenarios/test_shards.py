@@ -1,4 +1,4 @@
-"""A campaign that several runs do in parts: everything is bought once, and no cap is exceeded together."""
+"""A campaign run in shards: everything is bought once, and caps hold for all together."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ PROMPTS = {f"p{number}": f"a walk, number {number}" for number in range(12)}
 
 @pytest.fixture(params=["a file", "a database"])
 def state(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Where the states of this test's shards lie; as processes of their own find it."""
+    """The location of this test's shard states, as environment of separate processes."""
     if request.param == "a file":
         return {}
     postgres: PostgresServer = request.getfixturevalue("postgres")
@@ -39,7 +39,7 @@ def state(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def twelve(folder: Path, state: dict[str, str]) -> Project:
-    """Twelve jobs that ask for something else each, 100 credits a job."""
+    """Twelve jobs with different requests, 100 credits each."""
     return campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})
 
 
@@ -62,7 +62,7 @@ def run_all(pipeline: Pipeline, project: Project, count: int, *more: str) -> lis
 
 
 def run_once_free(pipeline: Pipeline, project: Project) -> Ended:
-    """Run the whole campaign once nobody holds it: a lease outlives its run for a moment."""
+    """Run the whole campaign once its lease is free: a lease outlives its run for a moment."""
     ends: list[Ended] = []
 
     def is_free() -> bool:
@@ -116,7 +116,7 @@ def test_job_moved_by_an_edit_to_an_idle_shard_is_not_forgotten(
         {"campaign.yaml": spring(prompts={name: f"{text}, faster" for name, text in PROMPTS.items()})}
     )
     for index in (1, 2):
-        # A machine that has only what this shard has published, and leaves only that.
+        # A machine that has only what this shard published, and leaves only that.
         other = shard_file(project, 3 - index, 2)
         kept = other.read_bytes()
         other.unlink()
@@ -250,7 +250,7 @@ def test_shards_of_different_manifests_are_another_division(
     flags = ("run", twelve.manifest, "--shard-by", by, "--in-flight", "2", "--shard")
     shard = start(*flags, "1/2", **state)
     shard.hear("bought as")
-    # Neither knows what the other is about to buy; by credits, each job may belong to the other shard now.
+    # Neither knows what the other is about to buy; by credits, each job may now belong to the other shard.
     twelve.write({"campaign.yaml": spring(prompts={"new": "a new walk", **PROMPTS}, limits=limits)})
 
     ended = pipeline(*flags, "2/2", "--no-wait")
@@ -288,7 +288,7 @@ def test_shards_with_different_selections_stay_within_a_common_cap(
     twelve.write({"campaign.yaml": spring(prompts=PROMPTS, limits=limits)})
     first, second = list(PROMPTS)[:6], list(PROMPTS)[6:]
     flags: list[str | Path] = ["run", twelve.manifest, *caps, "--in-flight", "1"]
-    # Each selection alone costs all that there is, and what it selects lies in both shards.
+    # Each selection alone uses the whole cap, and its jobs are in both shards.
     shard = start(*flags, "--shard", "1/2", *(f"--select=prompt:{each}" for each in first), **state)
     shard.hear("bought as")
 
@@ -320,7 +320,7 @@ def test_decisions_made_since_a_shard_began_do_not_exceed_a_cap(
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
     shard = start("run", twelve.manifest, "--in-flight", "1", "--shard", "1/2", **state)
     shard.hear("bought as")
-    # The other shard finds one less to buy in the first, and may not make up for it.
+    # The other shard finds one job less to buy in the first, and must not make up for it.
     assert pipeline(decision, twelve.manifest, "main/loop/red/p0").code == 0
 
     ended = pipeline("run", twelve.manifest, "--in-flight", "1", "--shard", "2/2", "--no-wait")

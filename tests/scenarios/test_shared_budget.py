@@ -1,4 +1,4 @@
-"""Machines that share nothing but a git remote keep one budget, and buy nothing twice."""
+"""Machines that share only a git remote keep one budget and buy nothing twice."""
 
 from pathlib import Path
 
@@ -12,18 +12,18 @@ from support.protection import fails_without
 from pipeline.emulator.embedded import Emulator
 
 BUDGET, PRICE = 500, 100
-# Commits what changed, and joins what others have pushed until its own push succeeds.
+# Commits changes, and merges what others have pushed until its own push succeeds.
 JOIN_AND_PUSH = (
     "git add -- *.results.json && (git diff --cached --quiet || git commit -qm results)"
     " && until git push -q origin main; do git pull -q --no-rebase --no-edit origin main || exit 1; done"
 )
-# The same in steps: whoever has joined asks to be run again.
+# The same in steps: after a merge it asks to be run again.
 JOIN_OR_PUSH = (
     "git add -- *.results.json && (git diff --cached --quiet || git commit -qm results)"
     " && { git push -q origin main || { git pull -q --no-rebase --no-edit origin main && exit 75; }; }"
 )
 NAMES = ("one", "two", "three")
-# Four jobs of its own for each machine, more in all than the budget allows.
+# Four different jobs per machine, together more than the budget allows.
 CAMPAIGN: dict[str, Content] = {
     "campaign.yaml": spring(
         prompts={f"p{number}": f"take {number}" for number in range(4)},
@@ -83,7 +83,7 @@ def test_three_machines_with_the_same_jobs_buy_them_once(
     ended = [each.ended() for each in [start(fork_server, vendor, machine, *flags) for machine in machines]]
 
     said = "\n".join(each.output for each in ended)
-    # What another machine still waits for is not finished here.
+    # Jobs that another machine still waits for are unfinished here.
     assert {each.code for each in ended} <= {0, 8}, said
     assert 0 in {each.code for each in ended}, said
     assert_nothing_bought_twice(vendor)

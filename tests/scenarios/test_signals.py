@@ -1,4 +1,4 @@
-"""Signals: an orderly stop saves everything; a second Ctrl-C is at once, and as safe."""
+"""Signals: an orderly stop saves everything; a second Ctrl-C is immediate and just as safe."""
 
 import signal
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def test_signal_ends_the_run_with_everything_saved(
 def test_interrupted_replace_advises_rerun_without_replace(
     project: Project, start: Start, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    """Said again, they would make again what has just been made again."""
+    """With the flag, the next run would replace again what was just replaced."""
     assert pipeline("run", project.manifest).code == 0
     vendor.fail(STILL_RUNNING)
     run = start("run", project.manifest, "--replace", "**/walk")
@@ -108,7 +108,7 @@ def test_second_interrupt_is_immediate_and_loses_nothing(
     run.signal(signal.SIGINT)
 
     def is_over() -> bool:
-        # Two of one kind at once are one to the kernel, so it is sent until it is heeded.
+        # The kernel merges two pending signals of one kind, so it is sent until it is handled.
         run.signal(signal.SIGINT)
         return run.process.poll() is not None
 

@@ -14,7 +14,7 @@ from support.no_purchases import write_results
 from pipeline.emulator.embedded import Emulator
 
 WALK = "main/loop/red/walk"
-# Its texts name neither campaign nor purchase, so nothing can be proven by them.
+# Its texts name neither campaign nor purchase, so they prove nothing.
 ANONYMOUS = {"title": "a film", "description": "for the shop"}
 
 
@@ -26,7 +26,7 @@ def titled(texts: dict[str, str], **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def victim(tmp_path: Path, pipeline: Pipeline) -> Project:
-    """Another campaign with the same account, that was run to its end."""
+    """Another campaign of the same account, after a complete run."""
     (tmp_path / "victim").mkdir()
     project = campaign(tmp_path / "victim", {"campaign.yaml": spring(name="victim")})
     assert pipeline("run", project.manifest).code == 0
@@ -41,7 +41,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
 
 
 def steal(victim: Project, thief: Project, **edit: Any) -> list[str]:
-    """Copy the victim's purchases into the thief's results; the ids of their workflows."""
+    """Copy the victim's purchases into the thief's results; returns their workflow ids."""
     document = thief.results()
     stolen = [{**each, **edit} for each in victim.results()["purchases"]]
     document["purchases"] += stolen
@@ -50,7 +50,7 @@ def steal(victim: Project, thief: Project, **edit: Any) -> list[str]:
 
 
 def at_vendor(vendor: Emulator, workflow_ids: list[str]) -> list[str | None]:
-    """The titles of these workflows, as the vendor has them."""
+    """The titles of these workflows at the vendor."""
     return [None if (found := vendor.store.get(each)) is None else found.title for each in workflow_ids]
 
 
@@ -96,7 +96,7 @@ def test_stolen_purchase_is_named_and_left_alone(
 def test_campaign_named_like_a_part_of_a_key_proves_nothing(
     tmp_path: Path, folder: Path, pipeline: Pipeline, vendor: Emulator, name: str, texts: dict[str, str]
 ) -> None:
-    """The victim's title has the rule, image and prompt in it, or its own words: no campaign is named by these."""
+    """The victim's title has the rule, image and prompt, or its own words: none of these identifies a campaign."""
     (tmp_path / "victim").mkdir()
     victim = campaign(tmp_path / "victim", {"campaign.yaml": titled(texts, name="victim")})
     assert pipeline("run", victim.manifest).code == 0
@@ -114,7 +114,7 @@ def test_campaign_named_like_a_part_of_a_key_proves_nothing(
 def test_forged_title_is_detected_by_the_title_at_the_vendor(
     victim: Project, bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    """The copy has a title with our name and its id; the workflow at the vendor has not."""
+    """The copied purchase has a title with our name and its id; the workflow at the vendor does not."""
     [first, _] = victim.results()["purchases"]
     request = {**first["request"], "title": f"spring: {WALK} ({first['id']})"}
     stolen = steal(victim, bought, key="main/loop/red/gone", request=request)
@@ -132,7 +132,9 @@ def test_purchase_named_by_the_user_is_deleted(
     stolen = steal(victim, bought, key="main/loop/red/gone")
     [purchase, other] = [each["id"] for each in victim.results()["purchases"]]
 
-    assert pipeline("prune", bought.manifest, purchase).code == 64  # nobody can be asked here
+    assert (
+        pipeline("prune", bought.manifest, purchase).code == 64
+    )  # nobody can be asked for confirmation here
     ended = pipeline("prune", bought.manifest, purchase[:8], "--yes")
 
     assert ended.code == 0, ended.output
@@ -173,7 +175,7 @@ def test_stolen_purchase_is_not_rated(
 def test_stolen_purchase_that_serves_a_job_is_not_retitled(
     victim: Project, project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    """The request is the same, so it serves: nothing is bought, and nothing is told to the vendor."""
+    """The request is the same, so it serves: nothing is bought, and the vendor is not called."""
     write_results(project)
     stolen = steal(victim, project)
     before = at_vendor(vendor, stolen)
@@ -190,7 +192,7 @@ def test_stolen_purchase_that_serves_a_job_is_not_retitled(
     assert len(vendor.ledger.entries) == 2
 
 
-# What is one's own
+# Our own purchases
 
 
 def test_fresh_clone_proves_its_own_purchases_by_title(

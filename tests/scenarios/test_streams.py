@@ -1,4 +1,4 @@
-"""Output that goes nowhere: closed before the command began, or onto a disk without room. No bug, nothing lost."""
+"""Broken output streams: closed before the start, or on a full disk. No bug is reported and nothing is lost."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def through(shell: str, vendor: Emulator, *arguments: object) -> Ended:
-    """Call a command with its streams changed by the words `shell`."""
+    """Call a command with its streams redirected by `shell`."""
     ended = subprocess.run(
         ["sh", "-c", f'exec "$@" {shell}', "sh", *PROGRAM, *map(str, arguments)],
         env=environment(vendor.url),

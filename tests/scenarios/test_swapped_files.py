@@ -1,4 +1,4 @@
-"""Files that lie under each other's names are known by their bytes, and put where they belong."""
+"""Files that lie under each other's names are recognised by their bytes and moved into place."""
 
 import shutil
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ SWAPPED = {"dance": PROMPTS["walk"], "walk": PROMPTS["dance"]}
 
 
 def files(project: Project) -> dict[str, bytes]:
-    """By prompt, the video of its job."""
+    """The video of each prompt's job."""
     return {name.rpartition("/")[2].partition(".")[0]: content for name, content in project.output().items()}
 
 
@@ -24,7 +24,7 @@ def write(project: Project, prompts: Mapping[str, str]) -> None:
 
 
 def forget(project: Project) -> None:
-    """The state is lost; the results and the files are not."""
+    """Lose the state, but not the results and files."""
     shutil.rmtree(project.folder / ".pipeline")
 
 

@@ -1,4 +1,4 @@
-"""A state that a team shares: runs that sleep, a server that dies, a network that swallows, fifty campaigns."""
+"""A shared state: runs that sleep, a server that dies, a network that drops data, fifty campaigns."""
 
 import json
 import re
@@ -37,12 +37,12 @@ def database(postgres: PostgresServer) -> Database:
 
 
 def many(number: int) -> dict[str, object]:
-    """A campaign of so many jobs."""
+    """A campaign of `number` jobs."""
     return spring(prompts={f"p{each}": f"prompt {each}" for each in range(number)})
 
 
 def is_free(database: Database) -> bool:
-    """Whether the lease of the run that was stopped is over."""
+    """Whether the lease of the stopped run has expired."""
     return database.rows("SELECT until < clock_timestamp() FROM pipeline.leases") == [(True,)]
 
 
@@ -149,7 +149,7 @@ def test_answer_after_the_lease_expired_is_not_lost(
     vendor.fail({"on": "create", "nth": 1, "do": {"stall": 3, "at": "after-processing"}})
     flags = ("run", project.manifest, "--state", database.url)
     first = start(*flags, "--concurrency", "1", PIPELINE_LEASE_SECONDS=LEASE)
-    until(lambda: len(vendor.ledger.entries) == 1, "the create to be in the air")
+    until(lambda: len(vendor.ledger.entries) == 1, "the create to be under way")
     first.signal(signal.SIGSTOP)
     until(lambda: is_free(database), "the end of the lease")
 
@@ -158,7 +158,7 @@ def test_answer_after_the_lease_expired_is_not_lost(
     ended = first.ended()
     third = pipeline(*flags)
 
-    # The successor cannot know what became of it, and buys the other one only.
+    # The successor cannot know its outcome, and buys only the other one.
     assert second.code == 7, second.output
     assert ended.code == 6, ended.output
     assert third.code == 0, third.output
@@ -283,7 +283,7 @@ for _ in range(number):
 
 
 def campaigns_at_once(url: str, number: int) -> None:
-    """So many processes that each open a campaign of their own at the same moment, buy, and hold it till all have."""
+    """Processes that each open their own campaign at the same moment, buy, and hold it until all have."""
     process = subprocess.Popen(
         [sys.executable, "-c", BUYS, url, str(number)],
         env={"PYTHONPATH": str(Path(__file__).parents[2])},

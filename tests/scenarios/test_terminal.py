@@ -1,4 +1,4 @@
-"""On a terminal a person is asked before anything is bought, and sees colours if they want them."""
+"""On a terminal a person is asked before anything is bought, and colours are shown if wanted."""
 
 import os
 import pty
@@ -20,13 +20,13 @@ Ask = Callable[..., tuple[int, str]]
 
 
 def is_asleep(process: int) -> bool:
-    """Whether a process does nothing but wait."""
+    """Whether a process is only waiting."""
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 @pytest.fixture
 def at_a_terminal(folder: Path, vendor: Emulator) -> Ask:
-    """Calls the command line at a terminal where `types` is typed; its code, and what was on the screen."""
+    """Call a command at a terminal where `types` is typed; returns the exit code and the screen."""
 
     def call(
         *arguments: str | Path,
@@ -48,12 +48,12 @@ def at_a_terminal(folder: Path, vendor: Emulator) -> Ask:
         os.close(theirs)
         os.write(ours, types.encode())
         screen = b""
-        # The kernel tells the end of the other side of a terminal as an error.
+        # The kernel reports a closed other end of a terminal as an error.
         with suppress(OSError):
             while piece := os.read(ours, 65536):
                 screen += piece
                 if at_the_question is not None and b"Buy?" in screen:
-                    # A signal just before a read does not wake it, in no Python program: it must have begun.
+                    # A signal just before a read does not interrupt it in Python, so the read must have begun.
                     until(lambda: is_asleep(process.pid), "the question to wait for an answer")
                     process.send_signal(at_the_question)
                     at_the_question = None

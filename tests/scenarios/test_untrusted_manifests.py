@@ -1,4 +1,4 @@
-"""A campaign from a stranger: whatever it holds, it is refused in a line or means what it says; nothing hangs."""
+"""An untrusted campaign is refused in one line or means what it says; nothing hangs."""
 
 import json
 import os
@@ -20,19 +20,19 @@ TEMPLATE = "templates: {loop: {template_id: something_new, options: {prompt: '{{
 
 
 def prompts(*templates: str) -> str:
-    """A manifest with a prompt for each of `templates`."""
+    """A manifest with one prompt per template."""
     named = {f"p{number}": template for number, template in enumerate(templates)}
     return HEAD + TEMPLATE + f"prompts: {json.dumps(named)}\n"
 
 
 def endless(name: str, step: str) -> str:
-    """A manifest whose var `name` is written in few words, each nine times as large as the one before."""
+    """A manifest whose var `name` grows ninefold with every alias level."""
     steps = [f"{name}{n}: &{name}{n} {step % ','.join([f'*{name}{n - 1}'] * 9)}" for n in range(1, 9)]
     return f"{HEAD}{TEMPLATE}vars:\n  {name}0: &{name}0 {{k: x}}\n  " + "\n  ".join(steps) + "\n"
 
 
 THOUSAND = list(range(1000))
-# Each with what is told of it.
+# Each with the expected message.
 HOSTILE = {
     "aliases.yaml": (endless("a", "[%s]"), "too large: more than "),
     "merges.yaml": (endless("m", "{<<: [%s]}"), "merge keys (<<) are not supported"),
@@ -220,7 +220,7 @@ class TestOnTheWire:
     def test_text_of_any_script_reaches_the_vendor_unchanged(
         self, folder: Path, pipeline: Pipeline, vendor: Emulator
     ) -> None:
-        # Letters and their marks apart, joined faces, and marks that turn the direction: none is touched.
+        # Decomposed letters, joined emoji and direction marks: none is changed.
         text = "👩‍👩‍👧 \u202bשלום\u202c e\u0301 ﬁ \u200b{{ 7 * 7 }} {% x %}"
         for api in ("v1", "v2"):
             manifest = spring(provider={"api": api}, vars={"text": text}, prompts={api: "{{ text }}"})
@@ -257,7 +257,7 @@ def test_image_changed_before_it_is_sent_fails_its_job_and_is_not_sent(
     manifest = spring(image_sets={"shoes": ["red.png", "blue.png"]}, prompts={"walk": "a walk"})
     project = campaign(folder, {"campaign.yaml": manifest, "red.png": picture(), "blue.png": picture("blue")})
 
-    # Each wave buys one job; what is published before the first takes the other's image away.
+    # Each wave buys one job; the checkpoint before the first removes the other's image.
     ended = pipeline("run", project.manifest, "--in-flight", "1", "--checkpoint", "echo no image > red.png")
 
     assert ended.code == 1, ended.output
