@@ -14,14 +14,14 @@ MANIFEST = "campaigns/spring.yaml"
 
 @pytest.fixture
 def vendor(tmp_path: Path) -> Iterator[Emulator]:
-    """The vendor, quick."""
+    """A fast vendor."""
     with Emulator(EmulatorSettings.tiny(tmp_path / "vendor")) as running:
         yield running
 
 
 @pytest.fixture
 def slow_vendor(tmp_path: Path) -> Iterator[Emulator]:
-    """The vendor, whose workflows take longer than any test."""
+    """A vendor whose workflows take longer than any test."""
     with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=3600)) as running:
         yield running
 
@@ -35,7 +35,7 @@ def remote(tmp_path: Path) -> Remote:
 
 @pytest.fixture
 def machine(tmp_path: Path, remote: Remote, vendor: Emulator) -> Iterator[Callable[..., Machine]]:
-    """Makes machines, each with a checkout of its own."""
+    """Creates machines, each with its own checkout."""
     made: list[Machine] = []
 
     def make(name: str = "one", url: str | None = None, branch: str = "main") -> Machine:

@@ -1,4 +1,4 @@
-"""A GitHub and a GitLab on loopback: what their APIs know of comments, as far as the script needs them."""
+"""A GitHub and a GitLab on loopback, with as much of their comment APIs as the script needs."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class Forge:
-    """The comments of one request, and what was asked for. `may_write` is what the token allows."""
+    """The comments of one request, and the received calls. `may_write` is what the token permits."""
 
     url: str = ""
     comments: list[dict[str, Any]] = field(default_factory=list)
@@ -23,7 +23,7 @@ class Forge:
     head: str = "abc"
 
     def add(self, body: str, author: int, kind: str) -> None:
-        """A comment, as both of them would show it."""
+        """A comment in the format of both."""
         number = len(self.comments) + 1
         shown = {"id": number, "body": body}
         who = {"author": {"id": author}} if self.is_gitlab else {"user": {"type": kind}}
@@ -37,7 +37,7 @@ class Forge:
         return [each["body"] for each in self.comments]
 
     def answer(self, method: str, target: str, body: Any) -> tuple[int, Any]:
-        """What is answered to one call."""
+        """The answer to one call."""
         path = urlsplit(target).path
         query = parse_qs(urlsplit(target).query)
         self.calls.append(f"{method} {path}")
@@ -63,7 +63,7 @@ class Forge:
 
 @contextmanager
 def open_forge(below: str = "") -> Iterator[Forge]:
-    """One that answers while this lasts, its API below a path."""
+    """A server that runs while this lasts, with its API below a path."""
     forge = Forge()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""A stand-in for GitHub: it reads the action and the workflows, and runs their scripts as its runner does."""
+"""A stand-in for GitHub: it reads the action and workflows, and runs their scripts like its runner."""
 
 import json
 import os
@@ -20,10 +20,10 @@ from support.calling import is_foreign, vendor_environment
 ROOT = Path(__file__).parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 
-# Several commands after one another, on a machine that has other things to do.
+# Several commands in sequence, on a busy machine.
 PATIENCE = 120.0
 
-# The command as `pip` would install it, but quick to try again.
+# The command as installed by `pip`, but retrying quickly.
 _PROGRAM = f"""#!{sys.executable}
 import sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -51,14 +51,14 @@ def git(*arguments: str | Path, at: Path) -> str:
 
 
 def bare_environment() -> dict[str, str]:
-    """What every process finds around it: nothing of this machine's, and git without anybody's settings."""
+    """The environment of every process: nothing of this machine's, and git without user settings."""
     kept = {name: value for name, value in os.environ.items() if not is_foreign(name)}
     who = {f"GIT_{role}_{what}": "somebody" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     return {**kept, **who, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 def evaluate(expression: str, context: Mapping[str, Any]) -> Any:
-    """What GitHub would make of an expression: names, strings, `==`, `!=`, `&&`, `||`."""
+    """The value of a GitHub expression: names, strings, `==`, `!=`, `&&`, `||`."""
     words = {"||": " or ", "&&": " and ", "always()": "True"}
     parts = []
     for word in _WORD.findall(expression):
@@ -79,7 +79,7 @@ def evaluate(expression: str, context: Mapping[str, Any]) -> Any:
 
 
 def filled(text: str, context: Mapping[str, Any]) -> str:
-    """`text` with its `${{ }}` worked out."""
+    """`text` with its `${{ }}` evaluated."""
 
     def value(found: re.Match[str]) -> str:
         worked_out = evaluate(found[1], context)
@@ -90,7 +90,7 @@ def filled(text: str, context: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How a step ended, and what it said."""
+    """The exit code and output of a step."""
 
     name: str
     code: int
@@ -99,7 +99,7 @@ class Step:
 
 @dataclass
 class Job:
-    """What a job left behind."""
+    """The result of a job."""
 
     steps: list[Step] = field(default_factory=list)
     summary: str = ""
@@ -107,7 +107,7 @@ class Job:
 
     @property
     def code(self) -> int:
-        """That of the first step that failed, else 0."""
+        """The exit code of the first step that failed, or 0."""
         return next((step.code for step in self.steps if step.code), 0)
 
     @property
@@ -137,7 +137,7 @@ class Machine:
             "GITHUB_ACTION_PATH": str(ROOT),
             "GITHUB_REPOSITORY": "team/campaigns",
         }
-        # Only what the workflow gives it: the key is an input of the action.
+        # Only what the workflow passes: the key is an input of the action.
         self.key = self.environment.pop("VIMMERSE_API_KEY")
         self._begun: list[subprocess.Popen[str]] = []
 
@@ -152,12 +152,12 @@ class Machine:
         return job
 
     def begin_run(self, **inputs: str) -> "subprocess.Popen[str]":
-        """Start the run's step, and leave it running; `settle` is what comes after it."""
+        """Start the step that runs the campaign; `settle` runs the steps after it."""
         [step] = [step for step in self._steps() if step["name"] == "Run"]
         return self.begin(step, self._context(Job(), {}, {"command": "run", **inputs}))
 
     def settle(self, **inputs: str) -> Job:
-        """The steps that come whatever became of the run."""
+        """The steps that always run after the campaign."""
         job = Job()
         for step in self._steps():
             context = self._context(job, {}, {"command": "run", **inputs})
@@ -166,12 +166,12 @@ class Machine:
         return job
 
     def begin(self, step: Mapping[str, Any], context: Mapping[str, Any]) -> "subprocess.Popen[str]":
-        """Start one step's script, as the runner does."""
+        """Start the script of one step like the runner."""
         own = {name: filled(str(value), context) for name, value in step.get("env", {}).items()}
         return self.script(step["run"], own)
 
     def script(self, text: str, own: Mapping[str, str]) -> "subprocess.Popen[str]":
-        """Start a script in the checkout, in a process group of its own."""
+        """Start a script in the checkout, in its own process group."""
         with tempfile.NamedTemporaryFile("w", dir=self.temp, suffix=".sh", delete=False) as file:
             file.write(text)
         begun = subprocess.Popen(
@@ -193,14 +193,14 @@ class Machine:
         return begun
 
     def switch_off(self) -> None:
-        """End what still runs on it."""
+        """End its remaining processes."""
         for each in self._begun:
             if each.poll() is None:
                 os.killpg(each.pid, signal.SIGKILL)
                 each.communicate(timeout=PATIENCE)
 
     def lose(self) -> None:
-        """The machine is gone, with all that it had."""
+        """Lose the machine with everything on it."""
         self.switch_off()
         shutil.rmtree(self.workspace)
 
@@ -250,7 +250,7 @@ class Remote:
 
     @classmethod
     def of(cls, folder: Path, files: Mapping[str, bytes]) -> "Remote":
-        """A new one, with `files` on its main branch."""
+        """A new repository with `files` on its main branch."""
         remote, work = folder / "remote.git", folder / "author"
         git("init", "-q", "--bare", "-b", "main", remote, at=folder)
         git("init", "-q", "-b", "main", work, at=folder)
@@ -280,11 +280,11 @@ class Remote:
         return json.loads(self.text(name, branch))
 
     def statuses(self, **where: str) -> list[str]:
-        """How the purchases stand in the results manifest."""
+        """The statuses of the purchases in the results manifest."""
         return sorted(each["status"] for each in self.results(**where)["purchases"])
 
     def commit(self, branch: str, name: str, content: str) -> str:
-        """A commit of one file on a branch, which does not yet see it."""
+        """Commit one file on top of a branch, without moving the branch."""
         work = self.folder.parent / "author"
         git("fetch", "-q", self.folder, branch, at=work)
         git("checkout", "-q", "--detach", "FETCH_HEAD", at=work)
@@ -295,7 +295,7 @@ class Remote:
         return git("rev-parse", "HEAD", at=work)
 
     def remove(self, branch: str, *names: str) -> None:
-        """Somebody deletes files from a branch."""
+        """Delete files from a branch."""
         work = self.folder.parent / "author"
         git("fetch", "-q", self.folder, branch, at=work)
         git("checkout", "-q", "--detach", "FETCH_HEAD", at=work)
@@ -304,7 +304,7 @@ class Remote:
         git("push", "-q", self.folder, f"HEAD:{branch}", at=work)
 
     def move(self, branch: str, commit: str) -> None:
-        """Another machine has pushed `commit`."""
+        """Move a branch to `commit`, as another machine's push does."""
         git("update-ref", f"refs/heads/{branch}", commit, at=self.folder)
 
     def refuse(self, branch: str) -> None:
@@ -314,7 +314,7 @@ class Remote:
         hook.chmod(0o755)
 
     def moves_before_the_push_of(self, machine: Machine, branch: str, commit: str) -> None:
-        """`branch` goes to `commit` in the moment before the machine's first push arrives."""
+        """Move `branch` to `commit` right before the machine's first push arrives."""
         hook = self.folder / "hooks" / "update"
         hook.write_text(
             "#!/bin/sh\n"

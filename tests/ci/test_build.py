@@ -1,4 +1,4 @@
-"""What is released is built twice, and only what is equal byte for byte is kept."""
+"""A release is built twice and kept only if both builds are identical."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ PAGES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "Makefile", "
 
 @pytest.fixture
 def commit(tmp_path: Path) -> Path:
-    """A repository with one commit of what is released."""
+    """A repository with one commit of the released files."""
     folder = tmp_path / "commit"
     folder.mkdir()
     for name in SOURCES:
@@ -58,7 +58,7 @@ def test_two_builds_of_one_commit_are_identical(commit: Path, tmp_path: Path) ->
 
 
 def test_archives_that_differ_are_not_kept(commit: Path, tmp_path: Path) -> None:
-    """The time of the build in them, for instance."""
+    """The build time in them, for instance."""
     script = commit / "ci" / "build.sh"
     stamped = '(cd "$work/$name" && date +%N > pipeline/when.txt &&'
     script.write_text(script.read_text("utf-8").replace('(cd "$work/$name" &&', stamped), "utf-8")

@@ -1,4 +1,4 @@
-"""The repository that is shown works as it is: its workflows use the action, from the pull request to the videos."""
+"""The example repository works unchanged: its workflows use the action, from the pull request to the videos."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ GITOPS = ROOT / "examples" / "gitops"
 
 @pytest.fixture
 def remote(tmp_path: Path) -> Remote:
-    """The example as a repository; with small pictures, as large ones prove nothing more."""
+    """The example as a repository, with small pictures, as large ones prove nothing more."""
     names = [path.relative_to(GITOPS).as_posix() for path in GITOPS.rglob("*") if path.is_file()]
     kept = [name for name in names if not name.startswith(("campaigns/output", "campaigns/.pipeline"))]
     small = {name: picture(Path(name).stem) for name in kept if name.endswith(".png")}
@@ -33,7 +33,7 @@ def forge() -> Iterator[Forge]:
 
 
 def follow(machine: Machine, workflow: str, event: dict[str, Any], job: str = "plan", **context: Any) -> Job:
-    """Do what a job of a workflow has the action do."""
+    """Run the steps of a workflow's job that use the action."""
     jobs = yaml.safe_load((machine.workspace / ".github" / "workflows" / workflow).read_text("utf-8"))["jobs"]
     [step] = [step for step in jobs[job]["steps"] if "campaign-pipeline" in step.get("uses", "")]
     secrets = {"secrets": {"VIMMERSE_API_KEY": machine.key}}

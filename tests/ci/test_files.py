@@ -1,4 +1,4 @@
-"""What CI systems read is valid by their own schemas, and lends a stranger nothing."""
+"""Files for CI systems are valid by the public schemas and give untrusted code no rights."""
 
 import os
 import re
@@ -31,12 +31,12 @@ def named(path: Path) -> str:
 
 
 def read(path: Path) -> Any:
-    """YAML in which `on` is a word."""
+    """YAML in which `on` is a string."""
     return yaml.load(path.read_text("utf-8"), yaml.BaseLoader)
 
 
 def assert_valid(schema: str, files: list[Path]) -> None:
-    """They are what a public schema says, of those that come with check-jsonschema."""
+    """Valid by a public schema that comes with check-jsonschema."""
     transform = ["--data-transform", "gitlab-ci"] if schema == "vendor.gitlab-ci" else []
     ended = subprocess.run(
         [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *transform, *files],
@@ -62,7 +62,7 @@ def test_files_are_valid_by_their_public_schemas(schema: str, files: list[Path])
 
 
 def steps() -> list[tuple[str, dict[str, Any]]]:
-    """Every step of the action and of the workflows that are shown."""
+    """Every step of the action and of the example workflows."""
     found = [("action.yml", step) for step in ACTION["runs"]["steps"]]
     for path in WORKFLOWS:
         for job in read(path)["jobs"].values():
@@ -103,7 +103,7 @@ def test_pull_request_from_a_fork_gets_no_rights(path: Path) -> None:
     text = path.read_text("utf-8")
     events = workflow["on"] if isinstance(workflow["on"], dict) else {workflow["on"]: {}}
 
-    # Each workflow says what its token may do; what runs a stranger's files has no secret and cannot write files.
+    # Each workflow declares its permissions; jobs that run untrusted files have no secret and cannot write.
     assert "pull_request_target" not in events
     assert "permissions" in workflow
     if "pull_request" in events:
@@ -114,14 +114,14 @@ def test_pull_request_from_a_fork_gets_no_rights(path: Path) -> None:
 
 
 def shown_workflows(page: str) -> list[str]:
-    """The workflows in the blocks of a page, as they stand there."""
+    """The workflows in the code blocks of a page."""
     text = (ROOT / "docs" / "how-to" / page).read_text("utf-8")
     blocks = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [block for block in blocks if "jobs:" in block]
 
 
 def commands_of(job: dict[str, Any]) -> set[str]:
-    """What a job has the action do."""
+    """The commands that a job gives the action."""
     used = [step for step in job["steps"] if "campaign-pipeline" in step.get("uses", "")]
     return {step["with"]["command"] for step in used}
 
@@ -135,7 +135,7 @@ def commands_of(job: dict[str, Any]) -> set[str]:
     ],
 )
 def test_jobs_that_buy_share_no_concurrency_group_with_scheduled_ones(text: str) -> None:
-    """Of a group, GitHub keeps one job waiting: the next to come cancels it, whatever `cancel-in-progress` says."""
+    """GitHub keeps one waiting job per group: the next one cancels it, whatever `cancel-in-progress` is."""
     workflow = yaml.load(text, yaml.BaseLoader)
     jobs = workflow["jobs"].values()
     groups = [(job["concurrency"], commands_of(job)) for job in jobs if "concurrency" in job]
@@ -149,11 +149,11 @@ def test_jobs_that_buy_share_no_concurrency_group_with_scheduled_ones(text: str)
 
 
 class TestSchedule:
-    """What the schedule of the example does, with a `gh` that answers as GitHub's would."""
+    """The schedule of the example, with a `gh` that answers like GitHub."""
 
     @staticmethod
     def resume(folder: Path, *, under_way: str, last: str, artifacts: str) -> tuple[str, list[str]]:
-        """What the job `resume` puts out, and what it has run again."""
+        """The output of the job `resume`, and the runs that it restarted."""
         (step,) = read(GITOPS / ".github" / "workflows" / "run.yml")["jobs"]["resume"]["steps"]
         answers = {"in_progress": under_way, "--limit 50": last, "/artifacts": artifacts}
         cases = "".join(f"  *{part!r}*) printf %b {answer!r} ;;\n" for part, answer in answers.items())
@@ -161,7 +161,7 @@ class TestSchedule:
         gh.write_text(
             '#!/bin/sh\ncase "$*" in\n'
             '  "run rerun"*) echo "$*" >>"$AGAIN" ;;\n'
-            # An address without a run leads nowhere.
+            # A URL without a run is useless.
             '  *"/runs//"*) exit 1 ;;\n'
             f"{cases}esac\n"
         )
@@ -175,7 +175,7 @@ class TestSchedule:
             "AGAIN": str(again),
             "GH_REPO": "team/campaigns",
         }
-        # As the runner does where a step names no shell.
+        # The runner does this for a step without a shell.
         subprocess.run(["bash", "-e", "-c", step["run"]], env=environment, check=True)
         return output.read_text().strip(), again.read_text().splitlines()
 
@@ -236,7 +236,7 @@ def test_no_state_is_kept_between_machines() -> None:
 def test_scripts_stop_at_the_first_error(script: Path) -> None:
     text = script.read_text("utf-8")
 
-    if not text.startswith("# shellcheck shell=bash\n"):  # what is sourced takes over what its caller has set
+    if not text.startswith("# shellcheck shell=bash\n"):  # a sourced file inherits the caller's settings
         assert text.startswith("#!/usr/bin/env bash\n")
         assert "\nset -euo pipefail\n" in text
         assert script.stat().st_mode & 0o111

@@ -1,4 +1,4 @@
-"""The GitLab templates: their scripts, run as GitLab's runner does."""
+"""The scripts of the GitLab templates, run like GitLab's runner does."""
 
 import json
 import signal
@@ -21,7 +21,7 @@ RUN = yaml.safe_load((ROOT / "ci" / "gitlab" / "run.yml").read_text("utf-8"))
 
 
 class Runner:
-    """GitLab's runner on a machine, with the tool installed already."""
+    """GitLab's runner on a machine with the tool already installed."""
 
     def __init__(self, machine: Machine, remote: Remote) -> None:
         self.machine = machine
@@ -41,12 +41,12 @@ class Runner:
         }
 
     def begin(self, lines: list[str], template: Mapping[str, Any]) -> "subprocess.Popen[str]":
-        """Start the lines as one script, with the template's variables below those of the project."""
+        """Start the lines as one script; project variables override those of the template."""
         told = [*template.get("variables", {}).items(), *RUN[".campaign-run"]["variables"].items()]
         variables = {name: each["value"] if isinstance(each, dict) else each for name, each in told}
         variables["CAMPAIGN_DEFAULT_BRANCH"] = variables["CAMPAIGN_SOURCE_BRANCH"] = "main"
         script = "\n".join(lines).replace("/tmp/campaign-pipeline", str(ROOT))
-        # GitLab's summary, outputs and the like are GitHub's; here they lead nowhere.
+        # GitHub's variables for summaries and outputs point nowhere here.
         return self.machine.script(
             script.replace("/tmp/campaign-path", str(self._path)),
             {**variables, **self.variables, "GITHUB_STEP_SUMMARY": "", "GITHUB_OUTPUT": ""},

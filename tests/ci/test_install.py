@@ -1,4 +1,4 @@
-"""The tool is installed into an environment of its own, and the steps that follow find it."""
+"""The tool is installed into its own environment, and later steps find it."""
 
 import subprocess
 import zipfile
@@ -12,7 +12,7 @@ from ci.hosting import ACTION, ROOT, bare_environment
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> Path:
-    """A package with a command and no dependency, so that nothing is fetched."""
+    """A package with a command and no dependency, so that nothing is downloaded."""
     path = tmp_path / "campaign_pipeline-1.0-py3-none-any.whl"
     about = "campaign_pipeline-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
@@ -33,7 +33,7 @@ def test_following_steps_find_the_command(tmp_path: Path, wheel: Path) -> None:
     [step] = [step for step in ACTION["runs"]["steps"] if step["name"] == "Install"]
     path_file = tmp_path / "path"
 
-    # What lies in the checkout is somebody's work: none of it is imported.
+    # The checkout is untrusted: nothing in it is imported.
     for name in ("venv.py", "pip.py", "ensurepip.py"):
         (tmp_path / name).write_text("raise SystemExit('imported from the checkout')\n")
 

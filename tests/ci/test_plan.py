@@ -169,7 +169,7 @@ def test_link_in_a_pull_request_is_not_followed(pull_request: Machine) -> None:
 
 
 class TestFromAFork:
-    """The plan was made by the fork's workflow, so it may be anything."""
+    """The plan was made by the fork's workflow, so it may contain anything."""
 
     @pytest.fixture
     def told(self, pull_request: Machine, forge: Forge) -> Machine:

@@ -1,4 +1,4 @@
-"""A tag is released only where version, changelog and what people are told to install agree."""
+"""A tag is released only if version, changelog and installation instructions agree."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _INSTALLS = re.compile(r"pip install '?campaign-pipeline|campaign-pipeline(?:@v|
 
 
 def telling_what_to_install() -> list[str]:
-    """The pages, examples and starters that do so, with a version or without."""
+    """The pages, examples and starters that name a version to install, or none."""
     folders = (ROOT / name for name in ("docs", "examples", "pipeline/cli/starter"))
     files = [path for folder in folders for path in folder.rglob("*")]
     texts = [path for path in files if path.suffix in {".md", ".yml", ".yaml"} or path.name == "Dockerfile"]
@@ -35,7 +35,7 @@ TAG = f"v{__version__}"
 
 @pytest.fixture
 def commit(tmp_path: Path) -> Path:
-    """A checkout whose changelog has a section for the version."""
+    """A checkout with a changelog section for the version."""
     for name in [*NEEDED, "ci/release.py"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)

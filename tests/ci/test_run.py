@@ -1,4 +1,4 @@
-"""`command: run` of the action: after the merge, on machines that forget, are cancelled, lost, or second."""
+"""`command: run` of the action: after the merge, on machines that lose their disk, are cancelled, lost or late."""
 
 import json
 import shutil
@@ -18,12 +18,12 @@ Machines = Callable[..., Machine]
 
 
 def titles(vendor: Emulator) -> list[str]:
-    """What was sent to the vendor to be made."""
+    """The titles of the workflows sent to the vendor."""
     return [entry.title for entry in vendor.ledger.entries]
 
 
 def impatient(machine: Machine) -> Machine:
-    """It buys and leaves, as the workflows here never end."""
+    """It buys without waiting, as the workflows here never end."""
     machine.environment["PIPELINE_NO_WAIT"] = "1"
     return machine
 
@@ -65,7 +65,7 @@ def test_run_without_results_buys_nothing_unless_declared_first(
     assert (first.code, again.code) == (3, 3), first.log
     assert "start it by hand" in first.log
     assert titles(vendor) == []
-    # Nothing is left that would pass for results.
+    # Nothing is left that would count as results.
     assert remote.branches() == ["main"]
 
 
@@ -83,7 +83,7 @@ def test_results_beside_the_manifest_are_one_file_of_one_commit(
         "campaigns/spring.results.json",
         "campaigns/spring.yaml",
     }
-    # A push by another token than the job's own must not start the workflow again, and again.
+    # A push with another token than the job's own must not trigger the workflow again and again.
     assert all("[skip ci]" in each for each in remote.commits("main")[:-1])
 
 
@@ -225,7 +225,7 @@ def test_machine_after_a_lost_one_buys_nothing_twice(
         job = impatient(machine(name, url=slow_vendor.url)).uses(command="run", campaigns=MANIFEST)
         assert job.code == 8, job.log
 
-    # The one that the lost machine may still be sending, and the other job's, each once.
+    # The one that the lost machine may still be sending and the other job's, once each.
     assert remote.statuses() == ["attention", "submitted"]
     assert len(titles(slow_vendor)) == 2
 
@@ -237,7 +237,7 @@ def test_cancelled_run_saves_and_publishes_what_it_bought(
     running = one.begin_run(campaigns=MANIFEST, first="spring")
     until(lambda: bool(titles(slow_vendor)), "the first create")
 
-    # To the step's first process only, as GitHub's runner does; anything between would keep it from the run.
+    # Only to the first process of the step, like GitHub's runner; a process between would keep it from the run.
     running.send_signal(signal.SIGINT)
     running.send_signal(signal.SIGTERM)
     said, _ = running.communicate(timeout=PATIENCE)
@@ -300,7 +300,7 @@ def test_results_known_only_to_a_shared_database_are_published_afterwards(
 def test_unreachable_database_fails_the_job_and_publishes_nothing(
     remote: Remote, machine: Machines, slow_vendor: Emulator, postgres: PostgresServer
 ) -> None:
-    """What the run bought is known there only: nothing is published, and not in silence."""
+    """Only that database knows what the run bought: nothing is published, and the job fails visibly."""
     one, database = machine(url=slow_vendor.url), postgres.database()
     one.environment["PIPELINE_STATE"] = database.url
     running = one.begin_run(campaigns=MANIFEST, first="spring")
@@ -318,11 +318,11 @@ def test_unreachable_database_fails_the_job_and_publishes_nothing(
 
 
 class TestNoRecords:
-    """What holds no purchase passes for no record of the campaign."""
+    """Records without purchases do not count as records of the campaign."""
 
     @staticmethod
     def lose_results(remote: Remote) -> None:
-        """Somebody deletes the results of spring from their branch, where another campaign's stay."""
+        """Delete the results of spring from their branch, but not those of another campaign."""
         remote.move("campaign-results", remote.commit("campaign-results", "autumn.results.json", "{}"))
         remote.remove("campaign-results", "spring.results.json")
 
@@ -412,7 +412,7 @@ class TestNoRecords:
 
 
 class TestLostResults:
-    """Some results of a campaign are gone from their branch, and others are still there."""
+    """Some results of a campaign are missing from their branch, and others still exist."""
 
     @staticmethod
     def run_in_shards(remote: Remote, machine: Machines, results: str = "branch") -> None:
@@ -546,7 +546,7 @@ class TestLostResults:
         assert len(titles(vendor)) == bought + 1
 
     def test_deleted_purchase_is_not_lost(self, remote: Remote, machine: Machines) -> None:
-        """The line of a deleted purchase stays; a version with a conflict, that was mended, is nothing to miss."""
+        """The record of a deleted purchase stays; a repaired version with a conflict is not missed."""
         name = "spring.results.json"
         assert machine("first").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
         sound = remote.text(name)
@@ -589,7 +589,7 @@ class TestFirst:
 
     @staticmethod
     def merge_autumn(remote: Remote) -> str:
-        """Another campaign is merged; the commit before it."""
+        """Merge another campaign; returns the commit before it."""
         before = git("rev-parse", "main", at=remote.folder)
         autumn = remote.text(MANIFEST, "main").replace('"spring"', '"autumn"')
         remote.move("main", remote.commit("main", "campaigns/autumn.yaml", autumn))
@@ -638,11 +638,11 @@ class TestFirst:
 
 
 class TestSavedPlan:
-    """What is bought is what was shown."""
+    """Only what the plan showed is bought."""
 
     @staticmethod
     def carry(made: Machine, to: Machine) -> None:
-        """What an artifact does."""
+        """Pass on an artifact."""
         shutil.copytree(made.workspace / "campaign-plans", to.workspace / "campaign-plans")
 
     @pytest.mark.parametrize("results", ["branch", "beside"])
