@@ -1,4 +1,4 @@
-"""A real Chromium, a page in it that must stay silent and to itself, and a campaign to show."""
+"""A real Chromium, pages that must be silent and make no other requests, and a campaign to show."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ Theme = Literal["light", "dark"]
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """The browser of this machine, once for all tests of a process."""
+    """The browser of this machine, one for all tests of a process."""
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
     if path is None:
         pytest.skip("no Chromium is installed: apt-get install chromium-headless-shell")
@@ -38,24 +38,24 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Tab:
-    """A page, what it said on the console, and what it asked for."""
+    """A page with its console messages and requests."""
 
     page: Page
     console: list[str]
     asked: list[str]
-    # What it may ask for besides files from disk: the server that it was opened from.
+    # The only server that it may call, besides files from disk.
     origin: str = "file:"
-    # A browser says so on the console when its server is gone.
+    # A browser logs an error when its server is gone.
     loses_server: bool = False
 
     def open(self, index: Path, address: str = "") -> Page:
-        """Open a gallery from disk, and wait until it is there."""
+        """Open a gallery from disk and wait until it is loaded."""
         self.page.goto(f"{index.as_uri()}{address}")
         self.page.wait_for_selector("body[data-view]")
         return self.page
 
     def visit(self, url: str, address: str = "") -> Page:
-        """Open a page that is served, by the address that was printed."""
+        """Open a served page at its printed URL."""
         self.origin = url.partition("?")[0]
         self.page.goto(f"{url}{address}")
         self.page.wait_for_selector("body[data-view]")
@@ -63,13 +63,13 @@ class Tab:
 
     @property
     def complaints(self) -> list[str]:
-        """What it said on the console, besides that its server was gone where it was."""
+        """Its console messages, except those about a missing server."""
         return [each for each in self.console if not (self.loses_server and "net::ERR_" in each)]
 
 
 @pytest.fixture
 def tab(chromium: Browser) -> Iterator[Callable[..., Tab]]:
-    """Makes tabs. In the end none of them has said a word or asked for anything but files from disk."""
+    """Creates tabs, and checks that none logged anything or requested anything but files from disk."""
     tabs: list[Tab] = []
 
     def make(width: int = 1280, height: int = 800, theme: Theme = "light", **more: Any) -> Tab:
@@ -92,14 +92,14 @@ def tab(chromium: Browser) -> Iterator[Callable[..., Tab]]:
 
 
 def rows_of(page: Page, selector: str) -> set[int]:
-    """The heights at which the middles of the visible ones are."""
+    """The heights of the middles of the visible ones."""
     boxes = [each.bounding_box() for each in page.locator(selector).all() if each.is_visible()]
     return {round(each["y"] + each["height"] / 2) for each in boxes if each is not None}
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """A page on disk, with the records that it shows."""
+    """A page on disk with the records that it shows."""
 
     index: Path
     source: GalleryCampaign
@@ -113,7 +113,7 @@ class Gallery:
 
 @pytest.fixture(scope="session")
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    """A campaign in the middle of its life, with notes at their moments."""
+    """A campaign in progress, with notes at positions in its videos."""
     sample = with_notes(spring_drop(tmp_path_factory.mktemp("gallery"), 48, shorter_side=COARSE))
     decisions = {"version": 1, "decisions": sample.decisions}
     sample.decisions = []

@@ -1,6 +1,6 @@
-"""A campaign that a test moves on, step by step, as a run does: its state on disk, its videos in their places.
+"""A campaign that a test advances step by step like a run: its state on disk, its videos in place.
 
-`python -m browser.live FOLDER [VARIANTS]`, with `tests` on the path, writes one in the middle of a run.
+`python -m browser.live FOLDER [VARIANTS]`, with `tests` on the path, writes one in progress.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ _SECONDS = {"overlay": 102.0, "arctic": 80.0}
 
 @dataclass
 class LiveCampaign:
-    """A campaign on disk whose jobs a test buys, makes and lets fail. `variants` multiplies its 48 jobs."""
+    """A campaign on disk whose jobs a test buys, finishes and fails. `variants` multiplies its 48 jobs."""
 
     folder: Path
     variants: int = 1
@@ -119,7 +119,7 @@ class LiveCampaign:
 
     @contextmanager
     def run(self) -> "Iterator[LiveRun]":
-        """A run that goes on while this lasts: it holds the state."""
+        """A live run, which holds the state, while this lasts."""
         store = open_store(
             self.folder / ".pipeline" / f"{NAME}.db",
             campaign=NAME,
@@ -136,24 +136,24 @@ class LiveCampaign:
 
 @dataclass
 class LiveRun:
-    """What a run does to the state, a step at a time."""
+    """Changes the state like a run, step by step."""
 
     campaign: LiveCampaign
     store: SqlStore
     purchases: dict[str, Purchase] = field(default_factory=dict)
 
     def buy(self, job: Job, ago: float = 0.0) -> Purchase:
-        """The create of a job was accepted, so many seconds ago."""
+        """The create of a job was accepted `ago` seconds ago."""
         self.send(job, ago)
         return self.step(job, transitions.Accepted(WorkflowId(f"wf-{self.campaign.numbers[job.key]:05}")))
 
     def lose(self, job: Job) -> Purchase:
-        """The create of a job was sent, and nobody knows what became of it."""
+        """The create of a job was sent with an unknown outcome."""
         self.send(job)
         return self.step(job, transitions.Unresolved("no answer within 60 s after the create was sent"))
 
     def send(self, job: Job, ago: float = 0.0) -> None:
-        """The create of a job was sent, so many seconds ago, and is not answered yet."""
+        """The create of a job was sent `ago` seconds ago and is unanswered."""
         purchase_id = PurchaseId(hashlib.sha256(job.key.encode()).hexdigest()[:16])
         when = at(datetime.now(UTC) - timedelta(seconds=ago))
         bought = Purchase(
@@ -176,7 +176,7 @@ class LiveRun:
         return self.step(job, transitions.Rejected(why))
 
     def make(self, job: Job) -> Purchase:
-        """The video of a job that was bought is made and here."""
+        """The video of a job is finished and downloaded."""
         rule, image = job.coordinates.rule, str(job.coordinates.image)
         scene = str(dict(job.coordinates.axes)["background"])
         content = (
@@ -204,11 +204,11 @@ class LiveRun:
         return made
 
     def fail(self, job: Job, why: str) -> Purchase:
-        """The vendor gave up on a job that was bought."""
+        """The vendor failed a job."""
         return self.step(job, transitions.VendorFailed(why))
 
     def step(self, job: Job, event: Event) -> Purchase:
-        """One step of a job's purchase, on disk."""
+        """Record one step of a job's purchase."""
         before = self.purchases[job.key]
         after = advance(before, event)
         self.store.commit([Change(before=before, after=after, at=at(datetime.now(UTC)), event=event)])
@@ -216,19 +216,19 @@ class LiveRun:
         return after
 
     def all_made(self, jobs: Sequence[Job]) -> None:
-        """All of these were bought and made, one after another."""
+        """Buy and finish all of these, one after another."""
         for number, job in enumerate(jobs):
             self.buy(job, ago=(len(jobs) - number) * 20)
             self.make(job)
 
 
 def at(moment: datetime) -> str:
-    """A time as the records have it."""
+    """A time in the format of the records."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def in_the_middle(campaign: LiveCampaign, run: LiveRun) -> None:
-    """Most of it made, eight under way, two failed, one that needs somebody."""
+    """Most jobs finished, eight under way, two failed, one that needs attention."""
     jobs = [each for number in range(12) for each in campaign.jobs[number::12]]
     for number, job in enumerate(jobs[: len(jobs) * 5 // 8]):
         run.buy(job, ago=1100 - number * 900 / len(jobs))
@@ -242,7 +242,7 @@ def in_the_middle(campaign: LiveCampaign, run: LiveRun) -> None:
 
 
 def main() -> None:
-    """Write what the arguments say."""
+    """Write what the arguments request."""
     variants = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     campaign = LiveCampaign(Path(sys.argv[1]), variants, FINE)
     with campaign.run() as run:

@@ -1,6 +1,6 @@
-"""Campaigns to look at: results and decisions as a run and a review would have left them, with small real videos.
+"""Sample campaigns: results and decisions as left by a run and a review, with small real videos.
 
-`python -m browser.samples FOLDER [JOBS]`, with `tests` on the path, writes one to look at by hand.
+`python -m browser.samples FOLDER [JOBS]`, with `tests` on the path, writes one for manual inspection.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from pipeline.documents.yaml_reader import dump_yaml
 ROOT = Path(__file__).parents[2]
 NAME = "spring-drop"
 RATIOS = {"hero": (16, 9), "story": (9, 16), "feed": (1, 1)}
-# The shorter side of a video: to be looked at, and for tests, which look at none.
+# The shorter side of a video: for people, and for tests, which need no detail.
 FINE, COARSE = 270, 54
 IMAGES = ("red", "blue", "volt", "moss", "violet", "ash")
 TURNS = {"red": 0, "blue": 150, "volt": 25, "moss": 75, "violet": 195, "ash": None}
@@ -70,7 +70,7 @@ _RATE = 24
 
 @dataclass
 class Sample:
-    """A campaign on disk in the making: add jobs, then write it."""
+    """A campaign under construction on disk: add jobs, then write it."""
 
     folder: Path
     name: str = NAME
@@ -90,7 +90,7 @@ class Sample:
         return self.folder / f"{self.name}.yaml"
 
     def purchase(self, key: str, number: int, **changes: Any) -> dict[str, Any]:
-        """A purchase that was made under `key`; `number` makes it one of its own."""
+        """A purchase made under `key`; `number` makes it unique."""
         digest = hashlib.sha256(f"{self.name} {key} {number}".encode("utf-8", "replace")).hexdigest()
         minutes = number % 1440
         written = {
@@ -146,7 +146,7 @@ class Sample:
         return scene_video(colour, scene, rule, self.shorter_side, seed)
 
     def put(self, path: str, content: bytes) -> dict[str, Any]:
-        """A video at `path` below the output folder, and what the results say of it."""
+        """A video at `path` below the output folder, with its entry in the results."""
         target = self.output / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
@@ -178,7 +178,7 @@ class Sample:
         }
 
     def write(self) -> Path:
-        """Write manifest, results and decisions; the manifest's path."""
+        """Write manifest, results and decisions; returns the path of the manifest."""
         self.folder.mkdir(parents=True, exist_ok=True)
         manifest = {
             "version": 1,
@@ -213,7 +213,7 @@ def key_of(coordinates: Mapping[str, Any]) -> str:
 
 @cache
 def shoe(colour: str) -> Image.Image:
-    """The shoe of the quickstart, in another colour."""
+    """The shoe of the quickstart in another colour."""
     with Image.open(ROOT / "examples" / "quickstart" / "images" / "red.png") as image:
         red = image.convert("RGBA")
     turn = TURNS.get(colour, 0)
@@ -276,7 +276,7 @@ def _ground(scene: str, size: tuple[int, int]) -> Image.Image:
 
 
 def spring_drop(folder: Path, jobs: int = 48, *, shorter_side: int = FINE, videos: bool = True) -> Sample:
-    """A campaign in the middle of its life: every state, three ratios, prompts in five languages, takes and notes."""
+    """A campaign in progress: every state, three ratios, prompts in five languages, takes and notes."""
     sample = Sample(
         folder,
         videos=videos,
@@ -370,7 +370,7 @@ def _add(sample: Sample, number: int, coordinates: dict[str, Any], fate: str) ->
         changes = {"status": "attention", "error": told, "workflow_id": None, "steps": None}
         sample.job(coordinates, sample.purchase(key, when, **{**base, **changes}))
     elif fate == "underway":
-        # Which step it is at nobody knows: it is looked at when it is likely to be made, and not before.
+        # Its progress is unknown: it is polled when it is likely to be finished, and not before.
         changes = {"status": "submitted", "steps": None, "updated_at": None}
         sample.job(coordinates, sample.purchase(key, when, **{**base, **changes}))
     else:
@@ -412,7 +412,7 @@ def _made(
 
 
 def _with_history(sample: Sample, coordinates: dict[str, Any], base: dict[str, Any]) -> None:
-    """Two more takes of the first job, and what served it a week ago."""
+    """Two more takes of the first job, and the purchase that served it a week ago."""
     key = key_of(coordinates)
     for take, fate in ((2, "rejected"), (3, "undecided")):
         other = {**coordinates, "take": take}
@@ -443,7 +443,7 @@ def _with_history(sample: Sample, coordinates: dict[str, Any], base: dict[str, A
 
 
 def with_notes(sample: Sample) -> Sample:
-    """Notes at their moments, as a decisions file may hold them."""
+    """Notes with positions, as in a decisions file."""
     first = next(each for each in sample.decisions if each["decision"] == "approved")
     first |= {
         "by": "ana",

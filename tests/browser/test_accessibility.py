@@ -1,4 +1,4 @@
-"""For everybody: no serious finding of axe, at 320 px, and nothing that a manifest says can act."""
+"""Accessibility: no serious axe issues, usable at 320 px, and text from a manifest is inert."""
 
 import json
 import re
@@ -43,7 +43,7 @@ SILENT: dict[str, list[str]] = {
 
 
 def go_to(page: Page, address: str) -> Page:
-    """Another view of the page that is open."""
+    """Another view of the open page."""
     page.evaluate("address => { history.pushState(null, '', address || '#'); show(); }", address)
     return page
 
@@ -223,7 +223,7 @@ HOSTILE = [
 
 
 def hostile(folder: Path) -> Path:
-    """A campaign in which every string is out to act: keys, names, prompts, options, errors, notes, titles."""
+    """A campaign with hostile strings everywhere: keys, names, prompts, options, errors, notes, titles."""
     sample = Sample(folder, name="hostile")
     for number, text in enumerate(HOSTILE):
         key = f"{text}/{text}#{number}"
@@ -313,7 +313,7 @@ def test_copied_text_is_safe_in_a_terminal(tab: Make, tmp_path: Path) -> None:
 
     titles = page.eval_on_selector_all("[aria-label^='Copy']", "all => all.map(each => each.title)")
     assert titles
-    # A key is named by its purchase's id, which is sixteen hex digits.
+    # Keys contain the id of their purchase, sixteen hex digits.
     for title in titles:
         assert not any(ord(each) < 32 or each in "\u202e\u2028" for each in title)
 
@@ -386,7 +386,7 @@ def test_facet_values_that_differ_only_in_the_middle_are_fully_readable(
         )
 
 
-# For each link and control: its name, and the height that a finger can hit, measured from its middle up and down.
+# For each link and control: its name, and the height that a touch hits, measured from its middle.
 LOW_TARGETS = """() => {
     const found = [];
     for (const each of document.querySelectorAll('a, button, select, input, label')) {

@@ -1,4 +1,4 @@
-"""Finding: the grammar of --select, words, facets, sorting, and an address that holds it all."""
+"""Finding jobs: the grammar of --select, words, facets, sorting, and an address that stores it all."""
 
 import re
 from collections.abc import Callable
@@ -184,7 +184,7 @@ def test_facet_counts_match_the_filtered_jobs(tab: Make, gallery: Gallery) -> No
         assert page.input_value("input[type=search]")
         page.locator(f'.facets input[data-field="{field}"][data-value="{value}"]').uncheck()
         assert page.input_value("input[type=search]") == ""
-    # What was ticked and unticked again has left nothing behind.
+    # Ticking and unticking leaves nothing behind.
     assert count(page) == f"{len(gallery.keys)} of {len(gallery.keys)}"
 
 
@@ -434,7 +434,7 @@ def test_words_of_the_summary_and_the_legend_use_the_syntax_of_select_if_possibl
     tab: Make, gallery: Gallery
 ) -> None:
     page = tab().open(gallery.index)
-    # Those of decisions work only on a page, and tick a filter; a file that is not here has no other term.
+    # Decision terms work only on a page, and tick a filter; a missing file has no other term.
     wanted = {
         "4 failed": "status:failed",
         "2 need you": "status:attention",
@@ -478,7 +478,7 @@ def test_number_left_to_decide_is_the_same_everywhere(tab: Make, gallery: Galler
     facet = page.locator('.facets label:has(input[data-term="decision:none"]) small')
     assert facet.inner_text() == left
     assert f"{left} to decide" in page.locator(".legend a").all_inner_texts()
-    # A file that is not here cannot be looked at, and is not what comes next.
+    # A missing file cannot be reviewed, and is not the next one.
     assert "to decide, not here" in page.locator(".legend").inner_text()
     button.click()
     assert page.locator(".decide .left").inner_text() == f"{left} left to decide"
@@ -597,5 +597,5 @@ def test_sums_and_commands_on_the_page_of_a_selection_are_for_the_selection(
     commands = page.locator(".todo .command").evaluate_all("all => all.map(each => each.title)")
     buying = [each for each in commands if each.startswith(("pipeline run", "pipeline collect"))]
     assert buying
-    # What makes it a smaller one is last, which is not cut off.
+    # What reduces it comes last and is not cut off.
     assert all(each.endswith(" --select 'image:r*d'") for each in buying)

@@ -1,4 +1,4 @@
-"""The page that is served: a run as it goes on, review by keyboard alone, and a server that comes and goes."""
+"""The served page: following a run, review by keyboard alone, and a server that stops and returns."""
 
 import re
 import signal
@@ -22,7 +22,7 @@ from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.state import transitions
 
-# How long a machine that is busy with other things may take; what is waited for is usually there at once.
+# How long a busy machine may take; usually the result is there at once.
 expect.set_options(timeout=30_000)
 
 Serve = Callable[..., tuple[Running, str]]
@@ -31,7 +31,7 @@ MakeTab = Callable[..., Tab]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts servers of pages: the process, and the address that it printed. None of them is left in the end."""
+    """Starts servers of pages, each with its process and printed URL; all have ended after the test."""
     started: list[Running] = []
 
     def start(campaign: LiveCampaign, *flags: str) -> tuple[Running, str]:
@@ -55,7 +55,7 @@ def campaign(tmp_path: Path) -> LiveCampaign:
 
 
 def a_port() -> int:
-    """A port that is free now."""
+    """A free port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
@@ -67,13 +67,13 @@ def decided(campaign: LiveCampaign) -> list[Decision]:
 
 
 def made(campaign: LiveCampaign, jobs: int) -> None:
-    """So many jobs of the campaign were bought and made, by a run that has ended."""
+    """The first `jobs` of the campaign were bought and finished by a run that has ended."""
     with campaign.run() as run:
         run.all_made(campaign.jobs[:jobs])
 
 
 def of_both_templates(campaign: LiveCampaign, jobs: int) -> list[Job]:
-    """The first jobs and one of the other template: once these are made, the time that is left is known."""
+    """The first jobs and one of the other template: after these, the time left is known."""
     other = next(each for each in campaign.jobs if each.coordinates.template == "arctic")
     return [*campaign.jobs[: jobs - 1], other]
 
@@ -82,7 +82,7 @@ def verdict(page: Page, name: str) -> Any:
     return page.get_by_role("group", name="Decide").get_by_role("button", name=name)
 
 
-# A run that goes on
+# A live run
 
 
 def test_page_follows_a_run(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
@@ -92,7 +92,7 @@ def test_page_follows_a_run(campaign: LiveCampaign, serve: Serve, tab: MakeTab) 
         _, url = serve(campaign)
         page = tab().visit(url)
 
-        # Something is under way, so the page begins with the run.
+        # Something is under way, so the page opens with the run.
         expect(page.locator("h1:visible")).to_contain_text(
             re.compile(r"^6 of 48 made, about \d+ min left\.$")
         )
@@ -112,7 +112,7 @@ def test_page_follows_a_run(campaign: LiveCampaign, serve: Serve, tab: MakeTab) 
         expect(card).to_have_attribute("data-status", "submitted")
         run.make(campaign.jobs[7])
         expect(card).to_have_attribute("data-status", "done")
-        expect(card.locator("img")).to_be_visible()  # its still follows by itself
+        expect(card.locator("img")).to_be_visible()  # its still is loaded automatically
 
 
 def test_time_left_is_hidden_with_a_reason_while_a_template_has_no_known_duration(
@@ -135,7 +135,7 @@ def test_time_left_is_hidden_with_a_reason_while_a_template_has_no_known_duratio
         run.buy(other)
         note.on_call("create", "bought", 0.1)
         note.finish()
-        # All that wait have room beside what is under way: it takes as long as the slowest of them.
+        # Everything that waits fits beside what is under way: it takes as long as the slowest.
         expect(page.locator("h1:visible")).to_have_text("2 of 48 made, about 2 min left.")
         expect(why).not_to_contain_text("The time left is known")
 
@@ -271,7 +271,7 @@ def test_in_flight_limit_and_delayed_creates_are_shown(
             re.compile(r"Held back2 creates, last at \d\d:\d\d: the vendor asked to slow down")
         )
 
-        # What is only to be downloaded is under way too, but not at the vendor, who has the limit.
+        # Downloads are under way too, but do not count towards the vendor's limit.
         finished = Output("video/mp4", url="https://media.example.com/film.mp4")
         run.step(campaign.jobs[1], transitions.Finished((finished,)))
         expect(page.locator(".legend:visible")).to_contain_text("2 under way")
@@ -303,7 +303,7 @@ def test_rate_matches_its_bars_and_advances_with_time(
             run.buy(job, ago=number * 7)
         _, url = serve(campaign)
         page = tab().visit(url, "#view=live")
-        # As if it were in the middle of the next minute.
+        # Simulates the middle of the next minute.
         ahead = "60_000 - Date.now() % 60_000 + 30_000"
         page.evaluate(f"() => {{ const then = Date.now() + {ahead}; source.now = () => then; }}")
 
@@ -471,7 +471,7 @@ def test_only_changed_jobs_are_sent(tmp_path: Path, serve: Serve, tab: MakeTab) 
 
         sizes = page.evaluate("window.told")
         bodies = [each for each in here.asked if each.endswith("/data")]
-        # Eighty transitions: a few events of the size of what changed, and the rest is not sent again.
+        # Eighty transitions: a few small events, and the rest is not sent again.
         assert 1 <= len(sizes) <= 80
         assert sum(sizes) < 40 * 4_000
         assert len(bodies) == 1
@@ -512,7 +512,7 @@ def test_hundred_takes_are_reviewed_by_keyboard_and_a_kill_loses_nothing(
         page.keyboard.press(key)
         expect(verdict(page, keys[key][0])).to_have_attribute("aria-pressed", "true")
         said.append(keys[key][1])
-        # Whatever the page says is on disk.
+        # Everything shown as saved is on disk.
         assert len(decided(campaign)) == number + 1
 
     written = decided(campaign)
@@ -544,7 +544,7 @@ def test_decision_is_undone_by_its_key_and_its_button(
         expect(page.locator(".decide .left")).to_have_text("2 left to decide")
         (written,) = decided(campaign)
         assert (written.decision, written.rating) == (None, 4)
-    page.keyboard.press("u")  # there is nothing to take back
+    page.keyboard.press("u")  # there is nothing to undo
     page.keyboard.press("a")
     expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
 
@@ -568,7 +568,7 @@ def test_space_after_a_click_plays_and_undoes_no_decision(
     expect(page.get_by_role("button", name="3 stars")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press(" ")
     until(lambda: not page.evaluate("reel.playing"), "the video's pause")
-    # Who goes there by keyboard presses what has the focus.
+    # The keyboard activates the focused control.
     verdict(page, "Reject").focus()
     page.keyboard.press(" ")
     expect(verdict(page, "Rejected")).to_be_focused()
@@ -585,7 +585,7 @@ def test_double_click_decides_once(campaign: LiveCampaign, serve: Serve, tab: Ma
           window.fetch = (...given) => ((window.sent += given[0] === "decisions"), real(...given));
         }"""
     )
-    # The second of both comes when the first is saved already.
+    # The second one comes after the first is saved.
     place = verdict(page, "Approve").bounding_box()
     x, y = place["x"] + 20, place["y"] + place["height"] / 2
     page.mouse.click(x, y)
@@ -622,9 +622,11 @@ def test_stars_and_notes_by_keyboard_keep_their_position(
     (note,) = written.notes
     assert (written.decision, written.rating, note.by) == (None, 4, "ana")
     assert note.at == pytest.approx(12.5 / 24, abs=1 / 24)
-    page.keyboard.press("d")  # the field has let go of the keyboard
+    page.keyboard.press("d")  # the field no longer has the focus
     expect(verdict(page, "Sent back")).to_have_attribute("aria-pressed", "true")
-    expect(page.locator("video")).to_be_visible()  # what was sent back can still be seen, and decided on anew
+    expect(
+        page.locator("video")
+    ).to_be_visible()  # takes sent back are still visible and can be decided again
     page.keyboard.press("a")
     expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
     assert decided(campaign)[0].notes == (note,)
@@ -784,7 +786,7 @@ def test_review_continues_at_the_same_place_after_a_decision(
     page.keyboard.press("n")
     assert page.title().startswith(f"{order[2]} ")
 
-    # Opened from the list as it is now, it has its place in that.
+    # Opened from the current list, it has its position in that.
     page.keyboard.press("Escape")
     now = page.eval_on_selector_all("article", "all => all.map(each => each.dataset.key)")
     assert now != order
@@ -946,7 +948,7 @@ def test_read_only_page_gives_the_command(campaign: LiveCampaign, serve: Serve, 
     assert not campaign.decisions.exists()
 
 
-# The server goes and comes
+# The server stops and returns
 
 
 def test_changes_missed_while_the_server_was_down_are_shown_when_it_is_back(
@@ -961,7 +963,7 @@ def test_changes_missed_while_the_server_was_down_are_shown_when_it_is_back(
         page = here.visit(url, "#")
         running.kill()
         expect(page.locator("#lost")).to_contain_text("No connection to the server")
-        # Its age grows in its place: a line that is made anew each second would be read out each second.
+        # Its age changes in place: a new line each second would be read aloud each second.
         page.locator("#lost .since").evaluate("each => { each.dataset.own = 'mine' }")
         expect(page.locator("#lost [data-own]")).to_have_text(re.compile("^ for 0:0[2-9]"))
         run.buy(campaign.jobs[3])
@@ -1039,7 +1041,7 @@ def test_server_with_another_token_explains_what_to_do(
     here.console.clear()
 
 
-# For everybody
+# Accessibility
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -1060,7 +1062,7 @@ def test_live_view_and_review_have_no_serious_accessibility_issue(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-# For each of these controls: its name and the width that a finger can hit, measured from its middle.
+# For each of these controls: its name, and the width that a touch hits, measured from its middle.
 NARROW_TARGETS = """names => {
     const found = [];
     for (const each of document.querySelectorAll(names)) {

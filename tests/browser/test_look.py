@@ -1,4 +1,4 @@
-"""Looking: videos play, a compare runs as one, the detail tells all, and everything goes by keyboard."""
+"""Viewing: videos play, comparisons are in sync, the detail is complete, and the keyboard does everything."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def compared(gallery: Gallery) -> str:
 
 
 def times(page: Page) -> list[float]:
-    """Where each video stands, all at one moment."""
+    """The position of each video, all at one moment."""
     found: list[float] = page.evaluate(
         "[...document.querySelectorAll('video')].map(each => each.currentTime)"
     )
@@ -47,7 +47,7 @@ def apart(page: Page) -> float:
 
 
 def until(page: Page, condition: str) -> None:
-    """Wait for it. Playwright's own way would have the page evaluate a string, which its policy forbids."""
+    """Wait for a condition. Playwright's own way makes the page evaluate a string, which its policy forbids."""
     page.evaluate(
         f"""new Promise((resolve, reject) => {{
             setTimeout(() => reject(new Error({condition!r})), 20000);
@@ -150,7 +150,7 @@ def test_four_purchases_play_in_sync(tab: Make, gallery: Gallery) -> None:
     until(page, AT_REST)
 
     assert apart(page) <= FRAME / 2
-    # One of them sounds at most.
+    # At most one of them has sound.
     assert page.evaluate("[...document.querySelectorAll('video')].filter(each => !each.muted).length") <= 1
 
 
@@ -292,7 +292,7 @@ def test_comparison_shows_what_is_new_gone_or_remade(tab: Make, gallery: Gallery
         if job["key"] not in {came["key"], made["key"]}
     ]
     jobs.append({"key": made["key"], "status": "pending"})
-    # What was sent back has not gone: it is to be made again.
+    # A take sent back is not gone: it is to be replaced.
     again = next(each for each in gallery.decisions["decisions"] if each["decision"] == "redo")
     jobs = [
         {**job, "status": "done", "purchase": again["purchase"]} if job["key"] == again["key"] else job
@@ -328,7 +328,7 @@ def test_comparison_shows_what_is_new_gone_or_remade(tab: Make, gallery: Gallery
     assert (gone_block.locator("a").get_attribute("href") or "").endswith(".mp4")
 
     page.evaluate("go({view: 'browse'})")
-    # What only the others bought is no cost of this campaign.
+    # What only the other campaigns bought does not count as cost of this one.
     assert "24 Dec" not in page.locator("#overview .cost").inner_text()
     assert "vim_gone" not in page.locator("#overview .bars").inner_text()
 
@@ -359,7 +359,7 @@ def test_purchase_under_another_key_is_renamed_and_neither_new_nor_gone(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:
     [one, two, three, *_] = [job for job in gallery.results["jobs"] if job["status"] == "done"]
-    # One had another key, and the prompts of the two others were swapped: nothing was bought since.
+    # One had another key, and two prompts were swapped: nothing was bought since.
     old_key = one["key"].rpartition("/")[0] + "/elsewhere"
     before = {
         one["key"]: {**one, "key": old_key},
@@ -518,7 +518,7 @@ def test_bundle_addresses_someone_who_has_only_the_gallery(
     expect(row).to_contain_text(
         "fetching costs nothing. Whoever runs the campaign can fetch them and make the gallery again."
     )
-    # What needs attention has its command all the same.
+    # What needs attention has its command nevertheless.
     assert page.locator(".todo .command[title^='pipeline resolve']").count() == 2
     assert page.evaluate(machine) is None
 
@@ -728,7 +728,7 @@ FOCUSED = "document.activeElement.closest('article')?.dataset.key"
 
 
 def walked(page: Page, rows: int) -> str:
-    """The grid, walked down by keyboard: the key of the card that has the focus then."""
+    """The grid after moving down by keyboard: returns the key of the focused card."""
     for _ in range(rows + 1):
         page.keyboard.press("ArrowDown")
     key: str = page.evaluate(FOCUSED)
@@ -813,7 +813,7 @@ def test_position_is_kept_when_the_kind_of_comparison_changes(tab: Make, gallery
     page.evaluate("reel.seek(1.4)")
 
     first = page.locator("video").first.evaluate_handle("each => each")
-    page.keyboard.press("w")  # as it is shown already
+    page.keyboard.press("w")  # already the current mode
     assert first.evaluate("each => each.isConnected")
     presses: tuple[Callable[[], object], ...] = (
         lambda: page.keyboard.press("s"),
@@ -840,9 +840,9 @@ Again = Callable[..., tuple[Page, str]]
 
 @pytest.fixture
 def made_again(tab: Make, tmp_path: Path) -> Again:
-    """Opens the page of a job that was made three times on one day, and names its two last purchases.
+    """Opens the page of a job that was made three times on one day, and returns its last two purchases.
 
-    The digests are those of its image at each time.
+    The digests are those of its image each time.
     """
 
     def open_it(*digests: str) -> tuple[Page, str]:
@@ -991,7 +991,7 @@ Opens = Callable[..., Page]
 
 @pytest.fixture
 def of_files(tab: Make, tmp_path: Path) -> Opens:
-    """Opens the page of a job with these files, given as their type, their content and what their media facts are."""
+    """Opens the page of a job with these files, each given by type, content and media facts."""
 
     def open_it(*files: tuple[str, bytes, dict[str, Any]]) -> Page:
         sample = Sample(tmp_path / "files")
@@ -1065,7 +1065,7 @@ def test_unplayable_video_does_not_hold_up_others(
 
 
 def broken_off(video: bytes) -> bytes:
-    """The video with nothing but zeros in the second half of its pictures."""
+    """The video with the second half of its frames zeroed."""
     begin = video.index(b"mdat")
     end = begin - 4 + int.from_bytes(video[begin - 4 : begin])
     half = (begin + end) // 2

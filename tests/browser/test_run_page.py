@@ -1,4 +1,4 @@
-"""The page that a run serves itself, and what stays of it when the run, and the server with it, has ended."""
+"""The page served by a run, and what remains of it after the run and its server have ended."""
 
 import re
 import signal
@@ -30,7 +30,7 @@ _LOADED = "each => each.complete && each.naturalWidth > 0"
 
 
 def ended_run(project: Project, start: Callable[..., Running], tab: Tab, address: str) -> Page:
-    """A run of two jobs whose page was open at `address` until it had ended."""
+    """A run of two jobs whose page was open at `address` until it ended."""
     running = start("run", project.manifest, "--yes", "--serve", "127.0.0.1:0", "--checkpoint", _WAITS)
     tab.loses_server = True
     page = tab.visit(running.hear("The page is at").split()[-1], address)
@@ -48,7 +48,7 @@ def test_stills_of_the_last_results_are_shown_though_the_server_ends_with_the_ru
     page = ended_run(project, start, tab(), address)
 
     expect(page.locator("h1:visible")).to_contain_text(re.compile("^All 2 "))
-    # The grid is opened now, from what the page has: nobody is there to ask.
+    # The grid is opened now, from the data of the page: there is no server to ask.
     page.evaluate("go({ view: 'browse', q: '' })")
     stills = page.locator("article .media img")
     expect(stills).to_have_count(2)
@@ -78,7 +78,7 @@ def test_review_is_not_offered_after_the_server_has_ended(
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[Emulator]:
-    """A vendor that makes nothing while a test lasts."""
+    """A vendor that finishes nothing during a test."""
     with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=3600)) as running:
         yield running
 
@@ -105,7 +105,7 @@ def test_page_of_a_shard_is_about_that_shard(
     folder: Path, start: Start, tab: MakeTab, slow: Emulator
 ) -> None:
     prompts = {f"p{number}": f"a walk, number {number}" for number in range(12)}
-    # A shard gets half of what may be in flight: one.
+    # A shard gets half of the in-flight limit: one.
     limits = {"max_credits": 5_000, "in_flight": 2}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, limits=limits)})
     jobs = list(expand(load(project.manifest)))
@@ -144,7 +144,7 @@ def test_killed_run_is_not_shown_as_running(
 
     expect(command).to_be_visible()
     expect(page.locator(".todo:visible")).to_contain_text("Go on with 2")
-    # One that is opened from now on says the same.
+    # A newly opened page shows the same.
     page.reload()
     expect(command).to_be_visible()
 

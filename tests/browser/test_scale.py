@@ -1,4 +1,4 @@
-"""5,000 jobs: what is written and what is in the document stay within bounds, and everything still works."""
+"""5,000 jobs: the page and the document stay within bounds, and everything still works."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_document_never_has_more_than_400_cards(tab: Make, many: Path) -> None:
         assert seen >= 3
     assert page.evaluate("document.querySelector('article:last-of-type').ariaPosInSet") == str(JOBS)
 
-    # However tall the window is; one that is drawn in earnest takes long.
+    # Whatever the height of the window; drawing a real one takes long.
     page.evaluate("scrollTo(0, 0)")
     page.evaluate("() => { Object.defineProperty(window, 'innerHeight', { value: 60000 }); grid.layout(); }")
     assert MAX_CARDS / 2 < page.evaluate(cards) <= MAX_CARDS
@@ -79,7 +79,7 @@ def test_filter_creates_only_visible_cards_and_keeps_those_that_stay(tab: Make, 
     page = tab(width=1440, height=900).open(many, "#q=image%3Ared")
     kept = page.evaluate("() => (window.kept = document.querySelector('article')).dataset.key")
 
-    # All in one task of the page: it makes the rest as soon as it has nothing else to do.
+    # All in one task of the page: it creates the rest when it is idle.
     made, found = page.evaluate(
         """words => {
             const search = document.querySelector("input[type=search]"), before = cardsMade;
@@ -93,7 +93,7 @@ def test_filter_creates_only_visible_cards_and_keeps_those_that_stay(tab: Make, 
     assert 100 < found <= 300
     assert made <= 50
     assert page.evaluate("window.kept.isConnected && document.querySelector('article') === window.kept")
-    # The rest follows, so that a browser's own search finds it.
+    # The rest follows, so that the browser's own search finds it.
     page.wait_for_function("count => document.querySelectorAll('article').length === count", arg=found)
 
 
