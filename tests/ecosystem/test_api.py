@@ -1,4 +1,4 @@
-"""The Python face: exact, typed, lazy, and as careful as the command line."""
+"""The Python API: exact, typed, lazy, and as careful as the command line."""
 
 import importlib
 import importlib.util
@@ -65,18 +65,18 @@ PUBLIC = [
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
-    """A campaign that was run from Python to its end."""
+    """A campaign after a complete run from Python."""
     assert face.run(project.manifest).is_done
     return project
 
 
 def python(code: str) -> str:
-    """What a fresh interpreter prints."""
+    """The output of a fresh interpreter."""
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
     return ended.stdout
 
 
-# What is public
+# Public names
 
 
 def test_public_names_are_exactly_these_and_each_has_a_docstring() -> None:
@@ -98,7 +98,7 @@ def test_importing_the_package_loads_nothing_until_it_is_used() -> None:
 
 def test_private_name_is_not_an_attribute_of_the_package() -> None:
     with pytest.raises(AttributeError, match="module 'pipeline' has no attribute 'known'"):
-        _ = face.known  # type: ignore[attr-defined]  # that a type checker says so too is what is wanted
+        _ = face.known  # type: ignore[attr-defined]  # the type checker is expected to object too
 
 
 def checked(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -124,7 +124,7 @@ def test_user_code_is_type_checked(tmp_path: Path) -> None:
     assert 'wrong.py:4: error: Module has no attribute "unheard_of"' in told
 
 
-# What it does
+# Behaviour
 
 
 def test_load_and_expand_return_the_jobs(project: Project) -> None:
@@ -191,7 +191,7 @@ def test_ctrl_c_is_raised_after_purchases_are_saved(
     rows = SqliteDatabase.rows
 
     def interrupt(database: SqliteDatabase, statement: str, *values: Value) -> Sequence[Row]:
-        if statement is statements.SET_PURCHASE:  # an id that came from the vendor is being written
+        if statement is statements.SET_PURCHASE:  # the id from the vendor is being written
             os.kill(os.getpid(), signal.SIGINT)
         return rows(database, statement, *values)
 
@@ -253,7 +253,7 @@ def test_missing_key_is_an_exception_and_buys_nothing(project: Project, offline:
     assert not project.state.exists()
 
 
-# What the other commands do
+# Other commands
 
 
 def test_dir_and_help_show_the_public_names() -> None:

@@ -1,4 +1,4 @@
-"""The Python functions take the environment variables of flags as the commands of the same names do."""
+"""The Python functions read the environment variables of flags like the commands of the same names."""
 
 import importlib
 import inspect
@@ -26,35 +26,35 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
 ASKS: list[Callable[..., Any]] = [face.plan, face.run, face.collect, face.status]
 DECIDES: list[Callable[..., Any]] = [face.approve, face.reject, face.redo, face.undecide]
-# Each function with the command that does the same. `expand` takes a loaded campaign, and nothing that a flag gives.
+# Each function with its command. `expand` takes a loaded campaign, and nothing from flags.
 COMMANDS: dict[Callable[..., Any], str] = {
     face.load: "validate",
     **{function: function.__name__ for function in (*ASKS, *DECIDES)},
 }
-# Parameters that no flag stands for.
+# Parameters without a flag.
 WITHOUT_FLAG = {"manifest", "names", "provider", "on_event"}
-# Flags that change neither what is bought nor where records are: a function obeys its own arguments only.
+# Flags that affect neither what is bought nor where records are: a function uses only its own arguments.
 WITHOUT_EFFECT = {
-    # what is printed, and what is written besides the records
+    # output, and files besides the records
     *("--format", "--verbose", "--quiet", "--no-color", "--log-format", "--watch", "--detailed-exitcode"),
     *("--out", "--events", "--junit", "--serve", "--token-file", "--metrics", "--metrics-file"),
-    # how fast it goes, and how the vendor says that it has finished
+    # speed, and how the vendor reports the end of a workflow
     *("--concurrency", "--in-flight", "--rate", "--executor", "--request-timeout", "--poll-interval"),
     *("--webhook-url", "--webhook-listen"),
-    # a function does not ask, and has no shards: `--shard` itself is refused
+    # a function does not ask and has no shards: `--shard` itself is refused
     *("--yes", "--shard-by"),
 }
 
 
 def flags(function: Callable[..., Any]) -> list[click.Option]:
-    """The flags of the command that does what the function does."""
+    """The flags of the function's command."""
     command = cli.get_command(click.Context(cli), COMMANDS[function])
     assert command is not None
     return [each for each in command.params if isinstance(each, click.Option)]
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, str]:
-    """The parameters of a function, by the flag that each stands for."""
+    """The parameters of a function by their flags."""
     names = inspect.signature(function).parameters
     return {VARIABLES[name].flag: name for name in names if name in VARIABLES}
 
@@ -74,7 +74,7 @@ def test_each_public_function_is_compared_with_a_command() -> None:
 
 @pytest.mark.parametrize("function", of_functions())
 def test_each_flag_is_a_parameter_or_is_refused_or_has_no_effect(function: Callable[..., Any]) -> None:
-    """Where this fails for a new flag, a function would ignore its variable: give it a parameter, or refuse it."""
+    """If this fails for a new flag, a function would ignore its variable: add a parameter, or refuse it."""
     refused = {each.flag for each in UNSUPPORTED.get(function.__name__, ())}
     known = {*parameters(function), *refused, *WITHOUT_EFFECT}
 
@@ -99,7 +99,7 @@ def test_reference_names_each_refused_variable() -> None:
         assert f"| `{function}` | {named} |" in page
 
 
-# Of each type of flag, what it takes and what it refuses.
+# Accepted and refused values for each type of flag.
 TEXTS = ["", " ", "0", "1", "5", "6", "-1", " 7 ", "1_0", "0.5", "1.5", "nan", "inf", "9" * 5000]
 TEXTS += [
     "true",
@@ -119,7 +119,7 @@ TEXTS += [
 
 
 def by_function(function: Callable[..., Any], name: str) -> object:
-    """What a function gets for a parameter that is not given; UsageError if it is refused, None if it is left out."""
+    """The function's value for an omitted parameter; UsageError if it is refused, None if it is left out."""
 
     def stub(*_: object, **given: object) -> object:
         return given.get(name)
@@ -135,7 +135,7 @@ def by_function(function: Callable[..., Any], name: str) -> object:
 
 
 def by_command(function: Callable[..., Any], flag: str) -> object:
-    """What the command gets for a flag, as the function's parameter takes it."""
+    """The command's value for a flag, as the function's parameter takes it."""
     command = cli.get_command(click.Context(cli), COMMANDS[function])
     assert command is not None
     [option] = [each for each in flags(function) if each.opts[0] == flag]
@@ -177,7 +177,7 @@ def test_variable_of_the_command_only_is_refused_where_it_would_matter(
             monkeypatch.delenv(each.variable)
 
 
-# What that means
+# Effects
 
 
 LOCATIONS = {"PIPELINE_STATE": "st/s.db", "PIPELINE_RESULTS": "st/", "PIPELINE_OUTPUT": "st/out"}
@@ -190,7 +190,7 @@ def set_all(pipeline: Pipeline, variables: Mapping[str, str]) -> None:
 
 @pytest.fixture
 def placed(project: Project, pipeline: Pipeline, vendor: Emulator) -> Project:
-    """A campaign that the command ran, with its records where the environment has them."""
+    """A campaign run by the command, with its records where the environment places them."""
     (project.folder / "st").mkdir()
     set_all(pipeline, LOCATIONS)
     assert pipeline("run", project.manifest, "--yes").code == 0
@@ -316,7 +316,7 @@ def test_vars_in_the_environment_give_the_same_requests_as_the_command(
     assert face.run(project.manifest).is_done
     assert face.plan(project.manifest, variables={"who": "you"}, variable_files="vars.yaml").buying == []
     assert len(vendor.ledger.entries) == 1
-    # A var given in Python replaces `PIPELINE_VAR`, as `--var` does, and the files stay below it.
+    # A var given in Python replaces `PIPELINE_VAR`, like `--var`, and still overrides files.
     [asked] = face.plan(project.manifest, variables={"who": "I"}).buying
     assert "prompt" in str(asked)
     [job] = face.expand(face.load(project.manifest, {"who": "I"}))
@@ -388,7 +388,7 @@ def test_unreadable_variable_is_wrong_usage(
 def test_empty_location_is_not_the_default(
     project: Project, pipeline: Pipeline, vendor: Emulator, location: str, value: Any
 ) -> None:
-    """`state=os.environ.get("DB", "")` names no state; the default one knows nothing of what was bought."""
+    """`state=os.environ.get("DB", "")` names no state; the default one would not know the purchases."""
     with pytest.raises(face.UsageError, match=f"{location}: expected a path or an address") as refused:
         face.run(project.manifest, **{location: value})
     assert "secret" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""The example of a provider keeps what it shows: its own tests pass, and a campaign buys from it."""
+"""The example provider works: its own tests pass, and a campaign buys from it."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The example, announced as pip would announce it."""
+    """The example, with the metadata that pip would install."""
     folder = tmp_path / "provider"
     shutil.copytree(LUMEN, folder, ignore=shutil.ignore_patterns("output", ".*", "__pycache__"))
     announced = folder / "pipeline_lumen-1.0.dist-info"
@@ -29,7 +29,7 @@ def copy(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(copy: Path) -> Iterator[str]:
-    """Where Lumen is."""
+    """The URL of Lumen."""
     command = [sys.executable, "-u", "lumen_server.py"]
     with subprocess.Popen(command, cwd=copy, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

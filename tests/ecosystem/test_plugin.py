@@ -1,4 +1,4 @@
-"""A provider that somebody else wrote is installed, named in a manifest, and treated as the vendor is."""
+"""A third-party provider is installed, named in a manifest, and treated like the vendor."""
 
 import json
 import os
@@ -29,7 +29,7 @@ Run = Callable[..., Ended]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of packages in which pip has put ACME's."""
+    """A folder of packages into which pip has installed ACME's."""
     source = tmp_path_factory.mktemp("source") / "acme"
     target = tmp_path_factory.mktemp("packages")
     shutil.copytree(ACME, source, ignore=shutil.ignore_patterns("__pycache__"))
@@ -44,7 +44,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def acme(tmp_path: Path) -> Path:
-    """What ACME sold."""
+    """The workflows that ACME sold."""
     return tmp_path / "sold"
 
 
@@ -61,7 +61,7 @@ def run(installed: Path, acme: Path, folder: Path) -> Run:
 
 
 def printed(**changes: Any) -> dict[str, Any]:
-    """A campaign that ACME renders."""
+    """A campaign rendered by ACME."""
     return spring(
         provider={"name": "acme"},
         templates={"print": {"template_id": "acme_print", "options": {"prompt": "{{ prompt }}"}}},
@@ -185,7 +185,7 @@ def test_misspelled_provider_gets_a_suggestion(project: Project, run: Run, acme:
 
 
 def with_a_key_of_its_own(installed: Path, tmp_path: Path) -> Path:
-    """A copy of the packages in which ACME names variables for its key and its address."""
+    """A copy of the packages in which ACME declares variables for its key and its address."""
     packages = tmp_path / "keyed"
     shutil.copytree(installed, packages, ignore=shutil.ignore_patterns("__pycache__"))
     module = packages / "pipeline_acme" / "__init__.py"

@@ -1,4 +1,4 @@
-"""The examples of a campaign in parts: valid by their schemas, one with the documentation, and they run."""
+"""The shard examples are valid by their schemas, match the documentation, and run."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from pipeline.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "shards"
-# No run ends with this one.
+# No run exits with this one.
 ONLY_PLANS = {ExitCode.CHANGES}
 
 
@@ -31,7 +31,7 @@ def job() -> Any:
 
 @pytest.fixture(scope="module")
 def rules(job: Any) -> dict[str, set[int]]:
-    """By action, the exit codes that lead to it."""
+    """The exit codes that lead to each action."""
     found: dict[str, set[int]] = {}
     for rule in job["spec"]["podFailurePolicy"]["rules"]:
         if "onExitCodes" in rule:
@@ -58,10 +58,10 @@ def test_image_of_the_pods_contains_what_they_run(job: Any) -> None:
     [script] = container["args"]
 
     assert f"pipeline run {target}spring.yaml" in script
-    # A volume there would hide it, and a ConfigMap holds links to a hidden folder, from which no manifest is read.
+    # A volume there would hide it, and a ConfigMap consists of links to a hidden folder, where no manifest is read.
     assert [each["mountPath"] for each in container["volumeMounts"]] == ["/records"]
     assert f"--tag {container['image']} " in image
-    # It is made from the one of this project, whose lock has what a state in a database needs.
+    # It is built from the image of this project, whose lock includes what a database state needs.
     assert f"/campaign-pipeline:{__version__}\n" in image
     assert "psycopg" in pins("image.txt")
 

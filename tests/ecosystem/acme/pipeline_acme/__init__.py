@@ -1,6 +1,6 @@
-"""A provider in one module: ACME "renders" by handing out the image that it was given.
+"""A provider in one module: ACME "renders" by returning the image that it was given.
 
-What it sold lies in the folder that `ACME_HOME` names, so that it outlives the process, as at any vendor.
+Its workflows are in the folder named by `ACME_HOME`, so they outlive the process, as at any vendor.
 """
 
 import hashlib
@@ -31,13 +31,13 @@ from pipeline.providers import (
 
 
 def provider(settings: Settings) -> "Acme":
-    """What the entry point names: from the operator's settings, without key or address, to a provider."""
+    """The entry point: creates a provider from the operator's settings, without key or address."""
     return Acme(settings, Path(os.environ["ACME_HOME"]))
 
 
 @dataclass(frozen=True, slots=True)
 class Acme:
-    """One workflow is one folder: its order, and the image it was made of. Plain data, so it can be pickled."""
+    """One workflow is one folder with its request and source image. Plain data, so it can be pickled."""
 
     settings: Settings
     home: Path
@@ -52,7 +52,7 @@ class Acme:
         return request
 
     def create(self, request: CreateRequest) -> CreateOutcome:
-        """Buy, once: every way out of here is one of the outcomes."""
+        """Buy once: every path returns one of the outcomes."""
         if not request.images:
             return JobRefused("ACME needs an image")
         workflow = secrets.token_hex(8)
@@ -89,10 +89,10 @@ class Acme:
             (self.home / workflow_id / name).unlink(missing_ok=True)
 
     def report_error(self, message: str, context: Mapping[str, Json]) -> None:
-        """ACME does not want to know."""
+        """ACME does not collect error reports."""
 
     def health(self) -> None:
-        """ACME is always well."""
+        """ACME is always healthy."""
 
     def download(self, media: Media, target: Path) -> Downloaded:
         content = (self.home / media.url.removeprefix("acme:") / "image").read_bytes()
