@@ -12,18 +12,18 @@ from support.postgres import postgres
 
 __all__ = ["postgres"]
 
-# How fast an example is drawn or run depends on the machine, and tells nothing of the code.
+# How fast an example is drawn or run depends on the machine and says nothing about the code.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("soak", settings.get_profile("default"), max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-# A shell has what it starts in the background ignore Ctrl-C, and so would everything that the tests start.
+# A shell makes background processes ignore Ctrl-C, which the processes of the tests would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two for each core (`-n auto`): much of a test is waiting, for a vendor that takes its time or for a process."""
+    """Two per core (`-n auto`): much of a test is waiting for a slow vendor or a process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 2 * cores

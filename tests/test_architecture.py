@@ -1,4 +1,4 @@
-"""The rules of the house that no type checker knows: who may import, call, change and print what."""
+"""The rules that no type checker knows: who may import, call, change and print what."""
 
 import ast
 import json
@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pipeline"
 
-# Each has its reason in writing; another one is a decision, not a convenience.
+# Each has a written reason; adding one is a decision, not a convenience.
 RUNTIME = {"click", "jinja2", "jsonschema", "pyyaml", "requests", "tqdm", "urllib3"}
 QUICKSTART = "examples/quickstart/campaign.yaml"
 HEAVY = {
@@ -32,13 +32,13 @@ HEAVY = {
     "urllib3",
     "yaml",
 }
-# What has no part in reading a manifest.
+# Not needed to read a manifest.
 READING = {*HEAVY, "pipeline.providers.base", "pipeline.state", "socket"} - {"yaml"}
-# A manifest is checked without a look at what was bought.
+# A manifest is checked without looking at purchases.
 CHECKING = {*READING, "pipeline.assignment", "pipeline.purchases", "pipeline.records"}
-# What has no part in a plan of what stands.
+# Not needed to plan from the records.
 PLANNING = {*HEAVY, "pipeline.engine", "pipeline.providers.base", "socket"} - {"yaml", "sqlite3"}
-# A Tab asks for flags only.
+# Pressing Tab asks only for flags.
 COMPLETION = {*HEAVY, "pipeline.engine", "pipeline.state", "pipeline.operations.campaign_state"} - {"yaml"}
 OWNERS: dict[str, str | tuple[str, ...]] = {
     "yaml": "pipeline/documents/",
@@ -65,7 +65,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 
 @cache
 def modules() -> tuple[tuple[str, ast.Module], ...]:
-    """Every module of the package, by its path in the repository."""
+    """Every module of the package by its path in the repository."""
     return tuple(
         (path.relative_to(ROOT).as_posix(), ast.parse(path.read_bytes()))
         for path in sorted(PACKAGE.rglob("*.py"))
@@ -118,7 +118,7 @@ def test_there_are_no_import_cycles_even_inside_functions() -> None:
 
 
 def own_imports(tree: ast.Module, names: Collection[str]) -> Iterator[str]:
-    """The modules of the package that one imports; its face hands names on, and is left out."""
+    """The package's modules that a module imports, except the API, which only re-exports names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             found = {f"{node.module}.{alias.name}" for alias in node.names} & set(names)
@@ -150,7 +150,7 @@ def test_every_dependency_has_an_owner() -> None:
 
 
 def test_import_contracts_name_every_package() -> None:
-    """What a contract leaves out, it allows."""
+    """A contract allows what it leaves out."""
     files = [*PACKAGE.glob("[!_]*.py"), *(path.parent for path in PACKAGE.glob("*/__init__.py"))]
     every = {f"pipeline.{path.stem}" for path in files}
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
@@ -186,9 +186,9 @@ def test_only_the_command_line_reads_the_environment() -> None:
 
 
 def test_only_one_function_buys() -> None:
-    """`Provider.create` may cost credits each time that it is called. A meter passes one call on as one call.
+    """Each call of `Provider.create` may cost credits. A meter passes one call on as one call.
 
-    The kit for authors of providers buys from a server of its own, and no run loads it.
+    The conformance kit for provider authors buys from its own server, and no run loads it.
     """
     others = ("pipeline/emulator/", "pipeline/state/", "pipeline/testing/")
     buyers = [name for name, tree in modules() if called(tree, "create") and not name.startswith(others)]
@@ -197,7 +197,7 @@ def test_only_one_function_buys() -> None:
 
 
 def test_only_the_transition_table_changes_a_status() -> None:
-    """Nothing else makes a purchase over with another status, or writes to one."""
+    """Nothing else copies a purchase with another status or assigns its status."""
     changers = [
         name
         for name, tree in modules()
@@ -261,7 +261,7 @@ def test_completion_does_not_load_code_that_executes_commands(words: str) -> Non
 
 
 def modules_loaded_by(arguments: list[str], around: Mapping[str, str] | None = None) -> tuple[int, set[str]]:
-    """The exit code of a command, and the modules that it has loaded when it ends."""
+    """The exit code of a command and the modules loaded when it ends."""
     program = (
         "import sys, json\n"
         "from pipeline.cli.main import called\n"
@@ -285,7 +285,7 @@ def modules_loaded_by(arguments: list[str], around: Mapping[str, str] | None = N
 
 
 def tracked() -> list[Path]:
-    """The files of the repository, as git knows them; without git, those of the package and its tests."""
+    """The files of the repository according to git; without git, those of the package and its tests."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout

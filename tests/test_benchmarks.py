@@ -1,4 +1,4 @@
-"""Each benchmark still works, as small as it can be; what it then measures means nothing, and is not looked at."""
+"""Each benchmark still works at its smallest size; its measurements are meaningless there and ignored."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from benchmarks.__main__ import PARTS
 
 ROOT = Path(__file__).parents[1]
 
-# By part, what the rows begin with that must be there.
+# The expected beginnings of the rows of each part.
 ROWS = {
     "lifecycle": [
         "lifecycle, 10 jobs, http: ",

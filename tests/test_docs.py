@@ -1,4 +1,4 @@
-"""The documentation keeps its word: what it shows runs, what it names exists, what it lists is complete."""
+"""The documentation is correct: its examples run, its names exist, and its lists are complete."""
 
 import os
 import re
@@ -62,7 +62,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def command_line() -> Iterator[tuple[str, click.Command]]:
-    """Every command with its whole name, those of groups too."""
+    """Every command by its full name, including those of groups."""
     root = click.Context(cli, info_name="pipeline")
     for name in cli.list_commands(root):
         command = cli.get_command(root, name)
@@ -76,7 +76,7 @@ COMMANDS = dict(command_line())
 
 
 def section(page: Path, heading: str) -> str:
-    """What a page says under a heading of the second level."""
+    """The text of a page under a second-level heading."""
     parts = page.read_text("utf-8").split(f"\n## {heading}\n", 1)
     assert len(parts) == 2, f"{named(page)} has no section '{heading}'"
     return parts[1].split("\n## ", 1)[0]
@@ -131,7 +131,7 @@ def test_each_exit_code_is_in_the_help_and_has_a_recovery_section() -> None:
 
 
 def named_pages() -> dict[str, str]:
-    """Every page or anchor of the documentation that the code names, with a file that does so."""
+    """Every page or anchor of the documentation named in the code, with a file that names it."""
     named_in = re.compile(r"docs/[\w/-]+\.md(?:#[\w-]+)?")
     return {
         target: named(file)
@@ -198,7 +198,7 @@ def test_each_kind_of_change_touches_at_most_six_files() -> None:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A folder with every image that the examples have."""
+    """A folder with every image that the examples use."""
     for folder in (ROOT / "examples").glob("*/images"):
         shutil.copytree(folder, tmp_path / "images", dirs_exist_ok=True)
     return tmp_path
@@ -253,7 +253,7 @@ def test_decisions_in_the_documentation_are_valid(tmp_path: Path) -> None:
 
 
 def shown_commands() -> list[tuple[str, str]]:
-    """Every command line that a page shows as code."""
+    """Every command line shown as code on a page."""
     found = []
     for page in PAGES:
         text = page.read_text("utf-8")
@@ -267,7 +267,7 @@ def shown_commands() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "line"), shown_commands())
 def test_command_lines_in_the_documentation_are_valid(page: str, line: str) -> None:
     bare = re.split(r"  #| >>? ", line)[0]
-    # One that stands in quotes itself has lost the first of them.
+    # A quoted one has lost its first quote.
     words = shlex.split(bare.removesuffix('"') if bare.count('"') % 2 else bare)
     command: click.Command = cli
     ctx = click.Context(cli, info_name="pipeline")
@@ -291,7 +291,7 @@ def test_commands_and_flags_in_the_text_exist() -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """What the headings of a page can be linked by."""
+    """The anchors of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", _BLOCK.sub("", page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -327,7 +327,7 @@ def test_every_page_is_in_the_index() -> None:
     assert {page for page in (ROOT / "docs").rglob("*.md") if page != index} <= linked
 
 
-# The command as the tutorial's reader has it, but with an emulator that makes tiny clips at once.
+# The command that the tutorial's reader has, but with an emulator that makes tiny clips at once.
 _TINY = """#!{python}
 from pipeline.emulator import settings
 settings.EmulatorSettings = settings.EmulatorSettings.tiny
@@ -338,7 +338,7 @@ _NEXT = "-- next --"
 
 
 def told_in_order(expected: str, said: str) -> Iterator[str]:
-    """The lines of `expected` that `said` does not have, after those before them; `…` stands for any."""
+    """The lines of `expected` missing from `said`, in order; `…` matches any line."""
     rest = iter(said.splitlines())
     for line in expected.splitlines():
         if line.strip() != "…" and not any(line == heard for heard in rest):
@@ -386,7 +386,7 @@ def test_first_campaign_works_as_described(page: Path, opening: str, images: Pat
         assert not list(told_in_order(expected, said)), f"{step}\nsaid:\n{said}"
     videos = [path.name for path in images.glob("**/output/*/emulated/**/*.mp4")]
     assert sum("~" not in name for name in videos) == 4
-    # What was there before the prompt changed is kept.
+    # Files from before the change of the prompt are kept.
     assert sum(name.startswith("leap~") for name in videos) > 0
 
 

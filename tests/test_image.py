@@ -1,4 +1,4 @@
-"""The image: what its file says, and its steps in a plain folder, for which no container engine is needed."""
+"""The container image: its file, and its steps in a plain folder, without a container engine."""
 
 import os
 import re
@@ -19,20 +19,20 @@ from pipeline import __version__
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
-# Besides the Python that it stands on, which has some 130 MB.
+# Besides its Python, which has some 130 MB.
 _NOBODY = 10001
 MAX_BYTES = 65 << 20
 
 
 def instructions(word: str, stage: int = -1) -> list[str]:
-    """What follows `word` in a stage of the file; lines that go on are joined."""
+    """The text after each `word` in a stage of the file; continued lines are joined."""
     text = DOCKERFILE.replace("\\\n", " ")
     stages = re.split(r"^FROM ", text, flags=re.MULTILINE)[1:]
     return [line.split(maxsplit=1)[1] for line in stages[stage].splitlines() if line.startswith(f"{word} ")]
 
 
 def copied() -> list[str]:
-    """The paths of this repository that the image is built from."""
+    """The paths of this repository that are copied into the image."""
     return [name.rstrip("/") for line in instructions("COPY", 0) for name in line.split()[:-1]]
 
 
@@ -63,7 +63,7 @@ def test_build_context_contains_only_what_is_copied() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What the image would hold, in a folder."""
+    """The content of the image in a folder."""
 
     home: Path
     user: int | None
@@ -86,7 +86,7 @@ class Image:
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Image]:
-    # Not pytest's own folder, which is its user's alone.
+    # Not pytest's own folder, which only its user can access.
     with TemporaryDirectory(prefix="pipeline-image-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -112,7 +112,7 @@ def image() -> Iterator[Image]:
 
 
 def _user() -> int | None:
-    """The image's user, where we may become that and this Python can then still be reached."""
+    """The image's user, if we may become that user and this Python is then still accessible."""
     if os.geteuid() != 0:
         return None
     try:

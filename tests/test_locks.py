@@ -1,4 +1,4 @@
-"""The lock files name, by hash, versions of all that `pyproject.toml` asks for; and nobody's registry."""
+"""The lock files pin, by hash, everything that `pyproject.toml` requires, and name no registry."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT = PYPROJECT["project"]
 
-# By lock file: which extras and groups it has, as `ci/lock.sh` says too.
+# The extras and groups of each lock file, as in `ci/lock.sh`.
 LOCKS: dict[str, tuple[list[str], list[str]]] = {
     "base.txt": ([], ["build"]),
     "image.txt": (["otel", "postgres", "s3"], []),
@@ -26,7 +26,7 @@ _PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^\]]*\])?==(?P<version>[^ ;]+)"
 
 
 def pins(name: str) -> dict[str, list[Version]]:
-    """By package, its versions in a lock file: there may be one for each Python."""
+    """The versions of each package in a lock file: there may be one per Python."""
     found: dict[str, list[Version]] = {}
     for line in (ROOT / "locks" / name).read_text("utf-8").splitlines():
         if line and not line.startswith((" ", "#")):

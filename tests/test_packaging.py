@@ -1,4 +1,4 @@
-"""What is published: an sdist, the wheel that is built from it, and that wheel where nothing else is installed."""
+"""The published files: the sdist, the wheel built from it, and that wheel in an empty environment."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from pipeline import __version__
 ROOT = Path(__file__).parents[1]
 _NOT_SOURCE = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "dist", "build")
 
-# What a rehearsal leaves beside a campaign; none of it is anybody's source.
+# What a rehearsal leaves beside a campaign; none of it is source.
 LEFT_BEHIND = [
     "examples/quickstart/.pipeline/quickstart.emulated.db",
     "examples/quickstart/output/quickstart/emulated/hero.mp4",
@@ -34,7 +34,7 @@ LEFT_BEHIND = [
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The two archives, the folder of sources that they were built from, and the sdist's own, unpacked."""
+    """The two archives, the sources that they were built from, and the unpacked sdist."""
 
     source: Path
     unpacked: Path
@@ -43,7 +43,7 @@ class Built:
 
     @property
     def metadata(self) -> Message:
-        """What the wheel says of itself."""
+        """The metadata of the wheel."""
         return HeaderParser().parsestr(
             self.read(f"campaign_pipeline-{__version__}.dist-info/METADATA").decode()
         )
@@ -59,7 +59,7 @@ class Built:
             return set(archive.namelist())
 
     def source_names(self) -> set[str]:
-        """The files in the sdist, without the folder that holds them all."""
+        """The files in the sdist, without its top folder."""
         with tarfile.open(self.sdist) as archive:
             return {name.partition("/")[2] for name in archive.getnames()}
 
@@ -77,7 +77,7 @@ def _hatchling(folder: Path, target: str, into: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Built once, from a copy in which somebody has rehearsed; the wheel from what the sdist holds, as pip does."""
+    """Built once, from a copy in which a rehearsal ran; the wheel from the content of the sdist, as pip does."""
     here = tmp_path_factory.mktemp("built")
     source = here / "source"
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*_NOT_SOURCE), symlinks=True)
@@ -86,7 +86,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         (source / name).touch()
     sdist = _hatchling(source, "sdist", here / "sdist")
     with tarfile.open(sdist) as archive:
-        # As pip unpacks it: a link that leads out of it is refused.
+        # As pip unpacks it: a link that points out of it is refused.
         archive.extractall(here / "unpacked", filter="data")
     [unpacked] = (here / "unpacked").iterdir()
     return Built(source, unpacked, sdist, _hatchling(unpacked, "wheel", here / "wheel"))
@@ -94,7 +94,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The wheel in an environment of its own, with what it asks for and no more."""
+    """The wheel in its own environment, with its dependencies and nothing else."""
 
     folder: Path
     elsewhere: Path
@@ -113,7 +113,7 @@ class Installed:
 
 
 def _needed(requirements: list[str], seen: set[str]) -> Iterator[Distribution]:
-    """The distributions that satisfy `requirements`, and theirs, without any extra."""
+    """The distributions that satisfy `requirements`, and their dependencies, without extras."""
     for each in map(Requirement, requirements):
         if each.name not in seen and (each.marker is None or each.marker.evaluate({"extra": ""})):
             seen.add(each.name)
@@ -124,7 +124,7 @@ def _needed(requirements: list[str], seen: set[str]) -> Iterator[Distribution]:
 
 @pytest.fixture(scope="module")
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Installed without network: what the wheel asks for is lent by the environment that runs the tests."""
+    """Installed without network: dependencies come from the environment that runs the tests."""
     here = tmp_path_factory.mktemp("installed")
     venv.create(here / "env", symlinks=True)
     subprocess.run(
@@ -215,7 +215,7 @@ def test_installed_command_reads_a_campaign_without_extras(installed: Installed,
     ended = installed(command, "campaign.yaml")
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    # The catalogue came along: it knows what this template takes.
+    # The catalogue was installed too: it knows the inputs of this template.
     assert "warning" not in ended.stdout + ended.stderr
 
 

@@ -1,4 +1,4 @@
-"""Each protection that a test names is in the code; `make proof` then takes each out and sees its test fail."""
+"""The code has every protection that a test names; `make proof` removes each one and checks that its test fails."""
 
 import ast
 import sys

@@ -1,4 +1,4 @@
-"""The campaigns that are shown keep their promise: each is valid, makes the jobs it should, and runs to its end."""
+"""The example campaigns are valid, make the expected jobs, and run to their end."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ __all__ = ["folder", "pipeline"]
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "shows"
 
-# Those that the vendor documents one by one; what else it offers comes and goes.
+# Templates that the vendor documents individually; others come and go.
 DOCUMENTED = {
     "overlay_gray_5443",
     "overlay_gray_5442",
@@ -44,7 +44,7 @@ DOCUMENTED = {
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A campaign that is shown, by its place in the repository."""
+    """An example campaign, by its path in the repository."""
 
     place: Path
 
@@ -54,7 +54,7 @@ class Show:
 
     @property
     def keys(self) -> list[str]:
-        """The jobs that it should make, in their order."""
+        """The expected jobs in order."""
         return (GOLDEN / f"{self.name}.txt").read_text("utf-8").splitlines()
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ class Show:
 def _shown() -> list[Show]:
     files = [*sorted((ROOT / "manifests").glob("*.yaml")), *sorted((ROOT / "examples").glob("*/*.yaml"))]
     named = [path for path in files if re.search(r"^name:", path.read_text("utf-8"), re.MULTILINE)]
-    # That of another vendor is shown beside its own provider, and tested there.
+    # The example of another vendor is shown with its own provider, and tested there.
     ours = [path for path in named if load(path).provider.name in {"vimmerse", "emulator"}]
     return [Show(path.relative_to(ROOT)) for path in ours]
 
@@ -81,7 +81,7 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture
 def manifest(show: Show, folder: Path) -> Path:
-    """The campaign in a copy of its folder, as somebody has it who took it from here."""
+    """The campaign in a copy of its folder, as a user would have it."""
     ignored = shutil.ignore_patterns("output", ".pipeline", "*.results.json")
     shutil.copytree((ROOT / show.place).parent, folder, ignore=ignored, dirs_exist_ok=True)
     return folder / show.place.name

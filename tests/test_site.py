@@ -1,4 +1,4 @@
-"""The site of the documentation: built strictly, every page in its navigation, and every link leads somewhere."""
+"""The documentation site: built strictly, every page in its navigation, and every link has a target."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Page(HTMLParser):
-    """What a page links to and loads, and the anchors that it has."""
+    """The links, resources and anchors of a page."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""One word for one thing, and the field's: no name in the code bears a word that was given up for another."""
+"""One word for one thing: no name in the code contains a word that was replaced by another."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pipeline"
 
-# What they are called now. A name is taken apart at `_` and at capitals, so `poll_ceiling` has `ceiling` in it.
+# The current words. A name is split at `_` and at capitals, so `poll_ceiling` contains `ceiling`.
 GIVEN_UP = {
     "mark": "purchase_id",
     "marks": "purchase_ids",
@@ -48,7 +48,7 @@ GIVEN_UP = {
     "workplace": "what each part uses",
     "surroundings": "environment",
 }
-# Where the new word, or a word of the contract, holds an old one.
+# Names in which the new word, or a word of the contract, contains an old one.
 STILL_GOOD = {"in_flight", "InFlight", "in_place", "IN_PLACE", "is_in_place", "assert_in_place"}
 CLASSES_GIVEN_UP = {"Answer", "Contents", "Known", "Line", "Notes", "Order", "OutcomeLost"}
 
@@ -58,7 +58,7 @@ def _words(name: str) -> list[str]:
 
 
 def _names(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """The names of its classes, their fields, its functions and their parameters."""
+    """The names of its classes, their fields, functions and parameters."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             yield node.name, node.lineno
@@ -72,7 +72,7 @@ def _names(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def _plain_ids(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """Parameters that hold the id of a purchase, but have no type of their own."""
+    """Parameters that hold the id of a purchase but do not have its type."""
     for node in ast.walk(tree):
         if isinstance(node, ast.arg) and node.arg.strip("_") in {"purchase", "purchase_id"}:
             annotation = "" if node.annotation is None else ast.unparse(node.annotation)
@@ -81,7 +81,7 @@ def _plain_ids(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def _contract_words(path: Path) -> set[str]:
-    """Old words that are the contract's there: what a file shows is called its media facts."""
+    """Old words required by the contract: the content of a file is called its media facts."""
     return {"facts"} if path.relative_to(PACKAGE).parts[0] in {"media", "report", "serve"} else set()
 
 
