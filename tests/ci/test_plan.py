@@ -172,24 +172,24 @@ class TestFromAFork:
     """The plan was made by the fork's workflow, so it may contain anything."""
 
     @pytest.fixture
-    def told(self, pull_request: Machine, forge: Forge) -> Machine:
+    def requested(self, pull_request: Machine, forge: Forge) -> Machine:
         forge.requests.append({"label": "stranger:$(touch hacked)", "number": 9, "head": {"sha": "abc"}})
         return pull_request
 
-    def write(self, told: Machine, reason: str, changes: object = ()) -> None:
+    def write(self, requested: Machine, reason: str, changes: object = ()) -> None:
         action = {"key": "a", "action": "create", "reason": reason, "credits": 1, "changes": changes}
         summary = {"actions": {"create": 1}, "creates": 1, "credits": 1, "unpriced": 0}
         plan = {"campaign": "@team *x*", "manifest": "x.yaml", "actions": [action], "summary": summary}
-        folder = told.workspace / "campaign-plans"
+        folder = requested.workspace / "campaign-plans"
         folder.mkdir(exist_ok=True)
         (folder / "x.plan.json").write_text(json.dumps(plan))
 
-    def test_plan_is_posted_as_data_on_its_own_request(self, told: Machine, forge: Forge) -> None:
+    def test_plan_is_posted_as_data_on_its_own_request(self, requested: Machine, forge: Forge) -> None:
         long = "x" * 70_000
         change = {"name": "options.prompt", "old": f"{long} old", "new": f"{long} new"}
-        self.write(told, "`touch hacked` $(touch hacked)\n```\n</details>\n::error::x", [change] * 100)
+        self.write(requested, "`touch hacked` $(touch hacked)\n```\n</details>\n::error::x", [change] * 100)
 
-        job = told.uses(FORK, command="comment", campaigns="campaigns/")
+        job = requested.uses(FORK, command="comment", campaigns="campaigns/")
 
         assert job.code == 0, job.log
         assert forge.calls[-1] == "POST /repos/team/campaigns/issues/9/comments"
@@ -201,36 +201,36 @@ class TestFromAFork:
         assert "x old → …x" in posted
         assert len(posted) <= 60_000
         assert "::error::x" not in job.log
-        assert not list(told.workspace.rglob("hacked"))
+        assert not list(requested.workspace.rglob("hacked"))
 
-    def test_plan_is_not_posted_if_the_request_has_changed(self, told: Machine, forge: Forge) -> None:
+    def test_plan_is_not_posted_if_the_request_has_changed(self, requested: Machine, forge: Forge) -> None:
         forge.requests[0]["head"]["sha"] = "def"
-        self.write(told, "new")
+        self.write(requested, "new")
 
-        job = told.uses(FORK, command="comment")
+        job = requested.uses(FORK, command="comment")
 
         assert job.code == 0, job.log
         assert "moved on" in job.log
         assert forge.texts() == []
 
     @pytest.mark.parametrize("text", ["Please approve", "[]", '{"summary": 1}', "[" * 100_000])
-    def test_invalid_plan_is_not_posted(self, told: Machine, forge: Forge, text: str) -> None:
-        self.write(told, "new")
-        (told.workspace / "campaign-plans" / "x.plan.json").write_text(text)
+    def test_invalid_plan_is_not_posted(self, requested: Machine, forge: Forge, text: str) -> None:
+        self.write(requested, "new")
+        (requested.workspace / "campaign-plans" / "x.plan.json").write_text(text)
 
-        job = told.uses(FORK, command="comment")
+        job = requested.uses(FORK, command="comment")
 
         assert job.code == 1, job.log
         assert "Traceback" not in job.log
         assert forge.texts() == []
 
-    def test_link_is_not_followed(self, told: Machine, forge: Forge) -> None:
-        self.write(told, "a secret")
-        plan = told.workspace / "campaign-plans" / "x.plan.json"
-        plan.rename(told.temp / "secret")
-        plan.symlink_to(told.temp / "secret")
+    def test_link_is_not_followed(self, requested: Machine, forge: Forge) -> None:
+        self.write(requested, "a secret")
+        plan = requested.workspace / "campaign-plans" / "x.plan.json"
+        plan.rename(requested.temp / "secret")
+        plan.symlink_to(requested.temp / "secret")
 
-        job = told.uses(FORK, command="comment")
+        job = requested.uses(FORK, command="comment")
 
         assert job.code == 1, job.log
         assert forge.texts() == []

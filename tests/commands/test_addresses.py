@@ -13,7 +13,7 @@ S3, WEB = f"s3://u:{SECRET}@host/x", f"https://u:{SECRET}@host/x.yaml"
 
 @pytest.mark.parametrize("address", [S3, WEB, f"postgresql://u:{SECRET}@db/x"])
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         ("run MANIFEST --junit ADDRESS", "--junit"),
         ("run MANIFEST --events ADDRESS", "--events"),
@@ -39,7 +39,7 @@ S3, WEB = f"s3://u:{SECRET}@host/x", f"https://u:{SECRET}@host/x.yaml"
     ],
 )
 def test_url_in_place_of_a_path_is_refused(
-    project: Project, pipeline: Pipeline, vendor: Emulator, words: str, told: str, address: str
+    project: Project, pipeline: Pipeline, vendor: Emulator, words: str, expected: str, address: str
 ) -> None:
     before = project.tree()
     given = {"MANIFEST": str(project.manifest), "ADDRESS": address}
@@ -47,7 +47,7 @@ def test_url_in_place_of_a_path_is_refused(
     ended = pipeline(*(given.get(word, word) for word in words.split()))
 
     assert ended.code == 64, ended.output
-    assert f"error: {told} {address.partition(':')[0]}:" in ended.err
+    assert f"error: {expected} {address.partition(':')[0]}:" in ended.err
     assert SECRET not in ended.output
     assert project.tree() == before
     assert len(vendor.ledger.entries) == 0

@@ -99,11 +99,11 @@ def test_results_alone_are_enough(bought: Project, pipeline: Pipeline, vendor: E
     assert len(vendor.ledger.entries) == 2
 
 
-@pytest.mark.parametrize(("manifest", "told"), MANIFESTS_ELSEWHERE)
+@pytest.mark.parametrize(("manifest", "expected"), MANIFESTS_ELSEWHERE)
 def test_untrusted_results_cannot_choose_where_files_go(
-    bought: Project, pipeline: Pipeline, manifest: str, told: str
+    bought: Project, pipeline: Pipeline, manifest: str, expected: str
 ) -> None:
-    assert_refuses_manifest_elsewhere("collect", bought, pipeline, manifest, told)
+    assert_refuses_manifest_elsewhere("collect", bought, pipeline, manifest, expected)
 
 
 def test_operator_may_keep_results_elsewhere(project: Project, pipeline: Pipeline, tmp_path: Path) -> None:

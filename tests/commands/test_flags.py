@@ -368,7 +368,7 @@ def test_shared_purchase_is_replaced_once(folder: Path, pipeline: Pipeline, vend
 
 @pytest.mark.parametrize("flag", ["--state", "--results", "--output"])
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "expected"),
     [
         ("postgres:/u:hunter2@db/x", "only `--state postgres://…`"),
         ("S3://hunter2/films", "only `--output s3://BUCKET/PREFIX`"),
@@ -379,14 +379,14 @@ def test_shared_purchase_is_replaced_once(folder: Path, pipeline: Pipeline, vend
     ],
 )
 def test_url_is_never_treated_as_a_path(
-    project: Project, pipeline: Pipeline, vendor: Emulator, flag: str, address: str, told: str
+    project: Project, pipeline: Pipeline, vendor: Emulator, flag: str, address: str, expected: str
 ) -> None:
     before = project.tree()
 
     ended = pipeline("run", project.manifest, flag, address)
 
     assert ended.code == 64, ended.output
-    assert told in ended.err
+    assert expected in ended.err
     assert flag in ended.err
     assert "hunter2" not in ended.output
     assert project.tree() == before
@@ -445,14 +445,14 @@ def test_path_may_contain_a_colon(project: Project, pipeline: Pipeline, name: st
 
 @pytest.mark.parametrize("command", ["validate", "plan", "run"])
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "expected"),
     [
         ("s3://hunter2/films", "only `--output s3://BUCKET/PREFIX` names an object store"),
         ("ftp://u:hunter2@host/x", "ftp://…: expected a path, not an address"),
     ],
 )
 def test_url_as_output_folder_in_a_manifest_is_refused(
-    folder: Path, pipeline: Pipeline, command: str, address: str, told: str
+    folder: Path, pipeline: Pipeline, command: str, address: str, expected: str
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(output={"dir": address})})
 
@@ -460,7 +460,7 @@ def test_url_as_output_folder_in_a_manifest_is_refused(
 
     assert ended.code == 64, ended.output
     assert "output.dir" in ended.err
-    assert told in ended.err
+    assert expected in ended.err
     assert "hunter2" not in ended.output
 
 

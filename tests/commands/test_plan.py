@@ -120,7 +120,7 @@ def test_invalid_manifest_is_reported_with_every_position(project: Project, offl
 
 
 @pytest.mark.parametrize(
-    ("limits", "told"),
+    ("limits", "expected"),
     [
         ({"max_creates": 1}, "2 creates would exceed max_creates (1)"),
         ({"max_credits": 199}, "200 credits would exceed max_credits (199)"),
@@ -128,23 +128,23 @@ def test_invalid_manifest_is_reported_with_every_position(project: Project, offl
     ],
 )
 def test_limit_that_a_run_will_reach_is_reported(
-    folder: Path, pipeline: Pipeline, limits: dict[str, int], told: str
+    folder: Path, pipeline: Pipeline, limits: dict[str, int], expected: str
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(limits=limits)})
 
     ended = pipeline("plan", project.manifest, "--detailed-exitcode")
 
     assert ended.code == 4
-    assert f"Limit: {told}, so nothing is bought (exit code 4)." in ended.out
+    assert f"Limit: {expected}, so nothing is bought (exit code 4)." in ended.out
     scripts = pipeline("plan", project.manifest, "--format", "json")
     assert scripts.code == 0
-    assert scripts.document["summary"]["limit"] == told
+    assert scripts.document["summary"]["limit"] == expected
     comment = pipeline("plan", project.manifest, "--format", "markdown").out.replace("\\", "")
-    assert f"**limit:** {told} (exit code 4)" in comment
+    assert f"**limit:** {expected} (exit code 4)" in comment
     ran = pipeline("run", project.manifest)
     assert ran.code == 4
-    assert ran.output.count(told) == 1
-    assert told in pipeline("run", project.manifest, "--quiet").out
+    assert ran.output.count(expected) == 1
+    assert expected in pipeline("run", project.manifest, "--quiet").out
 
 
 def test_quiet_plan_shows_only_problems_including_warnings(folder: Path, offline: Pipeline) -> None:

@@ -102,20 +102,20 @@ def test_results_alone_are_enough(made: Project, pipeline: Pipeline, report: Pat
     )
 
 
-@pytest.mark.parametrize(("manifest", "told"), MANIFESTS_ELSEWHERE)
+@pytest.mark.parametrize(("manifest", "expected"), MANIFESTS_ELSEWHERE)
 def test_untrusted_results_cannot_choose_where_the_page_goes(
-    made: Project, pipeline: Pipeline, manifest: str, told: str
+    made: Project, pipeline: Pipeline, manifest: str, expected: str
 ) -> None:
-    assert_refuses_manifest_elsewhere("report", made, pipeline, manifest, told)
+    assert_refuses_manifest_elsewhere("report", made, pipeline, manifest, expected)
 
 
 @pytest.mark.parametrize(
-    ("output", "told"),
+    ("output", "expected"),
     [("../elsewhere", "it leads outside the project (project/)"), (".git/hooks", "'.git' is hidden")],
 )
 @pytest.mark.parametrize("flags", [(), ("--out", "page"), ("--single", "page.html")])
 def test_untrusted_results_cannot_show_files_from_elsewhere(
-    made: Project, pipeline: Pipeline, output: str, told: str, flags: tuple[str, ...]
+    made: Project, pipeline: Pipeline, output: str, expected: str, flags: tuple[str, ...]
 ) -> None:
     elsewhere = made.folder.parent / "elsewhere"
     (made.folder / ".git").mkdir()
@@ -127,7 +127,7 @@ def test_untrusted_results_cannot_show_files_from_elsewhere(
     ended = pipeline("report", "theirs.results.json", *flags)
 
     assert ended.code == 3, ended.output
-    assert f"theirs.results.json: it names the output folder '{output}/': {told}" in ended.err
+    assert f"theirs.results.json: it names the output folder '{output}/': {expected}" in ended.err
     assert "--output" in ended.err
     assert sorted((made.folder / output).rglob("*")) == before
     if output == "../elsewhere":

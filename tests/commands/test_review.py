@@ -154,16 +154,16 @@ def test_results_name_the_decision(bought: Project, pipeline: Pipeline) -> None:
 
 @pytest.mark.parametrize("command", ["approve", "reject", "redo"])
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [("main/loop/red/wlak", f"did you mean '{WALK}'?"), ("ffff", "no job or purchase 'ffff'")],
 )
 def test_decision_on_a_missing_job_is_refused_and_nothing_is_written(
-    bought: Project, pipeline: Pipeline, command: str, name: str, told: str
+    bought: Project, pipeline: Pipeline, command: str, name: str, expected: str
 ) -> None:
     ended = pipeline(command, bought.manifest, WALK, name)
 
     assert ended.code == 64
-    assert told in ended.err
+    assert expected in ended.err
     assert not (bought.folder / "spring.decisions.yaml").exists()
 
 
@@ -185,7 +185,7 @@ def test_rating_is_one_to_five_stars(bought: Project, pipeline: Pipeline, argume
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("version: 1\ndecisions:\n  - {purchase: 1234, key: a, decision: approved}\n", ":3:"),
         ("version: 1\ndecisions:\n  - {purchase: 0123456789abcdef, key: a, decision: aproved}\n", ":3:"),
@@ -200,14 +200,14 @@ def test_rating_is_one_to_five_stars(bought: Project, pipeline: Pipeline, argume
 )
 @pytest.mark.parametrize("command", ["plan", "run", "approve"])
 def test_invalid_decisions_file_is_refused_with_its_position_and_left_alone(
-    bought: Project, pipeline: Pipeline, vendor: Emulator, command: str, text: str, told: str
+    bought: Project, pipeline: Pipeline, vendor: Emulator, command: str, text: str, expected: str
 ) -> None:
     bought.write({"spring.decisions.yaml": text})
 
     ended = pipeline(command, bought.manifest, *([WALK] if command == "approve" else []))
 
     assert ended.code == 3, ended.output
-    assert told in ended.err
+    assert expected in ended.err
     assert "Traceback" not in ended.err
     assert (bought.folder / "spring.decisions.yaml").read_text() == text
     assert len(vendor.ledger.entries) == 2
@@ -275,7 +275,7 @@ def test_decisions_of_others_are_kept(bought: Project, pipeline: Pipeline) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (("--at", "1"), "--at needs --note"),
         (("--at", "-1", "--note", "x"), "seconds from the start of the video"),
@@ -289,12 +289,12 @@ def test_decisions_of_others_are_kept(bought: Project, pipeline: Pipeline) -> No
     ],
 )
 def test_unrecordable_note_is_wrong_usage_and_nothing_is_written(
-    bought: Project, pipeline: Pipeline, arguments: tuple[str, ...], told: str
+    bought: Project, pipeline: Pipeline, arguments: tuple[str, ...], expected: str
 ) -> None:
     ended = pipeline("reject", bought.manifest, WALK, *arguments)
 
     assert ended.code == 64
-    assert told in ended.err
+    assert expected in ended.err
     assert not (bought.folder / "spring.decisions.yaml").exists()
 
 

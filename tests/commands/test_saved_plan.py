@@ -105,7 +105,7 @@ def add_a_job(project: Project) -> None:
 )
 @fails_without("pipeline.planning.saved_plan:_departs", "if asked != listed.fingerprint")
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (change_a_prompt, f"{WALK}: its request differs from the plan"),
         (change_the_image, f"{DANCE}: its request differs from the plan"),
@@ -114,7 +114,7 @@ def add_a_job(project: Project) -> None:
     ],
 )
 def test_stale_plan_is_refused_with_what_changed(
-    project: Project, pipeline: Pipeline, vendor: Emulator, change: Callable[[Project], None], told: str
+    project: Project, pipeline: Pipeline, vendor: Emulator, change: Callable[[Project], None], expected: str
 ) -> None:
     save(pipeline, project)
     change(project)
@@ -122,7 +122,7 @@ def test_stale_plan_is_refused_with_what_changed(
     ended = pipeline("run", FILE)
 
     assert ended.code == 3
-    assert f"{FILE} is stale: {told}" in ended.err
+    assert f"{FILE} is stale: {expected}" in ended.err
     assert vendor.ledger.entries == ()
 
 
@@ -413,7 +413,7 @@ def test_saved_plan_of_a_rehearsal_remains_a_rehearsal(
 
 
 @pytest.mark.parametrize(
-    ("named", "told"),
+    ("named", "expected"),
     [
         (".env", "'.env' is hidden, and hidden files are not read"),
         ("sub/../.git/config", "'.git' is hidden"),
@@ -425,7 +425,7 @@ def test_saved_plan_of_a_rehearsal_remains_a_rehearsal(
     ],
 )
 def test_saved_plan_cannot_quote_files_that_a_manifest_could_not(
-    project: Project, pipeline: Pipeline, named: str, told: str
+    project: Project, pipeline: Pipeline, named: str, expected: str
 ) -> None:
     """A plan may come from an untrusted pull request, and errors of a manifest quote its lines."""
     secret = "TOKEN=hunter2\n"
@@ -443,7 +443,7 @@ def test_saved_plan_cannot_quote_files_that_a_manifest_could_not(
     ended = pipeline("run", FILE)
 
     assert ended.code == 3, ended.output
-    assert told in ended.err
+    assert expected in ended.err
     assert f"{FILE}: it names the manifest" in ended.err
     assert "hunter2" not in ended.output
 

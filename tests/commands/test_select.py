@@ -238,7 +238,7 @@ def test_expand_shows_selected_jobs(wide: Project, offline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "told"),
+    ("expression", "expected"),
     [
         ("hero/loop/blue/wlak/locale=en", "did you mean 'hero/loop/blue/walk/locale=en'?"),
         ("image:green", "matches no job"),
@@ -255,12 +255,12 @@ def test_expand_shows_selected_jobs(wide: Project, offline: Pipeline) -> None:
     ],
 )
 def test_selection_that_matches_nothing_is_wrong_usage_with_a_suggestion(
-    wide: Project, offline: Pipeline, expression: str, told: str
+    wide: Project, offline: Pipeline, expression: str, expected: str
 ) -> None:
     ended = offline("plan", wide.manifest, "--select", expression)
 
     assert ended.code == 64, ended.output
-    assert told in ended.err
+    assert expected in ended.err
 
 
 @pytest.mark.parametrize("command", ["run", "status", "collect", "prune", "expand"])

@@ -308,7 +308,7 @@ def test_manifest_that_became_unreadable_is_reported_and_the_data_stays(
     bought.manifest.write_text("version: [")
 
     until(
-        lambda: "campaign.yaml" in str(site.data()["campaigns"][0].get("trouble")), "the trouble to be told"
+        lambda: "campaign.yaml" in str(site.data()["campaigns"][0].get("trouble")), "the problem to be shown"
     )
     assert len(site.data()["campaigns"][0]["jobs"]) == 2
     # The server continues, and the error remains visible.
@@ -317,7 +317,7 @@ def test_manifest_that_became_unreadable_is_reported_and_the_data_stays(
     assert [each.get("decision") for each in campaign["jobs"] if each["key"] == WALK] == ["approved"]
     assert "campaign.yaml" in campaign["trouble"]
     bought.manifest.write_text(whole)
-    until(lambda: "trouble" not in site.data()["campaigns"][0], "the trouble to be over")
+    until(lambda: "trouble" not in site.data()["campaigns"][0], "the problem to be gone")
 
 
 # Writing
@@ -391,7 +391,7 @@ def test_decision_is_on_disk_before_it_is_answered(bought: Project, serve: Serve
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "expected"),
     [
         ({}, "holds a decision"),
         ({"decision": "bought"}, "one of approved"),
@@ -412,7 +412,7 @@ def test_decision_is_on_disk_before_it_is_answered(bought: Project, serve: Serve
     ],
 )
 def test_invalid_review_gets_400_and_writes_nothing(
-    bought: Project, serve: Serve, said: dict[str, Any], told: str
+    bought: Project, serve: Serve, said: dict[str, Any], expected: str
 ) -> None:
     site = serve(bought)
     body = {"purchase": site.purchase(WALK), **said}
@@ -424,7 +424,7 @@ def test_invalid_review_gets_400_and_writes_nothing(
     )
 
     assert answer.status_code == 400
-    assert told in answer.json()["problem"]
+    assert expected in answer.json()["problem"]
     assert not (bought.folder / "spring.decisions.yaml").exists()
 
 

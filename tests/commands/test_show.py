@@ -127,18 +127,18 @@ def test_show_writes_nothing(bought: Project, offline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("main/loop/red/wlak", f"did you mean '{WALK}'?"),
         ("abc", "no job or purchase 'abc'"),
         ("", "an argument is empty"),
     ],
 )
-def test_unknown_name_is_wrong_usage(bought: Project, offline: Pipeline, name: str, told: str) -> None:
+def test_unknown_name_is_wrong_usage(bought: Project, offline: Pipeline, name: str, expected: str) -> None:
     ended = offline("show", bought.manifest, name)
 
     assert ended.code == 64
-    assert told in ended.err
+    assert expected in ended.err
     assert ended.out == ""
 
 

@@ -74,7 +74,7 @@ def change_the_credits(document: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (lose_a_job, f"job {WALK}: not in the results"),
         (add_a_job, "job main/loop/red/run: only in the results"),
@@ -84,14 +84,14 @@ def change_the_credits(document: Any) -> None:
     ],
 )
 def test_each_difference_between_results_and_state_is_reported_and_repaired_by_results(
-    bought: Project, pipeline: Pipeline, change: Callable[[Any], None], told: str
+    bought: Project, pipeline: Pipeline, change: Callable[[Any], None], expected: str
 ) -> None:
     edit_results(bought, change)
 
     ended = pipeline("verify", bought.manifest)
 
     assert ended.code == 1
-    assert told in ended.out
+    assert expected in ended.out
     assert " difference" in ended.out
     assert pipeline("results", bought.manifest).code == 0
     assert pipeline("verify", bought.manifest).code == 0
@@ -192,7 +192,7 @@ def link(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "expected"),
     [
         (cut_short, "differs from what was downloaded"),
         (change_a_byte, "differs from what was downloaded"),
@@ -201,7 +201,7 @@ def link(project: Project) -> None:
     ],
 )
 def test_files_names_each_file_that_is_not_what_was_fetched(
-    bought: Project, pipeline: Pipeline, damage: Callable[[Project], None], told: str
+    bought: Project, pipeline: Pipeline, damage: Callable[[Project], None], expected: str
 ) -> None:
     damage(bought)
     assert pipeline("verify", bought.manifest).code == 0
@@ -209,7 +209,7 @@ def test_files_names_each_file_that_is_not_what_was_fetched(
     ended = pipeline("verify", bought.manifest, "--files")
 
     assert ended.code == 1
-    assert f"output/spring/{WALK}.mp4: {told}" in ended.out
+    assert f"output/spring/{WALK}.mp4: {expected}" in ended.out
     assert f"{DANCE}.mp4" not in ended.out
 
 

@@ -201,7 +201,7 @@ def test_rehearsal_is_called_too(hooked: Project, pipeline: Pipeline, port: int)
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         (["--webhook-listen", "127.0.0.1:0"], "--webhook-url says where it calls"),
         (["--webhook-url", "hooks.example.com"], "expected an address such as"),
@@ -210,12 +210,12 @@ def test_rehearsal_is_called_too(hooked: Project, pipeline: Pipeline, port: int)
     ],
 )
 def test_invalid_webhook_url_is_wrong_usage(
-    hooked: Project, pipeline: Pipeline, vendor: Emulator, given: list[str], told: str
+    hooked: Project, pipeline: Pipeline, vendor: Emulator, given: list[str], expected: str
 ) -> None:
     ended = pipeline("run", hooked.manifest, *given)
 
     assert ended.code == 64
-    assert told in ended.err
+    assert expected in ended.err
     assert len(vendor.ledger.entries) == 0
 
 

@@ -337,7 +337,7 @@ def test_argument_of_a_wrong_type_is_wrong_usage(
 
 
 @pytest.mark.parametrize(
-    ("function", "arguments", "told"),
+    ("function", "arguments", "expected"),
     [
         (face.run, {"retry_failed": "no"}, "retry_failed: expected True or False, found 'no'"),
         (face.run, {"emulate": "false"}, "emulate: expected True or False, found 'false'"),
@@ -360,11 +360,11 @@ def test_message_names_what_was_expected_of_an_argument(
     pipeline: Pipeline,
     function: Callable[..., object],
     arguments: dict[str, Any],
-    told: str,
+    expected: str,
 ) -> None:
     with pytest.raises(face.UsageError) as refused:
         function(project.manifest, *([WALK] if function in DECIDES else []), **arguments)
-    assert str(refused.value) == told
+    assert str(refused.value) == expected
 
 
 def test_empty_list_excludes_and_replaces_nothing(project: Project, offline: Pipeline) -> None:

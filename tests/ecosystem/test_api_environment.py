@@ -361,7 +361,7 @@ def test_variable_without_a_parameter_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "expected"),
     [
         ("PIPELINE_MAX_CREDITS", "5 credits", "PIPELINE_MAX_CREDITS: expected a whole number, 0 or more"),
         ("PIPELINE_FAIL_THRESHOLD", "2", "PIPELINE_FAIL_THRESHOLD: expected a number, 0 to 1"),
@@ -372,13 +372,13 @@ def test_variable_without_a_parameter_is_refused_by_name(
     ],
 )
 def test_unreadable_variable_is_wrong_usage(
-    project: Project, pipeline: Pipeline, vendor: Emulator, variable: str, value: str, told: str
+    project: Project, pipeline: Pipeline, vendor: Emulator, variable: str, value: str, expected: str
 ) -> None:
     pipeline.set(variable, value)
 
     with pytest.raises(face.UsageError) as refused:
         face.run(project.manifest)
-    assert told in str(refused.value)
+    assert expected in str(refused.value)
     assert "secret" not in str(refused.value)
     assert not vendor.ledger.entries
 

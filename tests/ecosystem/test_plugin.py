@@ -233,7 +233,7 @@ def test_plugin_without_a_key_variable_gets_no_key(project: Project, run: Run) -
     swap=(".replace(settings.key or '\\x00', '…')", ""),
 )
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "expected"),
     [
         (
             "import something_that_is_not_there",
@@ -255,7 +255,7 @@ def test_plugin_without_a_key_variable_gets_no_key(project: Project, run: Run) -
     ],
 )
 def test_broken_plugin_is_one_clear_error_without_the_key(
-    project: Project, run: Run, installed: Path, tmp_path: Path, code: str, told: str
+    project: Project, run: Run, installed: Path, tmp_path: Path, code: str, expected: str
 ) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(installed, broken, ignore=shutil.ignore_patterns("__pycache__"))
@@ -265,6 +265,6 @@ def test_broken_plugin_is_one_clear_error_without_the_key(
 
     assert ended.code == 3, ended.output
     assert "the provider 'acme' " in ended.err
-    assert told in ended.err
+    assert expected in ended.err
     assert "Traceback" not in ended.err
     assert KEY not in ended.output

@@ -12,7 +12,7 @@ ELSEWHERE = "https://evil.example/"
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({"provider": {"name": "vimmerse", "base_url": ELSEWHERE}}, "provider.base_url"),
         ({"provider": {"name": "vimmerse", "key": "k"}}, "provider.key"),
@@ -24,14 +24,14 @@ ELSEWHERE = "https://evil.example/"
     ids=lambda each: each if isinstance(each, str) else "given",
 )
 def test_manifest_chooses_neither_where_the_key_goes_nor_where_records_are(
-    project: Project, pipeline: Pipeline, vendor: Emulator, change: dict[str, Any], told: str
+    project: Project, pipeline: Pipeline, vendor: Emulator, change: dict[str, Any], expected: str
 ) -> None:
     project.write({"campaign.yaml": spring(**change)})
 
     ended = pipeline("run", project.manifest)
 
     assert ended.code == 3, ended.output
-    assert f": {told}: unknown key" in ended.err
+    assert f": {expected}: unknown key" in ended.err
     assert vendor.ledger.entries == ()
 
 

@@ -168,7 +168,7 @@ def test_server_that_overwrites_is_refused_before_buying(
 
 
 @pytest.mark.parametrize(
-    ("place", "status", "told"),
+    ("place", "status", "expected"),
     [
         ("s3://no-such-bucket/x", None, "there is no bucket 'no-such-bucket'"),
         (PLACE, 403, "no permission to"),
@@ -182,13 +182,13 @@ def test_unwritable_store_is_reported_before_buying(
     bucket: S3Server,
     place: str,
     status: int | None,
-    told: str,
+    expected: str,
 ) -> None:
     bucket.meet = lambda _asked: status
     ended = pipeline("run", project.manifest, "--output", place)
 
     assert ended.code == 3, ended.output
-    assert told in ended.output
+    assert expected in ended.output
     assert "Traceback" not in ended.output
     assert not vendor.ledger.entries
 

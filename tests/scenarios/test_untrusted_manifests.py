@@ -75,7 +75,7 @@ def test_hostile_manifests_are_refused_with_positions_in_bounded_memory(folder: 
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (b"", ":1:1: the file is empty"),
         (b"# nothing yet\n", ":1:1: the file is empty"),
@@ -103,7 +103,7 @@ def test_hostile_manifests_are_refused_with_positions_in_bounded_memory(folder: 
     ids=lambda value: repr(value)[:30],
 )
 def test_invalid_manifest_is_reported_with_its_position(
-    folder: Path, offline: Pipeline, content: bytes, told: str
+    folder: Path, offline: Pipeline, content: bytes, expected: str
 ) -> None:
     campaign(folder, {"campaign.yaml": content})
 
@@ -111,7 +111,7 @@ def test_invalid_manifest_is_reported_with_its_position(
         ended = offline(command, "campaign.yaml")
 
         assert ended.code == 3, ended.output[-2000:]
-        assert f"error: campaign.yaml{told}" in ended.output
+        assert f"error: campaign.yaml{expected}" in ended.output
         assert "Traceback" not in ended.output
 
 
