@@ -100,12 +100,12 @@ class LiveCampaign:
                     "matrix": matrix,
                 }
             )
-        told = ", {{ background }}" + (" {{ variant }}" if self.variants > 1 else "")
+        rest = ", {{ background }}" + (" {{ variant }}" if self.variants > 1 else "")
         return {
             "version": 1,
             "name": NAME,
             "templates": {
-                name: {"template_id": template, "options": {"prompt": f"{{{{ prompt }}}}{told}"}}
+                name: {"template_id": template, "options": {"prompt": f"{{{{ prompt }}}}{rest}"}}
                 for name, template in _TEMPLATES.items()
             },
             "image_sets": {

@@ -195,8 +195,8 @@ class Sample:
         results = json.dumps(self.results(), ensure_ascii=False, indent=1)
         (self.folder / f"{self.name}.results.json").write_text(results, encoding="utf-8")
         if self.decisions:
-            told = dump_yaml({"version": 1, "decisions": [*self.decisions]})
-            (self.folder / f"{self.name}.decisions.yaml").write_text(told, encoding="utf-8")
+            text = dump_yaml({"version": 1, "decisions": [*self.decisions]})
+            (self.folder / f"{self.name}.decisions.yaml").write_text(text, encoding="utf-8")
         return self.manifest
 
 
@@ -353,21 +353,21 @@ def _add(sample: Sample, number: int, coordinates: dict[str, Any], fate: str) ->
         "updated_at": "2026-11-28 12:36:44+00:00",
     }
     when = 755 - number % 700
-    told = {"text": _ERRORS.get(fate)}["text"]
+    error = {"text": _ERRORS.get(fate)}["text"]
     if fate in {"vendor", "lost"}:
-        made = sample.purchase(key, when, **{**base, "status": "failed", "reason": fate, "error": told})
+        made = sample.purchase(key, when, **{**base, "status": "failed", "reason": fate, "error": error})
         sample.job(coordinates, made)
     elif fate == "refused":
         changes = {
             "status": "failed",
             "reason": "rejected",
-            "error": told,
+            "error": error,
             "workflow_id": None,
             "steps": None,
         }
         sample.job(coordinates, sample.purchase(key, when, **{**base, **changes}))
     elif fate == "attention":
-        changes = {"status": "attention", "error": told, "workflow_id": None, "steps": None}
+        changes = {"status": "attention", "error": error, "workflow_id": None, "steps": None}
         sample.job(coordinates, sample.purchase(key, when, **{**base, **changes}))
     elif fate == "underway":
         # Its progress is unknown: it is polled when it is likely to be finished, and not before.

@@ -175,9 +175,9 @@ def test_card_shows_ratio_length_and_credits(tab: Make, gallery: Gallery, width:
         })""",
     )
 
-    told = {each for each in seen if re.fullmatch(r"(16:9|9:16|1:1) 2\.5 s \d+ cr", each)}
-    assert {each.split()[0] for each in told} == {"16:9", "9:16", "1:1"}
-    assert {each for each in seen if not re.fullmatch(r"\d+ cr", each)} == told
+    complete = {each for each in seen if re.fullmatch(r"(16:9|9:16|1:1) 2\.5 s \d+ cr", each)}
+    assert {each.split()[0] for each in complete} == {"16:9", "9:16", "1:1"}
+    assert {each for each in seen if not re.fullmatch(r"\d+ cr", each)} == complete
     heights = page.eval_on_selector_all("article", "all => all.map(each => each.offsetHeight)")
     assert len(set(heights)) == 1
 

@@ -176,11 +176,11 @@ def test_facet_counts_match_the_filtered_jobs(tab: Make, gallery: Gallery) -> No
         )
     ]
 
-    for field, value, told in boxes:
+    for field, value, number in boxes:
         box = page.locator(f'.facets input[data-field="{field}"][data-value="{value}"]')
         box.check()
-        assert count(page) == f"{told} of {len(gallery.keys)}"
-        assert len(shown(page)) == int(told)
+        assert count(page) == f"{number} of {len(gallery.keys)}"
+        assert len(shown(page)) == int(number)
         assert page.input_value("input[type=search]")
         page.locator(f'.facets input[data-field="{field}"][data-value="{value}"]').uncheck()
         assert page.input_value("input[type=search]") == ""
@@ -423,10 +423,10 @@ def test_words_of_the_summary_and_the_legend_filter(tab: Make, gallery: Gallery)
     for place in (".sentence a", ".legend a"):
         for number in range(page.locator(place).count()):
             link = page.locator(place).nth(number)
-            [told] = re.findall(r"\d+", link.inner_text())
+            [left] = re.findall(r"\d+", link.inner_text())
             link.click()
-            assert count(page) == f"{told} of {len(gallery.keys)}"
-            assert len(shown(page)) == int(told)
+            assert count(page) == f"{left} of {len(gallery.keys)}"
+            assert len(shown(page)) == int(left)
             page.go_back()
 
 
@@ -447,12 +447,12 @@ def test_words_of_the_summary_and_the_legend_use_the_syntax_of_select_if_possibl
     }
     found = {}
     for link in page.locator(".sentence a, .legend a").all():
-        told = link.inner_text()
+        words = link.inner_text()
         link.click()
-        found[told] = page.input_value("input[type=search]")
-        if found[told].startswith("status:"):
-            assert set(shown(page)) == by_python(gallery, found[told])
-        assert page.locator(".facets input:checked").count() == (0 if "state:" in found[told] else 1)
+        found[words] = page.input_value("input[type=search]")
+        if found[words].startswith("status:"):
+            assert set(shown(page)) == by_python(gallery, found[words])
+        assert page.locator(".facets input:checked").count() == (0 if "state:" in found[words] else 1)
         page.go_back()
     assert found == wanted
 

@@ -479,7 +479,7 @@ def test_detail_shows_takes_steps_change_notes_and_request(tab: Make, gallery: G
     notes.nth(1).get_by_role("button").click()
     until(page, AT_REST)
     assert abs(times(page)[0] - 1.25) <= FRAME
-    told = page.locator(".pairs").inner_text()
+    pairs = page.locator(".pairs").inner_text()
     for part in (
         "overlay_gray_5443",
         "images/red.png",
@@ -488,9 +488,9 @@ def test_detail_shows_takes_steps_change_notes_and_request(tab: Make, gallery: G
         now["id"],
         now["workflow_id"],
     ):
-        assert part in told
+        assert part in pairs
     assert "sig=abc" not in page.content()
-    assert before["id"] not in told
+    assert before["id"] not in pairs
     assert "crop_to_content" in page.locator(".more").inner_text()
 
 
@@ -554,12 +554,12 @@ def test_failures_are_a_table_with_reasons_and_commands(tab: Make, gallery: Gall
 
 def test_cost_of_retrying_failures_is_shown_beside_the_command(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, "#view=failures")
-    told = re.search(r"Trying again costs at most [\d,]+ credits\.", page.locator("h1:visible").inner_text())
-    assert told is not None
+    found = re.search(r"Trying again costs at most [\d,]+ credits\.", page.locator("h1:visible").inner_text())
+    assert found is not None
 
     page.evaluate("go({ view: 'browse' })")
     row = page.locator("#overview .todo li", has_text="--retry-failed")
-    expect(row).to_contain_text(told[0])
+    expect(row).to_contain_text(found[0])
 
 
 def test_each_group_of_failures_has_the_command_of_its_campaign(
@@ -1088,20 +1088,20 @@ def test_sound_without_a_picture_is_called_sound(of_files: Opens, content_type: 
 def test_each_of_several_files_has_its_own_facts_and_address(of_files: Opens) -> None:
     tall = {**WIDE, "width": 360, "height": 640, "duration": 4.0, "frame_rate": 30.0}
     page = of_files(("video/mp4", b"one", WIDE), ("video/mp4", b"the second", tall))
-    told = page.locator(".side-column")
-    expect(told).to_contain_text("3 bytes, 640 × 360, 24 fps")
+    column = page.locator(".side-column")
+    expect(column).to_contain_text("3 bytes, 640 × 360, 24 fps")
     page.get_by_role("button", name="File 2").click()
 
     for _ in range(2):
-        expect(told).to_contain_text("10 bytes, 360 × 640, 30 fps")
-        expect(told.locator(".facts")).to_contain_text("9:16")
-        expect(told.locator(".facts")).to_contain_text("4 s")
+        expect(column).to_contain_text("10 bytes, 360 × 640, 30 fps")
+        expect(column.locator(".facts")).to_contain_text("9:16")
+        expect(column.locator(".facts")).to_contain_text("4 s")
         assert (page.locator(".stage video").get_attribute("src") or "").endswith("files-2.mp4")
         expect(page.get_by_role("button", name="File 2")).to_have_attribute("aria-pressed", "true")
         page.reload()
         page.wait_for_selector(".stage")
     page.get_by_role("button", name="File 1").click()
-    expect(told).to_contain_text("3 bytes, 640 × 360, 24 fps")
+    expect(column).to_contain_text("3 bytes, 640 × 360, 24 fps")
     assert "file=" not in page.url
 
 

@@ -42,8 +42,8 @@ class Runner:
 
     def begin(self, lines: list[str], template: Mapping[str, Any]) -> "subprocess.Popen[str]":
         """Start the lines as one script; project variables override those of the template."""
-        told = [*template.get("variables", {}).items(), *RUN[".campaign-run"]["variables"].items()]
-        variables = {name: each["value"] if isinstance(each, dict) else each for name, each in told}
+        defaults = [*template.get("variables", {}).items(), *RUN[".campaign-run"]["variables"].items()]
+        variables = {name: each["value"] if isinstance(each, dict) else each for name, each in defaults}
         variables["CAMPAIGN_DEFAULT_BRANCH"] = variables["CAMPAIGN_SOURCE_BRANCH"] = "main"
         script = "\n".join(lines).replace("/tmp/campaign-pipeline", str(ROOT))
         # GitHub's variables for summaries and outputs point nowhere here.
@@ -147,7 +147,7 @@ def test_push_token_is_written_nowhere_and_an_older_one_is_removed(runner: Runne
 
 
 def test_askpass_gives_git_the_push_token() -> None:
-    told = [
+    answers = [
         subprocess.run(
             [ROOT / "ci" / "askpass.sh", prompt],
             env={**bare_environment(), "CAMPAIGN_PUSH_TOKEN": "push-token"},
@@ -158,7 +158,7 @@ def test_askpass_gives_git_the_push_token() -> None:
         for prompt in ("Username for 'https://example.com': ", "Password for 'https://oauth2@example.com': ")
     ]
 
-    assert told == ["x-access-token\n", "push-token\n"]
+    assert answers == ["x-access-token\n", "push-token\n"]
 
 
 def test_cancelled_run_receives_the_signal_and_publishes_what_it_bought(

@@ -65,6 +65,6 @@ def test_commit_of_the_action_is_installed_by_default() -> None:
     action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 
     assert action["inputs"]["install"]["default"] == ""
-    told = (ROOT / "ci" / "install.sh").read_text("utf-8")
-    assert '--require-hashes -r "$here/../locks/base.txt"' in told
-    assert '--no-deps --no-build-isolation "$here/.."' in told
+    script = (ROOT / "ci" / "install.sh").read_text("utf-8")
+    assert '--require-hashes -r "$here/../locks/base.txt"' in script
+    assert '--no-deps --no-build-isolation "$here/.."' in script

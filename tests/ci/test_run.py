@@ -628,9 +628,9 @@ class TestFirst:
             remote.remove("campaign-results", "autumn.results.json")
         if case == "known before":
             before = git("rev-parse", "main", at=remote.folder)
-        told = {"by hand": "0" * 40, "unknown commit": "1" * 40}.get(case, before)
+        before_push = {"by hand": "0" * 40, "unknown commit": "1" * 40}.get(case, before)
 
-        job = machine().uses({"before": told}, command="run", campaigns="campaigns/autumn.yaml")
+        job = machine().uses({"before": before_push}, command="run", campaigns="campaigns/autumn.yaml")
 
         assert job.code == 3, job.log
         assert "start it by hand with first: autumn" in job.log
@@ -657,8 +657,8 @@ class TestSavedPlan:
 
         assert job.code == 0, job.log
         assert len(titles(vendor)) == 2
-        told = {name: job.outputs[name] for name in ("changes", "creates", "credits", "exit-code")}
-        assert told == {"changes": "true", "creates": "2", "credits": "200", "exit-code": "0"}
+        outputs = {name: job.outputs[name] for name in ("changes", "creates", "credits", "exit-code")}
+        assert outputs == {"changes": "true", "creates": "2", "credits": "200", "exit-code": "0"}
         assert "2 done" in job.summary
         assert "<testsuite" in Path(job.outputs["junit"]).read_text("utf-8")
 

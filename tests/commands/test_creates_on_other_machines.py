@@ -137,7 +137,9 @@ def test_orphan_under_way_elsewhere_is_reported_as_under_way(
     project.write({"campaign.yaml": spring(prompts=prompts)})
     [purchase] = project.results()["purchases"]
     since = f"under way elsewhere, since {purchase['bought_at']}"
-    told = "1 purchase that serves no job is under way on another machine; its results will show the outcome."
+    expected = (
+        "1 purchase that serves no job is under way on another machine; its results will show the outcome."
+    )
 
     planned = pipeline("plan", project.manifest)
     status = pipeline("status", project.manifest)
@@ -145,7 +147,7 @@ def test_orphan_under_way_elsewhere_is_reported_as_under_way(
     assert f"{WALK} ({purchase['id']})  {since}, serves no job now" in planned.out
     assert (f"its job is no longer in the manifest, and it is {since}" in planned.out) is is_orphan
     assert "1 under way" in planned.out
-    assert told in planned.out
+    assert expected in planned.out
     assert "pipeline resolve" not in planned.output + status.output
     assert "1 under way" in pipeline("plan", project.manifest, "--format", "markdown").out
     assert f"{WALK} ({purchase['id']}): {since}, serves no job now" in status.out

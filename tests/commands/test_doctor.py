@@ -114,11 +114,11 @@ def test_locked_state_exits_6_and_names_the_holder(project: Project, pipeline: P
     lock = Lock.acquire(project.state, since="2026-03-01T12:00:00Z", command="pipeline run spring.yaml")
 
     ended = pipeline("doctor", project.manifest, "--format", "json")
-    told = pipeline("doctor", project.manifest, "--ignore", "lock")
+    ignored = pipeline("doctor", project.manifest, "--ignore", "lock")
     lock.release()
 
     assert ended.code == 6
-    assert (told.code, "warning lock" in told.out) == (0, True)
+    assert (ignored.code, "warning lock" in ignored.out) == (0, True)
     assert "since 2026-03-01T12:00:00Z (pipeline run spring.yaml)" in messages(ended.document)["lock"]
     assert pipeline("doctor", project.manifest).code == 0
 

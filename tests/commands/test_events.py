@@ -18,8 +18,8 @@ HOSTILE = "]]> & <b> \x00\x1b[31m\u202e\ufffe\uffff\ud800 ::error::x ##[error] \
 
 def events(text: str) -> list[dict[str, Any]]:
     """The reported steps except polls, whose number depends on timing."""
-    told = [json.loads(line) for line in text.splitlines()]
-    return [each for each in told if each["event"] != "Reported"]
+    events = [json.loads(line) for line in text.splitlines()]
+    return [each for each in events if each["event"] != "Reported"]
 
 
 def refuse(vendor: Emulator, message: str) -> None:

@@ -33,16 +33,16 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
 
 def test_run_reports_job_statuses_and_purchases(project: Project, pipeline: Pipeline) -> None:
     ended = pipeline("run", project.manifest, "--format", "json")
-    told = document(pipeline, ended, "run")
+    printed = document(pipeline, ended, "run")
 
-    assert ended.code == told["exit_code"] == 0
-    assert {job["key"]: job["status"] for job in told["jobs"]} == {DANCE: "done", WALK: "done"}
-    assert {path for job in told["jobs"] for path in job["files"]} == {
+    assert ended.code == printed["exit_code"] == 0
+    assert {job["key"]: job["status"] for job in printed["jobs"]} == {DANCE: "done", WALK: "done"}
+    assert {path for job in printed["jobs"] for path in job["files"]} == {
         f"output/spring/{DANCE}.mp4",
         f"output/spring/{WALK}.mp4",
     }
-    assert told["summary"] == {"jobs": {"done": 2}, "credits": 200, "bought": 2, "spent": 200}
-    assert told["results"] == "spring.results.json"
+    assert printed["summary"] == {"jobs": {"done": 2}, "credits": 200, "bought": 2, "spent": 200}
+    assert printed["results"] == "spring.results.json"
     assert "Plan: 2 to create." in ended.err
 
 
@@ -149,9 +149,9 @@ def test_merge_reports_what_it_wrote(bought: Project, pipeline: Pipeline) -> Non
         "merge", bought.results_file, bought.results_file, "--out", "both.json", "--format", "json"
     )
 
-    told = document(pipeline, ended, "merge")
-    assert (told["out"], told["files"], told["purchases"]) == ("both.json", 2, 2)
-    assert told["summary"] == {"jobs": {"done": 2}, "credits": 200}
+    printed = document(pipeline, ended, "merge")
+    assert (printed["out"], printed["files"], printed["purchases"]) == ("both.json", 2, 2)
+    assert printed["summary"] == {"jobs": {"done": 2}, "credits": 200}
 
 
 def test_plans_of_several_manifests_match_the_schema(project: Project, offline: Pipeline) -> None:

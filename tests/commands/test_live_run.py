@@ -64,12 +64,12 @@ def test_create_of_a_live_run_is_pending_and_needs_no_resolution(
         shown = pipeline("show", project.manifest, WALK)
         refused = pipeline("resolve", project.manifest, WALK, "--not-bought")
 
-    told = f"a run in progress has been buying it since {SINCE}; its outcome is pending"
-    assert f"{WALK}  under way: {told}" in planned.out
+    expected = f"a run in progress has been buying it since {SINCE}; its outcome is pending"
+    assert f"{WALK}  under way: {expected}" in planned.out
     assert "1 under way" in planned.out
     assert "1 job is being bought by a run in progress: wait for it to end." in planned.out
-    assert f"{WALK}: submitting: {told}" in status.out
-    assert told in shown.out
+    assert f"{WALK}: submitting: {expected}" in status.out
+    assert expected in shown.out
     for ended in (planned, marked, status, shown):
         assert "pipeline resolve" not in ended.output
         assert "unknown" not in ended.output

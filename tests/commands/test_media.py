@@ -86,7 +86,7 @@ def test_machine_without_extra_or_files_drops_no_media_facts(
 ) -> None:
     without_extra.undo()
     assert pipeline("run", project.manifest).code == 0
-    told = project.results()["media"]
+    media = project.results()["media"]
     shutil.rmtree(project.folder / "output")
     shutil.rmtree(project.folder / ".pipeline")
     without_extra.setitem(sys.modules, "pipeline.media.read", None)
@@ -95,17 +95,17 @@ def test_machine_without_extra_or_files_drops_no_media_facts(
     assert pipeline("results", project.manifest).code == 0
 
     assert len(project.results()["jobs"]) == 1
-    assert project.results()["media"] == told
+    assert project.results()["media"] == media
 
 
 def test_pruned_file_keeps_its_media_facts(project: Project, pipeline: Pipeline) -> None:
     assert pipeline("run", project.manifest).code == 0
-    told = project.results()["media"]
+    media = project.results()["media"]
     project.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park"})})
 
     assert pipeline("prune", project.manifest, "--yes").code == 0
 
-    assert project.results()["media"] == told
+    assert project.results()["media"] == media
 
 
 def test_media_facts_written_by_others_during_a_run_are_merged(project: Project, pipeline: Pipeline) -> None:

@@ -21,7 +21,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
     return project
 
 
-def told(pipeline: Pipeline, command: str, name: str) -> str:
+def message(pipeline: Pipeline, command: str, name: str) -> str:
     """The one line that a command prints about the file `name`."""
     ended = pipeline(command, name)
     assert ended.code == 3, ended.output
@@ -45,13 +45,13 @@ def told(pipeline: Pipeline, command: str, name: str) -> str:
 def test_record_is_recognised(
     bought: Project, pipeline: Pipeline, command: str, name: str, expected: str
 ) -> None:
-    assert told(pipeline, command, name) == f"{name}: {expected}"
+    assert message(pipeline, command, name) == f"{name}: {expected}"
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each != "run"])
 def test_saved_plan_is_recognised(bought: Project, pipeline: Pipeline, command: str) -> None:
     expected = "saved.json: this is a saved plan, which only `run` takes; name its manifest, campaign.yaml"
-    assert told(pipeline, command, "saved.json") == expected
+    assert message(pipeline, command, "saved.json") == expected
 
 
 def test_results_under_another_name_are_recognised(bought: Project, pipeline: Pipeline) -> None:
@@ -59,7 +59,7 @@ def test_results_under_another_name_are_recognised(bought: Project, pipeline: Pi
     shutil.copy(bought.results_file, bought.folder / "sub/copy.yaml")
 
     expected = "sub/copy.yaml: this is a results manifest; name its manifest, sub/campaign.yaml"
-    assert told(pipeline, "plan", "sub/copy.yaml") == expected
+    assert message(pipeline, "plan", "sub/copy.yaml") == expected
 
 
 def large(path: Path) -> None:
@@ -78,12 +78,12 @@ def test_damaged_results_are_recognised(
     damage(bought.results_file)
 
     expected = "spring.results.json: this is a results manifest; name its campaign's manifest"
-    assert told(pipeline, "plan", "spring.results.json") == expected
+    assert message(pipeline, "plan", "spring.results.json") == expected
 
 
 def test_collect_does_not_treat_them_as_an_unreadable_manifest(bought: Project, pipeline: Pipeline) -> None:
     shutil.rmtree(bought.folder / "output")
 
     for name in ("saved.json", "spring.decisions.yaml"):
-        assert "name its" in told(pipeline, "collect", name)
+        assert "name its" in message(pipeline, "collect", name)
     assert bought.output() == {}

@@ -469,13 +469,13 @@ def test_only_good_take_is_kept_until_its_successor_is_made(
             vendor.fail({"on": "create", "times": 1, "do": "fail"})
             assert pipeline("run", bought.manifest).code == 1
 
-    told = pipeline("status", bought.manifest).out
+    output = pipeline("status", bought.manifest).out
     pruned = prune(pipeline, bought, "--replaced")
     named = prune(pipeline, bought, walk)
 
-    assert "replaced take" not in told
+    assert "replaced take" not in output
     if "renamed" not in how:  # now it is an orphan
-        assert f"  {WALK}: last take {walk} (done" in told
+        assert f"  {WALK}: last take {walk} (done" in output
     assert pruned.out == "Nothing to delete.\n"
     assert f"{walk} (done) cannot be pruned: " in named.err
     assert named.code == 64

@@ -551,9 +551,9 @@ def test_media_facts_of_the_results_are_shown_without_the_extra(
 
     assert pipeline("report", made.manifest).code == 0
 
-    told = made.results()["media"]
+    media = made.results()["media"]
     for file in data_of(report / "index.html")["campaigns"][0]["files"]:
-        (entry,) = [each for digest, each in told.items() if digest.startswith(file["id"])]
+        (entry,) = [each for digest, each in media.items() if digest.startswith(file["id"])]
         assert {name: file[name] for name in entry if name != "rule"} == {
             name: value for name, value in entry.items() if name != "rule"
         }

@@ -302,11 +302,11 @@ def test_status_shows_decisions_and_notes(bought: Project, pipeline: Pipeline) -
     pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--as", "ana")
     pipeline("approve", bought.manifest, DANCE, "--at", "0.5", "--note", "keep this", "--as", "jonas")
 
-    told = pipeline("status", bought.manifest)
+    ended = pipeline("status", bought.manifest)
     document = pipeline("status", bought.manifest, "--format", "json").document
 
-    assert f"  {WALK}: pending (redo: logo cut off)\n" in told.out
-    assert f"  {DANCE}: done, approved by jonas\n    at 0.5 s: “keep this” (jonas)\n" in told.out
+    assert f"  {WALK}: pending (redo: logo cut off)\n" in ended.out
+    assert f"  {DANCE}: done, approved by jonas\n    at 0.5 s: “keep this” (jonas)\n" in ended.out
     of = {each["key"]: each for each in document["jobs"]}
     assert (of[WALK]["decision"], of[WALK]["by"], of[WALK]["note"]) == ("redo", "ana", "logo cut off")
     assert of[DANCE]["notes"] == [{"at": 0.5, "text": "keep this", "by": "jonas"}]
@@ -330,31 +330,33 @@ def test_status_shows_once_why_a_take_was_sent_back(
 ) -> None:
     pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--as", "ana", *arguments)
 
-    told = pipeline("status", bought.manifest).out
+    output = pipeline("status", bought.manifest).out
 
     at = ", at 0.5 s" if arguments else ""
-    assert f"  {WALK}: pending (redo: logo cut off){at}\n" in told
-    assert re.search(rf"  {WALK}: last take \w+ \(done, sent back by ana\): ", told)
-    assert told.count("logo cut off") == 1
+    assert f"  {WALK}: pending (redo: logo cut off){at}\n" in output
+    assert re.search(rf"  {WALK}: last take \w+ \(done, sent back by ana\): ", output)
+    assert output.count("logo cut off") == 1
 
 
 def test_note_from_before_a_redo_is_shown_beside_its_reason(bought: Project, pipeline: Pipeline) -> None:
     pipeline("reject", bought.manifest, WALK, "--at", "0.25", "--note", "too dark", "--as", "jonas")
     pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--as", "ana")
 
-    told = pipeline("status", bought.manifest).out
+    output = pipeline("status", bought.manifest).out
 
-    assert f"  {WALK}: pending (redo: logo cut off)\n    at 0.25 s: “too dark” (jonas)\n" in told
-    assert told.count("too dark") == 1
+    assert f"  {WALK}: pending (redo: logo cut off)\n    at 0.25 s: “too dark” (jonas)\n" in output
+    assert output.count("too dark") == 1
 
 
 def test_status_shows_notes_on_a_replaced_take(bought: Project, pipeline: Pipeline) -> None:
     pipeline("redo", bought.manifest, WALK, "--at", "0.5", "--note", "logo cut off", "--as", "ana")
     assert pipeline("run", bought.manifest, "--yes").code == 0
 
-    told = pipeline("status", bought.manifest).out
+    output = pipeline("status", bought.manifest).out
 
-    assert re.search(rf"  {WALK}: replaced take \w+ \(.*\): .*\n    at 0.5 s: “logo cut off” \(ana\)\n", told)
+    assert re.search(
+        rf"  {WALK}: replaced take \w+ \(.*\): .*\n    at 0.5 s: “logo cut off” \(ana\)\n", output
+    )
 
 
 def test_rated_take_is_still_undecided(bought: Project, pipeline: Pipeline) -> None:
@@ -609,7 +611,7 @@ def test_redo_in_the_file_behind_a_failure_suggests_the_command_for_both(
     after_failures: Project, pipeline: Pipeline
 ) -> None:
     project = after_failures
-    told = (
+    expected = (
         "1 job was sent back, but a failure from before serves in its place, so nothing is bought: "
         f"`pipeline redo campaign.yaml {WALK}` sends both back.\n"
     )
@@ -619,7 +621,7 @@ def test_redo_in_the_file_behind_a_failure_suggests_the_command_for_both(
     decide(project, row(project, WALK, "redo"))
 
     for command in ("plan", "status"):
-        assert told in pipeline(command, project.manifest).out
+        assert expected in pipeline(command, project.manifest).out
     assert pipeline("redo", project.manifest, WALK).code == 0
     assert actions(pipeline, project)[WALK] == "replace"
     for command in ("plan", "status"):

@@ -549,8 +549,8 @@ def test_refused_request_fails_only_its_job_and_is_not_repeated(
 def test_huge_refusal_full_of_escapes_becomes_one_short_safe_line(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    told: Json = {"detail": "\x1b[31m" * 100_000}
-    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": 422, "body": told}})
+    body: Json = {"detail": "\x1b[31m" * 100_000}
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": 422, "body": body}})
 
     ended = pipeline("run", project.manifest)
 
@@ -631,8 +631,8 @@ def test_unusable_result_url_is_not_reported_as_running(
     ended = pipeline("run", project.manifest)
 
     assert ended.code == 8, ended.output
-    told = "the vendor reports success, but the url of its result cannot be used: file:///walk.mp4;"
-    assert f"{WALK}: {told}" in ended.output
+    expected = "the vendor reports success, but the url of its result cannot be used: file:///walk.mp4;"
+    assert f"{WALK}: {expected}" in ended.output
     assert "s3cret" not in ended.output
     assert project.statuses() == {WALK: "submitted"}
     vendor.clear_faults()

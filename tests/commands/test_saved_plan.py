@@ -130,10 +130,10 @@ def test_every_difference_is_reported(project: Project, pipeline: Pipeline) -> N
     save(pipeline, project)
     change_the_image(project)
 
-    told = pipeline("run", FILE).err
+    errors = pipeline("run", FILE).err
 
-    assert f"{FILE} is stale: {DANCE}" in told
-    assert f"{FILE} is stale: {WALK}" in told
+    assert f"{FILE} is stale: {DANCE}" in errors
+    assert f"{FILE} is stale: {WALK}" in errors
 
 
 def test_lost_purchase_makes_the_plan_stale(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:

@@ -185,15 +185,17 @@ def test_changes_arrive_as_events_and_a_reconnecting_client_misses_none(
         until(lambda: site.data()["live"]["event"] != seen, "an event")
 
     with site.get("/events", headers={"Last-Event-ID": seen}, stream=True) as answer:
-        told: dict[str, str] = {}
+        decisions: dict[str, str] = {}
         lines = answer.iter_lines(decode_unicode=True)
-        while len(told) < 2:
+        while len(decisions) < 2:
             line = next(lines)
             assert "reset" not in line
             if line.startswith("data: {"):
                 for change in json.loads(line.removeprefix("data: "))["campaigns"]:
-                    told |= {each["key"]: each["decision"] for each in change["jobs"] if "decision" in each}
-    assert told == {WALK: "approved", DANCE: "rejected"}
+                    decisions |= {
+                        each["key"]: each["decision"] for each in change["jobs"] if "decision" in each
+                    }
+    assert decisions == {WALK: "approved", DANCE: "rejected"}
 
 
 def test_server_does_not_block_a_run(project: Project, serve: Serve, pipeline: Pipeline) -> None:
@@ -569,20 +571,20 @@ def test_run_serves_its_own_page_until_it_ends(
     data = site.data()
     with site.get(f"/events?after={data['live']['event']}", stream=True) as answer:
         (project.folder / "go").touch()
-        told = []
+        events = []
         for line in answer.iter_lines(chunk_size=1, decode_unicode=True):
             if line.startswith("data: {"):
-                told.append(line)
+                events.append(line)
             if line == "event: end":
                 break
         # A client that received the event of a still can fetch it; the server ends when all clients have left.
-        still = next(each for each in _files(told) if each.get("poster"))
+        still = next(each for each in _files(events) if each.get("poster"))
         assert site.get(f"/posters/{still['id']}.webp").status_code == 200
 
     ended = running.ended()
     assert ended.code == 0, ended.output
     stands: dict[str, str] = {}
-    for line in told:
+    for line in events:
         event = json.loads(line.removeprefix("data: "))
         for change in event["campaigns"]:
             stands |= {each["key"]: each["status"] for each in change.get("jobs", ())}
@@ -590,13 +592,13 @@ def test_run_serves_its_own_page_until_it_ends(
     assert stands == {DANCE: "done", WALK: "done"}
     assert spent["spent"] == 200
     assert sum(calls.values()) >= 4
-    assert [each["width"] for each in _files(told) if each.get("poster")] == [64, 64]
+    assert [each["width"] for each in _files(events) if each.get("poster")] == [64, 64]
 
 
-def _files(told: list[str]) -> list[dict[str, Any]]:
+def _files(events: list[str]) -> list[dict[str, Any]]:
     """The files of a page after these events."""
     files: dict[str, dict[str, Any]] = {}
-    for line in told:
+    for line in events:
         for change in json.loads(line.removeprefix("data: "))["campaigns"]:
             files |= change.get("files", {})  # some events only change the heading
     return [file for _, file in sorted(files.items())]

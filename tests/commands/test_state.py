@@ -78,8 +78,8 @@ def test_export_contains_every_event_of_every_purchase(project: Project, pipelin
     exported = pipeline("state", "export", project.manifest).document
 
     assert len(exported["purchases"]) == 2
-    told = [event["event"] for event in exported["events"]]
-    assert told.count("accepted") == told.count("fetched") == 2
+    names = [event["event"] for event in exported["events"]]
+    assert names.count("accepted") == names.count("fetched") == 2
 
 
 ODD: list[Any] = [None, True, -1, 10**30, "", "x", "\ud800", "\0", "k" * 70_000, [], {}, ["x"]]

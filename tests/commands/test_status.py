@@ -68,8 +68,8 @@ def test_replaced_take_that_needs_attention_is_reported_once(
     unknown = project.jobs()[WALK]["purchase"]
     project.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a dance in the rain"})})
 
-    told = pipeline("status", project.manifest).out
+    output = pipeline("status", project.manifest).out
 
-    assert [line for line in told.splitlines() if unknown in line and "pipeline resolve" not in line] == [
+    assert [line for line in output.splitlines() if unknown in line and "pipeline resolve" not in line] == [
         f"  {WALK} ({unknown}): needs attention, serves no job now"
     ]

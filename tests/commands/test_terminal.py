@@ -174,9 +174,9 @@ def test_watch_in_another_terminal_shows_the_same(
 
     running = on_terminal("run", project.manifest.name, "--yes")
     watching.until("a run has been under way")
-    told = "0 of 2 done, 1 under way, 1 failed, 100 credits, time left known after loop"
-    watching.until(told)
-    running.until(told)
+    expected = "0 of 2 done, 1 under way, 1 failed, 100 credits, time left known after loop"
+    watching.until(expected)
+    running.until(expected)
     watching.until("main/loop/red/dance: failed (rejected)")
 
     running.interrupt()
@@ -240,10 +240,10 @@ def test_watch_without_a_terminal_prints_each_event_and_changes_nothing(
 
     assert pipeline("run", project.manifest).code == 0
 
-    told = {watching.first_line() for _ in range(1)}
-    while not {line for line in told if line.endswith("dance: done\n")}:
-        told.add(watching.first_line())
-    assert not any("%" in line for line in told)
+    lines = {watching.first_line() for _ in range(1)}
+    while not {line for line in lines if line.endswith("dance: done\n")}:
+        lines.add(watching.first_line())
+    assert not any("%" in line for line in lines)
 
 
 @pytest.mark.parametrize(

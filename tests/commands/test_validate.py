@@ -54,7 +54,7 @@ def test_validate_says_if_jobs_are_not_checked_because_of_other_errors(
     job = {"matrix": {"x": list(range(133)), "y": list(range(axis))}, "options": {"prompt": "{{ nope }}"}}
     manifest = spring(prompts={"walk": "a walk"}, jobs=[{"id": "main", **job}])
     campaign(folder, {"campaign.yaml": {**manifest, "surprise": 1}})
-    told = (
+    expected = (
         "warning: campaign.yaml:1:1: the jobs (up to 20,083) are checked only once the other errors are fixed"
     )
 
@@ -64,8 +64,8 @@ def test_validate_says_if_jobs_are_not_checked_because_of_other_errors(
     assert (ended.code, planned.code) == (3, 3)
     assert "surprise: unknown key" in ended.out
     assert ("nope" in ended.out) is are_checked
-    assert (told in ended.out) is not are_checked
-    assert (told in planned.err) is not are_checked
+    assert (expected in ended.out) is not are_checked
+    assert (expected in planned.err) is not are_checked
 
 
 def test_folder_includes_every_campaign_below_it(project: Project, offline: Pipeline) -> None:
@@ -140,11 +140,11 @@ def test_unused_name_in_a_var_file_is_a_warning(project: Project, offline: Pipel
     prompts = {"walk": "a walk in {{ season }}"}
     project.write({"campaign.yaml": spring(vars={"season": "spring"}, prompts=prompts)})
     project.write({"vars.yaml": "season: autumn\nseson: winter\n"})
-    told = "vars.yaml:2:1: seson: nothing in the manifest uses this var (did you mean 'season'?)"
+    expected = "vars.yaml:2:1: seson: nothing in the manifest uses this var (did you mean 'season'?)"
 
     for command in (["validate"], ["plan"], ["expand"], ["run", "--frozen", "--emulate"]):
         ended = offline(*command, project.manifest, "--var-file", "vars.yaml")
-        assert f"warning: {told}" in ended.output
+        assert f"warning: {expected}" in ended.output
         assert ended.code == (4 if "run" in command else 0)
     assert "uses this var" not in offline("status", project.manifest, "--var-file", "vars.yaml").output
 
@@ -443,7 +443,7 @@ def test_tag_hides_no_other_problem(folder: Path, pipeline: Pipeline) -> None:
 
     assert ended.code == 3, ended.output
     errors = [line for line in ended.output.splitlines() if line.startswith("error: ")]
-    for line, column, told in (
+    for line, column, expected in (
         (6, 17, "the tag '!Wow' is not allowed"),
         (6, 28, "the tag '!include' is not allowed"),
         (6, 52, "the tag '!!str' is not allowed"),
@@ -451,5 +451,5 @@ def test_tag_hides_no_other_problem(folder: Path, pipeline: Pipeline) -> None:
         (7, 36, "retrys"),
     ):
         [found] = [each for each in errors if f":{line}:{column}: " in each]
-        assert told in found
+        assert expected in found
     assert len(errors) == 5, ended.output

@@ -82,16 +82,16 @@ def test_calls_of_workers_are_counted_and_collect_uses_workers_too(
     metrics = project.folder / "spring.prom"
     executor = ("--executor", dask_cluster.address)
     assert pipeline("run", project.manifest, *executor, "--metrics-file", metrics).code == 0
-    told = metrics.read_text()
+    metrics_text = metrics.read_text()
 
     def count(operation: str) -> int:
-        found = re.search(rf'calls_total{{.*operation="{operation}",outcome="ok"}} ([0-9]+)', told)
+        found = re.search(rf'calls_total{{.*operation="{operation}",outcome="ok"}} ([0-9]+)', metrics_text)
         return int(found[1]) if found else 0
 
     assert count("download") == 2
     assert count("get") >= 2
     size = sum(map(len, project.output().values()))
-    assert re.search(rf"pipeline_downloaded_bytes_total{{.*}} {size}\n", told)
+    assert re.search(rf"pipeline_downloaded_bytes_total{{.*}} {size}\n", metrics_text)
 
     by_worker: list[bool] = []
     asked.meet = lambda operation, port: by_worker.append(dask_cluster.owner(port) is not None)

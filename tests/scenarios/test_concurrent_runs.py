@@ -35,10 +35,10 @@ def test_second_run_names_the_holder_of_the_state_and_buys_nothing(
     second = pipeline("run", project.manifest)
 
     assert second.code == 6, second.output
-    told = re.search(rf"pid {first.process.pid} on {socket.gethostname()} since (20\S+Z)", second.err)
-    assert told is not None, second.err
+    found = re.search(rf"pid {first.process.pid} on {socket.gethostname()} since (20\S+Z)", second.err)
+    assert found is not None, second.err
     # In UTC, whatever the machine's time zone.
-    assert datetime.fromisoformat(told[1]) <= datetime.now(UTC)
+    assert datetime.fromisoformat(found[1]) <= datetime.now(UTC)
     assert f"pipeline run {project.manifest}" in second.err
     assert len(vendor.ledger.entries) == 2
 

@@ -155,7 +155,7 @@ def test_times_are_in_utc_in_any_time_zone(one: Project, start: Callable[..., Ru
     ended = start("run", one.manifest, "--events", "events.jsonl", TZ="EAST-14").ended()
 
     assert ended.code == 0, ended.output
-    told = [json.loads(line)["at"] for line in (one.folder / "events.jsonl").read_text().splitlines()]
-    for each in (one.results()["purchases"][0]["bought_at"], *told):
+    times = [json.loads(line)["at"] for line in (one.folder / "events.jsonl").read_text().splitlines()]
+    for each in (one.results()["purchases"][0]["bought_at"], *times):
         assert each.endswith("Z")
         assert begun - timedelta(seconds=1) <= datetime.fromisoformat(each) <= datetime.now(UTC)

@@ -143,8 +143,8 @@ class Member:
 
     def difference(self) -> Difference:
         """The `git diff` of the results, by the objects that the lines belong to."""
-        told = git(self.project.folder, "show", f"HEAD:{self.project.results_file.name}", check=False)
-        before = json.loads(told.stdout) if told.returncode == 0 else {"jobs": [], "purchases": []}
+        committed = git(self.project.folder, "show", f"HEAD:{self.project.results_file.name}", check=False)
+        before = json.loads(committed.stdout) if committed.returncode == 0 else {"jobs": [], "purchases": []}
         now = self.project.results()
         old, new = _rows(before, "purchases"), _rows(now, "purchases")
         # No purchase is ever removed.

@@ -47,7 +47,7 @@ def shard_file(project: Project, index: int, count: int) -> Path:
     return project.folder / f"{project.name}.results.{index}-of-{count}.json"
 
 
-def told(project: Project, index: int, count: int) -> Any:
+def shard_results(project: Project, index: int, count: int) -> Any:
     path = shard_file(project, index, count)
     document = json.loads(path.read_bytes())
     assert_valid(document, "results")
@@ -89,7 +89,7 @@ def test_three_shards_buy_everything_once_and_report_their_own_jobs(
     for ended in run_all(pipeline, twelve, 3):
         assert ended.code == 0, ended.output
 
-    files = [told(twelve, index, 3) for index in (1, 2, 3)]
+    files = [shard_results(twelve, index, 3) for index in (1, 2, 3)]
     assert [file["shard"] for file in files] == [{"index": index, "count": 3} for index in (1, 2, 3)]
     keys = [job["key"] for file in files for job in file["jobs"]]
     assert sorted(keys) == sorted({*keys})
@@ -400,7 +400,7 @@ def test_chain_belongs_to_one_shard(folder: Path, pipeline: Pipeline, vendor: Em
         assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 2
     for index in range(1, 5):
-        assert len(told(project, index, 4)["jobs"]) in {0, 2}
+        assert len(shard_results(project, index, 4)["jobs"]) in {0, 2}
 
 
 def test_merge_of_all_shards_equals_the_results_of_the_whole(

@@ -45,8 +45,8 @@ HOSTILE = {
         "1,000,000,000 jobs; at most 1,000,000 are made",
     ),
     **{
-        f"template-{number}.yaml": (prompts(template), told)
-        for number, (template, told) in enumerate(
+        f"template-{number}.yaml": (prompts(template), expected)
+        for number, (template, expected) in enumerate(
             {
                 "{{ 'a' * 10**9 }}": "the operator '**' is not allowed",
                 "{{ 'a' * 1000000000 }}": "expected a number, found a text",
@@ -69,8 +69,8 @@ def test_hostile_manifests_are_refused_with_positions_in_bounded_memory(folder: 
     assert ended.code == 3, ended.output[-2000:]
     assert "Traceback" not in ended.output
     lines = [line for line in ended.out.splitlines() if line.startswith("error: ")]
-    for name, (_, told) in HOSTILE.items():
-        assert any(line.startswith(f"error: {name}:") and told in line for line in lines), name
+    for name, (_, expected) in HOSTILE.items():
+        assert any(line.startswith(f"error: {name}:") and expected in line for line in lines), name
     assert all(line.split(":")[2].isdigit() and len(line) < 500 for line in lines)
 
 
