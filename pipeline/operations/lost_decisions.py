@@ -9,7 +9,7 @@ from pipeline.purchases import PurchaseId
 from pipeline.results.decisions import Verdict
 from pipeline.results.file import ResultsFile
 
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 
 
 def lost_approvals(files: Iterable[ResultsFile], decided: Collection[PurchaseId]) -> dict[PurchaseId, JobKey]:
@@ -27,8 +27,8 @@ def lost_approvals(files: Iterable[ResultsFile], decided: Collection[PurchaseId]
 
 def lost_message(workspace: Workspace, lost: Mapping[PurchaseId, JobKey]) -> str:
     """What is missing, and how to bring it back or to do without it."""
-    named = ", ".join(f"{printable(key)} ({each})" for each, key in [*lost.items()][:_MOST_NAMED])
-    more = f", and {len(lost) - _MOST_NAMED:,} more" if len(lost) > _MOST_NAMED else ""
+    named = ", ".join(f"{printable(key)} ({each})" for each, key in [*lost.items()][:_MAX_NAMED])
+    more = f", and {len(lost) - _MAX_NAMED:,} more" if len(lost) > _MAX_NAMED else ""
     return (
         f"{workspace.decisions_name}: lacks {counted(len(lost), 'approval')} that {workspace.results_name} shows: "
         f"{named}{more}. Without them, these takes could be bought again. Bring the file back, from git or from "
