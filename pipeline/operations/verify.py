@@ -50,8 +50,12 @@ def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[
         return
     then = _decisions_in(published.document, state.decisions)
     wanted_then = _wanted(state, published, assign(state.jobs, state.records, then), then)
-    for message in differences(published.document, wanted_then):
-        yield Disagreement("results", message)
+    is_by_manifest = False
+    for each in differences(published.document, wanted_then):
+        is_by_manifest |= each.is_by_manifest
+        yield Disagreement("results", each.message)
+    if is_by_manifest:
+        note(f"What a run would do for the changed jobs: `pipeline plan {state.workspace.target}`.")
     if state.lost_approvals:
         yield Disagreement("results", lost_message(state.workspace, state.lost_approvals))
     elif any(differences(wanted_then, wanted)):

@@ -34,6 +34,14 @@ class Heading:
     shard: Shard | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discrepancy:
+    """A row of the results that is not as it would be written now. `is_by_manifest`: what is asked for changed."""
+
+    message: str
+    is_by_manifest: bool = False
+
+
 class Builder:
     """Builds results manifests, one after another: an unchanged row stays the same object, for `Texts` to reuse."""
 
@@ -193,30 +201,64 @@ def _decision(purchase: Purchase, decisions: Decisions) -> str | None:
     return "redo" if purchase.id in decisions.redo else None
 
 
-def differences(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """Describe every difference between the results manifest as written and as it would be written now."""
-    yield from _rows("job", "key", written["jobs"], wanted["jobs"])
+def differences(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Discrepancy]:
+    """Every difference between the results manifest as written and as it would be written now, one a row."""
+    jobs = list(_rows("job", "key", written["jobs"], wanted["jobs"]))
+    yield from jobs
     yield from _rows("purchase", "id", written["purchases"], wanted["purchases"])
-    for field in ("campaign", "manifest", "summary"):
-        if written[field] != wanted[field]:
-            yield f"{field}: {_short(written[field])} in the results, {_short(wanted[field])} by state and manifest"
+    for field in ("campaign", "manifest"):
+        if fields := _fields({field: written[field]}, {field: wanted[field]}, "by state and manifest"):
+            yield Discrepancy(message=fields)
+    # The jobs are counted by their rows, which were told already.
+    left_out = {"jobs"} if jobs else set[str]()
+    counts = [
+        {name: value for name, value in row["summary"].items() if name not in left_out}
+        for row in (written, wanted)
+    ]
+    if fields := _fields(_flat(counts[0]), _flat(counts[1]), "by state and manifest"):
+        yield Discrepancy(message=f"summary: {fields}")
 
 
 def _rows(
     kind: str, name: str, written: list[Mapping[str, Any]], wanted: list[Mapping[str, Any]]
-) -> Iterator[str]:
+) -> Iterator[Discrepancy]:
     written_rows = {row[name]: row for row in written}
     wanted_rows = {row[name]: row for row in wanted}
     for row_name in sorted({*written_rows, *wanted_rows}):
-        if row_name not in written_rows:
-            yield f"{kind} {row_name}: not in the results"
-        elif row_name not in wanted_rows:
-            yield f"{kind} {row_name}: only in the results"
+        old, new = written_rows.get(row_name), wanted_rows.get(row_name)
+        if old is None:
+            yield Discrepancy(message=f"{kind} {row_name}: not in the results")
+        elif new is None:
+            yield Discrepancy(message=f"{kind} {row_name}: only in the results")
+        elif kind == "job" and old["fingerprint"] != new["fingerprint"]:
+            # What serves it follows from what it asks for, so nothing else needs to be said.
+            yield Discrepancy(
+                message=f"{kind} {row_name}: changed in the manifest since the results were written",
+                is_by_manifest=True,
+            )
+        elif fields := _fields(old, new, "in the state"):
+            yield Discrepancy(message=f"{kind} {row_name}: {fields}")
+
+
+def _fields(written: Mapping[str, Any], wanted: Mapping[str, Any], now: str) -> str:
+    """What differs in a row, in one line; empty if nothing does. Lists and mappings are named, not shown."""
+    found = []
+    for field in sorted({*written, *wanted}):
+        old, new = written.get(field), wanted.get(field)
+        if old == new:
+            continue
+        if isinstance(old, list | dict) or isinstance(new, list | dict):
+            found.append(f"{field} in the results is not as it is {now}")
         else:
-            for field in sorted({*written_rows[row_name], *wanted_rows[row_name]}):
-                old, new = written_rows[row_name].get(field), wanted_rows[row_name].get(field)
-                if old != new:
-                    yield f"{kind} {row_name}: {field} is {_short(old)} in the results, {_short(new)} in the state"
+            found.append(f"{field} is {_short(old)} in the results, {_short(new)} {now}")
+    return "; ".join(found)
+
+
+def _flat(summary: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in summary.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat
 
 
 def _short(value: object) -> str:

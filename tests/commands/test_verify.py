@@ -112,8 +112,30 @@ def test_edited_manifest_is_a_difference(bought: Project, pipeline: Pipeline) ->
     ended = pipeline("verify", bought.manifest)
 
     assert ended.code == 1
-    assert f"job {WALK}: " in ended.out
-    assert DANCE not in ended.out
+    assert ended.out.splitlines() == [
+        f"job {WALK}: changed in the manifest since the results were written",
+        "1 difference.",
+        "What a run would do for the changed jobs: `pipeline plan campaign.yaml`.",
+    ]
+
+
+def test_of_a_job_that_differs_in_several_ways_one_line_is_told(bought: Project, pipeline: Pipeline) -> None:
+    def change(document: Any) -> None:
+        document["jobs"][1] |= {"status": "failed", "reason": "lost", "outputs": []}
+
+    edit_results(bought, change)
+
+    ended = pipeline("verify", bought.manifest)
+
+    assert ended.code == 1
+    assert ended.out.splitlines() == [
+        (
+            f"job {WALK}: outputs in the results is not as it is in the state; "
+            'reason is "lost" in the results, missing in the state; '
+            'status is "failed" in the results, "done" in the state'
+        ),
+        "1 difference.",
+    ]
 
 
 @pytest.mark.parametrize(
