@@ -29,7 +29,7 @@ class Inventory:
         self._location = location
         self._index = index
         self._purchases = purchases
-        self._published = published
+        self._published = frozenset(published)
         # The stems at which it was found out what is there; None once that is known of every stem.
         self._stems: set[str] | None = set()
 
@@ -127,9 +127,12 @@ class Inventory:
 
     def find_spare(self, purchase: Purchase, file: NamedFile, needed: Mapping[str, str | None]) -> str | None:
         """As `find`, but a path of this purchase at which no job needs these bytes, by the hashes in `needed`."""
-        digest = file.output.sha256
-        for path in self._candidates(purchase, file):
-            is_spare = needed.get(path) != digest and self._index.purchase_id(path, digest) == purchase.id
+        digest, own = file.output.sha256, list(self._own_paths(purchase, file))
+        for path in (*own, *sorted(self._index.paths_of(digest))):
+            # After a loss of the state, the bytes alone do not tell which of several purchases brought a file.
+            is_unclaimed = not self._index.has(path) and (path in own or path in self._published)
+            is_own = is_unclaimed or self._index.purchase_id(path, digest) == purchase.id
+            is_spare = is_own and needed.get(path) != digest
             if is_spare and path != file.path and self._index.digest(path) == digest:
                 return path
         return None
@@ -174,6 +177,10 @@ class Inventory:
 
     def _candidates(self, purchase: Purchase, file: NamedFile) -> Iterator[str]:
         yield from sorted(self._index.paths_of(file.output.sha256))
+        yield from self._own_paths(purchase, file)
+
+    def _own_paths(self, purchase: Purchase, file: NamedFile) -> Iterator[str]:
+        """Where the file was put first, and where it is set aside."""
         for stem in (purchase.path, set_aside(purchase.path, purchase.id)):
             if (path := path_in_slot(purchase, stem, file.slot)) is not None:
                 yield path

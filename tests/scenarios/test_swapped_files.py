@@ -143,3 +143,27 @@ def test_swapped_file_is_moved_and_the_missing_one_is_downloaded(
     assert pipeline("collect", bought.manifest).code == 0
     assert files(bought) == before
     assert len(vendor.ledger.entries) == 2
+
+
+@pytest.mark.parametrize("names", [("stroll", "walk"), ("jog", "stroll", "walk")], ids=len)
+def test_after_a_loss_of_the_state_steps_with_the_same_bytes_are_moved_for_each_take(
+    folder: Path, pipeline: Pipeline, names: tuple[str, ...]
+) -> None:
+    options = {"prompt": "{{ prompt }}", "background_urls": ["https://cdn.example.com/beach.mp4"]}
+    changes = {
+        "templates": {"loop": {"template_id": "overlay_gray_5443", "options": options}},
+        "jobs": [{"id": "main", "repeat": 2}],
+        "output": {"steps": True},
+    }
+    project = campaign(folder, {"campaign.yaml": spring(prompts={names[0]: "a walk"}, **changes)})
+    assert pipeline("run", project.manifest).code == 0
+    before = {name.replace(names[0], names[-1]): content for name, content in project.output().items()}
+    assert len(before) > len(set(before.values()))
+    for name in names[1:]:
+        project.write({"campaign.yaml": spring(prompts={name: "a walk"}, **changes)})
+        if name == names[-1]:
+            forget(project)
+        ended = pipeline("run", project.manifest)
+        assert ended.code == 0, ended.output
+
+    assert project.output() == before
