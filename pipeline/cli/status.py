@@ -40,7 +40,7 @@ from pipeline.planning.hints import (
 from pipeline.planning.paint import Paint
 from pipeline.purchases import PENDING, PurchaseId, Status
 from pipeline.results.decisions import Decision, Verdict
-from pipeline.results.job_status import ELSEWHERE, JobStatus, Summary
+from pipeline.results.job_status import ELSEWHERE, JobStatus
 
 _MAX_TAKES = 20
 _LONGEST = 2000
@@ -127,7 +127,7 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
     verdicts = "".join(
         f", {number:,} {_VERDICT_WORDS[verdict]}" for verdict, number in sorted(current.decided.items())
     )
-    yield f"{current.campaign}: {counts or 'no jobs'}{verdicts}. Spent in all: {_cost(current.summary)}."
+    yield f"{current.campaign}: {counts or 'no jobs'}{verdicts}. Spent in all: {current.summary.cost}."
     yield from _hints(current)
 
 
@@ -167,7 +167,7 @@ def _take_line(take: EarlierTake, *, with_notes: bool) -> str:
     if said is not None and not with_notes:
         said = replace(said, note=None, rating=None)
     how = f"{purchase.status}{_decision_text(said)}"
-    kind = "last take" if take.is_last else "replaced take"
+    kind = "last take" if take.is_last else "replaced take" if take.is_replaced else "earlier take"
     return f"  {printable(purchase.key)}: {kind} {purchase.id} ({how}): {files}"
 
 
@@ -193,12 +193,3 @@ def _hints(current: CampaignStatus) -> Iterator[str]:
         yield held_by_failures_advice(current.target, current.held_by_failures)
     if current.orphans:
         yield f"{counted(current.orphans, 'orphan')}: bought for jobs that are no longer in the manifest."
-
-
-def _cost(summary: Summary) -> str:
-    """The credits spent, and the number of purchases with no known price, which does not count as zero."""
-    known = counted(summary.credits, "credit")
-    unknown = f"{counted(summary.unpriced, 'purchase')} with no known price"
-    if summary.unpriced:
-        return f"{known} + {unknown}" if summary.credits else unknown
-    return known

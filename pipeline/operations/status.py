@@ -26,10 +26,12 @@ class EarlierTake:
     """A purchase that once served its key and serves no job now, and its results in the output folder.
 
     `is_last`: it is the last good take of a job that is still to be made, so it has not been replaced yet.
+    `is_replaced`: another purchase serves its job now.
     """
 
     purchase: Purchase
     is_last: bool
+    is_replaced: bool
     decision: Decision | None
     files: Sequence[OutputLocation]
 
@@ -59,7 +61,7 @@ class CampaignStatus:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number} {status}" for status, number in self.summary.jobs.items())
-        return f"<CampaignStatus {self.campaign}: {counts or 'no jobs'}; {self.summary.credits} credits>"
+        return f"<CampaignStatus {self.campaign}: {counts or 'no jobs'}; {self.summary.cost}>"
 
     @property
     def decided(self) -> Counter[Verdict]:
@@ -110,6 +112,7 @@ def _earlier(state: CampaignState, jobs: Collection[JobKey]) -> list[EarlierTake
         EarlierTake(
             purchase=each,
             is_last=each.id in last,
+            is_replaced=each.key in state.assignment.by_key,
             decision=state.decided.get(each.id),
             files=files_here(outputs, each),
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipeline.assignment import Assignment
+from pipeline.errors import counted
 from pipeline.jobs import Job, JobKey, Visibility
 from pipeline.json_values import Json
 from pipeline.purchases import Purchase, PurchaseId
@@ -126,7 +127,7 @@ class Plan:
     def __repr__(self) -> str:
         counts = Counter(entry.action.value for entry in self.entries)
         actions = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
-        return f"<Plan: {actions or 'nothing to do'}; {self.credits} credits>"
+        return f"<Plan: {actions or 'nothing to do'}; {cost_of(self.buying)}>"
 
     def entry(self, key: JobKey) -> Entry | None:
         """The entry of a selected job."""
@@ -172,6 +173,25 @@ class Plan:
     def unpriced(self) -> list[Entry]:
         """The entries that are bought at an unknown price."""
         return [entry for entry in self.buying if entry.credits is None]
+
+
+def cost_of(entries: Sequence[Entry]) -> str:
+    """The known credits, and the number of unknown prices, which are never shown as zero."""
+    known = known_credits(entries)
+    unknown = sum(entry.credits is None for entry in entries)
+    if entries and unknown == len(entries):
+        return "price unknown"
+    parts = (
+        counted(known, "credit") if known is not None else "",
+        f"{counted(unknown, 'job')} with no known price" if unknown else "",
+    )
+    return " + ".join(part for part in parts if part)
+
+
+def known_credits(entries: Sequence[Entry]) -> int | None:
+    """The sum of the known prices; None if no price is known."""
+    priced = [entry.credits for entry in entries if entry.credits is not None]
+    return sum(priced) if priced or not entries else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

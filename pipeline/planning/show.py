@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from pipeline.errors import counted, printable
 from pipeline.json_values import Json
@@ -15,7 +15,7 @@ from pipeline.planning.hints import (
     unknown_outcome,
 )
 from pipeline.planning.paint import Colour, Paint, unpainted
-from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence
+from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence, cost_of, known_credits
 from pipeline.planning.send_back import held_by_failures
 from pipeline.planning.word_diff import Span, text_changes
 from pipeline.purchases import Purchase, PurchaseId, Status
@@ -161,7 +161,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         subject = counted(unsent, "job has", "jobs have")
         yield (
             f"{subject} a new title, description or visibility, which is not sent to the vendor: "
-            "nothing proves that their workflows are this campaign's "
+            f"nothing proves that {'its workflow is' if unsent == 1 else 'their workflows are'} this campaign's "
             "(see docs/reference/errors.md#unproven-workflow)."
         )
     yield from _unknown(plan)
@@ -219,27 +219,8 @@ def _costs(plan: Plan, paint: Paint) -> Iterator[str]:
         yield "Nothing to buy."
         return
     for template, entries in _by_template(plan.buying).items():
-        yield f"  {template}: {len(entries):,} to buy, {_cost(entries)}"
-    yield paint(f"Buys {len(plan.buying):,}: {_cost(plan.buying)}.", "yellow")
-
-
-def _cost(entries: Sequence[Entry]) -> str:
-    """The known credits, and the number of unknown prices, which are never shown as zero."""
-    known = _known_credits(entries)
-    unknown = sum(entry.credits is None for entry in entries)
-    if unknown == len(entries):
-        return "price unknown"
-    parts = (
-        counted(known, "credit") if known is not None else "",
-        f"{counted(unknown, 'job')} with no known price" if unknown else "",
-    )
-    return " + ".join(part for part in parts if part)
-
-
-def _known_credits(entries: Sequence[Entry]) -> int | None:
-    """The sum of the known prices; None if no price is known."""
-    priced = [entry.credits for entry in entries if entry.credits is not None]
-    return sum(priced) if priced or not entries else None
+        yield f"  {template}: {len(entries):,} to buy, {cost_of(entries)}"
+    yield paint(f"Buys {len(plan.buying):,}: {cost_of(plan.buying)}.", "yellow")
 
 
 def _by_template(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -259,14 +240,14 @@ def as_json(plan: Plan) -> dict[str, Json]:
         "summary": {
             "actions": {name: counts[name] for name in sorted(counts)},
             "creates": len(plan.buying),
-            "credits": _known_credits(plan.buying),
+            "credits": known_credits(plan.buying),
             "unpriced": len(plan.unpriced),
             **({"limit": plan.limit} if plan.limit is not None else {}),
             **({"prices_of": plan.prices_of} if plan.prices_of is not None else {}),
             "templates": {
                 template: {
                     "creates": len(entries),
-                    "credits": _known_credits(entries),
+                    "credits": known_credits(entries),
                     "unpriced": sum(entry.credits is None for entry in entries),
                 }
                 for template, entries in _by_template(plan.buying).items()

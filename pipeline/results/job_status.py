@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pipeline.assignment import Assignment, Matcher
-from pipeline.errors import ExitCode, most_urgent
+from pipeline.errors import ExitCode, counted, most_urgent
 from pipeline.jobs import Job, JobKey
 from pipeline.json_values import Json
 from pipeline.planning.hints import name_to_resolve
@@ -78,6 +78,15 @@ class Summary:
     jobs: Mapping[str, int]
     credits: int
     unpriced: int
+
+    @property
+    def cost(self) -> str:
+        """The credits spent, and the number of purchases with no known price, which does not count as zero."""
+        known = counted(self.credits, "credit")
+        unknown = f"{counted(self.unpriced, 'purchase')} with no known price"
+        if self.unpriced:
+            return f"{known} + {unknown}" if self.credits else unknown
+        return known
 
     def as_json(self) -> dict[str, Json]:
         """The summary as in the results manifest."""

@@ -442,6 +442,15 @@ def test_decision_without_a_match_is_wrong_usage(
         face.approve(bought.manifest, *names, **keywords)
 
 
+def test_an_unknown_price_is_never_shown_as_zero(project: Project, pipeline: Pipeline) -> None:
+    project.write({"campaign.yaml": spring(templates={"scene": {"template_id": "vim_arctic"}}, prompts={})})
+
+    assert repr(face.plan(project.manifest)) == "<Plan: 1 create; price unknown>"
+    face.run(project.manifest)
+    stands = repr(face.status(project.manifest))
+    assert stands == "<CampaignStatus spring: 1 done; 1 purchase with no known price>"
+
+
 def test_reprs_are_short(project: Project, pipeline: Pipeline) -> None:
     loaded, planned = face.load(project.manifest), face.plan(project.manifest)
     outcome, stands = face.run(project.manifest), face.status(project.manifest)
