@@ -32,7 +32,7 @@ from pipeline.operations.shown_paths import shown_path
 from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.plan import Entry, Plan
 from pipeline.planning.show import as_text, totals
-from pipeline.purchases import PENDING, Reason, Status
+from pipeline.purchases import PENDING, Reason, Status, bought_nothing
 from pipeline.results.job_status import ELSEWHERE, JobStatus
 
 _MAX_LISTED = 40
@@ -204,7 +204,8 @@ class RunConsole:
             if statuses and not plan.asks_vendor:
                 yield "Nothing to collect."
         elif statuses and not plan.buying and all(job_status.purchase is not None for job_status in statuses):
-            yield "Nothing was bought: everything was bought before."
+            is_all_bought = not any(each.purchase and bought_nothing(each.purchase) for each in statuses)
+            yield f"Nothing was bought{': everything was bought before' if is_all_bought else ''}."
         if self._options.download and self._stop.code is None and counts[_WORDS[Status.SUCCEEDED.value]]:
             yield f"`pipeline collect {target}` downloads the rest (see docs/reference/errors.md#failed-downloads)."
         if any(job_status.status == Status.DONE.value for job_status in statuses):
@@ -223,7 +224,11 @@ class RunConsole:
         if plan.followed:
             number = len({each.id for each in plan.followed})
             return counted(number, "purchase that serves no job", "purchases that serve no job") + " checked"
-        return "Nothing to collect" if self._collects else "No jobs matched"
+        if self._collects:
+            return "Nothing to collect"
+        # A shard may get no job at all, without any selection.
+        is_empty = self._state.split is not None and not self._state.published_assignment.jobs
+        return "No jobs in this shard" if is_empty else "No jobs matched"
 
 
 @contextmanager

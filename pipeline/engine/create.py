@@ -36,6 +36,7 @@ from pipeline.providers.base import (
     NotSent,
     OutcomeUnknown,
     Provider,
+    out_of_credit,
 )
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.records import WORKFLOW_ID
@@ -289,7 +290,7 @@ class Creator:
 
     def _account_refused(self, problem: AccountProblem, reason: str) -> None:
         if problem is AccountProblem.CREDIT:
-            self.queue.stop(ExitCode.STOPPED_BUYING, f"the vendor says: {printable(reason)}")
+            self.queue.stop(ExitCode.STOPPED_BUYING, out_of_credit(reason))
         else:
             self.queue.stop(ExitCode.ACCOUNT, f"the vendor refused the key: {printable(reason)}")
 

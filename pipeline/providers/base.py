@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.errors import ExitCode, PipelineError
+from pipeline.errors import ExitCode, PipelineError, printable
 from pipeline.jobs import LocalFile, MediaType, Option, Visibility
 from pipeline.json_values import Json
 from pipeline.purchases import WorkflowId
@@ -93,6 +93,14 @@ class AccountProblem(StrEnum):
 
     CREDIT = "credit"
     KEY = "key"
+
+
+def out_of_credit(reason: str) -> str:
+    """The message if the vendor refuses to sell any more, and what to do; `reason` is the vendor's own."""
+    return (
+        f"the vendor says that your credit is used up ({printable(reason)}): "
+        "add credit to your account there, then run again"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from pipeline.providers.base import (
     NotFound,
     VendorError,
     Workflow,
+    out_of_credit,
 )
 from pipeline.providers.create_outcome import classify
 from pipeline.providers.download import MediaClient
@@ -241,7 +242,7 @@ def _check(response: Response, what: str) -> None:
         case 401 | 403:
             raise AccountError(f"the vendor refused the key: {message}")
         case 402:
-            raise BuyingStopped(f"the vendor says that no credit is left: {message}")
+            raise BuyingStopped(out_of_credit(message))
         case 404:
             raise NotFound(message, after)
         case status if status in _CALL_REFUSED:

@@ -363,7 +363,10 @@ def test_buying_stops_without_credit_and_resumes_with_it(
     ended = pipeline("run", project.manifest, "--concurrency", "1")
 
     assert ended.code == 4, ended.output
-    assert "INSUFFICIENT_CREDIT" in ended.output
+    assert (
+        "the vendor says that your credit is used up (HTTP 402: INSUFFICIENT_CREDIT): "
+        "add credit to your account there, then run again"
+    ) in ended.out.splitlines()
     assert len(vendor.ledger.bought) == 1
     assert len(vendor.ledger.entries) == 2
     assert sorted(project.statuses().values()) == ["done", *["pending"] * 5]
@@ -539,6 +542,7 @@ def test_refused_request_fails_only_its_job_and_is_not_repeated(
     second = pipeline("run", project.manifest)
 
     assert (first.code, second.code) == (1, 1), first.output + second.output
+    assert "Nothing was bought.\n" in second.out
     assert len(vendor.ledger.entries) == 2
     jobs = project.jobs()
     assert jobs[DANCE]["status"] == "done"

@@ -101,6 +101,14 @@ def test_three_shards_buy_everything_once_and_report_their_own_jobs(
     assert not twelve.results_file.exists()
 
 
+def test_a_shard_without_jobs_says_so(project: Project, pipeline: Pipeline) -> None:
+    ends = run_all(pipeline, project, 3)
+
+    assert [each.code for each in ends] == [0, 0, 0]
+    assert any("No jobs in this shard.\n" in each.out for each in ends)
+    assert not any("No jobs matched" in each.out for each in ends)
+
+
 @fails_without(
     "pipeline.operations.results_publisher:Publisher.publish",
     "document = self._builder.build",
