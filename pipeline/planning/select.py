@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 
-from pipeline.errors import UsageError, did_you_mean, printable
+from pipeline.errors import UsageError, did_you_mean, nearest, printable
 from pipeline.jobs import Job, JobKey, axis_text
 from pipeline.planning.plan import Action
 from pipeline.purchases import PENDING, Status
@@ -21,6 +21,8 @@ class Candidate:
     status: str
     action: str
 
+
+_MOST_SHOWN = 3
 
 Test = Callable[[Candidate], bool]
 
@@ -154,9 +156,26 @@ def _pattern(glob: str) -> re.Pattern[str]:
 
 
 def _matches_nothing(expression: str, candidates: Sequence[Candidate]) -> str:
-    keys = [each.key for each in candidates]
-    near = did_you_mean(expression.removeprefix("+"), keys)
-    shown = (
-        "" if near or not keys else f"; there are: {', '.join(printable(key, 200) for key in keys[:3])}, …"
-    )
-    return f"'{printable(expression)}' matches no job{near or shown}"
+    field, values = _values(expression.removeprefix("+"), candidates)
+    # The field is left out of the comparison, as it would make all values alike.
+    close = nearest(expression.removeprefix("+").removeprefix(field), values)
+    if close is not None:
+        return f"'{printable(expression)}' matches no job; did you mean '{field}{close}'?"
+    more = ", …" if len(values) > _MOST_SHOWN else ""
+    shown = ", ".join(printable(f"{field}{value}", 200) for value in values[:_MOST_SHOWN])
+    there_are = f"; there {'is' if len(values) == 1 else 'are'}: {shown}{more}" if values else ""
+    return f"'{printable(expression)}' matches no job{there_are}"
+
+
+def _values(expression: str, candidates: Sequence[Candidate]) -> tuple[str, list[str]]:
+    """What an expression of one field could name: `image:` and all images; of any other, no field and all keys."""
+    name, separator, _ = expression.partition(":")
+    values: set[str] = set()
+    if separator and "," not in expression:
+        if name in _FIELDS:
+            values = {value for each in candidates if (value := _FIELDS[name](each)) is not None}
+        elif name.startswith("matrix."):
+            axis = name.removeprefix("matrix.")
+            axes = (dict(each.job.coordinates.axes) for each in candidates if each.job is not None)
+            values = {axis_text(each[axis]) for each in axes if axis in each}
+    return (f"{name}:", sorted(values)) if values else ("", [each.key for each in candidates])

@@ -241,7 +241,9 @@ def test_expand_shows_selected_jobs(wide: Project, offline: Pipeline) -> None:
     ("expression", "expected"),
     [
         ("hero/loop/blue/wlak/locale=en", "did you mean 'hero/loop/blue/walk/locale=en'?"),
-        ("image:green", "matches no job"),
+        ("image:green", "'image:green' matches no job; there are: image:blue, image:red\n"),
+        ("image:rd", "'image:rd' matches no job; did you mean 'image:red'?"),
+        ("matrix.locale:ena", "'matrix.locale:ena' matches no job; did you mean 'matrix.locale:en'?"),
         ("status:doen", "no status is called 'doen'; did you mean 'done'?"),
         ("action:buy", "no action is called 'buy'"),
         ("status:done,image:green", "matches no job"),
@@ -285,6 +287,14 @@ def test_selection_without_a_match_lists_what_exists(wide: Project, offline: Pip
     ended = offline("plan", wide.manifest, "--select", "zzz")
 
     assert "'zzz' matches no job; there are: hero/loop/blue/dance/locale=en" in ended.err
+    assert ended.err.rstrip().endswith(", …")
+
+
+def test_what_there_is_ends_where_all_of_it_was_named(project: Project, offline: Pipeline) -> None:
+    ended = offline("plan", project.manifest, "--select", "zzz")
+
+    told = "'zzz' matches no job; there are: main/loop/red/dance, main/loop/red/walk\n"
+    assert ended.err.endswith(told)
 
 
 # Statuses change by themselves
