@@ -112,7 +112,7 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
     yield f"  serves: {', '.join(printable(key, _LONGEST) for key in details.serves) or 'no job now'}"
     fields = {
         "workflow": purchase.workflow_id,
-        "credits": purchase.credits,
+        "credits": None if bought_nothing(purchase) else purchase.credits,
         "made from": ", ".join(purchase.inputs) or None,
         "error": purchase.error,
         "created at the vendor": purchase.created_at,

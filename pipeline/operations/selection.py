@@ -91,7 +91,11 @@ def purchase_named(state: CampaignState, name: str) -> Purchase:
         ids = ", ".join(sorted(each.id for each in candidates))
         raise UsageError(f"{printable(name)} matches several purchases; name one of them: {ids}")
     if key in assignment.matcher.jobs:
-        raise UsageError(f"nothing has been bought for {printable(name)} yet")
+        void = sorted(
+            (each for each in records.purchases.values() if each.key == key), key=lambda each: each.age
+        )
+        hint = f"; its last purchase, which bought nothing, is {void[-1].id}" if void else ""
+        raise UsageError(f"nothing has been bought for {printable(name)} yet{hint}")
     known = [*assignment.matcher.jobs, *records.purchases]
     raise UsageError(f"no job or purchase '{printable(name)}'{did_you_mean(name, known)}")
 

@@ -138,6 +138,7 @@ def test_resubmitted_purchase_is_bought_once_more(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assert pipeline("resolve", unknown.manifest, WALK, "--resubmit").code == 0
+    assert f"  {WALK}: earlier take " in pipeline("status", unknown.manifest).out
 
     assert pipeline("run", unknown.manifest).code == 0
     assert unknown.statuses() == {WALK: "done"}
@@ -215,6 +216,19 @@ def denied(unknown: Project, pipeline: Pipeline) -> str:
     purchase = str(unknown.results()["purchases"][0]["id"])
     assert pipeline("resolve", unknown.manifest, WALK, "--not-bought").code == 0
     return purchase
+
+
+def test_its_purchase_is_named_to_whoever_gives_the_key_and_costs_nothing(
+    unknown: Project, denied: str, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
+
+    assert ended.code == 64, ended.output
+    assert (
+        f"nothing has been bought for {WALK} yet; its last purchase, which bought nothing, is {denied}"
+        in ended.err
+    )
+    assert "credits:" not in pipeline("show", unknown.manifest, denied).out
 
 
 def test_not_bought_can_be_reverted(
