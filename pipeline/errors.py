@@ -214,10 +214,15 @@ class Suggestions:
 
     def did_you_mean(self, word: str, known: Iterable[str]) -> str:
         """A hint that names the nearest known name; empty if none is near, or after `left` hints."""
+        close = self.nearest(word, known)
+        return f"; did you mean '{close}'?" if close else ""
+
+    def nearest(self, word: str, known: Iterable[str]) -> str | None:
+        """The nearest known name; None if none is near, or after `left` hints."""
         if not self.left:
-            return ""
+            return None
         self.left -= 1
-        return did_you_mean(word, known)
+        return nearest(word, known)
 
     def unknown(self, what: str, name: str, known: Iterable[str]) -> str:
         """A message for a name that is not in `known`, with the nearest name, or those that exist."""

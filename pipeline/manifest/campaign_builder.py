@@ -179,10 +179,13 @@ def _warn_of_prices(
     section = whole.get("catalog")
     prices = {} if section is None else _named(section.get("credits"))
     ids = {each.template_id for each in templates.values() if each is not None} | known.templates.keys()
-    unpriced = sorted(ids - prices.keys())
+    known_ids = sorted(ids)
     for name, price in prices.items():
-        if name not in ids and (near := context.suggestions.did_you_mean(name, unpriced)):
-            context.warn(price.key_location, f"no template has this id, so its price is never used{near}")
+        near = None if name in ids else context.suggestions.nearest(name, known_ids)
+        # Not the nearest of those without a price: that would be another template.
+        if near is not None and near not in prices:
+            why = f"no template has this id, so its price is never used; did you mean '{near}'?"
+            context.warn(price.key_location, why)
 
 
 def _rules(whole: Value, parts: Parts, context: Context) -> tuple[Rule, ...]:

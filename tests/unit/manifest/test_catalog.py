@@ -115,14 +115,16 @@ class TestPrices:
         assert doubt.position is not None
         assert doubt.position.line == 5
 
-    @pytest.mark.parametrize("other", ["vim_arctic", "scene_of_another_campaign", "my_scene_2"])
-    def test_unused_price_without_a_similar_template_is_not_a_warning(
+    @pytest.mark.parametrize(
+        "other", ["vim_arctic", "scene_of_another_campaign", "my_scene_2", "overlay_grey_5443"]
+    )
+    def test_unused_price_without_a_similar_unpriced_template_is_not_a_warning(
         self, project: Project, other: str
     ) -> None:
         problems = project.problems(
             "templates: {a: {template_id: my_scene_1}}\n"
             + IMAGE
-            + f"catalog: {{credits: {{my_scene_1: 5, {other}: 5}}}}\n"
+            + f"catalog: {{credits: {{my_scene_1: 5, overlay_gray_5443: 5, {other}: 5}}}}\n"
         )
         assert [each for each in problems if each.path.startswith("catalog")] == []
 
