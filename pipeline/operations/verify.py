@@ -121,6 +121,8 @@ def in_files(state: CampaignState) -> Iterator[Disagreement]:
                 problem = "differs from what was downloaded"
                 if digest is None:
                     problem = unencodable(file.path) or "missing"
+                elif outputs.index.is_ours(digest):
+                    problem = "missing; another file of this campaign is in its place"
                 yield Disagreement("files", f"{shown_path(state.workspace.output / file.path)}: {problem}")
 
 
