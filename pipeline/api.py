@@ -1,10 +1,10 @@
 """The public Python API: `import pipeline`, then load, expand, plan, run, collect, status, approve, reject, redo.
 
 Each function does what the command of the same name does, and returns values instead of printing them. An argument
-that is not given, or None, is taken from the environment variable of its flag, as the command takes it. An invalid
-argument or variable raises a UsageError before anything is read or bought; so does a variable that would change what
-the command buys or records where the function has no parameter for it. Everything that is not named here may change
-between releases.
+that is left out, or None where that is the default, is taken from the environment variable of its flag, as the
+command takes it. An invalid argument or variable raises a UsageError before anything is read or bought; so does a
+variable that would change what the command buys or records where the function has no parameter for it. Everything
+that is not named here may change between releases.
 """
 
 import dataclasses

@@ -29,14 +29,14 @@ from pipeline.operations.installed import provider_problem
 
 
 @click.command("validate")
-@argument("paths", nargs=-1, required=True, type=INPUT)
+@argument("paths", nargs=-1, type=INPUT, metavar="[PATH...]")
 @format_option("text", "json", "github", "gitlab")
 @variable_options
 @verbosity_options
 def command(
     paths: tuple[Path, ...], output_format: str, variables: tuple[str, ...], variable_files: tuple[str, ...]
 ) -> int:
-    """Check manifests: files, or all campaigns below a folder.
+    """Check manifests: files, or all campaigns below a folder. Without a PATH, the only campaign of this folder.
 
     Needs no key and no network. Prints all problems at once, and exits with code 3 if there is an error.
     """
@@ -44,7 +44,7 @@ def command(
     problems: list[Problem] = []
     valid: list[tuple[Path, Campaign, int]] = []
     read: list[Campaign] = []
-    found = find(paths)
+    found = find(paths or [_campaign_here()])
     for path in found:
         try:
             campaign = load(path, variables=overrides)
@@ -68,6 +68,13 @@ def command(
     problems.extend(used_twice(campaign for _, campaign, _ in valid))
     _print(problems, valid, output_format)
     return ExitCode.INVALID if any(each.severity == "error" for each in problems) else ExitCode.OK
+
+
+def _campaign_here() -> Path:
+    # Imported here, since it loads records, which no manifest that is named needs.
+    from pipeline.cli.context import campaign_here
+
+    return campaign_here()
 
 
 def _print(problems: list[Problem], valid: Iterable[tuple[Path, Campaign, int]], output_format: str) -> None:

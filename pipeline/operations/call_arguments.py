@@ -20,9 +20,10 @@ _Result = TypeVar("_Result")
 class ArgumentChecker:
     """Makes a function raise UsageError, before it does anything, if an argument is not of its type.
 
-    An argument that is not given, or None, is taken from the variable of its flag in `environment`, as the command of
-    the same name takes it: with other records or caps, the function would buy what the command would not. The name
-    of a parameter says what it takes and which flag it stands for, the same in every function.
+    An argument that is left out, or None where that is the default, is taken from the variable of its flag in
+    `environment`, as the command of the same name takes it: with other records or caps, the function would buy what
+    the command would not. The name of a parameter says what it takes and which flag it stands for, the same in every
+    function.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from pipeline.emulator.embedded import Emulator
 
 WALK = "main/loop/red/walk"
 ALONE = [
+    ("validate",),
     ("plan",),
     ("expand",),
     ("run",),
