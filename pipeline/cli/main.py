@@ -60,8 +60,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("pipeline.cli.schema", "Print a JSON Schema, for an editor."),
     "emulator": ("pipeline.cli.emulator", "Run the vendor's API on this machine, making real media."),
 }
-# What to do about each is documented here.
-_RECOVER = "docs/how-to/recover.md#exit-code-"
+# What to do about code N is documented here.
+_RECOVER = "docs/how-to/recover.md#exit-code-N"
 EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.OK: "done",
     ExitCode.FAILED: "some jobs failed, or `verify` found a difference",
@@ -134,7 +134,7 @@ class LazyGroup(click.Group):
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code.value), meaning) for code, meaning in EXIT_CODES.items()])
         formatter.write_paragraph()
-        formatter.write_text(f"What to do for code N: {_RECOVER}N")
+        formatter.write_text(f"What to do for code N: {_RECOVER}")
 
 
 @click.group(
@@ -217,7 +217,7 @@ def _called(arguments: list[str]) -> int:
             say(f"error: {printable(str(error.filename), 100)}: {error.strerror}", err=True)
             return ExitCode.USAGE
         say(
-            f"a bug in pipeline (see {_RECOVER}{ExitCode.BUG}); everything done so far is on disk",
+            "a bug in pipeline (see docs/how-to/recover.md#exit-code-70); everything done so far is on disk",
             err=True,
         )
         sys.excepthook(*sys.exc_info())
@@ -243,7 +243,7 @@ def _say_what_to_do(code: int) -> None:
     from pipeline.cli.terminal import say
 
     if code not in _SELF_EXPLANATORY:
-        say(f"What to do: {_RECOVER}{code}", err=True)
+        say(f"What to do: {_RECOVER.removesuffix('N')}{code}", err=True)
 
 
 def arm_failpoint() -> None:
