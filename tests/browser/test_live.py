@@ -295,6 +295,33 @@ def test_each_task_has_its_icon_beside_its_first_line(
         assert abs(sign["y"] + sign["height"] / 2 - line["y"] - line["height"] / 2) < 2
 
 
+@pytest.mark.parametrize(
+    ("limits", "limit", "bar"),
+    [
+        ({"budget": 1_000}, "the budget", "Budget, all runs"),
+        ({"budget": 12_000, "max_credits": 500}, "the limit of a run", "Next run"),
+    ],
+)
+def test_next_step_says_by_how_much_it_exceeds_a_limit(
+    tmp_path: Path, serve: Serve, tab: MakeTab, limits: dict[str, int], limit: str, bar: str
+) -> None:
+    campaign = LiveCampaign(tmp_path / "campaign", limits=limits)
+    made(campaign, 2)
+    _, url = serve(campaign)
+    page = tab().visit(url, "#")
+
+    coming = int(page.evaluate("stillToCome(app.model.jobs).credits"))
+    over = coming - min(limits["budget"] - 240, limits.get("max_credits", 12_000))
+    row = page.locator("#overview .todo li", has_text="Make 46")
+    expect(row).to_contain_text(f"It would exceed {limit} by {over:,}: raise it, or select fewer.")
+    # The cap stands within the bar, before what exceeds it.
+    drawn = page.locator(".bars > div", has_text=bar).locator(".bar")
+    whole, cap = drawn.bounding_box(), drawn.locator(".cap").bounding_box()
+    assert whole is not None
+    assert cap is not None
+    assert cap["x"] < whole["x"] + whole["width"] * 0.9
+
+
 def test_rate_matches_its_bars_and_advances_with_time(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

@@ -403,7 +403,7 @@ function trouble(job) {
   const known = {
     attention: [
       "It is unknown whether this was bought, so it is never sent again automatically. Look on the vendor's site, then resolve it:",
-      job.shown ? resolveCommand(job.shown) : "",
+      "",
     ],
     failed: [
       job.shown?.error ? sentenceOf(job.shown.error) : "It failed.",
@@ -431,6 +431,7 @@ function trouble(job) {
     { class: "block" },
     el("p", { class: "changes", dir: "auto", text: about }),
     command && el("p", {}, commandBox(command)),
+    state === "attention" && job.shown && resolveCommands(job.shown),
   );
 }
 

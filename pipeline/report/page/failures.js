@@ -73,7 +73,7 @@ function tableHead() {
   return el("thead", {}, el("tr", {}, ...heads, el("td", {})));
 }
 
-/** @param {string} sign @param {string} tone @param {string} name @param {string} about @param {string} command @param {HTMLElement[]} rows */
+/** @param {string} sign @param {string} tone @param {string} name @param {string} about @param {string | undefined} command @param {HTMLElement[]} rows */
 function group(sign, tone, name, about, command, rows) {
   return el(
     "tbody",
@@ -89,7 +89,7 @@ function group(sign, tone, name, about, command, rows) {
           {},
           icon(sign, tone),
           el("span", {}, el("b", { text: name }), el("small", { text: about })),
-          commandBox(command),
+          command && commandBox(command),
         ),
       ),
     ),
@@ -100,17 +100,11 @@ function group(sign, tone, name, about, command, rows) {
 /** @param {Purchase[]} waiting */
 function attentionGroup(waiting) {
   if (!waiting.length) return undefined;
-  const rows = waiting.map((purchase) => failureRow(purchase, purchase, resolveCommand(purchase)));
+  const rows = waiting.map((purchase) => failureRow(purchase, purchase));
   const of = ofCampaign(waiting[0].campaign);
-  const about = `${counted(waiting.length, "purchase")}${of}. Not failures yet: each waits for your word.`;
-  return group(
-    "attention",
-    "amber",
-    "Outcome unknown",
-    about,
-    commandOf("resolve", waiting[0].campaign, "PURCHASE", "--workflow-id ID"),
-    rows,
-  );
+  const about = `${counted(waiting.length, "purchase")}${of}. Not failures yet: look for each on the vendor’s site.`;
+  // Each has its own answer, so no command applies to all of them.
+  return group("attention", "amber", "Outcome unknown", about, undefined, rows);
 }
 
 /** @param {string} reason @param {Job[]} failed */
@@ -149,27 +143,33 @@ function showCommand(job) {
   );
 }
 
-/** @param {Job | Purchase} of @param {Purchase | undefined} purchase @param {string} command */
+/** @param {Job | Purchase} of @param {Purchase | undefined} purchase @param {string} [command] */
 function failureRow(of, purchase, command) {
   const cost = purchase && (purchase.reason === "rejected" ? 0 : purchase.price);
   return el(
     "tr",
     {},
     el("td", {}, keyLink(of)),
-    el("td", {
-      dir: "auto",
-      text: begun(purchase?.error ?? (purchase ? "no answer came" : "an image is not what was planned")),
-    }),
+    el(
+      "td",
+      {},
+      el("div", {
+        dir: "auto",
+        text: begun(purchase?.error ?? (purchase ? "no answer came" : "an image is not what was planned")),
+      }),
+      purchase?.status === "attention" && resolveCommands(purchase),
+    ),
     el("td", { class: "when", text: purchase ? date(purchase.updated ?? purchase.bought, "short") : "" }),
     el("td", { class: "number", text: cost === undefined ? "" : number(cost) }),
     el(
       "td",
       { class: "copy" },
-      el(
-        "button",
-        { class: "tool", title: command, "aria-label": `Copy: ${command}`, onclick: () => copy(command) },
-        icon("copy"),
-      ),
+      command &&
+        el(
+          "button",
+          { class: "tool", title: command, "aria-label": `Copy: ${command}`, onclick: () => copy(command) },
+          icon("copy"),
+        ),
     ),
   );
 }

@@ -270,13 +270,7 @@ function attentionRows(campaign) {
         waiting.length === 1
           ? "1 purchase with an unknown outcome"
           : `Unknown outcome, ${number(index + 1)} of ${number(waiting.length)}`;
-      return todoRow(
-        "attention",
-        "amber",
-        title,
-        attentionAbout(purchase),
-        commandBox(resolveCommand(purchase)),
-      );
+      return todoRow("attention", "amber", title, attentionAbout(purchase), resolveCommands(purchase), true);
     });
   if (waiting.length > rows.length) {
     const left = waiting.slice(rows.length);
@@ -304,7 +298,7 @@ function attentionAbout(purchase) {
   return [
     keyLink(purchase),
     el("br"),
-    `${said}${cost}. ${later} for it on the vendor’s site, then put its id in place of ID.`,
+    `${said}${cost}. ${later} for it on the vendor’s site; its id goes in place of ID.`,
   ];
 }
 
@@ -315,9 +309,21 @@ function attentionOf(campaign) {
   return [...new Set([...serving, ...idleAttention().filter((each) => each.campaign === campaign)])];
 }
 
-/** @param {Purchase} purchase */
-function resolveCommand(purchase) {
-  return commandOf("resolve", purchase.campaign, purchase.id, "--workflow-id ID");
+/** @param {Purchase} purchase @param {string} [answer] */
+function resolveCommand(purchase, answer = "--workflow-id ID") {
+  return commandOf("resolve", purchase.campaign, purchase.id, answer);
+}
+
+/** The two answers to an unknown outcome, each with its command. @param {Purchase} purchase */
+function resolveCommands(purchase) {
+  return el(
+    "div",
+    { class: "answers" },
+    el("span", { text: "If it is there" }),
+    commandBox(resolveCommand(purchase)),
+    el("span", { text: "If it is not" }),
+    commandBox(resolveCommand(purchase, "--not-bought")),
+  );
 }
 
 /** @param {string} text */
@@ -448,6 +454,7 @@ function openRow(campaign, jobs) {
   ].filter(Boolean);
   if (count && !unknown) parts.push(counted(credits, "credit"));
   const first = order.find((state) => counts.has(state)) ?? "pending";
+  /** @type {(Node | string)[]} */
   const about = [];
   if (underway) about.push("What is under way is paid for.");
   if (again) about.push(`${number(again)} ${again === 1 ? "was" : "were"} sent back.`);
@@ -458,13 +465,26 @@ function openRow(campaign, jobs) {
         ? "What is to be bought has no known price."
         : `${counted(credits, "credit")} to pay, and ${number(unknown)} with no known price.`,
     );
+  about.push(...overLimit(campaign, credits));
   return todoRow(
     STATES[first].icon,
     STATES[first].tone === "blue" ? "blue" : "",
     capital(parts.join(", ")),
-    about.join(" "),
+    about.length ? about.flatMap((each) => [each, " "]) : "",
     commandBox(commandOf("run", campaign)),
   );
+}
+
+/** What the next run would be refused for. @param {Campaign} campaign @param {number} credits that it would spend */
+function overLimit({ spent, budget, max_credits: cap, emulated }, credits) {
+  const left = budget === undefined ? Infinity : budget - spent;
+  const most = cap ?? Infinity;
+  if (emulated || credits <= Math.min(left, most)) return [];
+  const limit = left < most ? "the budget" : "the limit of a run";
+  const over = number(credits - Math.min(left, most));
+  return [
+    el("b", { class: "amber", text: `It would exceed ${limit} by ${over}: raise it, or select fewer.` }),
+  ];
 }
 
 function reviewRow() {
@@ -547,7 +567,11 @@ function hatchedLine(whole, budget) {
       : left >= 0
         ? ` If all is made, ${number(left)} stay under the budget.`
         : ` All of it would exceed the budget by ${number(-left)}.`;
-  return el("div", { class: "foot" }, el("dt", { text: `Hatched: still to come.${about}` }));
+  return el(
+    "div",
+    { class: left !== undefined && left < 0 ? "foot over" : "foot" },
+    el("dt", { text: `Hatched: still to come.${about}` }),
+  );
 }
 
 /** The credits that the last run spent of its cap. @param {Campaign} campaign @returns {RunBar | undefined} */
@@ -587,20 +611,22 @@ function barOfNextRun({ max_credits: cap }) {
 
 /** @param {string} name @param {number} spent @param {number} coming @param {number} cap @param {string} amount @param {boolean} [capped] */
 function capBar(name, spent, coming, cap, amount, capped = true) {
-  const whole = Math.max(cap, 1);
+  // What exceeds a cap is drawn beyond it.
+  const isOver = capped && spent + coming > cap;
+  const whole = Math.max(cap, isOver ? spent + coming : 0, 1);
   const solid = Math.min(100, (spent / whole) * 100);
   const hatched = Math.min(100 - solid, (coming / whole) * 100);
   const about = `${amount}${coming ? `, ${number(coming)} still to come` : ""}`;
   return el(
     "div",
-    {},
+    { class: isOver ? "over" : "" },
     el("dt", {}, el("span", { text: name }), el("span", { text: amount })),
     el(
       "dd",
       { class: "bar", title: about },
       el("i", { vars: { part: solid } }),
       hatched > 0 && el("i", { class: "to-come", vars: { from: solid, part: hatched } }),
-      capped && el("i", { class: "cap" }),
+      capped && el("i", { class: "cap", vars: { at: (cap / whole) * 100 } }),
       el("span", { class: "unseen", text: about }),
     ),
   );
