@@ -552,6 +552,27 @@ def test_failures_are_a_table_with_reasons_and_commands(tab: Make, gallery: Gall
         assert f"pipeline resolve spring-drop.yaml {purchase['id']} --workflow-id ID" in commands
 
 
+def test_text_that_begins_with_an_address_is_shown_as_it_is(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+
+    texts = ["http://example.com is refused", "max_length is 4", "no answer came"]
+    begun = page.evaluate("texts => texts.map(begun)", texts)
+    assert begun == ["http://example.com is refused", "max_length is 4", "No answer came"]
+
+
+def test_limit_of_a_selection_is_not_said_in_the_next_view(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, "#q=status:done")
+    for number in range(5):
+        page.locator("article .open").nth(number).focus()
+        page.keyboard.press("x")
+    expect(page.locator("#toast")).to_have_text("Four can be compared at most.")
+
+    page.keyboard.press("c")
+
+    expect(page.locator(".compare")).to_be_visible()
+    assert page.locator("#toast").inner_text() == ""
+
+
 @pytest.mark.parametrize("where", ["#", "#view=failures", "#job="])
 def test_unknown_outcome_has_a_command_for_each_answer(tab: Make, gallery: Gallery, where: str) -> None:
     unknown = next(each for each in gallery.results["purchases"] if each["status"] == "attention")

@@ -197,7 +197,7 @@ function toggleSelected(card) {
   if (!job || !id) return;
   if (selectedOf(job)) app.selected = app.selected.filter((each) => !isOfJob(each, job));
   else if (app.selected.length < 4) app.selected = [...app.selected, id];
-  else toast("Four can be compared at most.");
+  else toast("Four can be compared at most.", { local: true });
   showSelection();
 }
 

@@ -331,9 +331,9 @@ function sentenceOf(text) {
   return `${begun(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
 }
 
-/** The text with a capital, unless it begins with a name from code. @param {string} text */
+/** The text with a capital, unless it begins with a name from code or an address. @param {string} text */
 function begun(text) {
-  return /^\w*_/.test(text) ? text : capital(text);
+  return /^(\w*_|[a-z][\w+.-]*:\/\/)/.test(text) ? text : capital(text);
 }
 
 /** A key as a link to its job, if it has one. @param {Purchase | Job} of */
@@ -383,7 +383,7 @@ function nextRows(campaign) {
         missing.length === 1
           ? `1 file is not ${missingFrom()}`
           : `${number(missing.length)} files are not ${missingFrom()}`,
-        `Paid for and made; ${fetching(campaign)}${decidedOf(missing)}`,
+        `Paid for and made; ${fetching(campaign, missing.length)}${decidedOf(missing)}`,
         source.goesOn(campaign) ? undefined : commandBox(commandOf("collect", campaign)),
       ),
     );
@@ -393,12 +393,12 @@ function nextRows(campaign) {
   return rows;
 }
 
-/** How files that are missing are fetched. @param {Campaign} campaign */
-function fetching(campaign) {
+/** How files that are missing are fetched. @param {Campaign} campaign @param {number} count */
+function fetching(campaign, count) {
   if (source.goesOn(campaign))
     return "fetching costs nothing. When this run has ended, fetch what it leaves.";
   return app.model.data.bundle
-    ? "fetching costs nothing. Whoever runs the campaign can fetch them and make the gallery again."
+    ? `fetching costs nothing. Whoever runs the campaign can fetch ${count === 1 ? "it" : "them"} and make the gallery again.`
     : "fetching costs nothing.";
 }
 
