@@ -181,8 +181,7 @@ def test_collect_without_a_manifest_names_purchases_that_need_attention(
 
     assert ended.code == 7, ended.output
     assert f"{WALK} ({purchase['id']}): needs attention: it is unknown whether it was bought" in ended.out
-    manifest = "campaign.yaml" if records == "results" else "MANIFEST"
-    assert f"`pipeline resolve {manifest} {purchase['id']} --workflow-id ID`" in ended.out
+    assert f"`pipeline resolve campaign.yaml {purchase['id']} --workflow-id ID`" in ended.out
     assert any(purchase["id"] in note for note in document["notes"])
 
 
