@@ -385,7 +385,14 @@ def test_sorting(tab: Make, gallery: Gallery, order: str) -> None:
             (bool(page.locator(f'[data-key="{key}"] .length').count()) for key in keys), reverse=True
         )
     elif order == "newest":
-        bought = [purchases.get(jobs[key].get("purchase", ""), {}).get("bought_at", "") for key in keys]
+        # A job that was sent back keeps the place of its last take.
+        sent_back = {
+            each["key"]: each["purchase"]
+            for each in gallery.decisions["decisions"]
+            if each.get("decision") == "redo"
+        }
+        takes = [jobs[key].get("purchase") or sent_back.get(key, "") for key in keys]
+        bought = [purchases.get(take, {}).get("bought_at", "") for take in takes]
         assert bought == sorted(bought, reverse=True)
     else:
         assert keys == sorted(keys, key=lambda key: (rank(key), key))

@@ -816,7 +816,7 @@ def test_review_continues_at_the_same_place_after_a_decision(
     # Opened from the current list, it has its position in that.
     page.keyboard.press("Escape")
     now = page.eval_on_selector_all("article", "all => all.map(each => each.dataset.key)")
-    assert now != order
+    assert now == (order if key == "d" else [order[0], *order[2:]])
     page.locator(f'article[data-key="{order[2]}"] .open').click()
     expect(place).to_have_text(f"{now.index(order[2]) + 1} of {len(now)}")
 

@@ -345,7 +345,7 @@ def test_take_made_after_a_failure_is_redone_and_undone_from_the_page_too(
     assert planned() == ["replace"]
     assert site.review(purchase=take, decision="undecided").json()["saved"] is True
     assert planned() == ["keep"]
-    assert "decision:" not in (project.folder / "spring.decisions.yaml").read_text()
+    assert "decision: redo" not in (project.folder / "spring.decisions.yaml").read_text()
 
 
 def test_undo_without_a_decision_changes_nothing(bought: Project, serve: Serve) -> None:

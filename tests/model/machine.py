@@ -125,6 +125,7 @@ class Machine:
         self.checkout = checkout
         self.vendor = vendor
         self.state = Records()
+        self.failures_when_decided: dict[PurchaseId, int] = {}
         self._rescued: dict[PurchaseId, WorkflowId] = {}
         self._clock = clock
         self._hour = hour
@@ -277,9 +278,8 @@ class Machine:
             return
         if not asked.retry_failed or entry.key in asked.carried_out:
             assert entry.purchase is not None
-            tried = (entry.purchase.fingerprint, entry.purchase.inputs, Reason.VENDOR)
-            known = self.state.purchases.values()
-            failed = sum((each.fingerprint, each.inputs, each.reason) == tried for each in known)
+            # A purchase that was replaced while it was under way may fail after a retry was decided.
+            failed = self.failures_when_decided[entry.purchase.id]
             assert 0 < failed <= job.retries, f"{entry.key} is bought again after {failed} failures"
 
     def _assert_may_buy(self, job: Job, new: Purchase, *, is_retry: bool) -> None:
@@ -349,6 +349,8 @@ class _Run:
         self._push = push
         self._queue = BuyQueue(rng=random.Random(0), report=RunReport())
         self._queue.add(plan.buying)
+        for entry in plan.of(Action.RETRY):
+            self._count_failures(entry.purchase)
         self._failures = Failures(
             provider=cast("Provider", None),
             calls=cast("CallPool", None),
@@ -362,6 +364,18 @@ class _Run:
             report_errors=False,
         )
         self._under_way = list({each.id: None for each in under_way(plan)})
+
+    def _count_failures(self, failed: Purchase | None) -> None:
+        """Note how often the request of a failed purchase has failed, now that its retry is decided."""
+        if failed is not None:
+            tried = (failed.fingerprint, failed.inputs, Reason.VENDOR)
+            known = self._machine.state.purchases.values()
+            number = sum((each.fingerprint, each.inputs, each.reason) == tried for each in known)
+            self._machine.failures_when_decided[failed.id] = number
+
+    def _add_failure(self, failed: Purchase) -> None:
+        self._count_failures(failed)
+        self._failures.add(failed)
 
     def carry_out(self) -> None:
         while True:
@@ -421,7 +435,7 @@ class _Run:
             raise Killed
         after = self._machine.happens(purchase.id, event)
         if after.status is Status.FAILED:
-            self._failures.add(after)
+            self._add_failure(after)
         if after.status is Status.SUBMITTED:
             self._under_way.append(after.id)
         self._may_die()
@@ -442,6 +456,6 @@ class _Run:
                 self._queue.succeeded(purchase.template_id, keys)
             case Ending.FAIL:
                 failed = self._machine.happens(purchase_id, life.VendorFailed("the vendor says: fail"))
-                self._failures.add(failed)
+                self._add_failure(failed)
             case Ending.VANISHED:
                 self._machine.happens(purchase_id, life.Vanished("404"))
