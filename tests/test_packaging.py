@@ -86,8 +86,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         (source / name).touch()
     sdist = _hatchling(source, "sdist", here / "sdist")
     with tarfile.open(sdist) as archive:
-        # As pip unpacks it: a link that points out of it is refused.
-        archive.extractall(here / "unpacked", filter="data")
+        # As pip unpacks it: a link that points out of it is refused, from Python 3.11.4 on.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(here / "unpacked")
     [unpacked] = (here / "unpacked").iterdir()
     return Built(source, unpacked, sdist, _hatchling(unpacked, "wheel", here / "wheel"))
 
