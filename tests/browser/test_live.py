@@ -415,7 +415,7 @@ def test_cards_keep_their_places_while_they_are_looked_at(
         _, url = serve(campaign)
         page = tab().visit(url, "#")
         card = page.locator("article").nth(13)
-        card.scroll_into_view_if_needed()
+        # Both scroll to the card, and find it again if it is drawn anew as its still arrives.
         if looks == "with the pointer":
             card.hover()
         else:
