@@ -34,6 +34,9 @@ def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:
         UsageError: `out` is something else, or is named so, or has purchases or decisions that `paths` lack.
         Unfinished: `out` cannot be written.
     """
+    for path in paths:
+        if not os.path.lexists(path):
+            raise _no_such_file(path)
     decided = [path for path in paths if decisions.are_in(path)]
     if not decided:
         return _merge_results(paths, out)
@@ -45,13 +48,12 @@ def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:
     return _merge_decisions(paths, out)
 
 
+def _no_such_file(path: Path) -> InvalidInput:
+    return InvalidInput(f"{path}: there is no such file")
+
+
 def _merge_decisions(paths: Sequence[Path], out: Path) -> dict[str, Json]:
-    files = []
-    for path in paths:
-        if not os.path.lexists(path):
-            raise InvalidInput(f"{path}: there is no such file")
-        files.append(decisions.read(path, str(path)))
-    merged = merge_decisions(files)
+    merged = merge_decisions([decisions.read(path, str(path)) for path in paths])
     try:
         with alone_in(behind_links(out).parent):
             _assert_no_decision_is_lost(out, merged)
@@ -80,7 +82,7 @@ def _assert_no_decision_is_lost(out: Path, merged: Sequence[Decision]) -> None:
         ) from error
     if merge_decisions([merged, before]) != merged:
         raise UsageError(
-            f"{shown}: it has decisions that none of the given files has; give it too, so that nothing is lost"
+            f"{shown}: it has decisions that none of the given files has; pass it too, so that nothing is lost"
         )
 
 
@@ -89,7 +91,7 @@ def _merge_results(paths: Sequence[Path], out: Path) -> dict[str, Json]:
     for path in paths:
         file = read(path, str(path))
         if file is None:
-            raise InvalidInput(f"{path}: there is no such file")
+            raise _no_such_file(path)
         files.append(file)
     shard = files[0].shard
     if shard is None or part_named(out) != shard.suffix or any(file.shard != shard for file in files):

@@ -304,8 +304,11 @@ def test_only_decisions_that_are_all_given_are_overwritten(
     assert [path.read_bytes() for path in (theirs, project.results_file, project.manifest)] == before
 
 
-def test_of_decisions_too_a_missing_file_is_an_error(decided: tuple[Path, Path], offline: Pipeline) -> None:
-    ended = offline("merge", decided[0], "none.decisions.yaml", "--out", decided[0])
+@pytest.mark.parametrize("missing", ["none.decisions.yaml", "none.yaml"])
+def test_missing_decisions_file_is_an_error(
+    decided: tuple[Path, Path], offline: Pipeline, missing: str
+) -> None:
+    ended = offline("merge", decided[0], missing, "--out", decided[0])
 
     assert ended.code == 3
-    assert "none.decisions.yaml: there is no such file" in ended.err
+    assert f"{missing}: there is no such file" in ended.err

@@ -125,6 +125,7 @@ def by_function(function: Callable[..., Any], name: str) -> object:
         return given.get(name)
 
     stub.__name__ = function.__name__
+    # `inspect` reads this attribute, which the type of functions lacks.
     stub.__signature__ = inspect.signature(function).replace(  # type: ignore[attr-defined]
         parameters=[inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)]
     )
