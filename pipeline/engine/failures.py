@@ -12,8 +12,9 @@ from pipeline.errors import ExitCode, PipelineError
 from pipeline.jobs import Job
 from pipeline.json_values import Json
 from pipeline.planning.plan import Action, Entry
+from pipeline.planning.retries import count_failures, has_retries_left
 from pipeline.providers.base import Provider, VendorError
-from pipeline.purchases import Purchase, PurchaseId, Reason, Status
+from pipeline.purchases import Purchase, PurchaseId, Status
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -72,14 +73,10 @@ class Failures:
     def _retry(self, purchase: Purchase) -> Entry | None:
         """The entry that buys a failed request again, if the job's `retries`, counted over all runs, allow it."""
         jobs = self.served_jobs.of(purchase.id)
-        if not jobs or purchase.reason is not Reason.VENDOR or self._is_served_otherwise(jobs[0]):
+        if not jobs or self._is_served_otherwise(jobs[0]):
             return None
         job = jobs[0]
-        asked = (purchase.fingerprint, purchase.inputs, purchase.reason)
-        failed = sum(
-            (each.fingerprint, each.inputs, each.reason) == asked for each in self.purchases.values()
-        )
-        if failed > job.retries:
+        if not has_retries_left(purchase, job, count_failures(self.purchases.values())):
             return None
         return Entry(
             key=job.key,

@@ -41,7 +41,7 @@ class Planner:
         self._bought_by: dict[JobKey, JobKey] = {}
         self._replaces: dict[JobKey, list[PurchaseId]] = {}
         self._first: dict[PurchaseId, JobKey] = {}
-        self._failures = count_failures(assignment)
+        self._failures = count_failures(assignment.matcher.records.purchases.values())
         for job in assignment.jobs:
             self._note_buyer(job)
 

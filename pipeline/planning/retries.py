@@ -1,18 +1,16 @@
 """Whether a run buys by itself again what failed."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from pipeline.assignment import Assignment
 from pipeline.jobs import Job
 from pipeline.purchases import Purchase, PurchaseId, Reason
 
 FailureCounts = Mapping[tuple[str, tuple[PurchaseId, ...]], int]
 
 
-def count_failures(assignment: Assignment) -> FailureCounts:
+def count_failures(purchases: Iterable[Purchase]) -> FailureCounts:
     """The number of failures of each request, over all runs."""
-    purchases = assignment.matcher.records.purchases.values()
     return Counter((each.fingerprint, each.inputs) for each in purchases if each.reason is Reason.VENDOR)
 
 

@@ -45,7 +45,7 @@ def held_by_failures(assignment: Assignment) -> Iterator[JobKey]:
     ]
     if not sent_back:
         return
-    failures = count_failures(assignment)
+    failures = count_failures(assignment.matcher.records.purchases.values())
     for key, serving in assignment.by_key.items():
         if serving.status is not Status.FAILED or has_retries_left(serving, matcher.jobs[key], failures):
             continue

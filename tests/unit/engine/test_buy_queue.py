@@ -602,9 +602,9 @@ def test_retries_count_across_runs(harness: Harness) -> None:
 
 
 @fails_without(
-    "pipeline.engine.failures:Failures._retry",
-    "if not jobs or purchase.reason",
-    swap=("purchase.reason is not Reason.VENDOR or self", "self"),
+    "pipeline.planning.retries:has_retries_left",
+    "return failed.reason is Reason.VENDOR",
+    swap=("failed.reason is Reason.VENDOR and ", ""),
 )
 def test_rejected_request_is_not_bought_again_automatically(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [JobRefused("422")]
