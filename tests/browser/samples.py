@@ -284,7 +284,7 @@ def spring_drop(folder: Path, jobs: int = 48, *, shorter_side: int = FINE, video
         limits={"budget": max(1_000, jobs * 250), "max_credits": max(1_000, jobs * 115)},
     )
     for number, coordinates in zip(range(jobs), _coordinates(), strict=False):
-        _add(sample, number, coordinates, _fate(number, jobs))
+        _add(sample, number, coordinates, _outcome(number, jobs))
     return sample
 
 
@@ -309,7 +309,7 @@ _FATES = {4: "attention", 6: "rejected", 8: "refused", 12: "underway", 15: "miss
 _APPROVED = {0, 2, 5, 9, 11, 13, 16, 19, 22, 28, 31, 41, 47}
 
 
-def _fate(number: int, jobs: int) -> str:
+def _outcome(number: int, jobs: int) -> str:
     if jobs <= 8:
         return {1: "approved"}.get(number, "undecided")
     place = number % 48
@@ -330,7 +330,7 @@ _ERRORS = {
 }
 
 
-def _add(sample: Sample, number: int, coordinates: dict[str, Any], fate: str) -> None:
+def _add(sample: Sample, number: int, coordinates: dict[str, Any], outcome: str) -> None:
     key = key_of(coordinates)
     scene, colour, rule = coordinates["axes"]["background"], coordinates["image"], coordinates["rule"]
     story = coordinates["template"] == "arctic"
@@ -353,11 +353,11 @@ def _add(sample: Sample, number: int, coordinates: dict[str, Any], fate: str) ->
         "updated_at": "2026-11-28 12:36:44+00:00",
     }
     when = 755 - number % 700
-    error = {"text": _ERRORS.get(fate)}["text"]
-    if fate in {"vendor", "lost"}:
-        made = sample.purchase(key, when, **{**base, "status": "failed", "reason": fate, "error": error})
+    error = {"text": _ERRORS.get(outcome)}["text"]
+    if outcome in {"vendor", "lost"}:
+        made = sample.purchase(key, when, **{**base, "status": "failed", "reason": outcome, "error": error})
         sample.job(coordinates, made)
-    elif fate == "refused":
+    elif outcome == "refused":
         changes = {
             "status": "failed",
             "reason": "rejected",
@@ -366,22 +366,22 @@ def _add(sample: Sample, number: int, coordinates: dict[str, Any], fate: str) ->
             "steps": None,
         }
         sample.job(coordinates, sample.purchase(key, when, **{**base, **changes}))
-    elif fate == "attention":
+    elif outcome == "attention":
         changes = {"status": "attention", "error": error, "workflow_id": None, "steps": None}
         sample.job(coordinates, sample.purchase(key, when, **{**base, **changes}))
-    elif fate == "underway":
+    elif outcome == "underway":
         # Its progress is unknown: it is polled when it is likely to be finished, and not before.
         changes = {"status": "submitted", "steps": None, "updated_at": None}
         sample.job(coordinates, sample.purchase(key, when, **{**base, **changes}))
     else:
-        _made(sample, number, coordinates, fate, base, when)
+        _made(sample, number, coordinates, outcome, base, when)
 
 
 _FLOWS = ("crop_to_content", "replace_alpha", "upscale", "create_media", "video_overlay")
 
 
 def _made(
-    sample: Sample, number: int, coordinates: dict[str, Any], fate: str, base: dict[str, Any], when: int
+    sample: Sample, number: int, coordinates: dict[str, Any], outcome: str, base: dict[str, Any], when: int
 ) -> None:
     key = key_of(coordinates)
     scene, colour, rule = coordinates["axes"]["background"], coordinates["image"], coordinates["rule"]
@@ -394,19 +394,19 @@ def _made(
             "sha256": hashlib.sha256(key.encode()).hexdigest(),
             "bytes": 1_000_000 + number,
         }
-    if fate == "missing":
+    if outcome == "missing":
         (sample.output / path).unlink(missing_ok=True)
     made = sample.purchase(key, when, **{**base, "outputs": [output]})
-    if fate == "redo":
+    if outcome == "redo":
         sample.job(coordinates, None, last=made["id"])
         sample.decisions.append(
             {"purchase": made["id"], "key": key, "decision": "redo", "note": "logo cut off"}
         )
         return
     sample.job(coordinates, made)
-    if fate in {"approved", "rejected"}:
-        rating = number % 3 + 3 if fate == "approved" else number % 2 + 1
-        sample.decisions.append({"purchase": made["id"], "key": key, "decision": fate, "rating": rating})
+    if outcome in {"approved", "rejected"}:
+        rating = number % 3 + 3 if outcome == "approved" else number % 2 + 1
+        sample.decisions.append({"purchase": made["id"], "key": key, "decision": outcome, "rating": rating})
     if number == 0 and sample.videos:
         _with_history(sample, coordinates, base)
 
@@ -414,7 +414,7 @@ def _made(
 def _with_history(sample: Sample, coordinates: dict[str, Any], base: dict[str, Any]) -> None:
     """Two more takes of the first job, and the purchase that served it a week ago."""
     key = key_of(coordinates)
-    for take, fate in ((2, "rejected"), (3, "undecided")):
+    for take, outcome in ((2, "rejected"), (3, "undecided")):
         other = {**coordinates, "take": take}
         path = key_of(other).replace("#", "-take")
         output = sample.put(
@@ -422,9 +422,9 @@ def _with_history(sample: Sample, coordinates: dict[str, Any], base: dict[str, A
         )
         made = sample.purchase(key_of(other), 760 + take, **{**base, "path": path, "outputs": [output]})
         sample.job(other, made)
-        if fate == "rejected":
+        if outcome == "rejected":
             sample.decisions.append(
-                {"purchase": made["id"], "key": key_of(other), "decision": fate, "rating": 2}
+                {"purchase": made["id"], "key": key_of(other), "decision": outcome, "rating": 2}
             )
     before = sample.purchase(key, 9000, path=base["path"], template_id=base["template_id"])
     output = sample.put(

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from model.manifest import CREDITS, Manifest
 from model.oracle import Oracle
-from model.vendor import Ending, Fate, Vendor
+from model.vendor import CreateResult, PollResult, Vendor
 from pipeline.assignment import Assignment, assign
 from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool
@@ -50,16 +50,16 @@ class Killed(Exception):
     """The machine lost power."""
 
 
-class Luck(Protocol):
-    """The random choices of a run. `lives_on` is called wherever a run may be killed."""
+class RunChoices(Protocol):
+    """The random choices of a run. `survives` is called wherever a run may be killed."""
 
-    def lives_on(self) -> bool: ...
+    def survives(self) -> bool: ...
 
     def buys_next(self) -> bool: ...
 
-    def fate(self) -> Fate: ...
+    def create_result(self) -> CreateResult: ...
 
-    def ending(self) -> Ending: ...
+    def poll_result(self) -> PollResult: ...
 
     def push_succeeds(self) -> bool: ...
 
@@ -239,11 +239,11 @@ class Machine:
             if purchase.status in {Status.SUBMITTED, Status.SUCCEEDED} and not purchase.deleted:
                 assert purchase.id in followed, f"{purchase.id} is paid for and not followed"
 
-    def run(self, luck: Luck, push: Callable[[], None] | None, asked: PlanOptions = ALL) -> None:
+    def run(self, choices: RunChoices, push: Callable[[], None] | None, asked: PlanOptions = ALL) -> None:
         """Carry out a plan step by step; with `push`, intents are published before they are sent."""
         plan = self.plan(asked)
         try:
-            _Run(self, plan, asked, luck, push).carry_out()
+            _Run(self, plan, asked, choices, push).carry_out()
         except Killed:
             return
         self.publish()
@@ -339,13 +339,13 @@ class _Run:
         machine: Machine,
         plan: Plan,
         asked: PlanOptions,
-        luck: Luck,
+        choices: RunChoices,
         push: Callable[[], None] | None,
     ) -> None:
         self._machine = machine
         self._served_jobs = ServedJobs(plan)
         self._asked = asked
-        self._luck = luck
+        self._choices = choices
         self._push = push
         self._queue = BuyQueue(rng=random.Random(0), report=RunReport())
         self._queue.add(plan.buying)
@@ -388,12 +388,12 @@ class _Run:
                 return
 
     def _next(self) -> Entry | None:
-        if self._under_way and not self._luck.buys_next():
+        if self._under_way and not self._choices.buys_next():
             return None
         return self._queue.next(float("inf"))
 
     def _may_die(self) -> None:
-        if not self._luck.lives_on():
+        if not self._choices.survives():
             raise Killed
 
     def _buy(self, entry: Entry, job: Job) -> None:
@@ -409,7 +409,7 @@ class _Run:
             self._served_jobs.remove(purchase.id)
             self._queue.stopped = True
             return
-        outcome = self._machine.vendor.create(purchase, self._luck.fate())
+        outcome = self._machine.vendor.create(purchase, self._choices.create_result())
         self._lose_or_record(purchase, event_for(outcome))
         if self._machine.state.purchases[purchase.id].status is Status.VOID:
             self._served_jobs.remove(purchase.id)
@@ -423,14 +423,14 @@ class _Run:
             return True
         self._machine.publish()
         self._may_die()
-        if not self._luck.push_succeeds():
+        if not self._choices.push_succeeds():
             return False
         self._push()
         return True
 
     def _lose_or_record(self, purchase: Purchase, event: life.Event) -> None:
         self._may_die()
-        if isinstance(event, life.Accepted) and not self._luck.lives_on():
+        if isinstance(event, life.Accepted) and not self._choices.survives():
             self._machine.rescue(purchase.id, event.workflow_id)
             raise Killed
         after = self._machine.happens(purchase.id, event)
@@ -446,16 +446,16 @@ class _Run:
         if purchase.status is Status.SUCCEEDED:
             self._machine.happens(purchase_id, life.Fetched((FETCHED,)))
             return
-        match self._luck.ending():
-            case Ending.RUNNING:
+        match self._choices.poll_result():
+            case PollResult.RUNNING:
                 return
-            case Ending.SUCCESS:
+            case PollResult.SUCCESS:
                 self._machine.happens(purchase_id, life.Finished((MP4,), credits=CREDITS))
                 self._under_way.append(purchase_id)
                 keys = [job.key for job in self._served_jobs.of(purchase_id)]
                 self._queue.succeeded(purchase.template_id, keys)
-            case Ending.FAIL:
+            case PollResult.FAIL:
                 failed = self._machine.happens(purchase_id, life.VendorFailed("the vendor says: fail"))
                 self._add_failure(failed)
-            case Ending.VANISHED:
+            case PollResult.VANISHED:
                 self._machine.happens(purchase_id, life.Vanished("404"))

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from model.edits import FIRST, Edit, Written, edits, rows, with_a_row
-from model.machine import Checkout, Luck, Machine
+from model.machine import Checkout, Machine, RunChoices
 from model.manifest import Manifest
-from model.vendor import Ending, Fate, Vendor
+from model.vendor import CreateResult, PollResult, Vendor
 from pipeline.jobs import JobKey
 from pipeline.planning.plan import BUYING, Action, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, carried_out, departures, from_json, to_json
@@ -34,14 +34,14 @@ K = TypeVar("K", bound=str)
 
 NUMBERS = st.integers(0, 99)
 # Most creates succeed and many workflows outlast a run, as otherwise there would be little to lose.
-FATES = [*[Fate.BOUGHT] * 4, *Fate]
-ENDINGS = [Ending.RUNNING, Ending.RUNNING, Ending.SUCCESS, *Ending]
+CREATE_RESULTS = [*[CreateResult.BOUGHT] * 4, *CreateResult]
+POLL_RESULTS = [PollResult.RUNNING, PollResult.RUNNING, PollResult.SUCCESS, *PollResult]
 
 machines = st.sampled_from([0, 1])
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlanFlags:
     """The options of a plan as numbers: which keys are selected (None: all) and which are replaced."""
 
     select: list[int] | None
@@ -50,7 +50,7 @@ class Asked:
 
 
 asks = st.builds(
-    Asked,
+    PlanFlags,
     select=st.none() | st.lists(NUMBERS, min_size=1, max_size=3),
     replace=st.lists(NUMBERS, max_size=2),
     retry_failed=st.booleans(),
@@ -58,13 +58,13 @@ asks = st.builds(
 
 
 @dataclass
-class Fortune:
-    """The luck of one run, drawn as it proceeds. It dies at the `dies_at`-th opportunity, if ever."""
+class DrawnRunChoices:
+    """The choices of one run, drawn as it proceeds. It dies at the `dies_at`-th opportunity, if ever."""
 
     data: st.DataObject
     dies_at: int | None
 
-    def lives_on(self) -> bool:
+    def survives(self) -> bool:
         if self.dies_at is None:
             return True
         self.dies_at -= 1
@@ -73,13 +73,13 @@ class Fortune:
     def buys_next(self) -> bool:
         return self.data.draw(st.booleans(), "buys next")
 
-    def fate(self) -> Fate:
-        fate: Fate = self.data.draw(st.sampled_from(FATES), "fate")
-        return fate
+    def create_result(self) -> CreateResult:
+        create_result: CreateResult = self.data.draw(st.sampled_from(CREATE_RESULTS), "create_result")
+        return create_result
 
-    def ending(self) -> Ending:
-        ending: Ending = self.data.draw(st.sampled_from(ENDINGS), "ending")
-        return ending
+    def poll_result(self) -> PollResult:
+        poll_result: PollResult = self.data.draw(st.sampled_from(POLL_RESULTS), "poll_result")
+        return poll_result
 
     def push_succeeds(self) -> bool:
         return self.data.draw(st.booleans(), "push succeeds")
@@ -88,17 +88,17 @@ class Fortune:
 class Fair:
     """Everything goes well."""
 
-    def lives_on(self) -> bool:
+    def survives(self) -> bool:
         return True
 
     def buys_next(self) -> bool:
         return False
 
-    def fate(self) -> Fate:
-        return Fate.BOUGHT
+    def create_result(self) -> CreateResult:
+        return CreateResult.BOUGHT
 
-    def ending(self) -> Ending:
-        return Ending.SUCCESS
+    def poll_result(self) -> PollResult:
+        return PollResult.SUCCESS
 
     def push_succeeds(self) -> bool:
         return True
@@ -107,15 +107,15 @@ class Fair:
 class Unlucky(Fair):
     """Every workflow fails."""
 
-    def ending(self) -> Ending:
-        return Ending.FAIL
+    def poll_result(self) -> PollResult:
+        return PollResult.FAIL
 
 
 class Broke(Fair):
     """Every create is refused for lack of credit."""
 
-    def fate(self) -> Fate:
-        return Fate.NO_CREDIT
+    def create_result(self) -> CreateResult:
+        return CreateResult.NO_CREDIT
 
 
 class Histories(RuleBasedStateMachine):
@@ -376,22 +376,22 @@ class Histories(RuleBasedStateMachine):
             self.pull(number)
 
     @rule(number=machines, data=st.data(), asked=asks)
-    def run_to_its_end(self, number: int, data: st.DataObject, asked: Asked) -> None:
-        self.machines[number].run(Fortune(data, None), None, self.options(number, asked))
+    def run_to_its_end(self, number: int, data: st.DataObject, asked: PlanFlags) -> None:
+        self.machines[number].run(DrawnRunChoices(data, None), None, self.options(number, asked))
 
     @rule(number=machines, data=st.data(), asked=asks, dies_at=st.integers(0, 15))
-    def run_that_dies(self, number: int, data: st.DataObject, asked: Asked, dies_at: int) -> None:
-        self.machines[number].run(Fortune(data, dies_at), None, self.options(number, asked))
+    def run_that_dies(self, number: int, data: st.DataObject, asked: PlanFlags, dies_at: int) -> None:
+        self.machines[number].run(DrawnRunChoices(data, dies_at), None, self.options(number, asked))
 
     @rule(number=machines, data=st.data(), asked=asks, dies_at=st.none() | st.integers(0, 20))
     def run_with_a_checkpoint(
-        self, number: int, data: st.DataObject, asked: Asked, dies_at: int | None
+        self, number: int, data: st.DataObject, asked: PlanFlags, dies_at: int | None
     ) -> None:
         self.pull(number)
         options = self.options(number, asked)
-        self.machines[number].run(Fortune(data, dies_at), lambda: self.push(number), options)
+        self.machines[number].run(DrawnRunChoices(data, dies_at), lambda: self.push(number), options)
 
-    def options(self, number: int, asked: Asked) -> PlanOptions:
+    def options(self, number: int, asked: PlanFlags) -> PlanOptions:
         """The options for what this machine knows, without jobs that may not be replaced."""
         machine = self.machines[number]
         assignment = machine.open()
@@ -408,7 +408,7 @@ class Histories(RuleBasedStateMachine):
     # Saved plans
 
     @rule(number=machines, asked=asks)
-    def someone_saves_a_plan(self, number: int, asked: Asked) -> None:
+    def someone_saves_a_plan(self, number: int, asked: PlanFlags) -> None:
         options = self.options(number, asked)
         arguments = PlanArguments(
             select=tuple(sorted(options.selected or ())),
@@ -424,16 +424,16 @@ class Histories(RuleBasedStateMachine):
         self, number: int, which: int, data: st.DataObject, dies_at: int | None
     ) -> None:
         saved = from_json(json.loads(self.saved[which % len(self.saved)]))
-        self.carry_out(number, saved, Fortune(data, dies_at))
+        self.carry_out(number, saved, DrawnRunChoices(data, dies_at))
 
     @rule(number=machines, asked=asks, data=st.data(), dies_at=st.none() | st.integers(0, 15))
     def a_saved_plan_that_was_stopped_is_carried_out_elsewhere_and_buys_nothing_again(
-        self, number: int, asked: Asked, data: st.DataObject, dies_at: int | None
+        self, number: int, asked: PlanFlags, data: st.DataObject, dies_at: int | None
     ) -> None:
         self.pull(number)
         self.someone_saves_a_plan(number, asked)
         saved = from_json(json.loads(self.saved[-1]))
-        self.carry_out(number, saved, Fortune(data, dies_at))
+        self.carry_out(number, saved, DrawnRunChoices(data, dies_at))
         self.carry_out(1 - number, saved, Fair())
         for each in (number, 1 - number):
             self.pull(each)
@@ -444,12 +444,12 @@ class Histories(RuleBasedStateMachine):
                 again = buying & bought_under(saved, machine)
                 assert not again, f"a saved plan buys {again} again"
 
-    def carry_out(self, number: int, saved: SavedPlan, luck: Luck) -> None:
+    def carry_out(self, number: int, saved: SavedPlan, choices: RunChoices) -> None:
         """Carry out a saved plan on an up-to-date machine, unless a change forbids it."""
         self.pull(number)
         options = self.options_of(number, saved)
         if options is not None:
-            self.machines[number].run(luck, lambda: self.push(number), options)
+            self.machines[number].run(choices, lambda: self.push(number), options)
 
     def options_of(self, number: int, saved: SavedPlan) -> PlanOptions | None:
         """The options of a saved plan on a machine; None if a change forbids it."""

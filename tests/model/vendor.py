@@ -15,7 +15,7 @@ from pipeline.providers.base import (
 from pipeline.purchases import Purchase, WorkflowId
 
 
-class Fate(StrEnum):
+class CreateResult(StrEnum):
     """The outcome of one create."""
 
     BOUGHT = "bought"
@@ -26,7 +26,7 @@ class Fate(StrEnum):
     NOT_SENT = "not sent"
 
 
-class Ending(StrEnum):
+class PollResult(StrEnum):
     """What a poll says about a workflow."""
 
     RUNNING = "running"
@@ -42,21 +42,21 @@ class Vendor:
         self.sent: set[str] = set()
         self.workflows: dict[str, str] = {}
 
-    def create(self, purchase: Purchase, fate: Fate) -> CreateOutcome:
+    def create(self, purchase: Purchase, create_result: CreateResult) -> CreateOutcome:
         assert purchase.id not in self.sent, f"{purchase.id} was sent a second time"
         self.sent.add(purchase.id)
-        return _OUTCOMES[fate](self._accept(purchase) if fate in _PAID else "")
+        return _OUTCOMES[create_result](self._accept(purchase) if create_result in _PAID else "")
 
     def _accept(self, purchase: Purchase) -> str:
         return self.workflows.setdefault(purchase.id, f"wf-{len(self.workflows) + 1}")
 
 
-_PAID = {Fate.BOUGHT, Fate.ANSWER_LOST}
-_OUTCOMES: dict[Fate, Callable[[str], CreateOutcome]] = {
-    Fate.BOUGHT: lambda workflow: Bought(WorkflowId(workflow)),
-    Fate.ANSWER_LOST: lambda _: OutcomeUnknown("a time-out after sending"),
-    Fate.NEVER_SEEN: lambda _: OutcomeUnknown("a reset after sending"),
-    Fate.REJECTED: lambda _: JobRefused("422"),
-    Fate.NO_CREDIT: lambda _: AccountRefused(AccountProblem.CREDIT, "402"),
-    Fate.NOT_SENT: lambda _: NotSent("connection refused", started=False),
+_PAID = {CreateResult.BOUGHT, CreateResult.ANSWER_LOST}
+_OUTCOMES: dict[CreateResult, Callable[[str], CreateOutcome]] = {
+    CreateResult.BOUGHT: lambda workflow: Bought(WorkflowId(workflow)),
+    CreateResult.ANSWER_LOST: lambda _: OutcomeUnknown("a time-out after sending"),
+    CreateResult.NEVER_SEEN: lambda _: OutcomeUnknown("a reset after sending"),
+    CreateResult.REJECTED: lambda _: JobRefused("422"),
+    CreateResult.NO_CREDIT: lambda _: AccountRefused(AccountProblem.CREDIT, "402"),
+    CreateResult.NOT_SENT: lambda _: NotSent("connection refused", started=False),
 }
