@@ -143,7 +143,7 @@ class Matcher:
         If only an approved take may be used, it is the newest approved one.
         """
         if job.approved_of:
-            approved = (self._pinned(take) for take in job.approved_of)
+            approved = (self._approved(take) for take in job.approved_of)
             found = (purchase for purchase in approved if purchase is not None)
             return max(found, key=lambda purchase: purchase.age, default=None)
         return (
@@ -171,6 +171,19 @@ class Matcher:
         usable = [each for each in self._approved_for[key] if is_usable(each, self.decisions)]
         return max(usable, key=lambda purchase: purchase.age, default=None)
 
+    def _approved(self, key: JobKey) -> Purchase | None:
+        """The purchase that serves a job, if it is approved.
+
+        It may have been approved for another key: for that of a job with the same request, or for the one that the
+        job had before it was renamed. The records of served jobs know that only once a run has written them.
+        """
+        if not self.decisions.approved:
+            return None
+        if key not in self.jobs:
+            return self._pinned(key)
+        serving = self.purchase_for(key)
+        return serving if serving is not None and serving.id in self.decisions.approved else None
+
     def _inputs(self, job: Job) -> list[tuple[PurchaseId, ...]]:
         """The inputs with which a purchase fits the job: any that fits its upstream, or only the approved one."""
         if job.upstream is None:
@@ -180,9 +193,9 @@ class Matcher:
         if job.approved_of:
             approved = self.source(job)
             return [] if approved is None else [(approved.id,)]
-        pinned = self._pinned(job.upstream)
-        if pinned is not None:
-            return [(pinned.id,)]
+        approved = self._approved(job.upstream)
+        if approved is not None:
+            return [(approved.id,)]
         return [(source.id,) for source in self._matching.get(job.upstream, ())]
 
     def _choose(self, job: Job) -> Purchase | None:

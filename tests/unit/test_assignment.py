@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import FrameType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.protection import fails_without
 
@@ -19,6 +19,12 @@ def job(name: str, asks: str = "walk", upstream: str | None = None) -> Job:
     """A job with the key `r/t/<name>`, which requests `asks`."""
     images = (UpstreamOutput(JobKey(f"r/t/{upstream}")),) if upstream else ()
     return Job(Coordinates("r", "t", name), Request("vimmerse", "t", {"prompt": asks}, images), path=name)
+
+
+def job_of_approved(name: str, *takes: Job) -> Job:
+    """A job that is made from an approved take only."""
+    source = UpstreamOutput(takes[0].key, takes=tuple(each.key for each in takes))
+    return Job(Coordinates("r", "t", name), Request("vimmerse", "t", {"prompt": "z"}, (source,)), path=name)
 
 
 def bought(
@@ -281,6 +287,17 @@ def test_only_purchases_made_from_the_approved_upstream_match() -> None:
     assert who(assign([sketch, film], held, said))["film"] == film_of_approved.id
 
 
+def test_approved_purchase_of_a_renamed_job_stays_the_source_of_what_is_made_from_it() -> None:
+    old, new = job("old"), job("new")
+    film = job_of_approved("film", new)
+    sketch = bought(1, old)
+    video = bought(2, film, sketch)
+    decisions = Decisions(approved={sketch.id: old.key})
+    renamed = assign([new, film], records(sketch, video, old=sketch, film=video), decisions)
+    assert who(renamed) == {"new": sketch.id, "film": video.id}
+    assert renamed.matcher.source(film) == sketch
+
+
 def test_chain_of_three_depends_on_its_first() -> None:
     jobs = [job("a"), job("b", upstream="a"), job("c", upstream="b")]
     a = bought(1, jobs[0])
@@ -373,6 +390,32 @@ def test_purchase_serves_exactly_the_jobs_it_matches(data: st.DataObject) -> Non
     told = {each.id for each in (*assignment.by_key.values(), *assignment.earlier, *assignment.orphans)}
     assert told == paid
     assert who(assign(jobs[::-1], records(*purchases[::-1]))) == who(assignment)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_recording_what_serves_changes_nothing_about_it(data: st.DataObject) -> None:
+    jobs = [job("a"), job("b"), job("c", data.draw(st.sampled_from(["walk", "run"])))]
+    for name in "de":
+        source = data.draw(st.sampled_from(jobs))
+        is_from_approved = data.draw(st.booleans())
+        jobs.append(
+            job_of_approved(name, source)
+            if is_from_approved
+            else job(name, "z", upstream=source.coordinates.image)
+        )
+    purchases: list[Purchase] = []
+    for number in range(data.draw(st.integers(1, 6))):
+        of = data.draw(st.sampled_from(jobs))
+        inputs = [data.draw(st.sampled_from(purchases))] if of.upstream and purchases else []
+        purchases.append(bought(number, of, *inputs))
+    keys = st.sampled_from([*(each.key for each in jobs), JobKey("r/t/before-a-rename")])
+    ids = st.sampled_from([each.id for each in purchases])
+    decisions = Decisions(approved=data.draw(st.dictionaries(ids, keys, min_size=1, max_size=3)))
+    held = replace(records(*purchases), served=data.draw(st.dictionaries(keys, ids, max_size=2)))
+    first = assign(jobs, held, decisions)
+    recorded = {**held.served, **{key: each.id for key, each in first.by_key.items()}}
+    assert who(assign(jobs, replace(held, served=recorded), decisions)) == who(first)
 
 
 def calls_to_serve(jobs: Sequence[Job], held: Records) -> int:
