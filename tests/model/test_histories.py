@@ -284,7 +284,10 @@ class Histories(RuleBasedStateMachine):
         if key is None:
             return
         old = replaceable[key]
-        machine.run(Broke() if is_broke else Fair(), None, PlanOptions(replace=frozenset({key})))
+        asked = PlanOptions(replace=frozenset({key}))
+        if (entry := machine.plan(asked).entry(key)) is not None and entry.action is Action.PINNED:
+            return  # another take is approved, so nothing more is bought of this one
+        machine.run(Broke() if is_broke else Fair(), None, asked)
         assert machine.state.purchases[old.id].again
         buying = {entry.key for entry in machine.plan().buying}
         self.decide(old, Verdict.APPROVED, key)

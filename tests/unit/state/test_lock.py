@@ -20,6 +20,10 @@ import os, sys, time
 from pathlib import Path
 from pipeline.state.lock import Lock
 
+if "disk-full" in sys.argv:
+    import resource, signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 lock = Lock.acquire(Path(sys.argv[1]), since="2026-03-01T12:00:00Z", command="pipeline run spring.yaml")
 child = os.fork() if "fork" in sys.argv else None
 if child == 0:
@@ -140,6 +144,13 @@ def test_lock_on_a_deleted_file_is_not_accepted(tmp_path: Path, monkeypatch: pyt
     "descriptor = os.open(path",
     swap=("system.PRIVATE | system.NO_FOLLOW", "system.PRIVATE"),
 )
+def test_lock_is_held_even_if_its_note_cannot_be_written(tmp_path: Path) -> None:
+    state = tmp_path / "s.db"
+    with holder(state, "disk-full"), pytest.raises(StateLocked):
+        acquire(state)
+    acquire(state).release()
+
+
 def test_linked_lock_file_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("mine")
