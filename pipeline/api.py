@@ -38,6 +38,7 @@ from pipeline.operations import status as campaign_status
 from pipeline.operations.call_arguments import ArgumentChecker
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.environment import Environment
+from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.outcome import Outcome
 from pipeline.operations.plan import plan_of
 from pipeline.operations.review import Opinion, decide, reviewer
@@ -382,17 +383,22 @@ def _decide(workspace: Workspace, opinion: Opinion, names: tuple[str, ...]) -> l
 
 def _load(manifest: Manifest, variables: Variables | None, variable_files: VariableFiles) -> Campaign:
     given = dict(variables or {})
-    files = [variable_files] if isinstance(variable_files, str | Path) else variable_files
-    names = [str(file) for file in files]
+    names = _file_names(variable_files)
     campaign = load_manifest(Path(manifest), variables={**read_variable_files(names), **given})
     check_used(given, [campaign], "the variable '{}'")
     return dataclasses.replace(campaign, warnings=(*unused_in_files(names, [campaign]), *campaign.warnings))
 
 
+def _file_names(files: VariableFiles) -> list[str]:
+    return [str(file) for file in ([files] if isinstance(files, str | Path) else files)]
+
+
 def _workspace(
     manifest: Manifest, variables: Variables | None, variable_files: VariableFiles, paths: RecordPaths
 ) -> Workspace:
-    return workspace_of(_load(manifest, variables, variable_files), paths, Environment(os.environ))
+    campaign = _load(manifest, variables, variable_files)
+    given = GivenVariables(values=dict(variables or {}), files=_file_names(variable_files))
+    return workspace_of(campaign, paths, Environment(os.environ), given)
 
 
 def _paths(

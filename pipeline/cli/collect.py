@@ -1,12 +1,19 @@
 """`pipeline collect`: fetches what is already paid for, and buys nothing."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline.cli.context import campaign_here, open_workspace, plan_arguments, record_paths
+from pipeline.cli.context import (
+    campaign_here,
+    given_variables,
+    open_workspace,
+    plan_arguments,
+    record_paths,
+)
 from pipeline.cli.environment import read_environment
 from pipeline.cli.json_documents import collected_document, outcome_document
 from pipeline.cli.options import (
@@ -69,9 +76,10 @@ def command(source: Path | None, **given: Any) -> int:
     """
     source = source or campaign_here()
     flags = CampaignFlags.of(given)
+    variables = given_variables(flags)
     records = records_at(source, record_paths(flags))
     if records is not None:
-        return _collect_records(records, given)
+        return _collect_records(replace(records, variables=variables), given)
     try:
         workspace = open_workspace(source, flags)
     except NotAManifest:
@@ -81,7 +89,7 @@ def command(source: Path | None, **given: Any) -> int:
         if records is None:
             raise
         _tell_problems(source, error, records)
-        return _collect_records(records, given)
+        return _collect_records(replace(records, variables=variables), given)
     return _collect_campaign(workspace, given)
 
 

@@ -17,8 +17,9 @@ from pipeline.manifest.campaign_checks import assert_used_once, check_used, unus
 from pipeline.manifest.discover import campaigns_beside, find
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
-from pipeline.manifest.variables import read_variables, variable_names
+from pipeline.manifest.variables import read_variable_files, read_variable_pairs
 from pipeline.operations.flag_variables import in_utf8
+from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
 from pipeline.planning.shards import Shard, ShardBy
 from pipeline.schemes import assert_path
@@ -41,8 +42,8 @@ def open_workspace(
     manifest = manifest or campaign_here()
     if variables is None:
         return open_workspaces([manifest], flags)[0]
-    paths = record_paths(flags)
-    return workspace_of(load(manifest, variables=variables), paths, read_environment())
+    campaign = load(manifest, variables=variables)
+    return workspace_of(campaign, record_paths(flags), read_environment(), GivenVariables(values=variables))
 
 
 def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Workspace]:
@@ -52,13 +53,14 @@ def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Wor
         InvalidInput: a manifest is invalid, or two campaigns have the same name.
         UsageError: flags contradict each other, or no manifest uses a `--var`.
     """
-    variables = read_variables(flags.variables, flags.variable_files)
+    given = given_variables(flags)
+    variables = {**read_variable_files(given.files), **given.values}
     paths, environment = record_paths(flags), read_environment()
     campaigns = [load(each, variables=variables) for each in manifests]
-    check_used(variable_names(flags.variables), campaigns)
+    check_used(given.values, campaigns)
     assert_used_once(campaigns)
     return [
-        workspace_of(campaign, paths, environment)
+        workspace_of(campaign, paths, environment, given)
         for campaign in with_warnings(campaigns, unused_in_files(flags.variable_files, campaigns))
     ]
 
@@ -86,6 +88,15 @@ def record_paths(flags: CampaignFlags) -> RecordPaths:
         emulate=flags.emulate,
         shard=None if flags.shard is None else Shard.parse(flags.shard, ShardBy(flags.shard_by)),
     )
+
+
+def given_variables(flags: CampaignFlags) -> GivenVariables:
+    """The vars that the flags give.
+
+    Raises:
+        UsageError: a pair has no `=`, or a value cannot be kept as it is written.
+    """
+    return GivenVariables(values=read_variable_pairs(flags.variables), files=flags.variable_files)
 
 
 def plan_arguments(given: Mapping[str, Any]) -> "PlanArguments":

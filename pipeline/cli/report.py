@@ -3,12 +3,13 @@
 import re
 import webbrowser
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline.cli.context import campaign_here, open_workspace, record_paths
+from pipeline.cli.context import campaign_here, given_variables, open_workspace, record_paths
 from pipeline.cli.options import (
     INPUT,
     OUTPUT,
@@ -144,9 +145,9 @@ def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
 
 def _of_results(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
     paths = record_paths(flags)
-    return of_results(
-        real_path(path), paths.output_location, state_location(paths.state) if paths.state else None
-    )
+    state = state_location(paths.state) if paths.state else None
+    records = of_results(real_path(path), paths.output_location, state)
+    return replace(records, variables=given_variables(flags))
 
 
 def _targets(

@@ -1,7 +1,6 @@
 """`pipeline run`: does what the plan says. Run again, it continues where it stopped."""
 
 import json
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -9,9 +8,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import click
-from click.core import ParameterSource
 
 from pipeline.cli.context import campaign_here, open_workspace, plan_arguments
 from pipeline.cli.environment import is_terminal, program
@@ -31,7 +27,6 @@ from pipeline.operations.plan import assert_current, read_saved_plan, reading_ma
 from pipeline.operations.run import open_for_run, require_records
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, saved_plan_options
-from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.webhooks import receiving
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.plan import Plan
@@ -43,9 +38,6 @@ from pipeline.webhooks.receipt import Webhooks
 
 if TYPE_CHECKING:
     from pipeline.engine.checkpoint import Checkpoint
-
-# Flags that the gallery needs to find the results of this run.
-_OF_THE_GALLERY = frozenset({"state", "results", "output", "variables", "variable_files"})
 
 
 def run(source: Path | None, given: dict[str, Any]) -> int:
@@ -87,7 +79,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
             stop,
             on_stderr=on_stderr,
             replaces=bool(given["replace"]),
-            gallery=_gallery_command(workspace, given),
+            gallery=_gallery_command(workspace),
             on_begin=lambda: watching.notify_selection(state.keys_of_run(options.plan.selected)),
             on_tally=watching.notify_tally,
         )
@@ -136,20 +128,11 @@ def _webhooks(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) 
     return webhooks
 
 
-def _gallery_command(workspace: Workspace, given: Mapping[str, Any]) -> str:
-    """The command that opens the gallery, with the flags of this one; empty if no person would see it."""
+def _gallery_command(workspace: Workspace) -> str:
+    """The command that opens the gallery; empty if no person would see it."""
     if not (workspace.emulated or is_terminal(sys.stdout)):
         return ""
-    words = [program(), "report", shown_path(workspace.campaign.manifest)]
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        from_command_line = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if name in _OF_THE_GALLERY and from_command_line:
-            values = given[name] if isinstance(given[name], tuple) else (given[name],)
-            words += [word for value in values for word in (parameter.opts[0], value)]
-    words += ["--emulate", "--open"] if workspace.emulated else ["--open"]
-    return shlex.join(words)
+    return f"{program()} report {workspace.target} --open"
 
 
 def _write_reports(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.errors import InvalidInput, printable
 from pipeline.manifest.discover import named_campaign
 from pipeline.operations.environment import Environment
+from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, hinted_flags, state_location, target_of
 from pipeline.paths import confined, project_of, real_path, writable
@@ -23,7 +24,7 @@ class CampaignRecords:
     """Records without a manifest: their locations, and where their files go.
 
     `campaign` and `manifest` are None if only the state knows them, `output` if the default is meant. `unread` is a
-    manifest that was given and cannot be read, `paths` are the locations that were.
+    manifest that was given and cannot be read, `paths` are the locations that were, and `variables` the vars.
     """
 
     state: StateLocation
@@ -35,6 +36,7 @@ class CampaignRecords:
     manifest: Path | None = None
     unread: Path | None = None
     paths: RecordPaths = field(default_factory=RecordPaths)
+    variables: GivenVariables = GivenVariables()
 
     def target(self, campaign: str, manifest: Path | None, environment: Environment) -> str:
         """The manifest with the flags that lead to these records, quoted for a shell, for suggested commands.
@@ -43,7 +45,7 @@ class CampaignRecords:
         """
         manifest = self.manifest or self.unread or manifest
         flags = ("--emulate",) if self.emulated else hinted_flags(self._paths_of(campaign), environment)
-        return target_of(manifest or Path("MANIFEST"), flags)
+        return target_of(manifest or Path("MANIFEST"), flags, self.variables)
 
     def _paths_of(self, campaign: str) -> RecordPaths:
         """The locations that a command with the manifest would not find by itself."""

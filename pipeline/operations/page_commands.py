@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pipeline.operations.given_variables import GivenVariables, quoted
 from pipeline.operations.shown_paths import project_path, relative, shown_path
-from pipeline.paths import project_root
+from pipeline.paths import project_root, real_path
 from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation
 
 
@@ -23,11 +24,21 @@ def page_flags(
     """
     if emulated:
         return "--emulate"
-    is_named_from_here = not Path(shown_path(manifest)).is_absolute()
-    folder = Path.cwd() if is_named_from_here else project_root(manifest)
+    folder = _folder_of_commands(manifest)
     return shlex.join(
         word for flag, location in chosen.items() for word in (flag, _argument(location, folder))
     )
+
+
+def page_variables(manifest: Path, given: GivenVariables) -> list[str]:
+    """The flags of the vars that were `given`, each quoted for a shell; paths as those of `page_flags`."""
+    folder = _folder_of_commands(manifest)
+    return quoted(given.flags(lambda file: relative(real_path(file), folder)))
+
+
+def _folder_of_commands(manifest: Path) -> Path:
+    is_named_from_here = not Path(shown_path(manifest)).is_absolute()
+    return Path.cwd() if is_named_from_here else project_root(manifest)
 
 
 def _argument(location: StateLocation | OutputLocation, folder: Path) -> str:

@@ -11,7 +11,7 @@ from pipeline.errors import InvalidInput
 from pipeline.jobs import Job, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.decided_rows import recorded_jobs, with_decisions
-from pipeline.operations.page_commands import page_command, page_flags, selection_flags
+from pipeline.operations.page_commands import page_command, page_flags, page_variables, selection_flags
 from pipeline.operations.report_records import RecordsOnDisk, as_it_stands, of_results_before
 from pipeline.operations.shown_paths import project_path, shown_path
 from pipeline.operations.workspace import cache_folder, scratch_folder
@@ -66,6 +66,7 @@ def gallery_campaign(
         decisions=_document(decided),
         command=page_command(campaign.manifest),
         flags=page_flags(campaign.manifest, campaign.chosen, emulated=campaign.emulated),
+        variables=page_variables(campaign.manifest, campaign.variables),
         emulated=campaign.emulated,
         budget=limits.budget if limits else None,
         max_credits=limits.max_credits if limits else None,

@@ -10,6 +10,7 @@ from pipeline.assignment import assign
 from pipeline.errors import InvalidInput, printable
 from pipeline.manifest.expand import expand
 from pipeline.operations.campaign_records import manifest_of
+from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.published_results import published_files
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import TOOL, Workspace
@@ -29,7 +30,7 @@ _EMULATED_RESULTS = ".emulated.results.json"
 class RecordsOnDisk:
     """A campaign's records on this machine. `workspace` is None if its manifest was not read.
 
-    `chosen` has, by flag, the locations that an operator chose.
+    `chosen` has, by flag, the locations that an operator chose; `variables` are those that were given.
     """
 
     name: str
@@ -41,6 +42,7 @@ class RecordsOnDisk:
     manifest: Path
     emulated: bool
     chosen: Mapping[str, StateLocation | OutputLocation] = field(default_factory=dict)
+    variables: GivenVariables = GivenVariables()
     workspace: Workspace | None = None
 
     @property
@@ -77,6 +79,7 @@ def of_workspace(workspace: Workspace) -> RecordsOnDisk:
         manifest=workspace.campaign.manifest,
         emulated=workspace.emulated,
         chosen=workspace.chosen,
+        variables=workspace.variables,
         workspace=workspace,
     )
 

@@ -12,6 +12,7 @@ from pipeline import __version__
 from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
+from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.shown_paths import relative, relative_output, shown_path
 from pipeline.paths import is_too_long, of_another_locale, real_path
 from pipeline.planning.shards import Shard
@@ -91,6 +92,7 @@ class Workspace:
     `whole_state` and `whole_results` are the locations for the whole campaign, even if this is a shard of it. `asked`
     says what was requested of a run beyond the manifest; empty: the plain campaign. `record_flags` are the flags that
     chose its records, without a database's password; `hinted_flags` are those that a suggested command needs.
+    `variables` are those from outside that it uses.
     """
 
     campaign: Campaign
@@ -103,14 +105,16 @@ class Workspace:
     asked: str = ""
     record_flags: Sequence[str] = ()
     hinted_flags: Sequence[str] = ()
+    variables: GivenVariables = GivenVariables()
 
     @property
     def target(self) -> str:
-        """The manifest with the flags that choose its records, quoted for a shell, for suggested commands.
+        """The manifest with the flags that choose its records and give its vars, quoted for a shell, for hints.
 
-        Without the flags, a command pasted after a rehearsal would work on the real records.
+        Without the flags, a command pasted after a rehearsal would work on the real records, and without the vars, on
+        other jobs or on none.
         """
-        return target_of(self.campaign.manifest, self.hinted_flags)
+        return target_of(self.campaign.manifest, self.hinted_flags, self.variables)
 
     @property
     def chosen(self) -> Mapping[str, StateLocation | OutputLocation]:
@@ -223,9 +227,10 @@ def output_location(given: str) -> OutputLocation:
     return ObjectUrl.parse(given) if is_object_store(given) else real_path(Path(given))
 
 
-def target_of(manifest: Path, flags: Sequence[str]) -> str:
-    """The manifest with the flags that choose its records, quoted for a shell, for suggested commands."""
-    return printable(shlex.join((shown_path(manifest), *flags)), _LONGEST_TARGET)
+def target_of(manifest: Path, flags: Sequence[str], variables: GivenVariables) -> str:
+    """The manifest with the flags that choose its records and give its vars, quoted for a shell, for hints."""
+    given = (word for flag in variables.flags() for word in flag)
+    return printable(shlex.join((shown_path(manifest), *flags, *given)), _LONGEST_TARGET)
 
 
 def hinted_flags(paths: RecordPaths, environment: Environment) -> Sequence[str]:
@@ -243,8 +248,13 @@ def cache_folder(folder: Path) -> Path:
     return folder / STATE_FOLDER / "cache"
 
 
-def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environment) -> Workspace:
-    """The campaign with the locations of its records.
+def workspace_of(
+    campaign: Campaign,
+    paths: RecordPaths,
+    environment: Environment,
+    variables: GivenVariables = GivenVariables(),  # noqa: B008 - it is frozen
+) -> Workspace:
+    """The campaign with the locations of its records; it was read with these `variables`.
 
     Raises:
         UsageError: paths are given for a rehearsal, collide or are too long, or the results could not name the output
@@ -271,6 +281,7 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
         environment=environment,
         record_flags=_record_flags(paths),
         hinted_flags=hinted_flags(paths, environment),
+        variables=variables.used_by(campaign),
     )
     _assert_recordable(workspace.heading().output)
     _assert_not_too_long(workspace)

@@ -17,17 +17,18 @@ VERSION = 1
 class GalleryRecords:
     """Everything known about one campaign.
 
-    `command` is the manifest as commands on the page name it, `flags` are the other arguments that they need. `keys`
-    are the selected jobs, None: all, and `selection` the flags that select them. `hrefs`, `stills` and `media` are by
-    SHA-256: the link to each file that is on this machine (empty: it is here, but the page contains no videos), the
-    files that have a still, and media facts. `stored` are the files in an object store, whether or
-    not the page links to them.
+    `command` is the manifest as commands on the page name it, `flags` are the other arguments that they need, and
+    `variables` the flags of its vars. `keys` are the selected jobs, None: all, and `selection` the flags that select
+    them. `hrefs`, `stills` and `media` are by SHA-256: the link to each file that is on this machine (empty: it is
+    here, but the page contains no videos), the files that have a still, and media facts. `stored` are the files in an
+    object store, whether or not the page links to them.
     """
 
     results: Document
     decisions: Document
     command: str
     flags: str = ""
+    variables: Sequence[str] = ()
     emulated: bool = False
     budget: int | None = None
     max_credits: int | None = None
@@ -83,6 +84,7 @@ class _Campaign:
             "name": results["campaign"],
             "command": records.command,
             "flags": records.flags or None,
+            "vars": list(records.variables) or None,
             "emulated": records.emulated or None,
             "spent": sum(cost(each) for each in shown),
             "budget": records.budget if is_whole else None,

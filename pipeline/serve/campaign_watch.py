@@ -17,7 +17,7 @@ from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import now
-from pipeline.operations.page_commands import page_command, page_flags
+from pipeline.operations.page_commands import page_command, page_flags, page_variables
 from pipeline.operations.published_results import published_files
 from pipeline.operations.run_note import RunNote
 from pipeline.operations.workspace import Workspace
@@ -167,6 +167,7 @@ class CampaignWatch:
             "command": page_command(workspace.campaign.manifest),
             "flags": page_flags(workspace.campaign.manifest, workspace.chosen, emulated=workspace.emulated)
             or None,
+            "vars": [*page_variables(workspace.campaign.manifest, workspace.variables)] or None,
             "shard": None if workspace.shard is None else workspace.shard.flags,
             "emulated": workspace.emulated or None,
             "budget": limits.budget,

@@ -465,6 +465,26 @@ def test_commands_keep_those_flags_if_the_manifest_cannot_be_read(
     assert flags_of(page) == "--state s.db"
 
 
+def test_commands_on_the_page_give_the_vars(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prompts = {"walk": "a walk in {{ season }}", "dance": "a dance in {{ place }}"}
+    project.write({"campaign.yaml": spring(prompts=prompts), "a b.yaml": {"place": "the rain"}})
+    given = ["--var", "season=late summer", "--var-file", str(project.folder / "a b.yaml")]
+    assert pipeline("run", project.manifest, *given).code == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    page = tmp_path / "page.html"
+
+    for text in (project.manifest.read_text("utf-8"), "version: 1\nname: [\n"):
+        project.write({"campaign.yaml": text})
+        ended = pipeline("report", project.manifest, *given, "--single", page)
+
+        assert ended.code == 0, ended.output
+        [shown] = data_of(page)["campaigns"]
+        assert shown["vars"] == ["--var-file 'a b.yaml'", "--var 'season=late summer'"]
+
+
 def test_commands_on_the_page_name_no_local_folder(
     made: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, report: Path
 ) -> None:

@@ -111,6 +111,14 @@ def test_commands_on_the_page_keep_the_flags_that_locate_the_records(bought: Pro
     assert site.data()["campaigns"][0]["flags"] == "--results records/spring.results.json"
 
 
+def test_commands_on_the_page_give_the_vars(bought: Project, serve: Serve) -> None:
+    bought.write({"campaign.yaml": spring(prompts={"walk": "a walk in {{ season }}"})})
+
+    site = serve(bought, "--var", "season=late summer")
+
+    assert site.data()["campaigns"][0]["vars"] == ["--var 'season=late summer'"]
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/data", "/events", "/gallery.css", "/posters/0123456789abcdef.webp", "/videos/0/a"]
 )

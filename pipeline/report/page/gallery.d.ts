@@ -73,6 +73,7 @@ type CampaignData = {
   name: string;
   command: string;
   flags?: string;
+  vars?: string[]; // the flags of its vars, each with its argument
   shard?: string; // the flags that choose the shard of the run that serves this page
   emulated?: boolean;
   spent: number;

@@ -255,7 +255,15 @@ const SELECTING = new Set(["run", "plan", "collect", "report"]);
 function commandOf(verb, campaign, ...words) {
   const select = SELECTING.has(verb) ? campaign.select : undefined;
   const shard = verb === "run" ? campaign.shard : undefined;
-  return [`pipeline ${verb}`, campaign.command, ...words, campaign.flags, select, shard]
+  return [
+    `pipeline ${verb}`,
+    campaign.command,
+    ...words,
+    campaign.flags,
+    ...(campaign.vars ?? []),
+    select,
+    shard,
+  ]
     .filter(Boolean)
     .join(" ");
 }
@@ -263,7 +271,8 @@ function commandOf(verb, campaign, ...words) {
 /** The command that serves this page, with all its campaigns. */
 function serveCommand() {
   const { campaigns } = app.model;
-  return ["pipeline serve", ...campaigns.map((each) => each.command), campaigns[0]?.flags]
+  const vars = new Set(campaigns.flatMap((each) => each.vars ?? []));
+  return ["pipeline serve", ...campaigns.map((each) => each.command), campaigns[0]?.flags, ...vars]
     .filter(Boolean)
     .join(" ");
 }
