@@ -57,6 +57,8 @@ def command(manifests: tuple[Path, ...], **given: Any) -> int:
     flags = CampaignFlags.of(given)
     paths = manifests_of(manifests)
     page = live_page(open_workspaces(paths, flags), given, paths, flags)
+    for warning in page.warnings:
+        say(f"warning: {warning}", err=True)
 
     def on_ready(url: str) -> None:
         say(f"The page is at {url}")

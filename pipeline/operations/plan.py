@@ -52,6 +52,7 @@ def plan_of(
         limit=exceeded_limit(made, caps or caps_of(campaign.limits), spent),
         prices_of=_oldest_price(made, campaign.catalog),
         target=state.workspace.target,
+        lost_approvals=state.lost_approvals,
     )
 
 

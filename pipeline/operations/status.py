@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pipeline.errors import counted
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, files_here
 from pipeline.planning.prune import without_successor
 from pipeline.planning.send_back import held_by_failures
-from pipeline.purchases import Purchase, Status
+from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.job_status import (
     JobStatus,
@@ -44,7 +45,8 @@ class CampaignStatus:
     `to_resolve` names all purchases in `attention` as `resolve` accepts them. `target` is the manifest as suggested
     commands name it. `decisions` has, by key, the decision on the purchase that serves the job or served it last.
     `held_by_failures` are the jobs that were sent back and are not made again, as a failure from before serves in
-    their place.
+    their place. `lost_approvals` are approved purchases that only results show, with their jobs: a run would be
+    refused.
     """
 
     campaign: str
@@ -58,10 +60,12 @@ class CampaignStatus:
     earlier: Sequence[EarlierTake]
     orphans: int
     held_by_failures: tuple[JobKey, ...] = ()
+    lost_approvals: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number} {status}" for status, number in self.summary.jobs.items())
-        return f"<CampaignStatus {self.campaign}: {counts or 'no jobs'}; {self.summary.cost}>"
+        lost = f"; lacks {counted(len(self.lost_approvals), 'approval')}" if self.lost_approvals else ""
+        return f"<CampaignStatus {self.campaign}: {counts or 'no jobs'}; {self.summary.cost}{lost}>"
 
     @property
     def decided(self) -> Counter[Verdict]:
@@ -78,6 +82,7 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
     return CampaignStatus(
         campaign=state.workspace.campaign.name,
         target=state.workspace.target,
+        lost_approvals=state.lost_approvals,
         jobs=jobs,
         decisions=_decisions(state, jobs),
         summary=summarize(

@@ -110,7 +110,8 @@ class Plan:
     none. `unsettled` are purchases in attention that serve no job; `elsewhere` are those in attention that another
     machine is about to send, `idle_elsewhere` those of them that serve no job. `prices_of` is the date (ISO 8601) of
     the oldest price of what is bought, if the catalogue has it. `target` is the manifest with the flags that choose
-    its records, quoted for a shell, for suggested commands.
+    its records, quoted for a shell, for suggested commands. `lost_approvals` are approved purchases that only results
+    show, with their jobs: a run would be refused.
     """
 
     entries: Sequence[Entry]
@@ -122,12 +123,14 @@ class Plan:
     idle_elsewhere: Sequence[Purchase] = ()
     prices_of: str | None = None
     target: str = "MANIFEST"
+    lost_approvals: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
     _by_key: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:
         counts = Counter(entry.action.value for entry in self.entries)
         actions = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
-        return f"<Plan: {actions or 'nothing to do'}; {cost_of(self.buying)}>"
+        lost = f"; lacks {counted(len(self.lost_approvals), 'approval')}" if self.lost_approvals else ""
+        return f"<Plan: {actions or 'nothing to do'}; {cost_of(self.buying)}{lost}>"
 
     def entry(self, key: JobKey) -> Entry | None:
         """The entry of a selected job."""

@@ -17,6 +17,7 @@ from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import now
+from pipeline.operations.lost_decisions import lost_approvals, lost_message
 from pipeline.operations.page_commands import page_command, page_flags, page_variables
 from pipeline.operations.published_results import published_files
 from pipeline.operations.run_note import RunNote
@@ -35,10 +36,14 @@ from pipeline.state.transitions import absorb
 
 @dataclass(slots=True)
 class _Read:
-    """The parts of a campaign as last read, and the stamps by which changes of their files are noticed."""
+    """The parts of a campaign as last read, and the stamps by which changes of their files are noticed.
+
+    `approved` are the purchases that the results show as approved.
+    """
 
     jobs: list[Job] = field(default_factory=list)
     published: Records = field(default_factory=Records)
+    approved: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
     decided: Mapping[PurchaseId, Decision] = field(default_factory=dict)
     sighting: Sighting = field(default_factory=Sighting)
     usual: Mapping[str, float] = field(default_factory=dict)
@@ -122,6 +127,13 @@ class CampaignWatch:
         """The last decision on each purchase."""
         return self._read.decided
 
+    @property
+    def lost_approvals(self) -> str | None:
+        """What to say of approvals that only the results show; None if there are none. A run would be refused."""
+        decided = self._read.decided
+        lost = {each: key for each, key in self._read.approved.items() if each not in decided}
+        return lost_message(self.workspace, lost) if lost else None
+
     def served_key(self, purchase: Purchase) -> JobKey:
         """The first job that the purchase serves, else the one it was bought for."""
         serves = (key for key, each in self._assignment.by_key.items() if each.id == purchase.id)
@@ -154,6 +166,7 @@ class CampaignWatch:
             "calls": dict(note.calls) if note is not None else None,
             "deferred": dict(note.deferred) if note is not None else None,
             "changed": self._changed,
+            "lost_approvals": self.lost_approvals,
             "trouble": self._trouble,
         }
         return heading
@@ -254,6 +267,7 @@ class CampaignWatch:
     def _read_results(self) -> None:
         published = published_files(self.workspace)
         self._read.published = reduce(join, (each.records for each in published), Records())
+        self._read.approved = lost_approvals(published, decided=())
         for each in published:
             media: Any = each.document.get("media", {})
             self.rows.set_media(media)

@@ -81,6 +81,11 @@ class LivePage:
         )
         self._app = create_app(self.watcher, self.access, by=settings.by, open_routes=open_routes)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What to say before it is served: approvals that only results know."""
+        return [lost for each in self.watcher.campaigns if (lost := each.lost_approvals) is not None]
+
     def serve(self, on_ready: Callable[[str], None]) -> None:
         """Serve until interrupted; `on_ready` is called with the address, including the token, once it answers.
 

@@ -1004,6 +1004,46 @@ def test_changes_missed_while_the_server_was_down_are_shown_when_it_is_back(
         expect(page.locator("h1:visible")).to_contain_text("5 of 48 videos are made")
 
 
+def test_lost_approvals_are_told_until_the_file_is_back(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 1)
+    for words in (("approve", campaign.manifest, campaign.jobs[0].key), ("results", campaign.manifest)):
+        assert Running(words, environment("http://127.0.0.1:1")).ended().code == 0
+    kept = campaign.decisions.read_bytes()
+    campaign.decisions.unlink()
+
+    _, url = serve(campaign)
+    page = tab().visit(url, "#")
+
+    expect(page.locator("#lost")).to_contain_text("lacks 1 approval that")
+    campaign.decisions.write_bytes(kept)
+    expect(page.locator("#lost")).to_be_hidden()
+    campaign.decisions.unlink()
+    expect(page.locator("#lost")).to_contain_text("lacks 1 approval that")
+
+
+def test_commands_for_all_campaigns_of_a_page_give_the_vars_of_each(
+    campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 1)
+    other = tmp_path / "campaign" / "other.yaml"
+    text = campaign.manifest.read_text("utf-8")
+    other.write_text(text.replace('"name": "spring-drop"', '"name": "other"'))
+    campaign.manifest.write_text(text.replace("{{ prompt }}", "{{ prompt }} in {{ season }}"), "utf-8")
+    other.write_text(other.read_text("utf-8").replace("{{ prompt }}", "{{ prompt }} at {{ place }}"), "utf-8")
+    running, url = serve(campaign, str(other), "--var", "season=the fall", "--var", "place=sea")
+    here = tab()
+    here.loses_server = True
+    page = here.visit(url, "#")
+
+    running.signal(signal.SIGTERM)
+    running.ended()
+
+    given = "--var 'season=the fall' --var place=sea"
+    expect(page.locator("#lost code")).to_have_text(re.compile(rf"other\.yaml {given}$"))
+
+
 def test_page_reports_a_stopped_server_and_continues_when_it_is_back(
     campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab
 ) -> None:

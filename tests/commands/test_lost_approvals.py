@@ -7,6 +7,7 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, spring
 
+import pipeline as public
 from pipeline.emulator.embedded import Emulator
 
 WALK = "main/loop/red/walk"
@@ -69,6 +70,16 @@ def test_commands_that_only_read_warn(lost: Project, offline: Pipeline, command:
 
     assert ended.code == 0, ended.output
     assert "warning: spring.decisions.yaml: lacks 1 approval" in ended.err
+
+
+def test_python_functions_tell_them(lost: Project) -> None:
+    purchase = lost.jobs()[WALK]["purchase"]
+
+    planned, stands = public.plan(lost.manifest), public.status(lost.manifest)
+
+    assert planned.lost_approvals == stands.lost_approvals == {purchase: WALK}
+    assert repr(planned).endswith("; lacks 1 approval>")
+    assert repr(stands).endswith("; lacks 1 approval>")
 
 
 def test_verify_and_doctor_say_which_side_lacks_it(lost: Project, offline: Pipeline) -> None:

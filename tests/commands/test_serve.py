@@ -330,6 +330,25 @@ def test_manifest_that_became_unreadable_is_reported_and_the_data_stays(
     until(lambda: "trouble" not in site.data()["campaigns"][0], "the problem to be gone")
 
 
+def test_lost_approvals_are_told_at_the_start_and_on_the_page(bought: Project, serve: Serve) -> None:
+    decisions = bought.folder / "spring.decisions.yaml"
+    for words in (("approve", bought.manifest, WALK), ("results", bought.manifest)):
+        Running(words, environment("http://127.0.0.1:1"), bought.folder).ended()
+    kept = decisions.read_bytes()
+    decisions.unlink()
+    lacks = "spring.decisions.yaml: lacks 1 approval that spring.results.json shows"
+
+    site = serve(bought)
+
+    assert lacks in site.data()["campaigns"][0]["lost_approvals"]
+    decisions.write_bytes(kept)
+    until(lambda: "lost_approvals" not in site.data()["campaigns"][0], "the decisions to be found")
+    decisions.unlink()
+    until(lambda: lacks in str(site.data()["campaigns"][0].get("lost_approvals")), "the loss to be told")
+    site.running.signal(signal.SIGINT)
+    assert f"warning: {lacks}" in site.running.ended().err
+
+
 # Writing
 
 

@@ -88,6 +88,7 @@ type CampaignData = {
   deferred?: Record<string, number> | null; // by minute, its creates that the vendor deferred
   goes_on?: boolean | null; // whether a run goes on; null: that cannot be seen
   changed?: string; // when something was last seen to change
+  lost_approvals?: string | null; // what is missing, if only the results know of approvals
   trouble?: string | null; // why the files on disk cannot be read now
   jobs: JobData[];
   purchases: PurchaseData[];

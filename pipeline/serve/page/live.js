@@ -97,9 +97,12 @@ function closedLine() {
 }
 
 function troubles() {
-  return app.model.campaigns
+  const { campaigns } = app.model;
+  const unread = campaigns
     .filter((each) => each.trouble)
     .map((each) => `${each.name} cannot be read now, and is shown as it was: ${each.trouble} `);
+  const lost = campaigns.filter((each) => each.lost_approvals).map((each) => `${each.lost_approvals} `);
+  return [...unread, ...lost];
 }
 
 /** Update the ages each second, and the rate each minute; nothing else is redrawn. */
