@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +28,8 @@ LARGEST = 1 << 30
 # line for each decision: that is YAML too, and a million of them are read in less time than this much of the former.
 _LARGEST_YAML = 16 << 20
 _MAX_WRITTEN_AS_YAML = 2 << 20
+# As in the schema.
+_MAX_ENTRIES = 1_000_000
 # In place of a verdict, in a file. It stays there, as another branch may still have the verdict that it takes back.
 _UNDECIDED = "undecided"
 _HOW_TO_JOIN = (
@@ -67,7 +69,8 @@ class Decision:
     """A decision about one purchase, for the job of that key.
 
     `decision` is None if it was only rated or noted. `by` decided last, at the time `at` (UTC, ISO 8601), and wrote
-    `note`. A decision that `withdraws` takes back the verdict before it: in the file, it is `undecided`.
+    `note`. A decision that `withdraws` takes back the verdict before it: in the file, it is `undecided`. `rated` says
+    who gave stars after the verdict, and when; in the file, these have an entry of their own.
     """
 
     purchase: PurchaseId
@@ -79,6 +82,7 @@ class Decision:
     by: str | None = None
     at: str | None = None
     withdraws: bool = False
+    rated: tuple[str | None, str | None] | None = None
 
     @property
     def why(self) -> str | None:
@@ -188,7 +192,10 @@ def write(path: Path, name: str, decisions: Iterable[Decision]) -> None:
         UsageError: it could not be read again.
         OSError: it cannot be written.
     """
-    written = [as_written(decision) for decision in decisions]
+    entries = [*decisions]
+    written = [as_written(each) for decision in entries for each in _with_stars_apart(decision)]
+    if len(written) > _MAX_ENTRIES:
+        written = [as_written(each) for each in entries]
     if findings := schema.check_json({"version": 1, "decisions": [*written]}, "decisions"):
         raise UsageError(f"{name}: nothing is written, as it could not be read again: {findings[0]}")
     content = (_HEADER + _text(written)).encode()
@@ -197,6 +204,16 @@ def write(path: Path, name: str, decisions: Iterable[Decision]) -> None:
             f"{name}: nothing is written, as more than {LARGEST:,} bytes could not be read again; shorten the notes"
         )
     write_atomically(behind_links(path), content)
+
+
+def _with_stars_apart(decision: Decision) -> Iterator[Decision]:
+    """The entries of a decision: stars that were given after the verdict keep their time, for a merge."""
+    if decision.rated is None:
+        yield decision
+        return
+    by, at = decision.rated
+    yield replace(decision, rating=None, rated=None)
+    yield Decision(purchase=decision.purchase, key=decision.key, rating=decision.rating, by=by, at=at)
 
 
 def _text(written: list[dict[str, Json]]) -> str:
@@ -230,6 +247,7 @@ def join(before: Decision, after: Decision) -> Decision:
         (after.note is not None and after.note != before.note)
         or (decides and (after.decision, after.by) != (before.decision, before.by))
     )
+    rated = before.rated if after.rating is None else (after.by, after.at)
     # Written by hand, a note may be empty: then there is nothing to keep.
     was = (Note(text=before.note, by=before.by),) if before.note and outdated else ()
     return replace(
@@ -242,6 +260,7 @@ def join(before: Decision, after: Decision) -> Decision:
         by=after.by if heads else before.by,
         at=after.at if heads else before.at,
         withdraws=after.withdraws if decides else before.withdraws,
+        rated=None if heads or rated == (before.by, before.at) else rated,
     )
 
 

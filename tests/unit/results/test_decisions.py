@@ -35,7 +35,7 @@ DECISIONS = st.builds(
     note=st.none() | TEXTS,
     notes=st.lists(NOTES, max_size=3).map(tuple),
     by=NAMES,
-    at=st.just("2026-11-28T14:41:02.000Z"),
+    at=st.sampled_from(["2026-11-28T14:41:02.000Z", "2026-11-29T08:00:00.000Z"]),
 )
 
 
@@ -149,10 +149,43 @@ def test_large_file_is_readable_by_any_yaml_parser(tmp_path: Path, monkeypatch: 
     assert read(path, path.name) == tuple(said)
 
 
+@given(SAID)
+def test_stars_given_after_a_verdict_keep_their_time_in_the_file(
+    tmp_path_factory: pytest.TempPathFactory, said: list[Decision]
+) -> None:
+    path = tmp_path_factory.mktemp("stars") / "c.decisions.yaml"
+    for each in said:
+        record(path, path.name, [each])
+
+    last = by_purchase(said)
+    rows = read(path, path.name)
+
+    assert by_purchase(rows) == last
+    for purchase, joined in last.items():
+        own = [each for each in rows if each.purchase == purchase]
+        assert len(own) == (1 if joined.rated is None else 2)
+        assert [each.rating for each in own][-1] == joined.rating
+
+
+def test_stars_share_the_entry_of_the_verdict_where_a_file_has_no_room_for_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decisions, "_MAX_ENTRIES", 4)
+    path = tmp_path / "c.decisions.yaml"
+    said = many(3)
+    rated = [replace(each, decision=None, rating=5, at="2026-11-29T08:00:00.000Z") for each in said]
+    record(path, path.name, [*said, rated[0]])
+    assert len(read(path, path.name)) == 4
+
+    record(path, path.name, rated)
+
+    assert [each.rating for each in read(path, path.name)] == [5, 5, 5]
+
+
 def test_decision_limits_equal_those_of_the_results() -> None:
     listed: list[Any] = [schema.load(name)["properties"] for name in ("decisions", "results")]
 
-    assert listed[0]["decisions"]["maxItems"] == listed[1]["purchases"]["maxItems"]
+    assert listed[0]["decisions"]["maxItems"] == listed[1]["purchases"]["maxItems"] == decisions._MAX_ENTRIES
     assert decisions.LARGEST == LARGEST
 
 

@@ -1,6 +1,7 @@
 """Joining the decisions of two branches: in any order and grouping the same, and the last verdict counts."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.jobs import JobKey
 from pipeline.purchases import PurchaseId
-from pipeline.results.decisions import Decision, Note, Verdict, by_purchase, in_force
+from pipeline.results.decisions import Decision, Note, Verdict, by_purchase, in_force, read, record
 from pipeline.results.merge_decisions import merge_decisions
 
 P, Q = PurchaseId("a" * 16), PurchaseId("b" * 16)
@@ -103,6 +104,25 @@ def test_stars_given_later_on_one_branch_do_not_take_back_the_approval_of_the_ot
     stars = Decision(purchase=P, key=JobKey("a/b"), rating=4, at=TIMES[3])
 
     assert in_force(merge_decisions([[stars], [said(Verdict.APPROVED, TIMES[0])]])).approved == {P: "a/b"}
+
+
+@pytest.mark.parametrize(("ours", "theirs", "counts"), [(2, None, 2), (2, 5, 5), (4, 1, 1)])
+def test_the_later_stars_count_whichever_branch_has_them(
+    tmp_path: Path, ours: int, theirs: int | None, counts: int
+) -> None:
+    approved = replace(said(Verdict.APPROVED, TIMES[0]), rating=3, by="ana")
+    files = []
+    for branch, stars, at in (("ours", ours, "2026-11-28T15:00:00Z"), ("theirs", theirs, TIMES[3])):
+        path = tmp_path / f"{branch}.decisions.yaml"
+        record(path, path.name, [approved])
+        if stars is not None:
+            record(path, path.name, [Decision(purchase=P, key=JobKey("a/b"), rating=stars, by="bo", at=at)])
+        files.append(read(path, path.name))
+
+    for order in (files, files[::-1]):
+        merged = by_purchase(merge_decisions(order))[P]
+        assert (merged.decision, merged.rating) == (Verdict.APPROVED, counts)
+        assert (merged.by, merged.at) == ("ana", TIMES[0])
 
 
 def test_what_was_written_by_hand_without_a_time_is_later_than_what_stands_above_it() -> None:
