@@ -46,6 +46,7 @@ _WORDS = {
     Status.FAILED.value: "failed",
     PENDING: "not bought",
 }
+_WITHOUT_RESULT = "finished without a usable result"
 _UNKNOWN = {Status.SUBMITTING.value, Status.ATTENTION.value}
 
 
@@ -189,7 +190,10 @@ class RunConsole:
 
     def _summary(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
         statuses = outcome.jobs.values()
-        counts = Counter(_word(job_status) for job_status in statuses)
+        counts = Counter(
+            _WITHOUT_RESULT if key in outcome.without_result else _word(job_status)
+            for key, job_status in outcome.jobs.items()
+        )
         listed = ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items()))
         yield f"{listed or self._without_jobs(plan)}."
         if number := sum(_is_as_before(entry, outcome) for entry in plan.buying):

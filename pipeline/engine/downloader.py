@@ -213,6 +213,11 @@ class Downloader:
             return
         self.in_flight.remove(tracked)
         self._installed.add(purchase.id)
+        if fetched.unusable and is_open:
+            why = (
+                f"the vendor lists a file whose url cannot be used, so it was not fetched: {fetched.unusable}"
+            )
+            self.report.notes += [f"{key}: {why}" for key in self.served_jobs.keys(purchase)]
         if is_open:
             self.journal.record(purchase.id, Fetched(fetched.outputs, fetched.steps), self._copy)
         else:

@@ -49,13 +49,14 @@ class FetchedFile:
 class FetchResult:
     """The result of a fetch: the updated lists, and the files by slot (`result/0`, `steps/1/0`).
 
-    `problem` says what could not be fetched, if anything.
+    `problem` says what could not be fetched, if anything; `unusable` is a listed url that cannot be used.
     """
 
     outputs: tuple[Output, ...]
     steps: tuple[Step, ...]
     files: Mapping[str, FetchedFile]
     problem: str | None = None
+    unusable: str = ""
 
 
 def fetch(
@@ -78,7 +79,7 @@ def _fetch(
     for number, step in enumerate(wanted.steps if wanted.with_steps else ()):
         lists.append(_List(provider, wanted, allowance, f"steps/{number}", step.outputs))
     try:
-        _fill(lists, wanted.steps, provider, workflow_id, latest)
+        workflow = _fill(lists, wanted.steps, provider, workflow_id, latest)
     except BaseException:
         for file in (each for listed in lists for each in (*listed.files.values(), *listed.others.values())):
             file.temporary.unlink(missing_ok=True)
@@ -92,6 +93,7 @@ def _fetch(
         ),
         files={f"{each.name}/{index}": file for each in lists for index, file in each.files.items()},
         problem=next((each.problem for each in lists if each.problem is not None), None),
+        unusable=workflow.unusable or (workflow.unusable_step if wanted.with_steps else ""),
     )
 
 
@@ -101,7 +103,8 @@ def _fill(
     provider: Provider,
     workflow_id: WorkflowId,
     latest: Workflow | None,
-) -> None:
+) -> Workflow:
+    """Fetch all of `lists`; returns the response that the last of them came from."""
     result, *of_steps = lists
     workflow, count = latest or provider.get(workflow_id), -1
     while True:
@@ -117,7 +120,7 @@ def _fill(
                 raise
             workflow, count = provider.get(workflow_id), fetched
         else:
-            return
+            return workflow
 
 
 @dataclass

@@ -213,6 +213,7 @@ class InFlight:
     def poll_again(self, tracked: TrackedPurchase) -> None:
         """Schedule the next poll of a workflow that still runs, or defer it at its deadline."""
         now = self.clock.monotonic()
+        self._note_result(tracked)
         if now >= tracked.deadline:
             self.defer(tracked, tracked.without_result or "still running at its timeout")
         else:
@@ -222,6 +223,12 @@ class InFlight:
             if tracked.poll_requested:
                 tracked.poll_requested = False
                 self.poll_now(tracked.purchase.id)
+
+    def _note_result(self, tracked: TrackedPurchase) -> None:
+        if tracked.without_result:
+            self.report.without_result.update(self.served_jobs.keys(tracked.purchase))
+        elif self.report.without_result:
+            self.report.without_result.difference_update(self.served_jobs.keys(tracked.purchase))
 
     def back_off(self, tracked: TrackedPurchase, after: float | None) -> None:
         """Schedule a failed call again after a backoff, no sooner than the vendor asked."""

@@ -80,10 +80,12 @@ class RunReport:
 
     `codes` are exit codes with reasons other than the jobs' statuses. `inputs` has, by key, why a job's request could
     not be prepared; `blocked`, by key, why its files could not be put in place; `media`, by SHA-256, the media facts
-    of the files that it fetched, empty if they cannot be read.
+    of the files that it fetched, empty if they cannot be read. `without_result` are jobs whose workflow the vendor
+    calls finished, without a result that can be used.
     """
 
     codes: set[ExitCode] = field(default_factory=set)
+    without_result: set[JobKey] = field(default_factory=set)
     inputs: dict[JobKey, str] = field(default_factory=dict)
     blocked: dict[JobKey, str] = field(default_factory=dict)
     media: dict[str, Mapping[str, Json]] = field(default_factory=dict)

@@ -21,7 +21,8 @@ class Outcome:
     now; `to_resolve` names all purchases in `attention` as `resolve` accepts them. `waiting` are jobs that wait only
     for a person's approval; `to_be_bought_again` are jobs that were to be replaced and whose replacement was not
     bought, although their earlier purchase is marked to be made again. `published`: the results manifest has all of
-    this. `inputs` has, by key, why nothing could be bought for a job.
+    this. `inputs` has, by key, why nothing could be bought for a job. `without_result` are jobs that are still to
+    end, although the vendor calls their workflow finished: it lists no result that can be used.
     """
 
     jobs: Mapping[JobKey, JobStatus]
@@ -37,6 +38,7 @@ class Outcome:
     to_be_bought_again: tuple[JobKey, ...] = ()
     published: bool = True
     inputs: Mapping[JobKey, str] = field(default_factory=dict)
+    without_result: frozenset[JobKey] = frozenset()
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number} {status}" for status, number in self.summary.jobs.items())

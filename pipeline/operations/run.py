@@ -368,6 +368,9 @@ class CampaignRun:
             to_be_bought_again=tuple(_to_be_bought_again(plan, jobs, state.records)),
             published=self._is_published,
             inputs=dict(report.inputs),
+            without_result=frozenset(
+                key for key in report.without_result & jobs.keys() if jobs[key].status == Status.SUBMITTED
+            ),
         )
 
 

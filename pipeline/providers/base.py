@@ -154,7 +154,7 @@ class Workflow:
     """A workflow as the vendor reports it. `known_status` is False for a status that this tool does not know.
 
     `unusable` is the first url in its result that cannot be used (and is not in `result`), in a form that is safe to
-    show.
+    show; `unusable_step` is that of its steps.
     `percent` is 0 to 100; `created_at` and `updated_at` are the vendor's own text.
     """
 
@@ -168,6 +168,7 @@ class Workflow:
     description: str = ""
     result: tuple[Media, ...] = ()
     unusable: str = ""
+    unusable_step: str = ""
     steps: tuple[tuple[str, tuple[Media, ...]], ...] = ()
     credits: int | None = None
     created_at: str | None = None

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -110,7 +110,8 @@ def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow
         title=_text(data.get("title"), record_limits.LONGEST_TEXT),
         description=_text(data.get("description"), record_limits.LONGEST_TEXT),
         result=tuple(_media(data.get("result"), sizes)),
-        unusable=next((shown_url(url) for url in _urls(data.get("result")) if not _is_web(url)), ""),
+        unusable=_unusable([data.get("result")]),
+        unusable_step=_unusable(each.get("result") for each in _items(data.get("completions"))),
         steps=tuple(_steps(data.get("completions"), sizes)),
         credits=_count(data.get("credits")),
         created_at=_text(data.get("created_at")) or None,
@@ -169,6 +170,11 @@ def _listed(value: Json) -> Iterator[Mapping[str, Json]]:
 
 def _urls(value: Json) -> Iterator[str]:
     yield from (url for item in _listed(value) if isinstance(url := item.get("url"), str) and url)
+
+
+def _unusable(lists: Iterable[Json]) -> str:
+    """The first url that cannot be used, safe to show; empty if there is none."""
+    return next((shown_url(url) for each in lists for url in _urls(each) if not _is_web(url)), "")
 
 
 def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:

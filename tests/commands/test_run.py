@@ -637,6 +637,7 @@ def test_unusable_result_url_is_not_reported_as_running(
     assert ended.code == 8, ended.output
     expected = "the vendor reports success, but the url of its result cannot be used: file:///walk.mp4;"
     assert f"{WALK}: {expected}" in ended.output
+    assert "1 finished without a usable result." in ended.out
     assert "s3cret" not in ended.output
     assert project.statuses() == {WALK: "submitted"}
     vendor.clear_faults()

@@ -155,12 +155,28 @@ def test_success_without_result_is_not_reported_as_running(
     assert purchase.error == told
 
 
+@pytest.mark.parametrize("with_steps", [True, False])
+def test_file_with_an_unusable_url_beside_others_is_told(harness: Harness, with_steps: bool) -> None:
+    answer = replace(
+        success(FILM), unusable="" if with_steps else "file:///x.mp4", unusable_step="file:///y.mp4"
+    )
+    harness.vendor.poll_answers["blue"] = [answer]
+
+    ran = harness.run(replace(BLUE, steps=with_steps))
+
+    assert ran.statuses == {"blue": "done"}
+    url = f"file:///{'y' if with_steps else 'x'}.mp4"
+    told = f"the vendor lists a file whose url cannot be used, so it was not fetched: {url}"
+    assert ran.report.notes == [f"hero/overlay/blue: {told}"]
+
+
 def test_workflow_running_again_after_success_without_result_is_reported_as_running(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(), running()]
 
     ran = harness.run(job("blue", timeout=60))
 
     assert ran.report.notes == ["hero/overlay/blue: still running at its timeout; run again to continue"]
+    assert not ran.report.without_result
 
 
 def test_unknown_status_is_still_running_and_warned_about_once(harness: Harness) -> None:

@@ -132,6 +132,17 @@ def test_invalid_url_is_dropped(url: Json) -> None:
     )
 
 
+def test_first_unusable_url_of_a_step_is_named_without_its_secrets() -> None:
+    steps: Json = [
+        {"flow": "a", "result": [{"url": "https://h/x.mp4"}]},
+        {"flow": "b", "result": [{"url": "https://h/y.mp4"}, {"url": "ftp://u:s3cret@h/y?sig=s3cret"}]},
+    ]
+
+    workflow = workflow_from({"completions": steps}, WorkflowId("w"))
+
+    assert (workflow.unusable, workflow.unusable_step) == ("", "ftp://h/y")
+
+
 @pytest.mark.parametrize(
     ("result", "told"),
     [
