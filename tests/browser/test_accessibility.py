@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -222,10 +222,10 @@ HOSTILE = [
 ]
 
 
-def hostile(folder: Path) -> Path:
+def hostile(folder: Path, texts: Sequence[str] = HOSTILE) -> Path:
     """A campaign with hostile strings everywhere: keys, names, prompts, options, errors, notes, titles."""
     sample = Sample(folder, name="hostile")
-    for number, text in enumerate(HOSTILE):
+    for number, text in enumerate(texts):
         key = f"{text}/{text}#{number}"
         changes = {
             "template_id": text[:200],
@@ -306,6 +306,76 @@ def test_hostile_strings_are_inert(tab: Make, tmp_path: Path) -> None:
     assert page.evaluate(
         "[...document.querySelectorAll('a')].every(each => ['file:', 'about:'].includes(each.protocol))"
     )
+
+
+REORDERED = {
+    "a \u202egnp.exe\u202c b": ["U+202E", "U+202C"],
+    "a \u202dחדש\u202c b": ["U+202D", "U+202C"],
+    "\u202eיצא": ["U+202E"],
+    "a \u2067exe b": ["U+2067"],
+    "a\u2069 \u202b\u2066b\u202c": ["U+2069", "U+202B", "U+2066", "U+202C"],
+    "\u2068a \u202ab\u2069": ["U+202A"],
+    # What Arabic and Hebrew need, and what is closed where it was opened.
+    "يدور الحذاء\u200f!": [],
+    "a \u2067שלום \u202aexe\u202c\u2069 b \u202bשלום\u202c": [],
+}
+
+
+def test_characters_that_reorder_a_text_are_shown(tab: Make, tmp_path: Path) -> None:
+    page = tab().open(hostile(tmp_path / "hostile", list(REORDERED)))
+    prompts = page.locator(".card .prompt").all()
+    marks = [each.locator(".code-point").all_inner_texts() for each in prompts]
+    assert dict(zip(page.evaluate("grid.jobs.map(each => each.prose)"), marks, strict=True)) == REORDERED
+    # The letters stand from left to right as they are written.
+    first = page.locator(".card", has_text="gnp.exe").locator(".prompt")
+    lefts = first.evaluate(
+        """prompt => [...prompt.childNodes].map(each => {
+          const range = document.createRange();
+          range.selectNodeContents(each);
+          return range.getBoundingClientRect().left;
+        })"""
+    )
+    assert lefts == sorted(lefts)
+    assert len(lefts) == 5
+    # A mark says nothing on the direction of the text around it.
+    for text, direction in {"יצא": "rtl", "يدور": "rtl", "gnp": "ltr"}.items():
+        prompt = page.locator(".card", has_text=text).first.locator(".prompt")
+        assert prompt.evaluate("each => getComputedStyle(each).direction") == direction
+
+    bought = page.evaluate("app.model.jobs.map(each => each.purchase)")
+    views = [
+        "{}",
+        "{view: 'failures'}",
+        "{view: 'compare'}",
+        f"{{view: 'compare', compare: {json.dumps(bought[:3])}}}",
+        *(f"{{view: 'job', job: app.model.jobs[{number}].address}}" for number in range(len(REORDERED))),
+    ]
+    for view in views:
+        page.evaluate(f"go({view})")
+        assert page.evaluate(UNMARKED) == []
+
+
+def test_long_names_run_in_the_direction_of_their_script(tab: Make, tmp_path: Path) -> None:
+    names = ["הנעל האדומה הולכת", "the red shoe walks"]
+    page = tab().open(hostile(tmp_path / "hostile", names))
+    for shortened in (".tail span:has(> .gives), .tail:has(> .gives)", ".facets .shortened"):
+        for name, is_left_first in zip(names, (False, True), strict=True):
+            found = page.locator(shortened).filter(has_text=name[-4:]).filter(has_text=name[:4])
+            lefts = found.first.evaluate(
+                """each => [...each.children].slice(-2).map(piece => piece.getBoundingClientRect().left)"""
+            )
+            assert (lefts == sorted(lefts)) is is_left_first
+
+
+# What a browser shows or reads out of a page, where an override or what is not closed would reorder it.
+UNMARKED = """() => {
+  const texts = [document.title];
+  const all = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (all.nextNode()) if (!all.currentNode.parentElement.closest('script')) texts.push(all.currentNode.data);
+  for (const name of ['title', 'aria-label', 'alt'])
+    for (const each of document.querySelectorAll(`[${name}]`)) texts.push(each.getAttribute(name));
+  return texts.filter((text) => /[\u202d\u202e]/.test(text));
+}"""
 
 
 def test_copied_text_is_safe_in_a_terminal(tab: Make, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ const SVG = "http://www.w3.org/2000/svg";
  * anything else is an attribute, left out if it is undefined, null or false.
  * @param {string} tag
  * @param {Props} [props]
- * @param {...(Node | string | undefined | null | false)} children
+ * @param {...Child} children
  * @returns {HTMLElement}
  */
 function el(tag, props = {}, ...children) {
@@ -16,14 +16,91 @@ function el(tag, props = {}, ...children) {
   for (const [name, value] of Object.entries(props)) {
     if (value === undefined || value === null || value === false) continue;
     if (name === "class") made.className = String(value);
-    else if (name === "text") made.textContent = String(value);
+    else if (name === "text") made.append(...shown(String(value)));
     else if (name.startsWith("on"))
       made.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
     else if (name === "vars") setVars(made, /** @type {Record<string, unknown>} */ (value));
+    else if (READ_OUT.has(name)) made.setAttribute(name, shownPlain(String(value)));
     else made.setAttribute(name, value === true ? "" : String(value));
   }
-  made.append(.../** @type {(Node | string)[]} */ (children.filter(Boolean)));
+  made.append(...children.flatMap(shownChild));
   return made;
+}
+
+/** Replace what an element holds, as `el` fills one. @param {Element} element @param {...Child} children */
+function fill(element, ...children) {
+  element.replaceChildren(...children.flatMap(shownChild));
+}
+
+/** @param {Child} child @returns {(Node | string)[]} */
+function shownChild(child) {
+  return typeof child === "string" ? shown(child) : child ? [child] : [];
+}
+
+/** The attributes that a browser shows, or reads out. */
+const READ_OUT = new Set(["title", "aria-label", "alt"]);
+
+// The characters that set the direction of the text after them (Unicode, annex 9).
+const DIRECTS = /[\u202a-\u202e\u2066-\u2069]/;
+const OVERRIDES = new Set(["\u202d", "\u202e"]);
+const EMBEDDINGS = new Set(["\u202a", "\u202b", ...OVERRIDES]);
+const ISOLATES = new Set(["\u2066", "\u2067", "\u2068"]);
+const POP_EMBEDDING = "\u202c";
+const POP_ISOLATE = "\u2069";
+
+/**
+ * A text with a visible mark in place of each character that could show it in another order than it is written: an override, or
+ * one that is never closed or closes nothing. Text in Arabic or Hebrew needs none of them, and what is closed stays as it is.
+ * @param {string} text @returns {(Node | string)[]}
+ */
+function shown(text) {
+  if (!DIRECTS.test(text)) return [text];
+  const found = reordering(text);
+  const parts = /** @type {(Node | string)[]} */ ([]);
+  let from = 0;
+  for (const at of found) {
+    // `bdi`, as the letters of the mark must not decide in which direction `dir=auto` shows the text around it.
+    parts.push(text.slice(from, at), el("bdi", { class: "code-point", dir: "ltr" }, codePoint(text[at])));
+    from = at + 1;
+  }
+  return [...parts, text.slice(from)].filter(Boolean);
+}
+
+/** As `shown`, where there can be no elements. @param {string} text */
+function shownPlain(text) {
+  if (!DIRECTS.test(text)) return text;
+  const found = new Set(reordering(text));
+  const parts = text.split("").map((each, at) => (found.has(at) ? `[${codePoint(each)}]` : each));
+  return parts.join("");
+}
+
+/** @param {string} character */
+function codePoint(character) {
+  return `U+${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** Where the characters are that could show a text in another order than it is written. @param {string} text */
+function reordering(text) {
+  /** @type {Set<number>} */
+  const found = new Set();
+  /** The positions of those that are open, the innermost last. @type {number[]} */
+  let open = [];
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (OVERRIDES.has(character)) found.add(at);
+    if (EMBEDDINGS.has(character) || ISOLATES.has(character)) open.push(at);
+    if (character === POP_EMBEDDING) {
+      const last = EMBEDDINGS.has(text[open.at(-1) ?? -1]) ? open.pop() : undefined;
+      if (last === undefined || found.has(last)) found.add(at);
+    }
+    if (character === POP_ISOLATE) {
+      const of = open.findLastIndex((each) => ISOLATES.has(text[each]));
+      const unclosed = of < 0 ? [at] : open.slice(of + 1);
+      for (const each of unclosed) found.add(each);
+      if (of >= 0) open = open.slice(0, of);
+    }
+  }
+  return [...new Set([...found, ...open])].toSorted((one, other) => one - other);
 }
 
 /** @param {HTMLElement} element @param {Record<string, unknown>} values */
@@ -93,7 +170,7 @@ let toastIsLocal = false;
 
 /** @param {string} text */
 function toast(text, { local = false } = {}) {
-  byId("toast").textContent = text;
+  fill(byId("toast"), text);
   toastIsLocal = local;
   clearTimeout(toastTimer);
   toastTimer = window.setTimeout(() => (byId("toast").textContent = ""), 4000);
@@ -241,13 +318,18 @@ function tailLine(tail) {
     const letters = lettersOf(part);
     if (letters.length <= SHORT_PART) return [el("span", { text: part })];
     const begin = letters.slice(0, -KEPT_END);
-    return [
+    const pieces = [
       // Of several parts, the longest is shortened first.
       el("span", { class: "gives", vars: { length: begin.length }, text: begin.join("") }),
       el("span", { text: letters.slice(-KEPT_END).join("") }),
     ];
+    if (!RIGHT_TO_LEFT.test(part)) return pieces;
+    return [el("span", { class: "part", dir: "rtl", vars: { length: begin.length } }, ...pieces)];
   });
 }
+
+/** A text whose first letter is Hebrew, Arabic or of another script that runs from right to left. */
+const RIGHT_TO_LEFT = /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 
 /** The letters of a text as a reader counts them, each with its combining marks. @param {string} text */
 function lettersOf(text) {

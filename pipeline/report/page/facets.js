@@ -137,7 +137,7 @@ function facetValue(field, value, word, isWhole) {
       ? el("span", { class: isWhole ? "whole" : "", text: word })
       : el(
           "span",
-          { class: "shortened" },
+          { class: "shortened", dir: "auto" },
           el("span", { text: letters.slice(0, -KEPT_OF_VALUE.end).join("") }),
           el("span", { text: letters.slice(-KEPT_OF_VALUE.end).join("") }),
         );

@@ -183,6 +183,8 @@ type Search = { terms: Term[]; nothing: Term | undefined };
 
 type Props = Record<string, unknown>;
 
+type Child = Node | string | undefined | null | false;
+
 /** A review of a purchase: `at` is the moment in seconds that `note` is about. */
 type Review = { decision?: string; rating?: number; note?: string; at?: number };
 

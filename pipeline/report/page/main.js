@@ -95,7 +95,7 @@ function show() {
   byId("view").hidden = browsing;
   byId("filters-button").hidden = !browsing;
   showTabs();
-  document.title = titleOf(job);
+  document.title = shownPlain(titleOf(job));
   if (browsing) {
     byId("view").replaceChildren();
     held = undefined;
@@ -118,7 +118,7 @@ function leaveOutUnknown() {
   const place = byId("unknown");
   place.hidden = !said;
   if (!said) return;
-  place.replaceChildren(...said);
+  fill(place, ...said);
   history.replaceState(history.state, "", addressOf(app.view));
 }
 
@@ -198,8 +198,8 @@ function showTabs() {
     tab("compare", "Compare", 0),
   );
   const names = app.model.campaigns.map((each) => each.name);
-  byId("name").textContent = names.length > 2 ? `${names.length} campaigns` : names.join(", ");
-  byId("name").title = names.join(", ");
+  fill(byId("name"), names.length > 2 ? `${names.length} campaigns` : names.join(", "));
+  byId("name").title = shownPlain(names.join(", "));
 }
 
 /** Update only what has changed: a video keeps playing, and typing is not interrupted. @param {Changed} changed */

@@ -63,9 +63,7 @@ function showConnection() {
   const notice = byId("lost");
   notice.hidden = connected === "live" && !troubles().length;
   notice.classList.toggle("closed", connected === "closed");
-  notice.replaceChildren(
-    ...(connected === "live" ? troubles() : connected === "closed" ? closedLine() : lostLine()),
-  );
+  fill(notice, ...(connected === "live" ? troubles() : connected === "closed" ? closedLine() : lostLine()));
 }
 
 /** The time since the last seen change. */
