@@ -296,30 +296,65 @@ def test_each_task_has_its_icon_beside_its_first_line(
 
 
 @pytest.mark.parametrize(
-    ("limits", "limit", "bar"),
+    ("limits", "exceeds", "bars"),
     [
-        ({"budget": 1_000}, "the budget", "Budget, all runs"),
-        ({"budget": 12_000, "max_credits": 500}, "the limit of a run", "Next run"),
+        ({"budget": 1_000}, "the budget by 4,520: raise it", ["Budget, all runs"]),
+        ({"max_credits": 500}, "the limit of a run by 4,780: raise it", ["Next run"]),
+        ({"budget": 12_000, "max_credits": 500}, "the limit of a run by 4,780: raise it", ["Next run"]),
+        (
+            {"budget": 1_000, "max_credits": 500},
+            "the limit of a run by 4,780 and the budget by 4,520: raise both",
+            ["Next run", "Budget, all runs"],
+        ),
     ],
 )
 def test_next_step_says_by_how_much_it_exceeds_a_limit(
-    tmp_path: Path, serve: Serve, tab: MakeTab, limits: dict[str, int], limit: str, bar: str
+    tmp_path: Path, serve: Serve, tab: MakeTab, limits: dict[str, int], exceeds: str, bars: list[str]
 ) -> None:
     campaign = LiveCampaign(tmp_path / "campaign", limits=limits)
     made(campaign, 2)
     _, url = serve(campaign)
     page = tab().visit(url, "#")
 
-    coming = int(page.evaluate("stillToCome(app.model.jobs).credits"))
-    over = coming - min(limits["budget"] - 240, limits.get("max_credits", 12_000))
-    row = page.locator("#overview .todo li", has_text="Make 46")
-    expect(row).to_contain_text(f"It would exceed {limit} by {over:,}: raise it, or select fewer.")
+    row = page.locator("#overview .todo li", has_text="Make 46, 5,280 credits")
+    expect(row).to_contain_text(f"It would exceed {exceeds}, or select fewer.")
+    foot = page.locator("#overview .bars .foot.over")
+    expect(foot).to_contain_text(f"All of it would exceed {exceeds.split(':')[0]}.")
     # The cap stands within the bar, before what exceeds it.
-    drawn = page.locator(".bars > div", has_text=bar).locator(".bar")
-    whole, cap = drawn.bounding_box(), drawn.locator(".cap").bounding_box()
-    assert whole is not None
-    assert cap is not None
-    assert cap["x"] < whole["x"] + whole["width"] * 0.9
+    over = page.locator("#overview .bars .over:not(.foot)")
+    assert [each.locator("dt span").first.inner_text() for each in over.all()] == bars
+    for each in over.all():
+        whole, cap = each.locator(".bar").bounding_box(), each.locator(".cap").bounding_box()
+        assert whole is not None
+        assert cap is not None
+        assert cap["x"] < whole["x"] + whole["width"] * 0.9
+
+
+@pytest.mark.parametrize(
+    ("limits", "exceeds"),
+    [
+        ({"max_credits": 500}, "the limit of a run by 700: raise it"),
+        ({"max_credits": 5_000, "budget": 500}, "the budget by 700: raise it"),
+    ],
+)
+def test_first_step_says_by_how_much_it_exceeds_a_limit(
+    tmp_path: Path, serve: Serve, tab: MakeTab, limits: dict[str, int], exceeds: str
+) -> None:
+    _, url = serve(LiveCampaign(tmp_path / "campaign", limits=limits))
+    page = tab().visit(url, "#")
+
+    # The prices of twelve jobs are known.
+    row = page.locator(".empty .todo li", has_text="Buy and make them")
+    expect(row).to_contain_text(f"It would exceed {exceeds}, or select fewer.")
+
+
+def test_rehearsal_is_held_to_the_limits(tmp_path: Path, serve: Serve, tab: MakeTab) -> None:
+    _, url = serve(LiveCampaign(tmp_path / "campaign", limits={"max_credits": 500}), "--emulate")
+    page = tab().visit(url, "#")
+
+    row = page.locator(".empty .todo li", has_text="Buy and make them")
+    expect(row.locator("code")).to_contain_text("--emulate")
+    expect(row).to_contain_text("It would exceed the limit of a run by 700: raise it, or select fewer.")
 
 
 def test_rate_matches_its_bars_and_advances_with_time(

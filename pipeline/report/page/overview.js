@@ -475,15 +475,24 @@ function openRow(campaign, jobs) {
   );
 }
 
-/** What the next run would be refused for. @param {Campaign} campaign @param {number} credits that it would spend */
-function overLimit({ spent, budget, max_credits: cap, emulated }, credits) {
-  const left = budget === undefined ? Infinity : budget - spent;
-  const most = cap ?? Infinity;
-  if (emulated || credits <= Math.min(left, most)) return [];
-  const limit = left < most ? "the budget" : "the limit of a run";
-  const over = number(credits - Math.min(left, most));
+/**
+ * What exceeds a limit, in words. @param {[limit: string, by: number][]} limits of which most are not exceeded
+ * @returns {string[]}
+ */
+function exceeded(limits) {
+  return limits.filter(([, by]) => by > 0).map(([limit, by]) => `${limit} by ${number(by)}`);
+}
+
+/** What the next run would be refused for; a rehearsal too. @param {Campaign} campaign @param {number} credits that it would spend */
+function overLimit({ spent, budget, max_credits: cap }, credits) {
+  const over = exceeded([
+    ["the limit of a run", credits - (cap ?? Infinity)],
+    ["the budget", spent + credits - (budget ?? Infinity)],
+  ]);
+  if (!credits || !over.length) return [];
+  const raise = over.length === 1 ? "raise it" : "raise both";
   return [
-    el("b", { class: "amber", text: `It would exceed ${limit} by ${over}: raise it, or select fewer.` }),
+    el("b", { class: "amber", text: `It would exceed ${over.join(" and ")}: ${raise}, or select fewer.` }),
   ];
 }
 
@@ -553,23 +562,27 @@ function capBars(campaign, barOfRun) {
         false,
       ),
     );
-  if (bars.length && coming && (budget !== undefined || run?.coming !== 0))
-    bars.push(hatchedLine(spent + coming, budget));
+  if (bars.length && coming && (budget !== undefined || run?.coming !== 0)) {
+    const left = budget === undefined ? undefined : budget - spent - coming;
+    const over = exceeded([
+      ["the limit of a run", run ? run.spent + (run.coming ?? coming) - run.cap : 0],
+      ["the budget", -(left ?? 0)],
+    ]);
+    bars.push(hatchedLine(over, left));
+  }
   return bars;
 }
 
-/** The legend of the hatching, with its amount. @param {number} whole @param {number | undefined} budget */
-function hatchedLine(whole, budget) {
-  const left = budget === undefined ? undefined : budget - whole;
-  const about =
-    left === undefined
+/** The legend of the hatching, and whether all of it fits. @param {string[]} over what it exceeds @param {number | undefined} left of the budget */
+function hatchedLine(over, left) {
+  const about = over.length
+    ? ` All of it would exceed ${over.join(" and ")}.`
+    : left === undefined
       ? ""
-      : left >= 0
-        ? ` If all is made, ${number(left)} stay under the budget.`
-        : ` All of it would exceed the budget by ${number(-left)}.`;
+      : ` If all is made, ${number(left)} stay under the budget.`;
   return el(
     "div",
-    { class: left !== undefined && left < 0 ? "foot over" : "foot" },
+    { class: over.length ? "foot over" : "foot" },
     el("dt", { text: `Hatched: still to come.${about}` }),
   );
 }
@@ -676,7 +689,8 @@ function templateBar(template, amount, part) {
 function nothingYet() {
   const { campaigns, jobs } = app.model;
   const { credits, unknown, count } = stillToCome(jobs);
-  const cap = campaigns.length === 1 ? (campaigns[0].max_credits ?? campaigns[0].budget) : undefined;
+  const caps = campaigns.length === 1 ? [campaigns[0].max_credits, campaigns[0].budget] : [];
+  const cap = Math.min(...caps.map((each) => each ?? Infinity));
   const price =
     unknown === count
       ? " at prices that are not known"
@@ -685,12 +699,7 @@ function nothingYet() {
           el("b", { text: `${number(credits)} credits` }),
           unknown ? ` and ${number(unknown)} with no known price` : "",
         ];
-  const within =
-    cap === undefined || unknown
-      ? ""
-      : credits <= cap
-        ? `, under the cap of ${number(cap)}`
-        : `, over the cap of ${number(cap)}`;
+  const within = cap < Infinity && !unknown && credits <= cap ? `, under the cap of ${number(cap)}` : "";
   const title = campaigns.some((each) => each.selected_of !== undefined)
     ? "Nothing of this selection has been bought yet."
     : "Nothing has been bought yet.";
@@ -701,7 +710,10 @@ function nothingYet() {
           "play",
           "",
           "Buy and make them",
-          source.isLive ? "The page fills while it runs." : "The page fills when it is written again.",
+          [
+            source.isLive ? "The page fills while it runs." : "The page fills when it is written again.",
+            ...overLimit(campaign, stillToCome(jobs.filter((job) => job.campaign === campaign)).credits),
+          ].flatMap((each) => [each, " "]),
           commandBox(commandOf("run", campaign)),
         ),
     ...(campaign.emulated || source.goesOn(campaign)
