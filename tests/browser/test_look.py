@@ -16,7 +16,7 @@ from browser.conftest import Gallery, Tab
 from browser.samples import Sample, key_of
 from pipeline.operations.report import gallery_campaign
 from pipeline.operations.report_records import of_results
-from pipeline.report.writing import write_folder
+from pipeline.report.writing import write_folder, write_single
 from pipeline.schemes import ObjectUrl
 
 Make = Callable[..., Tab]
@@ -530,6 +530,30 @@ def test_bundle_addresses_someone_who_has_only_the_gallery(
     expect(page.locator(".decide .hint")).to_have_text(
         "Each button copies a command for whoever runs the campaign."
     )
+
+
+def test_page_in_one_file_says_what_is_true_on_any_machine(
+    tab: Make, gallery: Gallery, tmp_path: Path
+) -> None:
+    written = write_single(tmp_path / "page.html", [gallery.source], None, on_progress=lambda *_: None)
+    page = tab().open(written.page)
+    machine = "() => document.body.innerText.match(/.*this machine.*|.*pipeline serve.*/g)"
+
+    expect(page.locator("#overview small").first).to_have_text(
+        "The commands are for whoever runs the campaign."
+    )
+    row = page.locator(".todo li", has_text="files were missing when this page was made")
+    expect(row).to_contain_text("Whoever runs the campaign can fetch them and make the gallery again.")
+    assert page.evaluate(machine) is None
+    for address in ("#q=state:missing", "#q=status:done"):
+        page.evaluate("address => { history.pushState(null, '', address); show(); }", address)
+        assert page.evaluate(machine) is None
+        page.locator("article .open").first.click()
+        assert page.evaluate(machine) is None
+    page.evaluate("go({ q: 'state:missing' })")
+    expect(page.locator("article .message").first).to_have_text("File missingwhen this page was made")
+    page.locator("article .open").first.click()
+    expect(page.locator(".side-column")).to_contain_text("its file was missing when this page was made.")
 
 
 def test_card_of_a_job_under_way_shows_since_when(tab: Make, gallery: Gallery) -> None:

@@ -163,8 +163,14 @@ function whyNoVideo(job) {
       return ["", job.action === "wait" ? "waits for what it is made from" : "not made yet"];
     default:
       if (job.file?.stored) return ["File in the object store", "report --sign links to it"];
-      return [`File not ${missingFrom()}`, app.model.data.bundle ? "" : "collect brings it"];
+      return missingFile();
   }
+}
+
+/** A file that is not there, in the words of a card. @returns {[string, string]} */
+function missingFile() {
+  if (!app.model.data.videos) return ["File missing", "when this page was made"];
+  return isHandedOn() ? ["File not in this gallery", ""] : ["File not on this machine", "collect brings it"];
 }
 
 /** @param {Job} job */

@@ -147,7 +147,7 @@ function decideBar(purchase, sides) {
       el(
         "span",
         { class: "hint" },
-        ...(app.model.data.bundle
+        ...(isHandedOn()
           ? ["Each button copies a command for whoever runs the campaign."]
           : [
               "Each button copies a command. To save here: ",

@@ -278,13 +278,7 @@ function purchaseBox(purchase, file = purchase.files[0]) {
   const ratio = file?.width && file.height ? file.width / file.height : 16 / 9;
   const still = file && source.still(file);
   if (still) return stillBox(file, ratio, still, purchase.decision === "rejected" ? "rejected" : "");
-  const message = !file
-    ? "No file"
-    : !file.here
-      ? `File not ${missingFrom()}`
-      : isSound(file)
-        ? "Sound"
-        : "No still";
+  const message = !file ? "No file" : !file.here ? missingFile()[0] : isSound(file) ? "Sound" : "No still";
   return el(
     "div",
     { class: `media frame ${ratio < 4 / 3 ? "tall" : ""}`, vars: { ratio } },
@@ -414,7 +408,7 @@ function trouble(job) {
       commandOf("report", job.campaign, "--sign 24h"),
     ],
     missing: [
-      `It is paid for and made; its file is not ${missingFrom()}.${app.model.data.bundle ? " Whoever runs the campaign can fetch it:" : ""}`,
+      `It is paid for and made; its file ${isMissing()}.${isHandedOn() ? " Whoever runs the campaign can fetch it:" : ""}`,
       commandOf("collect", job.campaign),
     ],
     underway: ["It is paid for; the next run goes on with it.", commandOf("run", job.campaign)],

@@ -123,9 +123,17 @@ function stateOf(job, file) {
   return file?.here ? "undecided" : "missing";
 }
 
-/** The place that a file is missing from. */
-function missingFrom() {
-  return app.model.data.bundle ? "in this gallery" : "on this machine";
+/** Whether whoever opens the page may have nothing else of the campaign: a bundle, or a page in one file. */
+function isHandedOn() {
+  const { bundle, videos } = app.model.data;
+  return bundle || !videos;
+}
+
+/** Where a file is not, in words that are true wherever the page is opened. @param {boolean} [many] whether it is several files */
+function isMissing(many = false) {
+  const { bundle, videos } = app.model.data;
+  if (!videos) return `${many ? "were" : "was"} missing when this page was made`;
+  return `${many ? "are" : "is"} not ${bundle ? "in this gallery" : "on this machine"}`;
 }
 
 /** The value of the facet and the field `decision`; undefined if there is nothing to decide on. @param {Job} job */

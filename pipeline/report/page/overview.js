@@ -238,7 +238,7 @@ function whatToDo() {
       "div",
       { class: "head" },
       el("h2", { id: "todo-title", text: "What to do next" }),
-      app.model.data.bundle &&
+      isHandedOn() &&
         rows.some((row) => row.querySelector(".command")) &&
         el("small", { text: "The commands are for whoever runs the campaign." }),
     ),
@@ -380,9 +380,7 @@ function nextRows(campaign) {
       todoRow(
         "missing",
         "",
-        missing.length === 1
-          ? `1 file is not ${missingFrom()}`
-          : `${number(missing.length)} files are not ${missingFrom()}`,
+        missing.length === 1 ? `1 file ${isMissing()}` : `${number(missing.length)} files ${isMissing(true)}`,
         `Paid for and made; ${fetching(campaign, missing.length)}${decidedOf(missing)}`,
         source.goesOn(campaign) ? undefined : commandBox(commandOf("collect", campaign)),
       ),
@@ -397,7 +395,7 @@ function nextRows(campaign) {
 function fetching(campaign, count) {
   if (source.goesOn(campaign))
     return "fetching costs nothing. When this run has ended, fetch what it leaves.";
-  return app.model.data.bundle
+  return isHandedOn()
     ? `fetching costs nothing. Whoever runs the campaign can fetch ${count === 1 ? "it" : "them"} and make the gallery again.`
     : "fetching costs nothing.";
 }
@@ -723,7 +721,7 @@ function nothingYet() {
             "search",
             "",
             "Rehearse first",
-            "Real videos from this machine, at no cost.",
+            "Real videos from the emulator, at no cost.",
             commandBox(`pipeline run ${campaign.command} --emulate`),
           ),
         ]),
