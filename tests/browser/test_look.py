@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from browser.conftest import Gallery, Tab
+from browser.conftest import Gallery, Tab, rows_of
 from browser.samples import Sample, key_of
 from pipeline.operations.report import gallery_campaign
 from pipeline.operations.report_records import of_results
@@ -445,6 +445,9 @@ def test_header_of_the_jobs_on_a_phone_has_enough_room(tab: Make, gallery: Galle
 
     for each in page.locator(".results-head > *:visible").all():
         expect(each).to_be_in_viewport(ratio=1)
+    assert len(rows_of(page, ".results-head > *")) == 1
+    page.get_by_label("Sort").select_option("length")
+    assert len(rows_of(page, ".results-head > *")) == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
