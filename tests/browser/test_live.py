@@ -900,6 +900,108 @@ def test_verdict_on_selected_cards_ends_their_selection(
     assert verdicts == [*[Verdict.APPROVED] * 3, Verdict.REJECTED]
 
 
+@pytest.mark.parametrize(("key", "word"), [("a", "approved"), ("d", "sent back")])
+@pytest.mark.parametrize("asked", ["", "q=decision:none"])
+def test_what_was_decided_with_one_key_is_taken_back_with_one_key(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, asked: str, key: str, word: str
+) -> None:
+    made(campaign, 6)
+    _, url = serve(campaign)
+    page = tab().visit(url, f"#{asked}")
+    other, own = campaign.jobs[4], campaign.jobs[:3]
+    page.locator(f'article[data-key="{other.key}"] .open').focus()
+    page.keyboard.press("r")
+    expect(page.locator("#toast")).to_have_text("Rejected.")
+    selected_by_key(page, own)
+    page.keyboard.press(key)
+    expect(page.locator("#toast")).to_have_text(f"3 {word}.")
+    assert len(decided(campaign)) == 4
+    if asked:
+        expect(page.locator("article")).to_have_count(2)
+    else:
+        decision = {"a": "approved", "d": "redo"}[key]
+        expect(page.locator(f'article[data-decision="{decision}"]')).to_have_count(3)
+
+    page.keyboard.press("u")
+
+    expect(page.locator("#toast")).to_have_text("3 decisions taken back.")
+    assert {each.key for each in decided(campaign) if each.decision is not None} == {other.key}
+    if asked:
+        expect(page.locator("article")).to_have_count(5)
+    # There is no more to take back, and nothing is said.
+    page.locator("article .open").first.focus()
+    page.keyboard.press("u")
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_have_text("Approved.")
+    # A card with a verdict of its own is taken back alone.
+    page.keyboard.press("u")
+    expect(page.locator("#toast")).to_have_text("Decision taken back.")
+    assert {each.key for each in decided(campaign) if each.decision is not None} == {other.key}
+
+
+def focused(page: Page) -> str:
+    """The key of the card that has the focus."""
+    key: str = page.evaluate("document.activeElement.closest('article')?.dataset.key ?? ''")
+    return key
+
+
+def test_card_that_leaves_the_filter_passes_the_focus_on(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 5)
+    _, url = serve(campaign)
+    page = tab().visit(url, "#q=decision:none&sort=key")
+    order = page.eval_on_selector_all("article", "all => all.map(each => each.dataset.key)")
+    page.locator("article .open").nth(1).focus()
+    for left, key, following in ((4, "a", order[2]), (3, "r", order[3]), (2, "d", order[4])):
+        page.keyboard.press(key)
+        expect(page.locator("article")).to_have_count(left)
+        assert focused(page) == following
+    # After the last card comes the one before it; without any, what ends the search.
+    page.keyboard.press("a")
+    expect(page.locator("article")).to_have_count(1)
+    assert focused(page) == order[0]
+    page.keyboard.press("a")
+    expect(page.locator("article")).to_have_count(0)
+    expect(page.get_by_role("button", name="Clear the search")).to_be_focused()
+
+
+def test_focus_goes_to_the_next_card_to_decide(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+    made(campaign, 4)
+    _, url = serve(campaign)
+    page = tab().visit(url, "#sort=key&q=status:done")
+    keys = page.eval_on_selector_all("article", "all => all.map(each => each.dataset.key)")
+    page.locator("article .open").nth(1).focus()
+    page.keyboard.press("a")
+    expect(page.locator("article").nth(1)).to_have_attribute("data-decision", "approved")
+    assert focused(page) == keys[1]
+    page.locator("article .open").nth(0).focus()
+
+    # Sent back, it is no longer made.
+    page.keyboard.press("d")
+
+    expect(page.locator("article")).to_have_count(3)
+    assert focused(page) == keys[2]
+
+
+def test_focus_returns_from_the_bar_of_the_selected_to_a_card(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 4)
+    _, url = serve(campaign)
+    page = tab().visit(url, "#q=decision:none&sort=key")
+    keys = page.eval_on_selector_all("article", "all => all.map(each => each.dataset.key)")
+    for number in range(2):
+        page.locator("article .open").nth(number).focus()
+        page.keyboard.press("x")
+    page.locator("#selection").get_by_role("button", name="Approve").focus()
+    page.keyboard.press("Enter")
+
+    expect(page.locator("article")).to_have_count(2)
+    expect(page.locator("#selection")).to_be_hidden()
+    assert focused(page) == keys[2]
+
+
 def test_verdict_reaches_no_selected_card_that_a_filter_hides(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

@@ -58,18 +58,32 @@ function decide(verb, purchases) {
   void copy(commands.filter(Boolean).join(" && "));
 }
 
+/** What was decided last on the cards, with one key: it is taken back with one. @type {{ ids: string[], decision: string } | undefined} */
+let decidedLast;
+
+/** The purchases of which that decision has not been changed since. */
+function stillAsDecided() {
+  const { ids = [], decision } = decidedLast ?? {};
+  const purchases = ids.map((id) => app.model.purchases.get(id)).filter((each) => each !== undefined);
+  // The page may not have heard of its own decision yet.
+  return purchases.filter((each) => !each.decision || each.decision === decision);
+}
+
 /** Decide on what is selected: one message says how many; what could not be saved stays selected. @param {Purchase[]} purchases @param {typeof UNDECIDE} verdict */
 async function decideAll(purchases, { decision, set, many }) {
   const can = purchases.filter((each) => canBeDecided(each));
   if (!can.length) return toast("Nothing of this can be decided.");
   const message = can.length === 1 ? set : undefined;
   const saved = await Promise.all(can.map((each) => save(each, { decision }, message)));
-  deselect(can.filter((_, index) => saved[index]));
+  const done = can.filter((_, index) => saved[index]);
+  decidedLast = decision === UNDECIDE.decision ? undefined : { ids: done.map(({ id }) => id), decision };
+  deselect(done);
   if (!message && saved.every(Boolean)) toast(`${number(can.length)} ${many}.`);
 }
 
 /** A typed note is part of the decision; a decision that is taken back leaves it. @param {Purchase} purchase @param {{ decision: string, set: string }} verdict */
 async function decideWithNote(purchase, { decision, set }) {
+  decidedLast = undefined;
   const note = decision !== UNDECIDE.decision && noting?.of === purchase.id ? noting.take() : {};
   await save(purchase, { decision, ...note }, note.note ? `${set}, with the note` : set);
 }
@@ -114,7 +128,7 @@ function rate(rating) {
 /** Decide on the selected jobs that are shown, else on the card that has the focus. @param {string} verb */
 function decideSelected(verb) {
   const shown = app.selected.filter(isInGrid);
-  const focused = app.model.byAddress.get(focusedCard()?.dataset.address ?? "")?.serving?.id;
+  const focused = app.model.byAddress.get(focusedCard()?.dataset.address ?? "")?.seen?.id;
   const ids = shown.length || !source.canDecide || !focused ? shown : [focused];
   if (!ids.length && app.selected.length) return toast("The filter hides all that is selected.");
   const chosen = ids.map((id) => app.model.purchases.get(id));
@@ -122,6 +136,19 @@ function decideSelected(verb) {
     verb,
     chosen.filter((each) => each !== undefined),
   );
+}
+
+/**
+ * Take back the verdict on what is selected or on the card that has the focus; if that has none, or got its own together with
+ * others, the last one, on all that it was given to: their cards may have left the filter.
+ */
+function takeBackSelected() {
+  const focused = app.model.byAddress.get(focusedCard()?.dataset.address ?? "")?.seen;
+  const last = stillAsDecided();
+  const isOfOther = focused?.decision && !last.includes(focused);
+  if (app.selected.some(isInGrid) || isOfOther || !last.length) {
+    if (focused?.decision || app.selected.length) decideSelected(UNDECIDE.verb);
+  } else decide(UNDECIDE.verb, last);
 }
 
 /** The bar below a video. @param {Purchase | undefined} purchase @param {Node} [sides] */

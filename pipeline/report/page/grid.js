@@ -18,10 +18,18 @@ const grid = {
   rowHeight: 0,
   /** The timer after which the rest of the jobs is drawn; 0: there is none. */
   filling: 0,
+  /** The address of the card that has the focus, or had it last. */
+  last: "",
 
-  /** Show `jobs`; the cards of `changed` are redrawn, and the focus stays. @param {Job[]} jobs @param {Set<string>} changed */
+  /**
+   * Show `jobs`; the cards of `changed` are redrawn. The focus stays on its card, or goes to the next one if that is gone.
+   * @param {Job[]} jobs @param {Set<string>} changed
+   */
   show(jobs, changed) {
-    const focused = document.activeElement?.closest("article")?.getAttribute("data-address");
+    const focused = document.activeElement?.closest("article.card");
+    const isInView = !focused || isOnScreen(focused);
+    byId("grid").hidden = !jobs.length;
+    if (this.last) this.last = nextCard(this.last, this.jobs, jobs);
     for (const address of changed) this.remove(address);
     this.jobs = jobs;
     this.from = -1;
@@ -30,10 +38,18 @@ const grid = {
     this.filling = later ? setTimeout(() => this.fill(), FILL_MS) : 0;
     this.layout();
     this.mark();
+    if (focused && !document.activeElement?.closest("article.card")) this.focusAgain(isInView);
+  },
+
+  /** Return the focus to the card that had it last, or to what ends a search that finds none. */
+  focusAgain(scrolls = true) {
+    if (!this.jobs.length) return byId("no-match").querySelector("button")?.focus();
     const link = /** @type {HTMLElement | null | undefined} */ (
-      focused && changed.has(focused) ? this.cards.get(focused)?.querySelector(".open") : undefined
+      this.cards.get(this.last)?.querySelector(".open")
     );
-    link?.focus({ preventScroll: true });
+    // Somebody who has scrolled on is not called back.
+    if (link && !scrolls) link.focus({ preventScroll: true });
+    else this.focus(this.jobs.findIndex((job) => job.address === this.last));
   },
 
   /** Draw all cards, so that the browser's own search finds them. */
@@ -149,6 +165,25 @@ const grid = {
   },
 };
 
+/** @param {Element} element */
+function isOnScreen(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+}
+
+/**
+ * The address of a card while it is shown; then that of the next one that is, the first to decide of these, else of the last one.
+ * @param {string} address @param {Job[]} before @param {Job[]} now
+ */
+function nextCard(address, before, now) {
+  const shown = new Map(now.map((job) => [job.address, job]));
+  if (shown.has(address)) return address;
+  const at = before.findIndex((job) => job.address === address);
+  const inTurn = [...before.slice(at + 1), ...before.slice(0, Math.max(0, at)).reverse()];
+  const left = inTurn.map((job) => shown.get(job.address)).filter((job) => job !== undefined);
+  return (left.find(isToDecide) ?? left.at(0))?.address ?? "";
+}
+
 /** @param {HTMLElement} sheet @param {number} above @param {number} below */
 function setPadding(sheet, above, below) {
   sheet.style.paddingBlockStart = `${above}px`;
@@ -169,6 +204,7 @@ function listenToGrid() {
   };
   sheet.addEventListener("pointerover", (event) => event.pointerType === "mouse" && look(event));
   sheet.addEventListener("focusin", look);
+  sheet.addEventListener("focusin", (event) => (grid.last = cardAt(event)?.dataset.address ?? grid.last));
   sheet.addEventListener("pointerleave", stopPreview);
   // A press on another card takes the focus from this one: if what is pressed stopped playing then, it would get no click.
   sheet.addEventListener("focusout", (event) => preview?.card === cardAt(event) && stopPreview());
@@ -217,6 +253,7 @@ function isTouched() {
 function showSelection() {
   grid.mark();
   const bar = byId("selection");
+  const place = focusable(bar).indexOf(/** @type {HTMLElement} */ (document.activeElement));
   bar.hidden = !app.selected.length || byId("browse").hidden;
   bar.replaceChildren(
     el("span", { text: selectionLine() }),
@@ -248,6 +285,9 @@ function showSelection() {
       icon("cross"),
     ),
   );
+  if (place < 0) return;
+  if (bar.hidden) grid.focusAgain();
+  else focusable(bar)[place]?.focus({ preventScroll: true });
 }
 
 /** How many are selected, and how many of them the search hides. */

@@ -98,7 +98,7 @@ const IN_GRID = {
   a: () => decideSelected("approve"),
   r: () => decideSelected("reject"),
   d: () => decideSelected("redo"),
-  u: () => decideSelected("undecide"),
+  u: () => takeBackSelected(),
   Escape: () => (app.selected.length ? clearSelection() : app.view.q && go({ q: "" })),
 };
 

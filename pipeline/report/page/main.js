@@ -227,7 +227,7 @@ function refresh(changed) {
 /** Restore the focus if the element that had it is replaced. @param {() => void} change */
 function keepingFocus(change) {
   const before = document.activeElement;
-  const region = before?.closest("#overview, #view, #tabs, #selection");
+  const region = before?.closest("#overview, #view, #tabs, #selection, #no-match");
   const at = region ? focusable(region).indexOf(/** @type {HTMLElement} */ (before)) : -1;
   change();
   if (before && !before.isConnected && region && at >= 0)
@@ -277,7 +277,6 @@ function showBrowse() {
 function showNoMatch(found, search) {
   const place = byId("no-match");
   place.hidden = found.length > 0 || !app.model.jobs.length;
-  byId("grid").hidden = !found.length;
   if (place.hidden) return;
   const term = search.nothing;
   const clear = el(
