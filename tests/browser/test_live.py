@@ -100,7 +100,7 @@ def test_page_follows_a_run(campaign: LiveCampaign, serve: Serve, tab: MakeTab) 
         run.make(campaign.jobs[6])
         expect(page.locator("h1:visible")).to_contain_text("7 of 48 made")
         run.buy(campaign.jobs[7], ago=300)
-        expect(page.locator(".under-way .amber")).to_contain_text("of about 1:42")
+        expect(page.locator(".under-way .amber")).to_contain_text("of usually 1:42")
         run.refuse(campaign.jobs[8], "the prompt is refused")
         expect(page.locator("h1:visible")).to_contain_text("1 failed")
         run.lose(campaign.jobs[9])
@@ -113,6 +113,41 @@ def test_page_follows_a_run(campaign: LiveCampaign, serve: Serve, tab: MakeTab) 
         run.make(campaign.jobs[7])
         expect(card).to_have_attribute("data-status", "done")
         expect(card.locator("img")).to_be_visible()  # its still is loaded automatically
+
+
+def test_card_under_way_says_how_long_and_how_long_it_usually_takes(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    first, late, early, other = of_both_templates(campaign, 4)
+    with campaign.run() as run:
+        run.buy(late, ago=4000)
+        run.buy(early, ago=2)
+        run.buy(other, ago=65)
+        _, url = serve(campaign)
+        page = tab().visit(url, "#q=status:submitted")
+        ages = {
+            job.key: page.locator(f'article[data-key="{job.key}"] .message .age')
+            for job in (late, early, other)
+        }
+        # No template has made anything yet.
+        expect(ages[other.key]).to_have_text(re.compile(r"^1:\d\d so far$"))
+        expect(ages[other.key]).to_have_attribute("title", re.compile(r"^since \d+ \w+ \d\d:\d\d UTC$"))
+
+        run.buy(first, ago=30)
+        run.make(first)
+
+        expect(ages[late.key]).to_have_text("1 h 06 min of usually 1:42")
+        expect(ages[late.key]).to_have_class(re.compile("amber"))
+        expect(ages[early.key]).to_have_text(re.compile(r"^0:\d\d of usually 1:42$"))
+        expect(ages[early.key]).not_to_have_class(re.compile("amber"))
+        # It goes on with the time.
+        before = ages[early.key].inner_text()
+        expect(ages[early.key]).not_to_have_text(before)
+        card = page.locator(f'article[data-key="{late.key}"]').inner_text()
+        words = next(line for line in card.splitlines() if "usually" in line)
+        # The Live view says the same of it.
+        page.evaluate("go({ view: 'live', q: '' })")
+        expect(page.locator(".under-way li .age").first).to_have_text(words)
 
 
 def test_time_left_is_hidden_with_a_reason_while_a_template_has_no_known_duration(

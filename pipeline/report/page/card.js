@@ -132,6 +132,7 @@ function frameOf(job) {
   const ratio = job.ratio || usualOf(job).ratio;
   const tone = ["failed", "attention", "underway"].includes(job.state) ? job.state : "";
   const [title, about] = whyNoVideo(job);
+  const age = job.status === "submitted" ? source.age(job) : undefined;
   return el(
     "div",
     { class: `media frame ${tone} ${ratio < 4 / 3 ? "tall" : ""}`, vars: { ratio } },
@@ -139,9 +140,14 @@ function frameOf(job) {
       "div",
       { class: "message" },
       title && el("b", { text: title }),
-      about && el("span", { dir: "auto", text: about }),
+      age ?? (about && el("span", { dir: "auto", text: about })),
     ),
   );
+}
+
+/** @param {Job} job */
+function sinceWhen(job) {
+  return `since ${date(job.shown?.bought ?? "", "short")} UTC`;
 }
 
 /** The words for a job under way, by its status. @type {Record<string, string>} */
@@ -156,7 +162,7 @@ function whyNoVideo(job) {
     case "attention":
       return ["Outcome unknown", "May be bought; never sent again by itself"];
     case "underway":
-      return ["", UNDER_WAY[job.status] ?? `since ${date(job.shown?.bought ?? "", "short")} UTC`];
+      return ["", UNDER_WAY[job.status] ?? sinceWhen(job)];
     case "redo":
       return ["Sent back", whySentBack(job)];
     case "pending":

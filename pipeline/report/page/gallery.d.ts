@@ -199,6 +199,7 @@ type Source = {
   readonly views: Record<string, () => Node[]>; // the views that only this page has
   ready(): void; // called when the page is built
   goesOn(campaign?: Campaign): boolean; // whether a run of it, or of any, is known to go on now
+  age(job: Job): HTMLElement | undefined; // how long it has been under way; undefined on a page that stands still
   load(): Promise<GalleryData>;
   still(file: MediaFile): string | undefined;
   href(file: MediaFile): string | undefined;

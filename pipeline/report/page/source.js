@@ -11,6 +11,7 @@ const source = {
   views: {},
   ready() {},
   goesOn: () => false,
+  age: () => undefined,
 
   async load() {
     return JSON.parse(await inflated(byId("data").textContent ?? ""));

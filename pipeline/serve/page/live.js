@@ -26,6 +26,12 @@ let wentOn = "";
 
 source.goesOn = (campaign) => isGoingOn(campaign);
 
+source.age = (job) => {
+  const age = el("div", { class: "age-of", "data-age-of": job.address }, ...ageParts(job));
+  showAge(age);
+  return age;
+};
+
 source.connection = (state) => {
   // A server that announced its end is not lost.
   if (state === connected || (state === "lost" && connected === "closed")) return;
@@ -103,19 +109,15 @@ function troubles() {
   return [...unread, ...lost];
 }
 
-/** Update the ages each second, and the rate each minute; nothing else is redrawn. */
+/** Update the ages each second, and the rate each minute; nothing else is redrawn. Cards have ages too. */
 function tick() {
   document.querySelector("#lost .since")?.replaceChildren(lostFor());
   noteGoingOn();
   if (connected === "live" && troubles().length > 0 === byId("lost").hidden) showConnection();
   else document.querySelector(".last-change")?.replaceChildren(lastChange());
+  for (const each of document.querySelectorAll("[data-age-of]")) showAge(each);
   if (app.view.view !== "live") return;
   const now = source.now();
-  for (const each of document.querySelectorAll("#view [data-since]")) {
-    const since = Number(each.getAttribute("data-since"));
-    const usual = Number(each.getAttribute("data-usual")) || 0;
-    showAge(/** @type {HTMLElement} */ (each), (now - since) / 1000, usual);
-  }
   for (const each of document.querySelectorAll("#view [data-ago]"))
     each.textContent = ago(now - Number(each.getAttribute("data-ago")));
   for (const each of document.querySelectorAll("#view [data-minute]"))
@@ -348,17 +350,16 @@ function block(title, about, ...inner) {
 function underWayBlock(jobs) {
   if (!jobs.length) return undefined;
   const rows = jobs.slice(0, MAX_UNDER_WAY).map((job) => {
-    const bar = el("span", { class: "age-bar", "aria-hidden": "true" }, el("i"), el("b"));
-    const age = el("span", { class: "age" });
+    const [bar, age] = ageParts(job);
     const row = el(
       "li",
-      { "data-since": startOf(job), "data-usual": usualSeconds(job) },
+      { "data-age-of": job.address },
       keyLink(job),
       bar,
       el("span", { class: "doing", text: job.status === "submitted" ? "" : STATUS_WORDS[job.status] }),
       age,
     );
-    showAge(row, (source.now() - startOf(job)) / 1000, usualSeconds(job) ?? 0);
+    showAge(row);
     return row;
   });
   const more = jobs.length - rows.length;
@@ -391,14 +392,25 @@ function underWayCount(jobs) {
   return toDownload ? `${count} at the vendor, ${number(toDownload)} to download` : count;
 }
 
-/** @param {HTMLElement} row @param {number} age @param {number} usual both in seconds; 0: unknown */
-function showAge(row, age, usual) {
+/** The bar and the words of a job's age, which `showAge` fills. @param {Job} job */
+function ageParts(job) {
+  return [
+    el("span", { class: "age-bar", "aria-hidden": "true" }, el("i"), el("b")),
+    el("span", { class: "age", title: sinceWhen(job) }),
+  ];
+}
+
+/** Show the age of a job beside the usual time of its template, if that is known. @param {Element} place */
+function showAge(place) {
+  const job = app.model.byAddress.get(place.getAttribute("data-age-of") ?? "");
+  if (!job) return;
+  const age = Math.max(0, (source.now() - startOf(job)) / 1000);
+  const usual = usualSeconds(job) ?? 0;
   const late = usual > 0 && age > usual * 1.15;
-  const shown = row.querySelector(".age");
-  const lasted = span(Math.max(0, age));
-  if (shown) shown.textContent = usual ? `${lasted} of about ${span(usual)}` : lasted;
+  const shown = place.querySelector(".age");
+  if (shown) shown.textContent = usual ? `${span(age)} of usually ${span(usual)}` : `${span(age)} so far`;
   shown?.classList.toggle("amber", late);
-  const bar = /** @type {HTMLElement | null} */ (row.querySelector(".age-bar"));
+  const bar = /** @type {HTMLElement | null} */ (place.querySelector(".age-bar"));
   bar?.classList.toggle("unknown", !usual);
   bar?.classList.toggle("late", late);
   if (bar) setVars(bar, { part: usual ? Math.min(100, (age / usual) * USUAL_AT) : 0, usual: USUAL_AT });

@@ -18,6 +18,8 @@ const source = {
   ready: () => undefined,
   /** @type {(campaign?: Campaign) => boolean} */
   goesOn: () => false,
+  /** @type {(job: Job) => HTMLElement | undefined} */
+  age: () => undefined,
   /** @type {GalleryData | undefined} */
   data: undefined,
   /** @type {(data: GalleryData, changed: Changed) => void} */
