@@ -154,6 +154,17 @@ class LocalFolder:
             target.unlink(missing_ok=True)
         except OSError as error:
             raise Unfinished(f"{target}: cannot be deleted: {error.strerror}") from error
+        self._delete_empty_folders(target)
+
+    def _delete_empty_folders(self, deleted: Path) -> None:
+        """Delete the folders that a deleted file leaves empty, but never the output folder itself or a link."""
+        for folder in deleted.parents:
+            if folder == self.location:
+                return
+            try:
+                folder.rmdir()
+            except OSError:  # not empty, or not a folder of ours
+                return
 
     def _on_disk(self, path: str) -> str:
         """Where `path` is on disk."""

@@ -15,6 +15,8 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 WITHOUT_WALK = spring(prompts={"dance": "a dance in the rain"})
 CHANGED = spring(prompts={"walk": "a run", "dance": "a dance in the rain"})
 
+IN_FOLDERS = {"path": "{{ prompt.name }}/film.{{ ext }}", "steps": True}
+
 
 @pytest.fixture
 def bought(project: Project, pipeline: Pipeline) -> Project:
@@ -57,6 +59,44 @@ def test_orphan_is_deleted_here_and_at_the_vendor_and_its_record_keeps_its_credi
     assert deleted(orphaned) == {WALK}
     assert orphaned.results()["summary"]["credits"] == 200
     assert prune(pipeline, orphaned).out == "Nothing to delete.\n"
+
+
+def folders(project: Project) -> set[str]:
+    root = project.folder / "output" / "spring"
+    return {each.relative_to(root).as_posix() for each in root.rglob("*") if each.is_dir()}
+
+
+@pytest.fixture
+def with_steps(folder: Path, pipeline: Pipeline) -> Project:
+    """A campaign of two jobs in folders of their own, with the files of their steps."""
+    project = campaign(folder, {"campaign.yaml": spring(output=IN_FOLDERS)})
+    assert pipeline("run", project.manifest).code == 0
+    assert {"walk", "walk/film.steps", "dance", "dance/film.steps"} <= folders(project)
+    return project
+
+
+def test_folders_that_deleted_files_leave_empty_are_deleted(with_steps: Project, pipeline: Pipeline) -> None:
+    root = with_steps.folder / "output" / "spring"
+    (root / "walk" / "mine").mkdir()
+    (root / "my folder").mkdir()
+    with_steps.write({"campaign.yaml": {**WITHOUT_WALK, "output": IN_FOLDERS}})
+
+    ended = prune(pipeline, with_steps)
+
+    assert ended.code == 0, ended.output
+    assert folders(with_steps) == {"walk", "walk/mine", "my folder", "dance", "dance/film.steps"}
+    assert pipeline("destroy", with_steps.manifest, "--yes").code == 0
+    assert folders(with_steps) == {"walk", "walk/mine", "my folder"}
+
+
+def test_folder_behind_a_link_stays(with_steps: Project, pipeline: Pipeline) -> None:
+    root = with_steps.folder / "output" / "spring"
+    (root / "dance").rename(root / "disk")
+    (root / "dance").symlink_to("disk")
+
+    assert pipeline("destroy", with_steps.manifest, "--yes").code == 0
+
+    assert folders(with_steps) == {"disk", "dance"}
 
 
 def test_deleted_purchase_does_not_serve_a_job_that_returns(
