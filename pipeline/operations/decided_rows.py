@@ -3,7 +3,7 @@
 The results and the decisions are enough: the jobs are those of the results, whatever the manifest asks for now.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +39,18 @@ class RecordedJob(Job):
         return (self.recorded_fingerprint,)
 
 
-def recorded_job(row: Row, purchase: Row | None, made_from: JobKey | None) -> RecordedJob:
-    """The job in a row of the results, with the row of the purchase that serves it or served it last."""
+def recorded_job(
+    row: Row, purchase: Row | None, made_from: JobKey | None, takes: Mapping[str, Sequence[JobKey]]
+) -> RecordedJob:
+    """The job in a row of the results, with the row of the purchase that serves it or served it last.
+
+    `takes` has, by key without the take, the takes of each job.
+    """
     parts: Row = parts_of(row, purchase)
-    images = (UpstreamOutput(job=made_from),) if made_from else ()
+    images: tuple[UpstreamOutput, ...] = ()
+    if made_from:
+        approved_of = tuple(takes[_without_take(made_from)]) if _needs_approval(purchase) else ()
+        images = (UpstreamOutput(job=made_from, takes=approved_of),)
     return RecordedJob(
         coordinates=Coordinates(
             rule=parts.get("rule", ""),
@@ -63,10 +71,11 @@ def recorded_jobs(results: Row) -> list[RecordedJob]:
     """The job in each row of the results."""
     purchases = {each["id"]: each for each in results["purchases"]}
     served = {row["purchase"]: JobKey(row["key"]) for row in results["jobs"] if "purchase" in row}
+    takes = _takes(results)
     found = []
     for row in results["jobs"]:
         purchase = purchases.get(row.get("purchase") or row.get("last") or "")
-        found.append(recorded_job(row, purchase, _made_from(purchase, purchases, served)))
+        found.append(recorded_job(row, purchase, _made_from(purchase, purchases, served), takes))
     return found
 
 
@@ -99,10 +108,29 @@ def _jobs(results: Row, known: Mapping[JobKey, Job]) -> Iterator[Job]:
     further: dict[JobKey, Job] = {**known}
     purchases = {each["id"]: each for each in results["purchases"]}
     inputs = {each for purchase in purchases.values() for each in purchase.get("inputs", ())}
+    takes = _takes(results)
     for purchase in (purchases[each] for each in sorted(inputs & purchases.keys())):
         made_from = _made_from(purchase, purchases, {})
-        further[JobKey(purchase["key"])] = recorded_job(purchase, purchase, made_from)
+        further[JobKey(purchase["key"])] = recorded_job(purchase, purchase, made_from, takes)
     yield from (job for key, job in further.items() if key not in keys)
+
+
+def _takes(results: Row) -> Mapping[str, Sequence[JobKey]]:
+    """By key without the take, the takes of each job that the results name."""
+    found: dict[str, list[JobKey]] = {}
+    for key in dict.fromkeys(JobKey(row["key"]) for row in (*results["jobs"], *results["purchases"])):
+        found.setdefault(_without_take(key), []).append(key)
+    return found
+
+
+def _without_take(key: JobKey) -> str:
+    return key.partition("#")[0]
+
+
+def _needs_approval(purchase: Row | None) -> bool:
+    """Whether a purchase was made from an approved take only, so that it fits no longer without the approval."""
+    images = (purchase or {}).get("request", {}).get("images", ())
+    return any(image.get("only") == "approved" for image in images)
 
 
 def _made_from(

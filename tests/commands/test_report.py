@@ -497,6 +497,34 @@ def test_commands_on_the_page_name_no_local_folder(
     assert str(tmp_path) not in json.dumps(data_of(report / "index.html"))
 
 
+@pytest.mark.parametrize("verdict", ["undecide", "reject", "redo"])
+def test_results_alone_show_what_waits_for_an_approval_that_was_withdrawn(
+    folder: Path, pipeline: Pipeline, tmp_path: Path, verdict: str
+) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+    rules = json.loads(project.manifest.read_text())
+    rules["image_sets"]["sketches"]["only"] = "approved"
+    rules["jobs"][0]["repeat"] = 2
+    project.write({"campaign.yaml": rules})
+    sketch, film = "sketch/sketch/red#2", "film/film/red/spin"
+    for words in (["run"], ["approve", sketch], ["run", "--yes"], [verdict, sketch]):
+        ended = pipeline(words[0], project.manifest, *words[1:])
+        assert ended.code == 0, ended.output
+    statuses = {}
+
+    for source in (project.manifest, project.results_file):
+        assert pipeline("report", source, "--single", tmp_path / "page.html").code == 0
+        jobs = data_of(tmp_path / "page.html")["campaigns"][0]["jobs"]
+        statuses[source] = {job["key"]: job["status"] for job in jobs}
+
+    assert statuses[project.manifest] == statuses[project.results_file]
+    assert statuses[project.results_file][film] == "pending"
+    assert pipeline("approve", project.manifest, "sketch/sketch/red").code == 0
+    assert pipeline("report", project.results_file, "--single", tmp_path / "page.html").code == 0
+    jobs = data_of(tmp_path / "page.html")["campaigns"][0]["jobs"]
+    assert [job["status"] for job in jobs if job["key"] == film] == ["pending"]
+
+
 def test_shards_are_combined_on_one_page(project: Project, pipeline: Pipeline) -> None:
     for index in (1, 2):
         assert pipeline("run", project.manifest, "--shard", f"{index}/2").code == 0
