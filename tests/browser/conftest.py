@@ -21,6 +21,11 @@ _ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     "--autoplay-policy=no-user-gesture-required",
 )
+# A message on the page lasts four seconds (`TOAST_MS`), and a busy machine may look for it later.
+_MESSAGES_STAY = """
+const { setTimeout } = window;
+window.setTimeout = (act, ms, ...given) => (ms === 4000 ? 0 : setTimeout(act, ms, ...given));
+"""
 Theme = Literal["light", "dark"]
 
 
@@ -76,6 +81,7 @@ def tab(chromium: Browser) -> Iterator[Callable[..., Tab]]:
         context = chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, **more
         )
+        context.add_init_script(_MESSAGES_STAY)
         made = Tab(context.new_page(), [], [])
         made.page.set_default_timeout(20_000)
         made.page.on("console", lambda message: made.console.append(message.text))

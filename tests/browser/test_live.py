@@ -778,6 +778,22 @@ def test_typed_note_is_kept_while_another_take_is_open(
     assert [note.text for each in decided(campaign) for note in each.notes] == ["side A is too dark"]
 
 
+def test_side_of_a_comparison_is_chosen_with_the_focus_on_its_switch(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign)
+    page = tab().visit(url, "#")
+    ids = page.evaluate("app.model.jobs.filter(each => each.serving).map(each => each.serving.id)")
+    page.evaluate("ids => go({ view: 'compare', compare: ids })", ids)
+    sides = page.locator(".decide .segmented button")
+    for number in (0, 1):
+        sides.nth(number).focus()
+        page.keyboard.press("Enter")
+        expect(sides.nth(number)).to_have_attribute("aria-pressed", "true")
+        expect(sides.nth(number)).to_be_focused()
+
+
 @pytest.mark.parametrize("how", ["reloaded", "closed"])
 def test_typed_note_survives_a_reload(campaign: LiveCampaign, serve: Serve, tab: MakeTab, how: str) -> None:
     made(campaign, 2)

@@ -335,7 +335,7 @@ function notesOfAll(purchases) {
 function sideSwitch(purchases) {
   const choose = (/** @type {number} */ index) => {
     side = index;
-    document.querySelector(".decide")?.replaceWith(decideBar(purchases[index], sideSwitch(purchases)));
+    showDecideBar(purchases[index], sideSwitch(purchases));
   };
   const keys = ["[", "]"];
   return el(

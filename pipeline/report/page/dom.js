@@ -164,6 +164,7 @@ function copyBySelection(text) {
   field.remove();
 }
 
+const TOAST_MS = 4000;
 let toastTimer = 0;
 /** Whether the toast is about what is on screen, and goes with it. */
 let toastIsLocal = false;
@@ -173,7 +174,7 @@ function toast(text, { local = false } = {}) {
   fill(byId("toast"), text);
   toastIsLocal = local;
   clearTimeout(toastTimer);
-  toastTimer = window.setTimeout(() => (byId("toast").textContent = ""), 4000);
+  toastTimer = window.setTimeout(() => (byId("toast").textContent = ""), TOAST_MS);
 }
 
 /** Remove a toast that is about the view that is being left. */
