@@ -12,7 +12,7 @@ from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import minutes_ago, now, run_id
-from pipeline.operations.lost_decisions import assert_no_approval_is_lost, lost_approvals
+from pipeline.operations.lost_decisions import LostApprovals, assert_no_approval_is_lost, lost_approvals
 from pipeline.operations.published_results import joined_hash, published_by_others, read_published
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.split import Split
@@ -43,7 +43,7 @@ class CampaignState:
     read.
 
     `decisions` are people's decisions as they count for the assignment; `decided` has the last decision on each
-    purchase, with its note; `lost_approvals` are approvals that only results show, with their jobs. `split` says
+    purchase, with its note; `lost_approvals` are approvals that only results show. `split` says
     which part belongs to this shard, None if all of it does.
     """
 
@@ -57,7 +57,7 @@ class CampaignState:
     assignment: Assignment
     results: Version | None
     published: ResultsFile | None
-    lost_approvals: Mapping[PurchaseId, JobKey]
+    lost_approvals: LostApprovals
     split: Split | None = None
 
     @property

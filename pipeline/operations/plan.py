@@ -19,6 +19,7 @@ from pipeline.json_values import Json
 from pipeline.manifest.catalog import Catalog
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
+from pipeline.operations.lost_decisions import jobs_of
 from pipeline.operations.shown_paths import relative, shown_path
 from pipeline.paths import confined, project_of, readable, real_path, refuse_hidden
 from pipeline.planning.make import exceeded_limit, make
@@ -52,7 +53,7 @@ def plan_of(
         limit=exceeded_limit(made, caps or caps_of(campaign.limits), spent),
         prices_of=_oldest_price(made, campaign.catalog),
         target=state.workspace.target,
-        lost_approvals=state.lost_approvals,
+        lost_approvals=jobs_of(state.lost_approvals),
     )
 
 

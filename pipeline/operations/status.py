@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pipeline.errors import counted
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, files_here
+from pipeline.operations.lost_decisions import jobs_of
 from pipeline.planning.prune import without_successor
 from pipeline.planning.send_back import held_by_failures
 from pipeline.purchases import Purchase, PurchaseId, Status
@@ -82,7 +83,7 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
     return CampaignStatus(
         campaign=state.workspace.campaign.name,
         target=state.workspace.target,
-        lost_approvals=state.lost_approvals,
+        lost_approvals=jobs_of(state.lost_approvals),
         jobs=jobs,
         decisions=_decisions(state, jobs),
         summary=summarize(

@@ -95,8 +95,8 @@ class ResultsFile:
     """A results manifest that was read.
 
     `published` are the purchases that others may have read here as possibly bought: void or not, they stay in it.
-    `media` has the facts of files, by SHA-256. `version` is the version of its bytes; None if it was not read from
-    a file.
+    `media` has the facts of files, by SHA-256. `name` is its name in messages. `version` is the version of its
+    bytes; None if it was not read from a file.
     """
 
     campaign: str
@@ -107,6 +107,7 @@ class ResultsFile:
     jobs: Sequence[Mapping[str, Any]] = field(repr=False)
     media: MediaMap = field(default_factory=dict, repr=False)
     shard: Shard | None = None
+    name: str = ""
     version: "Version | None" = None
 
 
@@ -150,7 +151,7 @@ def read(path: Path, name: str) -> ResultsFile | None:
     if findings or not isinstance(document, dict):
         raise InvalidInput(locate(findings))
     digest = hashlib.sha256(content).hexdigest()
-    return replace(_results(document, locate), version=Version(digest=digest, stamp=before))
+    return replace(_results(document, locate), name=name, version=Version(digest=digest, stamp=before))
 
 
 def _bytes(path: Path) -> bytes:

@@ -17,7 +17,7 @@ from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import now
-from pipeline.operations.lost_decisions import lost_approvals, lost_message
+from pipeline.operations.lost_decisions import LostApprovals, lost_approvals, lost_message
 from pipeline.operations.page_commands import page_command, page_flags, page_variables
 from pipeline.operations.published_results import published_files
 from pipeline.operations.run_note import RunNote
@@ -43,7 +43,7 @@ class _Read:
 
     jobs: list[Job] = field(default_factory=list)
     published: Records = field(default_factory=Records)
-    approved: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
+    approved: LostApprovals = field(default_factory=dict)
     decided: Mapping[PurchaseId, Decision] = field(default_factory=dict)
     sighting: Sighting = field(default_factory=Sighting)
     usual: Mapping[str, float] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class CampaignWatch:
     def lost_approvals(self) -> str | None:
         """What to say of approvals that only the results show; None if there are none. A run would be refused."""
         decided = self._read.decided
-        lost = {each: key for each, key in self._read.approved.items() if each not in decided}
+        lost = {each: shown for each, shown in self._read.approved.items() if each not in decided}
         return lost_message(self.workspace, lost) if lost else None
 
     def served_key(self, purchase: Purchase) -> JobKey:

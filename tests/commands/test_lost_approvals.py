@@ -72,6 +72,32 @@ def test_commands_that_only_read_warn(lost: Project, offline: Pipeline, command:
     assert "warning: spring.decisions.yaml: lacks 1 approval" in ended.err
 
 
+@pytest.mark.parametrize("approved", ["one", "both"])
+def test_they_are_found_in_the_results_of_shards(project: Project, pipeline: Pipeline, approved: str) -> None:
+    shards = [f"{index}/3" for index in (1, 2, 3)]
+    for shard in shards:
+        assert pipeline("run", project.manifest, "--shard", shard).code == 0
+    keys = [WALK, "main/loop/red/dance"][: 1 if approved == "one" else 2]
+    assert pipeline("approve", project.manifest, *keys).code == 0
+    for shard in shards:
+        assert pipeline("run", project.manifest, "--shard", shard).code == 0
+    shutil.rmtree(project.folder / ".pipeline")
+    decisions(project).unlink()
+    showing = [
+        each.name
+        for each in sorted(project.folder.glob("*.results.*.json"))
+        if '"approved"' in each.read_text()
+    ]
+    assert len(showing) == len(keys)
+
+    warned, refused = pipeline("plan", project.manifest), pipeline("run", project.manifest)
+
+    show = "shows" if len(keys) == 1 else "show"
+    for ended in (warned, refused):
+        assert f"that {' and '.join(showing)} {show}: " in ended.err
+        assert "spring.results.json" not in ended.err
+
+
 def test_python_functions_tell_them(lost: Project) -> None:
     purchase = lost.jobs()[WALK]["purchase"]
 
