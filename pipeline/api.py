@@ -52,6 +52,7 @@ from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.job_status import JobStatus
+from pipeline.schemes import path_argument
 
 __all__ = [
     "AccountError",
@@ -408,7 +409,9 @@ def _paths(
 
 
 def _named(location: Location | None) -> str | None:
-    return None if location is None else str(location)
+    if location is None or isinstance(location, str):
+        return location
+    return path_argument(str(location))  # a path has lost its `./`
 
 
 def _arguments(

@@ -17,6 +17,17 @@ _STORES = _DATABASES | {"s3"}
 _KNOWN = "|".join(sorted(_STORES, reverse=True))
 # Also matches with a missing slash: nobody means a file by `s3:/bucket`.
 _ADDRESS = re.compile(rf"(?P<scheme>[^/\\]*?)://|(?P<known>{_KNOWN}):", re.IGNORECASE)
+# Words before `//` that people mean for an address, though the colon is missing.
+_SCHEMES = f"{_KNOWN}|https?|gs|gcs|azure|abfss?|file|ftp|sftp|mysql|mariadb|sqlite|redis|mongodb"
+# Keywords of the form `host=… dbname=…`, in which libpq also accepts the address of a database.
+_KEYWORDS = "host|hostaddr|port|dbname|user|password|passfile|service|servicefile|sslpassword"
+# What looks like an address without a known scheme, unless it begins with `./` or `/`. `C:\` is a drive of Windows.
+_UNCLEAR = re.compile(
+    rf"(?![a-z]:[/\\])[^/\\]*:|//|[^/\\]*//[^/]*[:@]|\s*(?:{_SCHEMES})//|[^/\\]*@[^/\\]*/.|"
+    rf"\s*(?:{_KEYWORDS})\s*=|\s*\w+\s*=.*[\s;]\w+\s*=",
+    re.IGNORECASE | re.DOTALL,
+)
+_WORD = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
 _DATABASE = re.compile(rf"({'|'.join(sorted(_DATABASES, reverse=True))})://")
 # Database addresses in a command line; what follows the scheme may be a password.
 _IN_A_LINE = re.compile(rf"\b({'|'.join(sorted(_DATABASES, reverse=True))}):\S*", re.IGNORECASE)
@@ -91,10 +102,34 @@ def assert_path(name: str, value: str | None, *, is_only_path: bool = False) -> 
             f"{name} {scheme}:…: only `--output s3://BUCKET/PREFIX` names an object store; a path is expected here"
         )
     known = ", ".join(f"{each}://" for each in sorted(_STORES))
-    shown = f"{printable(scheme, 40)}://…" if scheme else "://…"
+    # Without a word for a scheme, what precedes `://` may be a password too.
+    shown = f"{printable(scheme, 40)}://…" if _WORD.fullmatch(scheme) else "…://…"
     if is_only_path:
         raise UsageError(f"{name} {shown}: expected a path, not an address")
     raise UsageError(f"{name} {shown}: expected a path, or an address that begins with one of {known}")
+
+
+def assert_location(name: str, value: str | None, *, is_only_path: bool = False) -> None:
+    """Check, as `assert_path` does, that `value` is a path, where people may well mean an address.
+
+    What only looks like an address is refused too: `gs:bucket`, `user:password@host/db`, `host=db password=…`.
+
+    Raises:
+        UsageError: it is an address or looks like one; the message shows nothing that may be a password.
+    """
+    assert_path(name, value, is_only_path=is_only_path)
+    if _UNCLEAR.match(value or ""):
+        known = ", ".join(f"{each}://" for each in sorted(_STORES))
+        expected = "a path" if is_only_path else f"a path, or an address that begins with one of {known}"
+        raise UsageError(
+            f"{name} …: this looks like an address, of a kind that is not known: expected {expected}; "
+            "a file or folder that has such a name is written as ./NAME"
+        )
+
+
+def path_argument(path: str) -> str:
+    """`path` as an argument that `assert_location` does not take for an address; it begins with `./` if needed."""
+    return f"./{path}" if _UNCLEAR.match(path) and not _ADDRESS.match(path) else path
 
 
 def kind_named(path: Path) -> str | None:

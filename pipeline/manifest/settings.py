@@ -7,7 +7,7 @@ from pipeline.documents.node import Location
 from pipeline.documents.value import Value
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Limits, OutputSettings, ProviderSettings
-from pipeline.schemes import assert_path
+from pipeline.schemes import assert_location
 
 DEFAULT_PATH = "{{ job.key }}.{{ ext }}"
 
@@ -62,7 +62,7 @@ def build_output(
     chosen = f"output/{name}" if folder is None or folder.text is None else folder.text
     if folder is not None:
         at = folder.location
-        assert_path(f"{at.source.name}:{at.line}:{at.column}: output.dir", chosen, is_only_path=True)
+        assert_location(f"{at.source.name}:{at.line}:{at.column}: output.dir", chosen, is_only_path=True)
     try:
         real = paths.writable(chosen, manifest.parent, context.root)
     except ValueError as error:

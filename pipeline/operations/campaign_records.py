@@ -77,7 +77,7 @@ def records_at(source: Path, paths: RecordPaths) -> CampaignRecords | None:
         InvalidInput: the results cannot be read; or nothing is there, and the name is not that of a manifest.
         UsageError: it is an address.
     """
-    assert_path("collect", str(source))
+    assert_path("collect", str(source), is_only_path=True)
     kind = kind_named(source)
     # The name may be that of a deleted manifest; any other name of nothing is a misspelling.
     if not os.path.lexists(source) and (kind is not None or source.suffix.lower() not in {".yaml", ".yml"}):

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.operations.given_variables import GivenVariables, quoted
 from pipeline.operations.shown_paths import project_path, relative, shown_path
 from pipeline.paths import project_root, real_path
-from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation
+from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, path_argument
 
 
 def page_command(manifest: Path) -> str:
@@ -44,7 +44,7 @@ def _folder_of_commands(manifest: Path) -> Path:
 def _argument(location: StateLocation | OutputLocation, folder: Path) -> str:
     if isinstance(location, DatabaseUrl):
         return location.argument
-    return relative(location, folder) if isinstance(location, Path) else str(location)
+    return path_argument(relative(location, folder)) if isinstance(location, Path) else str(location)
 
 
 def selection_flags(select: Sequence[str], exclude: Sequence[str]) -> str:

@@ -22,14 +22,15 @@ from pipeline.schemes import (
     ObjectUrl,
     OutputLocation,
     StateLocation,
+    assert_location,
     assert_named_as,
-    assert_path,
     is_database,
     is_object_store,
     part_location,
     part_name,
     part_path,
     parts_beside,
+    path_argument,
 )
 
 # The tool that the results manifest says it was written by.
@@ -70,7 +71,7 @@ class RecordPaths:
                 import_module("pipeline.artifacts.s3")
                 ObjectUrl.parse(value or "")
             else:
-                assert_path(name, value)
+                assert_location(name, value)
                 # An existing file is judged by its content, when it is read.
                 if value and not os.path.lexists(value) and not value.endswith(("/", os.sep)):
                     assert_named_as(Path(value), _KINDS[name])
@@ -364,7 +365,7 @@ def _record_flags(paths: RecordPaths) -> Sequence[str]:
 
 def _state_argument(given: str) -> str:
     location = state_location(given)
-    return location.argument if isinstance(location, DatabaseUrl) else shown_path(location)
+    return location.argument if isinstance(location, DatabaseUrl) else path_argument(shown_path(location))
 
 
 def _results_path(given: str | None, folder: Path, name: str) -> Path:

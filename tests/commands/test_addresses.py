@@ -1,11 +1,13 @@
 """A URL in place of a path is refused: no folder is created from it, and no password in it is shown."""
 
+from pathlib import Path
+
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.schemes import without_secrets
+from pipeline.schemes import assert_location, path_argument, without_secrets
 
 SECRET = "hunter2"
 S3, WEB = f"s3://u:{SECRET}@host/x", f"https://u:{SECRET}@host/x.yaml"
@@ -76,6 +78,93 @@ def test_url_is_refused_where_the_manifest_is_optional(
     assert ended.code == 64, ended.output
     assert "https://…: expected a path, not an address" in ended.err
     assert SECRET not in ended.output
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        *(
+            ("--state", value)
+            for value in (
+                f"host=db user=u password={SECRET} dbname=x",
+                f" dbname = x password = '{SECRET}'",
+                f"password={SECRET}",
+                f"Server=db;Password={SECRET}",
+                f"u:{SECRET}@db.example.com:5432/x",
+                f"{SECRET}@db.example.com/x",
+                f"//u:{SECRET}@db/x",
+                "//db/x",
+                f"postgres//u:{SECRET}@db/x",
+                "postgresql//db/x",
+                f"mysql:{SECRET}@db",
+                f"PGPASSWORD={SECRET} postgresql://db/x",
+                "db.example.com:5432/x",
+            )
+        ),
+        *(("--output", value) for value in ("gs:b", "https:b", "file:out", "s3//b/x", f"k={SECRET};e=b")),
+        ("--results", f"https:u:{SECRET}@h/r.json"),
+    ],
+)
+def test_what_looks_like_an_address_is_not_taken_as_a_path(
+    project: Project, pipeline: Pipeline, vendor: Emulator, flag: str, value: str
+) -> None:
+    before = project.tree()
+
+    ended = pipeline("run", project.manifest, "--yes", flag, value)
+
+    assert ended.code == 64, ended.output
+    assert f"error: {flag} " in ended.err
+    assert "./NAME" in ended.err or "://" in ended.err
+    assert SECRET not in ended.output
+    assert project.tree() == before
+    assert len(vendor.ledger.entries) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "hinted"),
+    [
+        ("./host=db user=u.db", "./host=db user=u.db"),
+        ("./a:b@c/x.db", "./a:b@c/x.db"),
+        ("day=2026-11-29.db", "day=2026-11-29.db"),
+        ("take@2.db", "take@2.db"),
+    ],
+)
+def test_file_with_an_odd_name_can_be_used_and_is_suggested_in_the_same_way(
+    project: Project, pipeline: Pipeline, vendor: Emulator, given: str, hinted: str
+) -> None:
+    ended = pipeline("run", project.manifest, "--yes", "--state", given, "--format", "json")
+    status = pipeline("status", project.manifest, "--state", given)
+
+    assert (ended.code, status.code) == (0, 0), ended.output
+    assert (project.folder / given).exists()
+    assert "2 done" in status.output
+    assert path_argument(str(Path(given))) == hinted
+
+
+@pytest.mark.parametrize("place", ["gs:bucket", "s3//bucket", f"u:{SECRET}@h/x"])
+def test_output_folder_that_looks_like_an_address_is_refused_in_a_manifest(
+    project: Project, pipeline: Pipeline, place: str
+) -> None:
+    project.write(
+        {
+            "campaign.yaml": project.manifest.read_bytes().replace(
+                b"{", b'{"output": {"dir": "%s"},' % place.encode(), 1
+            )
+        }
+    )
+
+    ended = pipeline("validate", project.manifest)
+
+    assert ended.code == 64, ended.output
+    assert "output.dir …: this looks like an address" in ended.err
+    assert SECRET not in ended.output
+
+
+@pytest.mark.parametrize(
+    "value", ["C:\\records\\x.db", "c:/records/x.db", "../a:b", "/a:b", "a/b:c@d=e", ".pipeline/x.db"]
+)
+def test_plain_paths_are_not_taken_as_addresses(value: str) -> None:
+    assert_location("--state", value)
 
 
 def test_several_files_in_one_variable_are_separated_by_spaces(project: Project, pipeline: Pipeline) -> None:
