@@ -170,6 +170,17 @@ def _deleted_before(lab: Lab) -> None:
     )
 
 
+def _updated(lab: Lab) -> None:
+    title = "kit-title-4711"
+    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(lab.workflow(title=title)))
+    try:
+        lab.provider().update(_ID, Changes(title=title))
+    except CallRefused:
+        return  # it says that it cannot
+    is_sent = any(title.encode() in call.body or title in call.target for call in lab.calls)
+    expect(is_sent, f"the new title {title!r} was not sent, but the provider raised nothing")
+
+
 def _key_refused(call: Ask) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.KEY))
@@ -219,6 +230,7 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     for workflow_id in ("../x", "a/b", "a?b", ""):
         yield f"get: the id {workflow_id!r}", _odd_id(workflow_id)
     yield "get: the key is refused", _key_refused(CALLS["get"])
+    yield "update: the changes are sent", _updated
     yield "delete: an unknown workflow", _deleted_before
     for name, call in CALLS.items():
         for failure in FAILURES if name == "get" else ("HTTP 500", "a closed connection"):

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 
@@ -10,12 +11,16 @@ from pipeline.providers.base import (
     AccountProblem,
     AccountRefused,
     Bought,
+    CallRefused,
     CreateOutcome,
+    CreateRequest,
     Deferred,
     JobRefused,
     NotSent,
     OutcomeUnknown,
+    Provider,
 )
+from pipeline.testing.calls import CALLS, Ask
 from pipeline.testing.lab import SHORT_TIMEOUT, TIMEOUT, Lab, Play, expect
 from pipeline.testing.server import Connection, closed_port, head_of
 from pipeline.testing.vendor import Call, Refusal, Reply
@@ -108,6 +113,9 @@ def _sends(data: bytes) -> Act:
     return act
 
 
+# Why a vendor refuses a create.
+_OF_A_CREATE = (Refusal.REQUEST, Refusal.CREDIT, Refusal.KEY, Refusal.BUSY)
+
 # The create arrived in full, and the response leaves open whether it was bought.
 UNKNOWN: dict[str, Act] = {
     "then closed": lambda _lab, connection: connection.close(),
@@ -134,6 +142,49 @@ UNKNOWN: dict[str, Act] = {
     "then HTTP 502": _answers(502),
     "then HTTP 503 with Retry-After": _answers(503, b"", ("Retry-After", "0")),
     "then HTTP 504": _answers(504),
+}
+
+
+# Statuses that leave open whether a create was accepted, unless the vendor refuses with them by its description.
+_OPEN_STATUSES = (408, 409, 500, 502, 503, 504)
+
+
+def _in_its_own_form(status: int) -> Act:
+    """The body with which the vendor refuses a request, with another status."""
+
+    def act(lab: Lab, connection: Connection) -> None:
+        connection.answer(replace(lab.vendor.refused(Refusal.REQUEST), status=status))
+
+    return act
+
+
+def _refusal_as_accepted(lab: Lab, connection: Connection) -> None:
+    connection.answer(replace(lab.vendor.refused(Refusal.REQUEST), status=_sound(lab).status))
+
+
+def _without_id(lab: Lab, connection: Connection) -> None:
+    connection.answer(replace(_sound(lab), body=b"{}"))
+
+
+def _cut_refusal(why: Refusal) -> Act:
+    def act(lab: Lab, connection: Connection) -> None:
+        answer = lab.vendor.refused(why)
+        connection.send(head_of(answer, ("Content-Length", str(len(answer.body) + 10))) + answer.body)
+        connection.close()
+
+    return act
+
+
+# As above, with answers such as the vendor gives. Each comes with the status that decides whether the check applies.
+UNKNOWN_IN_ITS_FORM: dict[str, tuple[Act, int | None]] = {
+    **{
+        f"then HTTP {status} with a body of the vendor's form": (_in_its_own_form(status), status)
+        for status in _OPEN_STATUSES
+    },
+    "then a refusal with the status of a success": (_refusal_as_accepted, 200),
+    "then an object without an id": (_without_id, None),
+    "then an empty id": (lambda lab, connection: connection.answer(lab.vendor.created("")), None),
+    **{f"then a refusal cut short ({why})": (_cut_refusal(why), None) for why in _OF_A_CREATE},
 }
 
 
@@ -167,6 +218,17 @@ def _unknown(act: Act) -> Callable[[Lab], None]:
             f"nobody can tell whether that was bought, but the provider returned {outcome}: a run could pay twice",
         )
         _assert_sent_once(lab)
+
+    return check
+
+
+def _unknown_in_its_form(act: Act, status: int | None) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        statuses = {lab.vendor.refused(why).status for why in _OF_A_CREATE}
+        refuses_with_success = any(200 <= each < 300 for each in statuses)
+        if status in statuses or (status == 200 and refuses_with_success):
+            return  # by the vendor's own description, that is a refusal
+        _unknown(act)(lab)
 
     return check
 
@@ -236,6 +298,68 @@ def _title(lab: Lab) -> None:
     )
 
 
+_MARK = "kit-4711"
+
+
+def _sent_for(lab: Lab, provider: Provider, request: CreateRequest) -> list[Call] | None:
+    """All calls that a create of `request` makes; None if the provider refuses it."""
+    before = len(lab.creates), len(lab.calls)
+    try:
+        outcome = provider.create(provider.prepare(request))
+    except CallRefused:
+        return None
+    if isinstance(outcome, JobRefused):
+        return None
+    return [*lab.creates[before[0] :], *lab.calls[before[1] :]]
+
+
+def _options(lab: Lab) -> None:
+    provider, request = lab.provider(), lab.vendor.request("kit")
+    with_all = _sent_for(lab, provider, request)
+    expect(with_all is not None, "the provider refuses the request that the vendor would accept")
+    for name, value in request.options.items():
+        others = {other: each for other, each in request.options.items() if other != name}
+        without = _sent_for(lab, provider, replace(request, options=others))
+        # Its form is the vendor's own, and some of it is random: only the number of bytes is compared.
+        if with_all is not None and without is not None and _size(with_all) == _size(without):
+            expect(
+                False,
+                f"the option {name!r} ({value!r}) was not sent: what is bought is not what was asked for",
+            )
+
+
+def _size(calls: list[Call]) -> int:
+    return sum(len(call.target) + len(call.body) for call in calls)
+
+
+def _images(lab: Lab) -> None:
+    provider, request = lab.provider(), lab.vendor.request("kit")
+    urls = tuple(
+        f"https://cdn.example.com/{_MARK}-{number}.png" for number in range(max(1, len(request.images)))
+    )
+    calls = _sent_for(lab, provider, replace(request, images=urls))
+    for url in () if calls is None else urls:
+        name = url.rpartition("/")[2]
+        is_sent = any(name.encode() in call.body or name in call.target for call in calls or ())
+        expect(
+            is_sent,
+            f"the image {url} was not sent: a provider that takes no images has to refuse them in `prepare`",
+        )
+
+
+def _nothing_else_buys(lab: Lab) -> None:
+    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(lab.workflow()))
+    provider = lab.provider()
+    others: dict[str, Ask] = {
+        **CALLS,
+        "report_error": lambda each: each.report_error("kit", {"key": "main/kit"}),
+    }
+    for name, call in others.items():
+        with suppress(Exception):  # other checks judge what it raises
+            call(provider)
+        expect(not lab.creates, f"`{name}` sent a create: it is repeated, and each create may cost money")
+
+
 def _reset_during_send(lab: Lab) -> None:
     lab.at_create = lambda connection: connection.reset()
     outcome = lab.create(lab.provider())
@@ -288,9 +412,14 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "create: the connection is refused", _connection_refused
     yield "create: `may_send` returns False", _may_not_be_sent
     yield "create: its title is sent", _title
+    yield "create: its options are sent", _options
+    yield "create: its images are sent", _images
+    yield "create: no other call sends one", _nothing_else_buys
     yield "create: reset during the send", _reset_during_send
     for name, act in UNKNOWN.items():
         yield f"create: sent, {name}", _unknown(act)
+    for name, (act, status) in UNKNOWN_IN_ITS_FORM.items():
+        yield f"create: sent, {name}", _unknown_in_its_form(act, status)
     yield "create: the server closes after each answer", _idle_connection
     yield "create: from many threads", _many_at_once
     yield "prepare: buys nothing, and can be repeated", _prepare_buys_nothing

@@ -99,6 +99,27 @@ def _unsound(name: str) -> Callable[[Lab], None]:
     return check
 
 
+def _without_length(connection: Connection, _call: Call) -> None:
+    connection.send(head_of(Reply(), ("Connection", "close"), TYPE) + PNG)
+    connection.close()
+
+
+def _too_large(play: Play) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        lab.on_media = play
+        target = lab.folder / "film.png"
+        target.write_bytes(_BEFORE)
+        failure = _failure(lab, target, size=None, most=len(PNG) // 2)
+        expect(
+            failure is not None, f"a file of {len(PNG)} bytes was accepted, but `most` was {len(PNG) // 2}"
+        )
+        expect(
+            target.read_bytes() == _BEFORE, "the earlier file is gone, although no file may come in its place"
+        )
+
+    return check
+
+
 def _failure(lab: Lab, target: Path, timeout: float = TIMEOUT, **changed: object) -> DownloadFailed | None:
     try:
         lab.download(lab.provider(timeout), target, **changed)
@@ -177,6 +198,8 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "download: without the key, over a redirect too", _without_key
     for name in UNSOUND:
         yield f"download: a file {name}", _unsound(name)
+    yield "download: a file larger than `most`", _too_large(_sends(TYPE))
+    yield "download: a file larger than `most`, without a length", _too_large(_without_length)
     for status in (403, 404, 410):
         yield f"download: HTTP {status}", _expired(status)
     for url in ("file:///etc/passwd", "http://169.254.169.254/x.png", "javascript:alert(1)"):

@@ -45,7 +45,7 @@ class Vendor(Protocol):
         ...
 
     def request(self, title: str) -> CreateRequest:
-        """A create that the vendor would accept, with this title and no files."""
+        """A create that the vendor would accept, with this title, options, and urls as images if it takes any."""
         ...
 
     def is_create(self, method: str, target: str) -> bool:

@@ -42,7 +42,8 @@ class LumenVendor:
         return Lumen(settings)
 
     def request(self, title: str) -> CreateRequest:
-        return CreateRequest("soft-light", {"strength": 3}, title, "", Visibility.PRIVATE)
+        images = ("https://cdn.example.com/red.png",)
+        return CreateRequest("soft-light", {"strength": 3}, title, "", Visibility.PRIVATE, images)
 
     def is_create(self, method: str, target: str) -> bool:
         return (method, target) == ("POST", "/renders")

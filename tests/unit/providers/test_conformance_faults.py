@@ -12,9 +12,12 @@ import pytest
 
 from pipeline.providers import (
     Bought,
+    Changes,
     CreateOutcome,
     CreateRequest,
     Downloaded,
+    JobRefused,
+    Json,
     Media,
     NotFound,
     NotSent,
@@ -142,6 +145,47 @@ class KeepsItsKey(Kind):
         return super().download(media, target)
 
 
+class TrustsABody(Kind):
+    """It sends again where the vendor answered in its own form, but without an id."""
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        has_object = isinstance(outcome, OutcomeUnknown) and "{" in outcome.response
+        return NotSent("the vendor says no") if has_object else outcome
+
+
+class CountsWhatWasCut(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        is_cut = isinstance(outcome, OutcomeUnknown) and "422" in outcome.reason
+        return JobRefused("the vendor says no") if is_cut else outcome
+
+
+class SendsNoOptions(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, options={}))
+
+
+class SendsNoImages(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, images=()))
+
+
+class UpdatesNothing(Kind):
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
+        return super().update(workflow_id, replace(changes, title=None, description="x"))
+
+
+class BuysToReport(Kind):
+    def report_error(self, message: str, context: Mapping[str, Json]) -> None:
+        self.create(VimmerseVendor().request(message))
+
+
+class FetchesAll(Kind):
+    def download(self, media: Media, target: Path) -> Downloaded:
+        return super().download(replace(media, most=None), target)
+
+
 FAULTS: list[tuple[type[Vimmerse], str]] = [
     (SendsAgain, "create: sent, then closed"),
     (Hopes, "create: sent, then reset"),
@@ -162,6 +206,20 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (FetchesPlainly, "download: a file of another size than announced"),
     (FetchesPlainly, "download: HTTP 403"),
     (KeepsItsKey, "key: in no file"),
+    *(
+        (TrustsABody, f"create: sent, then HTTP {status} with a body of the vendor's form")
+        for status in (408, 409, 500, 502, 503, 504)
+    ),
+    (TrustsABody, "create: sent, then a refusal with the status of a success"),
+    (TrustsABody, "create: sent, then an object without an id"),
+    (TrustsABody, "create: sent, then an empty id"),
+    (CountsWhatWasCut, "create: sent, then a refusal cut short (request)"),
+    (SendsNoOptions, "create: its options are sent"),
+    (SendsNoImages, "create: its images are sent"),
+    (BuysToReport, "create: no other call sends one"),
+    (UpdatesNothing, "update: the changes are sent"),
+    (FetchesAll, "download: a file larger than `most`"),
+    (FetchesAll, "download: a file larger than `most`, without a length"),
 ]
 
 
