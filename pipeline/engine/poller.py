@@ -21,7 +21,7 @@ from pipeline.state.transitions import Disowned, Event, Finished, Reported, Vani
 
 # Failures in a row before this run leaves a workflow to the next one.
 MAX_POLL_FAILURES = 12
-# Seconds that a success may lack a result before it counts as a failure.
+# Seconds that a success may lack a usable result before it counts as a failure, or is left to a later run.
 EMPTY_RESULT = 300.0
 # A workflow is lost if it is not found this many times in a row, over at least this many seconds.
 NOT_FOUND_TIMES = 3
@@ -165,9 +165,14 @@ def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float)
             # The vendor may report success shortly before it lists the files.
             tracked.empty_since = now if tracked.empty_since is None else tracked.empty_since
             tracked.without_result = _without_result(workflow)
-            if now - tracked.empty_since >= EMPTY_RESULT:
-                return VendorFailed(tracked.without_result, workflow.updated_at)
-            return None
+            if now - tracked.empty_since < EMPTY_RESULT:
+                return None
+            if workflow.unusable:
+                # There is a result, which must be neither lost nor bought again: it is left to a later run, as the
+                # vendor may still correct its url.
+                tracked.deadline = now
+                return None
+            return VendorFailed(tracked.without_result, workflow.updated_at)
         case _:
             return _still_running(tracked.purchase, workflow)
 

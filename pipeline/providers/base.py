@@ -154,7 +154,7 @@ class Workflow:
     """A workflow as the vendor reports it. `known_status` is False for a status that this tool does not know.
 
     `unusable` is the first url in its result that cannot be used (and is not in `result`), in a form that is safe to
-    show; `unusable_step` is that of its steps.
+    show, or says that one is missing; `unusable_step` is that of its steps.
     `percent` is 0 to 100; `created_at` and `updated_at` are the vendor's own text.
     """
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 from pipeline import record_limits
 from pipeline.errors import printable
@@ -21,6 +22,7 @@ _LONGEST_TEXT = 2_000
 
 _ENDED = {"success": Progress.SUCCEEDED, "fail": Progress.FAILED, "cancel": Progress.FAILED}
 _RUNNING = frozenset({"created", "in_progress", "pending", "processing", "queued", "running", "started"})
+_ORIGIN = re.compile("https?://[^/?#]*", re.IGNORECASE)
 
 
 def is_workflow_id(value: object) -> bool:
@@ -149,6 +151,27 @@ def _size(value: Json) -> int | None:
     return _count(int(value) if is_text else value)  # type: ignore[arg-type]
 
 
+def usable_url(url: str) -> str | None:
+    """A url from a response in the form in which it is used; None if no file can be fetched from it.
+
+    White space around it is removed, and what cannot be shown or recorded is percent-encoded. Everything else stays
+    as it is spelled, because a signature covers the spelling.
+    """
+    url = url.strip()
+    if url.startswith("//"):
+        url = f"https:{url}"
+    origin = _ORIGIN.match(url)
+    if origin is None or not origin[0].isprintable():
+        return None
+    try:
+        url = "".join(each if each.isprintable() else quote(each, safe="") for each in url)
+    except UnicodeEncodeError:  # a lone surrogate
+        return None
+    # The url is recorded without its query, which may be a long signature.
+    is_short = len(url) <= record_limits.LONGEST_TEXT and len(_bare(url)) <= record_limits.LONGEST_URL
+    return url if is_short else None
+
+
 def _items(value: Json) -> Iterator[Mapping[str, Json]]:
     if isinstance(value, list):
         yield from (item for item in value[: record_limits.MAX_MEDIA] if isinstance(item, dict))
@@ -158,29 +181,37 @@ def _sizes(value: Json) -> dict[str, int]:
     return {
         _bare(url): size
         for item in _items(value)
-        if isinstance(url := item.get("url"), str) and (size := _size(item.get("size")))
+        if (url := _usable(item.get("url"))) is not None and (size := _size(item.get("size")))
     }
 
 
-def _listed(value: Json) -> Iterator[Mapping[str, Json]]:
+def _listed(value: Json) -> Iterator[Json]:
     # A single item in place of a list, and a url in place of a mapping, are accepted too.
     listed = value if isinstance(value, list) else [value]
-    yield from _items([{"url": each} if isinstance(each, str) else each for each in listed])
+    for each in listed[: record_limits.MAX_MEDIA]:
+        yield {"url": each} if isinstance(each, str) else each
 
 
-def _urls(value: Json) -> Iterator[str]:
-    yield from (url for item in _listed(value) if isinstance(url := item.get("url"), str) and url)
+def _usable(told: Json) -> str | None:
+    return usable_url(told) if isinstance(told, str) else None
 
 
 def _unusable(lists: Iterable[Json]) -> str:
     """The first url that cannot be used, safe to show; empty if there is none."""
-    return next((shown_url(url) for each in lists for url in _urls(each) if not _is_web(url)), "")
+    return next((why for each in lists for item in _listed(each) if (why := _problem(item))), "")
+
+
+def _problem(item: Json) -> str:
+    """The url of a listed file if it cannot be used; empty if it can, or if the vendor lists nothing yet."""
+    told = item["url"] if isinstance(item, dict) and "url" in item else item
+    if not isinstance(told, str):
+        return "an entry without a url" if told else ""
+    return "" if usable_url(told) else shown_url(told.strip())
 
 
 def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:
     for item in _listed(value):
-        url = item.get("url")
-        if isinstance(url, str) and _is_web(url):
+        if isinstance(item, dict) and (url := _usable(item.get("url"))) is not None:
             declared = _text(item.get("content_type")).partition(";")[0].strip().lower()
             told_type = content_type_of(_bare(url)) if is_vague(declared) else declared
             yield Media(url, told_type, sizes.get(_bare(url)))
@@ -190,12 +221,6 @@ def _steps(value: Json, sizes: Mapping[str, int]) -> Iterator[tuple[str, tuple[M
     for item in _items(value):
         if flow := _text(item.get("flow")):
             yield flow, tuple(_media(item.get("result"), sizes))
-
-
-def _is_web(url: str) -> bool:
-    # The url is recorded without its query, which may be a long signature.
-    is_short = len(url) <= record_limits.LONGEST_TEXT and len(_bare(url)) <= record_limits.LONGEST_URL
-    return is_short and url.isprintable() and url.lower().startswith(("https://", "http://"))
 
 
 def _bare(url: str) -> str:

@@ -37,6 +37,7 @@ from pipeline.providers.responses import (
     is_workflow_id,
     read_object,
     seconds_to_wait,
+    usable_url,
     workflow_from,
 )
 from pipeline.providers.uploads import Uploads
@@ -170,7 +171,7 @@ class Vimmerse:
     def _upload_once(self, attachment: Attachment) -> str:
         response = self._object(self._request("POST", "/image", upload_of(attachment)))
         match response:
-            case {"data": {"results": [str(url), *_]}} if url.lower().startswith(("https://", "http://")):
+            case {"data": {"results": [str(told), *_]}} if (url := usable_url(told)) is not None:
                 return url
             case _:
                 raise VendorError("an image was uploaded, but the answer has no url for it")

@@ -128,15 +128,12 @@ def test_success_without_result_fails_after_five_minutes(harness: Harness) -> No
     assert 300 <= harness.clock.time - begun < 400
 
 
+EMPTY = "the vendor reports success, but no result"
+UNUSABLE = "the vendor reports success, but the url of its result cannot be used: file:///x.mp4"
+
+
 @pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        (success(), "the vendor reports success, but no result"),
-        (
-            replace(success(), unusable="file:///x.mp4"),
-            "the vendor reports success, but the url of its result cannot be used: file:///x.mp4",
-        ),
-    ],
+    ("answer", "told"), [(success(), EMPTY), (replace(success(), unusable="file:///x.mp4"), UNUSABLE)]
 )
 def test_success_without_result_is_not_reported_as_running(
     harness: Harness, answer: Workflow, told: str
@@ -148,11 +145,32 @@ def test_success_without_result_is_not_reported_as_running(
     assert ran.statuses == {"blue": "submitted"}
     assert ran.report.notes == [f"hero/overlay/blue: {told}; run again to continue"]
 
+
+def test_failure_without_result_is_recorded_with_its_reason(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success()]
+
     ran = harness.run(BLUE)
 
-    assert ran.statuses == {"blue": "failed (vendor)"}
     (purchase,) = ran.records.purchases.values()
-    assert purchase.error == told
+    assert purchase.error == EMPTY
+
+
+@fails_without("pipeline.engine.poller:event_for_workflow", "if workflow.unusable")
+def test_success_with_an_unusable_result_is_held_and_never_bought_again(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [replace(success(), unusable="file:///x.mp4")]
+    begun = harness.clock.time
+
+    ran = harness.run(job("blue", retries=3))
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert ran.report.notes == [f"hero/overlay/blue: {UNUSABLE}; run again to continue"]
+    assert 300 <= harness.clock.time - begun < 400
+    harness.run(job("blue", retries=3))
+    assert harness.vendor.creates == ["blue"]
+
+    harness.vendor.poll_answers["blue"] = [success(FILM)]
+    assert harness.run(BLUE).statuses == {"blue": "done"}
 
 
 @pytest.mark.parametrize("with_steps", [True, False])

@@ -236,8 +236,12 @@ def test_mixed_images_become_urls_in_order() -> None:
     assert b"passwd" not in upload.body
 
 
-def test_v2_uploads_every_image() -> None:
-    with raw_server(answering(200, UPLOADED)) as server:
+@pytest.mark.parametrize(
+    "told",
+    ["https://cdn.example.com/up.png", " https://cdn.example.com/up.png\n", "//cdn.example.com/up.png"],
+)
+def test_v2_uploads_every_image(told: str) -> None:
+    with raw_server(answering(200, {"data": {"id": "i", "results": [told]}})) as server:
         client = Vimmerse(Settings(KEY, server.url, api="v2"))
         prepared = client.prepare(a_request(images=(an_attachment(),)))
     assert prepared.images == ("https://cdn.example.com/up.png",)

@@ -121,7 +121,19 @@ def test_characters_that_cannot_be_stored_are_removed() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///x", "javascript:x", "//x/y", "", 7, None, "https://x/\n", "https://x/" + "y" * 9000]
+    "url",
+    [
+        "file:///x",
+        "javascript:x",
+        "x/y",
+        "",
+        " ",
+        7,
+        None,
+        "https://x\u200d/y",
+        "https://x/\ud83d",
+        "https://x/" + "y" * 9000,
+    ],
 )
 def test_invalid_url_is_dropped(url: Json) -> None:
     assert (
@@ -130,6 +142,36 @@ def test_invalid_url_is_dropped(url: Json) -> None:
         ).result
         == ()
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "usable"),
+    [
+        (" \r\n\u00a0https://x/a.mp4?s=%2f\t\n", "https://x/a.mp4?s=%2f"),
+        (
+            "https://x/a\u200d\n\u00a0b.mp4?s=\ufeff%e2~'#\u2028x",
+            "https://x/a%E2%80%8D%0A%C2%A0b.mp4?s=%EF%BB%BF%e2~'#%E2%80%A8x",
+        ),
+        (
+            "https://b\u00fccher.example/caf\u00e9 \U0001f525.mp4",
+            "https://b\u00fccher.example/caf\u00e9 \U0001f525.mp4",
+        ),
+        ("//x/a.mp4", "https://x/a.mp4"),
+        ('HTTPS://X/\\{a}|^`<b>"%zz', 'HTTPS://X/\\{a}|^`<b>"%zz'),
+    ],
+)
+def test_url_is_stripped_and_encoded_where_it_has_to_be(url: str, usable: str) -> None:
+    told: dict[str, Json] = {
+        "result": [{"url": url}],
+        "media_result": [{"url": url, "size": 5}],
+        "completions": [{"flow": "a", "result": url}],
+    }
+
+    workflow = workflow_from(told, WorkflowId("w"))
+
+    assert [(media.url, media.size) for media in workflow.result] == [(usable, 5)]
+    assert [media.url for _, (media,) in workflow.steps] == [usable]
+    assert (workflow.unusable, workflow.unusable_step) == ("", "")
 
 
 def test_first_unusable_url_of_a_step_is_named_without_its_secrets() -> None:
@@ -148,10 +190,17 @@ def test_first_unusable_url_of_a_step_is_named_without_its_secrets() -> None:
     [
         ([{"url": "file:///x.mp4"}], "file:///x.mp4"),
         ("ftp://u:s3cret@h/x.mp4?sig=s3cret#s3cret", "ftp://h/x.mp4"),
-        ([{"url": "https://h/\n"}, {"url": "file:///y"}], "https://h/\\n"),
-        ([{"url": ""}, {"url": 7}, {}, None], ""),
+        ([{"url": "https://h\n/"}, {"url": "file:///y"}], "https://h\\n/"),
+        ([{"url": ""}, {"url": None, "content_type": "video/mp4"}, {}, None, "", " "], ""),
+        ([{"url": "https://h/x.mp4"}, {"href": "https://h/y.mp4?sig=s3cret"}], "an entry without a url"),
+        ([[{"url": "https://h/x.mp4"}]], "an entry without a url"),
+        ([{"url": 7}], "an entry without a url"),
+        (7, "an entry without a url"),
         ([{"url": "https://h/x.mp4"}], ""),
         (None, ""),
+        ([], ""),
+        ({}, ""),
+        ("", ""),
     ],
 )
 def test_first_unusable_url_is_named_without_its_secrets(result: Json, told: str) -> None:
