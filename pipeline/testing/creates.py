@@ -158,12 +158,12 @@ def _in_its_own_form(status: int) -> Act:
     return act
 
 
-def _refusal_as_accepted(lab: Lab, connection: Connection) -> None:
-    connection.answer(replace(lab.vendor.refused(Refusal.REQUEST), status=_sound(lab).status))
+def _without_id(status: int) -> Act:
+    return lambda lab, connection: connection.answer(replace(_sound(lab), status=status, body=b"{}"))
 
 
-def _without_id(lab: Lab, connection: Connection) -> None:
-    connection.answer(replace(_sound(lab), body=b"{}"))
+def _empty_id(status: int) -> Act:
+    return lambda lab, connection: connection.answer(replace(lab.vendor.created(""), status=status))
 
 
 def _cut_refusal(why: Refusal) -> Act:
@@ -181,9 +181,15 @@ UNKNOWN_IN_ITS_FORM: dict[str, tuple[Act, int | None]] = {
         f"then HTTP {status} with a body of the vendor's form": (_in_its_own_form(status), status)
         for status in _OPEN_STATUSES
     },
-    "then a refusal with the status of a success": (_refusal_as_accepted, 200),
-    "then an object without an id": (_without_id, None),
-    "then an empty id": (lambda lab, connection: connection.answer(lab.vendor.created("")), None),
+    **{
+        f"then HTTP {status} with a refusal as its body": (_in_its_own_form(status), status)
+        for status in (200, 201)
+    },
+    **{
+        f"then HTTP {status} with an object without an id": (_without_id(status), None)
+        for status in (200, 201)
+    },
+    **{f"then HTTP {status} with an empty id": (_empty_id(status), None) for status in (200, 201)},
     **{f"then a refusal cut short ({why})": (_cut_refusal(why), None) for why in _OF_A_CREATE},
 }
 
@@ -225,8 +231,8 @@ def _unknown(act: Act) -> Callable[[Lab], None]:
 def _unknown_in_its_form(act: Act, status: int | None) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         statuses = {lab.vendor.refused(why).status for why in _OF_A_CREATE}
-        refuses_with_success = any(200 <= each < 300 for each in statuses)
-        if status in statuses or (status == 200 and refuses_with_success):
+        is_success = status is not None and status < 300
+        if status in statuses or (is_success and any(each < 300 for each in statuses)):
             return  # by the vendor's own description, that is a refusal
         _unknown(act)(lab)
 

@@ -210,9 +210,11 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
         (TrustsABody, f"create: sent, then HTTP {status} with a body of the vendor's form")
         for status in (408, 409, 500, 502, 503, 504)
     ),
-    (TrustsABody, "create: sent, then a refusal with the status of a success"),
-    (TrustsABody, "create: sent, then an object without an id"),
-    (TrustsABody, "create: sent, then an empty id"),
+    *(
+        (TrustsABody, f"create: sent, then HTTP {status} with {what}")
+        for status in (200, 201)
+        for what in ("a refusal as its body", "an object without an id", "an empty id")
+    ),
     (CountsWhatWasCut, "create: sent, then a refusal cut short (request)"),
     (SendsNoOptions, "create: its options are sent"),
     (SendsNoImages, "create: its images are sent"),
