@@ -28,12 +28,21 @@ tree_with() {
 # Commits are compared, not files: those of a checkout may be altered by its attributes.
 assert_current() {
   local source=${CAMPAIGN_SOURCE_BRANCH:-${CAMPAIGN_DEFAULT_BRANCH:-main}} tip changed
+  local top manifest project inputs=${PIPELINE_INPUTS:-}
   if ! [[ -s ${PIPELINE_INPUTS:-} ]]; then return; fi
   git fetch --quiet --no-tags origin "refs/heads/$source"
   tip=$(git rev-parse FETCH_HEAD)
+  top=$(git rev-parse --show-toplevel)
+  manifest=$(python3 -I -c 'import os, sys; print(os.path.realpath(sys.argv[1]))' "$CAMPAIGN_MANIFEST")
+  project=$(git -C "$(dirname -- "$manifest")" rev-parse --show-toplevel)
+  if [[ $project != "$top" ]]; then
+    # The project of a campaign in a submodule is the submodule: the commits here hold that as a whole, and no file of it.
+    inputs=$scratch/inputs
+    printf '%s\0' "$CAMPAIGN_MANIFEST" "${project#"$top/"}" >"$inputs"
+  fi
   changed=$(
-    cd "$(git rev-parse --show-toplevel)"
-    GIT_LITERAL_PATHSPECS=1 xargs -0 git diff-tree -r --no-renames --name-only HEAD "$tip" -- <"$PIPELINE_INPUTS"
+    cd "$top"
+    GIT_LITERAL_PATHSPECS=1 xargs -0 git diff-tree -r --no-renames --name-only HEAD "$tip" -- <"$inputs"
   )
   if [[ -n $changed ]]; then
     echo "$source has gone on: ${changed%%$'\n'*} is not what this run was made from" >&2

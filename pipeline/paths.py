@@ -5,9 +5,12 @@ import os
 import re
 import sys
 import unicodedata
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath
 
+# So many links are followed on the way to one file: no system follows more.
+_MAX_LINKS = 64
 _OTHER_LOCALE = "set one that has UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1"
 
 
@@ -235,3 +238,59 @@ def as_on_disk(path: Path) -> Path:
     forms = (path, *(Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD")))
     # Unlike pathlib's method, this returns False for a name that becomes too long.
     return next((form for form in forms if os.path.exists(form)), path)  # noqa: PTH110
+
+
+def tracked(paths: Iterable[Path], root: Path) -> tuple[str, ...]:
+    """What version control has to hold unchanged for the same to be read at `paths`: relative to `root`, sorted.
+
+    That is each link on the way, and the file behind them, which need not exist; and each submodule that one of them
+    is in, as a project's commits hold a submodule instead of its files. What is outside `root` is left out.
+    """
+    found: set[Path] = set()
+    folders: dict[Path, Path] = {}
+    for path in paths:
+        absolute = _absolute(path)
+        parent = absolute.parent
+        if parent not in folders:
+            folders[parent] = _walked(Path(parent.anchor), parent.parts, found)
+        found.add(_walked(folders[parent], [absolute.name], found))
+    inside = {each for each in found if each.is_relative_to(root) and each != root}
+    above = {folder for parent in {each.parent for each in inside} for folder in (parent, *parent.parents)}
+    submodules = {
+        each
+        for each in above
+        if each.is_relative_to(root) and each != root and os.path.lexists(each / ".git")
+    }
+    return tuple(sorted(each.relative_to(root).as_posix() for each in inside | submodules))
+
+
+def _absolute(path: Path) -> Path:
+    """`path` from the working folder, its `..` and links as they are; unchanged if that folder was deleted."""
+    try:
+        return Path.cwd() / path
+    except FileNotFoundError:
+        return path
+
+
+def _walked(folder: Path, parts: Sequence[str], links: set[Path]) -> Path:
+    """The path that `parts` lead to from `folder`, a real path; the links on the way are added to `links`."""
+    left = [*reversed(parts)]
+    followed = 0
+    while left:
+        part = left.pop()
+        if part == "..":
+            folder = folder.parent
+            continue
+        entry = folder / part
+        try:
+            target = entry.readlink()
+        except (OSError, ValueError):
+            folder = entry  # no link, or nothing is there
+            continue
+        links.add(entry)
+        followed += 1
+        if followed > _MAX_LINKS:
+            return entry
+        # The first part of an absolute target is its anchor, which replaces the folder.
+        left += reversed(target.parts)
+    return folder

@@ -153,8 +153,8 @@ class Finding:
 class Document:
     """A tree, of one file or merged from several. `warnings` are about how it is written.
 
-    `bases` are the real paths of the files that were merged into it. `errors` are about single values that were
-    refused, in whose place a 1 stands, so that the rest can be checked.
+    `bases` are the files that were merged into it, by their real paths and as they are named. `errors` are about
+    single values that were refused, in whose place a 1 stands, so that the rest can be checked.
     """
 
     root: Node

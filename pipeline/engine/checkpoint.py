@@ -53,7 +53,7 @@ class Checkpoint:
         """
         try:
             with tempfile.NamedTemporaryFile(prefix="pipeline-inputs-") as listed:
-                listed.writelines(f"{each}\0".encode() for each in self.inputs)
+                listed.writelines(f"{each}\0".encode(errors="surrogateescape") for each in self.inputs)
                 listed.flush()
                 secrets = SECRETS | self.keys
                 given = {name: value for name, value in self.environment.items() if name not in secrets}

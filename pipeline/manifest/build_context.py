@@ -26,6 +26,7 @@ _BRACES = re.compile(r"\{\s*([A-Za-z_][A-Za-z0-9_.]*)\s*\}")
 class Context:
     """A campaign while it is built. `names` are those that its texts use so far, `read` the files that it names.
 
+    Those are there by their real paths, and as they are named, which may be by a link.
     `cut_short` are kinds of things, such as `prompt`, of which some could not be read: a missing one may be there.
     """
 
@@ -88,7 +89,7 @@ class Context:
             what = "this is a folder, expected a file" if real.exists() else "there is no such file"
             self.report(value.location, f"{what}: {value.text}")
             return None
-        self.read.add(real)
+        self.read |= {value.node.source.path.parent / value.text, real}
         return real, beside(value.node.source.name, value.text)
 
     def image(

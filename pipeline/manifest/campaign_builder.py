@@ -1,6 +1,6 @@
 """Builds a campaign from a tree that may be wrong in places: the sound parts are built regardless."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +28,7 @@ from pipeline.manifest.rules import EXTENSION, RESERVED, Parts, build_rule, outp
 from pipeline.manifest.settings import DEFAULT_PATH, build_limits, build_output, build_provider
 from pipeline.manifest.spellings import respelled
 from pipeline.manifest.texts import Text, compile_text
+from pipeline.paths import tracked
 
 T = TypeVar("T")
 
@@ -40,8 +41,12 @@ def build_campaign(
     root: Path,
     variables: Mapping[str, Json],
     problems: list[Problem],
+    named: Path,
 ) -> Campaign | None:
-    """Build the campaign of a merged tree; errors go to `problems`. None if it has no name."""
+    """Build the campaign of a merged tree; errors go to `problems`. None if it has no name.
+
+    `manifest` is the real path of the file that was `named`.
+    """
     whole = Value(document.root)
     context = Context(root, Images(manifest.parent, root), problems)
     name = whole.text_of("name")
@@ -71,7 +76,7 @@ def build_campaign(
         catalog=known,
         location=whole.location,
         names=frozenset(context.names | _named(whole.get("vars")).keys()),
-        inputs=_relative(root, {manifest, *document.bases, *context.read, *context.images.read}),
+        inputs=tracked([named, manifest, *document.bases, *context.read, *context.images.read], root),
     )
 
 
@@ -91,10 +96,6 @@ def _parts(whole: Value, known: catalog.Catalog, variables: Mapping[str, Json], 
         path=path or _default_path(whole.location),
         steps=output is not None and output.flag_of("steps"),
     )
-
-
-def _relative(root: Path, paths: Iterable[Path]) -> tuple[str, ...]:
-    return tuple(sorted(path.relative_to(root).as_posix() for path in paths))
 
 
 def _named(value: Value | None) -> dict[str, Value]:

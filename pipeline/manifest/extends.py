@@ -27,7 +27,7 @@ def read_layers(manifest: Path, name: str, root: Path) -> Document:
     errors = (*own.errors, *layers.errors)
     if layers.problems:
         raise InvalidInput(in_order([*errors, *layers.problems]))
-    return Document(tree, (*own.warnings, *layers.warnings), tuple(layers.bases), errors)
+    return Document(tree, (*own.warnings, *layers.warnings), tuple(layers.read), errors)
 
 
 @dataclass(slots=True)
@@ -39,6 +39,7 @@ class _Layers:
     warnings: list[Problem] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
     bases: dict[Path, Node | None] = field(default_factory=dict)
+    read: set[Path] = field(default_factory=set)
 
     def merged(self, path: Path, own: Node, above: tuple[Path, ...]) -> Node:
         """`own`, the tree of the file `path`, merged over its bases; `above` are the files that extend it."""
@@ -62,6 +63,7 @@ class _Layers:
         except ValueError as error:
             self._report(value, f"cannot extend '{text}': {error}")
             return None
+        self.read |= {path.parent / text, real}
         if real in above:
             circle = " → ".join(each.name for each in (*above[above.index(real) :], real))
             self._report(value, f"the files extend each other in a circle: {circle}")

@@ -29,12 +29,13 @@ class Images:
     folder: Path
     root: Path
     _hashes: dict[Path, str] = field(default_factory=dict)
+    _named: set[Path] = field(default_factory=set)
     _suggestions: Suggestions = field(default_factory=Suggestions)
 
     @property
     def read(self) -> Collection[Path]:
-        """The real paths of the images found so far."""
-        return self._hashes.keys()
+        """The paths of the images found so far: the real ones, and those by which they are named, as by a link."""
+        return self._hashes.keys() | self._named
 
     def local(self, path: str, base: Path) -> LocalFile:
         """The image that a file in `base` names.
@@ -47,6 +48,8 @@ class Images:
         paths.check_name(relative)
         if real not in self._hashes:
             self._hashes[real] = _hash_of_image(real, path, self._suggestions)
+        if (named := base / path) != real:
+            self._named.add(named)
         return LocalFile(unicodedata.normalize("NFC", relative), self._hashes[real])
 
 

@@ -47,7 +47,7 @@ def load(
     document = _read(manifest, name, root)
     refused = {problem.position for problem in document.errors}
     problems = [_of_the_operator(problem) for problem in schema.check(document, "campaign")]
-    campaign = build_campaign(document, manifest, root, variables, problems)
+    campaign = build_campaign(document, manifest, root, variables, problems, path)
     if campaign is not None and provider is not None:
         campaign = replace(campaign, provider=replace(campaign.provider, name=provider))
     problems = [*document.errors, *(problem for problem in problems if problem.position not in refused)]

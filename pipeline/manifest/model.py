@@ -163,7 +163,8 @@ class Campaign:
     """A manifest that was read and is valid. `manifest` and `root` (the project) are real paths.
 
     `names` are those that its vars define or its texts use, including `*` if any name may be used. `inputs` are the
-    files that it was read from, relative to `root`, sorted.
+    files that it was read from, with the links on the way to them and the submodules that they are in: relative to
+    `root`, sorted.
     """
 
     name: str

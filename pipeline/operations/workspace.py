@@ -14,7 +14,7 @@ from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.shown_paths import relative, relative_output, shown_path
-from pipeline.paths import is_too_long, of_another_locale, real_path
+from pipeline.paths import is_too_long, of_another_locale, real_path, tracked
 from pipeline.planning.shards import Shard
 from pipeline.results.document import Heading
 from pipeline.schemes import (
@@ -193,10 +193,12 @@ class Workspace:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The files that say what is bought, relative to the project root: the campaign's, and the decisions."""
-        campaign = self.campaign
-        decided = (relative(self.decisions, campaign.root),) if self.decisions.exists() else ()
-        return (*campaign.inputs, *decided)
+        """What says what is bought, relative to the project root, sorted: the campaign's files, vars and decisions.
+
+        The decisions count even if there are none: another commit may be the first to have some.
+        """
+        more = tracked([self.decisions, *map(Path, self.variables.files)], self.campaign.root)
+        return tuple(sorted({*self.campaign.inputs, *more}))
 
     def heading(self) -> Heading:
         """The heading of the results manifest."""

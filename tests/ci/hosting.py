@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -293,6 +293,16 @@ class Remote:
         git("commit", "-q", "-m", "another machine's", at=work)
         git("push", "-q", self.folder, "+HEAD:refs/prepared/commit", at=work)
         return git("rev-parse", "HEAD", at=work)
+
+    def edit(self, branch: str, change: Callable[[Path], None]) -> None:
+        """Commit to a branch whatever `change` does in a checkout of it."""
+        work = self.folder.parent / "author"
+        git("fetch", "-q", self.folder, branch, at=work)
+        git("checkout", "-q", "--detach", "FETCH_HEAD", at=work)
+        change(work)
+        git("add", "--all", at=work)
+        git("commit", "-q", "-m", "changed", at=work)
+        git("push", "-q", self.folder, f"HEAD:{branch}", at=work)
 
     def remove(self, branch: str, *names: str) -> None:
         """Delete files from a branch."""

@@ -1,6 +1,7 @@
 """`command: run` of the action: after the merge, on machines that lose their disk, are cancelled, lost or late."""
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from support.postgres import PostgresServer
 from support.processes import until
 
 from ci.conftest import MANIFEST
-from ci.hosting import PATIENCE, Machine, Remote, git
+from ci.hosting import PATIENCE, Job, Machine, Remote, git
 from pipeline.emulator.embedded import Emulator
 
 Machines = Callable[..., Machine]
@@ -20,6 +21,20 @@ Machines = Callable[..., Machine]
 def titles(vendor: Emulator) -> list[str]:
     """The titles of the workflows sent to the vendor."""
     return [entry.title for entry in vendor.ledger.entries]
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def replace_by_link(path: Path, target: Path) -> None:
+    """Replace a file, a folder or a link by a link to `target`."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    path.symlink_to(os.path.relpath(target, path.parent))
 
 
 def impatient(machine: Machine) -> Machine:
@@ -139,6 +154,129 @@ def test_run_behind_its_branch_buys_nothing(remote: Remote, machine: Machines, v
     assert job.code == 8, job.log
     assert f"main has gone on: {MANIFEST} is not what this run was made from" in job.log
     assert titles(vendor) == []
+
+
+class TestBehindItsBranch:
+    """A run buys nothing if anything that it was made from is something else on its branch by now."""
+
+    @staticmethod
+    def refused(job: Job, what: str, vendor: Emulator) -> None:
+        assert job.code == 8, job.log
+        assert f"main has gone on: {what} is not what this run was made from" in job.log
+        assert titles(vendor) == []
+
+    def test_first_decisions(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
+        late = machine()
+        remote.edit(
+            "main",
+            lambda work: write(work / "campaigns/spring.decisions.yaml", "version: 1\ndecisions: []\n"),
+        )
+
+        job = late.uses(command="run", campaigns=MANIFEST, first="spring")
+
+        self.refused(job, "campaigns/spring.decisions.yaml", vendor)
+
+    def test_linked_decisions(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
+        def link(work: Path) -> None:
+            write(work / "shared/decisions.yaml", "version: 1\ndecisions: []\n")
+            (work / "campaigns/spring.decisions.yaml").symlink_to("../shared/decisions.yaml")
+
+        remote.edit("main", link)
+        late = machine()
+        remote.edit(
+            "main", lambda work: write(work / "shared/decisions.yaml", "# none\nversion: 1\ndecisions: []\n")
+        )
+
+        job = late.uses(command="run", campaigns=MANIFEST, first="spring")
+
+        self.refused(job, "shared/decisions.yaml", vendor)
+
+    def test_file_of_vars(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
+        remote.edit("main", lambda work: write(work / "vars.yaml", "season: summer\n"))
+        late = machine()
+        late.environment["PIPELINE_VAR_FILE"] = "vars.yaml"
+        remote.edit("main", lambda work: write(work / "vars.yaml", "season: winter\n"))
+
+        job = late.uses(command="run", campaigns=MANIFEST, first="spring")
+
+        self.refused(job, "vars.yaml", vendor)
+
+    @pytest.mark.parametrize("linked", ["campaigns/images/red.png", "campaigns/images"])
+    def test_link_that_leads_elsewhere(
+        self, remote: Remote, machine: Machines, vendor: Emulator, linked: str
+    ) -> None:
+        def link(work: Path) -> None:
+            for name in ("one", "two"):
+                shutil.copytree(work / "campaigns/images", work / name)
+            replace_by_link(work / linked, work / "one" / Path(linked).relative_to("campaigns/images"))
+
+        remote.edit("main", link)
+        late = machine()
+        remote.edit(
+            "main",
+            lambda work: replace_by_link(
+                work / linked, work / "two" / Path(linked).relative_to("campaigns/images")
+            ),
+        )
+
+        job = late.uses(command="run", campaigns=MANIFEST, first="spring")
+
+        self.refused(job, linked, vendor)
+
+    def test_linked_manifest(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
+        def link(work: Path) -> None:
+            shutil.copy(work / MANIFEST, work / "campaigns/shared.yaml")
+            replace_by_link(work / MANIFEST, work / "campaigns/shared.yaml")
+
+        newer = remote.text(MANIFEST, "main").replace("a dance in the rain", "a dance in the sun")
+        remote.edit("main", link)
+        late = machine()
+
+        def unlink(work: Path) -> None:
+            (work / MANIFEST).unlink()
+            write(work / MANIFEST, newer)
+
+        remote.edit("main", unlink)
+
+        job = late.uses(command="run", campaigns=MANIFEST, first="spring")
+
+        self.refused(job, MANIFEST, vendor)
+
+    @pytest.mark.parametrize(
+        ("manifest", "submodule"), [(MANIFEST, "campaigns/images"), ("all/spring.yaml", "all")]
+    )
+    def test_submodule(
+        self, remote: Remote, machine: Machines, vendor: Emulator, manifest: str, submodule: str
+    ) -> None:
+        """With the images in it, or with the whole campaign."""
+        inner = remote.folder.parent / "inner"
+        git("init", "-q", "-b", "main", inner, at=remote.folder.parent)
+
+        def move(work: Path) -> None:
+            shutil.copytree(
+                work / ("campaigns/images" if manifest == MANIFEST else "campaigns"),
+                inner,
+                dirs_exist_ok=True,
+            )
+            git("add", "--all", at=inner)
+            git("commit", "-q", "-m", "theirs", at=inner)
+            git("rm", "-q", "-r", "campaigns/images" if manifest == MANIFEST else "campaigns", at=work)
+            git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", inner, submodule, at=work)
+
+        def update(work: Path) -> None:
+            write(inner / "note.txt", "changed")
+            git("add", "--all", at=inner)
+            git("commit", "-q", "-m", "changed", at=inner)
+            git("pull", "-q", inner, "main", at=work / submodule)
+
+        remote.edit("main", move)
+        late = machine()
+        git("-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", at=late.workspace)
+        remote.edit("main", update)
+
+        job = late.uses(command="run", campaigns=manifest, first="spring")
+
+        self.refused(job, submodule, vendor)
 
 
 def test_other_commits_on_its_branch_do_not_matter(

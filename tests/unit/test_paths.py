@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.protection import fails_without
 
-from pipeline.paths import confined, project_root
+from pipeline.paths import confined, project_root, tracked
 
 
 @pytest.fixture
@@ -84,3 +84,55 @@ def test_project_without_git_is_the_folder_of_the_manifest(project: Path) -> Non
     (project / ".git").rmdir()
     found = project_root(project / "campaigns" / "a.yaml")
     assert found == project / "campaigns" or (found / ".git").exists()
+
+
+class TestTracked:
+    """What version control has to hold unchanged for the same to be read."""
+
+    @pytest.mark.parametrize(
+        ("path", "expected"),
+        [
+            ("common/logo.png", ["common/logo.png"]),
+            ("campaigns/../common/./logo.png", ["common/logo.png"]),
+            ("campaigns/none/at-all.yaml", ["campaigns/none/at-all.yaml"]),
+            ("campaigns/logo.png", ["campaigns/logo.png", "common/logo.png"]),
+            ("linked/logo.png", ["common/logo.png", "linked"]),
+            ("campaigns/again.png", ["campaigns/again.png", "campaigns/logo.png", "common/logo.png"]),
+            ("through/../common/logo.png", ["common/logo.png", "through"]),
+            ("absolute.png", ["absolute.png", "common/logo.png"]),
+            ("module/deep/a.png", ["module", "module/deep", "module/deep/a.png"]),
+            ("campaigns/dangling", ["campaigns/dangling", "common/none"]),
+            ("campaigns/outside", ["campaigns/outside"]),
+            ("../secret", []),
+            ("", []),
+        ],
+    )
+    def test_links_files_and_submodules_are_listed(
+        self, project: Path, path: str, expected: list[str]
+    ) -> None:
+        (project / "campaigns" / "logo.png").symlink_to("../common/logo.png")
+        (project / "campaigns" / "again.png").symlink_to("logo.png")
+        (project / "campaigns" / "dangling").symlink_to("../common/none")
+        (project / "campaigns" / "outside").symlink_to("../../secret")
+        (project / "linked").symlink_to("common")
+        (project / "through").symlink_to("campaigns/images/../../campaigns")
+        (project / "absolute.png").symlink_to(project / "common" / "logo.png")
+        (project / "module" / "deep").mkdir(parents=True)
+        for submodule in ("module", "module/deep"):
+            (project / submodule / ".git").write_text("gitdir: elsewhere\n")
+        root = Path(os.path.realpath(project))
+
+        assert tracked([project / path], root) == tuple(expected)
+
+    def test_circle_of_links_ends(self, project: Path) -> None:
+        (project / "a").symlink_to("b")
+        (project / "b").symlink_to("a")
+
+        assert {"a", "b"} <= set(tracked([project / "a" / "file"], Path(os.path.realpath(project))))
+
+    def test_relative_path_is_from_the_working_folder(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(project / "campaigns")
+
+        assert tracked([Path("../common/logo.png")], Path(os.path.realpath(project))) == ("common/logo.png",)

@@ -7,10 +7,11 @@ from typing import Literal
 
 import pytest
 
-from manifest.authoring import ANYTHING, READERS, Project, png
+from manifest.authoring import ANYTHING, HEAD, READERS, Project, png
 from pipeline.documents.yaml_reader import read_scalar
 from pipeline.json_values import Json
 from pipeline.manifest.discover import find
+from pipeline.manifest.load import load
 
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 321\n"
 
@@ -369,8 +370,11 @@ class TestConditions:
 
 
 class TestInputs:
+    @pytest.mark.parametrize("linked", ["", "file", "folder"])
     @pytest.mark.parametrize("reader", READERS)
-    def test_campaign_lists_every_file_it_was_read_from(self, project: Project, reader: str) -> None:
+    def test_campaign_lists_every_file_it_was_read_from(
+        self, project: Project, reader: str, linked: str
+    ) -> None:
         content: dict[str, str | bytes] = {
             "a base": "version: 1\n",
             "one of several bases": "version: 1\n",
@@ -386,7 +390,33 @@ class TestInputs:
         project.write("inputs/file", content.get(reader, "A walk"))
         project.write("inputs/red.png", png(1))
 
-        campaign = project.load(READERS[reader].replace("PATH", "inputs/file"))
+        (project.root / "linked").symlink_to("inputs")
+        (project.root / "link").symlink_to("inputs/file")
+        named, links = {
+            "": ("inputs/file", set()),
+            "file": ("link", {"link"}),
+            "folder": ("linked/file", {"linked"}),
+        }[linked]
+        if linked == "folder":
+            project.write("inputs/inputs/red.png", png(1))
 
-        assert {"campaign.yaml", "inputs/file"} <= set(campaign.inputs)
+        campaign = project.load(READERS[reader].replace("PATH", named))
+
+        assert {"campaign.yaml", "inputs/file", *links} <= set(campaign.inputs)
         assert list(campaign.inputs) == sorted(campaign.inputs)
+
+    def test_campaign_lists_the_link_by_which_its_manifest_is_named(self, project: Project) -> None:
+        manifest = project.write("shared/spring.yaml", HEAD + ANYTHING)
+        (project.root / "link.yaml").symlink_to("shared/spring.yaml")
+
+        assert load(manifest).inputs == ("shared/spring.yaml",)
+        assert load(project.root / "link.yaml").inputs == ("link.yaml", "shared/spring.yaml")
+
+    def test_form_of_a_name_that_is_not_on_disk_is_listed_too(self, project: Project) -> None:
+        """Another commit may have that one, and then it would be read."""
+        on_disk, named = (unicodedata.normalize(form, "dänce.txt") for form in ("NFD", "NFC"))
+        project.write(on_disk, "it dances")
+
+        campaign = project.load(f"{ANYTHING}prompts: {{dance: {{file: {named}}}}}\n")
+
+        assert {on_disk, named} <= set(campaign.inputs)
