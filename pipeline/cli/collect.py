@@ -14,7 +14,7 @@ from pipeline.cli.context import (
     plan_arguments,
     record_paths,
 )
-from pipeline.cli.environment import read_environment
+from pipeline.cli.environment import columns_of, read_environment
 from pipeline.cli.json_documents import collected_document, outcome_document
 from pipeline.cli.options import (
     INPUT,
@@ -112,7 +112,7 @@ def _collect_campaign(workspace: Workspace, given: dict[str, Any]) -> int:
 def _tell_problems(source: Path, error: InvalidInput, records: CampaignRecords) -> None:
     paint = paint_for(sys.stderr, no_color=verbosity().no_color)
     told = listed(error.problems[:_MAX_TOLD], number_of("error", error.problems))
-    for line in problem_lines(told, paint):
+    for line in problem_lines(told, paint, columns_of(sys.stderr)):
         say(line, err=True)
     say(
         f"{source} cannot be read, so everything that {shown_path(records.state)} knows is collected.",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts.file_names import MEDIA_SUFFIXES
-from pipeline.cli.environment import read_environment
+from pipeline.cli.environment import columns_of, read_environment
 from pipeline.cli.options import CampaignFlags, verbosity
 from pipeline.cli.terminal import paint_for, problem_lines, say
 from pipeline.errors import Problem, UsageError, printable
@@ -75,7 +75,8 @@ def with_warnings(campaigns: Sequence[Campaign], warnings: Sequence[Problem]) ->
 
 def say_warnings(campaign: Campaign) -> None:
     """Print the warnings of a manifest to stderr."""
-    for line in problem_lines(campaign.warnings, paint_for(sys.stderr, no_color=verbosity().no_color)):
+    paint = paint_for(sys.stderr, no_color=verbosity().no_color)
+    for line in problem_lines(campaign.warnings, paint, columns_of(sys.stderr)):
         say(line, err=True)
 
 

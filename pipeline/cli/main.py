@@ -14,7 +14,7 @@ import click
 
 import pipeline
 from pipeline import failpoints, system
-from pipeline.cli.environment import failure
+from pipeline.cli.environment import columns_of, failure
 from pipeline.cli.help_text import HelpContext, with_readable_help
 from pipeline.cli.options import verbosity_options
 from pipeline.errors import (
@@ -233,7 +233,8 @@ def _report(error: PipelineError, *, no_color: bool) -> None:
     from pipeline.cli.terminal import paint_for, problem_lines, say
 
     problems = error.problems if isinstance(error, InvalidInput) else (Problem(str(error)),)
-    for line in problem_lines(problems, paint_for(sys.stderr, no_color=no_color)):
+    paint = paint_for(sys.stderr, no_color=no_color)
+    for line in problem_lines(problems, paint, columns_of(sys.stderr)):
         say(line, err=True)
     if not any("(see docs/" in problem.message for problem in problems):
         _say_what_to_do(error.exit_code)

@@ -9,7 +9,7 @@ from functools import partial
 
 import click
 
-from pipeline.cli.environment import can_redraw, is_terminal
+from pipeline.cli.environment import can_redraw, columns_of, is_terminal
 from pipeline.cli.options import verbosity
 from pipeline.cli.progress import (
     BarReporter,
@@ -90,6 +90,7 @@ class RunConsole:
         self._collects = False
         stream = sys.stderr if on_stderr else sys.stdout
         self._paint = paint_for(stream, no_color=verbosity().no_color)
+        self._columns = columns_of(stream)
 
     def carry_out(self, check: Callable[[Plan], None], *, ask: bool) -> Outcome:
         """Show the plan, buy what it says, fetch, write the results, and print the outcome.
@@ -116,7 +117,8 @@ class RunConsole:
         return outcome
 
     def _announce(self, plan: Plan) -> None:
-        for warning in problem_lines(self._state.workspace.campaign.warnings, self._paint):
+        warnings = self._state.workspace.campaign.warnings
+        for warning in problem_lines(warnings, self._paint, self._columns):
             self._say(warning)
         if verbosity().quiet:
             return

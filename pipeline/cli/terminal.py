@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from pipeline.cli.environment import columns_of, is_github, wants_colour
-from pipeline.errors import Problem, printable, reason_of
+from pipeline.errors import Position, Problem, printable, reason_of
 from pipeline.planning.paint import Colour, Paint
 from pipeline.schemes import without_secrets
 
@@ -172,26 +172,45 @@ def _as_json_shows_it(found: re.Match[str]) -> str:
     return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
-def problem_lines(problems: Iterable[Problem], paint: Paint) -> Iterator[str]:
-    """Each problem with the line of the file that it refers to, and a mark under the position."""
+def problem_lines(problems: Iterable[Problem], paint: Paint, columns: int | None = None) -> Iterator[str]:
+    """Each problem with the line of the file that it refers to, and a mark under the position.
+
+    On a terminal of `columns`, the line of the file is cut, so that it is not wrapped.
+    """
     for problem in problems:
         word = paint("warning", "yellow") if problem.severity == "warning" else paint("error", "red")
         # A problem without a position quotes the command line, which may contain secrets.
         shown = str(problem) if problem.position is not None else without_secrets(str(problem))
         yield f"{word}: {printable(shown, _LONGEST_LINE)}"
         if problem.position is not None and problem.source.strip():
-            yield from _quoted(problem, paint)
+            yield from _quoted(problem.source, problem.position, paint, columns)
 
 
-def _quoted(problem: Problem, paint: Paint) -> Iterator[str]:
-    position = problem.position
-    assert position is not None  # noqa: S101 - checked by the caller
-    source = problem.source.rstrip()
-    start = max(0, position.column - 80)
-    shown = printable(source[start : start + 120].replace("\t", " "))
+def _quoted(source: str, position: Position, paint: Paint, columns: int | None) -> Iterator[str]:
+    line = source.rstrip().replace("\t", " ")
     number = str(position.line)
-    yield f"  {number} | {shown}"
-    yield f"  {' ' * len(number)} | {' ' * (position.column - 1 - start)}{paint('^', 'red')}"
+    place = max(0, position.column - 1)
+    start = max(0, place - 79)
+    before, after = printable(line[start:place]), printable(line[place : start + 120])
+    if columns is not None:
+        room = max(1, columns - len(f"  {number} | "))
+        # What follows the position gets a third of the room, and more if less precedes it.
+        before = _end_of(before, room - max(1, min(width(after), room // 3)))
+        after = _beginning_of(after, room - width(before))
+    yield f"  {number} | {before}{after}"
+    yield f"  {' ' * len(number)} | {' ' * width(before)}{paint('^', 'red')}"
+
+
+def _beginning_of(text: str, columns: int) -> str:
+    """As much of the beginning of `text` as fits into `columns`."""
+    while width(text) > columns:
+        text = text[:-1]
+    return text
+
+
+def _end_of(text: str, columns: int) -> str:
+    """As much of the end of `text` as fits into `columns`."""
+    return _beginning_of(text[::-1], columns)[::-1]
 
 
 @contextmanager

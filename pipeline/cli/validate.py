@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.environment import columns_of
 from pipeline.cli.options import (
     INPUT,
     argument,
@@ -93,7 +94,7 @@ def _print(problems: list[Problem], valid: Iterable[tuple[Path, Campaign, int]],
 def _print_text(problems: list[Problem], valid: Iterable[tuple[Path, Campaign, int]]) -> None:
     paint = paint_for(sys.stdout, no_color=verbosity().no_color)
     with untrusted_block():
-        for line in problem_lines(problems, paint):
+        for line in problem_lines(problems, paint, columns_of(sys.stdout)):
             say(line)
         if not verbosity().quiet:
             word = paint("valid", "green")
