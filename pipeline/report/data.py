@@ -95,20 +95,18 @@ class _Campaign:
             "purchases": [self._rows.purchase(each) for each in shown],
         }
         if records.before is not None:
-            written["before"] = self._before(records.before)
+            written["before"] = self._before(records.before, known={each["id"] for each in shown})
         written["files"] = self._rows.files
         return {name: value for name, value in written.items() if value is not None}
 
-    def _before(self, document: Document) -> Json:
-        """The results to compare with: which purchase served which job, and the purchases that are unknown here."""
+    def _before(self, document: Document, known: Collection[str]) -> Json:
+        """The results to compare with: which purchase served which job, and the purchases that are not `known`."""
         jobs, shown = _chosen(document, self._records.keys)
         rows: list[Json] = [
             present({"key": each["key"], "status": each["status"], "purchase": each.get("purchase")})
             for each in jobs
         ]
-        unknown: list[Json] = [
-            self._rows.purchase(each) for each in shown if each["id"] not in self._purchases
-        ]
+        unknown: list[Json] = [self._rows.purchase(each) for each in shown if each["id"] not in known]
         return {"name": self._records.before_name, "jobs": rows, "purchases": unknown}
 
 
@@ -131,8 +129,10 @@ def _chosen(document: Document, keys: Collection[str] | None) -> tuple[list[Docu
     if keys is None:
         return document["jobs"], document["purchases"]
     jobs = [each for each in document["jobs"] if each["key"] in keys]
+    # A key of which this document has no job is selected for the results to compare with.
+    own = {each["key"] for each in jobs}
     served = {each.get("purchase") or each.get("last") for each in jobs}
-    purchases = [each for each in document["purchases"] if each["key"] in keys or each["id"] in served]
+    purchases = [each for each in document["purchases"] if each["key"] in own or each["id"] in served]
     return jobs, purchases
 
 

@@ -196,6 +196,21 @@ def test_selection_excludes_other_jobs_of_earlier_results() -> None:
 
     assert [each["key"] for each in data["before"]["jobs"]] == [KEY]
     assert [each["id"] for each in data["before"]["purchases"]] == ["9" * 16]
+
+
+def test_a_comparison_changes_nothing_in_what_a_selection_cost() -> None:
+    gone = purchase(id="9" * 16, key="hero/overlay/red/gone")
+    before = {
+        "jobs": [job(), job(key=gone["key"], purchase=gone["id"])],
+        "purchases": [purchase(), gone],
+    }
+    given = records(purchases=[purchase(), gone], keys={KEY, gone["key"]}, before=before)
+
+    data = shown(given)
+
+    assert data["spent"] == shown(records(purchases=[purchase(), gone], keys={KEY}))["spent"]
+    assert [each["key"] for each in data["purchases"]] == [KEY]
+    assert [each["id"] for each in data["before"]["purchases"]] == [gone["id"]]
     assert files_on_page(given) == {SHA: "video/mp4"}
 
 
