@@ -519,6 +519,25 @@ def test_missing_file_is_to_fetch_and_not_to_decide_even_if_its_still_is_kept(
     expect(row).to_contain_text("1 of them is decided.")
 
 
+def test_videos_to_fetch_before_a_decision_are_counted_with_the_command(tab: Make, tmp_path: Path) -> None:
+    sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
+    sample.write()
+    decided = {each["key"] for each in sample.decisions}
+    missing = [job for job in sample.jobs if job["key"] not in decided and job.get("outputs")]
+    for job in missing:
+        (sample.folder / job["outputs"][0]["path"]).unlink()
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    here = sample.output / "report"
+    page = tab().open(write_folder(here, [source], None, bundle=False, on_progress=lambda *_: None).page)
+    first = f"{len(missing)} videos to decide are not on this machine. Fetch them first: pipeline collect "
+
+    page.keyboard.press("n")
+
+    expect(page.locator("#toast")).to_contain_text(first)
+    search(page, "decision:none")
+    expect(page.locator("#no-match")).to_contain_text(first)
+
+
 def test_unknown_job_or_purchase_in_the_address_shows_a_notice_and_is_removed(
     tab: Make, gallery: Gallery
 ) -> None:

@@ -345,5 +345,27 @@ function nextUndecided() {
     (job) => isToDecide(job) && job.address !== app.view.job,
   );
   if (next) go({ view: "job", job: next.address });
-  else toast("Nothing is left to decide.");
+  else toast(toFetchFirst().join(" ") || "Nothing is left to decide.");
+}
+
+/** How many videos have to be fetched before they can be decided on, then the command, if it is for whoever looks. @returns {string[]} */
+function toFetchFirst() {
+  const missing = app.model.jobs.filter((job) => job.state === "missing");
+  if (!missing.length) return [];
+  const many = missing.length > 1;
+  const about = `${number(missing.length)} ${madeOf(missing.length)} to decide ${isMissing(many)}.`;
+  if (isHandedOn()) return [about];
+  const later = source.goesOn() ? "When this run has ended, fetch" : "Fetch";
+  const commands = app.model.campaigns.flatMap((campaign) => {
+    const own = missing.filter((job) => job.campaign === campaign);
+    return own.length ? fetchCommand(campaign, own) : [];
+  });
+  return [`${about} ${later} ${many ? "them" : "it"} first:`, commands.join(" && ")];
+}
+
+/** The command that brings the files of jobs, or links to those in an object store. @param {Campaign} campaign @param {Job[]} missing */
+function fetchCommand(campaign, missing) {
+  return missing.every((job) => job.file?.stored)
+    ? commandOf("report", campaign, "--sign 24h")
+    : commandOf("collect", campaign);
 }

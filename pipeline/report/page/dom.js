@@ -165,6 +165,9 @@ function copyBySelection(text) {
 }
 
 const TOAST_MS = 4000;
+// To read one letter takes so long: a command is to be read, too.
+const READING_MS = 60;
+
 let toastTimer = 0;
 /** Whether the toast is about what is on screen, and goes with it. */
 let toastIsLocal = false;
@@ -174,7 +177,8 @@ function toast(text, { local = false } = {}) {
   fill(byId("toast"), text);
   toastIsLocal = local;
   clearTimeout(toastTimer);
-  toastTimer = window.setTimeout(() => (byId("toast").textContent = ""), TOAST_MS);
+  const ms = Math.max(TOAST_MS, text.length * READING_MS);
+  toastTimer = window.setTimeout(() => (byId("toast").textContent = ""), ms);
 }
 
 /** Remove a toast that is about the view that is being left. */

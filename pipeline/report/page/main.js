@@ -319,6 +319,10 @@ function nearestHint(term) {
   if (colon < 0 || !reader(field)) return ["No key and no prompt holds it."];
   if (field === "action" && !app.model.jobs.some((job) => job.action))
     return ["What a run would do is known where the manifest can be read; pipeline plan tells it."];
+  if (term.source === "decision:none") {
+    const [about = "Nothing is left to decide.", command] = toFetchFirst();
+    return command ? [`${about} `, el("code", { text: command })] : [about];
+  }
   const near = nearest(field, term.source.slice(colon + 1), app.model.jobs);
   if (near === undefined) return [`No job has a value for ${field}.`];
   const wanted = termFor(field, near);
