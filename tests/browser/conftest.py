@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from support.processes import Running, environment
 
+from browser.live import LiveCampaign
 from browser.samples import COARSE, spring_drop, with_notes
 from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import of_results
@@ -21,12 +23,16 @@ _ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     "--autoplay-policy=no-user-gesture-required",
 )
-# A message on the page lasts four seconds (`TOAST_MS`), and a busy machine may look for it later.
+# A message on the page lasts four seconds (`TOAST_MS`), a long one longer, and a busy machine may look for it later.
 _MESSAGES_STAY = """
 const { setTimeout } = window;
-window.setTimeout = (act, ms, ...given) => (ms === 4000 ? 0 : setTimeout(act, ms, ...given));
+window.setTimeout = (act, ms, ...given) => (ms >= 4000 && ms < 20000 ? 0 : setTimeout(act, ms, ...given));
 """
+# How long a busy machine may take; usually the result is there at once.
+expect.set_options(timeout=30_000)
+
 Theme = Literal["light", "dark"]
+Serve = Callable[..., tuple[Running, str]]
 
 
 @pytest.fixture(scope="session")
@@ -134,3 +140,23 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
         on_progress=lambda _number, _of: None,
     )
     return Gallery(written.page, source, sample.results(), decisions)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers of pages, each with its process and printed URL; all have ended after the test."""
+    started: list[Running] = []
+
+    def start(campaign: LiveCampaign, *flags: str) -> tuple[Running, str]:
+        arguments: tuple[str | Path, ...] = ("serve", campaign.manifest, *flags)
+        if "--listen" not in flags:
+            arguments += ("--listen", "127.0.0.1:0")
+        running = Running(arguments, environment("http://127.0.0.1:1"))
+        started.append(running)
+        line = running.first_line()
+        assert "http://" in line, running.ended().output
+        return running, line.split()[-1]
+
+    yield start
+    for each in started:
+        each.kill()

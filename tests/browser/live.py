@@ -51,10 +51,14 @@ _SECONDS = {"overlay": 102.0, "arctic": 80.0}
 
 @dataclass
 class LiveCampaign:
-    """A campaign on disk whose jobs a test buys, finishes and fails. `variants` multiplies its 48 jobs."""
+    """A campaign on disk whose jobs a test buys, finishes and fails. `variants` multiplies its 48 jobs.
+
+    `sharing` is the number of jobs that each purchase serves: they differ only in what no request depends on.
+    """
 
     folder: Path
     variants: int = 1
+    sharing: int = 1
     shorter_side: int = COARSE
     videos: bool = True
     limits: dict[str, Any] = field(default_factory=lambda: {"budget": 12_000, "max_credits": 5_500})
@@ -91,6 +95,8 @@ class LiveCampaign:
             matrix: dict[str, Any] = {"background": list(rule["backgrounds"])}
             if self.variants > 1:
                 matrix["variant"] = [f"v{number}" for number in range(self.variants)]
+            if self.sharing > 1:
+                matrix["channel"] = [f"c{number}" for number in range(self.sharing)]
             rules.append(
                 {
                     "id": name,

@@ -3,7 +3,7 @@
 import re
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Locator, Page, Route, expect
 from support.processes import Running, environment, until
 
-from browser.conftest import Tab, rows_of
+from browser.conftest import Serve, Tab, rows_of
 from browser.live import LiveCampaign, in_the_middle
 from pipeline.jobs import Job
 from pipeline.operations.clock import now
@@ -22,31 +22,7 @@ from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.state import transitions
 
-# How long a busy machine may take; usually the result is there at once.
-expect.set_options(timeout=30_000)
-
-Serve = Callable[..., tuple[Running, str]]
 MakeTab = Callable[..., Tab]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Starts servers of pages, each with its process and printed URL; all have ended after the test."""
-    started: list[Running] = []
-
-    def start(campaign: LiveCampaign, *flags: str) -> tuple[Running, str]:
-        arguments: tuple[str | Path, ...] = ("serve", campaign.manifest, *flags)
-        if "--listen" not in flags:
-            arguments += ("--listen", "127.0.0.1:0")
-        running = Running(arguments, environment("http://127.0.0.1:1"))
-        started.append(running)
-        line = running.first_line()
-        assert "http://" in line, running.ended().output
-        return running, line.split()[-1]
-
-    yield start
-    for each in started:
-        each.kill()
 
 
 @pytest.fixture

@@ -623,6 +623,37 @@ def test_cost_of_retrying_failures_is_shown_beside_the_command(tab: Make, galler
     expect(row).to_contain_text(found[0])
 
 
+@pytest.mark.parametrize(
+    ("reason", "command"),
+    [
+        ("rejected", "pipeline plan spring-drop.yaml"),
+        ("lost", "pipeline collect spring-drop.yaml"),
+        ("vendor", "pipeline run spring-drop.yaml --retry-failed"),
+    ],
+)
+def test_failures_of_one_reason_have_the_same_advice_on_both_pages(
+    tab: Make, tmp_path: Path, reason: str, command: str
+) -> None:
+    sample = Sample(tmp_path / "failed")
+    for image in ("red", "blue"):
+        job = {"rule": "hero", "template": "overlay", "image": image, "prompt": "stroll"}
+        sample.job(job, sample.purchase(key_of(job), 1, status="failed", reason=reason))
+    manifest = sample.write()
+    source = gallery_campaign(of_results(manifest.with_name(f"{sample.name}.results.json")), (), ())
+    written = write_folder(
+        tmp_path / "page", [source], None, bundle=False, on_progress=lambda _number, _of: None
+    )
+
+    page = tab().open(written.page)
+
+    commands = page.locator("#overview .todo li", has_text="failed").locator(".command")
+    assert [each.get_attribute("title") for each in commands.all()] == [command]
+    page.evaluate("go({ view: 'failures' })")
+    assert page.locator("tr.group .command").get_attribute("title") == command
+    said = page.locator("h1:visible").inner_text()
+    assert ("Trying again costs at most 240 credits." in said) == (reason == "vendor")
+
+
 def test_each_group_of_failures_has_the_command_of_its_campaign(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ function failuresView() {
       ),
     ),
   ];
-  const lost = failed.reduce((sum, job) => sum + (job.shown?.cost ?? 0), 0);
+  const lost = costOf(purchasesOf(failed)).credits;
   const refused = failed.some((job) => job.reason === "rejected");
   const title = failed.length
     ? `${counted(failed.length, "job")} failed. ${costOfTryingAgain(failed)}`.trim()
@@ -46,11 +46,28 @@ function failuresView() {
   );
 }
 
-/** A sentence on what it costs to try these jobs again; empty if that is unknown. @param {Job[]} failed */
+/** The command after a failure, without its campaign. @param {string} [reason] */
+function stepsAfter(reason = "vendor") {
+  return AFTER_FAILURE[reason] ?? AFTER_FAILURE.vendor;
+}
+
+/** The reason that all of these have in common; undefined if they have several. @param {Job[]} failed */
+function onlyReason(failed) {
+  const [first, ...others] = new Set(failed.map((job) => job.reason ?? "vendor"));
+  return others.length ? undefined : first;
+}
+
+/** Whether to try again is what to do next: not where all failed for a reason that remains. @param {Job[]} failed */
+function isToTryAgain(failed) {
+  return stepsAfter(onlyReason(failed)).includes("--retry-failed");
+}
+
+/** A sentence on what it costs to try these jobs again; empty if that is unknown, or not what to do. @param {Job[]} failed */
 function costOfTryingAgain(failed) {
-  const again = failed.filter((job) => job.reason !== "input").map(priceOf);
-  const cost = again.reduce((sum, price) => (sum ?? 0) + (price ?? 0), 0) ?? 0;
-  return cost ? `Trying again costs at most ${counted(cost, "credit")}.` : "";
+  const { credits, unknown } = costToMake(failed.filter((job) => job.reason !== "input"));
+  if (!credits || !isToTryAgain(failed)) return "";
+  const rest = unknown ? `, and ${number(unknown)} at no known price` : "";
+  return `Trying again costs at most ${counted(credits, "credit")}${rest}.`;
 }
 
 /** @param {number} failed @param {number} lost @param {boolean} refused @param {number} waiting */
@@ -128,9 +145,9 @@ function ofCampaign(campaign) {
   return app.model.campaigns.length > 1 ? ` of ${campaign.name}` : "";
 }
 
-/** The command to continue after a failure. @param {string} reason @param {Campaign} campaign */
+/** The command to continue after a failure. @param {string | undefined} reason @param {Campaign} campaign */
 function afterFailure(reason, campaign) {
-  const [verb, ...flags] = AFTER_FAILURE[reason] ?? AFTER_FAILURE.vendor;
+  const [verb, ...flags] = stepsAfter(reason);
   return commandOf(verb, campaign, ...flags);
 }
 

@@ -66,7 +66,6 @@ function modelOf(data) {
 /** @param {PurchaseData} written @param {Campaign} campaign @returns {Purchase} */
 function purchaseOf(written, campaign) {
   const listed = (/** @type {number[]} */ numbers = []) => numbers.map((each) => campaign.files[each]);
-  const free = written.status === "void" || written.reason === "rejected";
   return {
     ...written,
     campaign,
@@ -74,7 +73,7 @@ function purchaseOf(written, campaign) {
     steps: (written.steps ?? []).map((step) =>
       typeof step === "string" ? { flow: step, files: [] } : { flow: step.flow, files: listed(step.files) },
     ),
-    cost: free ? 0 : (written.price ?? 0),
+    cost: isCharged(written) ? (written.price ?? 0) : 0,
   };
 }
 
@@ -235,6 +234,41 @@ function usualByTemplate() {
 /** The price of making a job; undefined if unknown. @param {Job} job */
 function priceOf(job) {
   return job.price ?? job.shown?.price ?? usualOf(job).price;
+}
+
+// Money belongs to purchases, and one purchase may serve several jobs: these are the only sums of credits on the page.
+
+/** The purchases that serve these jobs, or did last, each once. @param {Job[]} jobs */
+function purchasesOf(jobs) {
+  return [...new Set(jobs.map((job) => job.shown).filter((each) => each !== undefined))];
+}
+
+/** Whether the vendor charges for a purchase, whether or not its price is known. @param {{ status: string, reason?: string }} purchase */
+function isCharged(purchase) {
+  return purchase.status !== "void" && purchase.reason !== "rejected";
+}
+
+/** What purchases cost: `count` of them are charged, `unknown` of these at no known price. @param {Purchase[]} purchases */
+function costOf(purchases) {
+  return sumOf(purchases.filter(isCharged).map((each) => each.price));
+}
+
+/** What it costs to make jobs, with one purchase for all jobs that shared one. @param {Job[]} jobs */
+function costToMake(jobs) {
+  // Where it is known what a run would do, jobs that are sent back say themselves which of them are bought.
+  const boughtAs = (/** @type {Job} */ job) => job.serving ?? (job.action ? job : (job.seen ?? job));
+  const each = new Map(jobs.map((job) => [boughtAs(job), job]));
+  return sumOf([...each.values()].map(priceOf));
+}
+
+/** @param {(number | undefined)[]} prices */
+function sumOf(prices) {
+  const known = prices.filter((price) => price !== undefined);
+  return {
+    count: prices.length,
+    credits: known.reduce((sum, price) => sum + price, 0),
+    unknown: prices.length - known.length,
+  };
 }
 
 /** @param {MediaFile | undefined} file */

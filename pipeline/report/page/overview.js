@@ -77,16 +77,16 @@ function sentence() {
 
 function costLine() {
   const { campaigns, jobs } = app.model;
-  const bought = purchasesThatCost();
   const rehearsed = isRehearsal();
   const underway = jobs.filter((job) => job.state === "underway").length;
-  const last = bought
+  const last = ownPurchases()
+    .filter(isCharged)
     .map((each) => each.bought)
     .sort()
     .at(-1);
   /** @type {(Node | string)[]} */
   const known = rehearsed ? ["Nothing was paid: this is a rehearsal on the emulator. "] : [];
-  known.push(...priceLine(bought, rehearsed));
+  known.push(...priceLine());
   if (underway) known.push(`${number(underway)} under way. `);
   if (last && !rehearsed) known.push(`Last bought ${date(last, "full")}. `);
   const chosen = campaigns.filter((each) => each.selected_of !== undefined);
@@ -112,29 +112,27 @@ function ownPurchases() {
   return own.filter((each) => each !== undefined);
 }
 
-/** The purchases that the vendor charges for, whether or not their price is known. */
-function purchasesThatCost() {
-  return ownPurchases().filter((each) => each.status !== "void" && each.reason !== "rejected");
+/** The credits spent, without a period; empty in a rehearsal at unknown prices. @returns {(Node | string)[]} */
+function spentLine() {
+  const spent = app.model.campaigns.reduce((sum, each) => sum + each.spent, 0);
+  const { count, unknown } = costOf(ownPurchases());
+  if (count && unknown === count) return isRehearsal() ? [] : ["Prices are not known"];
+  const credits = el("b", { text: `${number(spent)} credits` });
+  return [
+    ...(isRehearsal() ? ["It stands for ", credits] : [credits, " spent"]),
+    unknown ? ` and ${number(unknown)} with no known price` : "",
+  ];
 }
 
-/** The credits spent, and those still to come. @param {Purchase[]} bought @param {boolean} rehearsed */
-function priceLine(bought, rehearsed) {
-  const spent = app.model.campaigns.reduce((sum, each) => sum + each.spent, 0);
-  const unpriced = bought.filter((each) => each.price === undefined).length;
+/** The credits spent, and those still to come. */
+function priceLine() {
   const { credits, unknown, count } = stillToCome(app.model.jobs);
   const coming = unknown === count ? counted(count, "job") : number(credits);
-  const noPrice = bought.length > 0 && unpriced === bought.length;
-  if (rehearsed && noPrice) {
+  const parts = spentLine();
+  if (!parts.length) {
     const again = app.model.jobs.filter((job) => job.state === "redo").length;
     return count ? [`${capital(coming)} ${again === count ? "to make again" : "still to come"}. `] : [];
   }
-  /** @type {(Node | string)[]} */
-  const parts = noPrice
-    ? ["Prices are not known"]
-    : rehearsed
-      ? ["It stands for ", el("b", { text: `${number(spent)} credits` })]
-      : [el("b", { text: `${number(spent)} credits` }), " spent"];
-  if (unpriced && !noPrice) parts.push(` and ${number(unpriced)} with no known price`);
   if (count) parts.push(`, ${coming} still to come`);
   if (count && unknown && unknown < count) parts.push(` and ${number(unknown)} with no known price`);
   parts.push(". ");
@@ -147,13 +145,7 @@ function stillToCome(jobs) {
     (job) =>
       (job.state === "pending" || job.state === "redo") && job.action !== "share" && job.action !== "pinned",
   );
-  const prices = coming.map(priceOf);
-  const known = prices.filter((price) => price !== undefined);
-  return {
-    count: coming.length,
-    credits: known.reduce((sum, price) => sum + price, 0),
-    unknown: prices.length - known.length,
-  };
+  return costToMake(coming);
 }
 
 /** @param {Job[]} jobs */
@@ -274,7 +266,7 @@ function attentionRows(campaign) {
     });
   if (waiting.length > rows.length) {
     const left = waiting.slice(rows.length);
-    const credits = left.reduce((sum, each) => sum + (each.price ?? 0), 0);
+    const { credits } = costOf(left);
     const link = el("a", { class: "button", href: addressOf({ view: "failures" }), text: "See all" });
     rows.push(
       todoRow(
@@ -424,16 +416,14 @@ function failedRow(campaign, failed) {
     const later = `${failed.length === 1 ? "It" : "They"} can be tried again when this run has ended.`;
     return todoRow("failed", "red", title, about + later, el("a", { class: "button", href, text: word }));
   }
+  const reason = onlyReason(failed);
+  const next = isToTryAgain(failed) ? costOfTryingAgain(failed) : REASONS[reason ?? ""].about;
   return todoRow(
     "failed",
     "red",
     title,
-    [
-      about,
-      `${costOfTryingAgain(failed)} `.trimStart(),
-      el("a", { class: "link", href, text: "All reasons" }),
-    ],
-    commandBox(commandOf("run", campaign, "--retry-failed")),
+    [about, `${next} `.trimStart(), el("a", { class: "link", href, text: "All reasons" })],
+    commandBox(afterFailure(reason, campaign)),
   );
 }
 
@@ -643,27 +633,21 @@ function capBar(name, spent, coming, cap, amount, capped = true) {
   );
 }
 
-/** The credits of each template, the most expensive first. */
+/** What was bought of each template, the most expensive first. */
 function templateBars() {
-  /** @type {Map<string, { credits: number, jobs: Set<string>, unpriced: boolean }>} */
-  const taken = new Map();
-  for (const purchase of ownPurchases()) {
-    const entry = taken.get(purchase.template) ?? { credits: 0, jobs: new Set(), unpriced: false };
-    entry.credits += purchase.cost;
-    entry.unpriced ||= purchase.price === undefined;
-    entry.jobs.add(`${purchase.campaign.number} ${purchase.key}`);
-    taken.set(purchase.template, entry);
-  }
-  const ranked = [...taken].sort((one, other) => other[1].credits - one[1].credits);
-  if (ranked.every(([, { credits, unpriced }]) => unpriced && !credits)) return [];
-  const most = Math.max(1, ranked[0]?.[1].credits ?? 1);
+  const bought = Map.groupBy(ownPurchases().filter(isCharged), (each) => each.template);
+  const ranked = [...bought]
+    .map(([template, purchases]) => ({ template, ...costOf(purchases) }))
+    .sort((one, other) => other.credits - one.credits);
+  if (ranked.every(({ credits, unknown }) => unknown && !credits)) return [];
+  const most = Math.max(1, ranked[0]?.credits ?? 1);
   const bars = ranked
     .slice(0, 8)
-    .map(([template, { credits, jobs, unpriced }]) =>
+    .map(({ template, count, credits, unknown }) =>
       templateBar(
         template,
-        `${counted(jobs.size, "job")}, ${unpriced && !credits ? "price unknown" : number(credits)}`,
-        unpriced && !credits ? undefined : credits / most,
+        `${number(count)} bought, ${unknown && !credits ? "price unknown" : number(credits)}`,
+        unknown && !credits ? undefined : credits / most,
       ),
     );
   if (ranked.length > 8)

@@ -203,18 +203,18 @@ function timeLeft() {
 }
 
 /**
- * The seconds that a campaign has left, by the usual time of each template: the rest for jobs under way, all of it for waiting
+ * The seconds that a campaign has left, by the usual time of each template: the rest for purchases under way, all of it for waiting
  * jobs, as many in parallel as the run may have in flight. Undefined if the usual time of a template is unknown: guessed from
  * other templates, it could be far off.
  * @param {Campaign} campaign
  */
 function timeLeftOf(campaign) {
-  const underway = underWay().filter((job) => job.campaign === campaign);
+  const underway = purchasesOf(underWay().filter((job) => job.campaign === campaign));
   if (!underway.length) return undefined;
   const now = source.now();
-  const rests = underway.map((job) => {
-    const age = (now - startOf(job)) / 1000;
-    return Math.max((usualSeconds(job) ?? NaN) - age, age * OVERDUE);
+  const rests = underway.map(({ bought, template }) => {
+    const age = (now - timeOf(bought)) / 1000;
+    return Math.max((secondsOf(campaign, template) ?? NaN) - age, age * OVERDUE);
   });
   const all = [...rests, ...waitingSeconds(campaign)];
   const atOnce = campaign.run?.in_flight ?? underway.length;
@@ -302,17 +302,12 @@ function liveCost(underway) {
 
 /** The credits spent, and the part of them for jobs under way. @param {Job[]} underway */
 function livePrice(underway) {
-  const spent = app.model.campaigns.reduce((sum, each) => sum + each.spent, 0);
-  const reserved = underway.reduce((sum, job) => sum + (job.cost ?? 0), 0);
-  const bought = purchasesThatCost();
-  const noPrice = bought.length > 0 && bought.every((each) => each.price === undefined);
-  const rehearsed = isRehearsal();
+  const reserved = costOf(purchasesOf(underway)).credits;
   /** @type {(Node | string)[]} */
-  const parts = rehearsed ? ["Nothing is paid: this is a rehearsal on the emulator. "] : [];
-  if (rehearsed && noPrice) return parts;
-  if (noPrice) parts.push("Prices are not known");
-  else if (rehearsed) parts.push("It stands for ", el("b", { text: `${number(spent)} credits` }));
-  else parts.push(el("b", { text: `${number(spent)} credits` }), " spent");
+  const parts = isRehearsal() ? ["Nothing is paid: this is a rehearsal on the emulator. "] : [];
+  const spent = spentLine();
+  if (!spent.length) return parts;
+  parts.push(...spent);
   const those = `${number(underway.length)} under way`;
   if (underway.length) parts.push(reserved ? `, ${number(reserved)} of them for ${those}` : `, ${those}`);
   parts.push(". ");
