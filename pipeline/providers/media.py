@@ -1,5 +1,7 @@
 """Detects the media type of a file from its first bytes: the type that a server states proves nothing."""
 
+import codecs
+import json
 import re
 from pathlib import PurePosixPath
 
@@ -49,8 +51,10 @@ _ALIASES = {
     "application/mp4": "video/mp4",
     "application/ogg": "audio/ogg",
     "application/x-mp4": "video/mp4",
+    "audio/aacp": "audio/aac",
     "audio/mp3": "audio/mpeg",
     "audio/wave": "audio/wav",
+    "audio/x-aac": "audio/aac",
     "audio/x-flac": "audio/flac",
     "audio/x-m4a": "audio/mp4",
     "audio/x-wav": "audio/wav",
@@ -70,6 +74,9 @@ _BY_BRAND = {
     **dict.fromkeys((b"mif1", b"msf1"), ("image/heif", "image/heic", "image/avif")),
     **dict.fromkeys((b"3gp4", b"3gp5", b"3gp6", b"3gg6"), ("video/3gpp", "audio/3gpp", "video/mp4")),
 }
+# Sounds that may begin with an ID3 tag; most of those that do are MPEG audio.
+_TAGGED = ("audio/mpeg", "audio/aac", "audio/flac")
+_ID3 = (b"ID3\x02", b"ID3\x03", b"ID3\x04")
 _MP4 = ("video/mp4", "audio/mp4", "video/3gpp")
 # Videos of old cameras may begin without the box that names their type.
 _BOXES = frozenset({b"wide", b"mdat", b"moov", b"free", b"skip", b"pnot"})
@@ -83,7 +90,6 @@ _STARTS = (
     (b"MM\0*", "image/tiff"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
     (b"fLaC", "audio/flac"),
-    (b"ID3", "audio/mpeg"),
     (b"MThd", "audio/midi"),
     (b"#!AMR", "audio/amr"),
     (b"FLV\x01", "video/x-flv"),
@@ -122,26 +128,36 @@ def type_of(head: bytes, declared: str, served: str) -> str | None:
     known = sniffed(head, served if is_vague(declared) else declared)
     if known is not None:
         return known
+    text = _text(head)
+    if text is not None and _is_unlike_text(text, declared):
+        return None
     known = next(
         (each for each in (declared, served) if not is_vague(each) and each != "text/plain"), UNKNOWN
     )
-    return None if _is_text(head) and _is_unlike_text(head, declared) else _ALIASES.get(known, known)
+    return _ALIASES.get(known, known)
 
 
-def _is_text(head: bytes) -> bool:
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.reason != "unexpected end of data":  # a character cut by the end of `head`
-            return False
-        text = head[: error.start].decode("utf-8")
-    return not any(character < " " and character not in "\t\r\n\f" for character in text)
+def _text(head: bytes) -> str | None:
+    """The text that a file which begins with `head` contains, in any common encoding; None if it is not text."""
+    detected = json.detect_encoding(head)
+    for encoding in (detected, "latin-1"):
+        try:
+            # The end of `head` may cut a character.
+            text = codecs.getincrementaldecoder(encoding)().decode(head)
+        except UnicodeDecodeError:
+            continue
+        is_plain = not any(character < " " and character not in "\t\r\n\f" for character in text)
+        # Almost any bytes can be decoded in the other encodings, but not as letters of markup or English.
+        is_likely = encoding.startswith("utf-8") or 2 * sum(map(str.isascii, text)) >= len(text)
+        if is_plain and is_likely:
+            return text
+    return None
 
 
-def _is_unlike_text(head: bytes, declared: str) -> bool:
+def _is_unlike_text(text: str, declared: str) -> bool:
     """Whether text is not expected; without a declared type, an HTML page or JSON is taken for an error report."""
     if is_vague(declared):
-        return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"<", b"{", b"[")
+        return text.lstrip("\ufeff \t\r\n").startswith(("<", "{", "["))
     family, _, kind = declared.partition("/")
     return family in _FAMILIES and "xml" not in kind and "mpegurl" not in kind
 
@@ -151,9 +167,11 @@ def _signatures(head: bytes) -> tuple[str, ...]:
     for start, content_type in _STARTS:
         if head.startswith(start):
             return (content_type,)
+    if head.startswith(_ID3):
+        return _behind_tag(head)
     if head[4:8] == b"ftyp":
         return _BY_BRAND.get(head[8:12], _MP4)
-    if head[4:8] in _BOXES:
+    if head[4:8] in _BOXES and _text(head) is None:  # they are also words
         return ("video/quicktime", *_MP4)
     return _of_containers(head)
 
@@ -181,13 +199,26 @@ def _of_containers(head: bytes) -> tuple[str, ...]:
             return ()
 
 
+def _behind_tag(head: bytes) -> tuple[str, ...]:
+    """The types of a file that begins with an ID3 tag, by what follows the tag if that is within `head`."""
+    # Seven bits of each byte count; a flag says that the tag ends as it begins, with ten bytes.
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F
+    has_footer = len(head) > 5 and head[5] & 0x10 != 0
+    return _signatures(head[10 + size + (10 if has_footer else 0) :]) or _TAGGED
+
+
 def _is_adts(head: bytes) -> bool:
-    # Twelve sync bits, then layer 0, which is reserved in MPEG audio.
-    return len(head) >= 7 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
+    # Twelve sync bits, then layer 0, which is reserved in MPEG audio, and one of thirteen sample rates.
+    return len(head) >= 7 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0 and head[2] >> 2 & 0x0F < 13
 
 
 def _is_mpeg_audio(head: bytes) -> bool:
-    # Eleven sync bits, then neither the reserved version nor the reserved layer.
-    if len(head) < 2 or head[0] != 0xFF:
+    # Eleven sync bits, then no reserved version, layer, bitrate or sample rate.
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return False
-    return head[1] & 0xE0 == 0xE0 and head[1] & 0x06 != 0 and head[1] & 0x18 != 0x08
+    is_sound = head[1] & 0x18 != 0x08 and head[1] & 0x06 != 0
+    is_sound = is_sound and head[2] & 0xF0 != 0xF0 and head[2] & 0x0C != 0x0C
+    # A text in UTF-16 may begin with the same bytes.
+    return is_sound and (head[1] != 0xFE or _text(head) is None)

@@ -229,6 +229,10 @@ UNSOUND: dict[str, tuple[Play, str]] = {
     "empty": (answering(200), "empty"),
     "HTML that says so": (answering(200, b"<html>", "Content-Type: text/html"), r"a text \(text/html\)"),
     "HTML in disguise": (answering(200, b"<html>", "Content-Type: image/png"), "is no image/png but a text"),
+    "HTML in UTF-16": (
+        answering(200, "\ufeff<html>This link has expired".encode("utf-16-le"), "Content-Type: text/html"),
+        r"a text \(text/html\)",
+    ),
     "packed in a way that nothing here undoes": (
         answering(200, b"\x8b\x01\x80" + PNG[1:], "Content-Encoding: br"),
         "compressed",

@@ -340,6 +340,17 @@ HEADS = [
     (b"\x1aE\xdf\xa3..webm", "video/webm", "video/webm"),
     (b"ID3\x04", "audio/mp3", "audio/mpeg"),
     (b"\xff\xfb\x90\0", "audio/mpeg", "audio/mpeg"),
+    (b"\xff\xfe\x90\xc4\0\0\0\0", "", "audio/mpeg"),
+    # It is valid UTF-16 too, but of no language.
+    (b"\xff\xfe" + bytes(range(0x81, 0xBF)), "", "audio/mpeg"),
+    (b"ID3\x04\0\0\0\0\0\x0a" + bytes(10) + b"\xff\xf1\x50\x80\x02\x1f\xfc", "audio/mpeg", "audio/aac"),
+    (b"ID3\x04\0\x10\0\0\0\0" + b"3DI\x04\0\x10\0\0\0\0" + b"\xff\xf1\x50\x80\x02\x1f\xfc", "", "audio/aac"),
+    (b"ID3\x03\0\0\0\0\0\x0a" + bytes(10) + b"fLaC\0\0\0\x22", "", "audio/flac"),
+    (b"ID3\x03\0\0\0\0\0\x0a" + bytes(10) + b"\xff\xfb\x90\0", "audio/aac", "audio/mpeg"),
+    (b"ID3\x04\0\0\0\x01\0\0", "audio/aac", "audio/aac"),
+    (b"ID3\x04\0\0\0\x01\0\0", "audio/x-aac", "audio/aac"),
+    (b"ID3\x04\0\0\0\x01\0\0", "audio/x-flac", "audio/flac"),
+    (b"ID3\x04\0\0\0\x01\0\0", "video/mp4", "audio/mpeg"),
     (b"OggS", "", "audio/ogg"),
     (b"OggS" + bytes(24) + b"\x80theora", "audio/ogg", "video/ogg"),
     (b"\x1aE\xdf\xa3..webm", "video/mp4", "video/webm"),
@@ -370,8 +381,18 @@ def test_media_is_recognised_by_its_first_bytes(head: bytes, declared: str, foun
     assert type_of(head, declared, "text/plain") == found
 
 
+PAGE = "<html><body>This link has expired \u2013 sorry</body></html>"
+
+
 @pytest.mark.parametrize(
-    "head", [b"", b"<html>", b"<?xml", b"<svg", b"MZ", b"PK\3\4", b"\x89PNG", b"RIFF....ABCD", b"#!/bin"]
+    "head",
+    [
+        *(b"", b"<html>", b"<?xml", b"<svg", b"MZ", b"PK\3\4", b"\x89PNG", b"RIFF....ABCD", b"#!/bin"),
+        # Sync bits of MPEG audio or AAC, with a reserved version, layer, bitrate or sample rate.
+        *(b"\xff\xeb\x90\0", b"\xff\xe1\x90\0", b"\xff\xfb\xf0\0", b"\xff\xfb\x9c\0", b"\xff\xfb\x90"),
+        b"\xff\xf1\x74\x80\x02\x1f\xfc",
+        *(b"ID3 tags are missing", b"Our free plan has ended", b"\xff\xfe \0n\0o\0t\0 \0y\0e\0t\0"),
+    ],
 )
 def test_non_media_is_recognised(head: bytes) -> None:
     assert sniffed(head, "video/mp4") is None
@@ -393,6 +414,16 @@ UNKNOWN_KINDS = [
     (b"not ready", "image/png", "", None),
     (b'{"message": "wait"}', "", "application/json", None),
     ("<!doctype html>\u00e9".encode()[:-1], "", "text/html", None),
+    ("<title>supprim\u00e9</title>".encode("latin-1"), "video/mp4", "text/html", None),
+    *(
+        (PAGE.encode(encoding)[:64], declared, "video/mp4", None)
+        for declared in ("video/mp4", "")
+        for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-8-sig")
+    ),
+    ("\ufeff not ready".encode("utf-16-le"), "audio/mpeg", "", None),
+    ('{"message": "wait"}'.encode("utf-16-be"), "", "", None),
+    ("<svg xmlns=".encode("utf-16"), "image/svg+xml", "", "image/svg+xml"),
+    (b"\x80\x91\xa2\xb3\xc4\xd5\xe6\xf7ab", "video/x-odd", "", "video/x-odd"),
 ]
 
 
@@ -405,7 +436,7 @@ def test_unknown_bytes_have_their_declared_type_unless_it_is_html(
 
 @given(st.binary(max_size=64), st.text(max_size=20), st.text(max_size=20))
 def test_binary_bytes_always_have_a_type(head: bytes, declared: str, served: str) -> None:
-    assert type_of(b"\0" + head, declared, served) is not None
+    assert type_of(b"\0\1" + head, declared, served) is not None
 
 
 @given(st.binary(max_size=64), st.text(max_size=20))
