@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping
 
 Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
@@ -40,3 +41,11 @@ def with_plain_numbers(value: object) -> object:
             return [with_plain_numbers(inner) for inner in value]
         case _:
             return value
+
+
+def integer_of(digits: str) -> int | None:
+    """An integer as JSON writes it, for readers of other people's JSON; None if it has more digits than Python reads.
+
+    One such number would otherwise make the whole document unreadable.
+    """
+    return int(digits) if len(digits) <= sys.int_info.str_digits_check_threshold else None

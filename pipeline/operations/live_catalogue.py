@@ -14,6 +14,7 @@ from pipeline.manifest.catalog import Catalog, CatalogTemplate, Price
 from pipeline.manifest.catalog_file import built_in, parse_catalog, read_catalog
 from pipeline.operations.environment import Environment
 from pipeline.operations.provider import provider_settings
+from pipeline.providers.responses import whole_number
 from pipeline.providers.vimmerse import Vimmerse
 
 _HEADER = (
@@ -110,8 +111,8 @@ def _price(value: Json) -> Price | None:
 
 
 def _credits(value: Json) -> int | None:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_number and isinstance(value, int) and 0 <= value <= _MAX_CREDITS else None
+    number = whole_number(value)
+    return number if number is not None and number <= _MAX_CREDITS else None
 
 
 def _names(value: Json) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pipeline import record_limits
 from pipeline.errors import printable
-from pipeline.json_values import Json
+from pipeline.json_values import Json, integer_of
 from pipeline.providers.address import shown_url
 from pipeline.providers.base import Media, Progress, Workflow
 from pipeline.providers.media import content_type_of, is_vague
@@ -22,6 +22,7 @@ _LONGEST_TEXT = 2_000
 
 _ENDED = {"success": Progress.SUCCEEDED, "fail": Progress.FAILED, "cancel": Progress.FAILED}
 _RUNNING = frozenset({"created", "in_progress", "pending", "processing", "queued", "running", "started"})
+_WHOLE_NUMBER = re.compile(r"([0-9]{1,16})(\.0*)?")
 _ORIGIN = re.compile("https?://[^/?#]*", re.IGNORECASE)
 
 
@@ -38,7 +39,12 @@ def read_object(body: bytes, *, strict: bool = False) -> dict[str, Json]:
     """
     try:
         text = body.decode(json.detect_encoding(body))  # also accepts a byte order mark, and UTF-16
-        value = json.loads(text, object_pairs_hook=_unique if strict else None)
+        value = json.loads(
+            text,
+            strict=False,  # accepts control characters in texts
+            parse_int=integer_of,
+            object_pairs_hook=_unique if strict else None,
+        )
     except RecursionError:
         raise ValueError("the answer is nested too deeply") from None
     except ValueError as error:
@@ -115,7 +121,7 @@ def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow
         unusable=_unusable([data.get("result")]),
         unusable_step=_unusable(each.get("result") for each in _items(data.get("completions"))),
         steps=tuple(_steps(data.get("completions"), sizes)),
-        credits=_count(data.get("credits")),
+        credits=whole_number(data.get("credits")),
         created_at=_text(data.get("created_at")) or None,
         updated_at=_text(data.get("updated_at")) or None,
         error=next(
@@ -141,14 +147,20 @@ def _percent(value: Json) -> float | None:
     return min(max(number, 0.0), 100.0) if math.isfinite(number) else None
 
 
-def _count(value: Json) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
-
-
-def _size(value: Json) -> int | None:
-    """A size in bytes, which may also be given as text."""
-    is_text = isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value)
-    return _count(int(value) if is_text else value)  # type: ignore[arg-type]
+def whole_number(value: Json) -> int | None:
+    """A number that counts something, in any of the forms in which vendors write it; None if it is none."""
+    match value:
+        case bool():
+            return None
+        case float() if value.is_integer():
+            number = int(value)
+        case int():
+            number = value
+        case str() if found := _WHOLE_NUMBER.fullmatch(value.strip()):
+            number = int(found[1])
+        case _:
+            return None
+    return number if 0 <= number < 2**53 else None
 
 
 def usable_url(url: str) -> str | None:
@@ -181,7 +193,7 @@ def _sizes(value: Json) -> dict[str, int]:
     return {
         _bare(url): size
         for item in _items(value)
-        if (url := _usable(item.get("url"))) is not None and (size := _size(item.get("size")))
+        if (url := _usable(item.get("url"))) is not None and (size := whole_number(item.get("size")))
     }
 
 

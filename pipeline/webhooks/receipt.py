@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipeline.json_values import integer_of
 from pipeline.purchases import Purchase, PurchaseId, WorkflowId
 from pipeline.records import WORKFLOW_ID
 
@@ -29,7 +30,7 @@ class Receipt:
 def workflows_in(body: bytes) -> tuple[WorkflowId, ...]:
     """The valid workflow ids in the body of a call; everything else in it is ignored."""
     try:
-        document = json.loads(body)
+        document = json.loads(body, strict=False, parse_int=integer_of)
     except (ValueError, RecursionError):
         return ()
     if not isinstance(document, dict):

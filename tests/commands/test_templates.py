@@ -178,14 +178,16 @@ def test_templates_are_read_from_any_likely_format(document: Json) -> None:
     ("price", "read"),
     [
         ({"image": 10, "video": 100, "hologram": 5}, {MediaType.IMAGE: 10, MediaType.VIDEO: 100}),
+        ({"image": 10.0, "video": "100"}, {MediaType.IMAGE: 10, MediaType.VIDEO: 100}),
+        *((each, 12) for each in (12, 12.0, "12", "12.0")),
         (True, None),
-        ("12", None),
+        (12.5, None),
         (-1, None),
         (10**12, None),
         ({}, None),
     ],
 )
-def test_invalid_price_is_unknown(price: Json, read: object) -> None:
+def test_price_is_a_whole_number_in_any_form_or_unknown(price: Json, read: object) -> None:
     [template] = read_live([{"id": "a_b", "credits": price}])
     assert template.credits == read
 

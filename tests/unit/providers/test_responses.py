@@ -224,17 +224,37 @@ def test_percentage_is_between_0_and_100_or_missing(told: Json, percent: float |
     assert workflow_from({"progress_percentage": told}, WorkflowId("w")).percent == percent
 
 
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [
+        *((each, 12) for each in (12, 12.0, "12", "12.00", " 12 ")),
+        *((each, 0) for each in (0, 0.0, "0")),
+        *(
+            (each, None)
+            for each in (12.5, "12.5", -1, -1.0, "-1", True, None, "", "twelve", "1e3", "٣", [12])
+        ),
+        *((each, None) for each in (2**53, 1e300, math.inf, math.nan, "1" * 5000)),
+    ],
+)
+def test_credits_and_size_are_whole_numbers_in_any_form(told: Json, number: int | None) -> None:
+    answer: dict[str, Json] = {
+        "credits": told,
+        "result": [{"url": URL}],
+        "media_result": [{"url": URL, "size": told}],
+    }
+
+    workflow = workflow_from(answer, WorkflowId("w"))
+
+    assert workflow.credits == number
+    assert workflow.result[0].size == (number or None)
+
+
 URL = "https://x/a.mp4"
 
 
 @pytest.mark.parametrize("result", [[URL], URL, {"url": URL}, [{"url": URL}, None, 7]])
 def test_result_is_read_in_any_unambiguous_shape(result: Json) -> None:
     assert workflow_from({"result": result}, WorkflowId("w")).result == (Media(URL, "video/mp4"),)
-
-
-def test_size_may_be_a_string() -> None:
-    told: dict[str, Json] = {"result": [{"url": URL}], "media_result": [{"url": URL, "size": "5040"}]}
-    assert workflow_from(told, WorkflowId("w")).result[0].size == 5040
 
 
 def test_uninformative_type_is_guessed_from_the_url() -> None:
@@ -272,6 +292,18 @@ def test_any_body_is_an_object_or_a_described_error(body: bytes) -> None:
             told = str(error)
         assert told in ("", *REASONS)
     assert is_harmless(error_message(body))
+
+
+def test_control_characters_in_a_text_are_read() -> None:
+    assert read_object(b'{"title": "a\tb\1\n"}', strict=True) == {"title": "a\tb\1\n"}
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 4300, "-1" + "0" * 5000])
+@pytest.mark.parametrize("strict", [True, False])
+def test_number_of_too_many_digits_counts_as_not_told(number: str, strict: bool) -> None:
+    body = f'{{"id": "w", "n": {number}, "of": [{number}, 7]}}'.encode()
+
+    assert read_object(body, strict=strict) == {"id": "w", "n": None, "of": [None, 7]}
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,11 @@ def test_several_ids_are_several_hints() -> None:
     assert workflows_in(b'{"id": "b", "workflow_id": "a", "batch_id": "a"}') == ("a", "b")
 
 
+@pytest.mark.parametrize("odd", [b"1" * 5000, b'"\t\1"'])
+def test_odd_value_beside_the_id_does_not_hide_it(odd: bytes) -> None:
+    assert workflows_in(b'{"id": "wf-1", "took": ' + odd + b"}") == ("wf-1",)
+
+
 @pytest.mark.parametrize(
     "body",
     [
