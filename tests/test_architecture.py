@@ -197,12 +197,13 @@ def test_only_one_function_buys() -> None:
 
 
 def test_only_the_transition_table_changes_a_status() -> None:
-    """Nothing else copies a purchase with another status or assigns its status."""
+    """Nothing else copies a purchase with another status. In the conformance kit, it is that of an HTTP response."""
     changers = [
         name
         for name, tree in modules()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
+        if not name.startswith("pipeline/testing/")
+        and isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "replace"
         and any(keyword.arg == "status" for keyword in node.keywords)
