@@ -14,6 +14,7 @@ from pipeline.manifest.catalog import Catalog, CatalogTemplate, Price
 from pipeline.manifest.catalog_file import built_in, parse_catalog, read_catalog
 from pipeline.operations.environment import Environment
 from pipeline.operations.provider import provider_settings
+from pipeline.providers.base import VendorError
 from pipeline.providers.responses import whole_number
 from pipeline.providers.vimmerse import Vimmerse
 
@@ -54,7 +55,7 @@ def fetch_live(environment: Environment, request_timeout: float = 60.0) -> list[
 
     Raises:
         AccountError: there is no key, or it was refused.
-        VendorError: the vendor does not answer.
+        VendorError: the vendor does not answer, or not with a list of templates.
     """
     return read_live(dict(Vimmerse(provider_settings(environment, "v2", request_timeout)).templates()))
 
@@ -69,7 +70,11 @@ def known_catalogue(path: Path | None) -> Catalog:
 
 
 def read_live(document: Json) -> list[LiveTemplate]:
-    """The templates in the vendor's answer, by id. Its format is undocumented: what cannot be read is left out."""
+    """The templates in the vendor's answer, by id. Its format is undocumented: what cannot be read is left out.
+
+    Raises:
+        VendorError: it is no list of templates, or none of them can be read.
+    """
     if isinstance(document, dict):
         document = document.get("templates", document.get("data"))
     if isinstance(document, dict):
@@ -78,8 +83,11 @@ def read_live(document: Json) -> list[LiveTemplate]:
         ]
     else:
         entries = list(document) if isinstance(document, list) else []
-    found = (_template(each) for each in entries[:_MAX_TEMPLATES] if isinstance(each, dict))
-    return sorted({each.id: each for each in found if each is not None}.values(), key=lambda each: each.id)
+    templates = (_template(each) for each in entries[:_MAX_TEMPLATES] if isinstance(each, dict))
+    found = {each.id: each for each in templates if each is not None}
+    if not found and document not in ([], {}):
+        raise VendorError("the answer contains no template that can be read")
+    return sorted(found.values(), key=lambda each: each.id)
 
 
 def _template(entry: Mapping[str, Json]) -> LiveTemplate | None:
@@ -165,8 +173,10 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
 
     Raises:
         UsageError: another file is there, which may have been written by hand.
-        Unfinished: it cannot be written, or it could not be read again.
+        Unfinished: there is nothing to write, it cannot be written, or it could not be read again.
     """
+    if not live:
+        raise Unfinished(f"{path}: nothing is written: the vendor lists no template at all")
     entries = {each.id: _entry(each, known.get(each.id)) for each in live}
     templates: dict[str, Json] = {template_id: entry for template_id, entry in entries.items() if entry}
     document: Json = {"version": 1, "as_of": as_of, "templates": templates}

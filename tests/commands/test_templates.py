@@ -16,6 +16,7 @@ from pipeline.jobs import MediaType
 from pipeline.json_values import Json
 from pipeline.manifest.catalog_file import built_in, read_catalog
 from pipeline.operations.live_catalogue import LiveTemplate, read_live, write_catalogue
+from pipeline.providers.base import VendorError
 
 
 def test_built_in_catalogue_needs_neither_key_nor_network(offline: Pipeline) -> None:
@@ -143,6 +144,49 @@ def test_file_written_by_hand_is_left_alone(project: Project, pipeline: Pipeline
     assert (project.folder / "mine.yaml").read_text() == "version: 1\ntemplates: {}\n"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            {"message": "catalogue is being rebuilt"},
+            {"data": {"message": "rebuilt"}},
+            {"data": None},
+            {"data": 7},
+        ),
+        *({"data": [{"name": "x"}, None]}, {"templates": ["vim_arctic"]}),
+    ],
+)
+def test_answer_without_a_readable_template_is_an_error_and_changes_no_file(
+    kept: Path, pipeline: Pipeline, vendor: Emulator, body: Json
+) -> None:
+    before = kept.read_bytes()
+    vendor.clear_faults()
+    vendor.fail({"on": "templates", "do": {"status": 200, "body": body}})
+
+    for flags in ((), ("--write", str(kept)), ("vim_arctic",)):
+        ended = pipeline("templates", "--refresh", *flags)
+        assert ended.code == 8, ended.output
+        assert "the answer contains no template that can be read" in ended.err
+
+    assert kept.read_bytes() == before
+
+
+@pytest.mark.parametrize("body", [{"data": []}, {"templates": {}}])
+def test_empty_catalogue_never_replaces_prices(
+    kept: Path, pipeline: Pipeline, vendor: Emulator, body: Json
+) -> None:
+    before = kept.read_bytes()
+    vendor.clear_faults()
+    vendor.fail({"on": "templates", "do": {"status": 200, "body": body}})
+
+    ended = pipeline("templates", "--refresh", "--write", kept)
+
+    assert ended.code == 8, ended.output
+    assert "nothing is written: the vendor lists no template at all" in ended.err
+    assert kept.read_bytes() == before
+    assert "0 templates at the vendor" in pipeline("templates", "--refresh").out
+
+
 @pytest.mark.parametrize("flags", [("--write", "x.yaml"), ("vim_arctic", "--refresh", "--write", "x.yaml")])
 def test_only_the_whole_live_catalogue_can_be_saved(
     project: Project, pipeline: Pipeline, flags: tuple[str, ...]
@@ -214,9 +258,12 @@ def test_saved_file_is_a_valid_catalogue_whatever_the_vendor_answers(
 ) -> None:
     path = tmp_path_factory.mktemp("catalogue") / "prices.yaml"
 
-    write_catalogue(path, read_live(answer), built_in(), "2026-11-02")
-
-    read_catalog(path, path.name)
+    try:
+        write_catalogue(path, read_live(answer), built_in(), "2026-11-02")
+    except (VendorError, Unfinished):
+        assert not path.exists()
+    else:
+        read_catalog(path, path.name)
 
 
 @pytest.mark.parametrize(
