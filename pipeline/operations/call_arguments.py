@@ -56,9 +56,13 @@ def _checked(name: str, value: object) -> object:
     if not check(read):
         # An address may contain a password, so what was to be a location is not shown.
         is_shown = check not in (_is_location, _are_paths)
-        found = f"{read!r:.40}" if is_shown else f"a value of type {type(read).__name__}"
+        found = _shown(read) if is_shown else f"a value of type {type(read).__name__}"
         raise UsageError(f"{name}: expected {expected}, found {found}")
     return read
+
+
+def _shown(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else f"{value!r:.40}"
 
 
 def _is_iterator(value: object) -> TypeGuard[Iterator[object]]:
@@ -109,7 +113,10 @@ def _is_json(value: object) -> bool:
 
 
 def _is_provider(value: object) -> bool:
-    return all(callable(getattr(value, name, None)) for name in ("create", "get"))
+    # A class has the methods as well, but nothing to call them on.
+    return not isinstance(value, type) and all(
+        callable(getattr(value, name, None)) for name in ("create", "get")
+    )
 
 
 _FLAG = ("True or False", _is_flag)

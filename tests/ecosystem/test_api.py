@@ -21,6 +21,7 @@ import pipeline as face
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
 from pipeline.jobs import JobKey
+from pipeline.providers.vimmerse import Vimmerse
 from pipeline.state.sql import statements
 from pipeline.state.sql.database import Row, Value
 from pipeline.state.sql.sqlite import SqliteDatabase
@@ -353,6 +354,11 @@ def test_argument_of_a_wrong_type_is_wrong_usage(
         ),
         (face.approve, {"at": True, "note": "here"}, "at: expected a number, found True"),
         (face.run, {"provider": "emulator"}, "provider: expected a provider, found 'emulator'"),
+        *(
+            (call, {"provider": kind}, f"provider: expected a provider, found the class {kind.__name__}")
+            for call in (face.run, face.collect)
+            for kind in (face.Provider, Vimmerse)
+        ),
     ],
 )
 def test_message_names_what_was_expected_of_an_argument(
