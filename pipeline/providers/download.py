@@ -30,6 +30,12 @@ log = logging.getLogger(__name__)
 
 LARGEST_FILE = 5 << 30
 _MAX_REDIRECTS = 5
+# The statuses of a complete file: 201 and 226 are as good as 200, and proxies that change something send 203.
+_WHOLE = frozenset({200, 201, 203, 226})
+_RANGE = re.compile(
+    r"(?:bytes\s+)?(?:(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})|\*)\s*/\s*(?P<size>[0-9]{1,18}|\*)",
+    re.IGNORECASE,
+)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # The statuses of an expired signed url; most stores return 403.
 _GONE = frozenset({401, 403, 404, 410})
@@ -86,7 +92,7 @@ class MediaClient:
 
     def _received(self, media: Media, part: PartialFile) -> "_Received":
         with self._get(media.url, {}) as response:
-            if not _is_all(response):
+            if not _is_all(response, media):
                 _expect(response, 200, media.url)
             return self._receive(response, part, 0, media)
 
@@ -94,7 +100,7 @@ class MediaClient:
         """Fetch the rest; None if the server cannot resume the partial file, which is then deleted."""
         asked = {"Range": f"bytes={start}-", "If-Range": etag}
         with self._get(media.url, asked) as response:
-            if response.status == 200:  # the file has changed, or the server has no ranges: start over
+            if response.status in _WHOLE:  # the file has changed, or the server has no ranges: start over
                 return self._receive(response, part, 0, media)
             if response.status == 206 and _continues(response, start, etag) and not _coding(response):
                 return self._receive(response, part, start, media)
@@ -184,11 +190,18 @@ def _is_media(first: bytes) -> bool:
     return sniffed(first[:LONGEST_SIGNATURE], "") is not None
 
 
-def _is_all(response: StreamedResponse) -> bool:
-    """Whether a response with another status than 200 contains the complete file nevertheless."""
-    found = re.fullmatch(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})", response.headers.get("content-range", ""))
-    is_whole_range = response.status == 206 and found is not None and int(found[1]) == int(found[2]) - 1
-    return response.status == 203 or is_whole_range
+def _is_all(response: StreamedResponse, media: Media) -> bool:
+    """Whether a response to a request without a range contains the complete file, even if it calls it a range."""
+    if response.status != 206:
+        return response.status in _WHOLE
+    found = _RANGE.fullmatch(response.headers.get("content-range", "*/*").strip())
+    if found is None or not (found["first"] is None or int(found["first"]) == 0):
+        return False
+    size = media.size if found["size"] == "*" else int(found["size"])
+    if found["last"] is not None:
+        return size == int(found["last"]) + 1
+    length = response.headers.get("content-length", "")
+    return _coding(response) is None and bool(re.fullmatch("[0-9]{1,18}", length)) and size == int(length)
 
 
 def _expect(response: StreamedResponse, status: int, url: str) -> None:
@@ -198,12 +211,10 @@ def _expect(response: StreamedResponse, status: int, url: str) -> None:
 
 def _continues(response: StreamedResponse, start: int, etag: str) -> bool:
     """Whether a 206 contains everything after the first `start` bytes of the same file."""
-    found = re.fullmatch(
-        r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", response.headers.get("content-range", "")
-    )
-    if not found or int(found[1]) != start:
+    found = _RANGE.fullmatch(response.headers.get("content-range", "").strip())
+    if found is None or found["first"] is None or int(found["first"]) != start:
         return False
-    to_the_end = found[3] == "*" or int(found[2]) == int(found[3]) - 1
+    to_the_end = found["size"] == "*" or int(found["last"]) == int(found["size"]) - 1
     return to_the_end and response.headers.get("etag", etag) == etag
 
 

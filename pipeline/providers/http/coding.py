@@ -66,7 +66,9 @@ def _inflated(blocks: Iterator[bytes], wbits: int) -> Iterator[bytes]:
     for block in blocks:
         data = block
         while data:
-            if inflate.eof:  # another compressed member follows
+            if inflate.eof:
+                if _is_padding(data, wbits):
+                    return
                 inflate = zlib.decompressobj(wbits)
             if plain := inflate.decompress(data, _BLOCK):
                 yield plain
@@ -75,3 +77,10 @@ def _inflated(blocks: Iterator[bytes], wbits: int) -> Iterator[bytes]:
         yield plain
     if not inflate.eof:
         raise TransportError("the answer was cut off")
+
+
+def _is_padding(data: bytes, wbits: int) -> bool:
+    """Whether what follows a complete member, whose checksum was right, is not another one."""
+    if wbits == _ZLIB["gzip"]:
+        return not data.startswith(_GZIP[: len(data)])
+    return not data.strip(b"\0\r\n")

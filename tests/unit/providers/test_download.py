@@ -110,6 +110,21 @@ HONEST: dict[str, tuple[Play, dict[str, Any], str]] = {
         {},
         "image/png",
     ),
+    "gzip with padding": (
+        answering(200, gzip.compress(PNG) + bytes(512), "Content-Encoding: gzip"),
+        {"size": len(PNG)},
+        "image/png",
+    ),
+    "gzip with other bytes behind it": (
+        answering(200, gzip.compress(PNG) + b"end", "Content-Encoding: gzip"),
+        {},
+        "image/png",
+    ),
+    "deflate with padding": (
+        answering(200, zlib.compress(PNG) + b"\0", "Content-Encoding: deflate"),
+        {},
+        "image/png",
+    ),
     "no length": (sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG), {}, "image/png"),
     "HTTP/1.0": (sending(b"HTTP/1.0 200 OK\r\nContent-Type: image/png\r\n\r\n" + PNG), {}, "image/png"),
     "chunks with extensions and a trailer": (
@@ -128,7 +143,25 @@ HONEST: dict[str, tuple[Play, dict[str, Any], str]] = {
         {},
         "image/png",
     ),
+    "201": (answering(201, PNG), {}, "image/png"),
     "203": (answering(203, PNG), {}, "image/png"),
+    "226": (answering(226, PNG), {}, "image/png"),
+    "206 of its whole length": (answering(206, PNG, f"Content-Range: bytes */{len(PNG)}"), {}, "image/png"),
+    "206 of all, in another spelling": (
+        answering(206, PNG, f"Content-Range: Bytes  0-{len(PNG) - 1} / {len(PNG)}"),
+        {},
+        "image/png",
+    ),
+    "206 without a range, of the size that the vendor said": (
+        answering(206, PNG),
+        {"size": len(PNG)},
+        "image/png",
+    ),
+    "206 of the size that the vendor said": (
+        answering(206, PNG, f"Content-Range: bytes 0-{len(PNG) - 1}/*"),
+        {"size": len(PNG)},
+        "image/png",
+    ),
     "206 of all": (answering(206, PNG, f"Content-Range: bytes 0-{len(PNG) - 1}/{len(PNG)}"), {}, "image/png"),
     "no type": (answering(200, MP4), VIDEO, "video/mp4"),
     "a download": (answering(200, MP4, "Content-Type: application/force-download"), VIDEO, "video/mp4"),
@@ -246,6 +279,17 @@ UNSOUND: dict[str, tuple[Play, str]] = {
     "100 GB": (sending(b"HTTP/1.1 200 OK\r\nContent-Length: 107374182400\r\n\r\n"), "too large"),
     "500": (answering(500), "HTTP 500"),
     "206 unasked": (answering(206, PNG, f"Content-Range: bytes 0-9/{len(PNG)}"), "HTTP 206"),
+    "206 of a part": (answering(206, PNG, f"Content-Range: bytes */{len(PNG) + 1}"), "HTTP 206"),
+    "206 of an unknown length": (answering(206, PNG, f"Content-Range: bytes 0-{len(PNG) - 1}/*"), "HTTP 206"),
+    "202": (answering(202, PNG), "HTTP 202"),
+    "a second piece that is packed badly": (
+        answering(200, gzip.compress(PNG) + b"\x1f\x8b\x08" + PNG, "Content-Encoding: gzip"),
+        "compression is broken",
+    ),
+    "a second piece that is cut short": (
+        answering(200, gzip.compress(PNG[:9]) + gzip.compress(PNG[9:])[:-1], "Content-Encoding: gzip"),
+        "cut off",
+    ),
     "close": (sending(b""), "closed without an answer"),
 }
 
@@ -365,6 +409,7 @@ REST = f"Content-Range: bytes 100-{len(PNG) - 1}/{len(PNG)}"
 
 NOT_TO_BE_GONE_ON_WITH: dict[str, Callable[[Peer], None]] = {
     "200: the whole file": lambda peer: peer.answer(200, PNG),
+    "203: the whole file": lambda peer: peer.answer(203, PNG),
     "206 from elsewhere": lambda peer: peer.answer(
         206, PNG[50:], f"Content-Range: bytes 50-{len(PNG) - 1}/*"
     ),
