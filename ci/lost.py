@@ -1,9 +1,10 @@
 """Prints which results a branch has lost: files that are gone or were replaced, with purchases that are unknown now.
 
-    git log --raw --no-abbrev -z --format= … | lost.py RESULTS…
+    git log --raw --no-abbrev -z --format= … | lost.py RESULTS…   RESULTS: those that the branch holds now; the log,
+                                                                  newest first, is of deleted and changed ones
+    git log --raw --no-abbrev -z --format= … | lost.py --ever     instead, those that ever held a purchase
 
-RESULTS are those that the branch holds now; the log, newest first, is of deleted and changed ones. Needs git and
-Python's standard library only.
+Needs git and Python's standard library only.
 """
 
 import json
@@ -18,11 +19,30 @@ from pathlib import Path
 _VERSIONS = 20
 
 
-def main(kept: list[str]) -> int:
+# Its status, the blob before and after it, and the path.
+_Change = tuple[str, str, str, str]
+
+
+def main(arguments: list[str]) -> int:
+    """Print what is asked for."""
+    changes = _changes(sys.stdin.buffer.read())
+    for line in _ever_held(changes) if arguments == ["--ever"] else _lost(changes, kept=arguments):
+        print(line)
+    return 0
+
+
+def _ever_held(changes: Iterator[_Change]) -> Iterator[str]:
+    """The files that held a purchase, or of which nobody can know it."""
+    for status, _, blob, path in changes:
+        if status != "D" and not _is_without_purchases(_content(blob)):
+            yield path
+
+
+def _lost(changes: Iterator[_Change], kept: list[str]) -> Iterator[str]:
     """Compare what the log shows with the files `kept`. What was never bought (void) may go."""
     known = _known(kept)
     looked_at: Counter[str] = Counter()
-    for status, blob, path in _replaced(sys.stdin.buffer.read()):
+    for status, blob, _, path in changes:
         is_changed = status == "M"
         looked_at[path] += is_changed
         # Where results that are there cannot be read, the run says so itself.
@@ -33,17 +53,16 @@ def main(kept: list[str]) -> int:
         if held is None and is_changed:
             continue
         if held is None or known is None or not held <= known:
-            print(f"{path} was replaced on" if is_changed else f"{path} is gone from")
-    return 0
+            yield f"{path} was replaced on" if is_changed else f"{path} is gone from"
 
 
-def _replaced(log: bytes) -> Iterator[tuple[str, str, str]]:
-    """The status of each change, the blob before it, and the path."""
+def _changes(log: bytes) -> Iterator[_Change]:
+    """Each change in the output of git."""
     words = iter(log.decode("utf-8", "surrogateescape").split("\0"))
     for about in words:
         if about:
-            _, _, blob, _, status = about.split()
-            yield status[0], blob, next(words)
+            _, _, before, after, status = about.split()
+            yield status[0], before, after, next(words)
 
 
 def _content(blob: str) -> bytes:
@@ -59,6 +78,13 @@ def _known(paths: list[str]) -> set[str] | None:
             return None
         known |= found
     return known
+
+
+def _is_without_purchases(content: bytes) -> bool:
+    try:
+        return bool(json.loads(content)["purchases"] == [])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _purchases(content: bytes, *, with_void: bool = False) -> set[str] | None:

@@ -50,16 +50,30 @@ fetch_history() {
   fi
 }
 
-# Whether the branch for results is there and never held any of this campaign, and the commit before this push held no
-# manifest that could be its own: a campaign that has just been merged for the first time.
+# Whether the branch for results is there and never held a purchase of this campaign, and the commit before this push
+# held no manifest that could be its own: a campaign that has just been merged for the first time.
 is_new() {
-  local before=${CAMPAIGN_BEFORE:-}
+  local before=${CAMPAIGN_BEFORE:-} manifest held code=0
   if [[ -z $before || $before =~ ^0+$ || $tip == "$(no_branch)" ]]; then return 1; fi
+  # Of a manifest that is in no commit, such as one that a step has made or a submodule holds, nobody knows since when.
+  manifest=$PLANS/$(python3 -I "$here/plans.py" --field manifest "$plan") || return 1
+  git ls-files --error-unmatch -- ":(literal)$manifest" >/dev/null 2>&1 || return 1
   # Asking for a commit that a force push has left behind may be refused: then nobody knows what it held.
   git cat-file -e "$before^{commit}" 2>/dev/null || git fetch --quiet --no-tags origin "$before" || return 1
-  if [[ -n $(git log --full-history --format=%h -1 "$tip" -- "${records[@]}") ]]; then return 1; fi
-  # A file that only mentions the name counts too: it costs one start by hand, a wrong guess would cost a campaign.
-  ! git grep -qwF -e "$name" "$before" -- ':(top,glob)**/*.yaml' ':(top,glob)**/*.yml' ':(top,exclude,glob)**/.*/**'
+  # Those without a purchase were published by a shard that has no jobs, before the others have begun.
+  held=$(
+    git -c log.showRoot=true log --full-history -m --no-renames --raw --no-abbrev -z --format= "$tip" -- "${records[@]}" |
+      env -u VIMMERSE_API_KEY python3 -I "$here/lost.py" --ever
+  ) || return 1
+  if [[ -n $held ]]; then return 1; fi
+  # A manifest may have any name, and holds these three words. A file that only mentions them counts too: it costs one
+  # start by hand, a wrong guess would cost a campaign.
+  git grep -qwF --all-match -e "$name" -e name -e version "$before" -- ':(top)' ':(top,exclude,glob)**/.*/**' || code=$?
+  if [[ $code != 1 ]]; then return 1; fi
+  # In a hidden folder, such as one of workflows, only itself.
+  code=0
+  git grep -qwF -e "$name" "$before" -- ":(literal)$manifest" || code=$?
+  [[ $code == 1 ]]
 }
 
 # Prints the files that the branch held and lost, or that were replaced, with purchases that none of its results knows.

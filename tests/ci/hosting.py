@@ -294,7 +294,7 @@ class Remote:
         git("push", "-q", self.folder, "+HEAD:refs/prepared/commit", at=work)
         return git("rev-parse", "HEAD", at=work)
 
-    def edit(self, branch: str, change: Callable[[Path], None]) -> None:
+    def edit(self, branch: str, change: Callable[[Path], object]) -> None:
         """Commit to a branch whatever `change` does in a checkout of it."""
         work = self.folder.parent / "author"
         git("fetch", "-q", self.folder, branch, at=work)

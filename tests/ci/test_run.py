@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.campaigns import spring
 from support.postgres import PostgresServer
 from support.processes import until
 
@@ -726,11 +727,11 @@ class TestFirst:
     """A campaign that finds no results."""
 
     @staticmethod
-    def merge_autumn(remote: Remote) -> str:
+    def merge_autumn(remote: Remote, manifest: str = "campaigns/autumn.yaml", text: str | None = None) -> str:
         """Merge another campaign; returns the commit before it."""
         before = git("rev-parse", "main", at=remote.folder)
-        autumn = remote.text(MANIFEST, "main").replace('"spring"', '"autumn"')
-        remote.move("main", remote.commit("main", "campaigns/autumn.yaml", autumn))
+        autumn = text or remote.text(MANIFEST, "main").replace('"spring"', '"autumn"')
+        remote.edit("main", lambda work: write(work / manifest, autumn))
         return before
 
     def test_first_names_a_single_campaign(self, machine: Machines, vendor: Emulator) -> None:
@@ -773,6 +774,80 @@ class TestFirst:
         assert job.code == 3, job.log
         assert "start it by hand with first: autumn" in job.log
         assert titles(vendor) == []
+
+    @pytest.mark.parametrize(
+        ("before", "manifest"),
+        [
+            ("campaigns/autumn.YAML", "campaigns/autumn.YAML"),
+            ("campaigns/autumn.json", "campaigns/autumn.json"),
+            ("campaigns/autumn", "campaigns/autumn"),
+            ("campaigns/autumn.json", "campaigns/moved.yaml"),
+            (".campaigns/autumn.yaml", ".campaigns/autumn.yaml"),
+        ],
+    )
+    def test_manifest_of_any_name_is_known_before(
+        self, remote: Remote, machine: Machines, vendor: Emulator, before: str, manifest: str
+    ) -> None:
+        remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        images = {"shoes": ["../campaigns/images/red.png"]}
+        self.merge_autumn(remote, before, json.dumps(spring(name="autumn", image_sets=images)))
+        known = git("rev-parse", "main", at=remote.folder)
+        if manifest != before:
+            remote.edit("main", lambda work: shutil.move(work / before, work / manifest))
+
+        job = machine().uses({"before": known}, command="run", campaigns=manifest)
+
+        assert job.code == 3, job.log
+        assert "start it by hand with first: autumn" in job.log
+        assert titles(vendor) == []
+
+    def test_manifest_that_is_in_no_commit_may_have_run_before(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        one = machine()
+        made = (one.workspace / MANIFEST).read_text("utf-8").replace('"spring"', '"autumn"')
+        (one.workspace / "campaigns/made.yaml").write_text(made, encoding="utf-8")
+        before = git("rev-parse", "main", at=remote.folder)
+
+        job = one.uses({"before": before}, command="run", campaigns="campaigns/made.yaml")
+
+        assert job.code == 3, job.log
+        assert titles(vendor) == []
+
+    def test_text_that_only_speaks_of_a_campaign_does_not_matter(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        remote.edit("main", lambda work: write(work / "README.md", "In autumn comes another version.\n"))
+        before = self.merge_autumn(remote)
+
+        job = machine().uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml")
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
+
+    def test_shard_without_jobs_does_not_make_the_others_need_a_manual_start(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        one_job = json.dumps(spring(name="autumn", prompts={"walk": "a walk in the park"}))
+        before = self.merge_autumn(remote, text=one_job)
+
+        def runs(name: str, shard: str) -> Job:
+            return machine(name).uses(
+                {"before": before}, command="run", campaigns="campaigns/autumn.yaml", shard=shard
+            )
+
+        empty, other = runs("empty", "2/2"), runs("other", "1/2")
+
+        assert (empty.code, other.code) == (0, 0), empty.log + other.log
+        assert remote.statuses(name="autumn.results.2-of-2.json") == []
+        assert remote.statuses(name="autumn.results.1-of-2.json") == ["done"]
+        # What was bought is protected as ever.
+        remote.remove("campaign-results", "autumn.results.1-of-2.json")
+        assert runs("lost", "1/2").code == 3
+        assert len(titles(vendor)) == 1
 
 
 class TestSavedPlan:
