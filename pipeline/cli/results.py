@@ -15,9 +15,7 @@ from pipeline.cli.options import (
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
-from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.lost_decisions import assert_no_approval_is_lost
-from pipeline.operations.results_publisher import Publisher
+from pipeline.operations.results_publisher import rewrite
 
 
 @click.command("results")
@@ -30,10 +28,7 @@ def command(manifest: Path | None, **flags: object) -> None:
     If nothing has been bought and there are no results, none are written.
     """
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
-    with ended_by_signals(), open_campaign(workspace, writable=False) as state:
-        assert_no_approval_is_lost(state.workspace, state.lost_approvals)
-        publisher = Publisher(state)
-        written = not publisher.is_current(state) and publisher.publish_all(state)
+    with ended_by_signals():
+        rewritten = rewrite(workspace)
     if not verbosity().quiet:
-        is_there = "up to date" if publisher.has_results else "not written, as nothing has been bought"
-        say(f"{printable(workspace.results_name)}: {'written' if written else is_there}")
+        say(f"{printable(workspace.results_name)}: {rewritten}")

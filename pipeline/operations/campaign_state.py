@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -10,10 +10,11 @@ from pathlib import Path
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Job, JobKey, in_plan_order
+from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import minutes_ago, now, run_id
 from pipeline.operations.lost_decisions import LostApprovals, assert_no_approval_is_lost, lost_approvals
-from pipeline.operations.published_results import joined_hash, published_by_others, read_published
+from pipeline.operations.published_results import OtherResults, joined_hash, read_published
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.split import Split
 from pipeline.purchases import UNDECIDED, Decisions, Ownership, Purchase, PurchaseId, Records, Status, join
@@ -21,11 +22,13 @@ from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.results.file import ResultsFile, Version, sweep, version
 from pipeline.safe_names import safe_path
-from pipeline.schemes import DatabaseUrl, OutputLocation, part_location
+from pipeline.schemes import DatabaseUrl, OutputLocation, part_location, part_name
 from pipeline.state import look
+from pipeline.state.histories import join_histories
 from pipeline.state.opening import open_store
+from pipeline.state.snapshot import join_exports
 from pipeline.state.split_lock import hold_split
-from pipeline.state.store import Imported, Store
+from pipeline.state.store import Imported, LoggedEvent, Store
 from pipeline.state.transitions import RUN_ENDED, absorb, recover
 
 # How long a machine has, after its intents were published, to send them and publish the outcomes.
@@ -44,7 +47,10 @@ class CampaignState:
 
     `decisions` are people's decisions as they count for the assignment; `decided` has the last decision on each
     purchase, with its note; `lost_approvals` are approvals that only results show. `split` says
-    which part belongs to this shard, None if all of it does.
+    which part belongs to this shard, None if all of it does. `other_results` are those of other parts, as read then.
+
+    Of the other parts of the campaign on this machine, `recorded_by_others` are the purchases whose intent one
+    recorded, and `awaited_by_others` the creates that a run of one waits for.
     """
 
     workspace: Workspace
@@ -58,6 +64,9 @@ class CampaignState:
     results: Version | None
     published: ResultsFile | None
     lost_approvals: LostApprovals
+    other_results: OtherResults
+    recorded_by_others: frozenset[PurchaseId] = frozenset()
+    awaited_by_others: frozenset[PurchaseId] = frozenset()
     split: Split | None = None
 
     @property
@@ -124,11 +133,34 @@ class CampaignState:
 
     def ownership(self) -> Ownership:
         """Proof that a workflow belongs to one of its purchases."""
-        return Ownership(campaign=self.workspace.campaign.name, recorded=self.store.recorded())
+        return Ownership(campaign=self.workspace.campaign.name, recorded=self._recorded())
 
     def elsewhere(self) -> frozenset[PurchaseId]:
-        """The purchases in `attention` that another machine is about to send, judged by their age."""
-        return purchases_elsewhere(self.store, self.records)
+        """The purchases in `attention` that another run is about to send: on another machine, judged by their age."""
+        return purchases_elsewhere(self.records, self._recorded() - self.awaited_by_others)
+
+    def histories(self, purchases: Collection[PurchaseId]) -> Mapping[PurchaseId, Sequence[LoggedEvent]]:
+        """The history of each of `purchases`, oldest first, from all parts of the campaign on this machine."""
+        known: list[Mapping[PurchaseId, Sequence[LoggedEvent]]] = []
+        for part in other_parts(self.workspace):
+            with closing(_open_store(self.workspace, part, writable=False)) as store:
+                known.append({each: store.events(each) for each in purchases})
+        return {
+            each: join_histories(self.store.events(each), [part[each] for part in known])
+            for each in purchases
+        }
+
+    def export(self) -> Mapping[str, Json]:
+        """All purchases, what serves each job, and what the parts of the campaign on this machine know of them."""
+        others = []
+        for part in other_parts(self.workspace):
+            with closing(_open_store(self.workspace, part, writable=False)) as store:
+                others.append(store.export())
+        return join_exports(self.store.export(self.records), others, self.decisions)
+
+    def _recorded(self) -> frozenset[PurchaseId]:
+        """The purchases whose intent was recorded on this machine."""
+        return self.store.recorded() | self.recorded_by_others
 
     def served(self) -> dict[JobKey, PurchaseId]:
         """By job key, the purchase that serves it."""
@@ -169,11 +201,14 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             results = read_published(workspace)
             current = results.version if results is not None else None
         # Results that the state knows were read with these decisions before, and so lack none of their approvals.
-        others = [*published_by_others(workspace)]
-        lost = lost_approvals([*others, *([] if results is None else [results])], decided)
+        other_results = OtherResults(workspace)
+        others = other_results.read()
+        found = [*others, *([] if results is None else [results])]
+        lost = lost_approvals(found, decided)
         if writable:
             assert_no_approval_is_lost(workspace, lost)
-        records = _joined(workspace, store, results, others, in_force, writable=writable)
+        parts = _read_other_parts(workspace)
+        records = _joined(workspace, store, found, parts, in_force, writable=writable)
         assignment = assign(jobs, records, in_force)
         if writable:
             store.save_assignment(served_by(assignment))
@@ -189,6 +224,9 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             results=current,
             published=results,
             lost_approvals=lost,
+            other_results=other_results,
+            recorded_by_others=parts.recorded,
+            awaited_by_others=parts.awaited,
             split=split,
         )
 
@@ -206,13 +244,9 @@ def files_here(outputs: OutputFolder, purchase: Purchase) -> list[OutputLocation
     return [path for path, _, _ in outputs.inventory.files_of(purchase)["result"]]
 
 
-def purchases_elsewhere(store: Store, records: Records) -> frozenset[PurchaseId]:
-    """The purchases in `attention` that a machine other than that of `store` is about to send, judged by age."""
-    recorded, earliest, latest = (
-        store.recorded(),
-        minutes_ago(_UNDER_WAY_MINUTES),
-        minutes_ago(-_AHEAD_MINUTES),
-    )
+def purchases_elsewhere(records: Records, recorded: Collection[PurchaseId]) -> frozenset[PurchaseId]:
+    """The purchases in `attention` that another run is about to send, judged by age; not those `recorded` here."""
+    earliest, latest = minutes_ago(_UNDER_WAY_MINUTES), minutes_ago(-_AHEAD_MINUTES)
     return frozenset(
         purchase.id
         for purchase in records.purchases.values()
@@ -267,21 +301,30 @@ def _hold_campaign(workspace: Workspace, split: Split | None) -> AbstractContext
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OtherParts:
+    """What other parts of the campaign wrote on this machine: records, intents, and the creates that a run awaits."""
+
+    records: Records = Records()
+    recorded: frozenset[PurchaseId] = frozenset()
+    awaited: frozenset[PurchaseId] = frozenset()
+
+
 def _joined(
     workspace: Workspace,
     store: Store,
-    results: ResultsFile | None,
-    others: Sequence[ResultsFile],
+    results: Sequence[ResultsFile],
+    parts: _OtherParts,
     decisions: Decisions,
     *,
     writable: bool,
 ) -> Records:
-    """The records of `store`, of the results, and of other shards on this machine, joined."""
-    of_others, recorded = _records_of_others(workspace, others)
-    published = join(results.records if results is not None else Records(), of_others, decisions)
+    """The records of `store`, of the results, and of other parts on this machine, joined."""
+    theirs = [*(each.records for each in results), parts.records]
+    published = reduce(lambda joined, each: join(joined, each, decisions), theirs, Records())
     if writable:
         store.recover(now())
-        return store.absorb(published, decisions, now(), Imported(recorded=recorded))
+        return store.absorb(published, decisions, now(), Imported(recorded=parts.recorded))
     return absorb(_as_a_run_would_find_it(workspace, store.records()), published, decisions)
 
 
@@ -290,7 +333,7 @@ def _as_a_run_would_find_it(workspace: Workspace, records: Records) -> Records:
 
     While a run holds the state, the creates that it waits for stay `submitting`. Nothing is written.
     """
-    sent = {each.id for each in records.purchases.values() if each.status is Status.SUBMITTING}
+    sent = _sent(records)
     # Testing the lock takes it for a moment, so it is tested only if there is a reason.
     if not sent or look.held_by(workspace.state, workspace.state_name) is not None:
         return records
@@ -304,23 +347,40 @@ def _as_a_run_would_find_it(workspace: Workspace, records: Records) -> Records:
     return replace(last, purchases=found)
 
 
-def _records_of_others(
-    workspace: Workspace, published: Sequence[ResultsFile]
-) -> tuple[Records, frozenset[PurchaseId]]:
-    """Records that other parts of the campaign wrote on this machine, and the ids whose intents they recorded.
+def _read_other_parts(workspace: Workspace) -> _OtherParts:
+    """What other parts of the campaign wrote on this machine.
 
     If the run of a part was killed, only its state may know what it bought.
     """
-    found = reduce(join, (each.records for each in published), Records())
-    recorded = frozenset[PurchaseId]()
+    found = _OtherParts()
     for part in other_parts(workspace):
-        store = _open_store(workspace, part, writable=False)
-        try:
-            found = join(found, absorb(Records(), store.records(), UNDECIDED))
-            recorded |= store.recorded()
-        finally:
-            store.close()
-    return found, recorded
+        records, recorded = _read_part(workspace, part)
+        awaited = _sent(records)
+        if awaited and not _may_go_on(workspace, part):
+            # Its run may have ended since its records were read.
+            records, recorded = _read_part(workspace, part)
+            awaited = frozenset()
+        found = _OtherParts(
+            records=join(found.records, absorb(Records(), records, UNDECIDED)),
+            recorded=found.recorded | recorded,
+            awaited=found.awaited | awaited,
+        )
+    return found
+
+
+def _read_part(workspace: Workspace, part: str | None) -> tuple[Records, frozenset[PurchaseId]]:
+    with closing(_open_store(workspace, part, writable=False)) as store:
+        return store.records(), store.recorded()
+
+
+def _may_go_on(workspace: Workspace, part: str | None) -> bool:
+    state = part_location(workspace.whole_state, part)
+    return look.is_going_on(state, part_name(workspace.campaign.name, part)) is not False
+
+
+def _sent(records: Records) -> frozenset[PurchaseId]:
+    """The creates that were sent, or are about to be, and not answered."""
+    return frozenset(each.id for each in records.purchases.values() if each.status is Status.SUBMITTING)
 
 
 def other_parts(workspace: Workspace) -> list[str | None]:

@@ -84,7 +84,7 @@ class RecordsCollection:
             plan = everything(assign([], records), absent)
             self._execute(plan, records, store, outputs, open_reporter)
             records = store.records()
-            elsewhere = purchases_elsewhere(store, records)
+            elsewhere = purchases_elsewhere(records, store.recorded())
             target = self._known.target(campaign, store.manifest, self._environment)
             media = self._media(store, outputs, published)
             _publish(self._known, records, published, media)

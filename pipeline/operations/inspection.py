@@ -58,19 +58,28 @@ def job_details(state: CampaignState, job: Job) -> JobDetails:
     return JobDetails(
         job=job,
         entry=plan_of(state).entry(job.key),
-        purchases=[purchase_details(state, each) for each in listed.values()],
+        purchases=_details(state, list(listed.values())),
     )
 
 
 def purchase_details(state: CampaignState, purchase: Purchase) -> PurchaseDetails:
     """Everything known about `purchase`."""
-    return PurchaseDetails(
-        purchase=purchase,
-        serves=[key for key, each in state.assignment.by_key.items() if each.id == purchase.id],
-        decision=state.decided.get(purchase.id),
-        files=list(_files(state, purchase)),
-        events=state.store.events(purchase.id),
-    )
+    (details,) = _details(state, [purchase])
+    return details
+
+
+def _details(state: CampaignState, purchases: Sequence[Purchase]) -> list[PurchaseDetails]:
+    histories = state.histories([each.id for each in purchases])
+    return [
+        PurchaseDetails(
+            purchase=purchase,
+            serves=[key for key, each in state.assignment.by_key.items() if each.id == purchase.id],
+            decision=state.decided.get(purchase.id),
+            files=list(_files(state, purchase)),
+            events=histories[purchase.id],
+        )
+        for purchase in purchases
+    ]
 
 
 def _files(state: CampaignState, purchase: Purchase) -> Iterator[KnownFile]:

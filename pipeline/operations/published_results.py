@@ -5,11 +5,12 @@ The name, size or time of a file never proves that its content is known.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.errors import InvalidInput
+from pipeline.files import FileStamp, stamp
 from pipeline.jobs import Job, JobKey
 from pipeline.json_values import Json
 from pipeline.manifest.model import Campaign
@@ -18,7 +19,7 @@ from pipeline.media.optional import can_read
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import TOOL, Workspace
 from pipeline.paths import real_path
-from pipeline.purchases import Decisions
+from pipeline.purchases import OUTCOME_UNKNOWN, Decisions, PurchaseId
 from pipeline.results.file import ResultsFile, Version, read
 from pipeline.schemes import part_named
 from pipeline.state.store import Store
@@ -47,10 +48,50 @@ def published_files(workspace: Workspace) -> list[ResultsFile]:
 
 def published_by_others(workspace: Workspace) -> Iterator[ResultsFile]:
     for path in workspace.other_results:
-        results = read(path, shown_path(path))
+        results = _read_other(workspace, path)
         if results is not None:
-            _assert_ours(workspace, results, shown_path(path))
             yield results
+
+
+class OtherResults:
+    """The other results manifests of a campaign, which its other parts may write while a run goes on.
+
+    `in_doubt` are the purchases that one of them has listed as possibly bought. If such a one turns out void, the
+    results of this part have to say so: another machine knows nothing else of it.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._stamps: dict[Path, FileStamp | None] = {}
+        self.in_doubt: set[PurchaseId] = set()
+
+    def read(self) -> list[ResultsFile]:
+        """Those that were written since they were last read.
+
+        Raises:
+            InvalidInput: one is invalid, or belongs to another campaign.
+        """
+        found = []
+        for path in self._workspace.other_results:
+            now = stamp(path)
+            if path in self._stamps and self._stamps[path] == now:
+                continue
+            results = _read_other(self._workspace, path)
+            self._stamps[path] = now
+            if results is not None:
+                found.append(results)
+                unknown = (
+                    each for each in results.records.purchases.values() if each.status in OUTCOME_UNKNOWN
+                )
+                self.in_doubt.update(each.id for each in unknown)
+        return found
+
+
+def _read_other(workspace: Workspace, path: Path) -> ResultsFile | None:
+    results = read(path, shown_path(path))
+    if results is not None:
+        _assert_ours(workspace, results, shown_path(path))
+    return results
 
 
 def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -> None:
@@ -117,8 +158,12 @@ def inputs_hash(
     store: Store,
     decisions: Decisions,
     inputs: Mapping[JobKey, str] = MappingProxyType({}),
+    void_in_doubt: Collection[PurchaseId] = (),
 ) -> str:
-    """A hash of everything that results are made from, except the purchases and the assignment."""
+    """A hash of everything that results are made from, except the purchases and the assignment.
+
+    `void_in_doubt` are void purchases that other results list as possibly bought.
+    """
     heading = workspace.heading()
     made_from: list[object] = [
         [TOOL, heading.campaign, heading.manifest, heading.output],
@@ -129,6 +174,7 @@ def inputs_hash(
         # The results include media facts, which depend on how, and whether, files can be read.
         [RULE, can_read()],
         sorted({file.sha256 for file in store.files()}),
+        *sorted(void_in_doubt),
     ]
     return _hash(made_from)
 

@@ -4,9 +4,10 @@ import errno
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from pipeline import failpoints
 from pipeline.assignment import assign
@@ -16,12 +17,13 @@ from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
-from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.lost_decisions import assert_no_approval_is_lost
 from pipeline.operations.published_results import inputs_hash, joined_hash, read_published
 from pipeline.operations.unread_media import read_missing
-from pipeline.operations.workspace import cache_folder
+from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.paths import behind_links
-from pipeline.purchases import Records, Status, join
+from pipeline.purchases import OUTCOME_UNKNOWN, PurchaseId, Records, Status, join
 from pipeline.results.document import Builder
 from pipeline.results.file import Texts, write
 from pipeline.state.store import KnownResults
@@ -46,6 +48,36 @@ def republish(state: CampaignState) -> CampaignState:
     return state
 
 
+def rewrite(
+    workspace: Workspace,
+) -> Literal["written", "up to date", "not written, as nothing has been bought"]:
+    """Write the results manifest from the state, without its lock; returns what became of it.
+
+    A run that goes on may learn that a create, written here as possibly bought, bought nothing, and publish its last
+    results before these are written. Only these can tell other machines then, so they are written again.
+
+    Raises:
+        InvalidInput: the records are invalid, or lack approvals that results show.
+        Unfinished: the results cannot be written.
+    """
+    written = False
+    in_doubt: list[PurchaseId] | None = None
+    while True:
+        with open_campaign(workspace, writable=False) as state:
+            purchases = state.records.purchases
+            if in_doubt is not None and not any(purchases[each].status is Status.VOID for each in in_doubt):
+                break
+            assert_no_approval_is_lost(workspace, state.lost_approvals)
+            publisher = Publisher(state)
+            written |= not publisher.is_current(state) and publisher.publish_all(state)
+        in_doubt = [each.id for each in purchases.values() if each.status in OUTCOME_UNKNOWN]
+        if not in_doubt:
+            break
+    if written:
+        return "written"
+    return "up to date" if publisher.has_results else "not written, as nothing has been bought"
+
+
 class Publisher:
     """Writes the results manifest repeatedly, and remembers what others may have read in it.
 
@@ -61,6 +93,7 @@ class Publisher:
         self._is_read = found is not None or opened.results is None
         self._document: Mapping[str, Json] | None = found.document if found else None
         self._published = set(found.published) if found else set()
+        self._others = opened.other_results
         self._media: MediaMap = found.media if found else {}
         self._builder, self._texts = Builder(), Texts()
         self._from_others = Records()
@@ -142,6 +175,8 @@ class Publisher:
         """
         records, assignment = state.records, state.assignment
         self._read_what_others_wrote()
+        with suppress(InvalidInput):  # the next command reports it; a run must publish what it bought
+            self._others.read()
         # An empty entry stands for a file that cannot be read.
         readable = {digest: entry for digest, entry in media.items() if entry}
         if any(self._media.get(digest) != entry for digest, entry in readable.items()):
@@ -164,7 +199,7 @@ class Publisher:
             records=records,
             decisions=state.decisions,
             inputs=inputs,
-            published=self._published,
+            published=self._published | self._others.in_doubt,
             media=self._media,
         )
         written = self._write(document)
@@ -201,7 +236,12 @@ class Publisher:
     def _known_results(
         self, state: CampaignState, inputs: Mapping[JobKey, str], *, is_all: bool
     ) -> KnownResults:
-        made_from = (self._workspace, state.jobs, state.store, state.decisions, inputs)
+        void = {
+            each
+            for each in self._others.in_doubt & state.records.purchases.keys()
+            if state.records.purchases[each].status is Status.VOID
+        }
+        made_from = (self._workspace, state.jobs, state.store, state.decisions, inputs, void)
         return KnownResults(
             joined=joined_hash(self._version, self._workspace, state.decisions),
             inputs=inputs_hash(*made_from) if is_all else "",

@@ -14,7 +14,7 @@ from pipeline.state.snapshot import Snapshot
 
 def export_state(state: CampaignState) -> Mapping[str, Json]:
     """Every purchase of state and results, the assignment, and every event."""
-    return state.store.export(state.records)
+    return state.export()
 
 
 def read_snapshot(workspace: Workspace, document: Json, name: str) -> Snapshot:

@@ -73,7 +73,7 @@ def _wanted(
         assignment=assignment,
         records=state.records,
         decisions=decisions,
-        published=published.published,
+        published=published.published | state.other_results.in_doubt,
     )
 
 

@@ -63,8 +63,8 @@ class Builder:
     ) -> dict[str, Json]:
         """Build a results manifest. `inputs` has, by key, why a job's inputs failed in the run that just ended.
 
-        `published` are the purchases that the last one listed as `submitting`: they stay even if they turned out
-        void, so that its readers learn of it. `media` has the facts of files, by SHA-256.
+        `published` are the purchases that any results of the campaign listed as possibly bought: they stay even if
+        they turned out void, so that their readers learn of it. `media` has the facts of files, by SHA-256.
         """
         jobs = sorted(assignment.jobs, key=lambda job: job.key)
         shown = [

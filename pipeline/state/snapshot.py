@@ -4,7 +4,7 @@ An import is joined like any other set of purchases, so the order of imports doe
 conflict.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeGuard
 
@@ -12,9 +12,11 @@ from pipeline import record_limits
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
-from pipeline.purchases import Purchase, PurchaseId, Records, as_json
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, as_json
 from pipeline.records import PURCHASE_ID, purchase_from_json, unrecordable_reason
+from pipeline.state.histories import by_purchase, join_histories
 from pipeline.state.store import NOTHING_IMPORTED, Imported, LoggedEvent
+from pipeline.state.transitions import absorb
 
 VERSION = 1
 
@@ -29,6 +31,33 @@ class Snapshot:
     campaign: str
     records: Records
     imported: Imported = NOTHING_IMPORTED
+
+
+def join_exports(
+    own: Mapping[str, Json], others: Sequence[Mapping[str, Json]], decisions: Decisions
+) -> Mapping[str, Json]:
+    """The export of a campaign that has several states: `own` is that of the one which is imported into."""
+    if not others:
+        return own
+    mine, *theirs = (read(dict(each), "export") for each in (own, *others))
+    records, durations = mine.records, dict(mine.imported.durations)
+    for each in theirs:
+        records = absorb(records, each.records, decisions)
+        durations = {**each.imported.durations, **durations}
+    return write(
+        mine.campaign,
+        records,
+        list(_joined_events([each.imported.events for each in (mine, *theirs)])),
+        durations,
+        frozenset().union(*(each.imported.recorded for each in (mine, *theirs))),
+    )
+
+
+def _joined_events(histories: Iterable[Sequence[LoggedEvent]]) -> Iterator[LoggedEvent]:
+    known = [by_purchase(each) for each in histories]
+    for purchase_id in sorted({purchase_id for each in known for purchase_id in each}):
+        own, *others = (each.get(purchase_id, ()) for each in known)
+        yield from join_histories(own, others)
 
 
 def write(

@@ -70,8 +70,8 @@ def forget_the_results(project: Project) -> None:
 
 @fails_without(
     "pipeline.operations.campaign_state:_joined",
-    "published = join(results.records",
-    swap=("results.records if results is not None else Records()", "Records()"),
+    "theirs = ",
+    swap=("*(each.records for each in results), ", ""),
 )
 @pytest.mark.parametrize("forget", [forget_the_state, forget_the_results])
 def test_either_state_or_results_prevent_buying_again(

@@ -2,6 +2,7 @@ from support.cluster import dask_cluster
 from support.fixtures import folder, fork_server, offline, pipeline, project, start, vendor
 from support.pooler import pooler
 from support.s3 import bucket, s3_server
+from support.shards import state, twelve
 
 __all__ = [
     "bucket",
@@ -14,5 +15,7 @@ __all__ = [
     "project",
     "s3_server",
     "start",
+    "state",
+    "twelve",
     "vendor",
 ]

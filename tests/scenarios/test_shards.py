@@ -10,9 +10,9 @@ import pytest
 from support.calling import Ended, Pipeline
 from support.campaigns import Project, campaign, chained, spring
 from support.checks import assert_valid
-from support.postgres import PostgresServer
 from support.processes import Running, until
 from support.protection import fails_without
+from support.shards import PROMPTS, forget_all_but_results, run_all, shard_file
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.operations.workspace import state_location
@@ -22,43 +22,12 @@ from pipeline.state.postgres.server import Connection, Server
 
 Start = Callable[..., Running]
 
-PROMPTS = {f"p{number}": f"a walk, number {number}" for number in range(12)}
-
-
-@pytest.fixture(params=["a file", "a database"])
-def state(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The location of this test's shard states, as environment of separate processes."""
-    if request.param == "a file":
-        return {}
-    postgres: PostgresServer = request.getfixturevalue("postgres")
-    around = {"PIPELINE_STATE": postgres.database().url, "PIPELINE_LEASE_SECONDS": "3"}
-    for name, value in around.items():
-        monkeypatch.setenv(name, value)
-    return around
-
-
-@pytest.fixture
-def twelve(folder: Path, state: dict[str, str]) -> Project:
-    """Twelve jobs with different requests, 100 credits each."""
-    return campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})
-
-
-def shard_file(project: Project, index: int, count: int) -> Path:
-    return project.folder / f"{project.name}.results.{index}-of-{count}.json"
-
 
 def shard_results(project: Project, index: int, count: int) -> Any:
     path = shard_file(project, index, count)
     document = json.loads(path.read_bytes())
     assert_valid(document, "results")
     return document
-
-
-def run_all(pipeline: Pipeline, project: Project, count: int, *more: str) -> list[Ended]:
-    return [
-        pipeline("run", project.manifest, "--shard", f"{index}/{count}", *more)
-        for index in range(1, count + 1)
-    ]
 
 
 def run_once_free(pipeline: Pipeline, project: Project) -> Ended:
@@ -71,11 +40,6 @@ def run_once_free(pipeline: Pipeline, project: Project) -> Ended:
 
     until(is_free, "the lease to end")
     return ends[-1]
-
-
-def forget_all_but_results(project: Project) -> None:
-    shutil.rmtree(project.folder / ".pipeline")
-    shutil.rmtree(project.folder / "output")
 
 
 def merge(pipeline: Pipeline, project: Project, indexes: Iterable[int], count: int) -> Ended:
@@ -164,7 +128,7 @@ def test_another_division_buys_nothing_again(
     assert len(vendor.ledger.bought) == 12
 
 
-@fails_without("pipeline.operations.campaign_state:_records_of_others", "for part in other_parts(workspace)")
+@fails_without("pipeline.operations.campaign_state:_read_other_parts", "for part in other_parts(workspace)")
 def test_page_shows_all_shards(
     twelve: Project, state: dict[str, str], pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

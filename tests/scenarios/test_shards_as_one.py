@@ -1,0 +1,197 @@
+"""Shards of a campaign are one campaign: what any of them recorded counts for every command."""
+
+import io
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+from support.processes import PATIENCE, Running, until
+from support.protection import fails_without
+from support.shards import PROMPTS, run_all
+
+from pipeline.emulator.embedded import Emulator
+
+Start = Callable[..., Running]
+
+
+def titled(title: str) -> dict[str, Any]:
+    """A campaign that only its states can prove the workflows of: title and description name no purchase."""
+    template = {"template_id": "each_explodedloop_0226", "options": {"prompt": "{{ prompt }}"}}
+    return spring(
+        prompts=PROMPTS, templates={"loop": {**template, "title": title, "description": "of a dog"}}
+    )
+
+
+@pytest.fixture
+def own_words(twelve: Project, pipeline: Pipeline) -> Project:
+    """Twelve jobs, bought in shards under a title that names no purchase."""
+    twelve.write({"campaign.yaml": titled("a walk")})
+    assert [each.code for each in run_all(pipeline, twelve, 2)] == [0, 0]
+    return twelve
+
+
+@fails_without(
+    "pipeline.operations.campaign_state:CampaignState._recorded",
+    "return self.store.recorded()",
+    swap=(" | self.recorded_by_others", ""),
+)
+def test_plan_updates_what_the_run_does(own_words: Project, pipeline: Pipeline) -> None:
+    own_words.write({"campaign.yaml": titled("another walk")})
+
+    planned = pipeline("plan", own_words.manifest, "--detailed-exitcode", "--out", "plan.json")
+    ended = pipeline("run", "plan.json")
+
+    assert planned.code == 2, planned.output
+    assert "Plan: 12 to update.\n" in planned.out
+    assert "nothing proves" not in planned.output
+    assert ended.code == 0, ended.output
+    assert ended.output.count("updated at the vendor") == 12
+    assert pipeline("plan", own_words.manifest).out == "Plan: 12 to keep.\nNothing to buy.\n"
+
+
+def test_export_has_what_every_shard_recorded(
+    own_words: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = json.loads(pipeline("state", "export", own_words.manifest).out)
+
+    ids = {each["id"] for each in exported["purchases"]}
+    assert len(ids) == 12
+    assert {*exported["recorded"]} == ids
+    told = [each["event"] for each in exported["events"]]
+    assert told.count("intent") == told.count("fetched") == 12
+    assert "joined" not in told
+    assert exported["durations"].keys() == {"each_explodedloop_0226"}
+
+    monkeypatch.delenv("PIPELINE_STATE", raising=False)
+    shutil.rmtree(own_words.folder / ".pipeline", ignore_errors=True)
+    for file in own_words.folder.glob("*.results.*"):
+        file.unlink()
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(exported)))
+    assert pipeline("state", "import", own_words.manifest).code == 0
+    again = json.loads(pipeline("state", "export", own_words.manifest).out)
+    assert {**again, "events": [each for each in again["events"] if each["event"] != "joined"]} == exported
+    own_words.write({"campaign.yaml": titled("another walk")})
+    assert "Plan: 12 to update.\n" in pipeline("plan", own_words.manifest).out
+
+
+def test_history_of_a_purchase_is_that_of_all_shards(own_words: Project, pipeline: Pipeline) -> None:
+    own_words.write({"campaign.yaml": titled("another walk")})
+    assert pipeline("run", own_words.manifest).code == 0
+
+    shown = json.loads(pipeline("show", own_words.manifest, "main/loop/red/p0", "--format", "json").out)
+
+    (purchase,) = shown["purchases"]
+    events = [each["event"] for each in purchase["events"]]
+    assert events[0] == "intent"
+    assert events[-1] == "reworded"
+    assert events.index("fetched") < events.index("joined")
+
+
+@pytest.mark.parametrize("is_dead", [True, False])
+def test_create_of_a_shard_is_under_way_as_long_as_its_run_goes_on(
+    project: Project, start: Start, pipeline: Pipeline, vendor: Emulator, *, is_dead: bool
+) -> None:
+    vendor.fail({"on": "create", "do": {"stall": 600, "at": "after-processing"}})
+    shard = start("run", project.manifest, "--shard", "1/1", "--in-flight", "1")
+    until(lambda: bool(vendor.ledger.entries), "the create to be sent")
+    if is_dead:
+        shard.kill()
+
+    stands = pipeline("status", project.manifest)
+
+    assert ("dance: attention" in stands.out) == is_dead, stands.out
+    assert ("dance: under way elsewhere" in stands.out) == (not is_dead), stands.out
+
+
+def test_who_finds_nothing_bought_says_so_to_every_machine(
+    twelve: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.fail({"on": "create", "times": 1, "do": "close-after-reading"})
+    assert sorted(each.code for each in run_all(pipeline, twelve, 2, "--concurrency", "1")) == [0, 7]
+    stands = json.loads(pipeline("status", twelve.manifest, "--format", "json").out)
+    (key,) = (job["key"] for job in stands["jobs"] if job["status"] == "attention")
+    assert pipeline("resolve", twelve.manifest, key, "--not-bought", "--now").code == 0
+    monkeypatch.delenv("PIPELINE_STATE", raising=False)
+
+    shutil.rmtree(twelve.folder / ".pipeline", ignore_errors=True)
+
+    assert "attention" not in pipeline("status", twelve.manifest).out
+    assert pipeline("verify", twelve.manifest).code == 0
+    assert pipeline("run", twelve.manifest).code == 0
+    assert len(vendor.ledger.bought) == 12
+
+
+class SlowRefusal(ThreadingHTTPServer):
+    """A vendor that has no credit for anybody, and takes its time to say so."""
+
+    def __init__(self) -> None:
+        self.has_arrived, self.may_answer = threading.Event(), threading.Event()
+        super().__init__(("127.0.0.1", 0), _Refusal)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Refusal(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        vendor = self.server
+        assert isinstance(vendor, SlowRefusal)
+        self.rfile.read(int(self.headers["Content-Length"]))
+        vendor.has_arrived.set()
+        vendor.may_answer.wait(PATIENCE)
+        body = b'{"message": "INSUFFICIENT_CREDIT"}'
+        self.send_response(402)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def refusing() -> Iterator[SlowRefusal]:
+    with SlowRefusal() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.may_answer.set()
+        server.shutdown()
+
+
+@pytest.mark.parametrize("refused", ["after the results were written", "before"])
+@pytest.mark.parametrize("shard", [("--shard", "1/1"), ()])
+def test_refusal_reaches_who_read_of_the_create_in_results_written_meanwhile(
+    project: Project,
+    start: Start,
+    pipeline: Pipeline,
+    refusing: SlowRefusal,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: str,
+    shard: tuple[str, ...],
+) -> None:
+    run = start("run", project.manifest, *shard, "--in-flight", "1", url=refusing.url)
+    assert refusing.has_arrived.wait(PATIENCE)
+    ends: list[int] = []
+
+    def let_it_end(_: str = "") -> None:
+        if not ends:
+            refusing.may_answer.set()
+            ends.append(run.ended().code)
+
+    if refused == "before":
+        monkeypatch.setattr("pipeline.operations.results_publisher.failpoints.reach", let_it_end)
+    assert pipeline("results", project.manifest).code == 0
+    let_it_end()
+
+    assert ends == [4]
+    shutil.rmtree(project.folder / ".pipeline")
+    stands = pipeline("status", project.manifest)
+    assert "spring: 2 pending. Spent in all: 0 credits.\n" in stands.out
