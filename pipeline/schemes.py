@@ -265,6 +265,12 @@ def part_named(path: Path) -> str | None:
     return None if found is None else found[1]
 
 
+def whole_path(path: Path) -> Path:
+    """The path for the whole campaign of a file that may be a part's: `spring.db` for `spring.2-of-8.db`."""
+    part = part_named(path)
+    return path if part is None else path.with_name(f"{path.stem.removesuffix(f'.{part}')}{path.suffix}")
+
+
 def parts_beside(path: Path) -> list[str | None]:
     """The parts of `path` that exist: None for the whole, `2-of-8` for one of eight parts."""
     if not path.parent.is_dir():

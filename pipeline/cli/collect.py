@@ -1,6 +1,7 @@
 """`pipeline collect`: fetches what is already paid for, and buys nothing."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, Workspace
+from pipeline.schemes import StateLocation
 
 _MAX_TOLD = 5
 
@@ -115,9 +117,15 @@ def _tell_problems(source: Path, error: InvalidInput, records: CampaignRecords) 
     for line in problem_lines(told, paint, columns_of(sys.stderr)):
         say(line, err=True)
     say(
-        f"{source} cannot be read, so everything that {shown_path(records.state)} knows is collected.",
+        f"{source} cannot be read, so everything that {_names(records.states)} is collected.",
         err=True,
     )
+
+
+def _names(states: Sequence[StateLocation]) -> str:
+    """The states, with the verb that follows them."""
+    first, others = shown_path(states[0]), len(states) - 1
+    return f"{first} and {counted(others, 'other state')} of it know" if others else f"{first} knows"
 
 
 def _collect_records(records: CampaignRecords, given: dict[str, Any]) -> ExitCode:

@@ -13,7 +13,16 @@ from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, hinted_flags, state_location, target_of
 from pipeline.paths import confined, project_of, real_path, writable
 from pipeline.results.file import ResultsFile, holds_results, read
-from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, assert_path, kind_named
+from pipeline.schemes import (
+    DatabaseUrl,
+    OutputLocation,
+    StateLocation,
+    assert_path,
+    kind_named,
+    part_path,
+    parts_beside,
+    whole_path,
+)
 
 _SQLITE = b"SQLite format 3\0"
 _EMULATED = ".emulated"
@@ -23,6 +32,7 @@ _EMULATED = ".emulated"
 class CampaignRecords:
     """Records without a manifest: their locations, and where their files go.
 
+    `state` and `results` are the locations for the whole campaign: what its shards left lies beside them.
     `campaign` and `manifest` are None if only the state knows them, `output` if the default is meant. `unread` is a
     manifest that was given and cannot be read, `paths` are the locations that were, and `variables` the vars.
     """
@@ -37,6 +47,20 @@ class CampaignRecords:
     unread: Path | None = None
     paths: RecordPaths = field(default_factory=RecordPaths)
     variables: GivenVariables = GivenVariables()
+
+    @property
+    def states(self) -> list[StateLocation]:
+        """The states that exist: that of the whole campaign, and those of its shards. A database is asked later."""
+        if isinstance(self.state, DatabaseUrl):
+            return [self.state]
+        return [part_path(self.state, part) for part in parts_beside(self.state)]
+
+    @property
+    def results_files(self) -> list[Path]:
+        """The results manifests that exist: that of the whole campaign, and those of its shards."""
+        if self.results is None:
+            return []
+        return [part_path(self.results, part) for part in parts_beside(self.results)]
 
     def target(self, campaign: str, manifest: Path | None, environment: Environment) -> str:
         """The manifest with the flags that lead to these records, quoted for a shell, for suggested commands.
@@ -83,14 +107,14 @@ def records_at(source: Path, paths: RecordPaths) -> CampaignRecords | None:
     if not os.path.lexists(source) and (kind is not None or source.suffix.lower() not in {".yaml", ".yml"}):
         raise InvalidInput(f"{printable(str(source))}: there is no such file")
     if kind == "a state" or _begins_with(source, _SQLITE):
-        return _of_state(real_path(source), paths)
+        return _of_state(whole_path(real_path(source)), paths)
     if kind == "results" or holds_results(source):
         return _of_results(real_path(source), paths)
     return None
 
 
 def records_beside(manifest: Path, paths: RecordPaths) -> CampaignRecords | None:
-    """The records of the only state beside `manifest`; None if there is none, or more than one."""
+    """The records of the only campaign with a state beside `manifest`; None if there is none, or more than one."""
     state = _only_state_beside(real_path(manifest), paths)
     if isinstance(state, DatabaseUrl):
         return _of_database(state, real_path(manifest), paths)
@@ -108,11 +132,8 @@ def _begins_with(path: Path, magic: bytes) -> bool:
 def _only_state_beside(manifest: Path, paths: RecordPaths) -> StateLocation | None:
     if paths.state:
         return state_location(paths.state)
-    states = [
-        path
-        for path in sorted((manifest.parent / STATE_FOLDER).glob("*.db"))
-        if path.name.endswith(f"{_EMULATED}.db") == paths.emulate
-    ]
+    wholes = {whole_path(path) for path in (manifest.parent / STATE_FOLDER).glob("*.db")}
+    states = [path for path in wholes if path.name.endswith(f"{_EMULATED}.db") == paths.emulate]
     return states[0] if len(states) == 1 else None
 
 
@@ -167,11 +188,11 @@ def manifest_of(published: ResultsFile, results: Path) -> Path:
     raise InvalidInput(f"{shown_path(results)}: it names the manifest '{printable(named)}': {why}")
 
 
-def _of_results(results: Path, paths: RecordPaths) -> CampaignRecords:
-    published = read(results, shown_path(results))
+def _of_results(given: Path, paths: RecordPaths) -> CampaignRecords:
+    published = read(given, shown_path(given))
     if published is None:
-        raise InvalidInput(f"{shown_path(results)}: there is no such file")
-    manifest = manifest_of(published, results)
+        raise InvalidInput(f"{shown_path(given)}: there is no such file")
+    manifest, results = manifest_of(published, given), whole_path(given)
     emulated = results.name.removesuffix(results.suffix).endswith(f"{_EMULATED}.results")
     name = f"{published.campaign}{_EMULATED}" if emulated else published.campaign
     default = manifest.parent / STATE_FOLDER / f"{name}.db"

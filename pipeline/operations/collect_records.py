@@ -1,6 +1,6 @@
 """Collects from records alone, if there is no valid manifest."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,8 @@ from pipeline.assignment import assign
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, counted, most_urgent
-from pipeline.media.facts import MediaMap, join
+from pipeline.media.facts import MediaMap
+from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_records import CampaignRecords
 from pipeline.operations.campaign_state import purchases_elsewhere
 from pipeline.operations.clock import now, run_id
@@ -24,12 +25,14 @@ from pipeline.operations.workspace import STATE_FOLDER, TOOL, cache_folder, scra
 from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.make import everything
 from pipeline.planning.plan import Plan
-from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status
+from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status, join
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
-from pipeline.schemes import OutputLocation
+from pipeline.schemes import OutputLocation, StateLocation
 from pipeline.state.opening import open_store
-from pipeline.state.store import Store
+from pipeline.state.split_lock import hold_split
+from pipeline.state.store import Imported, Store
+from pipeline.state.transitions import absorb
 from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader, spool_at
 
@@ -68,12 +71,14 @@ class RecordsCollection:
             Unfinished: the results cannot be written.
         """
         published = _read_published(self._known)
-        with self._open_store() as store:
+        with self._hold_campaign(), self._open_store() as store:
             campaign = self._known.campaign or store.campaign
-            _assert_of(campaign, self._known, published)
+            _assert_of(campaign, published)
             store.recover(now())
-            joined = published.records if published is not None else Records()
-            records = store.absorb(joined, UNDECIDED, now())
+            joined, recorded = self._records_of_shards(campaign)
+            for each in published:
+                joined = join(joined, each.records)
+            records = store.absorb(joined, UNDECIDED, now(), Imported(recorded=recorded))
             outputs = OutputFolder(
                 self._known.output_folder(campaign),
                 store.files(),
@@ -97,9 +102,27 @@ class RecordsCollection:
             notes=(*self._report.notes, *_unknown(records, elsewhere, target)),
         )
 
-    def _media(self, store: Store, outputs: OutputFolder, published: ResultsFile | None) -> MediaMap:
+    def _hold_campaign(self) -> AbstractContextManager[None]:
+        """Keep out runs of shards: their states and files are read here."""
+        if not isinstance(self._known.state, Path):
+            return nullcontext()
+        return hold_split(self._known.state, split=None, since=now(), command=self._environment.command)
+
+    def _records_of_shards(self, campaign: str) -> tuple[Records, frozenset[PurchaseId]]:
+        """What the states of shards on this machine have, and the ids whose intents they recorded."""
+        records, recorded = Records(), frozenset[PurchaseId]()
+        for state in self._known.states:
+            if state != self._known.state:
+                with self._opened(state, campaign, None, writable=False) as store:
+                    records = join(records, absorb(Records(), store.records()))
+                    recorded |= store.recorded()
+        return records, recorded
+
+    def _media(self, store: Store, outputs: OutputFolder, published: Sequence[ResultsFile]) -> MediaMap:
         """Media facts that the results do not have yet, by SHA-256."""
-        known = published.media if published is not None else {}
+        known: MediaMap = {}
+        for each in published:
+            known = join_media(known, each.media)
         missing = read_missing(
             store.files(),
             outputs.location,
@@ -112,12 +135,25 @@ class RecordsCollection:
 
     @contextmanager
     def _open_store(self) -> Iterator[Store]:
+        known = self._known
+        campaign, manifest = known.campaign, known.manifest
+        if campaign is None and known.states and known.state not in known.states:
+            # Only shards have run, and the state of the whole campaign is created from what theirs say.
+            with self._opened(known.states[0], None, None, writable=False) as shard:
+                campaign, manifest = shard.campaign, known.unread or shard.manifest
+        with self._opened(known.state, campaign, manifest, writable=True) as store:
+            yield store
+
+    @contextmanager
+    def _opened(
+        self, state: StateLocation, campaign: str | None, manifest: Path | None, *, writable: bool
+    ) -> Iterator[Store]:
         store = open_store(
-            self._known.state,
-            campaign=self._known.campaign,
-            manifest=self._known.manifest,
+            state,
+            campaign=campaign,
+            manifest=manifest,
             run=run_id(),
-            writable=True,
+            writable=writable,
             now=now(),
             command=self._environment.command,
             allow_network=self._environment.allows_network_file_system,
@@ -176,31 +212,33 @@ class RecordsCollection:
                 spool.forget(runner.receipts_left_over())
 
 
-def _read_published(known: CampaignRecords) -> ResultsFile | None:
-    return read(known.results, shown_path(known.results)) if known.results is not None else None
+def _read_published(known: CampaignRecords) -> list[ResultsFile]:
+    found = (read(path, shown_path(path)) for path in known.results_files)
+    return [each for each in found if each is not None]
 
 
-def _assert_of(campaign: str, known: CampaignRecords, published: ResultsFile | None) -> None:
-    if published is not None and published.campaign != campaign:
-        raise InvalidInput(
-            f"{shown_path(known.results or Path())}: the results of another campaign, "
-            f"'{published.campaign}', not of '{campaign}' (see docs/reference/errors.md#results-of-another-campaign)"
-        )
+def _assert_of(campaign: str, published: Sequence[ResultsFile]) -> None:
+    for each in published:
+        if each.campaign != campaign:
+            raise InvalidInput(
+                f"{each.name}: the results of another campaign, "
+                f"'{each.campaign}', not of '{campaign}' (see docs/reference/errors.md#results-of-another-campaign)"
+            )
 
 
 def _publish(
-    known: CampaignRecords, records: Records, published: ResultsFile | None, media: MediaMap
+    known: CampaignRecords, records: Records, published: Sequence[ResultsFile], media: MediaMap
 ) -> None:
     """Write the purchases. Only the last results know the jobs, so these are kept as they are."""
-    if known.results is None or published is None:
+    if known.results is None or not published:
         return
-    ours = replace(published, records=records, media=join(published.media, media))
-    # Others may have written to it meanwhile: a `git pull`, for example.
+    ours = replace(published[0], records=records, media=join_media(published[0].media, media))
+    # Others may have written to them meanwhile: a `git pull`, for example.
     present = _read_published(known)
-    files = [ours] if present is None else [ours, present]
-    document = merge_results(files, TOOL)
+    document = merge_results([ours, *published, *present], TOOL)
+    before = read(known.results, shown_path(known.results))
     try:
-        write(known.results, document, present.document if present is not None else None)
+        write(known.results, document, before.document if before is not None else None)
     except OSError as error:
         raise Unfinished(f"{shown_path(known.results)}: cannot be written: {error.strerror}") from error
 

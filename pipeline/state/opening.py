@@ -171,7 +171,13 @@ def _reading(
     rescued: Mapping[PurchaseId, WorkflowId] = MappingProxyType({}),
 ) -> SqlStore:
     database = SqliteDatabase(copy, path)
-    opened = OpenDatabase(database=database, campaign=known.campaign, release=copy.close, rescued=rescued)
+    opened = OpenDatabase(
+        database=database,
+        campaign=known.campaign,
+        release=copy.close,
+        rescued=rescued,
+        manifest=real_path(path.parent / known.manifest),
+    )
     return SqlStore(opened, run)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from support.calling import Pipeline
-from support.campaigns import Project, spring
+from support.campaigns import Project, picture, spring
 from support.processes import PATIENCE, Running, until
 from support.protection import fails_without
-from support.shards import PROMPTS, run_all
+from support.shards import PROMPTS, run_all, shard_file
 
 from pipeline.emulator.embedded import Emulator
 
@@ -195,3 +195,29 @@ def test_refusal_reaches_who_read_of_the_create_in_results_written_meanwhile(
     shutil.rmtree(project.folder / ".pipeline")
     stands = pipeline("status", project.manifest)
     assert "spring: 2 pending. Spent in all: 0 credits.\n" in stands.out
+
+
+@pytest.mark.parametrize("source", ["manifest", "state of a shard", "results of a shard"])
+def test_collect_without_the_manifest_fetches_what_all_shards_bought(
+    project: Project, pipeline: Pipeline, vendor: Emulator, source: str
+) -> None:
+    project.write({"campaign.yaml": spring(prompts=PROMPTS)})
+    assert [each.code for each in run_all(pipeline, project, 2, "--no-wait")] == [0, 0]
+    shutil.rmtree(project.folder / "images")
+    given = {
+        "manifest": project.manifest,
+        "state of a shard": project.folder / ".pipeline" / "spring.2-of-2.db",
+        "results of a shard": shard_file(project, 2, 2),
+    }[source]
+
+    ended = pipeline("collect", given)
+
+    assert ended.code == 0, ended.output
+    if source == "manifest":
+        assert "that .pipeline/spring.1-of-2.db and 1 other state of it know is collected" in ended.err
+    assert len(project.output()) == 12
+    assert set(project.statuses().values()) == {"done"}
+    assert "shard" not in project.results()
+    assert len(vendor.ledger.bought) == 12
+    project.write({"images/red.png": picture()})
+    assert pipeline("plan", project.manifest).out == "Plan: 12 to keep.\nNothing to buy.\n"
