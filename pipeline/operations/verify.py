@@ -13,14 +13,15 @@ from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.lost_decisions import lost_message
 from pipeline.operations.provider import VendorCalls
-from pipeline.operations.published_results import read_published
+from pipeline.operations.published_results import published_by_others, read_published
 from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.workspace import TOOL
 from pipeline.paths import unencodable
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.results.document import Builder, differences
-from pipeline.results.file import ResultsFile
+from pipeline.results.merge import merge_results
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +35,30 @@ class Disagreement:
 def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[Disagreement]:
     """Differences between the results manifest on the one hand, and manifest and state on the other.
 
+    Where a campaign ran in shards only, the results of all of them are its results.
     Decisions made after the results were written are not a difference: `note` gets a message about them.
     """
-    name = state.workspace.results_name
     # Read from disk, whatever the state knows of it.
-    published = read_published(state.workspace)
-    if published is None:
+    own = read_published(state.workspace)
+    files = [own] if own is not None else [*published_by_others(state.workspace)]
+    name, lack = state.workspace.results_name, "does not have"
+    if own is None and files:
+        name, lack = "the results of the shards", "do not have"
+    if not files:
         if state.records.purchases:
             yield Disagreement(
                 "results", f"{name}: missing; `pipeline results {state.workspace.target}` writes it"
             )
         return
+    document = own.document if own is not None else merge_results(files, TOOL)
+    published = frozenset[PurchaseId]().union(*(each.published for each in files))
     wanted = _wanted(state, published, state.assignment, state.decisions)
-    if not any(differences(published.document, wanted)):
+    if not any(differences(document, wanted)):
         return
-    then = _decisions_in(published.document, state.decisions)
+    then = _decisions_in(document, state.decisions)
     wanted_then = _wanted(state, published, assign(state.jobs, state.records, then), then)
     is_by_manifest = False
-    for each in differences(published.document, wanted_then):
+    for each in differences(document, wanted_then):
         is_by_manifest |= each.is_by_manifest
         yield Disagreement("results", each.message)
     if is_by_manifest:
@@ -60,20 +67,20 @@ def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[
         yield Disagreement("results", lost_message(state.workspace, state.lost_approvals))
     elif any(differences(wanted_then, wanted)):
         note(
-            f"{name} does not have the latest decisions yet: the next run writes them, "
+            f"{name} {lack} the latest decisions yet: the next run writes them, "
             f"or `pipeline results {state.workspace.target}`."
         )
 
 
 def _wanted(
-    state: CampaignState, published: ResultsFile, assignment: Assignment, decisions: Decisions
+    state: CampaignState, published: frozenset[PurchaseId], assignment: Assignment, decisions: Decisions
 ) -> dict[str, Json]:
     return Builder().build(
         state.workspace.heading(),
         assignment=assignment,
         records=state.records,
         decisions=decisions,
-        published=published.published | state.other_results.in_doubt,
+        published=published | state.other_results.in_doubt,
     )
 
 

@@ -221,3 +221,22 @@ def test_collect_without_the_manifest_fetches_what_all_shards_bought(
     assert len(vendor.ledger.bought) == 12
     project.write({"images/red.png": picture()})
     assert pipeline("plan", project.manifest).out == "Plan: 12 to keep.\nNothing to buy.\n"
+
+
+def test_results_of_all_shards_are_the_results_that_verify_checks(
+    project: Project, pipeline: Pipeline
+) -> None:
+    project.write({"campaign.yaml": spring(prompts=PROMPTS)})
+    assert [each.code for each in run_all(pipeline, project, 2)] == [0, 0]
+
+    verified = pipeline("verify", project.manifest)
+
+    assert verified.code == 0, verified.output
+    assert pipeline("approve", project.manifest, "main/loop/red/p0").code == 0
+    noted = pipeline("verify", project.manifest)
+    assert noted.code == 0, noted.output
+    assert "the results of the shards do not have the latest decisions yet" in noted.output
+    shard_file(project, 2, 2).unlink()
+    differing = pipeline("verify", project.manifest)
+    assert differing.code == 1
+    assert ": not in the results" in differing.out
