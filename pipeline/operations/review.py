@@ -255,7 +255,7 @@ def assert_has_moment(purchase: Purchase, moment: float, media: MediaMap) -> Non
     """Check that the longest file of a purchase has this moment, if the lengths of all are known; `media` by SHA-256.
 
     Raises:
-        UsageError: it is shorter.
+        UsageError: it is shorter, or there are only images.
     """
     lengths = [0.0]
     for output in purchase.outputs:
@@ -264,7 +264,12 @@ def assert_has_moment(purchase: Purchase, moment: float, media: MediaMap) -> Non
             lengths.append(length)
         elif not output.content_type.startswith("image/"):
             return
-    if (longest := max(lengths)) and round(moment, 3) > longest:
+    longest = max(lengths)
+    is_image = [each.content_type.startswith("image/") for each in purchase.outputs]
+    # Some images move.
+    if is_image and all(is_image) and not longest:
+        raise UsageError(f"{purchase.id} is an image: it has no moment, so --note goes without --at")
+    if longest and round(moment, 3) > longest:
         raise UsageError(f"{purchase.id} is {longest:g} s long: it has no moment at {moment:g} s")
 
 

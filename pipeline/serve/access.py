@@ -57,7 +57,8 @@ def listen_address(text: str) -> ListenAddress:
     Raises:
         UsageError: it is not a valid address.
     """
-    found = _ADDRESS.fullmatch(text.strip())
+    # A number alone is no host, but a port without its colon.
+    found = None if text.strip().isdecimal() else _ADDRESS.fullmatch(text.strip())
     port = int(found["port"]) if found is not None and found["port"] else DEFAULT_PORT
     if found is None or port > 65_535 or not text.strip():
         raise UsageError(

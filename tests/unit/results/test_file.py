@@ -62,6 +62,17 @@ def test_jobs_are_sorted_by_key_and_purchases_by_key_then_time() -> None:
     assert made == document([a, b], bought(1, b), bought(3, b), bought(2, a))
 
 
+def test_manifest_given_as_results_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.yaml"
+    path.write_text("version: 1\nname: a\ntemplates: {}\n", encoding="utf-8")
+
+    with pytest.raises(InvalidInput) as refused:
+        read(path, path.name)
+
+    [problem] = refused.value.problems
+    assert problem.message.startswith("this is a manifest, and not a results file")
+
+
 def test_job_has_its_purchase_and_the_paths_of_its_files() -> None:
     a = job("a")
     row = read_back(document([a], bought(1, a))).jobs[0]

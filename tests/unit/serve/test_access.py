@@ -133,7 +133,7 @@ def test_listen_address_is_parsed(text: str, host: str, port: int, is_loopback: 
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "a b", "http://localhost:80", "::1", "localhost:70000", "a:b", "a@b:1"]
+    "text", ["", " ", "a b", "http://localhost:80", "::1", "localhost:70000", "a:b", "a@b:1", "999"]
 )
 def test_invalid_listen_address_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="HOST:PORT"):
