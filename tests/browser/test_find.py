@@ -141,6 +141,12 @@ def test_plain_words_are_searched_in_keys_and_prompts(tab: Make, gallery: Galler
     search(page, "promenade status:failed")
     assert set(shown(page)) == {key for key in by_python(gallery, "status:failed") if "/stroll/" in key}
 
+    # As a card shows the key.
+    search(page, "red/stroll/beach/en")
+    assert [key for key in shown(page) if "#" not in key] == [
+        "hero/overlay/red/stroll/background=beach/locale=en"
+    ]
+
     search(page, "雨上がり")
     assert {key.split("/")[3] for key in shown(page)} == {"rain"}
 

@@ -988,6 +988,27 @@ def test_times_that_distinguish_earlier_purchases_are_fully_visible(made_again: 
     assert all(each.evaluate("each => each.scrollWidth <= each.clientWidth") for each in names)
 
 
+def test_title_of_the_browser_tab_names_the_view(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    titles = {}
+    for view in ("browse", "failures", "compare"):
+        page.evaluate("view => go({ view })", view)
+        titles[view] = page.title()
+
+    assert titles == {
+        "browse": "spring-drop",
+        "failures": "Failures · spring-drop",
+        "compare": "Compare · spring-drop",
+    }
+
+
+def test_takes_side_by_side_are_alike_and_not_as_before(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, f"#compare={compared(gallery)}")
+
+    expect(page.locator(".changes").first).to_contain_text("The same in A and B: ")
+    expect(page.locator("#view")).not_to_contain_text("As before")
+
+
 def test_unchanged_options_are_named_as_written(made_again: Again) -> None:
     page, _ = made_again("a" * 64, "b" * 64, "b" * 64)
 

@@ -313,7 +313,7 @@ function differenceBlock(purchases) {
     const text = same
       ? el("p", { class: "text", dir: "auto", lang, text: first.text ?? "" })
       : changedText(first.text ?? "", other.text ?? "", lang);
-    return [title, text, changedOptions(first.request, other.request)];
+    return [title, text, changedOptions(first.request, other.request, `The same in A and ${letter}`)];
   });
   return el("section", {}, .../** @type {HTMLElement[]} */ (blocks.filter(Boolean)));
 }

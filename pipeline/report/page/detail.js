@@ -448,7 +448,7 @@ function changeBlock(job) {
     same
       ? el("p", { class: "text", dir: "auto", lang: job.lang, text: after.text ?? "" })
       : changedText(before.text ?? "", after.text ?? "", job.lang),
-    changedOptions(before.request, after.request),
+    changedOptions(before.request, after.request, "As before"),
   );
 }
 

@@ -105,8 +105,11 @@ function changedText(before, after, lang) {
   return el("p", { class: "text", dir: "auto", lang }, ...nodes);
 }
 
-/** The differences between two requests, except the prompt. @param {RequestData | undefined} before @param {RequestData | undefined} after */
-function changedOptions(before, after) {
+/**
+ * The differences between two requests, except the prompt. `alikeIn` says of what is alike where it is so.
+ * @param {RequestData | undefined} before @param {RequestData | undefined} after @param {string} alikeIn
+ */
+function changedOptions(before, after, alikeIn) {
   const old = flat(before);
   const now = flat(after);
   const nodes = [];
@@ -124,7 +127,7 @@ function changedOptions(before, after) {
     nodes.push(`${nodes.length ? "; " : ""}other content of the image`);
   if (!nodes.length && !alike.length) return undefined;
   const rest = alike.length
-    ? `As before: ${alike.slice(0, 4).join(", ")}${alike.length > 4 ? " and the rest" : ""}.`
+    ? `${alikeIn}: ${alike.slice(0, 4).join(", ")}${alike.length > 4 ? " and the rest" : ""}.`
     : "";
   return el("p", { class: "changes" }, ...nodes, nodes.length ? ". " : "", rest);
 }

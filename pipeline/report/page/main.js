@@ -172,10 +172,14 @@ function severalHave(key, jobs) {
   return ["Several campaigns have a job ", el("code", { text: key }), ": ", ...links, "."];
 }
 
+/** The title of a view that is not the overview. @type {Partial<Record<View["view"], string>>} */
+const TITLES = { failures: "Failures", compare: "Compare", live: "Live" };
+
 /** @param {Job | undefined} job */
 function titleOf(job) {
   const names = app.model.campaigns.map((each) => each.name).join(", ");
-  return job ? `${job.key} · ${names}` : names;
+  const view = job?.key ?? TITLES[app.view.view];
+  return view ? `${view} · ${names}` : names;
 }
 
 function showTabs() {

@@ -106,7 +106,8 @@ function jobOf(written, campaign, model) {
     ratioName: ratio ? ratioName(ratio) : "",
     newest: seen?.bought ?? "",
     prose,
-    haystack: `${written.key}\n${prose}`.toLowerCase(),
+    // A key is found as it is written and as a card shows it.
+    haystack: `${written.key}\n${keyParts(written.key).join("")}\n${prose}`.toLowerCase(),
     lang: languageOf(written),
   };
 }
