@@ -185,7 +185,14 @@ _LEAST_ALIKE = 0.6
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`"; did you mean 'title'?"` if `word` is similar to a name in `known`, else empty."""
-    close = nearest(word, known)
+    return _meant(word, nearest(word, known))
+
+
+def _meant(word: str, close: str | None) -> str:
+    if close is not None and unicodedata.normalize("NFC", close) == unicodedata.normalize("NFC", word):
+        # Shown as they are, both would look the same.
+        escaped = close.encode("ascii", "backslashreplace").decode()
+        return f"; did you mean '{escaped}', which differs only in its Unicode form?"
     return f"; did you mean '{close}'?" if close else ""
 
 
@@ -196,6 +203,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     # Names of other lengths cannot be similar enough.
     shortest, longest = len(word) * 3 // 7, min(len(word) * 7 // 3 + 1, _LONGEST_COMPARED)
     names = [name for name in itertools.islice(known, _MAX_LOOKED_AT) if shortest <= len(name) <= longest]
+    folded = word.casefold()
+    if (same := next((name for name in names if name.casefold() == folded), None)) is not None:
+        return same  # only upper and lower case differ, which the comparison below takes for other letters
     if len(names) > _MAX_COMPARED:
         pairs = {word[at : at + 2] for at in range(len(word) - 1)}
         names = heapq.nlargest(_MAX_COMPARED, names, key=lambda name: sum(map(name.__contains__, pairs)))
@@ -214,8 +224,7 @@ class Suggestions:
 
     def did_you_mean(self, word: str, known: Iterable[str]) -> str:
         """A hint that names the nearest known name; empty if none is near, or after `left` hints."""
-        close = self.nearest(word, known)
-        return f"; did you mean '{close}'?" if close else ""
+        return _meant(word, self.nearest(word, known))
 
     def nearest(self, word: str, known: Iterable[str]) -> str | None:
         """The nearest known name; None if none is near, or after `left` hints."""

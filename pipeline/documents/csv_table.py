@@ -17,7 +17,9 @@ LARGEST: Final = 64 << 20
 SEPARATORS: Final = (",", ";", "\t")
 # The header must end within so much of the file, which is read once for each separator.
 _LONGEST_HEADER = 4 << 20
-_EXCEL_HINT = re.compile(r"[\"']?sep=.?[\"']?", re.IGNORECASE)
+# Excel fills the line up with separators, as all others.
+_EXCEL_HINT = re.compile(r"[\"']?sep=.?[\"']?[,;\t|]*", re.IGNORECASE)
+_BLANK_ROWS = re.compile(r"[\s,;]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """A CSV file: each record has a cell for each column, empty if it was shorter than the header.
+    """A CSV file: a record has at most one cell for each column; those that it lacks at its end are empty.
 
     `header_line` is the line where the header begins; blank records are left out.
     """
@@ -54,10 +56,12 @@ def read_csv(
     """
     if left_by_git := conflicts(source):
         raise InvalidInput(left_by_git)
-    first = source.text.partition("\n")[0].strip()  # without splitting all lines of a large file
+    start = source.text[:_LONGEST_HEADER]
+    at = _BLANK_ROWS.match(start).end()  # type: ignore[union-attr]  # it matches nothing too
+    first = start[at:].partition("\n")[0].strip()  # without splitting all lines of a large file
     if _EXCEL_HINT.fullmatch(first):
         advice = "delete the line; the separator is found without it, or named by 'delimiter'"
-        raise InvalidInput(source.problem(f"'{first}' is a hint for Excel, not the header: {advice}"))
+        raise InvalidInput(source.problem_at(at, f"'{first}' is a hint for Excel, not the header: {advice}"))
     problems = ProblemList()
     header: Record | None = None
     columns: tuple[str, ...] = ()
@@ -76,11 +80,11 @@ def read_csv(
             problems.add(
                 source.problem(f"{message}; put a cell that holds a separator in quotes", record.line)
             )
-        elif len(record.cells) == len(columns):
-            records.append(record)
+        elif len(record.cells) > len(columns):
+            records.append(Record(record.cells[: len(columns)], record.line))
         else:
-            missing = ("",) * (len(columns) - len(record.cells))
-            records.append(Record((*record.cells[: len(columns)], *missing), record.line))
+            # Not filled up: short rows under a wide header would take far more memory than the file.
+            records.append(record)
     if header is None:
         raise InvalidInput(problems.listed() or source.problem("the file is empty"))
     table = CsvTable(source=source, columns=columns, header_line=header.line, records=tuple(records))

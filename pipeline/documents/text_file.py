@@ -17,6 +17,36 @@ _OURS = re.compile("^<{7}(?: |$)", re.MULTILINE)
 _THEIRS = re.compile("^>{7}(?: |$)", re.MULTILINE)
 
 
+_WORKBOOK = "this is a spreadsheet, not a text file; export it as CSV (UTF-8)"
+_WRITING = "this is a document of a word processor, not a text file; save it as plain text (UTF-8)"
+_ARCHIVE = "this is a ZIP archive, not a text file; unpack it"
+_PACKED = "this is a compressed file, not a text file; unpack it"
+_PICTURE = "this is an image, not a text file"
+# Office files are ZIP archives; the names of the files in them are not compressed.
+_IN_ARCHIVES = (
+    (b"xl/workbook", _WORKBOOK),
+    (b"application/vnd.oasis.opendocument.spreadsheet", _WORKBOOK),
+    (b"Index/Tables/", _WORKBOOK),
+    (b"word/document", _WRITING),
+    (b"application/vnd.oasis.opendocument.text", _WRITING),
+)
+_BY_MAGIC = (
+    (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "this is an old Office file, not a text file; a spreadsheet is exported as CSV (UTF-8)",
+    ),
+    (b"\x1f\x8b", _PACKED),
+    (b"BZh", _PACKED),
+    (b"\xfd7zXZ", _PACKED),
+    (b"\x28\xb5\x2f\xfd", _PACKED),
+    (b"7z\xbc\xaf\x27\x1c", _PACKED),
+    (b"%PDF-", "this is a PDF, not a text file"),
+    (b"\x89PNG", _PICTURE),
+    (b"\xff\xd8\xff", _PICTURE),
+    (b"RIFF", _PICTURE),
+)
+
+
 def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFile:
     """Read a text file of at most `limit` bytes; `name` is its name in messages.
 
@@ -53,6 +83,8 @@ def decode(content: bytes, path: Path, name: str) -> SourceFile:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
+        if kind := _kind_of(content):
+            raise InvalidInput(_whole(name, kind)) from None
         before = content[: error.start].decode("utf-8")
         source = SourceFile(path, name, _with_line_feeds(before))
         byte = content[error.start]
@@ -61,9 +93,18 @@ def decode(content: bytes, path: Path, name: str) -> SourceFile:
     source = SourceFile(path, name, _with_line_feeds(text))
     found = list(_FORBIDDEN.finditer(source.text))
     if found:
+        if kind := _kind_of(content):
+            raise InvalidInput(_whole(name, kind))
         first = [source.problem_at(each.start(), _forbidden(each[0])) for each in found[:MAX_LISTED]]
         raise InvalidInput(listed(first, len(found)))
     return source
+
+
+def _kind_of(content: bytes) -> str:
+    """What a file is that is no text, and what to do; empty if that is not known."""
+    if content.startswith(b"PK\x03\x04"):
+        return next((text for mark, text in _IN_ARCHIVES if mark in content), _ARCHIVE)
+    return next((text for magic, text in _BY_MAGIC if content.startswith(magic)), "")
 
 
 def conflicts(

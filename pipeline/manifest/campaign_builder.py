@@ -84,7 +84,10 @@ def _parts(whole: Value, known: catalog.Catalog, variables: Mapping[str, Json], 
     plain_vars = _vars(whole.get("vars"), variables, context)
     options, templates = _templates(whole, known, context)
     _warn_of_prices(whole, known, templates, context)
-    sets = _named(whole.get("image_sets"))
+    image_sets = whole.get("image_sets")
+    if image_sets is not None and not image_sets.is_mapping:
+        context.cut_short.add("image set")
+    sets = _named(image_sets)
     output = whole.get("output")
     path = output_path(None if output is None else output.get("path"), context)
     return Parts(
@@ -122,6 +125,8 @@ def _catalog(value: Value | None, context: Context) -> catalog.Catalog:
 
 def _vars(value: Value | None, variables: Mapping[str, Json], context: Context) -> Mapping[str, Json]:
     plain = {} if value is None else value.node.plain()
+    if not isinstance(plain, dict):
+        context.cut_short.add("vars")
     values: dict[str, Json] = dict(plain) if isinstance(plain, dict) else {}
     for name in RESERVED:
         message = f"a var cannot be called '{name}': templates use that name for something else"
@@ -205,11 +210,19 @@ def _rules(whole: Value, parts: Parts, context: Context) -> tuple[Rule, ...]:
                 continue
             first[rule_id.text] = rule_id.node.position
         rule = build_rule(each, parts, context)
-        lacks_prompts = rule is not None and not rule.prompts and "prompt" in context.cut_short
-        if rule is not None and not lacks_prompts and not _is_reported(each, context):
+        if rule is not None and not _lacks(rule, context) and not _is_reported(each, context):
             rules.append(rule)
             context.problems += respelled(rule, parts.vars)
     return sound_chains(rules, first, _sound(parts.image_sets).values(), context)
+
+
+def _lacks(rule: Rule, context: Context) -> bool:
+    """Whether a rule lacks what could not be read: its jobs would give errors that only follow from that."""
+    return (
+        ("prompt" in context.cut_short and not rule.prompts)
+        or ("image set" in context.cut_short and not rule.image_sets)
+        or "vars" in context.cut_short
+    )
 
 
 def _is_reported(rule: Value, context: Context) -> bool:

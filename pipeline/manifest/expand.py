@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -208,17 +209,31 @@ class _Expansion:
         if path in self._paths:
             # Without `jobs`, the only rule is written nowhere.
             location = rule.location if rule.location.path else rule.path.location
-            advice = (
-                "some systems do not distinguish upper and lower case, so rename one of them"
-                if "job.key" in rule.path.template.source
-                else "output.path must tell them apart, as {{ job.key }} does"
-            )
+            if (other := self._in_another_form(job.key)) is not None:
+                advice = (
+                    f"only their Unicode form differs from {_escaped(other)}, the first, "
+                    f"which is {_escaped(job.key)} here; rename one of them"
+                )
+            elif "job.key" in rule.path.template.source:
+                advice = "some systems do not distinguish upper and lower case, so rename one of them"
+            else:
+                advice = "output.path must tell them apart, as {{ job.key }} does"
             self.problems.add(
                 location.problem(f"two jobs would write to '{job.path}', the second is {job.key}; {advice}")
             )
             return False
         self._paths.add(path)
         return True
+
+    def _in_another_form(self, key: str) -> str | None:
+        """The key of an earlier job that differs from `key` only in its Unicode form."""
+        forms = (unicodedata.normalize(form, key) for form in ("NFC", "NFD"))
+        return next((each for each in forms if each != key and _digest(each) in self._keys), None)
+
+
+def _escaped(key: str) -> str:
+    """A key in ASCII, as two of them may look alike."""
+    return key.encode("ascii", "backslashreplace").decode()
 
 
 def _digest(text: str) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from pipeline import paths
 
 _MAGIC = frozenset("*?[")
-_BRACES = re.compile(r"\{([^{},]*),([^{},]*)[^{}]*\}")
+_BRACES = re.compile(r"\{([^{},]*),([^{},]*)[^{}]*\}|\{([^{}.]+)\.\.([^{}.]+)\}")
 _MAX_LOOKED_AT = 200_000
 
 
@@ -20,12 +20,23 @@ def has_magic(pattern: str) -> bool:
 
 
 def braces_hint(pattern: str, instead: str) -> str:
-    """The hint for a pattern with `{a,b}` that matches nothing; `instead` is what to do."""
+    """The hint for a pattern with `{a,b}` or `{a..c}` that matches nothing; `instead` is what to do."""
     found = _BRACES.search(pattern)
     if found is None:
         return ""
-    one, other = (pattern[: found.start()] + each + pattern[found.end() :] for each in found.groups())
+    ends = (each for each in found.groups() if each is not None)
+    one, other = (pattern[: found.start()] + each + pattern[found.end() :] for each in ends)
+    if found[3] is not None and len(found[3]) == len(found[4]) == 1:
+        span = f"{pattern[: found.start()]}[{found[3]}-{found[4]}]{pattern[found.end() :]}"
+        return f": braces are not a pattern here; write {span}"
     return f": braces are not a pattern here; {instead}, {one} and {other}"
+
+
+def pattern_hint(path: str) -> str:
+    """The hint for a path of a missing file that is written as a pattern, where only names are read."""
+    if "*" in path or "?" in path:
+        return f": this is a name, not a pattern; write the image set as {{glob: '{path}'}}"
+    return braces_hint(path, "list both")
 
 
 def matching(pattern: str, base: Path, root: Path) -> list[str]:

@@ -123,7 +123,7 @@ def _images_of(row: TableRow, context: Context) -> list[str]:
             both = f"both '{row.names[other]}' and '{row.names[name]}' are filled"
             context.report(row.location, f"{both}; one image needs one of them")
             return []
-        if urls.are_several(row.own[name]):
+        if urls.are_several(row.own[name].strip()):
             message = (
                 f"two urls in one cell, '{row.names[name]}'; each needs a column of its own: url_2, url_3"
             )
@@ -136,7 +136,8 @@ def _images_of(row: TableRow, context: Context) -> list[str]:
         )
         context.report(row.location, nothing)
         return []
-    return [row.own[numbered[number]] for number in sorted(numbered)]
+    # As names of the header, a cell may have blanks around it: `id, url`.
+    return [row.own[numbered[number]].strip() for number in sorted(numbered)]
 
 
 def _item(

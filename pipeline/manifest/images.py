@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline import files, paths
 from pipeline.errors import Suggestions
 from pipeline.jobs import LocalFile
+from pipeline.manifest.globs import pattern_hint
 
 LARGEST = 25 * 1000 * 1000
 
@@ -55,6 +56,8 @@ class Images:
 
 def _missing(real: Path, path: str, suggestions: Suggestions) -> str:
     """The message for a missing file, with a file beside it that may be meant."""
+    if hint := pattern_hint(path):
+        return f"there is no such file: {path}{hint}"
     folder = real.parent
     try:
         beside = [entry.name for entry in os.scandir(folder)]

@@ -204,7 +204,13 @@ def _named(value: Value, known: Mapping[str, object], what: str, context: Contex
     if what in context.cut_short:
         return [each for each in known if fnmatchcase(each, name)]
     if not has_magic(name):
-        context.report(value.location, context.suggestions.unknown(what, name, known))
+        braces = braces_hint(name, "list both")
+        message = (
+            f"there is no {what} '{name}'{braces}"
+            if braces
+            else context.suggestions.unknown(what, name, known)
+        )
+        context.report(value.location, message)
         return []
     found = [each for each in known if fnmatchcase(each, name)]
     if not found:

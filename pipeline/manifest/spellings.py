@@ -1,18 +1,24 @@
 """Warns of numbers that a text spells differently than they were written: `19.90` silently becomes 19.9."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from pipeline.documents.scalars import Spelled, SpelledFloat, SpelledInt
 from pipeline.errors import Problem
 from pipeline.json_values import Json
 from pipeline.manifest.model import OptionTree, Rule, Template
 from pipeline.manifest.options import texts_in
+from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import ANY, Path
 from pipeline.manifest.texts import Text
 
 
 def respelled(rule: Rule, variables: Mapping[str, Json]) -> Iterator[Problem]:
     """Yield a warning for each number that a text of the rule spells differently than it was written."""
+    for text in _texts(rule):
+        for literal in text.template.respelled:
+            error = TemplateError(_message(literal.spelling, literal.value), literal.line)
+            yield replace(text.problem(error), severity="warning")
     values = _values(rule, variables)
     spelled = {name for name, each in values.items() if any(_spelled(value) for value in each)}
     if not spelled:
@@ -29,14 +35,16 @@ def respelled(rule: Rule, variables: Mapping[str, Json]) -> Iterator[Problem]:
 
 
 def _problem(number: Spelled, name: str, steps: list[str | int | None]) -> Problem:
-    message = (
-        f"the number {number.spelling} reads as {number} in a text; write it in quotes to keep it as it is"
-    )
+    message = _message(number.spelling, number)
     if number.location is not None:
         return number.location.problem(message, "warning")
     # A value without a position in a file comes from the command line.
     flag = steps[0] if name == "vars" and steps else name
     return Problem(message, path=f"--var {flag}", severity="warning")
+
+
+def _message(spelling: str, value: float) -> str:
+    return f"the number {spelling} reads as {value} in a text; write it in quotes to keep it as it is"
 
 
 def _values(rule: Rule, variables: Mapping[str, Json]) -> dict[str, list[Json]]:

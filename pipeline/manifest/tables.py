@@ -2,11 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pipeline.documents.csv_table import LARGEST, CsvTable, read_csv
+from pipeline.documents.csv_table import LARGEST, SEPARATORS, CsvTable, read_csv
 from pipeline.documents.node import Location
 from pipeline.documents.text_file import read_source
 from pipeline.documents.value import Value
@@ -14,6 +14,8 @@ from pipeline.errors import InvalidInput, Problem, counted, did_you_mean, neares
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.texts import Text, is_true
 
+# Such separators are used only where `delimiter` names them.
+_RARE_SEPARATORS = ("|", ":", "^", "~")
 _ID = re.compile(r"[^\n\t]{1,200}")
 
 
@@ -116,27 +118,51 @@ def _names(
     for ours, value in renamed.items():
         theirs = _normal(value.text)
         if theirs in known:
-            names[ours] = theirs
+            names[_first_image(ours, renamed)] = theirs
         else:
             are_sound = False
             message = f"{table.source.name} has no column '{theirs}'{did_you_mean(theirs, table.columns)}"
             context.report(value.location, message)
     for column in table.columns:
         if purpose.own.fullmatch(column):
-            names.setdefault(column, column)
+            names.setdefault(_first_image(column, known), column)
     for either in purpose.needed if are_sound else ():
         if not names.keys() & set(either):
             are_sound = False
-            context.problems.append(table.source.problem(_missing_column(either, table), table.header_line))
+            context.problems.append(
+                table.source.problem(_missing_column(either, table, purpose), table.header_line)
+            )
     return names if are_sound else None
 
 
-def _missing_column(either: tuple[str, ...], table: CsvTable) -> str:
+def _first_image(name: str, all_names: Collection[str]) -> str:
+    """`url` for `url_1`, and so for `path_1`, unless both are there."""
+    kind, _, number = name.partition("_")
+    return kind if number.isdecimal() and int(number) == 1 and kind not in all_names else name
+
+
+def _missing_column(either: tuple[str, ...], table: CsvTable, purpose: Purpose) -> str:
     """The message for a missing column, and how to name it; any one of `either` would do."""
     called = " or ".join(f"'{each}'" for each in either)
+    if (separator := _other_separator(table, purpose)) is not None:
+        return (
+            f"there is no column {called}; the header seems to be separated by '{separator}': "
+            f"write 'delimiter: \"{separator}\"'"
+        )
     near = {each: close for each in either if (close := nearest(each, table.columns))}
     ours, theirs = next(iter(near.items()), (either[-1], "…"))
     return f"there is no column {called}; name the one to use: 'columns: {{{ours}: {theirs}}}'"
+
+
+def _other_separator(table: CsvTable, purpose: Purpose) -> str | None:
+    """The separator that would give one of our columns, if the header was read as a single one."""
+    if len(table.columns) > 1:
+        return None
+    for separator in (*SEPARATORS, *_RARE_SEPARATORS):
+        names = [name.strip().lower() for name in table.columns[0].split(separator)]
+        if len(names) > 1 and any(map(purpose.own.fullmatch, names)):
+            return separator.replace("\t", "\\t")
+    return None
 
 
 def _wanted(
@@ -146,22 +172,31 @@ def _wanted(
     condition = None if where is None else _condition(where, context)
     if where is not None and condition is None:
         return
-    ours = frozenset(names.values())
+    ours: dict[str, list[tuple[int, str]]] = {}
+    for place, (name, theirs) in enumerate(names.items()):
+        ours.setdefault(theirs, []).append((place, name))
+    # One for all rows, of which each changes only the cells that it has: short rows under a wide header stay cheap.
+    row = dict.fromkeys(table.columns, "")
     any_holds = False
     for record in table.records:
-        cells = [*zip(table.columns, record.cells, strict=True)]
+        cells = dict(zip(table.columns, record.cells, strict=False))
         location = Location(table.source, record.line, 1)
         try:
-            if condition is not None and not is_true(condition.value({"row": dict(cells)})):
-                continue
+            if condition is not None:
+                row.update(cells)
+                if not is_true(condition.value({"row": row})):
+                    continue
         except InvalidInput as error:
             # The next rows would fail in the same way.
             context.problems += [_of_row(problem, location) for problem in error.problems]
             return
+        finally:
+            row.update(dict.fromkeys(cells, ""))
         any_holds = True
-        filled = {theirs: cell for theirs, cell in cells if cell.strip()}
+        filled = {theirs: cell for theirs, cell in cells.items() if cell.strip()}
+        own = sorted((*each, cell) for theirs, cell in filled.items() for each in ours.get(theirs, ()))
         yield TableRow(
-            own={name: filled[theirs] for name, theirs in names.items() if theirs in filled},
+            own={name: cell for _place, name, cell in own},
             vars={theirs: cell for theirs, cell in filled.items() if theirs not in ours},
             names=names,
             location=location,

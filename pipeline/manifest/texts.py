@@ -17,6 +17,7 @@ from pipeline.manifest.templating.dotted import Declined, Part, Path, parts_of, 
 
 if TYPE_CHECKING:
     from pipeline.manifest.templating.jinja import JinjaTemplate
+    from pipeline.manifest.templating.shown import NumberLiteral
 
 
 _LONGEST_SOURCE: Final = 16 << 10
@@ -93,6 +94,11 @@ class TextTemplate:
         if self._constant is not None or self._parts is not None:
             return frozenset(part for part in self._parts or () if not isinstance(part, str))
         return self._jinja.shown
+
+    @property
+    def respelled(self) -> "tuple[NumberLiteral, ...]":
+        """The numbers in its own text that it shows with another spelling than they are written with."""
+        return () if self._constant is not None or self._parts is not None else self._jinja.respelled
 
     @property
     def names_in_vars(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ from jinja2.runtime import Context
 from pipeline.json_values import Json
 from pipeline.manifest.templating import TemplateError, guard
 from pipeline.manifest.templating.environment import ENVIRONMENT, budget_of
-from pipeline.manifest.templating.shown import names_in_vars, shown
+from pipeline.manifest.templating.shown import names_in_vars, numbers_shown, shown
 from pipeline.manifest.templating.values import as_json, as_text, checked_text
 from pipeline.record_limits import LONGEST_TEXT
 
@@ -39,6 +39,8 @@ class JinjaTemplate:
         try:
             tree = ENVIRONMENT.parse(source)
             guard.check(tree)
+            # Before Jinja computes what is constant, which the next line lets it do in the tree.
+            self.respelled = numbers_shown(tree, ENVIRONMENT.lex(source))
             self.names = frozenset(meta.find_undeclared_variables(tree))
             self.shown = shown(tree)
             self.names_in_vars = names_in_vars(tree)

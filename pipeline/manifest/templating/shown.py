@@ -1,6 +1,8 @@
 """Finds the values that a template shows rather than only computes with or tests."""
 
-from collections.abc import Iterator, Mapping
+from ast import literal_eval
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from jinja2 import nodes
 
@@ -12,9 +14,61 @@ _SAME |= {"trim", "truncate", "unique", "upper", "urlencode"}
 _ONE_OF_LIST = frozenset({"first", "join", "last"})
 
 
+@dataclass(frozen=True, slots=True)
+class NumberLiteral:
+    """A number in the text of a template, in this line."""
+
+    spelling: str
+    value: int | float
+    line: int
+
+
 def shown(tree: nodes.Template) -> frozenset[Path]:
     """The values that a template shows."""
     return frozenset(_printed(tree, {}))
+
+
+def numbers_shown(
+    tree: nodes.Template, source_tokens: Iterable[tuple[int, str, str]]
+) -> tuple[NumberLiteral, ...]:
+    """The numbers in a template's own text that it shows with another spelling than they are written with.
+
+    `source_tokens` are line, kind and spelling of each of its tokens.
+    """
+    consts = [
+        const for output in tree.find_all(nodes.Output) for part in output.nodes for const in _numbers(part)
+    ]
+    if not consts:
+        return ()
+    written = {(line, spelling) for line, kind, spelling in source_tokens if kind in ("integer", "float")}
+    literals = (NumberLiteral(spelling, literal_eval(spelling), line) for line, spelling in sorted(written))
+    shown_here = {(const.lineno, const.value) for const in consts}
+    return tuple(
+        each
+        for each in literals
+        if str(each.value) != each.spelling and (each.line, each.value) in shown_here
+    )
+
+
+def _numbers(node: nodes.Node) -> Iterator[nodes.Const]:
+    """The numbers in an expression's text that it leaves unchanged."""
+    match node:
+        case nodes.Const(value=int() | float()):
+            yield node
+        case nodes.CondExpr() | nodes.Concat() | nodes.And() | nodes.Or():
+            for part in _alternatives(node):
+                yield from _numbers(part)
+        case nodes.List(items=items) | nodes.Tuple(items=items):
+            for item in items:
+                yield from _numbers(item)
+        case nodes.Filter(name=name, node=inner, args=arguments) if inner is not None:
+            if name in _SAME or name in _ONE_OF_LIST:
+                yield from _numbers(inner)
+            if name == "default":
+                for each in arguments[:1]:
+                    yield from _numbers(each)
+        case _:
+            return
 
 
 def names_in_vars(tree: nodes.Template) -> frozenset[str]:

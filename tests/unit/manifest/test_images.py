@@ -295,6 +295,32 @@ class TestGlobs:
         told = project.messages(ANYTHING + "jobs: [{id: a, templates: ['a*{y,x}']}]\n")
         assert "no template matches 'a*{y,x}': braces are not a pattern here; list both" in told
 
+    @pytest.mark.parametrize(
+        ("text", "hint"),
+        [
+            ("image_sets: {s: ['images/*.png']}", "write the image set as {glob: 'images/*.png'}"),
+            (
+                "image_sets: {s: [{path: 'images/re?.png'}]}",
+                "write the image set as {glob: 'images/re?.png'}",
+            ),
+            ("image_sets: {s: ['images/{red,a}.png']}", "list both, images/red.png and images/a.png"),
+            (
+                "image_sets: {s: {glob: 'images/{a..c}.png'}}",
+                "braces are not a pattern here; write images/[a-c].png",
+            ),
+            (
+                "image_sets: {s: {glob: '{01..12}.png'}}",
+                "braces are not a pattern here; write two sets, 01.png and 12.png",
+            ),
+            ("jobs: [{id: a, prompts: ['{p,q}']}]", "braces are not a pattern here; list both, p and q"),
+        ],
+    )
+    def test_pattern_where_none_is_read_is_named(self, project: Project, text: str, hint: str) -> None:
+        project.image("images/red.png")
+        told = project.messages(f"{ANYTHING}prompts: {{p: x}}\n{text}\n")
+        assert hint in str(told)
+        assert "did you mean" not in str(told)
+
     @pytest.mark.parametrize("name", [b"caf\xe9.png", b"caf\xe9/a.png"])
     def test_file_name_that_is_not_utf8_is_reported(self, project: Project, name: bytes) -> None:
         project.image(f"images/{os.fsdecode(name)}")

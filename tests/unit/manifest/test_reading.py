@@ -209,6 +209,47 @@ class TestRenderedToNothing:
         assert [problem.severity for problem in told] == ["error"]
 
 
+class TestOneProblemOnce:
+    """An error is not followed by others that only follow from it."""
+
+    @pytest.mark.parametrize(
+        "section",
+        ["image_sets: [images/red.png]", "image_sets: 5", "vars: [5]", "vars: 5", "prompts: 5"],
+    )
+    def test_section_of_the_wrong_kind_is_one_error(self, project: Project, section: str) -> None:
+        name = section.partition(":")[0]
+        others = {
+            "image_sets": "image_sets: {s: [{url: 'https://a.example/a.png'}]}\n",
+            "vars": "vars: {season: spring}\n",
+            "prompts": "prompts: {p: '{{ season }}'}\n",
+        }
+        rest = "".join(text for other, text in others.items() if other != name)
+        options = "options: {prompt: '{{ prompt }}', background_urls: [https://a.example/b.mp4]}"
+        template = f"templates: {{o: {{template_id: overlay_gray_5443, {options}}}}}\n"
+        rules = "jobs: [{id: a, image_sets: [s]}, {id: b}]\n"
+        told = project.problems(f"{section}\n{rest}{template}{rules}")
+        assert [problem.path for problem in told if problem.severity == "error"] == [name], told
+
+
+class TestUnicodeForms:
+    COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+    def test_ids_that_look_alike_are_told_apart(self, project: Project) -> None:
+        rows = f"id,url\n{self.COMPOSED},https://a.example/a.png\n{self.DECOMPOSED},https://a.example/b.png\n"
+        project.write("a.csv", rows)
+        told = project.messages(ANYTHING + "image_sets: {s: {csv: a.csv}}\n")
+        assert (
+            r"only their Unicode form differs from main/any/caf\xe9, the first, which is main/any/cafe\u0301 here; "
+            "rename one of them"
+        ) in told
+        assert "upper and lower case" not in told
+
+    def test_name_in_another_form_is_suggested_with_escapes(self, project: Project) -> None:
+        text = f"prompts: {{{self.COMPOSED}: x}}\njobs: [{{id: a, prompts: [{self.DECOMPOSED}]}}]\n"
+        told = project.messages(ANYTHING + text)
+        assert r"; did you mean 'caf\xe9', which differs only in its Unicode form?" in told
+
+
 class TestNumbers:
     ADVICE = "in a text; write it in quotes to keep it as it is"
     PROMPT = ANYTHING.replace("}}", ", options: {o: '{{ prompt }}'}}}")
@@ -261,6 +302,46 @@ class TestNumbers:
         values = "vars: {price: 19.90, prices: {eur: 19.90}, list: [19.90]}\n"
         (warning,) = warned(project, f'{values}{self.PROMPT}prompts:\n  p: "{text}"\n')
         assert "the number 19.90 reads as 19.9" in warning
+
+    @pytest.mark.parametrize(
+        ("text", "written", "read"),
+        [
+            ("{{ nothing | default(19.90) }}", "19.90", "19.9"),
+            ("x {{ 1_000 }}", "1_000", "1000"),
+            ("{{ 5 ~ ' of ' ~ 1.50 }}", "1.50", "1.5"),
+            ("{{ [1.50, 2] | join(', ') }}", "1.50", "1.5"),
+            ("{% if true %}{{ 2.50 if true else 3.5 }}{% endif %}", "2.50", "2.5"),
+            ("{{ nothing | default(1e3) | string }}", "1e3", "1000.0"),
+        ],
+    )
+    def test_number_in_the_text_itself_is_a_warning_too(
+        self, project: Project, text: str, written: str, read: str
+    ) -> None:
+        rules = "jobs: [{id: a}, {id: b}]\n"
+        (warning,) = warned(project, f'{self.PROMPT}{rules}prompts:\n  p: "{text}"\n')
+        assert warning == f"campaign.yaml:6:6: prompts.p: the number {written} reads as {read} {self.ADVICE}"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{{ 1.5 }} {{ nothing | default(2) }}",
+            "{{ nothing | default('19.90') }}",
+            "{{ 19.90 | round(1) }}",
+            "{{ 19.90 * 2 }}",
+            "{{ 'a' if 1 > 0.50 else 'b' }}",
+            "19.90",
+        ],
+    )
+    def test_number_in_the_text_that_reads_the_same_gives_no_warning(
+        self, project: Project, text: str
+    ) -> None:
+        assert warned(project, f'{self.PROMPT}prompts:\n  p: "{text}"\n') == []
+
+    def test_option_that_is_a_number_of_the_template_gives_no_warning(self, project: Project) -> None:
+        text = (
+            "templates: {any: {template_id: something_new, options: {o: '{{ nothing | default(19.90) }}'}}}\n"
+        )
+        assert warned(project, text) == []
 
     @pytest.mark.parametrize(
         "text",
