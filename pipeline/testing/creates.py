@@ -149,21 +149,25 @@ UNKNOWN: dict[str, Act] = {
 _OPEN_STATUSES = (408, 409, 500, 502, 503, 504)
 
 
+def _with_status(reply: Reply, status: int) -> Reply:
+    return Reply(status, reply.body, reply.headers)
+
+
 def _in_its_own_form(status: int) -> Act:
     """The body with which the vendor refuses a request, with another status."""
 
     def act(lab: Lab, connection: Connection) -> None:
-        connection.answer(replace(lab.vendor.refused(Refusal.REQUEST), status=status))
+        connection.answer(_with_status(lab.vendor.refused(Refusal.REQUEST), status))
 
     return act
 
 
 def _without_id(status: int) -> Act:
-    return lambda lab, connection: connection.answer(replace(_sound(lab), status=status, body=b"{}"))
+    return lambda lab, connection: connection.answer(Reply(status, b"{}", _sound(lab).headers))
 
 
 def _empty_id(status: int) -> Act:
-    return lambda lab, connection: connection.answer(replace(lab.vendor.created(""), status=status))
+    return lambda lab, connection: connection.answer(_with_status(lab.vendor.created(""), status))
 
 
 def _cut_refusal(why: Refusal) -> Act:
