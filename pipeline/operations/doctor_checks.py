@@ -1,7 +1,7 @@
 """Findings of `doctor` on git (are results and decisions committed?), key, address, health of the vendor, clock."""
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.engine.checkpoint import SECRETS
 from pipeline.errors import AccountError, ExitCode, InvalidInput, PipelineError, printable
 from pipeline.operations.environment import Environment
+from pipeline.operations.git import ask_git
 from pipeline.operations.provider import key_variables, provider_settings
 from pipeline.operations.workspace import Workspace
 from pipeline.providers.address import shown_url
@@ -73,9 +74,6 @@ def failed(check: str, message: str, code: ExitCode) -> CheckResult:
     return CheckResult(check=check, message=message, status=CheckStatus.ERROR, code=code)
 
 
-_GIT_TIMEOUT = 10.0
-
-
 def check_git(workspace: Workspace) -> CheckResult:
     """The state of the records in git. A run needs no git, so this is a warning at most."""
     if workspace.emulated:
@@ -104,11 +102,11 @@ def _records_in_git(folder: Path, workspace: Workspace) -> CheckResult:
     inside = {path: shown for path, shown in records.items() if path.is_relative_to(root)}
     uncommitted = []
     for path, shown in inside.items():
-        if _git(folder, variables, "check-ignore", "--quiet", str(path)).returncode == 0:
+        if ask_git(folder, variables, "check-ignore", "--quiet", str(path)).returncode == 0:
             return warned("git", f"{shown} is ignored: remove it from .gitignore and commit it")
         if not path.exists():
             continue
-        changed = _git(folder, variables, "status", "--porcelain", "--", str(path))
+        changed = ask_git(folder, variables, "status", "--porcelain", "--", str(path))
         if changed.returncode != 0:
             return warned("git", f"git does not say: {printable(changed.stderr.strip(), 200)}")
         if changed.stdout:
@@ -122,20 +120,6 @@ def _records_in_git(folder: Path, workspace: Workspace) -> CheckResult:
         return CheckResult(check="git", message=f"ready; commit {records[results]} after the first run")
     is_ = "is" if len(inside) == 1 else "are"
     return CheckResult(check="git", message=f"{' and '.join(inside.values())} {is_} committed")
-
-
-def _git(folder: Path, variables: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    # A repository's own settings may name programs to run; this is the only such setting that the two commands obey.
-    command = ("git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments)
-    return subprocess.run(  # noqa: S603 - no shell, and paths of our own
-        command,
-        env=dict(variables),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-        timeout=_GIT_TIMEOUT,
-    )
 
 
 _TIMEOUT = 10.0
