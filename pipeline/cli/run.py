@@ -66,7 +66,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         watching = stack.enter_context(observers(state, given))
         options = replace(
             planned(state),
-            checkpoint=_checkpoint(workspace, given["checkpoint"]) if given["checkpoint"] else None,
+            checkpoint=_checkpoint(workspace, saved, given["checkpoint"]) if given["checkpoint"] else None,
             webhooks=webhooks,
             on_change=watching.notify_change if events is None else partial(_tell_both, events, watching),
             observe=watching.wrap_provider,
@@ -215,13 +215,13 @@ def _options(
     )
 
 
-def _checkpoint(workspace: Workspace, command: str) -> "Checkpoint":
+def _checkpoint(workspace: Workspace, saved: SavedPlan | None, command: str) -> "Checkpoint":
     from pipeline.engine.checkpoint import Checkpoint
     from pipeline.operations.provider import key_variables
 
     return Checkpoint(
         command=command,
-        inputs=workspace.inputs,
+        inputs=tuple(sorted({*workspace.inputs, *(() if saved is None else saved.inputs)})),
         environment=workspace.environment.variables,
         keys=key_variables(workspace.campaign.provider.name),
     )

@@ -84,6 +84,7 @@ def save_plan(
         emulated=state.workspace.emulated,
         variables=variables,
         arguments=arguments,
+        inputs=tuple(filter(_is_utf8, state.workspace.inputs)),
     )
     content = _checked_bytes(to_json(saved, plan), path)
     try:
@@ -91,6 +92,11 @@ def save_plan(
         write_atomically(path, content)
     except OSError as error:
         raise Unfinished(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether JSON can hold a file's name. A run of the plan finds the others, which are links, by itself."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _checked_bytes(document: dict[str, Json], path: Path) -> bytes:

@@ -31,13 +31,18 @@ class SavedAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
-    """A saved plan, with the arguments it was made with. `manifest` is relative to the plan's file."""
+    """A saved plan, with the arguments it was made with. `manifest` is relative to the plan's file.
+
+    `inputs` are the files that it was made from, relative to the project's root: among them those that a run of the
+    plan does not read again, as the plan has their vars.
+    """
 
     campaign: str
     manifest: str
     emulated: bool
     variables: Mapping[str, Json] = field(default_factory=dict)
     arguments: PlanArguments = PlanArguments()
+    inputs: tuple[str, ...] = ()
     actions: Sequence[SavedAction] = ()
 
 
@@ -62,6 +67,7 @@ def to_json(saved: SavedPlan, plan: Plan) -> dict[str, Json]:
         "campaign": saved.campaign,
         "manifest": saved.manifest,
         "arguments": arguments,
+        "inputs": list(saved.inputs),
         **document,
     }
 
@@ -80,6 +86,7 @@ def from_json(document: Mapping[str, Any]) -> SavedPlan:
             replace=tuple(arguments["replace"]),
             retry_failed=arguments["retry_failed"],
         ),
+        inputs=tuple(document.get("inputs", ())),
         actions=tuple(_saved_action(each) for each in document["actions"]),
     )
 

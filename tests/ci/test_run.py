@@ -890,3 +890,20 @@ class TestSavedPlan:
         assert job.code == 3, job.log
         assert "is stale" in job.log
         assert titles(vendor) == []
+
+    def test_file_of_vars_that_has_changed_since_the_plan(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        """The run does not read it again, as the plan has its vars."""
+        remote.edit("main", lambda work: write(work / "vars.yaml", "season: summer\n"))
+        one, two = machine(), machine("two")
+        one.environment["PIPELINE_VAR_FILE"] = "vars.yaml"
+        one.uses(campaigns=MANIFEST)
+        self.carry(one, two)
+        remote.edit("main", lambda work: write(work / "vars.yaml", "season: winter\n"))
+
+        job = two.uses(command="run", plan="campaign-plans/spring.plan.json", first="spring")
+
+        assert job.code == 8, job.log
+        assert "main has gone on: vars.yaml is not what this run was made from" in job.log
+        assert titles(vendor) == []
