@@ -3,7 +3,9 @@
 #
 # It ends with 0 only when their branch holds them, and the files that the run was made from are still those of the tip
 # of its own branch. Where another machine has changed the same results meanwhile, they are joined here, and it ends
-# with 75 to be run again; so the branch is a lock between machines. Other files may change there as they like.
+# with 75 to be run again. Results of other parts of the campaign, however it is divided, are put beside them before the
+# push. So the branch is a lock between machines: whoever publishes later has all that was published before, and the run
+# reads it before it sends anything. Other files may change there as they like.
 #
 #   PIPELINE_INPUTS         the file that lists what the run was made from (set by the run)
 #   CAMPAIGN_SOURCE_BRANCH  the branch that this checkout is a commit of (CAMPAIGN_DEFAULT_BRANCH, main)
@@ -50,6 +52,36 @@ assert_current() {
   fi
 }
 
+# Puts beside our own results what the tip has of other parts of the same campaigns and this machine has not.
+#
+# A part that is gone from the branch stays here: knowing more never buys twice.
+take_over_parts() {
+  local blob path file known=()
+  records_of "$tip" >"$scratch/records"
+  while IFS=$'\t' read -r -d '' blob path; do
+    if ! is_one_of "$(campaign_of "$path")" "${campaigns[@]}" || [[ $blob == "$(blob_at "$BASE" "$path")" ]]; then
+      continue
+    fi
+    # Renamed into its place: somebody may be reading it, or this machine end here.
+    file=$FOLDER/.$(basename -- "$path").fetched
+    rm -rf -- "$file"
+    git cat-file blob "$blob" >"$file"
+    mv -f -- "$file" "$FOLDER/$(basename -- "$path")"
+    known+=(--cacheinfo "100644,$blob,$path")
+  done <"$scratch/records"
+  # After the files: one that is older than BASE says would be taken for our own change, and replace the newer one.
+  if [[ ${#known[@]} != 0 ]]; then git update-ref "$BASE" "$(tree_with "$BASE" "${known[@]}")"; fi
+}
+
+# Whether $1 is one of the others.
+is_one_of() {
+  local each
+  for each in "${@:2}"; do
+    if [[ $each == "$1" ]]; then return; fi
+  done
+  return 1
+}
+
 refused=
 while true; do
   tip=$(fetch_tip)
@@ -59,6 +91,7 @@ while true; do
   fi
   changed=()
   joined=()
+  campaigns=()
   for file in "$FOLDER"/*.results.json "$FOLDER"/*.results.*-of-*.json; do
     if ! [[ -f $file ]] || ! is_record "$file"; then continue; fi
     path=$PREFIX$(basename -- "$file")
@@ -70,6 +103,7 @@ while true; do
     # A push whose answer was lost has put our own file there.
     if [[ $theirs == "$base" || $theirs == "$ours" ]]; then
       changed+=(--cacheinfo "100644,$ours,$path")
+      campaigns+=("$(campaign_of "$path")")
     elif [[ -z $theirs ]]; then
       echo "$path is gone from $BRANCH, where this machine had found it" >&2
       exit 1
@@ -85,6 +119,7 @@ while true; do
     exit 75
   fi
   if [[ ${#changed[@]} == 0 ]]; then break; fi
+  take_over_parts
 
   # One commit on the tip of the branch: a push that finds the branch elsewhere by now is refused.
   tree=$(tree_with "$tip" "${changed[@]}")

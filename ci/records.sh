@@ -89,19 +89,33 @@ blob_at() {
   if [[ $(git cat-file -t "$1:$2" 2>/dev/null) == blob ]]; then git rev-parse "$1:$2"; fi
 }
 
+# Prints the results manifests that commit $1 holds: of each its blob, a tab and its path, ended by a NUL.
+records_of() {
+  local path about
+  git ls-tree -z "$1" ${PREFIX:+"$PREFIX"} | while IFS=$'\t' read -r -d '' about path; do
+    # A folder or a link of that name is nothing that a run has published.
+    if [[ $about == 100*\ blob\ * ]] && is_record "$path"; then printf '%s\t%s\0' "${about##* }" "$path"; fi
+  done
+}
+
 # Puts the results manifests of commit $1 into FOLDER.
 take_over() {
-  local path about
+  local path blob
   if [[ $FOLDER == .campaign-results ]]; then
     rm -rf -- "$FOLDER" # whatever a pull request has put there, a link for instance
     mkdir "$FOLDER"
   fi
-  git ls-tree -z "$1" ${PREFIX:+"$PREFIX"} | while IFS=$'\t' read -r -d '' about path; do
-    # A folder or a link of that name is nothing that a run has published.
-    if [[ $about == 100*\ blob\ * ]] && is_record "$path"; then
-      git cat-file blob "$1:$path" >"$FOLDER/$(basename -- "$path")"
-    fi
+  records_of "$1" | while IFS=$'\t' read -r -d '' blob path; do
+    git cat-file blob "$blob" >"$FOLDER/$(basename -- "$path")"
   done
+}
+
+# Prints the name of the campaign that a results manifest at path $1 is of, all of it or a part.
+campaign_of() {
+  local name
+  name=$(basename -- "$1")
+  name=${name%.results.json}
+  printf '%s\n' "${name%.results.*-of-*.json}"
 }
 
 # Whether a file is a results manifest, of a campaign or of a part of it; those of rehearsals are nobody's business.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pipeline.assignment import Assignment, Matcher
 from pipeline.engine.journal import Journal
 from pipeline.jobs import Job
-from pipeline.purchases import PurchaseId, Records
+from pipeline.purchases import Purchase, PurchaseId, Records
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -23,7 +23,7 @@ class OtherMachines:
     journal: Journal
     assignment: Assignment
 
-    _known: set[PurchaseId] = field(default_factory=set, init=False)
+    _known: dict[PurchaseId, Purchase] = field(default_factory=dict, init=False)
     _matcher: Matcher | None = field(default=None, init=False)
 
     def update(self) -> None:
@@ -32,10 +32,11 @@ class OtherMachines:
         Raises:
             PipelineError: they cannot be read or committed.
         """
-        records = self.read_others()
-        if records.purchases:
-            self.journal.absorb(records, self.assignment.matcher.decisions)
-            self._known.update(records.purchases)
+        found = self.read_others().purchases
+        news = {each: purchase for each, purchase in found.items() if self._known.get(each) != purchase}
+        if news:
+            self.journal.absorb(Records(news), self.assignment.matcher.decisions)
+            self._known.update(news)
             self._matcher = None
 
     def have_bought(self, job: Job) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment, is_sent_back
@@ -16,17 +16,17 @@ from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
 from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.plan import plan_of
+from pipeline.operations.published_results import OtherResults
 from pipeline.operations.results_publisher import Publisher, ResultsPublication
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings, settings_of_shard
 from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.planning.make import paid_for
 from pipeline.planning.plan import Action, Plan
-from pipeline.purchases import OUTCOME_UNKNOWN, PENDING, PurchaseId, Records, Status
+from pipeline.purchases import OUTCOME_UNKNOWN, PENDING, PurchaseId, Records, Status, join
 from pipeline.report.stills import StillCache
 from pipeline.results.job_status import (
     JobStatus,
-    credits_spent,
     exit_code,
     job_statuses,
     names_to_resolve,
@@ -91,6 +91,8 @@ class CampaignRun:
         self._stop = stop or Stop()
         self._outputs = state.outputs()
         self._publisher = Publisher(state)
+        # Its own: the publisher's reading of them must not hide from this run what has changed.
+        self._other_results = OtherResults(state.workspace)
         self._is_published = True
         self._webhooks = options.webhooks or Webhooks(inbox=ReceiptInbox())
         self._spool = SpoolReader(spool_of(state.workspace), self._webhooks.inbox)
@@ -208,6 +210,9 @@ class CampaignRun:
     def _read_others(self) -> Records:
         """Purchases that other machines have made since the run began, if the results have them."""
         theirs = self._publisher.others_wrote()
+        # Without a checkpoint nothing keeps other parts from buying at the same time, so reading them proves nothing.
+        if self._options.checkpoint is not None:
+            theirs = reduce(join, (each.records for each in self._other_results.read()), theirs)
         if not theirs.purchases:
             return theirs
         return Records(
@@ -223,8 +228,7 @@ class CampaignRun:
         shard = self._state.workspace.shard
         if shard is None:
             return self._settings
-        spent = credits_spent(self._state.records.purchases.values())
-        return settings_of_shard(self._settings, shard, plan, spent)
+        return settings_of_shard(self._settings, shard, plan)
 
     def _keep_still(self, digest: str, still: bytes) -> None:
         """Cache the still that a worker made of a file, so that the gallery need not read the file."""

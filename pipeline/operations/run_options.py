@@ -100,15 +100,15 @@ def settings_without_manifest(max_poll_interval: float) -> RunSettings:
     )
 
 
-def settings_of_shard(settings: RunSettings, shard: Shard, part: Plan, spent: int) -> RunSettings:
+def settings_of_shard(settings: RunSettings, shard: Shard, part: Plan) -> RunSettings:
     """The settings with the shard's share of each limit that applies to all shards together.
 
     If a limit has no line here, each of N shards obeys it alone, so together they reach N times the limit. `part` is
-    the shard's part of the plan, `spent` the credits of all runs so far.
+    the shard's part of the plan.
     """
     return replace(
         settings,
-        caps=caps_of_part(settings.caps, part, spent),
+        caps=caps_of_part(settings.caps, part),
         concurrency=shard.share(settings.concurrency),
         in_flight=shard.share(settings.in_flight),
         rate=None if settings.rate is None else settings.rate / shard.count,

@@ -85,16 +85,18 @@ class Split:
         return index == self.shard.index
 
 
-def caps_of_part(caps: Caps, part: Plan, spent: int) -> Caps:
+def caps_of_part(caps: Caps, part: Plan) -> Caps:
     """The caps of a shard: the cost of its part of the plan, so that `caps` hold for all shards together.
 
-    The whole plan is within `caps`, as it is refused otherwise. `spent` is the credits of all runs so far. A failed
-    job that is retried in the same run counts against these caps too.
+    The whole plan is within `caps`, as it is refused otherwise. A failed job that is retried in the same run counts
+    against these caps too. The budget stays that of the campaign: purchases that other shards make meanwhile, of this
+    plan or of another, count against it once this shard knows them.
     """
+    has_credits = caps.max_credits is not None or caps.budget is not None
     return Caps(
         max_creates=None if caps.max_creates is None else len(part.buying),
-        max_credits=None if caps.max_credits is None else part.credits,
-        budget=None if caps.budget is None else spent + part.credits,
+        max_credits=part.credits if has_credits else None,
+        budget=caps.budget,
     )
 
 

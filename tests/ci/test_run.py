@@ -11,6 +11,7 @@ import pytest
 from support.campaigns import spring
 from support.postgres import PostgresServer
 from support.processes import until
+from support.protection import fails_without
 
 from ci.conftest import MANIFEST
 from ci.hosting import PATIENCE, Job, Machine, Remote, git
@@ -454,6 +455,102 @@ def test_unreachable_database_fails_the_job_and_publishes_nothing(
     assert job.code == 8, job.log
     assert "the database is unreachable" in job.log
     assert remote.text("spring.results.json") == published
+
+
+class TestOtherParts:
+    """Machines that divide one campaign differently, or not at all, at the same time."""
+
+    @staticmethod
+    def published(remote: Remote, machine: Machines, shard: str = "", **flags: str) -> str:
+        """The tip of the results after another machine's run; the branch is as if it had not run yet."""
+        other = machine("other")
+        other.environment.update(flags)
+        job = other.uses(command="run", campaigns=MANIFEST, first="spring", shard=shard)
+        assert job.code == 0, job.log
+        tip = git("rev-parse", "campaign-results", at=remote.folder)
+        git("update-ref", "-d", "refs/heads/campaign-results", at=remote.folder)
+        return tip
+
+    @fails_without("pipeline.operations.run:CampaignRun._read_others", "theirs = reduce(join, ")
+    def test_purchases_of_an_undivided_run_serve_a_shard(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        theirs = self.published(remote, machine)
+        shard = machine()
+        remote.moves_before_the_push_of(shard, "campaign-results", theirs)
+
+        job = shard.uses(command="run", campaigns=MANIFEST, first="spring", shard="1/1")
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
+
+    def test_purchases_with_other_variables_count_against_the_budget_of_a_shard(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        seasonal = spring(vars={"season": "spring"}, prompts={"walk": "{{ season }}"}, limits={"budget": 100})
+        remote.move("main", remote.commit("main", MANIFEST, json.dumps(seasonal)))
+        theirs = self.published(remote, machine, PIPELINE_VAR="season=summer")
+        shard = machine()
+        remote.moves_before_the_push_of(shard, "campaign-results", theirs)
+
+        job = shard.uses(command="run", campaigns=MANIFEST, first="spring", shard="1/1")
+
+        assert job.code == 4, job.log
+        assert "with what other machines bought, the budget would be exceeded" in job.log
+        assert len(titles(vendor)) == 1
+
+    @fails_without(
+        "pipeline.planning.split:caps_of_part",
+        "return Caps(",
+        swap=("budget=caps.budget", "budget=None if caps.budget is None else part.credits"),
+    )
+    def test_purchases_of_other_shards_leave_a_shard_its_share_of_the_budget(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        one_each = spring(prompts={"walk": "a walk in the park", "run": "a run"}, limits={"budget": 200})
+        remote.move("main", remote.commit("main", MANIFEST, json.dumps(one_each)))
+        theirs = self.published(remote, machine, shard="1/2")
+        shard = machine("shard2")
+        remote.moves_before_the_push_of(shard, "campaign-results", theirs)
+
+        job = shard.uses(command="run", campaigns=MANIFEST, first="spring", shard="2/2")
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
+
+    def test_results_of_another_part_that_cannot_be_read_stop_buying_and_hide_nothing(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        whole = machine()
+        theirs = remote.commit("main", "spring.results.1-of-2.json", "{}")
+        remote.moves_before_the_push_of(whole, "campaign-results", theirs)
+
+        job = whole.uses(command="run", campaigns=MANIFEST, first="spring")
+
+        assert job.code == 3, job.log
+        assert "spring.results.1-of-2.json" in job.log
+        assert titles(vendor) == []
+        # What it had said that it would buy is taken back, and others learn that.
+        assert remote.statuses() == ["void"]
+        assert remote.text("spring.results.1-of-2.json") == "{}"
+
+    def test_shards_that_start_at_once_buy_everything_once_within_the_budget(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        prompts = {f"p{number}": f"take {number}" for number in range(12)}
+        exact = spring(prompts=prompts, limits={"budget": 1200, "in_flight": 4})
+        remote.move("main", remote.commit("main", MANIFEST, json.dumps(exact)))
+        shards = [f"{number}/4" for number in range(1, 5)]
+        machines = [machine(f"shard{shard[0]}") for shard in shards]
+
+        running = [
+            each.begin_run(campaigns=MANIFEST, first="spring", shard=shard)
+            for each, shard in zip(machines, shards, strict=True)
+        ]
+        logs = [each.communicate(timeout=PATIENCE)[0] for each in running]
+
+        assert [each.returncode for each in running] == [0] * 4, "\n".join(logs)
+        assert len(titles(vendor)) == len(set(titles(vendor))) == 12
 
 
 class TestNoRecords:

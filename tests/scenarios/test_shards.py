@@ -351,7 +351,7 @@ def test_shards_together_buy_everything_within_a_cap(
 @fails_without(
     "pipeline.operations.run_options:settings_of_shard",
     "return replace(settings",
-    swap=("caps=caps_of_part(settings.caps, part, spent)", "caps=settings.caps"),
+    swap=("caps=caps_of_part(settings.caps, part)", "caps=settings.caps"),
 )
 def test_retries_fit_into_the_cap_of_their_shard(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     rule = {"id": "main", "retries": 2}

@@ -89,7 +89,7 @@ def _in_force(campaign: Campaign) -> tuple[RunSettings, float]:
 def test_each_setting_is_divided_among_shards_or_listed_as_per_shard() -> None:
     settings = RunSettings(concurrency=8, in_flight=50, rate=4.0, caps=Caps(max_creates=5, budget=500))
     nothing = Plan(entries=(), assignment=assign((), Records()))
-    divided = settings_of_shard(settings, Shard(index=1, count=2), nothing, spent=0)
+    divided = settings_of_shard(settings, Shard(index=1, count=2), nothing)
     names = {field.name for field in fields(RunSettings)}
     changed = {name for name in names if getattr(divided, name) != getattr(settings, name)}
     assert names - changed == OF_EACH_SHARD, (

@@ -98,11 +98,10 @@ def test_shards_add_up_to_the_plan_and_their_caps_to_the_cap(
     ]
     gone = bought(50, job("gone", "z"), Status.SUBMITTED)
     whole = plan(priced, *known, gone)
-    spent = 7
-    caps = Caps(max_creates=len(whole.buying), max_credits=whole.credits, budget=spent + whole.credits)
+    caps = Caps(max_creates=len(whole.buying), max_credits=whole.credits, budget=7 + whole.credits)
 
     parts = [each.part_of(whole) for each in splits(priced, count, balance)]
-    shares = [caps_of_part(caps, part, spent) for part in parts]
+    shares = [caps_of_part(caps, part) for part in parts]
 
     assert sorted(entry.key for part in parts for entry in part.entries) == sorted(
         e.key for e in whole.entries
@@ -110,14 +109,17 @@ def test_shards_add_up_to_the_plan_and_their_caps_to_the_cap(
     assert sum(len(part.followed) for part in parts) == len(whole.followed)
     assert sum(share.max_creates or 0 for share in shares) == caps.max_creates
     assert sum(share.max_credits or 0 for share in shares) == caps.max_credits
-    assert sum((share.budget or 0) - spent for share in shares) == whole.credits
+    # What others buy counts against the whole budget, what a shard buys against its share of the plan.
+    assert {share.budget for share in shares} == {caps.budget}
+    only_budget = [caps_of_part(Caps(budget=caps.budget), part) for part in parts]
+    assert sum(share.max_credits or 0 for share in only_budget) == whole.credits
     for part, share in zip(parts, shares, strict=True):
         assert len(part.buying) <= (share.max_creates or 0)
 
 
 def test_missing_cap_stays_missing() -> None:
     whole = plan([job("a")])
-    assert caps_of_part(Caps(), whole, 3) == Caps()
+    assert caps_of_part(Caps(), whole) == Caps()
 
 
 @given(st.integers(1, 100), st.integers(1, 12))
