@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import ParamSpec, Protocol, TypeVar
 
-from pipeline.errors import AccountError, PipelineError
+from pipeline.errors import AccountError, BuyingStopped, PipelineError
 from pipeline.providers.base import CallRefused, NotFound, VendorError
 
 P = ParamSpec("P")
@@ -57,6 +57,13 @@ class SystemClock:
             return inbox.get(timeout=None if seconds is None else max(0.0, seconds))
         except queue.Empty:
             return None
+
+
+class NoCredit(VendorError):
+    """The vendor says that there is no credit, in answer to a call other than a create.
+
+    Only buying ends because of that: what is already bought is followed, so such a call is repeated.
+    """
 
 
 class TokenBucket:
@@ -220,6 +227,8 @@ def thread_pool(threads: int) -> Iterator[Executor]:
 def result_of(future: "Future[T]") -> T | PipelineError:
     """The result of a call, or the error that it raised; only an `AccountError` is raised again.
 
+    Missing credit is a `NoCredit`, which is a `VendorError`, so that it is handled as one where nothing is bought.
+
     Raises:
         AccountError: the vendor refused the key; this ends the run.
     """
@@ -227,6 +236,8 @@ def result_of(future: "Future[T]") -> T | PipelineError:
         return future.result()
     except AccountError:
         raise
+    except BuyingStopped as error:
+        return NoCredit(str(error))
     except PipelineError as error:
         return error
 
@@ -250,4 +261,9 @@ def with_retries(call: Callable[[], T], pause: Callable[[float], object], rng: r
             raise
         except VendorError as error:
             pause(backoff(attempt, rng, error.after))
-    return call()
+        except BuyingStopped:
+            pause(backoff(attempt, rng))
+    try:
+        return call()
+    except BuyingStopped as error:
+        raise NoCredit(str(error)) from None

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
-from pipeline.engine.calls import CallPool, Clock, result_of
+from pipeline.engine.calls import CallPool, Clock, NoCredit, result_of
 from pipeline.engine.downloader import Downloader
 from pipeline.engine.in_flight import InFlight, TrackedPurchase
 from pipeline.engine.journal import Journal
@@ -51,6 +51,8 @@ class Poller:
     downloads: bool
     on_success: Callable[[Purchase], None]
     on_failure: Callable[[Purchase], None]
+
+    _warned_of_credit: bool = field(default=False, init=False)
 
     def due_at(self) -> float | None:
         """When the next poll or download is due, in monotonic seconds."""
@@ -121,8 +123,14 @@ class Poller:
         tracked.attempts += 1
         # Respect the vendor's Retry-After, but do not wait beyond the deadline.
         next_at = self.clock.monotonic() + (error.after or 0.0)
+        if isinstance(error, NoCredit) and not self._warned_of_credit:
+            self._warned_of_credit = True
+            self.reporter.warn(f"{error}; what is already bought is followed all the same")
         if tracked.attempts >= MAX_POLL_FAILURES or next_at >= tracked.deadline:
-            self.in_flight.defer(tracked, f"the vendor is unreachable ({error})")
+            is_answered = isinstance(error, NoCredit)
+            unreachable = f"the vendor is unreachable ({error})"
+            why = "the vendor only answers that there is no credit" if is_answered else unreachable
+            self.in_flight.defer(tracked, why)
         else:
             self.in_flight.back_off(tracked, error.after)
 

@@ -13,11 +13,11 @@ from pipeline.artifacts.base import COPIES
 from pipeline.artifacts.inventory import Inventory
 from pipeline.artifacts.opening import on_this_machine
 from pipeline.engine.buy_queue import BuyQueue
-from pipeline.engine.calls import CallPool, Clock, result_of
+from pipeline.engine.calls import CallPool, Clock, NoCredit, result_of
 from pipeline.engine.in_flight import InFlight
 from pipeline.engine.listing import matched, media_of, recorded_of
 from pipeline.engine.served_jobs import ServedJobs
-from pipeline.errors import BuyingStopped, ExitCode, InvalidInput, PipelineError, Unfinished
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished
 from pipeline.files import read_limited
 from pipeline.jobs import Job, LocalFile, MediaType, RemoteFile, UpstreamOutput
 from pipeline.paths import as_on_disk
@@ -149,7 +149,7 @@ class Preparer:
         match result:
             case InputFailed() | CallRefused():
                 self.on_input_failed(job, result)
-            case BuyingStopped():
+            case NoCredit():
                 self.queue.stop(ExitCode.STOPPED_BUYING, str(result))
             case VendorError():
                 self.queue.unprepared(entry, result, self.clock.monotonic())

@@ -234,7 +234,7 @@ class Provider(Protocol):
 
     All calls but `create` may be repeated. They raise `VendorError` (or `NotFound`, `CallRefused`, `DownloadFailed`)
     if there is no valid response, `AccountError` if the vendor refuses the key, and `BuyingStopped` if the account
-    has no credit left.
+    has no credit left: raised by `prepare`, it ends the buying; otherwise the call is repeated.
     """
 
     @property

@@ -12,6 +12,7 @@ from support.hostile import MANIFESTS_ELSEWHERE, assert_refuses_manifest_elsewhe
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
+from pipeline.json_values import Json
 
 WALK = "main/loop/red/walk"
 
@@ -224,6 +225,35 @@ def test_purchases_of_an_interrupted_run_are_followed_to_their_end(
     assert ended.code == 0, ended.output
     assert set(project.statuses().values()) == {"done"}
     assert len(vendor.ledger.entries) == 2
+
+
+def test_missing_credit_for_a_poll_leaves_nothing_behind(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    no_credit: Json = {
+        "on": "get",
+        "times": 1,
+        "do": {"status": 402, "body": {"message": "INSUFFICIENT_CREDIT"}},
+    }
+    vendor.fail(no_credit)
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.output
+    assert ended.output.count("your credit is used up") == 1
+    assert set(project.statuses().values()) == {"done"}
+
+
+def test_missing_credit_does_not_end_a_collect(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest, "--no-wait").code == 0
+    vendor.fail({"on": "get", "times": 1, "do": {"status": 402}})
+
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 0, ended.output
+    assert set(project.statuses().values()) == {"done"}
 
 
 def test_job_removed_from_the_manifest_is_fetched_too(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.vendor import Script
 from pipeline.engine.calls import ATTEMPTS, SystemClock, backoff, with_retries
-from pipeline.errors import AccountError, PipelineError
+from pipeline.errors import AccountError, BuyingStopped, PipelineError
 from pipeline.providers.base import CallRefused, NotFound, VendorError
 
 rngs = st.integers(0, 2**32).map(random.Random)
@@ -39,6 +39,21 @@ def test_temporary_error_is_retried_no_sooner_than_requested() -> None:
     assert calls.repeated() == "brought"
     assert calls.made == 3
     assert calls.pauses[0] >= 30
+
+
+def test_missing_credit_is_no_reason_to_end_what_buys_nothing() -> None:
+    calls = Calls(BuyingStopped("402"), BuyingStopped("402"))
+
+    assert calls.repeated() == "brought"
+    assert calls.made == 3
+
+
+def test_missing_credit_that_lasts_is_an_error_of_the_vendor() -> None:
+    calls = Calls(*[BuyingStopped("402")] * 9)
+
+    with pytest.raises(VendorError, match=r"^402$"):
+        calls.repeated()
+    assert calls.made == ATTEMPTS
 
 
 def test_last_error_is_raised() -> None:

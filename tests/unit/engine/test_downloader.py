@@ -10,7 +10,7 @@ from support.protection import fails_without
 from engine.harness import Harness, job
 from engine.vendor import FILM, success
 from pipeline.engine.run_settings import RunSettings
-from pipeline.errors import ExitCode
+from pipeline.errors import BuyingStopped, ExitCode
 from pipeline.providers.base import DownloadFailed, Media, NotFound
 
 BLUE = job("blue")
@@ -71,6 +71,16 @@ def test_expired_url_is_refreshed_once(harness: Harness) -> None:
     assert ran.statuses == {"blue": "done"}
     assert harness.vendor.of("download") == [FILM.url, LATER.url]
     assert harness.vendor.of("get") == ["blue", "blue"]
+
+
+def test_missing_credit_for_a_fresh_url_is_tried_again(harness: Harness) -> None:
+    harness.vendor.contents[FILM.url] = [EXPIRED]
+    harness.vendor.poll_answers["blue"] = [success(FILM), BuyingStopped("402"), success(LATER)]
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert not ran.codes
 
 
 def test_always_expired_urls_are_not_refreshed_forever(harness: Harness) -> None:

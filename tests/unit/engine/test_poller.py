@@ -10,7 +10,7 @@ from engine.harness import Harness, job
 from engine.simulation import FakeClock
 from engine.vendor import FILM, failure, running, success
 from pipeline.engine.run_settings import RunSettings
-from pipeline.errors import AccountError, ExitCode
+from pipeline.errors import AccountError, BuyingStopped, ExitCode
 from pipeline.providers.base import Bought, NotFound, OutcomeUnknown, VendorError, Workflow
 from pipeline.purchases import WorkflowId
 
@@ -340,6 +340,37 @@ def test_refused_key_ends_the_run_and_leaves_workflows_in_flight(harness: Harnes
 
     assert ran.codes == {ExitCode.ACCOUNT}
     assert ran.statuses == {"blue": "submitted"}
+
+
+@fails_without(
+    "pipeline.engine.calls:result_of",
+    "return NoCredit(str(error))",
+    swap=("return NoCredit(str(error))", "return error"),
+)
+def test_missing_credit_ends_no_poll_and_is_told_once(harness: Harness) -> None:
+    no_credit = [BuyingStopped("no credit (402)")]
+    harness.vendor.poll_answers["blue"] = [*no_credit * 3, running(), success(FILM)]
+    harness.vendor.poll_answers["red"] = [*no_credit * 2, success(FILM)]
+
+    ran = harness.run(BLUE, RED)
+
+    assert ran.statuses == {"blue": "done", "red": "done"}
+    assert not ran.codes
+    assert [each for each in ran.reporter.warnings if "402" in each] == [
+        "no credit (402); what is already bought is followed all the same"
+    ]
+
+
+def test_workflow_that_is_only_answered_with_missing_credit_is_left_to_the_next_run(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [BuyingStopped("no credit (402)")] * 99
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert ran.report.notes == [
+        f"{BLUE.key}: the vendor only answers that there is no credit; run again to continue"
+    ]
 
 
 def test_failed_workflow_is_polled_once_more_only_by_collect(harness: Harness) -> None:

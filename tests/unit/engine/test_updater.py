@@ -6,7 +6,7 @@ from support.protection import fails_without
 from engine.harness import Harness, RunResult, job
 from engine.vendor import FILM, running, success
 from pipeline.engine.run_settings import RunSettings
-from pipeline.errors import AccountError, ExitCode
+from pipeline.errors import AccountError, BuyingStopped, ExitCode
 from pipeline.jobs import Job
 from pipeline.providers.base import CallRefused, NotFound, VendorError, Workflow
 
@@ -91,6 +91,15 @@ def test_update_does_not_outlast_the_job_timeout(sold: Harness) -> None:
 
     assert ran.codes == {ExitCode.UNFINISHED}
     assert sold.clock.time - begun < 10
+
+
+def test_missing_credit_does_not_end_an_update(sold: Harness) -> None:
+    sold.vendor.updating["old"] = [BuyingStopped("402")] * 2
+
+    ran = sold.run(RETITLED)
+
+    assert not ran.codes
+    assert title(ran, BLUE) == "new"
 
 
 def test_refused_key_ends_the_run(sold: Harness) -> None:
