@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Puts a text on a pull request (GitHub) or merge request (GitLab): one comment, updated by each later text.
 
-Its first line tells the comment from others. A commit that the request has left behind changes nothing. Without a
+Its first line tells the comment from others. A commit that the request has left behind changes nothing, also where
+that happens, or another job writes, at the same time: what was written is looked at again, and put right. Without a
 token, or with one that may not comment (that of a pull request from a fork), nothing happens: the plan is in the
 summary of the job all the same.
 
@@ -16,8 +17,10 @@ Needs Python's standard library only.
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,10 @@ from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 PATIENCE = 30.0
+# How often a comment is written that other jobs keep replacing or deleting.
+TRIES = 3
+MOVED_ON = "not written: the request has moved on"
+_COMMIT = re.compile(r"^Of commit (\S+)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,8 @@ class Forge:
             headers={"Content-Type": "application/json", "Accept": "application/json", **self.headers},
         )
         with urlopen(sent, timeout=PATIENCE) as answer:  # noqa: S310
-            return json.load(answer)
+            content = answer.read()
+        return json.loads(content) if content else None
 
     def all_comments(self) -> Iterator[dict[str, Any]]:
         """Every comment, page by page."""
@@ -63,16 +71,85 @@ class Forge:
 
     def post(self, text: str, sha: str) -> str:
         """Write `text`, which speaks of the commit `sha`, into our comment or a new one; says which."""
-        if sha and self._head() != sha:
-            return "not written: the request has moved on"
         marker = text.partition("\n")[0]
-        for each in self.all_comments():
-            # Anybody can write the marker; a comment of somebody else is not ours to change.
-            if str(each["body"]).startswith(marker) and self._is_ours(each):
-                self.call(self.change, f"{self.comment}/{each['id']}", {"body": text})
-                return "updated"
-        self.call("POST", self.comments, {"body": text})
-        return "written"
+        outcome = MOVED_ON
+        for _ in range(TRIES):
+            before = self._newest(self._ours(marker))
+            # As late as can be: listing the comments takes a while, in which a newer job may have written its own.
+            if sha and self._head() != sha:
+                return MOVED_ON
+            try:
+                number, outcome = self._write(before, text)
+            except HTTPError as error:
+                if before is None or error.code != 404:
+                    raise
+                continue  # another job has merged it with its own
+            if self._is_settled(number, before, text, sha):
+                return outcome
+        return outcome
+
+    def _write(self, before: Mapping[str, Any] | None, text: str) -> tuple[int, str]:
+        """The number of the comment that holds `text` now, and what became of it."""
+        if before is None:
+            return int(self.call("POST", self.comments, {"body": text})["id"]), "written"
+        self._change(before["id"], text)
+        return int(before["id"]), "updated"
+
+    def _is_settled(self, number: int, before: Mapping[str, Any] | None, text: str, sha: str) -> bool:
+        """Whether our comment, just written as `number`, is the one that belongs there; puts right what is not.
+
+        No forge can be told to write only where nothing has changed, so this looks at what other jobs did meanwhile.
+        """
+        head = self._head() if sha else ""
+        found = self._ours(text.partition("\n")[0])
+        if head != sha:
+            ours = next((each for each in found if each["id"] == number and _speaks_of(each, sha)), None)
+            if ours is not None:
+                self._take_back(ours, before, [each for each in found if _speaks_of(each, head)], text, head)
+            return False
+        kept = self._newest([each for each in found if _speaks_of(each, sha)])
+        for each in found if kept is not None else ():
+            if each is not kept:
+                self._delete(each["id"])
+        return kept is not None
+
+    def _take_back(
+        self,
+        ours: Mapping[str, Any],
+        before: Mapping[str, Any] | None,
+        newer: Sequence[Mapping[str, Any]],
+        text: str,
+        head: str,
+    ) -> None:
+        """Undo what was written although the request was at the commit `head` by then."""
+        if newer:
+            self._delete(ours["id"])
+        elif before is not None and _speaks_of(before, head):
+            self._change(ours["id"], before["body"])
+        else:
+            # The job of that commit may have written before this one: then nobody else would say so.
+            marker, _, rest = text.partition("\n")
+            note = f"**Commit {head[:12]} has come since:** its plan is in the summary or log of its own job."
+            self._change(ours["id"], f"{marker}\n\n{note}\n{rest}")
+
+    def _ours(self, marker: str) -> list[dict[str, Any]]:
+        """Our comments with that first line. Anybody can write it, and theirs are not ours to change."""
+        return [
+            each
+            for each in self.all_comments()
+            if str(each["body"]).startswith(marker) and self._is_ours(each)
+        ]
+
+    @staticmethod
+    def _newest(comments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        return max(comments, key=lambda each: int(each["id"]), default=None)
+
+    def _change(self, number: int, text: str) -> None:
+        self.call(self.change, f"{self.comment}/{number}", {"body": text})
+
+    def _delete(self, number: int) -> None:
+        with suppress(HTTPError):  # another job was there first, or the token may not
+            self.call("DELETE", f"{self.comment}/{number}")
 
     def _head(self) -> str:
         """The newest commit of the request."""
@@ -83,6 +160,12 @@ class Forge:
         if "author" in comment:  # GitLab
             return bool(comment["author"]["id"] == self.call("GET", "/user")["id"])
         return bool(comment["user"]["type"] == "Bot")
+
+
+def _speaks_of(comment: Mapping[str, Any], sha: str) -> bool:
+    """Whether a comment is the plan of the commit `sha`; of any, where that is empty."""
+    found = _COMMIT.search(str(comment["body"]))
+    return not sha or (found is not None and found[1] == sha[:12])
 
 
 def github(environ: Mapping[str, str], token: str) -> Forge | None:
@@ -124,11 +207,7 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         text = Path(environ["CAMPAIGN_TEXT"]).read_text("utf-8")
         forge = gitlab(environ, token) if "CI_API_V4_URL" in environ else github(environ, token)
-        outcome = (
-            forge.post(text, environ.get("CAMPAIGN_HEAD_SHA", ""))
-            if forge is not None
-            else "not written: the request has moved on"
-        )
+        outcome = forge.post(text, environ.get("CAMPAIGN_HEAD_SHA", "")) if forge is not None else MOVED_ON
     except HTTPError as error:
         if error.code in {401, 403, 404}:
             print(f"This token may not comment ({error.code}): the plan is in the job's summary or log.")

@@ -11,6 +11,7 @@ them, can only say what a plan can say.
 Needs Python's standard library only.
 """
 
+import hashlib
 import html
 import json
 import os
@@ -46,8 +47,7 @@ def rendered(folder: Path, *, comment_id: str, sha: str, from_fork: bool) -> str
         ValueError: there are no plans in `folder`, or what is there is none.
         OSError: a file cannot be read, or is a link to something else.
     """
-    name = re.sub(r"[^A-Za-z0-9._/-]+", " ", comment_id)[:100].strip()
-    head = [f"<!-- campaign-pipeline: plan {name} -->", "## Campaign plan"]
+    head = [f"<!-- campaign-pipeline: plan {_name_of(comment_id)} -->", "## Campaign plan"]
     if from_fork:
         head.append(FROM_A_FORK)
     if sha:
@@ -60,6 +60,15 @@ def rendered(folder: Path, *, comment_id: str, sha: str, from_fork: bool) -> str
             break
         text += f"\n\n{part}"
     return text
+
+
+def _name_of(comment_id: str) -> str:
+    """What a marker can hold of `comment_id`; a hash tells it from others that only differ in the rest."""
+    name = re.sub(r"[^A-Za-z0-9._/-]+", " ", comment_id)[:100].strip()
+    if name == comment_id and " " not in name:
+        return name
+    digest = hashlib.sha256(comment_id.encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{name} {digest}".strip()
 
 
 def _problems(folder: Path) -> list[str]:

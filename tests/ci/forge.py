@@ -1,7 +1,7 @@
 """A GitHub and a GitLab on loopback, with as much of their comment APIs as the script needs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class Forge:
-    """The comments of one request, and the received calls. `may_write` is what the token permits."""
+    """The comments of one request, and the received calls. `may_write` is what the token permits.
+
+    `meanwhile` has what happens once, right after the first answer to such a call, before the caller goes on.
+    """
 
     url: str = ""
     comments: list[dict[str, Any]] = field(default_factory=list)
@@ -21,10 +24,11 @@ class Forge:
     tokens: set[str] = field(default_factory=set)
     may_write: bool = True
     head: str = "abc"
+    meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
 
     def add(self, body: str, author: int, kind: str) -> None:
         """A comment in the format of both."""
-        number = len(self.comments) + 1
+        number = max((each["id"] for each in self.comments), default=0) + 1
         shown = {"id": number, "body": body}
         who = {"author": {"id": author}} if self.is_gitlab else {"user": {"type": kind}}
         self.comments.append({**shown, **who})
@@ -32,6 +36,10 @@ class Forge:
     @property
     def is_gitlab(self) -> bool:
         return self.url.endswith("/api/v4")
+
+    def writes(self) -> list[str]:
+        """The received calls that change something."""
+        return [call for call in self.calls if not call.startswith("GET ")]
 
     def texts(self) -> list[str]:
         return [each["body"] for each in self.comments]
@@ -52,12 +60,18 @@ class Forge:
                 return 200, {"sha": self.head} if self.is_gitlab else {"head": {"sha": self.head}}
             case "GET":
                 first = 100 * (int(query["page"][0]) - 1)
-                return 200, self.comments[first : first + 100]
+                return 200, json.loads(json.dumps(self.comments[first : first + 100]))
             case "POST":
                 self.add(body["body"], 1, "Bot")
                 return 201, self.comments[-1]
             case _:
-                self.comments[int(path.rpartition("/")[2]) - 1]["body"] = body["body"]
+                found = [each for each in self.comments if str(each["id"]) == path.rpartition("/")[2]]
+                if not found:
+                    return 404, {"message": "Not Found"}
+                if method == "DELETE":
+                    self.comments.remove(found[0])
+                    return 204, None
+                found[0]["body"] = body["body"]
                 return 200, {}
 
 
@@ -72,13 +86,15 @@ def open_forge(below: str = "") -> Iterator[Forge]:
             body = json.loads(self.rfile.read(length)) if length else None
             forge.tokens.add(self.headers.get("Authorization") or self.headers.get("PRIVATE-TOKEN") or "")
             status, document = forge.answer(self.command, self.path, body)
-            content = json.dumps(document).encode()
+            kind = f"{self.command} {urlsplit(self.path).path.rpartition('/')[2]}"
+            forge.meanwhile.pop(kind, lambda: None)()
+            content = b"" if document is None else json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PATCH = do_PUT = _answer  # noqa: N815 - the library's names
+        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _answer  # noqa: N815 - the library's names
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass

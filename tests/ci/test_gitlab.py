@@ -115,7 +115,7 @@ def test_with_a_token_the_plan_is_posted_as_one_note(runner: Runner, forge: Forg
     assert len(forge.texts()) == 2
     assert "buys 2" in forge.texts()[1]
     assert forge.tokens == {"note-token"}
-    assert forge.calls[-1] == "PUT /api/v4/projects/12/merge_requests/7/notes/2"
+    assert forge.writes()[-1] == "PUT /api/v4/projects/12/merge_requests/7/notes/2"
 
 
 def test_run_publishes_its_results_and_the_next_one_buys_nothing(
