@@ -22,13 +22,15 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 class Network:
     """Proxies by scheme (`http`, `https`, `all`), the hosts to reach directly, and the path of a CA bundle.
 
-    A proxy's url may contain a password, so it is not shown. `ca_bundle` None means the built-in bundle. An invalid
-    setting is reported only when it is used, because it may be meant for other addresses.
+    A proxy's url may contain a password, so it is not shown. `ca_bundle` None means the built-in bundle;
+    `bundle_variable` is where its path came from. An invalid setting is reported only when it is used, because it may
+    be meant for other addresses.
     """
 
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     direct: tuple[str, ...] = ()
     ca_bundle: str | None = None
+    bundle_variable: str = _BUNDLES[0]
 
     def check(self, url: str) -> None:
         """Check that the settings needed to reach `url` can be used.
@@ -64,7 +66,9 @@ class Network:
         """
         if self.ca_bundle is not None and not os.access(self.ca_bundle, os.R_OK):
             shown = printable(self.ca_bundle, 200)
-            raise UsageError(f"cannot read a bundle of certificates at {shown}: set REQUESTS_CA_BUNDLE again")
+            raise UsageError(
+                f"cannot read a bundle of certificates at {shown}: set {self.bundle_variable} again"
+            )
         return self.ca_bundle
 
 
@@ -83,8 +87,10 @@ def network_from(environment: Mapping[str, str]) -> Network:
         if (proxy := value(f"{scheme}_proxy"))
     }
     direct = tuple(entry for part in value("no_proxy").split(",") if (entry := part.strip()))
-    bundle = next((path for name in _BUNDLES if (path := environment.get(name, "").strip())), None)
-    return Network(proxies, direct, bundle)
+    variable = next((name for name in _BUNDLES if environment.get(name, "").strip()), None)
+    if variable is None:
+        return Network(proxies, direct)
+    return Network(proxies, direct, environment[variable].strip(), variable)
 
 
 def _is_secure(url: str) -> bool:

@@ -118,6 +118,23 @@ def test_error_names_the_unreadable_ca_bundle(bundle: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        (("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), "REQUESTS_CA_BUNDLE"),
+        (("CURL_CA_BUNDLE", "SSL_CERT_FILE"), "CURL_CA_BUNDLE"),
+        (("SSL_CERT_FILE",), "SSL_CERT_FILE"),
+    ],
+)
+def test_error_names_the_variable_that_the_ca_bundle_came_from(
+    variables: tuple[str, ...], named: str
+) -> None:
+    network = network_from(dict.fromkeys(variables, "/no/such/bundle.pem"))
+
+    with pytest.raises(UsageError, match=f"bundle.pem: set {named} again"):
+        Settings("key", "https://api.example.com", network=network)
+
+
+@pytest.mark.parametrize(
     ("url", "direct"),
     [
         ("https://direct.example", True),
