@@ -117,7 +117,8 @@ class Updater:
     def _updated(self, entry: Entry, attempts: int, future: "Future[Workflow]") -> None:
         result = result_of(future)
         if isinstance(result, Workflow) and entry.purchase is not None and entry.wording is not None:
-            self.journal.record(entry.purchase.id, Reworded(reworded(entry.purchase, entry.wording)))
+            request = reworded(entry.purchase, entry.wording)
+            self.journal.record(entry.purchase.id, Reworded(request, result.updated_at))
             self.reporter.report(entry.key, "updated at the vendor")
         elif isinstance(result, VendorError) and not isinstance(result, CallRefused | NotFound):
             self._failed(entry, attempts, result)

@@ -141,9 +141,13 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Reworded:
-    """Title, description or visibility were changed at the vendor."""
+    """Title, description or visibility were changed at the vendor.
+
+    Its time of the change lets the join prefer this wording to that of an older copy.
+    """
 
     request: Mapping[str, Json] = field(default_factory=dict)
+    updated_at: str | None = None
 
 
 Event = (
@@ -276,8 +280,8 @@ def _flagged(purchase: Purchase, flag: Superseded | Deleted | Removed | Reworded
             return replace(purchase, deleted=True)
         case Removed():
             return purchase
-        case Reworded(request):
-            return replace(purchase, request=request)
+        case Reworded(request, updated_at):
+            return replace(_answered(purchase, None, None, updated_at), request=request)
     assert_never(flag)
 
 

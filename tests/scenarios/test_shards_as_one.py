@@ -41,8 +41,9 @@ def own_words(twelve: Project, pipeline: Pipeline) -> Project:
     "return self.store.recorded()",
     swap=(" | self.recorded_by_others", ""),
 )
-def test_plan_updates_what_the_run_does(own_words: Project, pipeline: Pipeline) -> None:
-    own_words.write({"campaign.yaml": titled("another walk")})
+@pytest.mark.parametrize("title", ["another walk", "a long walk"], ids=["sorts after", "sorts before"])
+def test_plan_updates_what_the_run_does(own_words: Project, pipeline: Pipeline, title: str) -> None:
+    own_words.write({"campaign.yaml": titled(title)})
 
     planned = pipeline("plan", own_words.manifest, "--detailed-exitcode", "--out", "plan.json")
     ended = pipeline("run", "plan.json")

@@ -36,6 +36,14 @@ def test_changed_title_costs_one_get_and_one_put_and_no_purchase(sold: Harness) 
     assert not sold.vendor.calls
 
 
+def test_rewording_is_recorded_with_the_time_that_the_vendor_gives(sold: Harness) -> None:
+    sold.vendor.updated_at = "2026-03-02 10:00:00.25+00:00"
+
+    ran = sold.run(RETITLED)
+
+    assert ran.bought(BLUE)[-1].updated_at == "2026-03-02 10:00:00.25+00:00"
+
+
 @fails_without("pipeline.engine.updater:update", "assert_own(provider.get")
 @fails_without(
     "pipeline.engine.updater:assert_bought",

@@ -66,7 +66,8 @@ class ScriptedProvider:
     """A provider in memory. Scripts are keyed by the title of a workflow, which is its job's short name.
 
     `calls` are all calls, such as `create blue` or `get blue`, and `times` is when each came. `most` are the limits
-    of the downloads. `possibly_bought` are the titles of everything that was sold, or may have been.
+    of the downloads. `possibly_bought` are the titles of everything that was sold, or may have been. `updated_at` is
+    the time that the answers to updates give.
     """
 
     clock: Callable[[], float]
@@ -78,6 +79,7 @@ class ScriptedProvider:
     reports: list[str] = field(default_factory=list)
     possibly_bought: list[str] = field(default_factory=list)
     most_running: int = 0
+    updated_at: str | None = None
 
     def __post_init__(self) -> None:
         self.preparing: Script[CreateRequest | None] = Script(lambda _: None)
@@ -142,7 +144,7 @@ class ScriptedProvider:
         self._note("put", request.title)
         self.updating.answer(request.title)
         self._workflows[workflow_id] = replace(request, title=changes.title or request.title)
-        return Workflow(workflow_id, Progress.SUCCEEDED, "success")
+        return Workflow(workflow_id, Progress.SUCCEEDED, "success", updated_at=self.updated_at)
 
     def delete(self, workflow_id: str) -> None:
         raise AssertionError("a run deletes nothing")

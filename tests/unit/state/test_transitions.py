@@ -150,6 +150,29 @@ def test_missing_vendor_fields_keep_their_values_and_given_ones_win() -> None:
     assert advance(again, transitions.Finished((OUTPUT,), credits=0)).credits == 0
 
 
+@fails_without(
+    "pipeline.state.transitions:_flagged",
+    "return replace(_answered(purchase",
+    swap=("_answered(purchase, None, None, updated_at)", "purchase"),
+)
+@pytest.mark.parametrize(("before", "after"), [("a walk", "a long walk"), ("a long walk", "a walk")])
+def test_new_wording_wins_over_a_copy_with_the_old_one(before: str, after: str) -> None:
+    stale = replace(at(DONE), request={"title": before}, updated_at="2026-01-02 10:00:00.5+00:00")
+    told = transitions.Reworded({"title": after}, updated_at="2026-01-02 10:00:01.25+00:00")
+
+    new = advance(stale, told)
+
+    assert new.request == {"title": after}
+    for one, other in ((stale, new), (new, stale)):
+        assert join(_only(one), _only(other)) == _only(new)
+
+
+@pytest.mark.parametrize("told", [None, "x" * 101])
+def test_rewording_without_a_time_keeps_the_one_that_is_known(told: str | None) -> None:
+    before = replace(at(DONE), updated_at="2026-01-02")
+    assert advance(before, transitions.Reworded({"title": "new"}, updated_at=told)).updated_at == "2026-01-02"
+
+
 def test_giving_up_keeps_the_request_to_buy_again() -> None:
     assert advance(at(ATTENTION), transitions.GivenUp("lost", again=True)).again
     assert not advance(at(ATTENTION), transitions.GivenUp("lost")).again
