@@ -28,7 +28,8 @@ from pipeline.planning.plan import Plan
 from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status, join
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
-from pipeline.schemes import OutputLocation, StateLocation
+from pipeline.schemes import OutputLocation, StateLocation, part_location
+from pipeline.state import look
 from pipeline.state.opening import open_store
 from pipeline.state.split_lock import hold_split
 from pipeline.state.store import Imported, Store
@@ -109,11 +110,13 @@ class RecordsCollection:
         return hold_split(self._known.state, split=None, since=now(), command=self._environment.command)
 
     def _records_of_shards(self, campaign: str) -> tuple[Records, frozenset[PurchaseId]]:
-        """What the states of shards on this machine have, and the ids whose intents they recorded."""
+        """What the states of shards beside that of the campaign have, and the ids whose intents they recorded."""
         records, recorded = Records(), frozenset[PurchaseId]()
-        for state in self._known.states:
-            if state != self._known.state:
-                with self._opened(state, campaign, None, writable=False) as store:
+        whole = self._known.state
+        for part in look.parts(whole, campaign):
+            if part is not None:
+                state = part_location(whole, part)
+                with self._opened(state, campaign, None, part=part, writable=False) as store:
                     records = join(records, absorb(Records(), store.records()))
                     recorded |= store.recorded()
         return records, recorded
@@ -146,11 +149,18 @@ class RecordsCollection:
 
     @contextmanager
     def _opened(
-        self, state: StateLocation, campaign: str | None, manifest: Path | None, *, writable: bool
+        self,
+        state: StateLocation,
+        campaign: str | None,
+        manifest: Path | None,
+        *,
+        part: str | None = None,
+        writable: bool,
     ) -> Iterator[Store]:
         store = open_store(
             state,
             campaign=campaign,
+            part=part,
             manifest=manifest,
             run=run_id(),
             writable=writable,

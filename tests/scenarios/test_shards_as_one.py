@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, picture, spring
+from support.postgres import PostgresServer
 from support.processes import PATIENCE, Running, until
 from support.protection import fails_without
 from support.shards import PROMPTS, run_all, shard_file
@@ -222,6 +223,54 @@ def test_collect_without_the_manifest_fetches_what_all_shards_bought(
     assert len(vendor.ledger.bought) == 12
     project.write({"images/red.png": picture()})
     assert pipeline("plan", project.manifest).out == "Plan: 12 to keep.\nNothing to buy.\n"
+
+
+@pytest.mark.parametrize("source", ["manifest", "results of a shard"])
+def test_collect_without_the_manifest_fetches_what_all_shards_bought_from_a_database(
+    project: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    postgres: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+) -> None:
+    monkeypatch.setenv("PIPELINE_STATE", postgres.database().url)
+    project.write({"campaign.yaml": spring(prompts=PROMPTS)})
+    assert [each.code for each in run_all(pipeline, project, 2, "--no-wait")] == [0, 0]
+    shutil.rmtree(project.folder / "images")
+    given = {"manifest": project.manifest, "results of a shard": shard_file(project, 1, 2)}[source]
+    # The results of the second shard, which ran last, know what both have bought.
+    shard_file(project, 2, 2).unlink()
+    if source == "manifest":
+        shard_file(project, 1, 2).unlink()
+
+    ended = pipeline("collect", given)
+
+    assert ended.code == 0, ended.output
+    assert len(project.output()) == 12
+    assert len(vendor.ledger.bought) == 12
+    project.write({"images/red.png": picture()})
+    assert pipeline("plan", project.manifest).out == "Plan: 12 to keep.\nNothing to buy.\n"
+
+
+def test_collect_names_each_campaign_of_a_database_once(
+    project: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    postgres: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PIPELINE_STATE", postgres.database().url)
+    project.write({"campaign.yaml": spring(prompts=PROMPTS)})
+    assert [each.code for each in run_all(pipeline, project, 2, "--no-wait")] == [0, 0]
+    project.write({"other.yaml": spring(name="autumn")})
+    assert pipeline("run", "other.yaml").code == 0
+    (project.folder / "images/red.png").unlink()
+
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 3, ended.output
+    assert "several campaigns or of none (autumn, spring)" in ended.err
 
 
 def test_results_of_all_shards_are_the_results_that_verify_checks(

@@ -41,11 +41,11 @@ T = TypeVar("T")
 
 # Seconds to retry the connection when a command begins: the server may be starting, or drop the first connections.
 _OPENING_TIMEOUT = 5.0
-# A command that found nothing has left a lease too.
+# A command that found nothing has left a lease too. The parts of a campaign are one campaign.
 _CAMPAIGNS = """
-    SELECT campaign FROM pipeline.leases WHERE EXISTS (
+    SELECT DISTINCT split_part(campaign, '/', 1) AS whole FROM pipeline.leases WHERE EXISTS (
         SELECT 1 FROM pipeline.purchases_of_all AS bought WHERE bought.campaign = leases.campaign
-    ) ORDER BY campaign LIMIT 6
+    ) ORDER BY whole LIMIT 6
 """
 _PARTS = """
     SELECT campaign, epoch, turn, until > clock_timestamp() AND claim <> '' FROM pipeline.leases
