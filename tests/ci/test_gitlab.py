@@ -1,6 +1,7 @@
 """The scripts of the GitLab templates, run like GitLab's runner does."""
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.campaigns import spring
 from support.processes import until
 
 from ci.conftest import MANIFEST
@@ -21,16 +23,18 @@ RUN = yaml.safe_load((ROOT / "ci" / "gitlab" / "run.yml").read_text("utf-8"))
 
 
 class Runner:
-    """GitLab's runner on a machine with the tool already installed."""
+    """GitLab's runner on a machine where the tool is installed already."""
 
     def __init__(self, machine: Machine, remote: Remote) -> None:
         self.machine = machine
-        self._path = machine.temp / "campaign-path"
-        self._path.write_text(str(machine.temp.parent / "bin"))
         for name in ("GITHUB_ACTIONS", "GITHUB_WORKSPACE", "RUNNER_TEMP"):
             del machine.environment[name]
+        self.builds = machine.temp.parent / "builds"
+        self.builds.mkdir()
         self.variables = {
             "VIMMERSE_API_KEY": machine.key,
+            "CI_BUILDS_DIR": str(self.builds),
+            "CI_JOB_ID": "1",
             "CI_DEFAULT_BRANCH": "main",
             "CI_PROJECT_ID": "12",
             "CI_MERGE_REQUEST_IID": "7",
@@ -39,32 +43,58 @@ class Runner:
             "CAMPAIGN_PATHS": "campaigns/",
             "CAMPAIGN_PUSH_URL": f"file://{remote.folder}",
         }
+        # What the templates clone: these scripts, with an install that finds the tool.
+        tool = machine.temp.parent / "tool"
+        shutil.copytree(ROOT / "ci", tool / "ci")
+        (tool / "ci" / "install.sh").write_text(
+            '#!/bin/sh\nmktemp -d "$RUNNER_TEMP/campaign-pipeline.XXXXXX" >/dev/null\n'
+            f"echo {machine.temp.parent / 'bin'}\n"
+        )
+        git("init", "-q", "-b", "main", tool, at=machine.temp)
+        git("add", ".", at=tool)
+        git("commit", "-q", "-m", "tool", at=tool)
+        self.variables |= {"CAMPAIGN_PIPELINE": f"file://{tool}", "CAMPAIGN_PIPELINE_REF": "main"}
+
+    def next_job(self) -> None:
+        """The runner takes the next job, on the same machine."""
+        self.variables["CI_JOB_ID"] = str(int(self.variables["CI_JOB_ID"]) + 1)
 
     def begin(self, lines: list[str], template: Mapping[str, Any]) -> "subprocess.Popen[str]":
         """Start the lines as one script; project variables override those of the template."""
         defaults = [*template.get("variables", {}).items(), *RUN[".campaign-run"]["variables"].items()]
         variables = {name: each["value"] if isinstance(each, dict) else each for name, each in defaults}
         variables["CAMPAIGN_DEFAULT_BRANCH"] = variables["CAMPAIGN_SOURCE_BRANCH"] = "main"
-        script = "\n".join(lines).replace("/tmp/campaign-pipeline", str(ROOT))
         # GitHub's variables for summaries and outputs point nowhere here.
         return self.machine.script(
-            script.replace("/tmp/campaign-path", str(self._path)),
+            "\n".join(lines),
             {**variables, **self.variables, "GITHUB_STEP_SUMMARY": "", "GITHUB_OUTPUT": ""},
         )
 
+    def _job(self, template: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """A job with what it extends."""
+        job = template[name]
+        return {**template[job["extends"]], **job} if "extends" in job else job
+
+    def begin_job(self, template: Mapping[str, Any], name: str) -> "subprocess.Popen[str]":
+        """Start a job; `after` runs what comes after it."""
+        job = self._job(template, name)
+        return self.begin([*job["before_script"], *job["script"]], template)
+
     def plan(self) -> Step:
-        return self._ended(self.begin(PLAN["campaign-plan"]["script"], PLAN))
+        ended = self._ended(self.begin_job(PLAN, "campaign-plan"))
+        assert self.after(PLAN, "campaign-plan").code == 0
+        self.next_job()
+        return ended
 
     def begin_run(self) -> "subprocess.Popen[str]":
-        job = RUN[".campaign-run"]
-        own = [line for line in job["before_script"] if "/tmp/campaign-pipeline" not in line]
-        return self.begin([*own, *job["script"]], RUN)
+        return self.begin_job(RUN, "campaign-run")
 
-    def run(self) -> Step:
-        return self._ended(self.begin_run())
+    def run(self, name: str = "campaign-run") -> Step:
+        return self._ended(self.begin_job(RUN, name))
 
-    def after(self) -> Step:
-        return self._ended(self.begin(RUN[".campaign-run"]["after_script"], RUN))
+    def after(self, template: Mapping[str, Any] = RUN, name: str = "campaign-run") -> Step:
+        """What comes after a job, in a shell of its own."""
+        return self._ended(self.begin(self._job(template, name)["after_script"], template))
 
     def _ended(self, running: "subprocess.Popen[str]") -> Step:
         said, _ = running.communicate(timeout=PATIENCE)
@@ -122,6 +152,7 @@ def test_run_publishes_its_results_and_the_next_one_buys_nothing(
     runner: Runner, machine: Machines, remote: Remote, vendor: Emulator
 ) -> None:
     refused = runner.run()
+    runner.next_job()
     runner.variables["CAMPAIGN_FIRST"] = "spring"
     first = runner.run()
     after = runner.after()
@@ -178,11 +209,51 @@ def test_cancelled_run_receives_the_signal_and_publishes_what_it_bought(
     }
 
 
+def test_jobs_share_no_folder_on_a_reused_machine_and_leave_none(runner: Runner, remote: Remote) -> None:
+    runner.variables["CAMPAIGN_FIRST"] = "spring"
+    codes = []
+    for name in ("campaign-merged-plan", "campaign-run", "campaign-collect", "campaign-collect"):
+        codes += [runner.run(name).code, runner.after(RUN, name).code]
+        assert list(runner.builds.iterdir()) == []
+        runner.next_job()
+
+    assert codes == [0] * 8
+    assert remote.statuses() == ["done", "done"]
+
+
+def test_folder_that_is_there_already_is_not_used(runner: Runner) -> None:
+    taken = runner.builds / "campaign-pipeline-1"
+    (taken / "ci").mkdir(parents=True)
+
+    assert runner.run().code not in {0, 3}
+    assert list(taken.iterdir()) == [taken / "ci"]
+
+
+def test_collect_whose_push_is_refused_fails(runner: Runner, machine: Machines, remote: Remote) -> None:
+    runner.variables |= {"CAMPAIGN_FIRST": "spring", "PIPELINE_NO_WAIT": "1"}
+    manifest = json.dumps(spring(limits={"in_flight": 2}), indent=2)
+    (runner.machine.workspace / MANIFEST).write_text(manifest)
+    bought = runner.run()
+    assert bought.code == 0, bought.log
+    assert "submitted" in remote.statuses()
+    remote.refuse("campaign-results")
+
+    ended = Runner(machine("two"), remote).run("campaign-collect")
+
+    assert ended.code not in {0, 3}, ended.log
+    assert "was refused" in ended.log
+
+
+@pytest.mark.parametrize("template", [PLAN, RUN], ids=["plan", "run"])
+def test_no_fixed_path_is_used(template: Mapping[str, Any]) -> None:
+    assert "/tmp" not in json.dumps(template)
+
+
 def test_tool_and_scripts_come_from_one_commit() -> None:
     for template in (PLAN["campaign-plan"], RUN[".campaign-run"]):
-        clone, install = template["before_script"][:2]
-        assert clone.endswith(
-            '--branch "$CAMPAIGN_PIPELINE_REF" -- "$CAMPAIGN_PIPELINE" /tmp/campaign-pipeline'
-        )
-        assert "/tmp/campaign-pipeline/ci/install.sh" in install
+        home, own, clone, install = template["before_script"][:4]
+        assert home == 'export CAMPAIGN_HOME="$CI_BUILDS_DIR/campaign-pipeline-$CI_JOB_ID"'
+        assert own == 'mkdir -m 700 -- "$CAMPAIGN_HOME"'
+        assert '--branch "$CAMPAIGN_PIPELINE_REF" -- "$CAMPAIGN_PIPELINE" "$CAMPAIGN_HOME/tool"' in clone
+        assert '"$CAMPAIGN_HOME/tool/ci/install.sh"' in install
     assert (ROOT / "ci" / "install.sh").is_file()
