@@ -60,7 +60,8 @@ class Watch:
         self._has_looked = False
         self._jobs: dict[JobKey, WatchedJob] = {}
         self._counted: set[JobKey] = set()
-        self._templates: dict[JobKey, str] = {}
+        # By job that is pending, its template and what it asks for.
+        self._asked: dict[JobKey, tuple[str, str | tuple[str, ...]]] = {}
         self._names: Mapping[str, str] = {}
         self._purchases: Mapping[PurchaseId, Purchase] = {}
         self._durations = Durations({})
@@ -83,7 +84,12 @@ class Watch:
             before, self._jobs = self._jobs, self._job_statuses(state)
             self._purchases = state.records.purchases
             self._durations = Durations(dict(state.store.durations()))
-            self._templates = {job.key: job.request.template_id for job in state.jobs}
+            asks = state.assignment.matcher.requested
+            self._asked = {
+                job.key: (job.request.template_id, asks(job.key))
+                for job in state.jobs
+                if (known := self._jobs.get(job.key)) and known.status == PENDING
+            }
             self._names = template_names(state.jobs)
         is_first, self._stamps, self._has_looked = not self._has_looked, stamps, True
         self._count(before)
@@ -188,18 +194,15 @@ class Watch:
         if not self.runs:
             return TimeLeft()
         today, in_flight = now(), run_settings(self._workspace.campaign, RunOptions()).in_flight
-        running = [
-            (purchase.template_id, recorded_age(purchase.bought_at, today))
+        # Jobs may share a purchase, which takes its time once.
+        submitted = {
+            job.purchase.id: job.purchase
             for key in self._counted
-            if (job := self._jobs.get(key)) and job.status == Status.SUBMITTED.value
-            for purchase in [job.purchase]
-            if purchase is not None
-        ]
-        waiting = Counter(
-            self._templates[key]
-            for key in self._counted
-            if (job := self._jobs.get(key)) and job.status == PENDING and key in self._templates
-        )
+            if (job := self._jobs.get(key)) and job.status == Status.SUBMITTED.value and job.purchase
+        }
+        running = [(each.template_id, recorded_age(each.bought_at, today)) for each in submitted.values()]
+        to_buy = {self._asked[key] for key in self._counted if key in self._asked}
+        waiting = Counter(template_id for template_id, _ in to_buy)
         return time_left(self._durations, running, waiting, in_flight).named(self._names)
 
 

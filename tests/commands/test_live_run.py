@@ -139,3 +139,32 @@ def test_watch_reports_what_a_dead_run_left_even_if_nothing_was_written_since(
 
     assert watch.look() == [(WALK, "unknown: the run ended before the vendor's answer was known")]
     assert watch.tally().unknown == 1
+
+
+def test_time_left_counts_a_purchase_once_for_all_jobs_that_it_serves(
+    folder: Path, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    walks, dances = {f"walk{n}": "a walk" for n in range(8)}, {f"dance{n}": "a dance" for n in range(8)}
+    project = campaign(
+        folder, {"campaign.yaml": spring(prompts={**walks, **dances}, limits={"in_flight": 1})}
+    )
+    opened = open_store(
+        project.state, campaign="spring", manifest=project.manifest, run="before", writable=True, now=SINCE
+    )
+    with closing(opened) as store:
+        store.commit_turn(Turn(durations=[("each_explodedloop_0226", 3600.0)]), Caps())
+    watch = Watch(
+        workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
+    )
+    watch.look()
+    with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=36000)) as slow:
+        start("run", project.manifest, "--yes", url=slow.url)
+        until(lambda: any("bought as" in what for _, what in watch.look()), "the workflow")
+
+        tally = watch.tally()
+
+        assert (tally.under_way, tally.waiting, len(slow.ledger.bought)) == (8, 8, 1)
+        left = tally.time_left().seconds
+        # One runs and one waits, one after the other.
+        assert left is not None
+        assert left < 2 * 3600
