@@ -220,10 +220,15 @@ class CampaignWatch:
         return summary
 
     def _left_to(self, note: RunNote) -> Iterator[str]:
-        """The template of each job that a run of a selection or a shard still has to buy."""
-        by_key = self._assignment.by_key
+        """The template of each purchase that a run of a selection or a shard still has to make."""
+        by_key, matcher = self._assignment.by_key, self._assignment.matcher
+        asked: set[str | tuple[str, ...]] = set()
         for job in self._read.jobs:
-            if job.key not in by_key and note.selects(job.key):
+            if job.key in by_key or not note.selects(job.key):
+                continue
+            # Jobs that ask for the same share a purchase.
+            if (asks := matcher.requested(job.key)) not in asked:
+                asked.add(asks)
                 yield job.coordinates.template
 
     def _stamps(self) -> dict[str, AnyStamp]:

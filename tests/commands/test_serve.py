@@ -279,6 +279,21 @@ def test_concurrent_shards_are_one_run_on_the_page(
     assert (run["in_flight"], run["max_credits"], run["waiting"]) == (4, 5_000, {"loop": 8})
 
 
+def test_purchase_to_be_made_for_several_jobs_waits_once(
+    folder: Path, serve: Serve, start: Callable[..., Running], vendor: Emulator
+) -> None:
+    texts = {f"{what}{number}": f"a {what}" for what in ("walk", "dance") for number in range(4)}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=texts, limits={"in_flight": 1})})
+    vendor.fail({"on": "create", "do": "stuck"})
+    site = serve(project)
+
+    start("run", project.manifest, "--yes", "--shard", "1/1")
+    until(lambda: site.data()["campaigns"][0]["spent"] == 100, "the first of two purchases")
+
+    until(lambda: (site.data()["campaigns"][0]["run"] or {}).get("spent") == 100, "the note of the run")
+    assert site.data()["campaigns"][0]["run"]["waiting"] == {"loop": 1}
+
+
 @pytest.mark.parametrize("part", [("--select", "prompt:walk"), ("--shard", "1/1")])
 def test_run_refused_by_its_cap_is_not_the_last_run(
     project: Project, serve: Serve, pipeline: Pipeline, part: tuple[str, str]

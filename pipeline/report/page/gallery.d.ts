@@ -101,7 +101,7 @@ type RunData = {
   spent: number;
   max_credits: number | null;
   in_flight: number | null;
-  waiting?: Record<string, number>; // for a run of a selection or a shard, by template: the number of jobs still to buy
+  waiting?: Record<string, number>; // for a run of a selection or a shard, by template: the number of purchases still to make
 };
 
 type LiveData = {

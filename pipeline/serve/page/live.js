@@ -222,14 +222,14 @@ function timeLeftOf(campaign) {
   return Number.isNaN(left) ? undefined : left;
 }
 
-/** The usual seconds of each job that the run of a campaign still has to buy; NaN: unknown. @param {Campaign} campaign @returns {number[]} */
+/** The usual seconds of each purchase that the run of a campaign still has to make; NaN: unknown. @param {Campaign} campaign @returns {number[]} */
 function waitingSeconds(campaign) {
   return waitingTemplates(campaign).flatMap(([template, count]) =>
     Array(count).fill(secondsOf(campaign, campaign.template_ids?.[template]) ?? NaN),
   );
 }
 
-/** How many jobs of each template the run of a campaign still has to buy. @param {Campaign} campaign @returns {[string, number][]} */
+/** How many purchases from each template the run of a campaign still has to make. @param {Campaign} campaign @returns {[string, number][]} */
 function waitingTemplates(campaign) {
   const isWaiting = (/** @type {Job} */ job) =>
     job.campaign === campaign &&
