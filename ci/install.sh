@@ -7,12 +7,15 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=ci/secrets.sh
+. "$here/secrets.sh"
 home=$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/campaign-pipeline.XXXXXX")
 
 # Systems refuse packages beside their own; an environment is never refused.
-# Isolated (-I): the checkout is somebody's work, and nothing that lies in it is imported here. What is built is told no
-# key either.
-unset VIMMERSE_API_KEY CAMPAIGN_PUSH_TOKEN
+# Isolated (-I): the checkout is somebody's work, and nothing that lies in it is imported here; nor by what pip starts,
+# which is isolated from nothing. What is built is told no secret either.
+unset "${!PYTHON@}"
+while IFS= read -r name; do unset "$name"; done < <(secret_names)
 "${CAMPAIGN_PYTHON:-python3}" -I -m venv "$home"
 pip=("$home/bin/python" -I -m pip install --quiet --disable-pip-version-check)
 if [[ -n ${CAMPAIGN_INSTALL:-} ]]; then

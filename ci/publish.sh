@@ -44,7 +44,8 @@ assert_current() {
   fi
   changed=$(
     cd "$top"
-    GIT_LITERAL_PATHSPECS=1 xargs -0 git diff-tree -r --no-renames --name-only HEAD "$tip" -- <"$inputs"
+    GIT_LITERAL_PATHSPECS=1 env ${hidden[@]+"${hidden[@]}"} \
+      xargs -0 git diff-tree -r --no-renames --name-only HEAD "$tip" -- <"$inputs"
   )
   if [[ -n $changed ]]; then
     echo "$source has gone on: ${changed%%$'\n'*} is not what this run was made from" >&2

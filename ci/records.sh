@@ -8,6 +8,9 @@
 #   CAMPAIGN_PUSH_URL        where results are pushed to, if not to `origin`
 #   CAMPAIGN_PUSH_TOKEN      may push there; and CAMPAIGN_PUSH_USER, whose it is. Without it, git has to know one itself
 
+# shellcheck source=ci/secrets.sh disable=SC2154 # `here` is set by those that source this
+. "$here/secrets.sh"
+
 # An empty folder for saved plans, whatever a pull request has put there, a link for instance.
 empty_plans() {
   rm -rf -- "$PLANS"
@@ -54,9 +57,23 @@ case ${CAMPAIGN_RESULTS:-branch} in
     ;;
 esac
 
+# What git is not told, as arguments of `env`: all secrets but the token that it asks for. Where it has no token of
+# ours, one of them may be what its own helper needs, but no vendor's key.
+hidden=()
+while IFS= read -r name; do
+  if [[ $name != CAMPAIGN_PUSH_TOKEN ]]; then hidden+=(-u "$name"); fi
+done < <(if [[ -n ${CAMPAIGN_PUSH_TOKEN:-} ]]; then secret_names; else key_names; fi)
+
 # No hook of this machine or of the checkout is run, and git is told nothing that it has no need of.
 git() {
-  env -u VIMMERSE_API_KEY git -c core.hooksPath=/dev/null ${CAMPAIGN_PUSH_TOKEN:+-c credential.helper=} "$@"
+  env ${hidden[@]+"${hidden[@]}"} git -c core.hooksPath=/dev/null ${CAMPAIGN_PUSH_TOKEN:+-c credential.helper=} "$@"
+}
+
+# Runs a command that calls no vendor and pushes nothing.
+without_keys() {
+  local name keys=(-u CAMPAIGN_PUSH_TOKEN)
+  while IFS= read -r name; do keys+=(-u "$name"); done < <(key_names)
+  env "${keys[@]}" "$@"
 }
 
 # The token is asked for when it is needed: in .git/config the next job on this machine would find it.

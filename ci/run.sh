@@ -26,7 +26,7 @@ if [[ -n ${CAMPAIGN_SHARD:-} ]]; then flags+=(--shard "$CAMPAIGN_SHARD"); fi
 source=${CAMPAIGN_SAVED_PLAN:-}
 if [[ -z $source ]]; then
   empty_plans
-  env -u VIMMERSE_API_KEY pipeline plan --quiet --results "$FOLDER/" --out "$PLANS" -- "$CAMPAIGN_MANIFEST" >/dev/null
+  without_keys pipeline plan --quiet --results "$FOLDER/" --out "$PLANS" -- "$CAMPAIGN_MANIFEST" >/dev/null
   source=$CAMPAIGN_MANIFEST
 fi
 plan=${CAMPAIGN_SAVED_PLAN:-$(echo "$PLANS"/*.plan.json)}
@@ -63,7 +63,7 @@ is_new() {
   # Those without a purchase were published by a shard that has no jobs, before the others have begun.
   held=$(
     git -c log.showRoot=true log --full-history -m --no-renames --raw --no-abbrev -z --format= "$tip" -- "${records[@]}" |
-      env -u VIMMERSE_API_KEY python3 -I "$here/lost.py" --ever
+      without_keys python3 -I "$here/lost.py" --ever
   ) || return 1
   if [[ -n $held ]]; then return 1; fi
   # A manifest may have any name, and holds these three words. A file that only mentions them counts too: it costs one
@@ -86,7 +86,7 @@ lost_results() {
   # Against each parent: what a merge has left out is lost just the same.
   git log --full-history -m --no-renames --diff-filter=DMT --raw --no-abbrev -z --format= \
     "$tip" ${settled[@]+"${settled[@]}"} -- "${records[@]}" |
-    env -u VIMMERSE_API_KEY python3 -I "$here/lost.py" ${kept[@]+"${kept[@]}"}
+    without_keys python3 -I "$here/lost.py" ${kept[@]+"${kept[@]}"}
 }
 
 # Missing results never count as a first run by themselves: a branch that was deleted or misnamed looks just the same,

@@ -353,6 +353,50 @@ def test_protected_branch_is_reported_before_buying(
     assert titles(vendor) == []
 
 
+def what_git_is_told(machine: Machine) -> Path:
+    """A file that gets the names in the environment of each git that the scripts start; the tool's own is its own."""
+    told = machine.temp / "told"
+    wrapper = machine.temp.parent / "bin" / "git"
+    wrapper.write_text(
+        f'#!/bin/sh\ncase "$*" in *core.fsmonitor=*) ;; *) env | cut -d= -f1 >>{told} ;; esac\n'
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    return told
+
+
+def test_git_is_told_no_secret_but_the_token_that_it_asks_for(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    one = machine()
+    told = what_git_is_told(one)
+    names = ("ACME_API_KEY", "ACME_KEY", "CAMPAIGN_NOTE_TOKEN", "CAMPAIGN_TOKEN", "NPM_TOKEN", "PGPASSWORD")
+    secrets = dict.fromkeys(names, "secret")
+    one.environment |= {**secrets, "GIT_CONFIG_COUNT": "1"}
+    one.environment |= {"GIT_CONFIG_KEY_0": "campaign.kept", "GIT_CONFIG_VALUE_0": "1"}
+
+    for command in ("plan", "run", "collect"):
+        job = one.uses(command=command, campaigns=MANIFEST, first="spring")
+        assert job.code == 0, job.log
+
+    seen = set(told.read_text().split())
+    assert not seen & {*secrets, "VIMMERSE_API_KEY"}
+    assert {"CAMPAIGN_PUSH_TOKEN", "GIT_CONFIG_KEY_0", "GIT_ASKPASS"} <= seen
+
+
+def test_without_a_token_git_keeps_what_its_own_helper_may_need(machine: Machines) -> None:
+    one = machine()
+    told = what_git_is_told(one)
+    one.environment |= {"AWS_SECRET_ACCESS_KEY": "a", "ACME_API_KEY": "b", "CAMPAIGN_NOTE_TOKEN": "c"}
+
+    job = one.uses(command="run", campaigns=MANIFEST, first="spring", token="")
+
+    assert job.code == 0, job.log
+    seen = set(told.read_text().split())
+    assert "AWS_SECRET_ACCESS_KEY" in seen
+    assert not seen & {"ACME_API_KEY", "CAMPAIGN_NOTE_TOKEN", "VIMMERSE_API_KEY"}
+
+
 def test_machine_after_a_lost_one_buys_nothing_twice(
     remote: Remote, machine: Machines, slow_vendor: Emulator
 ) -> None:
