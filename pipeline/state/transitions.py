@@ -281,7 +281,9 @@ def _flagged(purchase: Purchase, flag: Superseded | Deleted | Removed | Reworded
         case Removed():
             return purchase
         case Reworded(request, updated_at):
-            return replace(_answered(purchase, None, None, updated_at), request=request)
+            # An earlier time than the known one would let older copies win the join.
+            times = filter(None, (purchase.updated_at, _date(updated_at)))
+            return replace(purchase, request=request, updated_at=max(times, default=None))
     assert_never(flag)
 
 
