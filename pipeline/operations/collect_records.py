@@ -15,6 +15,7 @@ from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_records import CampaignRecords
 from pipeline.operations.campaign_state import purchases_elsewhere
 from pipeline.operations.clock import now, run_id
+from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.environment import Environment
 from pipeline.operations.provider import vendor_of
 from pipeline.operations.run_options import RunOptions, settings_without_manifest
@@ -71,6 +72,7 @@ class RecordsCollection:
             AccountError: there is no key.
             Unfinished: the results cannot be written.
         """
+        refuse_committed(self._known.folder / STATE_FOLDER, self._environment.variables)
         published = _read_published(self._known)
         with self._hold_campaign(), self._open_store() as store:
             campaign = self._known.campaign or store.campaign

@@ -11,10 +11,10 @@ from pathlib import Path
 from pipeline import __version__
 from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.manifest.model import Campaign
+from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.environment import Environment
 from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.shown_paths import relative, relative_output, shown_path
-from pipeline.operations.state_link import refuse_link
 from pipeline.paths import is_too_long, of_another_locale, real_path, tracked
 from pipeline.planning.shards import Shard
 from pipeline.results.document import Heading
@@ -263,7 +263,7 @@ def workspace_of(
     Raises:
         UsageError: paths are given for a rehearsal, collide or are too long, or the results could not name the output
             folder.
-        InvalidInput: the output folder in the manifest collides with records, or the state's folder is a link that
+        InvalidInput: the output folder in the manifest collides with records, or the state's folder, or a file in it,
             came with the repository.
     """
     emulated = paths.emulate or campaign.provider.name == "emulator"
@@ -274,7 +274,7 @@ def workspace_of(
             "separate records and leaves the real ones untouched"
         )
     folder = campaign.manifest.parent
-    refuse_link(folder / STATE_FOLDER, environment.variables)
+    refuse_committed(folder / STATE_FOLDER, environment.variables)
     name = f"{campaign.name}.emulated" if emulated else campaign.name
     output = campaign.output.dir / "emulated" if emulated else campaign.output.dir
     workspace = Workspace(

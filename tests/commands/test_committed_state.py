@@ -1,0 +1,171 @@
+"""A link in place of the state's folder: the operator's own is followed, one that came with the repository is not."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project
+
+from pipeline.emulator.embedded import Emulator
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True)
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.mark.parametrize("target", [".", "ELSEWHERE", "docs"])
+@pytest.mark.parametrize("command", ["run", "plan", "status", "doctor"])
+def test_committed_link_is_refused(
+    project: Project, pipeline: Pipeline, vendor: Emulator, elsewhere: Path, target: str, command: str
+) -> None:
+    (project.folder / "docs").mkdir()
+    link = project.folder / ".pipeline"
+    link.symlink_to(target.replace("ELSEWHERE", str(elsewhere)))
+    _git(project.folder, "init", "-q")
+    _git(project.folder, "add", "--force", ".pipeline")
+    before = project.tree()
+
+    ended = pipeline(command, project.manifest)
+
+    assert ended.code == 3, ended.output
+    assert ".pipeline is a link that is committed to git" in ended.output
+    assert project.tree() == before
+    assert not any(elsewhere.iterdir())
+    assert vendor.ledger.entries == ()
+
+
+@pytest.mark.parametrize("target", [".git", ".git/hooks"])
+def test_link_into_git_is_refused(
+    project: Project, pipeline: Pipeline, vendor: Emulator, target: str
+) -> None:
+    _git(project.folder, "init", "-q")
+    (project.folder / ".pipeline").symlink_to(target)
+    before = project.tree()
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 3, ended.output
+    assert ".pipeline is a link into .git" in ended.err
+    assert project.tree() == before
+    assert vendor.ledger.entries == ()
+
+
+@pytest.mark.parametrize("has_git", [True, False])
+def test_own_link_to_another_disk_is_followed(
+    project: Project, pipeline: Pipeline, vendor: Emulator, elsewhere: Path, has_git: bool
+) -> None:
+    if has_git:
+        _git(project.folder, "init", "-q")
+    (project.folder / ".pipeline").symlink_to(elsewhere)
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.output
+    assert (elsewhere / "spring.db").exists()
+    assert len(vendor.ledger.entries) > 0
+
+
+class TestFolderThatGitTracks:
+    """A real folder, with something in it that came with the repository."""
+
+    @pytest.fixture(autouse=True)
+    def checkout(self, project: Project) -> None:
+        _git(project.folder, "init", "-q")
+
+    @pytest.mark.parametrize("command", ["run", "plan", "status", "doctor", "prune", "collect"])
+    def test_committed_state_is_refused(
+        self, project: Project, pipeline: Pipeline, vendor: Emulator, command: str
+    ) -> None:
+        """Else `prune` would delete workflows of others that it names as bought here."""
+        assert pipeline("run", project.manifest).code == 0
+        _git(project.folder, "add", "--force", ".pipeline/spring.db")
+        before, sent = project.tree(), len(vendor.ledger.entries)
+
+        ended = pipeline(command, project.manifest)
+
+        assert ended.code == 3, ended.output
+        assert ".pipeline/spring.db is committed to git" in ended.output
+        assert "git rm -r .pipeline" in ended.output
+        assert project.tree() == before
+        assert len(vendor.ledger.entries) == sent
+
+    @pytest.mark.parametrize("emulate", [True, False])
+    def test_committed_link_in_it_is_refused(
+        self, project: Project, pipeline: Pipeline, elsewhere: Path, emulate: bool
+    ) -> None:
+        name, flags = ("spring.emulator", ["--emulate"]) if emulate else ("spring.db", [])
+        (project.folder / ".pipeline").mkdir()
+        (project.folder / ".pipeline" / name).symlink_to(elsewhere if emulate else elsewhere / "evil.db")
+        _git(project.folder, "add", "--force", ".pipeline")
+
+        ended = pipeline("run", project.manifest, *flags)
+
+        assert ended.code == 3, ended.output
+        assert f".pipeline/{name} is committed to git" in ended.err
+        assert not any(elsewhere.iterdir())
+
+    @pytest.mark.parametrize("source", ["spring.results.json", ".pipeline/spring.db"])
+    def test_collect_without_the_manifest_refuses_a_committed_state(
+        self, project: Project, pipeline: Pipeline, source: str
+    ) -> None:
+        assert pipeline("run", project.manifest).code == 0
+        project.manifest.unlink()
+        _git(project.folder, "add", "--force", ".pipeline/spring.db")
+
+        ended = pipeline("collect", project.folder / source)
+
+        assert ended.code == 3, ended.output
+        assert ".pipeline/spring.db is committed to git" in ended.err
+
+    def test_settings_for_paths_of_the_operator_do_not_matter(
+        self, project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert pipeline("run", project.manifest).code == 0
+        _git(project.folder, "add", "--force", ".pipeline/spring.db")
+        monkeypatch.setenv("GIT_LITERAL_PATHSPECS", "1")
+        monkeypatch.setenv("GIT_GLOB_PATHSPECS", "1")
+
+        assert pipeline("plan", project.manifest).code == 3
+
+    def test_own_link_in_it_is_followed(
+        self, project: Project, pipeline: Pipeline, vendor: Emulator, elsewhere: Path
+    ) -> None:
+        (project.folder / ".pipeline").mkdir()
+        (project.folder / ".pipeline/cache").symlink_to(elsewhere)
+
+        ended = pipeline("run", project.manifest)
+
+        assert ended.code == 0, ended.output
+        assert len(vendor.ledger.entries) > 0
+
+    def test_state_that_was_committed_elsewhere_is_used(self, project: Project, pipeline: Pipeline) -> None:
+        state = project.folder / "kept/spring.db"
+        assert pipeline("run", project.manifest, "--state", state).code == 0
+        _git(project.folder, "add", "--force", "kept/spring.db")
+
+        assert pipeline("plan", project.manifest, "--state", state).code == 0
+
+    @pytest.mark.parametrize("has_link", [True, False])
+    def test_without_git_a_folder_is_used_and_a_link_in_it_refused(
+        self,
+        project: Project,
+        pipeline: Pipeline,
+        monkeypatch: pytest.MonkeyPatch,
+        elsewhere: Path,
+        has_link: bool,
+    ) -> None:
+        assert pipeline("run", project.manifest).code == 0
+        if has_link:
+            (project.folder / ".pipeline/other.db").symlink_to(elsewhere / "evil.db")
+        monkeypatch.setenv("PATH", str(elsewhere))
+
+        ended = pipeline("plan", project.manifest)
+
+        assert ended.code == (3 if has_link else 0), ended.output
+        assert ("git cannot say whether it came with the repository" in ended.err) == has_link
