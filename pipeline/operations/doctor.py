@@ -44,7 +44,7 @@ def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Che
     yield CheckResult(check="manifest", message=f"{shown_path(workspace.campaign.manifest)} is valid")
     yield from _provider(workspace)
     yield from _state(workspace)
-    yield _writable("results", behind_links(workspace.results).parent, workspace.results_name, "--results")
+    yield _results(workspace)
     if workspace.local_output is None:
         yield _object_store(workspace)
     else:
@@ -154,6 +154,15 @@ def _writable(check: str, folder: Path, shown: str, name: str) -> CheckResult:
             ExitCode.INVALID,
         )
     return CheckResult(check=check, message=f"{printable(shown)} can be written")
+
+
+def _results(workspace: Workspace) -> CheckResult:
+    try:
+        folder = behind_links(workspace.results).parent
+    except OSError as error:
+        message = f"{workspace.results_name}: {error.strerror}"
+        return failed("results", printable(message), ExitCode.INVALID)
+    return _writable("results", folder, workspace.results_name, "--results")
 
 
 def _lock(workspace: Workspace, shown: str) -> Iterator[CheckResult]:

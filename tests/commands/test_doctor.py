@@ -158,6 +158,20 @@ def test_unwritable_folder_exits_as_a_run_would(
     assert vendor.ledger.entries == ()
 
 
+@pytest.mark.parametrize("target", [".git/x", "../elsewhere.json"])
+def test_results_that_are_a_link_out_of_the_project_are_reported(
+    project: Project, pipeline: Pipeline, target: str
+) -> None:
+    in_git(project.folder)
+    (project.folder / "spring.results.json").symlink_to(target)
+
+    ended = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert ended.code == 3, ended.output
+    assert verdicts(ended.document)["results"] == "error"
+    assert "spring.results.json: this link leads" in messages(ended.document)["results"]
+
+
 def test_dangling_link_is_reported(project: Project, pipeline: Pipeline) -> None:
     (project.folder / ".pipeline").symlink_to(project.folder / "nowhere")
 
