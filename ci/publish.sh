@@ -30,7 +30,7 @@ tree_with() {
 # Commits are compared, not files: those of a checkout may be altered by its attributes.
 assert_current() {
   local source=${CAMPAIGN_SOURCE_BRANCH:-${CAMPAIGN_DEFAULT_BRANCH:-main}} tip changed
-  local top manifest project inputs=${PIPELINE_INPUTS:-}
+  local top manifest project outer inputs=${PIPELINE_INPUTS:-}
   if ! [[ -s ${PIPELINE_INPUTS:-} ]]; then return; fi
   git fetch --quiet --no-tags origin "refs/heads/$source"
   tip=$(git rev-parse FETCH_HEAD)
@@ -39,6 +39,10 @@ assert_current() {
   project=$(git -C "$(dirname -- "$manifest")" rev-parse --show-toplevel)
   if [[ $project != "$top" ]]; then
     # The project of a campaign in a submodule is the submodule: the commits here hold that as a whole, and no file of it.
+    # Of submodules in each other, they hold the outermost.
+    while outer=$(git -C "$project" rev-parse --show-superproject-working-tree) && [[ -n $outer && $outer != "$top" ]]; do
+      project=$outer
+    done
     inputs=$scratch/inputs
     printf '%s\0' "$CAMPAIGN_MANIFEST" "${project#"$top/"}" >"$inputs"
   fi

@@ -53,7 +53,7 @@ fetch_history() {
 # Whether the branch for results is there and never held a purchase of this campaign, and the commit before this push
 # held no manifest that could be its own: a campaign that has just been merged for the first time.
 is_new() {
-  local before=${CAMPAIGN_BEFORE:-} manifest held code=0
+  local before=${CAMPAIGN_BEFORE:-} manifest held value escaped code=0
   if [[ -z $before || $before =~ ^0+$ || $tip == "$(no_branch)" ]]; then return 1; fi
   # Of a manifest that is in no commit, such as one that a step has made or a submodule holds, nobody knows since when.
   manifest=$PLANS/$(python3 -I "$here/plans.py" --field manifest "$plan") || return 1
@@ -73,6 +73,14 @@ is_new() {
   # In a hidden folder, such as one of workflows, only itself.
   code=0
   git grep -qwF -e "$name" "$before" -- ":(literal)$manifest" || code=$?
+  if [[ $code != 1 ]]; then return 1; fi
+  # Or any that is called so by its key: it may have been moved out of a hidden folder. A letter that is written as
+  # its number may make the name any.
+  value="[\"']?${name//./\\.}[\"']?[[:space:]]*([],}#]|\$)"
+  escaped='"[^"]*\\(x|u00|U000000)(2[dDeE]|3[0-9]|[4-7][[:xdigit:]])'
+  code=0
+  git grep -qE --all-match -e version -e "name[\"']?[[:space:]]*:[[:space:]]*([&!][^[:space:]]+[[:space:]]+)*($value|$escaped)" \
+    "$before" -- ':(top)' || code=$?
   [[ $code == 1 ]]
 }
 

@@ -280,6 +280,37 @@ class TestBehindItsBranch:
 
         self.refused(job, submodule, vendor)
 
+    def test_submodule_of_a_submodule(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
+        inner, outer = remote.folder.parent / "inner", remote.folder.parent / "outer"
+        submodule = ("-c", "protocol.file.allow=always", "submodule", "--quiet")
+        for folder in (inner, outer):
+            git("init", "-q", "-b", "main", folder, at=remote.folder.parent)
+
+        def move(work: Path) -> None:
+            shutil.copytree(work / "campaigns", inner, dirs_exist_ok=True)
+            git("add", "--all", at=inner)
+            git("commit", "-q", "-m", "theirs", at=inner)
+            git(*submodule, "add", inner, "in", at=outer)
+            git("commit", "-q", "-m", "theirs", at=outer)
+            git(*submodule, "add", outer, "all", at=work)
+
+        def update(work: Path) -> None:
+            write(inner / "note.txt", "changed")
+            git("add", "--all", at=inner)
+            git("commit", "-q", "-m", "changed", at=inner)
+            git("pull", "-q", inner, "main", at=outer / "in")
+            git("commit", "-q", "-a", "-m", "changed", at=outer)
+            git("pull", "-q", outer, "main", at=work / "all")
+
+        remote.edit("main", move)
+        late = machine()
+        git(*submodule, "update", "--init", "--recursive", at=late.workspace)
+        remote.edit("main", update)
+
+        job = late.uses(command="run", campaigns="all/in/spring.yaml", first="spring")
+
+        self.refused(job, "all", vendor)
+
 
 def test_other_commits_on_its_branch_do_not_matter(
     remote: Remote, machine: Machines, vendor: Emulator
@@ -924,6 +955,7 @@ class TestFirst:
             ("campaigns/autumn", "campaigns/autumn"),
             ("campaigns/autumn.json", "campaigns/moved.yaml"),
             (".campaigns/autumn.yaml", ".campaigns/autumn.yaml"),
+            (".campaigns/autumn.yaml", "campaigns/autumn.yaml"),
         ],
     )
     def test_manifest_of_any_name_is_known_before(
@@ -941,6 +973,33 @@ class TestFirst:
         assert job.code == 3, job.log
         assert "start it by hand with first: autumn" in job.log
         assert titles(vendor) == []
+
+    def test_manifest_with_an_escape_in_its_name_is_known_before(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        escaped = remote.text(MANIFEST, "main").replace('"spring"', '"\\u0061utumn"')
+        self.merge_autumn(remote, text=escaped)
+        known = git("rev-parse", "main", at=remote.folder)
+
+        job = machine().uses({"before": known}, command="run", campaigns="campaigns/autumn.yaml")
+
+        assert job.code == 3, job.log
+        assert "start it by hand with first: autumn" in job.log
+        assert titles(vendor) == []
+
+    def test_workflow_that_names_a_campaign_does_not_matter(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        workflow = "name: campaigns\njobs: {run: {name: run autumn, with: {version: 1, file: autumn.yaml}}}\n"
+        remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        remote.edit("main", lambda work: write(work / ".github/workflows/campaigns.yaml", workflow))
+        before = self.merge_autumn(remote)
+
+        job = machine().uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml")
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
 
     def test_manifest_that_is_in_no_commit_may_have_run_before(
         self, remote: Remote, machine: Machines, vendor: Emulator
