@@ -10,7 +10,14 @@ from pathlib import Path
 
 from pipeline import record_limits
 from pipeline.engine.claim import claimed
-from pipeline.engine.listing import matched, matched_by_url, recorded_from, recorded_url, step_indexes
+from pipeline.engine.listing import (
+    matched,
+    matched_by_url,
+    recorded_from,
+    recorded_url,
+    step_indexes,
+    unusable_file,
+)
 from pipeline.media.facts import MediaFacts
 from pipeline.media.optional import read_facts
 from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
@@ -93,7 +100,7 @@ def _fetch(
         ),
         files={f"{each.name}/{index}": file for each in lists for index, file in each.files.items()},
         problem=next((each.problem for each in lists if each.problem is not None), None),
-        unusable=workflow.unusable or (workflow.unusable_step if wanted.with_steps else ""),
+        unusable=unusable_file(workflow, with_steps=wanted.with_steps),
     )
 
 

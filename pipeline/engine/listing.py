@@ -23,6 +23,11 @@ def recorded_url(url: str) -> str:
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
+def unusable_file(workflow: Workflow, *, with_steps: bool) -> str:
+    """A url that a response lists for a wanted file and that cannot be used, safe to show; empty if there is none."""
+    return workflow.unusable or (workflow.unusable_step if with_steps else "")
+
+
 def matched(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[int, int]:
     """By index in `recorded`, the index in `listed` of the same file, if url or size decide it."""
     pairs = matched_by_url(recorded, listed)

@@ -7,9 +7,9 @@ from functools import partial
 
 from pipeline.engine.calls import CallPool, Clock, NoCredit, result_of
 from pipeline.engine.downloader import Downloader
-from pipeline.engine.in_flight import InFlight, TrackedPurchase
+from pipeline.engine.in_flight import InFlight, TrackedPurchase, recorded_age
 from pipeline.engine.journal import Journal
-from pipeline.engine.listing import merged, merged_steps
+from pipeline.engine.listing import merged, merged_steps, unusable_file
 from pipeline.engine.reporter import Reporter
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import printable
@@ -23,6 +23,8 @@ from pipeline.state.transitions import Disowned, Event, Finished, Reported, Vani
 MAX_POLL_FAILURES = 12
 # Seconds that a success may lack a usable result before it counts as a failure, or is left to a later run.
 EMPTY_RESULT = 300.0
+# Seconds after its purchase from which a success is taken without the files whose urls still cannot be used.
+INCOMPLETE_RESULT = 86_400.0
 # A workflow is lost if it is not found this many times in a row, over at least this many seconds.
 NOT_FOUND_TIMES = 3
 NOT_FOUND_SECONDS = 600.0
@@ -79,7 +81,7 @@ class Poller:
         now = self.clock.monotonic()
         if isinstance(result, Workflow):
             self._warn_of_unknown_status(tracked, result)
-            event = self._disowned(tracked.purchase, result) or event_for_workflow(tracked, result, now)
+            event = self._disowned(tracked.purchase, result) or self._event(tracked, result, now)
         elif isinstance(result, NotFound):
             event = event_for_not_found(tracked, now)
         elif isinstance(result, VendorError):
@@ -98,6 +100,14 @@ class Poller:
             self.journal.record(tracked.purchase.id, event, partial(self._after_commit, tracked))
         else:
             self.in_flight.poll_again(tracked)
+
+    def _event(self, tracked: TrackedPurchase, workflow: Workflow, now: float) -> Event | None:
+        purchase = tracked.purchase
+        # Without a result, steps decide nothing.
+        with_steps = bool(workflow.result) and self.served_jobs.stem(purchase)[1]
+        unusable = unusable_file(workflow, with_steps=with_steps)
+        is_old = recorded_age(purchase.bought_at, self.clock.now()) >= INCOMPLETE_RESULT
+        return event_for_workflow(tracked, workflow, now, unusable, is_old=is_old)
 
     def _disowned(self, purchase: Purchase, workflow: Workflow) -> Disowned | None:
         """The event for a workflow that belongs to another purchase, by the purchase id in its title; else None.
@@ -156,8 +166,14 @@ class Poller:
             self.reporter.warn(unknown_warning(key, purchase.error))
 
 
-def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float) -> Event | None:
-    """The event to record for a response; None if the workflow is still running and nothing has changed."""
+def event_for_workflow(
+    tracked: TrackedPurchase, workflow: Workflow, now: float, unusable: str, *, is_old: bool
+) -> Event | None:
+    """The event to record for a response; None if the workflow is still running and nothing has changed.
+
+    `unusable` is a url of a wanted file that cannot be used, if there is one; if the purchase `is_old`, such a file
+    is not waited for in more than one run.
+    """
     tracked.attempts = tracked.not_found = 0
     tracked.without_result = ""
     if workflow.percent is not None:
@@ -166,29 +182,37 @@ def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float)
         case Progress.FAILED:
             why = printable(workflow.error or f"the vendor ended it as '{workflow.status}'")
             return VendorFailed(why, workflow.updated_at)
-        case Progress.SUCCEEDED if workflow.result:
-            tracked.latest = workflow
-            return _finished(tracked.purchase, workflow)
         case Progress.SUCCEEDED:
-            # The vendor may report success shortly before it lists the files.
-            tracked.empty_since = now if tracked.empty_since is None else tracked.empty_since
-            tracked.without_result = _without_result(workflow)
-            if now - tracked.empty_since < EMPTY_RESULT:
-                return None
-            if workflow.unusable:
-                # There is a result, which must be neither lost nor bought again: it is left to a later run, as the
-                # vendor may still correct its url.
-                tracked.deadline = now
-                return None
-            return VendorFailed(tracked.without_result, workflow.updated_at)
+            return _succeeded(tracked, workflow, now, unusable, is_old=is_old)
         case _:
             return _still_running(tracked.purchase, workflow)
 
 
-def _without_result(workflow: Workflow) -> str:
-    if workflow.unusable:
-        return f"the vendor reports success, but the url of its result cannot be used: {workflow.unusable}"
-    return "the vendor reports success, but no result"
+def _succeeded(
+    tracked: TrackedPurchase, workflow: Workflow, now: float, unusable: str, *, is_old: bool
+) -> Event | None:
+    # A recorded failure is polled only once, and could be bought again if it stayed one.
+    if workflow.result and (not unusable or tracked.purchase.status is Status.FAILED):
+        return _finished(tracked, workflow)
+    # The vendor may report success shortly before it lists the files.
+    tracked.empty_since = now if tracked.empty_since is None else tracked.empty_since
+    tracked.without_result = _without_result(workflow, unusable)
+    is_over = now - tracked.empty_since >= EMPTY_RESULT
+    if workflow.result and is_old and (is_over or now >= tracked.deadline):
+        return _finished(tracked, workflow)
+    if is_over and unusable:
+        # There is a result, which must be neither lost nor bought again: it is left to a later run, as the vendor may
+        # still correct its url.
+        tracked.deadline = now
+        return None
+    return VendorFailed(tracked.without_result, workflow.updated_at) if is_over else None
+
+
+def _without_result(workflow: Workflow, unusable: str) -> str:
+    if not unusable:
+        return "the vendor reports success, but no result"
+    which = "one of its files" if workflow.result else "its result"
+    return f"the vendor reports success, but the url of {which} cannot be used: {unusable}"
 
 
 def event_for_not_found(tracked: TrackedPurchase, now: float) -> Event | None:
@@ -212,7 +236,9 @@ def _still_running(purchase: Purchase, workflow: Workflow) -> Event | None:
     return Reported(workflow.credits, workflow.created_at, workflow.updated_at)
 
 
-def _finished(purchase: Purchase, workflow: Workflow) -> Finished:
+def _finished(tracked: TrackedPurchase, workflow: Workflow) -> Finished:
+    tracked.latest, tracked.without_result = workflow, ""
+    purchase = tracked.purchase
     return Finished(
         outputs=merged(purchase.outputs, workflow.result),
         steps=merged_steps(purchase.steps, workflow),

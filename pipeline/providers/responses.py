@@ -19,6 +19,7 @@ from pipeline.records import WORKFLOW_ID
 
 LONGEST_WAIT = 86_400.0
 _LONGEST_TEXT = 2_000
+_NO_URL = "an entry without a url"
 
 _ENDED = {"success": Progress.SUCCEEDED, "fail": Progress.FAILED, "cancel": Progress.FAILED}
 _RUNNING = frozenset({"created", "in_progress", "pending", "processing", "queued", "running", "started"})
@@ -210,15 +211,18 @@ def _usable(told: Json) -> str | None:
 
 def _unusable(lists: Iterable[Json]) -> str:
     """The first url that cannot be used, safe to show; empty if there is none."""
-    return next((why for each in lists for item in _listed(each) if (why := _problem(item))), "")
+    return next((why for each in lists for why in _problems(each) if why), "")
 
 
-def _problem(item: Json) -> str:
-    """The url of a listed file if it cannot be used; empty if it can, or if the vendor lists nothing yet."""
-    told = item["url"] if isinstance(item, dict) and "url" in item else item
-    if not isinstance(told, str):
-        return "an entry without a url" if told else ""
-    return "" if usable_url(told) else shown_url(told.strip())
+def _problems(value: Json) -> Iterator[str]:
+    urls = [item["url"] if isinstance(item, dict) and "url" in item else item for item in _listed(value)]
+    # Without a file, the vendor lists nothing yet; beside one, an empty entry is a file that has no url yet.
+    is_empty = not any(_usable(told) for told in urls)
+    for told in urls:
+        if isinstance(told, str) and told.strip():
+            yield "" if usable_url(told) else shown_url(told.strip())
+        elif not is_empty or (told and not isinstance(told, str)):
+            yield _NO_URL
 
 
 def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:

@@ -155,7 +155,7 @@ def test_failure_without_result_is_recorded_with_its_reason(harness: Harness) ->
     assert purchase.error == EMPTY
 
 
-@fails_without("pipeline.engine.poller:event_for_workflow", "if workflow.unusable")
+@fails_without("pipeline.engine.poller:_succeeded", "if is_over and unusable")
 def test_success_with_an_unusable_result_is_held_and_never_bought_again(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [replace(success(), unusable="file:///x.mp4")]
     begun = harness.clock.time
@@ -173,19 +173,93 @@ def test_success_with_an_unusable_result_is_held_and_never_bought_again(harness:
     assert harness.run(BLUE).statuses == {"blue": "done"}
 
 
+def partial(*, with_steps: bool) -> Workflow:
+    """A success that lists one file that can be fetched and one that cannot; of a step `with_steps`."""
+    unusable = "" if with_steps else "file:///x.mp4"
+    return replace(success(FILM), unusable=unusable, unusable_step="file:///y.mp4")
+
+
+PARTIAL = "the vendor reports success, but the url of one of its files cannot be used: file:///"
+
+
+@fails_without(
+    "pipeline.engine.poller:_succeeded",
+    "if workflow.result and (not unusable",
+    swap=("not unusable or", "True or"),
+)
 @pytest.mark.parametrize("with_steps", [True, False])
-def test_file_with_an_unusable_url_beside_others_is_told(harness: Harness, with_steps: bool) -> None:
-    answer = replace(
-        success(FILM), unusable="" if with_steps else "file:///x.mp4", unusable_step="file:///y.mp4"
-    )
-    harness.vendor.poll_answers["blue"] = [answer]
+def test_success_with_one_unusable_file_waits_until_it_is_whole(harness: Harness, with_steps: bool) -> None:
+    other = replace(FILM, url="https://media.test/other.mp4")
+    harness.vendor.poll_answers["blue"] = [partial(with_steps=with_steps), success(FILM, other)]
 
     ran = harness.run(replace(BLUE, steps=with_steps))
 
     assert ran.statuses == {"blue": "done"}
+    assert set(harness.files().values()) == {FILM.url, other.url}
+    assert not ran.report.notes
+
+
+@pytest.mark.parametrize("with_steps", [True, False])
+def test_success_with_one_unusable_file_is_left_to_the_next_run(harness: Harness, with_steps: bool) -> None:
+    blue = replace(job("blue", retries=3), steps=with_steps)
+    harness.vendor.poll_answers["blue"] = [partial(with_steps=with_steps)]
+    begun = harness.clock.time
+
+    ran = harness.run(blue)
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    url = f"{PARTIAL}{'y' if with_steps else 'x'}.mp4"
+    assert ran.report.notes == [f"hero/overlay/blue: {url}; run again to continue"]
+    assert 300 <= harness.clock.time - begun < 400
+    assert not harness.files()
+
+    harness.vendor.poll_answers["blue"] = [success(FILM)]
+    assert harness.run(blue).statuses == {"blue": "done"}
+    assert harness.vendor.creates == ["blue"]
+
+
+def test_unusable_file_of_a_step_that_no_job_wants_is_not_waited_for(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [partial(with_steps=True)]
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert not ran.report.notes
+
+
+@fails_without("pipeline.engine.poller:_succeeded", "if workflow.result and is_old")
+@pytest.mark.parametrize("timeout", [60.0, 3600.0])
+@pytest.mark.parametrize("with_steps", [True, False])
+def test_what_is_usable_a_day_after_the_purchase_is_fetched(
+    harness: Harness, with_steps: bool, timeout: float
+) -> None:
+    blue = replace(job("blue", timeout=timeout), steps=with_steps)
+    harness.vendor.poll_answers["blue"] = [partial(with_steps=with_steps)]
+    harness.run(blue)
+    harness.clock.time += 86_400
+
+    ran = harness.run(blue)
+
+    assert ran.statuses == {"blue": "done"}
+    assert not ran.codes
     url = f"file:///{'y' if with_steps else 'x'}.mp4"
     told = f"the vendor lists a file whose url cannot be used, so it was not fetched: {url}"
     assert ran.report.notes == [f"hero/overlay/blue: {told}"]
+    assert harness.files() == {"blue.mp4": FILM.url}
+    assert harness.vendor.creates == ["blue"]
+
+
+def test_failure_that_became_a_success_with_one_unusable_file_is_fetched(harness: Harness) -> None:
+    """It is polled only once, and a purchase that stays failed may be bought again."""
+    harness.vendor.poll_answers["blue"] = [failure("broken")]
+    assert harness.run(BLUE).statuses == {"blue": "failed (vendor)"}
+    harness.vendor.poll_answers["blue"] = [partial(with_steps=False)]
+
+    ran = harness.run(BLUE, collecting=True)
+
+    assert ran.statuses == {"blue": "done"}
+    assert harness.vendor.creates == ["blue"]
 
 
 def test_workflow_running_again_after_success_without_result_is_reported_as_running(harness: Harness) -> None:
@@ -448,7 +522,7 @@ def test_purchase_replaced_while_running_is_still_polled(harness: Harness) -> No
 @fails_without(
     "pipeline.engine.poller:Poller._polled",
     "event = self._disowned(tracked",
-    swap=("self._disowned(tracked.purchase, result) or event", "event"),
+    swap=("self._disowned(tracked.purchase, result) or self", "self"),
 )
 @pytest.mark.parametrize("workflow", [running(10), success(FILM), failure("no")])
 def test_workflow_whose_title_names_another_purchase_is_not_adopted(
