@@ -3,6 +3,7 @@
 import codecs
 import json
 import re
+import unicodedata
 from pathlib import PurePosixPath
 
 UNKNOWN = "application/octet-stream"
@@ -24,6 +25,8 @@ _VAGUE = frozenset(
     }
 )
 
+# The types of error pages and error reports.
+_PAGE = re.compile(r"text/html|application/(xhtml\+xml|json|[a-z.-]+\+json)")
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 
 _BY_SUFFIX = {
@@ -128,8 +131,10 @@ def type_of(head: bytes, declared: str, served: str) -> str | None:
     known = sniffed(head, served if is_vague(declared) else declared)
     if known is not None:
         return known
-    text = _text(head)
+    text = _text(head, is_certain=served.startswith("text/"))
     if text is not None and _is_unlike_text(text, declared):
+        return None
+    if _PAGE.fullmatch(served) and (is_vague(declared) or _is_media(declared)):
         return None
     known = next(
         (each for each in (declared, served) if not is_vague(each) and each != "text/plain"), UNKNOWN
@@ -137,8 +142,11 @@ def type_of(head: bytes, declared: str, served: str) -> str | None:
     return _ALIASES.get(known, known)
 
 
-def _text(head: bytes) -> str | None:
-    """The text that a file which begins with `head` contains, in any common encoding; None if it is not text."""
+def _text(head: bytes, *, is_certain: bool = False) -> str | None:
+    """The text that a file which begins with `head` contains, in any common encoding; None if it is not text.
+
+    `is_certain`: the server calls it text, so it may be in an encoding that is not known.
+    """
     detected = json.detect_encoding(head)
     for encoding in (detected, "latin-1"):
         try:
@@ -147,19 +155,35 @@ def _text(head: bytes) -> str | None:
         except UnicodeDecodeError:
             continue
         is_plain = not any(character < " " and character not in "\t\r\n\f" for character in text)
-        # Almost any bytes can be decoded in the other encodings, but not as letters of markup or English.
-        is_likely = encoding.startswith("utf-8") or 2 * sum(map(str.isascii, text)) >= len(text)
-        if is_plain and is_likely:
+        if is_plain and (is_certain or _is_likely(text, encoding)):
             return text
     return None
+
+
+def _is_likely(text: str, encoding: str) -> bool:
+    """Whether `text` was text before it was decoded: almost any bytes can be decoded in most encodings."""
+    if encoding.startswith("utf-8"):
+        return True
+    if encoding in {"utf-16", "utf-32"} and not any(map(_is_unassigned, text)):
+        return True  # it begins with a byte order mark
+    # Letters of markup or English.
+    return 2 * sum(map(str.isascii, text)) >= len(text)
+
+
+def _is_unassigned(character: str) -> bool:
+    return unicodedata.category(character) in {"Cn", "Co"}
+
+
+def _is_media(declared: str) -> bool:
+    family, _, kind = declared.partition("/")
+    return family in _FAMILIES and "xml" not in kind and "mpegurl" not in kind
 
 
 def _is_unlike_text(text: str, declared: str) -> bool:
     """Whether text is not expected; without a declared type, an HTML page or JSON is taken for an error report."""
     if is_vague(declared):
         return text.lstrip("\ufeff \t\r\n").startswith(("<", "{", "["))
-    family, _, kind = declared.partition("/")
-    return family in _FAMILIES and "xml" not in kind and "mpegurl" not in kind
+    return _is_media(declared)
 
 
 def _signatures(head: bytes) -> tuple[str, ...]:
@@ -216,9 +240,8 @@ def _is_adts(head: bytes) -> bool:
 
 def _is_mpeg_audio(head: bytes) -> bool:
     # Eleven sync bits, then no reserved version, layer, bitrate or sample rate.
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+    # FF FE, which would be a protected layer I, is in practice the byte order mark of a text in UTF-16.
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0 or head[1] == 0xFE:
         return False
     is_sound = head[1] & 0x18 != 0x08 and head[1] & 0x06 != 0
-    is_sound = is_sound and head[2] & 0xF0 != 0xF0 and head[2] & 0x0C != 0x0C
-    # A text in UTF-16 may begin with the same bytes.
-    return is_sound and (head[1] != 0xFE or _text(head) is None)
+    return is_sound and head[2] & 0xF0 != 0xF0 and head[2] & 0x0C != 0x0C

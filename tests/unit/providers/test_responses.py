@@ -376,9 +376,6 @@ HEADS = [
     (b"\x1aE\xdf\xa3..webm", "video/webm", "video/webm"),
     (b"ID3\x04", "audio/mp3", "audio/mpeg"),
     (b"\xff\xfb\x90\0", "audio/mpeg", "audio/mpeg"),
-    (b"\xff\xfe\x90\xc4\0\0\0\0", "", "audio/mpeg"),
-    # It is valid UTF-16 too, but of no language.
-    (b"\xff\xfe" + bytes(range(0x81, 0xBF)), "", "audio/mpeg"),
     (b"ID3\x04\0\0\0\0\0\x0a" + bytes(10) + b"\xff\xf1\x50\x80\x02\x1f\xfc", "audio/mpeg", "audio/aac"),
     (b"ID3\x04\0\x10\0\0\0\0" + b"3DI\x04\0\x10\0\0\0\0" + b"\xff\xf1\x50\x80\x02\x1f\xfc", "", "audio/aac"),
     (b"ID3\x03\0\0\0\0\0\x0a" + bytes(10) + b"fLaC\0\0\0\x22", "", "audio/flac"),
@@ -417,6 +414,9 @@ def test_media_is_recognised_by_its_first_bytes(head: bytes, declared: str, foun
     assert type_of(head, declared, "text/plain") == found
 
 
+JAPANESE = "ファイルがありません。　リンクの有効期限が切れました"
+RUSSIAN = "Ошибка: файл не найден или срок действия ссылки истек"
+ARABIC = "الملف غير موجود‏"
 PAGE = "<html><body>This link has expired \u2013 sorry</body></html>"
 
 
@@ -427,6 +427,7 @@ PAGE = "<html><body>This link has expired \u2013 sorry</body></html>"
         # Sync bits of MPEG audio or AAC, with a reserved version, layer, bitrate or sample rate.
         *(b"\xff\xeb\x90\0", b"\xff\xe1\x90\0", b"\xff\xfb\xf0\0", b"\xff\xfb\x9c\0", b"\xff\xfb\x90"),
         b"\xff\xf1\x74\x80\x02\x1f\xfc",
+        *(b"\xff\xfe\x90\xc4\0\0\0\0", RUSSIAN.encode("utf-16"), JAPANESE.encode("utf-16")),
         *(b"ID3 tags are missing", b"Our free plan has ended", b"\xff\xfe \0n\0o\0t\0 \0y\0e\0t\0"),
     ],
 )
@@ -444,6 +445,11 @@ UNKNOWN_KINDS = [
     (b"WEBVTT\n\n", "text/vtt", "", "text/vtt"),
     (b"WEBVTT\n\n", "", "text/plain", "application/octet-stream"),
     (b"<svg xmlns=", "image/svg+xml", "", "image/svg+xml"),
+    (b"<svg xmlns=", "image/svg+xml", "text/html", "image/svg+xml"),
+    # Also how UTF-16 begins, but this is none.
+    (b"\xff\xfe\x90\xc4\0\0\0\0", "audio/mp3", "", "audio/mpeg"),
+    (b"\xff\xfe\x90\xc4\0\xdc\0\xe0", "audio/mpeg", "audio/mpeg", "audio/mpeg"),
+    (b"\xff\xfe\x90\xc4\0\0\0\0", "", "", "application/octet-stream"),
     (b"#EXTM3U", "application/vnd.apple.mpegurl", "", "application/vnd.apple.mpegurl"),
     (b'{"faces": []}', "application/json", "", "application/json"),
     (b"<html>", "video/mp4", "video/mp4", None),
@@ -458,6 +464,19 @@ UNKNOWN_KINDS = [
     ),
     ("\ufeff not ready".encode("utf-16-le"), "audio/mpeg", "", None),
     ('{"message": "wait"}'.encode("utf-16-be"), "", "", None),
+    *(
+        (gone.encode("utf-16")[:64], declared, served, None)
+        for gone in (JAPANESE, f"<html lang='ja'><title>{JAPANESE}", RUSSIAN, ARABIC)
+        for declared, served in (("video/mp4", "text/plain"), ("audio/mpeg", "video/mp4"), ("image/png", ""))
+    ),
+    *(
+        (gone.encode(encoding)[:64], declared, served, None)
+        for gone, encoding in ((JAPANESE, "utf-16-le"), (JAPANESE, "shift_jis"), (RUSSIAN, "cp1251"))
+        for declared in ("video/mp4", "")
+        for served in ("text/html", "application/xhtml+xml", "application/json", "application/problem+json")
+    ),
+    (RUSSIAN.encode("cp1251")[:64], "video/mp4", "text/plain", None),
+    (b"\0\1\2\3", "model/gltf-binary", "application/json", "model/gltf-binary"),
     ("<svg xmlns=".encode("utf-16"), "image/svg+xml", "", "image/svg+xml"),
     (b"\x80\x91\xa2\xb3\xc4\xd5\xe6\xf7ab", "video/x-odd", "", "video/x-odd"),
 ]
