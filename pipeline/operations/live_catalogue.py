@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.documents.yaml_reader import dump_yaml
@@ -23,6 +23,8 @@ _HEADER = (
 )
 # As in the schema of catalogue files.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_FIELDS = frozenset({"id", "template_id", "label", "title", "description", "credits", "options"})
+_NOT_IDS = frozenset({"error", "errors"})
 _MAX_TEMPLATES = 10_000
 _MAX_CREDITS = 1_000_000_000
 _LONGEST_TEXT = 1000
@@ -78,8 +80,11 @@ def read_live(document: Json) -> list[LiveTemplate]:
     if isinstance(document, dict):
         document = document.get("templates", document.get("data"))
     if isinstance(document, dict):
+        # By id; an error report or another mapping that is no template has none of these fields.
         entries: list[Json] = [
-            {"id": name, **each} for name, each in document.items() if isinstance(each, dict)
+            {"id": name, **each}
+            for name, each in document.items()
+            if isinstance(each, dict) and not _FIELDS.isdisjoint(each) and name not in _NOT_IDS
         ]
     else:
         entries = list(document) if isinstance(document, list) else []
@@ -171,12 +176,19 @@ def price_json(price: Price | None) -> Json:
 def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as_of: str) -> None:
     """Write a catalogue file of the live templates, as of the day `as_of`; of those in `known`, only the prices.
 
+    A template whose price cannot be read keeps the one that the file has.
+
     Raises:
         UsageError: another file is there, which may have been written by hand.
+        InvalidInput: the file that is there is not a catalogue.
         Unfinished: there is nothing to write, it cannot be written, or it could not be read again.
     """
     if not live:
         raise Unfinished(f"{path}: nothing is written: the vendor lists no template at all")
+    own = _own_prices(path, known)
+    if own and all(each.credits is None for each in live):
+        raise Unfinished(f"{path}: nothing is written: the vendor lists no price in a known form")
+    live = [replace(each, credits=own.get(each.id)) if each.credits is None else each for each in live]
     entries = {each.id: _entry(each, known.get(each.id)) for each in live}
     templates: dict[str, Json] = {template_id: entry for template_id, entry in entries.items() if entry}
     document: Json = {"version": 1, "as_of": as_of, "templates": templates}
@@ -194,6 +206,17 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
         write_atomically(path, content)
     except OSError as error:
         raise Unfinished(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _own_prices(path: Path, known: Catalog) -> dict[str, Price]:
+    """The prices that the catalogue file at `path` has, and `known` does not; none if there is no file."""
+    prices = {}
+    for template in known_catalogue(path).templates.values():
+        before = known.get(template.id)
+        is_own = before is None or (template.credits, template.as_of) != (before.credits, before.as_of)
+        if is_own and template.credits is not None:
+            prices[template.id] = template.credits
+    return prices
 
 
 def _entry(live: LiveTemplate, built_in: CatalogTemplate | None) -> dict[str, Json]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.calling import Pipeline
 from support.campaigns import Project, spring
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.errors import Unfinished
@@ -150,6 +151,8 @@ def test_file_written_by_hand_is_left_alone(project: Project, pipeline: Pipeline
         *(
             {"message": "catalogue is being rebuilt"},
             {"data": {"message": "rebuilt"}},
+            {"data": {"error": {"title": "Unavailable", "code": 503}}},
+            {"data": {"status": {"code": 503}}},
             {"data": None},
             {"data": 7},
         ),
@@ -185,6 +188,46 @@ def test_empty_catalogue_never_replaces_prices(
     assert "nothing is written: the vendor lists no template at all" in ended.err
     assert kept.read_bytes() == before
     assert "0 templates at the vendor" in pipeline("templates", "--refresh").out
+
+
+UNREADABLE: list[Json] = [None, {"video": {"amount": 150}}, {"amount": 150}, "150 credits"]
+
+
+@fails_without("pipeline.operations.live_catalogue:write_catalogue", "if own and")
+@pytest.mark.parametrize("price", UNREADABLE)
+def test_answer_without_a_readable_price_never_replaces_prices(
+    kept: Path, pipeline: Pipeline, vendor: Emulator, price: Json
+) -> None:
+    before = kept.read_bytes()
+    assert b"credits" in before
+    vendor.clear_faults()
+    listed: Json = [{"id": "vim_arctic", "credits": price}, {"id": "overlay_gray_5443"}]
+    vendor.fail({"on": "templates", "do": {"status": 200, "body": {"data": listed}}})
+
+    ended = pipeline("templates", "--refresh", "--write", kept)
+
+    assert ended.code == 8, ended.output
+    assert "nothing is written: the vendor lists no price in a known form" in ended.err
+    assert kept.read_bytes() == before
+
+
+@pytest.mark.parametrize("price", UNREADABLE)
+def test_template_keeps_its_price_if_the_new_one_cannot_be_read(tmp_path: Path, price: Json) -> None:
+    path = tmp_path / "prices.yaml"
+    ours = ("vim_arctic", "own_template")
+    write_catalogue(
+        path, read_live([{"id": each, "credits": 4321} for each in ours]), built_in(), "2026-11-02"
+    )
+
+    changed: Json = [*({"id": each, "credits": price} for each in ours), {"id": "other", "credits": 8}]
+    write_catalogue(path, read_live(changed), built_in(), "2026-11-03")
+
+    written = read_catalog(path, path.name)
+    assert {each: written.templates[each].credits for each in (*ours, "other")} == {
+        "vim_arctic": 4321,
+        "own_template": 4321,
+        "other": 8,
+    }
 
 
 @pytest.mark.parametrize("flags", [("--write", "x.yaml"), ("vim_arctic", "--refresh", "--write", "x.yaml")])
