@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,6 +25,11 @@ _NO_URL = "an entry without a url"
 _ENDED = {"success": Progress.SUCCEEDED, "fail": Progress.FAILED, "cancel": Progress.FAILED}
 _RUNNING = frozenset({"created", "in_progress", "pending", "processing", "queued", "running", "started"})
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,16})(\.0*)?")
+# White space, and what is invisible: a byte order mark, characters of no width and marks of direction.
+_AROUND = (
+    "".join(each for each in map(chr, range(0x3001)) if each.isspace() or unicodedata.category(each) == "Cf")
+    + "\ufeff"
+)
 _ORIGIN = re.compile("https?://[^/?#]*", re.IGNORECASE)
 
 
@@ -167,10 +173,10 @@ def whole_number(value: Json) -> int | None:
 def usable_url(url: str) -> str | None:
     """A url from a response in the form in which it is used; None if no file can be fetched from it.
 
-    White space around it is removed, and what cannot be shown or recorded is percent-encoded. Everything else stays
-    as it is spelled, because a signature covers the spelling.
+    White space and invisible characters around it are removed, and what cannot be shown or recorded is
+    percent-encoded. Everything else stays as it is spelled, because a signature covers the spelling.
     """
-    url = url.strip()
+    url = url.strip(_AROUND)
     if url.startswith("//"):
         url = f"https:{url}"
     origin = _ORIGIN.match(url)

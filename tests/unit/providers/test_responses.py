@@ -157,6 +157,8 @@ def test_invalid_url_is_dropped(url: Json) -> None:
             "https://b\u00fccher.example/caf\u00e9 \U0001f525.mp4",
         ),
         ("//x/a.mp4", "https://x/a.mp4"),
+        ("\ufeffhttps://x/a.mp4", "https://x/a.mp4"),
+        ("\u200b \u2060https://x/a.mp4\u200b\ufeff\u200e\n", "https://x/a.mp4"),
         ('HTTPS://X/\\{a}|^`<b>"%zz', 'HTTPS://X/\\{a}|^`<b>"%zz'),
     ],
 )
