@@ -17,7 +17,7 @@ from pipeline.operations.shown_paths import project_path, shown_path
 from pipeline.operations.workspace import cache_folder, scratch_folder
 from pipeline.paths import real_path, unencodable
 from pipeline.planning.make import make
-from pipeline.planning.plan import ALL
+from pipeline.planning.plan import ALL, BUYING, PlanOptions
 from pipeline.planning.select import Candidate, select_keys
 from pipeline.purchases import PENDING, Records
 from pipeline.report.data import GalleryRecords, files_on_page
@@ -51,7 +51,8 @@ def gallery_campaign(
     jobs = _jobs_of(campaign)
     records = absorb(Records(), campaign.records, decisions)
     results = with_decisions(as_it_stands(campaign), records, decisions, jobs)
-    planned = _planned(results, assign(jobs, records, decisions))
+    assignment = assign(jobs, records, decisions)
+    planned = _planned(results, assignment, ALL)
     known = candidates(results, planned)
     files = _located(campaign)
     other = of_results_before(before, campaign) if before is not None else None
@@ -60,6 +61,11 @@ def gallery_campaign(
         own = {each.key for each in known}
         known += [each for each in candidates(other.results, {}) if each.key not in own]
     keys = select_keys(known, select, exclude) if select or exclude else None
+    if keys is not None:
+        # A job may ask for the same as one that is not selected, and is then the one that buys.
+        planned = _planned(results, assignment, PlanOptions(selected=keys))
+    # Where a selection is complete, as for a client, the limit of a run would say nothing.
+    is_to_buy = keys is None or any(planned[key].action in BUYING for key in keys & planned.keys())
     limits = campaign.workspace.campaign.limits if campaign.workspace else None
     gallery = GalleryRecords(
         results=results,
@@ -69,7 +75,7 @@ def gallery_campaign(
         variables=page_variables(campaign.manifest, campaign.variables),
         emulated=campaign.emulated,
         budget=limits.budget if limits else None,
-        max_credits=limits.max_credits if limits else None,
+        max_credits=limits.max_credits if limits and is_to_buy else None,
         keys=keys,
         selection=selection_flags(select, exclude),
         planned=planned,
@@ -160,9 +166,11 @@ def _jobs_of(campaign: RecordsOnDisk) -> list[Job]:
         return []
 
 
-def _planned(results: Mapping[str, Any], assignment: Assignment) -> dict[str, PlannedJob]:
-    """By key, the jobs of the manifest and what a run would do with each."""
-    actions = {entry.key: entry.action.value for entry in make(assignment, {}, ALL).entries}
+def _planned(
+    results: Mapping[str, Any], assignment: Assignment, options: PlanOptions
+) -> dict[str, PlannedJob]:
+    """By key, the jobs of the manifest and what a run with `options` would do with each."""
+    actions = {entry.key: entry.action.value for entry in make(assignment, {}, options).entries}
     pending = {job["key"] for job in results["jobs"] if job["status"] == PENDING}
     return {
         job.key: PlannedJob(

@@ -78,7 +78,7 @@ class _Campaign:
         """The campaign, its jobs, purchases and files."""
         records, results = self._records, self._records.results
         jobs, shown = _chosen(results, records.keys)
-        # The limits apply to all jobs, so they would mislead beside the cost of a few.
+        # The budget is for all jobs, so it would mislead beside the cost of a few.
         is_whole = records.keys is None
         written: dict[str, Json] = {
             "name": results["campaign"],
@@ -88,7 +88,7 @@ class _Campaign:
             "emulated": records.emulated or None,
             "spent": sum(cost(each) for each in shown),
             "budget": records.budget if is_whole else None,
-            "max_credits": records.max_credits if is_whole else None,
+            "max_credits": records.max_credits,
             "selected_of": None if is_whole else len(results["jobs"]),
             "select": records.selection or None,
             "jobs": [self._rows.job(each) for each in jobs],

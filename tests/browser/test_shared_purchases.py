@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import expect
+from support.processes import Running, environment
 
 from browser.conftest import Gallery, Serve, Tab
 from browser.live import LiveCampaign
@@ -67,3 +68,17 @@ def test_jobs_under_way_on_one_purchase_count_its_credits_once(
         expect(page.locator(".cost:visible")).to_contain_text(
             re.compile(r"^(\d+) credits spent, \1 of them for 3 under way\.")
         )
+
+
+def test_page_of_a_selection_buys_what_its_jobs_share_with_others(tmp_path: Path, tab: Make) -> None:
+    campaign = LiveCampaign(tmp_path / "campaign", sharing=2, limits={"max_credits": 500})
+    # The jobs that would buy in a run of everything are not selected.
+    arguments = ("report", campaign.manifest, "--select", "matrix.channel:c1", "--out", tmp_path / "page")
+    assert Running(arguments, environment("http://127.0.0.1:1")).ended().code == 0
+
+    page = tab().open(tmp_path / "page" / "index.html")
+
+    # The prices of twelve jobs are known.
+    expect(page.locator(".empty")).to_contain_text("48 jobs are planned for 1,200 credits")
+    row = page.locator(".empty .todo li", has_text="Buy and make them")
+    expect(row).to_contain_text("It would exceed the limit of a run by 700: raise it, or select fewer.")

@@ -278,6 +278,30 @@ def test_selection_limits_the_page(made: Project, pipeline: Pipeline, report: Pa
     assert "matches no job" in ended.err
 
 
+def test_page_of_a_selection_shows_what_a_run_of_it_would_buy(folder: Path, pipeline: Pipeline) -> None:
+    shared = [{"id": "film", "templates": ["loop"], "matrix": {"locale": ["de", "en", "fr"]}}]
+    project = campaign(
+        folder, {"campaign.yaml": spring(jobs=shared, limits={"budget": 900, "max_credits": 100})}
+    )
+    planned = pipeline("plan", project.manifest, "--select", "matrix.locale:en", "--format", "json").document
+    assert (planned["summary"]["creates"], planned["summary"]["credits"]) == (2, 200)
+
+    assert pipeline("report", project.manifest, "--select", "matrix.locale:en").code == 0
+
+    [shown] = data_of(folder / "output/spring/report/index.html")["campaigns"]
+    # The jobs that would buy for these in a run of everything are not selected.
+    assert [(job["action"], job["price"]) for job in shown["jobs"]] == [("create", 100)] * 2
+    # A run of the selection has this limit; the budget is for the whole campaign.
+    assert shown["max_credits"] == 100
+    assert "budget" not in shown
+
+    for prompt in ("walk", "dance"):
+        assert pipeline("run", project.manifest, "--select", f"prompt:{prompt}").code == 0
+    assert pipeline("report", project.manifest, "--select", "matrix.locale:en").code == 0
+    [shown] = data_of(folder / "output/spring/report/index.html")["campaigns"]
+    assert not {"budget", "max_credits"} & set(shown)
+
+
 def test_bundle_can_be_moved(made: Project, pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline("report", made.manifest, "--bundle", "--out", "handed-on")
     moved = shutil.move(made.folder / "handed-on", tmp_path / "moved")
