@@ -132,6 +132,11 @@ class Purchase:
         """The credits that count against a cap: 0 if nothing was bought."""
         return 0 if bought_nothing(self) else (self.credits or 0)
 
+    @property
+    def is_unpriced(self) -> bool:
+        """Whether something was, or may have been, bought at an unknown price, which does not count as zero."""
+        return self.credits is None and not bought_nothing(self)
+
 
 def bought_nothing(purchase: Purchase) -> bool:
     """Whether the vendor provably charged no credits for a purchase."""

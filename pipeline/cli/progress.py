@@ -25,9 +25,9 @@ _MAX_NAMED = 2
 def summary(tally: Tally, columns: int) -> str:
     """The tally in words, in at most `columns`: the least important parts are left out if there is no room."""
     left = tally.time_left() if tally.under_way or tally.waiting else TimeLeft()
-    parts = list(_parts(tally, left, _when_known(left)))
+    parts = list(_parts(tally, left))
     if len(", ".join(text for _, text in parts)) > columns:
-        parts = list(_parts(tally, left, "time left unknown"))
+        parts = list(_parts(tally, left, is_short=True))
     while len(parts) > 1 and len(", ".join(text for _, text in parts)) > columns:
         parts.remove(max(parts))
     return ", ".join(text for _, text in parts)
@@ -40,7 +40,16 @@ def _when_known(left: TimeLeft) -> str:
     return f"time left known after {printable(some)}"
 
 
-def _parts(tally: Tally, left: TimeLeft, when_known: str) -> Iterator[tuple[int, str]]:
+def _cost(tally: Tally, *, is_short: bool) -> str:
+    """The credits spent, and the number of purchases with no known price; empty if nothing was bought."""
+    known = [counted(tally.credits, "credit")] if tally.credits else []
+    if not tally.unpriced:
+        return "".join(known)
+    unknown = f"{tally.unpriced:,}" if is_short else counted(tally.unpriced, "purchase")
+    return " + ".join([*known, f"{unknown} with no known price"])
+
+
+def _parts(tally: Tally, left: TimeLeft, *, is_short: bool = False) -> Iterator[tuple[int, str]]:
     """The parts of the summary in order; those with the greatest number are left out first."""
     yield 0, f"{tally.done:,} of {tally.total:,} done"
     if tally.under_way:
@@ -49,13 +58,13 @@ def _parts(tally: Tally, left: TimeLeft, when_known: str) -> Iterator[tuple[int,
         yield 1, f"{tally.failed:,} failed"
     if tally.unknown:
         yield 2, f"{tally.unknown:,} unknown"
-    # Left out if no price is known: a zero would read as free.
-    if tally.credits:
-        yield 5, counted(tally.credits, "credit")
+    # Credits alone, beside purchases with no known price, would read as all that was spent.
+    if cost := _cost(tally, is_short=is_short):
+        yield 5, cost
     if left.seconds is not None:
         yield 4, f"{duration(left.seconds)} left"
     elif left.unseen:
-        yield 6, when_known
+        yield 6, "time left unknown" if is_short else _when_known(left)
 
 
 def duration(seconds: float) -> str:

@@ -39,7 +39,8 @@ def _nothing(_purchase: Purchase) -> None:
 class Journal:
     """The purchases of a run.
 
-    `spent` is the number of credits that this run has spent. `outputs` knows where files were put, which is committed
+    `spent` is the number of credits that this run has spent, `unpriced` the number of its purchases with an unknown
+    price. `outputs` knows where files were put, which is committed
     too. `warn` is called with a workflow id that could not be committed, `on_change` with each committed change.
     """
 
@@ -56,6 +57,7 @@ class Journal:
     ) -> None:
         self.purchases: dict[PurchaseId, Purchase] = dict(records.purchases)
         self.spent = 0
+        self.unpriced = 0
         self._store = store
         self._clock = clock
         self._caps = caps
@@ -179,7 +181,9 @@ class Journal:
             after = change.after
             self.purchases[after.id] = after
             if after.id in self._bought:
-                self.spent += after.cost - (change.before.cost if change.before is not None else 0)
+                before = change.before
+                self.spent += after.cost - (before.cost if before is not None else 0)
+                self.unpriced += after.is_unpriced - (before is not None and before.is_unpriced)
             self._on_change(change)
 
     def _undo(self, changes: Sequence[Change]) -> None:

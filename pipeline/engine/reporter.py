@@ -15,8 +15,9 @@ from pipeline.purchases import PENDING, Status
 class Tally:
     """Progress of the jobs that this run has work for, without those done before it.
 
-    `unknown` counts creates with an unknown outcome; `credits` is what this run has spent. `time_left` estimates the
-    time until the last job ends, with the names of templates; it is a function because only a progress bar needs it.
+    `unknown` counts creates with an unknown outcome; `credits` is what this run has spent, and `unpriced` the
+    number of its purchases with an unknown price. `time_left` estimates the time until the last job ends, with the
+    names of templates; it is a function because only a progress bar needs it.
     """
 
     done: int = 0
@@ -25,6 +26,7 @@ class Tally:
     failed: int = 0
     unknown: int = 0
     credits: int = 0
+    unpriced: int = 0
     time_left: Callable[[], TimeLeft] = field(default=TimeLeft, compare=False, repr=False)
 
     @property
@@ -43,6 +45,7 @@ def tally_of(
     *,
     accepted: Collection[str] = (),
     credits_spent: int = 0,
+    unpriced: int = 0,
     time_left: Callable[[], TimeLeft] = TimeLeft,
 ) -> Tally:
     """The tally of `counts` of jobs by status; a job whose status is in `accepted` counts as done in this run."""
@@ -54,6 +57,7 @@ def tally_of(
         failed=counts.get(Status.FAILED, 0),
         unknown=counts.get(Status.ATTENTION, 0),
         credits=credits_spent,
+        unpriced=unpriced,
         time_left=time_left,
     )
 

@@ -147,6 +147,7 @@ class Runner:
             self._served_jobs.counts,
             accepted=self.settings.accepted,
             credits_spent=self._journal.spent,
+            unpriced=self._journal.unpriced,
             time_left=self._time_left,
         )
         self.reporter.show(tally)

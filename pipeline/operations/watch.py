@@ -98,8 +98,13 @@ class Watch:
     def tally(self) -> Tally:
         """The tally of the counted jobs at the last look."""
         counts = Counter(self._jobs[key].status for key in self._counted if key in self._jobs)
-        spent = sum(each.cost for each in self._purchases.values() if self._is_of_run(each))
-        return tally_of(counts, credits_spent=spent, time_left=self._time_left)
+        bought = [each for each in self._purchases.values() if self._is_of_run(each)]
+        return tally_of(
+            counts,
+            credits_spent=sum(each.cost for each in bought),
+            unpriced=sum(each.is_unpriced for each in bought),
+            time_left=self._time_left,
+        )
 
     def problems(self) -> list[tuple[JobKey, str]]:
         """The counted jobs that failed or whose outcome is unknown, worded as in a run."""
@@ -229,6 +234,7 @@ def together(tallies: Collection[Tally]) -> Tally:
         failed=sum(each.failed for each in tallies),
         unknown=sum(each.unknown for each in tallies),
         credits=sum(each.credits for each in tallies),
+        unpriced=sum(each.unpriced for each in tallies),
         time_left=longest,
     )
 

@@ -13,7 +13,7 @@ from pipeline.errors import ExitCode, counted, most_urgent
 from pipeline.jobs import Job, JobKey
 from pipeline.json_values import Json
 from pipeline.planning.hints import name_to_resolve
-from pipeline.purchases import PENDING, Purchase, PurchaseId, Reason, Status, bought_nothing
+from pipeline.purchases import PENDING, Purchase, PurchaseId, Reason, Status
 
 # The reason of a purchase in attention that another machine is about to send. It is temporary, so no results hold it.
 ELSEWHERE = "elsewhere"
@@ -100,7 +100,7 @@ def summarize(statuses: Iterable[str], purchases: Iterable[Purchase]) -> Summary
     return Summary(
         jobs={status: counts[status] for status in sorted(counts)},
         credits=credits_spent(listed),
-        unpriced=sum(each.credits is None and not bought_nothing(each) for each in listed),
+        unpriced=sum(each.is_unpriced for each in listed),
     )
 
 

@@ -16,7 +16,7 @@ from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
 from pipeline.jobs import JobKey
 from pipeline.manifest.load import load
-from pipeline.operations.watch import Watch
+from pipeline.operations.watch import Watch, together
 from pipeline.operations.workspace import RecordPaths, workspace_of
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.opening import open_store
@@ -116,6 +116,23 @@ def test_watch_counts_the_jobs_selected_by_the_run(
 
         # The other job is not selected, so this run does not count it.
         assert (watch.tally().waiting, watch.tally().done) == (0, 0)
+
+
+def test_watch_counts_purchases_with_no_known_price(
+    folder: Path, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    arctic = {"template_id": "vim_arctic", "options": {"aspect_ratio": "16:9", "pipeline_mode": "image"}}
+    prices = {"version": 1, "templates": {"vim_sketch_me": {"credits": 100}}}
+    manifest = spring(templates={"arctic": arctic}, prompts={}, catalog={"file": "prices.yaml"})
+    project = campaign(folder, {"campaign.yaml": manifest, "prices.yaml": prices})
+    with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=3600)) as slow:
+        start("run", project.manifest, "--yes", url=slow.url)
+        watch = Watch(
+            workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
+        )
+        until(lambda: (watch.look(), watch.tally().under_way)[1] == 1, "the create")
+
+        assert (watch.tally().credits, together([watch.tally()]).unpriced) == (0, 1)
 
 
 def test_watch_reports_what_a_dead_run_left_even_if_nothing_was_written_since(

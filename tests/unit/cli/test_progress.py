@@ -43,6 +43,17 @@ def test_zero_counts_are_omitted() -> None:
     assert summary(Tally(waiting=2), 79) == "0 of 2 done"
 
 
+def test_purchases_with_no_known_price_stand_beside_the_credits() -> None:
+    def tally(spent: int, unpriced: int) -> Tally:
+        return Tally(done=2, credits=spent, unpriced=unpriced)
+
+    assert summary(tally(100, 1), 79) == "2 of 2 done, 100 credits + 1 purchase with no known price"
+    assert summary(tally(0, 2), 79) == "2 of 2 done, 2 purchases with no known price"
+    assert summary(tally(100, 1), 49) == "2 of 2 done, 100 credits + 1 with no known price"
+    # Without room for both, neither stands alone.
+    assert summary(tally(100, 1), 40) == "2 of 2 done"
+
+
 def test_reason_for_unknown_time_left_is_shown_if_there_is_room() -> None:
     def tally(*unseen: str) -> Tally:
         return Tally(

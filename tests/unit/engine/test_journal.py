@@ -164,3 +164,11 @@ def test_spending_of_this_run_is_reported(harness: Harness) -> None:
     assert ran.reporter.tally.credits == 30
     # Jobs that were done before are not counted for this run.
     assert ran.reporter.tally.done == ran.reporter.tally.total == 3
+
+
+def test_purchases_of_this_run_with_no_known_price_are_reported(harness: Harness) -> None:
+    harness.run(job("old", price=None))
+    ran = harness.run(job("old", price=None), job("new", price=None), BLUE)
+
+    assert ran.reporter.tally is not None
+    assert (ran.reporter.tally.credits, ran.reporter.tally.unpriced) == (10, 1)
