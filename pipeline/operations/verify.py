@@ -35,14 +35,15 @@ class Disagreement:
 def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[Disagreement]:
     """Differences between the results manifest on the one hand, and manifest and state on the other.
 
-    Where a campaign ran in shards only, the results of all of them are its results.
+    The results of the whole and those of all shards together are the results of a campaign that ran in shards.
     Decisions made after the results were written are not a difference: `note` gets a message about them.
     """
     # Read from disk, whatever the state knows of it.
     own = read_published(state.workspace)
-    files = [own] if own is not None else [*published_by_others(state.workspace)]
+    others = [*published_by_others(state.workspace)]
+    files = [*([] if own is None else [own]), *others]
     name, lack = state.workspace.results_name, "does not have"
-    if own is None and files:
+    if others:
         name, lack = "the results of the shards", "do not have"
     if not files:
         if state.records.purchases:
@@ -50,9 +51,12 @@ def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[
                 "results", f"{name}: missing; `pipeline results {state.workspace.target}` writes it"
             )
         return
-    document = own.document if own is not None else merge_results(files, TOOL)
     published = frozenset[PurchaseId]().union(*(each.published for each in files))
     wanted = _wanted(state, published, state.assignment, state.decisions)
+    # The rows of shards may lack decisions that those of the whole have.
+    if own is not None and not any(differences(own.document, wanted)):
+        return
+    document = merge_results(files, TOOL) if others else files[0].document
     if not any(differences(document, wanted)):
         return
     then = _decisions_in(document, state.decisions)

@@ -286,6 +286,14 @@ def test_results_of_all_shards_are_the_results_that_verify_checks(
     noted = pipeline("verify", project.manifest)
     assert noted.code == 0, noted.output
     assert "the results of the shards do not have the latest decisions yet" in noted.output
+    assert pipeline("results", project.manifest).code == 0
+    agreed = pipeline("verify", project.manifest)
+    assert (agreed.code, agreed.out.splitlines()) == (0, ["Manifest, state and results agree."])
+    # The results of the whole are older than those of the shards now.
+    project.write({"campaign.yaml": spring(prompts={**PROMPTS, "late": "a late walk"})})
+    assert [each.code for each in run_all(pipeline, project, 2)] == [0, 0]
+    assert pipeline("verify", project.manifest).code == 0
+    project.results_file.unlink()
     shard_file(project, 2, 2).unlink()
     differing = pipeline("verify", project.manifest)
     assert differing.code == 1
