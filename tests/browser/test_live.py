@@ -967,6 +967,44 @@ def test_what_was_decided_with_one_key_is_taken_back_with_one_key(
     assert {each.key for each in decided(campaign) if each.decision is not None} == {other.key}
 
 
+def test_verdict_given_before_is_not_taken_back_with_a_later_one(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 5)
+    _, url = serve(campaign)
+    page = tab().visit(url)
+    approved, rejected, *undecided = (job.key for job in campaign.jobs[:4])
+
+    def verdicts() -> dict[str, Verdict]:
+        return {each.key: each.decision for each in decided(campaign) if each.decision is not None}
+
+    for key, pressed, word in ((approved, "a", "Approved."), (rejected, "r", "Rejected.")):
+        page.locator(f'article[data-key="{key}"] .open').focus()
+        page.keyboard.press(pressed)
+        expect(page.locator("#toast")).to_have_text(word)
+    before = verdicts()
+    assert before == {approved: Verdict.APPROVED, rejected: Verdict.REJECTED}
+    selected_by_key(page, campaign.jobs[:4])
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_have_text("4 approved.")
+    assert verdicts() == dict.fromkeys([approved, rejected, *undecided], Verdict.APPROVED)
+    # Its verdict was given with the others, so it is not taken back alone.
+    page.locator(f'article[data-key="{approved}"] .open').focus()
+
+    page.keyboard.press("u")
+
+    expect(page.locator("#toast")).to_have_text("3 decisions taken back.")
+    assert verdicts() == before
+    expect(page.locator(f'article[data-key="{rejected}"]')).to_have_attribute("data-decision", "rejected")
+
+    page.locator(f'article[data-key="{rejected}"] .open').focus()
+    page.keyboard.press("d")
+    expect(page.locator("#toast")).to_have_text("Sent back.")
+    page.keyboard.press("u")
+    expect(page.locator("#toast")).to_have_text("Rejected again.")
+    assert verdicts() == before
+
+
 def focused(page: Page) -> str:
     """The key of the card that has the focus."""
     key: str = page.evaluate("document.activeElement.closest('article')?.dataset.key ?? ''")
@@ -992,6 +1030,10 @@ def test_card_that_leaves_the_filter_passes_the_focus_on(
     page.keyboard.press("a")
     expect(page.locator("article")).to_have_count(0)
     expect(page.get_by_role("button", name="Clear the search")).to_be_focused()
+    # A card that is brought back gets it again.
+    page.keyboard.press("u")
+    expect(page.locator("article .open")).to_be_focused()
+    assert focused(page) == order[0]
 
 
 def test_focus_goes_to_the_next_card_to_decide(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:

@@ -51,34 +51,70 @@ function decide(verb, purchases) {
     else for (const each of purchases.filter(canBeDecided)) void decideWithNote(each, verdict);
     return;
   }
-  const commands = app.model.campaigns.map((campaign) => {
-    const own = purchases.filter((each) => each.campaign === campaign);
-    return own.length ? commandOf(verb, campaign, ...own.map((each) => each.id)) : "";
-  });
-  void copy(commands.filter(Boolean).join(" && "));
+  void copy(commandsFor(verb, purchases).join(" && "));
 }
 
-/** What was decided last on the cards, with one key: it is taken back with one. @type {{ ids: string[], decision: string } | undefined} */
+/** The commands that decide, one for each campaign. @param {string} verb @param {Purchase[]} purchases */
+function commandsFor(verb, purchases) {
+  return app.model.campaigns.flatMap((campaign) => {
+    const own = purchases.filter((each) => each.campaign === campaign);
+    return own.length ? commandOf(verb, campaign, ...own.map((each) => each.id)) : [];
+  });
+}
+
+/**
+ * What was decided last on the cards, with one key: it is taken back with one. `before` has the earlier verdict on each purchase.
+ * @type {{ before: Map<string, string | undefined>, decision: string } | undefined}
+ */
 let decidedLast;
 
 /** The purchases of which that decision has not been changed since. */
 function stillAsDecided() {
-  const { ids = [], decision } = decidedLast ?? {};
-  const purchases = ids.map((id) => app.model.purchases.get(id)).filter((each) => each !== undefined);
+  const { before = new Map(), decision } = decidedLast ?? {};
+  const purchases = [...before.keys()].map((id) => app.model.purchases.get(id));
   // The page may not have heard of its own decision yet.
-  return purchases.filter((each) => !each.decision || each.decision === decision);
+  return purchases
+    .filter((each) => each !== undefined)
+    .filter((each) => each.decision === before.get(each.id) || each.decision === decision);
 }
 
 /** Decide on what is selected: one message says how many; what could not be saved stays selected. @param {Purchase[]} purchases @param {typeof UNDECIDE} verdict */
 async function decideAll(purchases, { decision, set, many }) {
   const can = purchases.filter((each) => canBeDecided(each));
   if (!can.length) return toast("Nothing of this can be decided.");
-  const message = can.length === 1 ? set : undefined;
-  const saved = await Promise.all(can.map((each) => save(each, { decision }, message)));
-  const done = can.filter((_, index) => saved[index]);
-  decidedLast = decision === UNDECIDE.decision ? undefined : { ids: done.map(({ id }) => id), decision };
+  const before = new Map(can.map((each) => [each.id, each.decision]));
+  const done = await saveAll(can, () => decision, set, many);
+  const isNew = decision !== UNDECIDE.decision && done.some(({ id }) => before.get(id) !== decision);
+  decidedLast = isNew ? { before: new Map(done.map(({ id }) => [id, before.get(id)])), decision } : undefined;
   deselect(done);
-  if (!message && saved.every(Boolean)) toast(`${number(can.length)} ${many}.`);
+}
+
+/**
+ * Save a decision on each of these, and say so in one message; those that are saved.
+ * @param {Purchase[]} purchases @param {(purchase: Purchase) => string} decisionOn @param {string} one @param {string} many
+ */
+async function saveAll(purchases, decisionOn, one, many) {
+  const message = purchases.length === 1 ? one : undefined;
+  const saved = await Promise.all(
+    purchases.map((each) => save(each, { decision: decisionOn(each) }, message)),
+  );
+  if (!message && saved.every(Boolean)) toast(`${number(purchases.length)} ${many}.`);
+  return purchases.filter((_, index) => saved[index]);
+}
+
+/** Take back what was decided last on these: each has the verdict again that it had before. @param {Purchase[]} purchases */
+async function takeBack(purchases) {
+  const { before = new Map() } = decidedLast ?? {};
+  const verdictBefore = (/** @type {Purchase} */ { id }) =>
+    VERDICTS.find((each) => each.decision === before.get(id)) ?? UNDECIDE;
+  if (!source.canDecide) {
+    const byVerb = Map.groupBy(purchases, (each) => verdictBefore(each).verb);
+    return copy([...byVerb].flatMap(([verb, own]) => commandsFor(verb, own)).join(" && "));
+  }
+  decidedLast = undefined;
+  const [first] = purchases.map(verdictBefore);
+  const one = first === UNDECIDE ? UNDECIDE.set : `${first.set} again`;
+  await saveAll(purchases, (each) => verdictBefore(each).decision, one, UNDECIDE.many);
 }
 
 /** A typed note is part of the decision; a decision that is taken back leaves it. @param {Purchase} purchase @param {{ decision: string, set: string }} verdict */
@@ -146,9 +182,11 @@ function takeBackSelected() {
   const focused = app.model.byAddress.get(focusedCard()?.dataset.address ?? "")?.seen;
   const last = stillAsDecided();
   const isOfOther = focused?.decision && !last.includes(focused);
-  if (app.selected.some(isInGrid) || isOfOther || !last.length) {
+  // What had that verdict already was not changed by it.
+  const changed = last.filter(({ id }) => decidedLast?.before.get(id) !== decidedLast?.decision);
+  if (app.selected.some(isInGrid) || isOfOther || !changed.length) {
     if (focused?.decision || app.selected.length) decideSelected(UNDECIDE.verb);
-  } else decide(UNDECIDE.verb, last);
+  } else void takeBack(changed);
 }
 
 /** The bar below a video. @param {Purchase | undefined} purchase @param {Node} [sides] */

@@ -236,6 +236,8 @@ function keepingFocus(change) {
   change();
   if (before && !before.isConnected && region && at >= 0)
     focusable(region)[at]?.focus({ preventScroll: true });
+  // What ends a search that finds nothing is hidden again once it finds something.
+  if (region?.id === "no-match" && byId("no-match").hidden) grid.focusAgain();
 }
 
 /** @param {Element} region @returns {HTMLElement[]} */
