@@ -84,6 +84,7 @@ class Rows:
         written: dict[str, Json] = {
             "id": purchase["id"],
             "key": purchase["key"],
+            "fingerprint": purchase.get("fingerprint", "")[:SHORT_HASH],
             "status": purchase["status"],
             "reason": purchase.get("reason"),
             "template": purchase["template_id"],

@@ -4,14 +4,32 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from playwright.sync_api import expect
 from support.processes import Running, environment
 
 from browser.conftest import Gallery, Serve, Tab
 from browser.live import LiveCampaign
+from browser.samples import COARSE, Sample, spring_drop
+from pipeline.operations.report import gallery_campaign, media_reader
+from pipeline.operations.report_records import of_results
+from pipeline.report.writing import write_folder
 
 Make = Callable[..., Tab]
+
+
+def page_of(sample: Sample) -> Path:
+    """The page that shows a sample that is written."""
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    written = write_folder(
+        sample.output / "report",
+        [source],
+        media_reader(),
+        bundle=False,
+        on_progress=lambda _number, _of: None,
+    )
+    return written.page
 
 
 def once(gallery: Gallery, jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -24,7 +42,12 @@ def test_failures_count_a_purchase_of_several_jobs_once(tab: Make, gallery: Gall
     failed = [job for job in gallery.results["jobs"] if job["status"] == "failed"]
     bought = once(gallery, failed)
     assert len(bought) < len(failed)
-    lost = sum(each["credits"] for each in bought if each["reason"] != "rejected")
+    # The attempts before the last one went into failures, too.
+    lost = sum(
+        each["credits"]
+        for each in gallery.results["purchases"]
+        if each["status"] == "failed" and each["reason"] != "rejected"
+    )
     again = sum(each["credits"] for each in bought)
 
     page = tab().open(gallery.index, "#view=failures")
@@ -33,9 +56,64 @@ def test_failures_count_a_purchase_of_several_jobs_once(tab: Make, gallery: Gall
         f"{len(failed)} jobs failed. Trying again costs at most {again:,} credits."
     )
     expect(page.locator(".cost:visible")).to_contain_text(f"{lost:,} credits went into failures.")
+    # What two jobs share has its amount once.
+    rows = page.locator("tbody", has_text="The vendor gave up").locator("tr:not(.group)")
+    amounts = rows.locator("td.number").all_inner_texts()
+    vendor = [each for each in bought if each["reason"] == "vendor"]
+    assert sum(int(each) for each in amounts if each) == sum(each["credits"] for each in vendor)
+    expect(rows.filter(has_text="Shared with")).to_have_count(len(amounts) - len(vendor))
     page.evaluate("go({ view: 'browse' })")
     row = page.locator("#overview .todo li", has_text="--retry-failed")
     expect(row).to_contain_text(f"Trying again costs at most {again:,} credits.")
+
+
+def test_failed_attempts_count_after_a_later_one(tab: Make, tmp_path: Path) -> None:
+    sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
+    job = sample.jobs[0]
+    for number in (9001, 9002):
+        sample.purchase(job["key"], number, status="failed", reason="vendor", credits=100)
+    sample.write()
+
+    page = tab().open(page_of(sample), "#view=failures")
+
+    expect(page.locator("h1:visible")).to_have_text("No job failed.")
+    expect(page.locator(".cost:visible")).to_contain_text("200 credits went into failed attempts.")
+
+
+def test_unknown_outcomes_at_unknown_prices_are_not_said_to_cost_nothing(tab: Make, tmp_path: Path) -> None:
+    sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
+    for number in range(6):
+        sample.purchase(f"gone/{number}", 9000 + number, status="attention", credits=None)
+    sample.write()
+
+    page = tab().open(page_of(sample))
+
+    row = page.locator("#overview .todo li", has_text="more with an unknown outcome")
+    expect(row).to_contain_text("3 more with an unknown outcome")
+    expect(row).to_contain_text("Their prices are not known.")
+
+
+def test_earlier_purchase_that_several_jobs_shared_is_there_for_each(tab: Make, tmp_path: Path) -> None:
+    sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
+    one, other = sample.jobs[-2:]
+    sample.purchases.remove(sample.last_purchase(other["key"]))
+    now = sample.last_purchase(one["key"])
+    before = sample.purchase(
+        one["key"],
+        9001,
+        path="before",
+        fingerprint=now["fingerprint"],
+        outputs=[sample.put("before.mp4", sample.video("red", "city", "hero"))],
+    )
+    sample.jobs[-1] = {**other, **{name: one[name] for name in ("fingerprint", "purchase", "outputs")}}
+    sample.write()
+
+    for key in (one["key"], other["key"]):
+        page = tab().open(page_of(sample), f"#job={quote(key)}")
+        expect(page.locator(".block", has_text="1 earlier purchase")).to_be_visible()
+        compare = page.locator("#compare-takes").get_attribute("href") or ""
+        # The older one is on the left.
+        assert f"{before['id']},{now['id']}" in unquote(compare)
 
 
 def test_each_template_has_the_number_of_its_purchases(tab: Make, gallery: Gallery) -> None:

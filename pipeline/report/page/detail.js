@@ -204,7 +204,7 @@ function takesBlock(job) {
 /** The older side first: A is before, B is now. @param {Job} job @param {Purchase} other */
 function comparedWith(job, other) {
   const id = job.shown?.id ?? "";
-  return other.key === job.key ? [other.id, id] : [id, other.id];
+  return earlierOf(job).includes(other) ? [other.id, id] : [id, other.id];
 }
 
 /** @param {Job} take @param {boolean} current */

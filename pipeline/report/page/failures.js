@@ -25,18 +25,19 @@ function failuresView() {
       ),
     ),
   ];
-  const lost = costOf(purchasesOf(failed)).credits;
+  const lost = costOf(ownPurchases().filter((each) => each.status === "failed")).credits;
+  const inRows = costOf(purchasesOf(failed)).credits;
   const refused = failed.some((job) => job.reason === "rejected");
   const title = failed.length
     ? `${counted(failed.length, "job")} failed. ${costOfTryingAgain(failed)}`.trim()
-    : waiting.length
+    : waiting.length || lost
       ? "No job failed."
       : "Nothing failed.";
   return el(
     "div",
     { class: "page" },
     el("h1", { text: title }),
-    el("p", { class: "cost" }, ...lossLine(failed.length, lost, refused, waiting.length)),
+    el("p", { class: "cost" }, ...lossLine(failed.length, lost, lost - inRows, refused, waiting.length)),
     groups.some(Boolean) &&
       el(
         "div",
@@ -70,11 +71,18 @@ function costOfTryingAgain(failed) {
   return `Trying again costs at most ${counted(credits, "credit")}${rest}.`;
 }
 
-/** @param {number} failed @param {number} lost @param {boolean} refused @param {number} waiting */
-function lossLine(failed, lost, refused, waiting) {
+/**
+ * @param {number} failed @param {number} lost the credits of all failed purchases @param {number} before those of them that
+ * no row has @param {boolean} refused @param {number} waiting
+ */
+function lossLine(failed, lost, before, refused, waiting) {
   /** @type {(Node | string)[]} */
   const parts = [];
-  if (failed && lost) parts.push(el("b", { text: counted(lost, "credit") }), " went into failures. ");
+  if (lost) {
+    const into = failed ? "failures" : "failed attempts";
+    const earlier = failed && before > 0 ? `, ${number(before)} of them into earlier attempts` : "";
+    parts.push(el("b", { text: counted(lost, "credit") }), ` went into ${into}${earlier}. `);
+  }
   if (refused) parts.push("What was refused cost nothing. ");
   if (waiting) parts.push(`${counted(waiting, "purchase")} with an unknown outcome.`);
   if (!parts.length && !failed) parts.push("No purchase has an unknown outcome.");
@@ -128,7 +136,10 @@ function attentionGroup(waiting) {
 function failedGroup(reason, failed) {
   const jobs = failed.filter((job) => (job.reason ?? "vendor") === reason);
   if (!jobs.length) return undefined;
-  const rows = jobs.map((job) => failureRow(job, job.shown, showCommand(job)));
+  const rows = jobs.map((job) => {
+    const first = jobs.find((each) => each.shown && each.shown === job.shown) ?? job;
+    return failureRow(job, job.shown, showCommand(job), first === job ? undefined : first);
+  });
   const { name, about } = REASONS[reason];
   return group(
     "failed",
@@ -160,9 +171,12 @@ function showCommand(job) {
   );
 }
 
-/** @param {Job | Purchase} of @param {Purchase | undefined} purchase @param {string} [command] */
-function failureRow(of, purchase, command) {
-  const cost = purchase && (purchase.reason === "rejected" ? 0 : purchase.price);
+/**
+ * @param {Job | Purchase} of @param {Purchase | undefined} purchase @param {string} [command]
+ * @param {Job} [first] the job that shares its purchase and whose row has the amount
+ */
+function failureRow(of, purchase, command, first) {
+  const cost = first ? undefined : purchase && (purchase.reason === "rejected" ? 0 : purchase.price);
   return el(
     "tr",
     {},
@@ -174,6 +188,7 @@ function failureRow(of, purchase, command) {
         dir: "auto",
         text: begun(purchase?.error ?? (purchase ? "no answer came" : "an image is not what was planned")),
       }),
+      first && el("div", {}, "Shared with ", keyLink(first)),
       purchase?.status === "attention" && resolveCommands(purchase),
     ),
     el("td", { class: "when", text: purchase ? date(purchase.updated ?? purchase.bought, "short") : "" }),

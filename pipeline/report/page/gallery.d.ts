@@ -26,6 +26,7 @@ type NoteData = { at?: number; text: string; by?: string };
 type PurchaseData = {
   id: string;
   key: string;
+  fingerprint?: string; // the beginning of that of its request
   status: string;
   reason?: string;
   template: string;

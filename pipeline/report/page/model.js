@@ -179,11 +179,29 @@ function languageOf(job) {
     : undefined;
 }
 
-/** The purchases bought for a job's key, newest first, without the one that serves it. @param {Job} job */
+/**
+ * The purchases bought for a job's key, and those of the same request before the one that serves it, in whichever job's name
+ * they were bought; newest first, without the one that serves it. @param {Job} job
+ */
 function earlierOf(job) {
-  const found = job.campaign.purchases.filter((each) => each.key === job.key && each.id !== job.purchase);
+  const isOfJob = (/** @type {PurchaseData} */ each) =>
+    each.key === job.key || each.id === job.last || (job.shown && isEarlierOfSame(each, job.shown));
+  const found = job.campaign.purchases.filter((each) => isOfJob(each) && each.id !== job.purchase);
   const known = found.map((each) => app.model.purchases.get(each.id)).filter((each) => each !== undefined);
-  return known.filter((each) => each.status !== "void").reverse();
+  return known
+    .filter((each) => each.status !== "void")
+    .reverse()
+    .sort((one, other) => Number(one.bought < other.bought) - Number(one.bought > other.bought));
+}
+
+/** Whether a purchase is of the same request as another one, and was bought before. @param {PurchaseData} purchase @param {Purchase} than */
+function isEarlierOfSame({ fingerprint, inputs, bought }, than) {
+  return (
+    fingerprint !== undefined &&
+    fingerprint === than.fingerprint &&
+    bought < than.bought &&
+    String(inputs) === String(than.inputs)
+  );
 }
 
 /** All takes of a job, an approved one first. @param {Job} job */

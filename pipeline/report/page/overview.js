@@ -266,16 +266,15 @@ function attentionRows(campaign) {
     });
   if (waiting.length > rows.length) {
     const left = waiting.slice(rows.length);
-    const { credits } = costOf(left);
+    const { credits, unknown } = costOf(left);
+    const rest = unknown ? `, and ${number(unknown)} at no known price` : "";
+    const cost =
+      unknown === left.length
+        ? "Their prices are not known."
+        : `${counted(credits, "credit")} may be spent${rest}.`;
     const link = el("a", { class: "button", href: addressOf({ view: "failures" }), text: "See all" });
     rows.push(
-      todoRow(
-        "attention",
-        "amber",
-        `${number(left.length)} more with an unknown outcome`,
-        `${counted(credits, "credit")} may be spent.`,
-        link,
-      ),
+      todoRow("attention", "amber", `${number(left.length)} more with an unknown outcome`, cost, link),
     );
   }
   return rows;
