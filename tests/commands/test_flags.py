@@ -437,7 +437,7 @@ def test_records_at_a_url_are_not_collected(project: Project, pipeline: Pipeline
     assert "hunter2" not in ended.output
 
 
-@pytest.mark.parametrize("name", ["with:colon.db", "https:", "a/b:c//d.db"])
+@pytest.mark.parametrize("name", ["./with:colon.db", "./https:", "a/b:c//d.db"])
 def test_path_may_contain_a_colon(project: Project, pipeline: Pipeline, name: str) -> None:
     assert pipeline("run", project.manifest, "--state", name).code == 0
     assert (project.folder / name).exists()
