@@ -55,13 +55,14 @@ def refuse_committed(folder: Path, variables: Mapping[str, str]) -> None:
 
 
 def _committed(folder: Path, variables: Mapping[str, str]) -> str | None:
-    """What git tracks first of `folder`, beside it; empty: nothing; None: git cannot tell."""
+    """What git tracks first of `folder`, beside it; empty: nothing but its `.gitignore`; None: git cannot tell."""
     own = {name: value for name, value in variables.items() if name in _OF_GIT or name.startswith("GIT_")}
     try:
         ended = ask_git(folder.parent, {**own, **_PATHS_AS_THEY_ARE}, "ls-files", "-z", "--", folder.name)
     except (OSError, subprocess.SubprocessError):
         return None
-    return ended.stdout.partition("\0")[0] if ended.returncode == 0 else None
+    tracked = (name for name in ended.stdout.split("\0") if name and name != f"{folder.name}/.gitignore")
+    return next(tracked, "") if ended.returncode == 0 else None
 
 
 def _link_in(folder: Path) -> Path | None:

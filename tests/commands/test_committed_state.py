@@ -169,3 +169,14 @@ class TestFolderThatGitTracks:
 
         assert ended.code == (3 if has_link else 0), ended.output
         assert ("git cannot say whether it came with the repository" in ended.err) == has_link
+
+
+def test_committed_file_of_what_git_ignores_is_no_state(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    _git(project.folder, "init", "-q")
+    (project.folder / ".pipeline").mkdir()
+    (project.folder / ".pipeline/.gitignore").write_text("*\n")
+    _git(project.folder, "add", "--force", ".pipeline/.gitignore")
+
+    assert pipeline("run", project.manifest).code == 0
