@@ -27,6 +27,13 @@ _UNCLEAR = re.compile(
     rf"\s*(?:{_KEYWORDS})\s*=|\s*\w+\s*=.*[\s;]\w+\s*=",
     re.IGNORECASE | re.DOTALL,
 )
+# What is no file even where no address is expected: a known scheme, a user with a password, keywords with one.
+_NO_FILE = re.compile(
+    rf"\s*(?:{_SCHEMES})(?::|//)|[^/\\]*:[^/\\]*@|[^/\\]*//[^/]*:[^/]*@|.*\bpassword\s*=",
+    re.IGNORECASE | re.DOTALL,
+)
+# The addresses that a flag takes.
+_TAKEN = {"--state": _DATABASES, "--output": frozenset({"s3"})}
 _WORD = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
 _DATABASE = re.compile(rf"({'|'.join(sorted(_DATABASES, reverse=True))})://")
 # Database addresses in a command line; what follows the scheme may be a password.
@@ -101,12 +108,35 @@ def assert_path(name: str, value: str | None, *, is_only_path: bool = False) -> 
         raise UsageError(
             f"{name} {scheme}:…: only `--output s3://BUCKET/PREFIX` names an object store; a path is expected here"
         )
-    known = ", ".join(f"{each}://" for each in sorted(_STORES))
     # Without a word for a scheme, what precedes `://` may be a password too.
     shown = f"{printable(scheme, 40)}://…" if _WORD.fullmatch(scheme) else "…://…"
-    if is_only_path:
+    if is_only_path or name not in _TAKEN:
         raise UsageError(f"{name} {shown}: expected a path, not an address")
-    raise UsageError(f"{name} {shown}: expected a path, or an address that begins with one of {known}")
+    raise UsageError(f"{name} {shown}: expected {_expected(name)}")
+
+
+def assert_file(name: str, value: str) -> None:
+    """Check, as `assert_path` does, that `value` is a path, where no address is taken and file names are free.
+
+    Raises:
+        UsageError: it is an address, or certainly meant for one; the message shows nothing that may be a password.
+    """
+    assert_path(name, value, is_only_path=True)
+    if _NO_FILE.match(value):
+        raise _looks_like_an_address(name, "a path")
+
+
+def _expected(name: str) -> str:
+    """What the flag `name` takes."""
+    taken = " or ".join(f"{each}://" for each in sorted(_TAKEN.get(name, ())))
+    return f"a path, or an address that begins with {taken}" if taken else "a path"
+
+
+def _looks_like_an_address(name: str, expected: str) -> UsageError:
+    return UsageError(
+        f"{name} …: this looks like an address, of a kind that is not known: expected {expected}; "
+        "a file or folder that has such a name is written as ./NAME"
+    )
 
 
 def assert_location(name: str, value: str | None, *, is_only_path: bool = False) -> None:
@@ -119,12 +149,7 @@ def assert_location(name: str, value: str | None, *, is_only_path: bool = False)
     """
     assert_path(name, value, is_only_path=is_only_path)
     if _UNCLEAR.match(value or ""):
-        known = ", ".join(f"{each}://" for each in sorted(_STORES))
-        expected = "a path" if is_only_path else f"a path, or an address that begins with one of {known}"
-        raise UsageError(
-            f"{name} …: this looks like an address, of a kind that is not known: expected {expected}; "
-            "a file or folder that has such a name is written as ./NAME"
-        )
+        raise _looks_like_an_address(name, "a path" if is_only_path else _expected(name))
 
 
 def path_argument(path: str) -> str:

@@ -73,9 +73,9 @@ class LocalPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         # Imported here, since `--help` does not need it.
-        from pipeline.schemes import assert_path
+        from pipeline.schemes import assert_file
 
         command = ctx.command.name if ctx is not None else None
         name = param.opts[0] if isinstance(param, click.Option) else command
-        assert_path(name or "", str(value), is_only_path=True)
+        assert_file(name or "", str(value))
         return super().convert(value, param, ctx)

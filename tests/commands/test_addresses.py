@@ -121,6 +121,51 @@ def test_what_looks_like_an_address_is_not_taken_as_a_path(
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "report MANIFEST --out gs:bucket",
+        f"report MANIFEST --single s3//u:{SECRET}@bucket/x.html",
+        f"plan MANIFEST --out u:{SECRET}@db.example.com",
+        f"run MANIFEST --yes --junit u:{SECRET}@h.xml",
+        f"run MANIFEST --yes --metrics-file https:u:{SECRET}@h",
+        f"collect postgres//u:{SECRET}@h/db",
+        f"collect host=db\u00a0password={SECRET}",
+    ],
+)
+def test_file_named_like_an_address_is_neither_made_nor_shown(
+    project: Project, pipeline: Pipeline, vendor: Emulator, words: str
+) -> None:
+    before = project.tree()
+
+    ended = pipeline(*(str(project.manifest) if word == "MANIFEST" else word for word in words.split(" ")))
+
+    assert ended.code == 64, ended.output
+    assert "looks like an address" in ended.err
+    assert "s3://" not in ended.err
+    assert SECRET not in ended.output
+    assert project.tree() == before
+    assert len(vendor.ledger.entries) == 0
+
+
+@pytest.mark.parametrize("name", ["plan-12:30.json", "a:b.json", "day=1.json", "u@h.json", "./gs:plan.json"])
+def test_honest_file_names_are_no_addresses(project: Project, pipeline: Pipeline, name: str) -> None:
+    assert pipeline("plan", project.manifest, "--out", name).code == 0
+    assert (project.folder / name).is_file()
+
+
+@pytest.mark.parametrize(
+    ("flag", "named"), [("--state", ["postgres://"]), ("--output", ["s3://"]), ("--results", [])]
+)
+def test_refusal_names_only_what_the_flag_takes(
+    project: Project, pipeline: Pipeline, flag: str, named: list[str]
+) -> None:
+    for value in ("ftp://h/x", "gs:bucket"):
+        ended = pipeline("run", project.manifest, flag, value)
+        assert ended.code == 64, ended.output
+        assert [each for each in ("postgres://", "s3://") if each in ended.err] == named
+
+
+@pytest.mark.parametrize(
     ("given", "hinted"),
     [
         ("./host=db user=u.db", "./host=db user=u.db"),

@@ -374,7 +374,7 @@ def test_shared_purchase_is_replaced_once(folder: Path, pipeline: Pipeline, vend
         ("S3://hunter2/films", "only `--output s3://BUCKET/PREFIX`"),
         ("s3:hunter2/films", "only `--output s3://BUCKET/PREFIX`"),
         ("ftp://u:hunter2@host/x", "expected a path"),
-        ("mysql+driver://u:hunter2@host/x", "postgresql://, s3://"),
+        ("mysql+driver://u:hunter2@host/x", "mysql+driver://…: expected a path"),
         ("://u:hunter2@host/x", "expected a path"),
     ],
 )
