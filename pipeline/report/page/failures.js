@@ -188,7 +188,7 @@ function failureRow(of, purchase, command, first) {
         dir: "auto",
         text: begun(purchase?.error ?? (purchase ? "no answer came" : "an image is not what was planned")),
       }),
-      first && el("div", {}, "Shared with ", keyLink(first)),
+      first && el("div", { class: "shared" }, "Shared with ", keyLink(first)),
       purchase?.status === "attention" && resolveCommands(purchase),
     ),
     el("td", { class: "when", text: purchase ? date(purchase.updated ?? purchase.bought, "short") : "" }),

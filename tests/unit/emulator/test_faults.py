@@ -157,7 +157,7 @@ def test_success_with_empty_result(client: Client) -> None:
 
 
 def test_decreasing_progress(tmp_path: Path) -> None:
-    with Emulator(EmulatorSettings.tiny(tmp_path, duration=0.2)) as emulator:
+    with Emulator(EmulatorSettings.tiny(tmp_path, duration=2.0)) as emulator:
         client = Client(emulator)
         emulator.fail({"on": "create", "do": "backwards"})
         identity = client.create().json()["data"]["id"]
