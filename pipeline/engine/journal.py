@@ -40,8 +40,8 @@ class Journal:
     """The purchases of a run.
 
     `spent` is the number of credits that this run has spent, `unpriced` the number of its purchases with an unknown
-    price. `outputs` knows where files were put, which is committed
-    too. `warn` is called with a workflow id that could not be committed, `on_change` with each committed change.
+    price. `outputs` knows where files were put, which is committed too. `warn` is called with a workflow id that
+    could not be committed, `on_change` with each committed change.
     """
 
     def __init__(

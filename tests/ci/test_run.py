@@ -180,18 +180,18 @@ class TestBehindItsBranch:
 
     def test_linked_decisions(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
         def link(work: Path) -> None:
-            write(work / "shared/decisions.yaml", "version: 1\ndecisions: []\n")
-            (work / "campaigns/spring.decisions.yaml").symlink_to("../shared/decisions.yaml")
+            write(work / "common/decisions.yaml", "version: 1\ndecisions: []\n")
+            (work / "campaigns/spring.decisions.yaml").symlink_to("../common/decisions.yaml")
 
         remote.edit("main", link)
         late = machine()
         remote.edit(
-            "main", lambda work: write(work / "shared/decisions.yaml", "# none\nversion: 1\ndecisions: []\n")
+            "main", lambda work: write(work / "common/decisions.yaml", "# none\nversion: 1\ndecisions: []\n")
         )
 
         job = late.uses(command="run", campaigns=MANIFEST, first="spring")
 
-        self.refused(job, "shared/decisions.yaml", vendor)
+        self.refused(job, "common/decisions.yaml", vendor)
 
     def test_file_of_vars(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
         remote.edit("main", lambda work: write(work / "vars.yaml", "season: summer\n"))

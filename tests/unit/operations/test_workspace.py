@@ -44,13 +44,13 @@ class TestInputs:
         )
 
     def test_linked_decisions_count_with_their_link(self, project: Project) -> None:
-        project.write({"../shared/decisions.yaml": DECISIONS})
-        (project.folder / "spring.decisions.yaml").symlink_to("../shared/decisions.yaml")
+        project.write({"../common/decisions.yaml": DECISIONS})
+        (project.folder / "spring.decisions.yaml").symlink_to("../common/decisions.yaml")
 
         assert self.opened(project).inputs == (
             "campaigns/campaign.yaml",
             "campaigns/spring.decisions.yaml",
-            "shared/decisions.yaml",
+            "common/decisions.yaml",
         )
 
     def test_files_of_vars_in_the_project_count(
