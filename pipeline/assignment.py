@@ -4,10 +4,12 @@ The assignment is computed anew each time, from the jobs and the purchases, so t
 and machines that lost their state need no special rules. Everything here is pure.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from pipeline.jobs import Job, JobKey
 from pipeline.purchases import (
     OUTCOME_UNKNOWN,
     UNDECIDED,
@@ -17,6 +19,9 @@ from pipeline.purchases import (
     Records,
     Status,
 )
+
+if TYPE_CHECKING:
+    from pipeline.jobs import Job, JobKey
 
 # All other statuses rank above these two. A purchase in attention ranks above a failed one: otherwise the failed one
 # would be bought again while the outcome of the last attempt is unknown.

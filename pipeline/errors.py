@@ -11,6 +11,8 @@ PipelineError            70   a bug in pipeline, unless a class below says other
 └── Stopped      129/130/143  a signal asked for the end, and everything is saved
 """
 
+from __future__ import annotations
+
 import heapq
 import itertools
 import unicodedata
@@ -73,7 +75,7 @@ class Position:
     line: int = 0
     column: int = 0
 
-    def __lt__(self, other: "Position") -> bool:
+    def __lt__(self, other: Position) -> bool:
         return (self.file, self.line, self.column) < (other.file, other.line, other.column)
 
     def __str__(self) -> str:

@@ -6,15 +6,19 @@ which no schema can express, that the fields of a purchase are consistent, and t
 every text and number.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import record_limits
 from pipeline.jobs import Visibility
-from pipeline.json_values import Json
 from pipeline.purchases import Output, Purchase, Reason, Status, Step
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 WORKFLOW_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 PURCHASE_ID = re.compile(r"[0-9a-f]{16}")

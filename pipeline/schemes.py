@@ -3,6 +3,8 @@
 An address is never treated as a path.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -233,7 +235,7 @@ class ObjectUrl:
     key: str
 
     @classmethod
-    def parse(cls, given: str) -> "ObjectUrl":
+    def parse(cls, given: str) -> ObjectUrl:
         """Parse `s3://bucket/prefix`.
 
         Raises:
@@ -250,7 +252,7 @@ class ObjectUrl:
             )
         return cls(bucket, prefix)
 
-    def __truediv__(self, path: str) -> "ObjectUrl":
+    def __truediv__(self, path: str) -> ObjectUrl:
         return ObjectUrl(self.bucket, f"{self.key}/{path}" if self.key else path)
 
     def __str__(self) -> str:

@@ -1,5 +1,7 @@
 """The interface behind the output folder: a store of files, in a local folder or in an object store."""
 
+from __future__ import annotations
+
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,10 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipeline.errors import Unfinished
-from pipeline.schemes import OutputLocation
+
+if TYPE_CHECKING:
+    from pipeline.schemes import OutputLocation
 
 
 class NotOurs(Unfinished):

@@ -1,11 +1,16 @@
 """The index of the output folder: where each file is, and which purchase it came from."""
 
-from collections.abc import Collection, Iterable, Mapping
+from __future__ import annotations
 
-from pipeline.artifacts.base import FileStore, StoredStamp
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
 from pipeline.errors import Unfinished
 from pipeline.purchases import Purchase, PurchaseId
 from pipeline.state.store import PlacedFile
+
+if TYPE_CHECKING:
+    from pipeline.artifacts.base import FileStore, StoredStamp
 
 
 class FileIndex:

@@ -1,11 +1,16 @@
 """Names for the files of a purchase: from the manifest and the content type, never from the server."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipeline.purchases import Output, Purchase, PurchaseId
 from pipeline.safe_names import safe_path
+
+if TYPE_CHECKING:
+    from pipeline.purchases import Output, Purchase, PurchaseId
 
 # The content types of media, and the suffix of each.
 _SUFFIXES = {

@@ -1,15 +1,20 @@
 """The files of purchases in the output folder: read, never changed."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from pipeline.artifacts.file_index import FileIndex
 from pipeline.artifacts.file_names import NamedFile, named, path_in_slot, set_aside
-from pipeline.assignment import Assignment
-from pipeline.jobs import Job, JobKey
 from pipeline.planning.plan import Presence
 from pipeline.purchases import Purchase, PurchaseId, Status
-from pipeline.schemes import OutputLocation
+
+if TYPE_CHECKING:
+    from pipeline.artifacts.file_index import FileIndex
+    from pipeline.assignment import Assignment
+    from pipeline.jobs import Job, JobKey
+    from pipeline.schemes import OutputLocation
 
 
 class Inventory:

@@ -1,11 +1,14 @@
 """Stores files in an object store: each is put once, whole, at a free path, and never overwritten."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import failpoints
 from pipeline.artifacts.base import (
@@ -20,7 +23,9 @@ from pipeline.artifacts.base import (
 from pipeline.artifacts.s3 import LARGEST_OBJECT, Bucket
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import open_temporary
-from pipeline.schemes import ObjectUrl
+
+if TYPE_CHECKING:
+    from pipeline.schemes import ObjectUrl
 
 _AT_ONCE = 32
 # An object in each location with files. That it cannot be put twice shows that the server honours If-None-Match.

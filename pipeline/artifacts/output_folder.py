@@ -1,7 +1,10 @@
 """The output folder of one campaign: puts files in place without harming files that are not ours."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import failpoints
 from pipeline.artifacts.base import EarlyUpload, NotOurs, RemoteUploader, StoredObject, Upload
@@ -9,10 +12,12 @@ from pipeline.artifacts.file_index import FileIndex
 from pipeline.artifacts.file_names import NamedFile, named
 from pipeline.artifacts.inventory import Inventory, aside, fetched
 from pipeline.artifacts.opening import open_files
-from pipeline.jobs import Job
-from pipeline.purchases import Purchase, PurchaseId
-from pipeline.schemes import OutputLocation
-from pipeline.state.store import PlacedFile
+
+if TYPE_CHECKING:
+    from pipeline.jobs import Job
+    from pipeline.purchases import Purchase, PurchaseId
+    from pipeline.schemes import OutputLocation
+    from pipeline.state.store import PlacedFile
 
 
 class OutputFolder:

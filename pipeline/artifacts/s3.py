@@ -3,6 +3,8 @@
 Keys come from the usual places of AWS and appear in no message; neither does the text of the server's errors.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import threading
@@ -12,11 +14,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts.base import StoredObject
 from pipeline.errors import InvalidInput, Unfinished, UsageError, printable
-from pipeline.schemes import ObjectUrl
+
+if TYPE_CHECKING:
+    from pipeline.schemes import ObjectUrl
 
 try:
     import boto3
@@ -140,7 +144,7 @@ class Bucket:
                 file.write(block)
         return digest.hexdigest()
 
-    def open(self, path: str, span: str | None = None) -> "OpenObject | None":
+    def open(self, path: str, span: str | None = None) -> OpenObject | None:
         """Open an object, or one range of it (`bytes=0-99`), for reading; None if there is none."""
         asked = self._named(path) if span is None else {**self._named(path), "Range": span}
         with _translated_errors(self.url, "read objects (s3:GetObject)"):

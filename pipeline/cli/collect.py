@@ -1,10 +1,12 @@
 """`pipeline collect`: fetches what is already paid for, and buys nothing."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -43,7 +45,9 @@ from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, Workspace
-from pipeline.schemes import StateLocation
+
+if TYPE_CHECKING:
+    from pipeline.schemes import StateLocation
 
 _MAX_TOLD = 5
 

@@ -1,5 +1,7 @@
 """Finds the campaign of a command from its arguments, its flags and the environment."""
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,11 +14,9 @@ from pipeline.cli.environment import columns_of, read_environment
 from pipeline.cli.options import CampaignFlags, verbosity
 from pipeline.cli.terminal import paint_for, problem_lines, say
 from pipeline.errors import Problem, UsageError, printable
-from pipeline.json_values import Json
 from pipeline.manifest.campaign_checks import assert_used_once, check_used, unused_in_files
 from pipeline.manifest.discover import campaigns_beside, find
 from pipeline.manifest.load import load
-from pipeline.manifest.model import Campaign
 from pipeline.manifest.variables import read_variable_files, read_variable_pairs
 from pipeline.operations.flag_variables import in_utf8
 from pipeline.operations.given_variables import GivenVariables
@@ -25,6 +25,8 @@ from pipeline.planning.shards import Shard, ShardBy
 from pipeline.schemes import assert_path
 
 if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.manifest.model import Campaign
     from pipeline.planning.plan import PlanArguments
 
 
@@ -100,7 +102,7 @@ def given_variables(flags: CampaignFlags) -> GivenVariables:
     return GivenVariables(values=read_variable_pairs(flags.variables), files=flags.variable_files)
 
 
-def plan_arguments(given: Mapping[str, Any]) -> "PlanArguments":
+def plan_arguments(given: Mapping[str, Any]) -> PlanArguments:
     """Plan arguments from the flags of `plan` and `run`; a command may have only some of them."""
     from pipeline.planning.plan import PlanArguments
 

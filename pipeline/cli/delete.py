@@ -1,9 +1,11 @@
 """`pipeline prune` and `destroy`: deletes what no job needs, or everything, at the vendor and here."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +22,6 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.signals import asking, ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr, untrusted_block
-from pipeline.engine.reporter import Stop
 from pipeline.errors import ExitCode, PipelineError, Unfinished, UsageError, counted, most_urgent, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.delete import (
@@ -34,7 +35,10 @@ from pipeline.operations.delete import (
 from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
 from pipeline.operations.selection import selected_keys
 from pipeline.planning.hints import unknown_advice, unknown_outcome
-from pipeline.purchases import Purchase
+
+if TYPE_CHECKING:
+    from pipeline.engine.reporter import Stop
+    from pipeline.purchases import Purchase
 
 _LONGEST = 2000
 

@@ -1,7 +1,10 @@
 """`pipeline doctor`: checks that this machine is ready for a run. Buys nothing."""
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,8 +21,10 @@ from pipeline.cli.terminal import paint_for, say, say_json
 from pipeline.errors import ExitCode, InvalidInput
 from pipeline.operations.doctor import examine
 from pipeline.operations.doctor_checks import CHECKS, CheckResult, CheckStatus, ignored
-from pipeline.operations.workspace import Workspace
-from pipeline.planning.paint import Colour
+
+if TYPE_CHECKING:
+    from pipeline.operations.workspace import Workspace
+    from pipeline.planning.paint import Colour
 
 _COLOURS: dict[CheckStatus, Colour] = {
     CheckStatus.OK: "green",

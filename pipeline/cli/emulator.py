@@ -1,6 +1,9 @@
 """`pipeline emulator`: runs the vendor's API on this machine, making real media."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,7 +11,9 @@ from pipeline.cli.options import FILE, OUTPUT, flag, verbosity_options
 from pipeline.cli.parameters import NumberRange
 from pipeline.cli.terminal import say
 from pipeline.errors import Unfinished
-from pipeline.jobs import JobKey
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
 
 
 @click.command("emulator")

@@ -1,5 +1,7 @@
 """The only reader of the environment and of the terminal's properties; passes both on as values."""
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ if TYPE_CHECKING:
     from pipeline.operations.environment import Environment
 
 
-def read_environment() -> "Environment":
+def read_environment() -> Environment:
     """The operator's environment, and the command line, which others see if they find the state locked."""
     # Imported here, since it loads the providers: `--help` and `expand` need only the terminal.
     from pipeline.operations.environment import Environment

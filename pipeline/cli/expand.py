@@ -1,10 +1,12 @@
 """`pipeline expand`: lists the jobs of a manifest, with their rendered requests."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,12 +20,14 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.terminal import as_json_text, say_all, say_all_json, untrusted_block
 from pipeline.errors import Unfinished, printable, reason_of
-from pipeline.jobs import Job
 from pipeline.json_values import Json, canonical_json
 from pipeline.manifest.campaign_checks import check_used, unused_in_files
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.manifest.variables import read_variables, variable_names
+
+if TYPE_CHECKING:
+    from pipeline.jobs import Job
 
 # How many characters of a document are kept in memory.
 _IN_MEMORY = 1 << 23

@@ -1,25 +1,27 @@
 """The documents that commands print with `--format json`; each has a schema with its command's name."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.jobs import JobKey
-from pipeline.json_values import Json
 from pipeline.operations.shown_paths import shown_path
 from pipeline.purchases import as_json as purchase_json
 from pipeline.results.decisions import Decision
 from pipeline.results.decisions import as_json as decision_as_json
-from pipeline.results.job_status import JobStatus
 
 if TYPE_CHECKING:
     # Each command loads only the modules that it needs for its own document.
+    from pipeline.jobs import JobKey
+    from pipeline.json_values import Json
     from pipeline.operations.collect_records import Collected
     from pipeline.operations.inspection import JobDetails, PurchaseDetails
     from pipeline.operations.outcome import Outcome
     from pipeline.operations.status import CampaignStatus, EarlierTake
+    from pipeline.results.job_status import JobStatus
 
 
-def status_document(current: "CampaignStatus") -> dict[str, Json]:
+def status_document(current: CampaignStatus) -> dict[str, Json]:
     """The status of a campaign's jobs."""
     earlier: dict[JobKey, list[Json]] = {}
     for take in current.earlier:
@@ -43,7 +45,7 @@ def status_document(current: "CampaignStatus") -> dict[str, Json]:
     }
 
 
-def outcome_document(campaign: str, outcome: "Outcome", results: str) -> dict[str, Json]:
+def outcome_document(campaign: str, outcome: Outcome, results: str) -> dict[str, Json]:
     """The outcome of a run or a `collect`. `results` is the name of the results manifest in messages."""
     return {
         "campaign": campaign,
@@ -67,7 +69,7 @@ def outcome_document(campaign: str, outcome: "Outcome", results: str) -> dict[st
     }
 
 
-def collected_document(collected: "Collected") -> dict[str, Json]:
+def collected_document(collected: Collected) -> dict[str, Json]:
     """The outcome of a `collect` from records alone: without a manifest, it has purchases and no jobs."""
     return {
         "campaign": collected.campaign,
@@ -78,7 +80,7 @@ def collected_document(collected: "Collected") -> dict[str, Json]:
     }
 
 
-def job_document(details: "JobDetails") -> dict[str, Json]:
+def job_document(details: JobDetails) -> dict[str, Json]:
     """Everything known about a job."""
     job, entry = details.job, details.entry
     plan: Json = None
@@ -97,12 +99,12 @@ def job_document(details: "JobDetails") -> dict[str, Json]:
     }
 
 
-def purchase_document(details: "PurchaseDetails") -> dict[str, Json]:
+def purchase_document(details: PurchaseDetails) -> dict[str, Json]:
     """Everything known about a purchase."""
     return {"purchases": [_purchase(details)]}
 
 
-def _purchase(details: "PurchaseDetails") -> dict[str, Json]:
+def _purchase(details: PurchaseDetails) -> dict[str, Json]:
     return {
         **purchase_json(details.purchase),
         "serves": list(details.serves),
@@ -121,7 +123,7 @@ def _purchase(details: "PurchaseDetails") -> dict[str, Json]:
     }
 
 
-def _take(take: "EarlierTake") -> dict[str, Json]:
+def _take(take: EarlierTake) -> dict[str, Json]:
     return _present(
         purchase=take.purchase.id,
         status=take.purchase.status.value,

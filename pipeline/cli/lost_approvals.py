@@ -1,8 +1,14 @@
 """Warns of approvals that results show and no decisions file here has."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pipeline.cli.terminal import say
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.lost_decisions import lost_message
+
+if TYPE_CHECKING:
+    from pipeline.operations.campaign_state import CampaignState
 
 
 def warn_of_lost_approvals(state: CampaignState) -> None:

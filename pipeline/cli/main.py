@@ -1,5 +1,7 @@
 """The entry point: finds and runs the command; the only module that exits."""
 
+from __future__ import annotations
+
 import errno
 import importlib
 import io
@@ -114,7 +116,7 @@ class LazyGroup(click.Group):
                 f"{error.message.rstrip('.')}{did_you_mean(args[0], COMMANDS)}", ctx
             ) from None
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete names of commands, without importing a command for its help."""
         from click.shell_completion import CompletionItem
 

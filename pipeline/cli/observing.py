@@ -1,5 +1,7 @@
 """Observers of a run: `--events`, metrics, traces, the live page. Only the requested ones are loaded."""
 
+from __future__ import annotations
+
 import json
 import re
 import time
@@ -16,19 +18,19 @@ from pipeline.cli.terminal import as_json_text, say, say_json_text
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, UsageError, reason_of
 from pipeline.files import assert_replaces
-from pipeline.jobs import JobKey
-from pipeline.json_values import Json
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
 from pipeline.operations.clock import now
-from pipeline.operations.outcome import Outcome
 from pipeline.operations.run_note import NoteWriter
-from pipeline.operations.workspace import Workspace
-from pipeline.providers.base import Provider
-from pipeline.state.store import Change
 from pipeline.state.transitions import event_name
 
 if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.json_values import Json
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.outcome import Outcome
+    from pipeline.operations.workspace import Workspace
+    from pipeline.providers.base import Provider
+    from pipeline.state.store import Change
     from pipeline.telemetry.metered_provider import CallMeter
 
 
@@ -214,7 +216,7 @@ def _metrics(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -
     )
 
 
-def _metered(provider: Provider, meter: "CallMeter") -> Provider:
+def _metered(provider: Provider, meter: CallMeter) -> Provider:
     # Imported here, since most commands end before they call the vendor.
     from pipeline.telemetry.metered_provider import MeteredProvider
 

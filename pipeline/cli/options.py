@@ -1,5 +1,7 @@
 """Every flag that commands share, defined once: its name, its help, and its environment variable."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +50,7 @@ class CampaignFlags:
     shard_by: str = "requests"
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "CampaignFlags":
+    def of(cls, given: Mapping[str, Any]) -> CampaignFlags:
         """Pick the values from the keyword arguments with which click calls a command."""
         return cls(**{field: given[field] for field in cls.__dataclass_fields__ if field in given})
 

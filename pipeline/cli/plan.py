@@ -1,9 +1,11 @@
 """`pipeline plan`: shows what a run would do and cost. Needs no key and no network, and changes nothing."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,15 +24,17 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.terminal import paint_for, say, say_all, say_json, untrusted_block
 from pipeline.errors import ExitCode, UsageError
-from pipeline.json_values import Json
 from pipeline.manifest.variables import read_variables
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.installed import assert_provider_installed
 from pipeline.operations.plan import plan_of, save_plan
 from pipeline.operations.selection import plan_options
 from pipeline.planning.markdown import as_markdown
-from pipeline.planning.plan import Plan
 from pipeline.planning.show import as_json, as_text, problems
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.planning.plan import Plan
 
 
 @click.command("plan")

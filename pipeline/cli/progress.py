@@ -1,20 +1,24 @@
 """Progress of a run: a bar on a terminal, lines elsewhere, JSON with `--log-format json`. The only user of tqdm."""
 
+from __future__ import annotations
+
 import io
 import json
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from typing import NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
 from pipeline.cli.environment import columns_of
 from pipeline.cli.terminal import wrapped
 from pipeline.engine.durations import TimeLeft
-from pipeline.engine.reporter import Reporter, Tally
 from pipeline.errors import counted, printable
-from pipeline.jobs import JobKey
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.engine.reporter import Reporter, Tally
+    from pipeline.jobs import JobKey
+    from pipeline.json_values import Json
 
 _LONGEST_BAR = 79
 _USUAL_COLUMNS = 80
@@ -179,7 +183,7 @@ def begin_json_log() -> None:
     sys.stderr = cast("TextIO", JsonLines(sys.stderr))
 
 
-def json_log() -> "JsonLines | None":
+def json_log() -> JsonLines | None:
     """The JSON log on stderr; None if stderr is plain text."""
     stream: object = sys.stderr
     return stream if isinstance(stream, JsonLines) else None

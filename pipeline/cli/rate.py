@@ -1,5 +1,9 @@
 """`pipeline rate`: sends the ratings of a review to the vendor."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 
 from pipeline.cli.context import open_workspace, split_words
@@ -10,7 +14,9 @@ from pipeline.errors import ExitCode, PipelineError, most_urgent, printable
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import vendor, vendor_calls
 from pipeline.operations.rate import ratings, send
-from pipeline.purchases import Purchase
+
+if TYPE_CHECKING:
+    from pipeline.purchases import Purchase
 
 
 @click.command("rate")

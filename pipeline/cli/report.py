@@ -1,11 +1,13 @@
 """`pipeline report`: writes the HTML gallery of campaigns."""
 
+from __future__ import annotations
+
 import re
 import webbrowser
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,10 +30,12 @@ from pipeline.operations.report_records import RecordsOnDisk, of_results, of_wor
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import state_location
 from pipeline.paths import real_path, unencodable
-from pipeline.report.stills import MediaReader
 from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
 from pipeline.results.file import holds_results
 from pipeline.schemes import is_object_store
+
+if TYPE_CHECKING:
+    from pipeline.report.stills import MediaReader
 
 _MANY = 200
 _TIME = re.compile(r"([1-9][0-9]{0,4})([mhd])")

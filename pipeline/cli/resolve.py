@@ -1,6 +1,8 @@
 """`pipeline resolve`: a person resolves a purchase whose outcome is unknown."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +13,6 @@ from pipeline.cli.review_text import next_run
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import UsageError, printable
-from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
 from pipeline.operations.resolve import assert_not_elsewhere, give_up, identify, not_bought
@@ -19,6 +20,9 @@ from pipeline.operations.review import served_key
 from pipeline.operations.review_outlook import entry_of
 from pipeline.operations.selection import purchase_named
 from pipeline.purchases import Purchase, Status, WorkflowId
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
 
 
 @click.command("resolve")

@@ -1,13 +1,18 @@
 """Decisions on takes as `status` and `show` print them, and the consequences of a new one."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pipeline.errors import counted, printable
-from pipeline.jobs import JobKey
-from pipeline.operations.review_outlook import Outlook
 from pipeline.planning.plan import Action, Entry
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
 from pipeline.results.decisions import Decision, Note, Verdict
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.operations.review_outlook import Outlook
 
 _LONGEST = 2000
 _SERVED_BY_NOTHING = frozenset({Action.WAIT, Action.SHARE})

@@ -1,5 +1,7 @@
 """`pipeline run`: does what the plan says. Run again, it continues where it stopped."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,24 +22,24 @@ from pipeline.cli.terminal import say, say_json, say_on_stderr
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.executors.choice import workers_of
 from pipeline.files import assert_replaces, write_atomically
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.installed import assert_vendor_installed
-from pipeline.operations.outcome import Outcome
 from pipeline.operations.plan import assert_current, read_saved_plan, reading_manifest_of
 from pipeline.operations.run import open_for_run, require_records
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, saved_plan_options
 from pipeline.operations.webhooks import receiving
-from pipeline.operations.workspace import Workspace
-from pipeline.planning.plan import Plan
-from pipeline.planning.saved_plan import SavedPlan
 from pipeline.results.junit import as_junit
 from pipeline.schemes import assert_path
-from pipeline.state.store import Change
-from pipeline.webhooks.receipt import Webhooks
 
 if TYPE_CHECKING:
     from pipeline.engine.checkpoint import Checkpoint
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.outcome import Outcome
+    from pipeline.operations.workspace import Workspace
+    from pipeline.planning.plan import Plan
+    from pipeline.planning.saved_plan import SavedPlan
+    from pipeline.state.store import Change
+    from pipeline.webhooks.receipt import Webhooks
 
 
 def run(source: Path | None, given: dict[str, Any]) -> int:
@@ -215,7 +217,7 @@ def _options(
     )
 
 
-def _checkpoint(workspace: Workspace, saved: SavedPlan | None, command: str) -> "Checkpoint":
+def _checkpoint(workspace: Workspace, saved: SavedPlan | None, command: str) -> Checkpoint:
     from pipeline.engine.checkpoint import Checkpoint
     from pipeline.operations.provider import key_variables
 

@@ -1,11 +1,14 @@
 """Output of a run: its plan, the confirmation, and the closing sentence."""
 
+from __future__ import annotations
+
 import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,19 +24,21 @@ from pipeline.cli.progress import (
 )
 from pipeline.cli.signals import asking
 from pipeline.cli.terminal import paint_for, problem_lines, say, untrusted_block
-from pipeline.engine.reporter import Reporter, Stop, Tally
 from pipeline.errors import ExitCode, UsageError, counted, printable
-from pipeline.jobs import JobKey
-from pipeline.operations.campaign_state import CampaignState
-from pipeline.operations.outcome import Outcome
 from pipeline.operations.run import CampaignRun
-from pipeline.operations.run_options import RunOptions
 from pipeline.operations.shown_paths import shown_path
 from pipeline.planning.hints import unknown_advice, unknown_outcome
-from pipeline.planning.plan import Entry, Plan
 from pipeline.planning.show import as_text, totals
 from pipeline.purchases import PENDING, Reason, Status, bought_nothing
 from pipeline.results.job_status import ELSEWHERE, JobStatus
+
+if TYPE_CHECKING:
+    from pipeline.engine.reporter import Reporter, Stop, Tally
+    from pipeline.jobs import JobKey
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.outcome import Outcome
+    from pipeline.operations.run_options import RunOptions
+    from pipeline.planning.plan import Entry, Plan
 
 _MAX_LISTED = 40
 _WORDS = {

@@ -1,5 +1,7 @@
 """`pipeline serve`: serves the live gallery, with review in the browser."""
 
+from __future__ import annotations
+
 import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,12 +24,12 @@ from pipeline.cli.parameters import TEXT
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import ExitCode, Stopped, UsageError
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.review import assert_name, reviewer
-from pipeline.operations.run_note import RunNote
-from pipeline.operations.workspace import Workspace
 
 if TYPE_CHECKING:
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.run_note import RunNote
+    from pipeline.operations.workspace import Workspace
     from pipeline.serve.server import LivePage
     from pipeline.serve.state_source import StateOfRun
 
@@ -81,7 +83,7 @@ def command(manifests: tuple[Path, ...], **given: Any) -> int:
 
 def live_page(
     workspaces: Sequence[Workspace], given: dict[str, Any], paths: Sequence[Path], flags: CampaignFlags
-) -> "LivePage":
+) -> LivePage:
     """The page that the flags describe.
 
     Raises:
@@ -111,7 +113,7 @@ def live_page(
 
 def page_of_run(
     state: CampaignState, listen: str, token_file: Path | None, note: Callable[[], RunNote]
-) -> "tuple[StateOfRun, LivePage]":
+) -> tuple[StateOfRun, LivePage]:
     """The page of a run that continues in this process and keeps a `note`, and the source that feeds it.
 
     Raises:

@@ -1,7 +1,10 @@
 """`pipeline show`: prints everything known about one job or one purchase."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,9 +20,11 @@ from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.inspection import JobDetails, PurchaseDetails, job_details, purchase_details
 from pipeline.operations.selection import purchase_named
 from pipeline.operations.shown_paths import shown_path
-from pipeline.planning.paint import Paint
 from pipeline.purchases import OUTCOME_UNKNOWN, bought_nothing
 from pipeline.results.decisions import Decision, Verdict
+
+if TYPE_CHECKING:
+    from pipeline.planning.paint import Paint
 
 _LONGEST = 2000
 

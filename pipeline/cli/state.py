@@ -1,7 +1,10 @@
 """`pipeline state`: exports and imports the state as JSON."""
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,10 +20,12 @@ from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_json
 from pipeline.documents.json_reader import parse_json
 from pipeline.errors import InvalidInput, counted
-from pipeline.json_values import Json
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import assert_not_stopped
 from pipeline.operations.state_transfer import export_state, import_state, read_snapshot
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 # In characters. An export has everything that results have, and also all requests and events.
 _LARGEST = 8 << 30

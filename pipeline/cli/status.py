@@ -1,12 +1,14 @@
 """`pipeline status`: counts the jobs, and lists those that are not done."""
 
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,8 +27,6 @@ from pipeline.cli.options import (
 from pipeline.cli.review_text import note_lines, sent_back, sent_back_at
 from pipeline.cli.terminal import SECONDS_BETWEEN_LOOKS, paint_for, say, say_json, untrusted_block
 from pipeline.errors import counted, printable
-from pipeline.jobs import JobKey
-from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
@@ -37,10 +37,14 @@ from pipeline.planning.hints import (
     unknown_advice,
     unknown_outcome,
 )
-from pipeline.planning.paint import Paint
 from pipeline.purchases import PENDING, PurchaseId, Status
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.job_status import ELSEWHERE, JobStatus
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.json_values import Json
+    from pipeline.planning.paint import Paint
 
 _MAX_TAKES = 20
 _LONGEST = 2000

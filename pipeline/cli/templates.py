@@ -1,7 +1,10 @@
 """`pipeline templates`: lists the vendor's templates, from the known or the live catalogue."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,8 +12,6 @@ from pipeline.cli.environment import read_environment
 from pipeline.cli.options import OUTPUT, argument, flag, format_option, verbosity, verbosity_options
 from pipeline.cli.terminal import say, say_json, untrusted_block
 from pipeline.errors import InvalidInput, UsageError, counted, did_you_mean, printable
-from pipeline.json_values import Json
-from pipeline.manifest.catalog import CatalogTemplate, OptionSpec, Price
 from pipeline.manifest.catalog_file import built_in
 from pipeline.operations.clock import now
 from pipeline.operations.live_catalogue import (
@@ -22,6 +23,10 @@ from pipeline.operations.live_catalogue import (
     price_json,
     write_catalogue,
 )
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.manifest.catalog import CatalogTemplate, OptionSpec, Price
 
 
 @click.command("templates")

@@ -1,5 +1,7 @@
 """Output for people: wrapped and coloured, and safe from control sequences in text from outside."""
 
+from __future__ import annotations
+
 import codecs
 import io
 import json
@@ -16,12 +18,12 @@ import click
 
 from pipeline.cli.environment import columns_of, is_github, wants_colour
 from pipeline.errors import Position, Problem, printable, reason_of
-from pipeline.planning.paint import Colour, Paint
 from pipeline.schemes import without_secrets
 
 if TYPE_CHECKING:
     # Most commands need this module, but `--help` does not.
     from pipeline.json_values import Json
+    from pipeline.planning.paint import Colour, Paint
 
 _COLOURS: dict[Colour, str] = {"green": "green", "yellow": "yellow", "red": "red", "cyan": "cyan"}
 _LONGEST_LINE = 4000
@@ -121,7 +123,7 @@ def _write(stream: TextIO, text: str) -> None:
             raise Closed("" if gone else f"stdout cannot be written: {reason}") from error
 
 
-def say_json(document: "Json | dict[str, Json]") -> None:
+def say_json(document: Json | dict[str, Json]) -> None:
     """Print a document for scripts: stdout has nothing else."""
     say_json_text(as_json_text(document, indent=2))
 
@@ -145,7 +147,7 @@ def _make_stdout_take_json() -> None:
         sys.stdout.reconfigure(encoding="utf-8")
 
 
-def as_json_text(document: "Json | dict[str, Json]", indent: int | None = None) -> str:
+def as_json_text(document: Json | dict[str, Json], indent: int | None = None) -> str:
     """JSON in which no terminal or CI runner finds a command: what could be one is escaped within strings.
 
     If stdout is not UTF-8, everything but ASCII is escaped too.

@@ -1,9 +1,12 @@
 """`pipeline validate`: lists every problem of every manifest with its line, also in formats for other tools."""
 
+from __future__ import annotations
+
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,14 +22,16 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
 from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, Problem, counted, printable
-from pipeline.json_values import Json
 from pipeline.manifest.campaign_checks import check_used, unused_in_files, used_twice
 from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
-from pipeline.manifest.model import Campaign
 from pipeline.manifest.variables import read_variables, variable_names
 from pipeline.operations.installed import provider_problem
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.manifest.model import Campaign
 
 
 @click.command("validate")

@@ -1,7 +1,10 @@
 """`pipeline verify`: checks that manifest, state, results, files and vendor agree."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,12 +19,14 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_json, say_on_stderr, untrusted_block
-from pipeline.engine.reporter import Stop
 from pipeline.errors import ExitCode, Unfinished, counted, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.provider import vendor, vendor_calls
 from pipeline.operations.verify import Disagreement, at_vendor, in_files, in_records
 from pipeline.providers.base import VendorError
+
+if TYPE_CHECKING:
+    from pipeline.engine.reporter import Stop
 
 _LONGEST = 2000
 

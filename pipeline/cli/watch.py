@@ -1,20 +1,24 @@
 """`status --watch`: shows the progress of a run in another terminal, as that terminal shows it."""
 
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pipeline.cli.environment import can_redraw
 from pipeline.cli.options import verbosity
 from pipeline.cli.progress import BarReporter, LineReporter
 from pipeline.cli.terminal import SECONDS_BETWEEN_LOOKS, say
-from pipeline.jobs import JobKey
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.watch import Watch, together
-from pipeline.operations.workspace import Workspace
-from pipeline.state.lock import Holder
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.workspace import Workspace
+    from pipeline.state.lock import Holder
 
 
 def watch(

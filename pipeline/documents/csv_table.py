@@ -1,17 +1,21 @@
 """CSV files as exported by shops and spreadsheets: a header, and records with the line where each begins."""
 
+from __future__ import annotations
+
 import csv
 import io
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pipeline.documents.node import SourceFile
 from pipeline.documents.problem_list import ProblemList
 from pipeline.documents.text_file import conflicts
 from pipeline.errors import InvalidInput, Problem, counted
+
+if TYPE_CHECKING:
+    from pipeline.documents.node import SourceFile
 
 LARGEST: Final = 64 << 20
 SEPARATORS: Final = (",", ";", "\t")

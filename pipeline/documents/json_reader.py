@@ -1,16 +1,20 @@
 """Reads JSON that may come from a stranger: refuses what is ambiguous or could not be written again."""
 
+from __future__ import annotations
+
 import json
 import re
 import sys
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline import record_limits
 from pipeline.documents.json_locations import double_key, position, too_deep
 from pipeline.documents.yaml_messages import quoted
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 # An escaped backslash begins no escape, and the two halves of a surrogate pair are one character.
 _HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"

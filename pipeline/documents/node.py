@@ -1,5 +1,7 @@
 """Files that were read, and trees of values that know where in them they were written."""
 
+from __future__ import annotations
+
 import json
 import posixpath
 import re
@@ -8,10 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from pipeline.errors import Position, Problem, Severity
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 # A line is quoted up to this length, or so far beyond the column in question; a column too far out is not quoted.
 _LONGEST_QUOTE = 160
@@ -119,7 +123,7 @@ class Node:
         """Where its key begins, or the value if it has none."""
         return Position(self.source.name, self.key_line, self.key_column)
 
-    def child(self, step: str | int) -> "Node | None":
+    def child(self, step: str | int) -> Node | None:
         """The value under a key, or at an index; None if there is none."""
         match self.value:
             case Mapping() if isinstance(step, str):

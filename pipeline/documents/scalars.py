@@ -4,11 +4,16 @@
 number of thirty digits, `.nan`) is refused, with advice on how to write what is meant.
 """
 
+from __future__ import annotations
+
 import math
 import re
+from typing import TYPE_CHECKING
 
-from pipeline.documents.node import Location, Scalar
 from pipeline.record_limits import LARGEST_INTEGER
+
+if TYPE_CHECKING:
+    from pipeline.documents.node import Location, Scalar
 
 _MAX_DIGITS = len(str(LARGEST_INTEGER - 1))
 

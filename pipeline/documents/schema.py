@@ -1,14 +1,18 @@
 """Checks documents by the packaged JSON Schemas; reports every problem with its position, in words for people."""
 
+from __future__ import annotations
+
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.documents.node import Document, Finding, dotted
 from pipeline.documents.schema_compiler import Check, compile_schema
-from pipeline.errors import Problem
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.errors import Problem
+    from pipeline.json_values import Json
 
 # These check what is read; the others describe what commands print with `--format json`.
 CHECKED: Final = ("campaign", "results", "plan", "catalog", "decisions")

@@ -3,8 +3,10 @@
 It reads only our own schemas: the registry is empty, so no reference to another schema is followed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 from referencing import Registry
@@ -12,7 +14,9 @@ from referencing import Registry
 from pipeline.documents.node import Finding
 from pipeline.documents.schema_compiler import Check, compile_schema
 from pipeline.documents.schema_messages import explain
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 _MAX_PROBLEMS = 200
 _Errors = Iterator[jsonschema.ValidationError]

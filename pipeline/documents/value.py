@@ -1,5 +1,7 @@
 """Values of a document: read leniently, each with the position at which its problems are reported."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -31,19 +33,19 @@ class Value:
             path=dotted(self.path),
         )
 
-    def get(self, key: str) -> "Value | None":
+    def get(self, key: str) -> Value | None:
         """The value under `key`; None if it is missing or null."""
         child = self.node.child(key)
         return None if child is None or child.value is None else Value(child, (*self.path, key))
 
-    def items(self) -> Iterator[tuple[str, "Value"]]:
+    def items(self) -> Iterator[tuple[str, Value]]:
         """The items of a mapping, without nulls."""
         if isinstance(self.node.value, Mapping):
             for key, child in self.node.value.items():
                 if child.value is not None:
                     yield key, Value(child, (*self.path, key))
 
-    def elements(self) -> Iterator["Value"]:
+    def elements(self) -> Iterator[Value]:
         if isinstance(self.node.value, tuple):
             for index, child in enumerate(self.node.value):
                 yield Value(child, (*self.path, index))

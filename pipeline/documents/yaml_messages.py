@@ -1,9 +1,13 @@
 """Messages of the YAML reader: a syntax error in plain words, with its usual cause and remedy."""
 
-import re
+from __future__ import annotations
 
-from pipeline.documents.node import SourceFile
-from pipeline.errors import Problem
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.documents.node import SourceFile
+    from pipeline.errors import Problem
 
 _LONGEST = 60
 _LONGEST_KEY = 1024

@@ -3,7 +3,10 @@
 This is the only module that uses the YAML library, and it uses nothing of it but the parser's events.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -14,8 +17,10 @@ from pipeline.documents.scalars import resolve
 from pipeline.documents.surrogate_pairs import JoinedPairs, join_pairs
 from pipeline.documents.text_file import MANIFEST_LIMIT, conflicts, decode, read_source
 from pipeline.errors import InvalidInput, Problem
-from pipeline.json_values import Json
 from pipeline.record_limits import check_text
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 # The C parser comes with PyYAML's wheels; without it, reading gives the same result ten times slower.
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

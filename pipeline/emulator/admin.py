@@ -5,9 +5,12 @@ reached by every page in a browser on the same machine. A page of another site i
 page whose name was pointed at this machine (DNS rebinding) by that name in `Host`.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import asdict
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,10 +20,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.emulator.fault_forms import InvalidRule, number, whole_number
 from pipeline.emulator.faultfile import read_rules
-from pipeline.emulator.faults import FaultRules
 from pipeline.emulator.request_checks import check_key, read_json
-from pipeline.emulator.workflow_store import WorkflowStore
 from pipeline.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pipeline.emulator.faults import FaultRules
+    from pipeline.emulator.workflow_store import WorkflowStore
 
 
 class AdminHandlers:

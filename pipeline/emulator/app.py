@@ -1,7 +1,10 @@
 """The emulator's web application: its routes, and the handlers of every endpoint but the create."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
@@ -27,8 +30,10 @@ from pipeline.emulator.vendor_json import (
     workflow_json,
 )
 from pipeline.emulator.workflow import CONTENT_TYPES, Changes, Workflow
-from pipeline.emulator.workflow_store import WorkflowStore
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.emulator.workflow_store import WorkflowStore
+    from pipeline.json_values import Json
 
 _CHANGEABLE = ("title", "description", "visibility_status", "rating")
 

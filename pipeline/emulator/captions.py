@@ -1,19 +1,24 @@
 """Text on a picture: the request in words, and as a strip of colours; and the number that varies a picture."""
 
+from __future__ import annotations
+
 import json
 import math
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from PIL import Image, ImageDraw
 
 from pipeline.emulator.drawing import Colour, Patch, Picture, seed_of
 from pipeline.emulator.lettering import draw_line, is_right_to_left, printable, width
-from pipeline.emulator.settings import Size
-from pipeline.emulator.workflow import Workflow
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.emulator.settings import Size
+    from pipeline.emulator.workflow import Workflow
+    from pipeline.json_values import Json
 
 # Text in smaller frames is unreadable, and tests with tiny frames should be fast.
 _MIN_SIDE_FOR_TEXT = 100
@@ -33,7 +38,7 @@ class Caption:
 
     patches: tuple[Patch, ...] = ()
 
-    def __add__(self, other: "Caption") -> "Caption":
+    def __add__(self, other: Caption) -> Caption:
         return Caption((*self.patches, *other.patches))
 
     def draw_on(self, frame: Picture) -> Picture:

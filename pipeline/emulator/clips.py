@@ -1,17 +1,22 @@
 """Video and sound: writes H.264 in MP4 that plays in every browser, and reads it."""
 
+from __future__ import annotations
+
 import math
 import wave
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from PIL import Image
 
 from pipeline.emulator.drawing import Picture, Unreadable
-from pipeline.emulator.settings import Size
+
+if TYPE_CHECKING:
+    from pipeline.emulator.settings import Size
 
 _BT709 = 1
 _LIMITED_RANGE = 1

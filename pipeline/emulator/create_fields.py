@@ -3,15 +3,19 @@
 Only JSON that can be stored in a file and sent back is accepted.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from pipeline.emulator.templates import EmulatedTemplate, Needs
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 # Reading it and writing it to a workflow's file blocks every other call.
 _MAX_LENGTH = 4 << 20

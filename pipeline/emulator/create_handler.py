@@ -1,7 +1,9 @@
 """The endpoint that buys: reads a create, checks it, charges for it, begins the workflow and writes the ledger."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -20,7 +22,9 @@ from pipeline.emulator.faults import Call, EndWorkflow, FaultRule, Operation
 from pipeline.emulator.request_checks import base_url, check_key, error_response, read_json
 from pipeline.emulator.templates import find
 from pipeline.emulator.vendor_json import workflow_json
-from pipeline.emulator.workflow_store import WorkflowStore
+
+if TYPE_CHECKING:
+    from pipeline.emulator.workflow_store import WorkflowStore
 
 _MAX_FIELD_BYTES = 4 << 20
 

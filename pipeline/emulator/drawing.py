@@ -1,11 +1,15 @@
 """Pictures: reads and crops them, and draws those that are missing."""
 
+from __future__ import annotations
+
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
-from pipeline.emulator.settings import Size
+if TYPE_CHECKING:
+    from pipeline.emulator.settings import Size
 
 Picture = Image.Image
 Patch = tuple[Picture, tuple[int, int]]

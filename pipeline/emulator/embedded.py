@@ -1,24 +1,28 @@
 """The emulator as a server: in a thread of this process, or as the whole of a command."""
 
+from __future__ import annotations
+
 import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import uvicorn
 
 from pipeline.emulator.app import create_app
 from pipeline.emulator.faultfile import read_rules
 from pipeline.emulator.faults import FaultRules
-from pipeline.emulator.ledger import Ledger
 from pipeline.emulator.raw_connection import RawAccessProtocol
-from pipeline.emulator.settings import EmulatorSettings
 from pipeline.emulator.webhook_sender import WebhookSender
 from pipeline.emulator.workflow_store import WorkflowStore
 from pipeline.errors import UsageError
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.emulator.ledger import Ledger
+    from pipeline.emulator.settings import EmulatorSettings
+    from pipeline.json_values import Json
 
 LOOPBACK = "127.0.0.1"
 

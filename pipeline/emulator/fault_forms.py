@@ -1,8 +1,11 @@
 """Faults written as a mapping, such as `{status: 503, headers: {…}}`, and the checks of their values."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from pipeline.emulator.faults import (
     AlterResponse,
@@ -14,7 +17,9 @@ from pipeline.emulator.faults import (
     Stage,
 )
 from pipeline.errors import did_you_mean
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 # The limit of calls, credits and seeds.
 MAX_NUMBER = 10**12

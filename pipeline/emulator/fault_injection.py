@@ -1,8 +1,11 @@
 """Applies the fault rules to every endpoint: before the true response, in place of it, or to it as it is sent."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.types import ASGIApp
@@ -22,7 +25,9 @@ from pipeline.emulator.faults import (
     Stage,
 )
 from pipeline.emulator.raw_connection import RawResponse, WholeResponse, altered, collect
-from pipeline.emulator.workflow_store import WorkflowStore
+
+if TYPE_CHECKING:
+    from pipeline.emulator.workflow_store import WorkflowStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

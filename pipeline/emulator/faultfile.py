@@ -1,7 +1,10 @@
 """Reads fault rules as people write them: `{on: create, nth: 2, do: reset-after-processing}`."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.documents.node import dotted
 from pipeline.documents.yaml_reader import read_yaml
@@ -19,7 +22,9 @@ from pipeline.emulator.faults import (
     Stage,
 )
 from pipeline.errors import InvalidInput, Problem, did_you_mean
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 _HTML = b"<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
 _JSON_TYPE = (("content-type", "application/json"),)

@@ -4,13 +4,17 @@ In a file, or sent to the admin endpoint, a rule reads `{on: create, nth: 2, do:
 `faultfile` reads that form.
 """
 
+from __future__ import annotations
+
 import random
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from pipeline.json_values import Json
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 
 class Operation(StrEnum):

@@ -3,14 +3,18 @@
 It also numbers the takes of a request: for the same request, the vendor makes something else each time.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.purchases import WorkflowId
+if TYPE_CHECKING:
+    from pipeline.purchases import WorkflowId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

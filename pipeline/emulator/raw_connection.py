@@ -1,5 +1,7 @@
 """Below HTTP: connections that break, and responses that are changed byte by byte as they are sent."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import socket
@@ -7,13 +9,14 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipeline.emulator.faults import AlterResponse
-from pipeline.json_values import Json
+if TYPE_CHECKING:
+    from pipeline.emulator.faults import AlterResponse
+    from pipeline.json_values import Json
 
 # SO_LINGER of zero seconds: closing sends a reset and drops unsent bytes.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -67,7 +70,7 @@ class WholeResponse:
             await asyncio.sleep(self.drip)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def with_headers(self, headers: Mapping[str, str]) -> "WholeResponse":
+    def with_headers(self, headers: Mapping[str, str]) -> WholeResponse:
         """The response with `headers` in place of those with the same names."""
         changed = {
             name.encode(): value.encode("latin-1", errors="replace") for name, value in headers.items()
@@ -75,7 +78,7 @@ class WholeResponse:
         kept = tuple((name, value) for name, value in self.headers if name not in changed)
         return replace(self, headers=(*kept, *changed.items()))
 
-    def with_body(self, body: bytes) -> "WholeResponse":
+    def with_body(self, body: bytes) -> WholeResponse:
         """The response with another body and its length."""
         return replace(self, body=body).with_headers({"content-length": str(len(body))})
 

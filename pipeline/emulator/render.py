@@ -1,20 +1,25 @@
 """Makes the media of a workflow, step by step, as far as this machine can."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.emulator import captions, drawing
 from pipeline.emulator.captions import Caption, note_of, request_seed, short_url, text_of
 from pipeline.emulator.clips import read_clip, write_clip, write_song
-from pipeline.emulator.drawing import Patch, Picture
-from pipeline.emulator.settings import Size
 from pipeline.emulator.sprites import DRIFT, Motion, Sprite, content_box, drifted, motion_named
 from pipeline.emulator.templates import EmulatedTemplate, Flow
 from pipeline.emulator.workflow import File, Step, Workflow
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.emulator.drawing import Patch, Picture
+    from pipeline.emulator.settings import Size
+    from pipeline.json_values import Json
 
 Opener = Callable[[str], Path | None]
 """Gives the file behind an input or a url where it is the emulator's own; nothing is ever fetched."""

@@ -1,18 +1,23 @@
 """Renders media in its own threads, one workflow after another, or passes it to other processes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.emulator.drawing import Unreadable
 from pipeline.emulator.media_store import MediaStore
 from pipeline.emulator.render import Canvas, render
-from pipeline.emulator.settings import EmulatorSettings
 from pipeline.emulator.templates import find
-from pipeline.emulator.workflow import Workflow
-from pipeline.purchases import WorkflowId
+
+if TYPE_CHECKING:
+    from pipeline.emulator.settings import EmulatorSettings
+    from pipeline.emulator.workflow import Workflow
+    from pipeline.purchases import WorkflowId
 
 # The most workflows that other processes make at a time.
 _AT_ONCE = 16

@@ -1,6 +1,9 @@
 """Checks of every request (key, body, size), and the responses that refuse one."""
 
+from __future__ import annotations
+
 import hmac
+from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -8,7 +11,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.emulator.create_fields import InvalidField, parse_json
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 
 def check_key(request: Request, key: str | None) -> None:

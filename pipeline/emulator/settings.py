@@ -1,12 +1,16 @@
 """The settings of an emulator: where its work is kept, how long a workflow takes, its prices, its faults."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from pipeline.emulator.faults import FaultRule
 from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.emulator.faults import FaultRule
 
 _SMALLEST, _LARGEST = 16, 4096
 
@@ -34,7 +38,7 @@ class Size:
             )
         return cls(*sides)
 
-    def with_aspect_ratio(self, aspect_ratio: str) -> "Size":
+    def with_aspect_ratio(self, aspect_ratio: str) -> Size:
         """This size in that aspect ratio (`16:9`, `9:16`, `1:1`), with the same sides; unchanged for any other."""
         long, short = max(self.width, self.height), min(self.width, self.height)
         return {"16:9": Size(long, short), "9:16": Size(short, long), "1:1": Size(short, short)}.get(

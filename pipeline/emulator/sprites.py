@@ -3,14 +3,17 @@
 Resizing a part of a picture is several times as fast as transforming all of it; it is most of the cost of a clip.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from PIL import Image, ImageChops
 
-from pipeline.emulator.drawing import Patch, Picture
+if TYPE_CHECKING:
+    from pipeline.emulator.drawing import Patch, Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Sprite:
         box = box or content_box(frame)
         return cls(frame_size=frame.size, picture=frame.crop(box), origin=box[:2])
 
-    def blended(self, other: "Sprite", share: float) -> "Sprite":
+    def blended(self, other: Sprite, share: float) -> Sprite:
         """A blend of this sprite with `share` of `other`, which has the same box."""
         return replace(self, picture=Image.blend(self.picture, other.picture, share))
 

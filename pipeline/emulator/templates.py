@@ -3,12 +3,16 @@
 It has its own table rather than the client's catalogue, as otherwise it would share the client's mistakes.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from pipeline.json_values import Json
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 
 class Flow(StrEnum):

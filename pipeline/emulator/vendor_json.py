@@ -1,12 +1,17 @@
 """The vendor's JSON: workflows, images, the catalogue and webhooks, in the format of its API."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from pipeline.emulator.media_store import signature
 from pipeline.emulator.templates import TEMPLATES, EmulatedTemplate
-from pipeline.emulator.workflow import File, View, Workflow
-from pipeline.json_values import Json
-from pipeline.purchases import WorkflowId
+
+if TYPE_CHECKING:
+    from pipeline.emulator.workflow import File, View, Workflow
+    from pipeline.json_values import Json
+    from pipeline.purchases import WorkflowId
 
 _USER, _CUSTOMER = "emulated-user", "emulated-customer"
 

@@ -1,12 +1,16 @@
 """The webhooks that are still to be sent, and their times."""
 
+from __future__ import annotations
+
 import heapq
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from pipeline.emulator.faults import SendWebhook
-from pipeline.purchases import WorkflowId
+if TYPE_CHECKING:
+    from pipeline.emulator.faults import SendWebhook
+    from pipeline.purchases import WorkflowId
 
 # Seconds. Limited because the clock that determines what is due may be set meanwhile.
 _MAX_SLEEP = 5.0
@@ -21,7 +25,7 @@ class DueWebhook:
     attempt: int = 1
     fault: SendWebhook | None = field(default=None, compare=False)
 
-    def retry(self, due: float, fault: SendWebhook) -> "DueWebhook":
+    def retry(self, due: float, fault: SendWebhook) -> DueWebhook:
         """The next attempt, to be sent in the same way."""
         return replace(self, due=due, attempt=self.attempt + 1, fault=fault)
 

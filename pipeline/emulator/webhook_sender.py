@@ -4,6 +4,8 @@ A webhook that was not answered when the emulator died is sent by the next emula
 may arrive twice, as the vendor's may.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import secrets
@@ -12,16 +14,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from ipaddress import ip_address
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from pipeline.emulator.faults import Call, FaultRules, Operation, SendWebhook
 from pipeline.emulator.vendor_json import webhook_json
-from pipeline.emulator.webhook_queue import DueWebhook
 from pipeline.emulator.workflow import FINAL_STATUSES, WebhookOutcome, Workflow, final_view
-from pipeline.emulator.workflow_store import WorkflowStore
-from pipeline.json_values import Json
 from pipeline.purchases import WorkflowId
+
+if TYPE_CHECKING:
+    from pipeline.emulator.webhook_queue import DueWebhook
+    from pipeline.emulator.workflow_store import WorkflowStore
+    from pipeline.json_values import Json
 
 _TIMEOUT = 5.0
 _URL = re.compile(r"[\x21-\x7e]{1,2000}")

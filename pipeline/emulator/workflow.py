@@ -1,15 +1,18 @@
 """A workflow as the emulator keeps it, and its progress at a given time."""
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from pipeline.json_values import Json
-from pipeline.purchases import WorkflowId
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.purchases import WorkflowId
 
 CONTENT_TYPES = {
     ".png": "image/png",

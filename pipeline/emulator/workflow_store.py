@@ -3,6 +3,8 @@
 An emulator can be killed and restarted at any time: bought workflows are kept, and missing media is made then.
 """
 
+from __future__ import annotations
+
 import json
 import threading
 import time
@@ -10,18 +12,21 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.emulator.create_fields import CreateFields, InvalidField
 from pipeline.emulator.ledger import Ledger, LedgerEntry, TakeCounter
 from pipeline.emulator.media_store import MediaStore, media_suffix, new_media_id
 from pipeline.emulator.render_queue import RenderQueue
-from pipeline.emulator.settings import EmulatorSettings
-from pipeline.emulator.templates import EmulatedTemplate
 from pipeline.emulator.webhook_queue import DueWebhook, WebhookQueue
 from pipeline.emulator.workflow import Changes, View, WebhookOutcome, Workflow, view
 from pipeline.files import write_atomically
-from pipeline.json_values import Json
 from pipeline.purchases import WorkflowId
+
+if TYPE_CHECKING:
+    from pipeline.emulator.settings import EmulatorSettings
+    from pipeline.emulator.templates import EmulatedTemplate
+    from pipeline.json_values import Json
 
 
 class WorkflowStore:

@@ -1,18 +1,23 @@
 """Decides which job is bought next, when one whose create was not sent is tried again, and when buying ends."""
 
+from __future__ import annotations
+
 import heapq
 import itertools
 import random
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.engine.calls import backoff
-from pipeline.engine.reporter import RunReport
 from pipeline.errors import ExitCode, printable
-from pipeline.jobs import JobKey
-from pipeline.planning.plan import Entry
-from pipeline.providers.base import VendorError
+
+if TYPE_CHECKING:
+    from pipeline.engine.reporter import RunReport
+    from pipeline.jobs import JobKey
+    from pipeline.planning.plan import Entry
+    from pipeline.providers.base import VendorError
 
 # Limits per job and run. Resends of a create that was partly sent, and attempts at one that was never sent.
 PARTIAL_SENDS = 2

@@ -3,6 +3,8 @@
 The clock is a parameter, so that a test of an hour's wait takes a millisecond.
 """
 
+from __future__ import annotations
+
 import queue
 import random
 import time
@@ -38,7 +40,7 @@ class Clock(Protocol):
         """Monotonic seconds."""
         ...
 
-    def wait(self, inbox: "queue.SimpleQueue[T]", seconds: float | None) -> T | None:
+    def wait(self, inbox: queue.SimpleQueue[T], seconds: float | None) -> T | None:
         """The next item of `inbox`, or None after waiting `seconds` (None: wait indefinitely)."""
         ...
 
@@ -52,7 +54,7 @@ class SystemClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
-    def wait(self, inbox: "queue.SimpleQueue[T]", seconds: float | None) -> T | None:
+    def wait(self, inbox: queue.SimpleQueue[T], seconds: float | None) -> T | None:
         try:
             return inbox.get(timeout=None if seconds is None else max(0.0, seconds))
         except queue.Empty:
@@ -151,7 +153,7 @@ class CallPool:
 
     def submit(
         self,
-        on_done: Callable[["Future[T]"], None],
+        on_done: Callable[[Future[T]], None],
         call: Callable[P, T],
         /,
         *args: P.args,
@@ -162,7 +164,7 @@ class CallPool:
 
     def submit_local(
         self,
-        on_done: Callable[["Future[T]"], None],
+        on_done: Callable[[Future[T]], None],
         call: Callable[P, T],
         /,
         *args: P.args,
@@ -173,28 +175,28 @@ class CallPool:
 
     def submit_background(
         self,
-        on_done: Callable[["Future[T]"], None],
+        on_done: Callable[[Future[T]], None],
         work: Callable[P, T],
         /,
         *args: P.args,
         **kwargs: P.kwargs,
-    ) -> "Future[T]":
+    ) -> Future[T]:
         """As `submit_local`, for work that makes no call to the vendor and does not count towards the limit."""
         future = self._background_executor.submit(work, *args, **kwargs)
         self._count_background += 1
 
-        def ended(done: "Future[T]") -> None:
+        def ended(done: Future[T]) -> None:
             self._count_background -= 1
             on_done(done)
 
         future.add_done_callback(lambda done: self._inbox.put(lambda: ended(done)))
         return future
 
-    def _started(self, future: "Future[T]", on_done: Callable[["Future[T]"], None]) -> None:
+    def _started(self, future: Future[T], on_done: Callable[[Future[T]], None]) -> None:
         self._count += 1
         future.add_done_callback(lambda done: self._inbox.put(lambda: self._ended(on_done, done)))
 
-    def _ended(self, on_done: Callable[["Future[T]"], None], future: "Future[T]") -> None:
+    def _ended(self, on_done: Callable[[Future[T]], None], future: Future[T]) -> None:
         self._count -= 1
         on_done(future)
 
@@ -224,7 +226,7 @@ def thread_pool(threads: int) -> Iterator[Executor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def result_of(future: "Future[T]") -> T | PipelineError:
+def result_of(future: Future[T]) -> T | PipelineError:
     """The result of a call, or the error that it raised; only an `AccountError` is raised again.
 
     Missing credit is a `NoCredit`, which is a `VendorError`, so that it is handled as one where nothing is bought.

@@ -4,6 +4,8 @@ If a machine is lost, at most one wave of purchases is in doubt, and no other ma
 if another machine pushed first, which serves as a lock between machines.
 """
 
+from __future__ import annotations
+
 import contextlib
 import subprocess
 import tempfile
@@ -12,13 +14,15 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline import failpoints, system
 from pipeline.engine.calls import CallPool, result_of
-from pipeline.engine.reporter import RunReport
 from pipeline.errors import PipelineError, Unfinished, printable, reason_of
 from pipeline.schemes import without_secrets
+
+if TYPE_CHECKING:
+    from pipeline.engine.reporter import RunReport
 
 # Seconds that the command may take: a push that hangs must not block a run for ever.
 TIMEOUT = 600.0
@@ -43,7 +47,7 @@ class Checkpoint:
     inputs: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     keys: frozenset[str] = frozenset()
-    _process: "_Process" = field(default_factory=lambda: _Process(), init=False, repr=False, compare=False)
+    _process: _Process = field(default_factory=lambda: _Process(), init=False, repr=False, compare=False)
 
     def __call__(self) -> None:
         """Run the command; repeat it while it reports (`JOINED`) that it joined what another machine published.
@@ -104,7 +108,7 @@ class _Process:
                 raise
         return process.returncode, output
 
-    def _start(self, command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    def _start(self, command: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._is_ended:
                 raise Unfinished("the checkpoint command was stopped, because the run is ending")
@@ -128,7 +132,7 @@ class _Process:
                 _kill(self._running)
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
+def _kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a process and its group, unless it has ended: then its id may belong to another process."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
@@ -180,7 +184,7 @@ class WavePublisher:
     report: RunReport
 
     is_busy: bool = field(default=False, init=False)
-    _writing: "Future[None] | None" = field(default=None, init=False)
+    _writing: Future[None] | None = field(default=None, init=False)
 
     @property
     def has_checkpoint(self) -> bool:
@@ -211,7 +215,7 @@ class WavePublisher:
             wait([self._writing])
 
     def _written(
-        self, publication: Publication, on_done: Callable[[str | None], None], future: "Future[None]"
+        self, publication: Publication, on_done: Callable[[str | None], None], future: Future[None]
     ) -> None:
         problem: PipelineError | None = None
         try:
@@ -225,7 +229,7 @@ class WavePublisher:
         else:
             self.calls.submit_background(partial(self._published, on_done), self.checkpoint)
 
-    def _published(self, on_done: Callable[[str | None], None], future: "Future[None]") -> None:
+    def _published(self, on_done: Callable[[str | None], None], future: Future[None]) -> None:
         failpoints.reach("wave published")
         result = result_of(future)
         self._end(on_done, result if isinstance(result, PipelineError) else None)

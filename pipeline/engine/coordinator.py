@@ -4,15 +4,19 @@ Each turn collects the results of calls, commits them in one transaction, and on
 no thread per job: a few threads handle thousands of workflows in flight.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.engine.calls import DRAIN_TIMEOUT, CallPool, Clock
-from pipeline.engine.create import Creator
-from pipeline.engine.journal import Journal
-from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.errors import AccountError, ExitCode, PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.engine.create import Creator
+    from pipeline.engine.journal import Journal
+    from pipeline.engine.reporter import Reporter, RunReport, Stop
 
 # Seconds between two results manifests, and between two updates of the progress display.
 PUBLISH_INTERVAL = 30.0

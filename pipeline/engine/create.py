@@ -4,27 +4,18 @@ The methods of `Creator` follow the order of these steps: prepared → intent �
 sent → outcome → what follows.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from pipeline import failpoints
-from pipeline.engine.buy_queue import BuyQueue
-from pipeline.engine.calls import CallPool, Clock
-from pipeline.engine.checkpoint import WavePublisher
-from pipeline.engine.in_flight import InFlight
-from pipeline.engine.journal import Journal
-from pipeline.engine.other_machines import OtherMachines
-from pipeline.engine.prepare import Prepared, Preparer
-from pipeline.engine.reporter import Reporter
-from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode, PipelineError, printable
-from pipeline.jobs import Job
 from pipeline.planning.hints import unknown_warning
-from pipeline.planning.plan import Entry
 from pipeline.providers.base import (
     AccountProblem,
     AccountRefused,
@@ -42,6 +33,19 @@ from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.records import WORKFLOW_ID
 from pipeline.state import transitions
 from pipeline.state.transitions import Accepted, Event, NothingBought, Rejected
+
+if TYPE_CHECKING:
+    from pipeline.engine.buy_queue import BuyQueue
+    from pipeline.engine.calls import CallPool, Clock
+    from pipeline.engine.checkpoint import WavePublisher
+    from pipeline.engine.in_flight import InFlight
+    from pipeline.engine.journal import Journal
+    from pipeline.engine.other_machines import OtherMachines
+    from pipeline.engine.prepare import Prepared, Preparer
+    from pipeline.engine.reporter import Reporter
+    from pipeline.engine.served_jobs import ServedJobs
+    from pipeline.jobs import Job
+    from pipeline.planning.plan import Entry
 
 _BOUGHT_ELSEWHERE = "another machine has bought the same thing"
 _BUDGET_EXCEEDED = "with what other machines bought, the budget would be exceeded"
@@ -241,7 +245,7 @@ class Creator:
 
     # Outcome
 
-    def _sent(self, create: Create, future: "Future[CreateOutcome]") -> None:
+    def _sent(self, create: Create, future: Future[CreateOutcome]) -> None:
         self.apply_outcome(create, future.result())
 
     def apply_outcome(self, create: Create, outcome: CreateOutcome) -> None:

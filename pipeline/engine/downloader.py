@@ -1,15 +1,16 @@
 """Fetches the files of purchases that succeeded, and has them put in place."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.artifacts.base import StoredObject
 from pipeline.artifacts.file_names import named
-from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.engine.calls import CallPool, result_of
 from pipeline.engine.fetch import FetchResult, Wanted, fetch
 from pipeline.engine.fetch_on_worker import (
@@ -20,10 +21,6 @@ from pipeline.engine.fetch_on_worker import (
     not_shared,
     to_be_sent,
 )
-from pipeline.engine.in_flight import InFlight, TrackedPurchase
-from pipeline.engine.journal import Journal
-from pipeline.engine.reporter import Reporter, RunReport
-from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, printable, reason_of
 from pipeline.media.facts import as_json
 from pipeline.paths import of_another_locale
@@ -31,6 +28,14 @@ from pipeline.providers.base import DownloadFailed, Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.records import PURCHASE_ID
 from pipeline.state.transitions import Fetched
+
+if TYPE_CHECKING:
+    from pipeline.artifacts.base import StoredObject
+    from pipeline.artifacts.output_folder import OutputFolder
+    from pipeline.engine.in_flight import InFlight, TrackedPurchase
+    from pipeline.engine.journal import Journal
+    from pipeline.engine.reporter import Reporter, RunReport
+    from pipeline.engine.served_jobs import ServedJobs
 
 # Errors that keep one purchase's files from being put in place, but do not end the run.
 _BLOCKING = (Unfinished, InvalidInput, OSError, UnicodeError)
@@ -110,7 +115,7 @@ class Downloader:
             is_open=purchase.status is not Status.DONE,
         )
 
-    def _fetched(self, tracked: TrackedPurchase, future: "Future[FetchResult]") -> None:
+    def _fetched(self, tracked: TrackedPurchase, future: Future[FetchResult]) -> None:
         result = result_of(future)
         if isinstance(result, PipelineError):
             self._not_fetched(tracked, result)
@@ -141,7 +146,7 @@ class Downloader:
             if not is_here:
                 raise not_shared(file.temporary.parent)
 
-    def _sent_by_worker(self, tracked: TrackedPurchase, to: Destination, future: "Future[SentFiles]") -> None:
+    def _sent_by_worker(self, tracked: TrackedPurchase, to: Destination, future: Future[SentFiles]) -> None:
         result = result_of(future)
         if isinstance(result, SentFiles):
             self.outputs.note_uploaded(result.found)
@@ -167,7 +172,7 @@ class Downloader:
             self.calls.submit_local(partial(self._sent, tracked, fetched), upload)
 
     def _sent(
-        self, tracked: TrackedPurchase, fetched: FetchResult, future: "Future[Mapping[str, StoredObject]]"
+        self, tracked: TrackedPurchase, fetched: FetchResult, future: Future[Mapping[str, StoredObject]]
     ) -> None:
         try:
             self.outputs.note_uploaded(future.result())

@@ -6,6 +6,8 @@ estimate combines earlier durations of the template, assumed to be log-normal, a
 assumed to be linear.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -36,7 +38,7 @@ class Expectation:
     median: float
     spread: float
 
-    def joined(self, other: "Expectation") -> "Expectation":
+    def joined(self, other: Expectation) -> Expectation:
         """Combine two estimates, weighted by the inverse of their variances."""
         mine, theirs = self.spread**-2, other.spread**-2
         log = (math.log(self.median) * mine + math.log(other.median) * theirs) / (mine + theirs)
@@ -102,7 +104,7 @@ class TimeLeft:
     seconds: float | None = None
     unseen: tuple[str, ...] = ()
 
-    def named(self, names: Mapping[str, str]) -> "TimeLeft":
+    def named(self, names: Mapping[str, str]) -> TimeLeft:
         """The same, with templates by the names that the manifest gives them, in place of their ids."""
         return replace(self, unseen=tuple(dict.fromkeys(names.get(each, each) for each in self.unseen)))
 

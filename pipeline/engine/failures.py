@@ -1,20 +1,25 @@
 """Handles failed purchases and inputs: reports them, stops buying under `fail_fast`, and buys again (`retries`)."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipeline.assignment import Matcher
-from pipeline.engine.buy_queue import BuyQueue
-from pipeline.engine.calls import CallPool
-from pipeline.engine.reporter import Reporter, RunReport
-from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode, PipelineError
-from pipeline.jobs import Job
-from pipeline.json_values import Json
 from pipeline.planning.plan import Action, Entry
 from pipeline.planning.retries import count_failures, has_retries_left
 from pipeline.providers.base import Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Status
+
+if TYPE_CHECKING:
+    from pipeline.assignment import Matcher
+    from pipeline.engine.buy_queue import BuyQueue
+    from pipeline.engine.calls import CallPool
+    from pipeline.engine.reporter import Reporter, RunReport
+    from pipeline.engine.served_jobs import ServedJobs
+    from pipeline.jobs import Job
+    from pipeline.json_values import Json
 
 
 @dataclass(kw_only=True, eq=False, slots=True)

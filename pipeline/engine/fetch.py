@@ -3,10 +3,13 @@
 A fetch may be repeated, on any machine that sees the same folder. Arguments and results are plain data.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import record_limits
 from pipeline.engine.claim import claimed
@@ -18,10 +21,12 @@ from pipeline.engine.listing import (
     step_indexes,
     unusable_file,
 )
-from pipeline.media.facts import MediaFacts
 from pipeline.media.optional import read_facts
 from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
 from pipeline.purchases import Output, Step, WorkflowId
+
+if TYPE_CHECKING:
+    from pipeline.media.facts import MediaFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ def _fetch(
 
 
 def _fill(
-    lists: "Sequence[_List]",
+    lists: Sequence[_List],
     steps: Sequence[Step],
     provider: Provider,
     workflow_id: WorkflowId,

@@ -1,10 +1,13 @@
 """Fetches the files of one purchase on a worker of a cluster, perhaps on another machine. May be repeated."""
 
+from __future__ import annotations
+
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts.base import RemoteUploader, StoredObject, Upload
 from pipeline.artifacts.file_names import named
@@ -13,7 +16,9 @@ from pipeline.errors import Unfinished, printable
 from pipeline.media.facts import UNREADABLE
 from pipeline.media.optional import read_still
 from pipeline.providers.base import DownloadFailed, Provider, Workflow
-from pipeline.purchases import Purchase, WorkflowId
+
+if TYPE_CHECKING:
+    from pipeline.purchases import Purchase, WorkflowId
 
 
 class NotShared(Unfinished):

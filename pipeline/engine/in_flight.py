@@ -4,20 +4,25 @@ Only this module decides when a workflow is polled: by how long its template tak
 vendor asks for.
 """
 
+from __future__ import annotations
+
 import heapq
 import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pipeline.engine.calls import Clock, backoff
 from pipeline.engine.durations import Durations, Expectation, pause, projected
-from pipeline.engine.reporter import RunReport
-from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode
-from pipeline.providers.base import Workflow
 from pipeline.purchases import Purchase, PurchaseId, Status
+
+if TYPE_CHECKING:
+    from pipeline.engine.reporter import RunReport
+    from pipeline.engine.served_jobs import ServedJobs
+    from pipeline.providers.base import Workflow
 
 # Seconds that a run has for a purchase that serves no job.
 DEFAULT_TIMEOUT = 3600.0
@@ -105,7 +110,7 @@ class InFlight:
     _probes: dict[str, PurchaseId] = field(default_factory=dict, init=False)
     _reserved: int = field(default=0, init=False)
     _due: list[tuple[float, int, PurchaseId]] = field(default_factory=list, init=False)
-    _sequence: "itertools.count[int]" = field(default_factory=itertools.count, init=False)
+    _sequence: itertools.count[int] = field(default_factory=itertools.count, init=False)
 
     # Number in flight
 

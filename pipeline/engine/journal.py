@@ -4,17 +4,22 @@ Changes are collected during one turn of the coordinator and committed in one tr
 (a create that may now be sent, a workflow to be polled) happens only after that.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline import failpoints
-from pipeline.artifacts.output_folder import OutputFolder
-from pipeline.engine.calls import Clock
 from pipeline.errors import PipelineError
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state.store import Caps, Change, Intent, Store, Turn
 from pipeline.state.transitions import Accepted, Event, advance
+
+if TYPE_CHECKING:
+    from pipeline.artifacts.output_folder import OutputFolder
+    from pipeline.engine.calls import Clock
 
 # The form of a purchase's id; one of them is in each title, unless the manifest sets another title.
 _IDS = re.compile("[0-9a-f]{16}")

@@ -4,14 +4,18 @@ Neither the order of the vendor's list nor its urls are stable. So files keep th
 recorded, and each later response is matched with it: by url, by size, or else by the fetched bytes.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline import record_limits
-from pipeline.providers.base import Media, Workflow
 from pipeline.purchases import Output, Purchase, Step
+
+if TYPE_CHECKING:
+    from pipeline.providers.base import Media, Workflow
 
 T = TypeVar("T")
 

@@ -3,13 +3,18 @@
 They count against the budget like those of this run, and a job that one of them fits is not bought again.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment, Matcher
-from pipeline.engine.journal import Journal
-from pipeline.jobs import Job
 from pipeline.purchases import Purchase, PurchaseId, Records
+
+if TYPE_CHECKING:
+    from pipeline.engine.journal import Journal
+    from pipeline.jobs import Job
 
 
 @dataclass(kw_only=True, eq=False, slots=True)

@@ -1,23 +1,28 @@
 """Polls workflows, records their status, and starts the downloads of those that succeeded."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pipeline.engine.calls import CallPool, Clock, NoCredit, result_of
-from pipeline.engine.downloader import Downloader
 from pipeline.engine.in_flight import InFlight, TrackedPurchase, recorded_age
-from pipeline.engine.journal import Journal
 from pipeline.engine.listing import merged, merged_steps, unusable_file
-from pipeline.engine.reporter import Reporter
-from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import printable
 from pipeline.planning.hints import unknown_warning
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, Status, WorkflowId
 from pipeline.state.transitions import Disowned, Event, Finished, Reported, Vanished, VendorFailed
+
+if TYPE_CHECKING:
+    from pipeline.engine.downloader import Downloader
+    from pipeline.engine.journal import Journal
+    from pipeline.engine.reporter import Reporter
+    from pipeline.engine.served_jobs import ServedJobs
 
 # Failures in a row before this run leaves a workflow to the next one.
 MAX_POLL_FAILURES = 12
@@ -76,7 +81,7 @@ class Poller:
         self.calls.charge(1)
         self.calls.submit(partial(self._polled, tracked), poll, self.provider, workflow_id)
 
-    def _polled(self, tracked: TrackedPurchase, future: "Future[Workflow]") -> None:
+    def _polled(self, tracked: TrackedPurchase, future: Future[Workflow]) -> None:
         result = result_of(future)
         now = self.clock.monotonic()
         if isinstance(result, Workflow):

@@ -1,5 +1,7 @@
 """Turns the next job to buy into a request: reads files, checks them against the planned hash, renews urls."""
 
+from __future__ import annotations
+
 import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -7,21 +9,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import record_limits
 from pipeline.artifacts.base import COPIES
-from pipeline.artifacts.inventory import Inventory
 from pipeline.artifacts.opening import on_this_machine
-from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool, Clock, NoCredit, result_of
-from pipeline.engine.in_flight import InFlight
 from pipeline.engine.listing import matched, media_of, recorded_of
-from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished
 from pipeline.files import read_limited
 from pipeline.jobs import Job, LocalFile, MediaType, RemoteFile, UpstreamOutput
 from pipeline.paths import as_on_disk
-from pipeline.planning.plan import Entry
 from pipeline.providers.base import (
     Attachment,
     CallRefused,
@@ -34,7 +32,14 @@ from pipeline.providers.base import (
 )
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed
 from pipeline.purchases import Output, Purchase, PurchaseId, WorkflowId
-from pipeline.schemes import OutputLocation
+
+if TYPE_CHECKING:
+    from pipeline.artifacts.inventory import Inventory
+    from pipeline.engine.buy_queue import BuyQueue
+    from pipeline.engine.in_flight import InFlight
+    from pipeline.engine.served_jobs import ServedJobs
+    from pipeline.planning.plan import Entry
+    from pipeline.schemes import OutputLocation
 
 # The vendor's limit for an image; a video from upstream may be larger.
 LARGEST_IMAGE = 25 * 1024 * 1024
@@ -123,7 +128,7 @@ class Preparer:
         purchase_id = None if job.upstream is None else self.served_jobs.by_key.get(job.upstream)
         return None if purchase_id is None else self.purchases.get(purchase_id)
 
-    def _files_of(self, source: Purchase | None) -> "UpstreamFiles | None":
+    def _files_of(self, source: Purchase | None) -> UpstreamFiles | None:
         if source is None or source.workflow_id is None:
             return None
         return UpstreamFiles(source, source.workflow_id, self.inventory.files_of(source))
@@ -135,7 +140,7 @@ class Preparer:
         purchase_id: PurchaseId,
         source: Purchase | None,
         on_prepared: Callable[[Prepared], None],
-        future: "Future[CreateRequest]",
+        future: Future[CreateRequest],
     ) -> None:
         self._count -= 1
         result = result_of(future)

@@ -1,21 +1,26 @@
 """Handles receipts by polling the workflow immediately. A receipt is a hint, and is never trusted on its own."""
 
+from __future__ import annotations
+
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pipeline.engine.calls import CallPool, result_of
-from pipeline.engine.in_flight import InFlight
-from pipeline.engine.journal import Journal
 from pipeline.engine.poller import poll
-from pipeline.engine.reporter import Reporter
 from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, printable
 from pipeline.providers.base import Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.state.transitions import Identified
 from pipeline.webhooks.receipt import MAX_NAMED, Receipt, ReceiptInbox
+
+if TYPE_CHECKING:
+    from pipeline.engine.in_flight import InFlight
+    from pipeline.engine.journal import Journal
+    from pipeline.engine.reporter import Reporter
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -110,7 +115,7 @@ class ReceiptHandler:
                 self._to_ask.append((purchase.id, workflow_id))
 
     def _on_workflow(
-        self, purchase_id: PurchaseId, workflow_id: WorkflowId, future: "Future[Workflow]"
+        self, purchase_id: PurchaseId, workflow_id: WorkflowId, future: Future[Workflow]
     ) -> None:
         result, purchase = result_of(future), self.journal.purchases[purchase_id]
         if isinstance(result, VendorError):

@@ -1,14 +1,18 @@
 """The progress of a run, how it ended, and requests to stop it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.engine.durations import TimeLeft
-from pipeline.errors import ExitCode
-from pipeline.jobs import JobKey
-from pipeline.json_values import Json
 from pipeline.purchases import PENDING, Status
+
+if TYPE_CHECKING:
+    from pipeline.errors import ExitCode
+    from pipeline.jobs import JobKey
+    from pipeline.json_values import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

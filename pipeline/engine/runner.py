@@ -1,5 +1,7 @@
 """Carries out a plan: assembles the parts of the engine, gives them their work, and runs them."""
 
+from __future__ import annotations
+
 import random
 import secrets
 from collections.abc import Callable, Mapping
@@ -8,9 +10,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts.inventory import needed
-from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool, Clock, SystemClock, thread_pool
 from pipeline.engine.checkpoint import Checkpoint, NoPublication, Publication, WavePublisher
@@ -26,16 +28,19 @@ from pipeline.engine.poller import Poller
 from pipeline.engine.prepare import Preparer
 from pipeline.engine.receipts import ReceiptHandler
 from pipeline.engine.reporter import Reporter, RunReport, Stop, tally_of
-from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
 from pipeline.errors import ExitCode, PipelineError, counted
 from pipeline.jobs import template_names
 from pipeline.planning.plan import Action, Plan, Presence
-from pipeline.providers.base import Provider
 from pipeline.purchases import Ownership, Purchase, Records, Status
-from pipeline.state.store import Change, Store
 from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
+
+if TYPE_CHECKING:
+    from pipeline.artifacts.output_folder import OutputFolder
+    from pipeline.engine.run_settings import RunSettings
+    from pipeline.providers.base import Provider
+    from pipeline.state.store import Change, Store
 
 
 @dataclass(kw_only=True, eq=False)

@@ -1,12 +1,17 @@
 """Tracks which jobs each purchase serves, and counts jobs by status, while a run buys."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts.file_names import set_aside
-from pipeline.jobs import Job, JobKey
 from pipeline.planning.plan import Action, Entry, Plan
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
+
+if TYPE_CHECKING:
+    from pipeline.jobs import Job, JobKey
 
 
 class ServedJobs:

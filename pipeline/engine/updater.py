@@ -1,22 +1,27 @@
 """Sends changed titles, descriptions and visibilities to the vendor, with one PUT per purchase. Buys nothing."""
 
+from __future__ import annotations
+
 import heapq
 import itertools
 import random
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pipeline.engine.calls import CallPool, Clock, backoff, result_of
-from pipeline.engine.journal import Journal
-from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
-from pipeline.json_values import Json
-from pipeline.planning.plan import Entry, Wording
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import CallRefused, Changes, NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Ownership, Purchase, WorkflowId
 from pipeline.state.transitions import Reworded
+
+if TYPE_CHECKING:
+    from pipeline.engine.journal import Journal
+    from pipeline.engine.reporter import Reporter, RunReport
+    from pipeline.json_values import Json
+    from pipeline.planning.plan import Entry, Wording
 
 MAX_UPDATE_FAILURES = 5
 
@@ -88,7 +93,7 @@ class Updater:
     report: RunReport
 
     _due: list[tuple[float, int, Entry, int]] = field(default_factory=list, init=False)
-    _sequence: "itertools.count[int]" = field(default_factory=itertools.count, init=False)
+    _sequence: itertools.count[int] = field(default_factory=itertools.count, init=False)
 
     def add(self, entry: Entry) -> None:
         """Queue an entry that has a wording."""
@@ -114,7 +119,7 @@ class Updater:
         at = self.clock.monotonic() + seconds
         heapq.heappush(self._due, (at, next(self._sequence), entry, attempts))
 
-    def _updated(self, entry: Entry, attempts: int, future: "Future[Workflow]") -> None:
+    def _updated(self, entry: Entry, attempts: int, future: Future[Workflow]) -> None:
         result = result_of(future)
         if isinstance(result, Workflow) and entry.purchase is not None and entry.wording is not None:
             request = reworded(entry.purchase, entry.wording)

@@ -1,5 +1,7 @@
 """Connects to a Dask cluster: an existing one, or processes of this machine. Dask is an optional dependency."""
 
+from __future__ import annotations
+
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -66,7 +68,7 @@ def local_cluster(processes: int, threads: int, scratch: Path) -> Iterator[Execu
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _started(processes: int, threads: int, scratch: Path) -> "distributed.LocalCluster":
+def _started(processes: int, threads: int, scratch: Path) -> distributed.LocalCluster:
     try:
         scratch.mkdir(mode=0o700, parents=True)
         # Ctrl-C reaches all processes of a terminal, but only the coordinator should handle it. The tracker is

@@ -1,5 +1,7 @@
 """Runs calls as tasks of a Dask cluster, with the interface of `concurrent.futures`."""
 
+from __future__ import annotations
+
 import operator
 import threading
 from collections import deque
@@ -41,7 +43,7 @@ _SHORT: frozenset[Callable[..., object]] = frozenset({poll, update, report_error
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Call:
-    future: "Future[Any]"
+    future: Future[Any]
     shared: tuple[object, ...]
     sealed: Sealed
     is_long: bool
@@ -51,7 +53,7 @@ class _Call:
         """The function that receives notes made on the worker: the provider's `hear_notes`, if it has one."""
         return getattr(self.shared[0], "hear_notes", None) if self.shared else None
 
-    def goes_with(self, other: "_Call") -> bool:
+    def goes_with(self, other: _Call) -> bool:
         """Whether both calls may share a task."""
         return not (self.is_long or other.is_long) and _are_same(self.shared, other.shared)
 
@@ -68,8 +70,8 @@ class DaskExecutor(Executor):
     client: Client
     name: str
     timeout: float = TIMEOUT
-    _waiting: "deque[_Call]" = field(default_factory=deque, init=False)
-    _pending: "set[Future[Any]]" = field(default_factory=set, init=False)
+    _waiting: deque[_Call] = field(default_factory=deque, init=False)
+    _pending: set[Future[Any]] = field(default_factory=set, init=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _failure: ClusterFailed | None = field(default=None, init=False)
@@ -78,7 +80,7 @@ class DaskExecutor(Executor):
         for work in (self._send, self._watch):
             threading.Thread(target=work, name=f"dask{work.__name__}", daemon=True).start()
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()
         call = _Call(future, args[:1], sealed_call(fn, args[1:], kwargs), fn not in _SHORT)
         with self._changed:
@@ -150,7 +152,7 @@ class DaskExecutor(Executor):
         for call in calls:
             self._end(call.future, partial(_raise, error))
 
-    def _end(self, future: "Future[Any]", read: Callable[[], object]) -> None:
+    def _end(self, future: Future[Any], read: Callable[[], object]) -> None:
         with self._changed:
             if future not in self._pending:
                 return

@@ -3,20 +3,25 @@
 Each part of a campaign reports its errors and warnings here.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import paths
 from pipeline.documents.node import Location, Node, SourceFile, beside
 from pipeline.documents.value import Value
 from pipeline.errors import InvalidInput, Problem, Suggestions
 from pipeline.jobs import LocalFile, RemoteFile
-from pipeline.manifest.images import Images
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.texts import Text, compile_text
 from pipeline.manifest.urls import check_url, is_url
+
+if TYPE_CHECKING:
+    from pipeline.manifest.images import Images
 
 _TEMPLATED = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _BRACES = re.compile(r"\{\s*([A-Za-z_][A-Za-z0-9_.]*)\s*\}")

@@ -1,17 +1,16 @@
 """Builds a campaign from a tree that may be wrong in places: the sound parts are built regardless."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pipeline.documents.node import Document, Location
 from pipeline.documents.value import Value
 from pipeline.errors import InvalidInput, Position, Problem, did_you_mean
 from pipeline.jobs import Visibility
-from pipeline.json_values import Json
-from pipeline.manifest import catalog
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.catalog_file import built_in, price_of, read_catalog
 from pipeline.manifest.chains import sound_chains
@@ -29,6 +28,11 @@ from pipeline.manifest.settings import DEFAULT_PATH, build_limits, build_output,
 from pipeline.manifest.spellings import respelled
 from pipeline.manifest.texts import Text, compile_text
 from pipeline.paths import tracked
+
+if TYPE_CHECKING:
+    from pipeline.documents.node import Document, Location
+    from pipeline.json_values import Json
+    from pipeline.manifest import catalog
 
 T = TypeVar("T")
 

@@ -1,12 +1,17 @@
 """Checks over all campaigns of a command: their names are distinct, and each variable given from outside is used."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.documents.node import Node, dotted
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput, Problem, UsageError, nearest
-from pipeline.manifest.model import Campaign
+
+if TYPE_CHECKING:
+    from pipeline.manifest.model import Campaign
 
 ANY_NAME = "*"
 _MAX_SHOWN = 60

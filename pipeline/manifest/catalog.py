@@ -1,5 +1,7 @@
 """The catalogue of the vendor's templates: options, inputs, outputs, steps and prices."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -234,7 +236,7 @@ class Catalog:
         """The day (ISO 8601) for which a template's price is recorded; None if it has none."""
         return template.as_of if (template := self.templates.get(template_id)) is not None else None
 
-    def with_prices(self, prices: Mapping[str, Price]) -> "Catalog":
+    def with_prices(self, prices: Mapping[str, Price]) -> Catalog:
         """A copy with other prices, for templates that are known and for others."""
         templates = {
             name: replace(template, credits=prices[name], as_of=None) if name in prices else template

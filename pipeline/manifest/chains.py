@@ -1,13 +1,18 @@
 """Chains of rules by `outputs_of`: checks that each leads to a rule and none in a circle; makes their items."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.errors import did_you_mean, there_are, unknown
 from pipeline.jobs import JobKey, MediaType, UpstreamOutput, axis_text
-from pipeline.json_values import Json
-from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Chain, Combination, ImageSet, Item, Rule
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.manifest.build_context import Context
 
 
 def sound_chains(

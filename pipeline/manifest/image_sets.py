@@ -1,16 +1,21 @@
 """Image sets: turns paths, urls, globs and tables into items; chains name their rule."""
 
+from __future__ import annotations
+
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from pipeline.documents.node import Location
-from pipeline.documents.value import Value
-from pipeline.json_values import Json
 from pipeline.manifest import globs, urls
-from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Chain, ImageSet, Item
 from pipeline.manifest.tables import IMAGES, TableRow, read_table, two_with_one_id
+
+if TYPE_CHECKING:
+    from pipeline.documents.node import Location
+    from pipeline.documents.value import Value
+    from pipeline.json_values import Json
+    from pipeline.manifest.build_context import Context
 
 _NO_VARS: Mapping[str, Json] = {}
 

@@ -1,7 +1,10 @@
 """Makes the jobs of one rule: renders what depends on each combination, and checks it against the catalogue."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import (
@@ -23,11 +26,13 @@ from pipeline.manifest.job_checks import (
     unrecordable,
     wrong_inputs,
 )
-from pipeline.manifest.model import Campaign, Combination, Item, OptionEntry, Rule, Template
 from pipeline.manifest.options import findings, plain, render
 from pipeline.manifest.scope import RuleScope
 from pipeline.manifest.texts import Remembered, Scope, Text, is_true
 from pipeline.safe_names import safe_path
+
+if TYPE_CHECKING:
+    from pipeline.manifest.model import Campaign, Combination, Item, OptionEntry, Rule, Template
 
 # As long as a real id, so that a text that is too long with one is found before anything is bought.
 _SOME_ID = PurchaseId("0" * 16)
@@ -93,7 +98,7 @@ class JobBuilder:
     def _job(
         self,
         coordinates: Coordinates,
-        builder: "_TemplateBuilder",
+        builder: _TemplateBuilder,
         request: Request,
         collector: ProblemCollector,
     ) -> Job:

@@ -1,17 +1,21 @@
 """Checks of one job before it may be bought: its inputs, and whether all of it can be recorded."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pipeline import record_limits
-from pipeline.documents.node import Location
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Job, LocalFile, MediaType, Option, Source, UpstreamOutput
-from pipeline.manifest.catalog import Inputs
-from pipeline.manifest.model import Combination, Item, Rule, Template
 from pipeline.paths import unencodable
+
+if TYPE_CHECKING:
+    from pipeline.documents.node import Location
+    from pipeline.manifest.catalog import Inputs
+    from pipeline.manifest.model import Combination, Item, Rule, Template
 
 
 def unrecordable(job: Job, combination: Combination, rule: Rule, output: Path) -> Iterator[Problem]:

@@ -1,12 +1,17 @@
 """Collects the problems of a campaign's jobs: a mistake that a thousand jobs share is reported once."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from pipeline.documents.problem_list import listed
 from pipeline.errors import Position, Problem, Severity, counted, in_order
-from pipeline.jobs import Coordinates
+
+if TYPE_CHECKING:
+    from pipeline.jobs import Coordinates
 
 # A message may quote the offending value, so one mistake may have as many messages as there are values.
 _MAX_AT_ONE_LOCATION = 3

@@ -1,22 +1,27 @@
 """Loads a manifest as a campaign, or reports every problem that it has."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pipeline import paths
 from pipeline.documents import schema
-from pipeline.documents.node import Document
 from pipeline.errors import InvalidInput, Position, Problem, in_order
-from pipeline.json_values import Json
 from pipeline.manifest.campaign_builder import build_campaign
 from pipeline.manifest.expand import MAX_JOBS, bound, problems_of
 from pipeline.manifest.extends import read_layers
-from pipeline.manifest.model import Campaign
 from pipeline.manifest.not_manifests import refuse_document, refuse_named, refuse_state
 from pipeline.record_limits import check_value
+
+if TYPE_CHECKING:
+    from pipeline.documents.node import Document
+    from pipeline.json_values import Json
+    from pipeline.manifest.model import Campaign
 
 _MAX_JOBS_CHECKED = 20_000
 # Keys that a manifest must not set, as it may come from a stranger: where the API key is sent and records are kept.

@@ -1,18 +1,22 @@
 """Options of a template: read from the manifest, rendered for each job, checked against the catalogue."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from pipeline.documents.node import Node, merge
 from pipeline.documents.value import Value
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import LocalFile, Option
-from pipeline.manifest import catalog
 from pipeline.manifest.build_context import Context, warn_of_braces, warn_of_empty_options
-from pipeline.manifest.catalog import OptionSpec
 from pipeline.manifest.model import OptionEntry, OptionTree
 from pipeline.manifest.texts import Scope, Text
 from pipeline.manifest.urls import is_url
+
+if TYPE_CHECKING:
+    from pipeline.manifest import catalog
+    from pipeline.manifest.catalog import OptionSpec
 
 
 def merged(base: Value | None, over: Value | None) -> Value | None:

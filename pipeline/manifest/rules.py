@@ -1,21 +1,25 @@
 """Builds rules: resolves every reference and checks every row."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.documents.value import Value
 from pipeline.errors import did_you_mean, there_are
 from pipeline.json_values import Json
-from pipeline.manifest.build_context import Context
 from pipeline.manifest.globs import braces_hint, has_magic
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
 from pipeline.manifest.options import build_options
 from pipeline.manifest.tables import AXIS, distinct, read_table
 from pipeline.manifest.templating.dotted import Named
-from pipeline.manifest.texts import Text
+
+if TYPE_CHECKING:
+    from pipeline.manifest.build_context import Context
+    from pipeline.manifest.texts import Text
 
 T = TypeVar("T")
 

@@ -1,12 +1,17 @@
 """The scope of templates for one rule: kept from one combination to the next, and changed where they differ."""
 
+from __future__ import annotations
+
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import LocalFile, RemoteFile
-from pipeline.manifest.model import Campaign, Combination, Item, Prompt, Rule, Template
 from pipeline.manifest.templating.dotted import Named
 from pipeline.manifest.texts import Remembered, Scope
+
+if TYPE_CHECKING:
+    from pipeline.manifest.model import Campaign, Combination, Item, Prompt, Rule, Template
 
 
 class RuleScope:

@@ -1,13 +1,18 @@
 """Settings of a whole campaign: provider, limits and output."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import paths
-from pipeline.documents.node import Location
-from pipeline.documents.value import Value
-from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Limits, OutputSettings, ProviderSettings
 from pipeline.schemes import assert_location
+
+if TYPE_CHECKING:
+    from pipeline.documents.node import Location
+    from pipeline.documents.value import Value
+    from pipeline.manifest.build_context import Context
 
 DEFAULT_PATH = "{{ job.key }}.{{ ext }}"
 

@@ -1,16 +1,21 @@
 """Warns of numbers that a text spells differently than they were written: `19.90` silently becomes 19.9."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pipeline.documents.scalars import Spelled, SpelledFloat, SpelledInt
 from pipeline.errors import Problem
-from pipeline.json_values import Json
-from pipeline.manifest.model import OptionTree, Rule, Template
 from pipeline.manifest.options import texts_in
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import ANY, Path
-from pipeline.manifest.texts import Text
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.manifest.model import OptionTree, Rule, Template
+    from pipeline.manifest.texts import Text
 
 
 def respelled(rule: Rule, variables: Mapping[str, Json]) -> Iterator[Problem]:

@@ -1,18 +1,22 @@
 """Tables in a manifest: a CSV file, what its columns mean, and which of its rows are used."""
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.documents.csv_table import LARGEST, SEPARATORS, CsvTable, read_csv
 from pipeline.documents.node import Location
 from pipeline.documents.text_file import read_source
-from pipeline.documents.value import Value
 from pipeline.errors import InvalidInput, Problem, counted, did_you_mean, nearest
-from pipeline.manifest.build_context import Context
 from pipeline.manifest.texts import Text, is_true
+
+if TYPE_CHECKING:
+    from pipeline.documents.value import Value
+    from pipeline.manifest.build_context import Context
 
 # Such separators are used only where `delimiter` names them.
 _RARE_SEPARATORS = ("|", ":", "^", "~")

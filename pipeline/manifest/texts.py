@@ -3,6 +3,8 @@
 Most need no Jinja, so it is imported for the first text that does.
 """
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,11 +13,11 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pipeline.documents.node import Location, Node, text_position
 from pipeline.errors import InvalidInput, Problem
-from pipeline.json_values import Json
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import Declined, Part, Path, parts_of, text_of, value_of
 
 if TYPE_CHECKING:
+    from pipeline.json_values import Json
     from pipeline.manifest.templating.jinja import JinjaTemplate
     from pipeline.manifest.templating.shown import NumberLiteral
 
@@ -46,7 +48,7 @@ class TextTemplate:
 
     @staticmethod
     @lru_cache(maxsize=4096)
-    def compile(source: str) -> "TextTemplate":
+    def compile(source: str) -> TextTemplate:
         """The template of `source`, cached by source.
 
         Raises:
@@ -96,7 +98,7 @@ class TextTemplate:
         return self._jinja.shown
 
     @property
-    def respelled(self) -> "tuple[NumberLiteral, ...]":
+    def respelled(self) -> tuple[NumberLiteral, ...]:
         """The numbers in its own text that it shows with another spelling than they are written with."""
         return () if self._constant is not None or self._parts is not None else self._jinja.respelled
 
@@ -108,12 +110,12 @@ class TextTemplate:
         return self._jinja.names_in_vars
 
     @property
-    def _jinja(self) -> "JinjaTemplate":
+    def _jinja(self) -> JinjaTemplate:
         return _compiled(self.source)
 
 
 @lru_cache(maxsize=4096)
-def _compiled(source: str) -> "JinjaTemplate":
+def _compiled(source: str) -> JinjaTemplate:
     # Jinja is slow to import, and many campaigns do not need it.
     from pipeline.manifest.templating.jinja import JinjaTemplate
 

@@ -1,11 +1,16 @@
 """Values from outside that override the vars of a manifest: pairs as `--var` takes them, and files of vars."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, UsageError, printable
-from pipeline.json_values import Json
 from pipeline.schemes import assert_path
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 
 def variable_names(pairs: Iterable[str]) -> list[str]:

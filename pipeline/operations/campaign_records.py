@@ -1,13 +1,15 @@
 """The records of a campaign (a state or results) without a valid manifest."""
 
+from __future__ import annotations
+
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, printable
 from pipeline.manifest.discover import named_campaign
-from pipeline.operations.environment import Environment
 from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, hinted_flags, state_location, target_of
@@ -23,6 +25,9 @@ from pipeline.schemes import (
     parts_beside,
     whole_path,
 )
+
+if TYPE_CHECKING:
+    from pipeline.operations.environment import Environment
 
 _SQLITE = b"SQLite format 3\0"
 _EMULATED = ".emulated"

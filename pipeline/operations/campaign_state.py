@@ -1,25 +1,25 @@
 """The state of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Job, JobKey, in_plan_order
-from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import minutes_ago, now, run_id
 from pipeline.operations.lost_decisions import LostApprovals, assert_no_approval_is_lost, lost_approvals
 from pipeline.operations.published_results import OtherResults, joined_hash, read_published
-from pipeline.operations.workspace import Workspace
 from pipeline.planning.split import Split
 from pipeline.purchases import UNDECIDED, Decisions, Ownership, Purchase, PurchaseId, Records, Status, join
 from pipeline.results import decisions
-from pipeline.results.decisions import Decision
 from pipeline.results.file import ResultsFile, Version, sweep, version
 from pipeline.safe_names import safe_path
 from pipeline.schemes import DatabaseUrl, OutputLocation, part_location, part_name
@@ -30,6 +30,11 @@ from pipeline.state.snapshot import join_exports
 from pipeline.state.split_lock import hold_split
 from pipeline.state.store import Imported, LoggedEvent, Store
 from pipeline.state.transitions import RUN_ENDED, absorb, recover
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.operations.workspace import Workspace
+    from pipeline.results.decisions import Decision
 
 # How long a machine has, after its intents were published, to send them and publish the outcomes.
 _UNDER_WAY_MINUTES = 15
@@ -107,17 +112,17 @@ class CampaignState:
         paths = (path.removeprefix(folder) for path in files if path.startswith(folder))
         return [path for path in paths if safe_path(path) == path]
 
-    def reread(self) -> "CampaignState":
+    def reread(self) -> CampaignState:
         """The state as it is on disk now."""
         return self.with_records(self.store.records())
 
-    def with_records(self, records: Records) -> "CampaignState":
+    def with_records(self, records: Records) -> CampaignState:
         """The state with other `records`. Reads nothing from the store, so any thread may call it."""
         if records == self.records:
             return self
         return replace(self, records=records, assignment=assign(self.jobs, records, self.decisions))
 
-    def with_latest_decisions(self) -> "CampaignState":
+    def with_latest_decisions(self) -> CampaignState:
         """The state with the decisions as they are on disk now.
 
         Raises:

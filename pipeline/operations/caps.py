@@ -1,8 +1,14 @@
 """The caps of one run: those of the manifest, or lower ones."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pipeline.errors import UsageError
-from pipeline.manifest.model import Limits
 from pipeline.state.store import Caps
+
+if TYPE_CHECKING:
+    from pipeline.manifest.model import Limits
 
 
 def caps_of(limits: Limits, *, max_creates: int | None = None, max_credits: int | None = None) -> Caps:

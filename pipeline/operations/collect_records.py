@@ -1,9 +1,12 @@
 """Collects from records alone, if there is no valid manifest."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
@@ -12,11 +15,9 @@ from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, counted, most_urgent
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
-from pipeline.operations.campaign_records import CampaignRecords
 from pipeline.operations.campaign_state import purchases_elsewhere
 from pipeline.operations.clock import now, run_id
 from pipeline.operations.committed_state import refuse_committed
-from pipeline.operations.environment import Environment
 from pipeline.operations.provider import vendor_of
 from pipeline.operations.run_options import RunOptions, settings_without_manifest
 from pipeline.operations.shown_paths import shown_path
@@ -25,7 +26,6 @@ from pipeline.operations.webhooks import SPOOL
 from pipeline.operations.workspace import STATE_FOLDER, TOOL, cache_folder, scratch_folder
 from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.make import everything
-from pipeline.planning.plan import Plan
 from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status, join
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
@@ -37,6 +37,11 @@ from pipeline.state.store import Imported, Store
 from pipeline.state.transitions import absorb
 from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader, spool_at
+
+if TYPE_CHECKING:
+    from pipeline.operations.campaign_records import CampaignRecords
+    from pipeline.operations.environment import Environment
+    from pipeline.planning.plan import Plan
 
 _MAX_NAMED = 20
 

@@ -1,16 +1,16 @@
 """Deletes, at the vendor and here, everything that no job needs, or everything ever bought."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts.inventory import needed
 from pipeline.engine.updater import assert_own
 from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError
-from pipeline.jobs import JobKey
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
-from pipeline.operations.provider import VendorCalls
 from pipeline.operations.results_publisher import republish
 from pipeline.operations.selection import purchase_by_id
 from pipeline.planning.prune import destroyable, prunable
@@ -18,6 +18,11 @@ from pipeline.providers.base import NotFound, Provider, VendorError
 from pipeline.purchases import OUTCOME_UNKNOWN, Ownership, Purchase, PurchaseId
 from pipeline.state.store import Change
 from pipeline.state.transitions import Deleted, Event, Removed, advance
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.provider import VendorCalls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Checks what a run needs on this machine, without buying or writing anything."""
 
+from __future__ import annotations
+
 import os
 import re
 import sys
@@ -7,6 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from shutil import disk_usage
+from typing import TYPE_CHECKING
 
 from pipeline import system
 from pipeline.artifacts.opening import open_files
@@ -18,11 +21,13 @@ from pipeline.operations.doctor_checks import CheckResult, check_git, check_vend
 from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.lost_decisions import lost_message
 from pipeline.operations.shown_paths import shown_path
-from pipeline.operations.workspace import Workspace
 from pipeline.paths import behind_links
-from pipeline.schemes import StateLocation
 from pipeline.state import look
 from pipeline.state.opening import SQLITE
+
+if TYPE_CHECKING:
+    from pipeline.operations.workspace import Workspace
+    from pipeline.schemes import StateLocation
 
 _DISTRIBUTION = "campaign-pipeline"
 _EXTRA = re.compile(r"extra\s*==\s*[\"']([^\"']+)[\"']")

@@ -1,5 +1,7 @@
 """Findings of `doctor` on git (are results and decisions committed?), key, address, health of the vendor, clock."""
 
+from __future__ import annotations
+
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,18 +9,21 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.engine.checkpoint import SECRETS
 from pipeline.errors import AccountError, ExitCode, InvalidInput, PipelineError, printable
-from pipeline.operations.environment import Environment
 from pipeline.operations.git import ask_git
 from pipeline.operations.provider import key_variables, provider_settings
-from pipeline.operations.workspace import Workspace
 from pipeline.providers.address import shown_url
 from pipeline.providers.api_settings import Settings, clean_key
 from pipeline.providers.http.errors import TransportError
 from pipeline.providers.http.transport import HttpRequest, Response, Transport
 from pipeline.providers.registry import ProviderPlugin, plugin_named
+
+if TYPE_CHECKING:
+    from pipeline.operations.environment import Environment
+    from pipeline.operations.workspace import Workspace
 
 
 class CheckStatus(StrEnum):

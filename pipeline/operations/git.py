@@ -1,5 +1,7 @@
 """Questions to git, which a stranger's repository may try to answer with programs of its own."""
 
+from __future__ import annotations
+
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,9 +9,7 @@ from pathlib import Path
 _TIMEOUT = 10.0
 
 
-def ask_git(
-    folder: Path, variables: Mapping[str, str], *arguments: str
-) -> "subprocess.CompletedProcess[str]":
+def ask_git(folder: Path, variables: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """The result of a git command that only reads, in `folder`; `variables` have no secrets.
 
     Raises:

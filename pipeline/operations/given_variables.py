@@ -1,16 +1,21 @@
 """The vars that a command was given, and the flags that give them to a suggested command."""
 
+from __future__ import annotations
+
 import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.json_values import Json
 from pipeline.manifest.campaign_checks import ANY_NAME
-from pipeline.manifest.model import Campaign
 from pipeline.operations.shown_paths import shown_path
 from pipeline.schemes import without_secrets
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.manifest.model import Campaign
 
 # Characters of all vars of one command: a hint stays readable, and is never cut within a value.
 _LONGEST = 1000
@@ -23,7 +28,7 @@ class GivenVariables:
     values: Mapping[str, Json] = field(default_factory=dict, repr=False)
     files: Sequence[str] = ()
 
-    def used_by(self, campaign: Campaign) -> "GivenVariables":
+    def used_by(self, campaign: Campaign) -> GivenVariables:
         """Those that `campaign` takes: a command for it alone would refuse others."""
         if ANY_NAME in campaign.names:
             return self

@@ -1,17 +1,22 @@
 """Everything known about one job or one purchase, for `pipeline show`."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts.file_names import named
-from pipeline.jobs import Job, JobKey
 from pipeline.operations.campaign_state import CampaignState, files_here
 from pipeline.operations.plan import plan_of
-from pipeline.planning.plan import Entry
-from pipeline.purchases import Purchase
-from pipeline.results.decisions import Decision
-from pipeline.schemes import OutputLocation
-from pipeline.state.store import LoggedEvent
+
+if TYPE_CHECKING:
+    from pipeline.jobs import Job, JobKey
+    from pipeline.planning.plan import Entry
+    from pipeline.purchases import Purchase
+    from pipeline.results.decisions import Decision
+    from pipeline.schemes import OutputLocation
+    from pipeline.state.store import LoggedEvent
 
 
 @dataclass(frozen=True, slots=True)

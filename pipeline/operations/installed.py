@@ -1,14 +1,16 @@
 """Checks that what a campaign needs is installed, without loading it."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, Problem, Severity
-from pipeline.manifest.model import Campaign
 from pipeline.providers.names import missing_provider
 
 if TYPE_CHECKING:
     # `validate` uses this module too, and needs no records.
+    from pipeline.manifest.model import Campaign
     from pipeline.operations.workspace import Workspace
 
 
@@ -31,7 +33,7 @@ def assert_provider_installed(campaign: Campaign) -> None:
         raise InvalidInput(problem)
 
 
-def assert_vendor_installed(workspace: "Workspace") -> None:
+def assert_vendor_installed(workspace: Workspace) -> None:
     """Check that the provider, or the emulator, is installed. Call this before anything is written.
 
     Raises:

@@ -1,22 +1,27 @@
 """The vendor's live catalogue: read leniently, compared with the known one, and saved as a catalogue file."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.documents.yaml_reader import dump_yaml
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import assert_replaces, write_atomically
 from pipeline.jobs import MediaType
-from pipeline.json_values import Json
-from pipeline.manifest.catalog import Catalog, CatalogTemplate, Price
 from pipeline.manifest.catalog_file import built_in, parse_catalog, read_catalog
-from pipeline.operations.environment import Environment
 from pipeline.operations.provider import provider_settings
 from pipeline.providers.base import VendorError
 from pipeline.providers.responses import whole_number
 from pipeline.providers.vimmerse import Vimmerse
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.manifest.catalog import Catalog, CatalogTemplate, Price
+    from pipeline.operations.environment import Environment
 
 _HEADER = (
     "# Written by `pipeline templates --refresh --write`: the vendor's templates and prices of that day.\n"

@@ -1,14 +1,19 @@
 """Approvals that results show and no decisions file here has: without them, approved takes would be bought again."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, counted, printable
-from pipeline.jobs import JobKey
-from pipeline.operations.workspace import Workspace
 from pipeline.purchases import PurchaseId
 from pipeline.results.decisions import Verdict
-from pipeline.results.file import ResultsFile
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.operations.workspace import Workspace
+    from pipeline.results.file import ResultsFile
 
 _MAX_NAMED = 5
 

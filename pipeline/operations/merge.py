@@ -1,23 +1,28 @@
 """Joins results manifests, or decisions files, without the manifest or the state of their campaign."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.documents.problem_list import MAX_LISTED, listed
 from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, counted, printable, reason_of
 from pipeline.files import alone_in, read_limited
-from pipeline.json_values import Json
 from pipeline.operations.workspace import TOOL
 from pipeline.paths import behind_links, follow_links
 from pipeline.planning.shards import Shard, is_whole
-from pipeline.purchases import PurchaseId
 from pipeline.results import decisions
-from pipeline.results.decisions import Decision
 from pipeline.results.file import LARGEST, has_conflict, read, write
 from pipeline.results.merge import merge_results
 from pipeline.results.merge_decisions import merge_decisions
 from pipeline.schemes import assert_named_as, part_named
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.purchases import PurchaseId
+    from pipeline.results.decisions import Decision
 
 
 def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:

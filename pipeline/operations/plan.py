@@ -1,5 +1,7 @@
 """The current plan of a campaign, and saved plans on disk."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -7,17 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.documents import schema
 from pipeline.documents.json_locations import located
 from pipeline.documents.json_reader import parse_json
 from pipeline.documents.node import Finding
 from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, printable
 from pipeline.files import assert_replaces, read_limited, write_atomically
-from pipeline.json_values import Json
-from pipeline.manifest.catalog import Catalog
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
 from pipeline.operations.lost_decisions import jobs_of
 from pipeline.operations.shown_paths import relative, shown_path
@@ -26,7 +25,13 @@ from pipeline.planning.make import exceeded_limit, make
 from pipeline.planning.plan import ALL, Plan, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, departures, from_json, to_json
 from pipeline.results.job_status import credits_spent
-from pipeline.state.store import Caps
+
+if TYPE_CHECKING:
+    from pipeline.artifacts.output_folder import OutputFolder
+    from pipeline.json_values import Json
+    from pipeline.manifest.catalog import Catalog
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.state.store import Caps
 
 
 def plan_of(

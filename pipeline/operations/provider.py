@@ -3,6 +3,8 @@
 `VendorCalls` makes one call after another for commands that are not a run; a signal ends them cleanly.
 """
 
+from __future__ import annotations
+
 import queue
 import random
 import time
@@ -11,16 +13,18 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pipeline.engine.calls import DRAIN_TIMEOUT, thread_pool, with_retries
-from pipeline.engine.reporter import Stop
 from pipeline.errors import InvalidInput, Stopped
-from pipeline.operations.environment import Environment
-from pipeline.operations.workspace import Workspace
 from pipeline.providers.api_settings import Network, Settings, clean_key, network_from
-from pipeline.providers.base import Provider
 from pipeline.providers.registry import BUILT_IN, ProviderPlugin, plugin_named, provider_named
+
+if TYPE_CHECKING:
+    from pipeline.engine.reporter import Stop
+    from pipeline.operations.environment import Environment
+    from pipeline.operations.workspace import Workspace
+    from pipeline.providers.base import Provider
 
 
 @contextmanager
@@ -160,7 +164,7 @@ class VendorCalls:
         self._wait_for(future)
         return future.result()
 
-    def _wait_for(self, future: "Future[T]") -> None:
+    def _wait_for(self, future: Future[T]) -> None:
         limit: float | None = None
         while not future.done():
             if limit is None and self._stop.code is not None:

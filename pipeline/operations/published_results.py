@@ -3,17 +3,17 @@
 The name, size or time of a file never proves that its content is known.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput
 from pipeline.files import FileStamp, stamp
-from pipeline.jobs import Job, JobKey
-from pipeline.json_values import Json
-from pipeline.manifest.model import Campaign
 from pipeline.media.facts import RULE
 from pipeline.media.optional import can_read
 from pipeline.operations.shown_paths import shown_path
@@ -22,7 +22,12 @@ from pipeline.paths import real_path
 from pipeline.purchases import OUTCOME_UNKNOWN, Decisions, PurchaseId
 from pipeline.results.file import ResultsFile, Version, read
 from pipeline.schemes import part_named
-from pipeline.state.store import Store
+
+if TYPE_CHECKING:
+    from pipeline.jobs import Job, JobKey
+    from pipeline.json_values import Json
+    from pipeline.manifest.model import Campaign
+    from pipeline.state.store import Store
 
 
 def read_published(workspace: Workspace) -> ResultsFile | None:

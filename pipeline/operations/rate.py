@@ -1,16 +1,21 @@
 """Sends the ratings of purchases to the vendor."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pipeline.engine.updater import assert_own
 from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError, printable
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
-from pipeline.operations.provider import VendorCalls
 from pipeline.operations.selection import purchase_named
 from pipeline.providers.base import Changes, Provider, VendorError
-from pipeline.purchases import Ownership, Purchase, PurchaseId
+
+if TYPE_CHECKING:
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.provider import VendorCalls
+    from pipeline.purchases import Ownership, Purchase, PurchaseId
 
 
 def ratings(

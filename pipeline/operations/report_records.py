@@ -1,10 +1,12 @@
 """The records of a campaign on this machine, found by its manifest or by its results alone."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.assignment import assign
 from pipeline.errors import InvalidInput, printable
@@ -19,9 +21,11 @@ from pipeline.purchases import Decisions, Records, Status, as_json, join
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read
 from pipeline.results.merge import merge_results
-from pipeline.schemes import OutputLocation, StateLocation
 from pipeline.state import look
 from pipeline.state.transitions import recover
+
+if TYPE_CHECKING:
+    from pipeline.schemes import OutputLocation, StateLocation
 
 _EMULATED_RESULTS = ".emulated.results.json"
 

@@ -1,17 +1,22 @@
 """Resolves a purchase whose outcome is unknown, by a person's decision."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, UsageError, printable
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
-from pipeline.operations.provider import VendorCalls
 from pipeline.operations.results_publisher import republish
 from pipeline.providers.base import NotFound, Provider
 from pipeline.purchases import Purchase, Reason, Status, WorkflowId
 from pipeline.state.store import Change
 from pipeline.state.transitions import Event, GivenUp, Identified, NothingBought, advance
+
+if TYPE_CHECKING:
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.provider import VendorCalls
 
 
 def assert_not_elsewhere(state: CampaignState, purchase: Purchase) -> None:

@@ -1,5 +1,7 @@
 """Keeps the results manifest of a campaign up to date with its state."""
 
+from __future__ import annotations
+
 import errno
 import sys
 import threading
@@ -7,14 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipeline import failpoints
 from pipeline.assignment import assign
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import assert_writable, stamp
-from pipeline.jobs import JobKey
-from pipeline.json_values import Json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_state import CampaignState, open_campaign
@@ -28,6 +28,10 @@ from pipeline.results.document import Builder
 from pipeline.results.file import Texts, write
 from pipeline.state.store import KnownResults
 from pipeline.state.transitions import absorb
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.json_values import Json
 
 # Seconds that a thread may hold the interpreter while others wait for it. With Python's default of 5 ms, the
 # coordinator would wait that long after each of the about fifty system calls in a turn.

@@ -1,23 +1,28 @@
 """Reviews of takes, recorded in a file to be committed to git."""
 
+from __future__ import annotations
+
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from pipeline.assignment import Assignment
 from pipeline.errors import Unfinished, UsageError, printable
-from pipeline.jobs import JobKey
-from pipeline.media.facts import MediaMap
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
 from pipeline.operations.published_results import read_published
-from pipeline.operations.workspace import Workspace
 from pipeline.planning.hints import elsewhere_hint, not_made_again
 from pipeline.planning.send_back import failures_in_place, stands_in_for
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
 from pipeline.record_limits import LONGEST_NAME, is_storable
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Note, Verdict
+
+if TYPE_CHECKING:
+    from pipeline.assignment import Assignment
+    from pipeline.jobs import JobKey
+    from pipeline.media.facts import MediaMap
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.workspace import Workspace
 
 LONGEST_NOTE = 4_000
 _LONGEST_VIDEO = 86_400.0

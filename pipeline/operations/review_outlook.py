@@ -1,15 +1,20 @@
 """What the next run does because of decisions on takes."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.assignment import assign
-from pipeline.jobs import JobKey
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.planning.make import make
-from pipeline.planning.plan import Entry
-from pipeline.purchases import PurchaseId
 from pipeline.results import decisions
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.planning.plan import Entry
+    from pipeline.purchases import PurchaseId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

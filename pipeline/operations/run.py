@@ -1,5 +1,7 @@
 """Carries out one plan of one campaign, from planning to outcome. Prints nothing: its callers do."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -9,9 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment, is_sent_back
 from pipeline.engine.reporter import Reporter, RunReport, Stop
-from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import InvalidInput, PipelineError
-from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
 from pipeline.operations.outcome import Outcome, files_of
@@ -39,6 +39,8 @@ from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader
 
 if TYPE_CHECKING:
+    from pipeline.engine.run_settings import RunSettings
+    from pipeline.jobs import JobKey
     from pipeline.providers.base import Provider
 
 
@@ -242,7 +244,7 @@ class CampaignRun:
         open_workers = self._options.open_workers
         return nullcontext() if open_workers is None else open_workers(calls)
 
-    def _provider(self, workers: Executor | None) -> "AbstractContextManager[Provider]":
+    def _provider(self, workers: Executor | None) -> AbstractContextManager[Provider]:
         from pipeline.operations.provider import vendor
 
         given = self._options.provider

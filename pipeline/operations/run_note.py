@@ -3,6 +3,8 @@
 The run does not depend on it. It is written every few seconds and never synced; read and write errors are ignored.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -13,13 +15,15 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
 from pipeline.files import read_limited
-from pipeline.jobs import JobKey
-from pipeline.json_values import Json
 from pipeline.state.folder import make_folder
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.json_values import Json
 
 # The least number of seconds between two notes.
 _INTERVAL = 2.0

@@ -1,30 +1,32 @@
 """Options of one run, and the settings made from them and the manifest; no other module combines the two."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import UsageError
-from pipeline.executors.choice import OpenExecutor
 from pipeline.manifest.model import Campaign, Limits
 from pipeline.operations.caps import caps_of
 from pipeline.planning.plan import ALL, Plan, PlanOptions
-from pipeline.planning.shards import Shard
 from pipeline.planning.split import caps_of_part
-from pipeline.state.store import Change
-from pipeline.webhooks.receipt import Webhooks
 
 if TYPE_CHECKING:
     from pipeline.engine.checkpoint import Checkpoint
+    from pipeline.executors.choice import OpenExecutor
+    from pipeline.planning.shards import Shard
     from pipeline.providers.base import Provider
+    from pipeline.state.store import Change
+    from pipeline.webhooks.receipt import Webhooks
 
 
 def ignore_change(_change: Change) -> None:
     """Do nothing: no events were requested."""
 
 
-def as_it_is(provider: "Provider") -> "Provider":
+def as_it_is(provider: Provider) -> Provider:
     """The provider itself: its calls are not observed."""
     return provider
 
@@ -53,11 +55,11 @@ class RunOptions:
     download: bool = True
     fail_fast: bool = False
     frozen: bool = False
-    provider: "Provider | None" = None
-    checkpoint: "Checkpoint | None" = None
+    provider: Provider | None = None
+    checkpoint: Checkpoint | None = None
     webhooks: Webhooks | None = None
     on_change: Callable[[Change], None] = ignore_change
-    observe: "Callable[[Provider], Provider]" = as_it_is
+    observe: Callable[[Provider], Provider] = as_it_is
     open_workers: OpenExecutor | None = None
 
     def __post_init__(self) -> None:

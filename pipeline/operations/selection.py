@@ -1,14 +1,16 @@
 """Turns names on the command line into keys and purchases."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts.file_names import named
 from pipeline.errors import UsageError, did_you_mean, printable
 from pipeline.jobs import JobKey
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.plan import plan_of
 from pipeline.paths import real_path
 from pipeline.planning.hints import not_made_again
@@ -18,7 +20,10 @@ from pipeline.planning.saved_plan import SavedPlan, carried_out
 from pipeline.planning.select import Candidate, matching_keys, select_keys
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, Records
 from pipeline.results.job_status import job_status
-from pipeline.schemes import OutputLocation
+
+if TYPE_CHECKING:
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.schemes import OutputLocation
 
 _SHORTEST_ID = 4
 # A name that contains one of these is meant as a selection.

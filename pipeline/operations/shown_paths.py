@@ -1,10 +1,15 @@
 """Paths as people and documents write them, showing no more of this machine than necessary."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.paths import project_root
-from pipeline.schemes import OutputLocation, StateLocation
+
+if TYPE_CHECKING:
+    from pipeline.schemes import OutputLocation, StateLocation
 
 
 def shown_path(path: StateLocation | OutputLocation) -> str:

@@ -1,15 +1,20 @@
 """Exports the state as JSON, and imports such exports; an import is joined, so nothing is dropped."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput
-from pipeline.json_values import Json
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
 from pipeline.operations.results_publisher import republish
-from pipeline.operations.workspace import Workspace
 from pipeline.state import snapshot
-from pipeline.state.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.workspace import Workspace
+    from pipeline.state.snapshot import Snapshot
 
 
 def export_state(state: CampaignState) -> Mapping[str, Json]:

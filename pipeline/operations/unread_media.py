@@ -1,5 +1,7 @@
 """Reads media facts that the results lack, from files on this machine: the extra or the file was missing before."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -9,14 +11,17 @@ from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pipeline.files import write_atomically
-from pipeline.json_values import Json
 from pipeline.media.facts import RULE, UNREADABLE, MediaMap, as_json
 from pipeline.media.optional import facts_reader, read_facts
 from pipeline.paths import status_at
-from pipeline.schemes import OutputLocation
-from pipeline.state.store import PlacedFile
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.schemes import OutputLocation
+    from pipeline.state.store import PlacedFile
 
 # How many files are read in parallel, and how many between two checks whether to continue.
 _AT_ONCE = 8

@@ -1,18 +1,16 @@
 """Checks that manifest, state, results, files and vendor agree."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.artifacts.inventory import fetched
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
-from pipeline.jobs import JobKey
-from pipeline.json_values import Json
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.lost_decisions import lost_message
-from pipeline.operations.provider import VendorCalls
 from pipeline.operations.published_results import published_by_others, read_published
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import TOOL
@@ -22,6 +20,12 @@ from pipeline.providers.base import NotFound, Progress, Provider
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.results.document import Builder, differences
 from pipeline.results.merge import merge_results
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.json_values import Json
+    from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.provider import VendorCalls
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 Shards run at the same time, so there may be several.
 """
 
+from __future__ import annotations
+
 import math
 import time
 from collections import Counter
@@ -10,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.engine.durations import Durations, TimeLeft, time_left
 from pipeline.engine.in_flight import recorded_age
@@ -20,13 +23,15 @@ from pipeline.operations.campaign_state import CampaignState, open_campaign, oth
 from pipeline.operations.clock import now
 from pipeline.operations.run_note import RunNote, read_note, short_hash
 from pipeline.operations.run_options import RunOptions, run_settings
-from pipeline.operations.workspace import Workspace
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 from pipeline.results.job_status import job_statuses
 from pipeline.schemes import StateLocation, part_location, part_name
 from pipeline.state import look
 from pipeline.state.folder import beside
-from pipeline.state.lock import Holder
+
+if TYPE_CHECKING:
+    from pipeline.operations.workspace import Workspace
+    from pipeline.state.lock import Holder
 
 # File systems round times, so two changes in quick succession look the same. Generous, since reading is cheap.
 _UNSURE_NS = 5_000_000_000

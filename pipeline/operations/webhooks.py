@@ -1,5 +1,7 @@
 """Webhooks of a campaign: the locations of the secret and the receipts, and the listener of a run."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -35,7 +37,7 @@ def addresses_of(workspace: Workspace, url: str = "") -> Addresses:
     return Addresses(secret=secret, url=checked_url(url) if url else "")
 
 
-def keeping_receipts(workspaces: Iterable[Workspace], url: str) -> "Application":
+def keeping_receipts(workspaces: Iterable[Workspace], url: str) -> Application:
     """The application of `serve` that receives the vendor's calls below `url`, and stores them for later runs.
 
     Raises:

@@ -1,5 +1,7 @@
 """A campaign and the locations of its records on this machine."""
 
+from __future__ import annotations
+
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -7,16 +9,14 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import __version__
 from pipeline.errors import InvalidInput, UsageError, printable
-from pipeline.manifest.model import Campaign
 from pipeline.operations.committed_state import refuse_committed
-from pipeline.operations.environment import Environment
 from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.shown_paths import relative, relative_output, shown_path
 from pipeline.paths import is_too_long, of_another_locale, real_path, tracked
-from pipeline.planning.shards import Shard
 from pipeline.results.document import Heading
 from pipeline.schemes import (
     DatabaseUrl,
@@ -33,6 +33,11 @@ from pipeline.schemes import (
     parts_beside,
     path_argument,
 )
+
+if TYPE_CHECKING:
+    from pipeline.manifest.model import Campaign
+    from pipeline.operations.environment import Environment
+    from pipeline.planning.shards import Shard
 
 # The tool that the results manifest says it was written by.
 TOOL = f"pipeline {__version__}"

@@ -3,13 +3,18 @@
 The plan, a run and its summary, and `status` all use the same words.
 """
 
+from __future__ import annotations
+
 import shlex
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
-from pipeline.assignment import Matcher
 from pipeline.errors import counted, printable
-from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status
+
+if TYPE_CHECKING:
+    from pipeline.assignment import Matcher
+    from pipeline.jobs import JobKey
 
 _MAX_NAMED = 10
 

@@ -3,17 +3,22 @@
 A plan depends on the purchases that serve its jobs, the files on disk, and the options of a command.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment, assign
 from pipeline.errors import counted
-from pipeline.jobs import JobKey
 from pipeline.planning.hints import elsewhere_hint
 from pipeline.planning.plan import ALL, BUYING, Action, Entry, Plan, PlanOptions, Presence
 from pipeline.planning.planner import Planner
 from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Reason, Records, Status
-from pipeline.state.store import Caps
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.state.store import Caps
 
 
 def any_purchase(_purchase: Purchase) -> bool:

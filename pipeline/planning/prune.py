@@ -1,10 +1,15 @@
 """Finds the purchases that may be deleted, at the vendor and here: never one that a job depends on."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from pipeline.assignment import Assignment
 from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Status
+
+if TYPE_CHECKING:
+    from pipeline.assignment import Assignment
 
 _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
 

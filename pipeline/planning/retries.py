@@ -1,10 +1,15 @@
 """Whether a run buys by itself again what failed."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from pipeline.jobs import Job
 from pipeline.purchases import Purchase, PurchaseId, Reason
+
+if TYPE_CHECKING:
+    from pipeline.jobs import Job
 
 FailureCounts = Mapping[tuple[str, tuple[PurchaseId, ...]], int]
 

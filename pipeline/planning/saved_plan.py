@@ -1,15 +1,19 @@
 """Saved plans: a plan is saved, reviewed, and then carried out exactly as saved."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.jobs import JobKey
-from pipeline.json_values import Json
 from pipeline.planning.plan import BUYING, Action, Entry, Plan, PlanArguments
 from pipeline.planning.show import as_json
 from pipeline.purchases import Records, Status
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 VERSION = 1
 

@@ -1,11 +1,16 @@
 """The failures that are sent back together with a take, so that its job is made again."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment, assign, is_sent_back
-from pipeline.jobs import JobKey
 from pipeline.planning.retries import count_failures, has_retries_left
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Status
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
 
 
 def failures_in_place(

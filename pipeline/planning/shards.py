@@ -1,11 +1,16 @@
 """Shards: the parts of a campaign that several runs carry out."""
 
+from __future__ import annotations
+
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 MAX_SHARDS = 10_000
 
@@ -29,7 +34,7 @@ class Shard:
         return f"{self.index}/{self.count}"
 
     @classmethod
-    def parse(cls, text: str, by: ShardBy = ShardBy.REQUESTS) -> "Shard":
+    def parse(cls, text: str, by: ShardBy = ShardBy.REQUESTS) -> Shard:
         """Parse a shard written as `I/N`.
 
         Raises:

@@ -1,12 +1,14 @@
 """Formats a plan as text for people and as JSON for scripts."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from pipeline.errors import counted, printable
-from pipeline.json_values import Json
 from pipeline.planning.hints import (
     elsewhere_hint,
     held_by_failures_advice,
@@ -19,6 +21,9 @@ from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence, co
 from pipeline.planning.send_back import held_by_failures
 from pipeline.planning.word_diff import Span, text_changes
 from pipeline.purchases import Purchase, PurchaseId, Status
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 # The symbols are Terraform's, where it has one.
 _LOOK: dict[Action, tuple[str, Colour, str]] = {

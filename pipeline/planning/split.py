@@ -1,15 +1,20 @@
 """Splits a campaign into shards. Pure, so that every machine computes the same split independently."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pipeline.assignment import Assignment
 from pipeline.jobs import CURRENT, Job, JobKey, fingerprint
-from pipeline.planning.plan import Plan
 from pipeline.planning.shards import Shard, ShardBy
-from pipeline.purchases import Purchase
 from pipeline.state.store import Caps
+
+if TYPE_CHECKING:
+    from pipeline.assignment import Assignment
+    from pipeline.planning.plan import Plan
+    from pipeline.purchases import Purchase
 
 # The hexadecimal digits of a hash to use: enough to spread jobs evenly over any number of shards.
 _DIGITS = 15

@@ -4,6 +4,8 @@ Servers are not trusted: each redirect is checked, the key is never sent to them
 length and the kind of media that was bought.
 """
 
+from __future__ import annotations
+
 import hashlib
 import logging
 import os
@@ -14,17 +16,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
 
 from pipeline.errors import UsageError, printable
 from pipeline.providers.address import AddressRefused, Guard, shown_url
-from pipeline.providers.api_settings import Network
 from pipeline.providers.base import Downloaded, DownloadFailed, Media
 from pipeline.providers.http.coding import coding_of, is_undone, undone
 from pipeline.providers.http.errors import TransportError
 from pipeline.providers.http.transport import PRINTABLE, HttpRequest, StreamedResponse, Transport
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed, type_of
 from pipeline.providers.partial_file import PartialFile
+
+if TYPE_CHECKING:
+    from pipeline.providers.api_settings import Network
 
 log = logging.getLogger(__name__)
 
@@ -90,13 +95,13 @@ class MediaClient:
                 raise DownloadFailed(f"{shown_url(media.url)} comes without a length, and differs each time")
         return _finished(part, media, received)
 
-    def _received(self, media: Media, part: PartialFile) -> "_Received":
+    def _received(self, media: Media, part: PartialFile) -> _Received:
         with self._get(media.url, {}) as response:
             if not _is_all(response, media):
                 _expect(response, 200, media.url)
             return self._receive(response, part, 0, media)
 
-    def _resumed(self, media: Media, part: PartialFile, start: int, etag: str) -> "_Received | None":
+    def _resumed(self, media: Media, part: PartialFile, start: int, etag: str) -> _Received | None:
         """Fetch the rest; None if the server cannot resume the partial file, which is then deleted."""
         asked = {"Range": f"bytes={start}-", "If-Range": etag}
         with self._get(media.url, asked) as response:
@@ -129,9 +134,7 @@ class MediaClient:
         transport: Transport = self._local.media
         return transport
 
-    def _receive(
-        self, response: StreamedResponse, part: PartialFile, start: int, media: Media
-    ) -> "_Received":
+    def _receive(self, response: StreamedResponse, part: PartialFile, start: int, media: Media) -> _Received:
         """Append the body to the first `start` bytes of the partial file, and sync it."""
         coding = _coding(response)
         most = self.largest if media.most is None else min(self.largest, media.most)

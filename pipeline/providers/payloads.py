@@ -1,13 +1,18 @@
 """Encodes requests: a create as a form (multipart) for v1, as JSON for v2. Pure functions."""
 
+from __future__ import annotations
+
 import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipeline.jobs import LocalFile, Option, Visibility
-from pipeline.json_values import Json
 from pipeline.providers.base import Attachment, CallRefused, Changes, CreateRequest
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 # A name and a text; or a name, and a file's name, bytes and content type.
 Field = tuple[str, str] | tuple[str, tuple[str, bytes, str]]

@@ -1,5 +1,7 @@
 """The vendor's client: each call of the port is one request to the Workflow API, v1 or v2."""
 
+from __future__ import annotations
+
 import logging
 import random
 import threading
@@ -8,10 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import AccountError, BuyingStopped, UsageError, printable
-from pipeline.json_values import Json
-from pipeline.providers.api_settings import Settings
 from pipeline.providers.base import (
     Attachment,
     CallRefused,
@@ -41,7 +42,11 @@ from pipeline.providers.responses import (
     workflow_from,
 )
 from pipeline.providers.uploads import Uploads
-from pipeline.purchases import WorkflowId
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.providers.api_settings import Settings
+    from pipeline.purchases import WorkflowId
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +72,7 @@ class Vimmerse:
         self._uploads = Uploads(self._upload)
         self._media = MediaClient(settings.network, settings.guard, settings.request_timeout)
 
-    def __reduce__(self) -> tuple[type["Vimmerse"], tuple[Settings]]:
+    def __reduce__(self) -> tuple[type[Vimmerse], tuple[Settings]]:
         # Connections and uploads are not pickled; a copy makes its own.
         return Vimmerse, (self.settings,)
 

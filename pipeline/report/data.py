@@ -4,11 +4,16 @@ All functions are pure. Callers pass in where files are, which of them have a st
 jobs for which nothing was bought yet.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from pipeline.json_values import Json
 from pipeline.report.rows import Document, PlannedJob, Rows, present
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 VERSION = 1
 

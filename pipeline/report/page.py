@@ -4,6 +4,8 @@ Nothing is loaded from elsewhere, and no string in a manifest can run as code: d
 with these hashes run. The files in `page/` remain separate, so that a server can serve them one by one.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import html
@@ -12,8 +14,10 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.json_values import Json
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 _FOLDER = Path(__file__).with_name("page")
 _STYLE = re.compile(r'<link rel="stylesheet" href="([a-z.-]+)" />')

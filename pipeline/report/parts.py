@@ -1,11 +1,15 @@
 """The parts of a job's key, from its row in the results, else guessed from the key itself."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from pipeline.jobs import axis_text
-from pipeline.json_values import Json
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 _NAMES = ("rule", "template", "image", "prompt", "take")
 

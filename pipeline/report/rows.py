@@ -1,12 +1,16 @@
 """Makes the rows of the gallery (jobs, purchases and files) from the rows of the results."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.json_values import Json
 from pipeline.purchases import PENDING
 from pipeline.report.parts import parts_of
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 Document = Mapping[str, Any]
 # The page shortens hashes to this many digits: they only have to be unique within one page.

@@ -1,5 +1,7 @@
 """Makes stills and media facts of files in parallel, and caches them by hash, so that each file is read once."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -7,12 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts.opening import on_this_machine
 from pipeline.files import make_folders
-from pipeline.json_values import Json
 from pipeline.media.facts import MediaFacts, as_json
-from pipeline.schemes import OutputLocation
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.schemes import OutputLocation
 
 _AT_ONCE = 8
 

@@ -1,16 +1,20 @@
 """Locates the files of a campaign by its results manifest, on disk or in an object store."""
 
+from __future__ import annotations
+
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pipeline.artifacts.file_names import named
 from pipeline.artifacts.inventory import aside
 from pipeline.paths import real_path, status_at
-from pipeline.purchases import Purchase
 from pipeline.schemes import ObjectUrl
+
+if TYPE_CHECKING:
+    from pipeline.purchases import Purchase
 
 Location = TypeVar("Location", Path, ObjectUrl)
 
@@ -37,7 +41,7 @@ def located_in_store(
 
 
 def _located(
-    jobs: Iterable[Mapping[str, Any]], purchases: Iterable[Purchase], look: "_Looks[Location]"
+    jobs: Iterable[Mapping[str, Any]], purchases: Iterable[Purchase], look: _Looks[Location]
 ) -> dict[str, Location]:
     found: dict[str, Location] = {}
     claimed: dict[Location, str] = {}

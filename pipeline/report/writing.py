@@ -1,5 +1,7 @@
 """Writes the gallery: a folder that opens from disk, with or without its videos, or one file."""
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
@@ -7,17 +9,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import UsageError, printable
 from pipeline.files import assert_replaces, make_folders, write_atomically
-from pipeline.json_values import Json
 from pipeline.media.facts import join
 from pipeline.report.data import GalleryRecords, build
 from pipeline.report.page import page
 from pipeline.report.rows import SHORT_HASH
-from pipeline.report.stills import MediaReader, StillCache
-from pipeline.schemes import OutputLocation
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.report.stills import MediaReader, StillCache
+    from pipeline.schemes import OutputLocation
 
 _MARK = b'<meta name="generator" content="campaign-pipeline gallery"'
 _STILL_NAME = re.compile(rf"[0-9a-f]{{{SHORT_HASH}}}\.webp")

@@ -1,19 +1,23 @@
 """The results manifest: the same content for the same outcome, and the differences between two of them."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.artifacts.file_names import named
-from pipeline.assignment import Assignment
-from pipeline.jobs import Coordinates, Job, JobKey
 from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
-from pipeline.planning.shards import Shard
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, as_json
 from pipeline.results.job_status import JobStatus, job_statuses, summarize
+
+if TYPE_CHECKING:
+    from pipeline.assignment import Assignment
+    from pipeline.jobs import Coordinates, Job, JobKey
+    from pipeline.planning.shards import Shard
 
 _SHOWN = 100
 
@@ -89,7 +93,7 @@ class Builder:
             **self._media_rows(media),
         }
 
-    def _job_row(self, fields: "_JobFields") -> dict[str, Json]:
+    def _job_row(self, fields: _JobFields) -> dict[str, Json]:
         known = self._jobs.get(fields.job.key)
         if known is None or known[0] != fields:
             known = self._jobs[fields.job.key] = (fields, _job_json(fields))

@@ -1,5 +1,7 @@
 """The results manifest as a file: JSON or YAML, read as untrusted input, written whole or not at all."""
 
+from __future__ import annotations
+
 import codecs
 import errno
 import hashlib
@@ -11,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline import files
 from pipeline.documents import schema
@@ -23,11 +25,13 @@ from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem, reason_of
 from pipeline.files import FileStamp, open_regular, read_limited, stamp, write_atomically
 from pipeline.json_values import Json
-from pipeline.media.facts import MediaMap
 from pipeline.paths import behind_links, follow_links
 from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.records import purchase_from_json, unrecordable_reason
+
+if TYPE_CHECKING:
+    from pipeline.media.facts import MediaMap
 
 # A machine that reads another's `submitting` publishes it as `attention`.
 _PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
@@ -108,7 +112,7 @@ class ResultsFile:
     media: MediaMap = field(default_factory=dict, repr=False)
     shard: Shard | None = None
     name: str = ""
-    version: "Version | None" = None
+    version: Version | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,17 +3,22 @@
 Above the state, counts of jobs and sums of credits are computed only here.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from pipeline.assignment import Assignment, Matcher
 from pipeline.errors import ExitCode, counted, most_urgent
 from pipeline.jobs import Job, JobKey
-from pipeline.json_values import Json
 from pipeline.planning.hints import name_to_resolve
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Reason, Status
+
+if TYPE_CHECKING:
+    from pipeline.assignment import Assignment, Matcher
+    from pipeline.json_values import Json
 
 # The reason of a purchase in attention that another machine is about to send. It is temporary, so no results hold it.
 ELSEWHERE = "elsewhere"

@@ -1,14 +1,19 @@
 """The jobs of a run as a JUnit report, which every CI system can show."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from pipeline.errors import printable
-from pipeline.jobs import JobKey
 from pipeline.purchases import Reason, Status
 from pipeline.results.job_status import ELSEWHERE, JobStatus
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
 
 _KINDS = {
     Status.FAILED.value: "failure",

@@ -1,17 +1,21 @@
 """Joins results manifests without their manifest: purchases by their join, jobs by what last served them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InvalidInput
 from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import join as join_media
-from pipeline.planning.shards import Shard
 from pipeline.purchases import PENDING, PurchaseId, Records, Status, as_json, join
 from pipeline.results.document import VERSION, media_json
 from pipeline.results.file import ResultsFile, named_in
 from pipeline.results.job_status import summarize
+
+if TYPE_CHECKING:
+    from pipeline.planning.shards import Shard
 
 # The fields of a job's row that describe the purchase that serves it.
 _OF_THE_PURCHASE = {"reason", "purchase", "workflow_id", "outputs", "decision"}

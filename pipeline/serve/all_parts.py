@@ -3,17 +3,22 @@
 Shards keep states of their own beside that of the whole campaign, and they may be running.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pipeline.operations.run_note import RunNote
-from pipeline.operations.workspace import Workspace
-from pipeline.purchases import PurchaseId
 from pipeline.serve.state_source import AnyStamp, StateOnDisk, StateSource
 from pipeline.state import look
 from pipeline.state.store import Sighting
 from pipeline.state.transitions import observed
+
+if TYPE_CHECKING:
+    from pipeline.operations.run_note import RunNote
+    from pipeline.operations.workspace import Workspace
+    from pipeline.purchases import PurchaseId
 
 
 class AllParts:

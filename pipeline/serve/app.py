@@ -1,8 +1,11 @@
 """The web application of the live page: its routes and handlers."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -13,14 +16,16 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Mount, Route
 
 from pipeline.errors import InvalidInput, PipelineError, UsageError
-from pipeline.json_values import Json
 from pipeline.report.page import page_files
 from pipeline.report.video_files import is_within
 from pipeline.schemes import ObjectUrl
 from pipeline.serve.access import LARGEST_BODY, Access, TokenGuard
-from pipeline.serve.page_rows import PageRows
 from pipeline.serve.review_request import opinion_of, read_review
-from pipeline.serve.watcher import Watcher
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.serve.page_rows import PageRows
+    from pipeline.serve.watcher import Watcher
 
 # The most browsers that listen at the same time: more than needed, but not enough to fill the memory.
 MAX_STREAMS = 64

@@ -3,35 +3,39 @@
 Nothing is locked and nothing is bought: like every read-only command, this reads committed data only.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.assignment import Assignment, assign, is_usable
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.files import stamp
 from pipeline.jobs import Job, JobKey, in_plan_order
-from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import now
 from pipeline.operations.lost_decisions import LostApprovals, lost_approvals, lost_message
 from pipeline.operations.page_commands import page_command, page_flags, page_variables
 from pipeline.operations.published_results import published_files
-from pipeline.operations.run_note import RunNote
-from pipeline.operations.workspace import Workspace
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, join
 from pipeline.results import decisions
-from pipeline.results.decisions import Decision
 from pipeline.serve.page_rows import PageRows
-from pipeline.serve.state_source import AnyStamp, StateSource
-from pipeline.serve.stills import Stills
 from pipeline.state.store import Sighting
 from pipeline.state.transitions import absorb
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.operations.run_note import RunNote
+    from pipeline.operations.workspace import Workspace
+    from pipeline.results.decisions import Decision
+    from pipeline.serve.state_source import AnyStamp, StateSource
+    from pipeline.serve.stills import Stills
 
 
 @dataclass(slots=True)

@@ -1,15 +1,15 @@
 """The rows of one campaign on the live page; only rows that have changed are rebuilt."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.assignment import Assignment
-from pipeline.jobs import Job, JobKey
 from pipeline.json_values import Json
 from pipeline.media.facts import MediaMap, join
 from pipeline.operations.shown_paths import relative_output
-from pipeline.operations.workspace import Workspace
 from pipeline.purchases import PENDING, Decisions, Output, Purchase, PurchaseId, Records, Status
 from pipeline.purchases import as_json as purchase_json
 from pipeline.report.rows import SHORT_HASH, PlannedJob, Rows
@@ -19,8 +19,13 @@ from pipeline.results.decisions import as_json as decision_json
 from pipeline.results.document import job_json
 from pipeline.results.job_status import job_status
 from pipeline.schemes import ObjectUrl, OutputLocation
-from pipeline.serve.stills import Stills
 from pipeline.serve.stored_videos import StoredVideos
+
+if TYPE_CHECKING:
+    from pipeline.assignment import Assignment
+    from pipeline.jobs import Job, JobKey
+    from pipeline.operations.workspace import Workspace
+    from pipeline.serve.stills import Stills
 
 # Seconds between two looks for missing files, which `collect` may fetch without any change to the records; and the
 # largest share of time spent on looking, since a clone may lack thousands.

@@ -1,9 +1,11 @@
 """Reviews that a browser sends: nothing in them is trusted."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError, printable
 from pipeline.operations.review import (
@@ -16,7 +18,9 @@ from pipeline.operations.review import (
 from pipeline.purchases import PurchaseId
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Verdict
-from pipeline.serve.campaign_watch import CampaignWatch
+
+if TYPE_CHECKING:
+    from pipeline.serve.campaign_watch import CampaignWatch
 
 # The value that withdraws a verdict.
 _UNDECIDED = "undecided"

@@ -1,5 +1,7 @@
 """The server of the live page: as a command, or in a thread of a run, which it never disturbs."""
 
+from __future__ import annotations
+
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -153,7 +155,7 @@ class LivePage:
     def _where(self) -> str:
         return f"{self._settings.address.host}:{self._settings.address.port}"
 
-    def _server(self, on_ready: Callable[[str], None]) -> "_Server":
+    def _server(self, on_ready: Callable[[str], None]) -> _Server:
         address = self._settings.address
 
         def started(port: int) -> None:

@@ -4,22 +4,26 @@ A process never opens the state of its own run a second time: POSIX file locks b
 second descriptor would release those of the first.
 """
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.files import FileStamp, stamp
 from pipeline.operations.clock import now, run_id
 from pipeline.operations.run_note import RunNote, read_note
-from pipeline.operations.workspace import Workspace
 from pipeline.purchases import Purchase, Records, Status
 from pipeline.schemes import part_location, part_name
 from pipeline.state import look
 from pipeline.state.opening import open_store
-from pipeline.state.store import Change, PartStamp, Sighting, Store
 from pipeline.state.transitions import Finished, recover
+
+if TYPE_CHECKING:
+    from pipeline.operations.workspace import Workspace
+    from pipeline.state.store import Change, PartStamp, Sighting, Store
 
 # A value that changes whenever something is written.
 AnyStamp = object

@@ -1,14 +1,19 @@
 """Makes stills and media facts in the background: each video is read once, then the page is updated."""
 
+from __future__ import annotations
+
 import queue
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
-from pipeline.json_values import Json
-from pipeline.report.stills import MediaReader, StillCache
-from pipeline.schemes import OutputLocation
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.report.stills import MediaReader, StillCache
+    from pipeline.schemes import OutputLocation
 
 
 class Stills(Collection[str]):

@@ -3,16 +3,18 @@
 No links are signed: browsers authenticate to this server only, and never get access to the store.
 """
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
-from pipeline.schemes import ObjectUrl
 
 if TYPE_CHECKING:
     from pipeline.artifacts.s3 import OpenObject
+    from pipeline.schemes import ObjectUrl
 
 # Seconds between two listings: at first, and at most, after listings that found nothing new.
 _SHORTEST_PAUSE = 3.0
@@ -49,7 +51,7 @@ class StoredVideos:
         if time.monotonic() >= self._listed_at + self._pause:
             self._begin()
 
-    def open(self, location: ObjectUrl, span: str | None) -> "OpenObject | None":
+    def open(self, location: ObjectUrl, span: str | None) -> OpenObject | None:
         """The bytes of an object, or of a range of it; None if there are none.
 
         Raises:

@@ -1,19 +1,24 @@
 """Watches campaigns and adds every change to the feed."""
 
+from __future__ import annotations
+
 import json
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from pipeline.json_values import Json
 from pipeline.operations.review import record
 from pipeline.operations.workspace import TOOL
-from pipeline.purchases import PurchaseId
 from pipeline.report.data import VERSION
-from pipeline.results.decisions import Decision
-from pipeline.serve.campaign_watch import CampaignWatch
-from pipeline.serve.feed import Feed
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.purchases import PurchaseId
+    from pipeline.results.decisions import Decision
+    from pipeline.serve.campaign_watch import CampaignWatch
+    from pipeline.serve.feed import Feed
 
 # Seconds between two looks: short, but looking takes no more than a share of the time.
 _SHORTEST_PAUSE = 0.2

@@ -1,10 +1,14 @@
 """Joins the histories that several states of one campaign have of a purchase."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from pipeline.purchases import PurchaseId
-from pipeline.state.store import LoggedEvent
+if TYPE_CHECKING:
+    from pipeline.purchases import PurchaseId
+    from pipeline.state.store import LoggedEvent
 
 # The event that a join writes; it does not tell how a purchase was made.
 JOINED = "joined"

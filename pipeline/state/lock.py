@@ -1,5 +1,7 @@
 """Allows one run at a time: a kernel lock on a file beside the state, released when its process ends."""
 
+from __future__ import annotations
+
 import errno
 import json
 import os
@@ -24,7 +26,7 @@ class Lock:
     descriptor: int
 
     @classmethod
-    def acquire(cls, state: Path, *, since: str, command: str) -> "Lock":
+    def acquire(cls, state: Path, *, since: str, command: str) -> Lock:
         """Take the lock `<state>.lock` without waiting. The file is never deleted.
 
         Raises:

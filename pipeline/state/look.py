@@ -3,6 +3,8 @@
 Nothing is locked or created, so what is found may already be outdated.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,7 +114,7 @@ def refuse_network_file_system(state: StateLocation) -> None:
         folder.refuse_network_file_system(state)
 
 
-def _team_state(url: DatabaseUrl, campaign: str) -> "TeamState":
+def _team_state(url: DatabaseUrl, campaign: str) -> TeamState:
     # Imported here, because its driver is an optional dependency.
     from pipeline.state.postgres.team_state import TeamState
 

@@ -1,5 +1,7 @@
 """Opens the state of a campaign: checks where it is, whose it is, and who may write to it."""
 
+from __future__ import annotations
+
 import os
 import sqlite3
 import weakref
@@ -7,10 +9,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput
 from pipeline.paths import real_path
-from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state import rescue, soundness, state_file
 from pipeline.state.folder import MOUNTS, make_folder, refuse_network_file_system
@@ -19,6 +21,9 @@ from pipeline.state.rescue import RescueFile
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
 from pipeline.state.sql.store import OpenDatabase, SqlStore
 from pipeline.state.state_file import WritableFile
+
+if TYPE_CHECKING:
+    from pipeline.purchases import PurchaseId, WorkflowId
 
 SQLITE = sqlite3.sqlite_version
 # The first version that supports RETURNING.

@@ -3,6 +3,8 @@
 The file has one JSON line per id. Its space is allocated in advance, so that it can be written even on a full disk.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -29,7 +31,7 @@ class RescueFile:
     end: int
 
     @classmethod
-    def open(cls, path: Path) -> "RescueFile":
+    def open(cls, path: Path) -> RescueFile:
         """Open or create the file at `path`, and allocate its space. Its content is kept.
 
         Raises:

@@ -4,19 +4,23 @@ An import is joined like any other set of purchases, so the order of imports doe
 conflict.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from pipeline import record_limits
 from pipeline.errors import InvalidInput, Problem
-from pipeline.jobs import JobKey
-from pipeline.json_values import Json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, as_json
 from pipeline.records import PURCHASE_ID, purchase_from_json, unrecordable_reason
 from pipeline.state.histories import by_purchase, join_histories
 from pipeline.state.store import NOTHING_IMPORTED, Imported, LoggedEvent
 from pipeline.state.transitions import absorb
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.json_values import Json
 
 VERSION = 1
 

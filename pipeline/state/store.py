@@ -1,14 +1,18 @@
 """The port to the storage of purchases. Only one run at a time writes; see `pipeline.state.lock`."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from pipeline.jobs import JobKey
-from pipeline.json_values import Json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, WorkflowId
-from pipeline.state.transitions import Event
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.json_values import Json
+    from pipeline.state.transitions import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +47,11 @@ class Spent:
     credits: int = 0
     ever: int = 0
 
-    def plus(self, purchase: Purchase, *, own: bool) -> "Spent":
+    def plus(self, purchase: Purchase, *, own: bool) -> Spent:
         """The sums with `purchase`; `own`: this run bought it."""
         return self._changed(purchase, 1, own=own)
 
-    def without(self, purchase: Purchase, *, own: bool) -> "Spent":
+    def without(self, purchase: Purchase, *, own: bool) -> Spent:
         """The sums without `purchase`."""
         return self._changed(purchase, -1, own=own)
 
@@ -56,7 +60,7 @@ class Spent:
         used = ((self.creates, caps.max_creates), (self.credits, caps.max_credits), (self.ever, caps.budget))
         return all(cap is None or amount <= cap for amount, cap in used)
 
-    def _changed(self, purchase: Purchase, sign: int, *, own: bool) -> "Spent":
+    def _changed(self, purchase: Purchase, sign: int, *, own: bool) -> Spent:
         is_create = own and purchase.status is not Status.VOID
         cost = sign * purchase.cost
         return Spent(

@@ -10,13 +10,14 @@ attention ─identified─▶ submitted
 └ nothing bought ─▶ void ─identified─▶ submitted
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from pipeline import record_limits
-from pipeline.json_values import Json
 from pipeline.purchases import (
     UNDECIDED,
     Decisions,
@@ -29,6 +30,9 @@ from pipeline.purchases import (
     WorkflowId,
     join,
 )
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """A provider whose calls are counted and timed."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.executors.remote_calls import note
-from pipeline.json_values import Json
 from pipeline.providers.base import (
     AccountRefused,
     Bought,
@@ -23,7 +24,10 @@ from pipeline.providers.base import (
     Provider,
     Workflow,
 )
-from pipeline.purchases import WorkflowId
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.purchases import WorkflowId
 
 _OUTCOMES: Mapping[type[CreateOutcome], str] = {
     Bought: "bought",

@@ -1,14 +1,19 @@
 """The metrics of one run. Their number does not grow with the number of jobs."""
 
+from __future__ import annotations
+
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from pipeline import __version__
-from pipeline.engine.reporter import Tally
-from pipeline.errors import ExitCode
-from pipeline.state.store import Change
 from pipeline.state.transitions import Finished, event_name
 from pipeline.telemetry.exposition import Figures, Histogram
 from pipeline.telemetry.timestamps import seconds_between
+
+if TYPE_CHECKING:
+    from pipeline.engine.reporter import Tally
+    from pipeline.errors import ExitCode
+    from pipeline.state.store import Change
 
 # Bounds in seconds: of a call, up to a long download; of a workflow, up to an hour.
 _CALL_BOUNDS = (0.1, 0.5, 1, 2.5, 10, 60, 300)

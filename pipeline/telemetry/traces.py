@@ -5,10 +5,13 @@ the same trace. The span of a phase (`create`, `wait`, `fetch`, `attention`) is 
 first span, `purchase`, when the purchase ends.
 """
 
+from __future__ import annotations
+
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -31,8 +34,10 @@ from pipeline import __version__
 from pipeline.errors import printable
 from pipeline.purchases import Purchase, PurchaseId
 from pipeline.purchases import Status as PurchaseStatus
-from pipeline.state.store import Change
 from pipeline.telemetry.timestamps import nanoseconds
+
+if TYPE_CHECKING:
+    from pipeline.state.store import Change
 
 _resource = Resource.create
 _NAME = "campaign-pipeline"

@@ -1,7 +1,10 @@
 """Checks of the calls that may be repeated: their results, and how they fail."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pipeline.errors import AccountError
 from pipeline.providers.base import (
@@ -16,8 +19,10 @@ from pipeline.providers.base import (
 )
 from pipeline.purchases import WorkflowId
 from pipeline.testing.lab import KEY, SHORT_TIMEOUT, TIMEOUT, Lab, Play, expect
-from pipeline.testing.server import Connection
 from pipeline.testing.vendor import Call, Refusal, Reply
+
+if TYPE_CHECKING:
+    from pipeline.testing.server import Connection
 
 _ID = WorkflowId("kit-1")
 SPELLED = "film.png?Sig=a%2fb%7E+c'd%27&Exp=1"

@@ -1,13 +1,18 @@
 """Checks of a provider as an object: it is picklable, exchanges plain data, and never shows its key."""
 
+from __future__ import annotations
+
 import pickle
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from pipeline.providers.base import Bought
 from pipeline.testing.calls import CALLS
 from pipeline.testing.lab import KEY, Lab, expect
-from pipeline.testing.server import Connection
 from pipeline.testing.vendor import Call, Reply
+
+if TYPE_CHECKING:
+    from pipeline.testing.server import Connection
 
 
 def _name(lab: Lab) -> None:

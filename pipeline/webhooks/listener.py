@@ -1,15 +1,19 @@
 """A server for the vendor's webhook calls during a run. Needs the extra `serve` (uvicorn)."""
 
+from __future__ import annotations
+
 import socket
 import threading
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import uvicorn
 
 from pipeline.errors import UsageError
 from pipeline.webhooks.connection import BoundedProtocol
-from pipeline.webhooks.receiver import Application
+
+if TYPE_CHECKING:
+    from pipeline.webhooks.receiver import Application
 
 
 class _Server(uvicorn.Server):

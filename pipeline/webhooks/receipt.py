@@ -1,5 +1,7 @@
 """A receipt: that the vendor called for a purchase, and which workflows it named. It is only a hint."""
 
+from __future__ import annotations
+
 import json
 import threading
 from collections.abc import Callable
@@ -22,7 +24,7 @@ class Receipt:
     purchase: PurchaseId
     named: tuple[WorkflowId, ...] = ()
 
-    def joined(self, other: "Receipt") -> "Receipt":
+    def joined(self, other: Receipt) -> Receipt:
         """Join two receipts of the same purchase."""
         return Receipt(self.purchase, tuple(dict.fromkeys((*self.named, *other.named)))[:MAX_NAMED])
 

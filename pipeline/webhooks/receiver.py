@@ -1,13 +1,17 @@
 """Answers the vendor's webhook calls: an ASGI application for any server to mount. It needs no library."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.purchases import PurchaseId
-from pipeline.webhooks.addresses import Addresses
 from pipeline.webhooks.receipt import Receipt, workflows_in
+
+if TYPE_CHECKING:
+    from pipeline.purchases import PurchaseId
+    from pipeline.webhooks.addresses import Addresses
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

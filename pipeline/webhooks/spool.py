@@ -1,5 +1,7 @@
 """Stores receipts that `serve` received, on disk or in the team's database, for the next `run` or `collect`."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import threading
@@ -10,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
 from pipeline.files import stamp, write_atomically
-from pipeline.json_values import Json
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.records import PURCHASE_ID, WORKFLOW_ID
-from pipeline.schemes import StateLocation
 from pipeline.webhooks.receipt import MAX_NAMED, Receipt, ReceiptInbox
 
 if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.schemes import StateLocation
     from pipeline.state.postgres.webhook_receipts import WebhookReceipts
 
 _LONGEST = 4096
@@ -101,7 +103,7 @@ def _read(path: Path) -> Receipt | None:
 class TeamSpool:
     """A spool in a team's database, where the holder of the campaign's state finds the receipts."""
 
-    def __init__(self, receipts: "WebhookReceipts") -> None:
+    def __init__(self, receipts: WebhookReceipts) -> None:
         self._receipts = receipts
         self._numbers: dict[Receipt, list[str]] = {}
 

@@ -4,13 +4,17 @@ Most texts of a manifest are of this kind. All others, and those that fail with 
 Jinja: it gives the same result for every text rendered here (a property test checks this), and explains errors.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from pipeline.json_values import Json
 from pipeline.record_limits import check_text
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 # A name, then the steps from there to a value; `ANY` is any step, as a loop takes it.
 Path = tuple[str | int | None, ...]

@@ -1,19 +1,23 @@
 """Templates that need Jinja: compiled once; every failure is reported with its line."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import jinja2
 from jinja2 import meta, nodes
 from jinja2.runtime import Context
 
-from pipeline.json_values import Json
 from pipeline.manifest.templating import TemplateError, guard
 from pipeline.manifest.templating.environment import ENVIRONMENT, budget_of
 from pipeline.manifest.templating.shown import names_in_vars, numbers_shown, shown
 from pipeline.manifest.templating.values import as_json, as_text, checked_text
 from pipeline.record_limits import LONGEST_TEXT
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 _LARGEST_VALUE: Final = 16_384
 _FILE: Final = "<template>"

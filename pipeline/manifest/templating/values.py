@@ -1,16 +1,20 @@
 """The values that templates see, how they read as text, and what handling them costs."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import StrictUndefined, UndefinedError
 from jinja2.utils import missing
 
 from pipeline.errors import did_you_mean
-from pipeline.json_values import Json
 from pipeline.manifest.templating.dotted import as_word
 from pipeline.record_limits import LARGEST_INTEGER, check_text
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 _MAX_STEPS: Final = 500_000
 _CHARACTERS_PER_STEP: Final = 8

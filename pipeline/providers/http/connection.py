@@ -5,6 +5,8 @@ of bytes that the kernel accepted can, so it is recorded here, below all code th
 exceptions.
 """
 
+from __future__ import annotations
+
 import http.client
 import io
 import socket
@@ -12,12 +14,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.connection import create_connection
 
-from pipeline.providers.address import Guard
+if TYPE_CHECKING:
+    from pipeline.providers.address import Guard
 
 _BLOCK = 1 << 16
 _MAX_INFORMATIONAL = 100

@@ -3,12 +3,15 @@
 The table is append-only and needs no lease, so no id is lost; the next holder of the lease takes it over.
 """
 
+from __future__ import annotations
+
 import secrets
 import time
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -18,8 +21,10 @@ from pipeline.state import rescue
 from pipeline.state.folder import make_folder
 from pipeline.state.postgres.lease import clock
 from pipeline.state.postgres.server import ConnectionLost, Server, durable, pause_before
-from pipeline.state.postgres.transactions import PostgresDatabase
 from pipeline.state.rescue import RescueFile
+
+if TYPE_CHECKING:
+    from pipeline.state.postgres.transactions import PostgresDatabase
 
 # Seconds to retry the server before the id goes to the file, or the failure is reported.
 _TIMEOUT = 30.0

@@ -1,16 +1,20 @@
 """Connections to a PostgreSQL server, with timeouts, and with its errors translated to ours."""
 
+from __future__ import annotations
+
 import contextlib
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError, printable
-from pipeline.schemes import DatabaseUrl
+
+if TYPE_CHECKING:
+    from pipeline.schemes import DatabaseUrl
 
 T = TypeVar("T")
 

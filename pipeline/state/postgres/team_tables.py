@@ -5,10 +5,16 @@ only the rows of the transaction's campaign, so the same SQL works for SQLite an
 setting that ends with the transaction: behind a pooler, the next transaction may get another connection.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from psycopg import sql
 
 from pipeline.errors import InvalidInput
-from pipeline.state.postgres.server import Connection, Server
+
+if TYPE_CHECKING:
+    from pipeline.state.postgres.server import Connection, Server
 
 _CAMPAIGN = "campaign text NOT NULL DEFAULT current_setting('pipeline.campaign')"
 

@@ -5,11 +5,13 @@ lease writes, so the outcome has to be the same, and that is checked. If the res
 the number that the transaction wrote shows whether it was committed.
 """
 
+from __future__ import annotations
+
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
@@ -17,7 +19,9 @@ from psycopg import sql
 from pipeline.errors import PipelineError, Unfinished
 from pipeline.state.postgres.lease import Lease, clock
 from pipeline.state.postgres.server import DURABLE, Connection, ConnectionLost, Server, pause_before
-from pipeline.state.sql.database import Row, Value
+
+if TYPE_CHECKING:
+    from pipeline.state.sql.database import Row, Value
 
 # Seconds that a reader waits for an unreachable server.
 _READ_TIMEOUT = 30.0
@@ -73,12 +77,12 @@ class PostgresDatabase:
         self._turn = 0
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator["PostgresTransaction"]:
+    def reading(self) -> Iterator[PostgresTransaction]:
         with self._transaction(_READ, None) as transaction:
             yield transaction
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator["PostgresTransaction"]:
+    def writing(self) -> Iterator[PostgresTransaction]:
         if self._lease is None:
             raise PipelineError("the state was opened for reading only")
         self._lease.assert_held()
@@ -97,7 +101,7 @@ class PostgresDatabase:
         self._connection = None
 
     @contextlib.contextmanager
-    def _transaction(self, begin: str, lease: Lease | None) -> Iterator["PostgresTransaction"]:
+    def _transaction(self, begin: str, lease: Lease | None) -> Iterator[PostgresTransaction]:
         transaction = PostgresTransaction(self, begin, lease)
         try:
             transaction.begin()

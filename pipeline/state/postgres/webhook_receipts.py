@@ -4,17 +4,21 @@ A call may reach a process that does not hold the state, or no longer; the curre
 is only a hint, unlike the response to a create, so the two kinds are kept apart.
 """
 
+from __future__ import annotations
+
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing, suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
 from pipeline.purchases import PurchaseId, WorkflowId
-from pipeline.schemes import DatabaseUrl
 from pipeline.state.postgres import team_tables
 from pipeline.state.postgres.server import LEASE_SECONDS, Connection, ConnectionLost, Server, Timeouts
+
+if TYPE_CHECKING:
+    from pipeline.schemes import DatabaseUrl
 
 T = TypeVar("T")
 

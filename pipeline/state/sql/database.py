@@ -1,10 +1,13 @@
 """The port to a database: what the store needs besides its SQL statements."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.errors import PipelineError
+if TYPE_CHECKING:
+    from pipeline.errors import PipelineError
 
 Value = str | int | float | None
 Row = tuple[Any, ...]

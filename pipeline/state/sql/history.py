@@ -1,13 +1,18 @@
 """Writes the history in an import: its events are put before those known here, so that they are read in order."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
 
-from pipeline.purchases import PurchaseId
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 from pipeline.state.histories import are_joins, by_purchase
 from pipeline.state.sql import rows, statements
-from pipeline.state.sql.database import Transaction
-from pipeline.state.sql.rows import Mirror
-from pipeline.state.store import Imported, LoggedEvent
+
+if TYPE_CHECKING:
+    from pipeline.purchases import PurchaseId
+    from pipeline.state.sql.database import Transaction
+    from pipeline.state.sql.rows import Mirror
+    from pipeline.state.store import Imported, LoggedEvent
 
 
 def take_over(transaction: Transaction, mirror: Mirror, imported: Imported) -> None:

@@ -1,13 +1,18 @@
 """Decides which intents of a turn the caps allow, and which changes they make."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput
-from pipeline.purchases import PurchaseId
 from pipeline.state import transitions
-from pipeline.state.sql.rows import Mirror
 from pipeline.state.store import Caps, Change, Intent, Spent
 from pipeline.state.transitions import Superseded
+
+if TYPE_CHECKING:
+    from pipeline.purchases import PurchaseId
+    from pipeline.state.sql.rows import Mirror
 
 
 def assert_priced(intents: Sequence[Intent], caps: Caps) -> None:

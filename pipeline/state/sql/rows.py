@@ -3,19 +3,24 @@
 A row that this tool cannot have written is reported as damage.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipeline import record_limits
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json
 from pipeline.records import PURCHASE_ID, purchase_from_json
 from pipeline.state import transitions
-from pipeline.state.sql.database import Row, Value
 from pipeline.state.store import Change, KnownResults, LoggedEvent, PlacedFile, Spent
+
+if TYPE_CHECKING:
+    from pipeline.state.sql.database import Row, Value
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 

@@ -1,15 +1,20 @@
 """SQLite as the store's database: its transactions and its errors."""
 
+from __future__ import annotations
+
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.state.sql import statements
-from pipeline.state.sql.database import Row, Value
 from pipeline.state.state_file import RESTORE, explained
+
+if TYPE_CHECKING:
+    from pipeline.state.sql.database import Row, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,12 @@ class SqliteDatabase:
         self._connection.executemany(statement, values)
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator["SqliteDatabase"]:
+    def reading(self) -> Iterator[SqliteDatabase]:
         with self._transaction("BEGIN"):
             yield self
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator["SqliteDatabase"]:
+    def writing(self) -> Iterator[SqliteDatabase]:
         if self._epoch is None:
             raise PipelineError("the state was opened for reading only")
         self._epoch.assert_in_place()

@@ -1,22 +1,20 @@
 """A `Store` in SQL tables. Every write is one atomic transaction of the run that holds the state."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline import failpoints
 from pipeline.errors import PipelineError
-from pipeline.jobs import JobKey
-from pipeline.json_values import Json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId, join
 from pipeline.state import snapshot, transitions
 from pipeline.state.sql import rows, statements
-from pipeline.state.sql.database import Database, Row, Transaction, Value
 from pipeline.state.sql.history import take_over
 from pipeline.state.sql.intents import allowed, assert_priced, changes_of
-from pipeline.state.sql.rows import Mirror
 from pipeline.state.store import (
     NOTHING_IMPORTED,
     Caps,
@@ -29,6 +27,12 @@ from pipeline.state.store import (
     Spent,
     Turn,
 )
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
+    from pipeline.json_values import Json
+    from pipeline.state.sql.database import Database, Row, Transaction, Value
+    from pipeline.state.sql.rows import Mirror
 
 T = TypeVar("T")
 
