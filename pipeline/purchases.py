@@ -4,19 +4,15 @@ A purchase is one create, sent at most once: stored before it is sent, and never
 the only source of truth; `pipeline.assignment` computes what it means for the jobs. Everything here is pure.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType
+from typing import NewType
 
-from pipeline.jobs import PurchaseId as PurchaseId  # noqa: TC001 - passed on
+from pipeline.jobs import JobKey
+from pipeline.jobs import PurchaseId as PurchaseId  # passed on
 from pipeline.json_values import Json, canonical_json
-
-if TYPE_CHECKING:
-    from pipeline.jobs import JobKey
 
 # The characters of a campaign's name; next to any other character, a name is a whole word.
 _OF_NAMES = "[A-Za-z0-9_-]"

@@ -1,26 +1,21 @@
 """Expands a campaign into its jobs, one at a time: a job is not kept once it was yielded."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+from pipeline.documents.node import Location
 from pipeline.errors import InvalidInput, Problem, Suggestions
+from pipeline.jobs import Job
 from pipeline.manifest import combinations
 from pipeline.manifest.chains import ChainInput, chains_of, upstream, upstreams_first
 from pipeline.manifest.combinations import Exclusion
 from pipeline.manifest.job_builder import JobBuilder
 from pipeline.manifest.job_problems import JobProblems
-
-if TYPE_CHECKING:
-    from pipeline.documents.node import Location
-    from pipeline.jobs import Job
-    from pipeline.manifest.model import Campaign, Combination, ImageSet, Item, Rule
+from pipeline.manifest.model import Campaign, Combination, ImageSet, Item, Rule
 
 MAX_JOBS = 1_000_000
 

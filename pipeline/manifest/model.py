@@ -1,20 +1,15 @@
 """The campaign model that all other packages use: typed, frozen, all references resolved."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pipeline.documents.node import Location
 from pipeline.errors import Problem, counted
 from pipeline.jobs import Coordinates, LocalFile, MediaType, RemoteFile, UpstreamOutput, Visibility
+from pipeline.json_values import Json
+from pipeline.manifest import catalog
 from pipeline.manifest.texts import Text
-
-if TYPE_CHECKING:
-    from pipeline.documents.node import Location
-    from pipeline.json_values import Json
-    from pipeline.manifest import catalog
 
 
 @dataclass(frozen=True, slots=True)

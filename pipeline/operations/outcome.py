@@ -1,20 +1,15 @@
 """The outcome of a run, or of a `collect`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.artifacts.inventory import fetched
 from pipeline.errors import ExitCode
+from pipeline.jobs import Job, JobKey
 from pipeline.purchases import Purchase, Status
-
-if TYPE_CHECKING:
-    from pipeline.jobs import Job, JobKey
-    from pipeline.results.job_status import JobStatus, Summary
-    from pipeline.schemes import OutputLocation
+from pipeline.results.job_status import JobStatus, Summary
+from pipeline.schemes import OutputLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

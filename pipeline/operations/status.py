@@ -1,18 +1,17 @@
 """The status of a campaign: its jobs, the decisions on them, and the credits spent."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from pipeline.errors import counted
+from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, files_here
 from pipeline.operations.lost_decisions import jobs_of
 from pipeline.planning.prune import without_successor
 from pipeline.planning.send_back import held_by_failures
 from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.job_status import (
     JobStatus,
     Summary,
@@ -21,11 +20,7 @@ from pipeline.results.job_status import (
     needing_attention,
     summarize,
 )
-
-if TYPE_CHECKING:
-    from pipeline.jobs import JobKey
-    from pipeline.results.decisions import Decision, Verdict
-    from pipeline.schemes import OutputLocation
+from pipeline.schemes import OutputLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,15 @@
 """The plan: its actions, entries and options, and how a request differs from what was bought."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from pipeline.assignment import Assignment
 from pipeline.errors import counted
-
-if TYPE_CHECKING:
-    from pipeline.assignment import Assignment
-    from pipeline.jobs import Job, JobKey, Visibility
-    from pipeline.json_values import Json
-    from pipeline.purchases import Purchase, PurchaseId
+from pipeline.jobs import Job, JobKey, Visibility
+from pipeline.json_values import Json
+from pipeline.purchases import Purchase, PurchaseId
 
 
 class Action(StrEnum):

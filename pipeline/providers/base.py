@@ -4,20 +4,16 @@ Outcomes of a create are values, matched exhaustively in `pipeline.engine.create
 response becomes an outcome. Everything here is plain data that can be pickled.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from pipeline.errors import ExitCode, PipelineError, printable
 from pipeline.jobs import LocalFile, MediaType, Option, Visibility
-
-if TYPE_CHECKING:
-    from pipeline.json_values import Json
-    from pipeline.purchases import WorkflowId
+from pipeline.json_values import Json
+from pipeline.purchases import WorkflowId
 
 
 @dataclass(frozen=True, slots=True)

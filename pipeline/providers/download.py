@@ -16,20 +16,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
 
 from pipeline.errors import UsageError, printable
 from pipeline.providers.address import AddressRefused, Guard, shown_url
+from pipeline.providers.api_settings import Network
 from pipeline.providers.base import Downloaded, DownloadFailed, Media
 from pipeline.providers.http.coding import coding_of, is_undone, undone
 from pipeline.providers.http.errors import TransportError
 from pipeline.providers.http.transport import PRINTABLE, HttpRequest, StreamedResponse, Transport
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed, type_of
 from pipeline.providers.partial_file import PartialFile
-
-if TYPE_CHECKING:
-    from pipeline.providers.api_settings import Network
 
 log = logging.getLogger(__name__)
 

@@ -5,21 +5,16 @@ group `pipeline.providers`, each a `ProviderPlugin`, or a function from `Setting
 key nor address. Nothing is imported by path.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, PipelineError, printable
 from pipeline.providers.api_settings import VENDOR, Settings
+from pipeline.providers.base import Provider
 from pipeline.providers.names import GROUP, missing_provider
 from pipeline.providers.vimmerse import Vimmerse
-
-if TYPE_CHECKING:
-    from pipeline.providers.base import Provider
 
 
 @dataclass(frozen=True, slots=True)

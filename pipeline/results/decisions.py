@@ -1,7 +1,5 @@
 """The decisions file beside a manifest: people's verdicts, stars and notes on takes, in the order they were made."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -9,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.documents import schema
 from pipeline.documents.json_locations import located
@@ -18,13 +16,11 @@ from pipeline.documents.text_file import conflicts, read_source
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem, UsageError
 from pipeline.files import alone_in, read_limited, write_atomically
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.paths import behind_links, follow_links
 from pipeline.purchases import Decisions, PurchaseId
 from pipeline.schemes import kind_named
-
-if TYPE_CHECKING:
-    from pipeline.jobs import JobKey
-    from pipeline.json_values import Json
 
 # Bytes that are read and written, as of results: of each purchase in those, there is room for a verdict here.
 LARGEST = 1 << 30

@@ -1,14 +1,11 @@
 """The author's description of a provider: how it is made, and how its vendor's API responds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from pipeline.providers.api_settings import Settings
-    from pipeline.providers.base import CreateRequest, Provider, Workflow
+from pipeline.providers.api_settings import Settings
+from pipeline.providers.base import CreateRequest, Provider, Workflow
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import FunctionType, ModuleType
+from typing import Any, get_type_hints
 
 import pytest
 from support.calling import Pipeline
@@ -85,6 +85,18 @@ def test_public_names_are_exactly_these_and_each_has_a_docstring() -> None:
     assert sorted(PUBLIC, key=lambda name: (not name[0].isupper(), name)) == PUBLIC
     for name in PUBLIC:
         assert getattr(face, name).__doc__
+
+
+@pytest.mark.parametrize("module", ["pipeline", "pipeline.providers", "pipeline.testing"])
+def test_annotations_of_public_names_can_be_read_at_run_time(module: str) -> None:
+    public = importlib.import_module(module)
+    for each in (getattr(public, name) for name in dir(public) if not name.startswith("_")):
+        if isinstance(each, type | FunctionType):
+            get_type_hints(each)
+        members = vars(each).values() if isinstance(each, type) else ()
+        for member in (each.fget if isinstance(each, property) else each for each in members):
+            if isinstance(member, FunctionType):
+                get_type_hints(member)
 
 
 def test_importing_the_package_loads_nothing_until_it_is_used() -> None:

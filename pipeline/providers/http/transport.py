@@ -1,7 +1,5 @@
 """Sends one request and reads its response, with the connection pools of the HTTP library."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re
@@ -11,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from requests.adapters import HTTPAdapter
@@ -21,12 +18,10 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from pipeline.errors import UsageError
 from pipeline.providers.address import AddressRefused, Guard
+from pipeline.providers.api_settings import Network
 from pipeline.providers.http.coding import coding_of, undone
 from pipeline.providers.http.connection import Connection, Route, TlsConnection, Transmission
 from pipeline.providers.http.errors import TransportError, reason_for
-
-if TYPE_CHECKING:
-    from pipeline.providers.api_settings import Network
 
 # Its log messages contain complete urls, and a signed url is a secret.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
