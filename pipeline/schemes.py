@@ -56,10 +56,13 @@ _WITHOUT_PASSWORD = (
     rf"(?:{'|'.join(sorted(_DATABASES, reverse=True))})://(?:[\w.~%+-]+@)?[\w.,:/%~\[\]-]*"
     rf"(?:\?{_PARAMETER}(?:&{_PARAMETER})*)?['\"`,;:).]*(?:\s|$)"
 )
+# A scheme is looked for where a word begins, not at each of its letters: that would take minutes for a long word.
+_BEGINS = r"(?<![a-z0-9+.-])"
+_SCHEME = rf"{_BEGINS}(?![0-9+.-]*[+.-]{_WITHOUT_PASSWORD})[0-9+.-]*[a-z][a-z0-9+.-]*+://"
 # A possible password ends at the last `@` before a space; quotes and a colon after the address belong to the message.
 _WITH_SECRETS = re.compile(
     rf"(?P<kept>\b{_WITHOUT_PASSWORD})|"
-    rf"(?P<scheme>[a-z][a-z0-9+.-]*://|\b(?:{_KNOWN}):)\S*[@?…](?:[^\s'\"`,;)]*[^\s'\"`,;):])?",
+    rf"(?P<scheme>{_SCHEME}|\b(?:{_KNOWN}):)\S*[@?…](?:[^\s'\"`,;)]*[^\s'\"`,;):])?",
     re.IGNORECASE,
 )
 
