@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 from referencing import Registry
 
 from pipeline.documents.node import Finding
 from pipeline.documents.schema_compiler import Check, compile_schema
+from pipeline.documents.schema_library import grammars_on_demand
 from pipeline.documents.schema_messages import explain
+
+with grammars_on_demand():
+    import jsonschema
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json

@@ -1,15 +1,18 @@
 """The schema library's errors in words for people: what was expected, what was found, what was meant."""
 
+from __future__ import annotations
+
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
-
-from jsonschema import ValidationError
+from typing import TYPE_CHECKING, Final
 
 from pipeline.documents.node import Finding
 from pipeline.documents.schema_terms import FORMS, cut, either, found, one_of, shown, wanted
 from pipeline.errors import counted, did_you_mean
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 Path = tuple[str | int, ...]
 

@@ -30,7 +30,7 @@ import gc, importlib, json, os, socket, sys
 import decimal, fractions, gzip, mmap
 import av, boto3, psycopg, uvicorn
 import pipeline.artifacts.s3, pipeline.emulator.embedded, pipeline.media.read, pipeline.providers.vimmerse
-import pipeline.cli.main, pipeline.cli.terminal, pipeline.engine.calls
+import pipeline.cli.main, pipeline.cli.terminal, pipeline.documents.schema_findings, pipeline.engine.calls
 from PIL import Image
 from pipeline.cli.main import COMMANDS
 

@@ -249,3 +249,20 @@ def test_stopped_check_is_reported() -> None:
     found = told("".join(f"key{number}: 1\n" for number in range(1000)))
     assert len(found) == 201
     assert found[-1].endswith("too many problems: checking stops here, and there may be more")
+
+
+def test_grammars_are_compiled_only_for_who_checks_a_value_by_one(tmp_path: Path) -> None:
+    """The schema library would compile them as it is imported: nothing else that a command does takes as long."""
+    compiling = "print('compiled')\ndef is_valid_syntax(term, value): return value == 'sound'\n"
+    (tmp_path / "rfc3987_syntax.py").write_text(compiling, encoding="utf-8")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pipeline.documents.schema import findings\n"
+        "print(len(findings([], 'results')) > 0)\n"
+        "import jsonschema\n"
+        "print([jsonschema.FormatChecker().conforms(each, 'iri') for each in ('sound', 'odd')])\n"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.splitlines() == ["True", "compiled", "[True, False]"]
