@@ -94,7 +94,7 @@ class Purchase:
     purchases by age. `request` is what was sent: options, title, description, visibility, images. `path` is the path
     stem of the job it was bought for. `again` marks a purchase that is to be bought again, unless it is approved;
     `deleted` one that the vendor was asked to delete; neither is ever unset. `created_at` and `updated_at` come from
-    the vendor.
+    the vendor, but for the time of a change that it gives no later one.
     """
 
     id: PurchaseId

@@ -12,8 +12,10 @@ attention ─identified─▶ submitted
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, assert_never
 
@@ -147,7 +149,7 @@ class Removed:
 class Reworded:
     """Title, description or visibility were changed at the vendor.
 
-    Its time of the change lets the join prefer this wording to that of an older copy.
+    The time of the change lets the join prefer this wording to that of an older copy.
     """
 
     request: Mapping[str, Json] = field(default_factory=dict)
@@ -226,6 +228,9 @@ def event_name(event: Event) -> str:
     return _RECORDED_NAMES.get(type(event), type(event).__name__)
 
 
+# The part of a time that is counted on in `_a_second_after`.
+_SECONDS = re.compile(r"\d{4}-\d\d-\d\d([ T])\d\d:\d\d:\d\d")
+
 # The error of a create whose run, here or elsewhere, has not recorded the vendor's response.
 RUN_ENDED = "the run ended before the vendor's answer was known"
 
@@ -285,10 +290,31 @@ def _flagged(purchase: Purchase, flag: Superseded | Deleted | Removed | Reworded
         case Removed():
             return purchase
         case Reworded(request, updated_at):
-            # An earlier time than the known one would let older copies win the join.
-            times = filter(None, (purchase.updated_at, _date(updated_at)))
-            return replace(purchase, request=request, updated_at=max(times, default=None))
+            return replace(purchase, request=request, updated_at=_time_of_change(purchase, _date(updated_at)))
     assert_never(flag)
+
+
+def _time_of_change(purchase: Purchase, told: str | None) -> str:
+    """The time of a change at the vendor, which is later than the known one whatever the vendor told.
+
+    Otherwise a copy with the old wording, in the results of a shard for example, could win the join after each run,
+    and each run would send the change again.
+    """
+    known = purchase.updated_at
+    if known is None:
+        return told or purchase.bought_at
+    return told if told is not None and told > known else _a_second_after(known)
+
+
+def _a_second_after(time: str) -> str:
+    """A time that also sorts after `time` as text, which is how they are compared."""
+    if (match := _SECONDS.match(time)) is None:
+        return time
+    try:
+        later = datetime.fromisoformat(match[0]) + timedelta(seconds=1)
+    except (ValueError, OverflowError):
+        return time
+    return later.isoformat(sep=match[1], timespec="seconds") + time[match.end() :]
 
 
 def _answered(
@@ -300,7 +326,7 @@ def _answered(
         purchase,
         credits=credits_charged if is_known else purchase.credits,
         created_at=_date(created_at) or purchase.created_at,
-        updated_at=_date(updated_at) or purchase.updated_at,
+        updated_at=max(filter(None, (purchase.updated_at, _date(updated_at))), default=None),
     )
 
 

@@ -57,6 +57,21 @@ def test_plan_updates_what_the_run_does(own_words: Project, pipeline: Pipeline, 
     assert pipeline("plan", own_words.manifest).out == "Plan: 12 to keep.\nNothing to buy.\n"
 
 
+@pytest.mark.parametrize("title", ["another walk", "a long walk"], ids=["sorts after", "sorts before"])
+def test_change_that_the_vendor_gives_no_later_time_is_sent_once(
+    own_words: Project, pipeline: Pipeline, vendor: Emulator, title: str
+) -> None:
+    vendor.fail({"on": "put", "do": {"patch": {"updated_at": None}}})
+    own_words.write({"campaign.yaml": titled(title)})
+
+    ended = pipeline("run", own_words.manifest)
+
+    assert ended.code == 0, ended.output
+    assert ended.output.count("updated at the vendor") == 12
+    # The results of the shards still have the old title.
+    assert pipeline("plan", own_words.manifest).out == "Plan: 12 to keep.\nNothing to buy.\n"
+
+
 def test_export_has_what_every_shard_recorded(
     own_words: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,26 +151,46 @@ def test_missing_vendor_fields_keep_their_values_and_given_ones_win() -> None:
 
 
 @fails_without(
-    "pipeline.state.transitions:_flagged",
-    "return replace(purchase, request=request, updated_at",
-    swap=("max(times, default=None)", "purchase.updated_at"),
+    "pipeline.state.transitions:_time_of_change",
+    "return told if told",
+    swap=("_a_second_after(known)", "known"),
 )
+@fails_without("pipeline.state.transitions:_answered", "return replace(purchase", swap=("max(", "min("))
 @pytest.mark.parametrize(("before", "after"), [("a walk", "a long walk"), ("a long walk", "a walk")])
-def test_new_wording_wins_over_a_copy_with_the_old_one(before: str, after: str) -> None:
-    stale = replace(at(DONE), request={"title": before}, updated_at="2026-01-02 10:00:00.5+00:00")
-    told = transitions.Reworded({"title": after}, updated_at="2026-01-02 10:00:01.25+00:00")
+@pytest.mark.parametrize(
+    "told", ["2026-01-02 23:59:59.75+00:00", "2026-01-02 23:59:59.5+00:00", None, "x" * 101]
+)
+@pytest.mark.parametrize("known", ["2026-01-02 23:59:59.5+00:00", "2026-01-02T23:59:59Z", None])
+def test_new_wording_wins_over_a_copy_with_the_old_one(
+    known: str | None, told: str | None, before: str, after: str
+) -> None:
+    stale = replace(at(SUBMITTED), request={"title": before}, updated_at=known)
 
-    new = advance(stale, told)
+    worded = advance(stale, transitions.Reworded({"title": after}, updated_at=told))
+    new = advance(worded, transitions.Reported(credits=7, updated_at=known))
 
     assert new.request == {"title": after}
     for one, other in ((stale, new), (new, stale)):
         assert join(_only(one), _only(other)) == _only(new)
 
 
-@pytest.mark.parametrize("told", [None, "2026-01-01", "x" * 101])
-def test_rewording_without_a_later_time_keeps_the_one_that_is_known(told: str | None) -> None:
-    before = replace(at(DONE), updated_at="2026-01-02")
-    assert advance(before, transitions.Reworded({"title": "new"}, updated_at=told)).updated_at == "2026-01-02"
+@pytest.mark.parametrize(
+    ("known", "told", "expected"),
+    [
+        ("2026-01-02 10:00:00.5+00:00", "2026-01-02 10:00:01.25+00:00", "2026-01-02 10:00:01.25+00:00"),
+        ("2026-01-02 23:59:59.5+00:00", "2026-01-02 10:00:00+00:00", "2026-01-03 00:00:00.5+00:00"),
+        ("2026-01-02T10:00:00Z", None, "2026-01-02T10:00:01Z"),
+        # No time that one could count on in.
+        ("2026-01-02", None, "2026-01-02"),
+        ("9999-12-31 23:59:59", None, "9999-12-31 23:59:59"),
+        ("2026-01-02 10:00:99", None, "2026-01-02 10:00:99"),
+    ],
+)
+def test_time_of_a_rewording_is_the_vendors_if_it_is_later(
+    known: str, told: str | None, expected: str
+) -> None:
+    before = replace(at(DONE), updated_at=known)
+    assert advance(before, transitions.Reworded({"title": "new"}, updated_at=told)).updated_at == expected
 
 
 def test_giving_up_keeps_the_request_to_buy_again() -> None:
