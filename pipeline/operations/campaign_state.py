@@ -163,6 +163,11 @@ class CampaignState:
                 others.append(store.export())
         return join_exports(self.store.export(self.records), others, self.decisions)
 
+    def alone(self) -> Records:
+        """What the state itself has, all parts of it on this machine joined, without what only results have."""
+        parts = (_read_part(self.workspace, part)[0] for part in other_parts(self.workspace))
+        return reduce(absorb, parts, self.store.records())
+
     def _recorded(self) -> frozenset[PurchaseId]:
         """The purchases whose intent was recorded on this machine."""
         return self.store.recorded() | self.recorded_by_others

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.artifacts.inventory import fetched
@@ -17,15 +17,18 @@ from pipeline.operations.workspace import TOOL
 from pipeline.paths import unencodable
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
-from pipeline.results.document import Builder, differences
-from pipeline.results.merge import merge_results
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, WorkflowId, join
+from pipeline.results.document import Builder, contradiction, differences, fields_that_differ
+from pipeline.results.job_status import summarize
+from pipeline.results.merge import as_it_stands, merge_results
+from pipeline.state.transitions import absorb
 
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
     from pipeline.operations.campaign_state import CampaignState
     from pipeline.operations.provider import VendorCalls
+    from pipeline.results.file import ResultsFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,17 @@ def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[
             )
         return
     published = frozenset[PurchaseId]().union(*(each.published for each in files))
+    sound, contradictions = _without_contradictions(state, files)
+    if contradictions:
+        known = reduce(join, (each.records for each in sound), Records())
+        state = state.with_records(absorb(state.alone(), known, state.decisions))
     wanted = _wanted(state, published, state.assignment, state.decisions)
+    if others:
+        yield from contradictions  # of a file alone, every row is compared below
     # The rows of shards may lack decisions that those of the whole have.
     if own is not None and not any(differences(own.document, wanted)):
         return
-    document = merge_results(files, TOOL) if others else files[0].document
+    document = _merged(sound, wanted, own) if others else files[0].document
     if not any(differences(document, wanted)):
         return
     then = _decisions_in(document, state.decisions)
@@ -78,6 +87,54 @@ def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[
             f"{name} {lack} the latest decisions yet: the next run writes them, "
             f"or `pipeline results {state.workspace.target}`."
         )
+
+
+def _without_contradictions(
+    state: CampaignState, files: Sequence[ResultsFile]
+) -> tuple[list[ResultsFile], list[Disagreement]]:
+    """The files without the copies of purchases that contradict the state or each other, and what those say.
+
+    The join would keep one of two such copies, and so agree with it whichever is right.
+    """
+    known = {each.id: (each, "in the state") for each in state.alone().purchases.values()}
+    sound, found = [], []
+    for file in files:
+        right = {}
+        for purchase in file.records.purchases.values():
+            other, where = known.setdefault(purchase.id, (purchase, f"in {file.name}"))
+            if purchase != other and (what := contradiction(purchase, other, where)):
+                found.append(Disagreement("results", f"{file.name}: purchase {purchase.id}: {what}"))
+            else:
+                right[purchase.id] = purchase
+        for row in file.jobs:
+            what = fields_that_differ(row, as_it_stands(row, file.records), "by its purchase")
+            if what and row["purchase"] in right:
+                found.append(Disagreement("results", f"{file.name}: job {row['key']}: {what}"))
+        sound.append(replace(file, records=replace(file.records, purchases=right)))
+    return sound, found
+
+
+def _merged(
+    files: Sequence[ResultsFile], wanted: Mapping[str, Any], own: ResultsFile | None
+) -> dict[str, Any]:
+    """The results that all files make together, with the row of a job that is as `wanted` where a file has it.
+
+    The others are stale then: of a file written before the manifest changed. So is the row of a job that neither the
+    manifest nor the results of the whole have.
+    """
+    document: dict[str, Any] = merge_results(files, TOOL)
+    rows = {job["key"]: job for job in document["jobs"]}
+    current = {job["key"]: job for job in wanted["jobs"]}
+    records = reduce(join, (each.records for each in files), Records())
+    for row in (row for file in files for row in file.jobs):
+        key, stands = row["key"], as_it_stands(row, records)
+        if current.get(key) == stands:
+            rows[key] = stands
+    if own is not None:
+        kept = current.keys() | {job["key"] for job in own.jobs}
+        rows = {key: row for key, row in rows.items() if key in kept}
+    counts = summarize((str(row["status"]) for row in rows.values()), records.purchases.values())
+    return {**document, "jobs": [*rows.values()], "summary": counts.as_json()}
 
 
 def _wanted(

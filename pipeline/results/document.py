@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _SHOWN = 100
 
+# The fields of a purchase that no event changes once they are known, and those that are final when it is done.
+_SETTLED = ("key", "fingerprint", "inputs", "bought_at", "template_id", "workflow_id", "path")
+_SETTLED_WHEN_DONE = ("credits", "created_at")
+
 VERSION = 1
 
 
@@ -211,7 +215,9 @@ def differences(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterat
     yield from jobs
     yield from _rows("purchase", "id", written["purchases"], wanted["purchases"])
     for field in ("campaign", "manifest"):
-        if fields := _fields({field: written[field]}, {field: wanted[field]}, "by state and manifest"):
+        if fields := fields_that_differ(
+            {field: written[field]}, {field: wanted[field]}, "by state and manifest"
+        ):
             yield Discrepancy(message=fields)
     # The jobs are counted by their rows, which were told already.
     left_out = {"jobs"} if jobs else set[str]()
@@ -219,8 +225,24 @@ def differences(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterat
         {name: value for name, value in row["summary"].items() if name not in left_out}
         for row in (written, wanted)
     ]
-    if fields := _fields(_flat(counts[0]), _flat(counts[1]), "by state and manifest"):
+    if fields := fields_that_differ(_flat(counts[0]), _flat(counts[1]), "by state and manifest"):
         yield Discrepancy(message=f"summary: {fields}")
+
+
+def contradiction(written: Purchase, known: Purchase, where: str) -> str:
+    """What two copies of a purchase cannot both say, though one may be older; in one line, empty if nothing.
+
+    `where` says in words where `known` is from.
+    """
+    both_done = written.status is known.status is Status.DONE
+    names = (*_SETTLED, *(_SETTLED_WHEN_DONE if both_done else ()))
+    rows: list[dict[str, Any]] = [as_json(each) for each in (written, known)]
+    old, new = ({name: row[name] for name in names if all(name in each for each in rows)} for row in rows)
+    if both_done:
+        # The vendor promises neither their order nor that their urls stay.
+        for row, purchase in ((old, written), (new, known)):
+            row["outputs"] = sorted(output.sha256 or "" for output in purchase.outputs)
+    return fields_that_differ(old, new, where)
 
 
 def _rows(
@@ -240,21 +262,24 @@ def _rows(
                 message=f"{kind} {row_name}: changed in the manifest since the results were written",
                 is_by_manifest=True,
             )
-        elif fields := _fields(old, new, "in the state"):
+        elif fields := fields_that_differ(old, new, "in the state"):
             yield Discrepancy(message=f"{kind} {row_name}: {fields}")
 
 
-def _fields(written: Mapping[str, Any], wanted: Mapping[str, Any], now: str) -> str:
-    """What differs in a row, in one line; empty if nothing does. Lists and mappings are named, not shown."""
+def fields_that_differ(written: Mapping[str, Any], wanted: Mapping[str, Any], where: str) -> str:
+    """What differs in a row, in one line; empty if nothing does. Lists and mappings are named, not shown.
+
+    `where` says in words where `wanted` is from.
+    """
     found = []
     for field in sorted({*written, *wanted}):
         old, new = written.get(field), wanted.get(field)
         if old == new:
             continue
         if isinstance(old, list | dict) or isinstance(new, list | dict):
-            found.append(f"{field} in the results is not as it is {now}")
+            found.append(f"{field} in the results is not as it is {where}")
         else:
-            found.append(f"{field} is {_short(old)} in the results, {_short(new)} {now}")
+            found.append(f"{field} is {_short(old)} in the results, {_short(new)} {where}")
     return "; ".join(found)
 
 

@@ -64,7 +64,7 @@ def _job(rows: Sequence[Mapping[str, Any]], records: Records) -> dict[str, Any]:
     An intent counts, though it may still turn out to be void: if an older row replaced its row, a file with its
     outcome would find it only if merged first. Of equal rows, one with outputs was written last.
     """
-    current = [_as_it_stands(row, records) for row in rows]
+    current = [as_it_stands(row, records) for row in rows]
     return max(
         current,
         key=lambda row: (_age(named_in(row), records), len(row.get("outputs", ())), canonical_json(row)),
@@ -76,7 +76,8 @@ def _age(purchase_id: PurchaseId | None, records: Records) -> tuple[str, str]:
     return ("", "") if named is None else named.age
 
 
-def _as_it_stands(row: Mapping[str, Any], records: Records) -> dict[str, Any]:
+def as_it_stands(row: Mapping[str, Any], records: Records) -> dict[str, Any]:
+    """The row of a job with what `records` know of the purchase that it names."""
     purchase = records.purchases.get(row.get("purchase", ""))
     if purchase is None:
         return {**row}

@@ -97,6 +97,23 @@ def test_each_difference_between_results_and_state_is_reported_and_repaired_by_r
     assert pipeline("verify", bought.manifest).code == 0
 
 
+@pytest.mark.parametrize("wrong", ["-sorts-before", "zz-sorts-after"])
+def test_other_workflow_is_a_difference_whichever_copy_the_join_would_keep(
+    bought: Project, offline: Pipeline, wrong: str
+) -> None:
+    def change(document: Any) -> None:
+        for row in (document["jobs"][0], document["purchases"][0]):
+            row["workflow_id"] = wrong
+
+    edit_results(bought, change)
+
+    ended = offline("verify", bought.manifest)
+
+    assert ended.code == 1
+    assert f'job {DANCE}: workflow_id is "{wrong}" in the results' in ended.out
+    assert "2 differences." in ended.out
+
+
 def test_missing_results_are_a_difference(bought: Project, pipeline: Pipeline) -> None:
     bought.results_file.unlink()
 

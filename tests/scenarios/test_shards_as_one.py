@@ -313,3 +313,80 @@ def test_results_of_all_shards_are_the_results_that_verify_checks(
     differing = pipeline("verify", project.manifest)
     assert differing.code == 1
     assert ": not in the results" in differing.out
+
+
+@pytest.mark.parametrize("wrong", ["-sorts-before", "zz-sorts-after"])
+@pytest.mark.parametrize("known", ["by the states", "by the results alone", "by the results of the whole"])
+def test_verify_names_what_the_results_of_one_shard_have_wrong(
+    project: Project, pipeline: Pipeline, known: str, wrong: str
+) -> None:
+    project.write({"campaign.yaml": spring(prompts=PROMPTS)})
+    assert [each.code for each in run_all(pipeline, project, 2)] == [0, 0]
+    if known == "by the results of the whole":
+        assert pipeline("results", project.manifest).code == 0
+    if known != "by the states":
+        shutil.rmtree(project.folder / ".pipeline")
+    path = shard_file(project, 1, 2)
+    document = json.loads(path.read_text())
+    (job, purchase), *_ = (
+        (job, each)
+        for job in document["jobs"]
+        for each in document["purchases"]
+        if each["id"] == job["purchase"]
+    )
+    job["workflow_id"] = purchase["workflow_id"] = wrong
+    path.write_text(json.dumps(document))
+
+    ended = pipeline("verify", project.manifest)
+
+    assert ended.code == 1, ended.output
+    (told, count) = ended.out.splitlines()
+    assert f"purchase {purchase['id']}: workflow_id is " in told
+    assert "1-of-2.json" in told
+    assert count == "1 difference."
+
+
+def test_verify_names_a_job_of_a_shard_that_is_not_as_its_purchase(
+    project: Project, pipeline: Pipeline
+) -> None:
+    project.write({"campaign.yaml": spring(prompts=PROMPTS)})
+    assert [each.code for each in run_all(pipeline, project, 2)] == [0, 0]
+    path = shard_file(project, 1, 2)
+    document = json.loads(path.read_text())
+    job = document["jobs"][0]
+    job["workflow_id"] = "another"
+    path.write_text(json.dumps(document))
+
+    ended = pipeline("verify", project.manifest)
+
+    assert ended.code == 1, ended.output
+    assert (
+        f'spring.results.1-of-2.json: job {job["key"]}: workflow_id is "another" in the results' in ended.out
+    )
+
+
+def test_stale_job_in_the_results_of_a_shard_that_those_of_the_whole_followed_is_no_difference(
+    project: Project, pipeline: Pipeline
+) -> None:
+    project.write({"campaign.yaml": spring(prompts=PROMPTS)})
+    assert [each.code for each in run_all(pipeline, project, 2)] == [0, 0]
+    stale = {
+        index: {job["prompt"] for job in json.loads(shard_file(project, index, 2).read_text())["jobs"]}
+        for index in (1, 2)
+    }
+    gone = min(stale[2])
+    left = {name: prompt for name, prompt in PROMPTS.items() if name != gone}
+    project.write({"campaign.yaml": spring(prompts=left)})
+    assert pipeline("run", project.manifest).code == 0
+    # Only the first shard writes its results again, which makes them newer than those of the whole.
+    late = {f"late{number}": f"a late walk, number {number}" for number in range(4)}
+    project.write({"campaign.yaml": spring(prompts={**left, **late})})
+    assert pipeline("run", project.manifest, "--shard", "1/2").code == 0
+    first = {job["prompt"] for job in json.loads(shard_file(project, 1, 2).read_text())["jobs"]}
+    bought = {name: prompt for name, prompt in late.items() if name in first}
+    assert bought
+    project.write({"campaign.yaml": spring(prompts={**left, **bought})})
+
+    ended = pipeline("verify", project.manifest)
+
+    assert ended.code == 0, ended.output
