@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.artifacts.file_names import named
 from pipeline.operations.campaign_state import CampaignState, files_here
 from pipeline.operations.plan import plan_of
+from pipeline.purchases import Status
 
 if TYPE_CHECKING:
     from pipeline.jobs import Job, JobKey
@@ -43,7 +44,11 @@ class PurchaseDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDetails:
-    """A job, what a run would do for it, and the purchases made for it or last serving it, the current one first."""
+    """A job, what a run would do for it, and its purchases, the current one first, the others from old to new.
+
+    They are those bought for it, those that served it, and the earlier ones of the request that serves it, which jobs
+    that share it may have bought.
+    """
 
     job: Job
     entry: Entry | None
@@ -56,7 +61,11 @@ def job_details(state: CampaignState, job: Job) -> JobDetails:
     # The last one may have been bought for another job, and have served this one too before it was sent back.
     last = state.assignment.matcher.last(job.key)
     others = sorted(
-        (each for each in state.records.purchases.values() if each.key == job.key or each == last),
+        (
+            each
+            for each in state.records.purchases.values()
+            if each.key == job.key or each == last or (serving is not None and _is_before(each, serving))
+        ),
         key=lambda each: each.age,
     )
     listed = {each.id: each for each in ([serving] if serving else []) + others}
@@ -65,6 +74,12 @@ def job_details(state: CampaignState, job: Job) -> JobDetails:
         entry=plan_of(state).entry(job.key),
         purchases=_details(state, list(listed.values())),
     )
+
+
+def _is_before(purchase: Purchase, serving: Purchase) -> bool:
+    """Whether a purchase is an earlier one of the same request, for whichever job it was bought."""
+    same = (purchase.fingerprint, purchase.inputs) == (serving.fingerprint, serving.inputs)
+    return same and purchase.age < serving.age and purchase.status is not Status.VOID
 
 
 def purchase_details(state: CampaignState, purchase: Purchase) -> PurchaseDetails:

@@ -172,3 +172,20 @@ def test_sent_back_purchase_is_shown_for_every_job_that_shared_it(
     assert "nothing was bought for it" not in out
     assert f"purchase {mark}: done" in out
     assert "  status: " in out
+
+
+def test_what_a_shared_purchase_replaced_is_shown_for_every_job_that_shares_it(
+    project: Project, pipeline: Pipeline
+) -> None:
+    project.write({"campaign.yaml": spring(prompts={"dance": "the same", "walk": "the same"})})
+    marks = []
+    for _ in range(3):
+        assert pipeline("run", project.manifest).code == 0
+        marks.append(purchase(project, WALK))
+        assert pipeline("redo", project.manifest, DANCE).code == 0
+    assert pipeline("undecide", project.manifest, marks[-1]).code == 0
+
+    for key in (DANCE, WALK):
+        shown = pipeline("show", project.manifest, key).out
+        listed = [line.split()[1].rstrip(":") for line in shown.splitlines() if line.startswith("purchase ")]
+        assert listed == [marks[2], marks[0], marks[1]]
