@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.documents.yaml_reader import dump_yaml
-from pipeline.errors import InvalidInput, Unfinished
+from pipeline.engine.calls import NoCredit
+from pipeline.errors import BuyingStopped, InvalidInput, Unfinished
 from pipeline.files import assert_replaces, write_atomically
 from pipeline.jobs import MediaType
 from pipeline.manifest.catalog_file import built_in, parse_catalog, read_catalog
@@ -64,7 +65,11 @@ def fetch_live(environment: Environment, request_timeout: float = 60.0) -> list[
         AccountError: there is no key, or it was refused.
         VendorError: the vendor does not answer, or not with a list of templates.
     """
-    return read_live(dict(Vimmerse(provider_settings(environment, "v2", request_timeout)).templates()))
+    vendor = Vimmerse(provider_settings(environment, "v2", request_timeout))
+    try:
+        return read_live(dict(vendor.templates()))
+    except BuyingStopped as error:
+        raise NoCredit(str(error)) from None  # the list is free, so this ends no buying
 
 
 def known_catalogue(path: Path | None) -> Catalog:

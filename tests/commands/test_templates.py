@@ -72,6 +72,16 @@ def test_live_catalogue_needs_a_key_and_a_vendor(
     assert pipeline("templates", "--refresh").code == code
 
 
+def test_account_without_credit_ends_no_buying(pipeline: Pipeline, vendor: Emulator) -> None:
+    """The list is free, so the code is that of a vendor who does not answer, as for every other GET."""
+    vendor.fail({"on": "templates", "do": {"status": 402}})
+
+    ended = pipeline("templates", "--refresh")
+
+    assert ended.code == 8, ended.output
+    assert "402" in ended.err
+
+
 # Today's prices of the vendor
 
 
