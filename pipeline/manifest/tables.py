@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -119,17 +119,17 @@ def _names(
     known = set(table.columns)
     names: dict[str, str] = {}
     are_sound = True
-    for ours, value in renamed.items():
+    for written, ours in _own_names(renamed).items():
+        value = renamed[written]
         theirs = _normal(value.text)
         if theirs in known:
-            names[_first_image(ours, renamed)] = theirs
+            names[ours] = theirs
         else:
             are_sound = False
             message = f"{table.source.name} has no column '{theirs}'{did_you_mean(theirs, table.columns)}"
             context.report(value.location, message)
-    for column in table.columns:
-        if purpose.own.fullmatch(column):
-            names.setdefault(_first_image(column, known), column)
+    for column, ours in _own_names(filter(purpose.own.fullmatch, table.columns)).items():
+        names.setdefault(ours, column)
     for either in purpose.needed if are_sound else ():
         if not names.keys() & set(either):
             are_sound = False
@@ -139,10 +139,17 @@ def _names(
     return names if are_sound else None
 
 
-def _first_image(name: str, all_names: Collection[str]) -> str:
-    """`url` for `url_1`, and so for `path_1`, unless both are there."""
-    kind, _, number = name.partition("_")
-    return kind if number.isdecimal() and int(number) == 1 and kind not in all_names else name
+def _own_names(written: Iterable[str]) -> dict[str, str]:
+    """Our name for each: `url` for `url_1` or `url_01`, and so for `path`, unless an earlier one is that already."""
+    as_written = list(written)
+    taken, ours = set(as_written), {}
+    for name in as_written:
+        kind, _, number = name.partition("_")
+        is_first = number.isdecimal() and int(number) == 1
+        # Of two that both mean the first image, both are kept: a row may fill only one of them.
+        ours[name] = kind if is_first and kind not in taken else name
+        taken.add(ours[name])
+    return ours
 
 
 def _missing_column(either: tuple[str, ...], table: CsvTable, purpose: Purpose) -> str:

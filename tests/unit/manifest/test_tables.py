@@ -195,9 +195,26 @@ class TestImages:
         ]
         assert item.vars == {}
 
-    def test_two_columns_for_the_first_image_are_told(self, project: Project) -> None:
-        said = told(project, f"url,url_1\n{URL}a.png,{URL}b.png\n")
-        assert "both 'url' and 'url_1' are filled" in said
+    @pytest.mark.parametrize(
+        ("header", "more", "both"),
+        [
+            ("url,url_1", "", "'url' and 'url_1'"),
+            ("url_01,url_1", "", "'url_01' and 'url_1'"),
+            ("a,b", ", columns: {url_01: a, url_1: b}", "'a' and 'b'"),
+        ],
+    )
+    def test_two_columns_for_the_first_image_are_told(
+        self, project: Project, header: str, more: str, both: str
+    ) -> None:
+        said = told(project, f"{header}\n{URL}a.png,{URL}b.png\n", more)
+        assert f"both {both} are filled" in said
+
+    def test_rows_may_fill_either_of_two_columns_for_the_first_image(self, project: Project) -> None:
+        found = items(project, f"url_01,url_1\n{URL}a.png,\n,{URL}b.png\n")
+        assert [item.images for item in found] == [
+            (RemoteFile(f"{URL}a.png", None),),
+            (RemoteFile(f"{URL}b.png", None),),
+        ]
 
     @pytest.mark.parametrize("where", ["", """, where: "{{ row['c7'] == '' and row['id'] != 'x1' }}\""""])
     def test_short_rows_under_a_wide_header_cost_what_they_hold(self, project: Project, where: str) -> None:
