@@ -27,6 +27,11 @@ _VAGUE = frozenset(
 
 # The types of error pages and error reports.
 _PAGE = re.compile(r"text/html|application/(xhtml\+xml|json|[a-z.-]+\+json)")
+# Their beginning, in any encoding that extends ASCII; no kind of media begins so.
+_MARKUP = re.compile(
+    rb"\s*(?:<!doctype\b|<!--|<\?xml\b|<(?:html|head|body|title|meta|center|div|h[1-6]|p|pre|error)[\s>]|[\[{]\s*[\"{])",
+    re.IGNORECASE,
+)
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 
 _BY_SUFFIX = {
@@ -145,8 +150,11 @@ def type_of(head: bytes, declared: str, served: str) -> str | None:
 def _text(head: bytes, *, is_certain: bool = False) -> str | None:
     """The text that a file which begins with `head` contains, in any common encoding; None if it is not text.
 
-    `is_certain`: the server calls it text, so it may be in an encoding that is not known.
+    `is_certain`: the server calls it text, so it may be in an encoding that is not known, as markup may.
     """
+    is_certain = is_certain or _MARKUP.match(head) is not None
+    # Some encodings switch between alphabets with an escape.
+    allowed = "\t\r\n\f\x1b" if is_certain else "\t\r\n\f"
     detected = json.detect_encoding(head)
     for encoding in (detected, "latin-1"):
         try:
@@ -154,7 +162,7 @@ def _text(head: bytes, *, is_certain: bool = False) -> str | None:
             text = codecs.getincrementaldecoder(encoding)().decode(head)
         except UnicodeDecodeError:
             continue
-        is_plain = not any(character < " " and character not in "\t\r\n\f" for character in text)
+        is_plain = not any(character < " " and character not in allowed for character in text)
         if is_plain and (is_certain or _is_likely(text, encoding)):
             return text
     return None

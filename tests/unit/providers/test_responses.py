@@ -478,6 +478,27 @@ UNKNOWN_KINDS = [
         for served in ("text/html", "application/xhtml+xml", "application/json", "application/problem+json")
     ),
     (RUSSIAN.encode("cp1251")[:64], "video/mp4", "text/plain", None),
+    *(
+        (f"{markup}{gone}".encode(encoding)[:64], declared, "video/mp4", None)
+        for gone, encoding in (
+            *((RUSSIAN, "cp1251"), (RUSSIAN, "koi8-r")),
+            *((JAPANESE, "shift_jis"), (JAPANESE, "euc-jp"), (JAPANESE, "iso2022_jp"), (ARABIC, "cp1256")),
+        )
+        for markup in ("<p>", "\r\n<h1 class=a>", "<Title>", "<!DOCTYPE html>", '{"e": "', "[{")
+        for declared in ("video/mp4", "")
+    ),
+    # Without markup, bytes of such an encoding are not surely text.
+    (JAPANESE.encode("shift_jis")[:64], "video/mp4", "video/mp4", "video/mp4"),
+    # Bytes that only begin like markup.
+    *(
+        (head, "video/x-odd", "video/x-odd", "video/x-odd")
+        for head in (
+            b"<p\0\x80\x91\xa2\xb3",
+            b"<p>\0\1\x80\x91\xa2",
+            b"<pix\x80\x91\xa2\xb3\xc4\xd5\xe6",
+            b'{"\0\1\x80',
+        )
+    ),
     (b"\0\1\2\3", "model/gltf-binary", "application/json", "model/gltf-binary"),
     ("<svg xmlns=".encode("utf-16"), "image/svg+xml", "", "image/svg+xml"),
     (b"\x80\x91\xa2\xb3\xc4\xd5\xe6\xf7ab", "video/x-odd", "", "video/x-odd"),
