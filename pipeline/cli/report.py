@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.context import campaign_here, given_variables, open_workspace, record_paths
+from pipeline.cli.environment import read_environment
 from pipeline.cli.options import (
     INPUT,
     OUTPUT,
@@ -25,10 +26,11 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import say
 from pipeline.errors import InvalidInput, Unfinished, UsageError, counted, printable
 from pipeline.manifest.discover import find
+from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import RecordsOnDisk, of_results, of_workspace, results_beside
 from pipeline.operations.shown_paths import shown_path
-from pipeline.operations.workspace import state_location
+from pipeline.operations.workspace import STATE_FOLDER, state_location
 from pipeline.paths import real_path, unencodable
 from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
 from pipeline.results.file import holds_results
@@ -141,9 +143,10 @@ def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
         results = Path(flags.results) if flags.results else results_beside(path, emulated=flags.emulate)
         if results is None or not results.is_file():
             raise
+        records = _of_results(results, flags)
         reason = "cannot be read; the page shows what its results say, without limits and prices"
         say(f"warning: {printable(str(path))} {reason}", err=True)
-        return _of_results(results, flags)
+        return records
     return of_workspace(workspace)
 
 
@@ -151,6 +154,8 @@ def _of_results(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
     paths = record_paths(flags)
     state = state_location(paths.state) if paths.state else None
     records = of_results(real_path(path), paths.output_location, state)
+    # The cache of stills is kept there, and whether a run is under way is looked up there.
+    refuse_committed(records.folder / STATE_FOLDER, read_environment().variables)
     return replace(records, variables=given_variables(flags))
 
 

@@ -1,5 +1,6 @@
 """A link in place of the state's folder: the operator's own is followed, one that came with the repository is not."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -122,6 +123,26 @@ class TestFolderThatGitTracks:
 
         assert ended.code == 3, ended.output
         assert ".pipeline/spring.db is committed to git" in ended.err
+
+    @pytest.mark.parametrize("source", ["campaign.yaml", "spring.results.json"])
+    @pytest.mark.parametrize("has_manifest", [True, False])
+    def test_report_refuses_a_committed_folder(
+        self, project: Project, pipeline: Pipeline, elsewhere: Path, source: str, has_manifest: bool
+    ) -> None:
+        """Its stills would be written to where a link leads."""
+        assert pipeline("run", project.manifest).code == 0
+        cache = project.folder / ".pipeline/cache"
+        shutil.rmtree(cache, ignore_errors=True)
+        cache.symlink_to(elsewhere)
+        _git(project.folder, "add", "--force", ".pipeline/cache")
+        if not has_manifest:
+            project.manifest.write_text("no manifest any more")
+
+        ended = pipeline("report", project.folder / source)
+
+        assert ended.code == 3, ended.output
+        assert ".pipeline/cache is committed to git" in ended.err
+        assert not any(elsewhere.iterdir())
 
     def test_settings_for_paths_of_the_operator_do_not_matter(
         self, project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
