@@ -68,13 +68,14 @@ is_new() {
   if [[ -n $held ]]; then return 1; fi
   # A manifest may have any name, and holds these three words. A file that only mentions them counts too: it costs one
   # start by hand, a wrong guess would cost a campaign.
-  git grep -qwF --all-match -e "$name" -e name -e version "$before" -- ':(top)' ':(top,exclude,glob)**/.*/**' || code=$?
+  git grep -qwF --all-match -e "$name" -e name -e version "$before" \
+    -- ':(top)' ':(top,exclude,glob)**/.github/**' ':(top,exclude,glob)**/.gitlab/**' || code=$?
   if [[ $code != 1 ]]; then return 1; fi
-  # In a hidden folder, such as one of workflows, only itself.
+  # Workflows name campaigns and have a name and a version too; in their folders, only itself counts.
   code=0
   git grep -qwF -e "$name" "$before" -- ":(literal)$manifest" || code=$?
   if [[ $code != 1 ]]; then return 1; fi
-  # Or any that is called so by its key: it may have been moved out of a hidden folder. A letter that is written as
+  # Or any that is called so by its key: it may have been moved out of such a folder. A letter that is written as
   # its number may make the name any.
   value="[\"']?${name//./\\.}[\"']?[[:space:]]*([],}#]|\$)"
   escaped='"[^"]*\\(x|u00|U000000)(2[dDeE]|3[0-9]|[4-7][[:xdigit:]])'

@@ -974,6 +974,21 @@ class TestFirst:
         assert "start it by hand with first: autumn" in job.log
         assert titles(vendor) == []
 
+    @pytest.mark.parametrize("name", ["name: >-\n  autumn", "name:\n  autumn", "? name\n: autumn"])
+    def test_manifest_that_was_moved_out_of_a_hidden_folder_is_known_before(
+        self, remote: Remote, machine: Machines, vendor: Emulator, name: str
+    ) -> None:
+        remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        hidden = f"{name}\nversion: 1\n"
+        self.merge_autumn(remote, ".campaigns/autumn.yaml", hidden)
+        known = self.merge_autumn(remote)
+
+        job = machine().uses({"before": known}, command="run", campaigns="campaigns/autumn.yaml")
+
+        assert job.code == 3, job.log
+        assert "start it by hand with first: autumn" in job.log
+        assert titles(vendor) == []
+
     def test_manifest_with_an_escape_in_its_name_is_known_before(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
