@@ -12,7 +12,7 @@ Without: `check_provider(AcmeVendor())`. Nothing leaves this machine.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from pipeline.testing import calls, creates, data, downloads
+from pipeline.testing import calls, creates, data, downloads, mixups
 from pipeline.testing.lab import Fault, Lab, opened
 from pipeline.testing.vendor import Call, Refusal, Reply, Vendor
 
@@ -37,7 +37,7 @@ class Check:
 
 
 CHECKS = tuple(
-    Check(name, run) for module in (creates, calls, downloads, data) for name, run in module.checks()
+    Check(name, run) for module in (creates, calls, downloads, mixups, data) for name, run in module.checks()
 )
 
 

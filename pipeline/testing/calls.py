@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline.errors import AccountError
+from pipeline.errors import AccountError, BuyingStopped
 from pipeline.providers.base import (
     CallRefused,
     Changes,
@@ -97,6 +97,9 @@ FAILURES: dict[str, Callable[[Lab], Play]] = {
     "a closed connection": lambda _lab: lambda connection, _call: connection.close(),
     "an answer cut short": _cut,
     "silence": lambda _lab: lambda connection, _call: connection.stall(),
+    "the vendor is busy": lambda lab: (
+        lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.BUSY))
+    ),
 }
 
 
@@ -197,6 +200,18 @@ def _key_refused(call: Ask) -> Callable[[Lab], None]:
     return check
 
 
+def _no_credit(lab: Lab) -> None:
+    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.CREDIT))
+    raised = _raised_by(CALLS["get"], lab.provider())
+    is_repeated = isinstance(raised, BuyingStopped) or (
+        isinstance(raised, VendorError) and not isinstance(raised, NotFound | CallRefused)
+    )
+    expect(
+        is_repeated,
+        f"there is no credit left, which ends only the buying, but the provider raised {_named(raised)}",
+    )
+
+
 def _odd_id(workflow_id: str) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         raised = _raised_by(lambda provider: provider.get(WorkflowId(workflow_id)), lab.provider())
@@ -234,6 +249,7 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "get: about another workflow", _another
     for workflow_id in ("../x", "a/b", "a?b", ""):
         yield f"get: the id {workflow_id!r}", _odd_id(workflow_id)
+    yield "get: no credit is left", _no_credit
     yield "get: the key is refused", _key_refused(CALLS["get"])
     yield "update: the changes are sent", _updated
     yield "delete: an unknown workflow", _deleted_before

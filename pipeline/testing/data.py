@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.providers.base import Bought
 from pipeline.testing.calls import CALLS
 from pipeline.testing.lab import KEY, Lab, expect
-from pipeline.testing.vendor import Call, Reply
+from pipeline.testing.vendor import Call, Refusal, Reply
 
 if TYPE_CHECKING:
     from pipeline.testing.server import Connection
@@ -41,6 +41,44 @@ def _pickled_data(lab: Lab) -> None:
     request = provider.prepare(lab.vendor.request("kit"))
     for each in (request, provider.create(request), provider.get(lab.workflow().id)):  # type: ignore[arg-type]
         expect(pickle.loads(pickle.dumps(each)) == each, f"{type(each).__name__} changes when it is pickled")  # noqa: S301
+
+
+_ERRORS: dict[str, Reply | Refusal] = {
+    "HTTP 500": Reply(500),
+    "an unknown workflow": Refusal.UNKNOWN_WORKFLOW,
+    "a refused key": Refusal.KEY,
+}
+
+
+def _pickled_errors(lab: Lab) -> None:
+    provider = lab.provider()
+    raised: dict[str, Exception] = {}
+    for name, why in _ERRORS.items():
+        reply = lab.vendor.refused(why) if isinstance(why, Refusal) else why
+        lab.on_call = lambda connection, _call, reply=reply: connection.answer(reply)
+        try:
+            CALLS["get"](provider)
+        except Exception as error:  # noqa: BLE001 - other checks judge which one it is
+            raised[name] = error
+    lab.on_media = lambda connection, _call: connection.answer(Reply(403))
+    try:
+        lab.download(provider, lab.folder / "film.png")
+    except Exception as error:  # noqa: BLE001 - as above
+        raised["an expired url"] = error
+    for name, each in raised.items():
+        expect(
+            _is_picklable(each),
+            f"for {name} it raised {type(each).__name__}, which changes when it is pickled: "
+            "calls may be made in other processes",
+        )
+
+
+def _is_picklable(error: Exception) -> bool:
+    try:
+        copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    except Exception:  # noqa: BLE001 - pickle passes on whatever the class raises
+        return False
+    return (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
 
 
 def _shown(lab: Lab) -> None:
@@ -114,6 +152,7 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "provider: has one name", _name
     yield "provider: can be pickled", _pickled
     yield "provider: gives and takes plain data", _pickled_data
+    yield "provider: raises errors that can be pickled", _pickled_errors
     yield "key: in no representation", _shown
     yield "key: in no outcome and no error", _never_shown
     yield "key: in no log", _logged

@@ -65,6 +65,11 @@ def _cut(connection: Connection, _call: Call) -> None:
     connection.close()
 
 
+def _cut_chunk(connection: Connection, _call: Call) -> None:
+    connection.send(head_of(Reply(), ("Transfer-Encoding", "chunked"), TYPE) + b"ffff\r\n" + PNG[:1000])
+    connection.close()
+
+
 def _stall(connection: Connection, _call: Call) -> None:
     connection.send(head_of(Reply(), ("Content-Length", str(len(PNG))), TYPE) + PNG[:1000])
     connection.stall()
@@ -76,10 +81,12 @@ def _again(connection: Connection, call: Call) -> None:
 
 UNSOUND: dict[str, Play] = {
     "cut short": _cut,
+    "whose chunk is incomplete": _cut_chunk,
     "that stops arriving": _stall,
     "of another size than announced": _sends(TYPE, body=PNG + b"x"),
     "that is empty": _sends(TYPE, body=b""),
     "that is an HTML page": _sends(("Content-Type", "text/html"), body=b"<html>not ready</html>"),
+    "that is an HTML page and called an image": _sends(TYPE, body=b"<html>not ready</html>"),
     "that redirects for ever": _again,
     "with HTTP 500": _sends(status=500, body=b""),
     "with HTTP 204": _sends(status=204, body=b""),

@@ -1,9 +1,12 @@
 """The conformance kit for authors of providers finds faults; each one here is a plausible mistake."""
 
 import logging
+import threading
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,17 +14,22 @@ from urllib.parse import quote
 import pytest
 
 from pipeline.providers import (
+    AccountError,
     Bought,
+    BuyingStopped,
+    CallRefused,
     Changes,
     CreateOutcome,
     CreateRequest,
     Downloaded,
+    DownloadFailed,
     JobRefused,
     Json,
     Media,
     NotFound,
     NotSent,
     OutcomeUnknown,
+    Progress,
     Settings,
     VendorError,
     Workflow,
@@ -186,6 +194,143 @@ class FetchesAll(Kind):
         return super().download(replace(media, most=None), target)
 
 
+class RemembersCreates(Kind):
+    def __init__(self, settings: Settings, **more: Any) -> None:
+        super().__init__(settings, **more)
+        self.known: dict[str, CreateOutcome] = {}
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        if request.title not in self.known:
+            self.known[request.title] = super().create(request)
+        return self.known[request.title]
+
+
+class BuysOneTemplate(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, template_id="overlay_gray_5443"))
+
+
+class SharesARequest(Kind):
+    """It keeps what it is about to send where another thread replaces it."""
+
+    def __init__(self, settings: Settings, **more: Any) -> None:
+        super().__init__(settings, **more)
+        self.both = threading.Barrier(2)
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        self.request = request
+        self.both.wait()
+        return super().create(self.request)
+
+
+class RemembersAnswers(Kind):
+    def __init__(self, settings: Settings, **more: Any) -> None:
+        super().__init__(settings, **more)
+        self.known: dict[WorkflowId, Workflow] = {}
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        if workflow_id not in self.known:
+            self.known[workflow_id] = super().get(workflow_id)
+        return self.known[workflow_id]
+
+
+class KnowsOnlyTheLast(Kind):
+    """It asks for and deletes the workflow that it bought last, whatever it is asked for."""
+
+    last = WorkflowId("none")
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        self.last = outcome.workflow_id if isinstance(outcome, Bought) else self.last
+        return outcome
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        try:
+            return replace(super().get(self.last), id=workflow_id)
+        except VendorError:
+            return Workflow(workflow_id, Progress.RUNNING, "")
+
+    def delete(self, workflow_id: WorkflowId) -> None:
+        super().delete(self.last)
+
+
+class MixesWorkflows(Kind):
+    def __init__(self, settings: Settings, **more: Any) -> None:
+        super().__init__(settings, **more)
+        self.both = threading.Barrier(2)
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        self.found = super().get(workflow_id)
+        self.both.wait()
+        return replace(self.found, id=workflow_id)
+
+
+class MixesFiles(Kind):
+    def __init__(self, settings: Settings, **more: Any) -> None:
+        super().__init__(settings, **more)
+        self.both = threading.Barrier(2)
+
+    def download(self, media: Media, target: Path) -> Downloaded:
+        self.media = media
+        self.both.wait()
+        return super().download(self.media, target)
+
+
+class GivesUpWhenBusy(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        try:
+            return super().get(workflow_id)
+        except VendorError as error:
+            raise CallRefused(str(error)) if "429" in str(error) else error from None
+
+
+class EndsWithoutCredit(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        try:
+            return super().get(workflow_id)
+        except BuyingStopped as error:
+            raise AccountError(str(error)) from None
+
+
+class SendsABrokenOneAgain(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        # On loopback, a reset may come before or after the last byte.
+        is_broken = isinstance(outcome, OutcomeUnknown) or (isinstance(outcome, NotSent) and outcome.started)
+        return super().create(request) if is_broken else outcome
+
+
+class StatusError(VendorError):
+    """Unpickled, it lacks an argument."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RaisesItsOwn(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        try:
+            return super().get(workflow_id)
+        except VendorError as error:
+            raise StatusError(500, str(error)) from None
+
+
+class TrustsTheServer(Kind):
+    """It believes the type that the server states, and that what has arrived is all."""
+
+    def download(self, media: Media, target: Path) -> Downloaded:
+        with urllib.request.urlopen(media.url) as answer:
+            try:
+                content = answer.read()
+            except IncompleteRead as error:
+                content = error.partial
+            if not answer.headers["Content-Type"].startswith("image/"):
+                raise DownloadFailed("no image")
+        target.write_bytes(content)
+        return Downloaded(sha256(content).hexdigest(), len(content), media.content_type)
+
+
 FAULTS: list[tuple[type[Vimmerse], str]] = [
     (SendsAgain, "create: sent, then closed"),
     (Hopes, "create: sent, then reset"),
@@ -222,6 +367,20 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (UpdatesNothing, "update: the changes are sent"),
     (FetchesAll, "download: a file larger than `most`"),
     (FetchesAll, "download: a file larger than `most`, without a length"),
+    (RemembersCreates, "create: two that are equal are two"),
+    (BuysOneTemplate, "create: its template is sent"),
+    (SharesARequest, "create: each title once, from many threads"),
+    (SendsABrokenOneAgain, "create: reset during the send"),
+    (RemembersAnswers, "get: asks each time"),
+    (KnowsOnlyTheLast, "get: the workflow that was named"),
+    (KnowsOnlyTheLast, "delete: the workflow that was named"),
+    (MixesWorkflows, "get: from many threads"),
+    (MixesFiles, "download: from many threads"),
+    (GivesUpWhenBusy, "get: the vendor is busy"),
+    (EndsWithoutCredit, "get: no credit is left"),
+    (RaisesItsOwn, "provider: raises errors that can be pickled"),
+    (TrustsTheServer, "download: a file whose chunk is incomplete"),
+    (TrustsTheServer, "download: a file that is an HTML page and called an image"),
 ]
 
 

@@ -1,0 +1,139 @@
+"""Checks that nothing is mixed up: two creates, two workflows, two files, or an answer and an earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pipeline.providers.base import Bought, CallRefused, JobRefused, Media, Progress
+from pipeline.purchases import WorkflowId
+from pipeline.testing.lab import MEDIA, PNG, Lab, expect
+from pipeline.testing.vendor import Call, Reply
+
+if TYPE_CHECKING:
+    from pipeline.testing.server import Connection
+
+_THREADS, _MANY = 8, 24
+# None is part of another.
+_IDS = [WorkflowId(f"kit-{number:02}") for number in range(_MANY)]
+
+
+def _named(call: Call, workflow_id: str) -> bool:
+    return workflow_id in call.target or workflow_id.encode() in call.body
+
+
+def _alike(lab: Lab) -> None:
+    provider = lab.provider()
+    outcomes = [lab.create(provider) for _ in range(2)]
+    ids = {each.workflow_id for each in outcomes if isinstance(each, Bought)}
+    expect(
+        len(lab.creates) == len(ids) == 2,
+        f"two equal creates are two takes, but {len(lab.creates)} were sent, and the provider returned {outcomes}",
+    )
+
+
+def _template(lab: Lab) -> None:
+    provider, request = lab.provider(), lab.vendor.request("kit")
+    template = f"{request.template_id}-4711"
+    try:
+        outcome = provider.create(provider.prepare(replace(request, template_id=template)))
+    except CallRefused:
+        return
+    is_sent = any(_named(call, template) for call in lab.creates)
+    expect(
+        is_sent or isinstance(outcome, JobRefused),
+        f"the template {template!r} was not sent: what is bought is not what was asked for",
+    )
+
+
+def _titles_from_threads(lab: Lab) -> None:
+    provider = lab.provider()
+    titles = [f"kit-title-{number:02}" for number in range(_MANY)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(lambda title: lab.create(provider, title), titles))
+    lost = [title for title in titles if sum(_named(call, title) for call in lab.creates) != 1]
+    expect(not lost, f"of {_MANY} creates from {_THREADS} threads, these were not sent exactly once: {lost}")
+
+
+def _asked_again(lab: Lab) -> None:
+    progress = iter([Progress.RUNNING, Progress.SUCCEEDED])
+
+    def answer(connection: Connection, _call: Call) -> None:
+        now = next(progress, Progress.SUCCEEDED)
+        connection.answer(lab.vendor.told(lab.workflow(progress=now, status=now.value)))
+
+    lab.on_call = answer
+    provider = lab.provider()
+    found = [provider.get(WorkflowId("kit-1")).progress for _ in range(2)]
+    expect(
+        found == [Progress.RUNNING, Progress.SUCCEEDED],
+        f"a workflow was running, then it had succeeded, but the provider returned {' and '.join(found)}",
+    )
+
+
+def _this_one(call: str) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        provider = lab.provider()
+        lab.create(provider, "kit other")
+        told = replace(lab.workflow(), id=_IDS[-1])
+        lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(told))
+        getattr(provider, call)(_IDS[-1])
+        expect(
+            any(_named(each, _IDS[-1]) for each in lab.calls),
+            f"`{call}` of {_IDS[-1]} named it in no call: {[each.target for each in lab.calls]}",
+        )
+
+    return check
+
+
+def _gets_from_threads(lab: Lab) -> None:
+    def answer(connection: Connection, call: Call) -> None:
+        asked = next((each for each in _IDS if _named(call, each)), _IDS[0])
+        connection.answer(lab.vendor.told(replace(lab.workflow(title=f"title of {asked}"), id=asked)))
+
+    lab.on_call = answer
+    provider = lab.provider()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = list(pool.map(provider.get, _IDS))
+    wrong = [
+        asked
+        for asked, each in zip(_IDS, found, strict=True)
+        if (each.id, each.title) != (asked, f"title of {asked}")
+    ]
+    expect(not wrong, f"asked from {_THREADS} threads, the provider returned other workflows for {wrong}")
+
+
+def _files_from_threads(lab: Lab) -> None:
+    names = [f"{number}.png" for number in range(_MANY)]
+    contents = {name: PNG + name.encode() for name in names}
+
+    def answer(connection: Connection, call: Call) -> None:
+        content = contents[call.target.partition("?")[0].rpartition("/")[2]]
+        connection.answer(Reply(200, content), ("Content-Type", "image/png"))
+
+    lab.on_media = answer
+    provider = lab.provider()
+
+    def fetch(name: str) -> bytes:
+        media = Media(f"{lab.url}{MEDIA}{name}", "image/png", len(contents[name]))
+        provider.download(media, lab.folder / name)
+        return (lab.folder / name).read_bytes()
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = dict(zip(names, pool.map(fetch, names), strict=True))
+    wrong = [name for name in names if found[name] != contents[name]]
+    expect(not wrong, f"fetched from {_THREADS} threads, these files have other bytes: {wrong}")
+
+
+def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
+    """The checks of this module, by name."""
+    yield "create: two that are equal are two", _alike
+    yield "create: its template is sent", _template
+    yield "create: each title once, from many threads", _titles_from_threads
+    yield "get: asks each time", _asked_again
+    yield "get: the workflow that was named", _this_one("get")
+    yield "delete: the workflow that was named", _this_one("delete")
+    yield "get: from many threads", _gets_from_threads
+    yield "download: from many threads", _files_from_threads
