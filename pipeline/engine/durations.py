@@ -9,7 +9,7 @@ assumed to be linear.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 # Seconds before the first poll of a workflow whose template has no estimate.
@@ -119,24 +119,30 @@ def time_left(
     """
     longest = total = 0.0
     to_buy = {template_id: count for template_id, count in waiting.items() if count > 0}
-    medians = {template_id: _median(durations, template_id) for template_id in to_buy}
+    ages: dict[str, list[float]] = {template_id: [] for template_id in to_buy}
     for template_id, age in running:
-        if template_id not in medians:
-            medians[template_id] = _median(durations, template_id)
-        if (median := medians[template_id]) is not None:
-            left = max(median - age, age * _OVERDUE)
-            longest, total = max(longest, left), total + left
-    if unseen := tuple(template_id for template_id, median in medians.items() if median is None):
+        ages.setdefault(template_id, []).append(age)
+    expected = {template_id: durations.expectation(template_id) for template_id in ages}
+    if unseen := tuple(template_id for template_id, each in expected.items() if each is None):
         return TimeLeft(unseen=unseen)
-    for template_id, count in to_buy.items():
-        if (median := medians[template_id]) is not None:
-            longest, total = max(longest, median), total + median * count
+    for template_id, each in expected.items():
+        if each is not None:
+            count = to_buy.get(template_id, 0)
+            anew, lefts = _seconds_left(each.median, ages[template_id])
+            longest = max(longest, anew if count else 0.0, *lefts)
+            total += anew * count + sum(lefts)
     return TimeLeft(seconds=max(longest, total / limit))
 
 
-def _median(durations: Durations, template_id: str) -> float | None:
-    expected = durations.expectation(template_id)
-    return None if expected is None else expected.median
+def _seconds_left(usual: float, ages: Sequence[float]) -> tuple[float, list[float]]:
+    """The seconds that a new workflow of a template is likely to take, and those left of each running one.
+
+    While the vendor is slower than usual, the running ones know it first. One that has been late for so long is likely
+    to be late for as long again; the usual counts as several workflows, so that one straggler changes little.
+    """
+    late = [max(0.0, age - usual) for age in ages]
+    anew = usual + 2 * sum(late) / (_MEAN_WEIGHT + len(ages))
+    return anew, [max(anew - age, over, age * _OVERDUE) for age, over in zip(ages, late, strict=True)]
 
 
 def projected(age: float, share: float) -> Expectation | None:

@@ -225,6 +225,24 @@ def test_time_left_is_that_of_the_jobs_selected_by_the_run(
         expect(page.locator("h1:visible")).to_contain_text(re.compile("about [567] min left"))
 
 
+def test_time_left_grows_while_a_run_is_slower_than_usual(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    run_note = campaign.folder / ".pipeline" / "spring-drop.run.json"
+    NoteWriter(run_note, campaign.run_name, None, now, in_flight=8).select({job.key for job in campaign.jobs})
+    made = of_both_templates(campaign, 2)
+    slow = [job for job in campaign.jobs if job.coordinates.template == "overlay" and job not in made]
+    with campaign.run() as run:
+        run.all_made(made)
+        for job in slow[:8]:
+            run.buy(job, ago=420)
+        _, url = serve(campaign)
+        page = tab().visit(url, "#view=live")
+
+        # By the usual 1:42, it would be 7 minutes.
+        expect(page.locator("h1:visible")).to_contain_text(re.compile("about [34][0-9] min left"))
+
+
 def test_run_that_has_not_bought_yet_is_not_offered_to_be_started_again(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

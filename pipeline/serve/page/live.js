@@ -8,8 +8,10 @@ const RATE_MINUTES = 20;
 const MAX_NAMED = 2;
 // The position, in percent, of the usual time of a template on the bar of a job: a full bar would look finished.
 const USUAL_AT = 80;
-// The time left of a job that takes longer than usual, as a fraction of its age.
+// The least time left of a job, as a fraction of its age.
 const OVERDUE = 0.1;
+// The usual time of a template counts as this many jobs under way, so that one straggler changes little.
+const USUAL_WEIGHT = 3;
 // If it cannot be seen whether a run goes on: without changes for this long, none seems to.
 const QUIET_MS = 3 * 60_000;
 
@@ -203,30 +205,40 @@ function timeLeft() {
 }
 
 /**
- * The seconds that a campaign has left, by the usual time of each template: the rest for purchases under way, all of it for waiting
- * jobs, as many in parallel as the run may have in flight. Undefined if the usual time of a template is unknown: guessed from
- * other templates, it could be far off.
+ * The seconds that a campaign has left, by the usual time of each template and the ages of those under way: the rest for these,
+ * all of it for waiting jobs, as many in parallel as the run may have in flight. Undefined if the usual time of a template is
+ * unknown: guessed from other templates, it could be far off.
  * @param {Campaign} campaign
  */
 function timeLeftOf(campaign) {
   const underway = purchasesOf(underWay().filter((job) => job.campaign === campaign));
   if (!underway.length) return undefined;
   const now = source.now();
-  const rests = underway.map(({ bought, template }) => {
-    const age = (now - timeOf(bought)) / 1000;
-    return Math.max((secondsOf(campaign, template) ?? NaN) - age, age * OVERDUE);
+  const running = Map.groupBy(underway, (each) => each.template);
+  const waiting = waitingTemplates(campaign).map(([name, count]) => ({
+    id: campaign.template_ids?.[name] ?? name,
+    count,
+  }));
+  const all = [...new Set([...running.keys(), ...waiting.map(({ id }) => id)])].flatMap((id) => {
+    const ages = (running.get(id) ?? []).map(({ bought }) => (now - timeOf(bought)) / 1000);
+    const count = waiting.reduce((sum, each) => sum + (each.id === id ? each.count : 0), 0);
+    return secondsLeft(secondsOf(campaign, id) ?? NaN, ages, count);
   });
-  const all = [...rests, ...waitingSeconds(campaign)];
   const atOnce = campaign.run?.in_flight ?? underway.length;
   const left = Math.max(...all, all.reduce((sum, each) => sum + each, 0) / atOnce);
   return Number.isNaN(left) ? undefined : left;
 }
 
-/** The usual seconds of each purchase that the run of a campaign still has to make; NaN: unknown. @param {Campaign} campaign @returns {number[]} */
-function waitingSeconds(campaign) {
-  return waitingTemplates(campaign).flatMap(([template, count]) =>
-    Array(count).fill(secondsOf(campaign, campaign.template_ids?.[template]) ?? NaN),
-  );
+/**
+ * The seconds left of each purchase of a template, as a run estimates them: those under way know first that the vendor is slower
+ * than usual, and one that has been late for so long is likely to be late for as long again.
+ * @param {number} usual NaN: unknown @param {number[]} ages @param {number} count of those waiting @returns {number[]}
+ */
+function secondsLeft(usual, ages, count) {
+  const late = ages.map((age) => Math.max(0, age - usual));
+  const anew = usual + (2 * late.reduce((sum, each) => sum + each, 0)) / (USUAL_WEIGHT + ages.length);
+  const rests = ages.map((age, index) => Math.max(anew - age, late[index], age * OVERDUE));
+  return [...rests, ...Array(count).fill(anew)];
 }
 
 /** How many purchases from each template the run of a campaign still has to make. @param {Campaign} campaign @returns {[string, number][]} */

@@ -146,6 +146,35 @@ def test_time_left_is_that_of_the_slowest_or_of_the_queue() -> None:
     assert time_left(durations, [], {"film": 50}, limit=5).seconds == film.median * 10
 
 
+def test_time_left_grows_while_those_under_way_take_longer_than_usual() -> None:
+    durations = Durations({"film": 100.0, "still": 10.0})
+    usual = time_left(durations, [("film", 1.0)] * 5, {"film": 50}, limit=5).seconds
+    slow = time_left(durations, [("film", 300.0)] * 5, {"film": 50}, limit=5).seconds
+    alone = time_left(durations, [("film", 300.0)], {}, limit=5).seconds
+    others = time_left(durations, [("film", 300.0)], {"still": 5}, limit=5).seconds
+
+    assert usual is not None
+    assert slow is not None
+    # All that is known of this run is that it takes at least three times as long.
+    assert slow > usual * 2
+    assert alone is not None
+    assert alone > 150
+    # A template is no slower because another one is.
+    assert others == alone
+
+
+def test_one_late_workflow_among_many_hardly_changes_the_time_left() -> None:
+    durations = Durations({"film": 100.0})
+    usual = time_left(durations, [("film", 50.0)] * 20, {"film": 400}, limit=20).seconds
+    one_late = time_left(
+        durations, [*[("film", 50.0)] * 19, ("film", 150.0)], {"film": 400}, limit=20
+    ).seconds
+
+    assert usual is not None
+    assert one_late is not None
+    assert usual <= one_late < usual * 1.1
+
+
 def test_time_left_is_unknown_without_history() -> None:
     durations = Durations({"film": 100.0})
 
