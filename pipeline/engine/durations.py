@@ -137,7 +137,7 @@ def time_left(
 def _seconds_left(usual: float, ages: Sequence[float]) -> tuple[float, list[float]]:
     """The seconds that a new workflow of a template is likely to take, and those left of each running one.
 
-    While the vendor is slower than usual, the running ones know it first. One that has been late for so long is likely
+    While the vendor is slower than usual, the running ones know it first. What has been late for so long is likely
     to be late for as long again; the usual counts as several workflows, so that one straggler changes little.
     """
     late = [max(0.0, age - usual) for age in ages]

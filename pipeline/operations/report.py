@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
 from pipeline.errors import InvalidInput
-from pipeline.jobs import Job, in_plan_order
+from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.decided_rows import recorded_jobs, with_decisions
 from pipeline.operations.page_commands import page_command, page_flags, page_variables, selection_flags
@@ -53,18 +53,18 @@ def gallery_campaign(
     results = with_decisions(as_it_stands(campaign), records, decisions, jobs)
     assignment = assign(jobs, records, decisions)
     planned = _planned(results, assignment, ALL)
-    known = candidates(results, planned)
+    known = candidates(results, planned, {job.key: job for job in jobs})
     files = _located(campaign)
     other = of_results_before(before, campaign) if before is not None else None
     if other is not None:
         files = {**_located(other), **files}
         own = {each.key for each in known}
-        known += [each for each in candidates(other.results, {}) if each.key not in own]
+        known += [each for each in candidates(other.results, {}, {}) if each.key not in own]
     keys = select_keys(known, select, exclude) if select or exclude else None
     if keys is not None:
         # A job may ask for the same as one that is not selected, and is then the one that buys.
         planned = _planned(results, assignment, PlanOptions(selected=keys))
-    # Where a selection is complete, as for a client, the limit of a run would say nothing.
+    # Where a selection is complete, as for a client, the limits would say nothing.
     is_to_buy = keys is None or any(planned[key].action in BUYING for key in keys & planned.keys())
     limits = campaign.workspace.campaign.limits if campaign.workspace else None
     gallery = GalleryRecords(
@@ -74,7 +74,7 @@ def gallery_campaign(
         flags=page_flags(campaign.manifest, campaign.chosen, emulated=campaign.emulated),
         variables=page_variables(campaign.manifest, campaign.variables),
         emulated=campaign.emulated,
-        budget=limits.budget if limits else None,
+        budget=limits.budget if limits and is_to_buy else None,
         max_credits=limits.max_credits if limits and is_to_buy else None,
         keys=keys,
         selection=selection_flags(select, exclude),
@@ -183,12 +183,17 @@ def _planned(
     }
 
 
-def candidates(results: Mapping[str, Any], planned: Mapping[str, PlannedJob]) -> list[Candidate]:
-    """Every job of the results, with the fields that a selection may use."""
+def candidates(
+    results: Mapping[str, Any], planned: Mapping[str, PlannedJob], jobs: Mapping[JobKey, Job]
+) -> list[Candidate]:
+    """Every job of the results, with the fields that a selection may use.
+
+    Only the `jobs` of the manifest tell what a job that is not made yet will be made from.
+    """
     return [
         Candidate(
             key=job.key,
-            job=job,
+            job=jobs.get(job.key, job),
             status=row["status"],
             action=planned.get(job.key, PlannedJob()).action or "",
         )

@@ -83,7 +83,6 @@ class _Campaign:
         """The campaign, its jobs, purchases and files."""
         records, results = self._records, self._records.results
         jobs, shown = _chosen(results, records.keys)
-        # The budget is for all jobs, so it would mislead beside the cost of a few.
         is_whole = records.keys is None
         written: dict[str, Json] = {
             "name": results["campaign"],
@@ -92,7 +91,11 @@ class _Campaign:
             "vars": list(records.variables) or None,
             "emulated": records.emulated or None,
             "spent": sum(cost(each) for each in shown),
+            # The budget is for all jobs, so it would mislead beside the cost of a few; what is left limits them.
             "budget": records.budget if is_whole else None,
+            "budget_left": None
+            if is_whole or records.budget is None
+            else records.budget - _cost_of_all(results),
             "max_credits": records.max_credits,
             "selected_of": None if is_whole else len(results["jobs"]),
             "select": records.selection or None,
@@ -130,15 +133,38 @@ def files_on_page(records: GalleryRecords) -> dict[str, str]:
 
 
 def _chosen(document: Document, keys: Collection[str] | None) -> tuple[list[Document], list[Document]]:
-    """The jobs and purchases of a document; with `keys`, those jobs and the purchases that serve or are for them."""
+    """The jobs and purchases of a document.
+
+    With `keys`: those jobs, and the purchases that serve them, served them before, or were bought for them.
+    """
     if keys is None:
         return document["jobs"], document["purchases"]
     jobs = [each for each in document["jobs"] if each["key"] in keys]
     # A key of which this document has no job is selected for the results to compare with.
     own = {each["key"] for each in jobs}
     served = {each.get("purchase") or each.get("last") for each in jobs}
-    purchases = [each for each in document["purchases"] if each["key"] in own or each["id"] in served]
+    # What served these jobs before may have been bought for another one that asks for the same.
+    last_of: dict[object, str] = {}
+    for each in document["purchases"]:
+        if each["id"] in served and "fingerprint" in each:
+            request = _request_of(each)
+            last_of[request] = max(each["bought_at"], last_of.get(request, ""))
+    purchases = [
+        each
+        for each in document["purchases"]
+        if each["key"] in own
+        or each["id"] in served
+        or each["bought_at"] < last_of.get(_request_of(each), "")
+    ]
     return jobs, purchases
+
+
+def _request_of(purchase: Document) -> object:
+    return purchase.get("fingerprint"), tuple(purchase.get("inputs", ()))
+
+
+def _cost_of_all(document: Document) -> int:
+    return sum(cost(each) for each in document["purchases"])
 
 
 def cost(purchase: Document) -> int:

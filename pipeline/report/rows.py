@@ -75,6 +75,8 @@ class Rows:
         if purchase is None or job["status"] == PENDING:
             written["text"], written["request"] = _request(planned.request)
             written["price"] = planned.credits
+            # Without a plan, this tells which jobs ask for the same, so that one purchase serves them.
+            written["fingerprint"] = None if planned.action else job.get("fingerprint", "")[:SHORT_HASH]
         return present({**written, **parts_of(job, purchase)})
 
     def _upstream(self, purchase: Document | None) -> str | None:

@@ -38,7 +38,7 @@ def search(page: Page, text: str) -> None:
 
 
 def by_python(gallery: Gallery, *expressions: str) -> set[str]:
-    return set(matching_keys(candidates(gallery.results, {}), expressions, ()))
+    return set(matching_keys(candidates(gallery.results, {}, {}), expressions, ()))
 
 
 def test_every_job_has_a_machine_readable_card(tab: Make, gallery: Gallery) -> None:

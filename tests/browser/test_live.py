@@ -1294,6 +1294,29 @@ def test_page_reports_a_stopped_server_and_continues_when_it_is_back(
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_age_of_a_job_stands_still_once_the_server_is_gone(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, how: signal.Signals
+) -> None:
+    job = campaign.jobs[0]
+    with campaign.run() as run:
+        run.buy(job, ago=30)
+        running, url = serve(campaign)
+        here = tab()
+        here.loses_server = True
+        page = here.visit(url, "#q=status:submitted")
+        age = page.locator(f'article[data-key="{job.key}"] .age')
+        expect(age).to_have_text(re.compile(r"^0:\d\d so far$"))
+        running.signal(how)
+        running.ended()
+        expect(page.locator("#lost")).to_be_visible()
+
+        page.evaluate("source.now = () => Date.now() + 3_600_000")
+        page.evaluate("tick()")
+
+        expect(age).to_have_text(re.compile(r"^[01]:\d\d so far$"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_video_opened_without_its_server_is_played_when_the_server_is_back(
     campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab, how: signal.Signals
 ) -> None:

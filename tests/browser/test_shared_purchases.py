@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from playwright.sync_api import expect
+from support.campaigns import campaign as project_at
+from support.campaigns import chained
 from support.processes import Running, environment
 
 from browser.conftest import Gallery, Serve, Tab
@@ -19,9 +21,10 @@ from pipeline.report.writing import write_folder
 Make = Callable[..., Tab]
 
 
-def page_of(sample: Sample) -> Path:
-    """The page that shows a sample that is written."""
-    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+def page_of(sample: Sample, before: Path | None = None) -> Path:
+    """The page that shows a sample that is written, maybe compared with the results `before`."""
+    results = of_results(sample.folder / f"{sample.name}.results.json")
+    source = gallery_campaign(results, (), (), before)
     written = write_folder(
         sample.output / "report",
         [source],
@@ -160,3 +163,73 @@ def test_page_of_a_selection_buys_what_its_jobs_share_with_others(tmp_path: Path
     expect(page.locator(".empty")).to_contain_text("48 jobs are planned for 1,200 credits")
     row = page.locator(".empty .todo li", has_text="Buy and make them")
     expect(row).to_contain_text("It would exceed the limit of a run by 700: raise it, or select fewer.")
+
+
+def test_page_of_results_alone_counts_what_pending_jobs_share_once(tab: Make, tmp_path: Path) -> None:
+    sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
+    for image, locale, request in (("red", "x1", "1"), ("red", "x2", "1"), ("blue", "x1", "2")):
+        coordinates = {"rule": "hero", "template": "overlay", "image": image, "axes": {"locale": locale}}
+        sample.job(coordinates, fingerprint="v1:" + request * 64)
+    sample.write()
+
+    page = tab().open(page_of(sample))
+
+    # A hero costs 120.
+    expect(page.locator("#overview .cost")).to_contain_text("240 still to come")
+    expect(page.locator("#overview .todo")).to_contain_text("Make 3, 240 credits")
+
+
+def test_page_of_a_selection_says_by_how_much_it_would_exceed_the_budget(tmp_path: Path, tab: Make) -> None:
+    campaign = LiveCampaign(tmp_path / "campaign", limits={"budget": 150})
+    # A story costs 100.
+    stories = [job for job in campaign.jobs if job.coordinates.rule == "story"]
+    select = [word for job in stories[:2] for word in ("--select", job.key)]
+    arguments: tuple[str | Path, ...] = ("report", campaign.manifest, *select, "--out", tmp_path / "page")
+    assert Running(arguments, environment("http://127.0.0.1:1")).ended().code == 0
+
+    page = tab().open(tmp_path / "page" / "index.html")
+
+    row = page.locator(".empty .todo li", has_text="Buy and make them")
+    expect(row).to_contain_text("It would exceed the budget by 50: raise it, or select fewer.")
+
+
+def test_page_of_a_selection_does_not_count_what_waits_for_others(tmp_path: Path, tab: Make) -> None:
+    project = project_at(tmp_path / "project", {"campaign.yaml": chained()})
+    for select, said in (
+        ("job:film", "1 job waits for what it is made from, which is not selected"),
+        ("+job:film", "2 jobs are planned"),
+    ):
+        arguments = ("report", project.manifest, "--select", select, "--out", tmp_path / "page")
+        assert Running(arguments, environment("http://127.0.0.1:1")).ended().code == 0
+
+        page = tab().open(tmp_path / "page" / "index.html")
+
+        expect(page.locator(".empty")).to_contain_text(said)
+        expect(page.locator(".empty .command", has_text="pipeline run")).to_have_count(
+            0 if select == "job:film" else 2
+        )
+
+
+def test_comparison_shows_what_several_jobs_share_once(tab: Make, tmp_path: Path) -> None:
+    sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
+    one, other = sample.jobs[-2:]
+    sample.purchases.remove(sample.last_purchase(other["key"]))
+    now = sample.last_purchase(one["key"])
+    film = sample.put("before.mp4", sample.video("red", "city", "hero"))
+    before = sample.purchase(one["key"], 9001, path="before", fingerprint=now["fingerprint"], outputs=[film])
+    shared = {**other, **{name: one[name] for name in ("fingerprint", "purchase", "outputs")}}
+    sample.jobs[-2:] = [{**each, "purchase": before["id"]} for each in (one, shared)]
+    sample.write()
+    old = tmp_path / "old.results.json"
+    old.write_bytes((tmp_path / f"{sample.name}.results.json").read_bytes())
+    sample.jobs[-2:] = [one, shared]
+    sample.write()
+
+    for compared in (None, old):
+        page = tab().open(page_of(sample, compared), "#view=compare")
+
+        pair = page.locator(".pair", has=page.get_by_title(one["key"], exact=True))
+        expect(pair).to_have_count(1)
+        names = [each.get_attribute("title") for each in pair.locator(".key").all()]
+        assert names == sorted([one["key"], other["key"]])
+    expect(page.locator("h1:visible")).to_have_text("1 re-created.")

@@ -4,6 +4,8 @@
 const LETTERS = ["A", "B", "C", "D"];
 // The most jobs listed of those added, removed or remade.
 const MAX_LISTED = 200;
+// The most jobs that are named of those that share a purchase.
+const MAX_SHARING = 4;
 
 /** Which side the decision bar acts on. */
 let side = 0;
@@ -417,9 +419,18 @@ function changesOf(campaign) {
     moved: [...was].map(([job, before]) => ({ job, before })),
     came: stayed.filter((job) => !old.has(job.key) || (job.purchase && !old.get(job.key)?.purchase)),
     went: [...old.values()].filter((job) => !keys.has(job.key) && !left.has(job.key)),
-    anew: made.filter(({ job }) => job.purchase),
-    again: made.filter(({ job }) => !job.purchase),
+    anew: pairsOf(made.filter(({ job }) => job.purchase)),
+    again: pairsOf(made.filter(({ job }) => !job.purchase)),
   };
+}
+
+/**
+ * Old and new purchases, each pair once with all the jobs that share it.
+ * @param {{ job: Job, before: string }[]} made @returns {{ jobs: Job[], before: string }[]}
+ */
+function pairsOf(made) {
+  const pairs = Map.groupBy(made, ({ job, before }) => `${before} ${job.purchase ?? ""}`);
+  return [...pairs.values()].map((same) => ({ jobs: same.map(({ job }) => job), before: same[0].before }));
 }
 
 /**
@@ -452,11 +463,11 @@ function againstBefore(campaign) {
     app.model.jobs.filter((job) => job.campaign === campaign).map((job) => job.key),
   );
   const shortNameBefore = shortNames((campaign.before?.jobs ?? []).map((job) => job.key));
-  const pairs = (/** @type {{ job: Job, before: string }[]} */ jobs) =>
-    jobs.map(
-      ({ job, before }) =>
+  const pairs = (/** @type {{ jobs: Job[], before: string }[]} */ of) =>
+    of.map(
+      ({ jobs, before }) =>
         () =>
-          pairOf(job, app.model.purchases.get(before)),
+          pairOf(jobs, app.model.purchases.get(before)),
     );
   return [
     ...listBlock("Re-created", `against ${name}`, "pairs-list", pairs(anew)),
@@ -488,16 +499,20 @@ function againstBefore(campaign) {
 
 /** Every job that was made again here, old beside new. */
 function replacedHere() {
-  const pairs = app.model.jobs.flatMap((job) => {
+  const made = app.model.jobs.flatMap((job) => {
     const before = job.serving && earlierOf(job).find((each) => each.files.length && !each.deleted);
-    return before ? [() => pairOf(job, before)] : [];
+    return before ? [{ job, before: before.id }] : [];
   });
-  const them = pairs.length === 1 ? "it" : "them";
+  const them = made.length === 1 ? "it" : "them";
   return listBlock(
     "Re-created",
-    `${counted(pairs.length, "job")}, with what served ${them} before`,
+    `${counted(made.length, "job")}, with what served ${them} before`,
     "pairs-list",
-    pairs,
+    pairsOf(made).map(
+      ({ jobs, before }) =>
+        () =>
+          pairOf(jobs, app.model.purchases.get(before)),
+    ),
   );
 }
 
@@ -519,8 +534,11 @@ function listBlock(title, about, form, entries) {
   ];
 }
 
-/** A job with the purchase that served it before: a link to their comparison; to the job, if it is to be made again. @param {Job} job @param {Purchase | undefined} before */
-function pairOf(job, before) {
+/**
+ * Jobs that share a purchase, with the one that served them before: a link to their comparison; to the first job, if it is to be
+ * made again. @param {Job[]} jobs @param {Purchase | undefined} before
+ */
+function pairOf([job, ...sharing], before) {
   const then = before?.bought ?? "";
   const now = job.serving?.bought ?? "";
   const href = job.serving
@@ -535,7 +553,11 @@ function pairOf(job, before) {
       el("div", { class: "mat old" }, before ? purchaseBox(before) : ""),
       el("div", { class: "mat" }, job.serving ? mediaBox(job) : frameOf(job)),
     ),
-    el("h3", { class: "key", title: job.key, "aria-label": job.key }, ...keyLine(job)),
+    ...[job, ...sharing]
+      .slice(0, MAX_SHARING)
+      .map((each) => el("h3", { class: "key", title: each.key, "aria-label": each.key }, ...keyLine(each))),
+    sharing.length >= MAX_SHARING &&
+      el("p", { text: `and ${counted(sharing.length + 1 - MAX_SHARING, "job")} more` }),
     el("p", {
       text: now
         ? `${date(then, "short")} → ${date(now, "short")}`

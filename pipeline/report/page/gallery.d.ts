@@ -58,6 +58,7 @@ type JobData = {
   last?: string;
   decision?: string;
   action?: string;
+  fingerprint?: string; // the beginning of that of its request, if it is not made and what a run would do is not known
   upstream?: string;
   rule: string;
   template: string;
@@ -79,6 +80,7 @@ type CampaignData = {
   emulated?: boolean;
   spent: number;
   budget?: number;
+  budget_left?: number; // what all jobs have left of it, if only some are on the page
   max_credits?: number;
   selected_of?: number; // the number of all its jobs, if only some are on the page
   select?: string; // the flags that selected them

@@ -275,7 +275,11 @@ function costOf(purchases) {
 /** What it costs to make jobs, with one purchase for all jobs that shared one. @param {Job[]} jobs */
 function costToMake(jobs) {
   // Where it is known what a run would do, jobs that are sent back say themselves which of them are bought.
-  const boughtAs = (/** @type {Job} */ job) => job.serving ?? (job.action ? job : (job.seen ?? job));
+  // Elsewhere, jobs of the same request share one; of what is made from other jobs, the request is the same for every image.
+  const requested = (/** @type {Job} */ { campaign, fingerprint, image }) =>
+    fingerprint && `${campaign.number} ${fingerprint} ${image ?? ""}`;
+  const boughtAs = (/** @type {Job} */ job) =>
+    job.serving ?? (job.action ? job : (job.seen ?? requested(job) ?? job));
   const each = new Map(jobs.map((job) => [boughtAs(job), job]));
   return sumOf([...each.values()].map(priceOf));
 }

@@ -139,11 +139,21 @@ function priceLine() {
   return parts;
 }
 
+/** Whether a job waits, maybe through other jobs, for one that was not selected: no run of the selection makes it. @param {Job} job @returns {boolean} */
+function waitsForOthers({ action, campaign, upstream }) {
+  if (action !== "wait" || campaign.selected_of === undefined || upstream === undefined) return false;
+  const from = app.model.byKey[campaign.number].get(upstream);
+  return !from || waitsForOthers(from);
+}
+
 /** The known price of the jobs to buy. @param {Job[]} jobs */
 function stillToCome(jobs) {
   const coming = jobs.filter(
     (job) =>
-      (job.state === "pending" || job.state === "redo") && job.action !== "share" && job.action !== "pinned",
+      (job.state === "pending" || job.state === "redo") &&
+      job.action !== "share" &&
+      job.action !== "pinned" &&
+      !waitsForOthers(job),
   );
   return costToMake(coming);
 }
@@ -428,9 +438,12 @@ function failedRow(campaign, failed) {
 
 /** What the next run would continue and buy. @param {Campaign} campaign @param {Job[]} jobs */
 function openRow(campaign, jobs) {
-  const counts = countsOf(jobs, (job) => job.state);
+  const others = jobs.filter(waitsForOthers);
+  const own = jobs.filter((job) => !waitsForOthers(job));
+  if (!own.length) return waitingRow(others);
+  const counts = countsOf(own, (job) => job.state);
   const order = /** @type {State[]} */ (["underway", "redo", "pending"]);
-  const { credits, unknown, count } = stillToCome(jobs);
+  const { credits, unknown, count } = stillToCome(own);
   const underway = counts.get("underway");
   const again = counts.get("redo");
   const anew = counts.get("pending");
@@ -453,6 +466,7 @@ function openRow(campaign, jobs) {
         : `${counted(credits, "credit")} to pay, and ${number(unknown)} with no known price.`,
     );
   about.push(...overLimit(campaign, credits));
+  if (others.length) about.push(waitingText(others));
   return todoRow(
     STATES[first].icon,
     STATES[first].tone === "blue" ? "blue" : "",
@@ -460,6 +474,17 @@ function openRow(campaign, jobs) {
     about.length ? about.flatMap((each) => [each, " "]) : "",
     commandBox(commandOf("run", campaign)),
   );
+}
+
+/** Jobs that no run of the selection makes. @param {Job[]} jobs */
+function waitingRow(jobs) {
+  return todoRow("pending", "", `${counted(jobs.length, "job")} not made yet`, waitingText(jobs));
+}
+
+/** @param {Job[]} jobs */
+function waitingText(jobs) {
+  const waits = `${counted(jobs.length, "job waits", "jobs wait")} for what ${jobs.length === 1 ? "it is" : "they are"} made from`;
+  return `${waits}, which is not selected and not made yet.`;
 }
 
 /**
@@ -471,10 +496,10 @@ function exceeded(limits) {
 }
 
 /** What the next run would be refused for; a rehearsal too. @param {Campaign} campaign @param {number} credits that it would spend */
-function overLimit({ spent, budget, max_credits: cap }, credits) {
+function overLimit({ spent, budget, budget_left: left, max_credits: cap }, credits) {
   const over = exceeded([
     ["the limit of a run", credits - (cap ?? Infinity)],
-    ["the budget", spent + credits - (budget ?? Infinity)],
+    ["the budget", credits - (left ?? (budget ?? Infinity) - spent)],
   ]);
   if (!credits || !over.length) return [];
   const raise = over.length === 1 ? "raise it" : "raise both";
@@ -672,6 +697,7 @@ function nothingYet() {
   const { credits, unknown, count } = stillToCome(jobs);
   const caps = campaigns.length === 1 ? [campaigns[0].max_credits, campaigns[0].budget] : [];
   const cap = Math.min(...caps.map((each) => each ?? Infinity));
+  const others = jobs.filter(waitsForOthers);
   const price =
     unknown === count
       ? " at prices that are not known"
@@ -687,17 +713,19 @@ function nothingYet() {
   const rows = campaigns.flatMap((campaign) => [
     source.goesOn(campaign)
       ? todoRow("underway", "", "Nothing to do", RUN_GOES_ON)
-      : todoRow(
-          "play",
-          "",
-          "Buy and make them",
-          [
-            source.isLive ? "The page fills while it runs." : "The page fills when it is written again.",
-            ...overLimit(campaign, stillToCome(jobs.filter((job) => job.campaign === campaign)).credits),
-          ].flatMap((each) => [each, " "]),
-          commandBox(commandOf("run", campaign)),
-        ),
-    ...(campaign.emulated || source.goesOn(campaign)
+      : jobs.every((job) => job.campaign !== campaign || waitsForOthers(job))
+        ? waitingRow(jobs.filter((job) => job.campaign === campaign))
+        : todoRow(
+            "play",
+            "",
+            "Buy and make them",
+            [
+              source.isLive ? "The page fills while it runs." : "The page fills when it is written again.",
+              ...overLimit(campaign, stillToCome(jobs.filter((job) => job.campaign === campaign)).credits),
+            ].flatMap((each) => [each, " "]),
+            commandBox(commandOf("run", campaign)),
+          ),
+    ...(campaign.emulated || source.goesOn(campaign) || !count
       ? []
       : [
           todoRow(
@@ -723,9 +751,8 @@ function nothingYet() {
     el(
       "p",
       { class: "cost" },
-      `${counted(count, "job is", "jobs are")} planned`,
-      ...[price].flat(),
-      `${within}.`,
+      ...(count ? [`${counted(count, "job is", "jobs are")} planned`, ...[price].flat(), `${within}. `] : []),
+      ...(count && others.length ? [waitingText(others)] : []),
     ),
     el("ul", { class: "todo" }, ...rows),
   );

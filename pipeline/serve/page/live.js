@@ -411,7 +411,9 @@ function ageParts(job) {
 function showAge(place) {
   const job = app.model.byAddress.get(place.getAttribute("data-age-of") ?? "");
   if (!job) return;
-  const age = Math.max(0, (source.now() - startOf(job)) / 1000);
+  // Without a server, nobody knows whether it is still under way.
+  const until = connected === "live" ? source.now() : lostAt + source.ahead;
+  const age = Math.max(0, (until - startOf(job)) / 1000);
   const usual = usualSeconds(job) ?? 0;
   const late = usual > 0 && age > usual * 1.15;
   const shown = place.querySelector(".age");

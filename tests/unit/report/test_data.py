@@ -175,6 +175,30 @@ def test_selection_excludes_other_jobs() -> None:
     assert set(files_on_page(replace(given, keys=None))) == {SHA, OTHER}
 
 
+def test_selection_has_what_served_its_jobs_before_in_the_name_of_another() -> None:
+    other = {**job(), "key": "hero/overlay/blue/walk/locale=en"}
+    earlier = purchase(id="8" * 16, key=other["key"], bought_at="2026-11-27T12:00:00.000Z")
+    film = {"content_type": "video/mp4", "sha256": OTHER}
+    unlike = {**earlier, "id": "7" * 16, "fingerprint": "v1:" + "1" * 64}
+    made_from = {**earlier, "id": "6" * 16, "inputs": ["5" * 16]}
+    given = records(
+        jobs=[job(), other],
+        purchases=[purchase(), {**earlier, "outputs": [film]}, unlike, made_from],
+        keys={KEY},
+    )
+
+    assert [each["id"] for each in shown(given)["purchases"]] == ["1" * 16, "8" * 16]
+    assert set(files_on_page(given)) == {SHA, OTHER}
+
+
+def test_selection_knows_what_all_jobs_have_left_of_the_budget() -> None:
+    others = purchase(id="2" * 16, key="hero/overlay/blue/walk/locale=en", fingerprint="v1:" + "1" * 64)
+    given = records(purchases=[purchase(), others], budget=500)
+
+    assert shown(replace(given, keys={KEY}))["budget_left"] == 260
+    assert "budget_left" not in shown(given)
+
+
 def test_earlier_results_add_only_what_is_unknown() -> None:
     before = {"jobs": [job(purchase="9" * 16)], "purchases": [purchase(), purchase(id="9" * 16)]}
     data = shown(records(before=before, before_name="old.json"))
