@@ -65,6 +65,14 @@ def test_failures_count_a_purchase_of_several_jobs_once(tab: Make, gallery: Gall
     vendor = [each for each in bought if each["reason"] == "vendor"]
     assert sum(int(each) for each in amounts if each) == sum(each["credits"] for each in vendor)
     expect(rows.filter(has_text="Shared with")).to_have_count(len(amounts) - len(vendor))
+    # A phone has no heading over the amounts, so each says its unit; what has no amount says nothing.
+    page.set_viewport_size({"width": 390, "height": 844})
+    units = "cells => cells.map(cell => [cell.innerText !== '', getComputedStyle(cell, '::after').content])"
+    assert {tuple(each) for each in page.locator("td.number").evaluate_all(units)} == {
+        (True, '" credits"'),
+        (False, "none"),
+    }
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.evaluate("go({ view: 'browse' })")
     row = page.locator("#overview .todo li", has_text="--retry-failed")
     expect(row).to_contain_text(f"Trying again costs at most {again:,} credits.")

@@ -557,7 +557,7 @@ function pairOf([job, ...sharing], before) {
       .slice(0, MAX_SHARING)
       .map((each) => el("h3", { class: "key", title: each.key, "aria-label": each.key }, ...keyLine(each))),
     sharing.length >= MAX_SHARING &&
-      el("p", { text: `and ${counted(sharing.length + 1 - MAX_SHARING, "job")} more` }),
+      el("p", { text: `and ${number(sharing.length + 1 - MAX_SHARING)} more` }),
     el("p", {
       text: now
         ? `${date(then, "short")} → ${date(now, "short")}`
