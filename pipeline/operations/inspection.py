@@ -76,10 +76,10 @@ def job_details(state: CampaignState, job: Job) -> JobDetails:
     )
 
 
-def _is_before(purchase: Purchase, serving: Purchase) -> bool:
-    """Whether a purchase is an earlier one of the same request, for whichever job it was bought."""
-    same = (purchase.fingerprint, purchase.inputs) == (serving.fingerprint, serving.inputs)
-    return same and purchase.age < serving.age and purchase.status is not Status.VOID
+def _is_before(purchase: Purchase, other: Purchase) -> bool:
+    """Whether a purchase is an older one of the same request, whichever job it was bought for."""
+    same = (purchase.fingerprint, purchase.inputs) == (other.fingerprint, other.inputs)
+    return same and purchase.age < other.age and purchase.status is not Status.VOID
 
 
 def purchase_details(state: CampaignState, purchase: Purchase) -> PurchaseDetails:
