@@ -175,6 +175,7 @@ class RecordsCollection:
             command=self._environment.command,
             allow_network=self._environment.allows_network_file_system,
             lease_seconds=self._environment.lease_seconds,
+            folder=self._known.folder,
         )
         try:
             yield store

@@ -44,6 +44,7 @@ def open_store(
     lease_seconds: float | None = None,
     part: str | None = None,
     split: str = "",
+    folder: Path | None = None,
 ) -> SqlStore:
     """Open the state at `path`; a file holds one campaign's state, a database those of many.
 
@@ -51,7 +52,8 @@ def open_store(
     this run, for its caps. `now` (UTC, ISO 8601) and `command` are shown to others who find the lock taken.
     `lease_seconds` is the length of the lease on a database (None: the default). `part` names the part of the
     campaign in a database; a file holds one part. `split` names the division that it is a part of: a database refuses
-    parts of another division at the same time.
+    parts of another division at the same time. `folder` is the manifest's, if `manifest` is None: late responses that
+    a database could not take are kept there.
 
     A writable store holds the lock, creates a missing state, and must be closed; a file that it created and in which
     nothing was recorded is deleted then. A read-only store is a copy of what was committed when it was opened;
@@ -76,6 +78,7 @@ def open_store(
             run=run,
             command=command,
             lease_seconds=lease_seconds,
+            folder=folder,
         )
         return team_state.open() if writable else team_state.read()
     path = _checked(path)

@@ -367,7 +367,7 @@ def recovery(purchase: Purchase, rescued: WorkflowId | None = None) -> Event | N
     if rescued is not None and purchase.workflow_id is None:
         if purchase.status is Status.SUBMITTING:
             return Accepted(rescued)
-        if phase(purchase) in (ATTENTION, LOST):
+        if phase(purchase) in (ATTENTION, LOST, VOID):
             return Identified(rescued)
     if purchase.status is Status.SUBMITTING:
         return Unresolved(RUN_ENDED)

@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from support.protection import fails_without
 from support.shards import PROMPTS, run_all, shard_file
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.purchases import PurchaseId, WorkflowId
+from pipeline.state.rescue import RescueFile
 
 Start = Callable[..., Running]
 
@@ -266,6 +269,44 @@ def test_collect_without_the_manifest_fetches_what_all_shards_bought_from_a_data
     assert len(vendor.ledger.bought) == 12
     project.write({"images/red.png": picture()})
     assert pipeline("plan", project.manifest).out == "Plan: 12 to keep.\nNothing to buy.\n"
+
+
+@pytest.mark.parametrize("source", ["manifest", "results of a shard"])
+@pytest.mark.parametrize("shards", [0, 2])
+def test_collect_without_the_manifest_finds_late_responses_that_the_database_could_not_take(
+    project: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    postgres: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+    shards: int,
+    source: str,
+) -> None:
+    monkeypatch.setenv("PIPELINE_STATE", postgres.database().url)
+    project.write({"campaign.yaml": spring(prompts=PROMPTS)})
+    vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
+    ended = run_all(pipeline, project, shards) if shards else [pipeline("run", project.manifest)]
+    assert ended[0].code == 7
+    (lost,) = (each for each in vendor.ledger.bought if each.fault)
+    [purchase] = (
+        each["id"]
+        for each in json.loads(results_of(project, shards).read_text())["purchases"]
+        if each["status"] == "attention"
+    )
+    part = ".1-of-2" if shards else ""
+    kept = RescueFile.open(project.folder / ".pipeline" / f"spring{part}.team.rescue.jsonl")
+    kept.append(PurchaseId(purchase), WorkflowId(str(lost.workflow_id)))
+    kept.close()
+    shutil.rmtree(project.folder / "images")
+
+    collected = pipeline("collect", project.manifest if source == "manifest" else results_of(project, shards))
+
+    assert collected.code == 0, collected.output
+    assert len(project.output()) == 12
+
+
+def results_of(project: Project, shards: int) -> Path:
+    return shard_file(project, 1, 2) if shards else project.results_file
 
 
 def test_collect_names_each_campaign_of_a_database_once(

@@ -61,6 +61,7 @@ class TeamState:
 
     `campaign` and `manifest` are None if only the database knows them. `part` is a part of the campaign, or None for
     the whole; `split` names the division that it is a part of. `run` and `command` are shown to others.
+    `folder` is the manifest's, if only that is known.
     """
 
     url: DatabaseUrl
@@ -71,6 +72,7 @@ class TeamState:
     run: str = ""
     command: str = ""
     lease_seconds: float | None = None
+    folder: Path | None = None
 
     @property
     def _server(self) -> Server:
@@ -238,10 +240,10 @@ class TeamState:
         return _closed_when_dropped(opened, self.run)
 
     def _rescue_file(self, name: str) -> Path | None:
-        if self.manifest is None:
+        folder = self.folder if self.manifest is None else real_path(self.manifest).parent
+        if folder is None:
             return None
-        folder = real_path(self.manifest).parent / DEFAULT_FOLDER
-        return rescue_path(folder / f"{name.replace('/', '.')}.team")
+        return rescue_path(folder / DEFAULT_FOLDER / f"{name.replace('/', '.')}.team")
 
     def _campaign_name(self, connection: Connection | None) -> str:
         """The name of the campaign: the one that was given, or the only one in the database."""
