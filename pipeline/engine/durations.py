@@ -29,6 +29,8 @@ _PROGRESS_NOISE = 0.05
 # The next pause as a fraction of age: without an estimate, and when overdue.
 _GROWTH = 0.5
 _OVERDUE = 0.1
+# The least time left of a workflow, as a fraction of its age. Only shown: no poll depends on it.
+_LEAST_LEFT = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def _seconds_left(usual: float, ages: Sequence[float]) -> tuple[float, list[floa
     """
     late = [max(0.0, age - usual) for age in ages]
     anew = usual + 2 * sum(late) / (_MEAN_WEIGHT + len(ages))
-    return anew, [max(anew - age, over, age * _OVERDUE) for age, over in zip(ages, late, strict=True)]
+    return anew, [max(anew - age, over, age * _LEAST_LEFT) for age, over in zip(ages, late, strict=True)]
 
 
 def projected(age: float, share: float) -> Expectation | None:
