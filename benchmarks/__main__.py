@@ -31,7 +31,7 @@ PARTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "noop": noop.rows,
     "startup": startup.rows,
     "detection": detection.rows,
-    "flight": detection.flight_rows,
+    "flight": detection.in_flight_rows,
     "emulator": emulator.rows,
     "webhooks": webhooks.rows,
     "serve": serve.rows,

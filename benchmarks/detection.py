@@ -45,7 +45,7 @@ def _detect(bench: Bench, number: int, seed: int) -> Sequence[Mapping[str, float
     return told
 
 
-def flight_rows(bench: Bench) -> Iterator[Row]:
+def in_flight_rows(bench: Bench) -> Iterator[Row]:
     """Bytes a workflow in flight, and the time a poll as they become more."""
     polls = 200 if bench.smoke else 10_000
     each_poll: list[float] = []

@@ -84,7 +84,7 @@ class Forge:
                 if before is None or error.code != 404:
                     raise
                 continue  # another job has merged it with its own
-            if self._is_settled(number, before, text, sha):
+            if self._is_in_order(number, before, text, sha):
                 return outcome
         return outcome
 
@@ -95,7 +95,7 @@ class Forge:
         self._change(before["id"], text)
         return int(before["id"]), "updated"
 
-    def _is_settled(self, number: int, before: Mapping[str, Any] | None, text: str, sha: str) -> bool:
+    def _is_in_order(self, number: int, before: Mapping[str, Any] | None, text: str, sha: str) -> bool:
         """Whether our comment, just written as `number`, is the one that belongs there; puts right what is not.
 
         No forge can be told to write only where nothing has changed, so this looks at what other jobs did meanwhile.

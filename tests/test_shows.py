@@ -46,11 +46,11 @@ DOCUMENTED = {
 class Show:
     """An example campaign, by its path in the repository."""
 
-    place: Path
+    path: Path
 
     @property
     def name(self) -> str:
-        return load(ROOT / self.place).name
+        return load(ROOT / self.path).name
 
     @property
     def keys(self) -> list[str]:
@@ -58,7 +58,7 @@ class Show:
         return (GOLDEN / f"{self.name}.txt").read_text("utf-8").splitlines()
 
     def __str__(self) -> str:
-        return self.place.as_posix()
+        return self.path.as_posix()
 
 
 def _shown() -> list[Show]:
@@ -83,8 +83,8 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 def manifest(show: Show, folder: Path) -> Path:
     """The campaign in a copy of its folder, as a user would have it."""
     ignored = shutil.ignore_patterns("output", ".pipeline", "*.results.json")
-    shutil.copytree((ROOT / show.place).parent, folder, ignore=ignored, dirs_exist_ok=True)
-    return folder / show.place.name
+    shutil.copytree((ROOT / show.path).parent, folder, ignore=ignored, dirs_exist_ok=True)
+    return folder / show.path.name
 
 
 def test_every_golden_list_belongs_to_a_campaign() -> None:
@@ -92,14 +92,14 @@ def test_every_golden_list_belongs_to_a_campaign() -> None:
 
 
 def test_every_documented_template_is_shown() -> None:
-    shown = {job.request.template_id for show in SHOWS for job in expand(load(ROOT / show.place))}
+    shown = {job.request.template_id for show in SHOWS for job in expand(load(ROOT / show.path))}
 
     assert shown == DOCUMENTED
 
 
 @pytest.mark.parametrize("show", SHOWS, ids=str)
 def test_first_line_names_the_schema_for_editors(show: Show) -> None:
-    path = ROOT / show.place
+    path = ROOT / show.path
     first = path.read_text("utf-8").splitlines()[0]
 
     _, marked, schema = first.partition("# yaml-language-server: $schema=")

@@ -152,11 +152,11 @@ class Machine:
         return job
 
     def begin_run(self, **inputs: str) -> "subprocess.Popen[str]":
-        """Start the step that runs the campaign; `settle` runs the steps after it."""
+        """Start the step that runs the campaign; `finish` runs the steps after it."""
         [step] = [step for step in self._steps() if step["name"] == "Run"]
         return self.begin(step, self._context(Job(), {}, {"command": "run", **inputs}))
 
-    def settle(self, **inputs: str) -> Job:
+    def finish(self, **inputs: str) -> Job:
         """The steps that always run after the campaign."""
         job = Job()
         for step in self._steps():

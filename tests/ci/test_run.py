@@ -478,7 +478,7 @@ def test_unpublished_results_of_a_killed_run_are_published_afterwards(
         assert "attention" in remote.statuses()
         remote.move("campaign-results", remote.commit("campaign-results", "autumn.results.json", "newer"))
 
-    job = one.settle(campaigns=MANIFEST)
+    job = one.finish(campaigns=MANIFEST)
 
     assert job.code == 0, job.log
     bought = {entry.workflow_id for entry in slow_vendor.ledger.entries}
@@ -493,7 +493,7 @@ def test_results_known_only_to_a_shared_database_are_published_afterwards(
 ) -> None:
     one = machine(url=slow_vendor.url)
     one.environment["PIPELINE_STATE"] = postgres.database().url
-    before = one.settle(campaigns=MANIFEST)
+    before = one.finish(campaigns=MANIFEST)
     assert before.code == 0, before.log
     assert "campaign-results" not in remote.branches()
     running = one.begin_run(campaigns=MANIFEST, first="spring")
@@ -502,7 +502,7 @@ def test_results_known_only_to_a_shared_database_are_published_afterwards(
     one.switch_off()
     assert remote.statuses() == ["submitting"]
 
-    job = one.settle(campaigns=MANIFEST)
+    job = one.finish(campaigns=MANIFEST)
 
     assert job.code == 0, job.log
     [bought] = [each for each in remote.results()["purchases"] if each["status"] != "void"]
@@ -525,7 +525,7 @@ def test_unreachable_database_fails_the_job_and_publishes_nothing(
     published = remote.text("spring.results.json")
     one.environment["PIPELINE_STATE"] = "postgresql://127.0.0.1:1/gone"
 
-    job = one.settle(campaigns=MANIFEST)
+    job = one.finish(campaigns=MANIFEST)
 
     assert job.code == 8, job.log
     assert "the database is unreachable" in job.log

@@ -186,14 +186,14 @@ def test_file_with_an_odd_name_can_be_used_and_is_suggested_in_the_same_way(
     assert path_argument(str(Path(given))) == hinted
 
 
-@pytest.mark.parametrize("place", ["gs:bucket", "s3//bucket", f"u:{SECRET}@h/x"])
+@pytest.mark.parametrize("output", ["gs:bucket", "s3//bucket", f"u:{SECRET}@h/x"])
 def test_output_folder_that_looks_like_an_address_is_refused_in_a_manifest(
-    project: Project, pipeline: Pipeline, place: str
+    project: Project, pipeline: Pipeline, output: str
 ) -> None:
     project.write(
         {
             "campaign.yaml": project.manifest.read_bytes().replace(
-                b"{", b'{"output": {"dir": "%s"},' % place.encode(), 1
+                b"{", b'{"output": {"dir": "%s"},' % output.encode(), 1
             )
         }
     )

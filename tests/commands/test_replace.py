@@ -23,7 +23,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
     return project
 
 
-def serving(project: Project) -> dict[str, str]:
+def served(project: Project) -> dict[str, str]:
     """The purchase that serves each job, by key."""
     return {key: job["purchase"] for key, job in project.jobs().items()}
 
@@ -31,7 +31,7 @@ def serving(project: Project) -> dict[str, str]:
 def test_jobs_left_by_a_limit_are_not_reported_as_done(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    before = serving(bought)
+    before = served(bought)
     planned = pipeline("plan", bought.manifest, "--replace", "**", "--out", "plan.json")
     assert planned.code == 0, planned.output
 
@@ -39,7 +39,7 @@ def test_jobs_left_by_a_limit_are_not_reported_as_done(
 
     assert ended.code == 4, ended.output
     assert "2 done.\n2 of these were to be bought again, and were not.\n" in ended.out
-    assert serving(bought) == before
+    assert served(bought) == before
     assert len(vendor.ledger.entries) == 2
 
 
@@ -57,7 +57,7 @@ def test_jobs_counted_as_not_bought_are_not_reported_twice(
 def run(pipeline: Pipeline, project: Project, *flags: str) -> dict[str, str]:
     ended = pipeline("run", project.manifest, *flags)
     assert ended.code == 0, ended.output
-    return serving(project)
+    return served(project)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_replacement_under_a_new_key_serves_and_stays(
     flags: tuple[str, ...],
     key: str,
 ) -> None:
-    old = serving(bought)[WALK]
+    old = served(bought)[WALK]
     bought.write({"campaign.yaml": manifest})
 
     after = run(pipeline, bought, *flags)
@@ -89,8 +89,8 @@ def test_replacement_under_a_new_key_serves_and_stays(
 
     assert len(vendor.ledger.bought) == 3
     assert after[key] != old
-    assert run(pipeline, bought) == serving(bought)
-    assert serving(bought)[key] == after[key]
+    assert run(pipeline, bought) == served(bought)
+    assert served(bought)[key] == after[key]
     assert bought.output()[f"{key}.mp4"] == files[f"{key}.mp4"]
     assert len(vendor.ledger.bought) == 3
 
@@ -118,7 +118,7 @@ def test_failed_replacement_is_named_and_made_once_by_the_next_run(
 
 
 def test_new_take_is_not_pruned_as_replaced(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
-    old = serving(bought)[WALK]
+    old = served(bought)[WALK]
     bought.write({"campaign.yaml": RENAMED})
     after = run(pipeline, bought, "--replace", STROLL)
 
@@ -162,7 +162,7 @@ def test_impossible_replacement_fails_the_run_and_keeps_the_old_take(
 ) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
     assert pipeline("run", project.manifest).code == 0
-    old = serving(project)
+    old = served(project)
     for path in (folder / "output").rglob("*sketch*/**/*.png"):
         path.unlink()
     vendor.fail({"on": "get", "do": {"status": 404, "body": {}}})
@@ -177,5 +177,5 @@ def test_impossible_replacement_fails_the_run_and_keeps_the_old_take(
     assert f'<failure message="input: {why}" />' in report.read_text()
     assert ended.code == 1, ended.output
     assert "film/film/red/spin: done, not made again (input): sketch/sketch/red has no" in ended.output
-    assert serving(project) == old
+    assert served(project) == old
     assert set(project.statuses().values()) == {"done"}

@@ -110,7 +110,8 @@ def test_each_purchase_is_one_trace_with_an_id_derived_from_its_own(
         assert set(spans) == {"create", "wait", "fetch", "purchase"}
         purchase = project.jobs()[key]["purchase"]
         trace_id, first = (
-            each.to_bytes(size, "big") for each, size in zip(_ids(purchase), (16, 8), strict=True)
+            each.to_bytes(size, "big")
+            for each, size in zip(trace_ids(PurchaseId(purchase)), (16, 8), strict=True)
         )
         root = spans.pop("purchase")
         assert (root.trace_id, root.span_id, root.parent_span_id) == (trace_id, first, b"")
@@ -122,10 +123,6 @@ def test_each_purchase_is_one_trace_with_an_id_derived_from_its_own(
         assert attributes(root)["pipeline.campaign"] == "spring"
     assert {resource["service.name"] for resource in collector.resources} == {"campaign-pipeline"}
     assert KEY.encode() not in b"".join(collector.bodies)
-
-
-def _ids(purchase: str) -> tuple[int, int]:
-    return trace_ids(PurchaseId(purchase))
 
 
 def test_another_run_continues_the_same_trace(

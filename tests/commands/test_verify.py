@@ -230,7 +230,7 @@ def link(project: Project) -> None:
     video(project).symlink_to("elsewhere.mp4")
 
 
-def put_the_other_in_its_place(project: Project) -> None:
+def swap_with_the_other(project: Project) -> None:
     video(project).write_bytes(video(project).with_name("dance.mp4").read_bytes())
 
 
@@ -241,7 +241,7 @@ def put_the_other_in_its_place(project: Project) -> None:
         (change_a_byte, "differs from what was downloaded"),
         (remove, "missing"),
         (link, "missing"),
-        (put_the_other_in_its_place, "missing; another file of this campaign is in its place"),
+        (swap_with_the_other, "missing; another file of this campaign is in its place"),
     ],
 )
 def test_files_names_each_file_that_is_not_what_was_fetched(

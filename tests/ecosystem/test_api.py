@@ -194,7 +194,10 @@ def test_events_are_reported_as_they_happen(project: Project, pipeline: Pipeline
 
     outcome = face.run(project.manifest, on_event=lambda key, what: heard.append((key, what)))
 
-    assert {key: standing.status for key, standing in outcome.jobs.items()} == {DANCE: "done", WALK: "done"}
+    assert {key: job_status.status for key, job_status in outcome.jobs.items()} == {
+        DANCE: "done",
+        WALK: "done",
+    }
     assert {key for key, what in heard if what == "done"} == {DANCE, WALK}
 
 
@@ -478,8 +481,8 @@ def test_reprs_are_short(project: Project, pipeline: Pipeline) -> None:
     assert repr(outcome) == "<Outcome: 2 done; 2 bought, exit code 0>"
     assert repr(stands) == "<CampaignStatus spring: 2 done; 200 credits>"
     assert repr(job) == f"<Job {WALK}>"
-    standing = outcome.jobs[JobKey(WALK)]
-    for value in (loaded, planned.entries[0], standing, standing.purchase):
+    job_status = outcome.jobs[JobKey(WALK)]
+    for value in (loaded, planned.entries[0], job_status, job_status.purchase):
         assert len(repr(value)) < 700, repr(value)
 
 

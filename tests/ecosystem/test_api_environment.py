@@ -234,7 +234,7 @@ def test_records_located_by_arguments_prevent_buying_again(
 def test_shared_state_and_object_store_are_read_from_the_environment(
     project: Project, pipeline: Pipeline, vendor: Emulator, postgres: Database, bucket: S3Server
 ) -> None:
-    set_all(pipeline, {"PIPELINE_STATE": postgres.url, "PIPELINE_OUTPUT": bucket.place("spring")})
+    set_all(pipeline, {"PIPELINE_STATE": postgres.url, "PIPELINE_OUTPUT": bucket.location("spring")})
     assert pipeline("run", project.manifest, "--yes").code == 0
     project.results_file.unlink()
 

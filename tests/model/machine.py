@@ -173,10 +173,10 @@ class Machine:
         assignment = assign(self.jobs(), self.state, self.checkout.decisions)
         served = served_by(assignment)
         self.state = replace(self.state, served={**self.state.served, **served})
-        self._assert_serves_what_fits(assignment)
+        self._assert_serves_what_is_usable(assignment)
         return assignment
 
-    def _assert_serves_what_fits(self, assignment: Assignment) -> None:
+    def _assert_serves_what_is_usable(self, assignment: Assignment) -> None:
         oracle = self.oracle()
         for job in assignment.jobs:
             purchase = assignment.by_key.get(job.key)
@@ -302,7 +302,7 @@ class Machine:
         self._rescued[purchase_id] = workflow_id
 
 
-class _Known(Mapping[PurchaseId, Purchase]):
+class _CurrentPurchases(Mapping[PurchaseId, Purchase]):
     """The purchases of a machine as they are now."""
 
     def __init__(self, machine: Machine) -> None:
@@ -356,7 +356,7 @@ class _Run:
             calls=cast("CallPool", None),
             queue=self._queue,
             served_jobs=self._served_jobs,
-            purchases=_Known(machine),
+            purchases=_CurrentPurchases(machine),
             matcher=plan.assignment.matcher,
             reporter=_Silent(),
             report=RunReport(),

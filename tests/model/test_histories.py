@@ -337,7 +337,7 @@ class Histories(RuleBasedStateMachine):
             self.happens(number, purchase, life.Deleted())
 
     @rule(number=machines, which=NUMBERS)
-    def someone_marks_one_to_be_made_again(self, number: int, which: int) -> None:
+    def someone_flags_one_to_be_bought_again(self, number: int, which: int) -> None:
         purchase = _pick(self.purchases_on(number, *set(Status) - {Status.VOID}), which)
         if purchase is not None:
             self.happens(number, purchase, life.Superseded())

@@ -37,8 +37,8 @@ def test_stage_is_made_from_the_purchase_that_serves_its_upstream(
         "vim_sketch_me",
         "each_explodedloop_0226",
     ]
-    marks = served(stages)
-    assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
+    purchase_ids = served(stages)
+    assert inputs(stages)[purchase_ids[FILM] or ""] == [purchase_ids[SKETCH]]
     assert sorted(stages.output()) == [f"{FILM}.mp4", f"{SKETCH}.png"]
     # The video shows the sketch: the vendor received the url of that result.
     sketch, film = vendor.store.workflows()
@@ -96,8 +96,8 @@ def test_changed_upstream_replaces_both_stages_in_one_run(
     assert f"after {SKETCH}" in planned.out
     assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 4
-    marks = served(stages)
-    assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
+    purchase_ids = served(stages)
+    assert inputs(stages)[purchase_ids[FILM] or ""] == [purchase_ids[SKETCH]]
     assert_whole(stages)
     assert_nothing_forgotten(stages, vendor)
 
@@ -106,7 +106,7 @@ def test_reverted_upstream_restores_both_stages_without_buying(
     stages: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline("run", stages.manifest)
-    files, marks = stages.output(), served(stages)
+    files, purchase_ids = stages.output(), served(stages)
     stages.write({"images/red.png": picture("green")})
     pipeline("run", stages.manifest)
     stages.write({"images/red.png": picture("red")})
@@ -115,7 +115,7 @@ def test_reverted_upstream_restores_both_stages_without_buying(
 
     assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 4
-    assert served(stages) == marks
+    assert served(stages) == purchase_ids
     assert {name: stages.output()[name] for name in files} == files
 
 
@@ -136,8 +136,8 @@ def test_upstream_changed_while_its_downstream_is_in_flight_is_not_mixed_up(
 
     assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 4
-    marks = served(stages)
-    assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
+    purchase_ids = served(stages)
+    assert inputs(stages)[purchase_ids[FILM] or ""] == [purchase_ids[SKETCH]]
     # The video in flight is paid for: it is downloaded too, beside the one that serves now.
     purchases = {each["id"]: each["status"] for each in stages.results()["purchases"]}
     assert set(purchases.values()) == {"done"}

@@ -61,7 +61,7 @@ def test_workers_poll_and_download_and_only_the_coordinator_buys(
     by_worker: Counter[tuple[Operation, bool]] = Counter()
 
     def count(operation: Operation, port: int) -> None:
-        by_worker[operation, dask_cluster.owner(port) is not None] += 1
+        by_worker[operation, dask_cluster.worker_at(port) is not None] += 1
 
     asked.meet = count
     ended = pipeline("run", project.manifest, "--executor", dask_cluster.address)
@@ -94,7 +94,7 @@ def test_calls_of_workers_are_counted_and_collect_uses_workers_too(
     assert re.search(rf"pipeline_downloaded_bytes_total{{.*}} {size}\n", metrics_text)
 
     by_worker: list[bool] = []
-    asked.meet = lambda operation, port: by_worker.append(dask_cluster.owner(port) is not None)
+    asked.meet = lambda operation, port: by_worker.append(dask_cluster.worker_at(port) is not None)
     for source in (project.manifest, project.state):
         shutil.rmtree(project.folder / "output")
         ended = pipeline("collect", source, *executor)
@@ -115,7 +115,7 @@ def test_repeatedly_killed_workers_still_download_whole_files(
     def strike(operation: Operation, port: int) -> None:
         nonlocal requests
         requests += operation in {Operation.DOWNLOAD, Operation.GET}
-        if requests % 10 == 0 and (worker := dask_cluster.owner(port)) is not None:
+        if requests % 10 == 0 and (worker := dask_cluster.worker_at(port)) is not None:
             dask_cluster.kill(worker)
             killed.append(worker)
 
@@ -162,16 +162,16 @@ def test_cluster_logs_never_contain_the_key(
 def test_workers_upload_to_an_object_store_directly(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server, tmp_path: Path
 ) -> None:
-    place = f"s3://{BUCKET}/spring"
+    output = f"s3://{BUCKET}/spring"
     with closing(Cluster(tmp_path, plain_environment() | bucket.environment, workers=2)) as cluster:
         by_worker: list[bool] = []
 
         def count(asked: Asked) -> None:
             if asked.method == "PUT" and asked.key.endswith(".mp4"):
-                by_worker.append(cluster.owner(int(asked.headers["REMOTE_PORT"])) is not None)
+                by_worker.append(cluster.worker_at(int(asked.headers["REMOTE_PORT"])) is not None)
 
         bucket.meet = count
-        flags = ("run", project.manifest, "--output", place, "--executor", cluster.address)
+        flags = ("run", project.manifest, "--output", output, "--executor", cluster.address)
         ended = pipeline(*flags)
 
         assert ended.code == 0, ended.output
@@ -183,7 +183,7 @@ def test_workers_upload_to_an_object_store_directly(
         assert {path.stem for path in stills.iterdir()} == set(project.results()["media"])
         assert all(path.read_bytes()[8:12] == b"WEBP" for path in stills.iterdir())
         bucket.asked.clear()
-        page = pipeline("report", project.manifest, "--output", place, "--out", tmp_path / "page")
+        page = pipeline("report", project.manifest, "--output", output, "--out", tmp_path / "page")
         assert page.code == 0, page.output
         assert len(list((tmp_path / "page" / "posters").iterdir())) == 2
         assert not [each for each in bucket.asked if each.method == "GET" and each.key]
@@ -193,7 +193,7 @@ def test_workers_upload_to_an_object_store_directly(
         assert set(first.values()) <= set(bucket.objects().values())
         assert len(bucket.objects()) == 3
         assert not list(tmp_path.glob("pipeline-*"))
-    assert pipeline("verify", project.manifest, "--files", "--output", place).code == 0
+    assert pipeline("verify", project.manifest, "--files", "--output", output).code == 0
     assert len(vendor.ledger.entries) == 3
 
 

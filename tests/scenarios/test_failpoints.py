@@ -47,7 +47,7 @@ class Walk:
             return
         self.struck.append(number)
         self.codes.add(first.code)
-        trial.assert_kept(trial.settle())
+        trial.assert_kept(trial.run_until_done())
 
 
 @pytest.mark.parametrize(

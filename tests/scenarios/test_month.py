@@ -124,7 +124,7 @@ class Member:
             assert len(sold) == planned["summary"]["creates"] == len(buying), ended.output
             assert sum(each.credits for each in sold) == planned["summary"]["credits"] == sum(buying.values())
         shown = self.difference()
-        bought = Counter(self.rows("purchases")[mark]["key"] for mark in shown.added)
+        bought = Counter(self.rows("purchases")[purchase_id]["key"] for purchase_id in shown.added)
         assert bought.total() == len(sold)
         assert set(bought) <= set(buying)
         assert self.spent() == spent + sum(each.credits for each in sold)
@@ -161,7 +161,7 @@ class Member:
         return Difference(
             frozenset(_changed(_rows(before, "jobs"), _rows(now, "jobs"))),
             frozenset(set(new) - set(old)),
-            frozenset(_changed(old, {mark: new[mark] for mark in old})),
+            frozenset(_changed(old, {purchase_id: new[purchase_id] for purchase_id in old})),
         )
 
     def commit(self) -> None:
@@ -172,10 +172,10 @@ class Member:
 
     def purchase(self, key: str) -> str:
         """The purchase that serves a job."""
-        mark: str = self.rows("jobs")[key]["purchase"]
-        return mark
+        purchase_id: str = self.rows("jobs")[key]["purchase"]
+        return purchase_id
 
-    def assert_settled(self) -> None:
+    def assert_nothing_to_do(self) -> None:
         """A further run has nothing to do and changes nothing in git."""
         step = self.step()
         assert step.bought.total() == 0
@@ -191,7 +191,7 @@ def _rows(document: Mapping[str, Any], name: str) -> Rows:
 
 
 def _changed(old: Rows, new: Rows) -> set[str]:
-    return {mark for mark in {*old, *new} if old.get(mark) != new.get(mark)}
+    return {purchase_id for purchase_id in {*old, *new} if old.get(purchase_id) != new.get(purchase_id)}
 
 
 def loops(
@@ -281,7 +281,7 @@ def begin_and_change_ones_mind(member: Member) -> None:
     assert reverted.actions == all_of("move", walks)
     assert reverted.difference == Difference(frozenset(walks), frozenset(), frozenset())
     assert {key: member.purchase(key) for key in everything} == before
-    member.assert_settled()
+    member.assert_nothing_to_do()
 
 
 def rename_and_swap(member: Member) -> None:
@@ -298,7 +298,7 @@ def rename_and_swap(member: Member) -> None:
 
     member.wishes.set_name = "sneakers"
     member.edit()
-    member.assert_settled()
+    member.assert_nothing_to_do()
 
     member.wishes.products[1] = {"path": "images/red.png", "id": "runner"}
     member.edit()
@@ -307,7 +307,7 @@ def rename_and_swap(member: Member) -> None:
     # What was bought before the change is kept, though its key is gone.
     assert renamed.actions == {**all_of("move", here), **all_of("orphan", loops(("red",), ("walk",)))}
     assert renamed.difference == Difference(frozenset(here | gone), frozenset(), frozenset())
-    member.assert_settled()
+    member.assert_nothing_to_do()
 
 
 def grow_and_shrink(member: Member) -> None:
@@ -327,7 +327,7 @@ def grow_and_shrink(member: Member) -> None:
     assert _without_orphans(retitled) == all_of("update", everything)
     assert retitled.difference == Difference(frozenset(), frozenset(), frozenset(assignment))
     titles = {workflow.title for workflow in member.vendor.store.workflows()}
-    assert {f"Spring ({mark})" for mark in assignment} <= titles
+    assert {f"Spring ({purchase_id})" for purchase_id in assignment} <= titles
 
     gone = loops(("blue",), ("dance", "walk"), LOCALES) | scenes("blue")
     member.wishes.products.pop(0)
@@ -360,7 +360,7 @@ def review(member: Member) -> None:
     assert _without_orphans(redone) == {approved: "pinned", again: "replace"}
     assert redone.difference.jobs == redone.bought.keys() == {again}
     assert member.purchase(again) != old
-    member.assert_settled()
+    member.assert_nothing_to_do()
 
 
 def meet_failures_and_the_budget(member: Member) -> None:
@@ -422,7 +422,7 @@ def carry_a_saved_plan_over_to_another_machine(member: Member, clone: Clone) -> 
     assert (once_more.code, once_more.difference) == (0, NOTHING)
     other.machine.push()
     member.machine.pull()
-    member.assert_settled()
+    member.assert_nothing_to_do()
 
 
 def share_with_a_machine_that_forgets(member: Member, clone: Clone) -> None:
@@ -438,7 +438,7 @@ def share_with_a_machine_that_forgets(member: Member, clone: Clone) -> None:
     assert bought.difference.jobs == bought.bought.keys() == jumps
     ci.machine.push()
     member.machine.pull()
-    member.assert_settled()
+    member.assert_nothing_to_do()
 
 
 def merge_two_branches(member: Member, clone: Clone) -> None:

@@ -168,7 +168,7 @@ def test_server_that_overwrites_is_refused_before_buying(
 
 
 @pytest.mark.parametrize(
-    ("place", "status", "expected"),
+    ("output", "status", "expected"),
     [
         ("s3://no-such-bucket/x", None, "there is no bucket 'no-such-bucket'"),
         (PLACE, 403, "no permission to"),
@@ -180,12 +180,12 @@ def test_unwritable_store_is_reported_before_buying(
     pipeline: Pipeline,
     vendor: Emulator,
     bucket: S3Server,
-    place: str,
+    output: str,
     status: int | None,
     expected: str,
 ) -> None:
     bucket.meet = lambda _asked: status
-    ended = pipeline("run", project.manifest, "--output", place)
+    ended = pipeline("run", project.manifest, "--output", output)
 
     assert ended.code == 3, ended.output
     assert expected in ended.output
@@ -208,12 +208,12 @@ def test_missing_credentials_report_where_they_are_looked_up(
 
 
 @pytest.mark.parametrize(
-    "place", ["s3://", "s3://KEY:hunter2@films/x", "s3://films/../x", "s3://films//x", "s3://Films/x"]
+    "output", ["s3://", "s3://KEY:hunter2@films/x", "s3://films/../x", "s3://films//x", "s3://Films/x"]
 )
 def test_invalid_location_is_refused_without_repeating_it(
-    project: Project, pipeline: Pipeline, place: str
+    project: Project, pipeline: Pipeline, output: str
 ) -> None:
-    ended = pipeline("plan", project.manifest, "--output", place)
+    ended = pipeline("plan", project.manifest, "--output", output)
     assert ended.code == 64, ended.output
     assert "expected s3://BUCKET/PREFIX" in ended.err
     assert "hunter2" not in ended.output

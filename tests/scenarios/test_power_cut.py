@@ -92,8 +92,8 @@ def cuts(before: dict[str, bytes], steps: list[Step]) -> Iterator[tuple[dict[str
     acknowledged: dict[str, str] = {}
     for step in steps:
         if step.what == "ack":
-            mark, _, status = step.name.partition(" ")
-            acknowledged[mark] = status
+            purchase_id, _, status = step.name.partition(" ")
+            acknowledged[purchase_id] = status
             # Acknowledged only now, with nothing pending since the sync: the strictest moment.
             yield from ((files, dict(acknowledged)) for files in platter.cut(rng))
             continue
@@ -132,10 +132,10 @@ def test_power_cut_at_any_sync_keeps_all_acknowledged_data(tmp_path: Path) -> No
         held = store.records().purchases
         store.close()
 
-        for mark, status in acknowledged.items():
-            assert FURTHER.index(held[PurchaseId(mark)].status) >= FURTHER.index(Status(status)), (
+        for purchase_id, status in acknowledged.items():
+            assert FURTHER.index(held[PurchaseId(purchase_id)].status) >= FURTHER.index(Status(status)), (
                 tried,
-                mark,
+                purchase_id,
             )
     assert tried > 300
 

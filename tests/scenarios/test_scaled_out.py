@@ -19,6 +19,7 @@ from support.s3 import BUCKET, Asked, S3Server, assert_stored_whole
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.ledger import Ledger, LedgerEntry
+from pipeline.purchases import PurchaseId
 
 Start = Callable[..., Running]
 
@@ -42,9 +43,9 @@ def test_three_hundred_jobs_survive_the_loss_of_a_worker_the_database_and_the_co
     prompts = {f"p{number}": f"prompt {number}" for number in range(JOBS)}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, limits={"max_creates": JOBS})})
     database = postgres.database()
-    places = ("--state", database.url, "--output", f"s3://{BUCKET}/spring")
+    locations = ("--state", database.url, "--output", f"s3://{BUCKET}/spring")
     with closing(Cluster(tmp_path, plain_environment() | bucket.environment)) as cluster:
-        flags = ("run", project.manifest, *places, "--executor", cluster.address, "--quiet")
+        flags = ("run", project.manifest, *locations, "--executor", cluster.address, "--quiet")
         pace = ("--concurrency", "12", "--in-flight", "100", "--poll-interval", "2")
         killed = kill_a_worker(bucket, cluster, at=20)
         first = start(*flags, *pace, **bucket.environment)
@@ -72,7 +73,7 @@ def test_three_hundred_jobs_survive_the_loss_of_a_worker_the_database_and_the_co
         sold = {entry.title.rpartition("(")[2].rstrip(")"): entry for entry in vendor.ledger.bought}
         assert any(each["id"] in sold for each in under_way)
         for each in under_way:
-            settle(pipeline, project.manifest, each["id"], sold.get(each["id"]), places)
+            resolve_by_ledger(pipeline, project.manifest, each["id"], sold.get(each["id"]), locations)
 
         third = pipeline(*flags)
         assert third.code == 0, third.output
@@ -86,7 +87,7 @@ def test_three_hundred_jobs_survive_the_loss_of_a_worker_the_database_and_the_co
     assert_nothing_forgotten(project, vendor)
     assert len(bucket.objects()) == JOBS
     assert_stored_whole(project, bucket)
-    verified = pipeline("verify", project.manifest, "--files", *places)
+    verified = pipeline("verify", project.manifest, "--files", *locations)
     assert verified.code == 0, verified.output
 
 
@@ -98,7 +99,7 @@ def kill_a_worker(bucket: S3Server, cluster: Cluster, *, at: int) -> list[int]:
     def strike(asked: Asked) -> None:
         nonlocal puts
         puts += asked.method == "PUT" and asked.key.endswith(".mp4")
-        if puts >= at and not killed and (worker := cluster.owner(int(asked.headers["REMOTE_PORT"]))):
+        if puts >= at and not killed and (worker := cluster.worker_at(int(asked.headers["REMOTE_PORT"]))):
             killed.append(worker)
             cluster.kill(worker)
 
@@ -118,11 +119,15 @@ def meet_creates(moments: Mapping[int, Callable[[], object]], monkeypatch: pytes
     monkeypatch.setattr(Ledger, "append", met)
 
 
-def settle(
-    pipeline: Pipeline, manifest: Path, purchase: str, sold: LedgerEntry | None, places: tuple[str, ...]
+def resolve_by_ledger(
+    pipeline: Pipeline,
+    manifest: Path,
+    purchase_id: PurchaseId,
+    sold: LedgerEntry | None,
+    locations: tuple[str, ...],
 ) -> None:
     """Resolve a create by the vendor's own list."""
     bought = sold is not None and sold.workflow_id is not None
     outcome = ("--workflow-id", str(sold.workflow_id)) if sold and bought else ("--not-bought",)
-    ended = pipeline("resolve", manifest, purchase, *outcome, *places)
+    ended = pipeline("resolve", manifest, purchase_id, *outcome, *locations)
     assert ended.code == 0, ended.output

@@ -127,7 +127,7 @@ def test_yaml_1_1_keywords_are_sent_as_written(folder: Path, offline: Pipeline) 
     )
 
 
-class TestPlaces:
+class TestPaths:
     def test_path_that_is_not_a_project_file_is_reported_without_blocking(
         self, project: Project, offline: Pipeline, tmp_path: Path
     ) -> None:
@@ -150,7 +150,7 @@ class TestPlaces:
         Path("circle").symlink_to("circle")
         long = "n" * 300
 
-        for command, flag, place, code in (
+        for command, flag, path, code in (
             *(
                 (command, flag, "circle", 3)
                 for command in ("plan", "run")
@@ -158,9 +158,9 @@ class TestPlaces:
             ),
             *((command, flag, long, 64) for command in ("plan", "run") for flag in ("--state", "--results")),
         ):
-            ended = pipeline(command, project.manifest, flag, place)
-            assert ended.code == code, (command, flag, place, ended.output)
-            assert place[:50] in ended.err
+            ended = pipeline(command, project.manifest, flag, path)
+            assert ended.code == code, (command, flag, path, ended.output)
+            assert path[:50] in ended.err
         assert not vendor.ledger.entries
 
     def test_search_of_a_folder_does_not_block_on_a_pipe(

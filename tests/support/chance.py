@@ -118,7 +118,7 @@ class Chance:
         with self._store_for(trial):
             try:
                 codes = self._disturb(trial, rng)
-                trial.assert_kept(trial.settle())
+                trial.assert_kept(trial.run_until_done())
             except AssertionError as error:
                 raise AssertionError(f"PIPELINE_TEST_SEED={self.seed}, {self}: {error}") from error
         return codes

@@ -45,7 +45,7 @@ class Cluster:
         assert self.process.stdout is not None
         self.address = f"dask://{self.process.stdout.readline().strip()}"
 
-    def owner(self, port: int) -> int | None:
+    def worker_at(self, port: int) -> int | None:
         """The process id of the worker with a connection from that local port, if there is one."""
         for each in self.workers():
             with suppress(psutil.Error):

@@ -81,7 +81,7 @@ class S3Server:
         }
 
     @staticmethod
-    def place(name: str) -> str:
+    def location(name: str) -> str:
         """The url of the location for one campaign."""
         return f"s3://{BUCKET}/{name}"
 

@@ -83,7 +83,7 @@ class Trial:
         folder = self.project.folder
         log = folder.with_name(f"{folder.name}-{len(self.history)}")
         if self.store is not None:
-            more = {**self.store.environment, "PIPELINE_OUTPUT": self.store.place(self.name), **more}
+            more = {**self.store.environment, "PIPELINE_OUTPUT": self.store.location(self.name), **more}
         return self.fork_server.start(
             "run", self.project.manifest, *self.flags, url=self.vendor.url, folder=folder, log=log, **more
         )
@@ -98,7 +98,7 @@ class Trial:
         """Run it to the end of that run."""
         return self.ended(self.start(**more))
 
-    def settle(self) -> Ended:
+    def run_until_done(self) -> Ended:
         """Run it again until no further run would change anything."""
         for _ in range(MAX_RUNS):
             ended = self.run()

@@ -18,7 +18,7 @@ from pipeline.purchases import (
     WorkflowId,
 )
 
-IDS = [f"{number:016x}" for number in range(4)]
+IDS = [PurchaseId(f"{number:016x}") for number in range(4)]
 KEYS = ["a/b", "a/c", "a/d=1"]
 TIMES = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]
 
@@ -62,11 +62,11 @@ reasons = st.sampled_from([Reason.REJECTED, Reason.VENDOR, Reason.LOST])
 steps = st.builds(Step, flow=names, outputs=st.lists(outputs, max_size=2).map(tuple))
 
 
-def _born(mark: str) -> Purchase:
+def _born(purchase_id: PurchaseId) -> Purchase:
     """Key, time and fingerprint are derived from the id, as they never change."""
-    number = IDS.index(mark)
+    number = IDS.index(purchase_id)
     return Purchase(
-        id=PurchaseId(mark),
+        id=purchase_id,
         key=JobKey(KEYS[number % len(KEYS)]),
         fingerprint=f"v1:{number % 2:064x}",
         status=Status.SUBMITTING,
@@ -99,7 +99,7 @@ def purchases(draw: st.DrawFn) -> Purchase:
         template_id=draw(names),
         status=status,
         reason=draw(reasons) if status is Status.FAILED else None,
-        inputs=draw(st.sampled_from([(), (PurchaseId(IDS[0]),)])),
+        inputs=draw(st.sampled_from([(), (IDS[0],)])),
         workflow_id=draw(st.sampled_from(workflow_ids)),
         request=draw(requests),
         outputs=draw(st.lists(outputs, max_size=2).map(tuple)),
@@ -114,11 +114,11 @@ def purchases(draw: st.DrawFn) -> Purchase:
     )
 
 
-def _copies(mark: str) -> st.SearchStrategy[Purchase]:
+def _copies(purchase_id: PurchaseId) -> st.SearchStrategy[Purchase]:
     """Copies of one purchase that differ in the fields that a merge compares."""
     return st.builds(
         lambda status, workflow_id, updated_at, path, deleted, again: replace(
-            _born(mark),
+            _born(purchase_id),
             status=status,
             reason=Reason.VENDOR if status is Status.FAILED else None,
             workflow_id=WorkflowId("w1") if workflow_id is None and status in _HAVE_WORKFLOW else workflow_id,
@@ -139,7 +139,7 @@ def _copies(mark: str) -> st.SearchStrategy[Purchase]:
 # The purchase that served a key last is sometimes not in the set, as in a file edited by hand.
 records = st.builds(
     Records,
-    st.fixed_dictionaries({}, optional={mark: _copies(mark) for mark in IDS}),
+    st.fixed_dictionaries({}, optional={purchase_id: _copies(purchase_id) for purchase_id in IDS}),
     st.dictionaries(keys, ids, max_size=3),
 )
 

@@ -235,7 +235,7 @@ def test_deleted_approved_purchase_serves_nothing() -> None:
     "return ",
     swap=(" and purchase.id not in decisions.approved", ""),
 )
-def test_approved_purchase_serves_even_if_marked_to_be_bought_again() -> None:
+def test_approved_purchase_serves_even_if_it_is_to_be_bought_again() -> None:
     sketch, film = job("sketch"), job("film", upstream="sketch")
     jobs = [sketch, job("twin"), film]
     old, new = bought(1, sketch), bought(2, sketch)

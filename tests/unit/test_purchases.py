@@ -76,7 +76,7 @@ def test_no_purchase_is_dropped(a: Records, b: Records, said: Decisions) -> None
     joined = join(a, b, said)
     assert joined.purchases.keys() == a.purchases.keys() | b.purchases.keys()
     assert joined.served.keys() == {
-        key for side in (a, b) for key, mark in side.served.items() if mark in side.purchases
+        key for side in (a, b) for key, purchase_id in side.served.items() if purchase_id in side.purchases
     }
 
 
@@ -84,10 +84,10 @@ def test_no_purchase_is_dropped(a: Records, b: Records, said: Decisions) -> None
 def test_workflow_id_and_again_flag_are_never_forgotten(a: Records, b: Records) -> None:
     joined = join(a, b).purchases
     for side in (a, b):
-        for mark, purchase in side.purchases.items():
-            assert joined[mark].workflow_id is not None or purchase.workflow_id is None
-            assert joined[mark].deleted >= purchase.deleted
-            assert joined[mark].again >= purchase.again
+        for purchase_id, purchase in side.purchases.items():
+            assert joined[purchase_id].workflow_id is not None or purchase.workflow_id is None
+            assert joined[purchase_id].deleted >= purchase.deleted
+            assert joined[purchase_id].again >= purchase.again
 
 
 @given(records, records)

@@ -26,7 +26,7 @@ TEXT = """\ufeff{
 
 
 @pytest.mark.parametrize(
-    ("path", "at_key", "place"),
+    ("path", "at_key", "position"),
     [
         ((), False, "1:1"),
         (("version",), False, "2:14"),
@@ -45,10 +45,10 @@ TEXT = """\ufeff{
     ],
 )
 def test_finding_is_located_at_its_value_or_key(
-    path: tuple[str | int, ...], at_key: bool, place: str
+    path: tuple[str | int, ...], at_key: bool, position: str
 ) -> None:
     (problem,) = located([Finding(path, "wrong", at_key)], TEXT, "r.json")
-    assert str(problem.position) == f"r.json:{place}"
+    assert str(problem.position) == f"r.json:{position}"
 
 
 def test_many_findings_are_located_in_one_pass_in_order() -> None:

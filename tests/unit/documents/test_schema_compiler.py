@@ -95,7 +95,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def places(value: Any) -> list[tuple[Any, Any]]:
+def positions(value: Any) -> list[tuple[Any, Any]]:
     """Every list and mapping in a value, with each of its indexes or keys."""
     inner = (
         list(value.items())
@@ -104,15 +104,17 @@ def places(value: Any) -> list[tuple[Any, Any]]:
         if isinstance(value, list)
         else []
     )
-    return [(value, key) for key, _ in inner] + [place for _, each in inner for place in places(each)]
+    return [(value, key) for key, _ in inner] + [
+        position for _, each in inner for position in positions(each)
+    ]
 
 
 @st.composite
 def damaged(draw: st.DrawFn, name: str) -> Json:
-    """A valid document, changed in up to three places, which often makes it invalid."""
+    """A valid document, changed in up to three positions, which often makes it invalid."""
     document = copy.deepcopy(draw(st.sampled_from(SOUND[name])))
     for _ in range(draw(st.integers(0, 3))):
-        if not (known := places(document)):
+        if not (known := positions(document)):
             break
         holder, key = draw(st.sampled_from(known))
         match draw(st.sampled_from(["replace", "remove", "add"])):

@@ -90,7 +90,7 @@ class TestValues:
         assert at(read("\ufeffa: 1\n".encode()).child("a")) == (1, 4)
 
 
-class TestPlaces:
+class TestPositions:
     TEXT = "a:\n  - b: 'é😀'\n    c: x\n  - |\n    line\nd: {e: [1, 22]}\n"
 
     @pytest.mark.parametrize(

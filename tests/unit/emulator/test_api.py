@@ -75,7 +75,7 @@ def test_workflow_takes_time_and_reports_progress(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "place"),
+    ("fields", "location"),
     [
         ({"options": "{not json"}, ["body", "options"]),
         ({"options": "[1]"}, ["body", "options"]),
@@ -84,13 +84,13 @@ def test_workflow_takes_time_and_reports_progress(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_field_is_rejected_as_by_fastapi(
-    client: Client, fields: dict[str, Any], place: list[str]
+    client: Client, fields: dict[str, Any], location: list[str]
 ) -> None:
     answer = client.create(**fields)
 
     assert answer.status_code == 422
     [detail] = answer.json()["detail"]
-    assert detail["loc"] == place
+    assert detail["loc"] == location
     assert detail["msg"]
     assert detail["type"]
     assert client.emulator.ledger.bought == ()

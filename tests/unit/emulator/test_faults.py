@@ -280,7 +280,7 @@ def test_rule_applies_only_to_matching_calls(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "place", "hint"),
+    ("rule", "path", "hint"),
     [
         ({"on": "creat", "do": "html"}, "faults[0].on", "did you mean 'create'?"),
         ({"on": "create", "do": "trunkated"}, "faults[0].do", "did you mean 'truncated'?"),
@@ -302,12 +302,12 @@ def test_rule_applies_only_to_matching_calls(client: Client) -> None:
         ("html", "faults[0]", "expected a mapping"),
     ],
 )
-def test_invalid_rule_is_reported_with_position_and_reason(rule: Json, place: str, hint: str) -> None:
+def test_invalid_rule_is_reported_with_position_and_reason(rule: Json, path: str, hint: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         read_rules({"faults": [rule]})
 
     [problem] = caught.value.problems
-    assert problem.path == place
+    assert problem.path == path
     assert hint in problem.message
 
 

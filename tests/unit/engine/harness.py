@@ -164,7 +164,7 @@ def _keys(named: Collection[Job] | None) -> frozenset[JobKey] | None:
     return None if named is None else frozenset(each.key for each in named)
 
 
-def _standing(store: Store) -> dict[str, str]:
+def _statuses(store: Store) -> dict[str, str]:
     purchases = store.records().purchases.values()
     return {each.id: each.status for each in sorted(purchases, key=lambda each: each.age)}
 
@@ -174,12 +174,12 @@ class _Published:
     """Results with these statuses, by purchase."""
 
     harness: "Harness"
-    standing: dict[str, str]
+    statuses: dict[str, str]
 
     def write(self) -> None:
         if self.harness.results_cannot_be_written:
             raise Unfinished("the results cannot be written")
-        self.harness.published.append(self.standing)
+        self.harness.published.append(self.statuses)
 
     def note(self) -> None:
         if self.harness.results_cannot_be_noted:
@@ -250,7 +250,7 @@ class Harness:
                 reporter=reporter,
                 report=report,
                 stop=self.stop,
-                publication=lambda: _Published(self, _standing(store)),
+                publication=lambda: _Published(self, _statuses(store)),
                 read_others=lambda: Records({each.id: each for each in self.others}),
                 checkpoint=checkpoint,
                 webhooks=self.webhooks,
@@ -276,7 +276,7 @@ class Harness:
     def on_disk(self) -> list[str]:
         """The statuses of all purchases as another process would read them now, the oldest first."""
         with closing(self._opened(writable=False)) as store:
-            return list(_standing(store).values())
+            return list(_statuses(store).values())
 
     def _opened(self, *, writable: bool = True) -> SqlStore:
         self._runs += 1

@@ -91,11 +91,11 @@ class Turns:
         machine.thread.start()
         self._wait()
 
-    def reach(self, place: str) -> None:
+    def reach(self, point: str) -> None:
         """A point at which a machine may die, or others may run first."""
         machine = getattr(HERE, "machine", None)
         # A killed process would lose its connection to the state; here the thread itself must close it.
-        if machine is not None and place != "before folding":
+        if machine is not None and point != "before folding":
             if not machine.is_killed:
                 self._back.release()
                 machine.goes_on.acquire()

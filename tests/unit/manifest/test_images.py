@@ -137,7 +137,7 @@ class TestContent:
         assert images.local("./red.png", project.root) == first
 
 
-class TestPlaces:
+class TestPaths:
     def test_link_inside_the_project_is_followed(self, project: Project) -> None:
         project.image("shared/red.png")
         (project.root / "images").symlink_to("shared")

@@ -571,17 +571,17 @@ CELLS = st.text(
     rows=st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=4),
     separator=st.sampled_from(SEPARATORS),
     end=st.sampled_from(["\n", "\r\n", "\r"]),
-    mark=st.sampled_from(["", "\ufeff"]),
+    bom=st.sampled_from(["", "\ufeff"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
 def test_spreadsheet_exports_are_read(
-    rows: list[list[str]], separator: str, end: str, mark: str, quoting: Literal[0, 1]
+    rows: list[list[str]], separator: str, end: str, bom: str, quoting: Literal[0, 1]
 ) -> None:
     header = ["id", "two", "three", "four"]
     written = io.StringIO()
     csv.writer(written, delimiter=separator, lineterminator=end, quoting=quoting).writerows([header, *rows])
     name = Path("rows.csv")
-    source = decode(f"{mark}{written.getvalue()}".encode(), name, name.name)
+    source = decode(f"{bom}{written.getvalue()}".encode(), name, name.name)
 
     table, problems = read_csv(source, None, {"id"})
 

@@ -100,13 +100,13 @@ def test_added_or_removed_option_differs_from_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mark", "says"), [({"again": True}, "to be bought again"), ({"deleted": True}, "was deleted")]
+    ("flag", "says"), [({"again": True}, "to be bought again"), ({"deleted": True}, "was deleted")]
 )
-def test_purchase_marked_for_replacement_or_deleted_is_replaced_with_a_reason(
-    mark: dict[str, bool], says: str
+def test_purchase_to_be_bought_again_or_deleted_is_replaced_with_a_reason(
+    flag: dict[str, bool], says: str
 ) -> None:
     a = job("a")
-    entry = only(plan([a], replace(bought(1, a), **mark)), a)  # type: ignore[arg-type]  # both marks are flags
+    entry = only(plan([a], replace(bought(1, a), **flag)), a)  # type: ignore[arg-type]  # both are bool
     assert entry.action is Action.REPLACE
     assert says in entry.reason
 

@@ -43,7 +43,7 @@ def splits(jobs: Sequence[Job], count: int, balance: ShardBy) -> list[Split]:
     return [Split(Shard(index=index, count=count, by=balance), jobs) for index in range(1, count + 1)]
 
 
-def owner(of: Job, parts: Sequence[Split]) -> int:
+def shard_with(of: Job, parts: Sequence[Split]) -> int:
     [index] = [number for number, each in enumerate(parts) if each.has_job(of.key)]
     return index
 
@@ -52,7 +52,7 @@ def owner(of: Job, parts: Sequence[Split]) -> int:
 def test_each_job_is_in_exactly_one_shard_in_any_order(jobs: list[Job], count: int, balance: ShardBy) -> None:
     parts, backwards = splits(jobs, count, balance), splits(jobs[::-1], count, balance)
     for each in jobs:
-        assert owner(each, parts) == owner(each, backwards)
+        assert shard_with(each, parts) == shard_with(each, backwards)
 
 
 @given(campaigns(), counts, by)
@@ -63,15 +63,15 @@ def test_jobs_that_may_share_a_purchase_and_chains_stay_together(
     by_key = {each.key: each for each in jobs}
     for each in jobs:
         if each.upstream is not None:
-            assert owner(each, parts) == owner(by_key[each.upstream], parts)
+            assert shard_with(each, parts) == shard_with(by_key[each.upstream], parts)
     for entry in plan(jobs).of(Action.SHARE):
         assert entry.job is not None
         assert entry.buyer is not None
-        assert owner(entry.job, parts) == owner(by_key[entry.buyer], parts)
+        assert shard_with(entry.job, parts) == shard_with(by_key[entry.buyer], parts)
     for one in jobs:
         for other in jobs:
             if one.upstream is other.upstream is None and one.request.options == other.request.options:
-                assert owner(one, parts) == owner(other, parts)
+                assert shard_with(one, parts) == shard_with(other, parts)
 
 
 @given(campaigns(), campaigns(), counts)
@@ -82,7 +82,7 @@ def test_job_stays_in_its_shard_when_others_are_added(jobs: list[Job], others: l
         if each.upstream is None
     ]
     before, after = splits(jobs, count, ShardBy.REQUESTS), splits([*jobs, *added], count, ShardBy.REQUESTS)
-    assert [owner(each, before) for each in jobs] == [owner(each, after) for each in jobs]
+    assert [shard_with(each, before) for each in jobs] == [shard_with(each, after) for each in jobs]
 
 
 @given(campaigns(), counts, by, st.data())
@@ -141,7 +141,7 @@ def test_different_limits_per_shard_never_exceed_the_largest(
 def test_balancing_by_credits_separates_expensive_jobs() -> None:
     jobs = [job(name, name, price=price) for name, price in (("a", 400), ("b", 390), ("c", 10), ("d", 5))]
     parts = splits(jobs, 2, ShardBy.CREDITS)
-    assert [owner(each, parts) for each in jobs] == [0, 1, 1, 0]
+    assert [shard_with(each, parts) for each in jobs] == [0, 1, 1, 0]
 
 
 def test_balancing_by_credits_counts_shared_jobs_once_and_spreads_unpriced_ones() -> None:
@@ -149,8 +149,8 @@ def test_balancing_by_credits_counts_shared_jobs_once_and_spreads_unpriced_ones(
     single = job("single", "other", price=120)
     unpriced = [job(name, name, price=None) for name in "wxyz"]
     parts = splits([*shared, single, *unpriced], 2, ShardBy.CREDITS)
-    assert owner(single, parts) != owner(shared[0], parts)
-    assert len({owner(each, splits(unpriced, 2, ShardBy.CREDITS)) for each in unpriced}) == 2
+    assert shard_with(single, parts) != shard_with(shared[0], parts)
+    assert len({shard_with(each, splits(unpriced, 2, ShardBy.CREDITS)) for each in unpriced}) == 2
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Pur
     )
 
 
-def serving_of(jobs: Sequence[Job], *purchases: Purchase, decisions: Decisions = UNDECIDED) -> Assignment:
+def assignment_of(jobs: Sequence[Job], *purchases: Purchase, decisions: Decisions = UNDECIDED) -> Assignment:
     return assign(jobs, Records({each.id: each for each in purchases}), decisions)
 
 
@@ -68,7 +68,7 @@ def document(
     media: MediaMap = MappingProxyType({}),
 ) -> Document:
     """The results manifest of a campaign with these jobs and purchases."""
-    assignment = serving_of(jobs, *purchases, decisions=decisions)
+    assignment = assignment_of(jobs, *purchases, decisions=decisions)
     return Builder().build(
         heading,
         assignment=assignment,

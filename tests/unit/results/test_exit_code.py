@@ -10,7 +10,7 @@ from pipeline.errors import PRECEDENCE, ExitCode
 from pipeline.jobs import Job, JobKey, UpstreamOutput
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Reason, Status
 from pipeline.results.job_status import exit_code, job_statuses
-from results.campaign import bought, job, serving_of
+from results.campaign import assignment_of, bought, job
 
 A, B = job("a", "walk"), job("b", "dance")
 SKETCH = job("sketch", "sketch")
@@ -32,7 +32,7 @@ def code(
 ) -> ExitCode:
     """The exit code of a run that leaves these purchases."""
     keys = {each.key for each in (jobs if selected is None else selected)}
-    assignment = serving_of(jobs, *purchases, decisions=decisions)
+    assignment = assignment_of(jobs, *purchases, decisions=decisions)
     return exit_code(
         assignment,
         job_statuses(assignment, inputs or {}, blocked, elsewhere),

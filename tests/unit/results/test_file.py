@@ -16,7 +16,7 @@ from pipeline.json_values import Json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Reason, Status
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read, write
-from results.campaign import HEADING, Document, bought, document, job, read_back, serving_of
+from results.campaign import HEADING, Document, assignment_of, bought, document, job, read_back
 
 NAME = "spring.results.json"
 
@@ -454,7 +454,7 @@ def test_incremental_build_equals_full_build(
             rejected=ids if said == "rejected" else frozenset(),
             redo=ids if said == "redo" else frozenset(),
         )
-        assignment = serving_of(jobs, *purchases, decisions=decisions)
+        assignment = assignment_of(jobs, *purchases, decisions=decisions)
         given_now: dict[str, Any] = {
             "assignment": assignment,
             "records": assignment.matcher.records,
@@ -478,7 +478,7 @@ def test_incremental_build_equals_full_build(
 def test_status_change_appears_in_the_next_build() -> None:
     film, builder = job("film"), Builder()
     for status in (Status.SUBMITTED, Status.SUCCEEDED, Status.DONE):
-        assignment = serving_of([film], bought(1, film, status))
+        assignment = assignment_of([film], bought(1, film, status))
         made = builder.build(
             HEADING, assignment=assignment, records=assignment.matcher.records, decisions=Decisions()
         )

@@ -58,9 +58,9 @@ def test_acknowledged_commits_survive_a_kill(harness: StateHarness) -> None:
         process.wait(timeout=30)
         process.stdout.close()
         for line in lines:
-            event, _, mark = line.strip().partition(" ")
-            if len(mark) == 16:
-                (intents if event == "intent" else accepted).add(mark)
+            event, _, purchase_id = line.strip().partition(" ")
+            if len(purchase_id) == 16:
+                (intents if event == "intent" else accepted).add(purchase_id)
 
         seen = harness.read().records().purchases
         assert intents <= seen.keys()
@@ -69,7 +69,7 @@ def test_acknowledged_commits_survive_a_kill(harness: StateHarness) -> None:
         store.recover(NOW)
         held = store.records().purchases
         assert seen.keys() == held.keys()
-        assert all(held[PurchaseId(mark)].status is Status.SUBMITTED for mark in accepted)
+        assert all(held[PurchaseId(purchase_id)].status is Status.SUBMITTED for purchase_id in accepted)
         assert all(each.status in {Status.SUBMITTED, Status.ATTENTION} for each in held.values())
         assert sum(each.status is Status.ATTENTION for each in held.values()) <= round_number + 1
         store.close()
@@ -137,7 +137,7 @@ def test_forked_child_may_exit_without_closing_the_state(harness: StateHarness) 
         harness.open("run-2")
     assert list(store.records().purchases) == [bought.id]
     buy(store, 2)
-    # It still has the mark of a state that is incomplete without its -wal.
+    # It still has the purchase_id of a state that is incomplete without its -wal.
     copy = harness.folder / "copy.db"
     shutil.copy(harness.state, copy)
     with pytest.raises(InvalidInput, match="-wal"):

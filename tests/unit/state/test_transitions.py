@@ -92,10 +92,10 @@ def test_transition_not_in_the_table_is_rejected(here: Phase, event: type[Event]
             advance(at(here), EXAMPLES[event])
 
 
-@pytest.mark.parametrize("mark", FLAGS)
+@pytest.mark.parametrize("flag", FLAGS)
 @pytest.mark.parametrize("here", [each for each in PHASES if each != VOID])
-def test_flag_event_keeps_the_status(here: Phase, mark: type[Event]) -> None:
-    assert phase(advance(at(here), EXAMPLES[mark])) == here
+def test_flag_event_keeps_the_status(here: Phase, flag: type[Event]) -> None:
+    assert phase(advance(at(here), EXAMPLES[flag])) == here
 
 
 def test_every_phase_is_reachable_from_the_intent() -> None:

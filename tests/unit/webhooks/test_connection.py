@@ -25,7 +25,7 @@ async def hello(_request: Request) -> PlainTextResponse:
 
 
 @contextmanager
-def serving() -> Iterator[int]:
+def running_server() -> Iterator[int]:
     """A server of such connections; yields its port."""
     app = Starlette(routes=[Route("/", hello)])
     config = uvicorn.Config(app, port=0, http=BoundedProtocol, ws="none", lifespan="off", log_config=None)
@@ -48,7 +48,7 @@ def connected(port: int) -> socket.socket:
 )
 def test_incomplete_request_closes_its_connection(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     monkeypatch.setattr(connection, "HEADER_SECONDS", 0.2)
-    with serving() as port, connected(port) as browser:
+    with running_server() as port, connected(port) as browser:
         browser.sendall(said)
         heard = b"".join(iter(lambda: browser.recv(4096), b""))
     assert heard.count(b"hello") == said.count(b"\r\n\r\n")
@@ -59,7 +59,7 @@ def test_connections_beyond_the_limit_are_closed_and_earlier_ones_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection, "MAX_CONNECTIONS", 3)
-    with serving() as port, ExitStack() as stack:
+    with running_server() as port, ExitStack() as stack:
         first = [stack.enter_context(connected(port)) for _ in range(3)]
         for each in first:
             each.sendall(REQUEST)
