@@ -133,13 +133,13 @@ class RunConsole:
 
     def _may_begin(self, plan: Plan, *, ask: bool) -> bool:
         if why := self._run.exceeded_limit(plan):
-            self._run.report.stop(ExitCode.STOPPED_BUYING, why)
+            self._run.report.add_reason(ExitCode.STOPPED_BUYING, why)
             return False
         can_ask = is_terminal(sys.stdin) and is_terminal(sys.stdout)
         if ask and plan.buying and can_ask and json_log() is not None:
             raise UsageError("--log-format json asks no questions: check `pipeline plan`, then pass --yes")
         if ask and plan.buying and can_ask and not self._confirmed():
-            self._run.report.stop(ExitCode.UNFINISHED, "nothing was bought")
+            self._run.report.add_reason(ExitCode.UNFINISHED, "nothing was bought")
             return False
         self._on_begin()
         return True

@@ -47,7 +47,7 @@ class BuyQueue:
     """
 
     def __init__(self, *, rng: random.Random, report: RunReport, canary: bool = False) -> None:
-        self.stopped = False
+        self._stopped = False
         self._closed = False
         self._rng = rng
         self._report = report
@@ -120,17 +120,26 @@ class BuyQueue:
     @property
     def is_open(self) -> bool:
         """Whether more intents may be written in this run."""
-        return not (self.stopped or self._closed)
+        return not (self._stopped or self._closed)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more may be sent in this run."""
+        return self._stopped
 
     def close(self, code: ExitCode, note: str) -> None:
         """Write no more intents in this run; those already written are still sent."""
         self._closed = True
-        self._report.stop(code, note)
+        self._report.add_reason(code, note)
 
     def stop(self, code: ExitCode, note: str) -> None:
-        """Send nothing more in this run."""
-        self.stopped = True
-        self._report.stop(code, note)
+        """Send nothing more in this run, for a reason that it reports."""
+        self._report.add_reason(code, note)
+        self.end()
+
+    def end(self) -> None:
+        """Send nothing more in this run, as it ends; why it ends is reported elsewhere."""
+        self._stopped = True
 
     # Retries
 
@@ -143,7 +152,7 @@ class BuyQueue:
         attempts = self._attempts_of(entry)
         attempts.unprepared += 1
         if attempts.unprepared >= PREPARATIONS or (error.after or 0.0) > _timeout(entry):
-            self._report.stop(ExitCode.UNFINISHED, f"{entry.key}: {error}; run again")
+            self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: {error}; run again")
         else:
             self.put_back(entry, now, attempts.unprepared, error.after)
 
@@ -163,7 +172,7 @@ class BuyQueue:
         attempts.deferred += 1
         if (after or 0.0) > _timeout(entry) or attempts.deferred > DEFERRALS:
             how_long = f" for {after:,.0f} s" if after is not None else ""
-            self._report.stop(
+            self._report.add_reason(
                 ExitCode.UNFINISHED,
                 f"{entry.key}: deferred by the vendor{how_long} ({printable(reason)}); run again later",
             )

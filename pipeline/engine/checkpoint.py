@@ -227,9 +227,9 @@ class WavePublisher:
             # If writing failed, the command would publish results without the intents of this wave.
             self._end(on_done, problem)
         else:
-            self.calls.submit_background(partial(self._published, on_done), self.checkpoint)
+            self.calls.submit_background(partial(self._checkpoint_ended, on_done), self.checkpoint)
 
-    def _published(self, on_done: Callable[[str | None], None], future: Future[None]) -> None:
+    def _checkpoint_ended(self, on_done: Callable[[str | None], None], future: Future[None]) -> None:
         failpoints.reach("wave published")
         result = result_of(future)
         self._end(on_done, result if isinstance(result, PipelineError) else None)
@@ -237,6 +237,6 @@ class WavePublisher:
     def _end(self, on_done: Callable[[str | None], None], problem: PipelineError | None) -> None:
         self.is_busy = False
         if problem is not None and self.checkpoint is None:
-            self.report.stop(problem.exit_code, str(problem))
+            self.report.add_reason(problem.exit_code, str(problem))
             problem = None
         on_done(None if problem is None else str(problem))

@@ -119,7 +119,7 @@ class Coordinator:
     def _drain(self) -> None:
         """Collect the calls that are still under way: each may have bought something."""
         limit = None if self.stop.code is None else self.clock.monotonic() + DRAIN_TIMEOUT
-        self.creator.queue.stopped = True
+        self.creator.queue.end()
         self._collect(0.0)
         if self.stop.code is not None and not self.calls.is_empty:
             self.reporter.warn(
@@ -128,7 +128,7 @@ class Coordinator:
             )
         while not self.calls.is_empty:
             if limit is not None and self.clock.monotonic() >= limit:
-                self.report.stop(ExitCode.UNFINISHED, "some requests did not finish in time")
+                self.report.add_reason(ExitCode.UNFINISHED, "some requests did not finish in time")
                 return
             self._collect(1.0)
             limit = limit or (None if self.stop.code is None else self.clock.monotonic() + DRAIN_TIMEOUT)
@@ -151,4 +151,4 @@ class Coordinator:
             self.show()
         if now >= self._next_publish:
             self._next_publish = now + PUBLISH_INTERVAL
-            self.creator.publish()
+            self.creator.publish_results()

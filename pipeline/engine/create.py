@@ -1,7 +1,7 @@
 """Sends creates: takes each from its intent to its outcome. Only this module calls `Provider.create`.
 
-The methods of `Creator` follow the order of these steps: prepared → intent → durable → (wave published and judged) →
-sent → outcome → what follows.
+The methods of `Creator` stand in the order of these steps: prepared → intent → durable → (wave published, and what
+must not be sent of it voided) → sent → outcome → what follows.
 """
 
 from __future__ import annotations
@@ -94,20 +94,6 @@ class Creator:
         """When it may next have a call to start, in monotonic seconds; None: not before another call ends."""
         return 0.0 if self._cleared else self.preparer.due_at()
 
-    def start_next(self) -> bool:
-        """Send the next create that may be sent, or prepare one; False if there is none."""
-        if self.queue.stopped:
-            self.withdraw()
-            return False
-        if not self._cleared:
-            return self.preparer.start_next(self.intend)
-        create = self._cleared.popleft()
-        self.calls.charge(1)
-        self.calls.submit_local(
-            partial(self._sent, create), send, self.provider, create.request, self.is_held
-        )
-        return True
-
     # Intent
 
     def intend(self, prepared: Prepared) -> None:
@@ -116,7 +102,7 @@ class Creator:
             self.in_flight.release()
             return
         job, source = prepared.job, prepared.source
-        purchase = intended(job, prepared.purchase_id, source, self.clock.now())
+        purchase = new_purchase(job, prepared.purchase_id, source, self.clock.now())
         create = Create(entry=prepared.entry, job=job, purchase=purchase, request=prepared.request)
         if self.publisher.has_checkpoint:
             self._wave.append(create)
@@ -157,17 +143,17 @@ class Creator:
     def publish_wave(self) -> None:
         """Publish the intents that are on disk; they are sent only after that."""
         if self._intended and self.publisher.has_checkpoint:
-            self.publish()
+            self.publish_results()
 
-    def publish(self) -> None:
+    def publish_results(self) -> None:
         """Write what is on disk to the results, publish it, and then read what other machines have bought.
 
         Does nothing while a command publishes: the command may write to the same file.
         """
         if not self.publisher.is_busy:
-            self.publisher.begin(self._published)
+            self.publisher.begin(self._after_publication)
 
-    def _published(self, why_not: str | None) -> None:
+    def _after_publication(self, why_not: str | None) -> None:
         if why_not is not None:
             self._stop(why_not)
         else:
@@ -177,7 +163,7 @@ class Creator:
         if self.queue.stopped:
             self.withdraw("its intent could not be published, so it was not sent")
         else:
-            self._judge()
+            self._void_unsendable()
             self._cleared.extend(self._intended)
             self._intended.clear()
 
@@ -187,7 +173,7 @@ class Creator:
         except PipelineError as error:
             self._stop(str(error))
 
-    def _judge(self) -> None:
+    def _void_unsendable(self) -> None:
         """Void the intents of the wave just published that others have bought or the budget does not allow.
 
         Each wave is judged once, against what was published before it; a machine that publishes later has read it,
@@ -226,6 +212,22 @@ class Creator:
 
     def _stop(self, why: str) -> None:
         self.queue.stop(ExitCode.UNFINISHED, f"{why}; nothing more is bought")
+
+    # Sending
+
+    def start_next(self) -> bool:
+        """Send the next create that may be sent, or prepare one; False if there is none."""
+        if self.queue.stopped:
+            self.withdraw()
+            return False
+        if not self._cleared:
+            return self.preparer.start_next(self.intend)
+        create = self._cleared.popleft()
+        self.calls.charge(1)
+        self.calls.submit_local(
+            partial(self._sent, create), send, self.provider, create.request, self.is_held
+        )
+        return True
 
     def withdraw(self, why: str = "the run was stopped before it was sent") -> None:
         """Give up all creates that were not sent: their intents provably bought nothing."""
@@ -299,7 +301,7 @@ class Creator:
             self.queue.stop(ExitCode.ACCOUNT, f"the vendor refused the key: {printable(reason)}")
 
 
-def intended(job: Job, purchase_id: PurchaseId, source: Purchase | None, now: str) -> Purchase:
+def new_purchase(job: Job, purchase_id: PurchaseId, source: Purchase | None, now: str) -> Purchase:
     """The purchase to record before its create is sent: for `job`, made from `source` if it is chained."""
     return Purchase(
         id=purchase_id,

@@ -239,7 +239,7 @@ class Downloader:
                 self.outputs.put(job, purchase, needed)
             except PipelineError as error:
                 self.report.blocked[job.key] = str(error)
-                self.report.stop(ExitCode.UNFINISHED, str(error))
+                self.report.add_reason(ExitCode.UNFINISHED, str(error))
             else:
                 self.served_jobs.complete(job.key)
                 self.reporter.report(job.key, "done")
@@ -248,7 +248,7 @@ class Downloader:
         self.in_flight.remove(tracked)
         for key in self.served_jobs.keys(tracked.purchase):
             self.report.blocked[key] = why
-        self.report.stop(ExitCode.UNFINISHED, why)
+        self.report.add_reason(ExitCode.UNFINISHED, why)
 
 
 def _drop(fetched: FetchResult) -> None:

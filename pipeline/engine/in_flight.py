@@ -73,6 +73,10 @@ class TrackedPurchase:
         """Seconds since this run first saw it."""
         return now - self.since
 
+    def stop_waiting(self, now: float) -> None:
+        """Leave it to a later run: `poll_again` defers it instead of scheduling a poll."""
+        self.deadline = now
+
     def note_progress(self, percent: float, now: float) -> None:
         """Record the progress that the vendor reported; if it decreases, the furthest counts."""
         if self.first_percent is None:
@@ -160,7 +164,7 @@ class InFlight:
         """Leave a purchase to the next run; nothing is lost, as its record stays as it is."""
         self.remove(tracked)
         for key in self.served_jobs.keys(tracked.purchase):
-            self.report.stop(ExitCode.UNFINISHED, f"{key}: {why}; run again to continue")
+            self.report.add_reason(ExitCode.UNFINISHED, f"{key}: {why}; run again to continue")
 
     def ages(self) -> Iterator[tuple[str, float]]:
         """Template and age in seconds of each running workflow; one from an earlier run ages from its purchase."""

@@ -208,7 +208,7 @@ def _succeeded(
     if is_over and unusable:
         # There is a result, which must be neither lost nor bought again: it is left to a later run, as the vendor may
         # still correct its url.
-        tracked.deadline = now
+        tracked.stop_waiting(now)
         return None
     return VendorFailed(tracked.without_result, workflow.updated_at) if is_over else None
 

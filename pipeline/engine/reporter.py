@@ -99,7 +99,7 @@ class RunReport:
     media: dict[str, Mapping[str, Json]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def stop(self, code: ExitCode, note: str) -> None:
+    def add_reason(self, code: ExitCode, note: str) -> None:
         """Add an exit code and its reason; a repeated reason is kept once."""
         self.codes.add(code)
         if note not in self.notes:

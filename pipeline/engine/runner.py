@@ -99,7 +99,7 @@ class Runner:
         for template_id, entries in self._queue.held_back():
             number = f"{template_id}: {counted(len(entries), 'job')}"
             note = f"{number} not bought, as the first job of that template did not succeed"
-            self.report.stop(ExitCode.FAILED, note)
+            self.report.add_reason(ExitCode.FAILED, note)
         self._show()
 
     # Work
@@ -118,7 +118,7 @@ class Runner:
                 self.outputs.put(job, purchase, wanted)
             except PipelineError as error:
                 self.report.blocked[entry.key] = str(error)
-                self.report.stop(error.exit_code, str(error))
+                self.report.add_reason(error.exit_code, str(error))
             else:
                 self.reporter.report(entry.key, "put in place")
         self._journal.flush()

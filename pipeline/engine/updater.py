@@ -128,12 +128,12 @@ class Updater:
         elif isinstance(result, VendorError) and not isinstance(result, CallRefused | NotFound):
             self._failed(entry, attempts, result)
         elif isinstance(result, PipelineError):
-            self.report.stop(ExitCode.UNFINISHED, f"{entry.key}: not updated: {result}")
+            self.report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: not updated: {result}")
 
     def _failed(self, entry: Entry, attempts: int, error: VendorError) -> None:
         timeout = entry.job.timeout if entry.job is not None else 0.0
         if attempts >= MAX_UPDATE_FAILURES or (error.after or 0.0) > timeout:
-            self.report.stop(ExitCode.UNFINISHED, f"{entry.key}: not updated ({error}); run again")
+            self.report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: not updated ({error}); run again")
         else:
             self._schedule(entry, seconds=backoff(attempts, self.rng, error.after), attempts=attempts)
 

@@ -282,7 +282,7 @@ class CampaignRun:
             self._is_published = self._publisher.has_results
         except PipelineError as error:
             self._is_published = False
-            self.report.stop(error.exit_code, str(error))
+            self.report.add_reason(error.exit_code, str(error))
         return state
 
     def _decided_meanwhile(self, state: CampaignState) -> CampaignState:
@@ -316,7 +316,7 @@ class CampaignRun:
         try:
             replace(self._options.checkpoint)()
         except PipelineError as error:
-            self.report.stop(error.exit_code, str(error))
+            self.report.add_reason(error.exit_code, str(error))
 
     def _with_others(self, state: CampaignState) -> CampaignState:
         """`state`, with the purchases that the last checkpoint fetched: one from another machine may serve a job."""
@@ -326,7 +326,7 @@ class CampaignRun:
                 return state
             state.store.absorb(Records(found.purchases), state.decisions, now())
         except PipelineError as error:
-            self.report.stop(error.exit_code, str(error))
+            self.report.add_reason(error.exit_code, str(error))
             return state
         return state.reread()
 

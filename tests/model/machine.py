@@ -13,7 +13,7 @@ from model.vendor import CreateResult, PollResult, Vendor
 from pipeline.assignment import Assignment, assign
 from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool
-from pipeline.engine.create import event_for, intended
+from pipeline.engine.create import event_for, new_purchase
 from pipeline.engine.failures import Failures
 from pipeline.engine.reporter import RunReport, Tally
 from pipeline.engine.served_jobs import ServedJobs
@@ -266,7 +266,7 @@ class Machine:
             self.happens(purchase_id, life.Superseded())
         tick = next(self._clock)
         when = f"2026-01-{1 + tick // 1440:02}T{(self._hour + tick // 60) % 24:02}:{tick % 60:02}:00Z"
-        purchase = intended(job, PurchaseId(f"{tick:016x}"), source, when)
+        purchase = new_purchase(job, PurchaseId(f"{tick:016x}"), source, when)
         self._assert_may_buy(job, purchase, is_retry=entry.action is Action.RETRY)
         self.state = replace(self.state, purchases={**self.state.purchases, purchase.id: purchase})
         return purchase
@@ -407,14 +407,14 @@ class _Run:
         if not self._publish_intent():
             self._machine.happens(purchase.id, life.NothingBought("its intent could not be published"))
             self._served_jobs.remove(purchase.id)
-            self._queue.stopped = True
+            self._queue.end()
             return
         outcome = self._machine.vendor.create(purchase, self._choices.create_result())
         self._lose_or_record(purchase, event_for(outcome))
         if self._machine.state.purchases[purchase.id].status is Status.VOID:
             self._served_jobs.remove(purchase.id)
         if isinstance(outcome, AccountRefused):
-            self._queue.stopped = True
+            self._queue.end()
         elif isinstance(outcome, NotSent):
             self._queue.put_back(entry, 0.0, 1)
 

@@ -51,7 +51,7 @@ def start(fork_server: ForkServer, vendor: Emulator, machine: Machine, *flags: s
     )
 
 
-@fails_without("pipeline.engine.create:Creator._judge", "self._keep_the_budget()")
+@fails_without("pipeline.engine.create:Creator._void_unsendable", "self._keep_the_budget()")
 @pytest.mark.parametrize(("command", "codes"), [(JOIN_AND_PUSH, {0, 4}), (JOIN_OR_PUSH, {0, 4, 8})])
 def test_three_machines_on_one_remote_share_one_budget(
     tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator, command: str, codes: set[int]
@@ -73,7 +73,7 @@ def test_three_machines_on_one_remote_share_one_budget(
     assert last.project.results()["summary"]["credits"] == vendor.ledger.spent, said
 
 
-@fails_without("pipeline.engine.create:Creator._judge", "self._yield_to_others()")
+@fails_without("pipeline.engine.create:Creator._void_unsendable", "self._yield_to_others()")
 def test_three_machines_with_the_same_jobs_buy_them_once(
     tmp_path: Path, remote: Remote, fork_server: ForkServer, vendor: Emulator
 ) -> None:

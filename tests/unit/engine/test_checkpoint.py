@@ -85,7 +85,7 @@ def test_every_purchase_is_published_before_it_is_sent(harness: Harness) -> None
 
 
 @fails_without(
-    "pipeline.engine.checkpoint:WavePublisher._published",
+    "pipeline.engine.checkpoint:WavePublisher._checkpoint_ended",
     "self._end(on_done, result if isinstance",
     swap=("result if isinstance(result, PipelineError) else None", "None"),
 )
@@ -189,7 +189,7 @@ def test_run_continues_while_results_are_written(harness: Harness, concurrency: 
     assert set(ran.statuses.values()) == {"done"}
 
 
-@fails_without("pipeline.engine.create:Creator._published", "if not self.publisher.has_checkpoint")
+@fails_without("pipeline.engine.create:Creator._after_publication", "if not self.publisher.has_checkpoint")
 def test_intent_not_yet_on_disk_when_results_were_written_is_not_sent(harness: Harness) -> None:
     harness.executor.held, harness.executor.together = {"prepare", "write"}, True
     harness.clock.later(100, harness.let_go)
@@ -280,8 +280,8 @@ def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
 # Purchases of other machines
 
 
-@fails_without("pipeline.engine.create:Creator._judge", "self._yield_to_others()")
-@fails_without("pipeline.engine.create:Creator._published", "self._read_other_machines()")
+@fails_without("pipeline.engine.create:Creator._void_unsendable", "self._yield_to_others()")
+@fails_without("pipeline.engine.create:Creator._after_publication", "self._read_other_machines()")
 def test_only_purchases_published_earlier_by_another_machine_are_skipped(harness: Harness) -> None:
     came_first = FakeCheckpoint(does=lambda: harness.others.append(bought_elsewhere(jobs(3)[1])))
 
@@ -339,7 +339,7 @@ def test_unrelated_purchase_of_another_machine_changes_nothing(harness: Harness,
 
 
 @fails_without("pipeline.engine.create:Creator._write_intent", "if self.others.have_bought(")
-@fails_without("pipeline.engine.create:Creator._published", "self._read_other_machines()")
+@fails_without("pipeline.engine.create:Creator._after_publication", "self._read_other_machines()")
 def test_run_without_checkpoint_respects_incoming_results_too(harness: Harness) -> None:
     harness.vendor.poll_answers["job-00"] = [
         lambda: running() if harness.clock.time < 1200 else success(FILM)
@@ -353,7 +353,7 @@ def test_run_without_checkpoint_respects_incoming_results_too(harness: Harness) 
     assert not ran.codes
 
 
-@fails_without("pipeline.engine.create:Creator._judge", "self._keep_the_budget()")
+@fails_without("pipeline.engine.create:Creator._void_unsendable", "self._keep_the_budget()")
 @fails_without("pipeline.engine.create:Creator._keep_the_budget", "self._close(f")
 def test_last_jobs_of_a_wave_are_dropped_until_the_budget_covers_purchases_of_others(
     harness: Harness,
@@ -424,7 +424,7 @@ def test_buying_stops_if_incoming_purchases_cannot_be_recorded(harness: Harness)
 
 
 @fails_without(
-    "pipeline.engine.create:Creator.publish",
+    "pipeline.engine.create:Creator.publish_results",
     "if not self.publisher.is_busy",
     swap=("not self.publisher.is_busy", "True"),
 )

@@ -7,7 +7,7 @@ import pytest
 from manifest import golden
 from manifest.authoring import ANYTHING, Project
 from pipeline import record_limits
-from pipeline.engine.create import intended
+from pipeline.engine.create import new_purchase
 from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
@@ -112,6 +112,7 @@ def test_request_of_a_valid_manifest_can_be_recorded(tmp_path_factory: pytest.Te
     jobs = list(expand(load(examples / "valid" / "everything.yaml", name="everything.yaml")))
     for job in jobs:
         assert (
-            unrecordable_reason(intended(job, PurchaseId("0" * 16), None, "2026-03-01T12:00:00.000Z")) is None
+            unrecordable_reason(new_purchase(job, PurchaseId("0" * 16), None, "2026-03-01T12:00:00.000Z"))
+            is None
         )
     assert jobs
