@@ -113,9 +113,11 @@ def test_repeatedly_killed_workers_still_download_whole_files(
     requests = 0
 
     def strike(operation: Operation, port: int) -> None:
+        """After ten requests, kill the worker that asks; if it is gone already, the next that asks."""
         nonlocal requests
         requests += operation in {Operation.DOWNLOAD, Operation.GET}
-        if requests % 10 == 0 and (worker := dask_cluster.worker_at(port)) is not None:
+        if requests >= 10 and (worker := dask_cluster.worker_at(port)) is not None:
+            requests = 0
             dask_cluster.kill(worker)
             killed.append(worker)
 
