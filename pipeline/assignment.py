@@ -237,9 +237,9 @@ def is_usable(purchase: Purchase, decisions: Decisions = UNDECIDED) -> bool:
 
 
 def is_to_be_bought_again(purchase: Purchase, decisions: Decisions) -> bool:
-    """Whether the mark `again` applies to a purchase: not if it is approved.
+    """Whether the flag `again` applies to a purchase: not if it is approved.
 
-    The mark is never unset, and an approved purchase is not replaced: whoever approves one that is marked wants it
+    The flag is never unset, and an approved purchase is not replaced: whoever approves one that is flagged wants it
     to serve after all.
     """
     return purchase.again and purchase.id not in decisions.approved
@@ -251,7 +251,7 @@ def is_sent_back(purchase: Purchase, decisions: Decisions) -> bool:
 
 
 def _is_only_to_buy_again(purchase: Purchase, decisions: Decisions) -> bool:
-    """Whether a purchase may not serve only because it is to be bought again: it is marked, or was sent back."""
+    """Whether a purchase may not serve only because it is to be bought again: it is flagged, or was sent back."""
     is_there = purchase.status is not Status.VOID and not purchase.deleted
     return is_there and (is_to_be_bought_again(purchase, decisions) or is_sent_back(purchase, decisions))
 

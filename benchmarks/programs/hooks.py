@@ -48,7 +48,7 @@ def _serve(kind: str) -> None:
         print("ready", flush=True)
         sys.stdin.read()
         grown = _peak() - before
-    print(json.dumps({"grown": grown, "receipts": len(inbox.take())}))
+    print(json.dumps({"grown": grown, "receipts": len(inbox.take_all())}))
 
 
 def _peak() -> int:

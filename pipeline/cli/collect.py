@@ -49,7 +49,7 @@ from pipeline.operations.workspace import STATE_FOLDER, Workspace
 if TYPE_CHECKING:
     from pipeline.schemes import StateLocation
 
-_MAX_TOLD = 5
+_MAX_SHOWN = 5
 
 
 @click.command("collect")
@@ -94,7 +94,7 @@ def command(source: Path | None, **given: Any) -> int:
         records = records_beside(source, record_paths(flags))
         if records is None:
             raise
-        _tell_problems(source, error, records)
+        _print_problems(source, error, records)
         return _collect_records(replace(records, variables=variables), given)
     return _collect_campaign(workspace, given)
 
@@ -115,10 +115,10 @@ def _collect_campaign(workspace: Workspace, given: dict[str, Any]) -> int:
         return outcome.code
 
 
-def _tell_problems(source: Path, error: InvalidInput, records: CampaignRecords) -> None:
+def _print_problems(source: Path, error: InvalidInput, records: CampaignRecords) -> None:
     paint = paint_for(sys.stderr, no_color=verbosity().no_color)
-    told = listed(error.problems[:_MAX_TOLD], number_of("error", error.problems))
-    for line in problem_lines(told, paint, columns_of(sys.stderr)):
+    shown = listed(error.problems[:_MAX_SHOWN], number_of("error", error.problems))
+    for line in problem_lines(shown, paint, columns_of(sys.stderr)):
         say(line, err=True)
     say(
         f"{source} cannot be read, so everything that {_names(records.states)} is collected.",

@@ -92,8 +92,8 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
             say(f"  - {printable(path, _LONGEST)}: a copy that no job needs")
         if approved:
             say(f"{counted(len(approved), 'of them is', 'of them are')} approved.")
-    _tell_unproven(state, deletions.unproven)
-    codes = _tell_unknown(state, deletions.unknown)
+    _print_unproven(state, deletions.unproven)
+    codes = _print_unknown(state, deletions.unknown)
     if not deletions and not deletions.copies:
         say("Nothing to delete.")
         return most_urgent(codes)
@@ -110,7 +110,7 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
 def _delete_purchases(state: CampaignState, deletions: Deletions, stop: Stop) -> int:
     """Delete the purchases; the number of those that could not be."""
     with vendor(state.workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
-        failed = carry_out(state, deletions, provider, calls, _tell_failure)
+        failed = carry_out(state, deletions, provider, calls, _print_failure)
     if not verbosity().quiet:
         later = f", {failed:,} could not be deleted yet: run again" if failed else ""
         say(f"{len(deletions) - failed:,} deleted{later}.")
@@ -121,7 +121,7 @@ def _files(deletions: Deletions) -> str:
     return counted(len(deletions.copies), "unneeded file")
 
 
-def _tell_unknown(state: CampaignState, unknown: Sequence[Purchase]) -> set[ExitCode]:
+def _print_unknown(state: CampaignState, unknown: Sequence[Purchase]) -> set[ExitCode]:
     """Name the purchases that may be at the vendor and are left alone; returns the resulting exit codes."""
     codes, to_resolve = set(), []
     for purchase in unknown:
@@ -139,7 +139,7 @@ def _tell_unknown(state: CampaignState, unknown: Sequence[Purchase]) -> set[Exit
     return codes
 
 
-def _tell_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
+def _print_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
     for purchase in unproven:
         name = f"{printable(purchase.key, _LONGEST)} ({purchase.id})"
         say(f"{name}: left alone, because nothing proves that its workflow is this campaign's", err=True)
@@ -169,6 +169,6 @@ def _ask(deletions: Deletions, stop: Stop) -> None:
         raise Unfinished("nothing was deleted")
 
 
-def _tell_failure(purchase: Purchase, error: PipelineError) -> None:
+def _print_failure(purchase: Purchase, error: PipelineError) -> None:
     name = f"{printable(purchase.key, _LONGEST)} ({purchase.id})"
     say(f"{name}: not deleted: {printable(str(error))}", err=True)

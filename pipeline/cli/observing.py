@@ -245,7 +245,7 @@ def _traces(workspace: Workspace) -> Observers:
     variables = workspace.environment.variables
     if not any(name.startswith("OTEL_") for name in variables):
         return Observers()
-    from pipeline.telemetry.asked_traces import asks_for_traces, unusable
+    from pipeline.telemetry.trace_settings import asks_for_traces, unusable
 
     if not asks_for_traces(variables):
         return Observers()

@@ -60,7 +60,7 @@ def command(words: tuple[str, ...], **given: Any) -> None:
             )
         if not verbosity().quiet:
             say(f"{printable(after.key)} ({after.id}): {_outcome(purchase, after)}")
-            _tell_what_follows(state.reread(), key, after, is_asked=given["not_bought"] or given["resubmit"])
+            _print_what_follows(state.reread(), key, after, is_asked=given["not_bought"] or given["resubmit"])
 
 
 def _outcome(before: Purchase, after: Purchase) -> str:
@@ -71,7 +71,7 @@ def _outcome(before: Purchase, after: Purchase) -> str:
     return f"{after.status} ({after.reason})" if after.reason else after.status.value
 
 
-def _tell_what_follows(state: CampaignState, key: JobKey, after: Purchase, *, is_asked: bool) -> None:
+def _print_what_follows(state: CampaignState, key: JobKey, after: Purchase, *, is_asked: bool) -> None:
     """Say what the next run does for the job, or which other purchase serves it.
 
     `is_asked`: the purchase was resolved so that it may be bought again.

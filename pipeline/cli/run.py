@@ -70,7 +70,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
             planned(state),
             checkpoint=_checkpoint(workspace, saved, given["checkpoint"]) if given["checkpoint"] else None,
             webhooks=webhooks,
-            on_change=watching.notify_change if events is None else partial(_tell_both, events, watching),
+            on_change=watching.notify_change if events is None else partial(_notify_both, events, watching),
             observe=watching.wrap_provider,
             open_workers=workers,
         )
@@ -147,7 +147,7 @@ def _write_reports(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:
             yield error.exit_code
 
 
-def _tell_both(events: Events, watching: Observers, change: Change) -> None:
+def _notify_both(events: Events, watching: Observers, change: Change) -> None:
     events(change)
     watching.notify_change(change)
 
@@ -181,9 +181,9 @@ def _with_what_is_asked(workspace: Workspace, saved: SavedPlan | None, given: Ma
     caps = {name: given[name] for name in ("max_creates", "max_credits") if given[name] is not None}
     asked = {
         **{
-            name: sorted(told)
+            name: sorted(expressions)
             for name in ("select", "exclude", "replace")
-            if (told := getattr(arguments, name))
+            if (expressions := getattr(arguments, name))
         },
         **({"retry_failed": True} if arguments.retry_failed else {}),
         **caps,

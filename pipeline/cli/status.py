@@ -106,19 +106,19 @@ def _print(current: CampaignStatus) -> None:
 
 
 def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
-    told: set[PurchaseId] = set()
+    shown: set[PurchaseId] = set()
     for key, job_status in current.jobs.items():
         decision = current.decisions.get(key)
         if job_status.status != Status.DONE.value or (decision and _is_news(decision)):
             yield _job_line(key, job_status, decision)
             yield from note_lines(decision, but_why=_is_sent_back(job_status, decision))
-            told |= {decision.purchase} if decision else set()
-    told_below = {each.id for each in (*current.unsettled, *current.elsewhere)}
-    earlier = [each for each in current.earlier if each.purchase.id not in told_below]
+            shown |= {decision.purchase} if decision else set()
+    shown_below = {each.id for each in (*current.unsettled, *current.elsewhere)}
+    earlier = [each for each in current.earlier if each.purchase.id not in shown_below]
     for take in earlier[:_MAX_TAKES]:
-        is_told = take.purchase.id in told
-        yield _take_line(take, with_notes=not is_told)
-        yield from note_lines(None if is_told else take.decision)
+        is_shown = take.purchase.id in shown
+        yield _take_line(take, with_notes=not is_shown)
+        yield from note_lines(None if is_shown else take.decision)
     if len(earlier) > _MAX_TAKES:
         more = len(earlier) - _MAX_TAKES
         yield f"  {counted(more, 'more earlier take')}: `--format json` lists all"

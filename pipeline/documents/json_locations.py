@@ -14,8 +14,8 @@ Path = tuple[str | int, ...]
 
 _BLANK = re.compile(r"[ \t\n\r]*")
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])', re.DOTALL)
-# Records are lists of rows: so far down a value is looked into, and below it is skipped whole, which is quick and
-# holds one row at a time in memory, of a million.
+# Records are lists of rows: values are read key by key down to this depth, and whole below it, which is fast, and
+# holds only one row of a million in memory at a time.
 _ROWS = 2
 
 
@@ -117,7 +117,7 @@ def _refuse_double(text: str, at: int, depth: int) -> int:
         try:
             return _STRICT.raw_decode(text, at)[1]
         except _Twice:
-            pass  # now for the place
+            pass  # now it is read key by key, to find where
     seen: dict[str, int] = {}
 
     def end_of(step: str | int, key_at: int, value_at: int) -> int:
@@ -131,7 +131,7 @@ def _refuse_double(text: str, at: int, depth: int) -> int:
 
 
 def _walk(text: str, at: int, end_of: Callable[[str | int, int, int], int]) -> int:
-    """The end of the object or list at `at`; `end_of` gets key or index, where it stands, where the value does."""
+    """The end of the object or list at `at`; `end_of` gets the key or index, its offset, and that of the value."""
     is_object = text[at] == "{"
     at, number = _after_blank(text, at + 1), 0
     while text[at] not in "}]":

@@ -73,7 +73,7 @@ def _parse(source: SourceFile, most_nodes: int) -> Document:
     pairs = JoinedPairs(source.text)
     try:
         for event in yaml.parse(pairs.text, _LOADER):
-            _take(event, builder, source, pairs)
+            _add(event, builder, source, pairs)
     except Enough:
         pass
     except yaml.MarkedYAMLError as error:
@@ -92,7 +92,7 @@ def _parse(source: SourceFile, most_nodes: int) -> Document:
     return Document(root, tuple(builder.warnings.listed()), errors=tuple(builder.refused))
 
 
-def _take(event: yaml.Event, builder: TreeBuilder, source: SourceFile, pairs: JoinedPairs) -> None:
+def _add(event: yaml.Event, builder: TreeBuilder, source: SourceFile, pairs: JoinedPairs) -> None:
     mark = event.start_mark
     location = (
         LineColumn(mark.line + 1, pairs.column(mark.line, mark.column) + 1) if mark else LineColumn(1, 1)

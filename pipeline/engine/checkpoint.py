@@ -164,10 +164,10 @@ class NoPublication:
     """For callers that write no results."""
 
     def write(self) -> None:
-        """Do nothing."""
+        pass
 
     def note(self) -> None:
-        """Do nothing."""
+        pass
 
 
 @dataclass(kw_only=True, eq=False, slots=True)

@@ -124,7 +124,7 @@ class Creator:
             self._give_up(create, _BOUGHT_ELSEWHERE)
             return
         self._intended.append(create)
-        self.journal.intend(create.purchase, partial(self._on_durable, create), create.entry.replaces)
+        self.journal.intend(create.purchase, partial(self._on_durable, create), create.entry.supersedes)
 
     def _on_durable(self, create: Create, is_durable: bool) -> None:
         """Continue after the commit: the intent is on disk, or a cap forbids it."""

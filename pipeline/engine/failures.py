@@ -48,7 +48,7 @@ class Failures:
         if self.queue.is_open and (entry := self._retry(purchase)):
             self.reporter.report(entry.key, "failed; will be bought again (retries)")
             self.queue.add([entry])
-        self._tell_vendor(
+        self._report_to_vendor(
             purchase.error or "failed",
             {
                 "workflow_id": purchase.workflow_id,
@@ -64,13 +64,13 @@ class Failures:
             self.served_jobs.fail(each.key)
             self.reporter.report(each.key, f"failed (input): {error}")
         self._stop_buying()
-        self._tell_vendor(str(error), {"template_id": job.request.template_id, "key": job.key})
+        self._report_to_vendor(str(error), {"template_id": job.request.template_id, "key": job.key})
 
     def _stop_buying(self) -> None:
         if self.fail_fast:
             self.queue.stop(ExitCode.FAILED, "a job failed: nothing more is bought (--fail-fast)")
 
-    def _tell_vendor(self, message: str, context: Mapping[str, Json]) -> None:
+    def _report_to_vendor(self, message: str, context: Mapping[str, Json]) -> None:
         if self.report_errors:
             self.calls.charge(1)
             self.calls.submit(lambda _: None, report_error, self.provider, message, context)

@@ -122,9 +122,9 @@ def _fill(
     while True:
         indexes = step_indexes(steps, workflow)
         try:
-            result.take(workflow.result)
+            result.fetch_missing(workflow.result)
             for number, each in enumerate(of_steps):
-                each.take(workflow.steps[indexes[number]][1] if number in indexes else ())
+                each.fetch_missing(workflow.steps[indexes[number]][1] if number in indexes else ())
         except DownloadFailed as failure:
             # Each new response has to yield a file; otherwise urls that never work would be requested for ever.
             fetched = sum(len(each.files) for each in lists)
@@ -181,7 +181,7 @@ class _List:
     def __post_init__(self) -> None:
         self.outputs = list(self.recorded)
 
-    def take(self, listed: Sequence[Media]) -> None:
+    def fetch_missing(self, listed: Sequence[Media]) -> None:
         """Fetch what is missing from the urls that a response lists."""
         by_url = matched_by_url(self.outputs, listed)
         pairs = {

@@ -86,13 +86,13 @@ class Journal:
         )
 
     def intend(
-        self, purchase: Purchase, on_durable: Callable[[bool], None], replaces: Sequence[PurchaseId] = ()
+        self, purchase: Purchase, on_durable: Callable[[bool], None], supersedes: Sequence[PurchaseId] = ()
     ) -> None:
         """Queue the intent of `purchase`; `on_durable` gets True once it is on disk, or False if a cap forbids it.
 
-        `replaces` are the purchases that it replaces: they are marked in the same transaction.
+        `supersedes` are the purchases that it replaces: they are flagged in the same transaction.
         """
-        intent = Intent(purchase=purchase, at=self._clock.now(), supersedes=replaces)
+        intent = Intent(purchase=purchase, at=self._clock.now(), supersedes=supersedes)
         self._intents.append(_PendingIntent(intent, on_durable))
 
     def withdraw_intents(self) -> None:

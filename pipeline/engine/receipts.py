@@ -47,8 +47,8 @@ class ReceiptHandler:
 
     def open(self) -> None:
         """Handle the receipts already in the inbox, and subscribe to new ones."""
-        self.inbox.on_receipt(partial(self.calls.notify, self._take))
-        self._take()
+        self.inbox.on_receipt(partial(self.calls.notify, self._handle_receipts))
+        self._handle_receipts()
 
     def due_at(self) -> float | None:
         """0.0 if there is something to do now; None: not before a receipt arrives."""
@@ -74,7 +74,7 @@ class ReceiptHandler:
 
     def left_over(self) -> list[Receipt]:
         """Receipts that the next run may need: not handled, or the vendor could not be asked for their workflow."""
-        receipts = [*self.inbox.take(), *self._early.values(), *self._ready, *self._not_checked.values()]
+        receipts = [*self.inbox.take_all(), *self._early.values(), *self._ready, *self._not_checked.values()]
         receipts += [Receipt(purchase_id, (workflow_id,)) for purchase_id, workflow_id in self._to_ask]
         return [each for each in receipts if self._may_be_needed(each.purchase)]
 
@@ -83,8 +83,8 @@ class ReceiptHandler:
         # A receipt for an unknown purchase may belong to another campaign with records in the same folder.
         return purchase is None or purchase.status in {Status.SUBMITTING, Status.ATTENTION}
 
-    def _take(self) -> None:
-        for receipt in self.inbox.take():
+    def _handle_receipts(self) -> None:
+        for receipt in self.inbox.take_all():
             self._act_upon(receipt)
 
     def _act_upon(self, receipt: Receipt) -> None:

@@ -49,9 +49,9 @@ class _Call:
     is_long: bool
 
     @property
-    def hear(self) -> Callable[[Sequence[object]], object] | None:
-        """The function that receives notes made on the worker: the provider's `hear_notes`, if it has one."""
-        return getattr(self.shared[0], "hear_notes", None) if self.shared else None
+    def on_notes(self) -> Callable[[Sequence[object]], object] | None:
+        """The function that receives notes made on the worker: the provider's `on_notes`, if it has one."""
+        return getattr(self.shared[0], "on_notes", None) if self.shared else None
 
     def goes_with(self, other: _Call) -> bool:
         """Whether both calls may share a task."""
@@ -143,7 +143,7 @@ class DaskExecutor(Executor):
             self._fail(calls, self._failed(error))
         else:
             for call, answer in zip(calls, answers, strict=True):
-                self._end(call.future, partial(result_in, answer, call.hear))
+                self._end(call.future, partial(result_in, answer, call.on_notes))
 
     def _failed(self, error: Exception) -> ClusterFailed:
         return ClusterFailed(f"{self.name}: {printable(f'{type(error).__name__}: {error}', 200)}")

@@ -65,11 +65,11 @@ def carry_out_long(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> t
     return carry_out(version, shared, calls)
 
 
-def result_in(sealed: Sealed, hear: Callable[[Sequence[object]], object] | None = None) -> Any:
-    """Return what a call returned, or raise what it raised. First, `hear` gets the notes made on the worker."""
+def result_in(sealed: Sealed, on_notes: Callable[[Sequence[object]], object] | None = None) -> Any:
+    """Return what a call returned, or raise what it raised. First, `on_notes` gets the notes made on the worker."""
     is_error, value, notes = pickle.loads(sealed.content)  # noqa: S301 - from a worker, which is trusted with the key
-    if hear is not None:
-        hear(notes)
+    if on_notes is not None:
+        on_notes(notes)
     if is_error:
         raise value
     return value

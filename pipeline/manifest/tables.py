@@ -184,8 +184,8 @@ def _wanted(
     if where is not None and condition is None:
         return
     ours: dict[str, list[tuple[int, str]]] = {}
-    for place, (name, theirs) in enumerate(names.items()):
-        ours.setdefault(theirs, []).append((place, name))
+    for position, (name, theirs) in enumerate(names.items()):
+        ours.setdefault(theirs, []).append((position, name))
     # One for all rows, of which each changes only the cells that it has: short rows under a wide header stay cheap.
     row = dict.fromkeys(table.columns, "")
     any_holds = False

@@ -46,9 +46,9 @@ _AHEAD_MINUTES = 24 * 60
 class CampaignState:
     """The jobs of a campaign, its purchases, and which serves which.
 
-    `writable`: the lock is held, and the joined records are on disk. `results` is the version of the results manifest
-    that the records include, None if there was none; `published` is its content, None also if it did not have to be
-    read.
+    `writable`: the lock is held, and the joined records are on disk. `results_version` is that of the results
+    manifest that the records include, None if there was none; `published` is its content, None also if it did not
+    have to be read.
 
     `decisions` are people's decisions as they count for the assignment; `decided` has the last decision on each
     purchase, with its note; `lost_approvals` are approvals that only results show. `split` says
@@ -66,7 +66,7 @@ class CampaignState:
     decisions: Decisions
     decided: Mapping[PurchaseId, Decision]
     assignment: Assignment
-    results: Version | None
+    results_version: Version | None
     published: ResultsFile | None
     lost_approvals: LostApprovals
     other_results: OtherResults
@@ -231,7 +231,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             decisions=in_force,
             decided=decided,
             assignment=assignment,
-            results=current,
+            results_version=current,
             published=results,
             lost_approvals=lost,
             other_results=other_results,

@@ -12,15 +12,15 @@ from pipeline.paths import project_of, real_path
 
 # What git needs to start and to find its settings.
 _OF_GIT = frozenset({"HOME", "PATH", "SYSTEMROOT", "XDG_CONFIG_HOME"})
-# However the operator's shell has git take paths. A system may find the folder under a name in other cases.
+# Whatever the operator's shell sets for how git matches paths. Some systems ignore the case of a folder's name.
 _PATHS_AS_THEY_ARE = {"GIT_LITERAL_PATHSPECS": "0", "GIT_ICASE_PATHSPECS": "1"}
 
 
 def refuse_committed(folder: Path, variables: Mapping[str, str]) -> None:
     """Check that git tracks nothing of `folder`, that of a state, and that it is no link into `.git`.
 
-    A link would decide where this machine writes, a state what it takes for its own purchases. A link that the
-    operator has made, for another disk, is followed. Git gets only its own of the operator's `variables`.
+    A link would decide where this machine writes, and a state which purchases it believes to be its own. A link
+    that the operator has made, for another disk, is followed. Git gets only its own of the operator's `variables`.
 
     Raises:
         InvalidInput: git tracks something there; or there are links, and git cannot tell whose they are.

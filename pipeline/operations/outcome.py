@@ -20,9 +20,9 @@ class Outcome:
     `bought` creates and `spent` credits are this run's. `unsettled` are purchases in `attention` that serve no job
     now; `to_resolve` names all purchases in `attention` as `resolve` accepts them. `waiting` are jobs that wait only
     for a person's approval; `to_be_bought_again` are jobs that were to be replaced and whose replacement was not
-    bought, although their earlier purchase is marked to be made again. `published`: the results manifest has all of
-    this. `inputs` has, by key, why nothing could be bought for a job. `without_result` are jobs that are still to
-    end, although the vendor calls their workflow finished: it lists no result that can be used.
+    bought, although their earlier purchase has the flag `again`. `published`: the results manifest has all of this.
+    `inputs` has, by key, why nothing could be bought for a job. `without_result` are jobs that are still to end,
+    although the vendor calls their workflow finished: it lists no result that can be used.
     """
 
     jobs: Mapping[JobKey, JobStatus]

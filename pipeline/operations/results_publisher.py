@@ -92,9 +92,9 @@ class Publisher:
     def __init__(self, opened: CampaignState) -> None:
         found = opened.published
         self._workspace = opened.workspace
-        self._version = opened.results
+        self._version = opened.results_version
         # Results that the state already knows were not read; they are read before something is written.
-        self._is_read = found is not None or opened.results is None
+        self._is_read = found is not None or opened.results_version is None
         self._document: Mapping[str, Json] | None = found.document if found else None
         self._published = set(found.published) if found else set()
         self._others = opened.other_results

@@ -55,7 +55,7 @@ def require_records(state: CampaignState) -> None:
     if not state.records.purchases:
         name = state.workspace.results_name
         what = "missing, and there is no state with a purchase"
-        if state.results is not None:
+        if state.results_version is not None:
             what = "has no purchases, and there is no state with any"
         raise InvalidInput(
             f"{name}: {what}; --require-results forbids a run that could buy everything again "
@@ -381,10 +381,10 @@ class CampaignRun:
 
 
 def _to_be_bought_again(plan: Plan, jobs: Mapping[JobKey, JobStatus], records: Records) -> Iterator[JobKey]:
-    """The jobs that nothing serves: their purchase is marked to be made again, and the new one was not bought."""
+    """The jobs that nothing serves: their purchase is to be bought again, and the new one was not bought."""
     again = {each.id for each in records.purchases.values() if each.again}
     for key, job_status in jobs.items():
         entry = plan.entry(key)
         buyer = entry if entry is None or entry.buyer is None else plan.entry(entry.buyer)
-        if job_status.status == PENDING and buyer is not None and not again.isdisjoint(buyer.replaces):
+        if job_status.status == PENDING and buyer is not None and not again.isdisjoint(buyer.supersedes):
             yield key

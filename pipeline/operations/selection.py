@@ -198,7 +198,7 @@ def _assert_replaceable(state: CampaignState, keys: Collection[JobKey]) -> None:
         purchase = state.assignment.by_key.get(key)
         if purchase is not None and purchase.id in state.decisions.approved:
             raise UsageError(f"{printable(key)}: {purchase.id} is approved; withdraw the approval first")
-    # Purchases that may serve later are checked too: once marked, they would be ignored, whatever they cost.
+    # Purchases that may serve later are checked too: once flagged, they would be ignored, whatever they cost.
     unknown = [
         (key, purchase)
         for key in sorted(keys)

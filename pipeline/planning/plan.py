@@ -71,7 +71,7 @@ class Entry:
     entry buys, None if that is unknown. `after` is the upstream that must succeed first, `buyer` the job whose
     purchase is shared. `presence` is set for a job that is done. `wording` is to be sent to the vendor, if it differs
     from what was last sent; it is in `unsent` instead if nothing could prove that the workflow is the purchase's own.
-    `replaces` are the purchases to be bought again: they are marked together with the new intent. `source` is the
+    `supersedes` are the purchases to be bought again: they are flagged together with the new intent. `source` is the
     approved purchase that the job is made from, if it uses only an approved one. `is_pending`: a run in progress,
     here or elsewhere, may still learn the outcome.
     """
@@ -88,7 +88,7 @@ class Entry:
     presence: Presence | None = None
     wording: Wording | None = None
     unsent: Wording | None = None
-    replaces: tuple[PurchaseId, ...] = ()
+    supersedes: tuple[PurchaseId, ...] = ()
     source: Purchase | None = None
     is_pending: bool = False
 

@@ -18,7 +18,7 @@ _REPLACED = "requested (--replace)"
 class Planner:
     """Decides job by job. Which jobs wait is decided first, because only one that does not wait can buy for others.
 
-    `assignment` includes the marks that the plan sets, `before` does not.
+    `assignment` includes the flags that the plan sets, `before` does not.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Planner:
         self._waits: dict[JobKey, str] = {}
         self._buyers: dict[str | tuple[str, ...], JobKey] = {}
         self._bought_by: dict[JobKey, JobKey] = {}
-        self._replaces: dict[JobKey, list[PurchaseId]] = {}
+        self._supersedes: dict[JobKey, list[PurchaseId]] = {}
         self._first: dict[PurchaseId, JobKey] = {}
         self._failures = count_failures(assignment.matcher.records.purchases.values())
         for job in assignment.jobs:
@@ -73,7 +73,7 @@ class Planner:
         if job.key in self._options.replace and replaced is not None:
             # Includes another machine's purchase of the same request, which would serve in its place.
             matcher = self._before.matcher.matching(job.key)
-            self._replaces.setdefault(buyer, []).extend(each.id for each in (replaced, *matcher))
+            self._supersedes.setdefault(buyer, []).extend(each.id for each in (replaced, *matcher))
 
     # Jobs that a purchase serves
 
@@ -183,8 +183,8 @@ class Planner:
             credits=job.credits,
             changes=changes,
             after=after,
-            # For every action: a purchase that is not marked would serve the job again.
-            replaces=tuple(dict.fromkeys(self._replaces.get(job.key, ()))),
+            # For every action: a purchase that is not flagged would serve the job again.
+            supersedes=tuple(dict.fromkeys(self._supersedes.get(job.key, ()))),
             source=source,
         )
 

@@ -216,8 +216,8 @@ def _listed(value: Json) -> Iterator[Json]:
         yield {"url": each} if isinstance(each, str) else each
 
 
-def _usable(told: Json) -> str | None:
-    return usable_url(told) if isinstance(told, str) else None
+def _usable(value: Json) -> str | None:
+    return usable_url(value) if isinstance(value, str) else None
 
 
 def _unusable(lists: Iterable[Json]) -> str:
@@ -228,11 +228,11 @@ def _unusable(lists: Iterable[Json]) -> str:
 def _problems(value: Json) -> Iterator[str]:
     urls = [item["url"] if isinstance(item, dict) and "url" in item else item for item in _listed(value)]
     # Without a file, the vendor lists nothing yet; beside one, an empty entry is a file that has no url yet.
-    is_empty = not any(_usable(told) for told in urls)
-    for told in urls:
-        if isinstance(told, str) and told.strip():
-            yield "" if usable_url(told) else shown_url(told.strip())
-        elif not is_empty or (told and not isinstance(told, str)):
+    is_empty = not any(map(_usable, urls))
+    for url in urls:
+        if isinstance(url, str) and url.strip():
+            yield "" if usable_url(url) else shown_url(url.strip())
+        elif not is_empty or (url and not isinstance(url, str)):
             yield _NO_URL
 
 
@@ -240,8 +240,8 @@ def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:
     for item in _listed(value):
         if isinstance(item, dict) and (url := _usable(item.get("url"))) is not None:
             declared = _text(item.get("content_type")).partition(";")[0].strip().lower()
-            told_type = content_type_of(_bare(url)) if is_vague(declared) else declared
-            yield Media(url, told_type, sizes.get(_bare(url)))
+            content_type = content_type_of(_bare(url)) if is_vague(declared) else declared
+            yield Media(url, content_type, sizes.get(_bare(url)))
 
 
 def _steps(value: Json, sizes: Mapping[str, int]) -> Iterator[tuple[str, tuple[Media, ...]]]:

@@ -27,7 +27,7 @@ def located(
     `folder` is the manifest's. A file counts as here if a regular file of its size is at one of its paths; its bytes
     are not read. The results may be a stranger's, so no path and no link may lead out of `output`.
     """
-    return _located(jobs, purchases, _Look(output, folder))
+    return _located(jobs, purchases, _FolderLookup(output, folder))
 
 
 def located_in_store(
@@ -37,30 +37,30 @@ def located_in_store(
     sizes: Mapping[str, int],
 ) -> dict[str, ObjectUrl]:
     """As `located`, for an object store below `output` whose objects have these `sizes`, by path."""
-    return _located(jobs, purchases, _StoreLook(output, sizes))
+    return _located(jobs, purchases, _StoreLookup(output, sizes))
 
 
 def _located(
-    jobs: Iterable[Mapping[str, Any]], purchases: Iterable[Purchase], look: _Looks[Location]
+    jobs: Iterable[Mapping[str, Any]], purchases: Iterable[Purchase], lookup: _FileLookup[Location]
 ) -> dict[str, Location]:
     found: dict[str, Location] = {}
     claimed: dict[Location, str] = {}
     for job in jobs:
         for file in job.get("outputs", ()):
-            location = look.named(file["path"])
-            if "sha256" in file and look.has(location, file.get("bytes")):
+            location = lookup.named(file["path"])
+            if "sha256" in file and lookup.has(location, file.get("bytes")):
                 found.setdefault(file["sha256"], location)
                 claimed[location] = file["sha256"]
     for digest, size, path in _other_paths(purchases, found):
-        location = look.below(path)
-        if digest not in found and claimed.get(location, digest) == digest and look.has(location, size):
+        location = lookup.below(path)
+        if digest not in found and claimed.get(location, digest) == digest and lookup.has(location, size):
             found[digest] = location
     return found
 
 
 def is_within(path: Path, output: Path) -> bool:
     """Whether a regular file is at `path` below `output`, not hidden and behind no link."""
-    return _Look(output, output).has(path, None)
+    return _FolderLookup(output, output).has(path, None)
 
 
 def _other_paths(
@@ -79,7 +79,7 @@ def _other_paths(
                     yield digest, file.output.bytes, aside(file.path, purchase.id)
 
 
-class _Looks(Protocol[Location]):
+class _FileLookup(Protocol[Location]):
     """Looks for files below one location."""
 
     def named(self, path: str) -> Location:
@@ -95,7 +95,7 @@ class _Looks(Protocol[Location]):
         ...
 
 
-class _StoreLook:
+class _StoreLookup:
     """Looks for files in the listing of an object store."""
 
     def __init__(self, output: ObjectUrl, sizes: Mapping[str, int]) -> None:
@@ -112,7 +112,7 @@ class _StoreLook:
         return location in self._sizes and (size is None or self._sizes[location] == size)
 
 
-class _Look:
+class _FolderLookup:
     """Looks for files below one folder."""
 
     def __init__(self, output: Path, folder: Path) -> None:

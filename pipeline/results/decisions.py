@@ -154,7 +154,7 @@ def _below_comments(text: str) -> str | None:
 
 
 def _from_json(text: str, name: str) -> Json:
-    """The value of a JSON text; None if it is none and small enough to be read as YAML: it may be edited as such."""
+    """The value of a JSON text; None if it is not JSON but small enough to be YAML, which people may edit it as."""
     try:
         return parse_json(text, name)
     except InvalidInput:

@@ -219,7 +219,7 @@ def differences(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterat
             {field: written[field]}, {field: wanted[field]}, "by state and manifest"
         ):
             yield Discrepancy(message=fields)
-    # The jobs are counted by their rows, which were told already.
+    # If rows of jobs differ, that is reported already, and explains a different count of jobs.
     left_out = {"jobs"} if jobs else set[str]()
     counts = [
         {name: value for name, value in row["summary"].items() if name not in left_out}

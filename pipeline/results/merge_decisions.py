@@ -8,7 +8,7 @@ from pipeline.json_values import canonical_json
 from pipeline.results.decisions import Decision, Verdict, as_written
 
 _Order = tuple[datetime, bool, str]
-# Sorts before every other time; `_UNKNOWN` is what is written where a time must be, and nobody wrote one.
+# Sorts before every other time; `_UNKNOWN` is written where a time is required and none is known.
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)

@@ -101,7 +101,7 @@ class CampaignWatch:
         self._look_at_files(self._stamps())
         if self._troubles:
             raise InvalidInput("; ".join(self._troubles.values()))
-        self._work_out()
+        self._recompute()
         self._changed = max((each.bought_at for each in self.purchases.values()), default="")
         self.plan()
         self.rows.changes()  # discarded: a new page reads everything
@@ -150,7 +150,7 @@ class CampaignWatch:
         if news:
             was, moved = self.heading(), stamps["state"] != self._read.stamps["state"]
             self._look_at_files(stamps)
-            self._work_out()
+            self._recompute()
             news = was != self.heading()
             self._changed = now() if moved and (news or self.rows.has_changes) else self._changed
         patch = self.rows.changes()
@@ -291,7 +291,7 @@ class CampaignWatch:
     def _read_whether_run(self) -> None:
         self._read.goes_on = self._source.is_going_on()
 
-    def _work_out(self) -> None:
+    def _recompute(self) -> None:
         read = self._read
         in_force = decisions.in_force(read.decided.values())
         known = read.sighting.records
@@ -333,7 +333,7 @@ class CampaignWatch:
             )
         except InvalidInput:
             return
-        self._work_out()
+        self._recompute()
 
 
 def _is_alike(one: Purchase, other: Purchase, decided: Decisions) -> bool:

@@ -63,12 +63,12 @@ class MeteredProvider:
     def __reduce__(self) -> tuple[object, ...]:
         return _noting, (self.unmetered,)
 
-    def hear_notes(self, notes: Sequence[Any]) -> None:
+    def on_notes(self, notes: Sequence[Any]) -> None:
         """Report calls that another process made and noted to this meter and to those of wrapped providers."""
-        for heard, arguments in notes:
-            getattr(self._meter, heard)(*arguments)
+        for event, arguments in notes:
+            getattr(self._meter, event)(*arguments)
         if isinstance(self._provider, MeteredProvider):
-            self._provider.hear_notes(notes)
+            self._provider.on_notes(notes)
 
     @property
     def name(self) -> str:

@@ -64,7 +64,7 @@ class ReceiptInbox:
         if wake is not None:
             wake()
 
-    def take(self) -> list[Receipt]:
+    def take_all(self) -> list[Receipt]:
         """Remove and return all receipts."""
         with self._lock:
             taken, self._waiting = self._waiting, {}

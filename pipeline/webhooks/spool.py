@@ -135,7 +135,9 @@ class TeamSpool:
     def remove(self, receipts: Collection[Receipt]) -> None:
         """Mark receipts as processed; they stay in the table."""
         with _as_os_error():
-            self._receipts.take([number for each in receipts for number in self._numbers.pop(each, ())])
+            self._receipts.set_processed(
+                [number for each in receipts for number in self._numbers.pop(each, ())]
+            )
 
 
 @contextmanager

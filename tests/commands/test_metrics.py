@@ -322,6 +322,6 @@ def test_calls_in_another_process_are_recorded_by_every_meter(number: int) -> No
     (answer,) = carry_out(__version__, sealed((provider,)), (call,))
     assert inner.heard == outer.heard == []
     with pytest.raises(VendorError) if number else nullcontext():
-        result_in(answer, provider.hear_notes)
+        result_in(answer, provider.on_notes)
 
     assert inner.heard == outer.heard == [("health", "ok")]

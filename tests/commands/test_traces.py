@@ -17,8 +17,8 @@ from support.campaigns import Project
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.purchases import PurchaseId
-from pipeline.telemetry.asked_traces import asks_for_traces
 from pipeline.telemetry.timestamps import nanoseconds
+from pipeline.telemetry.trace_settings import asks_for_traces
 from pipeline.telemetry.traces import trace_ids
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"

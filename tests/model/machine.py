@@ -260,7 +260,7 @@ class Machine:
     def intend(self, entry: Entry, job: Job, source: Purchase | None, asked: PlanOptions) -> Purchase:
         """Record the intent of one create, after asserting that it is not a duplicate."""
         self._assert_asked_for(entry, job, asked)
-        for purchase_id in entry.replaces:
+        for purchase_id in entry.supersedes:
             status = self.state.purchases[purchase_id].status
             assert status not in OUTCOME_UNKNOWN, f"{purchase_id} is {status} and is made again"
             self.happens(purchase_id, life.Superseded())

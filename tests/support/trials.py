@@ -193,8 +193,10 @@ class Trial:
             assert hashlib.sha256(content).hexdigest() == digest, path
             assert digest in made, path
         if self.store is not None:
-            lie = {key: hashlib.sha256(content).hexdigest() for key, content in self.store.objects().items()}
-            assert set(lie.values()) <= made, lie
+            stored = {
+                key: hashlib.sha256(content).hexdigest() for key, content in self.store.objects().items()
+            }
+            assert set(stored.values()) <= made, stored
             assert not self.store.open_uploads()
         half = [name for name in files if name.rpartition("/")[2].startswith(".")]
         assert not half, half

@@ -33,7 +33,7 @@ _PUT = (
     "ON CONFLICT (id) DO NOTHING"
 )
 _HELD = f"SELECT id, purchase, workflows {_WAITING} ORDER BY at, id LIMIT %s"
-_TAKE = "INSERT INTO pipeline.receipts_taken (id) VALUES (%s) ON CONFLICT (id) DO NOTHING"
+_MARK_PROCESSED = "INSERT INTO pipeline.receipts_taken (id) VALUES (%s) ON CONFLICT (id) DO NOTHING"
 _STAMP = f"SELECT count(*), max(at) {_WAITING}"
 
 
@@ -76,7 +76,7 @@ class WebhookReceipts:
             for number, purchase_id, named in rows
         ]
 
-    def take(self, numbers: Collection[str]) -> None:
+    def set_processed(self, numbers: Collection[str]) -> None:
         """Mark receipts as processed.
 
         Raises:
@@ -84,7 +84,7 @@ class WebhookReceipts:
         """
         rows = [(number,) for number in numbers]
         if rows:
-            self._use(lambda connection: connection.cursor().executemany(_TAKE, rows))
+            self._use(lambda connection: connection.cursor().executemany(_MARK_PROCESSED, rows))
 
     def stamp(self) -> object:
         """A token that changes whenever a receipt is stored or processed.

@@ -49,7 +49,8 @@ REMOVE_SERVED = "DELETE FROM served WHERE key = ?"
 
 ADD_SERVED = "INSERT INTO served (key, purchase) VALUES (?, ?)"
 
-# The hashes of the results last joined or written: `joined` of their bytes, `told` of everything they were made from.
+# Two hashes of the results last joined or written: `joined` is that of their bytes, `told` that of their inputs (all
+# that they were made from), empty once a purchase has changed since.
 RESULTS = "SELECT joined, told FROM results"
 
 REMOVE_RESULTS = "DELETE FROM results"

@@ -299,7 +299,7 @@ class SqlStore:
             events.append(rows.event_of(change, revision))
         transaction.execute_many(statements.ADD_EVENT, events)
         if changes:
-            _tell_nothing(transaction, mirror)
+            _clear_inputs_hash(transaction, mirror)
 
     def _note_recorded(
         self, transaction: Transaction, mirror: Mirror, recorded: Collection[PurchaseId]
@@ -333,7 +333,7 @@ def _serve(transaction: Transaction, mirror: Mirror, served: Mapping[JobKey, Pur
     transaction.execute_many(statements.ADD_SERVED, changed)
     mirror.served.update(news)
     if news:
-        _tell_nothing(transaction, mirror)
+        _clear_inputs_hash(transaction, mirror)
 
 
 def _note_results(transaction: Transaction, mirror: Mirror, results: KnownResults) -> None:
@@ -342,8 +342,8 @@ def _note_results(transaction: Transaction, mirror: Mirror, results: KnownResult
     mirror.results = results
 
 
-def _tell_nothing(transaction: Transaction, mirror: Mirror) -> None:
-    """Record that the results no longer contain everything in this state."""
+def _clear_inputs_hash(transaction: Transaction, mirror: Mirror) -> None:
+    """Clear the hash of what the results were made from: they no longer contain everything in this state."""
     if mirror.results.inputs:
         transaction.rows(statements.FORGET_INPUTS)
         mirror.results = replace(mirror.results, inputs="")

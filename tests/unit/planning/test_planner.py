@@ -366,7 +366,7 @@ def test_replace_applies_to_all_jobs_that_share_a_purchase() -> None:
     a, b = job("a"), job("b")
     old = bought(1, a)
     made = plan([a, b], old, replacing=[a])
-    assert (only(made, a).action, only(made, a).replaces) == (Action.REPLACE, (old.id,))
+    assert (only(made, a).action, only(made, a).supersedes) == (Action.REPLACE, (old.id,))
     assert only(made, b).action is Action.SHARE
 
 
@@ -376,7 +376,7 @@ def test_replace_includes_identical_purchases_of_other_machines() -> None:
     ours, theirs = bought(1, sketch), bought(2, sketch)
     made = plan([sketch, film], ours, theirs, bought(3, film, Status.DONE, ours), replacing=[sketch])
     assert only(made, sketch).action is Action.REPLACE
-    assert set(only(made, sketch).replaces) == {ours.id, theirs.id}
+    assert set(only(made, sketch).supersedes) == {ours.id, theirs.id}
     assert only(made, film).after == sketch.key
 
 

@@ -70,9 +70,11 @@ def test_path_recorded_for_another_file_is_not_used_for_an_earlier_one(
     assert set(found) == {"b" * 64}
 
 
-@fails_without("pipeline.report.video_files:_Look._is_inside", "if not folder.is_relative_to(self._output)")
-@fails_without("pipeline.report.video_files:_Look._is_inside", "if any(")
-@fails_without("pipeline.report.video_files:_Look.has", "if path.name.startswith")
+@fails_without(
+    "pipeline.report.video_files:_FolderLookup._is_inside", "if not folder.is_relative_to(self._output)"
+)
+@fails_without("pipeline.report.video_files:_FolderLookup._is_inside", "if any(")
+@fails_without("pipeline.report.video_files:_FolderLookup.has", "if path.name.startswith")
 @pytest.mark.parametrize(
     "path",
     [
@@ -92,7 +94,7 @@ def test_no_path_leads_outside_the_output_folder_or_to_a_hidden_file(tmp_path: P
     assert located([row(path)], [bought(path)], project, project / "output/spring") == {}
 
 
-@fails_without("pipeline.report.video_files:_Look.has", "if not self._is_open(path.parent)")
+@fails_without("pipeline.report.video_files:_FolderLookup.has", "if not self._is_open(path.parent)")
 def test_no_link_is_followed(tmp_path: Path) -> None:
     secret = put(tmp_path / "secret.mp4")
     output = tmp_path / "project/output/spring"

@@ -56,11 +56,11 @@ def test_repeated_calls_for_one_purchase_are_one_receipt() -> None:
         inbox.put(receipt(f"wf-{number}"))
     inbox.put(receipt("wf-1", purchase=OTHER))
 
-    taken = inbox.take()
+    taken = inbox.take_all()
 
     assert [each.purchase for each in taken] == [ONE, OTHER]
     assert len(taken[0].named) == MAX_NAMED
-    assert inbox.take() == []
+    assert inbox.take_all() == []
 
 
 def test_listener_is_woken_once_until_receipts_are_taken() -> None:
@@ -71,7 +71,7 @@ def test_listener_is_woken_once_until_receipts_are_taken() -> None:
     inbox.put(receipt("wf-1"))
     assert len(woken) == 1
 
-    inbox.take()
+    inbox.take_all()
     inbox.put(receipt())
     assert len(woken) == 2
 
@@ -126,7 +126,7 @@ def test_only_processed_receipts_are_forgotten(tmp_path: Path) -> None:
     reader = SpoolReader(spool, inbox)
 
     assert len(reader.look()) == len(reader.look()) == 2
-    assert len(inbox.take()) == 2
+    assert len(inbox.take_all()) == 2
     reader.forget([receipt("wf-1"), receipt("wf-9")])
 
     assert set(spool.receipts()) == {receipt("wf-1"), receipt("wf-9")}
