@@ -182,7 +182,7 @@ def test_only_the_command_line_reads_the_environment() -> None:
         )
     ]
 
-    assert readers == ["pipeline/api.py", "pipeline/cli/environment.py"]
+    assert readers == ["pipeline/api.py", "pipeline/cli/process_environment.py"]
 
 
 def test_only_one_function_buys() -> None:

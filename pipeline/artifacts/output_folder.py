@@ -11,7 +11,7 @@ from pipeline.artifacts.base import EarlyUpload, NotOurs, RemoteUploader, Stored
 from pipeline.artifacts.file_index import FileIndex
 from pipeline.artifacts.file_names import NamedFile, named
 from pipeline.artifacts.inventory import Inventory, aside, fetched
-from pipeline.artifacts.opening import open_files
+from pipeline.artifacts.store_access import open_files
 
 if TYPE_CHECKING:
     from pipeline.jobs import Job

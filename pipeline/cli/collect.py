@@ -17,7 +17,6 @@ from pipeline.cli.context import (
     plan_arguments,
     record_paths,
 )
-from pipeline.cli.environment import columns_of, read_environment
 from pipeline.cli.json_documents import collected_document, outcome_document
 from pipeline.cli.options import (
     INPUT,
@@ -31,6 +30,7 @@ from pipeline.cli.options import (
     verbosity,
 )
 from pipeline.cli.parameters import NumberRange
+from pipeline.cli.process_environment import columns_of, read_environment
 from pipeline.cli.run_output import RunConsole, open_line_reporter
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts.file_names import MEDIA_SUFFIXES
-from pipeline.cli.environment import columns_of, read_environment
 from pipeline.cli.options import CampaignFlags, verbosity
+from pipeline.cli.process_environment import columns_of, read_environment
 from pipeline.cli.terminal import paint_for, problem_lines, say
 from pipeline.errors import Problem, UsageError, printable
 from pipeline.manifest.campaign_checks import assert_used_once, check_used, unused_in_files

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.context import open_workspace
-from pipeline.cli.environment import is_terminal
 from pipeline.cli.options import (
     CampaignFlags,
     argument,
@@ -20,6 +19,7 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
+from pipeline.cli.process_environment import is_terminal
 from pipeline.cli.signals import asking, ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr, untrusted_block
 from pipeline.errors import ExitCode, PipelineError, Unfinished, UsageError, counted, most_urgent, printable

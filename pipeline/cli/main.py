@@ -16,9 +16,9 @@ import click
 
 import pipeline
 from pipeline import failpoints, system
-from pipeline.cli.environment import columns_of, failure
 from pipeline.cli.help_text import HelpContext, with_readable_help
 from pipeline.cli.options import verbosity_options
+from pipeline.cli.process_environment import columns_of, failure
 from pipeline.errors import (
     ExitCode,
     InvalidInput,

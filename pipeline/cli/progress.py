@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
-from pipeline.cli.environment import columns_of
+from pipeline.cli.process_environment import columns_of
 from pipeline.cli.terminal import wrapped
 from pipeline.engine.durations import TimeLeft
 from pipeline.errors import counted, printable

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.context import campaign_here, given_variables, open_workspace, record_paths
-from pipeline.cli.environment import read_environment
 from pipeline.cli.options import (
     INPUT,
     OUTPUT,
@@ -23,6 +22,7 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
+from pipeline.cli.process_environment import read_environment
 from pipeline.cli.terminal import say
 from pipeline.errors import InvalidInput, Unfinished, UsageError, counted, printable
 from pipeline.manifest.discover import find

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.context import campaign_here, open_workspace, plan_arguments
-from pipeline.cli.environment import is_terminal, program
 from pipeline.cli.json_documents import outcome_document
 from pipeline.cli.observing import Events, Observers, events_to, final_tally, observers
 from pipeline.cli.options import DEFAULT_LISTEN, CampaignFlags
+from pipeline.cli.process_environment import is_terminal, program
 from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import say, say_json, say_on_stderr

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.environment import can_redraw, columns_of, is_terminal
 from pipeline.cli.options import verbosity
+from pipeline.cli.process_environment import can_redraw, columns_of, is_terminal
 from pipeline.cli.progress import (
     BarReporter,
     LineReporter,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.environment import read_environment
 from pipeline.cli.options import OUTPUT, argument, flag, format_option, verbosity, verbosity_options
+from pipeline.cli.process_environment import read_environment
 from pipeline.cli.terminal import say, say_json, untrusted_block
 from pipeline.errors import InvalidInput, UsageError, counted, did_you_mean, printable
 from pipeline.manifest.catalog_file import built_in

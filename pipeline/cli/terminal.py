@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from pipeline.cli.environment import columns_of, is_github, wants_colour
+from pipeline.cli.process_environment import columns_of, is_github, wants_colour
 from pipeline.errors import Position, Problem, printable, reason_of
 from pipeline.schemes import without_secrets
 

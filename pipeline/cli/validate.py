@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.environment import columns_of
 from pipeline.cli.options import (
     INPUT,
     argument,
@@ -19,6 +18,7 @@ from pipeline.cli.options import (
     verbosity,
     verbosity_options,
 )
+from pipeline.cli.process_environment import columns_of
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
 from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, Problem, counted, printable

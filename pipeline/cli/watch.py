@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING, NoReturn
 
-from pipeline.cli.environment import can_redraw
 from pipeline.cli.options import verbosity
+from pipeline.cli.process_environment import can_redraw
 from pipeline.cli.progress import BarReporter, LineReporter
 from pipeline.cli.terminal import SECONDS_BETWEEN_LOOKS, say
 from pipeline.operations.watch import Watch, together

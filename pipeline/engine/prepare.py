@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import record_limits
 from pipeline.artifacts.base import COPIES
-from pipeline.artifacts.opening import on_this_machine
+from pipeline.artifacts.store_access import on_this_machine
 from pipeline.engine.calls import CallPool, Clock, NoCredit, result_of
 from pipeline.engine.listing import matched, media_of, recorded_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished

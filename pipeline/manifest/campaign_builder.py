@@ -21,11 +21,11 @@ from pipeline.manifest.model import (
     Rule,
     Template,
 )
-from pipeline.manifest.options import build_options
 from pipeline.manifest.prompts import build_prompts
 from pipeline.manifest.rules import EXTENSION, RESERVED, Parts, build_rule, output_path
 from pipeline.manifest.settings import DEFAULT_PATH, build_limits, build_output, build_provider
 from pipeline.manifest.spellings import respelled
+from pipeline.manifest.template_options import build_options
 from pipeline.manifest.texts import Text, compile_text
 from pipeline.paths import tracked
 

@@ -26,8 +26,8 @@ from pipeline.manifest.job_checks import (
     unrecordable,
     wrong_inputs,
 )
-from pipeline.manifest.options import findings, plain, render
 from pipeline.manifest.scope import RuleScope
+from pipeline.manifest.template_options import findings, plain, render
 from pipeline.manifest.texts import Remembered, Scope, Text, is_true
 from pipeline.safe_names import safe_path
 

@@ -13,8 +13,8 @@ from pipeline.errors import did_you_mean, there_are
 from pipeline.json_values import Json
 from pipeline.manifest.globs import braces_hint, has_magic
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
-from pipeline.manifest.options import build_options
 from pipeline.manifest.tables import AXIS, distinct, read_table
+from pipeline.manifest.template_options import build_options
 from pipeline.manifest.templating.dotted import Named
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.documents.scalars import Spelled, SpelledFloat, SpelledInt
 from pipeline.errors import Problem
-from pipeline.manifest.options import texts_in
+from pipeline.manifest.template_options import texts_in
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import ANY, Path
 

@@ -12,7 +12,7 @@ from shutil import disk_usage
 from typing import TYPE_CHECKING
 
 from pipeline import system
-from pipeline.artifacts.opening import open_files
+from pipeline.artifacts.store_access import open_files
 from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, counted, printable
 from pipeline.files import what_is_in_the_way

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts.opening import on_this_machine
+from pipeline.artifacts.store_access import on_this_machine
 from pipeline.files import make_folders
 from pipeline.media.facts import MediaFacts, as_json
 

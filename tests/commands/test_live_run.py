@@ -11,7 +11,7 @@ from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
 from support.processes import Running, until
 
-from pipeline.cli.environment import read_environment
+from pipeline.cli.process_environment import read_environment
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
 from pipeline.jobs import JobKey

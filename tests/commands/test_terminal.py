@@ -10,7 +10,7 @@ from support.campaigns import Project, campaign, spring
 from support.processes import Running, environment
 from support.terminal import Terminal
 
-from pipeline.cli.environment import program
+from pipeline.cli.process_environment import program
 from pipeline.cli.terminal import width
 from pipeline.emulator.embedded import Emulator
 from pipeline.json_values import Json

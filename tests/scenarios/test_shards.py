@@ -18,7 +18,7 @@ from pipeline.emulator.embedded import Emulator
 from pipeline.operations.workspace import state_location
 from pipeline.schemes import part_location, part_name
 from pipeline.state import look
-from pipeline.state.postgres.server import Connection, Server
+from pipeline.state.postgres.connections import Connection, Server
 
 Start = Callable[..., Running]
 

@@ -11,7 +11,7 @@ from jinja2 import meta, nodes
 from jinja2.runtime import Context
 
 from pipeline.manifest.templating import TemplateError, guard
-from pipeline.manifest.templating.environment import ENVIRONMENT, budget_of
+from pipeline.manifest.templating.sandbox import ENVIRONMENT, budget_of
 from pipeline.manifest.templating.shown import names_in_vars, numbers_shown, shown
 from pipeline.manifest.templating.values import as_json, as_text, checked_text
 from pipeline.record_limits import LONGEST_TEXT

@@ -19,8 +19,8 @@ from pipeline.errors import InvalidInput, Unfinished
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.state import rescue
 from pipeline.state.folder import make_folder
+from pipeline.state.postgres.connections import ConnectionLost, Server, durable, pause_before
 from pipeline.state.postgres.lease import clock
-from pipeline.state.postgres.server import ConnectionLost, Server, durable, pause_before
 from pipeline.state.rescue import RescueFile
 
 if TYPE_CHECKING:

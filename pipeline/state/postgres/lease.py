@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline import system
 from pipeline.errors import StateLocked, printable
-from pipeline.state.postgres.server import Connection, Server, durable, pause_before
+from pipeline.state.postgres.connections import Connection, Server, durable, pause_before
 
 # The file index is kept for this many machines, those seen last.
 _MACHINES_KEPT = 8

@@ -21,9 +21,7 @@ from pipeline.state import state_file
 from pipeline.state.folder import DEFAULT_FOLDER
 from pipeline.state.lock import once_in_this_process
 from pipeline.state.postgres import lease, team_tables
-from pipeline.state.postgres.late_responses import LateResponses
-from pipeline.state.postgres.lease import Claim, LeaseHolder, clock
-from pipeline.state.postgres.server import (
+from pipeline.state.postgres.connections import (
     LEASE_SECONDS,
     Connection,
     ConnectionLost,
@@ -31,6 +29,8 @@ from pipeline.state.postgres.server import (
     Timeouts,
     pause_before,
 )
+from pipeline.state.postgres.late_responses import LateResponses
+from pipeline.state.postgres.lease import Claim, LeaseHolder, clock
 from pipeline.state.postgres.transactions import PostgresDatabase
 from pipeline.state.rescue import rescue_path
 from pipeline.state.sql.sqlite import SqliteDatabase

@@ -14,7 +14,7 @@ from psycopg import sql
 from pipeline.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from pipeline.state.postgres.server import Connection, Server
+    from pipeline.state.postgres.connections import Connection, Server
 
 _CAMPAIGN = "campaign text NOT NULL DEFAULT current_setting('pipeline.campaign')"
 

@@ -17,8 +17,8 @@ import psycopg
 from psycopg import sql
 
 from pipeline.errors import PipelineError, Unfinished
+from pipeline.state.postgres.connections import DURABLE, Connection, ConnectionLost, Server, pause_before
 from pipeline.state.postgres.lease import Lease, clock
-from pipeline.state.postgres.server import DURABLE, Connection, ConnectionLost, Server, pause_before
 
 if TYPE_CHECKING:
     from pipeline.state.sql.database import Row, Value

@@ -15,7 +15,7 @@ import psycopg
 
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.state.postgres import team_tables
-from pipeline.state.postgres.server import LEASE_SECONDS, Connection, ConnectionLost, Server, Timeouts
+from pipeline.state.postgres.connections import LEASE_SECONDS, Connection, ConnectionLost, Server, Timeouts
 
 if TYPE_CHECKING:
     from pipeline.schemes import DatabaseUrl

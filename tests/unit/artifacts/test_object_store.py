@@ -22,8 +22,8 @@ from support.s3 import BUCKET, KEYS, Asked, Refusal, S3Server
 
 from pipeline.artifacts.base import NotOurs, Upload, make_scratch
 from pipeline.artifacts.object_store import ObjectStore, send
-from pipeline.artifacts.opening import on_this_machine
 from pipeline.artifacts.s3 import Bucket, signed
+from pipeline.artifacts.store_access import on_this_machine
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.schemes import ObjectUrl
 
@@ -251,7 +251,7 @@ def test_bucket_without_prefix_is_accepted(bucket: S3Server, tmp_path: Path) -> 
     assert "a.mp4" in bucket.objects()
 
 
-@fails_without("pipeline.artifacts.opening:on_this_machine", "raise Unfinished(")
+@fails_without("pipeline.artifacts.store_access:on_this_machine", "raise Unfinished(")
 def test_temporary_copy_has_the_content_and_is_removed_afterwards(
     store: ObjectStore, bucket: S3Server, tmp_path: Path
 ) -> None:

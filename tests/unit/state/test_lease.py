@@ -21,8 +21,8 @@ from pipeline.purchases import Status, WorkflowId
 from pipeline.schemes import DatabaseUrl
 from pipeline.state import state_file, transitions
 from pipeline.state.postgres import lease, team_tables
+from pipeline.state.postgres.connections import Connection, Server, Timeouts
 from pipeline.state.postgres.lease import Claim
-from pipeline.state.postgres.server import Connection, Server, Timeouts
 from state.conftest import NOW, StateHarness, begin, buy, intent, move, placed
 
 pytestmark = pytest.mark.parametrize("harness", ["postgres"], indirect=True)
@@ -354,7 +354,7 @@ def test_files_are_known_only_on_their_machine(harness: StateHarness) -> None:
 
 
 @fails_without(
-    "pipeline.state.postgres.server:",
+    "pipeline.state.postgres.connections:",
     "DURABLE =",
     swap=("WHEN 'off' THEN 'on'", "WHEN 'off' THEN 'off'"),
 )
@@ -377,7 +377,7 @@ TELL = """
 """
 
 
-@fails_without("pipeline.state.postgres.server:durable", "connection.execute(")
+@fails_without("pipeline.state.postgres.connections:durable", "connection.execute(")
 def test_lease_and_late_response_are_committed_synchronously(
     harness: StateHarness, connection: Connection
 ) -> None:
@@ -392,7 +392,7 @@ def test_lease_and_late_response_are_committed_synchronously(
     assert set(database.rows("SELECT * FROM public.told")) == {("leases", "on"), ("receipts", "on")}
 
 
-@fails_without("pipeline.state.postgres.server:Server.connect", "connection.isolation_level =")
+@fails_without("pipeline.state.postgres.connections:Server.connect", "connection.isolation_level =")
 def test_waiting_transaction_sees_earlier_commits_whatever_the_isolation_default(
     harness: StateHarness, connection: Connection
 ) -> None:

@@ -126,7 +126,7 @@ def test_connection_lost_in_a_transaction_is_reopened(harness: StateHarness, pro
 
 
 @fails_without(
-    "pipeline.state.postgres.server:Connection.wait",
+    "pipeline.state.postgres.connections:Connection.wait",
     "return super().wait(_within_silence",
     swap=("_within_silence(gen, self.longest_silence)", "gen"),
 )
