@@ -24,12 +24,11 @@ from pipeline.cli.options import (
     argument,
     campaign_options,
     executor_option,
-    flag,
     format_option,
     selection_options,
+    timing_options,
     verbosity,
 )
-from pipeline.cli.parameters import NumberRange
 from pipeline.cli.process_environment import columns_of, read_environment
 from pipeline.cli.run_output import RunConsole, open_line_reporter
 from pipeline.cli.signals import stopping
@@ -54,22 +53,7 @@ _MAX_SHOWN = 5
 
 @click.command("collect")
 @argument("source", type=INPUT, required=False, metavar="[MANIFEST|STATE|RESULTS]")
-@flag(
-    "--request-timeout",
-    type=NumberRange(0.1, 3600),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long one request may take.",
-)
-@flag(
-    "--poll-interval",
-    type=NumberRange(0.1, 3600),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="The longest wait between two polls of one workflow.",
-)
+@timing_options
 @executor_option
 @selection_options
 @format_option("text", "json")

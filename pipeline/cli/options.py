@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pipeline.cli.parameters import TEXT, Argument, Flag, LocalPath
+from pipeline.cli.parameters import TEXT, Argument, Flag, LocalPath, NumberRange
 from pipeline.operations.flag_variables import variable_of
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -184,6 +184,24 @@ executor_option = flag(
 )
 
 
+timing_options = together(
+    flag(
+        "--request-timeout",
+        type=NumberRange(0.1, 3600),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long one request may take.",
+    ),
+    flag(
+        "--poll-interval",
+        type=NumberRange(0.1, 3600),
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="The longest wait between two polls of one workflow.",
+    ),
+)
 shard_options = together(
     flag("--shard", metavar="I/N", help="Only shard I of N."),
     flag(

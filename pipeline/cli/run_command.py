@@ -18,6 +18,7 @@ from pipeline.cli.options import (
     replanning_options,
     selection_options,
     shard_options,
+    timing_options,
     together,
 )
 from pipeline.cli.parameters import NumberRange
@@ -32,22 +33,7 @@ pacing_options = together(
         help="Requests per second to the vendor, of all kinds together.",
     ),
     executor_option,
-    flag(
-        "--request-timeout",
-        type=NumberRange(0.1, 3600),
-        default=60.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long one request may take.",
-    ),
-    flag(
-        "--poll-interval",
-        type=NumberRange(0.1, 3600),
-        default=30.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="The longest wait between two polls of one workflow.",
-    ),
+    timing_options,
 )
 buying_options = together(
     flag("--yes", is_flag=True, help="Do not ask before buying."),
