@@ -128,8 +128,8 @@ class OutputFolder:
         self.index.add_hash(digest, purchase_id)
         self.index.remember(path, purchase_id, slot, digest)
 
-    def remove(self, purchase: Purchase, needed: Mapping[str, str | None]) -> None:
-        """Delete the files of `purchase` that are here and whole, under any of their names.
+    def remove(self, purchase: Purchase, needed: Mapping[str, str | None]) -> bool:
+        """Delete the files of `purchase` that are here and whole, under any of their names; whether there was one.
 
         `needed` has, by path, the hash of the file that a job wants there, None if it is not known yet. Such a file
         stays, as it may have the same bytes.
@@ -145,12 +145,15 @@ class OutputFolder:
         for file in files:
             if file.output.sha256 is not None:
                 self._files.assert_nameable(file.path)
+        was_there = False
         for path in sorted(others | own):
             digest = self.index.digest(path)
             is_needed = path in needed and needed[path] in (None, digest)
             if digest is not None and not is_needed and self.index.purchase_id(path, digest) == purchase.id:
                 self._files.delete(path, digest)
                 self.index.forget(path)
+                was_there = True
+        return was_there
 
     def remove_copies(self, copies: Mapping[str, str]) -> None:
         """Delete files that are copies of others, by path, each only if it still has the hash given for it."""

@@ -33,7 +33,6 @@ from pipeline.operations.delete import (
     to_prune_by_name,
 )
 from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
-from pipeline.operations.selection import selected_keys
 from pipeline.planning.hints import unknown_advice, unknown_outcome
 
 if TYPE_CHECKING:
@@ -63,8 +62,9 @@ def prune(manifest: Path, names: tuple[str, ...], **given: Any) -> int:
         if names:
             deletions = to_prune_by_name(state, names)
         else:
-            keys = selected_keys(state, given["select"], given["exclude"])
-            deletions = to_prune(state, replaced=given["replaced"], keys=keys)
+            deletions = to_prune(
+                state, replaced=given["replaced"], select=given["select"], exclude=given["exclude"]
+            )
         return _delete(state, deletions, stop, yes=given["yes"])
 
 
@@ -84,20 +84,13 @@ def destroy(manifest: Path, yes: bool, **flags: object) -> int:
 
 def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool) -> int:
     with untrusted_block():
-        approved = {each.id for each in deletions.new if each.id in state.decisions.approved}
-        for purchase in deletions.new:
-            how = f"{purchase.status}, approved" if purchase.id in approved else purchase.status
-            say(f"  - {printable(purchase.key, _LONGEST)} ({purchase.id}): {how}")
-        for path in deletions.copies:
-            say(f"  - {printable(path, _LONGEST)}: a copy that no job needs")
-        if approved:
-            say(f"{counted(len(approved), 'of them is', 'of them are')} approved.")
+        _print_list(state, deletions)
     _print_unproven(state, deletions.unproven)
     codes = _print_unknown(state, deletions.unknown)
     if not deletions and not deletions.copies:
         say("Nothing to delete.")
         return most_urgent(codes)
-    if (deletions.new or deletions.copies) and not yes:
+    if not yes:
         _ask(deletions, stop)
     if deletions and _delete_purchases(state, deletions, stop):
         codes.add(ExitCode.UNFINISHED)
@@ -107,14 +100,28 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
     return most_urgent(codes)
 
 
+def _print_list(state: CampaignState, deletions: Deletions) -> None:
+    approved = {each.id for each in deletions if each.id in state.decisions.approved}
+    requested = {each.id for each in deletions.requested}
+    for purchase in deletions:
+        how = f"{purchase.status}, approved" if purchase.id in approved else purchase.status
+        again = "again: " if purchase.id in requested else ""
+        say(f"  - {again}{printable(purchase.key, _LONGEST)} ({purchase.id}): {how}")
+    for path in deletions.copies:
+        say(f"  - {printable(path, _LONGEST)}: a copy that no job needs")
+    if approved:
+        say(f"{counted(len(approved), 'of them is', 'of them are')} approved.")
+
+
 def _delete_purchases(state: CampaignState, deletions: Deletions, stop: Stop) -> int:
     """Delete the purchases; the number of those that could not be."""
     with vendor(state.workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
-        failed = carry_out(state, deletions, provider, calls, _print_failure)
+        ended = carry_out(state, deletions, provider, calls, _print_failure)
     if not verbosity().quiet:
-        later = f", {failed:,} could not be deleted yet: run again" if failed else ""
-        say(f"{len(deletions) - failed:,} deleted{later}.")
-    return failed
+        before = f", {ended.before:,} had been deleted before" if ended.before else ""
+        later = f", {ended.failed:,} could not be deleted yet: run again" if ended.failed else ""
+        say(f"{ended.deleted:,} deleted{before}{later}.")
+    return ended.failed
 
 
 def _files(deletions: Deletions) -> str:
@@ -154,12 +161,12 @@ def _print_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
 
 def _ask(deletions: Deletions, stop: Stop) -> None:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
-        number = len(deletions.new)
+        number = len(deletions)
         what = counted(number, "purchase") if number else _files(deletions)
         raise UsageError(f"{what} would be deleted, but there is no terminal to ask on; pass --yes")
     try:
         with asking(stop):
-            number = len(deletions.new) + len(deletions.copies)
+            number = len(deletions) + len(deletions.copies)
             is_confirmed = click.confirm(f"Delete {number}? This cannot be undone", default=False)
     except click.Abort:
         say()  # The cursor is still on the line of the question.

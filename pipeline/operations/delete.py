@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,8 +12,8 @@ from pipeline.engine.updater import assert_own
 from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError
 from pipeline.operations.clock import now
 from pipeline.operations.results_publisher import republish
-from pipeline.operations.selection import purchase_by_id
-from pipeline.planning.prune import destroyable, prunable
+from pipeline.operations.selection import purchase_by_id, selected_keys
+from pipeline.planning.prune import destroyable, kept_by_prune, prunable
 from pipeline.providers.base import NotFound, Provider, VendorError
 from pipeline.purchases import OUTCOME_UNKNOWN, Ownership, Purchase, PurchaseId
 from pipeline.state.store import Change
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deletions:
-    """Purchases to be deleted: `new` ones, and those whose deletion was `requested` before and not completed.
+    """Purchases to be deleted: `new` ones, and those whose deletion was `requested` before and may not be complete.
 
+    Whoever requested it, a person here is asked again: the mark may have come with the results of somebody else.
     `unproven` are left alone: nothing could prove that their workflows belong to them. For the `trusted`, a person
     gave their word that they do. Also left alone are the `unknown`, which may or may not have a workflow.
     `copies` are files here, by path with their hash, that no job needs and that are elsewhere too.
@@ -44,14 +45,32 @@ class Deletions:
     def __len__(self) -> int:
         return len(self.new) + len(self.requested)
 
+    def __iter__(self) -> Iterator[Purchase]:
+        yield from (*self.new, *self.requested)
 
-def to_prune(state: CampaignState, *, replaced: bool, keys: Collection[JobKey] | None) -> Deletions:
-    """Orphans that have ended, with `replaced` also earlier purchases; of `keys` only, if these are given.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleting:
+    """The numbers of purchases that were `deleted`, had been deleted `before`, or `failed` to be deleted."""
+
+    deleted: int
+    before: int
+    failed: int
+
+
+def to_prune(
+    state: CampaignState, *, replaced: bool, select: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> Deletions:
+    """Orphans that have ended, with `replaced` also earlier purchases; only selected ones, if there is a selection.
 
     With `replaced`, also the files that are copies of others and that no job needs.
+
+    Raises:
+        UsageError: an expression is invalid or matches nothing.
     """
-    found = prunable(state.assignment, replaced=replaced)
-    deletions = _deletions(state, [each for each in found if keys is None or each.key in keys])
+    found, again = prunable(state.assignment, replaced=replaced), _requested_and_prunable(state)
+    keys = selected_keys(state, select, exclude, idle=again)
+    deletions = _deletions(state, _of_keys(found, keys), _of_keys(again, keys))
     if not replaced:
         return deletions
     return replace(deletions, copies=_copies(state, deletions.new, keys))
@@ -64,9 +83,10 @@ def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
         UsageError: there is no purchase with that id, or `prune` never deletes it.
     """
     named = [purchase_by_id(state, name) for name in names]
-    allowed = {each.id for each in prunable(state.assignment, replaced=True)}
+    requested = _requested_and_prunable(state)
+    allowed = {each.id for each in (*prunable(state.assignment, replaced=True), *requested)}
     for purchase in named:
-        if purchase.id not in allowed and not purchase.deleted:
+        if purchase.id not in allowed and not _is_removed(state, purchase):
             raise UsageError(
                 f"{purchase.id} ({purchase.status}) cannot be pruned: that is for a purchase that has ended, serves "
                 "no job, is not approved nor the last good take of a job that is still to be made, and whose "
@@ -75,29 +95,36 @@ def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
     ids = frozenset(each.id for each in named)
     return Deletions(
         new=tuple(each for each in named if not each.deleted),
-        requested=tuple(each for each in _requested_before(state) if each.id in ids),
+        requested=tuple(each for each in requested if each.id in ids),
         trusted=ids,
     )
 
 
 def to_destroy(state: CampaignState) -> Deletions:
-    """Every purchase that is not deleted yet."""
+    """Every purchase that is not known to be deleted yet."""
     known = sorted(state.records.purchases.values(), key=lambda each: (each.key, each.age))
     return replace(
-        _deletions(state, destroyable(state.assignment)),
+        _deletions(state, destroyable(state.assignment), _requested_before(state)),
         unknown=tuple(each for each in known if each.status in OUTCOME_UNKNOWN and not each.deleted),
     )
 
 
-def _deletions(state: CampaignState, found: Sequence[Purchase]) -> Deletions:
+def _deletions(state: CampaignState, found: Sequence[Purchase], requested: Sequence[Purchase]) -> Deletions:
     ownership = state.ownership()
-    # Without a workflow, there is nothing at the vendor that could belong to another purchase.
-    proven = [each for each in found if each.workflow_id is None or ownership.can_be_proven(each)]
+
+    def is_proven(purchase: Purchase) -> bool:
+        # Without a workflow, there is nothing at the vendor that could belong to another purchase.
+        return purchase.workflow_id is None or ownership.can_be_proven(purchase)
+
     return Deletions(
-        new=tuple(proven),
-        requested=_requested_before(state),
-        unproven=tuple(each for each in found if each not in proven),
+        new=tuple(filter(is_proven, found)),
+        requested=tuple(filter(is_proven, requested)),
+        unproven=tuple(each for each in (*found, *requested) if not is_proven(each)),
     )
+
+
+def _of_keys(purchases: Sequence[Purchase], keys: Collection[JobKey] | None) -> list[Purchase]:
+    return [each for each in purchases if keys is None or each.key in keys]
 
 
 def _copies(
@@ -128,8 +155,8 @@ def carry_out(
     provider: Provider,
     calls: VendorCalls,
     on_failure: Callable[[Purchase, PipelineError], None],
-) -> int:
-    """Delete one after another; returns how many could not be deleted, each of which is passed to `on_failure`.
+) -> Deleting:
+    """Delete one after another; each that cannot be deleted is passed to `on_failure`.
 
     Raises:
         Stopped: a signal arrived; the records say what was deleted, and what was still to be deleted.
@@ -140,7 +167,7 @@ def carry_out(
     purchases = [*(advance(each, Deleted()) for each in deletions.new), *deletions.requested]
     try:
         # The assignment without these says which paths are still needed.
-        return _delete_all(state.reread(), purchases, deletions.trusted, provider, calls, on_failure)
+        return _delete_all(state.reread(), purchases, deletions, provider, calls, on_failure)
     finally:
         # However it ended, readers of the results must know which deletions were requested.
         republish(state)
@@ -149,54 +176,68 @@ def carry_out(
 def _delete_all(
     state: CampaignState,
     purchases: list[Purchase],
-    trusted: Collection[PurchaseId],
+    deletions: Deletions,
     provider: Provider,
     calls: VendorCalls,
     on_failure: Callable[[Purchase, PipelineError], None],
-) -> int:
+) -> Deleting:
     outputs, files, ownership = state.outputs(), needed(state.assignment), state.ownership()
-    failed = 0
+    requested = {each.id for each in deletions.requested}
+    deleted = before = failed = 0
     try:
         for purchase in purchases:
             try:
-                proof = None if purchase.id in trusted else ownership
-                calls(partial(delete, provider, purchase, proof))
+                proof = None if purchase.id in deletions.trusted else ownership
+                was_at_vendor = calls(partial(delete, provider, purchase, proof))
                 # Before the removal is recorded: if an object store refuses it for now, the next command retries it.
-                outputs.remove(purchase, files)
+                was_here = outputs.remove(purchase, files)
             except (VendorError, InvalidInput, Unfinished) as error:
                 failed += 1
                 on_failure(purchase, error)
                 continue
             state.store.commit([_change(purchase, Removed())])
+            is_old = purchase.id in requested and not (was_at_vendor or was_here)
+            deleted, before = deleted + (not is_old), before + is_old
     finally:
         placed, removed = outputs.index.changes()
         state.store.index_files(placed, removed)
-    return failed
+    return Deleting(deleted=deleted, before=before, failed=failed)
 
 
-def delete(provider: Provider, purchase: Purchase, ownership: Ownership | None) -> None:
-    """Delete one workflow, once a GET has shown that it belongs to the purchase; a missing one counts as deleted.
+def delete(provider: Provider, purchase: Purchase, ownership: Ownership | None) -> bool:
+    """Delete one workflow, once a GET has shown that it belongs to the purchase; returns whether there was one.
 
-    If `ownership` is None, a person gave their word that it does.
+    A missing one counts as deleted. If `ownership` is None, a person gave their word that it does.
 
     Raises:
         InvalidInput: it belongs to another purchase, or nothing proves that it does not.
         VendorError, AccountError: as the provider's calls.
     """
     if purchase.workflow_id is None:
-        return
+        return False
     try:
         workflow = provider.get(purchase.workflow_id)
     except NotFound:
-        return
+        return False
     if ownership is not None:
         assert_own(workflow, purchase, ownership)
     provider.delete(purchase.workflow_id)
+    return True
 
 
-def _requested_before(state: CampaignState) -> tuple[Purchase, ...]:
-    deleted = (each for each in state.records.purchases.values() if each.deleted)
-    return tuple(each for each in deleted if not _is_removed(state, each))
+def _requested_and_prunable(state: CampaignState) -> list[Purchase]:
+    kept = kept_by_prune(state.assignment)
+    return [each for each in _requested_before(state) if not kept(each)]
+
+
+def _requested_before(state: CampaignState) -> list[Purchase]:
+    """The purchases marked as deleted whose workflow is not known here to be gone, by key and age.
+
+    Where the mark came with the results of another machine, the vendor's response is not known.
+    """
+    known = sorted(state.records.purchases.values(), key=lambda each: (each.key, each.age))
+    marked = (each for each in known if each.deleted and each.workflow_id is not None)
+    return [each for each in marked if not _is_removed(state, each)]
 
 
 def _is_removed(state: CampaignState, purchase: Purchase) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,14 +31,21 @@ _OF_SELECTIONS = frozenset("*?:,+")
 
 
 def selected_keys(
-    state: CampaignState, select: Sequence[str], exclude: Sequence[str]
+    state: CampaignState, select: Sequence[str], exclude: Sequence[str], *, idle: Iterable[Purchase] = ()
 ) -> frozenset[JobKey] | None:
     """The selected keys; None, which means all, if there are no expressions.
+
+    `idle` are purchases that a plan does not list, whose keys can be selected too.
 
     Raises:
         UsageError: an expression is invalid or matches nothing; the message has the nearest keys.
     """
-    return select_keys(_candidates(state, ALL), select, exclude) if select or exclude else None
+    if not (select or exclude):
+        return None
+    listed = _candidates(state, ALL)
+    keys = {each.key for each in listed}
+    more = [_idle_candidate(each) for each in idle if each.key not in keys]
+    return select_keys([*listed, *more], select, exclude)
 
 
 def plan_options(state: CampaignState, arguments: PlanArguments) -> PlanOptions:
@@ -212,6 +219,10 @@ def _assert_replaceable(state: CampaignState, keys: Collection[JobKey]) -> None:
 def _candidates(state: CampaignState, options: PlanOptions) -> list[Candidate]:
     """Every job and orphan with the fields that a selection may use, including its action in a plan of `options`."""
     return [_candidate(state, entry) for entry in plan_of(state, options).entries]
+
+
+def _idle_candidate(purchase: Purchase) -> Candidate:
+    return Candidate(key=purchase.key, job=None, status=purchase.status.value, action=Action.ORPHAN.value)
 
 
 def _candidate(state: CampaignState, entry: Entry) -> Candidate:

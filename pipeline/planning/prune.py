@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Status
@@ -21,11 +21,15 @@ def prunable(assignment: Assignment, *, replaced: bool) -> list[Purchase]:
     and the last good take of a job until its successor is made.
     """
     idle = [*assignment.orphans, *(assignment.earlier if replaced else ())]
-    kept = {*needed(assignment), *assignment.matcher.decisions.approved, *without_successor(assignment)}
+    kept, last = kept_by_prune(assignment), frozenset(without_successor(assignment))
+    return [each for each in idle if not kept(each) and each.id not in last and has_ended(each)]
+
+
+def kept_by_prune(assignment: Assignment) -> Callable[[Purchase], bool]:
+    """Whether a purchase is needed by a job, approved, or has a workflow that another one has too."""
+    kept = {*needed(assignment), *assignment.matcher.decisions.approved}
     shared = _shared_workflows(assignment)
-    return [
-        each for each in idle if each.id not in kept and each.workflow_id not in shared and has_ended(each)
-    ]
+    return lambda purchase: purchase.id in kept or purchase.workflow_id in shared
 
 
 def without_successor(assignment: Assignment) -> Iterator[PurchaseId]:

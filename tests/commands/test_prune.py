@@ -1,5 +1,6 @@
 """`prune` deletes what is not needed, `destroy` everything; neither deletes what a job needs or what others own."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -298,9 +299,9 @@ def test_workflow_of_another_campaign_is_not_deleted(
 
 
 @fails_without(
-    "pipeline.planning.prune:prunable",
-    "return [each for each in",
-    swap=("each.workflow_id not in shared and has_ended", "has_ended"),
+    "pipeline.planning.prune:kept_by_prune",
+    "return lambda purchase",
+    swap=(" or purchase.workflow_id in shared", ""),
 )
 def test_workflow_that_another_purchase_also_has_is_not_deleted(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
@@ -357,10 +358,14 @@ def test_unanswered_deletion_is_recorded_and_repeated(
     assert len(vendor.store.workflows()) == 2
     vendor.clear_faults()
 
-    # It was requested once; the recorded deletion needs no second confirmation.
-    second = pipeline("prune", orphaned.manifest)
+    asked = pipeline("prune", orphaned.manifest)
+    second = prune(pipeline, orphaned)
 
+    assert asked.code == 64
+    assert "1 purchase would be deleted" in asked.err
     assert second.code == 0, second.output
+    assert second.out.startswith(f"  - again: {WALK} (")
+    assert "1 deleted." in second.out
     assert len(vendor.store.workflows()) == 1
     assert sorted(orphaned.output()) == [f"{DANCE}.mp4"]
     assert prune(pipeline, orphaned).out == "Nothing to delete.\n"
@@ -409,6 +414,106 @@ def test_recorded_deletion_is_not_a_purchase_on_a_machine_with_the_results(
 
     assert prune(pipeline, orphaned).code == 0
     assert len(vendor.store.workflows()) == 1
+
+
+# Marks that came with the results of somebody else
+
+
+def mark_all(project: Project) -> None:
+    """Mark all purchases in the results as deleted, as a `destroy` elsewhere does that the vendor refuses."""
+    document = project.results()
+    for purchase in document["purchases"]:
+        purchase["deleted"] = True
+    project.results_file.write_text(json.dumps(document))
+
+
+def test_deletion_that_others_requested_is_listed_and_asked_about(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    mark_all(bought)
+    files = bought.output()
+
+    for command in ("prune", "destroy"):
+        ended = pipeline(command, bought.manifest)
+
+        assert ended.code == 64, ended.output
+        assert [line[: line.index(" (")] for line in ended.out.splitlines()] == [
+            f"  - again: {DANCE}",
+            f"  - again: {WALK}",
+        ]
+    assert len(vendor.store.workflows()) == 2
+    assert bought.output() == files
+
+
+@pytest.mark.parametrize("is_orphan", [False, True])
+@fails_without(
+    "pipeline.operations.delete:to_prune",
+    "deletions =",
+    swap=("_of_keys(again, keys)", "again"),
+)
+def test_deletion_that_others_requested_is_repeated_only_within_the_selection(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, is_orphan: bool
+) -> None:
+    mark_all(bought)
+    if is_orphan:
+        bought.write({"campaign.yaml": WITHOUT_WALK})
+
+    ended = prune(pipeline, bought, "--select", WALK)
+
+    assert ended.code == 0, ended.output
+    assert ended.out.endswith("1 deleted.\n")
+    [left] = vendor.store.workflows()
+    assert "dance" in left.title
+    assert sorted(bought.output()) == [f"{DANCE}.mp4"]
+
+
+def test_deletion_that_others_requested_spares_an_approved_purchase_but_for_destroy(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("approve", bought.manifest, WALK).code == 0
+    approved = next(each for each, known in purchases(bought).items() if known["key"] == WALK)
+    mark_all(bought)
+
+    named = prune(pipeline, bought, approved)
+    pruned = prune(pipeline, bought)
+    left = [each.title for each in vendor.store.workflows()]
+    destroyed = pipeline("destroy", bought.manifest, "--yes")
+
+    assert named.code == 64
+    assert "cannot be pruned" in named.err
+    assert pruned.code == 0, pruned.output
+    assert ["walk" in title for title in left] == [True]
+    assert f"again: {WALK} ({approved}): done, approved" in destroyed.out
+    assert vendor.store.workflows() == ()
+
+
+def test_what_is_gone_already_is_not_counted_as_deleted(
+    orphaned: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    prune(pipeline, orphaned)
+    shutil.rmtree(orphaned.folder / ".pipeline")
+
+    ended = pipeline("destroy", orphaned.manifest, "--yes")
+
+    assert ended.code == 0, ended.output
+    assert ended.out.endswith("1 deleted, 1 had been deleted before.\n")
+    assert pipeline("destroy", orphaned.manifest).out == "Nothing to delete.\n"
+
+
+def test_what_is_marked_and_was_never_at_the_vendor_is_not_listed(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    bought.write({"campaign.yaml": CHANGED})
+    vendor.fail({"on": "create", "do": {"status": 400}})
+    assert pipeline("run", bought.manifest).code == 1
+    vendor.clear_faults()
+    prune(pipeline, bought, "--replaced")
+    bought.write({"campaign.yaml": WITHOUT_WALK})
+    prune(pipeline, bought)
+    shutil.rmtree(bought.folder / ".pipeline")
+
+    assert "again: " in pipeline("prune", bought.manifest).out
+    assert "failed" not in pipeline("prune", bought.manifest).out
 
 
 # Confirmation
