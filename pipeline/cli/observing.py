@@ -158,7 +158,7 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
     workspace = state.workspace
     with ExitStack() as stack:
         limits = workspace.campaign.limits
-        caps = caps_of(limits, max_credits=given["max_credits"])
+        caps = caps_of(workspace.campaign, max_credits=given["max_credits"])
         in_flight = given["in_flight"] or limits.in_flight
         if workspace.shard is not None:
             in_flight = workspace.shard.share(in_flight)

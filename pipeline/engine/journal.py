@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline import failpoints
@@ -128,11 +128,12 @@ class Journal:
 
     @property
     def exceeds_budget(self) -> bool:
-        """Whether all known purchases, of this machine and others, cost more than the budget."""
+        """Whether all known purchases, of this machine and others, cost more than the budget, or may do so."""
+        caps = self._caps
         noted = (pending.change for pending in self._changes)
-        more = sum(each.after.cost - (each.before.cost if each.before is not None else 0) for each in noted)
-        budget = self._caps.budget
-        return budget is not None and self._store.spent().ever + more > budget
+        more = sum(_cost(each.after, caps) - _cost(each.before, caps) for each in noted)
+        spent = self._store.spent(caps)
+        return not replace(spent, ever=spent.ever + more).is_within(Caps(budget=caps.budget))
 
     def learn(self, template_id: str, seconds: float) -> None:
         """Queue the duration of one workflow of a template."""
@@ -214,6 +215,11 @@ class Journal:
                 self._warn(f"{error}: note the id for `pipeline resolve --workflow-id`")
         else:
             self._note_committed([change])
+
+
+def _cost(purchase: Purchase | None, caps: Caps) -> int:
+    """The credits that count; 0 if they are not known, which the store counts separately."""
+    return 0 if purchase is None else (caps.cost(purchase) or 0)
 
 
 def _reach(when: str, turn: Turn) -> None:

@@ -24,7 +24,6 @@ from pipeline.paths import confined, project_of, readable, real_path, refuse_hid
 from pipeline.planning.make import exceeded_limit, make
 from pipeline.planning.plan import ALL, Plan, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, departures, from_json, to_json
-from pipeline.results.job_status import credits_spent
 
 if TYPE_CHECKING:
     from pipeline.artifacts.output_folder import OutputFolder
@@ -52,10 +51,10 @@ def plan_of(
         elsewhere=state.elsewhere(),
     )
     campaign = state.workspace.campaign
-    spent = credits_spent(state.records.purchases.values())
+    caps = caps or caps_of(campaign)
     return replace(
         made,
-        limit=exceeded_limit(made, caps or caps_of(campaign.limits), spent),
+        limit=exceeded_limit(made, caps, state.records.purchases.values()),
         prices_of=_oldest_price(made, campaign.catalog),
         target=state.workspace.target,
         lost_approvals=jobs_of(state.lost_approvals),

@@ -85,7 +85,7 @@ def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:
         in_flight=options.in_flight or limits.in_flight,
         rate=options.rate or limits.rate,
         max_poll_interval=options.max_poll_interval,
-        caps=caps_of(limits, max_creates=options.max_creates, max_credits=options.max_credits),
+        caps=caps_of(campaign, max_creates=options.max_creates, max_credits=options.max_credits),
         report_errors=campaign.provider.report_errors,
         wait=options.wait,
         download=options.download,

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pipeline.state.store import Caps
 
 
+_MOST_NAMED = 3
+
+
 def any_purchase(_purchase: Purchase) -> bool:
     """Accept every purchase (default for `can_be_proven`)."""
     return True
@@ -133,8 +136,8 @@ def everything(assignment: Assignment, purchases: Iterable[Purchase]) -> Plan:
     )
 
 
-def exceeded_limit(plan: Plan, caps: Caps, spent: int) -> str | None:
-    """Why the plan may not be carried out; None if it may. `spent` is the credits of all runs so far."""
+def exceeded_limit(plan: Plan, caps: Caps, purchases: Iterable[Purchase] = ()) -> str | None:
+    """Why the plan may not be carried out; None if it may. `purchases` are those of all runs so far."""
     creates = len(plan.buying)
     if not creates:
         return None
@@ -153,7 +156,35 @@ def exceeded_limit(plan: Plan, caps: Caps, spent: int) -> str | None:
         )
     if caps.max_credits is not None and plan.credits > caps.max_credits:
         return f"{counted(plan.credits, 'credit')} would exceed max_credits ({caps.max_credits:,})"
-    if caps.budget is not None and spent + plan.credits > caps.budget:
+    return None if caps.budget is None else _exceeded_budget(plan, caps, caps.budget, purchases)
+
+
+def _exceeded_budget(plan: Plan, caps: Caps, budget: int, purchases: Iterable[Purchase]) -> str | None:
+    spent, estimated, unknown = 0, 0, []
+    for purchase in purchases:
+        cost = caps.cost(purchase)
+        if cost is None:
+            unknown.append(purchase)
+        else:
+            spent += cost
+            estimated += cost if purchase.is_unpriced else 0
+    if unknown:
+        templates = ", ".join(sorted({each.template_id for each in unknown}))
+        return (
+            f"{templates}: no known price, neither now nor when {_named(unknown)} bought, so limits.budget cannot be "
+            "enforced; set it under catalog.credits, or remove limits.budget "
+            "(see docs/reference/errors.md#no-known-price)"
+        )
+    if spent + plan.credits > budget:
         wanted = counted(plan.credits, "credit")
-        return f"{wanted} on top of {spent:,} spent would exceed limits.budget ({caps.budget:,})"
+        of_them = f" ({estimated:,} of them at today's prices)" if estimated else ""
+        return f"{wanted} on top of {spent:,} spent{of_them} would exceed limits.budget ({budget:,})"
     return None
+
+
+def _named(purchases: Sequence[Purchase]) -> str:
+    """The purchases by key and id, the oldest first, for a sentence about what was done to them."""
+    oldest = sorted(purchases, key=lambda each: each.age)
+    shown = ", ".join(f"{each.key} ({each.id})" for each in oldest[:_MOST_NAMED])
+    more = f" and {len(oldest) - _MOST_NAMED:,} more" if len(oldest) > _MOST_NAMED else ""
+    return f"{shown}{more} {'was' if len(oldest) == 1 else 'were'}"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.jobs import CURRENT, Job, JobKey, fingerprint
 from pipeline.planning.shards import Shard, ShardBy
-from pipeline.state.store import Caps
 
 if TYPE_CHECKING:
     from pipeline.assignment import Assignment
     from pipeline.planning.plan import Plan
     from pipeline.purchases import Purchase
+    from pipeline.state.store import Caps
 
 # The hexadecimal digits of a hash to use: enough to spread jobs evenly over any number of shards.
 _DIGITS = 15
@@ -98,10 +98,10 @@ def caps_of_part(caps: Caps, part: Plan) -> Caps:
     plan or of another, count against it once this shard knows them.
     """
     has_credits = caps.max_credits is not None or caps.budget is not None
-    return Caps(
+    return replace(
+        caps,
         max_creates=None if caps.max_creates is None else len(part.buying),
         max_credits=part.credits if has_credits else None,
-        budget=caps.budget,
     )
 
 

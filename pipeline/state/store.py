@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -30,22 +30,42 @@ class Change:
     detail: str = ""
 
 
+def _unknown(_purchase: Purchase) -> int | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """Caps on buying: `max_creates` and `max_credits` in this run, `budget` in credits over all runs."""
+    """Caps on buying: `max_creates` and `max_credits` in this run, `budget` in credits over all runs.
+
+    `price_of` is the price today of what a purchase requested, None if it is not known. It counts where the purchase
+    was made without a known price.
+    """
 
     max_creates: int | None = None
     max_credits: int | None = None
     budget: int | None = None
+    price_of: Callable[[Purchase], int | None] = field(default=_unknown, repr=False, compare=False)
+
+    def cost(self, purchase: Purchase) -> int | None:
+        """The credits of a purchase that count against the budget; None if they are not known."""
+        return self.price_of(purchase) if purchase.is_unpriced else purchase.cost
+
+
+UNCAPPED = Caps()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What counts against the caps: creates (except void ones) and credits of this run, and credits of all runs."""
+    """What counts against the caps: creates (except void ones) and credits of this run, and credits of all runs.
+
+    `unpriced` is the number of purchases, of all runs, whose credits are not known.
+    """
 
     creates: int = 0
     credits: int = 0
     ever: int = 0
+    unpriced: int = 0
 
     def plus(self, purchase: Purchase, *, own: bool) -> Spent:
         """The sums with `purchase`; `own`: this run bought it."""
@@ -56,7 +76,9 @@ class Spent:
         return self._changed(purchase, -1, own=own)
 
     def is_within(self, caps: Caps) -> bool:
-        """Whether no cap is exceeded."""
+        """Whether no cap is exceeded; an unknown price may exceed any budget."""
+        if caps.budget is not None and self.unpriced:
+            return False
         used = ((self.creates, caps.max_creates), (self.credits, caps.max_credits), (self.ever, caps.budget))
         return all(cap is None or amount <= cap for amount, cap in used)
 
@@ -67,6 +89,7 @@ class Spent:
             creates=self.creates + (sign if is_create else 0),
             credits=self.credits + (cost if own else 0),
             ever=self.ever + cost,
+            unpriced=self.unpriced + sign * purchase.is_unpriced,
         )
 
 
@@ -270,8 +293,8 @@ class Store(Protocol):
         """The results manifest last written."""
         ...
 
-    def spent(self) -> Spent:
-        """The creates and credits of this run, and of all runs, so far."""
+    def spent(self, caps: Caps = UNCAPPED) -> Spent:
+        """The creates and credits of this run, and of all runs, so far, with the prices that `caps` know."""
         ...
 
     def files(self) -> Sequence[PlacedFile]:

@@ -576,8 +576,8 @@ class TestOtherParts:
 
     @fails_without(
         "pipeline.planning.split:caps_of_part",
-        "return Caps(",
-        swap=("budget=caps.budget", "budget=None if caps.budget is None else part.credits"),
+        "return replace(caps,",
+        swap=("replace(caps,", "replace(caps, budget=None if caps.budget is None else part.credits,"),
     )
     def test_purchases_of_other_shards_leave_a_shard_its_share_of_the_budget(
         self, remote: Remote, machine: Machines, vendor: Emulator

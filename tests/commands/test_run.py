@@ -340,6 +340,31 @@ def test_unknown_price_under_a_credit_cap_stops_before_the_first_create(
     assert vendor.ledger.entries == ()
 
 
+@pytest.mark.parametrize(("price", "budget", "code"), [(100, 199, 4), (100, 200, 0), (None, 1_000_000, 4)])
+def test_budget_includes_earlier_purchases_without_a_price(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, price: int | None, budget: int, code: int
+) -> None:
+    """They count at the price of today, even if no job uses their template any more."""
+    scene = spring(templates={"scene": {"template_id": "vim_arctic"}}, prompts={})
+    project = campaign(folder, {"campaign.yaml": scene})
+    assert pipeline("run", project.manifest).code == 0
+    prices = {} if price is None else {"catalog": {"credits": {"vim_arctic": price}}}
+    one = spring(prompts={"walk": "a walk"}, limits={"budget": budget}, **prices)
+    project.write({"campaign.yaml": one})
+
+    planned = pipeline("plan", project.manifest, "--detailed-exitcode")
+    ended = pipeline("run", project.manifest)
+
+    assert (planned.code, ended.code) == (4 if code else 2, code), ended.output
+    assert len(vendor.ledger.bought) == (1 if code else 2)
+    if price is None:
+        told = "vim_arctic: no known price, neither now nor when main/scene/red ("
+        assert told in planned.out
+        assert told in ended.output
+    elif code:
+        assert "100 credits on top of 100 spent (100 of them at today's prices)" in ended.output
+
+
 def test_budget_includes_earlier_runs(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     prompts = {"walk": "a walk in the park", "dance": "a dance in the rain", "run": "a run"}
     bought.write({"campaign.yaml": spring(prompts=prompts, limits={"budget": 299})})

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pipeline import record_limits
@@ -17,7 +17,7 @@ from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json
 from pipeline.records import PURCHASE_ID, purchase_from_json
 from pipeline.state import transitions
-from pipeline.state.store import Change, KnownResults, LoggedEvent, PlacedFile, Spent
+from pipeline.state.store import Caps, Change, KnownResults, LoggedEvent, PlacedFile, Spent
 
 if TYPE_CHECKING:
     from pipeline.state.sql.database import Row, Value
@@ -30,7 +30,8 @@ class Mirror:
     """A copy in memory of the purchases in the tables, and their sums for the caps, updated with each change.
 
     `revisions` counts how often each purchase was written; `own` are those that this run bought, `recorded` those
-    whose intent this state recorded, in any run. `files` is the index of files by path, None until it is first read.
+    whose intent this state recorded, in any run; `unpriced` those without a known price. `files` is the index of
+    files by path, None until it is first read.
     """
 
     purchases: dict[PurchaseId, Purchase] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Mirror:
     revisions: dict[PurchaseId, int] = field(default_factory=dict)
     own: set[PurchaseId] = field(default_factory=set)
     recorded: set[PurchaseId] = field(default_factory=set)
+    unpriced: set[PurchaseId] = field(default_factory=set)
     spent: Spent = Spent()
     results: KnownResults = KnownResults()
     files: dict[str, PlacedFile] | None = None
@@ -60,6 +62,17 @@ class Mirror:
         self.spent = self.spent.plus(purchase, own=is_own)
         self.purchases[purchase.id] = purchase
         self.revisions[purchase.id] = revision
+        (self.unpriced.add if purchase.is_unpriced else self.unpriced.discard)(purchase.id)
+
+    def spent_under(self, caps: Caps) -> Spent:
+        """The sums, in which purchases without a known price have the one that `caps` know."""
+        if caps.budget is None:
+            return self.spent
+        prices = [caps.price_of(self.purchases[each]) for each in self.unpriced]
+        known = [price for price in prices if price is not None]
+        return replace(
+            self.spent, ever=self.spent.ever + sum(known), unpriced=self.spent.unpriced - len(known)
+        )
 
 
 def text_of(purchase: Purchase) -> str:

@@ -17,6 +17,7 @@ from pipeline.state.sql.history import take_over
 from pipeline.state.sql.intents import allowed, assert_priced, changes_of
 from pipeline.state.store import (
     NOTHING_IMPORTED,
+    UNCAPPED,
     Caps,
     Change,
     Imported,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-UNCAPPED = Caps()
 
 # Stands for the run that recorded an imported intent; no run has this name, so no cap counts it.
 _IMPORTED = "imported"
@@ -154,7 +154,7 @@ class SqlStore:
         assert_priced(turn.intents, caps)
         with self._writing() as (transaction, mirror):
             self._apply(transaction, mirror, turn.changes)
-            written = changes_of(mirror, allowed(turn.intents, mirror.spent, caps))
+            written = changes_of(mirror, allowed(turn.intents, mirror.spent_under(caps), caps))
             self._apply(transaction, mirror, written, run=self.run)
             _index(transaction, mirror, turn.files, turn.removed)
             _learn(transaction, turn.durations)
@@ -200,8 +200,8 @@ class SqlStore:
     def known_results(self) -> KnownResults:
         return self._read_once().results
 
-    def spent(self) -> Spent:
-        return self._read_once().spent
+    def spent(self, caps: Caps = UNCAPPED) -> Spent:
+        return self._read_once().spent_under(caps)
 
     def files(self) -> Sequence[PlacedFile]:
         mirror = self._read_once()

@@ -1,6 +1,7 @@
 """What is bought, in which order, how often, and when buying stops."""
 
 import hashlib
+from typing import Any
 
 import pytest
 from support.protection import fails_without
@@ -524,6 +525,11 @@ def test_key_refused_for_an_upload_leaves_no_trace_of_other_ready_jobs(
 # Caps
 
 
+def capped(cap: str, amount: int) -> Caps:
+    named: Any = {cap: amount}
+    return Caps(**named)
+
+
 @fails_without("pipeline.state.sql.intents:allowed", "if not spent.is_within(caps")
 @fails_without(
     "pipeline.purchases:bought_nothing",
@@ -538,7 +544,7 @@ def test_cap_is_never_exceeded_at_any_concurrency(harness: Harness, most: int, c
     harness.clock.later(1, harness.let_go)
     amount = most if cap == "max_creates" else most * 10 + 9
 
-    ran = harness.run(*jobs(4), settings=RunSettings(caps=Caps(**{cap: amount}), wait=False))
+    ran = harness.run(*jobs(4), settings=RunSettings(caps=capped(cap, amount), wait=False))
 
     assert len(harness.vendor.creates) <= most
     assert ran.codes == {ExitCode.STOPPED_BUYING}
@@ -549,7 +555,7 @@ def test_cap_is_never_exceeded_at_any_concurrency(harness: Harness, most: int, c
 def test_jobs_within_the_cap_are_bought(harness: Harness, cap: str) -> None:
     amount = 2 if cap == "max_creates" else 29
 
-    ran = harness.run(*jobs(4), settings=RunSettings(caps=Caps(**{cap: amount})))
+    ran = harness.run(*jobs(4), settings=RunSettings(caps=capped(cap, amount)))
 
     assert list(ran.statuses.values()) == ["done", "done", "pending", "pending"]
     assert ran.codes == {ExitCode.STOPPED_BUYING}

@@ -390,6 +390,20 @@ def test_purchases_of_others_count_before_an_intent_is_written(harness: Harness)
     assert ran.codes == {ExitCode.STOPPED_BUYING}
 
 
+@pytest.mark.parametrize(("price", "bought"), [(25, 2), (None, 0)])
+def test_purchases_of_others_without_a_price_count_at_the_price_of_today(
+    harness: Harness, price: int | None, bought: int
+) -> None:
+    """If not even that is known, they may have cost any amount."""
+    came_first = FakeCheckpoint(does=lambda: harness.others.append(bought_elsewhere(job("theirs"))))
+    settings = RunSettings(in_flight=4, caps=Caps(budget=50, price_of=lambda _purchase: price))
+
+    ran = harness.run(*jobs(6), checkpoint=came_first, settings=settings)
+
+    assert len(harness.vendor.creates) == bought
+    assert ran.codes == {ExitCode.STOPPED_BUYING}
+
+
 def test_purchases_of_others_stop_nothing_without_a_budget(harness: Harness) -> None:
     dear = bought_elsewhere(job("theirs"), credits=1_000_000)
     caps = Caps(max_credits=40, max_creates=4)

@@ -75,6 +75,21 @@ def test_credits_freed_in_a_turn_are_available_to_its_intents(harness: StateHarn
     assert [change.after.id for change in written] == [purchase(2).id]
 
 
+def test_earlier_purchases_without_a_price_count_at_that_of_the_caps(harness: StateHarness) -> None:
+    store = harness.open()
+    buy(store, 1, None)
+    move(store, buy(store, 2, None), transitions.NothingBought("not sent"))
+    caps = Caps(budget=10, price_of=lambda _purchase: 5)
+
+    unknown = store.commit_turn(Turn(intents=[intent(3, 1)]), Caps(budget=10))
+    known = store.commit_turn(Turn(intents=[intent(4, 5), intent(5, 1)]), caps)
+
+    assert unknown == []
+    assert [change.after.id for change in known] == [purchase(4).id]
+    assert store.spent() == Spent(creates=2, credits=5, ever=5, unpriced=1)
+    assert store.spent(caps) == Spent(creates=2, credits=5, ever=10)
+
+
 def test_superseded_flag_applies_to_changes_of_the_same_turn(harness: StateHarness) -> None:
     store = harness.open()
     old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
