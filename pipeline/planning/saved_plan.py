@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.jobs import JobKey
+from pipeline.jobs import Job, JobKey, PurchaseId
 from pipeline.planning.plan import BUYING, Action, Entry, Plan, PlanArguments
 from pipeline.planning.show import as_json
 from pipeline.purchases import Records, Status
@@ -23,6 +23,7 @@ class SavedAction:
     """The saved plan for one job.
 
     `bought`: the number of purchases of that key and fingerprint at that time. `buyer`: the job that buys for it.
+    `inputs`: what it was to be made from; None if that was not bought yet, or if an older version saved the plan.
     """
 
     key: JobKey
@@ -31,6 +32,7 @@ class SavedAction:
     credits: int | None
     bought: int
     buyer: JobKey | None = None
+    inputs: tuple[PurchaseId, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,8 @@ def to_json(saved: SavedPlan, plan: Plan) -> dict[str, Json]:
         if entry.job is not None:
             written["fingerprint"] = entry.job.fingerprint
             written["bought"] = purchases[entry.key, entry.job.fingerprint]
+            if entry.action in {*BUYING, Action.SHARE} and (inputs := _inputs(plan, entry.job)) is not None:
+                written["inputs"] = list(inputs)
     arguments: dict[str, Json] = {
         "vars": dict(saved.variables),
         "select": list(saved.arguments.select),
@@ -103,7 +107,14 @@ def _saved_action(written: Mapping[str, Any]) -> SavedAction:
         credits=written["credits"],
         bought=written.get("bought", 0),
         buyer=written.get("buyer"),
+        inputs=tuple(written["inputs"]) if "inputs" in written else None,
     )
+
+
+def _inputs(plan: Plan, job: Job) -> tuple[PurchaseId, ...] | None:
+    """What a purchase for `job` would be made from now; None if that is not bought yet, or nothing."""
+    source = plan.assignment.matcher.source(job)
+    return None if source is None else (source.id,)
 
 
 def _purchases_by_request(records: Records) -> Counter[tuple[JobKey, str]]:
@@ -129,12 +140,12 @@ def departures(saved: SavedPlan, plan: Plan) -> Iterator[str]:
     listed = {action.key: action for action in saved.actions}
     for entry in plan.entries:
         if entry.buys or entry.wording is not None:
-            reason = _departs(entry, listed.get(entry.key))
+            reason = _departs(plan, entry, listed.get(entry.key))
             if reason:
                 yield f"{entry.key}: {reason}"
 
 
-def _departs(entry: Entry, listed: SavedAction | None) -> str:
+def _departs(plan: Plan, entry: Entry, listed: SavedAction | None) -> str:
     if listed is None:
         return f"{entry.action} now, but not in the plan"
     asked = entry.job.fingerprint if entry.job is not None else None
@@ -150,6 +161,8 @@ def _departs(entry: Entry, listed: SavedAction | None) -> str:
         return f"{entry.action} now, {listed.action} in the plan"
     if asked != listed.fingerprint:
         return "its request differs from the plan (the manifest or an input changed)"
+    if entry.job is not None and entry.buys and listed.inputs not in {None, _inputs(plan, entry.job)}:
+        return f"it would be made from another take than in the plan, {', '.join(listed.inputs or ())}"
     if entry.buys and listed.action in BUYING and entry.credits != listed.credits:
         return f"{entry.credits} credits now, {listed.credits} in the plan"
     return ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.calling import Pipeline
-from support.campaigns import Project, campaign, picture, spring
+from support.campaigns import Project, campaign, chained, picture, spring
 from support.checks import assert_nothing_bought_twice, assert_valid
 from support.protection import fails_without
 
@@ -134,6 +134,54 @@ def test_every_difference_is_reported(project: Project, pipeline: Pipeline) -> N
 
     assert f"{FILE} is stale: {DANCE}" in errors
     assert f"{FILE} is stale: {WALK}" in errors
+
+
+@pytest.fixture
+def finals(folder: Path, pipeline: Pipeline) -> Project:
+    """Two takes of a sketch; of the approved one, a film is to be made."""
+    jobs = chained()["jobs"]
+    jobs[0]["repeat"] = 2
+    sketches = {"outputs_of": "sketch", "only": "approved"}
+    project = campaign(
+        folder,
+        {"campaign.yaml": chained(jobs=jobs, image_sets={"shoes": ["images/red.png"], "sketches": sketches})},
+    )
+    assert pipeline("run", project.manifest).code == 0
+    return project
+
+
+def test_other_take_to_be_made_from_makes_the_plan_stale(
+    finals: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    takes = {each["key"]: each["id"] for each in finals.results()["purchases"]}
+    assert pipeline("approve", finals.manifest, "sketch/sketch/red").code == 0
+    document = save(pipeline, finals)
+    assert_valid(document, "plan")
+    assert pipeline("approve", finals.manifest, "sketch/sketch/red#2").code == 0
+
+    ended = pipeline("run", FILE)
+
+    assert ended.code == 3, ended.output
+    assert f"made from another take than in the plan, {takes['sketch/sketch/red']}" in ended.err
+    assert len(vendor.ledger.entries) == 2
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_plan_made_from_the_same_take_is_carried_out(
+    finals: Project, pipeline: Pipeline, vendor: Emulator, is_older: bool
+) -> None:
+    """So is one that was saved before plans had the inputs."""
+    assert pipeline("approve", finals.manifest, "sketch/sketch/red#2").code == 0
+    document = save(pipeline, finals)
+    if is_older:
+        for action in document["actions"]:
+            action.pop("inputs", None)
+        Path(FILE).write_text(json.dumps(document))
+
+    ended = pipeline("run", FILE)
+
+    assert ended.code == 0, ended.output
+    assert len(vendor.ledger.entries) == 3
 
 
 def test_lost_purchase_makes_the_plan_stale(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
