@@ -197,12 +197,14 @@ def _join_purchase(one: Purchase, other: Purchase) -> Purchase:
     return replace(winner, deleted=one.deleted or other.deleted, again=one.again or other.again)
 
 
-def _knowledge(purchase: Purchase) -> tuple[bool, int, str, str]:
+def _knowledge(purchase: Purchase) -> tuple[bool, int, bool, str, str]:
     # The flags are joined separately, so they must not decide which copy wins.
     unmarked = replace(purchase, deleted=False, again=False)
     return (
         purchase.workflow_id is not None,
         _ADVANCE[purchase.status],
+        # Nothing that a purchase goes through takes its credits back, so a copy without them is older or edited.
+        purchase.credits is not None,
         purchase.updated_at or "",
         canonical_json(as_json(unmarked)),
     )

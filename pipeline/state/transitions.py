@@ -381,14 +381,22 @@ def recover(purchase: Purchase) -> Purchase:
 
 
 def absorb(mine: Records, theirs: Records, decisions: Decisions = UNDECIDED) -> Records:
-    """Join both. A `submitting` that only `theirs` has becomes `attention`: no run here waits for its outcome."""
+    """Join both. A `submitting` that only `theirs` has becomes `attention`: no run here waits for its outcome.
+
+    Credits that `mine` know stay, even if a copy that knows more of the rest has none.
+    """
     joined = join(mine, theirs, decisions)
     ours = {each.id: each for each in mine.purchases.values() if each.status is Status.SUBMITTING}
     known = {
         purchase_id: _under_way(ours[purchase_id], purchase) if purchase_id in ours else recover(purchase)
         for purchase_id, purchase in joined.purchases.items()
     }
-    return replace(joined, purchases=known)
+    paid = {
+        purchase_id: replace(purchase, credits=mine.purchases[purchase_id].credits)
+        for purchase_id, purchase in known.items()
+        if purchase.credits is None and purchase_id in mine.purchases
+    }
+    return replace(joined, purchases={**known, **paid})
 
 
 def observed(parts: Iterable[Records]) -> Records:

@@ -21,6 +21,7 @@ from pipeline.purchases import (
     join,
 )
 from pipeline.records import purchase_from_json
+from pipeline.state.transitions import absorb
 
 
 def bought(status: Status = Status.SUBMITTED, **fields: object) -> Purchase:
@@ -128,6 +129,18 @@ def test_more_advanced_status_wins_from_either_side(less: Status, more: Status) 
 def test_copy_with_the_workflow_id_wins_over_a_more_advanced_one(status: Status) -> None:
     knows, lacks = bought(status, workflow_id="w1"), bought(Status.DONE)
     assert join(_only(lacks), _only(knows)).purchases[PurchaseId(IDS[0])] == knows
+
+
+def test_copy_with_credits_wins_over_a_later_update_without() -> None:
+    paid, edited = bought(updated_at="2026-01-01", credits=5), bought(updated_at="2027-01-01")
+    for one, other in ((paid, edited), (edited, paid)):
+        assert join(_only(one), _only(other)).purchases[PurchaseId(IDS[0])] == paid
+
+
+def test_credits_known_here_stay_if_a_more_advanced_copy_has_none() -> None:
+    paid = bought(credits=5)
+    joined = absorb(_only(paid), _only(bought(Status.DONE, workflow_id="w1")))
+    assert joined.purchases[paid.id] == bought(Status.DONE, workflow_id="w1", credits=5)
 
 
 def test_later_update_wins_at_equal_status() -> None:
