@@ -9,6 +9,7 @@ from pipeline.errors import InvalidInput, printable
 from pipeline.operations.git import ask_git
 from pipeline.operations.shown_paths import shown_path
 from pipeline.paths import project_of, real_path
+from pipeline.state.folder import leads_nowhere
 
 # What git needs to start and to find its settings.
 _OF_GIT = frozenset({"HOME", "PATH", "SYSTEMROOT", "XDG_CONFIG_HOME"})
@@ -23,12 +24,15 @@ def refuse_committed(folder: Path, variables: Mapping[str, str]) -> None:
     that the operator has made, for another disk, is followed. Git gets only its own of the operator's `variables`.
 
     Raises:
-        InvalidInput: git tracks something there; or there are links, and git cannot tell whose they are.
+        InvalidInput: it is a link to nothing; git tracks something there; or there are links, and git cannot tell
+            whose they are.
     """
     if not os.path.lexists(folder):
         return
     is_link = os.path.islink(folder)  # noqa: PTH114 - unlike pathlib's, this accepts a name that is too long
     shown = printable(shown_path(folder))
+    if is_link and not os.path.exists(folder):  # noqa: PTH110 - as above
+        raise InvalidInput(leads_nowhere(printable(shown_path(folder))))
     if is_link and ".git" in real_path(folder).parts:
         raise InvalidInput(f"{shown} is a link into .git, where nothing else may be written; remove it")
     if not (project_of(real_path(folder.parent)) / ".git").exists():

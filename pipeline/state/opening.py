@@ -15,7 +15,7 @@ from pipeline.errors import InvalidInput
 from pipeline.paths import real_path
 from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state import rescue, soundness, state_file
-from pipeline.state.folder import MOUNTS, make_folder, refuse_network_file_system
+from pipeline.state.folder import MOUNTS, leads_nowhere, make_folder, refuse_network_file_system
 from pipeline.state.lock import Lock, once_in_this_process
 from pipeline.state.rescue import RescueFile
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
@@ -104,6 +104,10 @@ def _checked(path: Path) -> Path:
         raise InvalidInput(
             f"this Python has SQLite {sqlite3.sqlite_version}; the state needs {needed} or newer"
         )
+    for link in (path, *path.parents):
+        # Taken for a state that does not exist yet, it would have everything bought again.
+        if os.path.islink(link) and not os.path.exists(link):  # noqa: PTH110, PTH114 - as below
+            raise InvalidInput(leads_nowhere(link))
     path = real_path(path)
     if os.path.islink(path):  # noqa: PTH114 - pathlib's raises where a name is too long
         raise InvalidInput(f"{path}: its links form a circle; --state names the state file itself")

@@ -72,6 +72,28 @@ def test_own_link_to_another_disk_is_followed(
     assert len(vendor.ledger.entries) > 0
 
 
+@pytest.mark.parametrize("name", [".pipeline", ".pipeline/spring.db"])
+@pytest.mark.parametrize("command", ["run", "plan", "status", "collect", "prune", "verify"])
+def test_link_to_nothing_is_refused(
+    project: Project, pipeline: Pipeline, vendor: Emulator, elsewhere: Path, name: str, command: str
+) -> None:
+    """What was bought lies behind it: to begin without it would buy everything again."""
+    assert pipeline("run", project.manifest).code == 0
+    kept = project.folder / name
+    kept.rename(elsewhere / "disk")
+    kept.symlink_to(elsewhere / "disk")
+    assert pipeline("plan", project.manifest, "--detailed-exitcode").code == 0
+    (elsewhere / "disk").rename(elsewhere / "not mounted")
+    project.results_file.unlink()
+    bought = len(vendor.ledger.entries)
+
+    ended = pipeline(command, project.manifest)
+
+    assert ended.code == 3, ended.output
+    assert f"{name}: this link leads to nothing" in ended.output
+    assert len(vendor.ledger.entries) == bought
+
+
 class TestFolderThatGitTracks:
     """A real folder, with something in it that came with the repository."""
 

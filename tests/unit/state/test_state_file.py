@@ -139,6 +139,19 @@ def test_folder_instead_of_the_state_is_rejected(harness: StateHarness) -> None:
             attempt()
 
 
+@pytest.mark.parametrize("where", ["state", "folder"])
+def test_link_to_nothing_is_not_taken_for_a_state_that_does_not_exist_yet(
+    harness: StateHarness, tmp_path: Path, where: str
+) -> None:
+    link = harness.state if where == "state" else harness.state.parent
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(tmp_path / "not mounted")
+    for attempt in (harness.read, harness.open):
+        with pytest.raises(InvalidInput, match="this link leads to nothing"):
+            attempt()
+    assert not (tmp_path / "not mounted").exists()
+
+
 def test_fifo_instead_of_the_state_is_rejected_without_blocking(harness: StateHarness) -> None:
     harness.state.parent.mkdir()
     os.mkfifo(harness.state)
