@@ -38,6 +38,8 @@ if [[ $code != 0 ]]; then
   exit "$code"
 fi
 
+# A branch may have a link under that name.
+rm -f -- "$CAMPAIGN_PLAN"
 pipeline plan "${flags[@]}" -- "${paths[@]}" >"$CAMPAIGN_PLAN" || code=$?
 if [[ $code != 0 ]]; then
   echo '{"diagnostics": [{"summary": "The plan could not be made: the log of its job says why."}]}' >"$PLANS/problems.json"

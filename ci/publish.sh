@@ -88,9 +88,12 @@ is_one_of() {
 }
 
 refused=
+attempts=0
 while true; do
   tip=$(fetch_tip)
-  if [[ $tip == "$refused" ]]; then
+  if [[ $tip != "$refused" ]]; then attempts=0; fi
+  # Once more, as a server or a network may fail for a moment.
+  if [[ $attempts -ge 2 ]]; then
     echo "The push to $BRANCH was refused. Is the branch protected, or may this job not write?" >&2
     exit 1
   fi
@@ -138,6 +141,7 @@ while true; do
     break
   fi
   refused=$tip
+  attempts=$((attempts + 1))
 done
 
 # Last, as what is known by now is published whatever becomes of the run.

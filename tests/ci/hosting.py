@@ -323,6 +323,15 @@ class Remote:
         hook.write_text(f'#!/bin/sh\n[ "$1" != {shlex.quote(f"refs/heads/{branch}")} ]\n')
         hook.chmod(0o755)
 
+    def fails_once(self, branch: str) -> None:
+        """Refuse the first push to a branch, as a server does that fails for a moment."""
+        hook, failed = self.folder / "hooks" / "update", shlex.quote(str(self.folder / "failed"))
+        hook.write_text(
+            f'#!/bin/sh\n[ "$1" != {shlex.quote(f"refs/heads/{branch}")} ] || [ -e {failed} ] && exit 0\n'
+            f"touch {failed}\nexit 1\n"
+        )
+        hook.chmod(0o755)
+
     def moves_before_the_push_of(self, machine: Machine, branch: str, commit: str) -> None:
         """Move `branch` to `commit` right before the machine's first push arrives."""
         hook = self.folder / "hooks" / "update"

@@ -124,6 +124,19 @@ def test_plan_is_in_the_log_and_a_valid_campaign_has_an_empty_report(runner: Run
     assert runner.report() == []
 
 
+@pytest.mark.parametrize("name", ["campaign-plan.md", "gl-code-quality-report.json"])
+def test_nothing_is_written_through_a_link_that_the_branch_has(runner: Runner, name: str) -> None:
+    victim = runner.machine.temp / "victim"
+    victim.write_text("mine")
+    (runner.machine.workspace / name).symlink_to(victim)
+
+    ended = runner.plan()
+
+    assert ended.code == 0, ended.log
+    assert victim.read_text() == "mine"
+    assert runner.report() == []
+
+
 def test_mistake_is_in_the_report_and_in_the_log(runner: Runner) -> None:
     manifest = runner.machine.workspace / MANIFEST
     manifest.write_text(manifest.read_text().replace('"prompts"', '"promts"'))

@@ -372,6 +372,16 @@ def test_renamed_campaign_is_not_bought_again(remote: Remote, machine: Machines,
     assert len(titles(vendor)) == 2
 
 
+def test_push_that_fails_once_is_tried_again(remote: Remote, machine: Machines, vendor: Emulator) -> None:
+    remote.fails_once("main")
+
+    job = machine().uses(command="run", campaigns=MANIFEST, first="spring", results="beside")
+
+    assert job.code == 0, job.log
+    assert (remote.folder / "failed").exists()
+    assert len(titles(vendor)) == 2
+
+
 def test_protected_branch_is_reported_before_buying(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
