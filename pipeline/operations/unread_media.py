@@ -82,7 +82,7 @@ def _unreadable(cache: Path) -> set[str]:
     """The SHA-256 of files that the current version of the reader could not read."""
     try:
         kept = json.loads((cache / "unreadable.json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return set()
     if not isinstance(kept, dict) or kept.get("rule") != RULE or not isinstance(kept.get("files"), list):
         return set()

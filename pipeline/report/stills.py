@@ -157,7 +157,7 @@ def _read_facts(path: Path) -> dict[str, Mapping[str, Json]]:
     """The cached facts; none if the cache cannot be read."""
     try:
         kept = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return {name: entry for name, entry in _items(kept) if isinstance(entry, dict)}
 

@@ -78,7 +78,7 @@ def holder(state: Path) -> Holder | None:
         found = Holder(int(note["pid"]), str(note["since"]))
         if note["host"] != platform.node() or not system.is_running(found.pid):
             return None
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     return found
 
@@ -95,7 +95,7 @@ def is_going_on(state: Path) -> bool | None:
         return False  # it was released
     try:
         is_here = json.loads(note)["host"] == platform.node() and system.CAN_SEE_PROCESSES
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return holder(state) is not None if is_here else None
 
@@ -150,6 +150,6 @@ def _described(note: bytes) -> str:
         who = "pid {pid} on {host} since {since} ({command})".format_map(
             {name: str(holder[name]) for name in ("pid", "host", "since", "command")}
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         who = "another process"
     return f"locked by {who}; wait for it to end, or stop it"

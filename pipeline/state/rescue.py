@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline import system
 from pipeline.files import read_limited
 from pipeline.purchases import PurchaseId, WorkflowId
+from pipeline.records import PURCHASE_ID, WORKFLOW_ID
 from pipeline.state.folder import beside, cannot_write
 
 _MAX_LOOKED_AT = 16 << 20
@@ -116,10 +117,10 @@ def _parsed(content: bytes) -> dict[PurchaseId, WorkflowId]:
     for line in content.rstrip(b"\n").splitlines():
         try:
             entry = json.loads(line)
-            purchase, workflow = entry["purchase"], entry["workflow_id"]
-        except (ValueError, KeyError, TypeError):
-            continue  # truncated by a power failure before it was acknowledged
-        if isinstance(purchase, str) and isinstance(workflow, str):
+            purchase, workflow = str(entry["purchase"]), str(entry["workflow_id"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue  # truncated by a power failure before it was acknowledged, or damaged
+        if PURCHASE_ID.fullmatch(purchase) and WORKFLOW_ID.fullmatch(workflow):
             kept[PurchaseId(purchase)] = WorkflowId(workflow)
     return kept
 

@@ -3,13 +3,18 @@
 import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import system
 from pipeline.errors import InvalidInput, StateLocked
 from pipeline.state.folder import beside, cannot_write, make_folder
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
 
 _LONGEST_NOTE = 4096
 
@@ -37,9 +42,13 @@ def hold_split(state: Path, *, split: str | None, since: str, command: str) -> I
 def _open(path: Path) -> int:
     make_folder(path.parent)
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | system.PRIVATE | system.NO_FOLLOW, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | system.PRIVATE | system.NO_FOLLOW, 0o600)
     except OSError as error:
         raise cannot_write(path, error) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InvalidInput(f"{path}: not a regular file; remove it")
+    return descriptor
 
 
 def _enter(descriptor: int, state: Path, split: str, since: str, command: str) -> None:
@@ -54,13 +63,13 @@ def _enter(descriptor: int, state: Path, split: str, since: str, command: str) -
         system.write_at(descriptor, json.dumps(note).encode(), 0)
     # A run that holds it exclusively is about to share it, so this does not wait long.
     system.lock(descriptor, wait=True, shared=True)
-    try:
-        note = json.loads(system.read_at(descriptor, _LONGEST_NOTE, 0))
-    except ValueError:
-        note = {}
-    if note.get("split") != split:
+    found: Json = None
+    with suppress(ValueError, RecursionError):
+        found = json.loads(system.read_at(descriptor, _LONGEST_NOTE, 0))
+    known = found if isinstance(found, dict) else {}
+    if known.get("split") != split:
         who = "{split}, by pid {pid} since {since} ({command})".format_map(
-            {name: note.get(name, "?") for name in ("split", "pid", "since", "command")}
+            {name: known.get(name, "?") for name in ("split", "pid", "since", "command")}
         )
         raise StateLocked(
             f"{state}: in use by {who}; {split} cannot run beside it, as only shards of one number with the same "

@@ -13,6 +13,7 @@ from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, StateLocked
 from pipeline.state.lock import Lock
+from pipeline.state.split_lock import hold_split
 from state.conftest import NOW, StateHarness, buy
 
 HOLDS_THE_LOCK = """
@@ -67,6 +68,26 @@ def test_locked_state_names_its_holder_and_start(tmp_path: Path) -> None:
         assert word in str(caught.value)
 
 
+@pytest.mark.parametrize("note", [b"[]", b"{", b"[" * 4096])
+def test_content_of_the_lock_on_a_split_is_never_trusted(tmp_path: Path, note: bytes) -> None:
+    with hold_split(tmp_path / "s.db", split=None, since=NOW, command="pipeline run"):
+        (tmp_path / "s.db.split.lock").write_bytes(note)
+        with (
+            pytest.raises(StateLocked, match=r"in use by \?"),
+            hold_split(tmp_path / "s.db", split=None, since=NOW, command="pipeline run"),
+        ):
+            pass
+
+
+def test_fifo_in_the_place_of_the_lock_on_a_split_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "s.db.split.lock")
+    with (
+        pytest.raises(InvalidInput, match="not a regular file"),
+        hold_split(tmp_path / "s.db", split=None, since=NOW, command="pipeline run"),
+    ):
+        pass
+
+
 @fails_without(
     "pipeline.state.lock:Lock.acquire",
     "descriptor = os.open(path",
@@ -106,10 +127,12 @@ def test_second_lock_in_the_same_process_is_rejected(tmp_path: Path) -> None:
 
 
 @fails_without(
-    "pipeline.state.lock:_described", "try:", swap=("(ValueError, KeyError, TypeError)", "ValueError")
+    "pipeline.state.lock:_described",
+    "try:",
+    swap=("(ValueError, KeyError, TypeError, RecursionError)", "ValueError"),
 )
 @pytest.mark.parametrize(
-    "note", [b"", b"\xff\xfe", b"[]", b"{}", b'{"pid": {"__class__": 1}}', b"x" * 100_000]
+    "note", [b"", b"\xff\xfe", b"[]", b"{}", b'{"pid": {"__class__": 1}}', b"x" * 100_000, b"[" * 4096]
 )
 def test_content_of_the_lock_file_is_never_trusted(tmp_path: Path, note: bytes) -> None:
     lock = acquire(tmp_path / "s.db")

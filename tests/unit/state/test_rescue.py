@@ -6,12 +6,15 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidInput
 from pipeline.purchases import PurchaseId, WorkflowId
+from pipeline.records import WORKFLOW_ID
 from pipeline.state.rescue import RescueFile, read, rescue_path
 
-names = st.text(min_size=1, max_size=6)
+purchases = st.integers(0, 9).map(lambda number: f"{number:016x}")
+workflows = st.from_regex(WORKFLOW_ID, fullmatch=True)
+A, B, C = "a" * 16, "b" * 16, "c" * 16
 
 
-@given(kept=st.lists(st.dictionaries(names, names, min_size=1, max_size=3), max_size=4))
+@given(kept=st.lists(st.dictionaries(purchases, workflows, min_size=1, max_size=3), max_size=4))
 def test_every_kept_id_is_read_back_whoever_opened_the_file(
     tmp_path_factory: pytest.TempPathFactory, kept: list[dict[str, str]]
 ) -> None:
@@ -26,7 +29,7 @@ def test_every_kept_id_is_read_back_whoever_opened_the_file(
         assert read(path) == everything
 
 
-@given(kept=st.dictionaries(names, names, max_size=5), gone=st.sets(names), later=names)
+@given(kept=st.dictionaries(purchases, workflows, max_size=5), gone=st.sets(purchases), later=purchases)
 def test_forgotten_ids_are_gone_and_the_rest_stay(
     tmp_path_factory: pytest.TempPathFactory, kept: dict[str, str], gone: set[str], later: str
 ) -> None:
@@ -54,20 +57,34 @@ def test_space_is_preallocated_for_a_full_disk(tmp_path: Path) -> None:
 
 def test_line_truncated_by_a_power_loss_hides_no_other(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
-    path.write_bytes(b'{"purchase": "a", "workflow_id": "w1"}\n{"purchase": "b", "wor')
+    path.write_bytes(f'{{"purchase": "{A}", "workflow_id": "w1"}}\n{{"purchase": "{B}", "wor'.encode())
     rescue = RescueFile.open(path)
-    rescue.append(PurchaseId("c"), WorkflowId("w3"))
+    rescue.append(PurchaseId(C), WorkflowId("w3"))
     rescue.close()
-    assert read(path) == {"a": "w1", "c": "w3"}
+    assert read(path) == {A: "w1", C: "w3"}
 
 
 @pytest.mark.parametrize(
-    "line", [b"\xff\xfe", b"[1]", b"{}", b'{"purchase": 1, "workflow_id": "w"}', b"[" * 200]
+    "line",
+    [
+        b"\xff\xfe",
+        b"[1]",
+        b"{}",
+        b'{"purchase": 1, "workflow_id": "w"}',
+        b"[" * 200,
+        b"[" * 5000,
+        b'{"purchase": "../x", "workflow_id": "w"}',
+        *(
+            b'{"purchase": "%s", "workflow_id": "%s"}' % (B.encode(), workflow)
+            for workflow in (b"", b"a/../b", b"a b", b"\\ud800", b"\\u0000", b"x" * 5000)
+        ),
+    ],
+    ids=repr,
 )
 def test_invalid_entry_is_skipped(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "r.jsonl"
-    path.write_bytes(line + b'\n{"purchase": "a", "workflow_id": "w1"}\n')
-    assert read(path) == {"a": "w1"}
+    path.write_bytes(line + f'\n{{"purchase": "{A}", "workflow_id": "w1"}}\n'.encode())
+    assert read(path) == {A: "w1"}
 
 
 def test_missing_file_means_nothing_was_kept(tmp_path: Path) -> None:
