@@ -198,7 +198,8 @@ def _of_results(given: Path, paths: RecordPaths) -> CampaignRecords:
     if published is None:
         raise InvalidInput(f"{shown_path(given)}: there is no such file")
     manifest, results = manifest_of(published, given), whole_path(given)
-    emulated = results.name.removesuffix(results.suffix).endswith(f"{_EMULATED}.results")
+    is_named_so = results.name.removesuffix(results.suffix).endswith(f"{_EMULATED}.results")
+    emulated = is_named_so or published.emulated
     name = f"{published.campaign}{_EMULATED}" if emulated else published.campaign
     default = manifest.parent / STATE_FOLDER / f"{name}.db"
     return CampaignRecords(

@@ -19,6 +19,7 @@ from pipeline.operations.campaign_state import purchases_elsewhere
 from pipeline.operations.clock import now, run_id
 from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.provider import vendor_of
+from pipeline.operations.published_results import of_rehearsal
 from pipeline.operations.run_options import RunOptions, settings_without_manifest
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.unread_media import read_missing
@@ -231,8 +232,12 @@ class RecordsCollection:
 
 
 def _read_published(known: CampaignRecords) -> list[ResultsFile]:
-    found = (read(path, shown_path(path)) for path in known.results_files)
-    return [each for each in found if each is not None]
+    read_files = (read(path, shown_path(path)) for path in known.results_files)
+    found = [each for each in read_files if each is not None]
+    for each in found:
+        if each.emulated and not known.emulated:
+            raise InvalidInput(of_rehearsal(each.name))
+    return found
 
 
 def _assert_of(campaign: str, published: Sequence[ResultsFile]) -> None:

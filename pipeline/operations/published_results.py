@@ -100,9 +100,11 @@ def _read_other(workspace: Workspace, path: Path) -> ResultsFile | None:
 
 
 def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -> None:
-    """Refuse records of another campaign, or of this one under an earlier name."""
+    """Refuse records of a rehearsal, of another campaign, or of this one under an earlier name."""
     campaign = workspace.campaign
     if results is not None:
+        if results.emulated and not workspace.emulated:
+            raise InvalidInput(of_rehearsal(name))
         if results.campaign != campaign.name:
             raise InvalidInput(
                 f"{name}: the results of another campaign, '{results.campaign}', "
@@ -137,6 +139,14 @@ def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -
                 f'them, change "campaign" in them to the new name and rename the file to '
                 f"{new_name}{and_decisions} (see docs/reference/errors.md#results-of-another-campaign)"
             )
+
+
+def of_rehearsal(name: str) -> str:
+    """Why the file called `name` is refused where records of purchases are read."""
+    return (
+        f"{name}: it is of a rehearsal (--emulate), in which nothing was bought, so it must not pass for what was; "
+        "move it away, or give the one that a run has written"
+    )
 
 
 def _was_named_otherwise(results: ResultsFile, path: Path, campaign: Campaign) -> bool:

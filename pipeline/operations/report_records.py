@@ -100,7 +100,7 @@ def of_results(
     """
     found = _read(path)
     manifest = manifest_of(found, path)
-    emulated = path.name.endswith(_EMULATED_RESULTS)
+    emulated = found.emulated or path.name.endswith(_EMULATED_RESULTS)
     name = f"{found.campaign}.emulated" if emulated else found.campaign
     is_default = real_path(path) == manifest.with_name(f"{name}.results.json")
     chosen = {"--state": state, "--results": None if is_default else real_path(path), "--output": output}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput
 from pipeline.operations.clock import now
+from pipeline.operations.published_results import of_rehearsal
 from pipeline.operations.results_publisher import republish
 from pipeline.state import snapshot
 
@@ -18,16 +19,18 @@ if TYPE_CHECKING:
 
 
 def export_state(state: CampaignState) -> Mapping[str, Json]:
-    """Every purchase of state and results, the assignment, and every event."""
-    return state.export()
+    """Every purchase of state and results, the assignment, and every event; marked, if it is of a rehearsal."""
+    return {**state.export(), **({"emulated": True} if state.workspace.emulated else {})}
 
 
 def read_snapshot(workspace: Workspace, document: Json, name: str) -> Snapshot:
     """The exported state in `document`, which messages call `name`.
 
     Raises:
-        InvalidInput: it is not an exported state, or another campaign's.
+        InvalidInput: it is not an exported state, or another campaign's, or a rehearsal's.
     """
+    if isinstance(document, dict) and document.get("emulated") and not workspace.emulated:
+        raise InvalidInput(of_rehearsal(name))
     read = snapshot.read(document, name)
     if read.campaign != workspace.campaign.name:
         raise InvalidInput(f"{name}: the state of '{read.campaign}', not of '{workspace.campaign.name}'")

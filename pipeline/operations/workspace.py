@@ -215,6 +215,7 @@ class Workspace:
             output=relative_output(self.output, folder),
             tool=TOOL,
             shard=self.shard,
+            emulated=self.emulated,
         )
 
 

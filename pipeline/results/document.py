@@ -32,7 +32,8 @@ VERSION = 1
 class Heading:
     """Whose results these are. `manifest` is relative to the results file, `output` to the manifest.
 
-    `shard` is the part of the campaign that they cover; None if they cover all of it.
+    `shard` is the part of the campaign that they cover; None if they cover all of it. `emulated`: a rehearsal writes
+    them, and nothing in them was bought.
     """
 
     campaign: str
@@ -40,6 +41,7 @@ class Heading:
     output: str
     tool: str
     shard: Shard | None = None
+    emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ class Builder:
             "campaign": heading.campaign,
             "manifest": heading.manifest,
             "tool": heading.tool,
+            **({"emulated": True} if heading.emulated else {}),
             **({} if heading.shard is None else {"shard": heading.shard.as_json()}),
             "jobs": [
                 self._job_row(_job_fields(job, statuses[job.key], assignment, decisions, heading.output))

@@ -99,8 +99,8 @@ class ResultsFile:
     """A results manifest that was read.
 
     `published` are the purchases that others may have read here as possibly bought: void or not, they stay in it.
-    `media` has the facts of files, by SHA-256. `name` is its name in messages. `version` is the version of its
-    bytes; None if it was not read from a file.
+    `media` has the facts of files, by SHA-256. `emulated`: a rehearsal wrote it. `name` is its name in messages.
+    `version` is the version of its bytes; None if it was not read from a file.
     """
 
     campaign: str
@@ -111,6 +111,7 @@ class ResultsFile:
     jobs: Sequence[Mapping[str, Any]] = field(repr=False)
     media: MediaMap = field(default_factory=dict, repr=False)
     shard: Shard | None = None
+    emulated: bool = False
     name: str = ""
     version: Version | None = None
 
@@ -238,6 +239,7 @@ def _results(document: dict[str, Any], locate: _Locate) -> ResultsFile:
         published=frozenset(each.id for each in purchases.values() if each.status in _PUBLISHED),
         document=document,
         shard=_shard(document.get("shard")),
+        emulated=document.get("emulated", False),
         jobs=document["jobs"],
         media=document.get("media", {}),
     )

@@ -28,11 +28,14 @@ def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None =
     result if any of the files has it; the next command that reads the manifest corrects the jobs.
 
     Raises:
-        InvalidInput: they are of different campaigns.
+        InvalidInput: they are of different campaigns, or only some of them are of a rehearsal.
     """
     names = sorted({file.campaign for file in files})
     if len(names) > 1:
         raise InvalidInput(f"results of different campaigns cannot be joined: {', '.join(names)}")
+    if len({file.emulated for file in files}) > 1:
+        rehearsed = next(file.name for file in files if file.emulated)
+        raise InvalidInput(f"{rehearsed}: the results of a rehearsal cannot be joined with others")
     records = reduce(join, (file.records for file in files), Records())
     jobs = _jobs(files, records)
     media = media_json(reduce(join_media, (file.media for file in files), {}))
@@ -42,6 +45,7 @@ def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None =
         "campaign": names[0],
         "manifest": min(file.manifest for file in files),
         "tool": tool,
+        **({"emulated": True} if files[0].emulated else {}),
         **({} if shard is None else {"shard": shard.as_json()}),
         "jobs": list(jobs),
         "purchases": [as_json(purchase) for purchase in purchases],

@@ -1,5 +1,6 @@
 """`pipeline run` buys what is missing, once, and downloads it."""
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, picture, spring
-from support.checks import assert_nothing_forgotten, assert_whole
+from support.checks import assert_nothing_forgotten, assert_valid, assert_whole
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
@@ -952,6 +953,59 @@ def test_missing_image_stops_the_run_without_buying(
 # Rehearsals
 
 
+@pytest.fixture
+def rehearsed(project: Project, pipeline: Pipeline) -> Project:
+    assert pipeline("run", project.manifest, "--emulate").code == 0
+    return project
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "status", "collect", "prune"])
+def test_results_of_a_rehearsal_do_not_pass_for_real_ones(
+    rehearsed: Project, pipeline: Pipeline, vendor: Emulator, command: str
+) -> None:
+    shutil.copy(rehearsed.folder / "spring.emulated.results.json", rehearsed.results_file)
+
+    ended = pipeline(command, rehearsed.manifest)
+
+    assert ended.code == 3, ended.output
+    assert "spring.results.json: it is of a rehearsal" in ended.output
+    assert not rehearsed.state.exists()
+    assert vendor.ledger.entries == ()
+
+
+def test_exported_rehearsal_is_only_imported_into_a_rehearsal(
+    rehearsed: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = pipeline("state", "export", rehearsed.manifest, "--emulate").out
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(exported))
+    real = pipeline("state", "import", rehearsed.manifest)
+    monkeypatch.setattr("sys.stdin", io.StringIO(exported))
+    again = pipeline("state", "import", rehearsed.manifest, "--emulate")
+
+    assert real.code == 3, real.output
+    assert "it is of a rehearsal" in real.err
+    assert not rehearsed.results_file.exists()
+    assert again.code == 0, again.output
+
+
+def test_rehearsal_is_not_merged_with_real_results(
+    rehearsed: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", rehearsed.manifest).code == 0
+    emulated = rehearsed.folder / "spring.emulated.results.json"
+    out = ("--out", str(rehearsed.folder / "joined.results.json"))
+
+    mixed = pipeline("merge", str(rehearsed.results_file), str(emulated), *out)
+    alone = pipeline("merge", str(emulated), str(emulated), *out)
+
+    assert mixed.code == 3, mixed.output
+    assert "the results of a rehearsal cannot be joined with others" in mixed.err
+    assert alone.code == 0, alone.output
+    joined = json.loads((rehearsed.folder / "joined.results.json").read_bytes())
+    assert joined["emulated"] is True
+
+
 @fails_without(
     "pipeline.operations.workspace:workspace_of",
     "name = f'{campaign.name}",
@@ -971,8 +1025,9 @@ def test_rehearsal_makes_real_files_and_touches_no_real_record(
     assert vendor.ledger.entries == ()
     assert not project.results_file.exists()
     assert not project.state.exists()
-    rehearsed = json.loads((project.folder / "spring.emulated.results.json").read_bytes())
-    assert rehearsed["summary"]["jobs"] == {"done": 2}
+    written = json.loads((project.folder / "spring.emulated.results.json").read_bytes())
+    assert_valid(written, "results")
+    assert written["summary"]["jobs"] == {"done": 2}
     assert sorted(project.output()) == [f"emulated/{DANCE}.mp4", f"emulated/{WALK}.mp4"]
 
 
