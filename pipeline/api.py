@@ -175,7 +175,8 @@ def run(
     The key comes from `VIMMERSE_API_KEY` unless `provider` is given. `max_creates` and `max_credits` are caps of
     this run, which may only lower the manifest's. With `frozen`, nothing may be bought; without `wait`, the run ends
     once everything is bought; without `download`, the files stay at the vendor. `on_event` is called with the key of
-    a job and what happened to it.
+    a job and what happened to it; if it raises an error, nothing more is bought, and the error is raised once
+    everything in flight is saved.
 
     Raises:
         InvalidInput: manifest, state or results are invalid.
@@ -462,6 +463,8 @@ def _stop_on_interrupt() -> Iterator[Stop]:
 
 class _EventReporter:
     """A reporter that passes on events and shows nothing."""
+
+    redraw_interval = None
 
     def __init__(self, on_event: OnEvent | None) -> None:
         self._on_event = on_event

@@ -90,6 +90,8 @@ def _at_once(_number: int) -> Iterator[Executor]:
 class Silent:
     """Tells nobody anything."""
 
+    redraw_interval = None
+
     def show(self, tally: Tally) -> None: ...
 
     def report(self, key: JobKey, what: str) -> None: ...

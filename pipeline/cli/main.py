@@ -9,7 +9,7 @@ import itertools
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -159,11 +159,12 @@ def main() -> NoReturn:
         code = called(sys.argv[1:])
     else:
         sys.stderr.write("error: stdout is closed; redirect it to a file or to /dev/null\n")
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            code = code or ExitCode.UNFINISHED
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        code = code or ExitCode.UNFINISHED
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
     # Calls that hang must not keep the process alive: the outcome of the command is decided and on disk.
     os._exit(int(code))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.cli.options import verbosity
-from pipeline.cli.terminal import as_json_text, say, say_json_text
+from pipeline.cli.terminal import Closed, as_json_text, say, say_json_text
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, UsageError, reason_of
 from pipeline.files import assert_replaces
@@ -40,16 +40,20 @@ class Events:
     def __init__(self, target: str, file: TextIO | None) -> None:
         self._target = target
         self._file = file
-        self._error: OSError | None = None
+        self._error: str | None = None
 
     def __call__(self, change: Change) -> None:
-        if self._file is None:
-            say_json_text(as_json_text(as_json(change)))
-        elif self._error is None:
-            try:
+        if self._error is not None:
+            return
+        try:
+            if self._file is None:
+                say_json_text(as_json_text(as_json(change)))
+            else:
                 print(json.dumps(as_json(change), ensure_ascii=False), file=self._file, flush=True)
-            except OSError as error:
-                self._error = error
+        except Closed as closed:
+            self._error = closed.reason
+        except OSError as error:
+            self._error = reason_of(error)
 
     def assert_written(self) -> None:
         """Check that all events were written.
@@ -58,7 +62,7 @@ class Events:
             Unfinished: one could not be written; the run itself was not affected.
         """
         if self._error is not None:
-            raise Unfinished(f"--events {self._target}: cannot be written: {self._error.strerror}")
+            raise Unfinished(f"--events {self._target}: cannot be written: {self._error}")
 
 
 @contextmanager

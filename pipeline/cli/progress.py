@@ -6,12 +6,13 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
 from pipeline.cli.process_environment import columns_of
-from pipeline.cli.terminal import wrapped
+from pipeline.cli.terminal import discard, wrapped, write_or_discard
 from pipeline.engine.durations import TimeLeft
 from pipeline.errors import counted, printable
 
@@ -86,6 +87,9 @@ class BarReporter:
     A run that has nothing to do shows no bar.
     """
 
+    # The time left is a countdown.
+    redraw_interval = 1.0
+
     def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
         self._verbose = verbose
         self._stream = stream
@@ -98,8 +102,11 @@ class BarReporter:
         self._shown: tuple[tqdm[NoReturn], tqdm[NoReturn]] | None = None
 
     def show(self, tally: Tally) -> None:
-        if not tally.total:
-            return
+        if tally.total:
+            with self._while_open():
+                self._draw(tally)
+
+    def _draw(self, tally: Tally) -> None:
         self._shown = self._shown or (self._bar_of(), self._words_of())
         bar, words = self._shown
         columns = _columns(self._stream)
@@ -116,15 +123,25 @@ class BarReporter:
 
     def warn(self, message: str) -> None:
         text = "\n".join(wrapped(printable(message), _columns(self._stream)))
-        if self._shown is None:
-            self._stream.write(f"{text}\n")
-        else:
-            bar, _ = self._shown
-            bar.write(text, file=bar.fp)
+        with self._while_open():
+            if self._shown is None:
+                self._stream.write(f"{text}\n")
+            else:
+                bar, _ = self._shown
+                bar.write(text, file=bar.fp)
 
     def close(self) -> None:
-        for each in self._shown or ():
-            each.close()
+        with self._while_open():
+            for each in self._shown or ():
+                each.close()
+
+    @contextmanager
+    def _while_open(self) -> Iterator[None]:
+        """Draw on the terminal; if it has been closed, the run goes on and draws nothing more."""
+        try:
+            yield
+        except (OSError, ValueError):
+            discard(self._stream)
 
 
 def _columns(stream: TextIO) -> int:
@@ -134,6 +151,8 @@ def _columns(stream: TextIO) -> int:
 
 class LineReporter:
     """Passes one line for each event of a job to `say`: for CI and for files."""
+
+    redraw_interval = None
 
     def __init__(self, say: Callable[[str], object], *, quiet: bool = False) -> None:
         self._say = say
@@ -163,6 +182,10 @@ class TallyingReporter:
     def __init__(self, reporter: Reporter, on_tally: Callable[[Tally], None]) -> None:
         self._reporter = reporter
         self._on_tally = on_tally
+
+    @property
+    def redraw_interval(self) -> float | None:
+        return self._reporter.redraw_interval
 
     def show(self, tally: Tally) -> None:
         self._reporter.show(tally)
@@ -228,8 +251,7 @@ class JsonLines(io.TextIOBase):
         if job is not None:
             written["job"] = job
         # Everything but ASCII is escaped, so no terminal, runner or encoding can misread it.
-        self._stream.write(json.dumps(written).replace("##[", "\\u0023#[") + "\n")
-        self._stream.flush()
+        write_or_discard(self._stream, json.dumps(written).replace("##[", "\\u0023#[") + "\n")
 
     def close(self) -> None:
         """Write the last, unfinished line; the other stream stays open."""
@@ -246,6 +268,8 @@ class JsonLines(io.TextIOBase):
 
 class LogReporter:
     """Writes the events of a run as objects to `log`, each with its job's key."""
+
+    redraw_interval = None
 
     def __init__(self, log: JsonLines, *, quiet: bool = False) -> None:
         self._log = log

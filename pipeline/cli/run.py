@@ -18,7 +18,7 @@ from pipeline.cli.options import DEFAULT_LISTEN, CampaignFlags
 from pipeline.cli.process_environment import is_terminal, program
 from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
-from pipeline.cli.terminal import say, say_json, say_on_stderr
+from pipeline.cli.terminal import Closed, say, say_json, say_on_stderr
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.executors.choice import workers_of
 from pipeline.files import assert_replaces, write_atomically
@@ -104,7 +104,8 @@ def _report_end(
     if given["junit"]:
         reports.append(partial(write_junit, Path(given["junit"]), workspace.campaign.name, outcome))
     if given["output_format"] == "json":
-        say_json(outcome_document(workspace.campaign.name, outcome, workspace.results_name))
+        document = outcome_document(workspace.campaign.name, outcome, workspace.results_name)
+        reports.insert(0, partial(say_json, document))
     return list(_write_reports(reports))
 
 
@@ -142,9 +143,10 @@ def _write_reports(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:
     for write in reports:
         try:
             write()
-        except Unfinished as error:
-            say(f"error: {printable(str(error))}", err=True)
-            yield error.exit_code
+        except (Unfinished, Closed) as error:
+            if str(error):
+                say(f"error: {printable(str(error))}", err=True)
+            yield ExitCode.UNFINISHED
 
 
 def _notify_both(events: Events, watching: Observers, change: Change) -> None:

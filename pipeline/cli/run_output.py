@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ from pipeline.cli.progress import (
     json_log,
 )
 from pipeline.cli.signals import asking
-from pipeline.cli.terminal import paint_for, problem_lines, say, untrusted_block
-from pipeline.errors import ExitCode, UsageError, counted, printable
+from pipeline.cli.terminal import Closed, paint_for, problem_lines, say, untrusted_block
+from pipeline.errors import ExitCode, UsageError, counted, most_urgent, printable
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.shown_paths import shown_path
 from pipeline.planning.hints import unknown_advice, unknown_outcome
@@ -116,9 +117,15 @@ class RunConsole:
     def _carry_out(self, plan: Plan, may_begin: Callable[[], bool]) -> Outcome:
         with _uncollected():
             outcome = self._run.carry_out(plan, self._open_reporter, may_begin)
-        with self._untrusted_block():
-            for line in self._closing_lines(outcome, plan):
-                self._say(line)
+        try:
+            with self._untrusted_block():
+                for line in self._closing_lines(outcome, plan):
+                    self._say(line)
+        except Closed as closed:
+            # The reports are still to be written, and a signal's code takes precedence.
+            if str(closed):
+                say(f"error: {closed}", err=True)
+            return replace(outcome, code=most_urgent({outcome.code, ExitCode.UNFINISHED}))
         return outcome
 
     def _announce(self, plan: Plan) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from pipeline.cli.terminal import Closed
 from pipeline.engine.reporter import Stop
 from pipeline.errors import ExitCode, PipelineError, Stopped
 from pipeline.system import HANG_UP
@@ -54,6 +55,10 @@ def ended_by_signals() -> Iterator[Stop]:
             # The signal's code takes precedence over an error during the stop.
             error.exit_code = stop.code or error.exit_code
             raise
+        except Closed:
+            # As above: a terminal that is closed sends a signal and takes no more output.
+            if stop.code is None:
+                raise
     if stop.code is not None:
         raise Stopped(stop.code)
 
@@ -72,7 +77,9 @@ def asking(stop: Stop) -> Iterator[None]:
 
 @contextmanager
 def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _CODES}
+    # `nohup` ignores it, so that a run outlives its terminal.
+    ignored = {HANG_UP} if HANG_UP is not None and signal.getsignal(HANG_UP) is signal.SIG_IGN else set()
+    before = {number: signal.signal(number, handler) for number in _CODES.keys() - ignored}
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, TextIO
 
@@ -35,7 +35,15 @@ SECONDS_BETWEEN_LOOKS = 2.0
 
 
 class Closed(Exception):
-    """Stdout cannot be written: its disk is full, or its reader is gone (`plan | head`), which is not reported."""
+    """Stdout cannot be written, for this `reason`.
+
+    Its text is the message for people; empty if the reader is gone (`plan | head`), which is not reported.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        self.reason = reason_of(error)
+        is_gone = isinstance(error, BrokenPipeError)
+        super().__init__("" if is_gone else f"stdout cannot be written: {self.reason}")
 
 
 def paint_for(stream: TextIO, *, no_color: bool) -> Paint:
@@ -107,20 +115,30 @@ def _inert(line: str) -> str:
 
 
 def _write(stream: TextIO, text: str) -> None:
+    error = write_or_discard(stream, text)
+    if error is not None and stream is not sys.stderr:
+        raise Closed(error) from error
+
+
+def write_or_discard(stream: TextIO, text: str) -> Exception | None:
+    """Write `text` at once. If that fails, return the error, and discard whatever is written from then on."""
     try:
         stream.write(text)
         stream.flush()
     except UnicodeEncodeError:
         encoding = stream.encoding or "ascii"
-        _write(stream, text.encode(encoding, "backslashreplace").decode(encoding))
+        return write_or_discard(stream, text.encode(encoding, "backslashreplace").decode(encoding))
     except (OSError, ValueError) as error:
-        # The buffered rest must not fail again when the interpreter ends.
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - dup2 wants a descriptor
-            os.dup2(nowhere.fileno(), stream.fileno())
-        if stream is not sys.stderr:
-            gone = isinstance(error, BrokenPipeError)
-            reason = reason_of(error)
-            raise Closed("" if gone else f"stdout cannot be written: {reason}") from error
+        discard(stream)
+        return error
+    return None
+
+
+def discard(stream: TextIO) -> None:
+    """Send what is written to `stream` to nowhere: the buffered rest must not fail again at the interpreter's end."""
+    # Without a descriptor there is nothing to redirect, as in a stream that is closed or in memory.
+    with suppress(OSError, ValueError), open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - for dup2
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def say_json(document: Json | dict[str, Json]) -> None:

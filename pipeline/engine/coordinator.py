@@ -6,6 +6,7 @@ no thread per job: a few threads handle thousands of workflows in flight.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +17,7 @@ from pipeline.errors import AccountError, ExitCode, PipelineError
 if TYPE_CHECKING:
     from pipeline.engine.create import Creator
     from pipeline.engine.journal import Journal
-    from pipeline.engine.reporter import Reporter, RunReport, Stop
+    from pipeline.engine.reporter import Listeners, RunReport, Stop
 
 # Seconds between two results manifests, and between two updates of the progress display.
 PUBLISH_INTERVAL = 30.0
@@ -50,11 +51,13 @@ class Coordinator:
     creator: Creator
     other_sources: Sequence[CallSource]
     stop: Stop
-    reporter: Reporter
+    listeners: Listeners
     report: RunReport
     show: Callable[[], object]
     _halted: bool = field(default=False, init=False)
-    _next_show: float = field(default=0.0, init=False)
+    _error: Exception | None = field(default=None, init=False)
+    _shown_at: float = field(default=float("-inf"), init=False)
+    _has_news: bool = field(default=True, init=False)
     _next_publish: float = field(default=0.0, init=False)
 
     def run(self) -> None:
@@ -68,14 +71,19 @@ class Coordinator:
             # In any case: the response to a call under way may name a workflow that is paid for.
             self._drain()
 
+    @property
+    def _is_ending(self) -> bool:
+        """Whether nothing more is to be started."""
+        return self._halted or self.stop.code is not None or self.listeners.error is not None
+
     def _has_more(self) -> bool:
-        if self._halted or self.stop.code is not None:
+        if self._is_ending:
             return False
         return not self.calls.is_empty or bool(self._due())
 
     def _seconds_to_wait(self) -> float:
         """Seconds until the next scheduled work that no call triggers."""
-        due = [self._next_publish]
+        due = [self._next_publish, self._next_show()]
         if not self.calls.is_full:
             ready_at = self.calls.ready_at()
             due += [max(at, ready_at) for at in self._due()]
@@ -84,6 +92,11 @@ class Coordinator:
     def _due(self) -> list[float]:
         sources: tuple[CallSource, ...] = (self.creator, *self.other_sources)
         return [at for source in sources if (at := source.due_at()) is not None]
+
+    def _next_show(self) -> float:
+        """When to show the tally again: soon if something has happened, else only for a countdown."""
+        after = SHOW_INTERVAL if self._has_news else self.listeners.redraw_interval
+        return math.inf if after is None else self._shown_at + after
 
     def _turn(self, seconds: float) -> None:
         try:
@@ -110,28 +123,33 @@ class Coordinator:
 
     def _start_calls(self, *sources: CallSource) -> None:
         self._halted = self._halted or ExitCode.ACCOUNT in self.report.codes
-        while not self.calls.is_full and not self._halted and self.stop.code is None:
+        while not self.calls.is_full and not self._is_ending:
             if self.calls.ready_at() > self.clock.monotonic():
                 return
             if not any(source.start_next() for source in sources):
                 return
 
     def _drain(self) -> None:
-        """Collect the calls that are still under way: each may have bought something."""
+        """Collect the calls that are still under way: each may have bought something.
+
+        An error that is a bug is raised only at the end, as the calls after it may have bought something too.
+        """
         limit = None if self.stop.code is None else self.clock.monotonic() + DRAIN_TIMEOUT
         self.creator.queue.end()
         self._collect(0.0)
         if self.stop.code is not None and not self.calls.is_empty:
-            self.reporter.warn(
+            self.listeners.warn(
                 "stopping: nothing more is sent; waiting for the requests in flight, "
                 f"at most {DRAIN_TIMEOUT:.0f} seconds"
             )
         while not self.calls.is_empty:
             if limit is not None and self.clock.monotonic() >= limit:
                 self.report.add_reason(ExitCode.UNFINISHED, "some requests did not finish in time")
-                return
+                break
             self._collect(1.0)
             limit = limit or (None if self.stop.code is None else self.clock.monotonic() + DRAIN_TIMEOUT)
+        if self._error is not None:
+            raise self._error
 
     def _collect(self, seconds: float) -> None:
         try:
@@ -143,12 +161,16 @@ class Coordinator:
                 self.journal.flush()
         except PipelineError as error:
             self._halt(error.exit_code, str(error))
+        except Exception as error:  # noqa: BLE001 - a bug, which `_drain` raises once nothing can be lost
+            self._error = self._error or error
 
     def _report_periodically(self) -> None:
         now = self.clock.monotonic()
-        if now >= self._next_show:
-            self._next_show = now + SHOW_INTERVAL
+        if now >= self._shown_at + SHOW_INTERVAL:
+            self._shown_at, self._has_news = now, False
             self.show()
+        else:
+            self._has_news = True
         if now >= self._next_publish:
             self._next_publish = now + PUBLISH_INTERVAL
             self.creator.publish_results()

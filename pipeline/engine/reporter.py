@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipeline.errors import ExitCode
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
+    from pipeline.state.store import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,11 @@ def tally_of(
 class Reporter(Protocol):
     """Shows people the progress of a run."""
 
+    @property
+    def redraw_interval(self) -> float | None:
+        """Seconds after which to show the tally again though nothing happened: for a countdown. None: never."""
+        ...
+
     def show(self, tally: Tally) -> None:
         """Show the current tally."""
         ...
@@ -80,6 +86,57 @@ class Reporter(Protocol):
     def warn(self, message: str) -> None:
         """Report something that a person should know."""
         ...
+
+
+class Listeners:
+    """Tells the `reporter` and `on_change` what happens in a run; none of their errors gets into the engine.
+
+    An error raised within a turn would keep the workflow ids of other creates, already paid for, from being recorded.
+    The first error is kept as `error`, and whoever raised one is told nothing more.
+    """
+
+    def __init__(self, reporter: Reporter, on_change: Callable[[Change], None]) -> None:
+        self.error: BaseException | None = None
+        self._reporter: Reporter | None = reporter
+        self._on_change: Callable[[Change], None] | None = on_change
+
+    @property
+    def redraw_interval(self) -> float | None:
+        return None if self._reporter is None else self._reporter.redraw_interval
+
+    def show(self, tally: Tally) -> None:
+        self._tell(lambda reporter: reporter.show(tally))
+
+    def report(self, key: JobKey, what: str) -> None:
+        self._tell(lambda reporter: reporter.report(key, what))
+
+    def warn(self, message: str) -> None:
+        self._tell(lambda reporter: reporter.warn(message))
+
+    def on_change(self, change: Change) -> None:
+        """Pass on a change that is on disk."""
+        try:
+            if self._on_change is not None:
+                self._on_change(change)
+        except BaseException as error:  # noqa: BLE001 - also `sys.exit` in a callback: it is raised later
+            self._on_change = None
+            self._keep(error)
+
+    def raise_error(self) -> None:
+        """Raise the first error of a listener, if there was one, now that everything is recorded."""
+        if self.error is not None:
+            raise self.error
+
+    def _tell(self, what: Callable[[Reporter], None]) -> None:
+        try:
+            if self._reporter is not None:
+                what(self._reporter)
+        except BaseException as error:  # noqa: BLE001 - as above
+            self._reporter = None
+            self._keep(error)
+
+    def _keep(self, error: BaseException) -> None:
+        self.error = self.error or error
 
 
 @dataclass

@@ -27,7 +27,7 @@ from pipeline.engine.other_machines import OtherMachines
 from pipeline.engine.poller import Poller
 from pipeline.engine.prepare import Preparer
 from pipeline.engine.receipts import ReceiptHandler
-from pipeline.engine.reporter import Reporter, RunReport, Stop, tally_of
+from pipeline.engine.reporter import Listeners, Reporter, RunReport, Stop, tally_of
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
 from pipeline.errors import ExitCode, PipelineError, counted
@@ -82,7 +82,10 @@ class Runner:
     _background: Executor = field(init=False)
 
     def run(self) -> None:
-        """Do everything in the plan, or as much as can be done now; never raises for what the vendor does."""
+        """Do everything in the plan, or as much as can be done now; never raises for what the vendor does.
+
+        If `reporter` or `on_change` raises an error, nothing more is bought, and it is raised at the end.
+        """
         # Results are written by a single thread, because each thread that does so retains its peak memory.
         with (
             self.open_executor(self.settings.concurrency) as self._executor,
@@ -101,6 +104,7 @@ class Runner:
             note = f"{number} not bought, as the first job of that template did not succeed"
             self.report.add_reason(ExitCode.FAILED, note)
         self._show()
+        self._listeners.raise_error()
 
     # Work
 
@@ -120,7 +124,7 @@ class Runner:
                 self.report.blocked[entry.key] = str(error)
                 self.report.add_reason(error.exit_code, str(error))
             else:
-                self.reporter.report(entry.key, "put in place")
+                self._listeners.report(entry.key, "put in place")
         self._journal.flush()
 
     def _enqueue(self) -> None:
@@ -155,7 +159,7 @@ class Runner:
             unpriced=self._journal.unpriced,
             time_left=self._time_left,
         )
-        self.reporter.show(tally)
+        self._listeners.show(tally)
 
     def _time_left(self) -> TimeLeft:
         if not self.settings.wait:
@@ -173,13 +177,17 @@ class Runner:
         self._served_jobs.note(change.after)
         if change.after.status is not Status.SUBMITTING:
             self._receipts.outcome_known(change.after)
-        self.on_change(change)
+        self._listeners.on_change(change)
 
     def receipts_left_over(self) -> list[Receipt]:
         """The receipts that the next run may need; call this when the run has ended."""
         return self._receipts.left_over()
 
     # The parts of the engine, each made once
+
+    @cached_property
+    def _listeners(self) -> Listeners:
+        return Listeners(self.reporter, self.on_change)
 
     @cached_property
     def _calls(self) -> CallPool:
@@ -200,7 +208,7 @@ class Runner:
             caps=self.settings.caps,
             records=self.records,
             outputs=self.outputs,
-            warn=self.reporter.warn,
+            warn=self._listeners.warn,
             on_change=self._note_change,
         )
 
@@ -233,7 +241,7 @@ class Runner:
             served_jobs=self._served_jobs,
             purchases=self._journal.purchases,
             matcher=self.plan.assignment.matcher,
-            reporter=self.reporter,
+            reporter=self._listeners,
             report=self.report,
             fail_fast=self.settings.fail_fast,
             report_errors=self.settings.report_errors,
@@ -248,7 +256,7 @@ class Runner:
             journal=self._journal,
             in_flight=self._in_flight,
             served_jobs=self._served_jobs,
-            reporter=self.reporter,
+            reporter=self._listeners,
             downloader=self._downloader,
             downloads=self.settings.download,
             on_success=self._succeeded,
@@ -264,7 +272,7 @@ class Runner:
             in_flight=self._in_flight,
             served_jobs=self._served_jobs,
             outputs=self.outputs,
-            reporter=self.reporter,
+            reporter=self._listeners,
             report=self.report,
             keep_still=self.keep_still,
         )
@@ -278,7 +286,7 @@ class Runner:
             clock=self.clock,
             rng=self.rng,
             journal=self._journal,
-            reporter=self.reporter,
+            reporter=self._listeners,
             report=self.report,
         )
 
@@ -289,7 +297,7 @@ class Runner:
             calls=self._calls,
             journal=self._journal,
             in_flight=self._in_flight,
-            reporter=self.reporter,
+            reporter=self._listeners,
             inbox=self.webhooks.inbox,
         )
 
@@ -323,7 +331,7 @@ class Runner:
             served_jobs=self._served_jobs,
             publisher=self._publisher,
             others=self._others,
-            reporter=self.reporter,
+            reporter=self._listeners,
             is_held=self.store.is_held,
             on_bought=self._follow_bought,
             on_rejected=self._failures.add,
@@ -353,7 +361,7 @@ class Runner:
             creator=self._creator,
             other_sources=(self._receipts, self._updater, self._poller),
             stop=self.stop,
-            reporter=self.reporter,
+            listeners=self._listeners,
             report=self.report,
             show=self._show,
         )

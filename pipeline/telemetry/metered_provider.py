@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,7 +81,9 @@ class MeteredProvider:
     def create(self, request: CreateRequest) -> CreateOutcome:
         began = time.monotonic()
         outcome = self._provider.create(request)
-        self._meter.on_call("create", _OUTCOMES.get(type(outcome), "unknown"), time.monotonic() - began)
+        # Whatever is wrong with the meter, the outcome of a create that is paid for must not be lost.
+        with suppress(Exception):
+            self._meter.on_call("create", _OUTCOMES.get(type(outcome), "unknown"), time.monotonic() - began)
         return outcome
 
     def get(self, workflow_id: WorkflowId) -> Workflow:

@@ -201,6 +201,22 @@ def test_events_are_reported_as_they_happen(project: Project, pipeline: Pipeline
     assert {key for key, what in heard if what == "done"} == {DANCE, WALK}
 
 
+def test_error_of_on_event_is_raised_after_purchases_are_saved(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    def fail(_key: str, what: str) -> None:
+        raise BrokenPipeError(what)
+
+    with pytest.raises(BrokenPipeError, match="bought as"):
+        face.run(project.manifest, on_event=fail)
+
+    assert set(project.statuses().values()) == {"submitted"}
+    known = {purchase["workflow_id"] for purchase in project.results()["purchases"]}
+    assert known == {entry.workflow_id for entry in vendor.ledger.bought}
+    assert face.run(project.manifest).is_done
+    assert len(vendor.ledger.entries) == 2
+
+
 def test_ctrl_c_is_raised_after_purchases_are_saved(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -321,6 +321,8 @@ class _CurrentPurchases(Mapping[PurchaseId, Purchase]):
 class _Silent:
     """A reporter that reports nothing."""
 
+    redraw_interval = None
+
     def show(self, tally: Tally) -> None:
         pass
 

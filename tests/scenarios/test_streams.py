@@ -1,15 +1,18 @@
 """Broken output streams: closed before the start, or on a full disk. No bug is reported and nothing is lost."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.calling import Ended
 from support.campaigns import Project
 from support.checks import assert_nothing_forgotten
 from support.processes import PATIENCE, PROGRAM, Running, environment, until
+from support.terminal import Terminal
 
 from pipeline.emulator.embedded import Emulator
 
@@ -55,14 +58,92 @@ def test_run_needs_neither_stderr_nor_stdin(project: Project, vendor: Emulator, 
     assert_nothing_forgotten(project, vendor)
 
 
-def test_run_continues_if_its_messages_cannot_be_written(
-    project: Project, start: Callable[..., Running], vendor: Emulator
-) -> None:
+@pytest.fixture
+def arrives(vendor: Emulator) -> Callable[[], None]:
+    """Waits until both creates have arrived, each of which is answered a second later."""
     vendor.fail({"on": "create", "do": {"stall": 1}})
-    run = start("run", project.manifest)
-    until(lambda: len(vendor.ledger.entries) == 2, "both creates to arrive")
+    return lambda: until(lambda: len(vendor.ledger.entries) == 2, "both creates to arrive")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--log-format", "json")])
+def test_run_continues_if_its_messages_cannot_be_written(
+    project: Project, start: Callable[..., Running], arrives: Callable[[], None], arguments: tuple[str, ...]
+) -> None:
+    run = start("run", project.manifest, *arguments)
+    arrives()
     assert run.process.stderr is not None
     run.process.stderr.close()
 
     assert run.process.wait(PATIENCE) == 0
+    assert set(project.statuses().values()) == {"done"}
+
+
+def test_run_continues_if_the_reader_of_its_events_is_gone(
+    project: Project, start: Callable[..., Running], arrives: Callable[[], None]
+) -> None:
+    run = start("run", project.manifest, "--events", "-")
+    arrives()
+    assert run.process.stdout is not None
+    run.process.stdout.close()
+
+    assert run.process.wait(PATIENCE) == 8
+    assert run.process.stderr is not None
+    assert "--events -: cannot be written: Broken pipe" in run.process.stderr.read()
+    assert set(project.statuses().values()) == {"done"}
+
+
+def test_run_continues_if_there_is_no_space_for_its_events(project: Project, vendor: Emulator) -> None:
+    ended = through(">/dev/full", vendor, "run", project.manifest, "--events", "-")
+
+    assert ended.code == 8
+    assert "--events -: cannot be written: No space left on device" in ended.err
+    assert set(project.statuses().values()) == {"done"}
+    assert_nothing_forgotten(project, vendor)
+
+
+def test_reports_are_written_if_stdout_is_gone(
+    project: Project, start: Callable[..., Running], arrives: Callable[[], None]
+) -> None:
+    run = start("run", project.manifest, "--junit", "junit.xml", "--metrics-file", "run.prom")
+    arrives()
+    assert run.process.stdout is not None
+    run.process.stdout.close()
+
+    assert run.process.wait(PATIENCE) == 8
+    assert "<testsuite" in Path("junit.xml").read_text()
+    assert 'pipeline_run_exit_code{campaign="spring"} 8' in Path("run.prom").read_text()
+
+
+@pytest.mark.parametrize("arguments", [("-v", "run"), ("run",), ("run", "--log-format", "json")])
+@pytest.mark.parametrize("is_told", [True, False], ids=["SIGHUP", "as below nohup"])
+def test_closed_terminal_loses_nothing(
+    project: Project,
+    vendor: Emulator,
+    folder: Path,
+    arrives: Callable[[], None],
+    arguments: tuple[str, ...],
+    is_told: bool,
+) -> None:
+    shown = Terminal((*arguments, project.manifest, "--yes"), environment(vendor.url), folder, 80)
+    arrives()
+    shown.close()
+    if is_told:
+        shown.process.send_signal(signal.SIGHUP)
+
+    # Without the signal, it ends as with any stdout that is gone.
+    assert shown.process.wait(PATIENCE) == (129 if is_told else 0 if "json" in arguments else 8)
+    assert set(project.statuses().values()) == {"submitted" if is_told else "done"}
+
+
+def test_run_below_nohup_continues_when_its_terminal_is_closed(
+    project: Project, vendor: Emulator, arrives: Callable[[], None]
+) -> None:
+    ignoring = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *PROGRAM, "run", str(project.manifest)]
+    with subprocess.Popen(
+        ignoring, env=environment(vendor.url), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as run:
+        arrives()
+        run.send_signal(signal.SIGHUP)
+
+        assert run.wait(PATIENCE) == 0
     assert set(project.statuses().values()) == {"done"}

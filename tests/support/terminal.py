@@ -53,6 +53,10 @@ class Terminal:
     def interrupt(self) -> None:
         self.process.send_signal(signal.SIGINT)
 
+    def close(self) -> None:
+        """Close the terminal, as when a connection drops; the command runs on."""
+        os.close(self._master)
+
     def ended(self) -> int:
         """Read to the end of its output; returns its exit code."""
         deadline = time.monotonic() + PATIENCE

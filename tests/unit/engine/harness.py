@@ -12,7 +12,7 @@ from engine.simulation import FakeClock, FakeExecutor
 from engine.vendor import ScriptedProvider
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
-from pipeline.engine.calls import SystemClock, thread_pool
+from pipeline.engine.calls import Clock, SystemClock, thread_pool
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.reporter import RunReport, Stop, Tally
 from pipeline.engine.run_settings import RunSettings
@@ -78,14 +78,19 @@ class FakeCheckpoint(Checkpoint):
 
 @dataclass
 class RecordingReporter:
-    """Keeps what a run reports."""
+    """Keeps what a run reports; `clock`, if any, tells when it was shown a tally."""
 
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     tally: Tally | None = None
+    shown: list[tuple[float, Tally]] = field(default_factory=list)
+    clock: Clock | None = None
+    redraw_interval: float | None = None
 
     def show(self, tally: Tally) -> None:
         self.tally = tally
+        if self.clock is not None:
+            self.shown.append((self.clock.monotonic(), tally))
 
     def report(self, key: str, what: str) -> None:
         self.lines.append(f"{key.rpartition('/')[2]}: {what}")
@@ -205,6 +210,8 @@ class Harness:
         self.left_over: list[Receipt] = []
         self.disk_is_full: Callable[[Sequence[Change]], bool] = lambda changes: False
         self.workers: Executor | None = None
+        self.reporter: RecordingReporter | None = None
+        self.on_change: Callable[[Change], None] = lambda change: None
         self._runs = 0
         self._ids = 0
 
@@ -229,7 +236,7 @@ class Harness:
             replace=_keys(replacing) or frozenset(),
             retry_failed=retry_failed,
         )
-        report, reporter = RunReport(), RecordingReporter()
+        report, reporter = RunReport(), self.reporter or RecordingReporter()
         with closing(self._opened()) as store:
             store.recover(self.clock.now())
             records = store.records()
@@ -254,6 +261,7 @@ class Harness:
                 read_others=lambda: Records({each.id: each for each in self.others}),
                 checkpoint=checkpoint,
                 webhooks=self.webhooks,
+                on_change=self.on_change,
                 clock=SystemClock() if threads else self.clock,
                 rng=random.Random(7),
                 new_id=self._new_id,
