@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from support.campaigns import picture, spring
 
-from ci.hosting import Machine, Remote
+from ci.forked import forked_program
+from ci.hosting import PROGRAM, Machine, Remote
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
 
@@ -35,12 +36,18 @@ def remote(tmp_path: Path) -> Remote:
 
 @pytest.fixture
 def machine(tmp_path: Path, remote: Remote, vendor: Emulator) -> Iterator[Callable[..., Machine]]:
-    """Creates machines, each with its own checkout."""
+    """Creates machines, each with its own checkout.
+
+    Their `pipeline` is quick to start, as a test calls it twenty times, unless it has to be the `real` one.
+    """
     made: list[Machine] = []
 
-    def make(name: str = "one", url: str | None = None, branch: str = "main") -> Machine:
+    def make(
+        name: str = "one", url: str | None = None, branch: str = "main", *, real: bool = False
+    ) -> Machine:
         (tmp_path / name).mkdir()
-        made.append(Machine(tmp_path / name, remote.folder, url or vendor.url, branch))
+        program = PROGRAM if real else forked_program()
+        made.append(Machine(tmp_path / name, remote.folder, url or vendor.url, branch, program))
         return made[-1]
 
     yield make

@@ -24,7 +24,7 @@ ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8")
 PATIENCE = 120.0
 
 # The command as installed by `pip`, but retrying quickly.
-_PROGRAM = f"""#!{sys.executable}
+PROGRAM = f"""#!{sys.executable}
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from pipeline.engine import calls
@@ -116,21 +116,26 @@ class Job:
 
 
 class Machine:
-    """A runner with a fresh, shallow checkout of `branch` of `remote`, and the vendor at `url`."""
+    """A runner with a fresh, shallow checkout of `branch` of `remote`, and the vendor at `url`.
 
-    def __init__(self, folder: Path, remote: Path, url: str, branch: str = "main") -> None:
+    `program` is the script that it has as its `pipeline`.
+    """
+
+    def __init__(
+        self, folder: Path, remote: Path, url: str, branch: str = "main", program: str = PROGRAM
+    ) -> None:
         self.workspace = folder / "workspace"
         self.temp = folder / "temp"
         self.temp.mkdir(parents=True)
         git("clone", "-q", "--depth", "1", "--branch", branch, f"file://{remote}", self.workspace, at=folder)
-        program = folder / "bin" / "pipeline"
-        program.parent.mkdir()
-        program.write_text(_PROGRAM)
-        program.chmod(0o755)
+        command = folder / "bin" / "pipeline"
+        command.parent.mkdir()
+        command.write_text(program)
+        command.chmod(0o755)
         self.environment = {
             **bare_environment(),
             **vendor_environment(url),
-            "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}",
             "RUNNER_TEMP": str(self.temp),
             "GITHUB_ACTIONS": "true",
             "GITHUB_WORKSPACE": str(self.workspace),

@@ -208,7 +208,7 @@ def test_askpass_gives_git_the_push_token() -> None:
 def test_cancelled_run_receives_the_signal_and_publishes_what_it_bought(
     machine: Machines, remote: Remote, slow_vendor: Emulator
 ) -> None:
-    runner = Runner(machine(url=slow_vendor.url), remote)
+    runner = Runner(machine(url=slow_vendor.url, real=True), remote)
     runner.variables["CAMPAIGN_FIRST"] = "spring"
     running = runner.begin_run()
     until(lambda: bool(slow_vendor.ledger.entries), "the first create")

@@ -48,7 +48,7 @@ def impatient(machine: Machine) -> Machine:
 def test_first_run_publishes_its_results_on_their_own_branch(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
-    job = machine().uses(command="run", campaigns=MANIFEST, first="spring")
+    job = machine(real=True).uses(command="run", campaigns=MANIFEST, first="spring")
 
     assert job.code == 0, job.log
     assert remote.statuses() == ["done", "done"]
@@ -458,7 +458,7 @@ def test_machine_after_a_lost_one_buys_nothing_twice(
 def test_cancelled_run_saves_and_publishes_what_it_bought(
     remote: Remote, machine: Machines, slow_vendor: Emulator
 ) -> None:
-    one = machine(url=slow_vendor.url)
+    one = machine(url=slow_vendor.url, real=True)
     running = one.begin_run(campaigns=MANIFEST, first="spring")
     until(lambda: bool(titles(slow_vendor)), "the first create")
 
@@ -477,7 +477,7 @@ def test_unpublished_results_of_a_killed_run_are_published_afterwards(
     remote: Remote, machine: Machines, vendor: Emulator, slow_vendor: Emulator, meanwhile: bool
 ) -> None:
     remote.move("campaign-results", remote.commit("main", "autumn.results.json", "older"))
-    one = machine(url=slow_vendor.url)
+    one = machine(url=slow_vendor.url, real=not meanwhile)
     running = one.begin_run(campaigns=MANIFEST, first="spring")
     assert running.stdout is not None
     assert any("bought as" in line for line in running.stdout)

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import av
-import jsonschema
 from PIL import Image
 
+from pipeline.documents.schema_library import grammars_on_demand
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.ledger import LedgerEntry
 from support.campaigns import Project
+
+with grammars_on_demand():
+    import jsonschema
 
 _SCHEMAS = Path(__file__).parents[2] / "schemas"
 

@@ -43,7 +43,7 @@ gc.freeze()
 while True:
     text, streams = b"", []
     while not text.endswith(b"\\n"):
-        read, came, _, _ = socket.recv_fds(channel, 1 << 16, 2)
+        read, came, _, _ = socket.recv_fds(channel, 1 << 16, 3)
         if not read:  # nobody is there to ask for more
             os._exit(0)
         text += read
@@ -56,7 +56,7 @@ while True:
         answer = os.fork()
         if answer == 0:
             channel.close()
-            for number, stream in enumerate(streams, start=1):
+            for number, stream in enumerate(streams, start=3 - len(streams)):  # without an input, that is empty
                 os.dup2(stream, number)
                 os.close(stream)
             os.environ.clear()
@@ -160,6 +160,12 @@ class ForkServer:
         number = self._begin(arguments, around, folder, (to_out, to_err), soon=False)
         stdout, stderr = (open(each, encoding="utf-8", errors="backslashreplace") for each in (out, err))  # noqa: PTH123, SIM115
         return Forked(self, number, stdout, stderr)
+
+    def fork_into(
+        self, arguments: Sequence[str], around: Mapping[str, str], folder: Path, streams: Sequence[int]
+    ) -> Forked:
+        """Start a command with these open files as its input and outputs; it retries soon."""
+        return Forked(self, self._begin(arguments, around, folder, streams, soon=True))
 
     def start(self, *arguments: str | Path, url: str, folder: Path, log: Path, **more: str) -> "Child":
         """Start a command in `folder` that talks to the vendor at `url`; `log` names where its output is kept."""
