@@ -217,6 +217,14 @@ def _refuse_link(folder: Path, target: Path, project: Path) -> None:
         raise ValueError(f"this link leads to '{hidden}', which is hidden; name the file itself")
 
 
+def leads_nowhere(link: Path | str) -> str:
+    """Why a state behind `link` cannot be used, if there is nothing."""
+    return (
+        f"{link}: this link leads to nothing, so what was bought is not known: is a disk not mounted? "
+        "Bring back what it leads to, or remove the link to begin a new state"
+    )
+
+
 def is_too_long(path: Path) -> bool:
     """Whether this system cannot have such a path, because it, or a name in it, is too long."""
     existing = next((each for each in path.parents if os.path.isdir(each)), Path())  # noqa: PTH112 - as above

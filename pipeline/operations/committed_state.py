@@ -8,8 +8,7 @@ from pathlib import Path
 from pipeline.errors import InvalidInput, printable
 from pipeline.operations.git import ask_git
 from pipeline.operations.shown_paths import shown_path
-from pipeline.paths import project_of, real_path
-from pipeline.state.folder import leads_nowhere
+from pipeline.paths import leads_nowhere, project_of, real_path
 
 # What git needs to start and to find its settings.
 _OF_GIT = frozenset({"HOME", "PATH", "SYSTEMROOT", "XDG_CONFIG_HOME"})

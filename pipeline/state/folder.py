@@ -34,14 +34,6 @@ def make_folder(folder: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
-def leads_nowhere(link: Path | str) -> str:
-    """Why a state behind `link` cannot be used, if there is nothing."""
-    return (
-        f"{link}: this link leads to nothing, so what was bought is not known: is a disk not mounted? "
-        "Bring back what it leads to, or remove the link to begin a new state"
-    )
-
-
 def beside(state: Path, suffix: str) -> Path:
     """The path of a file that belongs to a state: the state's full name plus `suffix`."""
     return state.with_name(state.name + suffix)

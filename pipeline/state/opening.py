@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput
-from pipeline.paths import real_path
+from pipeline.paths import leads_nowhere, real_path
 from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state import rescue, soundness, state_file
-from pipeline.state.folder import MOUNTS, leads_nowhere, make_folder, refuse_network_file_system
+from pipeline.state.folder import MOUNTS, make_folder, refuse_network_file_system
 from pipeline.state.lock import Lock, once_in_this_process
 from pipeline.state.rescue import RescueFile
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase

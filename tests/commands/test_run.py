@@ -291,7 +291,7 @@ def test_each_take_is_one_create(folder: Path, pipeline: Pipeline, vendor: Emula
 # Caps
 
 
-@fails_without("pipeline.planning.make:exceeded_limit", "if caps.budget is not None")
+@fails_without("pipeline.planning.make:_exceeded_budget", "if spent + plan.credits > budget")
 @pytest.mark.parametrize(
     ("limits", "named"),
     [
