@@ -416,11 +416,11 @@ def test_recorded_deletion_is_not_a_purchase_on_a_machine_with_the_results(
     assert len(vendor.store.workflows()) == 1
 
 
-# Marks that came with the results of somebody else
+# Deletions that the results of somebody else request
 
 
-def mark_all(project: Project) -> None:
-    """Mark all purchases in the results as deleted, as a `destroy` elsewhere does that the vendor refuses."""
+def set_deleted(project: Project) -> None:
+    """Set all purchases in the results to deleted, as a `destroy` elsewhere does that the vendor refuses."""
     document = project.results()
     for purchase in document["purchases"]:
         purchase["deleted"] = True
@@ -430,7 +430,7 @@ def mark_all(project: Project) -> None:
 def test_deletion_that_others_requested_is_listed_and_asked_about(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    mark_all(bought)
+    set_deleted(bought)
     files = bought.output()
 
     for command in ("prune", "destroy"):
@@ -454,7 +454,7 @@ def test_deletion_that_others_requested_is_listed_and_asked_about(
 def test_deletion_that_others_requested_is_repeated_only_within_the_selection(
     bought: Project, pipeline: Pipeline, vendor: Emulator, is_orphan: bool
 ) -> None:
-    mark_all(bought)
+    set_deleted(bought)
     if is_orphan:
         bought.write({"campaign.yaml": WITHOUT_WALK})
 
@@ -472,7 +472,7 @@ def test_deletion_that_others_requested_spares_an_approved_purchase_but_for_dest
 ) -> None:
     assert pipeline("approve", bought.manifest, WALK).code == 0
     approved = next(each for each, known in purchases(bought).items() if known["key"] == WALK)
-    mark_all(bought)
+    set_deleted(bought)
 
     named = prune(pipeline, bought, approved)
     pruned = prune(pipeline, bought)
