@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Answers git when it asks for the user or the password of a remote: so the token that pushes results stands in no
-# file and in no command's arguments.
+# Answers git when it asks for the user or the password of a remote, so the token that pushes results is in no file and
+# in no command's arguments.
 set -euo pipefail
 
 case ${1:-} in

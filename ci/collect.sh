@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches what a campaign has paid for and looks whether all that is known agrees; buys nothing. `settle.sh` publishes it.
+# Downloads what a campaign has paid for and verifies its records; buys nothing. `settle.sh` publishes the results.
 #
 #   CAMPAIGN_MANIFEST  the campaign
 set -euo pipefail

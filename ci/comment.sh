@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts the plans of a folder on their pull request or merge request, as one comment; see render.py and comment.py.
+# Posts the plans of a folder on their pull request or merge request, as one comment; see render.py and comment.py.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs `pipeline` from the same commit as these scripts, into an environment of its own, and puts it on the PATH
-# of the steps that follow. Prints the folder of its commands.
+# Installs `pipeline` from the same commit as these scripts into a virtual environment of its own, and adds it to the
+# PATH of the following steps. Prints the folder of its commands.
 #
 #   CAMPAIGN_INSTALL  what to install instead: a requirement, a wheel, a folder
 #   CAMPAIGN_PYTHON   which Python (3.11 or newer) to use

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Checks campaigns and shows what a run of them would buy. Needs no key; safe on a stranger's pull request.
 #
-#   CAMPAIGN_PATHS   manifests, or folders of them, one a line
-#   CAMPAIGN_PLAN    the file to write the plan to, as Markdown; as `run.sh` takes them, plans are in campaign-plans/
-#   CAMPAIGN_FORMAT  how problems are told: github (the default), gitlab, text
+#   CAMPAIGN_PATHS   manifests, or folders of them, one per line
+#   CAMPAIGN_PLAN    the file to write the plan to, as Markdown; the saved plans for `run.sh` go to campaign-plans/
+#   CAMPAIGN_FORMAT  how problems are reported: github (the default), gitlab, text
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -31,7 +31,7 @@ tell() {
 code=0
 pipeline validate --format "${CAMPAIGN_FORMAT:-github}" -- "${paths[@]}" || code=$?
 if [[ $code != 0 ]]; then
-  echo "The campaigns are not valid: each problem is shown at its line." >>"$summary"
+  echo "The campaigns are invalid: each problem is shown at its line." >>"$summary"
   # For the comment, whose plan is that of an older commit by now.
   pipeline validate --format json -- "${paths[@]}" >"$PLANS/problems.json" || true
   tell exit-code "$code"
@@ -42,7 +42,7 @@ fi
 rm -f -- "$CAMPAIGN_PLAN"
 pipeline plan "${flags[@]}" -- "${paths[@]}" >"$CAMPAIGN_PLAN" || code=$?
 if [[ $code != 0 ]]; then
-  echo '{"diagnostics": [{"summary": "The plan could not be made: the log of its job says why."}]}' >"$PLANS/problems.json"
+  echo '{"diagnostics": [{"summary": "The plan could not be made; the log of its job says why."}]}' >"$PLANS/problems.json"
   tell exit-code "$code"
   exit "$code"
 fi

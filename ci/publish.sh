@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Publishes the results manifests that this machine has changed, and nothing else: the checkpoint of a run.
 #
-# It ends with 0 only when their branch holds them, and the files that the run was made from are still those of the tip
-# of its own branch. Where another machine has changed the same results meanwhile, they are joined here, and it ends
-# with 75 to be run again. Results of other parts of the campaign, however it is divided, are put beside them before the
-# push. So the branch is a lock between machines: whoever publishes later has all that was published before, and the run
-# reads it before it sends anything. Other files may change there as they like.
+# It exits with 0 only when the branch for results has them and the run's files have not changed on its own branch. If
+# another machine has changed the same results, it joins both and exits with 75, to be run again. Before the push, it
+# fetches the results of other parts of the campaign, however it is divided. So the branch is a lock between machines:
+# whoever publishes later has everything that was published before, and the run reads it before it sends anything. Other
+# files on the branch may change freely.
 #
-#   PIPELINE_INPUTS         the file that lists what the run was made from (set by the run)
-#   CAMPAIGN_SOURCE_BRANCH  the branch that this checkout is a commit of (CAMPAIGN_DEFAULT_BRANCH, main)
-#   CAMPAIGN_STARTED_ANEW   what to note of a campaign that starts anew (set by `run.sh`)
+#   PIPELINE_INPUTS         the file that lists what determines the purchases (set by the run)
+#   CAMPAIGN_SOURCE_BRANCH  the branch that this checkout is a commit of (default: CAMPAIGN_DEFAULT_BRANCH, or main)
+#   CAMPAIGN_STARTED_ANEW   what to note about a campaign that starts anew (set by `run.sh`)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -52,7 +52,7 @@ assert_current() {
       xargs -0 git diff-tree -r --no-renames --name-only HEAD "$tip" -- <"$inputs"
   )
   if [[ -n $changed ]]; then
-    echo "$source has gone on: ${changed%%$'\n'*} is not what this run was made from" >&2
+    echo "$source has moved on: ${changed%%$'\n'*} has changed since this run was planned" >&2
     exit 1
   fi
 }
@@ -94,7 +94,7 @@ while true; do
   if [[ $tip != "$refused" ]]; then attempts=0; fi
   # Once more, as a server or a network may fail for a moment.
   if [[ $attempts -ge 2 ]]; then
-    echo "The push to $BRANCH was refused. Is the branch protected, or may this job not write?" >&2
+    echo "The push to $BRANCH was refused. Is the branch protected, or does this job lack the permission to write?" >&2
     exit 1
   fi
   changed=()
@@ -113,7 +113,7 @@ while true; do
       changed+=(--cacheinfo "100644,$ours,$path")
       campaigns+=("$(campaign_of "$path")")
     elif [[ -z $theirs ]]; then
-      echo "$path is gone from $BRANCH, where this machine had found it" >&2
+      echo "$path is gone from $BRANCH, where this machine found it before" >&2
       exit 1
     else
       git cat-file blob "$theirs" >"$scratch/theirs.json"

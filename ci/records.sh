@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # Where the results manifests are kept in git. Sourced by the scripts beside it, at the top of a checkout.
 #
-#   CAMPAIGN_RESULTS         branch: on a branch of their own, here in the folder .campaign-results (the default)
-#                            beside: beside the manifest, on the branch that is CAMPAIGN_DEFAULT_BRANCH
+#   CAMPAIGN_RESULTS         branch: on a separate branch, here in the folder .campaign-results (the default)
+#                            beside: beside the manifest, on the branch CAMPAIGN_DEFAULT_BRANCH
 #   CAMPAIGN_RESULTS_BRANCH  the name of that branch (campaign-results)
-#   CAMPAIGN_MANIFEST        the campaign that is run
-#   CAMPAIGN_PUSH_URL        where results are pushed to, if not to `origin`
-#   CAMPAIGN_PUSH_TOKEN      may push there; and CAMPAIGN_PUSH_USER, whose it is. Without it, git has to know one itself
+#   CAMPAIGN_MANIFEST        the campaign to run
+#   CAMPAIGN_PUSH_URL        where to push results (default: `origin`)
+#   CAMPAIGN_PUSH_TOKEN      a token that may push there, of the user CAMPAIGN_PUSH_USER. Without it, git needs its own
 
 # shellcheck source=ci/secrets.sh disable=SC2154 # `here` is set by those that source this
 . "$here/secrets.sh"

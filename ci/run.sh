@@ -2,11 +2,11 @@
 # Runs one campaign with the newest results, and publishes them before each wave of creates and at the end.
 #
 #   CAMPAIGN_MANIFEST    the campaign
-#   CAMPAIGN_SAVED_PLAN  a plan that `plan.sh` saved: exactly that is carried out, or nothing
-#   CAMPAIGN_FIRST       the name of a campaign that has never run before, so that there need be no results; or whose
-#                        lost results are not to be found any more, so that what they knew is bought again
+#   CAMPAIGN_SAVED_PLAN  a plan that `plan.sh` saved: exactly this plan is carried out, or nothing
+#   CAMPAIGN_FIRST       the name of a campaign that has never run, so it needs no results; or one whose lost results
+#                        cannot be found any more, so what only they knew is bought again
 #   CAMPAIGN_BEFORE      the commit before this push
-#   CAMPAIGN_SHARD       which part of it, as in 2/8; else all of it
+#   CAMPAIGN_SHARD       which shard to run, as in 2/8 (default: the whole campaign)
 #   CAMPAIGN_JUNIT       the file to write the jobs to, as a JUnit report
 set -euo pipefail
 
@@ -107,8 +107,8 @@ else
   fetch_history
   lost=$(lost_results | sort -u)
   if [[ -n $lost ]]; then
-    printf '%s the branch %s, and the results there do not know all that it held.\n' "${lost%%$'\n'*}" "$BRANCH" >&2
-    echo "Put it back. Only to buy again what is lost, start it by hand with first: $name" >&2
+    printf '%s the branch %s, and the results there do not include everything it held.\n' "${lost%%$'\n'*}" "$BRANCH" >&2
+    echo "Put it back. To buy again what only it knew, start it by hand with first=$name (GitLab: CAMPAIGN_FIRST=$name)" >&2
     if [[ -n ${GITHUB_OUTPUT:-} ]]; then echo "exit-code=3" >>"$GITHUB_OUTPUT"; fi
     exit 3
   fi
@@ -120,7 +120,8 @@ done
 if [[ -n $found ]] || ! { [[ ${CAMPAIGN_FIRST:-} == "$name" ]] || is_new; }; then
   flags+=(--require-results)
   if [[ -z $found ]]; then
-    echo "There are no results of $name on the branch $BRANCH. If it has never run, start it by hand with first: $name"
+    echo "There are no results of $name on the branch $BRANCH."
+    echo "If it has never run, start it by hand with first=$name (GitLab: CAMPAIGN_FIRST=$name)"
   fi
 fi
 

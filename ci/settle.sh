@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Publishes what a run could not: it was killed before its last word, or its files are no longer those of its branch.
-# Buys nothing. What other machines published is joined, so nothing that was paid is forgotten.
+# Publishes what a run could not, because it was killed or its files have changed on its branch. Buys nothing. Results
+# that other machines published are joined, so nothing that was paid for is forgotten.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

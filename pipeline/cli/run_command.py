@@ -36,7 +36,7 @@ pacing_options = together(
     timing_options,
 )
 buying_options = together(
-    flag("--yes", is_flag=True, help="Do not ask before buying."),
+    flag("--yes", is_flag=True, help="Do not ask before buying. Without a terminal, nothing is asked."),
     flag("--max-creates", type=click.IntRange(0), metavar="N", help="Buy at most N in this run."),
     flag("--max-credits", type=click.IntRange(0), metavar="N", help="Spend at most N credits in this run."),
     flag("--frozen", is_flag=True, help="Do nothing and exit with code 4 if anything would be bought."),

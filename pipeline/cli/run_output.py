@@ -197,7 +197,7 @@ class RunConsole:
             target = self._state.workspace.target
             yield f"  and {len(wrong) - _MAX_LISTED:,} more; `pipeline status {target}` lists all of them"
         for key in outcome.to_be_bought_again[:_MAX_LISTED]:
-            yield f"  {printable(key)}: not made again yet; the next run buys it, without --replace too"
+            yield f"  {printable(key)}: not made again yet; the next run buys it, even without --replace"
         for purchase in outcome.unsettled:
             line = f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now"
             yield self._paint(line, "red")
@@ -291,5 +291,7 @@ def _what_failed(job_status: JobStatus, input_failed: bool) -> str:
     if input_failed and job_status.purchase is not None:
         # The earlier purchase, which was to be made again, still serves the job.
         return f"{_word(job_status)}, not made again ({Reason.INPUT.value})"
+    if _is_unknown(job_status):
+        return "needs attention"
     reason = f" ({job_status.reason})" if job_status.reason and job_status.reason != ELSEWHERE else ""
     return f"{_word(job_status)}{reason}"

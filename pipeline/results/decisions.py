@@ -33,7 +33,7 @@ _MAX_ENTRIES = 1_000_000
 # In place of a verdict, in a file. It stays there, as another branch may still have the verdict that it takes back.
 _UNDECIDED = "undecided"
 _HOW_TO_JOIN = (
-    "to keep one side could buy approved takes again, so join both: `pipeline merge OURS THEIRS --out FILE` "
+    "keeping only one side could buy approved takes again, so join both: `pipeline merge OURS THEIRS --out FILE` "
     "(see docs/how-to/merge.md#after-a-conflict)"
 )
 _MARKERS = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)

@@ -154,7 +154,7 @@ def test_run_behind_its_branch_buys_nothing(remote: Remote, machine: Machines, v
     job = late.uses(command="run", campaigns=MANIFEST, first="spring")
 
     assert job.code == 8, job.log
-    assert f"main has gone on: {MANIFEST} is not what this run was made from" in job.log
+    assert f"main has moved on: {MANIFEST} has changed since this run was planned" in job.log
     assert titles(vendor) == []
 
 
@@ -164,7 +164,7 @@ class TestBehindItsBranch:
     @staticmethod
     def refused(job: Job, what: str, vendor: Emulator) -> None:
         assert job.code == 8, job.log
-        assert f"main has gone on: {what} is not what this run was made from" in job.log
+        assert f"main has moved on: {what} has changed since this run was planned" in job.log
         assert titles(vendor) == []
 
     def test_first_decisions(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
@@ -672,7 +672,7 @@ class TestNoRecords:
         refused = machine("two").uses(command="run", campaigns=MANIFEST)
 
         assert refused.code == 3, refused.log
-        assert "start it by hand with first: spring" in refused.log
+        assert "start it by hand with first=spring" in refused.log
         assert len(titles(vendor)) == 2
         assert machine("three").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
 
@@ -762,7 +762,7 @@ class TestLostResults:
 
         assert job.code == 3, job.log
         assert f"{folder}spring.results.2-of-2.json is gone from the branch {branch}" in job.log
-        assert "start it by hand with first: spring" in job.log
+        assert "start it by hand with first=spring" in job.log
         assert job.outputs["exit-code"] == "3"
         assert len(titles(vendor)) == 2
 
@@ -920,7 +920,7 @@ class TestFirst:
         job = machine().uses(command="run", campaigns=MANIFEST, first="autumn")
 
         assert job.code == 3, job.log
-        assert "start it by hand with first: spring" in job.log
+        assert "start it by hand with first=spring" in job.log
         assert titles(vendor) == []
 
     def test_new_campaign_needs_no_manual_start(
@@ -954,7 +954,7 @@ class TestFirst:
         job = machine().uses({"before": before_push}, command="run", campaigns="campaigns/autumn.yaml")
 
         assert job.code == 3, job.log
-        assert "start it by hand with first: autumn" in job.log
+        assert "start it by hand with first=autumn" in job.log
         assert titles(vendor) == []
 
     @pytest.mark.parametrize(
@@ -981,7 +981,7 @@ class TestFirst:
         job = machine().uses({"before": known}, command="run", campaigns=manifest)
 
         assert job.code == 3, job.log
-        assert "start it by hand with first: autumn" in job.log
+        assert "start it by hand with first=autumn" in job.log
         assert titles(vendor) == []
 
     @pytest.mark.parametrize("name", ["name: >-\n  autumn", "name:\n  autumn", "? name\n: autumn"])
@@ -996,7 +996,7 @@ class TestFirst:
         job = machine().uses({"before": known}, command="run", campaigns="campaigns/autumn.yaml")
 
         assert job.code == 3, job.log
-        assert "start it by hand with first: autumn" in job.log
+        assert "start it by hand with first=autumn" in job.log
         assert titles(vendor) == []
 
     def test_manifest_with_an_escape_in_its_name_is_known_before(
@@ -1010,7 +1010,7 @@ class TestFirst:
         job = machine().uses({"before": known}, command="run", campaigns="campaigns/autumn.yaml")
 
         assert job.code == 3, job.log
-        assert "start it by hand with first: autumn" in job.log
+        assert "start it by hand with first=autumn" in job.log
         assert titles(vendor) == []
 
     def test_workflow_that_names_a_campaign_does_not_matter(
@@ -1130,5 +1130,5 @@ class TestSavedPlan:
         job = two.uses(command="run", plan="campaign-plans/spring.plan.json", first="spring")
 
         assert job.code == 8, job.log
-        assert "main has gone on: vars.yaml is not what this run was made from" in job.log
+        assert "main has moved on: vars.yaml has changed since this run was planned" in job.log
         assert titles(vendor) == []

@@ -89,7 +89,9 @@ def test_create_of_a_dead_run_is_unknown_to_every_command(project: Project, pipe
         assert "it is unknown whether it was bought (the run ended before" in ended.out
         assert f"`pipeline resolve campaign.yaml {WALK} --workflow-id ID`" in ended.out
     assert f"purchase {ID}: attention" in shown.out
-    assert pipeline("run", project.manifest).code == 7
+    ran = pipeline("run", project.manifest)
+    assert ran.code == 7
+    assert f"  {WALK}: needs attention: it is unknown whether it was bought" in ran.out
 
 
 def test_reading_commands_write_nothing_after_a_dead_run(project: Project, pipeline: Pipeline) -> None:

@@ -269,7 +269,7 @@ def test_decisions_in_which_git_left_its_markers_are_refused_with_the_way_to_joi
     refused = offline("plan", project.manifest)
 
     assert refused.code == 3
-    assert "spring.decisions.yaml:4:1: an unresolved merge conflict; to keep one side" in refused.err
+    assert "spring.decisions.yaml:4:1: an unresolved merge conflict; keeping only one side" in refused.err
     assert "`pipeline merge OURS THEIRS --out FILE`" in refused.err
     assert offline("merge", *decided, "--out", file).code == 0
     assert buys(offline, project) == 0

@@ -109,7 +109,7 @@ def test_failed_replacement_is_named_and_made_once_by_the_next_run(
     assert ended.code == 8, ended.output
     assert {key for key, status in project.statuses().items() if status == "pending"} == walks
     for key in walks:
-        assert f"  {key}: not made again yet; the next run buys it, without --replace too\n" in ended.out
+        assert f"  {key}: not made again yet; the next run buys it, even without --replace\n" in ended.out
     assert ended.out.count("not made again yet") == len(walks)
     pipeline.set("VIMMERSE_BASE_URL", vendor.url)
     assert "not made again yet" not in pipeline("run", project.manifest).out
