@@ -38,8 +38,12 @@ _NO_FILE = re.compile(
 _TAKEN = {"--state": _DATABASES, "--output": frozenset({"s3"})}
 _WORD = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
 _DATABASE = re.compile(rf"({'|'.join(sorted(_DATABASES, reverse=True))})://")
-# Database addresses in a command line; what follows the scheme may be a password.
-_IN_A_LINE = re.compile(rf"\b({'|'.join(sorted(_DATABASES, reverse=True))}):\S*", re.IGNORECASE)
+# Addresses in a command line: what follows the scheme may be a password, and so may the path of a webhook's url.
+_IN_A_LINE = re.compile(
+    rf"\b({'|'.join(sorted(_DATABASES, reverse=True))}):\S*|(?<![a-z0-9+.-])([a-z][a-z0-9+.-]*)://\S*|"
+    r"(?<=--webhook-url[ =])\S+",
+    re.IGNORECASE,
+)
 
 # By kind of record, the endings of file names.
 _ENDS = {
@@ -81,8 +85,13 @@ def is_object_store(value: str) -> bool:
 
 
 def without_addresses(line: str) -> str:
-    """A command line with addresses that may contain a password reduced to their scheme."""
-    return without_secrets(_IN_A_LINE.sub(r"\1://…", line))
+    """A command line with addresses reduced to their scheme, as any part of one may be a secret."""
+
+    def scheme_only(found: re.Match[str]) -> str:
+        scheme = found[1] or found[2]
+        return f"{scheme}://…" if scheme else "…"
+
+    return without_secrets(_IN_A_LINE.sub(scheme_only, line))
 
 
 def without_secrets(text: str) -> str:

@@ -79,6 +79,7 @@ def _decide(verdict: Verdict | None, words: tuple[str, ...], given: dict[str, An
     )
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
         named = {name: purchases_named(state, name) for name in names}
+        sent_back = {each.purchase for each in state.decided.values() if each.decision is Verdict.REDO}
         made = decide(state, opinion, named)
         if verbosity().quiet:
             return
@@ -87,5 +88,5 @@ def _decide(verdict: Verdict | None, words: tuple[str, ...], given: dict[str, An
         if opinion.withdraws:
             for line in undecided_lines(named, made):
                 say(line)
-        for line in decided_lines(made, outlook(state), workspace.target):
+        for line in decided_lines(made, sent_back, outlook(state), workspace.target):
             say(line)

@@ -50,8 +50,13 @@ def note_lines(decision: Decision | None, *, but_why: bool = False) -> Iterator[
         yield f"    {moment}“{printable(note.text, _LONGEST)}”{by}"
 
 
-def decided_lines(made: Sequence[Decision], outlook: Outlook, target: str) -> Iterator[str]:
-    """The lines that say what was decided, and what the next run does because of it."""
+def decided_lines(
+    made: Sequence[Decision], sent_back_before: Collection[PurchaseId], outlook: Outlook, target: str
+) -> Iterator[str]:
+    """The lines that say what was decided, and what the next run does because of it.
+
+    A take in `sent_back_before` was sent back until now: another verdict withdraws that, which is said.
+    """
     # The lines say already that a job whose take was sent back is bought again.
     others = outlook.buys - {each.key for each in made if each.decision is Verdict.REDO}
     sent_back: set[JobKey] = set()
@@ -60,6 +65,8 @@ def decided_lines(made: Sequence[Decision], outlook: Outlook, target: str) -> It
         said = "sent back too" if is_one_more else _consequence(decision, outlook, others, target)
         if decision.decision is Verdict.REDO:
             sent_back.add(decision.key)
+        elif decision.decision is not None and decision.purchase in sent_back_before:
+            said = f"was sent back, is now {said}"
         yield f"{printable(decision.key)} ({decision.purchase}): {said}"
     if others:
         shows = "shows it" if len(outlook.buys) == 1 else "shows them"

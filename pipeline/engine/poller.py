@@ -16,6 +16,7 @@ from pipeline.planning.hints import unknown_warning
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, Status, WorkflowId
+from pipeline.schemes import without_secrets
 from pipeline.state.transitions import Disowned, Event, Finished, Reported, Vanished, VendorFailed
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def event_for_workflow(
         tracked.note_progress(workflow.percent, now)
     match workflow.progress:
         case Progress.FAILED:
-            why = printable(workflow.error or f"the vendor ended it as '{workflow.status}'")
+            why = without_secrets(printable(workflow.error or f"the vendor ended it as '{workflow.status}'"))
             return VendorFailed(why, workflow.updated_at)
         case Progress.SUCCEEDED:
             return _succeeded(tracked, workflow, now, unusable, is_old=is_old)

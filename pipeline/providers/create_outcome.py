@@ -21,6 +21,7 @@ from pipeline.providers.http.connection import Stage
 from pipeline.providers.http.transport import Ending, Response
 from pipeline.providers.responses import error_message, is_workflow_id, read_object, seconds_to_wait
 from pipeline.purchases import WorkflowId
+from pipeline.schemes import without_secrets
 
 _JOB_REFUSED = frozenset({400, 404, 405, 413, 415, 422})
 _KEPT = 10_000
@@ -97,7 +98,7 @@ def _unknown(response: Response | None, reason: str) -> OutcomeUnknown:
     if response is None:
         return OutcomeUnknown(f"after it was sent: {reason}")
     raw = response.body[:_KEPT].decode("utf-8", "replace").replace("\0", "")
-    return OutcomeUnknown(_what(response), raw)
+    return OutcomeUnknown(_what(response), without_secrets(raw))
 
 
 def _what(response: Response) -> str:

@@ -19,6 +19,7 @@ from pipeline.providers.address import shown_url
 from pipeline.providers.base import Media, Progress, Workflow
 from pipeline.providers.media import content_type_of, is_vague
 from pipeline.records import WORKFLOW_ID
+from pipeline.schemes import without_secrets
 
 if TYPE_CHECKING:
     from pipeline.purchases import WorkflowId
@@ -79,16 +80,19 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def error_message(body: bytes) -> str:
-    """The reason in a refusal, as one printable line: from a `message`, or from FastAPI's list of details."""
+    """The reason in a refusal, as one printable line: from a `message`, or from FastAPI's list of details.
+
+    Urls that it quotes are shown without what may be a password or a signature: the reason is recorded and published.
+    """
     try:
         response = read_object(body)
     except ValueError:
         return ""
     match response:
         case {"message": str(message)} | {"detail": str(message)}:
-            return printable(message)
+            return without_secrets(printable(message))
         case {"detail": list(details)}:
-            return printable("; ".join(_details(details)))
+            return without_secrets(printable("; ".join(_details(details))))
         case _:
             return ""
 

@@ -7,7 +7,7 @@ from support.calling import Pipeline
 from support.campaigns import Project
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.schemes import assert_location, path_argument, without_secrets
+from pipeline.schemes import assert_location, path_argument, without_addresses, without_secrets
 
 SECRET = "hunter2"
 S3, WEB = f"s3://u:{SECRET}@host/x", f"https://u:{SECRET}@host/x.yaml"
@@ -301,3 +301,18 @@ def test_long_word_in_a_message_is_shown_at_once(word: str) -> None:
 
     assert without_secrets(f"{message}k://u:{SECRET}@h") == f"{message}k://…"
     assert without_secrets(message) == message
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (f"run x --webhook-url https://h.test/{SECRET}/x --yes", "run x --webhook-url https://… --yes"),
+        (f"run x --webhook-url=https://h.test/{SECRET}", "run x --webhook-url=https://…"),
+        (f"run x --webhook-url h.test/{SECRET} --yes", "run x --webhook-url … --yes"),
+        (f"run x --state postgresql:{SECRET}", "run x --state postgresql://…"),
+        (f"run x --var image=https://h.test/{SECRET}", "run x --var image=https://…"),
+        ("run x --output videos", "run x --output videos"),
+    ],
+)
+def test_command_line_that_others_see_has_no_address(line: str, kept: str) -> None:
+    assert without_addresses(line) == kept

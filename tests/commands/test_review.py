@@ -475,6 +475,19 @@ def test_redo_buys_again_once_and_shows_the_price_first(
     assert actions(pipeline, bought) == {DANCE: "keep", WALK: "keep"}
 
 
+@pytest.mark.parametrize(("command", "now"), [("approve", "approved: it stays"), ("reject", "rejected")])
+def test_other_verdict_on_what_was_sent_back_says_that_it_withdraws_that(
+    bought: Project, pipeline: Pipeline, command: str, now: str
+) -> None:
+    take = purchase(bought, WALK)
+    pipeline("redo", bought.manifest, WALK)
+
+    ended = pipeline(command, bought.manifest, "status:pending" if command == "approve" else take)
+
+    assert f"{WALK} ({take}): was sent back, is now {now}" in ended.out
+    assert "sent back" not in pipeline(command, bought.manifest, take).out
+
+
 def test_redo_buys_again_even_if_an_earlier_take_was_sent_back_and_then_rejected(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

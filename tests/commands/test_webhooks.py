@@ -81,6 +81,18 @@ def urls_sent(vendor: Emulator) -> list[str | None]:
     return [None if each is None else each.webhook_url for each in workflows]
 
 
+def test_secret_in_the_address_stays_in_no_file_that_names_the_command(
+    hooked: Project, called: Callable[..., Any], port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["pipeline", "run", "campaign.yaml", *flags(port)])
+
+    assert called(hooked.manifest).code == 0
+
+    locks = list(Path(".pipeline").glob("*.lock"))
+    assert any(each.read_bytes() for each in locks)
+    assert not any(b"/spring" in each.read_bytes() for each in locks)
+
+
 class Flood:
     """Calls unassigned webhook URLs, one after another, until it is closed."""
 

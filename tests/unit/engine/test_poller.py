@@ -333,6 +333,15 @@ def test_fail_and_cancel_end_a_purchase_and_keep_the_message(harness: Harness, s
     assert not harness.files()
 
 
+def test_failure_is_recorded_without_the_secrets_of_the_urls_that_it_quotes(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [failure("cannot read https://u:PW@h.test/x.png?token=T: gone")]
+
+    ran = harness.run(BLUE)
+
+    assert ran.bought(BLUE)[0].error == "cannot read https://…: gone"
+    assert ran.reporter.lines[-1].endswith("cannot read https://…: gone")
+
+
 def test_failure_is_reported_to_the_vendor_on_request(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [failure("no sky")]
 

@@ -300,6 +300,22 @@ def test_any_body_is_an_object_or_a_described_error(body: bytes) -> None:
     assert is_harmless(error_message(body))
 
 
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        (
+            "cannot read https://u:PW@h.test/x.png?token=T: no such host",
+            "cannot read https://…: no such host",
+        ),
+        ("https://h.test/x.png?X-Amz-Signature=T", "https://…"),
+        ("see https://h.test/docs/images", "see https://h.test/docs/images"),
+    ],
+)
+def test_refusal_is_quoted_without_the_secrets_of_its_urls(told: str, shown: str) -> None:
+    for body in ({"message": told}, {"detail": told}, {"detail": [{"msg": told}]}):
+        assert error_message(json.dumps(body).encode()) == shown
+
+
 def test_control_characters_in_a_text_are_read() -> None:
     assert read_object(b'{"title": "a\tb\1\n"}', strict=True) == {"title": "a\tb\1\n"}
 
