@@ -72,6 +72,15 @@ def decided_lines(
         shows = "shows it" if len(outlook.buys) == 1 else "shows them"
         jobs = counted(len(outlook.buys), "job")
         yield f"The next run buys {jobs} because of that: `pipeline plan {target}` {shows}."
+    yield from _spared_lines(outlook, {each.key for each in made})
+
+
+def _spared_lines(outlook: Outlook, decided: Collection[JobKey]) -> Iterator[str]:
+    """The line on jobs that the next run buys no longer, such as a take that was sent back before."""
+    spared = sorted(outlook.spares.difference(decided))
+    if spared:
+        more = f" and {counted(len(spared) - 1, 'more job')}" if len(spared) > 1 else ""
+        yield f"Because of that, the next run no longer buys {printable(spared[0])}{more}."
 
 
 def undecided_lines(

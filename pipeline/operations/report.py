@@ -1,25 +1,27 @@
 """Gathers a campaign's data for the gallery from records, manifest and disk; needs no key, network or state."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
+from pipeline.operations.caps import caps_of
 from pipeline.operations.decided_rows import recorded_jobs, with_decisions
 from pipeline.operations.page_commands import page_command, page_flags, page_variables, selection_flags
 from pipeline.operations.report_records import RecordsOnDisk, as_it_stands, of_results_before
 from pipeline.operations.shown_paths import project_path, shown_path
 from pipeline.operations.workspace import cache_folder, scratch_folder
 from pipeline.paths import real_path, unencodable
-from pipeline.planning.make import make
-from pipeline.planning.plan import ALL, BUYING, PlanOptions
+from pipeline.planning.forecast import MAKING, forecast
 from pipeline.planning.select import Candidate, select_keys
-from pipeline.purchases import PENDING, Records
+from pipeline.purchases import PENDING, Records, Status
 from pipeline.report.data import GalleryRecords, files_on_page
 from pipeline.report.rows import PlannedJob
 from pipeline.report.stills import MediaReader, StillCache
@@ -29,6 +31,11 @@ from pipeline.results.decisions import Decision, as_json, by_purchase, in_force
 from pipeline.results.decisions import read as read_decisions
 from pipeline.schemes import ObjectUrl, OutputLocation
 from pipeline.state.transitions import absorb
+
+if TYPE_CHECKING:
+    from pipeline.planning.plan import Plan
+
+_OPEN = frozenset({PENDING, Status.FAILED})
 
 
 def gallery_campaign(
@@ -52,7 +59,8 @@ def gallery_campaign(
     records = absorb(Records(), campaign.records, decisions)
     results = with_decisions(as_it_stands(campaign), records, decisions, jobs)
     assignment = assign(jobs, records, decisions)
-    planned = _planned(results, assignment, ALL)
+    coming = forecast(assignment)
+    planned = _planned(results, assignment, coming.run)
     known = candidates(results, planned, {job.key: job for job in jobs})
     files = _located(campaign)
     other = of_results_before(before, campaign) if before is not None else None
@@ -63,10 +71,12 @@ def gallery_campaign(
     keys = select_keys(known, select, exclude) if select or exclude else None
     if keys is not None:
         # A job may ask for the same as one that is not selected, and is then the one that buys.
-        planned = _planned(results, assignment, PlanOptions(selected=keys))
+        coming = forecast(assignment, frozenset(keys))
+        planned = _planned(results, assignment, coming.run)
     # Where a selection is complete, as for a client, the limits would say nothing.
-    is_to_buy = keys is None or any(planned[key].action in BUYING for key in keys & planned.keys())
-    limits = campaign.workspace.campaign.limits if campaign.workspace else None
+    is_to_buy = keys is None or bool(coming.run.buying)
+    manifest = campaign.workspace.campaign if campaign.workspace else None
+    limits = manifest.limits if manifest else None
     gallery = GalleryRecords(
         results=results,
         decisions=_document(decided),
@@ -79,6 +89,8 @@ def gallery_campaign(
         keys=keys,
         selection=selection_flags(select, exclude),
         planned=planned,
+        forecast=coming.as_json(caps_of(manifest), records.purchases.values()) if manifest and jobs else {},
+        unseen=_unseen(results, coming.run) if jobs else 0,
         media=results.get("media", {}),
         before=other.results if other else None,
         before_name=project_path(real_path(before)) if before else "",
@@ -166,11 +178,9 @@ def _jobs_of(campaign: RecordsOnDisk) -> list[Job]:
         return []
 
 
-def _planned(
-    results: Mapping[str, Any], assignment: Assignment, options: PlanOptions
-) -> dict[str, PlannedJob]:
-    """By key, the jobs of the manifest and what a run with `options` would do with each."""
-    actions = {entry.key: entry.action.value for entry in make(assignment, {}, options).entries}
+def _planned(results: Mapping[str, Any], assignment: Assignment, plan: Plan) -> dict[str, PlannedJob]:
+    """By key, the jobs of the manifest and what a run by `plan` would do with each."""
+    actions = {entry.key: entry.action.value for entry in plan.entries}
     pending = {job["key"] for job in results["jobs"] if job["status"] == PENDING}
     return {
         job.key: PlannedJob(
@@ -178,9 +188,16 @@ def _planned(
             credits=job.credits,
             action=actions.get(job.key),
             upstream=job.upstream,
+            needs_approval=bool(job.approved_of),
         )
         for job in assignment.jobs
     }
+
+
+def _unseen(results: Mapping[str, Any], plan: Plan) -> int:
+    """How many jobs a run would make that the results do not show as open: the manifest was edited since."""
+    is_open = {row["key"] for row in results["jobs"] if row["status"] in _OPEN}
+    return sum(entry.key not in is_open for entry in plan.of(*MAKING))
 
 
 def candidates(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """The plan by key after the decisions, and the keys that it buys because of them.
+    """The plan by key after the decisions, and the keys that it buys because of them, or buys no longer (`spares`).
 
     `approved` are the purchases that are approved now.
     The location of files makes no difference here, so the output folder is not read.
@@ -27,6 +27,7 @@ class Outlook:
 
     entries: Mapping[JobKey, Entry]
     buys: frozenset[JobKey]
+    spares: frozenset[JobKey]
     approved: Collection[PurchaseId]
 
 
@@ -45,8 +46,10 @@ def outlook(state: CampaignState) -> Outlook:
     in_force = decisions.in_force(decisions.read(workspace.decisions, workspace.decisions_name))
     before = make(state.assignment, {}, elsewhere=elsewhere)
     after = make(assign(state.jobs, state.records, in_force), {}, elsewhere=elsewhere)
+    bought_before, bought_after = ({entry.key for entry in plan.buying} for plan in (before, after))
     return Outlook(
         entries={entry.key: entry for entry in after.entries if entry.job is not None},
-        buys=frozenset(entry.key for entry in after.buying) - {entry.key for entry in before.buying},
+        buys=frozenset(bought_after - bought_before),
+        spares=frozenset(bought_before - bought_after),
         approved=in_force.approved.keys(),
     )

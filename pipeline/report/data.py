@@ -26,7 +26,8 @@ class GalleryRecords:
     `variables` the flags of its vars. `keys` are the selected jobs, None: all, and `selection` the flags that select
     them. `hrefs`, `stills` and `media` are by SHA-256: the link to each file that is on this machine (empty: it is
     here, but the page contains no videos), the files that have a still, and media facts. `stored` are the files in an
-    object store, whether or not the page links to them.
+    object store, whether or not the page links to them. `forecast` is what the next run would make and buy, in
+    numbers; `unseen` of these jobs are new or changed in the manifest since the results were written.
     """
 
     results: Document
@@ -40,6 +41,8 @@ class GalleryRecords:
     keys: Collection[str] | None = None
     selection: str = ""
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
+    forecast: Mapping[str, Json] = field(default_factory=dict)
+    unseen: int = 0
     hrefs: Mapping[str, str] = field(default_factory=dict)
     stills: Collection[str] = frozenset()
     stored: Collection[str] = frozenset()
@@ -99,6 +102,8 @@ class _Campaign:
             "max_credits": records.max_credits,
             "selected_of": None if is_whole else len(results["jobs"]),
             "select": records.selection or None,
+            **records.forecast,
+            "unseen": records.unseen or None,
             "jobs": [self._rows.job(each) for each in jobs],
             "purchases": [self._rows.purchase(each) for each in shown],
         }

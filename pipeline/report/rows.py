@@ -19,12 +19,16 @@ SHORT_HASH = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedJob:
-    """A job of the manifest: its readable request, its known price, and what a run would do."""
+    """A job of the manifest: its readable request, its known price, and what a run would do.
+
+    `upstream` is what it is made from, an approved take of it if it `needs_approval`.
+    """
 
     request: Mapping[str, Json] = field(default_factory=dict)
     credits: int | None = None
     action: str | None = None
     upstream: str | None = None
+    needs_approval: bool = False
 
 
 class Rows:
@@ -71,6 +75,7 @@ class Rows:
             "decision": decided.get("decision") if decided else job.get("decision"),
             "action": planned.action,
             "upstream": planned.upstream or self._upstream(purchase),
+            "needs_approval": planned.needs_approval or None,
         }
         if purchase is None or job["status"] == PENDING:
             written["text"], written["request"] = _request(planned.request)

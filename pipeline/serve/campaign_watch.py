@@ -5,8 +5,7 @@ Nothing is locked and nothing is bought: like every read-only command, this read
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
@@ -17,15 +16,15 @@ from pipeline.errors import InvalidInput, PipelineError
 from pipeline.files import stamp
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
+from pipeline.operations.caps import caps_of
 from pipeline.operations.clock import now
 from pipeline.operations.lost_decisions import LostApprovals, lost_approvals, lost_message
 from pipeline.operations.page_commands import page_command, page_flags, page_variables
 from pipeline.operations.published_results import published_files
-from pipeline.planning.make import make
-from pipeline.planning.plan import ALL
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, join
 from pipeline.results import decisions
 from pipeline.serve.page_rows import PageRows
+from pipeline.serve.watched_plan import SeenRun, WatchedPlan
 from pipeline.state.store import Sighting
 from pipeline.state.transitions import absorb
 
@@ -92,8 +91,10 @@ class CampaignWatch:
         }
         # When a run was last seen to change something.
         self._changed = ""
-        self._planned: Records | None = None
+        self._plan = WatchedPlan()
+        self._is_planned_anew = False
         self._spent = 0
+        self._next_run: Mapping[str, Json] = {}
         self._last_run: Json = None
         self._records = Records()
         self._assignment: Assignment = assign([], self._records)
@@ -104,7 +105,9 @@ class CampaignWatch:
         self._recompute()
         self._changed = max((each.bought_at for each in self.purchases.values()), default="")
         self.plan()
-        self.rows.changes()  # discarded: a new page reads everything
+        # Discarded: a new page reads everything.
+        self.rows.changes()
+        self._is_planned_anew = False
 
     @property
     def _trouble(self) -> str | None:
@@ -146,12 +149,15 @@ class CampaignWatch:
     def look(self) -> dict[str, Json] | None:
         """The changes to the page since the last look; None if there are none."""
         stamps = self._stamps()
-        news = stamps != self._read.stamps
-        if news:
+        news, self._is_planned_anew = self._is_planned_anew, False
+        if stamps != self._read.stamps:
             was, moved = self.heading(), stamps["state"] != self._read.stamps["state"]
+            before = self._read.stamps.copy()
             self._look_at_files(stamps)
             self._recompute()
-            news = was != self.heading()
+            if self._is_plan_due(before):
+                self.plan()
+            news = news or was != self.heading()
             self._changed = now() if moved and (news or self.rows.has_changes) else self._changed
         patch = self.rows.changes()
         if patch is None and not news:
@@ -165,6 +171,8 @@ class CampaignWatch:
             "spent": self._spent,
             "usual": {template: round(seconds, 3) for template, seconds in self._read.usual.items()},
             "template_ids": dict(self._read.template_ids),
+            "next_run": self._next_run.get("next_run"),
+            "retry_run": self._next_run.get("retry_run"),
             "run": self._last_run,
             "goes_on": self._read.goes_on,
             "calls": dict(note.calls) if note is not None else None,
@@ -197,43 +205,38 @@ class CampaignWatch:
     def _summary_of_last_run(self) -> Json:
         """When the last run began, the credits it has spent, its cap, and its limit of workflows in flight.
 
-        For a run of a selection or a shard, also the number of jobs still to buy, by template.
+        For a run that goes on, also what it still buys: the number by template, and the known credits.
         """
-        note = self._read.note
-        runs = {each for each in self._read.sighting.runs.values() if each[:1].isdigit()}
-        runs |= {note.run} if note is not None else set()
-        if not runs:
+        seen = self._seen_run()
+        if not seen.name:
             return None
-        last = max(runs)
         purchases = self._read.sighting.records.purchases
-        spent = sum(purchases[each].cost for each, run in self._read.sighting.runs.items() if run == last)
-        # The note may be an earlier run's; only a run's own note tells whether its cap is lower than the manifest's.
-        own = note if note is not None and note.run == last else None
+        spent = sum(
+            purchases[each].cost for each, run in self._read.sighting.runs.items() if run == seen.name
+        )
+        own = seen.note
+        # Its cap may be lower than the manifest's.
         cap = own.max_credits if own is not None else None
         cap = self.workspace.campaign.limits.max_credits if cap is None else cap
         in_flight = own.in_flight if own is not None else None
-        started = last.partition(" ")[0]
         summary: dict[str, Json] = {
-            "started": started,
+            "started": seen.began,
             "spent": spent,
             "max_credits": cap,
             "in_flight": in_flight,
         }
-        if own is not None and own.selected is not None:
-            summary["waiting"] = dict(Counter(self._left_to(own)))
+        if seen.goes_on is not False:
+            summary |= self._plan.left_to_run(self._assignment.by_key)
         return summary
 
-    def _left_to(self, note: RunNote) -> Iterator[str]:
-        """The template of each purchase that a run of a selection or a shard still has to make."""
-        by_key, matcher = self._assignment.by_key, self._assignment.matcher
-        asked: set[str | tuple[str, ...]] = set()
-        for job in self._read.jobs:
-            if job.key in by_key or not note.selects(job.key):
-                continue
-            # Jobs that ask for the same share a purchase.
-            if (asks := matcher.requested(job.key)) not in asked:
-                asked.add(asks)
-                yield job.coordinates.template
+    def _seen_run(self) -> SeenRun:
+        """The last run, as it is seen now. The note may be an earlier run's: then it tells nothing of this one."""
+        note = self._read.note
+        runs = {each for each in self._read.sighting.runs.values() if each[:1].isdigit()}
+        runs |= {note.run} if note is not None else set()
+        last = max(runs, default="")
+        own = note if note is not None and note.run == last else None
+        return SeenRun(name=last, goes_on=self._read.goes_on, note=own)
 
     def _stamps(self) -> dict[str, AnyStamp]:
         workspace = self.workspace
@@ -303,6 +306,8 @@ class CampaignWatch:
             self._assignment = assign(read.jobs, records, in_force)
         self._records = records
         self._spent = sum(each.cost for each in records.purchases.values())
+        caps = caps_of(self.workspace.campaign)
+        self._next_run = self._plan.in_numbers(caps, records.purchases.values(), self._assignment.by_key)
         self._last_run = self._summary_of_last_run()
         self.rows.update(self._assignment, records, in_force, read.decided)
 
@@ -321,19 +326,30 @@ class CampaignWatch:
             )
         )
 
+    def _is_plan_due(self, before: Mapping[str, AnyStamp]) -> bool:
+        """Whether to compute at once what a run would do; while one goes on, that is done now and then."""
+        seen, now = self._seen_run(), self._read.stamps
+        return (
+            not seen.is_same(self._plan.run)
+            or seen.goes_on is False
+            or any(before.get(each) != now[each] for each in ("manifest", "decisions"))
+        )
+
     def plan(self) -> None:
         """Compute what a run would do, which takes longer than the rest; the next look sends it."""
-        if self._planned is self._records:
+        seen = self._seen_run()
+        if seen.is_same(self._plan.run) and self._plan.is_of(self._assignment.matcher, self._records):
             return
-        self._planned = self._records
-        self._assignment = assign(self._read.jobs, self._records, self._assignment.matcher.decisions)
+        decided = self._assignment.matcher.decisions
+        self._assignment = assign(self._read.jobs, self._records, decided)
         try:
-            self.rows.set_actions(
-                {each.key: each.action.value for each in make(self._assignment, {}, ALL).entries}
-            )
+            self._plan.make(self._assignment, seen, self._read.decided)
         except InvalidInput:
             return
+        self.rows.set_actions(self._plan.actions)
         self._recompute()
+        self._plan.keep(self._assignment.matcher, self._records)
+        self._is_planned_anew = True
 
 
 def _is_alike(one: Purchase, other: Purchase, decided: Decisions) -> bool:

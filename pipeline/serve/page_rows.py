@@ -229,6 +229,7 @@ class PageRows:
             credits=job.credits,
             action=self._actions.get(key),
             upstream=job.upstream,
+            needs_approval=bool(job.approved_of),
         )
 
     def _find(self, jobs: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> bool:

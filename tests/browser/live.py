@@ -54,6 +54,7 @@ class LiveCampaign:
     """A campaign on disk whose jobs a test buys, finishes and fails. `variants` multiplies its 48 jobs.
 
     `sharing` is the number of jobs that each purchase serves: they differ only in what no request depends on.
+    `prices` are those that the manifest gives, by template id.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class LiveCampaign:
     shorter_side: int = COARSE
     videos: bool = True
     limits: dict[str, Any] = field(default_factory=lambda: {"budget": 12_000, "max_credits": 5_500})
+    prices: dict[str, int] = field(default_factory=dict)
     started: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(minutes=19))
 
     def __post_init__(self) -> None:
@@ -121,6 +123,7 @@ class LiveCampaign:
             "prompts": {name: text for name, (_, text) in PROMPTS.items()},
             "jobs": rules,
             "limits": self.limits,
+            "catalog": {"credits": self.prices},
         }
 
     @contextmanager

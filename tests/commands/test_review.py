@@ -447,6 +447,21 @@ def test_other_takes_of_an_approved_job_are_not_bought(
     assert len(vendor.ledger.entries) == 2
 
 
+def test_approval_says_that_the_take_sent_back_is_not_bought_again(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    rule = {"id": "main", "repeat": 2}
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=[rule])})
+    assert pipeline("run", project.manifest).code == 0
+    assert "the next run buys it again" in pipeline("redo", project.manifest, WALK).out
+
+    said = pipeline("approve", project.manifest, f"{WALK}#2").out
+
+    assert f"Because of that, the next run no longer buys {WALK}." in said
+    assert actions(pipeline, project) == {WALK: "pinned", f"{WALK}#2": "keep"}
+    assert len(vendor.ledger.entries) == 2
+
+
 # Rejected and redo
 
 

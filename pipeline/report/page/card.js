@@ -166,7 +166,14 @@ function whyNoVideo(job) {
     case "redo":
       return ["Sent back", whySentBack(job)];
     case "pending":
-      return ["", job.action === "wait" ? "waits for what it is made from" : "not made yet"];
+      return [
+        "",
+        isWaiting(job)
+          ? "waits for what it is made from"
+          : isSettled(job)
+            ? "another take is approved"
+            : "not made yet",
+      ];
     default:
       if (job.file?.stored) return ["File in the object store", "report --sign links to it"];
       return missingFile();

@@ -143,7 +143,8 @@ async function save(purchase, review, message) {
     await source.decide(purchase, review);
     // Saved only after the next take was opened, it must not seem to be about that one.
     const isHere = !deciding || deciding.id === purchase.id;
-    if (message) toast(isHere ? `${message}.` : `${message}: ${purchase.key}`, { local: isHere });
+    const then = isHere && review.decision ? consequenceOf(purchase.id, review.decision) : "";
+    if (message) toast(isHere ? `${message}${then}.` : `${message}: ${purchase.key}`, { local: isHere });
     return true;
   } catch (error) {
     if (review.note && !drafts.has(purchase.id)) setDraft(purchase.id, review.note);

@@ -382,8 +382,12 @@ function factsLine(job) {
       text: `${state.word}${job.decision ? by + when : ""}`,
     }),
     price !== undefined &&
+      !isSettled(job) &&
       el("span", {
-        text: job.cost === undefined ? `${counted(price, "credit")} to come` : counted(price, "credit"),
+        text:
+          job.cost !== undefined
+            ? counted(price, "credit")
+            : `${counted(price, "credit")} ${isWaiting(job) ? "when it is made" : "to come"}`,
       }),
     ratio && el("span", { text: ratio }),
     file?.duration ? el("span", { text: lengthOf(file.duration) }) : undefined,
@@ -393,6 +397,9 @@ function factsLine(job) {
 
 /** The failure, or what is missing, with the command that helps. @param {Job} job */
 function trouble(job) {
+  const [said, isMade] = isOpen(job) ? outlookOf(job) : ["", false];
+  /** @type {[string, string]} */
+  const outlook = [said, isMade ? commandOf("run", job.campaign) : ""];
   /** @type {Record<string, [string, string]>} */
   const known = {
     attention: [
@@ -412,8 +419,8 @@ function trouble(job) {
       commandOf("collect", job.campaign),
     ],
     underway: ["It is paid for; the next run goes on with it.", commandOf("run", job.campaign)],
-    pending: ["Nothing serves this job yet.", commandOf("run", job.campaign)],
-    redo: ["The next run makes it again.", commandOf("run", job.campaign)],
+    pending: outlook,
+    redo: outlook,
   };
   const missing = job.file?.stored ? "stored" : "missing";
   const state =
@@ -426,6 +433,7 @@ function trouble(job) {
     el("p", { class: "changes", dir: "auto", text: about }),
     command && el("p", {}, commandBox(command)),
     state === "attention" && job.shown && resolveCommands(job.shown),
+    isOpen(job) && isWaiting(job) && unblockLink(job),
   );
 }
 

@@ -65,10 +65,32 @@ function isToTryAgain(failed) {
 
 /** A sentence on what it costs to try these jobs again; empty if that is unknown, or not what to do. @param {Job[]} failed */
 function costOfTryingAgain(failed) {
+  const planned = plansOfTryingAgain(failed);
+  if (planned && isToTryAgain(failed)) {
+    const { jobs, credits, unknown, count } = totalOf(planned.map(inCounts));
+    if (!count) return "";
+    const cost = unknown === count ? "at prices that are not known" : `for ${counted(credits, "credit")}`;
+    const rest = unknown && unknown < count ? ` and ${number(unknown)} at no known price` : "";
+    return `Trying again makes ${counted(jobs, "job")} ${cost}${rest}.`;
+  }
   const { credits, unknown } = costToMake(failed.filter((job) => job.reason !== "input"));
   if (!credits || !isToTryAgain(failed)) return "";
   const rest = unknown ? `, and ${number(unknown)} at no known price` : "";
   return `Trying again costs at most ${counted(credits, "credit")}${rest}.`;
+}
+
+/** What `run --retry-failed` makes in each campaign of these jobs; undefined if that is not planned. @param {Job[]} failed */
+function plansOfTryingAgain(failed) {
+  const campaigns = new Set(failed.map((job) => job.campaign));
+  const planned = [...campaigns].map(({ retry_run: retry, next_run: next }) => retry ?? next ?? undefined);
+  return planned.every((each) => each !== undefined) ? planned : undefined;
+}
+
+/** What trying again would be refused for. @param {Campaign} campaign @param {Job[]} failed */
+function limitOfTryingAgain(campaign, failed) {
+  const [planned] = plansOfTryingAgain(failed) ?? [];
+  if (!planned || !isToTryAgain(failed)) return [];
+  return overLimit(campaign, planned.credits, planned.limit).flatMap((each) => [each, " "]);
 }
 
 /**

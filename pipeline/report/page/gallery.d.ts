@@ -60,6 +60,7 @@ type JobData = {
   action?: string;
   fingerprint?: string; // the beginning of that of its request, if it is not made and what a run would do is not known
   upstream?: string;
+  needs_approval?: boolean; // it is made from an approved take of that
   rule: string;
   template: string;
   image?: string;
@@ -84,6 +85,9 @@ type CampaignData = {
   max_credits?: number;
   selected_of?: number; // the number of all its jobs, if only some are on the page
   select?: string; // the flags that selected them
+  next_run?: Forecast | null; // what `run` would make and buy; undefined: no manifest was read
+  retry_run?: Forecast | null; // what `run --retry-failed` would, if that differs
+  unseen?: number; // how many of these jobs are new or changed in the manifest, and not among `jobs` as such
   usual?: Record<string, number>; // by template id: the seconds that its workflows took so far
   template_ids?: Record<string, string>; // by the name of a template in the manifest
   run?: RunData | null; // the last one
@@ -99,12 +103,21 @@ type CampaignData = {
   before?: { name: string; jobs: JobData[]; purchases: PurchaseData[] };
 };
 
+type Forecast = {
+  jobs: number;
+  purchases: number; // for these jobs
+  credits: number;
+  unknown: number; // the purchases with no known price
+  limit?: string; // what stops all of it
+};
+
 type RunData = {
   started: string;
   spent: number;
   max_credits: number | null;
   in_flight: number | null;
-  waiting?: Record<string, number>; // for a run of a selection or a shard, by template: the number of purchases still to make
+  waiting?: Record<string, number>; // of one that goes on, by template: the number of purchases still to make
+  coming?: number; // the known credits for these
 };
 
 type LiveData = {

@@ -229,12 +229,22 @@ function listenToGrid() {
 /** @param {HTMLElement | null} card */
 function toggleSelected(card) {
   const job = app.model.byAddress.get(card?.dataset.address ?? "");
-  const id = job?.shown?.id;
-  if (!job || !id) return;
+  if (!job?.shown) return;
+  toggleJob(job);
+  showSelection();
+}
+
+/** Select a job, or let go of it; false if it cannot be selected. @param {Job} job */
+function toggleJob(job) {
+  const id = job.shown?.id;
+  if (!id) return false;
   if (selectedOf(job)) app.selected = app.selected.filter((each) => !isOfJob(each, job));
   else if (app.selected.length < 4) app.selected = [...app.selected, id];
-  else toast("Four can be compared at most.", { local: true });
-  showSelection();
+  else {
+    toast("Four can be compared at most.", { local: true });
+    return false;
+  }
+  return true;
 }
 
 /** Let a tap on a card select it, or open it again. @param {boolean} on */

@@ -159,10 +159,11 @@ function neighbour(by) {
 }
 
 function selectOpen() {
-  const id = app.model.byAddress.get(app.view.job)?.shown?.id;
-  if (!id || app.selected.includes(id)) return;
-  app.selected = [...app.selected, id].slice(-4);
-  toast(`${app.selected.length} selected; c in the overview compares them.`);
+  const job = app.model.byAddress.get(app.view.job);
+  const before = app.selected;
+  if (!job || !toggleJob(job)) return;
+  const word = app.selected.length < before.length ? "No longer selected; " : "";
+  toast(`${word}${app.selected.length} selected; c in the overview compares them.`);
 }
 
 function find() {

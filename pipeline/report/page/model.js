@@ -168,7 +168,8 @@ function ratioName(ratio) {
     const [across, down] = name.split(":").map(Number);
     if (Math.abs(ratio / (across / down) - 1) < 0.02) return name;
   }
-  return ratio >= 1 ? `${ratio.toFixed(2)}:1` : `1:${(1 / ratio).toFixed(2)}`;
+  const rounded = (/** @type {number} */ value) => String(Number(value.toFixed(2)));
+  return ratio >= 1 ? `${rounded(ratio)}:1` : `1:${rounded(1 / ratio)}`;
 }
 
 /** The language of a prompt, if an axis names one: fonts and hyphenation depend on it. @param {JobData} job */
@@ -206,13 +207,20 @@ function isEarlierOfSame({ fingerprint, inputs, bought }, than) {
 
 /** All takes of a job, an approved one first. @param {Job} job */
 function takesOf(job) {
-  const stem = job.key.split("#")[0];
-  const takes = [...app.model.byKey[job.campaign.number].values()].filter(
-    (each) => each.key.split("#")[0] === stem,
-  );
-  return takes.sort(
+  if (takesByStem?.of !== app.model)
+    takesByStem = { of: app.model, found: Map.groupBy(app.model.jobs, stemOf) };
+  const takes = takesByStem.found.get(stemOf(job)) ?? [];
+  return takes.toSorted(
     (one, other) => Number(other.decision === "approved") - Number(one.decision === "approved"),
   );
+}
+
+/** @type {{ of: Model, found: Map<string, Job[]> } | undefined} */
+let takesByStem;
+
+/** What all takes of a job have in common. @param {Job} job */
+function stemOf({ campaign, key }) {
+  return `${campaign.number} ${key.split("#")[0]}`;
 }
 
 /** @typedef {{ ratio: number, price: number | undefined }} Usual */

@@ -30,9 +30,19 @@ function overview() {
 
 /** The kind of media that the campaign makes, in one word. @param {number} count */
 function madeOf(count) {
-  const kinds = new Set(app.model.jobs.map((job) => kindOf(job.file)).filter(Boolean));
+  const { jobs } = app.model;
+  const kinds = new Set(jobs.map((job) => kindOf(job.file)).filter(Boolean));
+  // What comes from a template that has made nothing yet is usually a video.
+  const seen = new Set(jobs.filter((job) => job.file).map((job) => job.template));
+  const isKnown = kinds.has("video") || jobs.every((job) => seen.has(job.template));
   const noun =
-    kinds.size > 1 ? "file" : kinds.has("image") ? "image" : kinds.has("audio") ? "sound" : "video";
+    kinds.size > 1 || (kinds.size && !isKnown)
+      ? "file"
+      : kinds.has("image")
+        ? "image"
+        : kinds.has("audio")
+          ? "sound"
+          : "video";
   return count === 1 ? noun : `${noun}s`;
 }
 
@@ -49,8 +59,10 @@ function sentence() {
   const idle = idleAttention().length;
   const attention = jobs.filter((job) => job.state === "attention").length + idle;
   const all = made === jobs.length;
-  const begin =
-    all && made > 1
+  const unseen = app.model.campaigns.reduce((sum, each) => sum + (each.unseen ?? 0), 0);
+  const begin = unseen
+    ? `${counted(made, madeOf(1), madeOf(2))} ${made === 1 ? "is" : "are"} made; the manifest now asks for ${number(unseen)} that ${unseen === 1 ? "is" : "are"} not.`
+    : all && made > 1
       ? `All ${number(made)} ${madeOf(made)} are made.`
       : `${number(made)} of ${number(jobs.length)} ${madeOf(jobs.length)} ${made === 1 ? "is" : "are"} made.`;
   /** @type {(Node | string)[]} */
@@ -126,36 +138,17 @@ function spentLine() {
 
 /** The credits spent, and those still to come. */
 function priceLine() {
-  const { credits, unknown, count } = stillToCome(app.model.jobs);
+  const { credits, unknown, count, jobs } = allToCome();
   const coming = unknown === count ? counted(count, "job") : number(credits);
   const parts = spentLine();
   if (!parts.length) {
-    const again = app.model.jobs.filter((job) => job.state === "redo").length;
-    return count ? [`${capital(coming)} ${again === count ? "to make again" : "still to come"}. `] : [];
+    const again = app.model.jobs.filter((job) => job.state === "redo" && isNext(job)).length;
+    return count ? [`${capital(coming)} ${again === jobs ? "to make again" : "still to come"}. `] : [];
   }
   if (count) parts.push(`, ${coming} still to come`);
   if (count && unknown && unknown < count) parts.push(` and ${number(unknown)} with no known price`);
   parts.push(". ");
   return parts;
-}
-
-/** Whether a job waits, maybe through other jobs, for one that was not selected: no run of the selection makes it. @param {Job} job @returns {boolean} */
-function waitsForOthers({ action, campaign, upstream }) {
-  if (action !== "wait" || campaign.selected_of === undefined || upstream === undefined) return false;
-  const from = app.model.byKey[campaign.number].get(upstream);
-  return !from || waitsForOthers(from);
-}
-
-/** The known price of the jobs to buy. @param {Job[]} jobs */
-function stillToCome(jobs) {
-  const coming = jobs.filter(
-    (job) =>
-      (job.state === "pending" || job.state === "redo") &&
-      job.action !== "share" &&
-      job.action !== "pinned" &&
-      !waitsForOthers(job),
-  );
-  return costToMake(coming);
 }
 
 /** @param {Job[]} jobs */
@@ -220,7 +213,8 @@ function legend(jobs) {
 
 /** Everything that somebody could do now, except what a current run does itself. */
 function todoRows() {
-  const rows = app.model.campaigns.flatMap((campaign) => [...attentionRows(campaign), ...nextRows(campaign)]);
+  const { campaigns } = app.model;
+  const rows = [...campaigns.flatMap(attentionRows), ...campaigns.flatMap(nextRows)];
   const review = reviewRow();
   return review ? [...rows, review] : rows;
 }
@@ -230,8 +224,13 @@ function whatToDo() {
   if (!rows.length) {
     // While a run goes on, it does what is open.
     const isAllMade = app.model.jobs.every((job) => job.status === "done");
-    const about = isAllMade ? "Everything is made and decided." : RUN_GOES_ON;
-    rows.push(todoRow(isAllMade ? "check" : "underway", "", "Nothing to do", about));
+    const isSettledAll = isAllMade || !source.goesOn();
+    const about = isAllMade
+      ? "Everything is made and decided."
+      : isSettledAll
+        ? "What is not made is not needed: another take of it is approved."
+        : RUN_GOES_ON;
+    rows.push(todoRow(isSettledAll ? "check" : "underway", "", "Nothing to do", about));
   }
   return el(
     "section",
@@ -272,7 +271,8 @@ function attentionRows(campaign) {
         waiting.length === 1
           ? "1 purchase with an unknown outcome"
           : `Unknown outcome, ${number(index + 1)} of ${number(waiting.length)}`;
-      return todoRow("attention", "amber", title, attentionAbout(purchase), resolveCommands(purchase), true);
+      const named = `${campaignBefore(campaign)}${title}`;
+      return todoRow("attention", "amber", named, attentionAbout(purchase), resolveCommands(purchase), true);
     });
   if (waiting.length > rows.length) {
     const left = waiting.slice(rows.length);
@@ -284,7 +284,13 @@ function attentionRows(campaign) {
         : `${counted(credits, "credit")} may be spent${rest}.`;
     const link = el("a", { class: "button", href: addressOf({ view: "failures" }), text: "See all" });
     rows.push(
-      todoRow("attention", "amber", `${number(left.length)} more with an unknown outcome`, cost, link),
+      todoRow(
+        "attention",
+        "amber",
+        `${campaignBefore(campaign)}${number(left.length)} more with an unknown outcome`,
+        cost,
+        link,
+      ),
     );
   }
   return rows;
@@ -359,7 +365,7 @@ function storedRow(campaign, stored) {
   return todoRow(
     "missing",
     "",
-    title,
+    `${campaignBefore(campaign)}${title}`,
     `Paid for and made, but this page does not link to ${stored.length === 1 ? "it" : "them"}. To link for a day, or write --bundle to copy the videos into the page's folder:${decidedOf(stored)}`,
     commandBox(commandOf("report", campaign, "--sign 24h")),
   );
@@ -381,15 +387,16 @@ function nextRows(campaign) {
       todoRow(
         "missing",
         "",
-        missing.length === 1 ? `1 file ${isMissing()}` : `${number(missing.length)} files ${isMissing(true)}`,
+        `${campaignBefore(campaign)}${missing.length === 1 ? `1 file ${isMissing()}` : `${number(missing.length)} files ${isMissing(true)}`}`,
         `Paid for and made; ${fetching(campaign, missing.length)}${decidedOf(missing)}`,
         source.goesOn(campaign) ? undefined : commandBox(commandOf("collect", campaign)),
       ),
     );
   }
-  const open = by((job) => job.state === "underway" || job.state === "redo" || job.state === "pending");
-  if (open.length && !source.goesOn(campaign)) rows.push(openRow(campaign, open));
-  return rows;
+  if (source.goesOn(campaign)) return rows;
+  const open = by((job) => job.state === "underway" || isNext(job));
+  if (open.length || campaign.unseen) rows.push(openRow(campaign, open));
+  return [...rows, ...waitingRows(campaign)];
 }
 
 /** How files that are missing are fetched. @param {Campaign} campaign @param {number} count */
@@ -417,7 +424,7 @@ function failedRow(campaign, failed) {
   /** @type {Record<string, string>} */
   const said = { vendor: "by the vendor", rejected: "refused", lost: "lost", input: "for want of an image" };
   const about = `${reasons.map(([reason, count]) => `${number(count)} ${said[reason] ?? ""}`.trim()).join(", ")}. `;
-  const title = `${counted(failed.length, "job")} failed`;
+  const title = `${campaignBefore(campaign)}${counted(failed.length, "job")} failed`;
   const href = addressOf({ view: "failures" });
   // While a run goes on, another run would only report that the state is in use.
   if (source.goesOn(campaign)) {
@@ -431,24 +438,30 @@ function failedRow(campaign, failed) {
     "failed",
     "red",
     title,
-    [about, `${next} `.trimStart(), el("a", { class: "link", href, text: "All reasons" })],
+    [
+      about,
+      `${next} `.trimStart(),
+      ...limitOfTryingAgain(campaign, failed),
+      el("a", { class: "link", href, text: "All reasons" }),
+    ],
     commandBox(afterFailure(reason, campaign)),
   );
 }
 
 /** What the next run would continue and buy. @param {Campaign} campaign @param {Job[]} jobs */
 function openRow(campaign, jobs) {
-  const others = jobs.filter(waitsForOthers);
-  const own = jobs.filter((job) => !waitsForOthers(job));
-  if (!own.length) return waitingRow(others);
-  const counts = countsOf(own, (job) => job.state);
+  const counts = countsOf(jobs, (job) => job.state);
   const order = /** @type {State[]} */ (["underway", "redo", "pending"]);
-  const { credits, unknown, count } = stillToCome(own);
+  const coming = comingOf(campaign);
+  const { credits, unknown, count } = coming;
+  const unseen = campaign.unseen ?? 0;
   const underway = counts.get("underway");
   const again = counts.get("redo");
-  const anew = counts.get("pending");
+  const retried = counts.get("failed");
+  const anew = (counts.get("pending") ?? 0) + unseen;
   const parts = [
     underway && `go on with ${number(underway)}`,
+    retried && `try ${number(retried)} again`,
     again && `make ${number(again)} again`,
     anew && `make ${number(anew)}`,
   ].filter(Boolean);
@@ -458,6 +471,14 @@ function openRow(campaign, jobs) {
   const about = [];
   if (underway) about.push("What is under way is paid for.");
   if (again) about.push(`${number(again)} ${again === 1 ? "was" : "were"} sent back.`);
+  const settled = app.model.jobs.filter(
+    (job) => job.campaign === campaign && job.state === "redo" && isSettled(job),
+  );
+  if (settled.length)
+    about.push(
+      `${number(settled.length)} sent back ${settled.length === 1 ? "is" : "are"} not, as another take is approved.`,
+    );
+  if (unseen) about.push(unseenText(unseen));
   // Nothing is paid in a rehearsal.
   if (unknown && !campaign.emulated)
     about.push(
@@ -465,15 +486,19 @@ function openRow(campaign, jobs) {
         ? "What is to be bought has no known price."
         : `${counted(credits, "credit")} to pay, and ${number(unknown)} with no known price.`,
     );
-  about.push(...overLimit(campaign, credits));
-  if (others.length) about.push(waitingText(others));
+  about.push(...overLimit(campaign, credits, campaign.next_run?.limit));
   return todoRow(
     STATES[first].icon,
     STATES[first].tone === "blue" ? "blue" : "",
-    capital(parts.join(", ")),
+    `${campaignBefore(campaign)}${capital(parts.join(", "))}`,
     about.length ? about.flatMap((each) => [each, " "]) : "",
     commandBox(commandOf("run", campaign)),
   );
+}
+
+/** A manifest that was edited after the results were written. @param {number} count */
+function unseenText(count) {
+  return `The manifest was edited since: ${counted(count, "job is", "jobs are")} new or changed in it.`;
 }
 
 /** Jobs that no run of the selection makes. @param {Job[]} jobs */
@@ -495,13 +520,17 @@ function exceeded(limits) {
   return limits.filter(([, by]) => by > 0).map(([limit, by]) => `${limit} by ${number(by)}`);
 }
 
-/** What the next run would be refused for; a rehearsal too. @param {Campaign} campaign @param {number} credits that it would spend */
-function overLimit({ spent, budget, budget_left: left, max_credits: cap }, credits) {
+/**
+ * What a run would be refused for; a rehearsal too.
+ * @param {Campaign} campaign @param {number} credits that it would spend @param {string} [limit] as the planner says it
+ */
+function overLimit({ spent, budget, budget_left: left, max_credits: cap }, credits, limit) {
   const over = exceeded([
     ["the limit of a run", credits - (cap ?? Infinity)],
     ["the budget", credits - (left ?? (budget ?? Infinity) - spent)],
   ]);
-  if (!credits || !over.length) return [];
+  if (!credits || !over.length)
+    return limit ? [el("b", { class: "amber", text: `It would be refused: ${limit}.` })] : [];
   const raise = over.length === 1 ? "raise it" : "raise both";
   return [
     el("b", { class: "amber", text: `It would exceed ${over.join(" and ")}: ${raise}, or select fewer.` }),
@@ -554,7 +583,7 @@ function creditBars() {
  */
 function capBars(campaign, barOfRun) {
   const { spent, budget } = campaign;
-  const coming = stillToCome(app.model.jobs.filter((job) => job.campaign === campaign)).credits;
+  const coming = comingOf(campaign).credits;
   const several = campaignBefore(campaign);
   const bars = [];
   const run = barOfRun(coming);
@@ -608,22 +637,7 @@ function barOfRun(campaign) {
   const name = goesOn ? "This run" : "The last run";
   const amount = `${number(run.spent)} of at most ${number(cap)}`;
   // Once the run has ended, what is still to come is for another run.
-  return { name, spent: run.spent, cap, amount, coming: goesOn ? comingOfRun(campaign) : 0 };
-}
-
-/**
- * The credits still to come of a run of a selection or a shard; undefined for one of everything. The server knows which jobs
- * the run has, the page only how many of each template, so a template's jobs count with their mean price.
- * @param {Campaign} campaign
- */
-function comingOfRun(campaign) {
-  const waiting = campaign.run?.waiting;
-  if (!waiting) return undefined;
-  const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
-  return Object.entries(waiting).reduce((sum, [template, most]) => {
-    const { credits, count } = stillToCome(jobs.filter((job) => job.template === template));
-    return sum + (count ? Math.round((credits / count) * Math.min(most, count)) : 0);
-  }, 0);
+  return { name, spent: run.spent, cap, amount, coming: goesOn ? run.coming : 0 };
 }
 
 /** The limit of the next run. @param {Campaign} campaign @returns {(coming: number) => RunBar | undefined} */
@@ -694,10 +708,9 @@ function templateBar(template, amount, part) {
 /** The page of a campaign that has bought nothing. */
 function nothingYet() {
   const { campaigns, jobs } = app.model;
-  const { credits, unknown, count } = stillToCome(jobs);
+  const { credits, unknown, count } = allToCome();
   const caps = campaigns.length === 1 ? [campaigns[0].max_credits, campaigns[0].budget] : [];
   const cap = Math.min(...caps.map((each) => each ?? Infinity));
-  const others = jobs.filter(waitsForOthers);
   const price =
     unknown === count
       ? " at prices that are not known"
@@ -713,25 +726,26 @@ function nothingYet() {
   const rows = campaigns.flatMap((campaign) => [
     source.goesOn(campaign)
       ? todoRow("underway", "", "Nothing to do", RUN_GOES_ON)
-      : jobs.every((job) => job.campaign !== campaign || waitsForOthers(job))
-        ? waitingRow(jobs.filter((job) => job.campaign === campaign))
+      : !comingOf(campaign).jobs
+        ? undefined
         : todoRow(
             "play",
             "",
-            "Buy and make them",
+            `${campaignBefore(campaign)}Buy and make them`,
             [
               source.isLive ? "The page fills while it runs." : "The page fills when it is written again.",
-              ...overLimit(campaign, stillToCome(jobs.filter((job) => job.campaign === campaign)).credits),
+              ...overLimit(campaign, comingOf(campaign).credits, campaign.next_run?.limit),
             ].flatMap((each) => [each, " "]),
             commandBox(commandOf("run", campaign)),
           ),
-    ...(campaign.emulated || source.goesOn(campaign) || !count
+    ...(source.goesOn(campaign) ? [] : waitingRows(campaign)),
+    ...(campaign.emulated || source.goesOn(campaign) || !comingOf(campaign).count
       ? []
       : [
           todoRow(
             "search",
             "",
-            "Rehearse first",
+            `${campaignBefore(campaign)}Rehearse first`,
             "Real videos from the emulator, at no cost.",
             commandBox(`pipeline run ${campaign.command} --emulate`),
           ),
@@ -752,7 +766,6 @@ function nothingYet() {
       "p",
       { class: "cost" },
       ...(count ? [`${counted(count, "job is", "jobs are")} planned`, ...[price].flat(), `${within}. `] : []),
-      ...(count && others.length ? [waitingText(others)] : []),
     ),
     el("ul", { class: "todo" }, ...rows),
   );

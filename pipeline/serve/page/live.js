@@ -244,10 +244,7 @@ function secondsLeft(usual, ages, count) {
 /** How many purchases from each template the run of a campaign still has to make. @param {Campaign} campaign @returns {[string, number][]} */
 function waitingTemplates(campaign) {
   const isWaiting = (/** @type {Job} */ job) =>
-    job.campaign === campaign &&
-    job.status === "pending" &&
-    job.action !== "share" &&
-    job.action !== "pinned";
+    job.campaign === campaign && isNext(job) && job.action !== "share";
   return campaign.run?.waiting
     ? Object.entries(campaign.run.waiting)
     : [...countsOf(app.model.jobs.filter(isWaiting), (job) => job.template)];

@@ -1,0 +1,170 @@
+"""What a page says of the next run: what it makes and costs, what waits and for what, and what is not made at all."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+from support.campaigns import Project, campaign
+from support.made import PRICES, Made, stages
+from support.processes import Running, environment
+
+from browser.conftest import Serve, Tab
+from browser.live import LiveCampaign
+from pipeline.purchases import Status
+from pipeline.results.decisions import Verdict
+
+Make = Callable[..., Tab]
+Steps = list[tuple[int, Status | Verdict]]
+
+# The jobs of the campaign, in plan order.
+SKETCH, TAKE_2, FILM = 0, 1, 2
+SKETCHES: Steps = [(SKETCH, Status.DONE), (TAKE_2, Status.DONE)]
+
+
+def made(folder: Path, steps: Steps, *, only_approved: bool = False) -> Made:
+    """A campaign of two stages after these steps."""
+    only = {"only": "approved"} if only_approved else {}
+    project = campaign(folder, {"campaign.yaml": stages(only=only, catalog={"credits": PRICES})})
+    found = Made(project)
+    for number, step in steps:
+        found.do(number, step)
+    found.write()
+    return found
+
+
+def written(*projects: Project, out: Path) -> Path:
+    """The page of these campaigns."""
+    manifests = [each.manifest for each in projects]
+    ended = Running(("report", *manifests, "--out", out), environment("http://127.0.0.1:1")).ended()
+    assert ended.code == 0, ended.output
+    return out / "index.html"
+
+
+def page_of(campaign_made: Made, tab: Make, view: str = "") -> Page:
+    project = campaign_made.project
+    page: Page = tab().open(written(project, out=project.folder / "page"), view)
+    return page
+
+
+def next_steps(page: Page) -> str:
+    return page.locator("#overview .todo").inner_text()
+
+
+def test_what_waits_for_an_approval_is_not_still_to_come_and_leads_to_the_takes(
+    tmp_path: Path, tab: Make
+) -> None:
+    page = page_of(made(tmp_path, SKETCHES, only_approved=True), tab)
+
+    assert "still to come" not in page.locator("#overview").inner_text()
+    assert "pipeline run" not in next_steps(page)
+    row = page.locator("#overview .todo li", has_text="2 jobs wait")
+    expect(row).to_contain_text("They are made once a take of what they are made from is approved.")
+    row.get_by_role("link").click()
+    expect(page.locator("[role=status]")).to_have_text("2 of 4")
+
+    page.evaluate("go({ view: 'job', job: app.model.jobs.find((job) => job.action === 'wait').address })")
+    about = page.get_by_role("complementary", name="About this job")
+    expect(about).to_contain_text("It is made once a take of what it is made from is approved.")
+    expect(about).to_contain_text("120 credits when it is made")
+
+
+def test_trying_again_costs_what_its_plan_says(tmp_path: Path, tab: Make) -> None:
+    failed = made(tmp_path, [(SKETCH, Status.FAILED), (TAKE_2, Status.DONE)])
+    run, retry = failed.plans()
+    assert (run.credits, retry.credits) == (120, 250)
+
+    page = page_of(failed, tab)
+
+    row = page.locator("#overview .todo li", has_text="1 job failed")
+    expect(row).to_contain_text("Trying again makes 5 jobs for 250 credits.")
+    expect(page.locator("#overview .todo li", has_text="2 jobs wait")).to_contain_text("tried again")
+    expect(page.locator("#overview .cost")).to_contain_text("120 still to come")
+    page.evaluate("go({ view: 'failures' })")
+    expect(page.locator("h1:visible")).to_have_text(
+        "1 job failed. Trying again makes 5 jobs for 250 credits."
+    )
+
+
+def test_take_that_another_approved_one_settles_is_not_made_again(
+    tmp_path: Path, serve: Serve, tab: Make
+) -> None:
+    settled = made(tmp_path, [*SKETCHES, (TAKE_2, Verdict.APPROVED)])
+    project = settled.project
+    _, url = serve(project)
+    page = tab().visit(url, f"#job={settled.jobs[SKETCH].key}")
+
+    page.get_by_role("group", name="Decide").get_by_role("button", name="Redo").click()
+
+    expect(page.locator("#toast")).to_have_text(
+        "Sent back; it is not made again, as another take is approved."
+    )
+    about = page.get_by_role("complementary", name="About this job")
+    expect(about).to_contain_text("Another take of it is approved, so it is not made again.")
+    assert "to come" not in about.inner_text()
+
+
+def test_manifest_that_was_edited_asks_for_more_than_the_page_shows(tmp_path: Path, tab: Make) -> None:
+    whole = made(tmp_path, [*SKETCHES, *((number, Status.DONE) for number in range(2, 6))])
+    edited = stages(catalog={"credits": PRICES})
+    edited["prompts"] = {"spin": "it spins fast", "rest": "it rests"}
+    whole.project.write({"campaign.yaml": edited})
+    run, _ = whole.plans()
+
+    page = page_of(whole, tab)
+
+    expect(page.locator("#overview h1")).to_contain_text("the manifest now asks for 4 that are not")
+    row = page.locator("#overview .todo li", has_text=f"Make 4, {run.credits:,} credits")
+    expect(row).to_contain_text("4 jobs are new or changed in it.")
+    expect(row.locator(".command")).to_have_attribute("title", "pipeline run campaign.yaml")
+
+
+def test_unknown_outcomes_of_all_campaigns_come_first_and_rows_name_theirs(tmp_path: Path, tab: Make) -> None:
+    first = made(tmp_path / "one", [(SKETCH, Status.FAILED), (TAKE_2, Status.DONE)])
+    other = made(tmp_path / "two", [(SKETCH, Status.ATTENTION), (TAKE_2, Status.DONE)])
+    document = stages(catalog={"credits": PRICES})
+    document["name"] = "others"
+    for each in (tmp_path / "two").glob("stages.*"):
+        each.rename(each.with_name(each.name.replace("stages", "others")))
+    other.project.write({"campaign.yaml": document})
+    results = tmp_path / "two" / "others.results.json"
+    results.write_text(
+        results.read_text(encoding="utf-8").replace('"campaign": "stages"', '"campaign": "others"'),
+        encoding="utf-8",
+    )
+
+    page = tab(width=390, height=844).open(written(first.project, other.project, out=tmp_path / "page"))
+
+    titles = page.locator("#overview .todo h3").all_inner_texts()
+    assert titles[0] == "others: 1 purchase with an unknown outcome"
+    assert titles[1] == "stages: 1 job failed"
+
+
+def test_take_sent_back_during_a_run_is_for_the_next_one(tmp_path: Path, serve: Serve, tab: Make) -> None:
+    live = LiveCampaign(tmp_path / "live", prices={"overlay_gray_5443": 120})
+    with live.run() as run:
+        run.all_made(live.jobs[:3])
+        run.buy(live.jobs[3])
+        _, url = serve(live)
+        page = tab().visit(url, "#")
+        bars = page.locator("#overview .bars .bar")
+        of_run, of_budget = bars.nth(0), bars.nth(1)
+        to_come = sum(job.credits or 0 for job in live.jobs[4:])
+        expect(of_run).to_have_attribute("title", f"480 of at most 5,500, {to_come:,} still to come")
+
+        page.evaluate("key => go({ view: 'job', job: key })", live.jobs[0].key)
+        page.get_by_role("group", name="Decide").get_by_role("button", name="Redo").click()
+        expect(page.locator("#toast")).to_have_text("Sent back: the next run makes it again.")
+        page.evaluate("go({})")
+
+        expect(of_budget).to_have_attribute("title", f"480 of 12,000, {to_come + 120:,} still to come")
+        expect(of_run).to_have_attribute("title", f"480 of at most 5,500, {to_come:,} still to come")
+
+
+def test_x_selects_the_open_job_and_lets_go_of_it(tmp_path: Path, tab: Make) -> None:
+    page = page_of(made(tmp_path, SKETCHES), tab)
+    page.evaluate("go({ view: 'job', job: app.model.jobs.find((job) => job.status === 'done').address })")
+
+    page.keyboard.press("x")
+    expect(page.locator("#toast")).to_contain_text("1 selected")
+    page.keyboard.press("x")
+    expect(page.locator("#toast")).to_contain_text("No longer selected; 0 selected")
