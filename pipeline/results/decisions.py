@@ -70,7 +70,7 @@ class Decision:
 
     `decision` is None if it was only rated or noted. `by` decided last, at the time `at` (UTC, ISO 8601), and wrote
     `note`. A decision that `withdraws` takes back the verdict before it: in the file, it is `undecided`. `rated` says
-    who gave stars after the verdict, and when; in the file, these have an entry of their own.
+    who gave its stars, and when, if not with the verdict; in the file, these have an entry of their own.
     """
 
     purchase: PurchaseId
@@ -207,7 +207,7 @@ def write(path: Path, name: str, decisions: Iterable[Decision]) -> None:
 
 
 def _with_stars_apart(decision: Decision) -> Iterator[Decision]:
-    """The entries of a decision: stars that were given after the verdict keep their time, for a merge."""
+    """The entries of a decision: stars that were not given with the verdict keep their time, for a merge."""
     if decision.rated is None:
         yield decision
         return
@@ -247,7 +247,9 @@ def join(before: Decision, after: Decision) -> Decision:
         (after.note is not None and after.note != before.note)
         or (decides and (after.decision, after.by) != (before.decision, before.by))
     )
-    rated = before.rated if after.rating is None else (after.by, after.at)
+    rated = _rated(before) if after.rating is None else (after.by, after.at)
+    has_verdict = decides or not heads
+    by, at = (after.by, after.at) if heads else (before.by, before.at)
     # Written by hand, a note may be empty: then there is nothing to keep.
     was = (Note(text=before.note, by=before.by),) if before.note and outdated else ()
     return replace(
@@ -257,11 +259,18 @@ def join(before: Decision, after: Decision) -> Decision:
         rating=before.rating if after.rating is None else after.rating,
         note=after.note if outdated or after.note is not None else before.note,
         notes=tuple(dict.fromkeys((*before.notes, *was, *after.notes))),
-        by=after.by if heads else before.by,
-        at=after.at if heads else before.at,
+        by=by,
+        at=at,
         withdraws=after.withdraws if decides else before.withdraws,
-        rated=None if heads or rated == (before.by, before.at) else rated,
+        rated=rated if has_verdict and rated != (by, at) else None,
     )
+
+
+def _rated(decision: Decision) -> tuple[str | None, str | None] | None:
+    """Who gave its stars, and when; None if it has none, or if nobody wrote when."""
+    if decision.rated is not None or decision.rating is None or decision.at is None:
+        return decision.rated
+    return (decision.by, decision.at)
 
 
 def by_purchase(decisions: Iterable[Decision]) -> dict[PurchaseId, Decision]:

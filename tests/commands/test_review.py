@@ -268,8 +268,9 @@ def test_decisions_of_others_are_kept(bought: Project, pipeline: Pipeline) -> No
     pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--rating", "2", "--as", "ana")
     pipeline("approve", bought.manifest, WALK, "--as", "jonas")
 
-    (written,) = decided(bought)
-    assert (written["decision"], written["rating"], written["by"]) == ("approved", 2, "jonas")
+    (written, stars) = decided(bought)
+    assert (written["decision"], written["by"]) == ("approved", "jonas")
+    assert (stars["rating"], stars["by"]) == (2, "ana")
     assert written["notes"] == [{"text": "logo cut off", "by": "ana"}]
     assert "note" not in written
 
@@ -976,9 +977,9 @@ def test_undone_decision_keeps_stars_and_notes(bought: Project, pipeline: Pipeli
     assert ended.code == 0, ended.output
     assert "no longer decided" in ended.out
     assert actions(pipeline, bought)[WALK] == "keep"
-    (written,) = decided(bought)
+    (written, stars) = decided(bought)
     assert written["decision"] == "undecided"
-    assert (written["rating"], [each["text"] for each in written["notes"]]) == (2, ["too slow"])
+    assert (stars["rating"], [each["text"] for each in written["notes"]]) == (2, ["too slow"])
     assert "redo" not in pipeline("status", bought.manifest).out
 
 

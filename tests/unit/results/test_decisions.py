@@ -150,7 +150,7 @@ def test_large_file_is_readable_by_any_yaml_parser(tmp_path: Path, monkeypatch: 
 
 
 @given(SAID)
-def test_stars_given_after_a_verdict_keep_their_time_in_the_file(
+def test_stars_that_were_not_given_with_the_verdict_keep_their_time_in_the_file(
     tmp_path_factory: pytest.TempPathFactory, said: list[Decision]
 ) -> None:
     path = tmp_path_factory.mktemp("stars") / "c.decisions.yaml"

@@ -125,6 +125,27 @@ def test_the_later_stars_count_whichever_branch_has_them(
         assert (merged.by, merged.at) == ("ana", TIMES[0])
 
 
+def test_stars_given_before_a_verdict_are_no_later_than_they_were_given(tmp_path: Path) -> None:
+    def stars(number: int, at: str) -> Decision:
+        return Decision(purchase=P, key=JobKey("a/b"), rating=number, by="bo", at=at)
+
+    approved = replace(said(Verdict.APPROVED, "2026-11-28T17:00:00Z"), by="ana")
+    files = []
+    for branch, decided in (
+        ("ours", [stars(2, "2026-11-28T15:00:00Z"), approved]),
+        ("theirs", [stars(5, "2026-11-28T16:00:00Z")]),
+    ):
+        path = tmp_path / f"{branch}.decisions.yaml"
+        for each in decided:
+            record(path, path.name, [each])
+        files.append(read(path, path.name))
+
+    for order in (files, files[::-1]):
+        merged = by_purchase(merge_decisions(order))[P]
+        assert (merged.decision, merged.rating) == (Verdict.APPROVED, 5)
+        assert (merged.by, merged.at) == ("ana", approved.at)
+
+
 def test_what_was_written_by_hand_without_a_time_is_later_than_what_stands_above_it() -> None:
     ours = [said(Verdict.REJECTED, TIMES[0]), said(Verdict.APPROVED, None)]
 
