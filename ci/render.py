@@ -8,7 +8,7 @@ them, can only say what a plan can say.
     CAMPAIGN_HEAD_SHA    the commit that was planned
     CAMPAIGN_REQUEST     empty where a fork's workflow planned
 
-Needs Python's standard library only.
+Nothing needs to be installed: beside Python's standard library, it uses parts of the tool that lie next to it.
 """
 
 import hashlib
@@ -20,6 +20,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# A change looks the same here and in the output of `pipeline plan`.
+from pipeline.errors import printable
+from pipeline.planning.sides import shown_sides
 
 LONGEST = 60_000
 # Of one plan file, in bytes; and of one text that stands in it, in characters.
@@ -91,9 +96,9 @@ def _plans(folder: Path) -> Iterator[str]:
     if len(files) > MAX_PLANS:
         yield f"{MAX_PLANS} of {len(files)} campaigns shown"
     for plan in plans:
-        lines = list(_lines(plan["actions"]))
-        if lines:
-            yield _details(str(plan["campaign"]), lines, (LONGEST - 10_000) // len(plans))
+        actions = [each for each in plan["actions"] if each["action"] not in _QUIET]
+        if actions:
+            yield _details(str(plan["campaign"]), actions, (LONGEST - 10_000) // len(plans))
 
 
 def _totals(summary: Mapping[str, Any]) -> str:
@@ -108,40 +113,33 @@ def _totals(summary: Mapping[str, Any]) -> str:
     return f"{actions}; **buys {creates:,}: {price}**{limit}"
 
 
-def _lines(actions: list[Mapping[str, Any]]) -> Iterator[str]:
-    for each in actions:
-        action = str(each["action"])
-        if action in _QUIET:
-            continue
-        known = f" ({int(each['credits']):,} credits)" if each["credits"] else ""
-        price = " (price unknown)" if each["credits"] is None else known
-        symbol = _SYMBOLS.get(action, "»")
-        yield f"{symbol:>3} {_clipped(each['key'])}  {_clipped(action)}{price}: {_clipped(each['reason'])}"
-        for change in each["changes"]:
-            old, new = _around(_as_text(change["old"]), _as_text(change["new"]))
-            yield f"      {_clipped(change['name'])}: {old} → {new}"
+def _lines(action: Mapping[str, Any]) -> Iterator[str]:
+    name = str(action["action"])
+    known = f" ({int(action['credits']):,} credits)" if action["credits"] else ""
+    price = " (price unknown)" if action["credits"] is None else known
+    symbol = _SYMBOLS.get(name, "»")
+    yield f"{symbol:>3} {_clipped(action['key'])}  {_clipped(name)}{price}: {_clipped(action['reason'])}"
+    for change in action["changes"]:
+        for sides in shown_sides(change["old"], change["new"]):
+            yield f"      {_clipped(change['name'])}: {sides}"
 
 
-def _as_text(value: Any) -> str:
-    return "—" if value is None else value if isinstance(value, str) else json.dumps(value)
-
-
-def _around(old: str, new: str) -> tuple[str, str]:
-    """Both sides from a little before the first letter that differs: a change at the end of a long text shows too."""
-    same = next((at for at, pair in enumerate(zip(old, new, strict=False)) if len({*pair}) > 1), len(old))
-    start = max(0, same - LONGEST_TEXT // 4) if max(len(old), len(new)) > LONGEST_TEXT else 0
-    more = "…" if start else ""
-    return more + _clipped(old[start:]), more + _clipped(new[start:])
-
-
-def _details(name: str, lines: list[str], room: int) -> str:
+def _details(name: str, actions: list[Mapping[str, Any]], room: int) -> str:
+    """The lines of one campaign, folded; what there is no room for is not even compared."""
     shown: list[str] = []
-    for line in lines:
-        room -= len(line) + 1
+    number = 0
+    for number, action in enumerate(actions, 1):
+        for line in _lines(action):
+            room -= len(line) + 1
+            if room < 0:
+                break
+            shown.append(line)
         if room < 0:
+            # Of this one, not all is shown.
+            shown.append("      …")
+            number -= 1
             break
-        shown.append(line)
-    title = f"{html.escape(_clipped(name))}: {len(shown)} of {len(lines)} lines shown"
+    title = f"{html.escape(_clipped(name))}: {number:,} of {len(actions):,} shown"
     return f"<details><summary>{title}</summary>\n\n{_block(shown)}\n\n</details>"
 
 
@@ -156,9 +154,8 @@ def _inline(text: Any) -> str:
 
 
 def _clipped(text: Any) -> str:
-    """One line of letters that can be seen, and not a long one."""
-    line = "".join(letter if letter.isprintable() else " " for letter in str(text)[: LONGEST_TEXT + 1])
-    return line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 1]}…"
+    """One line of characters that can be seen, and not a long one."""
+    return printable(str(text), LONGEST_TEXT)
 
 
 def _read(path: Path) -> Any:

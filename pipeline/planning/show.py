@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -19,7 +17,7 @@ from pipeline.planning.hints import (
 from pipeline.planning.paint import Colour, Paint, unpainted
 from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence, cost_of, known_credits
 from pipeline.planning.send_back import held_by_failures
-from pipeline.planning.word_diff import Span, text_changes
+from pipeline.planning.sides import shown_sides
 from pipeline.purchases import Purchase, PurchaseId, Status
 
 if TYPE_CHECKING:
@@ -41,14 +39,6 @@ _LOOK: dict[Action, tuple[str, Colour, str]] = {
     Action.KEEP: (" ", "dim", "keep"),
     Action.ORPHAN: ("-", "red", "orphan"),
 }
-_LONGEST_VALUE = 120
-# Unprintable characters are escaped, which takes up to ten times the length.
-_LONGEST_SPAN = 4000
-# Spaces other than U+0020, variation selectors, joiners, and Hangul fillers.
-_LOOKS_LIKE_NOTHING = re.compile(
-    "[\u00a0\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200a\u202f\u205f"
-    "\u2800\u3000\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
 
 
 def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
@@ -99,41 +89,12 @@ def _lines(entry: Entry, paint: Paint) -> Iterator[str]:
     says_it_all = not entry.buys and reason.startswith(title)
     yield f"{head}  {reason}" if says_it_all else f"{head}  {title}{price}: {reason}"
     for change in entry.changes:
-        for sides in _sides(change, paint):
+        for sides in shown_sides(change.old, change.new, paint):
             yield f"      {printable(change.name)}: {sides}"
-
-
-def _sides(change: Difference, paint: Paint) -> Iterator[str]:
-    """Old → new, with the changed words in colour."""
-    if not (isinstance(change.old, str) and isinstance(change.new, str)):
-        yield f"{paint(_value(change.old), 'red')} → {paint(_value(change.new), 'green')}"
-        return
-    for each in text_changes(change.old, change.new):
-        yield f"{_spans(each.old, 'red', paint)} → {_spans(each.new, 'green', paint)}"
-
-
-def _spans(spans: Iterable[Span], colour: Colour, paint: Paint) -> str:
-    parts = list(spans)
-    shown = ((_visible(span.text), span.changed) for span in parts)
-    painted = "".join(paint(text, colour) if changed else text for text, changed in shown)
-    whole = "".join(span.text for span in parts)
-    return f'"{painted}"' if whole != whole.strip(" ") or not whole else painted
-
-
-def _visible(text: str) -> str:
-    """Escape characters in `text` that look like a space or are invisible, so that different texts look different."""
-    return _LOOKS_LIKE_NOTHING.sub(
-        lambda found: found[0].encode("unicode_escape").decode("ascii"), printable(text, _LONGEST_SPAN)
-    )
 
 
 def _price(credits_asked: int | None) -> str:
     return "price unknown" if credits_asked is None else counted(credits_asked, "credit")
-
-
-def _value(value: Json) -> str:
-    text = "—" if value is None else printable(value if isinstance(value, str) else json.dumps(value))
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
 
 
 def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:

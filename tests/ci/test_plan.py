@@ -195,9 +195,9 @@ class TestFromAFork:
         [posted] = forge.texts()
         assert posted.startswith(f"{MARKER}\n\n## Campaign plan\n\n_Made by the workflow of a fork")
         assert "\\@team \\*x\\*" in posted
-        assert "$(touch hacked) ``` </details> ::error::x" in posted
+        assert r"$(touch hacked)\n```\n</details>\n::error::x" in posted
         assert "\n````\n" in posted
-        assert "x old → …x" in posted
+        assert " old → …x" in posted
         assert len(posted) <= 60_000
         assert "::error::x" not in job.log
         assert not list(requested.workspace.rglob("hacked"))

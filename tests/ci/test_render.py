@@ -1,0 +1,107 @@
+"""The comment shows what `pipeline plan` shows, made from saved plans where nothing is installed."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ci.hosting import ROOT, bare_environment
+from pipeline.planning.sides import shown_sides
+
+WORDS = [f"word{number}" for number in range(200)]
+
+
+def rendered(folder: Path) -> str:
+    """The comment on the plans in `folder`."""
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", ROOT / "ci" / "render.py"],
+        env={
+            **bare_environment(),
+            "CAMPAIGN_PLANS": str(folder),
+            "CAMPAIGN_COMMENT_ID": "campaigns/",
+            "CAMPAIGN_HEAD_SHA": "a" * 40,
+            "CAMPAIGN_REQUEST": "7",
+        },
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    return ended.stdout.decode()
+
+
+def action(key: str, *changes: tuple[Any, Any], name: str = "replace") -> dict[str, Any]:
+    return {
+        "key": key,
+        "action": name,
+        "reason": "the request changed",
+        "credits": 100,
+        "changes": [{"name": "options.prompt", "old": old, "new": new} for old, new in changes],
+    }
+
+
+def save(folder: Path, *actions: Mapping[str, Any], campaign: str = "spring", **summary: Any) -> Path:
+    saved = {
+        "version": 1,
+        "campaign": campaign,
+        "manifest": "../spring.yaml",
+        "actions": actions,
+        "summary": {
+            "actions": {"replace": len(actions)},
+            "creates": len(actions),
+            "credits": 100 * len(actions),
+            "unpriced": 0,
+            "templates": {},
+            **summary,
+        },
+    }
+    path = folder / f"{campaign}.plan.json"
+    path.write_text(json.dumps(saved))
+    return path
+
+
+def changed(**new: str) -> str:
+    return " ".join(new.get(word, word) for word in WORDS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (changed(), changed(word3="THREE", word180="SECRET BRAND")),
+        ("one line", "one\nline"),
+        ("a cat", "a\u00a0cat"),
+        ("a cat", "a cat "),
+        (["a" * 200, "b"], ["a" * 200, "c"]),
+        ("5", 5),
+        (None, "new"),
+    ],
+)
+def test_every_change_is_shown_as_the_plan_shows_it(tmp_path: Path, old: object, new: object) -> None:
+    save(tmp_path, action("hero/a", (old, new)))
+
+    text = rendered(tmp_path)
+
+    for sides in shown_sides(old, new):
+        before, after = sides.split(" → ")
+        assert before != after
+        assert f"      options.prompt: {sides}\n" in text
+
+
+def test_last_change_of_a_long_text_is_shown(tmp_path: Path) -> None:
+    save(tmp_path, action("hero/a", (changed(), changed(word3="THREE", word180="SECRET BRAND"))))
+
+    assert "SECRET BRAND" in rendered(tmp_path)
+
+
+def test_what_has_no_room_is_counted(tmp_path: Path) -> None:
+    save(tmp_path, *(action(f"hero/{number}", (changed(), "short")) for number in range(1000)))
+
+    text = rendered(tmp_path)
+
+    assert len(text) <= 60_000
+    shown = text.count(" (100 credits)")
+    assert 0 < shown < 1000
+    assert f"spring: {shown - 1} of 1,000 shown" in text or f"spring: {shown} of 1,000 shown" in text
