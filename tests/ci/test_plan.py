@@ -79,7 +79,7 @@ def test_invalid_campaign_is_annotated_and_its_problems_replace_an_older_plan(
 
     assert job.code == 3, job.log
     assert "::error file=campaigns/spring.yaml,line=" in job.log
-    assert "not valid" in job.summary
+    assert "are invalid" in job.summary
     [comment] = forge.texts()
     assert "**Not valid:**" in comment
     assert f"{MANIFEST}:" in comment
