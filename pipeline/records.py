@@ -1,6 +1,7 @@
 """Reads recorded purchases, and checks their shape and, if they are not our own, their values.
 
-A state is our own, so only its shape is checked: a limit must never make a purchase unreadable. Exports and results
+A state is our own, so only its shape is checked, and the form of its ids, hashes and times, in which a changed letter
+shows: a limit must never make a purchase unreadable. Exports and results
 manifests may come from anybody, so `unrecordable_reason` checks them too: that they fit the results schema, and,
 which no schema can express, that the fields of a purchase are consistent, and that every form of record can store
 every text and number.
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 WORKFLOW_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 PURCHASE_ID = re.compile(r"[0-9a-f]{16}")
 _FINGERPRINT = re.compile(r"v[0-9]{1,4}:[0-9a-f]{64}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z")
 
 _Shape = Mapping[str, type]
@@ -102,9 +103,31 @@ def _steps(written: list[Json]) -> Iterator[Step]:
         yield Step(flow=step["flow"], outputs=tuple(_outputs(step["outputs"])))
 
 
+def check_forms(purchase: Purchase) -> None:
+    """Check the ids, hashes, times and fields, in which a changed letter shows.
+
+    Raises:
+        ValueError: one is not as this tool writes it; the message says which.
+    """
+    for purchase_id in (purchase.id, *purchase.inputs):
+        _match(PURCHASE_ID, purchase_id, "a purchase's id is 16 hexadecimal digits")
+    _match(_FINGERPRINT, purchase.fingerprint, "no fingerprint")
+    _check_time(purchase.bought_at, "bought_at")
+    if purchase.workflow_id is not None:
+        _match(WORKFLOW_ID, purchase.workflow_id, "workflow_id: no id of a workflow")
+    for outputs in (purchase.outputs, *(step.outputs for step in purchase.steps)):
+        for output in outputs:
+            if output.sha256 is not None:
+                _match(SHA256, output.sha256, "sha256: no hash")
+    shaped = _shaped(dict(purchase.request), _REQUEST, frozenset())
+    if "visibility" in shaped:
+        Visibility(shaped["visibility"])
+
+
 def unrecordable_reason(purchase: Purchase) -> str | None:
     """Why `purchase` cannot be recorded; None if it can."""
     try:
+        check_forms(purchase)
         _check_identity(purchase)
         _check_request(purchase.request)
         _check_answer(purchase)
@@ -114,10 +137,6 @@ def unrecordable_reason(purchase: Purchase) -> str | None:
 
 
 def _check_identity(purchase: Purchase) -> None:
-    for purchase_id in (purchase.id, *purchase.inputs):
-        _match(PURCHASE_ID, purchase_id, "a purchase's id is 16 hexadecimal digits")
-    _match(_FINGERPRINT, purchase.fingerprint, "no fingerprint")
-    _check_time(purchase.bought_at, "bought_at")
     if not purchase.key or not purchase.template_id:
         raise ValueError("key and template_id cannot be empty")
     _within(purchase.key, record_limits.LONGEST_KEY, "key")
@@ -128,9 +147,7 @@ def _check_identity(purchase: Purchase) -> None:
         purchase.reason is Reason.INPUT
     ):
         raise ValueError(f"cannot be {purchase.status} with the reason {purchase.reason or 'none'}")
-    if purchase.workflow_id is not None:
-        _match(WORKFLOW_ID, purchase.workflow_id, "workflow_id: no id of a workflow")
-    elif purchase.status in _HAVE_WORKFLOW:
+    if purchase.workflow_id is None and purchase.status in _HAVE_WORKFLOW:
         raise ValueError(f"cannot be {purchase.status} without a workflow_id")
 
 
@@ -151,18 +168,14 @@ def _check_answer(purchase: Purchase) -> None:
             _within(output.content_type, record_limits.LONGEST_NAME, "content_type")
             _within(output.url or "", record_limits.LONGEST_URL, "url")
             _count(output.bytes or 0, record_limits.LARGEST_FILE, "bytes")
-            if output.sha256 is not None:
-                _match(_SHA256, output.sha256, "sha256: no hash")
-                if output.bytes is None:
-                    raise ValueError("sha256: cannot be known of a file whose bytes are not")
+            if output.sha256 is not None and output.bytes is None:
+                raise ValueError("sha256: cannot be known of a file whose bytes are not")
 
 
 def _check_request(request: Mapping[str, Json]) -> None:
     shaped = _shaped(dict(request), _REQUEST, frozenset())
     for name in ("event_id", "title", "description"):
         record_limits.check_named_text(shaped.get(name, ""), name)
-    if "visibility" in shaped:
-        Visibility(shaped["visibility"])
     images = shaped.get("images", ())
     _count(len(images), record_limits.MAX_MEDIA, "images")
     if not all(isinstance(image, dict) for image in images):

@@ -12,6 +12,7 @@ from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, as_json
+from pipeline.records import SHA256
 from pipeline.results.job_status import JobStatus, job_statuses, summarize
 
 if TYPE_CHECKING:
@@ -122,8 +123,10 @@ class Builder:
 
 
 def media_json(media: MediaMap) -> dict[str, Json]:
-    """The media facts of a results manifest."""
-    return {digest: dict(entry) for digest, entry in join_media(media, {}).items()}
+    """The media facts of a results manifest, without those that no reader of it would accept."""
+    return {
+        digest: dict(entry) for digest, entry in join_media(media, {}).items() if SHA256.fullmatch(digest)
+    }
 
 
 class _JobFields(NamedTuple):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pipeline import record_limits
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json
-from pipeline.records import PURCHASE_ID, purchase_from_json
+from pipeline.records import PURCHASE_ID, SHA256, check_forms, purchase_from_json
 from pipeline.state import transitions
 from pipeline.state.store import Caps, Change, KnownResults, LoggedEvent, PlacedFile, Spent
 
@@ -143,6 +143,7 @@ def _purchase(row: Row) -> tuple[Purchase, int, str]:
         if not isinstance(document, str):
             raise ValueError("the document is not text")
         purchase = purchase_from_json(json.loads(document))
+        check_forms(purchase)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"purchases: {purchase_id!r:.40}: {error}") from None
     # The columns repeat what the document says, so a difference shows that one of them was changed.
@@ -206,8 +207,9 @@ def placed_file(row: Row) -> PlacedFile:
     """
     path, purchase_id, slot, sha256, size, mtime_ns = row
     # A file that is indexed only for its hash belongs to no purchase.
-    is_known = _are_texts(path, slot, sha256) and (purchase_id == "" or _is_id(purchase_id))
-    if not is_known or type(size) is not int or type(mtime_ns) is not int:
+    is_known = _are_texts(path, slot) and (purchase_id == "" or _is_id(purchase_id))
+    is_hash = isinstance(sha256, str) and SHA256.fullmatch(sha256)
+    if not is_known or not is_hash or type(size) is not int or type(mtime_ns) is not int:
         raise ValueError(f"files: {path!r:.100}: not a file of a purchase")
     return PlacedFile(
         path=path, purchase=PurchaseId(purchase_id), slot=slot, sha256=sha256, bytes=size, mtime_ns=mtime_ns

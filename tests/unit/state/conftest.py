@@ -130,7 +130,7 @@ def step(before: Purchase, event: Event) -> Change:
 
 def placed(path: str) -> PlacedFile:
     return PlacedFile(
-        path=path, purchase=PurchaseId("f" * 16), slot="result/0", sha256="aa", bytes=1, mtime_ns=10
+        path=path, purchase=PurchaseId("f" * 16), slot="result/0", sha256="a" * 64, bytes=1, mtime_ns=10
     )
 
 

@@ -15,7 +15,9 @@ from support.protection import fails_without
 
 from pipeline.errors import InvalidInput
 from pipeline.purchases import UNDECIDED, PurchaseId, Records, Status
-from pipeline.state import wal
+from pipeline.records import SHA256
+from pipeline.results.document import media_json
+from pipeline.state import snapshot, wal
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import KnownResults, Turn
 from pipeline.state.transitions import Superseded
@@ -39,6 +41,15 @@ COLUMNS = [
     ("durations", "template_id"),
     ("durations", "count"),
     ("durations", "mean"),
+]
+TEXTS = [
+    ("purchases", "document"),
+    ("purchases", "run"),
+    *(("events", column) for column in ("purchase", "at", "event", "before", "after", "detail")),
+    ("served", "key"),
+    ("served", "purchase"),
+    *(("files", column) for column in ("path", "purchase", "slot", "sha256")),
+    ("durations", "template_id"),
 ]
 VALUES = {
     "null": "NULL",
@@ -269,3 +280,30 @@ def test_partly_rewritten_wal_is_not_damage(harness: StateHarness) -> None:
     # Only the page of a new frame, not its header, had reached the disk.
     assert not wal.skips_commits(old[:56] + new[56:4152] + old[4152:], 4096, page)
     assert wal.skips_commits(old[:56] + new[56:4152] + old[4152:], 4096, lambda _: b"\0" * 4096)
+
+
+@pytest.mark.parametrize(("table", "column"), TEXTS)
+def test_changed_letter_is_reported_or_every_reader_accepts_what_is_written(
+    harness: StateHarness, table: str, column: str
+) -> None:
+    in_place(harness)
+    with contextlib.closing(sqlite3.connect(harness.state)) as connection:
+        [(length,)] = connection.execute(f"SELECT coalesce(length({column}), 0) FROM {table} WHERE rowid = 1")
+    accepted: list[tuple[dict[str, Any], list[str]]] = []
+    for at in range(1, length + 1):
+        in_place(harness)
+        changed = f"substr({column}, 1, {at - 1}) || 'q' || substr({column}, {at} + 1)"
+        if not damage(harness, f"UPDATE {table} SET {column} = {changed} WHERE rowid = 1"):
+            continue
+        with contextlib.suppress(InvalidInput), contextlib.closing(harness.read()) as store:
+            exported, files = store.export(), store.files()
+            accepted.append((dict(exported), [each.sha256 for each in files]))
+    for document, hashes in accepted:
+        snapshot.read(document, "export.json")
+        assert all(map(SHA256.fullmatch, hashes))
+
+
+def test_facts_of_what_is_no_hash_are_not_published() -> None:
+    digest = "a" * 64
+
+    assert media_json({digest: {"rule": 1}, f"q{digest[1:]}": {"rule": 1}}) == {digest: {"rule": 1}}

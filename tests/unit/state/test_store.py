@@ -22,7 +22,7 @@ ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture
 
 def test_purchase_advances_and_each_step_is_stored(harness: StateHarness) -> None:
     store = harness.open()
-    output = Output("video/mp4", sha256="ab", bytes=3)
+    output = Output("video/mp4", sha256="ab" * 32, bytes=3)
     done = move(
         store,
         buy(store),
@@ -333,8 +333,8 @@ def test_files_are_indexed_moved_and_removed(harness: StateHarness) -> None:
     first = placed("a.mp4")
     second = replace(placed("b.mp4"), slot="steps/2/0", mtime_ns=2**60)
     store.index_files([first, second])
-    store.index_files([replace(first, path="c.mp4"), replace(second, sha256="cc")], removed=["a.mp4"])
-    assert harness.again(store).files() == [replace(second, sha256="cc"), replace(first, path="c.mp4")]
+    store.index_files([replace(first, path="c.mp4"), replace(second, sha256="c" * 64)], removed=["a.mp4"])
+    assert harness.again(store).files() == [replace(second, sha256="c" * 64), replace(first, path="c.mp4")]
 
 
 def test_many_files_are_indexed_at_once(harness: StateHarness) -> None:
