@@ -137,6 +137,18 @@ class OutputFolder:
         Raises:
             Unfinished: one cannot be deleted, or looked for under its name.
         """
+        found = self.files_of(purchase, needed)
+        for path, digest in found.items():
+            self._files.delete(path, digest)
+            self.index.forget(path)
+        return bool(found)
+
+    def files_of(self, purchase: Purchase, needed: Mapping[str, str | None]) -> dict[str, str]:
+        """The files that `remove` would delete: the hash of each, by path.
+
+        Raises:
+            Unfinished: one cannot be looked for under its name.
+        """
         files = list(named(purchase, purchase.path, steps=True))
         hashes = {file.output.sha256 for file in files} - {None}
         others = {path for digest in hashes for path in self.index.paths_of(digest)}
@@ -145,19 +157,17 @@ class OutputFolder:
         for file in files:
             if file.output.sha256 is not None:
                 self._files.assert_nameable(file.path)
-        was_there = False
+        found = {}
         for path in sorted(others | own):
             digest = self.index.digest(path)
             is_needed = path in needed and needed[path] in (None, digest)
             if digest is not None and not is_needed and self.index.purchase_id(path, digest) == purchase.id:
-                self._files.delete(path, digest)
-                self.index.forget(path)
-                was_there = True
-        return was_there
+                found[path] = digest
+        return found
 
-    def remove_copies(self, copies: Mapping[str, str]) -> None:
-        """Delete files that are copies of others, by path, each only if it still has the hash given for it."""
-        for path, digest in copies.items():
+    def remove_files(self, files: Mapping[str, str]) -> None:
+        """Delete files, by path, each only if it still has the hash given for it."""
+        for path, digest in files.items():
             if self.index.digest(path) == digest:
                 self._files.delete(path, digest)
                 self.index.forget(path)

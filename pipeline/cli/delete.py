@@ -27,7 +27,7 @@ from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.delete import (
     Deletions,
     carry_out,
-    delete_copies,
+    delete_files,
     to_destroy,
     to_prune,
     to_prune_by_name,
@@ -87,15 +87,15 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
         _print_list(state, deletions)
     _print_unproven(state, deletions.unproven)
     codes = _print_unknown(state, deletions.unknown)
-    if not deletions and not deletions.copies:
+    if not deletions and not deletions.files:
         say("Nothing to delete.")
         return most_urgent(codes)
     if not yes:
         _ask(deletions, stop)
     if deletions and _delete_purchases(state, deletions, stop):
         codes.add(ExitCode.UNFINISHED)
-    delete_copies(state, deletions.copies)
-    if deletions.copies and not verbosity().quiet:
+    delete_files(state, deletions.files)
+    if deletions.files and not verbosity().quiet:
         say(f"{_files(deletions)} deleted.")
     return most_urgent(codes)
 
@@ -109,6 +109,8 @@ def _print_list(state: CampaignState, deletions: Deletions) -> None:
         say(f"  - {again}{printable(purchase.key, _LONGEST)} ({purchase.id}): {how}")
     for path in deletions.copies:
         say(f"  - {printable(path, _LONGEST)}: a copy that no job needs")
+    for path in deletions.leftovers:
+        say(f"  - {printable(path, _LONGEST)}: a file of a purchase that is deleted at the vendor")
     if approved:
         say(f"{counted(len(approved), 'of them is', 'of them are')} approved.")
 
@@ -125,7 +127,7 @@ def _delete_purchases(state: CampaignState, deletions: Deletions, stop: Stop) ->
 
 
 def _files(deletions: Deletions) -> str:
-    return counted(len(deletions.copies), "unneeded file")
+    return counted(len(deletions.files), "unneeded file")
 
 
 def _print_unknown(state: CampaignState, unknown: Sequence[Purchase]) -> set[ExitCode]:
@@ -166,7 +168,7 @@ def _ask(deletions: Deletions, stop: Stop) -> None:
         raise UsageError(f"{what} would be deleted, but there is no terminal to ask on; pass --yes")
     try:
         with asking(stop):
-            number = len(deletions) + len(deletions.copies)
+            number = len(deletions) + len(deletions.files)
             is_confirmed = click.confirm(f"Delete {number}? This cannot be undone", default=False)
     except click.Abort:
         say()  # The cursor is still on the line of the question.

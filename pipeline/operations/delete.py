@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -32,7 +32,8 @@ class Deletions:
     Whoever requested it, a person here is asked again: the mark may have come with the results of somebody else.
     `unproven` are left alone: nothing could prove that their workflows belong to them. For the `trusted`, a person
     gave their word that they do. Also left alone are the `unknown`, which may or may not have a workflow.
-    `copies` are files here, by path with their hash, that no job needs and that are elsewhere too.
+    Files here, by path with their hash, that no job needs: `copies` are elsewhere too, `leftovers` are of purchases
+    that are known to be deleted at the vendor, such as by another machine with the same state.
     """
 
     new: tuple[Purchase, ...]
@@ -41,6 +42,12 @@ class Deletions:
     unknown: tuple[Purchase, ...] = ()
     trusted: frozenset[PurchaseId] = frozenset()
     copies: Mapping[str, str] = field(default_factory=dict)
+    leftovers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files to be deleted besides those of the purchases."""
+        return {**self.copies, **self.leftovers}
 
     def __len__(self) -> int:
         return len(self.new) + len(self.requested)
@@ -63,14 +70,20 @@ def to_prune(
 ) -> Deletions:
     """Orphans that have ended, with `replaced` also earlier purchases; only selected ones, if there is a selection.
 
-    With `replaced`, also the files that are copies of others and that no job needs.
+    Also the files here of purchases that are deleted at the vendor, and with `replaced` those that are copies of
+    others and that no job needs.
 
     Raises:
         UsageError: an expression is invalid or matches nothing.
     """
     found, again = prunable(state.assignment, replaced=replaced), _requested_and_prunable(state)
-    keys = selected_keys(state, select, exclude, idle=again)
-    deletions = _deletions(state, _of_keys(found, keys), _of_keys(again, keys))
+    kept = kept_by_prune(state.assignment)
+    left = _left_behind(state, [each for each in _removed_before(state) if not kept(each)])
+    keys = selected_keys(state, select, exclude, idle=[*again, *(each for each, _ in left)])
+    deletions = replace(
+        _deletions(state, _of_keys(found, keys), _of_keys(again, keys)),
+        leftovers=_all_files(files for each, files in left if keys is None or each.key in keys),
+    )
     if not replaced:
         return deletions
     return replace(deletions, copies=_copies(state, deletions.new, keys))
@@ -97,15 +110,17 @@ def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
         new=tuple(each for each in named if not each.deleted),
         requested=tuple(each for each in requested if each.id in ids),
         trusted=ids,
+        leftovers=_leftovers(state, [each for each in named if each.deleted and _is_removed(state, each)]),
     )
 
 
 def to_destroy(state: CampaignState) -> Deletions:
-    """Every purchase that is not known to be deleted yet."""
+    """Every purchase that is not known to be deleted yet, and the files here of those that are."""
     known = sorted(state.records.purchases.values(), key=lambda each: (each.key, each.age))
     return replace(
         _deletions(state, destroyable(state.assignment), _requested_before(state)),
         unknown=tuple(each for each in known if each.status in OUTCOME_UNKNOWN and not each.deleted),
+        leftovers=_leftovers(state, _removed_before(state)),
     )
 
 
@@ -133,18 +148,35 @@ def _copies(
     return state.outputs().inventory.spare_copies(state.assignment, [each.id for each in deleted], keys)
 
 
-def delete_copies(state: CampaignState, copies: Mapping[str, str]) -> None:
-    """Delete those of the `copies` that still are what no job needs, once the purchases are deleted.
+def _left_behind(
+    state: CampaignState, removed: Sequence[Purchase]
+) -> list[tuple[Purchase, Mapping[str, str]]]:
+    """Those of `removed` of which files are here, with the hash of each file by path."""
+    outputs, files = state.outputs(), needed(state.assignment)
+    found = ((each, outputs.files_of(each, files)) for each in removed)
+    return [(each, left) for each, left in found if left]
+
+
+def _all_files(files: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {path: digest for each in files for path, digest in each.items()}
+
+
+def _leftovers(state: CampaignState, removed: Sequence[Purchase]) -> dict[str, str]:
+    return _all_files(files for _, files in _left_behind(state, removed))
+
+
+def delete_files(state: CampaignState, files: Mapping[str, str]) -> None:
+    """Delete those of the `files` that still are what no job needs, once the purchases are deleted.
 
     Raises:
         Unfinished, InvalidInput: a file cannot be deleted, or the records cannot be written.
     """
-    if not copies:
+    if not files:
         return
     left = state.reread()
-    outputs, found = left.outputs(), _copies(left)
+    outputs, found = left.outputs(), {**_copies(left), **_leftovers(left, _removed_before(left))}
     try:
-        outputs.remove_copies({path: digest for path, digest in copies.items() if found.get(path) == digest})
+        outputs.remove_files({path: digest for path, digest in files.items() if found.get(path) == digest})
     finally:
         left.store.index_files(*outputs.index.changes())
 
@@ -238,6 +270,14 @@ def _requested_before(state: CampaignState) -> list[Purchase]:
     known = sorted(state.records.purchases.values(), key=lambda each: (each.key, each.age))
     marked = (each for each in known if each.deleted and each.workflow_id is not None)
     return [each for each in marked if not _is_removed(state, each)]
+
+
+def _removed_before(state: CampaignState) -> list[Purchase]:
+    """The purchases that are known to be deleted at the vendor, by key and age."""
+    marked = (each for each in state.records.purchases.values() if each.deleted)
+    return sorted(
+        (each for each in marked if _is_removed(state, each)), key=lambda each: (each.key, each.age)
+    )
 
 
 def _is_removed(state: CampaignState, purchase: Purchase) -> bool:

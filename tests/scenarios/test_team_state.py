@@ -403,3 +403,34 @@ def test_doctor_and_watch_read_the_shared_state(
     assert run.ended().code == 0
     after = pipeline("doctor", project.manifest)
     assert "2 purchases known" in after.output
+
+
+@pytest.mark.parametrize("command", ["prune", "destroy"])
+def test_files_of_what_another_machine_pruned_are_deleted_here_too(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, database: Database, command: str
+) -> None:
+    pipeline.set("PIPELINE_STATE", database.url)
+    one, other = (campaign(folder / name, {"campaign.yaml": many(3)}) for name in ("one", "other"))
+    for machine in (one, other):
+        assert pipeline("run", machine.manifest).code == 0
+        machine.write({"campaign.yaml": many(1)})
+    assert pipeline("collect", one.manifest).code == 0
+    assert len(one.output()) == 3
+    assert pipeline("prune", other.manifest, "--yes").code == 0
+
+    asked = pipeline(command, one.manifest)
+
+    assert asked.code == 64, asked.output
+    left = "a file of a purchase that is deleted at the vendor"
+    assert f"  - main/loop/red/p1.mp4: {left}\n  - main/loop/red/p2.mp4: {left}\n" in asked.out
+    assert len(one.output()) == 3
+    if command == "prune":
+        one_of_them = pipeline("prune", one.manifest, "--yes", "--select", "main/loop/red/p1")
+        assert one_of_them.code == 0, one_of_them.output
+        assert one_of_them.out.endswith("1 unneeded file deleted.\n")
+        assert sorted(one.output()) == ["main/loop/red/p0.mp4", "main/loop/red/p2.mp4"]
+    ended = pipeline(command, one.manifest, "--yes")
+    assert ended.code == 0, ended.output
+    assert sorted(one.output()) == (["main/loop/red/p0.mp4"] if command == "prune" else [])
+    assert pipeline(command, one.manifest, "--yes").out == "Nothing to delete.\n"
+    assert len(vendor.store.workflows()) == (1 if command == "prune" else 0)
