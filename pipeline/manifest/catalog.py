@@ -204,8 +204,19 @@ class CatalogTemplate:
         """Credits of one create with these options; None if not known."""
         if self.credits is None or isinstance(self.credits, int):
             return self.credits
+        if self.output is None and self.mode_option is None:
+            return _price_of_unknown(self.credits, options)
         output = self.gives(options)
         return None if output is None else self.credits.get(output)
+
+
+def _price_of_unknown(prices: Mapping[MediaType, int], options: Mapping[str, Option]) -> int | None:
+    """The price of a create for which it is not known what it gives: assumed to work as the vendor's scenes do."""
+    mode = options.get("pipeline_mode")
+    if mode is None:
+        # What has a price for one type of output only gives that one.
+        return next(iter(prices.values())) if len(prices) == 1 else prices.get(MediaType(_DEFAULT_MODE))
+    return prices.get(MediaType(mode)) if isinstance(mode, str) and mode in set(MediaType) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +239,7 @@ class Catalog:
         price = self.prices.get(template_id)
         if price is None or isinstance(price, int):
             return price
-        # A template of which only the price is known is assumed to work as the vendor's scenes do.
-        mode = options.get("pipeline_mode", _DEFAULT_MODE)
-        return price.get(MediaType(mode)) if isinstance(mode, str) and mode in set(MediaType) else None
+        return _price_of_unknown(price, options)
 
     def price_date(self, template_id: str) -> str | None:
         """The day (ISO 8601) for which a template's price is recorded; None if it has none."""

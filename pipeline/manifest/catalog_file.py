@@ -51,8 +51,9 @@ def _merged(own: Node) -> Catalog:
         raise InvalidInput(problems)
     value = Value(own)
     templates, as_of = value.get("templates"), value.text_of("as_of")
-    priced = () if templates is None else (key for key, each in templates.items() if each.get("credits"))
-    return _catalog(document.root, dict.fromkeys(priced, as_of), Value(_built_in_root()).text_of("as_of"))
+    entries = () if templates is None else templates.items()
+    dates = {key: each.text_of("as_of") or as_of for key, each in entries if each.get("credits")}
+    return _catalog(document.root, dates, Value(_built_in_root()).text_of("as_of"))
 
 
 @cache

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pipeline.documents.yaml_reader import dump_yaml
+from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.engine.calls import NoCredit
 from pipeline.errors import BuyingStopped, InvalidInput, Unfinished
 from pipeline.files import assert_replaces, write_atomically
@@ -31,6 +31,9 @@ _HEADER = (
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _FIELDS = frozenset({"id", "template_id", "label", "title", "description", "credits", "options"})
 _NOT_IDS = frozenset({"error", "errors"})
+# The fields of a template that a refresh writes; a person added the others.
+_WRITTEN = frozenset({"title", "description", "options", "other_options", "credits", "as_of"})
+_UNDESCRIBED: Json = {"type": "any"}
 _MAX_TEMPLATES = 10_000
 _MAX_CREDITS = 1_000_000_000
 _LONGEST_TEXT = 1000
@@ -186,7 +189,8 @@ def price_json(price: Price | None) -> Json:
 def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as_of: str) -> None:
     """Write a catalogue file of the live templates, as of the day `as_of`; of those in `known`, only the prices.
 
-    A template whose price cannot be read keeps the one that the file has.
+    A template whose price cannot be read keeps the one that the file has, with its day. What a person added to the
+    file, such as what a template gives, stays.
 
     Raises:
         UsageError: another file is there, which may have been written by hand.
@@ -198,9 +202,16 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
     own = _own_prices(path, known)
     if own and all(each.credits is None for each in live):
         raise Unfinished(f"{path}: nothing is written: the vendor lists no price in a known form")
-    live = [replace(each, credits=own.get(each.id)) if each.credits is None else each for each in live]
-    entries = {each.id: _entry(each, known.get(each.id)) for each in live}
-    templates: dict[str, Json] = {template_id: entry for template_id, entry in entries.items() if entry}
+    known_prices = {name: price for name, (price, _) in own.items()}
+    current = {each.id for each in live if each.credits is not None}
+    live = [
+        replace(each, credits=known_prices.get(each.id)) if each.credits is None else each for each in live
+    ]
+    entries = _with_additions(path, {each.id: _entry(each, known.get(each.id)) for each in live})
+    for template_id, (_, day) in own.items():
+        if template_id in entries and template_id not in current and day not in {None, as_of}:
+            entries[template_id]["as_of"] = day
+    templates: dict[str, Json] = {**entries}
     document: Json = {"version": 1, "as_of": as_of, "templates": templates}
     content = (_HEADER + dump_yaml(document)).encode()
     try:
@@ -218,22 +229,51 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
         raise Unfinished(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def _own_prices(path: Path, known: Catalog) -> dict[str, Price]:
-    """The prices that the catalogue file at `path` has, and `known` does not; none if there is no file."""
+def _own_prices(path: Path, known: Catalog) -> dict[str, tuple[Price, str | None]]:
+    """The prices that the catalogue file at `path` has, and `known` does not, with their day; none without a file."""
     prices = {}
     for template in known_catalogue(path).templates.values():
         before = known.get(template.id)
         is_own = before is None or (template.credits, template.as_of) != (before.credits, before.as_of)
         if is_own and template.credits is not None:
-            prices[template.id] = template.credits
+            prices[template.id] = (template.credits, template.as_of)
     return prices
+
+
+def _with_additions(path: Path, entries: Mapping[str, dict[str, Json]]) -> dict[str, dict[str, Json]]:
+    """The entries, without empty ones, with what a person added to those in the file at `path`, if there is one."""
+    document = read_yaml(path, str(path)).root.plain() if path.is_file() else {}
+    templates = document.get("templates") if isinstance(document, dict) else {}
+    joined = {name: dict(entry) for name, entry in entries.items()}
+    for name, before in templates.items() if isinstance(templates, dict) else ():
+        if isinstance(before, dict) and (added := _additions(before)):
+            entry = joined.setdefault(name, before)
+            options = entry.get("options")
+            if isinstance(options, dict) and isinstance(added.get("options"), dict):
+                added["options"] = {**options, **added["options"]}
+            entry.update(added)
+    return {name: entry for name, entry in joined.items() if entry}
+
+
+def _additions(entry: Mapping[str, Json]) -> dict[str, Any]:
+    """The part of a template's entry that no refresh has written."""
+    added: dict[str, Any] = {name: value for name, value in entry.items() if name not in _WRITTEN}
+    options = entry.get("options")
+    if isinstance(options, dict):
+        described = {name: each for name, each in options.items() if each != _UNDESCRIBED}
+        added |= {"options": described} if described else {}
+    return added
 
 
 def _entry(live: LiveTemplate, built_in: CatalogTemplate | None) -> dict[str, Json]:
     """The file's entry for one template; for a built-in one only its price."""
-    written: dict[str, Json] = {"credits": price_json(live.credits)}
+    credits_now = price_json(live.credits)
+    if isinstance(credits_now, dict) and built_in is not None and isinstance(built_in.credits, Mapping):
+        # The file is merged over the built-in catalogue: a price that is only there has to be removed.
+        credits_now = {**dict.fromkeys(kind.value for kind in built_in.credits), **credits_now}
+    written: dict[str, Json] = {"credits": credits_now}
     if built_in is None:
-        options: dict[str, Json] = {name: {"type": "any"} for name in live.options}
+        options: dict[str, Json] = dict.fromkeys(live.options, _UNDESCRIBED)
         written = {
             "title": live.title or None,
             "description": live.description or None,

@@ -1,5 +1,6 @@
 """`pipeline templates` shows the vendor's templates, from the catalogue or live."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from support.calling import Pipeline
 from support.campaigns import Project, spring
 from support.protection import fails_without
 
+from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.emulator.embedded import Emulator
 from pipeline.errors import Unfinished
 from pipeline.jobs import MediaType
 from pipeline.json_values import Json
+from pipeline.manifest.catalog import Catalog
 from pipeline.manifest.catalog_file import built_in, read_catalog
-from pipeline.operations.live_catalogue import LiveTemplate, read_live, write_catalogue
+from pipeline.operations.live_catalogue import LiveTemplate, changes, read_live, write_catalogue
 from pipeline.providers.base import VendorError
 
 
@@ -204,6 +207,78 @@ UNREADABLE: list[Json] = [None, {"video": {"amount": 150}}, {"amount": 150}, "15
 
 
 @fails_without("pipeline.operations.live_catalogue:write_catalogue", "if own and")
+def refreshed(path: Path, day: str, *templates: dict[str, Json]) -> Catalog:
+    """The catalogue after a refresh of the file on a day on which the vendor lists these templates."""
+    write_catalogue(path, read_live([*templates]), built_in(), day)
+    return read_catalog(path, path.name)
+
+
+def test_price_that_is_no_longer_listed_keeps_its_day(tmp_path: Path) -> None:
+    path = tmp_path / "prices.yaml"
+    old: dict[str, Json] = {"id": "vim_arctic", "credits": 120}
+    other: dict[str, Json] = {"id": "other", "credits": 8}
+    refreshed(path, "2026-01-01", old, other)
+
+    for day in ("2026-11-02", "2026-11-03"):
+        written = refreshed(path, day, {"id": "vim_arctic"}, other)
+        assert written.price("vim_arctic", {}) == 120
+        assert written.price_date("vim_arctic") == "2026-01-01"
+        assert written.price_date("other") == day
+    assert refreshed(path, "2026-11-04", old, other).price_date("vim_arctic") == "2026-11-04"
+
+
+def test_price_for_another_type_replaces_the_built_in_one(tmp_path: Path) -> None:
+    path = tmp_path / "prices.yaml"
+    name = next(
+        each.id
+        for each in built_in().templates.values()
+        if isinstance(each.credits, Mapping) and MediaType.AUDIO not in each.credits
+    )
+    live = read_live([{"id": name, "credits": {"audio": 20}}])
+
+    write_catalogue(path, live, built_in(), "2026-11-02")
+
+    written = read_catalog(path, path.name)
+    assert written.templates[name].credits == {MediaType.AUDIO: 20}
+    assert [each for each in changes(live, written) if each.kind == "price"] == []
+
+
+@pytest.mark.parametrize(("price", "known"), [({"video": 30}, 30), ({"image": 30}, 30), (30, 30)])
+def test_new_template_with_one_price_has_that_price(tmp_path: Path, price: Json, known: int) -> None:
+    written = refreshed(tmp_path / "prices.yaml", "2026-11-02", {"id": "new_one", "credits": price})
+
+    assert written.price("new_one", {}) == known
+
+
+def test_price_of_a_new_template_is_that_of_what_is_asked_for(tmp_path: Path) -> None:
+    price: Json = {"video": 30, "image": 3}
+    written = refreshed(tmp_path / "prices.yaml", "2026-11-02", {"id": "new_one", "credits": price})
+
+    assert written.price("new_one", {"pipeline_mode": "image"}) == 3
+    assert written.price("new_one", {"pipeline_mode": "audio"}) is None
+    assert written.price("new_one", {}) == 30
+
+
+def test_what_a_person_added_to_the_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "prices.yaml"
+    listed: dict[str, Json] = {"id": "new_one", "credits": 30, "options": ["slogan", "speed"]}
+    refreshed(path, "2026-11-02", listed, {"id": "gone", "credits": 5}, {"id": "dropped", "credits": 5})
+    head = path.read_text("utf-8").splitlines()[0]
+    document: Any = read_yaml(path, path.name).root.plain()
+    added = {"inputs": {"type": "image", "min": 2, "max": 2}, "gives": "video", "steps": {"crop": "image"}}
+    document["templates"]["new_one"] |= added
+    document["templates"]["new_one"]["options"]["speed"] = {"type": "integer", "minimum": 1}
+    document["templates"]["gone"] |= {"gives": "image"}
+    path.write_text(f"{head}\n{dump_yaml(document)}", "utf-8")
+
+    refreshed(path, "2026-11-03", {**listed, "credits": 31})
+
+    now: Any = read_yaml(path, path.name).root.plain()
+    expected = document["templates"]["new_one"] | {"credits": 31}
+    gone = document["templates"]["gone"] | {"as_of": "2026-11-02"}
+    assert now["templates"] == {"new_one": expected, "gone": gone}
+
+
 @pytest.mark.parametrize("price", UNREADABLE)
 def test_answer_without_a_readable_price_never_replaces_prices(
     kept: Path, pipeline: Pipeline, vendor: Emulator, price: Json
