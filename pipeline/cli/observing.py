@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -190,8 +189,7 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
 
 def final_tally(outcome: Outcome) -> Tally:
     """The tally of all jobs at the end, including those that were done before."""
-    counts = Counter(job_status.status for job_status in outcome.jobs.values())
-    return tally_of(counts, credits_spent=outcome.spent)
+    return tally_of(outcome.summary.jobs, credits_spent=outcome.spent)
 
 
 def _metrics(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -> Observers:

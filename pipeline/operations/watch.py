@@ -24,7 +24,7 @@ from pipeline.operations.clock import now
 from pipeline.operations.run_note import RunNote, read_note, short_hash
 from pipeline.operations.run_options import RunOptions, run_settings
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
-from pipeline.results.job_status import job_statuses
+from pipeline.results.job_status import job_statuses, summarize
 from pipeline.schemes import StateLocation, part_location, part_name
 from pipeline.state import look
 from pipeline.state.folder import beside
@@ -102,12 +102,14 @@ class Watch:
 
     def tally(self) -> Tally:
         """The tally of the counted jobs at the last look."""
-        counts = Counter(self._jobs[key].status for key in self._counted if key in self._jobs)
-        bought = [each for each in self._purchases.values() if self._is_of_run(each)]
+        summary = summarize(
+            (self._jobs[key].status for key in self._counted if key in self._jobs),
+            (each for each in self._purchases.values() if self._is_of_run(each)),
+        )
         return tally_of(
-            counts,
-            credits_spent=sum(each.cost for each in bought),
-            unpriced=sum(each.is_unpriced for each in bought),
+            summary.jobs,
+            credits_spent=summary.credits,
+            unpriced=summary.unpriced,
             time_left=self._time_left,
         )
 
