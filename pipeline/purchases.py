@@ -140,7 +140,12 @@ class Purchase:
 
 def bought_nothing(purchase: Purchase) -> bool:
     """Whether the vendor provably charged no credits for a purchase."""
-    return purchase.status is Status.VOID or purchase.reason is Reason.REJECTED
+    return is_free(purchase.status, purchase.reason)
+
+
+def is_free(status: str, reason: str | None) -> bool:
+    """Whether a purchase with this status and reason, also as results write them, provably cost nothing."""
+    return status == Status.VOID or reason == Reason.REJECTED
 
 
 @dataclass(frozen=True, slots=True)

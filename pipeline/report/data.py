@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.report.rows import Document, PlannedJob, Rows, present
+from pipeline.results.job_status import credits_written
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
@@ -93,12 +94,12 @@ class _Campaign:
             "flags": records.flags or None,
             "vars": list(records.variables) or None,
             "emulated": records.emulated or None,
-            "spent": sum(cost(each) for each in shown),
+            "spent": credits_written(shown),
             # The budget is for all jobs, so it would mislead beside the cost of a few; what is left limits them.
             "budget": records.budget if is_whole else None,
             "budget_left": None
             if is_whole or records.budget is None
-            else records.budget - _cost_of_all(results),
+            else records.budget - credits_written(results["purchases"]),
             "max_credits": records.max_credits,
             "selected_of": None if is_whole else len(results["jobs"]),
             "select": records.selection or None,
@@ -166,16 +167,6 @@ def _chosen(document: Document, keys: Collection[str] | None) -> tuple[list[Docu
 
 def _request_of(purchase: Document) -> object:
     return purchase.get("fingerprint"), tuple(purchase.get("inputs", ()))
-
-
-def _cost_of_all(document: Document) -> int:
-    return sum(cost(each) for each in document["purchases"])
-
-
-def cost(purchase: Document) -> int:
-    """The known credits of a purchase: 0 if nothing was bought, or if its price is unknown."""
-    free = purchase["status"] == "void" or purchase.get("reason") == "rejected"
-    return 0 if free else purchase.get("credits") or 0
 
 
 def _last_decisions(document: Document) -> dict[str, Document]:

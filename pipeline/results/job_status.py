@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ExitCode, counted, most_urgent
 from pipeline.jobs import Job, JobKey
 from pipeline.planning.hints import name_to_resolve
-from pipeline.purchases import PENDING, Purchase, PurchaseId, Reason, Status
+from pipeline.purchases import PENDING, Purchase, PurchaseId, Reason, Status, is_free
 
 if TYPE_CHECKING:
     from pipeline.assignment import Assignment, Matcher
@@ -112,6 +112,13 @@ def summarize(statuses: Iterable[str], purchases: Iterable[Purchase]) -> Summary
 def credits_spent(purchases: Iterable[Purchase]) -> int:
     """The known credits of all purchases, whether they serve a job or not."""
     return sum(purchase.cost for purchase in purchases)
+
+
+def credits_written(purchases: Iterable[Mapping[str, Any]]) -> int:
+    """The known credits of all these purchases, as results write them."""
+    return sum(
+        each.get("credits") or 0 for each in purchases if not is_free(each["status"], each.get("reason"))
+    )
 
 
 _UNKNOWN = {Status.ATTENTION.value, Status.SUBMITTING.value}

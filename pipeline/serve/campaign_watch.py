@@ -23,6 +23,7 @@ from pipeline.operations.page_commands import page_command, page_flags, page_var
 from pipeline.operations.published_results import published_files
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, join
 from pipeline.results import decisions
+from pipeline.results.job_status import credits_spent
 from pipeline.serve.page_rows import PageRows
 from pipeline.serve.watched_plan import SeenRun, WatchedPlan
 from pipeline.state.store import Sighting
@@ -211,8 +212,8 @@ class CampaignWatch:
         if not seen.name:
             return None
         purchases = self._read.sighting.records.purchases
-        spent = sum(
-            purchases[each].cost for each, run in self._read.sighting.runs.items() if run == seen.name
+        spent = credits_spent(
+            purchases[each] for each, run in self._read.sighting.runs.items() if run == seen.name
         )
         own = seen.note
         # Its cap may be lower than the manifest's.
@@ -305,7 +306,7 @@ class CampaignWatch:
         else:
             self._assignment = assign(read.jobs, records, in_force)
         self._records = records
-        self._spent = sum(each.cost for each in records.purchases.values())
+        self._spent = credits_spent(records.purchases.values())
         caps = caps_of(self.workspace.campaign)
         self._next_run = self._plan.in_numbers(caps, records.purchases.values(), self._assignment.by_key)
         self._last_run = self._summary_of_last_run()

@@ -532,9 +532,9 @@ def capped(cap: str, amount: int) -> Caps:
 
 @fails_without("pipeline.state.sql.intents:allowed", "if not spent.is_within(caps")
 @fails_without(
-    "pipeline.purchases:bought_nothing",
-    "return purchase.status is",
-    swap=("is Status.VOID", "in {Status.VOID, Status.SUBMITTING}"),
+    "pipeline.purchases:is_free",
+    "return status ==",
+    swap=("== Status.VOID", "in {Status.VOID, Status.SUBMITTING}"),
 )
 @pytest.mark.parametrize("most", [0, 2, 3])
 @pytest.mark.parametrize("cap", ["max_creates", "max_credits", "budget"])

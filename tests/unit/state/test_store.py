@@ -132,9 +132,9 @@ def test_creates_count_for_this_run_and_the_budget_for_all(harness: StateHarness
 
 
 @fails_without(
-    "pipeline.purchases:bought_nothing",
-    "return purchase.status is",
-    swap=("is Status.VOID", "in {Status.VOID, Status.ATTENTION}"),
+    "pipeline.purchases:is_free",
+    "return status ==",
+    swap=("== Status.VOID", "in {Status.VOID, Status.ATTENTION}"),
 )
 def test_void_purchase_frees_its_credits_and_a_lost_outcome_does_not(harness: StateHarness) -> None:
     store = harness.open()
