@@ -167,7 +167,7 @@ class PlannedRun:
             ownership=Ownership(campaign=self.store.campaign, recorded=self.store.recorded()),
             outputs=self.outputs,
             manifest_folder=self.folder,
-            settings=RunSettings(in_flight=in_flight),
+            settings=RunSettings(concurrency=8, in_flight=in_flight, max_poll_interval=30.0),
             reporter=Silent(),
             report=report,
             stop=stop,

@@ -17,10 +17,10 @@ class RunSettings:
     until it has succeeded.
     """
 
-    concurrency: int = 8
-    in_flight: int = 50
+    concurrency: int
+    in_flight: int
+    max_poll_interval: float
     rate: float | None = None
-    max_poll_interval: float = 30.0
     caps: Caps = Caps()
     report_errors: bool = False
     wait: bool = True

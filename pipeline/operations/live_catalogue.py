@@ -15,6 +15,7 @@ from pipeline.files import assert_replaces, write_atomically
 from pipeline.jobs import MediaType
 from pipeline.manifest.catalog_file import built_in, parse_catalog, read_catalog
 from pipeline.operations.provider import provider_settings
+from pipeline.providers.api_settings import REQUEST_TIMEOUT
 from pipeline.providers.base import VendorError
 from pipeline.providers.responses import whole_number
 from pipeline.providers.vimmerse import Vimmerse
@@ -61,7 +62,7 @@ class CatalogueChange:
     new: Price | None = None
 
 
-def fetch_live(environment: Environment, request_timeout: float = 60.0) -> list[LiveTemplate]:
+def fetch_live(environment: Environment, request_timeout: float = REQUEST_TIMEOUT) -> list[LiveTemplate]:
     """The templates that the vendor lists now, sorted by id.
 
     Raises:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pipeline.engine.calls import DRAIN_TIMEOUT, thread_pool, with_retries
 from pipeline.errors import InvalidInput, Stopped
-from pipeline.providers.api_settings import Network, Settings, clean_key, network_from
+from pipeline.providers.api_settings import REQUEST_TIMEOUT, Network, Settings, clean_key, network_from
 from pipeline.providers.registry import BUILT_IN, ProviderPlugin, plugin_named, provider_named
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def vendor(
-    workspace: Workspace, request_timeout: float = 60.0, workers: Executor | None = None
+    workspace: Workspace, request_timeout: float = REQUEST_TIMEOUT, workers: Executor | None = None
 ) -> Iterator[Provider]:
     """The campaign's provider; one call may take `request_timeout` seconds.
 

@@ -12,6 +12,7 @@ from pipeline.manifest.model import Campaign, Limits
 from pipeline.operations.caps import caps_of
 from pipeline.planning.plan import ALL, Plan, PlanOptions
 from pipeline.planning.split import caps_of_part
+from pipeline.providers.api_settings import REQUEST_TIMEOUT
 
 if TYPE_CHECKING:
     from pipeline.engine.checkpoint import Checkpoint
@@ -49,7 +50,7 @@ class RunOptions:
     max_creates: int | None = None
     max_credits: int | None = None
     fail_threshold: float | None = None
-    request_timeout: float = 60.0
+    request_timeout: float = REQUEST_TIMEOUT
     max_poll_interval: float = 30.0
     wait: bool = True
     download: bool = True

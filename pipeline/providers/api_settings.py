@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from pipeline.errors import AccountError, UsageError, printable
 from pipeline.providers.address import Guard, is_loopback_host, shown_url
 
+# The longest that one call may take, in seconds, unless a flag says otherwise.
+REQUEST_TIMEOUT = 60.0
 _SCHEMES = ("http", "https", "all")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -160,7 +162,7 @@ class Settings:
     key: str = field(repr=False)
     base_url: str = VENDOR
     api: Literal["v1", "v2"] = "v1"
-    request_timeout: float = 60.0
+    request_timeout: float = REQUEST_TIMEOUT
     network: Network = Network()
     name: str = "vimmerse"
 

@@ -27,7 +27,7 @@ from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Store, Turn
 from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 
-USUAL = RunSettings()
+USUAL = RunSettings(concurrency=8, in_flight=50, max_poll_interval=30.0)
 
 
 def job(

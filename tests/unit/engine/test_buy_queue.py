@@ -1,15 +1,15 @@
 """What is bought, in which order, how often, and when buying stops."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from support.protection import fails_without
 
-from engine.harness import FakeCheckpoint, Harness, job, jobs
+from engine.harness import USUAL, FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
 from pipeline.engine.reporter import Tally
-from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
 from pipeline.jobs import LocalFile, UpstreamOutput
 from pipeline.providers.base import (
@@ -30,7 +30,7 @@ from pipeline.state.store import Caps
 BLUE, RED = job("blue"), job("red")
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 LOST = OutcomeUnknown("read timeout")
-ONE_AT_A_TIME = RunSettings(concurrency=1)
+ONE_AT_A_TIME = replace(USUAL, concurrency=1)
 
 
 def test_jobs_are_bought_in_plan_order(harness: Harness) -> None:
@@ -50,7 +50,7 @@ def test_limits_on_concurrent_calls_and_workflows_in_flight_are_never_exceeded(
     for each in wanted:
         harness.vendor.poll_answers[each.path] = [running(), running(), success(FILM)]
 
-    ran = harness.run(*wanted, settings=RunSettings(concurrency=concurrency, in_flight=in_flight))
+    ran = harness.run(*wanted, settings=replace(USUAL, concurrency=concurrency, in_flight=in_flight))
 
     assert set(ran.statuses.values()) == {"done"}
     assert harness.executor.most <= concurrency
@@ -61,7 +61,7 @@ def test_in_flight_limit_is_used_fully(harness: Harness) -> None:
     for each in jobs(8):
         harness.vendor.poll_answers[each.path] = [*[running()] * 5, success(FILM)]
 
-    harness.run(*jobs(8), settings=RunSettings(in_flight=4))
+    harness.run(*jobs(8), settings=replace(USUAL, in_flight=4))
 
     assert harness.vendor.most_running == 4
 
@@ -285,7 +285,7 @@ def test_unknown_outcomes_in_a_row_stop_buying_at_any_concurrency(
     for each in jobs(12):
         harness.vendor.create_outcomes[each.path] = [LOST]
 
-    ran = harness.run(*jobs(12), settings=RunSettings(concurrency=4), checkpoint=checkpoint)
+    ran = harness.run(*jobs(12), settings=replace(USUAL, concurrency=4), checkpoint=checkpoint)
 
     unknown = list(ran.statuses.values()).count("attention")
     assert 3 <= unknown == len(harness.vendor.creates) <= 3 + 3
@@ -340,7 +340,7 @@ def test_nothing_more_is_sent_once_the_account_is_refused(
     for each in jobs(9):
         harness.vendor.create_outcomes[each.path] = [AccountRefused(refusal, "no")]
 
-    ran = harness.run(*jobs(9), settings=RunSettings(concurrency=3), checkpoint=checkpoint)
+    ran = harness.run(*jobs(9), settings=replace(USUAL, concurrency=3), checkpoint=checkpoint)
 
     assert len(harness.vendor.creates) <= 3
     assert set(ran.statuses.values()) == {"pending"}
@@ -366,7 +366,7 @@ def test_refused_key_stops_the_run_and_fails_no_job(harness: Harness) -> None:
 def test_http_429_delays_everything_and_the_job_is_retried(harness: Harness, after: float | None) -> None:
     harness.vendor.create_outcomes["blue"] = [Deferred("429", after)]
 
-    ran = harness.run(BLUE, RED, settings=RunSettings(concurrency=1, wait=False))
+    ran = harness.run(BLUE, RED, settings=replace(USUAL, concurrency=1, wait=False))
 
     assert ran.lives(BLUE) == ["void", "submitted"]
     refused, *further = sorted([*harness.vendor.when("create blue"), *harness.vendor.when("create red")])
@@ -441,7 +441,7 @@ def test_unsendable_job_fails_without_a_purchase(harness: Harness) -> None:
 
 @pytest.mark.parametrize("fail_fast", [True, False])
 def test_failed_input_stops_buying_only_with_fail_fast(harness: Harness, fail_fast: bool) -> None:
-    ran = harness.run(PICTURED, RED, settings=RunSettings(concurrency=1, fail_fast=fail_fast))
+    ran = harness.run(PICTURED, RED, settings=replace(USUAL, concurrency=1, fail_fast=fail_fast))
 
     assert harness.vendor.creates == ([] if fail_fast else ["red"])
     assert ran.codes == ({ExitCode.FAILED} if fail_fast else set())
@@ -451,7 +451,7 @@ def test_failed_input_of_chained_job_stops_buying_with_fail_fast(harness: Harnes
     film = job("film", upstream=BLUE)
     harness.vendor.poll_answers["blue"] = [success(FILM), success()]
     harness.vendor.poll_answers["red"] = [running(), running(), running(), success(FILM)]
-    settings = RunSettings(download=False, fail_fast=True)
+    settings = replace(USUAL, download=False, fail_fast=True)
 
     ran = harness.run(BLUE, film, RED, job("late", upstream=RED), settings=settings)
 
@@ -471,7 +471,7 @@ def test_jobs_that_share_an_unbuyable_request_all_fail(harness: Harness) -> None
 
 
 def test_failed_input_is_reported_to_the_vendor(harness: Harness) -> None:
-    harness.run(PICTURED, settings=RunSettings(report_errors=True))
+    harness.run(PICTURED, settings=replace(USUAL, report_errors=True))
 
     (told,) = harness.vendor.reports
     assert "blue.png" in told
@@ -544,7 +544,7 @@ def test_cap_is_never_exceeded_at_any_concurrency(harness: Harness, most: int, c
     harness.clock.later(1, harness.let_go)
     amount = most if cap == "max_creates" else most * 10 + 9
 
-    ran = harness.run(*jobs(4), settings=RunSettings(caps=capped(cap, amount), wait=False))
+    ran = harness.run(*jobs(4), settings=replace(USUAL, caps=capped(cap, amount), wait=False))
 
     assert len(harness.vendor.creates) <= most
     assert ran.codes == {ExitCode.STOPPED_BUYING}
@@ -555,14 +555,14 @@ def test_cap_is_never_exceeded_at_any_concurrency(harness: Harness, most: int, c
 def test_jobs_within_the_cap_are_bought(harness: Harness, cap: str) -> None:
     amount = 2 if cap == "max_creates" else 29
 
-    ran = harness.run(*jobs(4), settings=RunSettings(caps=capped(cap, amount)))
+    ran = harness.run(*jobs(4), settings=replace(USUAL, caps=capped(cap, amount)))
 
     assert list(ran.statuses.values()) == ["done", "done", "pending", "pending"]
     assert ran.codes == {ExitCode.STOPPED_BUYING}
 
 
 def test_cap_that_is_met_exactly_stops_nothing(harness: Harness) -> None:
-    ran = harness.run(*jobs(3), settings=RunSettings(caps=Caps(max_creates=3, max_credits=30, budget=30)))
+    ran = harness.run(*jobs(3), settings=replace(USUAL, caps=Caps(max_creates=3, max_credits=30, budget=30)))
 
     assert set(ran.statuses.values()) == {"done"}
     assert not ran.codes
@@ -576,7 +576,7 @@ def test_cap_that_is_met_exactly_stops_nothing(harness: Harness) -> None:
 def test_earlier_spending_counts_only_towards_the_budget(harness: Harness) -> None:
     harness.run(*jobs(2))
 
-    harness.run(*jobs(5), settings=RunSettings(caps=Caps(max_creates=2, budget=30)))
+    harness.run(*jobs(5), settings=replace(USUAL, caps=Caps(max_creates=2, budget=30)))
 
     assert len(harness.vendor.creates) == 3
 
@@ -585,7 +585,7 @@ def test_failed_creates_do_not_count(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [NotSent("refused")]
     harness.vendor.create_outcomes["green"] = [JobRefused("422")]
 
-    settings = RunSettings(concurrency=1, caps=Caps(max_credits=20))
+    settings = replace(USUAL, concurrency=1, caps=Caps(max_credits=20))
     ran = harness.run(BLUE, RED, job("green"), settings=settings)
 
     assert ran.statuses == {"blue": "done", "green": "failed (rejected)", "red": "done"}
@@ -631,7 +631,7 @@ def test_one_canary_per_template_goes_first(harness: Harness) -> None:
     wanted = [job(f"{template}-{n}", template=template) for template in ("one", "two") for n in range(3)]
     harness.vendor.poll_answers["one-0"] = [running(), running(), success(FILM)]
 
-    ran = harness.run(*wanted, settings=RunSettings(canary=True))
+    ran = harness.run(*wanted, settings=replace(USUAL, canary=True))
 
     assert set(ran.statuses.values()) == {"done"}
     calls = harness.vendor.calls
@@ -644,7 +644,7 @@ def test_failed_canary_saves_the_rest_of_its_template(harness: Harness) -> None:
     wanted = [job(f"{template}-{n}", template=template) for template in ("one", "two") for n in range(3)]
     harness.vendor.poll_answers["one-0"] = [failure()]
 
-    ran = harness.run(*wanted, settings=RunSettings(canary=True))
+    ran = harness.run(*wanted, settings=replace(USUAL, canary=True))
 
     assert [name for name in harness.vendor.creates if name.startswith("one")] == ["one-0"]
     assert [name for name in harness.vendor.creates if name.startswith("two")] == ["two-0", "two-1", "two-2"]
@@ -656,7 +656,7 @@ def test_first_failure_stops_buying_with_fail_fast(harness: Harness) -> None:
     harness.vendor.create_outcomes["job-01"] = [JobRefused("422")]
     harness.vendor.poll_answers["job-00"] = [running(), running(), success(FILM)]
 
-    ran = harness.run(*jobs(5), settings=RunSettings(concurrency=1, fail_fast=True))
+    ran = harness.run(*jobs(5), settings=replace(USUAL, concurrency=1, fail_fast=True))
 
     assert list(ran.statuses.values()) == ["done", "failed (rejected)", "pending", "pending", "pending"]
     assert ran.codes == {ExitCode.FAILED}

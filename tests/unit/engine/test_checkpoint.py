@@ -15,12 +15,11 @@ import pytest
 from support.processes import until
 from support.protection import fails_without
 
-from engine.harness import FakeCheckpoint, Harness, job, jobs
+from engine.harness import USUAL, FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, running, success
 from pipeline.engine.calls import CallPool, SystemClock
 from pipeline.engine.checkpoint import Checkpoint, NoPublication, WavePublisher
 from pipeline.engine.reporter import RunReport
-from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Job
 from pipeline.providers.base import AccountProblem, AccountRefused, NotSent
@@ -57,7 +56,7 @@ def test_nothing_is_sent_before_the_whole_wave_is_published(harness: Harness) ->
     ran = harness.run(
         *jobs(5),
         checkpoint=FakeCheckpoint(does=lambda: sent.append(len(harness.vendor.creates))),
-        settings=RunSettings(in_flight=3, wait=False, concurrency=8),
+        settings=replace(USUAL, in_flight=3, wait=False, concurrency=8),
     )
 
     assert set(ran.statuses.values()) == {"submitted"}
@@ -76,7 +75,7 @@ def test_every_purchase_is_published_before_it_is_sent(harness: Harness) -> None
     ran = harness.run(
         *jobs(7),
         checkpoint=FakeCheckpoint(does=lambda: known.update(harness.published[-1])),
-        settings=RunSettings(in_flight=2),
+        settings=replace(USUAL, in_flight=2),
     )
 
     assert set(ran.statuses.values()) == {"done"}
@@ -91,7 +90,7 @@ def test_every_purchase_is_published_before_it_is_sent(harness: Harness) -> None
 )
 def test_unpublishable_wave_is_void_and_buying_stops(harness: Harness) -> None:
     ran = harness.run(
-        *jobs(5), checkpoint=FakeCheckpoint(does=failing_after(0)), settings=RunSettings(in_flight=2)
+        *jobs(5), checkpoint=FakeCheckpoint(does=failing_after(0)), settings=replace(USUAL, in_flight=2)
     )
 
     assert not harness.vendor.creates
@@ -105,7 +104,7 @@ def test_workflows_in_flight_complete_if_a_later_wave_cannot_be_published(harnes
         harness.vendor.poll_answers[each.path] = [running(), running(), success(FILM)]
 
     ran = harness.run(
-        *jobs(5), checkpoint=FakeCheckpoint(does=failing_after(1)), settings=RunSettings(in_flight=2)
+        *jobs(5), checkpoint=FakeCheckpoint(does=failing_after(1)), settings=replace(USUAL, in_flight=2)
     )
 
     assert list(ran.statuses.values()) == ["done", "done", "pending", "pending", "pending"]
@@ -132,7 +131,7 @@ def test_stop_while_publishing_voids_the_wave_however_long_it_takes(harness: Har
 def test_wave_being_published_is_void_if_credit_runs_out(harness: Harness) -> None:
     harness.vendor.create_outcomes["job-00"] = [AccountRefused(AccountProblem.CREDIT, "402")]
 
-    ran = harness.run(*jobs(4), checkpoint=FakeCheckpoint(), settings=RunSettings(in_flight=1))
+    ran = harness.run(*jobs(4), checkpoint=FakeCheckpoint(), settings=replace(USUAL, in_flight=1))
 
     assert harness.vendor.creates == ["job-00"]
     assert "submitting" not in {each.status for each in ran.records.purchases.values()}
@@ -181,7 +180,7 @@ def test_run_continues_while_results_are_written(harness: Harness, concurrency: 
     harness.clock.later(200, lambda: seen.append(harness.on_disk()))
     harness.clock.later(200, harness.let_go)
 
-    ran = harness.run(*jobs(2), settings=RunSettings(concurrency=concurrency, in_flight=1))
+    ran = harness.run(*jobs(2), settings=replace(USUAL, concurrency=concurrency, in_flight=1))
 
     assert seen == [["done", "done"]]
     # The results show the moment at which writing them began.
@@ -346,7 +345,7 @@ def test_run_without_checkpoint_respects_incoming_results_too(harness: Harness) 
     ]
     harness.others.append(bought_elsewhere(jobs(3)[1]))
 
-    ran = harness.run(*jobs(3), settings=RunSettings(in_flight=1))
+    ran = harness.run(*jobs(3), settings=replace(USUAL, in_flight=1))
 
     assert harness.vendor.creates == ["job-00", "job-02"]
     assert ran.statuses == {"job-00": "done", "job-01": "attention", "job-02": "done"}
@@ -361,7 +360,7 @@ def test_last_jobs_of_a_wave_are_dropped_until_the_budget_covers_purchases_of_ot
     came_first = FakeCheckpoint(
         does=lambda: harness.others.append(bought_elsewhere(job("theirs"), credits=25))
     )
-    settings = RunSettings(in_flight=4, caps=Caps(budget=50))
+    settings = replace(USUAL, in_flight=4, caps=Caps(budget=50))
 
     ran = harness.run(*jobs(6), checkpoint=came_first, settings=settings)
 
@@ -381,7 +380,7 @@ def test_purchases_of_others_count_before_an_intent_is_written(harness: Harness)
     came_first = FakeCheckpoint(
         does=lambda: harness.others.append(bought_elsewhere(job("theirs"), credits=25))
     )
-    settings = RunSettings(in_flight=1, caps=Caps(budget=45))
+    settings = replace(USUAL, in_flight=1, caps=Caps(budget=45))
 
     ran = harness.run(*jobs(4), checkpoint=came_first, settings=settings)
 
@@ -396,7 +395,7 @@ def test_purchases_of_others_without_a_price_count_at_the_price_of_today(
 ) -> None:
     """If not even that is known, they may have cost any amount."""
     came_first = FakeCheckpoint(does=lambda: harness.others.append(bought_elsewhere(job("theirs"))))
-    settings = RunSettings(in_flight=4, caps=Caps(budget=50, price_of=lambda _purchase: price))
+    settings = replace(USUAL, in_flight=4, caps=Caps(budget=50, price_of=lambda _purchase: price))
 
     ran = harness.run(*jobs(6), checkpoint=came_first, settings=settings)
 
@@ -411,7 +410,7 @@ def test_purchases_of_others_stop_nothing_without_a_budget(harness: Harness) -> 
     ran = harness.run(
         *jobs(4),
         checkpoint=FakeCheckpoint(does=lambda: harness.others.append(dear)),
-        settings=RunSettings(caps=caps),
+        settings=replace(USUAL, caps=caps),
     )
 
     assert set(ran.statuses.values()) == {"done"}
@@ -420,7 +419,9 @@ def test_purchases_of_others_stop_nothing_without_a_budget(harness: Harness) -> 
 def test_next_job_is_the_canary_if_another_machine_bought_the_first(harness: Harness) -> None:
     harness.others.append(bought_elsewhere(jobs(3)[0]))
 
-    ran = harness.run(*jobs(3), checkpoint=FakeCheckpoint(), settings=RunSettings(canary=True, in_flight=1))
+    ran = harness.run(
+        *jobs(3), checkpoint=FakeCheckpoint(), settings=replace(USUAL, canary=True, in_flight=1)
+    )
 
     assert harness.vendor.creates[0] == "job-01"
     assert list(ran.statuses.values())[1:] == ["done", "done"]

@@ -1,5 +1,6 @@
 """Files are downloaded whole or not at all, and files of others are never changed."""
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -7,9 +8,8 @@ import pytest
 from support.campaigns import picture
 from support.protection import fails_without
 
-from engine.harness import Harness, job
+from engine.harness import USUAL, Harness, job
 from engine.vendor import FILM, success
-from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import BuyingStopped, ExitCode
 from pipeline.providers.base import DownloadFailed, Media, NotFound
 
@@ -147,7 +147,7 @@ def test_all_outputs_and_requested_steps_are_downloaded(harness: Harness) -> Non
 
 
 def test_file_no_longer_listed_does_not_count_as_downloaded(harness: Harness) -> None:
-    harness.run(BLUE, settings=RunSettings(download=False))
+    harness.run(BLUE, settings=replace(USUAL, download=False))
     harness.vendor.poll_answers["blue"] = [success()]
 
     ran = harness.run(BLUE)
@@ -157,7 +157,7 @@ def test_file_no_longer_listed_does_not_count_as_downloaded(harness: Harness) ->
 
 
 def test_workflow_that_disappears_before_its_download_stays_succeeded(harness: Harness) -> None:
-    harness.run(BLUE, settings=RunSettings(download=False))
+    harness.run(BLUE, settings=replace(USUAL, download=False))
     harness.vendor.poll_answers["blue"] = [NotFound("404")]
 
     assert harness.run(BLUE).statuses == {"blue": "succeeded"}

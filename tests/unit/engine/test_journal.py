@@ -1,20 +1,20 @@
 """Nothing follows a step before it is on disk, and a workflow id that reached us is not lost."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from support.protection import fails_without
 
-from engine.harness import Harness, job, jobs
+from engine.harness import USUAL, Harness, job, jobs
 from engine.vendor import FILM, running, success
-from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import AccountError, ExitCode
 from pipeline.providers.base import Workflow
 from pipeline.state.store import Change
 from pipeline.state.transitions import Accepted, Fetched, Finished
 
 BLUE, RED = job("blue"), job("red")
-WITHOUT_WAIT = RunSettings(wait=False)
+WITHOUT_WAIT = replace(USUAL, wait=False)
 
 
 def holds(kind: type, *names: str) -> Callable[[Sequence[Change]], bool]:
@@ -42,7 +42,7 @@ def test_create_is_sent_only_after_its_intent_is_on_disk(harness: Harness) -> No
     for each in jobs(3):
         harness.vendor.create_outcomes[each.path] = [lambda: seen.append(harness.on_disk())]
 
-    harness.run(*jobs(3), settings=RunSettings(concurrency=1, wait=False))
+    harness.run(*jobs(3), settings=replace(USUAL, concurrency=1, wait=False))
 
     assert seen == [["submitting"], ["submitted", "submitting"], ["submitted", "submitted", "submitting"]]
 
@@ -74,7 +74,7 @@ def test_workflow_is_polled_and_downloaded_only_after_its_id_is_on_disk(harness:
 def test_workflow_id_that_fails_to_be_written_in_a_batch_is_written_alone(harness: Harness) -> None:
     harness.disk_is_full = once(holds(Accepted))
 
-    ran = harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
+    ran = harness.run(BLUE, RED, settings=replace(USUAL, concurrency=1))
 
     assert ran.statuses == {"blue": "submitted", "red": "pending"}
     assert ran.codes == {ExitCode.UNFINISHED}
@@ -89,7 +89,7 @@ def test_unwritable_workflow_id_is_rescued_and_reported_and_used_by_the_next_run
 ) -> None:
     harness.disk_is_full = holds(Accepted)
 
-    ran = harness.run(*jobs(4), settings=RunSettings(concurrency=1))
+    ran = harness.run(*jobs(4), settings=replace(USUAL, concurrency=1))
 
     assert harness.vendor.creates == ["job-00"]
     assert ran.codes == {ExitCode.UNFINISHED}

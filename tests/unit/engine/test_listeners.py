@@ -2,15 +2,14 @@
 
 import errno
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from support.protection import fails_without
 
-from engine.harness import Harness, RecordingReporter, job, jobs
+from engine.harness import USUAL, Harness, RecordingReporter, job, jobs
 from engine.vendor import FILM, running, success
 from pipeline.engine.reporter import Tally
-from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode
 from pipeline.providers.base import OutcomeUnknown
@@ -73,7 +72,7 @@ def test_error_of_a_listener_is_raised_once_everything_in_flight_is_recorded(
     harness.clock.later(3, harness.let_go)
 
     with pytest.raises(type(error)) as raised:
-        harness.run(*jobs(9), settings=RunSettings(concurrency=4))
+        harness.run(*jobs(9), settings=replace(USUAL, concurrency=4))
 
     assert raised.value is error
     assert reporter.times == 1
@@ -95,7 +94,7 @@ def test_bug_in_the_engine_is_raised_once_everything_in_flight_is_recorded(
     harness.clock.later(3, harness.let_go)
 
     with pytest.raises(ZeroDivisionError):
-        harness.run(*jobs(9), settings=RunSettings(concurrency=4))
+        harness.run(*jobs(9), settings=replace(USUAL, concurrency=4))
 
     assert [each for each in harness.on_disk() if each != "void"] == ["submitted"] * 4
 

@@ -13,12 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.protection import fails_without
 
-from engine.harness import Harness, job
+from engine.harness import USUAL, Harness, job
 from engine.vendor import success
 from pipeline import record_limits
 from pipeline.engine.fetch import FetchResult, Wanted, fetch
 from pipeline.engine.listing import matched, merged, merged_steps
-from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import ExitCode
 from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
 from pipeline.purchases import Output, Step, WorkflowId
@@ -97,7 +96,7 @@ def test_url_recorded_with_a_user_by_an_earlier_version_still_matches() -> None:
 def test_url_signature_is_not_recorded_before_the_download(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, steps=STEPS)]
 
-    ran = harness.run(job("blue"), settings=RunSettings(download=False))
+    ran = harness.run(job("blue"), settings=replace(USUAL, download=False))
 
     (purchase,) = ran.records.purchases.values()
     assert "signature" not in str((purchase.outputs, purchase.steps))
@@ -159,7 +158,7 @@ def test_files_are_collected_by_content_if_nothing_else_matches(harness: Harness
 
 def test_file_listed_later_is_downloaded_and_recorded(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE), success(TWO, ONE)]
-    harness.run(job("blue"), settings=RunSettings(download=False))
+    harness.run(job("blue"), settings=replace(USUAL, download=False))
 
     ran = harness.run(job("blue"))
 

@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 from support.protection import fails_without
 
-from engine.harness import Harness, job
+from engine.harness import USUAL, Harness, job
 from engine.simulation import FakeClock
 from engine.vendor import FILM, failure, running, success
-from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
 from pipeline.providers.base import Bought, NotFound, OutcomeUnknown, VendorError, Workflow
 from pipeline.purchases import WorkflowId
@@ -92,13 +91,13 @@ def test_workflow_not_found_for_ten_minutes_is_lost_and_not_bought_again(harness
 def test_three_404s_within_a_minute_lose_nothing(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [gone(), gone(), gone(), success(FILM)]
 
-    assert harness.run(BLUE, settings=RunSettings(max_poll_interval=15)).statuses == {"blue": "done"}
+    assert harness.run(BLUE, settings=replace(USUAL, max_poll_interval=15)).statuses == {"blue": "done"}
 
 
 def test_two_404s_hours_apart_lose_nothing(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [*[running()] * 60, gone(), gone(), success(FILM)]
 
-    ran = harness.run(job("blue", timeout=1e6), settings=RunSettings(max_poll_interval=3600))
+    ran = harness.run(job("blue", timeout=1e6), settings=replace(USUAL, max_poll_interval=3600))
 
     assert ran.statuses == {"blue": "done"}
     first, second, _ = harness.vendor.when("get blue")[-3:]
@@ -310,7 +309,7 @@ def test_decreasing_progress_is_polled_as_often_as_increasing(harness: Harness) 
 
 def test_later_vendor_failure_does_not_undo_a_success(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM), failure("no")]
-    harness.run(BLUE, settings=RunSettings(download=False))
+    harness.run(BLUE, settings=replace(USUAL, download=False))
 
     ran = harness.run(BLUE)
 
@@ -345,7 +344,7 @@ def test_failure_is_recorded_without_the_secrets_of_the_urls_that_it_quotes(harn
 def test_failure_is_reported_to_the_vendor_on_request(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [failure("no sky")]
 
-    harness.run(BLUE, settings=RunSettings(report_errors=True))
+    harness.run(BLUE, settings=replace(USUAL, report_errors=True))
 
     assert harness.vendor.reports == ["hero/overlay/blue: no sky"]
 
@@ -380,7 +379,7 @@ def test_timeout_applies_even_if_there_is_always_news(harness: Harness) -> None:
 def test_workflow_that_runs_for_hours_costs_few_calls(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [running(1)]
 
-    harness.run(job("blue", timeout=21_600), settings=RunSettings(max_poll_interval=300))
+    harness.run(job("blue", timeout=21_600), settings=replace(USUAL, max_poll_interval=300))
 
     assert len(harness.vendor.of("get")) < 130
 
@@ -468,7 +467,7 @@ def test_failed_workflow_is_polled_once_more_only_by_collect(harness: Harness) -
 
 
 def test_run_without_waiting_leaves_the_rest_to_the_next(harness: Harness) -> None:
-    ran = harness.run(BLUE, settings=RunSettings(wait=False))
+    ran = harness.run(BLUE, settings=replace(USUAL, wait=False))
 
     assert ran.statuses == {"blue": "submitted"}
     assert not ran.codes
@@ -479,7 +478,7 @@ def test_run_without_waiting_leaves_the_rest_to_the_next(harness: Harness) -> No
 
 def test_run_without_download_leaves_the_files_to_the_next(harness: Harness) -> None:
     for _ in range(2):
-        ran = harness.run(BLUE, settings=RunSettings(download=False))
+        ran = harness.run(BLUE, settings=replace(USUAL, download=False))
 
         assert ran.statuses == {"blue": "succeeded"}
         assert not harness.files()
@@ -494,7 +493,7 @@ def test_polling_learns_template_durations(harness: Harness) -> None:
             lambda: success(FILM) if harness.clock.time - begun >= 400 else running()
         ]
 
-    settings = RunSettings(max_poll_interval=300)
+    settings = replace(USUAL, max_poll_interval=300)
     after_400_seconds()
     harness.run(job("blue"), settings=settings)
     naive = len(harness.vendor.of("get"))
@@ -506,7 +505,7 @@ def test_polling_learns_template_durations(harness: Harness) -> None:
 
 
 def test_orphans_are_polled_to_their_end(harness: Harness) -> None:
-    harness.run(BLUE, settings=RunSettings(wait=False))
+    harness.run(BLUE, settings=replace(USUAL, wait=False))
 
     ran = harness.run(job("red"))
 
@@ -515,7 +514,7 @@ def test_orphans_are_polled_to_their_end(harness: Harness) -> None:
 
 
 def test_purchase_replaced_while_running_is_still_polled(harness: Harness) -> None:
-    harness.run(BLUE, settings=RunSettings(wait=False))
+    harness.run(BLUE, settings=replace(USUAL, wait=False))
     # The poll of the old purchase returns when the new one is ready to be bought.
     harness.executor.together = True
     harness.executor.held = {"poll"}
@@ -541,7 +540,7 @@ def test_workflow_whose_title_names_another_purchase_is_not_adopted(
     harness.vendor.create_outcomes["red"] = [Bought(WorkflowId("wf-of-blue"))]
     harness.vendor.poll_answers["red"] = [replace(workflow, title=f"blue {1:016x}")]
 
-    first = harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
+    first = harness.run(BLUE, RED, settings=replace(USUAL, concurrency=1))
     second = harness.run(BLUE, RED)
 
     assert first.statuses == second.statuses == {"blue": "attention", "red": "attention"}
@@ -556,7 +555,7 @@ def test_workflow_whose_title_names_another_purchase_is_not_adopted(
 def test_edited_title_does_not_make_a_workflow_foreign(harness: Harness, title: str) -> None:
     harness.vendor.poll_answers["red"] = [replace(success(FILM), title=title)]
 
-    ran = harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
+    ran = harness.run(BLUE, RED, settings=replace(USUAL, concurrency=1))
 
     assert ran.statuses == {"blue": "done", "red": "done"}
 
@@ -565,6 +564,6 @@ def test_workflow_of_another_purchase_is_not_a_late_success(
     harness: Harness,
 ) -> None:
     harness.vendor.poll_answers["red"] = [failure(), replace(success(FILM), title=f"blue {1:016x}")]
-    harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
+    harness.run(BLUE, RED, settings=replace(USUAL, concurrency=1))
 
     assert harness.collect(BLUE, RED).lives(RED) == ["failed (vendor)"]

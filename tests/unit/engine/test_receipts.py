@@ -1,14 +1,14 @@
 """A webhook is a hint: it brings a GET forward, and only the GET decides."""
 
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
 import pytest
 from support.protection import fails_without
 
-from engine.harness import Harness, job, jobs
+from engine.harness import USUAL, Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
-from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import ExitCode
 from pipeline.providers.base import NotFound, OutcomeUnknown, VendorError, Workflow
 from pipeline.purchases import WorkflowId
@@ -66,7 +66,7 @@ def test_webhook_triggers_one_immediate_poll(harness: Harness) -> None:
 
 @pytest.mark.parametrize("seconds", [30, 600])
 def test_next_poll_is_four_times_later_and_covers_a_lost_webhook(harness: Harness, seconds: float) -> None:
-    settings = RunSettings(max_poll_interval=10)
+    settings = replace(USUAL, max_poll_interval=10)
     runs_for(harness, seconds)
     harness.run(BLUE, settings=settings)
     without = harness.vendor.when("get blue")
@@ -104,7 +104,7 @@ def test_polled_workflow_reveals_the_others_if_no_webhook_arrives(harness: Harne
     for each in wanted:
         runs_for(harness, 5, each.path)
 
-    ran = harness.run(*wanted, settings=RunSettings(max_poll_interval=30))
+    ran = harness.run(*wanted, settings=replace(USUAL, max_poll_interval=30))
 
     assert set(ran.statuses.values()) == {"done"}
     assert harness.clock.time - 1000 <= 45
@@ -117,7 +117,7 @@ def test_another_workflow_is_polled_if_the_polled_one_failed(harness: Harness) -
     for each in wanted[1:]:
         runs_for(harness, 5, each.path)
 
-    ran = harness.run(*wanted, settings=RunSettings(max_poll_interval=30))
+    ran = harness.run(*wanted, settings=replace(USUAL, max_poll_interval=30))
 
     assert sorted(ran.statuses.values()) == ["done"] * 4 + ["failed (vendor)"]
     assert harness.clock.time - 1000 <= 45
@@ -127,7 +127,7 @@ def test_polls_are_at_most_four_poll_intervals_apart(harness: Harness) -> None:
     harness.takes_webhooks()
     runs_for(harness, 600)
 
-    harness.run(BLUE, settings=RunSettings(max_poll_interval=10))
+    harness.run(BLUE, settings=replace(USUAL, max_poll_interval=10))
 
     pauses = [later - earlier for earlier, later in pairwise(harness.vendor.when("get blue"))]
     assert 36 <= max(pauses) <= 40

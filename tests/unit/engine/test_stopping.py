@@ -1,16 +1,16 @@
 """After a stop nothing more is sent, and the calls under way are awaited."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.protection import fails_without
 
-from engine.harness import Harness, job, jobs
+from engine.harness import USUAL, Harness, job, jobs
 from engine.vendor import FILM, running, success
 from pipeline.engine.calls import thread_pool
 from pipeline.engine.reporter import Stop
-from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import ExitCode
 from pipeline.providers.base import Bought, CreateOutcome
 from pipeline.purchases import WorkflowId
@@ -32,7 +32,7 @@ def test_creates_under_way_are_awaited_and_nothing_new_is_sent(harness: Harness)
     harness.clock.later(1, lambda: interrupt(harness))
     harness.clock.later(3, harness.let_go)
 
-    ran = harness.run(*jobs(9), settings=RunSettings(concurrency=3))
+    ran = harness.run(*jobs(9), settings=replace(USUAL, concurrency=3))
 
     assert list(ran.statuses.values()) == ["submitted"] * 3 + ["pending"] * 6
     assert len(harness.vendor.creates) == 3
@@ -60,7 +60,7 @@ def test_stop_during_a_create_keeps_its_id(harness: Harness) -> None:
 
     harness.vendor.create_outcomes["job-00"] = [stopped]
 
-    ran = harness.run(*jobs(3), settings=RunSettings(concurrency=1))
+    ran = harness.run(*jobs(3), settings=replace(USUAL, concurrency=1))
 
     assert ran.bought(jobs(1)[0])[0].workflow_id == "wf-late"
     assert harness.vendor.creates == ["job-00"]
@@ -119,7 +119,7 @@ def test_stop_awaits_concurrent_calls_in_threads(tmp_path: Path) -> None:
     harness.vendor.create_outcomes["job-00"] = [lambda: bought("wf-a")]
     harness.vendor.create_outcomes["job-01"] = [lambda: bought("wf-b")]
 
-    ran = harness.run(*jobs(5), settings=RunSettings(concurrency=2), threads=True)
+    ran = harness.run(*jobs(5), settings=replace(USUAL, concurrency=2), threads=True)
 
     assert list(ran.statuses.values()) == ["submitted"] * 2 + ["pending"] * 3
     assert len(harness.vendor.creates) == 2

@@ -1,11 +1,12 @@
 """A changed title is sent to the vendor, and only for the right workflow."""
 
+from dataclasses import replace
+
 import pytest
 from support.protection import fails_without
 
-from engine.harness import Harness, RunResult, job
+from engine.harness import USUAL, Harness, RunResult, job
 from engine.vendor import FILM, running, success
-from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
 from pipeline.jobs import Job
 from pipeline.providers.base import CallRefused, NotFound, VendorError, Workflow
@@ -118,7 +119,7 @@ def test_refused_key_ends_the_run(sold: Harness) -> None:
 
 def test_running_workflow_is_updated_and_polled(harness: Harness) -> None:
     harness.vendor.poll_answers["old"] = [running(), running(), running(), success(FILM)]
-    harness.run(BLUE, settings=RunSettings(wait=False))
+    harness.run(BLUE, settings=replace(USUAL, wait=False))
 
     ran = harness.run(RETITLED)
 
@@ -127,6 +128,6 @@ def test_running_workflow_is_updated_and_polled(harness: Harness) -> None:
 
 
 def test_run_without_waiting_updates_nothing(sold: Harness) -> None:
-    sold.run(RETITLED, settings=RunSettings(wait=False))
+    sold.run(RETITLED, settings=replace(USUAL, wait=False))
 
     assert not sold.vendor.calls

@@ -10,6 +10,7 @@ from manifest.authoring import ANYTHING, Project
 from support.protection import fails_without
 
 from pipeline.assignment import assign
+from pipeline.cli.run_command import command as run_command
 from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import UsageError
 from pipeline.manifest.model import Campaign, Limits
@@ -68,8 +69,17 @@ def test_valid_options_are_accepted() -> None:
 
 
 def test_default_limits_equal_those_of_a_manifest() -> None:
-    assert settings_without_manifest(max_poll_interval=30) == RunSettings()
     assert build_limits(None) == Limits()
+    settings = settings_without_manifest(max_poll_interval=30)
+    limits = Limits()
+    assert (settings.concurrency, settings.in_flight) == (limits.concurrency, limits.in_flight)
+
+
+def test_defaults_of_flags_equal_those_of_options() -> None:
+    flags = {each.name: each.default for each in run_command.params}
+    options = RunOptions()
+    assert flags["request_timeout"] == options.request_timeout
+    assert flags["poll_interval"] == options.max_poll_interval
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
@@ -87,7 +97,9 @@ def _in_force(campaign: Campaign) -> tuple[RunSettings, float]:
 
 
 def test_each_setting_is_divided_among_shards_or_listed_as_per_shard() -> None:
-    settings = RunSettings(concurrency=8, in_flight=50, rate=4.0, caps=Caps(max_creates=5, budget=500))
+    settings = RunSettings(
+        concurrency=8, in_flight=50, max_poll_interval=30, rate=4.0, caps=Caps(max_creates=5, budget=500)
+    )
     nothing = Plan(entries=(), assignment=assign((), Records()))
     divided = settings_of_shard(settings, Shard(index=1, count=2), nothing)
     names = {field.name for field in fields(RunSettings)}
