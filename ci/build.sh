@@ -16,7 +16,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 for name in one other; do
-  # What git knows of the commit and nothing that lies beside it; the second time as another user would have it.
+  # Only files of the commit, no untracked ones. The second copy has other dates and permissions, as for another user.
   mkdir "$work/$name"
   git archive HEAD | tar -x -C "$work/$name"
   [[ $name == one ]] || { find "$work/$name" -exec touch -d '2001-02-03' {} + && chmod -R go-rwx "$work/$name"; }

@@ -12,7 +12,7 @@ python=${CAMPAIGN_PYTHON:-python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The wheel is built with tools of its own, of which the image holds none.
+# The wheel is built in a separate environment, so that no build tool gets into the image.
 "$python" -I -m venv "$work/build"
 pip=("$work/build/bin/python" -I -m pip --disable-pip-version-check --quiet)
 "${pip[@]}" install --no-compile --require-hashes -r locks/base.txt

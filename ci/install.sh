@@ -11,9 +11,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/secrets.sh"
 home=$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/campaign-pipeline.XXXXXX")
 
-# Systems refuse packages beside their own; an environment is never refused.
-# Isolated (-I): the checkout is somebody's work, and nothing that lies in it is imported here; nor by what pip starts,
-# which is isolated from nothing. What is built is told no secret either.
+# A virtual environment, because many systems do not let pip install into their own Python.
+# The checkout is untrusted, so nothing in it may be imported: -I isolates Python itself, and unsetting PYTHON… the
+# processes that pip starts, which -I does not reach. Build scripts see no secrets either.
 unset "${!PYTHON@}"
 while IFS= read -r name; do unset "$name"; done < <(secret_names)
 "${CAMPAIGN_PYTHON:-python3}" -I -m venv "$home"
@@ -21,7 +21,7 @@ pip=("$home/bin/python" -I -m pip install --quiet --disable-pip-version-check)
 if [[ -n ${CAMPAIGN_INSTALL:-} ]]; then
   "${pip[@]}" "$CAMPAIGN_INSTALL" >&2
 else
-  # All that is fetched is what the lock file names, by its hash; the package itself is built with that too.
+  # Only what the lock file names is downloaded, checked by its hash. The package itself is built with that as well.
   "${pip[@]}" --require-hashes -r "$here/../locks/base.txt" >&2
   "${pip[@]}" --no-deps --no-build-isolation "$here/.." >&2
 fi

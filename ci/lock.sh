@@ -11,7 +11,7 @@ compile() { # FILE ARGUMENT...
 }
 
 compile dev.txt --extra all --group dev "$@"
-# The others take the same versions.
+# The other files use the versions of dev.txt.
 compile all.txt --extra all --group build --constraints locks/dev.txt
 compile release.txt --group release --constraints locks/dev.txt
 compile base.txt --group build --constraints locks/dev.txt

@@ -23,7 +23,7 @@ if [[ ${CAMPAIGN_RESULTS:-branch} == branch ]]; then
   flags+=(--results "$FOLDER/")
 fi
 
-# Tells the steps that follow the value $2 under the name $1.
+# Sets the step output $1 to the value $2.
 tell() {
   if [[ -n ${GITHUB_OUTPUT:-} ]]; then echo "$1=$2" >>"$GITHUB_OUTPUT"; fi
 }
@@ -32,13 +32,13 @@ code=0
 pipeline validate --format "${CAMPAIGN_FORMAT:-github}" -- "${paths[@]}" || code=$?
 if [[ $code != 0 ]]; then
   echo "The campaigns are invalid: each problem is shown at its line." >>"$summary"
-  # For the comment, whose plan is that of an older commit by now.
+  # For the comment: the plan that it shows is now of an older commit.
   pipeline validate --format json -- "${paths[@]}" >"$PLANS/problems.json" || true
   tell exit-code "$code"
   exit "$code"
 fi
 
-# A branch may have a link under that name.
+# The branch may contain a symbolic link with that name.
 rm -f -- "$CAMPAIGN_PLAN"
 pipeline plan "${flags[@]}" -- "${paths[@]}" >"$CAMPAIGN_PLAN" || code=$?
 if [[ $code != 0 ]]; then

@@ -16,18 +16,18 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=ci/records.sh
 . "$here/records.sh"
 
-# The files and the index of the checkout stay as they are: a run is reading them.
+# A separate index, so that the checkout stays as it is: a run is reading it.
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 export GIT_INDEX_FILE=$scratch/index
 
-# Prints the tree of $1 with the files that the rest names.
+# Prints the id of the tree of $1, updated with the files in the other arguments.
 tree_with() {
   git read-tree "$1" && git update-index --add "${@:2}" && git write-tree
 }
 
-# Fails if what the run was made from is not what the tip of its branch holds: it was merged, and then changed again.
-# Commits are compared, not files: those of a checkout may be altered by its attributes.
+# Fails if the tip of the branch no longer has the files that this run was planned from.
+# Compares commits, because git attributes can alter the files of a checkout.
 assert_current() {
   local source=${CAMPAIGN_SOURCE_BRANCH:-${CAMPAIGN_DEFAULT_BRANCH:-main}} tip changed
   local top manifest project outer inputs=${PIPELINE_INPUTS:-}
@@ -38,8 +38,8 @@ assert_current() {
   manifest=$(python3 -I -c 'import os, sys; print(os.path.realpath(sys.argv[1]))' "$CAMPAIGN_MANIFEST")
   project=$(git -C "$(dirname -- "$manifest")" rev-parse --show-toplevel)
   if [[ $project != "$top" ]]; then
-    # The project of a campaign in a submodule is the submodule: the commits here hold that as a whole, and no file of it.
-    # Of submodules in each other, they hold the outermost.
+    # The campaign is in a submodule. Commits here record only which commit of it is used, not its files; of nested
+    # submodules, they record only the outermost.
     while outer=$(git -C "$project" rev-parse --show-superproject-working-tree) && [[ -n $outer && $outer != "$top" ]]; do
       project=$outer
     done
@@ -57,9 +57,9 @@ assert_current() {
   fi
 }
 
-# Puts beside our own results what the tip has of other parts of the same campaigns and this machine has not.
+# Copies the results of other parts of the same campaigns from the tip into our folder, if they are new here.
 #
-# A part that is gone from the branch stays here: knowing more never buys twice.
+# A part that was deleted from the branch stays here: additional records can never cause a second purchase.
 take_over_parts() {
   local blob path file known=()
   records_of "$tip" >"$scratch/records"
@@ -67,14 +67,15 @@ take_over_parts() {
     if ! is_one_of "$(campaign_of "$path")" "${campaigns[@]}" || [[ $blob == "$(blob_at "$BASE" "$path")" ]]; then
       continue
     fi
-    # Renamed into its place: somebody may be reading it, or this machine end here.
+    # Renamed into place, so that it is never incomplete, for a reader or after a crash.
     file=$FOLDER/.$(basename -- "$path").fetched
     rm -rf -- "$file"
     git cat-file blob "$blob" >"$file"
     mv -f -- "$file" "$FOLDER/$(basename -- "$path")"
     known+=(--cacheinfo "100644,$blob,$path")
   done <"$scratch/records"
-  # After the files: one that is older than BASE says would be taken for our own change, and replace the newer one.
+  # BASE is updated after the files. The other way round, an old file would look like a change of our own, and would
+  # then replace the newer one on the branch.
   if [[ ${#known[@]} != 0 ]]; then git update-ref "$BASE" "$(tree_with "$BASE" "${known[@]}")"; fi
 }
 
@@ -92,7 +93,7 @@ attempts=0
 while true; do
   tip=$(fetch_tip)
   if [[ $tip != "$refused" ]]; then attempts=0; fi
-  # Once more, as a server or a network may fail for a moment.
+  # A failed push is retried once, in case the server or the network failed only briefly.
   if [[ $attempts -ge 2 ]]; then
     echo "The push to $BRANCH was refused. Is the branch protected, or does this job lack the permission to write?" >&2
     exit 1
@@ -103,12 +104,12 @@ while true; do
   for file in "$FOLDER"/*.results.json "$FOLDER"/*.results.*-of-*.json; do
     if ! [[ -f $file ]] || ! is_record "$file"; then continue; fi
     path=$PREFIX$(basename -- "$file")
-    # As it is: what the repository's attributes do to files is not for records.
+    # Byte for byte: the repository's attributes must not alter records.
     ours=$(git hash-object -w --no-filters -- "$file")
     base=$(blob_at "$BASE" "$path")
     theirs=$(blob_at "$tip" "$path")
     if [[ $ours == "$base" ]]; then continue; fi
-    # A push whose answer was lost has put our own file there.
+    # The branch has our own file if an earlier push arrived but its response was lost.
     if [[ $theirs == "$base" || $theirs == "$ours" ]]; then
       changed+=(--cacheinfo "100644,$ours,$path")
       campaigns+=("$(campaign_of "$path")")
@@ -129,14 +130,14 @@ while true; do
   if [[ ${#changed[@]} == 0 ]]; then break; fi
   take_over_parts
 
-  # One commit on the tip of the branch: a push that finds the branch elsewhere by now is refused.
+  # One commit on the tip: if the branch has moved by then, git refuses the push.
   tree=$(tree_with "$tip" "${changed[@]}")
   commit=$(
     git commit-tree -p "$tip" -m "Results of a campaign [skip ci]" \
       ${CAMPAIGN_STARTED_ANEW:+-m "$STARTED_ANEW: $CAMPAIGN_STARTED_ANEW"} "$tree"
   )
   if git push --quiet "${CAMPAIGN_PUSH_URL:-origin}" "$commit:refs/heads/$BRANCH"; then
-    # Only our own files: what others have published meanwhile is not in our folder, and not ours to put back.
+    # Only our own files: BASE must not claim that our folder has what others have published meanwhile.
     git update-ref "$BASE" "$(tree_with "$BASE" "${changed[@]}")"
     break
   fi
@@ -144,5 +145,5 @@ while true; do
   attempts=$((attempts + 1))
 done
 
-# Last, as what is known by now is published whatever becomes of the run.
+# Checked last: results are published even if the run has to end here.
 assert_current

@@ -11,24 +11,25 @@
 # shellcheck source=ci/secrets.sh disable=SC2154 # `here` is set by those that source this
 . "$here/secrets.sh"
 
-# An empty folder for saved plans, whatever a pull request has put there, a link for instance.
+# Creates an empty folder for saved plans, replacing anything that a pull request put there, such as a symbolic link.
 empty_plans() {
   rm -rf -- "$PLANS"
   mkdir "$PLANS"
 }
 
-# The results as this machine last took them over or published them: what differs from them is another's work.
+# The results as this machine last fetched or published them. If the branch has others, another machine changed them.
 # shellcheck disable=SC2034 # for those that source this
 BASE=refs/campaign-results/base
 
-# Notes in a commit of results that a person had a campaign start anew: its name, and the tip of the branch then.
+# The trailer of a commit of results which records that a person let a campaign start anew: its name, and the tip of
+# the branch at the time.
 # shellcheck disable=SC2034 # for those that source this
 STARTED_ANEW=Campaign-Started-Anew
 
-# Saved plans, in a folder whose name artifacts keep. A plan names its manifest relative to itself.
+# The folder of saved plans. It keeps its name in artifacts, since a plan names its manifest relative to itself.
 PLANS=campaign-plans
 
-# The saved plan in its place, wherever it came from; it says which manifest is run.
+# Move the saved plan into that folder, wherever it came from. It determines which manifest is run.
 if [[ -n ${CAMPAIGN_SAVED_PLAN:-} ]]; then
   if ! [[ $CAMPAIGN_SAVED_PLAN -ef $PLANS/$(basename -- "$CAMPAIGN_SAVED_PLAN") ]]; then
     kept=$(mktemp)
@@ -57,26 +58,26 @@ case ${CAMPAIGN_RESULTS:-branch} in
     ;;
 esac
 
-# What git is not told, as arguments of `env`: all secrets but the token that it asks for. Where it has no token of
-# ours, one of them may be what its own helper needs, but no vendor's key.
+# Arguments of `env` that hide secrets from git. With a push token, all others are hidden. Without one, git's own
+# credential helper may need one of them, so only keys are hidden that git never needs, such as the vendor's.
 hidden=()
 while IFS= read -r name; do
   if [[ $name != CAMPAIGN_PUSH_TOKEN ]]; then hidden+=(-u "$name"); fi
 done < <(if [[ -n ${CAMPAIGN_PUSH_TOKEN:-} ]]; then secret_names; else key_names; fi)
 
-# No hook of this machine or of the checkout is run, and git is told nothing that it has no need of.
+# Runs git without hooks, those of the machine or of the checkout, and without secrets that it does not need.
 git() {
   env ${hidden[@]+"${hidden[@]}"} git -c core.hooksPath=/dev/null ${CAMPAIGN_PUSH_TOKEN:+-c credential.helper=} "$@"
 }
 
-# Runs a command that calls no vendor and pushes nothing.
+# Runs a command without keys and push token, for commands that neither call a vendor nor push.
 without_keys() {
   local name keys=(-u CAMPAIGN_PUSH_TOKEN)
   while IFS= read -r name; do keys+=(-u "$name"); done < <(key_names)
   env "${keys[@]}" "$@"
 }
 
-# The token is asked for when it is needed: in .git/config the next job on this machine would find it.
+# Git asks for the token when it needs it. In .git/config, the next job on this machine could read it.
 # shellcheck disable=SC2154 # set by those that source this
 if [[ -n ${CAMPAIGN_PUSH_TOKEN:-} ]]; then export GIT_ASKPASS=$here/askpass.sh; fi
 export GIT_TERMINAL_PROMPT=0
@@ -84,13 +85,13 @@ export GIT_AUTHOR_NAME=${GIT_AUTHOR_NAME:-campaign-pipeline}
 export GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL:-campaign-pipeline@localhost}
 export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
 
-# Prints what stands for a branch that is not there: always the same commit, so that a second look finds it unchanged.
+# Prints an empty commit that stands for a missing branch. It is always the same, so that the tip does not seem to move.
 no_branch() {
   GIT_AUTHOR_DATE='@0 +0000' GIT_COMMITTER_DATE='@0 +0000' \
     git commit-tree -m "Results of campaigns" "$(git mktree </dev/null)"
 }
 
-# Prints the commit at the tip of the branch; an empty beginning while there is no branch for results yet.
+# Prints the commit at the tip of the branch; an empty commit if the branch for results does not exist yet.
 fetch_tip() {
   local code=0
   git ls-remote --exit-code origin "refs/heads/$BRANCH" >/dev/null || code=$?
@@ -101,25 +102,25 @@ fetch_tip() {
   fi
 }
 
-# Prints the file that commit $1 holds at path $2, as the id of a blob; nothing where it holds none.
+# Prints the blob id of the file at path $2 in commit $1; nothing if there is no such file.
 blob_at() {
   if [[ $(git cat-file -t "$1:$2" 2>/dev/null) == blob ]]; then git rev-parse "$1:$2"; fi
 }
 
-# Prints the results manifests that commit $1 holds: of each its blob, a tab and its path, ended by a NUL.
+# Prints the results manifests in commit $1: for each, its blob id, a tab, its path and a NUL.
 records_of() {
   local path about
   git ls-tree -z "$1" ${PREFIX:+"$PREFIX"} | while IFS=$'\t' read -r -d '' about path; do
-    # A folder or a link of that name is nothing that a run has published.
+    # Runs publish regular files only, so folders and symbolic links with such a name are ignored.
     if [[ $about == 100*\ blob\ * ]] && is_record "$path"; then printf '%s\t%s\0' "${about##* }" "$path"; fi
   done
 }
 
-# Puts the results manifests of commit $1 into FOLDER.
+# Writes the results manifests of commit $1 into FOLDER.
 take_over() {
   local path blob
   if [[ $FOLDER == .campaign-results ]]; then
-    rm -rf -- "$FOLDER" # whatever a pull request has put there, a link for instance
+    rm -rf -- "$FOLDER" # anything that a pull request put there, such as a symbolic link
     mkdir "$FOLDER"
   fi
   records_of "$1" | while IFS=$'\t' read -r -d '' blob path; do
@@ -127,7 +128,7 @@ take_over() {
   done
 }
 
-# Prints the name of the campaign that a results manifest at path $1 is of, all of it or a part.
+# Prints the name of the campaign to which the results manifest at path $1 belongs, whole or a part.
 campaign_of() {
   local name
   name=$(basename -- "$1")
@@ -135,7 +136,7 @@ campaign_of() {
   printf '%s\n' "${name%.results.*-of-*.json}"
 }
 
-# Whether a file is a results manifest, of a campaign or of a part of it; those of rehearsals are nobody's business.
+# Whether a file is a results manifest, of a campaign or of a part of it. Those of rehearsals are never published.
 is_record() {
   [[ $1 == *.results.json || $1 == *.results.*-of-*.json ]] && [[ $1 != *.emulated.results.* ]]
 }

@@ -7,8 +7,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=ci/records.sh
 . "$here/records.sh"
 
-# Of a campaign without a purchase there is nothing to tell, whatever lies beside it. A state knows, and not the files
-# that it is made of: they may be another campaign's, and a team's is a database.
+# Without a purchase there is nothing to publish. Only the state itself can tell: its files may belong to another
+# campaign, and a team's state is a database.
 known=$(mktemp)
 trap 'rm -f -- "$known"' EXIT
 pipeline state export --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST" >"$known"
@@ -16,7 +16,7 @@ if ! grep -q '"bought_at":' -- "$known"; then exit 0; fi
 
 pipeline results --quiet --results "$FOLDER/" ${CAMPAIGN_SHARD:+--shard "$CAMPAIGN_SHARD"} -- "$CAMPAIGN_MANIFEST"
 if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then
-  # Indented, it is shown as it is, whatever stands in it.
+  # Indented, it is a code block, so nothing in it is interpreted as Markdown.
   pipeline status --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST" | sed 's/^/    /' >>"$GITHUB_STEP_SUMMARY"
 fi
 if [[ -n ${GITHUB_OUTPUT:-} && -f ${CAMPAIGN_JUNIT:-} ]]; then echo "junit=$CAMPAIGN_JUNIT" >>"$GITHUB_OUTPUT"; fi
