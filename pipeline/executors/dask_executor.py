@@ -134,7 +134,7 @@ class DaskExecutor(Executor):
         its worker, and which fails when it is repeated.
         """
         try:
-            answers: tuple[Sealed, ...] = await self.client.gather(task, asynchronous=True)
+            results: tuple[Sealed, ...] = await self.client.gather(task, asynchronous=True)
         except CancelledError:
             self._fail(calls, ClusterFailed(f"{self.name}: the scheduler is lost; run again to continue"))
         except KilledWorker:
@@ -142,8 +142,8 @@ class DaskExecutor(Executor):
         except Exception as error:  # noqa: BLE001 - an error of the cluster: the calls themselves raise nothing there
             self._fail(calls, self._failed(error))
         else:
-            for call, answer in zip(calls, answers, strict=True):
-                self._end(call.future, partial(result_in, answer, call.on_notes))
+            for call, result in zip(calls, results, strict=True):
+                self._end(call.future, partial(result_in, result, call.on_notes))
 
     def _failed(self, error: Exception) -> ClusterFailed:
         return ClusterFailed(f"{self.name}: {printable(f'{type(error).__name__}: {error}', 200)}")

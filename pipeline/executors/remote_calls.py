@@ -81,7 +81,7 @@ _loading = threading.Lock()
 
 
 def note(value: object) -> None:
-    """Send plain data back with the answer of the call that this worker thread is making."""
+    """Send plain data back with the result of the call that this worker thread is making."""
     notes: list[object] | None = getattr(_carried_out, "notes", None)
     if notes is not None:
         notes.append(value)
@@ -101,7 +101,7 @@ def _result_of(shared: Sealed, call: Sealed) -> Sealed:
         )
     try:
         return _sealed_result(function(*first, *args, **more), is_error=False)
-    except Exception as error:  # noqa: BLE001 - raised again where the answer is read
+    except Exception as error:  # noqa: BLE001 - raised again where the result is read
         return _sealed_result(error, is_error=True)
 
 

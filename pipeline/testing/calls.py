@@ -237,7 +237,6 @@ def _another(lab: Lab) -> None:
 
 
 def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
-    """The checks of this module, by name."""
     for progress in Progress:
         yield f"get: a workflow that is {progress}", _reads(progress)
     yield "get: its title in any script", _title

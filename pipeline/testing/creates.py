@@ -1,6 +1,5 @@
 """Checks of `create`: its outcome depends on how much was sent and on a complete response; it is sent only once."""
 
-import gzip
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,181 +20,10 @@ from pipeline.providers.base import (
     Provider,
 )
 from pipeline.testing.calls import CALLS, Ask
+from pipeline.testing.create_responses import READABLE, REFUSALS, UNKNOWN, UNKNOWN_IN_ITS_FORM, Act
 from pipeline.testing.lab import SHORT_TIMEOUT, TIMEOUT, Lab, Play, expect
-from pipeline.testing.server import Connection, closed_port, head_of
-from pipeline.testing.vendor import Call, Refusal, Reply
-
-Act = Callable[[Lab, Connection], None]
-
-_ENDLESS = 64 << 20
-
-
-def _sound(lab: Lab) -> Reply:
-    return lab.vendor.created("kit-1")
-
-
-def _raw(lab: Lab, *headers: tuple[str, str], body: bytes | None = None) -> bytes:
-    """The response to a create, with these headers instead of its length."""
-    answer = _sound(lab)
-    return head_of(answer, *headers) + (answer.body if body is None else body)
-
-
-def _chunk(content: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(content), content)
-
-
-def _chunked(lab: Lab, connection: Connection) -> None:
-    body = _sound(lab).body
-    chunks = _chunk(body[:3]) + _chunk(body[3:]) + b"0\r\n\r\n"
-    connection.send(_raw(lab, ("Transfer-Encoding", "chunked"), body=chunks))
-
-
-def _without_length(lab: Lab, connection: Connection) -> None:
-    connection.send(_raw(lab, ("Connection", "close")))
-    connection.close()
-
-
-def _early_hint(lab: Lab, connection: Connection) -> None:
-    connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n")
-    connection.answer(_sound(lab))
-
-
-def _gzipped(lab: Lab, connection: Connection) -> None:
-    answer = _sound(lab)
-    packed = Reply(answer.status, gzip.compress(answer.body), (*answer.headers, ("Content-Encoding", "gzip")))
-    connection.answer(packed)
-
-
-# A readable response counts, however it was sent.
-READABLE: dict[str, Act] = {
-    "in chunks": _chunked,
-    "without a length": _without_length,
-    "after an early hint": _early_hint,
-    "compressed unasked": _gzipped,
-}
-
-
-def _cut(lab: Lab, connection: Connection) -> None:
-    connection.send(_raw(lab, ("Content-Length", str(len(_sound(lab).body) + 10))))
-    connection.close()
-
-
-def _cut_chunk(lab: Lab, connection: Connection) -> None:
-    connection.send(_raw(lab, ("Transfer-Encoding", "chunked"), body=b"ffff\r\n" + _sound(lab).body))
-    connection.close()
-
-
-def _endless(lab: Lab, connection: Connection) -> None:
-    connection.send(_raw(lab, ("Content-Length", str(_ENDLESS)), body=b""))
-    for _ in range(_ENDLESS >> 16):
-        connection.send(b" " * (1 << 16))
-
-
-def _bomb(lab: Lab, connection: Connection) -> None:
-    packed = gzip.compress(b" " * _ENDLESS)
-    connection.answer(Reply(200, packed, (*_sound(lab).headers, ("Content-Encoding", "gzip"))))
-
-
-def _drip(_lab: Lab, connection: Connection) -> None:
-    connection.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    connection.stall()
-
-
-def _answers(status: int, body: bytes = b"<h1>x</h1>", *headers: tuple[str, str]) -> Act:
-    return lambda _lab, connection: connection.answer(Reply(status, body, headers))
-
-
-def _sends(data: bytes) -> Act:
-    def act(_lab: Lab, connection: Connection) -> None:
-        connection.send(data)
-        connection.close()
-
-    return act
-
-
-# Why a vendor refuses a create.
-_OF_A_CREATE = (Refusal.REQUEST, Refusal.CREDIT, Refusal.KEY, Refusal.BUSY)
-
-# The create arrived in full, and the response leaves open whether it was bought.
-UNKNOWN: dict[str, Act] = {
-    "then closed": lambda _lab, connection: connection.close(),
-    "then reset": lambda _lab, connection: connection.reset(),
-    "then silence": lambda _lab, connection: connection.stall(),
-    "then endless headers": _drip,
-    "then half a status line": _sends(b"HTTP/1.1 2"),
-    "then half of the headers": _sends(b"HTTP/1.1 200 OK\r\nContent-Ty"),
-    "then a body cut short": _cut,
-    "then a chunk cut short": _cut_chunk,
-    "then something that is not HTTP": _sends(b"SSH-2.0-kit\r\n"),
-    "then an endless answer": _endless,
-    "then an answer that decompresses endlessly": _bomb,
-    "then an empty answer": _answers(200, b""),
-    "then an HTML page": _answers(200, b"<html>welcome</html>", ("Content-Type", "text/html")),
-    "then an id that is a path": lambda lab, connection: connection.answer(lab.vendor.created("../x")),
-    "then a redirect": lambda lab, connection: connection.answer(
-        Reply(307, b"", (("Location", f"{lab.url}/elsewhere"),))
-    ),
-    "then a redirect that would make it a GET": _answers(303, b"", ("Location", "/elsewhere")),
-    "then HTTP 408": _answers(408),
-    "then HTTP 409": _answers(409),
-    "then HTTP 500": _answers(500),
-    "then HTTP 502": _answers(502),
-    "then HTTP 503 with Retry-After": _answers(503, b"", ("Retry-After", "0")),
-    "then HTTP 504": _answers(504),
-}
-
-
-# Statuses that leave open whether a create was accepted, unless the vendor refuses with them by its description.
-_OPEN_STATUSES = (408, 409, 500, 502, 503, 504)
-
-
-def _with_status(reply: Reply, status: int) -> Reply:
-    return Reply(status, reply.body, reply.headers)
-
-
-def _in_its_own_form(status: int) -> Act:
-    """The body with which the vendor refuses a request, with another status."""
-
-    def act(lab: Lab, connection: Connection) -> None:
-        connection.answer(_with_status(lab.vendor.refused(Refusal.REQUEST), status))
-
-    return act
-
-
-def _without_id(status: int) -> Act:
-    return lambda lab, connection: connection.answer(Reply(status, b"{}", _sound(lab).headers))
-
-
-def _empty_id(status: int) -> Act:
-    return lambda lab, connection: connection.answer(_with_status(lab.vendor.created(""), status))
-
-
-def _cut_refusal(why: Refusal) -> Act:
-    def act(lab: Lab, connection: Connection) -> None:
-        answer = lab.vendor.refused(why)
-        connection.send(head_of(answer, ("Content-Length", str(len(answer.body) + 10))) + answer.body)
-        connection.close()
-
-    return act
-
-
-# As above, with answers such as the vendor gives. Each comes with the status that decides whether the check applies.
-UNKNOWN_IN_ITS_FORM: dict[str, tuple[Act, int | None]] = {
-    **{
-        f"then HTTP {status} with a body of the vendor's form": (_in_its_own_form(status), status)
-        for status in _OPEN_STATUSES
-    },
-    **{
-        f"then HTTP {status} with a refusal as its body": (_in_its_own_form(status), status)
-        for status in (200, 201)
-    },
-    **{
-        f"then HTTP {status} with an object without an id": (_without_id(status), None)
-        for status in (200, 201)
-    },
-    **{f"then HTTP {status} with an empty id": (_empty_id(status), None) for status in (200, 201)},
-    **{f"then a refusal cut short ({why})": (_cut_refusal(why), None) for why in _OF_A_CREATE},
-}
+from pipeline.testing.server import Connection, closed_port
+from pipeline.testing.vendor import Call, Refusal
 
 
 def _playing(lab: Lab, act: Act) -> Play:
@@ -221,7 +49,9 @@ def _readable(act: Act) -> Callable[[Lab], None]:
 def _unknown(act: Act) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         lab.on_create = _playing(lab, act)
-        timeout = SHORT_TIMEOUT if act in (UNKNOWN["then silence"], _drip) else TIMEOUT
+        timeout = (
+            SHORT_TIMEOUT if act in (UNKNOWN["then silence"], UNKNOWN["then endless headers"]) else TIMEOUT
+        )
         outcome = lab.create(lab.provider(timeout))
         expect(
             isinstance(outcome, OutcomeUnknown),
@@ -234,7 +64,7 @@ def _unknown(act: Act) -> Callable[[Lab], None]:
 
 def _unknown_in_its_form(act: Act, status: int | None) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
-        statuses = {lab.vendor.refused(why).status for why in _OF_A_CREATE}
+        statuses = {lab.vendor.refused(why).status for why in REFUSALS}
         is_success = status is not None and status < 300
         if status in statuses or (is_success and any(each < 300 for each in statuses)):
             return  # by the vendor's own description, that is a refusal
@@ -417,7 +247,6 @@ def _prepare_buys_nothing(lab: Lab) -> None:
 
 
 def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
-    """The checks of this module, by name."""
     yield "create: bought", _bought
     for name, act in READABLE.items():
         yield f"create: bought, answered {name}", _readable(act)

@@ -148,7 +148,6 @@ def _key_to_its_own(lab: Lab) -> None:
 
 
 def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
-    """The checks of this module, by name."""
     yield "provider: has one name", _name
     yield "provider: can be pickled", _pickled
     yield "provider: gives and takes plain data", _pickled_data

@@ -199,7 +199,6 @@ ALTERED = PNG[:-100] + bytes(100)
 
 
 def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
-    """The checks of this module, by name."""
     yield "download: a whole file", _whole
     yield "download: the url as it is spelled", _spelled
     yield "download: without the key, over a redirect too", _without_key

@@ -1,4 +1,4 @@
-"""Checks that nothing is mixed up: two creates, two workflows, two files, or an answer and an earlier one."""
+"""Checks that nothing is mixed up: two creates, two workflows, two files, or a response and an earlier one."""
 
 from __future__ import annotations
 
@@ -128,7 +128,6 @@ def _files_from_threads(lab: Lab) -> None:
 
 
 def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
-    """The checks of this module, by name."""
     yield "create: two that are equal are two", _alike
     yield "create: its template is sent", _template
     yield "create: each title once, from many threads", _titles_from_threads

@@ -72,9 +72,9 @@ class Connection:
         """Send these bytes as they are."""
         self._socket.sendall(data)
 
-    def answer(self, answer: Reply, *headers: tuple[str, str]) -> None:
+    def answer(self, reply: Reply, *headers: tuple[str, str]) -> None:
         """Send a complete response."""
-        self.send(head_of(answer, ("Content-Length", str(len(answer.body))), *headers) + answer.body)
+        self.send(head_of(reply, ("Content-Length", str(len(reply.body))), *headers) + reply.body)
 
     def reset(self) -> None:
         """End the connection with a RST."""
@@ -99,10 +99,10 @@ class Connection:
             pass
 
 
-def head_of(answer: Reply, *headers: tuple[str, str]) -> bytes:
+def head_of(reply: Reply, *headers: tuple[str, str]) -> bytes:
     """Status line and headers of a response."""
-    status = f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Status')}"
-    lines = [status, *(f"{name}: {value}" for name, value in (*answer.headers, *headers))]
+    status = f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Status')}"
+    lines = [status, *(f"{name}: {value}" for name, value in (*reply.headers, *headers))]
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1")
 
 
