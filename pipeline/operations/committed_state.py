@@ -16,6 +16,10 @@ _OF_GIT = frozenset({"HOME", "PATH", "SYSTEMROOT", "XDG_CONFIG_HOME"})
 _PATHS_AS_THEY_ARE = {"GIT_LITERAL_PATHSPECS": "0", "GIT_ICASE_PATHSPECS": "1"}
 
 
+class StateFolderRefused(InvalidInput):
+    """The folder of the state cannot be used as it is; the manifest may be valid."""
+
+
 def refuse_committed(folder: Path, variables: Mapping[str, str]) -> None:
     """Check that git tracks nothing of `folder`, that of a state, and that it is no link into `.git`.
 
@@ -23,7 +27,7 @@ def refuse_committed(folder: Path, variables: Mapping[str, str]) -> None:
     that the operator has made, for another disk, is followed. Git gets only its own of the operator's `variables`.
 
     Raises:
-        InvalidInput: it is a link to nothing; git tracks something there; or there are links, and git cannot tell
+        StateFolderRefused: it is a link to nothing; git tracks something there; or there are links, and git cannot tell
             whose they are.
     """
     if not os.path.lexists(folder):
@@ -31,19 +35,19 @@ def refuse_committed(folder: Path, variables: Mapping[str, str]) -> None:
     is_link = os.path.islink(folder)  # noqa: PTH114 - unlike pathlib's, this accepts a name that is too long
     shown = printable(shown_path(folder))
     if is_link and not os.path.exists(folder):  # noqa: PTH110 - as above
-        raise InvalidInput(leads_nowhere(printable(shown_path(folder))))
+        raise StateFolderRefused(leads_nowhere(printable(shown_path(folder))))
     if is_link and ".git" in real_path(folder).parts:
-        raise InvalidInput(f"{shown} is a link into .git, where nothing else may be written; remove it")
+        raise StateFolderRefused(f"{shown} is a link into .git, where nothing else may be written; remove it")
     if not (project_of(real_path(folder.parent)) / ".git").exists():
         return
     committed = _committed(folder, variables)
     if committed and is_link:
-        raise InvalidInput(
+        raise StateFolderRefused(
             f"{shown} is a link that is committed to git, so whoever wrote it would decide where this machine keeps "
             f"its records; remove it from git: 'git rm {shown}'"
         )
     if committed:
-        raise InvalidInput(
+        raise StateFolderRefused(
             f"{printable(shown_path(folder.parent / committed))} is committed to git, so whoever wrote it would "
             f"decide what this machine takes for its own records; remove it from git: 'git rm -r {shown}', or with "
             "--cached to keep the files if this machine has made them"
@@ -51,7 +55,7 @@ def refuse_committed(folder: Path, variables: Mapping[str, str]) -> None:
     # Without git, as in a container, the folder that an earlier run has made is used, and no link.
     link = folder if is_link else _link_in(folder)
     if committed is None and link is not None:
-        raise InvalidInput(
+        raise StateFolderRefused(
             f"{printable(shown_path(link))} is a link, and git cannot say whether it came with the repository; "
             f"make it a {'folder' if link.is_dir() else 'file'}"
         )

@@ -17,6 +17,7 @@ from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, counted, printable
 from pipeline.files import what_is_in_the_way
 from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.committed_state import StateFolderRefused
 from pipeline.operations.doctor_checks import CheckResult, check_git, check_vendor, failed, warned
 from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.lost_decisions import lost_message
@@ -38,12 +39,14 @@ _LEAST_ROOM, _LITTLE_ROOM = 64 << 20, 1 << 30
 def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[CheckResult]:
     """Each result as soon as it is known, in the order in which a run would meet them.
 
-    If the manifest is invalid, `workspace` is its error, and only what does not depend on it is checked.
+    If the manifest or the state's folder cannot be used, `workspace` is its error, and only what does not depend on
+    it is checked.
     """
     yield _python()
     yield _extras()
     if isinstance(workspace, InvalidInput):
-        yield failed("manifest", _first_problem(workspace), ExitCode.INVALID)
+        check = "state" if isinstance(workspace, StateFolderRefused) else "manifest"
+        yield failed(check, _first_problem(workspace), ExitCode.INVALID)
         yield _disk(manifest.parent)
         return
     yield CheckResult(check="manifest", message=f"{shown_path(workspace.campaign.manifest)} is valid")

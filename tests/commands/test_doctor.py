@@ -178,7 +178,7 @@ def test_dangling_link_is_reported(project: Project, pipeline: Pipeline) -> None
     ended = pipeline("doctor", project.manifest, "--format", "json")
 
     assert ended.code == pipeline("run", project.manifest).code == 3
-    assert "is a link that leads nowhere" in messages(ended.document)["state"]
+    assert "this link leads to nothing" in messages(ended.document)["state"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
