@@ -27,8 +27,8 @@ def refuse_committed(folder: Path, variables: Mapping[str, str]) -> None:
     that the operator has made, for another disk, is followed. Git gets only its own of the operator's `variables`.
 
     Raises:
-        StateFolderRefused: it is a link to nothing; git tracks something there; or there are links, and git cannot tell
-            whose they are.
+        StateFolderRefused: it is a link to nothing; git tracks something there; or there are links, and git cannot
+            tell whose they are.
     """
     if not os.path.lexists(folder):
         return

@@ -237,7 +237,7 @@ def test_video_is_named_by_its_url_and_deleted_with_its_purchase(
 
 
 @fails_without(
-    "pipeline.artifacts.output_folder:OutputFolder.remove",
+    "pipeline.artifacts.output_folder:OutputFolder.files_of",
     "own =",
     swap=("(file.path, aside(file.path, purchase.id))", "(file.path,)"),
 )
