@@ -18,8 +18,9 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # A change looks the same here and in the output of `pipeline plan`.
@@ -29,8 +30,10 @@ from pipeline.planning.sides import shown_sides
 LONGEST = 60_000
 # Of one plan file, in bytes; and of one text that stands in it, in characters.
 LARGEST = 16 << 20
+LONGEST_SUMMARY = 1 << 20
 LONGEST_TEXT = 300
 MAX_PLANS = 100
+SUFFIX = ".plan.json"
 # What the workflow of a fork made is whatever the fork wants it to be.
 FROM_A_FORK = "_Made by the workflow of a fork: a hint, not a check._"
 _SYMBOLS = {
@@ -77,9 +80,13 @@ def _name_of(comment_id: str) -> str:
 
 
 def _problems(folder: Path) -> list[str]:
-    found = _read(folder / "problems.json")["diagnostics"]
+    content = _read(folder / "problems.json")
+    invalid = "**Not valid:** a merge would buy nothing."
+    if content is None:
+        return [invalid, "There is no room here for all that is wrong: it is in the log of the job."]
+    found = json.loads(content)["diagnostics"]
     lines = [_where(each) + _clipped(each["summary"]) for each in found if each.get("severity") != "warning"]
-    return ["**Not valid:** a merge would buy nothing.", _block(lines)]
+    return [invalid, _block(lines)]
 
 
 def _where(diagnostic: Mapping[str, Any]) -> str:
@@ -88,17 +95,37 @@ def _where(diagnostic: Mapping[str, Any]) -> str:
 
 
 def _plans(folder: Path) -> Iterator[str]:
-    files = sorted(folder.glob("*.plan.json"))
+    files = sorted(folder.glob(f"*{SUFFIX}"))
     if not files:
         raise ValueError(f"{folder}: no plan is here")
-    plans = [_read(file) for file in files[:MAX_PLANS]]
+    plans = [_plan(file) for file in files[:MAX_PLANS]]
     yield "\n".join(f"- {_inline(plan['campaign'])}: {_totals(plan['summary'])}" for plan in plans)
     if len(files) > MAX_PLANS:
         yield f"{MAX_PLANS} of {len(files)} campaigns shown"
     for plan in plans:
+        if plan["actions"] is None:
+            number = sum(plan["summary"]["actions"].values())
+            yield f"{_inline(plan['campaign'])}: 0 of {number:,} shown; the plan is in the summary or log of its job"
+            continue
         actions = [each for each in plan["actions"] if each["action"] not in _QUIET]
         if actions:
             yield _details(str(plan["campaign"]), actions, (LONGEST - 10_000) // len(plans))
+
+
+def _plan(path: Path) -> dict[str, Any]:
+    """A saved plan; of one that is too large to be read, only the totals, at its end, and no actions."""
+    content = _read(path)
+    if content is not None:
+        plan: dict[str, Any] = json.loads(content)
+        return plan
+    end = _end(path).decode(errors="replace")
+    for found in re.finditer(r'"summary":\s*', end):
+        with suppress(ValueError):
+            summary, after = json.JSONDecoder().raw_decode(end, found.end())
+            # Only the last member of the plan itself is followed by nothing else.
+            if end[after:].strip() == "}":
+                return {"campaign": path.name.removesuffix(SUFFIX), "summary": summary, "actions": None}
+    raise ValueError(f"{path}: no saved plan")
 
 
 def _totals(summary: Mapping[str, Any]) -> str:
@@ -158,10 +185,22 @@ def _clipped(text: Any) -> str:
     return printable(str(text), LONGEST_TEXT)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> bytes | None:
+    """What is in a file; None if that is too much."""
+    with _opened(path) as file:
+        content = file.read(LARGEST + 1)
+    return content if len(content) <= LARGEST else None
+
+
+def _end(path: Path) -> bytes:
+    with _opened(path) as file:
+        file.seek(-LONGEST_SUMMARY, os.SEEK_END)
+        return file.read(LONGEST_SUMMARY)
+
+
+def _opened(path: Path) -> BinaryIO:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
-        return json.loads(file.read(LARGEST))
+    return open(descriptor, "rb")  # noqa: PTH123 - of a descriptor; the caller closes it
 
 
 def main(environ: Mapping[str, str]) -> int:

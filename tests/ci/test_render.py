@@ -105,3 +105,26 @@ def test_what_has_no_room_is_counted(tmp_path: Path) -> None:
     shown = text.count(" (100 credits)")
     assert 0 < shown < 1000
     assert f"spring: {shown - 1} of 1,000 shown" in text or f"spring: {shown} of 1,000 shown" in text
+
+
+def test_totals_of_a_plan_that_is_too_large_are_shown(tmp_path: Path) -> None:
+    # Vars and templates may have the names of the plan's own members.
+    save(
+        tmp_path,
+        *(action(f"hero/{number}", ('"summary": {} }' + "x" * 1_000_000, "new")) for number in range(18)),
+        templates={"summary": {"creates": 18, "credits": 1800, "unpriced": 0}},
+    )
+    save(tmp_path, action("hero/a", ("old", "new")), campaign="small")
+
+    text = rendered(tmp_path)
+
+    assert "- spring: 18 replace; **buys 18: 1,800 credits**" in text
+    assert "spring: 0 of 18 shown; the plan is in the summary or log of its job" in text
+    assert "small: 1 of 1 shown" in text
+
+
+def test_too_many_problems_replace_an_older_plan_too(tmp_path: Path) -> None:
+    problem = {"severity": "error", "summary": "x" * 1_000_000}
+    (tmp_path / "problems.json").write_text(json.dumps({"diagnostics": [problem] * 18}))
+
+    assert "**Not valid:**" in rendered(tmp_path)
