@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # A change looks the same here and in the output of `pipeline plan`.
-from pipeline.errors import printable
+from pipeline.errors import counted, printable
 from pipeline.planning.sides import shown_sides
 
 LONGEST = 60_000
@@ -36,16 +36,21 @@ MAX_PLANS = 100
 SUFFIX = ".plan.json"
 # What the workflow of a fork made is whatever the fork wants it to be.
 FROM_A_FORK = "_Made by the workflow of a fork: a hint, not a check._"
-_SYMBOLS = {
-    "create": "+",
-    "retry": "+",
-    "replace": "-/+",
-    "update": "~",
-    "move": "~",
-    "orphan": "-",
-    "attention": "!",
+# The symbol and the title of each action, as in the output of `pipeline plan`.
+LOOK = {
+    "attention": ("!", "needs attention"),
+    "resume": ("»", "resume (paid)"),
+    "download": ("↓", "download (paid)"),
+    "share": ("=", "share (free)"),
+    "replace": ("-/+", "re-create"),
+    "retry": ("+", "retry"),
+    "create": ("+", "create"),
+    "move": ("~", "move (free)"),
+    "update": ("~", "update in place (free)"),
+    "orphan": ("-", "orphan"),
 }
-_QUIET = frozenset({"keep", "pinned", "wait"})
+_BUYING = frozenset({"create", "replace", "retry"})
+QUIET = frozenset({"keep", "pinned", "wait"})
 
 
 def rendered(folder: Path, *, comment_id: str, sha: str, from_fork: bool) -> str:
@@ -107,9 +112,10 @@ def _plans(folder: Path) -> Iterator[str]:
             number = sum(plan["summary"]["actions"].values())
             yield f"{_inline(plan['campaign'])}: 0 of {number:,} shown; the plan is in the summary or log of its job"
             continue
-        actions = [each for each in plan["actions"] if each["action"] not in _QUIET]
+        actions = [each for each in plan["actions"] if each["action"] not in QUIET]
         if actions:
-            yield _details(str(plan["campaign"]), actions, (LONGEST - 10_000) // len(plans))
+            room = (LONGEST - 10_000) // len(plans)
+            yield _details(str(plan["campaign"]), actions, list(_notes(plan["summary"])), room)
 
 
 def _plan(path: Path) -> dict[str, Any]:
@@ -129,32 +135,51 @@ def _plan(path: Path) -> dict[str, Any]:
 
 
 def _totals(summary: Mapping[str, Any]) -> str:
-    counts = {str(name): int(number) for name, number in summary["actions"].items() if name not in _QUIET}
+    counts = {str(name): int(number) for name, number in summary["actions"].items() if name not in QUIET}
     actions = ", ".join(f"{number:,} {re.sub('[^a-z]', '', name)}" for name, number in sorted(counts.items()))
     creates, price_known, unpriced = (int(summary[name] or 0) for name in ("creates", "credits", "unpriced"))
     if not creates:
         return f"{actions}; buys nothing" if actions else "nothing to do"
-    known = [f"{price_known:,} credits"] if unpriced < creates else []
+    known = [_price(price_known)] if unpriced < creates else []
     price = " + ".join([*known, *([f"{unpriced:,} with no known price"] if unpriced else [])])
     limit = f"; **limit:** {_inline(summary['limit'])} (exit code 4)" if "limit" in summary else ""
     return f"{actions}; **buys {creates:,}: {price}**{limit}"
 
 
 def _lines(action: Mapping[str, Any]) -> Iterator[str]:
-    name = str(action["action"])
-    known = f" ({int(action['credits']):,} credits)" if action["credits"] else ""
-    price = " (price unknown)" if action["credits"] is None else known
-    symbol = _SYMBOLS.get(name, "»")
-    yield f"{symbol:>3} {_clipped(action['key'])}  {_clipped(name)}{price}: {_clipped(action['reason'])}"
+    name, reason = str(action["action"]), _clipped(action["reason"])
+    symbol, title = LOOK.get(name, ("»", _clipped(name)))
+    head = f"{symbol:>3} {_clipped(action['key'])}"
+    if name in _BUYING:
+        yield f"{head}  {title} ({_price(action['credits'])}): {reason}"
+    else:
+        yield f"{head}  {reason}" if reason.startswith(title) else f"{head}  {title}: {reason}"
     for change in action["changes"]:
         for sides in shown_sides(change["old"], change["new"]):
             yield f"      {_clipped(change['name'])}: {sides}"
 
 
-def _details(name: str, actions: list[Mapping[str, Any]], room: int) -> str:
+def _price(known: Any) -> str:
+    return "price unknown" if known is None else counted(int(known), "credit")
+
+
+def _notes(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What `pipeline plan` says below its totals."""
+    if "prices_of" in summary:
+        yield f"Prices as of {_clipped(summary['prices_of'])}."
+    if missing := int(summary.get("missing", 0)):
+        subject = counted(missing, "finished job has", "finished jobs have")
+        yield f"{subject} no file on the machine that planned."
+    if altered := int(summary.get("altered", 0)):
+        subject = counted(altered, "finished job has", "finished jobs have")
+        yield f"{subject} a file that was altered on the machine that planned; it is left alone."
+
+
+def _details(name: str, actions: list[Mapping[str, Any]], notes: list[str], room: int) -> str:
     """The lines of one campaign, folded; what there is no room for is not even compared."""
     shown: list[str] = []
     number = 0
+    room -= sum(len(note) + 1 for note in notes)
     for number, action in enumerate(actions, 1):
         for line in _lines(action):
             room -= len(line) + 1
@@ -167,7 +192,7 @@ def _details(name: str, actions: list[Mapping[str, Any]], room: int) -> str:
             number -= 1
             break
     title = f"{html.escape(_clipped(name))}: {number:,} of {len(actions):,} shown"
-    return f"<details><summary>{title}</summary>\n\n{_block(shown)}\n\n</details>"
+    return f"<details><summary>{title}</summary>\n\n{_block([*shown, *notes])}\n\n</details>"
 
 
 def _block(lines: list[str]) -> str:

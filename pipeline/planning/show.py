@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.json_values import Json
 
 # The symbols are Terraform's, where it has one.
-_LOOK: dict[Action, tuple[str, Colour, str]] = {
+LOOK: dict[Action, tuple[str, Colour, str]] = {
     Action.ATTENTION: ("!", "red", "needs attention"),
     Action.PINNED: ("*", "cyan", "pinned"),
     Action.WAIT: ("·", "dim", "waits"),
@@ -47,7 +47,7 @@ def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         if entry.action is not Action.KEEP or _stays_failed(entry):
             yield from _lines(entry, paint)
     for purchase in plan.unsettled:
-        symbol, colour, title = _LOOK[Action.ATTENTION]
+        symbol, colour, title = LOOK[Action.ATTENTION]
         head = paint(f"{symbol:>3} {printable(purchase.key)} ({purchase.id})", colour)
         yield f"{head}  {title}, serves no job now: {printable(unknown_outcome(purchase.error))}"
     for purchase in plan.idle_elsewhere:
@@ -78,7 +78,7 @@ def _stays_failed(entry: Entry) -> bool:
 
 
 def _lines(entry: Entry, paint: Paint) -> Iterator[str]:
-    symbol, colour, title = _LOOK[entry.action]
+    symbol, colour, title = LOOK[entry.action]
     if _stays_failed(entry):
         symbol, colour, title = "✗", "red", "failed"
     elif entry.is_pending:
@@ -115,8 +115,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         )
     if plan.prices_of is not None:
         yield f"Prices as of {plan.prices_of}."
-    missing = sum(entry.presence is Presence.MISSING for entry in plan.entries)
-    altered = sum(entry.presence is Presence.ALTERED for entry in plan.entries)
+    missing, altered = _number(plan, Presence.MISSING), _number(plan, Presence.ALTERED)
     if missing:
         subject = counted(missing, "finished job has", "finished jobs have")
         yield f"{subject} no file on this machine: `pipeline collect {plan.target}` downloads what is missing."
@@ -137,6 +136,11 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         held = set(held_by_failures(plan.assignment))
         if keys := [entry.key for entry in plan.entries if _stays_failed(entry) and entry.key in held]:
             yield held_by_failures_advice(plan.target, keys)
+
+
+def _number(plan: Plan, presence: Presence) -> int:
+    """The number of finished jobs whose file is missing or altered here."""
+    return sum(entry.presence is presence for entry in plan.entries)
 
 
 def _unknown(plan: Plan) -> Iterator[str]:
@@ -210,6 +214,8 @@ def as_json(plan: Plan) -> dict[str, Json]:
             "unpriced": len(plan.unpriced),
             **({"limit": plan.limit} if plan.limit is not None else {}),
             **({"prices_of": plan.prices_of} if plan.prices_of is not None else {}),
+            **({"missing": missing} if (missing := _number(plan, Presence.MISSING)) else {}),
+            **({"altered": altered} if (altered := _number(plan, Presence.ALTERED)) else {}),
             "templates": {
                 template: {
                     "creates": len(entries),

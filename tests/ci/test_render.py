@@ -102,7 +102,7 @@ def test_what_has_no_room_is_counted(tmp_path: Path) -> None:
     text = rendered(tmp_path)
 
     assert len(text) <= 60_000
-    shown = text.count(" (100 credits)")
+    shown = text.count("  re-create (100 credits)")
     assert 0 < shown < 1000
     assert f"spring: {shown - 1} of 1,000 shown" in text or f"spring: {shown} of 1,000 shown" in text
 
@@ -128,3 +128,18 @@ def test_too_many_problems_replace_an_older_plan_too(tmp_path: Path) -> None:
     (tmp_path / "problems.json").write_text(json.dumps({"diagnostics": [problem] * 18}))
 
     assert "**Not valid:**" in rendered(tmp_path)
+
+
+def test_actions_and_notes_are_worded_as_in_the_plan(tmp_path: Path) -> None:
+    free = {**action("hero/b", name="orphan"), "credits": 0, "reason": "orphan: its job has left"}
+    update = {**action("hero/c", ("a", "b"), name="update"), "credits": 0, "reason": "the title changed"}
+    notes: dict[str, Any] = {"prices_of": "2026-01-02", "missing": 1, "altered": 2}
+    save(tmp_path, action("hero/a", ("a", "b")), free, update, **notes)
+
+    text = rendered(tmp_path)
+
+    assert "-/+ hero/a  re-create (100 credits): the request changed\n" in text
+    assert "  - hero/b  orphan: its job has left\n" in text
+    assert "  ~ hero/c  update in place (free): the title changed\n" in text
+    assert "Prices as of 2026-01-02.\n1 finished job has no file" in text
+    assert "2 finished jobs have a file that was altered" in text

@@ -1,10 +1,13 @@
 """A plan as shown to people and as JSON for scripts."""
 
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pipeline.json_values import Json
+from pipeline.planning import show
 from pipeline.planning.plan import Presence
 from pipeline.planning.show import as_json, as_text, totals
 from pipeline.purchases import Purchase, Status
@@ -163,3 +166,11 @@ def test_json_has_null_for_an_unknown_price(price: int | None, shown: int | None
     assert isinstance(actions, list)
     assert isinstance(actions[0], dict)
     assert actions[0]["credits"] == shown
+
+
+def test_comments_of_ci_name_actions_as_plans_do() -> None:
+    render = runpy.run_path(str(Path(__file__).parents[3] / "ci" / "render.py"))
+    titles = {action.value: (symbol, title) for action, (symbol, _, title) in show.LOOK.items()}
+
+    assert render["LOOK"] == {name: titles[name] for name in render["LOOK"]}
+    assert set(titles) == {*render["LOOK"], *render["QUIET"]}
