@@ -243,14 +243,20 @@ def _assert_divided_alike(server: Server, connection: Connection, claim: Claim) 
     values = {"whole": whole, "part": part.partition("-of-")[2], "split": claim.split}
     found = connection.execute(_OTHERWISE_DIVIDED, values).fetchone()
     if found is not None:
+        at_work, ours = _run_of(found[0]), _run_of(claim.campaign)
         if found[0].partition("-of-")[2] == values["part"]:
-            why = (
-                f"'{found[0]}' knows other jobs, prices, selections, caps or decisions than '{claim.campaign}', "
-                "and is locked"
-            )
+            why = f"{at_work} knows other jobs, prices, selections, caps or decisions than {ours}, and is locked"
         else:
-            why = f"'{whole}' is divided otherwise than for '{claim.campaign}', as '{found[0]}', which is locked"
+            why = f"{at_work} is running; {ours} must wait, as both may buy the same jobs: locked"
         raise _locked(server, claim, holder_of(connection, found[0]), why)
+
+
+def _run_of(campaign: str) -> str:
+    """What to call a run that holds the lease of a campaign or of one of its shards, `NAME/1-of-2`."""
+    whole, _, part = campaign.partition("/")
+    return (
+        f"shard {part.replace('-of-', '/')} of '{whole}'" if part else f"a run of '{whole}' without --shard"
+    )
 
 
 @contextlib.contextmanager

@@ -410,8 +410,22 @@ def test_waiting_transaction_sees_earlier_commits_whatever_the_isolation_default
             lease.acquire(server, first, half)
             waiting = pool.submit(lease.acquire, server, second, third)
             until(lambda: bool(database.rows(waits)), "the second to wait")
-        with pytest.raises(StateLocked, match="divided otherwise"):
+        with pytest.raises(StateLocked, match="shard 1/2 of 'spring' is running; shard 1/3 of 'spring' must"):
             waiting.result(timeout=PATIENCE)
+
+
+def test_message_says_which_part_is_running_and_what_must_wait(
+    harness: StateHarness, connection: Connection
+) -> None:
+    server = server_of(harness)
+    part = replace(claim("part"), campaign="spring/1-of-2")
+    with closing(server.connect()) as first:
+        lease.acquire(server, first, part)
+        with pytest.raises(
+            StateLocked,
+            match=r"shard 1/2 of 'spring' is running; a run of 'spring' without --shard must wait, .* locked by",
+        ):
+            lease.acquire(server, connection, claim("whole"))
 
 
 def test_fork_does_not_release_the_lease(harness: StateHarness) -> None:
