@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import io
 import itertools
 import os
 import sys
@@ -186,6 +185,16 @@ def _is_argument(text: str) -> bool:
         return False
 
 
+def _in_our_words(error: click.ClickException) -> str:
+    """What is wrong with the command line, worded as every other error."""
+    message = error.format_message().rstrip(".")
+    text = f"error: {message[:1].lower()}{message[1:]}"
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return text
+    return f"{text}\n{context.get_usage()}\nTry `{context.command_path} --help` for help."
+
+
 def _called(arguments: list[str]) -> int:
     # Imported here so that `--help` stays fast: only output needs colours and problems.
     from pipeline.cli.terminal import Closed, say
@@ -199,9 +208,7 @@ def _called(arguments: list[str]) -> int:
     except click.Abort:
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        shown = io.StringIO()
-        error.show(shown)
-        click.echo(without_secrets(shown.getvalue()), err=True, nl=False)
+        click.echo(without_secrets(_in_our_words(error)), err=True)
         return ExitCode.USAGE
     except Closed as closed:
         if str(closed):

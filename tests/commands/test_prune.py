@@ -653,3 +653,21 @@ def test_earlier_take_is_deleted_if_another_is_approved(folder: Path, pipeline: 
     assert prune(pipeline, project, "--replaced").code == 0
 
     assert deleted(project) == {f"{WALK}#2"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("destroy", "--select", "x"), "error: no such option '--select'\nUsage: pipeline destroy "),
+        (("destry",), "error: no such command 'destry'; did you mean"),
+        (("plan", "--format", "pdf"), "error: invalid value for '--format': 'pdf' is not one of"),
+        (("destroy", "--state"), "error: option '--state' requires an argument"),
+    ],
+)
+def test_wrong_usage_is_told_as_every_other_error(
+    pipeline: Pipeline, arguments: tuple[str, ...], said: str
+) -> None:
+    ended = pipeline(*arguments)
+
+    assert ended.code == 64
+    assert ended.err.startswith(said)
