@@ -203,7 +203,16 @@ class RunConsole:
             yield self._paint(line, "red")
 
     def _summary(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
-        statuses = outcome.jobs.values()
+        yield from self._made(outcome, plan)
+        yield from self._left_to_do(outcome, plan)
+        yield from self._where(outcome)
+        if self._stop.code is not None:
+            # With --replace, what was just made again would be made once more.
+            without = ", without --replace," if self._replaces else ""
+            yield f"Stopped; run again{without} to continue."
+
+    def _made(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
+        """The number of jobs by what became of them, and how many still have what was to be bought again."""
         counts = Counter(
             _WITHOUT_RESULT if key in outcome.without_result else _word(job_status)
             for key, job_status in outcome.jobs.items()
@@ -213,29 +222,39 @@ class RunConsole:
         if number := sum(_is_as_before(entry, outcome) for entry in plan.buying):
             was = "was" if number == 1 else "were"
             yield f"{number:,} of these {was} to be bought again, and {was} not."
+
+    def _left_to_do(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
+        """What a person has to do next, or that there was nothing to do."""
         if outcome.waiting:
             yield f"{counted(len(outcome.waiting), 'job waits', 'jobs wait')} for someone to approve the source."
         target = self._state.workspace.target
         if outcome.to_resolve:
             yield unknown_advice(target, outcome.to_resolve)
-        elif self._collects:
-            if statuses and not plan.asks_vendor:
-                yield "Nothing to collect."
-        elif statuses and not plan.buying and all(job_status.purchase is not None for job_status in statuses):
-            is_all_bought = not any(each.purchase and bought_nothing(each.purchase) for each in statuses)
-            yield f"Nothing was bought{': everything was bought before' if is_all_bought else ''}."
-        if self._options.download and self._stop.code is None and counts[_WORDS[Status.SUCCEEDED.value]]:
+        elif outcome.jobs and (nothing := self._nothing_done(outcome, plan)):
+            yield nothing
+        lacks_files = any(job_status.status == Status.SUCCEEDED.value for job_status in outcome.jobs.values())
+        if self._options.download and self._stop.code is None and lacks_files:
             yield f"`pipeline collect {target}` downloads the rest (see docs/reference/errors.md#failed-downloads)."
-        if any(job_status.status == Status.DONE.value for job_status in statuses):
+
+    def _nothing_done(self, outcome: Outcome, plan: Plan) -> str:
+        """That there was nothing to collect or to buy; empty if there was."""
+        if self._collects:
+            return "" if plan.asks_vendor else "Nothing to collect."
+        purchases = [each.purchase for each in outcome.jobs.values() if each.purchase is not None]
+        if plan.buying or len(purchases) < len(outcome.jobs):
+            return ""
+        is_all_bought = not any(map(bought_nothing, purchases))
+        return f"Nothing was bought{': everything was bought before' if is_all_bought else ''}."
+
+    def _where(self, outcome: Outcome) -> Iterator[str]:
+        """Where the files and the results are, and how to see them."""
+        has_files = any(job_status.status == Status.DONE.value for job_status in outcome.jobs.values())
+        if has_files:
             yield f"Files:   {printable(shown_path(self._state.workspace.output))}/"
         if outcome.published:
             yield f"Results: {printable(self._state.workspace.results_name)}"
-        if self._gallery and any(job_status.status == Status.DONE.value for job_status in statuses):
+        if self._gallery and has_files:
             yield f"Gallery: `{printable(self._gallery)}`"
-        if self._stop.code is not None:
-            # With --replace, what was just made again would be made once more.
-            without = ", without --replace," if self._replaces else ""
-            yield f"Stopped; run again{without} to continue."
 
     def _without_jobs(self, plan: Plan) -> str:
         """The closing words of a run without jobs."""
