@@ -67,11 +67,12 @@ def in_numbers(plan: Plan, caps: Caps, purchases: Collection[Purchase]) -> dict[
 
     `unknown` is how many of the purchases have no known price; `purchases` are those of all runs so far.
     """
+    cost = plan.cost
     written: dict[str, Json] = {
         "jobs": sum(1 for _ in plan.of(*MAKING)),
-        "purchases": len(plan.buying),
-        "credits": plan.credits,
-        "unknown": len(plan.unpriced),
+        "purchases": cost.creates,
+        "credits": cost.credits,
+        "unknown": cost.unpriced,
     }
     limit = exceeded_limit(plan, caps, purchases)
     return written if limit is None else {**written, "limit": limit}

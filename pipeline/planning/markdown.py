@@ -44,13 +44,14 @@ def _summary(plan: Plan) -> str:
     counts.update(Action.ATTENTION.value for _ in plan.unsettled)
     counts.update("under way" for _ in plan.idle_elsewhere)
     actions = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
-    if not plan.buying:
+    cost = plan.cost
+    if not cost.creates:
         return f"{actions}; buys nothing"
-    unknown = f" + {len(plan.unpriced)} with no known price" if plan.unpriced else ""
-    known = counted(plan.credits, "credit") if len(plan.unpriced) < len(plan.buying) else ""
+    unknown = f" + {cost.unpriced} with no known price" if cost.unpriced else ""
+    known = counted(cost.known, "credit") if cost.known is not None else ""
     price = (known + unknown).removeprefix(" + ")
     limit = f"; **limit:** {_escaped(plan.limit)} (exit code 4)" if plan.limit is not None else ""
-    return f"{actions}; **buys {len(plan.buying)}: {price}**{limit}"
+    return f"{actions}; **buys {cost.creates}: {price}**{limit}"
 
 
 def _details(name: str, plan: Plan, room: int) -> str:

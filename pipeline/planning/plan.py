@@ -1,7 +1,7 @@
 """The plan: its actions, entries and options, and how a request differs from what was bought."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -101,6 +101,38 @@ class Entry:
         return self.action in BUYING
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What entries that buy cost: how many `creates`, their known `credits`, and how many are `unpriced`."""
+
+    creates: int
+    credits: int
+    unpriced: int
+
+    def __str__(self) -> str:
+        """The known credits, and the number of unknown prices, which are never shown as zero."""
+        if self.known is None:
+            return "price unknown"
+        known = counted(self.known, "credit")
+        return f"{known} + {counted(self.unpriced, 'job')} with no known price" if self.unpriced else known
+
+    @property
+    def known(self) -> int | None:
+        """The sum of the known prices; None if no price is known."""
+        return None if self.creates and self.unpriced == self.creates else self.credits
+
+    def as_json(self) -> dict[str, Json]:
+        """The cost, for scripts."""
+        return {"creates": self.creates, "credits": self.known, "unpriced": self.unpriced}
+
+
+def cost_of(entries: Iterable[Entry]) -> Cost:
+    """What these entries cost, all of which buy."""
+    prices = [entry.credits for entry in entries]
+    known = [price for price in prices if price is not None]
+    return Cost(creates=len(prices), credits=sum(known), unpriced=len(prices) - len(known))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Plan:
     """One entry for each selected job, in plan order, then the orphans.
@@ -130,7 +162,7 @@ class Plan:
         counts = Counter(entry.action.value for entry in self.entries)
         actions = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
         lost = f"; lacks {counted(len(self.lost_approvals), 'approval')}" if self.lost_approvals else ""
-        return f"<Plan: {actions or 'nothing to do'}; {cost_of(self.buying)}{lost}>"
+        return f"<Plan: {actions or 'nothing to do'}; {self.cost}{lost}>"
 
     def entry(self, key: JobKey) -> Entry | None:
         """The entry of a selected job."""
@@ -168,33 +200,19 @@ class Plan:
         return any(entry.presence is Presence.ELSEWHERE for entry in self.entries)
 
     @property
+    def cost(self) -> Cost:
+        """What all that is bought costs."""
+        return cost_of(self.buying)
+
+    @property
     def credits(self) -> int:
         """The sum of the known prices of all that is bought."""
-        return sum(entry.credits or 0 for entry in self.buying)
+        return self.cost.credits
 
     @property
     def unpriced(self) -> list[Entry]:
         """The entries that are bought at an unknown price."""
         return [entry for entry in self.buying if entry.credits is None]
-
-
-def cost_of(entries: Sequence[Entry]) -> str:
-    """The known credits, and the number of unknown prices, which are never shown as zero."""
-    known = known_credits(entries)
-    unknown = sum(entry.credits is None for entry in entries)
-    if entries and unknown == len(entries):
-        return "price unknown"
-    parts = (
-        counted(known, "credit") if known is not None else "",
-        f"{counted(unknown, 'job')} with no known price" if unknown else "",
-    )
-    return " + ".join(part for part in parts if part)
-
-
-def known_credits(entries: Sequence[Entry]) -> int | None:
-    """The sum of the known prices; None if no price is known."""
-    priced = [entry.credits for entry in entries if entry.credits is not None]
-    return sum(priced) if priced or not entries else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import counted, printable
@@ -15,7 +16,7 @@ from pipeline.planning.hints import (
     unknown_outcome,
 )
 from pipeline.planning.paint import Colour, Paint, unpainted
-from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence, cost_of, known_credits
+from pipeline.planning.plan import Action, Cost, Difference, Entry, Plan, Presence, cost_of
 from pipeline.planning.send_back import held_by_failures
 from pipeline.planning.sides import shown_sides
 from pipeline.purchases import Purchase, PurchaseId, Status
@@ -97,66 +98,86 @@ def _price(credits_asked: int | None) -> str:
     return "price unknown" if credits_asked is None else counted(credits_asked, "credit")
 
 
+@dataclass(slots=True)
+class _Counts:
+    """The numbers of entries that the totals mention.
+
+    `actions` counts by action those whose outcome is not pending; the others are `here` or `elsewhere`, where it is
+    still to be learned.
+    """
+
+    actions: Counter[Action]
+    here: int = 0
+    elsewhere: int = 0
+    missing: int = 0
+    altered: int = 0
+    unsent: int = 0
+    failed: int = 0
+
+
+def _counts(plan: Plan) -> _Counts:
+    counts = _Counts(Counter({Action.ATTENTION: len(plan.unsettled)}))
+    for entry in plan.entries:
+        if not entry.is_pending:
+            counts.actions[entry.action] += 1
+        elif entry.purchase is not None and entry.purchase.id in plan.elsewhere:
+            counts.elsewhere += 1
+        else:
+            counts.here += 1
+        counts.missing += entry.presence is Presence.MISSING
+        counts.altered += entry.presence is Presence.ALTERED
+        counts.unsent += entry.unsent is not None
+        counts.failed += _stays_failed(entry)
+    return counts
+
+
 def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
-    """The number of entries for each action, and the cost by template and in total."""
-    counts = Counter(entry.action for entry in plan.entries if not entry.is_pending)
-    counts[Action.ATTENTION] += len(plan.unsettled)
-    parts = [f"{counts[action]:,} {_noun(action, counts[action])}" for action in Action if counts[action]]
-    if pending := sum(entry.is_pending for entry in plan.entries) + len(plan.idle_elsewhere):
+    """The number of entries for each action, the cost by template and in total, and what needs attention."""
+    counts = _counts(plan)
+    parts = [f"{number:,} {_noun(action, number)}" for action in Action if (number := counts.actions[action])]
+    if pending := counts.here + counts.elsewhere + len(plan.idle_elsewhere):
         parts.append(f"{pending:,} under way")
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
     yield from _costs(plan, paint)
-    if plan.limit is not None:
-        yield _limit(plan.limit, paint)
-    elif plan.unpriced:
-        yield (
-            "Add the prices you know under `catalog.credits` in the manifest, or get the vendor's: "
-            "`pipeline templates --refresh --write prices.yaml`."
-        )
-    if plan.prices_of is not None:
-        yield f"Prices as of {plan.prices_of}."
-    missing, altered = _number(plan, Presence.MISSING), _number(plan, Presence.ALTERED)
-    if missing:
-        subject = counted(missing, "finished job has", "finished jobs have")
-        yield f"{subject} no file on this machine: `pipeline collect {plan.target}` downloads what is missing."
-    if altered:
-        subject = counted(altered, "finished job has", "finished jobs have")
-        yield f"{subject} a file that was altered here; it is left alone."
-    if unsent := sum(entry.unsent is not None for entry in plan.entries):
-        subject = counted(unsent, "job has", "jobs have")
-        yield (
-            f"{subject} a new title, description or visibility, which is not sent to the vendor: "
-            f"nothing proves that {'its workflow is' if unsent == 1 else 'their workflows are'} this campaign's "
-            "(see docs/reference/errors.md#unproven-workflow)."
-        )
-    yield from _unknown(plan)
-    failed = sum(_stays_failed(entry) for entry in plan.entries)
-    if failed:
-        yield f"{counted(failed, 'job')} failed before: `pipeline run {plan.target} --retry-failed` buys again."
+    yield from _at_odds(counts, plan.target)
+    yield from _unknown(counts, plan)
+    if counts.failed:
+        subject = counted(counts.failed, "job")
+        yield f"{subject} failed before: `pipeline run {plan.target} --retry-failed` buys again."
         held = set(held_by_failures(plan.assignment))
         if keys := [entry.key for entry in plan.entries if _stays_failed(entry) and entry.key in held]:
             yield held_by_failures_advice(plan.target, keys)
 
 
-def _number(plan: Plan, presence: Presence) -> int:
-    """The number of finished jobs whose file is missing or altered here."""
-    return sum(entry.presence is presence for entry in plan.entries)
+def _at_odds(counts: _Counts, target: str) -> Iterator[str]:
+    """How many jobs have files that are not as they were made, or a wording that cannot be sent."""
+    if counts.missing:
+        subject = counted(counts.missing, "finished job has", "finished jobs have")
+        yield f"{subject} no file on this machine: `pipeline collect {target}` downloads what is missing."
+    if counts.altered:
+        subject = counted(counts.altered, "finished job has", "finished jobs have")
+        yield f"{subject} a file that was altered here; it is left alone."
+    if counts.unsent:
+        subject = counted(counts.unsent, "job has", "jobs have")
+        yield (
+            f"{subject} a new title, description or visibility, which is not sent to the vendor: "
+            f"nothing proves that {'its workflow is' if counts.unsent == 1 else 'their workflows are'} this "
+            "campaign's (see docs/reference/errors.md#unproven-workflow)."
+        )
 
 
-def _unknown(plan: Plan) -> Iterator[str]:
+def _unknown(counts: _Counts, plan: Plan) -> Iterator[str]:
     """The number of creates with an unknown outcome, and the command to resolve one."""
-    elsewhere = sum(each.is_pending and _is_elsewhere(each, plan) for each in plan.entries)
-    here = sum(each.is_pending and not _is_elsewhere(each, plan) for each in plan.entries)
-    if elsewhere:
-        subject = counted(elsewhere, "job is", "jobs are")
+    if counts.elsewhere:
+        subject = counted(counts.elsewhere, "job is", "jobs are")
         yield f"{subject} under way on another machine; its results will show the outcome."
     if plan.idle_elsewhere:
         subject = counted(
             len(plan.idle_elsewhere), "purchase that serves no job is", "purchases that serve no job are"
         )
         yield f"{subject} under way on another machine; its results will show the outcome."
-    if here:
-        subject = counted(here, "job is", "jobs are")
+    if counts.here:
+        subject = counted(counts.here, "job is", "jobs are")
         yield f"{subject} being bought by a run in progress: wait for it to end."
     names: dict[PurchaseId, str] = {}
     for each in plan.of(Action.ATTENTION):
@@ -166,10 +187,6 @@ def _unknown(plan: Plan) -> Iterator[str]:
     names.update((each.id, each.id) for each in plan.unsettled)
     if names:
         yield unknown_advice(plan.target, list(names.values()))
-
-
-def _is_elsewhere(entry: Entry, plan: Plan) -> bool:
-    return entry.purchase is not None and entry.purchase.id in plan.elsewhere
 
 
 def _noun(action: Action, number: int) -> str:
@@ -185,45 +202,47 @@ def _noun(action: Action, number: int) -> str:
 
 
 def _costs(plan: Plan, paint: Paint) -> Iterator[str]:
-    if not plan.buying:
+    cost = plan.cost
+    if cost.creates:
+        for template, part in _by_template(plan).items():
+            yield f"  {template}: {part.creates:,} to buy, {part}"
+        yield paint(f"Buys {cost.creates:,}: {cost}.", "yellow")
+    else:
         yield "Nothing to buy."
-        return
-    for template, entries in _by_template(plan.buying).items():
-        yield f"  {template}: {len(entries):,} to buy, {cost_of(entries)}"
-    yield paint(f"Buys {len(plan.buying):,}: {cost_of(plan.buying)}.", "yellow")
+    if plan.limit is not None:
+        yield _limit(plan.limit, paint)
+    elif cost.unpriced:
+        yield (
+            "Add the prices you know under `catalog.credits` in the manifest, or get the vendor's: "
+            "`pipeline templates --refresh --write prices.yaml`."
+        )
+    if plan.prices_of is not None:
+        yield f"Prices as of {plan.prices_of}."
 
 
-def _by_template(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+def _by_template(plan: Plan) -> dict[str, Cost]:
     grouped: dict[str, list[Entry]] = {}
-    for entry in entries:
+    for entry in plan.buying:
         if entry.job is not None:
             grouped.setdefault(entry.job.request.template_id, []).append(entry)
-    return dict(sorted(grouped.items()))
+    return {template: cost_of(entries) for template, entries in sorted(grouped.items())}
 
 
 def as_json(plan: Plan) -> dict[str, Json]:
     """The plan as JSON, for scripts."""
-    counts = Counter(entry.action.value for entry in plan.entries)
+    counts = _counts(plan)
+    actions = Counter(entry.action.value for entry in plan.entries)
     return {
         "actions": [_entry_json(entry) for entry in plan.entries],
         **({"unsettled": [_unsettled_json(each) for each in plan.unsettled]} if plan.unsettled else {}),
         "summary": {
-            "actions": {name: counts[name] for name in sorted(counts)},
-            "creates": len(plan.buying),
-            "credits": known_credits(plan.buying),
-            "unpriced": len(plan.unpriced),
+            "actions": {name: actions[name] for name in sorted(actions)},
+            **plan.cost.as_json(),
             **({"limit": plan.limit} if plan.limit is not None else {}),
             **({"prices_of": plan.prices_of} if plan.prices_of is not None else {}),
-            **({"missing": missing} if (missing := _number(plan, Presence.MISSING)) else {}),
-            **({"altered": altered} if (altered := _number(plan, Presence.ALTERED)) else {}),
-            "templates": {
-                template: {
-                    "creates": len(entries),
-                    "credits": known_credits(entries),
-                    "unpriced": sum(entry.credits is None for entry in entries),
-                }
-                for template, entries in _by_template(plan.buying).items()
-            },
+            **({"missing": counts.missing} if counts.missing else {}),
+            **({"altered": counts.altered} if counts.altered else {}),
+            "templates": {template: cost.as_json() for template, cost in _by_template(plan).items()},
         },
     }
 
