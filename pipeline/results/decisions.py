@@ -85,6 +85,11 @@ class Decision:
     rated: tuple[str | None, str | None] | None = None
 
     @property
+    def decides(self) -> bool:
+        """Whether it is a verdict, or takes one back; otherwise it only rates or notes."""
+        return self.decision is not None or self.withdraws
+
+    @property
     def why(self) -> str | None:
         """The comment: that of the verdict, or else the last note; None if there is none."""
         return self.note or (self.notes[-1].text if self.notes else None)
@@ -237,33 +242,37 @@ def _visible(character: str) -> str:
 
 
 def join(before: Decision, after: Decision) -> Decision:
-    """The join of two decisions: the later verdict and stars count, and no note is dropped.
-
-    The note of a verdict becomes one of the notes when another verdict or note replaces it.
-    """
-    decides = after.decision is not None or after.withdraws
-    heads = decides or (before.decision is None and not before.withdraws)
-    outdated = before.note is not None and (
-        (after.note is not None and after.note != before.note)
-        or (decides and (after.decision, after.by) != (before.decision, before.by))
-    )
+    """The join of two decisions: the later verdict and stars count, and no note is dropped."""
+    verdict = after if after.decides else before
+    # Without any verdict, whoever spoke last.
+    head = verdict if verdict.decides else after
+    stars = before if after.rating is None else after
     rated = _rated(before) if after.rating is None else (after.by, after.at)
-    has_verdict = decides or not heads
-    by, at = (after.by, after.at) if heads else (before.by, before.at)
-    # Written by hand, a note may be empty: then there is nothing to keep.
-    was = (Note(text=before.note, by=before.by),) if before.note and outdated else ()
-    return replace(
-        after,
-        key=after.key if decides else before.key,
-        decision=after.decision if decides else before.decision,
-        rating=before.rating if after.rating is None else after.rating,
-        note=after.note if outdated or after.note is not None else before.note,
-        notes=tuple(dict.fromkeys((*before.notes, *was, *after.notes))),
-        by=by,
-        at=at,
-        withdraws=after.withdraws if decides else before.withdraws,
-        rated=rated if has_verdict and rated != (by, at) else None,
+    note, notes = _join_notes(before, after)
+    return Decision(
+        purchase=after.purchase,
+        key=verdict.key,
+        decision=verdict.decision,
+        withdraws=verdict.withdraws,
+        by=head.by,
+        at=head.at,
+        rating=stars.rating,
+        rated=rated if head.decides and rated != (head.by, head.at) else None,
+        note=note,
+        notes=notes,
     )
+
+
+def _join_notes(before: Decision, after: Decision) -> tuple[str | None, tuple[Note, ...]]:
+    """The note of the verdict, and the notes: an earlier one joins these when another verdict or note replaces it."""
+    is_other_note = after.note is not None and after.note != before.note
+    is_other_verdict = after.decides and (after.decision, after.by) != (before.decision, before.by)
+    if before.note is None or not (is_other_note or is_other_verdict):
+        note = before.note if after.note is None else after.note
+        return note, tuple(dict.fromkeys((*before.notes, *after.notes)))
+    # Written by hand, a note may be empty: then there is nothing to keep.
+    earlier = (Note(text=before.note, by=before.by),) if before.note else ()
+    return after.note, tuple(dict.fromkeys((*before.notes, *earlier, *after.notes)))
 
 
 def _rated(decision: Decision) -> tuple[str | None, str | None] | None:

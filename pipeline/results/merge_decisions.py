@@ -32,8 +32,7 @@ def _dated(file: Iterable[Decision]) -> Iterator[Decision]:
     """
     last: _Order = (_NEVER, False, "")
     for each in file:
-        decides = each.decision is not None or each.withdraws
-        if not decides and _instant(each) != _NEVER:
+        if not each.decides and _instant(each) != _NEVER:
             yield each
             continue
         dated = each if _order(each) > last else replace(each, at=_after(last[0]))
