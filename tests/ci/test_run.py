@@ -842,7 +842,7 @@ class TestLostResults:
         job = machine("after").uses(command="run", campaigns=MANIFEST, results=results)
 
         assert job.code == 3, job.log
-        assert f"{name} was replaced on the branch {branch}, and the results there do not know" in job.log
+        assert f"{name} was replaced on the branch {branch}, and the results there do not include" in job.log
         assert len(titles(vendor)) == bought
         remote.move(branch, remote.commit(branch, name, newer))
         mended = machine("mended").uses(command="run", campaigns=MANIFEST, results=results)
