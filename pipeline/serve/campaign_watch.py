@@ -153,10 +153,10 @@ class CampaignWatch:
         news, self._is_planned_anew = self._is_planned_anew, False
         if stamps != self._read.stamps:
             was, moved = self.heading(), stamps["state"] != self._read.stamps["state"]
-            before = self._read.stamps.copy()
+            before, served = self._read.stamps.copy(), self._assignment.by_key
             self._look_at_files(stamps)
             self._recompute()
-            if self._is_plan_due(before):
+            if self._is_plan_due(before, served):
                 self.plan()
             news = news or was != self.heading()
             self._changed = now() if moved and (news or self.rows.has_changes) else self._changed
@@ -327,13 +327,17 @@ class CampaignWatch:
             )
         )
 
-    def _is_plan_due(self, before: Mapping[str, AnyStamp]) -> bool:
-        """Whether to compute at once what a run would do; while one goes on, that is done now and then."""
+    def _is_plan_due(self, before: Mapping[str, AnyStamp], served: Mapping[JobKey, Purchase]) -> bool:
+        """Whether to compute at once what a run would do; while one goes on, that is done now and then.
+
+        It is if a job that was served is not any more, as its create bought nothing: the plan has it as bought.
+        """
         seen, now = self._seen_run(), self._read.stamps
         return (
             not seen.is_same(self._plan.run)
             or seen.goes_on is False
             or any(before.get(each) != now[each] for each in ("manifest", "decisions"))
+            or not served.keys() <= self._assignment.by_key.keys()
         )
 
     def plan(self) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.campaigns import campaign, spring
 
@@ -130,6 +130,7 @@ def rows(page: Any, name: str, by: str) -> dict[str, Any]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
+@example([(0, "buy"), (0, "look"), (0, "void")])
 def test_changes_add_up_to_the_full_page(tmp_path_factory: Any, steps: list[tuple[int, str]]) -> None:
     story = Story(tmp_path_factory.mktemp("story"))
     try:
