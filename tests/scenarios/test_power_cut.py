@@ -56,8 +56,8 @@ for run in range(3):
     store._opened.database._connection.execute("PRAGMA wal_autocheckpoint=12")
     for number in range(8):
         bought = Purchase(
-            id=f"{run:08x}{number:08x}", key=f"hero/{number}", fingerprint="v1:ff", status=Status.SUBMITTING,
-            bought_at=NOW, template_id="film", credits=5, request={"prompt": "x" * 3000},
+            id=f"{run:08x}{number:08x}", key=f"hero/{number}", fingerprint="v1:" + "f" * 64, status=Status.SUBMITTING,
+            bought_at=NOW, template_id="film", credits=5, request={"options": {"prompt": "x" * 3000}},
         )
         store.commit_turn(Turn(intents=[Intent(purchase=bought, at=NOW)]), Caps())
         recorder.ack(f"{bought.id} submitting")

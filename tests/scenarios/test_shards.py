@@ -196,7 +196,7 @@ def test_another_division_waits_for_a_running_shard(
 
     assert ended.code == 6, ended.output
     assert f"pid {shard.process.pid}" in ended.err
-    assert ("spring/1-of-2" if state else "2 shards by requests") in ended.err
+    assert ("shard 1/2 of 'spring' is running" if state else "2 shards by requests") in ended.err
     vendor.clear_faults()
     assert pipeline("run", twelve.manifest, "--shard", "2/2").code == 0
     assert shard.ended().code == 0
@@ -314,7 +314,7 @@ def test_shard_waits_for_the_whole_campaign(
     ended = pipeline("run", twelve.manifest, "--shard", "1/2")
 
     assert ended.code == 6, ended.output
-    assert ("as 'spring'," if state else "the whole campaign") in ended.err
+    assert ("a run of 'spring' without --shard is running" if state else "the whole campaign") in ended.err
     vendor.clear_faults()
     assert whole.ended().code == 0
 
