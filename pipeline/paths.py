@@ -217,6 +217,15 @@ def _refuse_link(folder: Path, target: Path, project: Path) -> None:
         raise ValueError(f"this link leads to '{hidden}', which is hidden; name the file itself")
 
 
+def link_to_nothing(path: Path) -> Path | None:
+    """The link on the way to `path` that leads to nothing; None if there is no such link."""
+    for each in (path, *path.parents):
+        # Unlike pathlib's methods, these return False for a name that is too long.
+        if os.path.islink(each) and not os.path.exists(each):  # noqa: PTH110, PTH114
+            return each
+    return None
+
+
 def leads_nowhere(link: Path | str) -> str:
     """Why a state behind `link` cannot be used, if there is nothing."""
     return (

@@ -16,7 +16,7 @@ from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.shown_paths import relative, relative_output, shown_path
-from pipeline.paths import is_too_long, of_another_locale, real_path, tracked
+from pipeline.paths import is_too_long, leads_nowhere, link_to_nothing, of_another_locale, real_path, tracked
 from pipeline.results.document import Heading
 from pipeline.schemes import (
     DatabaseUrl,
@@ -224,8 +224,22 @@ def state_location(given: str) -> StateLocation:
 
     Raises:
         UsageError: it is a URL whose password cannot be separated from the rest.
+        InvalidInput: a link on the way to it leads to nothing.
     """
-    return DatabaseUrl(given) if is_database(given) else real_path(Path(given))
+    return DatabaseUrl(given) if is_database(given) else record_path(given)
+
+
+def record_path(given: str | Path) -> Path:
+    """The real path of records that the operator names.
+
+    Raises:
+        InvalidInput: a link on the way to them leads to nothing. Taken for records that do not exist yet, they would
+            have everything bought again.
+    """
+    # Before links are followed: what a link to nothing leads to looks like any path at which nothing is yet.
+    if (link := link_to_nothing(Path(given))) is not None:
+        raise InvalidInput(leads_nowhere(printable(shown_path(link))))
+    return real_path(Path(given))
 
 
 def output_location(given: str) -> OutputLocation:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput
-from pipeline.paths import leads_nowhere, real_path
+from pipeline.paths import leads_nowhere, link_to_nothing, real_path
 from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state import rescue, soundness, state_file
 from pipeline.state.folder import MOUNTS, make_folder, refuse_network_file_system
@@ -104,10 +104,9 @@ def _checked(path: Path) -> Path:
         raise InvalidInput(
             f"this Python has SQLite {sqlite3.sqlite_version}; the state needs {needed} or newer"
         )
-    for link in (path, *path.parents):
+    if (link := link_to_nothing(path)) is not None:
         # Taken for a state that does not exist yet, it would have everything bought again.
-        if os.path.islink(link) and not os.path.exists(link):  # noqa: PTH110, PTH114 - as below
-            raise InvalidInput(leads_nowhere(link))
+        raise InvalidInput(leads_nowhere(link))
     path = real_path(path)
     if os.path.islink(path):  # noqa: PTH114 - pathlib's raises where a name is too long
         raise InvalidInput(f"{path}: its links form a circle; --state names the state file itself")

@@ -94,6 +94,43 @@ def test_link_to_nothing_is_refused(
     assert len(vendor.ledger.entries) == bought
 
 
+@pytest.mark.parametrize(
+    ("target", "rest"), [("disk", "spring.db"), ("disk/spring.db", ""), ("disk", "deeper/spring.db")]
+)
+@pytest.mark.parametrize("is_variable", [False, True])
+@pytest.mark.parametrize("command", ["run", "plan", "collect"])
+def test_link_to_nothing_on_the_way_to_a_chosen_state_is_refused(
+    project: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    elsewhere: Path,
+    target: str,
+    rest: str,
+    is_variable: bool,
+    command: str,
+) -> None:
+    """A disk that is not mounted has what was bought: with a new state, everything would be bought again."""
+    link, disk = elsewhere / "link.db", elsewhere / "disk"
+    disk.mkdir()
+    assert pipeline("run", project.manifest, "--state", elsewhere / target / rest).code == 0
+    link.symlink_to(elsewhere / target)
+    chosen: tuple[str | Path, ...] = ("--state", link / rest)
+    if is_variable:
+        pipeline.set("PIPELINE_STATE", str(link / rest))
+        chosen = ()
+    assert pipeline("plan", project.manifest, "--detailed-exitcode", *chosen).code == 0
+    disk.rename(elsewhere / "not mounted")
+    project.results_file.unlink()
+    bought = len(vendor.ledger.entries)
+
+    ended = pipeline(command, project.manifest, *chosen)
+
+    assert ended.code == 3, ended.output
+    assert "link.db: this link leads to nothing" in ended.output
+    assert len(vendor.ledger.entries) == bought
+    assert not disk.exists()
+
+
 class TestFolderThatGitTracks:
     """A real folder, with something in it that came with the repository."""
 
