@@ -12,7 +12,14 @@ from pipeline.errors import InvalidInput, printable
 from pipeline.manifest.discover import named_campaign
 from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.shown_paths import shown_path
-from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, hinted_flags, state_location, target_of
+from pipeline.operations.workspace import (
+    STATE_FOLDER,
+    RecordPaths,
+    hinted_flags,
+    record_path,
+    state_location,
+    target_of,
+)
 from pipeline.paths import confined, project_of, real_path, writable
 from pipeline.results.file import ResultsFile, holds_results, read
 from pipeline.schemes import (
@@ -103,23 +110,29 @@ def records_at(source: Path, paths: RecordPaths) -> CampaignRecords | None:
     """The records at `source`, a state or results; None if it is neither.
 
     Raises:
-        InvalidInput: the results cannot be read; or nothing is there, and the name is not that of a manifest.
+        InvalidInput: the results cannot be read; or nothing is there, and the name is not that of a manifest; or a
+            link on the way to them leads to nothing.
         UsageError: it is an address.
     """
     assert_path("collect", str(source), is_only_path=True)
     kind = kind_named(source)
+    real = real_path(source) if kind is None else record_path(source)
     # The name may be that of a deleted manifest; any other name of nothing is a misspelling.
     if not os.path.lexists(source) and (kind is not None or source.suffix.lower() not in {".yaml", ".yml"}):
         raise InvalidInput(f"{printable(str(source))}: there is no such file")
     if kind == "a state" or _begins_with(source, _SQLITE):
-        return _of_state(whole_path(real_path(source)), paths)
+        return _of_state(whole_path(real), paths)
     if kind == "results" or holds_results(source):
-        return _of_results(real_path(source), paths)
+        return _of_results(real, paths)
     return None
 
 
 def records_beside(manifest: Path, paths: RecordPaths) -> CampaignRecords | None:
-    """The records of the only campaign with a state beside `manifest`; None if there is none, or more than one."""
+    """The records of the only campaign with a state beside `manifest`; None if there is none, or more than one.
+
+    Raises:
+        InvalidInput: a link on the way to chosen records leads to nothing.
+    """
     state = _only_state_beside(real_path(manifest), paths)
     if isinstance(state, DatabaseUrl):
         return _of_database(state, real_path(manifest), paths)
@@ -147,7 +160,7 @@ def _of_state(state: Path, paths: RecordPaths) -> CampaignRecords:
     default = folder / f"{state.stem}.results.json"
     return CampaignRecords(
         state=state,
-        results=real_path(Path(paths.results)) if paths.results else default,
+        results=record_path(paths.results) if paths.results else default,
         folder=folder,
         emulated=state.stem.endswith(_EMULATED),
         output=paths.output_location,
@@ -159,7 +172,7 @@ def _of_database(state: DatabaseUrl, manifest: Path, paths: RecordPaths) -> Camp
     """The records in a database, of its only campaign; of several, none can be chosen."""
     return CampaignRecords(
         state=state,
-        results=real_path(Path(paths.results)) if paths.results else None,
+        results=record_path(paths.results) if paths.results else None,
         folder=manifest.parent,
         emulated=False,
         output=paths.output_location,

@@ -397,6 +397,6 @@ def _results_path(given: str | None, folder: Path, name: str) -> Path:
     file = f"{name}.results.json"
     if given is None:
         return folder / file
-    path = real_path(Path(given))
+    path = record_path(given)
     # Unlike pathlib's, this returns False for a name that is too long.
     return path / file if os.path.isdir(path) or given.endswith(("/", os.sep)) else path  # noqa: PTH112

@@ -131,6 +131,71 @@ def test_link_to_nothing_on_the_way_to_a_chosen_state_is_refused(
     assert not disk.exists()
 
 
+@pytest.mark.parametrize(
+    ("target", "rest"), [("disk", "r.results.json"), ("disk/r.results.json", ""), ("disk", "")]
+)
+@pytest.mark.parametrize("is_variable", [False, True])
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_link_to_nothing_on_the_way_to_chosen_results_is_refused(
+    project: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    elsewhere: Path,
+    target: str,
+    rest: str,
+    is_variable: bool,
+    command: str,
+) -> None:
+    """Another machine knows only from them what was bought."""
+    link, disk = elsewhere / "link", elsewhere / "disk"
+    disk.mkdir()
+    assert pipeline("run", project.manifest, "--results", elsewhere / target / rest).code == 0
+    link.symlink_to(elsewhere / target)
+    chosen: tuple[str | Path, ...] = ("--results", link / rest)
+    if is_variable:
+        pipeline.set("PIPELINE_RESULTS", str(link / rest))
+        chosen = ()
+    assert pipeline("plan", project.manifest, "--detailed-exitcode", *chosen).code == 0
+    disk.rename(elsewhere / "not mounted")
+    shutil.rmtree(project.folder / ".pipeline")
+    bought = len(vendor.ledger.entries)
+
+    ended = pipeline(command, project.manifest, *chosen)
+
+    assert ended.code == 3, ended.output
+    assert "link: this link leads to nothing" in ended.output
+    assert len(vendor.ledger.entries) == bought
+    assert not disk.exists()
+
+
+def test_link_to_nothing_on_the_way_to_results_is_refused_without_the_manifest_too(
+    project: Project, pipeline: Pipeline, elsewhere: Path
+) -> None:
+    """Results name the workflows of other machines, which the state does not know."""
+    assert pipeline("run", project.manifest).code == 0
+    project.manifest.write_text("not a manifest")
+    (project.folder / "link").symlink_to(elsewhere / "not mounted")
+
+    ended = pipeline("collect", project.manifest, "--results", project.folder / "link" / "r.results.json")
+
+    assert ended.code == 3, ended.output
+    assert "link: this link leads to nothing" in ended.output
+
+
+@pytest.mark.parametrize(
+    "name", ["link.results.json", "link/spring.results.json", "link.db", "link/spring.db"]
+)
+def test_records_that_are_collected_behind_a_link_to_nothing_are_refused_as_such(
+    project: Project, pipeline: Pipeline, elsewhere: Path, name: str
+) -> None:
+    (project.folder / name.split("/")[0]).symlink_to(elsewhere / "not mounted")
+
+    ended = pipeline("collect", project.folder / name)
+
+    assert ended.code == 3, ended.output
+    assert f"{name.split('/')[0]}: this link leads to nothing" in ended.output
+
+
 class TestFolderThatGitTracks:
     """A real folder, with something in it that came with the repository."""
 
