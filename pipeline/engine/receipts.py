@@ -12,24 +12,25 @@ from pipeline.engine.calls import CallPool, result_of
 from pipeline.engine.poller import poll
 from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, printable
-from pipeline.providers.base import Provider, VendorError, Workflow
+from pipeline.providers.base import NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
-from pipeline.state.transitions import Identified
+from pipeline.state.transitions import Identified, may_be_identified
 from pipeline.webhooks.receipt import MAX_NAMED, Receipt, ReceiptInbox
 
 if TYPE_CHECKING:
     from pipeline.engine.in_flight import InFlight
     from pipeline.engine.journal import Journal
     from pipeline.engine.reporter import Reporter
+    from pipeline.jobs import JobKey
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class ReceiptHandler:
     """Acts on receipts, in the coordinator's thread.
 
-    A running purchase is polled. A purchase in attention gets the workflow that a receipt names, once a GET has shown
-    that it is its own. A receipt for a purchase that is just being sent waits until the outcome is known. A receipt
-    has no other effect.
+    A running purchase is polled. A purchase with an unknown outcome, or one that was settled without a workflow, gets
+    the workflow that a receipt names, once a GET has shown that it is its own. A receipt for a purchase that is just
+    being sent waits until the outcome is known. A receipt has no other effect.
     """
 
     provider: Provider
@@ -49,6 +50,11 @@ class ReceiptHandler:
         """Handle the receipts already in the inbox, and subscribe to new ones."""
         self.inbox.on_receipt(partial(self.calls.notify, self._handle_receipts))
         self._handle_receipts()
+
+    def keys_in_doubt(self) -> frozenset[JobKey]:
+        """The jobs for which a purchase may turn out to have been bought, once its workflow was asked for."""
+        purchases = (self.journal.purchases[purchase_id] for purchase_id, _ in self._to_ask)
+        return frozenset(each.key for each in purchases if not each.again)
 
     def due_at(self) -> float | None:
         """0.0 if there is something to do now; None: not before a receipt arrives."""
@@ -81,7 +87,7 @@ class ReceiptHandler:
     def _may_be_needed(self, purchase_id: PurchaseId) -> bool:
         purchase = self.journal.purchases.get(purchase_id)
         # A receipt for an unknown purchase may belong to another campaign with records in the same folder.
-        return purchase is None or purchase.status in {Status.SUBMITTING, Status.ATTENTION}
+        return purchase is None or purchase.status is Status.SUBMITTING or may_be_identified(purchase)
 
     def _handle_receipts(self) -> None:
         for receipt in self.inbox.take_all():
@@ -97,7 +103,7 @@ class ReceiptHandler:
                 # The vendor's webhook call arrived before its response to the create.
                 before = self._early.get(receipt.purchase, receipt)
                 self._early[receipt.purchase] = before.joined(receipt)
-            case Purchase(status=Status.ATTENTION) as purchase:
+            case Purchase() as purchase if may_be_identified(purchase):
                 self._ask_for(purchase, receipt)
             case _:
                 pass  # it has ended
@@ -118,6 +124,11 @@ class ReceiptHandler:
         self, purchase_id: PurchaseId, workflow_id: WorkflowId, future: Future[Workflow]
     ) -> None:
         result, purchase = result_of(future), self.journal.purchases[purchase_id]
+        if isinstance(result, NotFound) and purchase.status is not Status.ATTENTION:
+            self.reporter.warn(
+                f"{purchase.key}: a webhook named {printable(workflow_id)} as its workflow, but the vendor knows none"
+            )
+            return
         if isinstance(result, VendorError):
             # Also after a 404: one alone proves nothing, and the id may be recorded nowhere else.
             self._keep(Receipt(purchase_id, (workflow_id,)))
@@ -129,7 +140,7 @@ class ReceiptHandler:
         if not isinstance(result, Workflow):
             raise result
         # Meanwhile the purchase may have been resolved, or another purchase may have got the workflow.
-        if purchase.status is not Status.ATTENTION or self.journal.has_workflow(workflow_id):
+        if not may_be_identified(purchase) or self.journal.has_workflow(workflow_id):
             return
         try:
             assert_bought(result, purchase)

@@ -35,6 +35,7 @@ from pipeline.results.job_status import (
     waiting_for_approval,
 )
 from pipeline.state import look
+from pipeline.state.transitions import may_be_identified
 from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader
 
@@ -193,16 +194,15 @@ class CampaignRun:
                 self._spool.forget(runner.receipts_left_over())
 
     def _receipt_may_identify(self) -> bool:
-        """Whether a stored receipt names the workflow of a purchase in attention."""
-        return any(each.named and self._status_of(each) is Status.ATTENTION for each in self._spool.look())
+        """Whether a stored receipt names the workflow of a purchase that has none."""
+        known = self._state.records.purchases
+        stored = [each for each in self._spool.look() if each.named and each.purchase in known]
+        return any(may_be_identified(known[each.purchase]) for each in stored)
 
     def _is_awaited(self, receipt: Receipt) -> bool:
         """Whether a later run may need it, or another campaign with records in the same folder."""
-        return self._status_of(receipt) in {None, Status.SUBMITTING, Status.ATTENTION}
-
-    def _status_of(self, receipt: Receipt) -> Status | None:
         purchase = self._state.records.purchases.get(receipt.purchase)
-        return None if purchase is None else purchase.status
+        return purchase is None or purchase.status is Status.SUBMITTING or may_be_identified(purchase)
 
     def _receipts(self) -> AbstractContextManager[None]:
         """Read the receipts that `serve` has stored, and keep reading them if webhooks are expected."""

@@ -359,6 +359,11 @@ def _fitted_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     )
 
 
+def may_be_identified(purchase: Purchase) -> bool:
+    """Whether its workflow may still turn up: the outcome is unknown, or was settled without a workflow."""
+    return purchase.workflow_id is None and phase(purchase) in (ATTENTION, LOST, VOID)
+
+
 def recovery(purchase: Purchase, rescued: WorkflowId | None = None) -> Event | None:
     """The event by which a new run takes over a purchase of a dead run; None if nothing has to change.
 
@@ -367,7 +372,7 @@ def recovery(purchase: Purchase, rescued: WorkflowId | None = None) -> Event | N
     if rescued is not None and purchase.workflow_id is None:
         if purchase.status is Status.SUBMITTING:
             return Accepted(rescued)
-        if phase(purchase) in (ATTENTION, LOST, VOID):
+        if may_be_identified(purchase):
             return Identified(rescued)
     if purchase.status is Status.SUBMITTING:
         return Unresolved(RUN_ENDED)

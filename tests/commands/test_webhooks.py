@@ -295,6 +295,44 @@ def test_receipt_with_another_workflow_resolves_nothing(
     assert list(spool_of(project).receipts()) == []
 
 
+@pytest.mark.parametrize("answer", ["--not-bought", "--abandon"])
+@pytest.mark.parametrize("command", ["run", "collect"])
+def test_late_receipt_identifies_a_purchase_that_was_settled_without_its_workflow(
+    project: Project, pipeline: Pipeline, vendor: Emulator, answer: str, command: str
+) -> None:
+    """The person was wrong: it is neither lost nor bought a second time."""
+    purchase_id, workflow_id = lose_an_answer(project, pipeline, vendor)
+    now = ["--now"] if answer == "--not-bought" else []
+    assert pipeline("resolve", project.manifest, purchase_id, answer, *now).code == 0
+    spool_of(project).put(Receipt(purchase_id, (workflow_id,)))
+
+    first = pipeline(command, project.manifest)
+    ended = pipeline("run", project.manifest)
+
+    assert "was bought after all" in first.output
+    assert ended.code == 0, ended.output
+    assert set(project.statuses().values()) == {"done"}
+    assert len(vendor.ledger.bought) == 2
+    assert list(spool_of(project).receipts()) == []
+
+
+@pytest.mark.parametrize("answer", ["--not-bought", "--abandon"])
+def test_late_receipt_that_names_anothers_workflow_identifies_no_settled_purchase(
+    project: Project, pipeline: Pipeline, vendor: Emulator, answer: str
+) -> None:
+    purchase_id, _ = lose_an_answer(project, pipeline, vendor)
+    (dance,) = [each for each in vendor.ledger.bought if "dance" in each.title]
+    now = ["--now"] if answer == "--not-bought" else []
+    assert pipeline("resolve", project.manifest, purchase_id, answer, *now).code == 0
+    spool_of(project).put(Receipt(purchase_id, (WorkflowId("made-up"), dance.workflow_id or WorkflowId(""))))
+
+    ended = pipeline("collect", project.manifest)
+
+    assert "made-up as its workflow, but the vendor knows none" in ended.output
+    assert "was bought after all" not in ended.output
+    assert list(spool_of(project).receipts()) == []
+
+
 def test_receipts_of_other_campaigns_in_the_folder_are_left_to_them(
     project: Project, pipeline: Pipeline
 ) -> None:
