@@ -23,7 +23,7 @@ class SavedAction:
     """The saved plan for one job.
 
     `bought`: the number of purchases of that key and fingerprint at that time. `buyer`: the job that buys for it.
-    `inputs`: what it was to be made from; None if that was not bought yet, or if an older version saved the plan.
+    `inputs`: what it was to be made from; None if that had not succeeded yet, or if an older version saved the plan.
     """
 
     key: JobKey
@@ -60,7 +60,7 @@ def to_json(saved: SavedPlan, plan: Plan) -> dict[str, Json]:
         if entry.job is not None:
             written["fingerprint"] = entry.job.fingerprint
             written["bought"] = purchases[entry.key, entry.job.fingerprint]
-            if entry.action in {*BUYING, Action.SHARE} and (inputs := _inputs(plan, entry.job)) is not None:
+            if entry.action in {*BUYING, Action.SHARE} and (inputs := _known_inputs(plan, entry.job)):
                 written["inputs"] = list(inputs)
     arguments: dict[str, Json] = {
         "vars": dict(saved.variables),
@@ -115,6 +115,15 @@ def _inputs(plan: Plan, job: Job) -> tuple[PurchaseId, ...] | None:
     """What a purchase for `job` would be made from now; None if that is not bought yet, or nothing."""
     source = plan.assignment.matcher.source(job)
     return None if source is None else (source.id,)
+
+
+def _known_inputs(plan: Plan, job: Job) -> tuple[PurchaseId, ...] | None:
+    """The inputs of `job` that the plan is bound to; None if they may still fail, and then be bought again."""
+    source = plan.assignment.matcher.source(job)
+    is_bound = source is not None and (
+        bool(job.approved_of) or source.status in {Status.SUCCEEDED, Status.DONE}
+    )
+    return _inputs(plan, job) if is_bound else None
 
 
 def _purchases_by_request(records: Records) -> Counter[tuple[JobKey, str]]:

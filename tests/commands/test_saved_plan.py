@@ -185,6 +185,29 @@ def test_plan_made_from_the_same_take_is_carried_out(
     assert len(vendor.ledger.entries) == 3
 
 
+@pytest.mark.parametrize("run", [FILE, "campaign.yaml"])
+def test_plan_is_carried_out_after_what_a_job_is_made_from_failed_and_was_bought_again(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, run: str
+) -> None:
+    """It was under way when the plan was made, and its failure is retried, by the plan itself or before."""
+    stages = chained()
+    stages["jobs"][0]["retries"] = 1
+    project = campaign(folder, {"campaign.yaml": stages, "images/red.png": picture()})
+    vendor.fail({"on": "create", "do": {"ends": "fail"}, "times": 1})
+    assert pipeline("run", project.manifest, "--select", "sketch", "--no-wait").code == 0
+    vendor.clear_faults()
+    save(pipeline, project)
+    if run != FILE:
+        assert pipeline("run", project.manifest, "--select", "sketch").code == 0
+        assert len(vendor.ledger.entries) == 2
+
+    ended = pipeline("run", FILE)
+
+    assert ended.code == 0, ended.output
+    assert len(vendor.ledger.entries) == 3
+    assert set(project.statuses().values()) == {"done"}
+
+
 def test_lost_purchase_makes_the_plan_stale(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     bought(project, pipeline)
     add_a_job(project)
