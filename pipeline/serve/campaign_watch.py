@@ -168,8 +168,11 @@ class CampaignWatch:
     def heading(self) -> dict[str, Json]:
         """The page's data on the campaign, except jobs and purchases, that can change."""
         note = self._read.note
+        limits = self.workspace.campaign.limits
         heading: dict[str, Json] = {
             "spent": self._spent,
+            "budget": limits.budget,
+            "max_credits": limits.max_credits,
             "usual": {template: round(seconds, 3) for template, seconds in self._read.usual.items()},
             "template_ids": dict(self._read.template_ids),
             "next_run": self._next_run.get("next_run"),
@@ -187,7 +190,6 @@ class CampaignWatch:
     def whole(self) -> dict[str, Json]:
         """The whole campaign, for a page that is being opened."""
         workspace = self.workspace
-        limits = workspace.campaign.limits
         written: dict[str, Json] = {
             "name": workspace.campaign.name,
             "command": page_command(workspace.campaign.manifest),
@@ -196,8 +198,6 @@ class CampaignWatch:
             "vars": [*page_variables(workspace.campaign.manifest, workspace.variables)] or None,
             "shard": None if workspace.shard is None else workspace.shard.flags,
             "emulated": workspace.emulated or None,
-            "budget": limits.budget,
-            "max_credits": limits.max_credits,
             **self.heading(),
             **self.rows.whole(),
         }

@@ -357,6 +357,27 @@ def test_next_step_says_by_how_much_it_exceeds_a_limit(
         assert cap["x"] < whole["x"] + whole["width"] * 0.9
 
 
+def test_open_page_follows_edited_limits(tmp_path: Path, serve: Serve, tab: MakeTab) -> None:
+    prices = {"overlay_gray_5443": 120}
+    campaign = LiveCampaign(
+        tmp_path / "campaign", limits={"max_credits": 9_000, "budget": 9_000}, prices=prices
+    )
+    made(campaign, 2)
+    _, url = serve(campaign)
+    page = tab().visit(url, "#")
+    bars = page.locator("#overview .bars")
+    expect(bars).to_contain_text("5,280 of at most 9,000")
+
+    LiveCampaign(tmp_path / "campaign", limits={"max_credits": 5_000, "budget": 6_000}, prices=prices)
+    expect(bars).to_contain_text("5,280 of at most 5,000")
+    expect(bars).to_contain_text("240 of 6,000")
+    expect(bars).to_contain_text("All of it would exceed the limit of a run by 280.")
+
+    LiveCampaign(tmp_path / "campaign", limits={}, prices=prices)
+    expect(bars).to_contain_text("Spent, no cap")
+    expect(bars).not_to_contain_text("at most")
+
+
 @pytest.mark.parametrize(
     ("limits", "exceeds"),
     [

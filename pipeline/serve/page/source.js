@@ -195,7 +195,10 @@ function apply(changes) {
 /** @param {CampaignData} campaign @param {CampaignChange} change @param {{ jobs: Set<string>, purchases: Set<string> }} changed */
 function applyTo(campaign, change, changed) {
   const { number, jobs, purchases, gone, files, ...heading } = change;
-  Object.assign(campaign, heading);
+  for (const [name, value] of Object.entries(heading))
+    // A page that is opened now is not told what there is none of.
+    if (value === null) Reflect.deleteProperty(campaign, name);
+    else Reflect.set(campaign, name, value);
   for (const [place, file] of Object.entries(files ?? {})) campaign.files[Number(place)] = file;
   for (const row of jobs ?? []) {
     const at = campaign.jobs.findIndex((each) => each.key === row.key);

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from support.campaigns import campaign, spring
+from support.campaigns import Project, campaign, spring
 
 from pipeline.jobs import Job
 from pipeline.manifest.expand import expand
@@ -174,18 +174,34 @@ def test_id_found_only_in_the_rescue_file_is_sent(tmp_path: Path, lost_first: bo
         story.store.close()
 
 
-def test_pending_job_is_sent_again_when_its_request_changes(tmp_path: Path) -> None:
-    project = campaign(tmp_path, {"campaign.yaml": spring(prompts=PROMPTS)})
+def watch_of(project: Project) -> CampaignWatch:
+    """A page that reads the manifest again when it changes."""
 
     def opened() -> Workspace:
         return workspace_of(load(project.manifest), RecordPaths(), Environment({}))
 
     workspace = opened()
-    stills = Stills(StillCache(tmp_path / "stills"), None)
-    watch = CampaignWatch(workspace, 0, stills, StateOnDisk(workspace, None), opened)
+    stills = Stills(StillCache(project.folder / "stills"), None)
+    return CampaignWatch(workspace, 0, stills, StateOnDisk(workspace, None), opened)
+
+
+def test_pending_job_is_sent_again_when_its_request_changes(tmp_path: Path) -> None:
+    watch = watch_of(campaign(tmp_path, {"campaign.yaml": spring(prompts=PROMPTS)}))
 
     campaign(tmp_path, {"campaign.yaml": spring(prompts=PROMPTS | {"walk": "a long walk"})})
 
     told: Any = watch.look()
     assert [each["key"].rpartition("/")[2] for each in told["jobs"]] == ["walk"]
     assert "a long walk" in json.dumps(told)
+
+
+@pytest.mark.parametrize("after", [{"max_credits": 150, "budget": 600}, {"budget": 600}, {}])
+def test_edited_limits_are_sent(tmp_path: Path, after: dict[str, int]) -> None:
+    watch = watch_of(
+        campaign(tmp_path, {"campaign.yaml": spring(limits={"max_credits": 700, "budget": 800})})
+    )
+
+    campaign(tmp_path, {"campaign.yaml": spring(limits=after)})
+
+    told: Any = watch.look()
+    assert (told["max_credits"], told["budget"]) == (after.get("max_credits"), after.get("budget"))
