@@ -30,6 +30,7 @@ from pipeline.report.writing import GalleryCampaign
 from pipeline.results.decisions import Decision, as_json, by_purchase, in_force
 from pipeline.results.decisions import read as read_decisions
 from pipeline.schemes import ObjectUrl, OutputLocation
+from pipeline.state.store import UNCAPPED
 from pipeline.state.transitions import absorb
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def gallery_campaign(
     # Where a selection is complete, as for a client, the limits would say nothing.
     is_to_buy = keys is None or bool(coming.run.buying)
     manifest = campaign.workspace.campaign if campaign.workspace else None
-    limits = manifest.limits if manifest else None
+    caps = caps_of(manifest) if manifest and is_to_buy else UNCAPPED
     gallery = GalleryRecords(
         results=results,
         decisions=_document(decided),
@@ -84,8 +85,9 @@ def gallery_campaign(
         flags=page_flags(campaign.manifest, campaign.chosen, emulated=campaign.emulated),
         variables=page_variables(campaign.manifest, campaign.variables),
         emulated=campaign.emulated,
-        budget=limits.budget if limits and is_to_buy else None,
-        max_credits=limits.max_credits if limits and is_to_buy else None,
+        budget=caps.budget,
+        budget_left=caps.budget_left(records.purchases.values()),
+        max_credits=caps.max_credits,
         keys=keys,
         selection=selection_flags(select, exclude),
         planned=planned,

@@ -95,6 +95,7 @@ class CampaignWatch:
         self._plan = WatchedPlan()
         self._is_planned_anew = False
         self._spent = 0
+        self._budget_left: int | None = None
         self._next_run: Mapping[str, Json] = {}
         self._last_run: Json = None
         self._records = Records()
@@ -172,6 +173,7 @@ class CampaignWatch:
         heading: dict[str, Json] = {
             "spent": self._spent,
             "budget": limits.budget,
+            "budget_left": self._budget_left,
             "max_credits": limits.max_credits,
             "usual": {template: round(seconds, 3) for template, seconds in self._read.usual.items()},
             "template_ids": dict(self._read.template_ids),
@@ -308,6 +310,7 @@ class CampaignWatch:
         self._records = records
         self._spent = credits_spent(records.purchases.values())
         caps = caps_of(self.workspace.campaign)
+        self._budget_left = caps.budget_left(records.purchases.values())
         self._next_run = self._plan.in_numbers(caps, records.purchases.values(), self._assignment.by_key)
         self._last_run = self._summary_of_last_run()
         self.rows.update(self._assignment, records, in_force, read.decided)

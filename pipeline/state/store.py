@@ -51,6 +51,10 @@ class Caps:
         """The credits of a purchase that count against the budget; None if they are not known."""
         return self.price_of(purchase) if purchase.is_unpriced else purchase.cost
 
+    def budget_left(self, purchases: Iterable[Purchase]) -> int | None:
+        """What the known costs of all purchases leave of the budget; None if there is none."""
+        return None if self.budget is None else self.budget - sum(self.cost(each) or 0 for each in purchases)
+
 
 UNCAPPED = Caps()
 

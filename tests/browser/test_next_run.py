@@ -168,3 +168,23 @@ def test_x_selects_the_open_job_and_lets_go_of_it(tmp_path: Path, tab: Make) -> 
     expect(page.locator("#toast")).to_contain_text("1 selected")
     page.keyboard.press("x")
     expect(page.locator("#toast")).to_contain_text("No longer selected; 0 selected")
+
+
+def test_budget_counts_purchases_without_a_price_as_the_plan_does(tmp_path: Path, tab: Make) -> None:
+    project = campaign(tmp_path, {"campaign.yaml": stages(catalog={"credits": {}})})
+    unpriced = Made(project)
+    for number, step in SKETCHES:
+        unpriced.do(number, step)
+    unpriced.write()
+    project.write({"campaign.yaml": stages(catalog={"credits": PRICES}, limits={"budget": 250})})
+    run, _ = unpriced.plans()
+    assert run.limit == (
+        "240 credits on top of 20 spent (20 of them at today's prices) would exceed limits.budget (250)"
+    )
+
+    page = page_of(unpriced, tab)
+
+    assert "It would exceed the budget by 10: raise it" in next_steps(page)
+    bars = page.locator("#overview .bars")
+    expect(bars).to_contain_text("20 of 250, 20 of them at today’s prices")
+    expect(bars).to_contain_text("All of it would exceed the budget by 10.")

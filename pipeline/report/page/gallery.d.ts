@@ -80,8 +80,8 @@ type CampaignData = {
   shard?: string; // the flags that choose the shard of the run that serves this page
   emulated?: boolean;
   spent: number;
-  budget?: number;
-  budget_left?: number; // what all jobs have left of it, if only some are on the page
+  budget?: number; // if all jobs are on the page
+  budget_left?: number; // what all jobs have left of it, also those that are not on the page
   max_credits?: number;
   selected_of?: number; // the number of all its jobs, if only some are on the page
   select?: string; // the flags that selected them

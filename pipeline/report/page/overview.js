@@ -524,10 +524,10 @@ function exceeded(limits) {
  * What a run would be refused for; a rehearsal too.
  * @param {Campaign} campaign @param {number} credits that it would spend @param {string} [limit] as the planner says it
  */
-function overLimit({ spent, budget, budget_left: left, max_credits: cap }, credits, limit) {
+function overLimit({ budget_left: left, max_credits: cap }, credits, limit) {
   const over = exceeded([
     ["the limit of a run", credits - (cap ?? Infinity)],
-    ["the budget", credits - (left ?? (budget ?? Infinity) - spent)],
+    ["the budget", credits - (left ?? Infinity)],
   ]);
   if (!credits || !over.length)
     return limit ? [el("b", { class: "amber", text: `It would be refused: ${limit}.` })] : [];
@@ -583,6 +583,8 @@ function creditBars() {
  */
 function capBars(campaign, barOfRun) {
   const { spent, budget } = campaign;
+  const used = (budget ?? 0) - (campaign.budget_left ?? 0);
+  const estimated = used > spent ? `, ${number(used - spent)} of them at today’s prices` : "";
   const coming = comingOf(campaign).credits;
   const several = campaignBefore(campaign);
   const bars = [];
@@ -590,7 +592,13 @@ function capBars(campaign, barOfRun) {
   if (run) bars.push(capBar(`${several}${run.name}`, run.spent, run.coming ?? coming, run.cap, run.amount));
   if (budget !== undefined)
     bars.push(
-      capBar(`${several}Budget, all runs`, spent, coming, budget, `${number(spent)} of ${number(budget)}`),
+      capBar(
+        `${several}Budget, all runs`,
+        used,
+        coming,
+        budget,
+        `${number(used)} of ${number(budget)}${estimated}`,
+      ),
     );
   if (!bars.length && spent + coming > 0)
     bars.push(
@@ -604,7 +612,7 @@ function capBars(campaign, barOfRun) {
       ),
     );
   if (bars.length && coming && (budget !== undefined || run?.coming !== 0)) {
-    const left = budget === undefined ? undefined : budget - spent - coming;
+    const left = budget === undefined ? undefined : budget - used - coming;
     const over = exceeded([
       ["the limit of a run", run ? run.spent + (run.coming ?? coming) - run.cap : 0],
       ["the budget", -(left ?? 0)],

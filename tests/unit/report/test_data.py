@@ -191,12 +191,12 @@ def test_selection_has_what_served_its_jobs_before_in_the_name_of_another() -> N
     assert set(files_on_page(given)) == {SHA, OTHER}
 
 
-def test_selection_knows_what_all_jobs_have_left_of_the_budget() -> None:
-    others = purchase(id="2" * 16, key="hero/overlay/blue/walk/locale=en", fingerprint="v1:" + "1" * 64)
-    given = records(purchases=[purchase(), others], budget=500)
+def test_selection_shows_no_budget_but_what_is_left_of_it() -> None:
+    given = records(budget=500, budget_left=260)
 
-    assert shown(replace(given, keys={KEY}))["budget_left"] == 260
-    assert "budget_left" not in shown(given)
+    page = shown(replace(given, keys={KEY}))
+    assert "budget" not in page
+    assert (page["budget_left"], shown(given)["budget"]) == (260, 500)
 
 
 def test_earlier_results_add_only_what_is_unknown() -> None:

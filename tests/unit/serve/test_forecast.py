@@ -142,3 +142,16 @@ def test_page_says_how_many_jobs_the_edited_manifest_asks_for(tmp_path: Path) ->
     page = page_of(made)
     assert (page["unseen"], page["next_run"]["purchases"]) == (4, 4)
     assert {row["status"] for row in page["jobs"]} == {"done"}
+
+
+def test_purchases_without_a_price_count_against_the_budget_at_the_price_of_today(tmp_path: Path) -> None:
+    made = Made(campaign(tmp_path, {"campaign.yaml": stages(catalog={"credits": {}})}))
+    made.do(SKETCH, Status.DONE)
+    made.write()
+    made.project.write({"campaign.yaml": stages(catalog={"credits": PRICES}, limits={"budget": 200})})
+
+    for page in (page_of(made), live_page_of(made)):
+        assert (page["spent"], page["budget"], page["budget_left"]) == (0, 200, 190)
+    records = gallery_campaign(of_workspace(made.workspace), ["template:sketch"], ()).records
+    data: Any = build([records], makes_stills=False, holds_videos=True, is_bundle=False)
+    assert data["campaigns"][0]["budget_left"] == 190
