@@ -10,6 +10,7 @@ from support.processes import Running, environment
 
 from browser.conftest import Serve, Tab
 from browser.live import LiveCampaign
+from pipeline.planning.plan import Action
 from pipeline.purchases import Status
 from pipeline.results.decisions import Verdict
 
@@ -112,10 +113,25 @@ def test_manifest_that_was_edited_asks_for_more_than_the_page_shows(tmp_path: Pa
 
     page = page_of(whole, tab)
 
-    expect(page.locator("#overview h1")).to_contain_text("the manifest now asks for 4 that are not")
+    expect(page.locator("#overview h1")).to_contain_text("6 videos are made; the next run makes 4.")
     row = page.locator("#overview .todo li", has_text=f"Make 4, {run.credits:,} credits")
-    expect(row).to_contain_text("4 jobs are new or changed in it.")
+    expect(row).to_contain_text("4 jobs are new or changed since the results were written.")
     expect(row.locator(".command")).to_have_attribute("title", "pipeline run campaign.yaml")
+
+
+def test_headline_of_an_edited_manifest_counts_what_was_not_made_before(tmp_path: Path, tab: Make) -> None:
+    partly = made(tmp_path, [*SKETCHES, (FILM, Status.DONE)])
+    edited = stages(catalog={"credits": PRICES})
+    edited["prompts"] = {**edited["prompts"], "rest": "it rests"}
+    partly.project.write({"campaign.yaml": edited})
+    run, _ = partly.plans()
+    jobs = len(run.buying) + sum(1 for _ in run.of(Action.SHARE))
+
+    page = page_of(partly, tab)
+
+    expect(page.locator("#overview h1")).to_contain_text(f"are made; the next run makes {jobs}.")
+    row = page.locator("#overview .todo li", has_text=f"Make {jobs}, {run.credits:,} credits")
+    expect(row).to_contain_text("2 jobs are new or changed since the results were written.")
 
 
 def test_unknown_outcomes_of_all_campaigns_come_first_and_rows_name_theirs(tmp_path: Path, tab: Make) -> None:

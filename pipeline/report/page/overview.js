@@ -59,9 +59,10 @@ function sentence() {
   const idle = idleAttention().length;
   const attention = jobs.filter((job) => job.state === "attention").length + idle;
   const all = made === jobs.length;
-  const unseen = app.model.campaigns.reduce((sum, each) => sum + (each.unseen ?? 0), 0);
-  const begin = unseen
-    ? `${counted(made, madeOf(1), madeOf(2))} ${made === 1 ? "is" : "are"} made; the manifest now asks for ${number(unseen)} that ${unseen === 1 ? "is" : "are"} not.`
+  // Where the manifest asks for jobs that the page does not show, only the planner knows how many are not made.
+  const isEdited = app.model.campaigns.some((each) => each.unseen);
+  const begin = isEdited
+    ? `${counted(made, madeOf(1), madeOf(2))} ${made === 1 ? "is" : "are"} made; the next run makes ${number(allToCome().jobs)}.`
     : all && made > 1
       ? `All ${number(made)} ${madeOf(made)} are made.`
       : `${number(made)} of ${number(jobs.length)} ${madeOf(jobs.length)} ${made === 1 ? "is" : "are"} made.`;
@@ -496,9 +497,9 @@ function openRow(campaign, jobs) {
   );
 }
 
-/** A manifest that was edited after the results were written. @param {number} count */
+/** What an edit of the manifest or other vars have changed. @param {number} count */
 function unseenText(count) {
-  return `The manifest was edited since: ${counted(count, "job is", "jobs are")} new or changed in it.`;
+  return `${counted(count, "job is", "jobs are")} new or changed since the results were written.`;
 }
 
 /** Jobs that no run of the selection makes. @param {Job[]} jobs */
