@@ -35,8 +35,12 @@ def made(folder: Path, steps: Steps, *, only_approved: bool = False) -> Made:
 
 def written(*projects: Project, out: Path) -> Path:
     """The page of these campaigns."""
-    manifests = [each.manifest for each in projects]
-    ended = Running(("report", *manifests, "--out", out), environment("http://127.0.0.1:1")).ended()
+    return written_from(*(each.manifest for each in projects), out=out)
+
+
+def written_from(*files: Path, out: Path) -> Path:
+    """The page of these manifests or results."""
+    ended = Running(("report", *files, "--out", out), environment("http://127.0.0.1:1")).ended()
     assert ended.code == 0, ended.output
     return out / "index.html"
 
@@ -204,3 +208,16 @@ def test_budget_counts_purchases_without_a_price_as_the_plan_does(tmp_path: Path
     bars = page.locator("#overview .bars")
     expect(bars).to_contain_text("20 of 250, 20 of them at today’s prices")
     expect(bars).to_contain_text("All of it would exceed the budget by 10.")
+
+
+def test_page_of_results_alone_says_at_most_what_the_next_run_makes(tmp_path: Path, tab: Make) -> None:
+    waiting = made(tmp_path, [(SKETCH, Status.FAILED), (TAKE_2, Status.FAILED)])
+    run, _ = waiting.plans()
+    assert not run.buying
+    (tmp_path / "alone").mkdir()
+    results = waiting.project.results_file.rename(tmp_path / "alone" / waiting.project.results_file.name)
+
+    page: Page = tab().open(written_from(results, out=tmp_path / "page"))
+
+    expect(page.locator("#overview .cost")).to_contain_text(", at most 4 jobs still to come")
+    expect(page.locator("#overview .todo li", has_text="Make at most 4")).to_be_visible()

@@ -183,8 +183,8 @@ def test_page_of_results_alone_counts_what_pending_jobs_share_once(tab: Make, tm
     page = tab().open(page_of(sample))
 
     # A hero costs 120.
-    expect(page.locator("#overview .cost")).to_contain_text("240 still to come")
-    expect(page.locator("#overview .todo")).to_contain_text("Make 3, 240 credits")
+    expect(page.locator("#overview .cost")).to_contain_text(", at most 240 still to come")
+    expect(page.locator("#overview .todo")).to_contain_text("Make at most 3, 240 credits")
 
 
 def test_page_of_a_selection_says_by_how_much_it_would_exceed_the_budget(tmp_path: Path, tab: Make) -> None:

@@ -57,6 +57,11 @@ function totalOf(all) {
   return { jobs: sum("jobs"), count: sum("count"), credits: sum("credits"), unknown: sum("unknown") };
 }
 
+/** Before a number of what is to come: results alone do not show what an open job has to wait for. @param {Campaign[]} campaigns */
+function atMost(campaigns) {
+  return campaigns.some((each) => each.next_run === undefined) ? "at most " : "";
+}
+
 /** What the next run of each campaign buys, in all. */
 function allToCome() {
   return totalOf(app.model.campaigns.map(comingOf));

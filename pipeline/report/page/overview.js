@@ -140,7 +140,7 @@ function spentLine() {
 /** The credits spent, and those still to come. */
 function priceLine() {
   const { credits, unknown, count, jobs } = allToCome();
-  const coming = unknown === count ? counted(count, "job") : number(credits);
+  const coming = `${atMost(app.model.campaigns)}${unknown === count ? counted(jobs, "job") : number(credits)}`;
   const parts = spentLine();
   if (!parts.length) {
     const again = app.model.jobs.filter((job) => job.state === "redo" && isNext(job)).length;
@@ -460,11 +460,12 @@ function openRow(campaign, jobs) {
   const again = counts.get("redo");
   const retried = counts.get("failed");
   const anew = (counts.get("pending") ?? 0) + unseen;
+  const most = atMost([campaign]);
   const parts = [
     underway && `go on with ${number(underway)}`,
     retried && `try ${number(retried)} again`,
-    again && `make ${number(again)} again`,
-    anew && `make ${number(anew)}`,
+    again && `make ${most}${number(again)} again`,
+    anew && `make ${most}${number(anew)}`,
   ].filter(Boolean);
   if (count && !unknown) parts.push(counted(credits, "credit"));
   const first = order.find((state) => counts.has(state)) ?? "pending";
@@ -485,7 +486,7 @@ function openRow(campaign, jobs) {
     about.push(
       unknown === count
         ? "What is to be bought has no known price."
-        : `${counted(credits, "credit")} to pay, and ${number(unknown)} with no known price.`,
+        : `${capital(most)}${counted(credits, "credit")} to pay, and ${number(unknown)} with no known price.`,
     );
   about.push(...overLimit(campaign, credits, campaign.next_run?.limit));
   return todoRow(
