@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
-from support.campaigns import Project, campaign
+from support.campaigns import Project, campaign, spring
 from support.made import PRICES, Made, stages
 from support.processes import Running, environment
 
@@ -81,13 +81,48 @@ def test_trying_again_costs_what_its_plan_says(tmp_path: Path, tab: Make) -> Non
     page = page_of(failed, tab)
 
     row = page.locator("#overview .todo li", has_text="1 job failed")
-    expect(row).to_contain_text("Trying again makes 5 jobs for 250 credits.")
+    expect(row).to_contain_text(
+        "Trying again makes 5 jobs for 250 credits, including what the next run makes."
+    )
     expect(page.locator("#overview .todo li", has_text="2 jobs wait")).to_contain_text("tried again")
     expect(page.locator("#overview .cost")).to_contain_text("120 still to come")
     page.evaluate("go({ view: 'failures' })")
     expect(page.locator("h1:visible")).to_have_text(
-        "1 job failed. Trying again makes 5 jobs for 250 credits."
+        "1 job failed. Trying again makes 5 jobs for 250 credits, including what the next run makes."
     )
+
+
+def test_trying_again_that_is_all_of_the_next_run_mentions_no_other(tmp_path: Path, tab: Make) -> None:
+    failed = made(tmp_path, [(SKETCH, Status.FAILED), (TAKE_2, Status.FAILED)])
+    _, retry = failed.plans()
+
+    row = page_of(failed, tab).locator("#overview .todo li", has_text="2 jobs failed")
+
+    expect(row).to_contain_text(f"Trying again makes 6 jobs for {retry.credits} credits.")
+
+
+def test_first_page_counts_jobs_and_rehearses_what_it_would_buy(tmp_path: Path, tab: Make) -> None:
+    project = campaign(tmp_path, {"campaign.yaml": stages(catalog={"credits": PRICES})})
+    out = tmp_path / "page"
+    words = ("report", project.manifest, "--select", "+job:film", "--out", out)
+    ended = Running(words, environment("http://127.0.0.1:1")).ended()
+    assert ended.code == 0, ended.output
+
+    page: Page = tab().open(out / "index.html")
+
+    # Two films of each sketch share a purchase.
+    expect(page.locator(".empty .cost")).to_have_text("6 jobs are planned for 260 credits.")
+    rehearsal = page.locator(".empty .todo li", has_text="Rehearse first").locator(".command")
+    expect(rehearsal).to_have_attribute("title", "pipeline run campaign.yaml --emulate --select +job:film")
+
+
+def test_page_of_one_job_speaks_of_one(tmp_path: Path, tab: Make) -> None:
+    project = campaign(tmp_path, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    failed = Made(project)
+    failed.do(0, Status.FAILED)
+    failed.write()
+
+    expect(page_of(failed, tab).locator("#overview h1")).to_contain_text("0 of 1 video is made.")
 
 
 def test_take_that_another_approved_one_settles_is_not_made_again(

@@ -71,7 +71,9 @@ function costOfTryingAgain(failed) {
     if (!count) return "";
     const cost = unknown === count ? "at prices that are not known" : `for ${counted(credits, "credit")}`;
     const rest = unknown && unknown < count ? ` and ${number(unknown)} at no known price` : "";
-    return `Trying again makes ${counted(jobs, "job")} ${cost}${rest}.`;
+    const isMore = failed.some(({ campaign }) => campaign.retry_run && campaign.next_run?.jobs);
+    const also = isMore ? ", including what the next run makes" : "";
+    return `Trying again makes ${counted(jobs, "job")} ${cost}${rest}${also}.`;
   }
   const { credits, unknown } = costToMake(failed.filter((job) => job.reason !== "input"));
   if (!credits || !isToTryAgain(failed)) return "";

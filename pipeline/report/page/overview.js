@@ -65,7 +65,7 @@ function sentence() {
     ? `${counted(made, madeOf(1), madeOf(2))} ${made === 1 ? "is" : "are"} made; the next run makes ${number(allToCome().jobs)}.`
     : all && made > 1
       ? `All ${number(made)} ${madeOf(made)} are made.`
-      : `${number(made)} of ${number(jobs.length)} ${madeOf(jobs.length)} ${made === 1 ? "is" : "are"} made.`;
+      : `${number(made)} of ${number(jobs.length)} ${madeOf(jobs.length)} ${made === 1 || jobs.length === 1 ? "is" : "are"} made.`;
   /** @type {(Node | string)[]} */
   const parts = [begin];
   if (failed)
@@ -589,6 +589,7 @@ function capBars(campaign, barOfRun) {
   const estimated = used > spent ? `, ${number(used - spent)} of them at today’s prices` : "";
   const coming = comingOf(campaign).credits;
   const several = campaignBefore(campaign);
+  const isUncapped = campaign.selected_of === undefined && campaign.max_credits === undefined;
   const bars = [];
   const run = barOfRun(coming);
   if (run) bars.push(capBar(`${several}${run.name}`, run.spent, run.coming ?? coming, run.cap, run.amount));
@@ -605,7 +606,7 @@ function capBars(campaign, barOfRun) {
   if (!bars.length && spent + coming > 0)
     bars.push(
       capBar(
-        `${several}${campaign.selected_of === undefined ? "Spent, no cap" : "Spent"}`,
+        `${several}${isUncapped ? "Spent, no cap" : "Spent"}`,
         spent,
         coming,
         spent + coming,
@@ -717,8 +718,8 @@ function templateBar(template, amount, part) {
 
 /** The page of a campaign that has bought nothing. */
 function nothingYet() {
-  const { campaigns, jobs } = app.model;
-  const { credits, unknown, count } = allToCome();
+  const { campaigns } = app.model;
+  const { credits, unknown, count, jobs } = allToCome();
   const caps = campaigns.length === 1 ? [campaigns[0].max_credits, campaigns[0].budget] : [];
   const cap = Math.min(...caps.map((each) => each ?? Infinity));
   const price =
@@ -757,7 +758,8 @@ function nothingYet() {
             "",
             `${campaignBefore(campaign)}Rehearse first`,
             "Real videos from the emulator, at no cost.",
-            commandBox(`pipeline run ${campaign.command} --emulate`),
+            // A rehearsal has records of its own.
+            commandBox(commandOf("run", { ...campaign, flags: "--emulate" })),
           ),
         ]),
   ]);
@@ -775,7 +777,9 @@ function nothingYet() {
     el(
       "p",
       { class: "cost" },
-      ...(count ? [`${counted(count, "job is", "jobs are")} planned`, ...[price].flat(), `${within}. `] : []),
+      ...(count
+        ? [`${counted(jobs, "job is", "jobs are")} planned`, ...[price].flat(), `${within}. `]
+        : []),
     ),
     el("ul", { class: "todo" }, ...rows),
   );
