@@ -777,9 +777,7 @@ function nothingYet() {
     el(
       "p",
       { class: "cost" },
-      ...(count
-        ? [`${counted(jobs, "job is", "jobs are")} planned`, ...[price].flat(), `${within}. `]
-        : []),
+      ...(count ? [`${counted(jobs, "job is", "jobs are")} planned`, ...[price].flat(), `${within}. `] : []),
     ),
     el("ul", { class: "todo" }, ...rows),
   );
