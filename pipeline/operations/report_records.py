@@ -15,7 +15,7 @@ from pipeline.operations.campaign_records import manifest_of
 from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.published_results import published_files
 from pipeline.operations.shown_paths import shown_path
-from pipeline.operations.workspace import TOOL, Workspace
+from pipeline.operations.workspace import STATE_FOLDER, TOOL, Workspace, record_path
 from pipeline.paths import project_of, real_path, writable
 from pipeline.purchases import Decisions, Records, Status, as_json, join
 from pipeline.results.document import Builder
@@ -62,8 +62,10 @@ def of_workspace(workspace: Workspace) -> RecordsOnDisk:
     """The records of a campaign whose manifest was read; its pending jobs if nothing was bought yet.
 
     Raises:
-        InvalidInput: its results are invalid, or belong to another campaign.
+        InvalidInput: its results are invalid, or belong to another campaign; or a link on the way to its state leads
+            to nothing.
     """
+    _assert_reachable(workspace.state)
     files = published_files(workspace)
     match files:
         case []:
@@ -96,12 +98,14 @@ def of_results(
     The results may be a stranger's, so the paths that they name have to be inside their project.
 
     Raises:
-        InvalidInput: there is none, or it is invalid, or names a path elsewhere.
+        InvalidInput: there is none, or it is invalid, or names a path elsewhere; or a link on the way to the state
+            leads to nothing.
     """
     found = _read(path)
     manifest = manifest_of(found, path)
     emulated = found.emulated or path.name.endswith(_EMULATED_RESULTS)
     name = f"{found.campaign}.emulated" if emulated else found.campaign
+    _assert_reachable(state or manifest.parent / STATE_FOLDER / f"{name}.db")
     is_default = real_path(path) == manifest.with_name(f"{name}.results.json")
     chosen = {"--state": state, "--results": None if is_default else real_path(path), "--output": output}
     return RecordsOnDisk(
@@ -115,6 +119,12 @@ def of_results(
         emulated=emulated,
         chosen={flag: location for flag, location in chosen.items() if location is not None},
     )
+
+
+def _assert_reachable(state: StateLocation) -> None:
+    """Refuse a page of records whose state is not there now, as every command that reads the state does."""
+    if isinstance(state, Path):
+        record_path(state)
 
 
 def as_it_stands(campaign: RecordsOnDisk) -> Mapping[str, Any]:

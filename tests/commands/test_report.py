@@ -80,6 +80,25 @@ def test_report_writes_only_the_page_and_its_cache(made: Project, pipeline: Pipe
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "has_results"),
+    [("campaign.yaml", True), ("campaign.yaml", False), ("spring.results.json", True)],
+)
+def test_state_behind_a_link_to_nothing_is_refused(
+    made: Project, pipeline: Pipeline, tmp_path: Path, name: str, has_results: bool
+) -> None:
+    """The page would say that nothing is bought, or no longer what is."""
+    made.state.unlink()
+    made.state.symlink_to(tmp_path / "not mounted")
+    if not has_results:
+        made.results_file.unlink()
+
+    ended = pipeline("report", made.folder / name)
+
+    assert ended.code == 3, ended.output
+    assert "spring.db: this link leads to nothing" in ended.err
+
+
 def test_results_are_enough_if_the_images_are_gone(made: Project, pipeline: Pipeline, report: Path) -> None:
     (made.folder / "images" / "red.png").unlink()
 
