@@ -21,7 +21,7 @@ from pipeline.operations.workspace import (
     target_of,
 )
 from pipeline.paths import confined, project_of, real_path, writable
-from pipeline.results.file import ResultsFile, holds_results, read
+from pipeline.results.file import ResultsFile, holds_results, is_of_rehearsal, read
 from pipeline.schemes import (
     DatabaseUrl,
     OutputLocation,
@@ -211,8 +211,7 @@ def _of_results(given: Path, paths: RecordPaths) -> CampaignRecords:
     if published is None:
         raise InvalidInput(f"{shown_path(given)}: there is no such file")
     manifest, results = manifest_of(published, given), whole_path(given)
-    is_named_so = results.name.removesuffix(results.suffix).endswith(f"{_EMULATED}.results")
-    emulated = is_named_so or published.emulated
+    emulated = is_of_rehearsal(published, given)
     name = f"{published.campaign}{_EMULATED}" if emulated else published.campaign
     default = manifest.parent / STATE_FOLDER / f"{name}.db"
     return CampaignRecords(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from pipeline.operations.workspace import TOOL
 from pipeline.paths import behind_links, follow_links
 from pipeline.planning.shards import Shard, is_whole
 from pipeline.results import decisions
-from pipeline.results.file import LARGEST, has_conflict, read, write
+from pipeline.results.file import LARGEST, has_conflict, is_of_rehearsal, read, write
 from pipeline.results.merge import merge_results
 from pipeline.results.merge_decisions import merge_decisions
 from pipeline.schemes import assert_named_as, part_named
@@ -97,7 +98,7 @@ def _merge_results(paths: Sequence[Path], out: Path) -> dict[str, Json]:
         file = read(path, str(path))
         if file is None:
             raise _no_such_file(path)
-        files.append(file)
+        files.append(replace(file, emulated=is_of_rehearsal(file, path)))
     shard = files[0].shard
     if shard is None or part_named(out) != shard.suffix or any(file.shard != shard for file in files):
         shard = None

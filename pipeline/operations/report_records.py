@@ -19,7 +19,7 @@ from pipeline.operations.workspace import STATE_FOLDER, TOOL, Workspace, record_
 from pipeline.paths import project_of, real_path, writable
 from pipeline.purchases import Decisions, Records, Status, as_json, join
 from pipeline.results.document import Builder
-from pipeline.results.file import ResultsFile, read
+from pipeline.results.file import ResultsFile, is_of_rehearsal, read
 from pipeline.results.merge import merge_results
 from pipeline.state import look
 from pipeline.state.transitions import recover
@@ -103,7 +103,7 @@ def of_results(
     """
     found = _read(path)
     manifest = manifest_of(found, path)
-    emulated = found.emulated or path.name.endswith(_EMULATED_RESULTS)
+    emulated = is_of_rehearsal(found, path)
     name = f"{found.campaign}.emulated" if emulated else found.campaign
     _assert_reachable(state or manifest.parent / STATE_FOLDER / f"{name}.db")
     is_default = real_path(path) == manifest.with_name(f"{name}.results.json")

@@ -29,6 +29,7 @@ from pipeline.paths import behind_links, follow_links
 from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.records import purchase_from_json, unrecordable_reason
+from pipeline.schemes import whole_path
 
 if TYPE_CHECKING:
     from pipeline.media.facts import MediaMap
@@ -250,6 +251,12 @@ def _shard(written: Mapping[str, Any] | None) -> Shard | None:
         return None
     by = ShardBy(written.get("by", ShardBy.REQUESTS))
     return Shard(index=written["index"], count=written["count"], by=by)
+
+
+def is_of_rehearsal(results: ResultsFile, path: Path) -> bool:
+    """Whether `results`, read from `path`, are of a rehearsal: they say so, or, as older ones do not, the name does."""
+    whole = whole_path(path)
+    return results.emulated or whole.name.removesuffix(whole.suffix).endswith(".emulated.results")
 
 
 def named_in(row: Mapping[str, Any]) -> PurchaseId | None:

@@ -36,6 +36,24 @@ def test_order_does_not_matter(branches: tuple[Path, Path], pipeline: Pipeline, 
     assert whole == (tmp_path / "2.json").read_bytes() == (tmp_path / "3.json").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["spring.emulated.results.json", "spring.emulated.results.1-of-2.json"])
+def test_results_are_of_a_rehearsal_by_their_name_too(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path, name: str
+) -> None:
+    """Those of an older version do not say so in their text."""
+    says_so, named_so, out = tmp_path / "says so.json", tmp_path / name, tmp_path / "out.json"
+    says_so.write_text(json.dumps({**json.loads(branches[0].read_bytes()), "emulated": True}))
+    named_so.write_bytes(branches[1].read_bytes())
+
+    joined = pipeline("merge", says_so, named_so, "--out", out)
+    refused = pipeline("merge", branches[0], named_so, "--out", tmp_path / "never.json")
+
+    assert joined.code == 0, joined.output
+    assert json.loads(out.read_bytes())["emulated"] is True
+    assert refused.code == 3, refused.output
+    assert f"{name}: the results of a rehearsal cannot be joined with others" in refused.err
+
+
 def test_machine_with_merged_results_buys_nothing_again(
     branches: tuple[Path, Path], project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
