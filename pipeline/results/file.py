@@ -254,7 +254,7 @@ def _shard(written: Mapping[str, Any] | None) -> Shard | None:
 
 
 def is_of_rehearsal(results: ResultsFile, path: Path) -> bool:
-    """Whether `results`, read from `path`, are of a rehearsal: they say so, or, as older ones do not, the name does."""
+    """Whether `results`, read from `path`, are of a rehearsal: they, or else their name, say so."""
     whole = whole_path(path)
     return results.emulated or whole.name.removesuffix(whole.suffix).endswith(".emulated.results")
 
