@@ -1268,6 +1268,25 @@ def test_lost_approvals_are_told_until_the_file_is_back(
     expect(page.locator("#lost")).to_contain_text("lacks 1 approval that")
 
 
+def test_live_view_of_several_campaigns_names_that_of_each_result(
+    campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 1)
+    other = tmp_path / "campaign" / "other.yaml"
+    text = campaign.manifest.read_text("utf-8").replace('"budget": 12000', '"max_creates": 99')
+    other.write_text(text.replace('"name": "spring-drop"', '"name": "other"'))
+    _, url = serve(campaign, str(other))
+
+    page = tab().visit(url, "#view=live")
+
+    result = page.locator(".just-made .thumb")
+    expect(result).to_have_text(re.compile(r"spring-drop, \d+ \w+ ago$"))
+    # It has a limit of a run, and none goes on.
+    spent = page.locator(".bars dt", has_text="other: Spent")
+    expect(spent).to_be_visible()
+    expect(spent).not_to_contain_text("no cap")
+
+
 def test_commands_for_all_campaigns_of_a_page_give_the_vars_of_each(
     campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab
 ) -> None:

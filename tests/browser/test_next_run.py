@@ -240,6 +240,9 @@ def test_budget_counts_purchases_without_a_price_as_the_plan_does(tmp_path: Path
     page = page_of(unpriced, tab)
 
     assert "It would exceed the budget by 10: raise it" in next_steps(page)
+    expect(page.locator("#overview .cost")).to_contain_text(
+        "What was bought has no known price, 240 credits still to come."
+    )
     bars = page.locator("#overview .bars")
     expect(bars).to_contain_text("20 of 250, 20 of them at today’s prices")
     expect(bars).to_contain_text("All of it would exceed the budget by 10.")

@@ -129,7 +129,7 @@ function ownPurchases() {
 function spentLine() {
   const spent = app.model.campaigns.reduce((sum, each) => sum + each.spent, 0);
   const { count, unknown } = costOf(ownPurchases());
-  if (count && unknown === count) return isRehearsal() ? [] : ["Prices are not known"];
+  if (count && unknown === count) return isRehearsal() ? [] : ["What was bought has no known price"];
   const credits = el("b", { text: `${number(spent)} credits` });
   return [
     ...(isRehearsal() ? ["It stands for ", credits] : [credits, " spent"]),
@@ -146,7 +146,9 @@ function priceLine() {
     const again = app.model.jobs.filter((job) => job.state === "redo" && isNext(job)).length;
     return count ? [`${capital(coming)} ${again === jobs ? "to make again" : "still to come"}. `] : [];
   }
-  if (count) parts.push(`, ${coming} still to come`);
+  // Without a number of credits before it, a number does not tell what it counts.
+  const unit = app.model.campaigns.some((each) => each.spent) || unknown === count ? "" : " credits";
+  if (count) parts.push(`, ${coming}${unit} still to come`);
   if (count && unknown && unknown < count) parts.push(` and ${number(unknown)} with no known price`);
   parts.push(". ");
   return parts;

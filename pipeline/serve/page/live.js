@@ -436,7 +436,7 @@ function justMade() {
       { class: "thumb", href: addressOf({ view: "job", job: job.address }), title: job.address },
       el("div", { class: "mat" }, mediaBox(job)),
       el("b", { class: "name-line tail" }, ...tailLine(shortNameOf[job.campaign.number](job.key))),
-      app.model.campaigns.length > 1 && el("span", { class: "when", text: job.campaign.name }),
+      app.model.campaigns.length > 1 && el("span", { class: "when", text: `${job.campaign.name}, ` }),
       el("span", { class: "when", "data-ago": at, text: ago(source.now() - at) }),
     ),
   );
