@@ -157,7 +157,7 @@ def test_legend_on_a_phone_leaves_room_for_the_next_step(tab: Make, gallery: Gal
     assert legend is not None
     assert first is not None
     assert legend["height"] <= 3 * 44
-    assert first["y"] < 430
+    assert first["y"] < 470
 
 
 @pytest.mark.parametrize("width", [320, 390, 700, 1280, 1440])
