@@ -43,9 +43,10 @@ class Runner:
             "CAMPAIGN_PATHS": "campaigns/",
             "CAMPAIGN_PUSH_URL": f"file://{remote.folder}",
         }
-        # What the templates clone: these scripts, with an install that finds the tool.
+        # What the templates clone: these scripts and the package, with an install that finds the tool.
         tool = machine.temp.parent / "tool"
-        shutil.copytree(ROOT / "ci", tool / "ci")
+        for folder in ("ci", "pipeline"):
+            shutil.copytree(ROOT / folder, tool / folder, ignore=shutil.ignore_patterns("__pycache__"))
         (tool / "ci" / "install.sh").write_text(
             '#!/bin/sh\nmktemp -d "$RUNNER_TEMP/campaign-pipeline.XXXXXX" >/dev/null\n'
             f"echo {machine.temp.parent / 'bin'}\n"
