@@ -227,10 +227,10 @@ def link_to_nothing(path: Path) -> Path | None:
 
 
 def leads_nowhere(link: Path | str) -> str:
-    """Why a state behind `link` cannot be used, if there is nothing."""
+    """Why records behind `link` cannot be used, if there is nothing."""
     return (
         f"{link}: this link leads to nothing, so what was bought is not known: is a disk not mounted? "
-        "Bring back what it leads to, or remove the link to begin a new state"
+        "Bring back what it leads to, or remove the link to begin without it"
     )
 
 

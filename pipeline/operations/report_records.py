@@ -27,8 +27,6 @@ from pipeline.state.transitions import recover
 if TYPE_CHECKING:
     from pipeline.schemes import OutputLocation, StateLocation
 
-_EMULATED_RESULTS = ".emulated.results.json"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordsOnDisk:
@@ -186,13 +184,14 @@ def results_beside(manifest: Path, *, emulated: bool) -> Path | None:
     """The only results manifest of `manifest` beside it; None if there is none, or more than one."""
     found = []
     for path in sorted(manifest.parent.glob("*.results.json")):
-        if path.name.endswith(_EMULATED_RESULTS) == emulated:
-            try:
-                results = read(path, shown_path(path))
-            except InvalidInput:
-                continue
-            if results is not None and real_path(path.parent / results.manifest) == real_path(manifest):
-                found.append(path)
+        try:
+            results = read(path, shown_path(path))
+        except InvalidInput:
+            continue
+        if results is None or is_of_rehearsal(results, path) != emulated:
+            continue
+        if real_path(path.parent / results.manifest) == real_path(manifest):
+            found.append(path)
     return found[0] if len(found) == 1 else None
 
 

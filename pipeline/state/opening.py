@@ -107,10 +107,7 @@ def _checked(path: Path) -> Path:
     if (link := link_to_nothing(path)) is not None:
         # Taken for a state that does not exist yet, it would have everything bought again.
         raise InvalidInput(leads_nowhere(link))
-    path = real_path(path)
-    if os.path.islink(path):  # noqa: PTH114 - pathlib's raises where a name is too long
-        raise InvalidInput(f"{path}: its links form a circle; --state names the state file itself")
-    return path
+    return real_path(path)
 
 
 def _open_to_write(
