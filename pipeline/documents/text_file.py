@@ -12,7 +12,7 @@ from pipeline.errors import InvalidInput, Position, Problem
 MANIFEST_LIMIT = 2 << 20
 
 # Tab and line feed are the only control characters that a text needs; the last two are not characters at all.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 _OURS = re.compile("^<{7}(?: |$)", re.MULTILINE)
 _THEIRS = re.compile("^>{7}(?: |$)", re.MULTILINE)
 
@@ -54,6 +54,18 @@ def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFil
         InvalidInput: missing, not a regular file, unreadable, too large, not UTF-8, or with control
             characters in it.
     """
+    source = read_with_forbidden(path, name, limit)
+    if problems := forbidden_characters(source):
+        raise InvalidInput(problems)
+    return source
+
+
+def read_with_forbidden(path: Path, name: str, limit: int) -> SourceFile:
+    """As `read_source`, but control characters may be left in it.
+
+    Raises:
+        InvalidInput: it cannot be read, or is no text.
+    """
     try:
         content = files.read_limited(path, limit)
     except FileNotFoundError:
@@ -73,10 +85,10 @@ def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFil
 
 
 def decode(content: bytes, path: Path, name: str) -> SourceFile:
-    """The text of a file's bytes.
+    """The text of a file's bytes, which may have some control characters in it.
 
     Raises:
-        InvalidInput: not UTF-8, or with control characters in it.
+        InvalidInput: not UTF-8, or with so many control characters, or such, that it is no text.
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InvalidInput(_whole(name, "this is UTF-16; save it as UTF-8"))
@@ -91,13 +103,19 @@ def decode(content: bytes, path: Path, name: str) -> SourceFile:
         message = f"this is not UTF-8 (byte 0x{byte:02X}); save the file as UTF-8"
         raise InvalidInput(source.problem_at(len(source.text), message)) from None
     source = SourceFile(path, name, _with_line_feeds(text))
-    found = list(_FORBIDDEN.finditer(source.text))
-    if found:
-        if kind := _kind_of(content):
-            raise InvalidInput(_whole(name, kind))
-        first = [source.problem_at(each.start(), _forbidden(each[0])) for each in found[:MAX_LISTED]]
-        raise InvalidInput(listed(first, len(found)))
+    problems = forbidden_characters(source)
+    if problems and (kind := _kind_of(content)):
+        raise InvalidInput(_whole(name, kind))
+    if len(problems) > MAX_LISTED or "\0" in source.text:
+        raise InvalidInput(problems)
     return source
+
+
+def forbidden_characters(source: SourceFile) -> list[Problem]:
+    """A problem for each control character that no text can hold."""
+    found = list(FORBIDDEN.finditer(source.text))
+    first = [source.problem_at(each.start(), _forbidden(each[0])) for each in found[:MAX_LISTED]]
+    return listed(first, len(found))
 
 
 def _kind_of(content: bytes) -> str:

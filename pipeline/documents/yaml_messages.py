@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 60
 _LONGEST_KEY = 1024
-_LINE_BREAKS = re.compile("[\x85\u2028\u2029]")
+FOREIGN_LINE_BREAKS = re.compile("[\x85\u2028\u2029]")
 
 # Messages of libyaml or of PyYAML's own parser, and what they mean; the first match counts.
 _MEANINGS = (
@@ -92,7 +92,7 @@ def foreign_line_breaks(source: SourceFile) -> list[Problem]:
     )
     return [
         source.problem_at(found.start(), message.format(ord(found[0])))
-        for found in _LINE_BREAKS.finditer(source.text)
+        for found in FOREIGN_LINE_BREAKS.finditer(source.text)
     ][:100]
 
 

@@ -14,9 +14,17 @@ from pipeline.documents import yaml_messages
 from pipeline.documents.builder import MAX_NODES, Enough, LineColumn, TreeBuilder
 from pipeline.documents.node import Document, Node, Scalar, SourceFile
 from pipeline.documents.scalars import resolve
-from pipeline.documents.surrogate_pairs import JoinedPairs, join_pairs
-from pipeline.documents.text_file import MANIFEST_LIMIT, conflicts, decode, read_source
-from pipeline.errors import InvalidInput, Problem
+from pipeline.documents.shortened import Shortened, Shorter
+from pipeline.documents.surrogate_pairs import join_pairs, pairs_in
+from pipeline.documents.text_file import (
+    FORBIDDEN,
+    MANIFEST_LIMIT,
+    conflicts,
+    decode,
+    forbidden_characters,
+    read_with_forbidden,
+)
+from pipeline.errors import InvalidInput, Problem, in_order
 from pipeline.record_limits import check_text
 
 if TYPE_CHECKING:
@@ -44,13 +52,13 @@ def read_yaml(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Document:
 
 
 def read_with_errors(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Document:
-    """As `read_yaml`, but refused numbers and tags are the `errors` of the document, so that all else is checked too.
+    """As `read_yaml`, but refused characters, numbers and tags are its `errors`, so that all else is checked too.
 
     Raises:
         InvalidInput: anything else is invalid with it.
     """
     # A larger file may hold more values.
-    return _parse(read_source(path, name, limit), max(MAX_NODES, limit // 8))
+    return _parse(read_with_forbidden(path, name, limit), max(MAX_NODES, limit // 8))
 
 
 def parse_yaml(text: bytes | str, source: SourceFile) -> Node:
@@ -67,39 +75,55 @@ def parse_yaml(text: bytes | str, source: SourceFile) -> Node:
 
 
 def _parse(source: SourceFile, most_nodes: int) -> Document:
-    if problems := [*conflicts(source), *yaml_messages.foreign_line_breaks(source)]:
+    if problems := conflicts(source):
         raise InvalidInput(problems)
+    refused = [*forbidden_characters(source), *yaml_messages.foreign_line_breaks(source)]
+    text = _AcceptedText(source.text)
     builder = TreeBuilder(source, most_nodes)
-    pairs = JoinedPairs(source.text)
     try:
-        for event in yaml.parse(pairs.text, _LOADER):
-            _add(event, builder, source, pairs)
+        for event in yaml.parse(text.text, _LOADER):
+            _add(event, builder, source, text)
     except Enough:
         pass
     except yaml.MarkedYAMLError as error:
-        problem = _syntax_problem(error, source)
+        problem = _syntax_problem(error, source, text)
         # A problem that was reported on this line already is the likely cause.
-        if all(earlier.source != problem.source for earlier in builder.problems):
+        if all(earlier.source != problem.source for earlier in (*refused, *builder.problems)):
             builder.problems.append(problem)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # PyYAML's own parser raises errors of other types for some bad escapes.
         builder.problems.append(source.problem(f"this is not YAML: {error}"))
     root = builder.root
     if len(builder.problems) > len(builder.refused):
-        raise InvalidInput(builder.problems)
+        raise InvalidInput(in_order([*refused, *builder.problems]))
     if root is None or root.value is None:
-        raise InvalidInput(source.problem("the file is empty"))
-    return Document(root, tuple(builder.warnings.listed()), errors=tuple(builder.refused))
+        raise InvalidInput(refused or source.problem("the file is empty"))
+    return Document(root, tuple(builder.warnings.listed()), errors=(*refused, *builder.refused))
 
 
-def _add(event: yaml.Event, builder: TreeBuilder, source: SourceFile, pairs: JoinedPairs) -> None:
+class _AcceptedText:
+    """What was `written`, as the parser accepts it: without refused characters, and with joined pairs."""
+
+    def __init__(self, written: str) -> None:
+        self._readable = Shortened(
+            yaml_messages.FOREIGN_LINE_BREAKS.sub(" ", written),
+            (Shorter(found.start(), found.end()) for found in FORBIDDEN.finditer(written)),
+        )
+        self._joined = Shortened(self._readable.text, pairs_in(self._readable.text))
+        self.text = self._joined.text
+
+    def position(self, line: int, column: int) -> LineColumn:
+        """Where a character of `text` was written; its line and column count from 0."""
+        return LineColumn(line + 1, self._readable.column(line, self._joined.column(line, column)) + 1)
+
+
+def _add(event: yaml.Event, builder: TreeBuilder, source: SourceFile, text: _AcceptedText) -> None:
     mark = event.start_mark
-    location = (
-        LineColumn(mark.line + 1, pairs.column(mark.line, mark.column) + 1) if mark else LineColumn(1, 1)
-    )
+    location = text.position(mark.line, mark.column) if mark else LineColumn(1, 1)
     match event:
         case yaml.ScalarEvent():
-            end = None if event.style else event.end_mark
+            mark = None if event.style else event.end_mark
+            end = text.position(mark.line, mark.column) if mark else None
             builder.scalar(
                 event.value,
                 location,
@@ -107,7 +131,7 @@ def _add(event: yaml.Event, builder: TreeBuilder, source: SourceFile, pairs: Joi
                 block=event.style in ("|", ">"),
                 anchor=event.anchor,
                 tag=event.tag,
-                comment="" if end is None else _comment_behind(source.raw_line(end.line + 1), end.column),
+                comment="" if end is None else _comment_behind(source.raw_line(end.line), end.column - 1),
             )
         case yaml.CollectionStartEvent():
             is_mapping = isinstance(event, yaml.MappingStartEvent)
@@ -129,12 +153,12 @@ def _comment_behind(line: str, at: int) -> str:
     return line[at:] if line[at : at + 1] == "#" and not is_meant else ""
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError, source: SourceFile) -> Problem:
+def _syntax_problem(error: yaml.MarkedYAMLError, source: SourceFile, text: _AcceptedText) -> Problem:
     problem = error.problem or error.context or "unreadable"
     mark = error.problem_mark
     if mark is None or (error.context_mark and yaml_messages.points_at_opening(problem)):
         mark = error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    line, column = text.position(mark.line, mark.column) if mark else (1, 1)
     message = yaml_messages.explain(problem, source.raw_line(line), column)
     return source.problem(message, line, column)
 

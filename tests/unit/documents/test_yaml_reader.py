@@ -225,6 +225,24 @@ class TestRefused:
     def test_invalid_bytes_are_reported_with_their_position(self, content: bytes, problem: str) -> None:
         assert problems(content)[0].startswith(problem)
 
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("\x1ba: 017\nb: 1\nb: 2\n", ["1:1: a control", "1:5: a: ", "3:1: the key 'b' is written twice"]),
+            ("a: 'x\x07\x08'\n'b\x07': &c 017\n", ["1:6: ", "1:7: ", "2:3: a control", "2:7: b: "]),
+            ("a: 1\n\ufeffb: !x 2\n", ["2:1: a byte order mark", "2:5: b: the tag '!x'"]),
+            ("a: b\u2028c\nd: [1\n", ["1:5: a Unicode line separator", "2:4: the list that is opened here"]),
+            ("a: b\x07: c\n", ["1:5: a control"]),
+            ("\x07\n", ["1:1: a control"]),
+        ],
+    )
+    def test_character_that_is_refused_hides_no_other_problem(self, text: str, expected: list[str]) -> None:
+        found = problems(text)
+        assert len(found) == len(expected)
+        assert all(each.startswith(f"c.yaml:{begin}") for each, begin in zip(found, expected, strict=True)), (
+            found
+        )
+
     @pytest.mark.parametrize("escape", [r'"\0"', r'"\ud83d"', r'"\U00110000"'])
     def test_escape_of_an_invalid_character_is_rejected(self, escape: str) -> None:
         assert problems(f"a: {escape}\n")[0].startswith("c.yaml:1:")
