@@ -17,6 +17,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +40,8 @@ FROM_A_FORK = "_Made by the workflow of a fork: a hint, not a check._"
 # The symbol and the title of each action, as in the output of `pipeline plan`.
 LOOK = {
     "attention": ("!", "needs attention"),
+    "pinned": ("*", "pinned"),
+    "wait": ("·", "waits"),
     "resume": ("»", "resume (paid)"),
     "download": ("↓", "download (paid)"),
     "share": ("=", "share (free)"),
@@ -47,10 +50,11 @@ LOOK = {
     "create": ("+", "create"),
     "move": ("~", "move (free)"),
     "update": ("~", "update in place (free)"),
+    "keep": (" ", "keep"),
     "orphan": ("-", "orphan"),
 }
 _BUYING = frozenset({"create", "replace", "retry"})
-QUIET = frozenset({"keep", "pinned", "wait"})
+_FAILED = ("✗", "failed")
 
 
 def rendered(folder: Path, *, comment_id: str, sha: str, from_fork: bool) -> str:
@@ -104,7 +108,7 @@ def _plans(folder: Path) -> Iterator[str]:
     if not files:
         raise ValueError(f"{folder}: no plan is here")
     plans = [_plan(file) for file in files[:MAX_PLANS]]
-    yield "\n".join(f"- {_inline(plan['campaign'])}: {_totals(plan['summary'])}" for plan in plans)
+    yield "\n".join(f"- {_inline(plan['campaign'])}: {_totals(plan)}" for plan in plans)
     if len(files) > MAX_PLANS:
         yield f"{MAX_PLANS} of {len(files)} campaigns shown"
     for plan in plans:
@@ -112,7 +116,8 @@ def _plans(folder: Path) -> Iterator[str]:
             number = sum(plan["summary"]["actions"].values())
             yield f"{_inline(plan['campaign'])}: 0 of {number:,} shown; the plan is in the summary or log of its job"
             continue
-        actions = [each for each in plan["actions"] if each["action"] not in QUIET]
+        actions = [each for each in plan["actions"] if each["action"] != "keep" or _stays_failed(each)]
+        actions += [{"action": "unsettled", **each} for each in plan.get("unsettled", ())]
         if actions:
             room = (LONGEST - 10_000) // len(plans)
             yield _details(str(plan["campaign"]), actions, list(_notes(plan["summary"])), room)
@@ -134,9 +139,15 @@ def _plan(path: Path) -> dict[str, Any]:
     raise ValueError(f"{path}: no saved plan")
 
 
-def _totals(summary: Mapping[str, Any]) -> str:
-    counts = {str(name): int(number) for name, number in summary["actions"].items() if name not in QUIET}
-    actions = ", ".join(f"{number:,} {re.sub('[^a-z]', '', name)}" for name, number in sorted(counts.items()))
+def _totals(plan: Mapping[str, Any]) -> str:
+    summary = plan["summary"]
+    counts = Counter(
+        {str(name): int(number) for name, number in summary["actions"].items() if name != "keep"}
+    )
+    counts.update({"attention": len(plan.get("unsettled", ())), "failed": int(summary.get("failed", 0))})
+    actions = ", ".join(
+        f"{number:,} {re.sub('[^a-z]', '', name)}" for name, number in sorted((+counts).items())
+    )
     creates, price_known, unpriced = (int(summary[name] or 0) for name in ("creates", "credits", "unpriced"))
     if not creates:
         return f"{actions}; buys nothing" if actions else "nothing to do"
@@ -146,9 +157,17 @@ def _totals(summary: Mapping[str, Any]) -> str:
     return f"{actions}; **buys {creates:,}: {price}**{limit}"
 
 
+def _stays_failed(action: Mapping[str, Any]) -> bool:
+    return bool(action["action"] == "keep" and str(action["reason"]).startswith("failed ("))
+
+
 def _lines(action: Mapping[str, Any]) -> Iterator[str]:
+    if action["action"] == "unsettled":
+        symbol, title = LOOK["attention"]
+        yield f"{symbol:>3} {_clipped(action['key'])} ({_clipped(action['purchase'])})  {title}, serves no job now"
+        return
     name, reason = str(action["action"]), _clipped(action["reason"])
-    symbol, title = LOOK.get(name, ("»", _clipped(name)))
+    symbol, title = _FAILED if _stays_failed(action) else LOOK.get(name, ("»", _clipped(name)))
     head = f"{symbol:>3} {_clipped(action['key'])}"
     if name in _BUYING:
         yield f"{head}  {title} ({_price(action['credits'])}): {reason}"
@@ -173,6 +192,8 @@ def _notes(summary: Mapping[str, Any]) -> Iterator[str]:
     if altered := int(summary.get("altered", 0)):
         subject = counted(altered, "finished job has", "finished jobs have")
         yield f"{subject} a file that was altered on the machine that planned; it is left alone."
+    if failed := int(summary.get("failed", 0)):
+        yield f"{counted(failed, 'job')} failed before: `--retry-failed` buys again."
 
 
 def _details(name: str, actions: list[Mapping[str, Any]], notes: list[str], room: int) -> str:

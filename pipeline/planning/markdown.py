@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from pipeline.errors import counted
-from pipeline.planning.plan import CHANGING, Action, Plan
-from pipeline.planning.show import as_text
+from pipeline.planning.plan import Action, Entry, Plan
+from pipeline.planning.show import as_text, is_shown, stays_failed
 
 # Marks the comment on a pull request, so that it is updated instead of followed by another.
 MARKER = "<!-- campaign-pipeline: plan -->"
@@ -17,32 +17,39 @@ _FRAME = 200
 
 
 def as_markdown(plans: Mapping[str, Plan]) -> str:
-    """All campaigns in one comment; a campaign without changes takes one line."""
-    changed = {name: plan for name, plan in plans.items() if plan.has_changes}
-    lines = [f"- {_escaped(name)}: {_summary(plan)}" for name, plan in plans.items()]
+    """All campaigns in one comment; a campaign in which everything is up to date takes one line."""
+    counts = {name: _counts(plan) for name, plan in plans.items()}
+    detailed = {name: plan for name, plan in plans.items() if counts[name]}
+    lines = [f"- {_escaped(name)}: {_summary(plan, counts[name])}" for name, plan in plans.items()]
     shown = list(_lines_within(lines, LONGEST // 2))
     if len(shown) < len(lines):
         shown.append(f"\n{len(shown)} of {len(lines)} campaigns shown")
     head = "\n".join([MARKER, "## Campaign plan", "", *shown]) + "\n"
     room = LONGEST - len(head)
     parts = [head]
-    for number, (name, plan) in enumerate(changed.items()):
-        part = _details(name, plan, room // (len(changed) - number))
+    for number, (name, plan) in enumerate(detailed.items()):
+        part = _details(name, plan, room // (len(detailed) - number))
         parts.append(part)
         room -= len(part)
     return "".join(parts)
 
 
-def _summary(plan: Plan) -> str:
-    if not plan.has_changes:
-        return "nothing to do"
-    counts = Counter(
-        "under way" if entry.is_pending else entry.action.value
-        for entry in plan.entries
-        if entry.action in CHANGING
-    )
+def _counts(plan: Plan) -> Counter[str]:
+    counts = Counter(_counted_as(entry) for entry in plan.entries if is_shown(entry))
     counts.update(Action.ATTENTION.value for _ in plan.unsettled)
     counts.update("under way" for _ in plan.idle_elsewhere)
+    return counts
+
+
+def _counted_as(entry: Entry) -> str:
+    if entry.is_pending:
+        return "under way"
+    return "failed" if stays_failed(entry) else entry.action.value
+
+
+def _summary(plan: Plan, counts: Counter[str]) -> str:
+    if not counts:
+        return "nothing to do"
     actions = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
     cost = plan.cost
     if not cost.creates:

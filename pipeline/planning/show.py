@@ -45,7 +45,7 @@ LOOK: dict[Action, tuple[str, Colour, str]] = {
 def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     """The lines of the whole plan: what changes, then the totals."""
     for entry in plan.entries:
-        if entry.action is not Action.KEEP or _stays_failed(entry):
+        if is_shown(entry):
             yield from _lines(entry, paint)
     for purchase in plan.unsettled:
         symbol, colour, title = LOOK[Action.ATTENTION]
@@ -61,7 +61,7 @@ def problems(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     """The problems in the plan: failed jobs, creates with an unknown outcome, and the limit that it would exceed."""
     unknown = [entry for entry in plan.of(Action.ATTENTION) if not entry.is_pending]
     for entry in plan.entries:
-        if _stays_failed(entry) or entry in unknown:
+        if stays_failed(entry) or entry in unknown:
             yield from _lines(entry, paint)
     if plan.limit is not None:
         yield _limit(plan.limit, paint)
@@ -73,14 +73,20 @@ def _limit(limit: str, paint: Paint) -> str:
     return paint(f"Limit: {printable(limit)}, so nothing is bought (exit code 4).", "red")
 
 
-def _stays_failed(entry: Entry) -> bool:
+def is_shown(entry: Entry) -> bool:
+    """Whether a plan has a line for it; what is up to date is only counted."""
+    return entry.action is not Action.KEEP or stays_failed(entry)
+
+
+def stays_failed(entry: Entry) -> bool:
+    """Whether its job failed before, and is not bought again."""
     failed = entry.purchase is not None and entry.purchase.status is Status.FAILED
     return failed and entry.action is Action.KEEP
 
 
 def _lines(entry: Entry, paint: Paint) -> Iterator[str]:
     symbol, colour, title = LOOK[entry.action]
-    if _stays_failed(entry):
+    if stays_failed(entry):
         symbol, colour, title = "✗", "red", "failed"
     elif entry.is_pending:
         symbol, colour, title = "»", "cyan", "under way"
@@ -127,7 +133,7 @@ def _counts(plan: Plan) -> _Counts:
         counts.missing += entry.presence is Presence.MISSING
         counts.altered += entry.presence is Presence.ALTERED
         counts.unsent += entry.unsent is not None
-        counts.failed += _stays_failed(entry)
+        counts.failed += stays_failed(entry)
     return counts
 
 
@@ -145,7 +151,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         subject = counted(counts.failed, "job")
         yield f"{subject} failed before: `pipeline run {plan.target} --retry-failed` buys again."
         held = set(held_by_failures(plan.assignment))
-        if keys := [entry.key for entry in plan.entries if _stays_failed(entry) and entry.key in held]:
+        if keys := [entry.key for entry in plan.entries if stays_failed(entry) and entry.key in held]:
             yield held_by_failures_advice(plan.target, keys)
 
 
@@ -242,6 +248,7 @@ def as_json(plan: Plan) -> dict[str, Json]:
             **({"prices_of": plan.prices_of} if plan.prices_of is not None else {}),
             **({"missing": counts.missing} if counts.missing else {}),
             **({"altered": counts.altered} if counts.altered else {}),
+            **({"failed": counts.failed} if counts.failed else {}),
             "templates": {template: cost.as_json() for template, cost in _by_template(plan).items()},
         },
     }

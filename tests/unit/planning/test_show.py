@@ -1,5 +1,6 @@
 """A plan as shown to people and as JSON for scripts."""
 
+import json
 import runpy
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 
 from pipeline.json_values import Json
 from pipeline.planning import show
+from pipeline.planning.markdown import as_markdown
 from pipeline.planning.plan import Presence
 from pipeline.planning.show import as_json, as_text, totals
-from pipeline.purchases import Purchase, Status
+from pipeline.purchases import Decisions, Purchase, Status
 from planning.campaign import bought, job, plan
 
 
@@ -172,5 +174,36 @@ def test_comments_of_ci_name_actions_as_plans_do() -> None:
     render = runpy.run_path(str(Path(__file__).parents[3] / "ci" / "render.py"))
     titles = {action.value: (symbol, title) for action, (symbol, _, title) in show.LOOK.items()}
 
-    assert render["LOOK"] == {name: titles[name] for name in render["LOOK"]}
-    assert set(titles) == {*render["LOOK"], *render["QUIET"]}
+    assert render["LOOK"] == titles
+
+
+def test_comments_say_of_each_job_what_the_text_says(tmp_path: Path) -> None:
+    render = runpy.run_path(str(Path(__file__).parents[3] / "ci" / "render.py"))
+    failed, edited, kept = job("failed", "f"), job("edited", "now"), job("kept", "k")
+    before = job("edited", "before")
+    approved = bought(2, before)
+    made = plan(
+        [failed, job("waits", "w", failed), edited, kept],
+        lost(bought(1, failed, Status.FAILED), "no face found"),
+        approved,
+        bought(3, kept),
+        lost(bought(4, job("gone", "gone"), Status.ATTENTION), "a time-out"),
+        decisions=Decisions(approved={approved.id: edited.key}),
+    )
+    (tmp_path / "spring.plan.json").write_text(json.dumps({"campaign": "spring", **as_json(made)}))
+
+    of_text = list(as_text(made))
+    of_jobs = of_text[: next(number for number, line in enumerate(of_text) if line.startswith("Plan: "))]
+    comment = render["rendered"](tmp_path, comment_id="", sha="", from_fork=False)
+    markdown = as_markdown({"spring": made})
+
+    assert [line[:3].strip() for line in of_jobs if not line.startswith("      ")] == ["*", "✗", "·", "-", "!"]
+    for line in of_jobs:
+        # The saved plan does not have the reason of a purchase that serves no job.
+        assert f"\n{line.partition(', serves no job now')[0]}" in comment
+    for line in of_text:
+        assert f"\n{line}\n" in markdown
+    summary = "- spring: 1 attention, 1 failed, 1 orphan, 1 pinned, 1 wait; buys nothing\n"
+    assert summary in comment
+    assert summary in markdown
+    assert "\n1 job failed before: `--retry-failed` buys again.\n" in comment
