@@ -36,10 +36,19 @@ def render(manifest: Path, limit: int, *, rehearse: bool) -> pipeline.Outcome | 
     return pipeline.run(manifest, max_credits=cap, emulate=rehearse, on_event=report_event)
 
 
-def main(manifest: str, limit: str, *more: str) -> int:
+def main(*arguments: str) -> int:
     """Render a campaign; what to exit with."""
+    match arguments:
+        case [manifest, limit, *more] if limit.isdecimal() and more in ([], ["rehearse"]):
+            return render_or_say_why(Path(manifest), int(limit), rehearse=bool(more))
+    print("usage: python render.py MANIFEST CREDITS [rehearse]", file=sys.stderr)
+    return pipeline.ExitCode.USAGE
+
+
+def render_or_say_why(manifest: Path, limit: int, *, rehearse: bool) -> int:
+    """Render it, and print how many jobs have which status, or why nothing was bought; what to exit with."""
     try:
-        outcome = render(Path(manifest), int(limit), rehearse=more == ("rehearse",))
+        outcome = render(manifest, limit, rehearse=rehearse)
     except pipeline.InvalidInput as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)

@@ -516,6 +516,24 @@ def example() -> ModuleType:
     return module
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["campaign.yaml"],
+        ["campaign.yaml", "much"],
+        ["campaign.yaml", "-1"],
+        ["campaign.yaml", "9", "test"],
+    ],
+)
+def test_example_that_is_called_otherwise_says_how_and_buys_nothing(words: list[str]) -> None:
+    ended = subprocess.run([sys.executable, EXAMPLE, *words], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == face.ExitCode.USAGE
+    assert ended.stderr == "usage: python render.py MANIFEST CREDITS [rehearse]\n"
+    assert ended.stdout == ""
+
+
 def test_example_buys_only_within_its_limit(
     example: ModuleType,
     project: Project,

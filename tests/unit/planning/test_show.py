@@ -197,7 +197,13 @@ def test_comments_say_of_each_job_what_the_text_says(tmp_path: Path) -> None:
     comment = render["rendered"](tmp_path, comment_id="", sha="", from_fork=False)
     markdown = as_markdown({"spring": made})
 
-    assert [line[:3].strip() for line in of_jobs if not line.startswith("      ")] == ["*", "✗", "·", "-", "!"]
+    assert [line[:3].strip() for line in of_jobs if not line.startswith("      ")] == [
+        "*",
+        "✗",
+        "·",
+        "-",
+        "!",
+    ]
     for line in of_jobs:
         # The saved plan does not have the reason of a purchase that serves no job.
         assert f"\n{line.partition(', serves no job now')[0]}" in comment
