@@ -18,6 +18,16 @@ def test_money_lock_key_and_paths_are_protected() -> None:
     assert len(PROTECTIONS) >= 80, "protections were dropped: see @fails_without in CONTRIBUTING.md"
 
 
+def test_only_tests_name_protections() -> None:
+    others = [
+        each.test for each in PROTECTIONS if not each.test.partition("::")[2].startswith(("test_", "Test"))
+    ]
+
+    assert not others, (
+        f"{', '.join(others)}: pytest runs no test of that name; move its @fails_without to the test"
+    )
+
+
 @pytest.mark.parametrize("protection", PROTECTIONS, ids=lambda each: f"{each.function} {each.statement[:40]}")
 def test_protected_statement_exists(protection: Protection) -> None:
     source = (ROOT / protection.file).read_text()

@@ -274,7 +274,7 @@ class Publisher:
         self._version = found.version if found is not None else None
         self._document = found.document if found is not None else None
         if found is not None:
-            # Never join the same bytes twice: their older records might win over changes made since.
+            # Never join the same bytes twice: a workflow that was found to be another's would come back.
             if found.version is None or before is None or found.version.digest != before.digest:
                 self._from_others = join(self._from_others, found.records)
             self._published |= found.published

@@ -27,7 +27,7 @@ from pipeline.operations.results_publisher import Publisher, ResultsPublication
 from pipeline.operations.workspace import RecordPaths, workspace_of
 from pipeline.purchases import Decisions, PurchaseId
 from pipeline.state.store import Change, PlacedFile
-from pipeline.state.transitions import Superseded, advance
+from pipeline.state.transitions import Disowned, Superseded, advance
 
 PROMPTS = spring()["prompts"]
 THIRD = {**PROMPTS, "run": "a run through the woods"}
@@ -394,13 +394,18 @@ def test_results_replaced_right_after_our_write_are_merged(
     "if found.version is None or",
     swap=("before is None or ", "True or "),
 )
-def test_older_copy_of_our_results_reverts_nothing(bought: Project, pipeline: Pipeline) -> None:
-    swapped = {"walk": PROMPTS["dance"], "dance": PROMPTS["walk"]}
-    bought.write({"campaign.yaml": spring(prompts=swapped)})
+def test_older_copy_of_our_results_reverts_nothing(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest, "--no-wait").code == 0
+    with in_process(project) as state:
+        before = next(iter(state.records.purchases.values()))
+        # Of two copies, a join keeps the one that has a workflow.
+        disowned = Disowned("its workflow is another's")
+        after = advance(before, disowned)
+        state.store.commit([Change(before=before, after=after, at="2026-01-01", event=disowned)])
 
-    assert pipeline("run", bought.manifest).code == 0
+        assert Publisher(state).publish_all(state.reread())
 
-    assert pipeline("plan", bought.manifest, "--detailed-exitcode").code == 0
+    assert project.statuses()[before.key] == "attention"
 
 
 # A crash between the results and the state's memory of them

@@ -206,7 +206,6 @@ def test_empty_catalogue_never_replaces_prices(
 UNREADABLE: list[Json] = [None, {"video": {"amount": 150}}, {"amount": 150}, "150 credits"]
 
 
-@fails_without("pipeline.operations.live_catalogue:write_catalogue", "if own and")
 def refreshed(path: Path, day: str, *templates: dict[str, Json]) -> Catalog:
     """The catalogue after a refresh of the file on a day on which the vendor lists these templates."""
     write_catalogue(path, read_live([*templates]), built_in(), day)
@@ -279,6 +278,7 @@ def test_what_a_person_added_to_the_file_stays(tmp_path: Path) -> None:
     assert now["templates"] == {"new_one": expected, "gone": gone}
 
 
+@fails_without("pipeline.operations.live_catalogue:write_catalogue", "if own and")
 @pytest.mark.parametrize("price", UNREADABLE)
 def test_answer_without_a_readable_price_never_replaces_prices(
     kept: Path, pipeline: Pipeline, vendor: Emulator, price: Json

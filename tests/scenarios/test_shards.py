@@ -128,7 +128,6 @@ def test_another_division_buys_nothing_again(
     assert len(vendor.ledger.bought) == 12
 
 
-@fails_without("pipeline.operations.campaign_state:_read_other_parts", "for part in other_parts(workspace)")
 def test_page_shows_all_shards(
     twelve: Project, state: dict[str, str], pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +153,7 @@ def test_page_shows_all_shards(
     assert len(connections) <= 1
 
 
+@fails_without("pipeline.operations.campaign_state:_read_other_parts", "for part in other_parts(workspace)")
 def test_purchases_known_only_to_a_killed_shard_are_not_bought_again(
     twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
 ) -> None:
