@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.documents.yaml_reader import dump_yaml, read_yaml
+from pipeline.documents.comments import with_comments_of
+from pipeline.documents.node import SourceFile
+from pipeline.documents.yaml_reader import dump_yaml, parse_yaml, read_yaml
 from pipeline.engine.calls import NoCredit
 from pipeline.errors import BuyingStopped, InvalidInput, Unfinished
 from pipeline.files import assert_replaces, write_atomically
@@ -191,7 +193,7 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
     """Write a catalogue file of the live templates, as of the day `as_of`; of those in `known`, only the prices.
 
     A template whose price cannot be read keeps the one that the file has, with its day. What a person added to the
-    file, such as what a template gives, stays.
+    file, such as what a template gives, stays, as do comments.
 
     Raises:
         UsageError: another file is there, which may have been written by hand.
@@ -214,8 +216,13 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
             entries[template_id]["as_of"] = day
     templates: dict[str, Json] = {**entries}
     document: Json = {"version": 1, "as_of": as_of, "templates": templates}
-    content = (_HEADER + dump_yaml(document)).encode()
+    text = _HEADER + dump_yaml(document)
     try:
+        if path.is_file():
+            text = with_comments_of(
+                read_yaml(path, str(path)).root, parse_yaml(text, SourceFile(path, str(path), ""))
+            )
+        content = text.encode()
         parse_catalog(content, path, str(path))
     except InvalidInput as error:
         raise Unfinished(

@@ -278,6 +278,43 @@ def test_what_a_person_added_to_the_file_stays(tmp_path: Path) -> None:
     assert now["templates"] == {"new_one": expected, "gone": gone}
 
 
+def test_comments_in_the_file_stay(tmp_path: Path) -> None:
+    path = tmp_path / "prices.yaml"
+    listed: dict[str, Json] = {
+        "id": "new_one",
+        "credits": 30,
+        "title": "Don't",
+        "description": "a: # b",
+        "options": ["speed"],
+    }
+    refreshed(path, "2026-11-02", listed, {"id": "other", "credits": 5})
+    head, version, *rest = path.read_text("utf-8").splitlines()
+    written = "\n".join([head, "# Ours.", "", "# Ask Kim.", version, *rest, "# The end."])
+    written = written.replace(
+        "credits: 30", "# Agreed\n\n    # in March.\n    credits: 30  # it's the 'net' price"
+    )
+    written = written.replace("  other:", "  # Seldom used.\n  other: # by us").replace(
+        "Don't", "Don't # isn't"
+    )
+    written = written.replace(
+        "    title",
+        "    gives: video\n    inputs:  # two\n      type: image\n      min: 1\n      max: 2\n    title",
+    )
+    path.write_text(f"{written}\n", "utf-8")
+
+    refreshed(path, "2026-11-03", {**listed, "credits": 31}, {"id": "other", "credits": 6})
+
+    text = path.read_text("utf-8")
+    assert text.startswith(f"{head}\n# Ours.\n# Ask Kim.\n{version}\n")
+    assert "    # Agreed\n    # in March.\n    credits: 31  # it's the 'net' price\n" in text
+    assert "  # Seldom used.\n  other:  # by us\n" in text
+    assert "    # isn't\n    title: Don't\n    description: 'a: # b'\n" in text
+    assert "    inputs:  # two\n" in text
+    assert text.endswith("# The end.\n")
+    refreshed(path, "2026-11-03", {**listed, "credits": 31}, {"id": "other", "credits": 6})
+    assert path.read_text("utf-8") == text
+
+
 @fails_without("pipeline.operations.live_catalogue:write_catalogue", "if own and")
 @pytest.mark.parametrize("price", UNREADABLE)
 def test_answer_without_a_readable_price_never_replaces_prices(
