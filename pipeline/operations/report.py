@@ -23,7 +23,7 @@ from pipeline.planning.forecast import MAKING, forecast
 from pipeline.planning.select import Candidate, select_keys
 from pipeline.purchases import PENDING, Records, Status
 from pipeline.report.data import GalleryRecords, files_on_page
-from pipeline.report.rows import PlannedJob
+from pipeline.report.gallery_rows import PlannedJob
 from pipeline.report.stills import MediaReader, StillCache
 from pipeline.report.video_files import located
 from pipeline.report.writing import GalleryCampaign

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.report.rows import Document, PlannedJob, Rows, present
+from pipeline.report.gallery_rows import Document, PlannedJob, Rows, present
 from pipeline.results.job_status import credits_written
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from pipeline.errors import UsageError, printable
 from pipeline.files import assert_replaces, make_folders, write_atomically
 from pipeline.media.facts import join
 from pipeline.report.data import GalleryRecords, build
+from pipeline.report.gallery_rows import SHORT_HASH
 from pipeline.report.page import page
-from pipeline.report.rows import SHORT_HASH
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json

@@ -12,7 +12,7 @@ from pipeline.media.facts import MediaMap, join
 from pipeline.operations.shown_paths import relative_output
 from pipeline.purchases import PENDING, Decisions, Output, Purchase, PurchaseId, Records, Status
 from pipeline.purchases import as_json as purchase_json
-from pipeline.report.rows import SHORT_HASH, PlannedJob, Rows
+from pipeline.report.gallery_rows import SHORT_HASH, PlannedJob, Rows
 from pipeline.report.video_files import located, located_in_store
 from pipeline.results.decisions import Decision
 from pipeline.results.decisions import as_json as decision_json

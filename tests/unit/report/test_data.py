@@ -8,8 +8,8 @@ import pytest
 from support.gallery_records import KEY, OTHER, SHA, job, purchase, records
 
 from pipeline.report.data import GalleryRecords, build, files_on_page
+from pipeline.report.gallery_rows import PlannedJob
 from pipeline.report.parts import parts_of
-from pipeline.report.rows import PlannedJob
 
 
 def shown(*given: GalleryRecords) -> Any:
