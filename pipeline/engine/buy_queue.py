@@ -117,6 +117,11 @@ class BuyQueue:
             del self._canaries[template_id]
             self._ready.extend(self._held_back.pop(template_id, ()))
 
+    def leave_to_next_run(self, entry: Entry, why: str) -> None:
+        """Drop `entry` from this run, which is therefore not finished."""
+        self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: not bought: {why}; run again")
+        self.give_up(entry)
+
     @property
     def is_open(self) -> bool:
         """Whether more intents may be written in this run."""

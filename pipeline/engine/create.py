@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pipeline.planning.plan import Entry
 
 _BOUGHT_ELSEWHERE = "another machine has bought the same thing"
+_CHECKED_FIRST = "a webhook named the workflow of an earlier purchase, which is checked first"
 _BUDGET_EXCEEDED = "with what other machines bought, the budget would be exceeded"
 
 
@@ -67,7 +68,8 @@ class Creator:
 
     With a checkpoint, intents are collected into a wave, which is published as a whole before any of it is sent. If
     two machines share only what is published, the one that publishes later has read the other's wave, and yields.
-    `is_held` returns whether this run still holds the state. `on_bought` and `on_rejected` get the purchase once its
+    `is_held` returns whether this run still holds the state, `is_in_doubt` whether the same may have been bought
+    before, which is not known yet. `on_bought` and `on_rejected` get the purchase once its
     new status is on disk.
     """
 
@@ -83,6 +85,7 @@ class Creator:
     others: OtherMachines
     reporter: Reporter
     is_held: Callable[[], bool]
+    is_in_doubt: Callable[[Purchase], bool]
     on_bought: Callable[[Purchase], None]
     on_rejected: Callable[[Purchase], None]
 
@@ -122,6 +125,10 @@ class Creator:
     def _write_intent(self, create: Create) -> None:
         if self.others.have_bought(create.job):
             self._give_up(create, _BOUGHT_ELSEWHERE)
+            return
+        if self.is_in_doubt(create.purchase):
+            self.in_flight.release()
+            self.queue.leave_to_next_run(create.entry, _CHECKED_FIRST)
             return
         self._intended.append(create)
         self.journal.intend(create.purchase, partial(self._on_durable, create), create.entry.supersedes)

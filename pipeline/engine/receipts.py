@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.engine.calls import CallPool, result_of
-from pipeline.engine.poller import poll
+from pipeline.engine.poller import NOT_FOUND_SECONDS, poll
 from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, printable
 from pipeline.providers.base import NotFound, Provider, VendorError, Workflow
-from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
+from pipeline.purchases import Purchase, PurchaseId, Reason, Status, WorkflowId
 from pipeline.state.transitions import Identified, may_be_identified
 from pipeline.webhooks.receipt import MAX_NAMED, Receipt, ReceiptInbox
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pipeline.engine.in_flight import InFlight
     from pipeline.engine.journal import Journal
     from pipeline.engine.reporter import Reporter
-    from pipeline.jobs import JobKey
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -43,7 +42,7 @@ class ReceiptHandler:
     _early: dict[PurchaseId, Receipt] = field(default_factory=dict, init=False)
     _ready: deque[Receipt] = field(default_factory=deque, init=False)
     _asked: dict[PurchaseId, set[WorkflowId]] = field(default_factory=dict, init=False)
-    _to_ask: deque[tuple[PurchaseId, WorkflowId]] = field(default_factory=deque, init=False)
+    _to_ask: deque[Receipt] = field(default_factory=deque, init=False)  # each names one workflow
     _not_checked: dict[PurchaseId, Receipt] = field(default_factory=dict, init=False)
 
     def open(self) -> None:
@@ -51,10 +50,10 @@ class ReceiptHandler:
         self.inbox.on_receipt(partial(self.calls.notify, self._handle_receipts))
         self._handle_receipts()
 
-    def keys_in_doubt(self) -> frozenset[JobKey]:
-        """The jobs for which a purchase may turn out to have been bought, once its workflow was asked for."""
-        purchases = (self.journal.purchases[purchase_id] for purchase_id, _ in self._to_ask)
-        return frozenset(each.key for each in purchases if not each.again)
+    def is_in_doubt(self, intended: Purchase) -> bool:
+        """Whether the same may turn out to have been bought before: a receipt of this run named its workflow."""
+        named = (self.journal.purchases[purchase_id] for purchase_id, asked in self._asked.items() if asked)
+        return any(_could_replace(each, intended) for each in named)
 
     def due_at(self) -> float | None:
         """0.0 if there is something to do now; None: not before a receipt arrives."""
@@ -66,9 +65,10 @@ class ReceiptHandler:
             self._act_upon(self._ready.popleft())
         if not self._to_ask:
             return False
-        purchase_id, workflow_id = self._to_ask.popleft()
+        receipt = self._to_ask.popleft()
+        (workflow_id,) = receipt.named
         self.calls.charge(1)
-        done = partial(self._on_workflow, purchase_id, workflow_id)
+        done = partial(self._on_workflow, receipt, workflow_id)
         self.calls.submit(done, poll, self.provider, workflow_id)
         return True
 
@@ -80,8 +80,8 @@ class ReceiptHandler:
 
     def left_over(self) -> list[Receipt]:
         """Receipts that the next run may need: not handled, or the vendor could not be asked for their workflow."""
-        receipts = [*self.inbox.take_all(), *self._early.values(), *self._ready, *self._not_checked.values()]
-        receipts += [Receipt(purchase_id, (workflow_id,)) for purchase_id, workflow_id in self._to_ask]
+        not_handled = [*self.inbox.take_all(), *self._early.values(), *self._ready, *self._to_ask]
+        receipts = [*not_handled, *self._not_checked.values()]
         return [each for each in receipts if self._may_be_needed(each.purchase)]
 
     def _may_be_needed(self, purchase_id: PurchaseId) -> bool:
@@ -118,20 +118,20 @@ class ReceiptHandler:
             is_free = not self.journal.has_workflow(workflow_id)
             if is_free and workflow_id not in asked and len(asked) < MAX_NAMED:
                 asked.add(workflow_id)
-                self._to_ask.append((purchase.id, workflow_id))
+                self._to_ask.append(replace(receipt, named=(workflow_id,)))
 
-    def _on_workflow(
-        self, purchase_id: PurchaseId, workflow_id: WorkflowId, future: Future[Workflow]
-    ) -> None:
-        result, purchase = result_of(future), self.journal.purchases[purchase_id]
-        if isinstance(result, NotFound) and purchase.status is not Status.ATTENTION:
+    def _on_workflow(self, receipt: Receipt, workflow_id: WorkflowId, future: Future[Workflow]) -> None:
+        result, purchase = result_of(future), self.journal.purchases[receipt.purchase]
+        is_settled = purchase.status is not Status.ATTENTION
+        if isinstance(result, NotFound) and is_settled and receipt.age >= NOT_FOUND_SECONDS:
+            # It holds back what a person wants to be bought, so it is not checked for ever.
             self.reporter.warn(
                 f"{purchase.key}: a webhook named {printable(workflow_id)} as its workflow, but the vendor knows none"
             )
             return
         if isinstance(result, VendorError):
             # Also after a 404: one alone proves nothing, and the id may be recorded nowhere else.
-            self._keep(Receipt(purchase_id, (workflow_id,)))
+            self._keep(receipt)
             self.reporter.warn(
                 f"{purchase.key}: a webhook named {printable(workflow_id)} as its workflow, but checking it failed, "
                 f"so the next run checks it again: {printable(str(result))}"
@@ -147,10 +147,18 @@ class ReceiptHandler:
         except InvalidInput as error:
             self.reporter.warn(f"{purchase.key}: a receipt that cannot be confirmed: {printable(str(error))}")
             return
-        self.journal.record(purchase_id, Identified(workflow_id), self._identified)
+        self.journal.record(purchase.id, Identified(workflow_id), self._identified)
 
     def _identified(self, purchase: Purchase) -> None:
         # A warning, because the unknown outcome was reported as a warning too.
         found = printable(purchase.workflow_id or "")
         self.reporter.warn(f"{purchase.key}: was bought after all, as {found}: the vendor called")
         self.in_flight.follow(purchase)
+
+
+def _could_replace(purchase: Purchase, intended: Purchase) -> bool:
+    # What failed at the vendor, or is to be bought again, is no reason to wait.
+    if purchase.again or purchase.reason is Reason.VENDOR:
+        return False
+    is_same_request = (purchase.fingerprint, purchase.inputs) == (intended.fingerprint, intended.inputs)
+    return is_same_request or purchase.key == intended.key

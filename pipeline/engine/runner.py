@@ -94,7 +94,6 @@ class Runner:
             self._put_files_in_place()
             self._enqueue()
             self._receipts.open()
-            self._enqueue_creates()
             try:
                 self._coordinator.run()
             finally:
@@ -128,17 +127,8 @@ class Runner:
                 self._listeners.report(entry.key, "put in place")
         self._journal.flush()
 
-    def _enqueue_creates(self) -> None:
-        """Queue what is to be bought, except jobs whose earlier purchase may turn out to have been bought."""
-        in_doubt = self._receipts.keys_in_doubt()
-        for entry in self.plan.buying:
-            if entry.key not in in_doubt:
-                self._queue.add([entry])
-                continue
-            why = "a webhook named the workflow of an earlier purchase, which is checked first"
-            self.report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: not bought: {why}; run again")
-
     def _enqueue(self) -> None:
+        self._queue.add(self.plan.buying)
         if not self.settings.wait:
             return
         for entry in self.plan.entries:
@@ -343,6 +333,7 @@ class Runner:
             others=self._others,
             reporter=self._listeners,
             is_held=self.store.is_held,
+            is_in_doubt=self._receipts.is_in_doubt,
             on_bought=self._follow_bought,
             on_rejected=self._failures.add,
         )

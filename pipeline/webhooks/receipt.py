@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.json_values import integer_of
 from pipeline.purchases import Purchase, PurchaseId, WorkflowId
@@ -19,14 +19,19 @@ MAX_NAMED = 4
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The vendor called for `purchase`; `named` are the workflows that it named, at most `MAX_NAMED`."""
+    """The vendor called for `purchase`; `named` are the workflows that it named, at most `MAX_NAMED`.
+
+    `age` is in seconds: how long ago the vendor called, as of when the receipt was read.
+    """
 
     purchase: PurchaseId
     named: tuple[WorkflowId, ...] = ()
+    age: float = field(default=0.0, compare=False)
 
     def joined(self, other: Receipt) -> Receipt:
         """Join two receipts of the same purchase."""
-        return Receipt(self.purchase, tuple(dict.fromkeys((*self.named, *other.named)))[:MAX_NAMED])
+        named = tuple(dict.fromkeys((*self.named, *other.named)))[:MAX_NAMED]
+        return Receipt(self.purchase, named, min(self.age, other.age))
 
 
 def workflows_in(body: bytes) -> tuple[WorkflowId, ...]:

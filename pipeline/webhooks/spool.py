@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -91,12 +93,13 @@ def _read(path: Path) -> Receipt | None:
     try:
         with path.open("rb") as file:
             document = json.loads(file.read(_LONGEST))
+            age = time.time() - os.fstat(file.fileno()).st_mtime
         purchase, workflows = document["purchase"], document["workflows"]
         named = tuple(WorkflowId(each) for each in workflows if WORKFLOW_ID.fullmatch(each))
         is_ours = PURCHASE_ID.fullmatch(purchase) is not None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    receipt = Receipt(PurchaseId(purchase), named[:MAX_NAMED])
+    receipt = Receipt(PurchaseId(purchase), named[:MAX_NAMED], age)
     return receipt if is_ours and path.name == _name_of(receipt) else None
 
 
@@ -126,9 +129,9 @@ class TeamSpool:
         """
         with _as_os_error():
             held = self._receipts.held(_MAX_TAKEN)
-        for number, purchase_id, workflows in held:
+        for number, purchase_id, workflows, age in held:
             named = tuple(each for each in workflows if WORKFLOW_ID.fullmatch(each))
-            receipt = Receipt(purchase_id, named[:MAX_NAMED])
+            receipt = Receipt(purchase_id, named[:MAX_NAMED], age)
             self._numbers.setdefault(receipt, []).append(number)
             yield receipt
 

@@ -32,7 +32,8 @@ _PUT = (
     f"AND (SELECT count(*) {_WAITING} AND purchase = %s) <= %s "
     "ON CONFLICT (id) DO NOTHING"
 )
-_HELD = f"SELECT id, purchase, workflows {_WAITING} ORDER BY at, id LIMIT %s"
+_AGE = "extract(epoch FROM clock_timestamp() - at)::float8"
+_HELD = f"SELECT id, purchase, workflows, {_AGE} {_WAITING} ORDER BY at, id LIMIT %s"
 _MARK_PROCESSED = "INSERT INTO pipeline.receipts_taken (id) VALUES (%s) ON CONFLICT (id) DO NOTHING"
 _STAMP = f"SELECT count(*), max(at) {_WAITING}"
 
@@ -64,16 +65,16 @@ class WebhookReceipts:
         )
         self._use(lambda connection: connection.execute(_PUT, (*values, self._campaign, purchase_id, most)))
 
-    def held(self, most: int) -> list[tuple[str, PurchaseId, tuple[WorkflowId, ...]]]:
-        """At most `most` waiting receipts: the number of each, its purchase, and the workflows that it names.
+    def held(self, most: int) -> list[tuple[str, PurchaseId, tuple[WorkflowId, ...], float]]:
+        """At most `most` waiting receipts: the number of each, its purchase, the workflows that it names, its age.
 
         Raises:
             Unfinished, InvalidInput: they cannot be read.
         """
         rows = self._use(lambda connection: connection.execute(_HELD, (self._campaign, most)).fetchall())
         return [
-            (number, PurchaseId(purchase_id), tuple(map(WorkflowId, named.split())))
-            for number, purchase_id, named in rows
+            (number, PurchaseId(purchase_id), tuple(map(WorkflowId, named.split())), age)
+            for number, purchase_id, named, age in rows
         ]
 
     def set_processed(self, numbers: Collection[str]) -> None:

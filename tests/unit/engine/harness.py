@@ -306,10 +306,10 @@ class Harness:
             templates=frozenset({"overlay"}),
         )
 
-    def is_called(self, purchase: int, *named: str) -> None:
+    def is_called(self, purchase: int, *named: str, age: float = 0.0) -> None:
         """The vendor calls the webhook for the purchase of that number; the first is 1."""
         workflows = tuple(map(WorkflowId, named))
-        self.webhooks.inbox.put(Receipt(PurchaseId(f"{purchase:016x}"), workflows))
+        self.webhooks.inbox.put(Receipt(PurchaseId(f"{purchase:016x}"), workflows, age))
 
     def let_go(self) -> None:
         """Let the held calls return."""

@@ -10,7 +10,14 @@ from support.protection import fails_without
 from engine.harness import USUAL, Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
 from pipeline.errors import ExitCode
-from pipeline.providers.base import NotFound, OutcomeUnknown, VendorError, Workflow
+from pipeline.providers.base import (
+    AccountProblem,
+    AccountRefused,
+    NotFound,
+    OutcomeUnknown,
+    VendorError,
+    Workflow,
+)
 from pipeline.purchases import WorkflowId
 
 BLUE, RED = job("blue"), job("red")
@@ -322,3 +329,58 @@ def test_stop_keeps_unprocessed_receipts(unknown: Harness) -> None:
 
     assert unknown.vendor.calls == []
     assert [receipt.named for receipt in unknown.left_over] == [("wf-7",)]
+
+
+@pytest.fixture
+def void(harness: Harness) -> Harness:
+    """Purchase 1, for `blue`, bought nothing, as far as is known."""
+    harness.vendor.create_outcomes["blue"] = [AccountRefused(AccountProblem.CREDIT, "402")]
+    assert harness.run(BLUE).lives(BLUE) == ["void"]
+    harness.vendor.calls.clear()
+    return harness
+
+
+def test_renamed_job_waits_for_the_check_of_its_earlier_purchase(void: Harness) -> None:
+    void.is_called(1, sold(void, "blue"))
+    azure = job("azure", asks="blue")
+
+    first = void.run(azure)
+
+    assert first.codes == {ExitCode.UNFINISHED}
+    assert void.vendor.creates == []
+    assert void.run(azure).statuses == {"azure": "done"}
+    assert void.vendor.creates == []
+
+
+def test_receipt_during_a_run_holds_back_the_job_that_is_not_sent_yet(void: Harness) -> None:
+    amber = job("amber")
+
+    def ended() -> Workflow:
+        void.is_called(1, sold(void, "blue"))
+        return success(FILM)
+
+    void.vendor.poll_answers["amber"] = [ended]
+
+    first = void.run(amber, BLUE, settings=replace(USUAL, in_flight=1))
+
+    assert first.codes == {ExitCode.UNFINISHED}
+    assert first.statuses == {"amber": "done", "blue": "done"}
+    assert void.vendor.creates == ["amber"]
+
+
+def test_job_of_another_request_does_not_wait_for_the_check(void: Harness) -> None:
+    void.is_called(1, sold(void, "blue"))
+
+    assert void.run(BLUE, RED).statuses["red"] == "done"
+    assert void.vendor.creates == ["red"]
+
+
+def test_job_is_bought_again_where_the_workflow_that_a_receipt_named_has_failed(unknown: Harness) -> None:
+    blue = job("blue", retries=1)
+    unknown.vendor.poll_answers["blue"] = [failure(), success(FILM)]
+    unknown.vendor.poll_answers["blue"].insert(0, running())
+    unknown.is_called(1, sold(unknown, "blue"))
+
+    ran = unknown.run(blue)
+
+    assert ran.lives(blue) == ["failed (vendor)", "done"]

@@ -1,6 +1,7 @@
 """A webhook is only a hint: little is stored, whatever it contains and however often it comes."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,19 @@ def test_kept_receipts_are_read_back(tmp_path: Path) -> None:
 
     spool.remove([receipt("wf-1")])
     assert set(spool.receipts()) == kept - {receipt("wf-1")}
+
+
+def test_kept_receipt_knows_how_long_ago_the_vendor_called(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.put(receipt("wf-1"))
+    (path,) = tmp_path.glob("*.json")
+    an_hour_ago = path.stat().st_mtime - 3600
+    os.utime(path, (an_hour_ago, an_hour_ago))
+
+    spool.put(receipt("wf-1"))
+
+    (kept,) = spool.receipts()
+    assert kept.age >= 3600
 
 
 @fails_without("pipeline.webhooks.spool:Spool._put_if_new", "if name not in names and len(names) > MAX_NAMED")

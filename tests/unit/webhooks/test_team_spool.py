@@ -66,6 +66,16 @@ def test_caller_with_one_address_cannot_fill_the_database(database: Database) ->
     assert len(list(spool.receipts())) <= MAX_NAMED + 1
 
 
+def test_kept_receipt_knows_how_long_ago_the_vendor_called(database: Database) -> None:
+    spool = spool_of(database)
+    spool.put(receipt("wf-1"))
+    database.rows("UPDATE pipeline.receipts SET at = at - interval '1 hour'")
+
+    (kept,) = spool.receipts()
+
+    assert kept.age >= 3600
+
+
 def test_unreachable_database_stops_nothing(database: Database) -> None:
     away = spool_at(DatabaseUrl("postgresql://127.0.0.1:1/x"), Path("unused"), "spring", None)
     reader = SpoolReader(away, ReceiptInbox())
