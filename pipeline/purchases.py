@@ -5,9 +5,10 @@ the only source of truth; `pipeline.assignment` computes what it means for the j
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import reduce
 from typing import NewType
 
 from pipeline.jobs import JobKey
@@ -193,6 +194,24 @@ def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Reco
         candidates = {served.get(key, purchase_id), purchase_id}
         served[key] = max(candidates, key=lambda each: _last_to_serve(each, purchases, decisions))
     return Records(purchases, served)
+
+
+def join_all(parts: Iterable[Records], decisions: Decisions = UNDECIDED) -> Records:
+    """Join several sets at once; a purchase keeps its credits even if the copy that knows more has none.
+
+    `join` cannot do so: of copies with different credits, its result would depend on the order of joins.
+    """
+    parts = list(parts)
+    joined = reduce(lambda one, other: join(one, other, decisions), parts, Records())
+    purchases = dict(joined.purchases)
+    for purchase in joined.purchases.values():
+        if purchase.credits is None:
+            copies = (part.purchases.get(purchase.id) for part in parts)
+            priced = [copy for copy in copies if copy is not None and copy.credits is not None]
+            if priced:
+                known = max(priced, key=_knowledge).credits
+                purchases[purchase.id] = replace(purchase, credits=known)
+    return replace(joined, purchases=purchases)
 
 
 def _join_purchase(one: Purchase, other: Purchase) -> Purchase:

@@ -18,7 +18,16 @@ from pipeline.operations.clock import minutes_ago, now, run_id
 from pipeline.operations.lost_decisions import LostApprovals, assert_no_approval_is_lost, lost_approvals
 from pipeline.operations.published_results import OtherResults, joined_hash, read_published
 from pipeline.planning.split import Split
-from pipeline.purchases import UNDECIDED, Decisions, Ownership, Purchase, PurchaseId, Records, Status, join
+from pipeline.purchases import (
+    UNDECIDED,
+    Decisions,
+    Ownership,
+    Purchase,
+    PurchaseId,
+    Records,
+    Status,
+    join_all,
+)
 from pipeline.results import decisions
 from pipeline.results.file import ResultsFile, Version, sweep, version
 from pipeline.safe_names import safe_path
@@ -331,7 +340,7 @@ def _joined(
 ) -> Records:
     """The records of `store`, of the results, and of other parts on this machine, joined."""
     theirs = [*(each.records for each in results), parts.records]
-    published = reduce(lambda joined, each: join(joined, each, decisions), theirs, Records())
+    published = join_all(theirs, decisions)
     if writable:
         store.recover(now())
         return store.absorb(published, decisions, now(), Imported(recorded=parts.recorded))
@@ -371,7 +380,7 @@ def _read_other_parts(workspace: Workspace) -> _OtherParts:
             records, recorded = _read_part(workspace, part)
             awaited = frozenset()
         found = _OtherParts(
-            records=join(found.records, absorb(Records(), records, UNDECIDED)),
+            records=join_all((found.records, absorb(Records(), records, UNDECIDED))),
             recorded=found.recorded | recorded,
             awaited=found.awaited | awaited,
         )

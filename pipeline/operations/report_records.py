@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from pipeline.operations.published_results import published_files
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, TOOL, Workspace, record_path
 from pipeline.paths import project_of, real_path, writable
-from pipeline.purchases import Decisions, Records, Status, as_json, join
+from pipeline.purchases import Decisions, Records, Status, as_json, join_all
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, is_of_rehearsal, read
 from pipeline.results.merge import merge_results
@@ -72,7 +71,7 @@ def of_workspace(workspace: Workspace) -> RecordsOnDisk:
             results, records = only.document, only.records
         case _:
             results = merge_results(files, TOOL)
-            records = reduce(join, (each.records for each in files))
+            records = join_all(each.records for each in files)
     return RecordsOnDisk(
         name=workspace.campaign.name,
         results=results,

@@ -23,7 +23,7 @@ from pipeline.operations.published_results import inputs_hash, joined_hash, read
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.paths import behind_links
-from pipeline.purchases import OUTCOME_UNKNOWN, PurchaseId, Records, Status, join
+from pipeline.purchases import OUTCOME_UNKNOWN, PurchaseId, Records, Status, join_all
 from pipeline.results.document import Builder
 from pipeline.results.file import Texts, write
 from pipeline.state.store import KnownResults
@@ -276,7 +276,7 @@ class Publisher:
         if found is not None:
             # Never join the same bytes twice: a workflow that was found to be another's would come back.
             if found.version is None or before is None or found.version.digest != before.digest:
-                self._from_others = join(self._from_others, found.records)
+                self._from_others = join_all((self._from_others, found.records))
             self._published |= found.published
             self._media = join_media(self._media, found.media)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment, is_sent_back
@@ -23,7 +23,7 @@ from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.planning.make import paid_for
 from pipeline.planning.plan import Action, Plan
-from pipeline.purchases import OUTCOME_UNKNOWN, PENDING, PurchaseId, Records, Status, join
+from pipeline.purchases import OUTCOME_UNKNOWN, PENDING, PurchaseId, Records, Status, join_all
 from pipeline.report.stills import StillCache
 from pipeline.results.job_status import (
     JobStatus,
@@ -214,7 +214,7 @@ class CampaignRun:
         theirs = self._publisher.others_wrote()
         # Without a checkpoint nothing keeps other parts from buying at the same time, so reading them proves nothing.
         if self._options.checkpoint is not None:
-            theirs = reduce(join, (each.records for each in self._other_results.read()), theirs)
+            theirs = join_all((theirs, *(each.records for each in self._other_results.read())))
         if not theirs.purchases:
             return theirs
         return Records(

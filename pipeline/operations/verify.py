@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.artifacts.inventory import fetched
@@ -17,7 +17,7 @@ from pipeline.operations.workspace import TOOL
 from pipeline.paths import unencodable
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, WorkflowId, join
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId, join_all
 from pipeline.results.document import Builder, contradiction, differences, fields_that_differ
 from pipeline.results.job_status import summarize
 from pipeline.results.merge import as_it_stands, merge_results
@@ -61,7 +61,7 @@ def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[
     published = frozenset[PurchaseId]().union(*(each.published for each in files))
     sound, contradictions = _without_contradictions(state, files)
     if contradictions:
-        known = reduce(join, (each.records for each in sound), Records())
+        known = join_all(each.records for each in sound)
         state = state.with_records(absorb(state.alone(), known, state.decisions))
     wanted = _wanted(state, published, state.assignment, state.decisions)
     if others:
@@ -125,7 +125,7 @@ def _merged(
     document: dict[str, Any] = merge_results(files, TOOL)
     rows = {job["key"]: job for job in document["jobs"]}
     current = {job["key"]: job for job in wanted["jobs"]}
-    records = reduce(join, (each.records for each in files), Records())
+    records = join_all(each.records for each in files)
     for row in (row for file in files for row in file.jobs):
         key, stands = row["key"], as_it_stands(row, records)
         if current.get(key) == stands:

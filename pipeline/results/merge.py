@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import InvalidInput
 from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import join as join_media
-from pipeline.purchases import PENDING, PurchaseId, Records, Status, as_json, join
+from pipeline.purchases import PENDING, PurchaseId, Records, Status, as_json, join_all
 from pipeline.results.document import VERSION, media_json
 from pipeline.results.file import ResultsFile, named_in
 from pipeline.results.job_status import summarize
@@ -36,7 +36,7 @@ def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None =
     if len({file.emulated for file in files}) > 1:
         rehearsed = next(file.name for file in files if file.emulated)
         raise InvalidInput(f"{rehearsed}: the results of a rehearsal cannot be joined with others")
-    records = reduce(join, (file.records for file in files), Records())
+    records = join_all(file.records for file in files)
     jobs = _jobs(files, records)
     media = media_json(reduce(join_media, (file.media for file in files), {}))
     purchases = sorted(records.purchases.values(), key=lambda each: (each.key, each.age))

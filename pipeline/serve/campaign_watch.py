@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from pipeline.operations.clock import now
 from pipeline.operations.lost_decisions import LostApprovals, lost_approvals, lost_message
 from pipeline.operations.page_commands import page_command, page_flags, page_variables
 from pipeline.operations.published_results import published_files
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, join
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, join_all
 from pipeline.results import decisions
 from pipeline.results.job_status import credits_spent
 from pipeline.serve.page_rows import PageRows
@@ -281,7 +280,7 @@ class CampaignWatch:
 
     def _read_results(self) -> None:
         published = published_files(self.workspace)
-        self._read.published = reduce(join, (each.records for each in published), Records())
+        self._read.published = join_all(each.records for each in published)
         self._read.approved = lost_approvals(published, decided=())
         for each in published:
             media: Any = each.document.get("media", {})

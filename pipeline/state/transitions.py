@@ -16,7 +16,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import reduce
 from typing import TYPE_CHECKING, assert_never
 
 from pipeline import record_limits
@@ -30,7 +29,7 @@ from pipeline.purchases import (
     Status,
     Step,
     WorkflowId,
-    join,
+    join_all,
 )
 
 if TYPE_CHECKING:
@@ -386,22 +385,14 @@ def recover(purchase: Purchase) -> Purchase:
 
 
 def absorb(mine: Records, theirs: Records, decisions: Decisions = UNDECIDED) -> Records:
-    """Join both. A `submitting` that only `theirs` has becomes `attention`: no run here waits for its outcome.
-
-    Credits that `mine` know stay, even if a copy that knows more of the rest has none.
-    """
-    joined = join(mine, theirs, decisions)
+    """Join both. A `submitting` that only `theirs` has becomes `attention`: no run here waits for its outcome."""
+    joined = join_all((mine, theirs), decisions)
     ours = {each.id: each for each in mine.purchases.values() if each.status is Status.SUBMITTING}
     known = {
         purchase_id: _under_way(ours[purchase_id], purchase) if purchase_id in ours else recover(purchase)
         for purchase_id, purchase in joined.purchases.items()
     }
-    paid = {
-        purchase_id: replace(purchase, credits=mine.purchases[purchase_id].credits)
-        for purchase_id, purchase in known.items()
-        if purchase.credits is None and purchase_id in mine.purchases
-    }
-    return replace(joined, purchases={**known, **paid})
+    return replace(joined, purchases=known)
 
 
 def observed(parts: Iterable[Records]) -> Records:
@@ -410,7 +401,7 @@ def observed(parts: Iterable[Records]) -> Records:
     Each part is as its own run left or has it, so a `submitting` belongs to a run that waits for the outcome.
     """
     parts = list(parts)
-    joined = reduce(join, parts, Records())
+    joined = join_all(parts)
     waited_for = {
         each.id: each
         for part in parts

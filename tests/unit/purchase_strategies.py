@@ -117,11 +117,12 @@ def purchases(draw: st.DrawFn) -> Purchase:
 def _copies(purchase_id: PurchaseId) -> st.SearchStrategy[Purchase]:
     """Copies of one purchase that differ in the fields that a merge compares."""
     return st.builds(
-        lambda status, workflow_id, updated_at, path, deleted, again: replace(
+        lambda status, workflow_id, credits_known, updated_at, path, deleted, again: replace(
             _born(purchase_id),
             status=status,
             reason=Reason.VENDOR if status is Status.FAILED else None,
             workflow_id=WorkflowId("w1") if workflow_id is None and status in _HAVE_WORKFLOW else workflow_id,
+            credits=credits_known,
             updated_at=updated_at,
             path=path,
             deleted=deleted,
@@ -129,6 +130,7 @@ def _copies(purchase_id: PurchaseId) -> st.SearchStrategy[Purchase]:
         ),
         st.sampled_from(Status),
         st.sampled_from([None, WorkflowId("w1"), WorkflowId("w2")]),
+        st.sampled_from([None, 5, 9]),
         st.sampled_from([None, *TIMES]),
         st.sampled_from(["x", "y"]),
         st.booleans(),

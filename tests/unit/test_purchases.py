@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import reduce
 from itertools import permutations, product
 
 import pytest
@@ -19,6 +20,7 @@ from pipeline.purchases import (
     Status,
     as_json,
     join,
+    join_all,
 )
 from pipeline.records import purchase_from_json
 from pipeline.state.transitions import absorb
@@ -141,6 +143,32 @@ def test_credits_known_here_stay_if_a_more_advanced_copy_has_none() -> None:
     paid = bought(credits=5)
     joined = absorb(_only(paid), _only(bought(Status.DONE, workflow_id="w1")))
     assert joined.purchases[paid.id] == bought(Status.DONE, workflow_id="w1", credits=5)
+
+
+@given(st.permutations(range(3)))
+def test_known_credits_stay_in_any_order_if_the_most_advanced_copy_has_none(order: list[int]) -> None:
+    copies = [
+        bought(Status.DONE, workflow_id="w1"),
+        bought(Status.SUBMITTED, workflow_id="w1", credits=5),
+        bought(credits=9),
+    ]
+
+    joined = join_all(_only(copies[number]) for number in order)
+
+    assert joined.purchases[copies[0].id] == bought(Status.DONE, workflow_id="w1", credits=5)
+
+
+@given(st.lists(records, max_size=4))
+def test_joining_several_differs_from_joining_two_by_two_only_in_credits(parts: list[Records]) -> None:
+    joined = join_all(parts)
+    one_by_one = reduce(join, parts, Records())
+
+    assert join_all(parts[::-1]) == joined == join_all([*parts, joined])
+    assert joined.served == one_by_one.served
+    for purchase_id, purchase in one_by_one.purchases.items():
+        if purchase.credits is not None:
+            assert joined.purchases[purchase_id] == purchase
+        assert replace(joined.purchases[purchase_id], credits=purchase.credits) == purchase
 
 
 def test_later_update_wins_at_equal_status() -> None:
