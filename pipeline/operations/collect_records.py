@@ -19,7 +19,7 @@ from pipeline.operations.campaign_state import purchases_elsewhere
 from pipeline.operations.clock import now, run_id
 from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.provider import vendor_of
-from pipeline.operations.published_results import of_rehearsal
+from pipeline.operations.published_results import assert_kind
 from pipeline.operations.run_options import RunOptions, settings_without_manifest
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.unread_media import read_missing
@@ -27,7 +27,7 @@ from pipeline.operations.webhooks import SPOOL
 from pipeline.operations.workspace import STATE_FOLDER, TOOL, cache_folder, scratch_folder
 from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.make import everything
-from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status, join
+from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status, join_all
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
 from pipeline.schemes import OutputLocation, StateLocation, part_location
@@ -85,8 +85,7 @@ class RecordsCollection:
             _assert_of(campaign, published)
             store.recover(now())
             joined, recorded = self._records_of_shards(campaign)
-            for each in published:
-                joined = join(joined, each.records)
+            joined = join_all((joined, *(each.records for each in published)))
             records = store.absorb(joined, UNDECIDED, now(), Imported(recorded=recorded))
             outputs = OutputFolder(
                 self._known.output_folder(campaign),
@@ -125,7 +124,7 @@ class RecordsCollection:
             if part is not None:
                 state = part_location(whole, part)
                 with self._opened(state, campaign, None, part=part, writable=False) as store:
-                    records = join(records, absorb(Records(), store.records()))
+                    records = join_all((records, absorb(Records(), store.records())))
                     recorded |= store.recorded()
         return records, recorded
 
@@ -235,8 +234,7 @@ def _read_published(known: CampaignRecords) -> list[ResultsFile]:
     read_files = (read(path, shown_path(path)) for path in known.results_files)
     found = [each for each in read_files if each is not None]
     for each in found:
-        if each.emulated and not known.emulated:
-            raise InvalidInput(of_rehearsal(each.name))
+        assert_kind(each.name, emulated=each.emulated, rehearsal=known.emulated)
     return found
 
 

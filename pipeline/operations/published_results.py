@@ -100,11 +100,10 @@ def _read_other(workspace: Workspace, path: Path) -> ResultsFile | None:
 
 
 def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -> None:
-    """Refuse records of a rehearsal, of another campaign, or of this one under an earlier name."""
+    """Refuse records of the wrong kind, of another campaign, or of this one under an earlier name."""
     campaign = workspace.campaign
     if results is not None:
-        if results.emulated and not workspace.emulated:
-            raise InvalidInput(of_rehearsal(name))
+        assert_kind(name, emulated=results.emulated, rehearsal=workspace.emulated)
         if results.campaign != campaign.name:
             raise InvalidInput(
                 f"{name}: the results of another campaign, '{results.campaign}', "
@@ -141,12 +140,22 @@ def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -
             )
 
 
-def of_rehearsal(name: str) -> str:
-    """Why the file called `name` is refused where records of purchases are read."""
-    return (
-        f"{name}: it is of a rehearsal (--emulate), in which nothing was bought, so it must not pass for what was; "
-        "move it away, or give the one that a run has written"
-    )
+def assert_kind(name: str, *, emulated: bool, rehearsal: bool) -> None:
+    """Check that the records called `name` are real ones, or, in a `rehearsal`, that they are `emulated` ones.
+
+    Raises:
+        InvalidInput: they are the others.
+    """
+    if emulated and not rehearsal:
+        raise InvalidInput(
+            f"{name}: it is of a rehearsal (--emulate), in which nothing was bought, so it must not pass for what "
+            "was; move it away, or give the one that a run has written"
+        )
+    if rehearsal and not emulated:
+        raise InvalidInput(
+            f"{name}: it does not say that it is of a rehearsal (--emulate), which knows no real purchases; "
+            "move it away, or give the one that a rehearsal has written"
+        )
 
 
 def _was_named_otherwise(results: ResultsFile, path: Path, campaign: Campaign) -> bool:

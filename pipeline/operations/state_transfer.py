@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput
 from pipeline.operations.clock import now
-from pipeline.operations.published_results import of_rehearsal
+from pipeline.operations.published_results import assert_kind
 from pipeline.operations.results_publisher import republish
 from pipeline.state import snapshot
 
@@ -27,11 +27,11 @@ def read_snapshot(workspace: Workspace, document: Json, name: str) -> Snapshot:
     """The exported state in `document`, which messages call `name`.
 
     Raises:
-        InvalidInput: it is not an exported state, or another campaign's, or a rehearsal's.
+        InvalidInput: it is not an exported state, or another campaign's; or only one of both is of a rehearsal.
     """
-    if isinstance(document, dict) and document.get("emulated") and not workspace.emulated:
-        raise InvalidInput(of_rehearsal(name))
     read = snapshot.read(document, name)
+    is_emulated = isinstance(document, dict) and bool(document.get("emulated"))
+    assert_kind(name, emulated=is_emulated, rehearsal=workspace.emulated)
     if read.campaign != workspace.campaign.name:
         raise InvalidInput(f"{name}: the state of '{read.campaign}', not of '{workspace.campaign.name}'")
     return read

@@ -973,6 +973,30 @@ def test_results_of_a_rehearsal_do_not_pass_for_real_ones(
     assert vendor.ledger.entries == ()
 
 
+@pytest.mark.parametrize("command", ["run", "plan", "status", "collect", "prune"])
+def test_real_results_do_not_pass_for_those_of_a_rehearsal(
+    bought: Project, pipeline: Pipeline, command: str
+) -> None:
+    shutil.copy(bought.results_file, bought.folder / "spring.emulated.results.json")
+
+    ended = pipeline(command, bought.manifest, "--emulate")
+
+    assert ended.code == 3, ended.output
+    assert "spring.emulated.results.json: it does not say that it is of a rehearsal" in ended.output
+    assert not (bought.folder / ".pipeline" / "spring.emulated.db").exists()
+
+
+def test_real_export_is_not_imported_into_a_rehearsal(
+    bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(pipeline("state", "export", bought.manifest).out))
+
+    ended = pipeline("state", "import", bought.manifest, "--emulate")
+
+    assert ended.code == 3, ended.output
+    assert "it does not say that it is of a rehearsal" in ended.err
+
+
 def test_exported_rehearsal_is_only_imported_into_a_rehearsal(
     rehearsed: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
