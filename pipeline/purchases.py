@@ -94,8 +94,8 @@ class Purchase:
     `inputs` are the purchases whose outputs it was made from. `bought_at` is UTC, ISO 8601, and with `id` orders
     purchases by age. `request` is what was sent: options, title, description, visibility, images. `path` is the path
     stem of the job it was bought for. `again` marks a purchase that is to be bought again, unless it is approved;
-    `deleted` one that the vendor was asked to delete; neither is ever unset. `created_at` and `updated_at` come from
-    the vendor, but for the time of a change that it gives no later one.
+    `deleted` one that the vendor was asked to delete, `removed` one that it has deleted; none is ever unset.
+    `created_at` and `updated_at` come from the vendor, but for the time of a change that it gives no later one.
     """
 
     id: PurchaseId
@@ -116,6 +116,7 @@ class Purchase:
     path: str = ""
     error: str | None = None
     deleted: bool = False
+    removed: bool = False
     again: bool = False
 
     @property
@@ -218,12 +219,22 @@ def _join_purchase(one: Purchase, other: Purchase) -> Purchase:
     if one == other:  # the usual case at the start of a command
         return one
     winner = max(one, other, key=_knowledge)
-    return replace(winner, deleted=one.deleted or other.deleted, again=one.again or other.again)
+    return with_flags_of(winner, one, other)
+
+
+def with_flags_of(purchase: Purchase, *copies: Purchase) -> Purchase:
+    """`purchase` with every flag that one of the copies has."""
+    return replace(
+        purchase,
+        deleted=any(each.deleted for each in copies),
+        removed=any(each.removed for each in copies),
+        again=any(each.again for each in copies),
+    )
 
 
 def _knowledge(purchase: Purchase) -> tuple[bool, int, bool, str, str]:
     # The flags are joined separately, so they must not decide which copy wins.
-    unmarked = replace(purchase, deleted=False, again=False)
+    unmarked = with_flags_of(purchase)
     return (
         purchase.workflow_id is not None,
         _ADVANCE[purchase.status],
@@ -265,6 +276,7 @@ def as_json(purchase: Purchase) -> dict[str, Json]:
         "path": purchase.path or None,
         "error": purchase.error,
         "deleted": purchase.deleted or None,
+        "removed": purchase.removed or None,
         "again": purchase.again or None,
     }
     return {name: value for name, value in written.items() if value is not None}

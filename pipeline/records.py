@@ -32,7 +32,7 @@ _PURCHASE: _Shape = {
     **dict.fromkeys(("id", "key", "fingerprint", "status", "reason", "bought_at", "template_id"), str),
     **dict.fromkeys(("workflow_id", "created_at", "updated_at", "path", "error"), str),
     **dict.fromkeys(("inputs", "outputs", "steps"), list),
-    **dict.fromkeys(("deleted", "again"), bool),
+    **dict.fromkeys(("deleted", "removed", "again"), bool),
     "request": dict,
     "credits": int,
 }

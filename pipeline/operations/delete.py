@@ -263,10 +263,7 @@ def _requested_and_prunable(state: CampaignState) -> list[Purchase]:
 
 
 def _requested_before(state: CampaignState) -> list[Purchase]:
-    """The purchases marked as deleted whose workflow is not known here to be gone, by key and age.
-
-    Where the mark came with the results of another machine, the vendor's response is not known.
-    """
+    """The purchases marked as deleted whose workflow is not known to be gone, by key and age."""
     known = sorted(state.records.purchases.values(), key=lambda each: (each.key, each.age))
     marked = (each for each in known if each.deleted and each.workflow_id is not None)
     return [each for each in marked if not _is_removed(state, each)]
@@ -281,7 +278,8 @@ def _removed_before(state: CampaignState) -> list[Purchase]:
 
 
 def _is_removed(state: CampaignState, purchase: Purchase) -> bool:
-    return any(event.event == "removed" for event in state.store.events(purchase.id))
+    # An older version recorded only the event.
+    return purchase.removed or any(event.event == "removed" for event in state.store.events(purchase.id))
 
 
 def _change(purchase: Purchase, event: Event) -> Change:

@@ -30,6 +30,7 @@ from pipeline.purchases import (
     Step,
     WorkflowId,
     join_all,
+    with_flags_of,
 )
 
 if TYPE_CHECKING:
@@ -287,7 +288,7 @@ def _flagged(purchase: Purchase, flag: Superseded | Deleted | Removed | Reworded
         case Deleted():
             return replace(purchase, deleted=True)
         case Removed():
-            return purchase
+            return replace(purchase, removed=True)
         case Reworded(request, updated_at):
             return replace(purchase, request=request, updated_at=_time_of_change(purchase, _date(updated_at)))
     assert_never(flag)
@@ -419,4 +420,4 @@ def _under_way(mine: Purchase, joined: Purchase) -> Purchase:
     """Keep a run's own unanswered create `submitting`: that others see it as `attention` is not an outcome."""
     if joined.status is not Status.ATTENTION:
         return joined
-    return replace(mine, again=joined.again, deleted=joined.deleted)
+    return with_flags_of(mine, joined)

@@ -416,7 +416,28 @@ def test_recorded_deletion_is_not_a_purchase_on_a_machine_with_the_results(
     assert len(vendor.store.workflows()) == 1
 
 
+def test_deletion_that_the_vendor_has_acknowledged_is_not_repeated_on_a_machine_with_only_the_results(
+    orphaned: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    prune(pipeline, orphaned)
+    shutil.rmtree(orphaned.folder / ".pipeline")
+
+    ended = pipeline("prune", orphaned.manifest)
+
+    assert ended.code == 0, ended.output
+    assert "again:" not in ended.out
+
+
 # Deletions that the results of somebody else request
+
+
+def forget_removals(project: Project) -> None:
+    """Leave only results that do not say what the vendor has deleted, as an older version wrote them."""
+    document = project.results()
+    for purchase in document["purchases"]:
+        purchase.pop("removed", None)
+    project.results_file.write_text(json.dumps(document))
+    shutil.rmtree(project.folder / ".pipeline")
 
 
 def set_deleted(project: Project) -> None:
@@ -491,7 +512,7 @@ def test_what_is_gone_already_is_not_counted_as_deleted(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     prune(pipeline, orphaned)
-    shutil.rmtree(orphaned.folder / ".pipeline")
+    forget_removals(orphaned)
 
     ended = pipeline("destroy", orphaned.manifest, "--yes")
 
@@ -510,7 +531,7 @@ def test_what_is_marked_and_was_never_at_the_vendor_is_not_listed(
     prune(pipeline, bought, "--replaced")
     bought.write({"campaign.yaml": WITHOUT_WALK})
     prune(pipeline, bought)
-    shutil.rmtree(bought.folder / ".pipeline")
+    forget_removals(bought)
 
     assert "again: " in pipeline("prune", bought.manifest).out
     assert "failed" not in pipeline("prune", bought.manifest).out

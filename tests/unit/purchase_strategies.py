@@ -110,6 +110,7 @@ def purchases(draw: st.DrawFn) -> Purchase:
         path=draw(texts),
         error=draw(st.none() | texts),
         deleted=draw(st.booleans()),
+        removed=draw(st.booleans()),
         again=draw(st.booleans()),
     )
 
