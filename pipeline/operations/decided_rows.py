@@ -3,13 +3,13 @@
 The results and the decisions are enough: the jobs are those of the results, whatever the manifest asks for now.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.assignment import assign
+from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
-from pipeline.purchases import PENDING, UNDECIDED, Decisions, Purchase, Records
+from pipeline.purchases import PENDING, UNDECIDED, Decisions, Purchase, Records, Status
 from pipeline.report.parts import parts_of
 
 Row = Mapping[str, Any]
@@ -94,6 +94,24 @@ def with_decisions(
         serves = assignment.by_key.get(row["key"])
         is_same = (serves.id if serves is not None else None) == row.get("purchase")
         rows.append(row if is_same else _row(row, serves, assignment.matcher.last(row["key"])))
+    return {**results, "jobs": rows}
+
+
+def without_edited_failures(
+    results: Row, assignment: Assignment, keys: Collection[JobKey]
+) -> Mapping[str, Any]:
+    """`results`, in which a job does not count as failed if the manifest asks for something else since: it is new.
+
+    `assignment` is of the manifest's jobs, which have these `keys`.
+    """
+    rows = []
+    for row in results["jobs"]:
+        serves = assignment.by_key.get(row["key"])
+        is_edited = row["status"] == Status.FAILED and row["key"] in keys
+        if is_edited and (serves.id if serves is not None else None) != row.get("purchase"):
+            rows.append(_row(row, serves, assignment.matcher.last(row["key"])))
+        else:
+            rows.append(row)
     return {**results, "jobs": rows}
 
 

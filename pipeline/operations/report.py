@@ -13,7 +13,7 @@ from pipeline.errors import InvalidInput
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.caps import caps_of
-from pipeline.operations.decided_rows import recorded_jobs, with_decisions
+from pipeline.operations.decided_rows import recorded_jobs, with_decisions, without_edited_failures
 from pipeline.operations.page_commands import page_command, page_flags, page_variables, selection_flags
 from pipeline.operations.report_records import RecordsOnDisk, as_it_stands, of_results_before
 from pipeline.operations.shown_paths import project_path, shown_path
@@ -60,6 +60,7 @@ def gallery_campaign(
     records = absorb(Records(), campaign.records, decisions)
     results = with_decisions(as_it_stands(campaign), records, decisions, jobs)
     assignment = assign(jobs, records, decisions)
+    results = without_edited_failures(results, assignment, {job.key for job in jobs})
     coming = forecast(assignment)
     planned = _planned(results, assignment, coming.run)
     known = candidates(results, planned, {job.key: job for job in jobs})
@@ -75,7 +76,7 @@ def gallery_campaign(
         coming = forecast(assignment, frozenset(keys))
         planned = _planned(results, assignment, coming.run)
     # Where a selection is complete, as for a client, the limits would say nothing.
-    is_to_buy = keys is None or bool(coming.run.buying)
+    is_to_buy = keys is None or bool(coming.run.buying or coming.retry.buying)
     manifest = campaign.workspace.campaign if campaign.workspace else None
     caps = caps_of(manifest) if manifest and is_to_buy else UNCAPPED
     gallery = GalleryRecords(
@@ -87,6 +88,7 @@ def gallery_campaign(
         emulated=campaign.emulated,
         budget=caps.budget,
         budget_left=caps.budget_left(records.purchases.values()),
+        budget_unpriced=0 if caps.budget is None else len(caps.unpriced(records.purchases.values())),
         max_credits=caps.max_credits,
         keys=keys,
         selection=selection_flags(select, exclude),

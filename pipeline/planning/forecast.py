@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pipeline.planning.make import exceeded_limit, make
+from pipeline.planning.make import limit_besides_credits, make
 from pipeline.planning.plan import BUYING, Action, Plan, PlanOptions
 from pipeline.purchases import Status
 
@@ -63,9 +63,10 @@ def unbought(plan: Plan, by_key: Mapping[JobKey, Purchase]) -> Plan:
 
 
 def in_numbers(plan: Plan, caps: Caps, purchases: Collection[Purchase]) -> dict[str, Json]:
-    """The jobs that a plan makes, the purchases for them, their known credits, and the limit that stops all of it.
+    """The jobs that a plan makes, the purchases for them, their known credits, and a limit that stops all of it.
 
-    `unknown` is how many of the purchases have no known price; `purchases` are those of all runs so far.
+    `unknown` is how many of the purchases have no known price; `purchases` are those of all runs so far. What the
+    credits exceed is left to the page, which has the caps: it says so beside another limit, and by how much.
     """
     cost = plan.cost
     written: dict[str, Json] = {
@@ -74,5 +75,5 @@ def in_numbers(plan: Plan, caps: Caps, purchases: Collection[Purchase]) -> dict[
         "credits": cost.credits,
         "unknown": cost.unpriced,
     }
-    limit = exceeded_limit(plan, caps, purchases)
+    limit = limit_besides_credits(plan, caps, purchases)
     return written if limit is None else {**written, "limit": limit}

@@ -136,8 +136,13 @@ def everything(assignment: Assignment, purchases: Iterable[Purchase]) -> Plan:
     )
 
 
-def exceeded_limit(plan: Plan, caps: Caps, purchases: Iterable[Purchase] = ()) -> str | None:
+def exceeded_limit(plan: Plan, caps: Caps, purchases: Collection[Purchase] = ()) -> str | None:
     """Why the plan may not be carried out; None if it may. `purchases` are those of all runs so far."""
+    return limit_besides_credits(plan, caps, purchases) or _exceeded_credits(plan, caps, purchases)
+
+
+def limit_besides_credits(plan: Plan, caps: Caps, purchases: Collection[Purchase] = ()) -> str | None:
+    """Why the plan may not be carried out whatever its credits amount to; None if only they could be too many."""
     creates = len(plan.buying)
     if not creates:
         return None
@@ -154,27 +159,30 @@ def exceeded_limit(plan: Plan, caps: Caps, purchases: Iterable[Purchase] = ()) -
             f"{', '.join(templates)}: no known price, so limits.{capped[0]} cannot be enforced; "
             "set it under catalog.credits (see docs/reference/errors.md#no-known-price)"
         )
+    if caps.budget is not None and (unknown := caps.unpriced(purchases)):
+        unpriced = ", ".join(sorted({each.template_id for each in unknown}))
+        return (
+            f"{unpriced}: no known price, neither now nor when {_named(unknown)} bought, so limits.budget cannot be "
+            "enforced; set it under catalog.credits, or remove limits.budget "
+            "(see docs/reference/errors.md#no-known-price)"
+        )
+    return None
+
+
+def _exceeded_credits(plan: Plan, caps: Caps, purchases: Iterable[Purchase]) -> str | None:
+    if not plan.buying:
+        return None
     if caps.max_credits is not None and plan.credits > caps.max_credits:
         return f"{counted(plan.credits, 'credit')} would exceed max_credits ({caps.max_credits:,})"
     return None if caps.budget is None else _exceeded_budget(plan, caps, caps.budget, purchases)
 
 
 def _exceeded_budget(plan: Plan, caps: Caps, budget: int, purchases: Iterable[Purchase]) -> str | None:
-    spent, estimated, unknown = 0, 0, []
+    spent = estimated = 0
     for purchase in purchases:
-        cost = caps.cost(purchase)
-        if cost is None:
-            unknown.append(purchase)
-        else:
-            spent += cost
-            estimated += cost if purchase.is_unpriced else 0
-    if unknown:
-        templates = ", ".join(sorted({each.template_id for each in unknown}))
-        return (
-            f"{templates}: no known price, neither now nor when {_named(unknown)} bought, so limits.budget cannot be "
-            "enforced; set it under catalog.credits, or remove limits.budget "
-            "(see docs/reference/errors.md#no-known-price)"
-        )
+        cost = caps.cost(purchase) or 0
+        spent += cost
+        estimated += cost if purchase.is_unpriced else 0
     if spent + plan.credits > budget:
         wanted = counted(plan.credits, "credit")
         of_them = f" ({estimated:,} of them at today's prices)" if estimated else ""

@@ -27,7 +27,8 @@ class GalleryRecords:
     `variables` the flags of its vars. `keys` are the selected jobs, None: all, and `selection` the flags that select
     them. `hrefs`, `stills` and `media` are by SHA-256: the link to each file that is on this machine (empty: it is
     here, but the page contains no videos), the files that have a still, and media facts. `stored` are the files in an
-    object store, whether or not the page links to them. `budget_left` is what all jobs have left of `budget`.
+    object store, whether or not the page links to them. `budget_left` is what all jobs have left of `budget`, without
+    those whose price is not known (`budget_unpriced`).
     `forecast` is what the next run would make and buy, in numbers; `unseen` of these jobs are new or changed in the
     manifest since the results were written.
     """
@@ -40,6 +41,7 @@ class GalleryRecords:
     emulated: bool = False
     budget: int | None = None
     budget_left: int | None = None
+    budget_unpriced: int = 0
     max_credits: int | None = None
     keys: Collection[str] | None = None
     selection: str = ""
@@ -100,6 +102,7 @@ class _Campaign:
             # The budget is for all jobs, so it would mislead beside the cost of a few; what is left limits them.
             "budget": records.budget if is_whole else None,
             "budget_left": records.budget_left,
+            "budget_unpriced": records.budget_unpriced or None,
             "max_credits": records.max_credits,
             "selected_of": None if is_whole else len(results["jobs"]),
             "select": records.selection or None,

@@ -95,6 +95,7 @@ class CampaignWatch:
         self._is_planned_anew = False
         self._spent = 0
         self._budget_left: int | None = None
+        self._budget_unpriced: int | None = None
         self._next_run: Mapping[str, Json] = {}
         self._last_run: Json = None
         self._records = Records()
@@ -173,6 +174,7 @@ class CampaignWatch:
             "spent": self._spent,
             "budget": limits.budget,
             "budget_left": self._budget_left,
+            "budget_unpriced": self._budget_unpriced,
             "max_credits": limits.max_credits,
             "usual": {template: round(seconds, 3) for template, seconds in self._read.usual.items()},
             "template_ids": dict(self._read.template_ids),
@@ -310,6 +312,10 @@ class CampaignWatch:
         self._spent = credits_spent(records.purchases.values())
         caps = caps_of(self.workspace.campaign)
         self._budget_left = caps.budget_left(records.purchases.values())
+        has_budget = caps.budget is not None
+        self._budget_unpriced = (
+            (len(caps.unpriced(records.purchases.values())) or None) if has_budget else None
+        )
         self._next_run = self._plan.in_numbers(caps, records.purchases.values(), self._assignment.by_key)
         self._last_run = self._summary_of_last_run()
         self.rows.update(self._assignment, records, in_force, read.decided)

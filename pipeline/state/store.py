@@ -55,6 +55,10 @@ class Caps:
         """What the known costs of all purchases leave of the budget; None if there is none."""
         return None if self.budget is None else self.budget - sum(self.cost(each) or 0 for each in purchases)
 
+    def unpriced(self, purchases: Iterable[Purchase]) -> list[Purchase]:
+        """The purchases whose credits are not known, neither from when they were made nor today."""
+        return [each for each in purchases if self.cost(each) is None]
+
 
 UNCAPPED = Caps()
 

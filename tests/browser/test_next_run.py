@@ -1,7 +1,9 @@
 """What a page says of the next run: what it makes and costs, what waits and for what, and what is not made at all."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 from support.campaigns import Project, campaign, spring
@@ -259,3 +261,111 @@ def test_page_of_results_alone_says_at_most_what_the_next_run_makes(tmp_path: Pa
 
     expect(page.locator("#overview .cost")).to_contain_text(", at most 4 jobs still to come")
     expect(page.locator("#overview .todo li", has_text="Make at most 4")).to_be_visible()
+
+
+def test_limit_of_creates_is_told_beside_those_of_credits(tmp_path: Path, tab: Make) -> None:
+    limits = {"max_creates": 1, "max_credits": 130, "budget": 200}
+    project = campaign(tmp_path, {"campaign.yaml": stages(catalog={"credits": PRICES}, limits=limits)})
+    planned = Made(project)
+    run, _ = planned.plans()
+    assert run.limit == "4 creates would exceed max_creates (1)"
+
+    row = page_of(planned, tab).locator(".empty .todo li", has_text="Buy and make them")
+
+    expect(row).to_contain_text(f"It would be refused: {run.limit}.")
+    expect(row).to_contain_text("It would exceed the limit of a run by 130 and the budget by 60: raise both")
+
+
+def test_selection_is_held_against_what_is_left_of_the_budget(tmp_path: Path, tab: Make) -> None:
+    document = stages(catalog={"credits": PRICES}, limits={"max_credits": 1000, "budget": 300})
+    partly = Made(campaign(tmp_path, {"campaign.yaml": document}))
+    for number, step in SKETCHES:
+        partly.do(number, step)
+    partly.write()
+    out = tmp_path / "page"
+    words = ("report", partly.project.manifest, "--select", "job:film", "--out", out)
+    ended = Running(words, environment("http://127.0.0.1:1")).ended()
+    assert ended.code == 0, ended.output
+
+    page: Page = tab().open(out / "index.html")
+
+    expect(page.locator(".empty .cost")).to_have_text(
+        "4 jobs are planned for 240 credits, within the 280 left of the budget."
+    )
+
+
+def test_bar_of_a_selection_ends_where_the_first_cap_does(tmp_path: Path, tab: Make) -> None:
+    document = stages(catalog={"credits": PRICES}, limits={"max_credits": 1000, "budget": 200})
+    partly = Made(campaign(tmp_path, {"campaign.yaml": document}))
+    for number, step in SKETCHES:
+        partly.do(number, step)
+    partly.write()
+    out = tmp_path / "page"
+    words = ("report", partly.project.manifest, "--select", "+job:film", "--out", out)
+    ended = Running(words, environment("http://127.0.0.1:1")).ended()
+    assert ended.code == 0, ended.output
+
+    bars = tab().open(out / "index.html").locator("#overview .bars")
+
+    expect(bars).to_contain_text("240 of the 180 left of the budget")
+    expect(bars).to_contain_text("All of it would exceed the budget by 60.")
+
+
+def test_budget_is_not_said_to_suffice_where_prices_are_not_known(tmp_path: Path, tab: Make) -> None:
+    prices = {"each_explodedloop_0226": 120}
+    document = stages(catalog={"credits": prices}, limits={"budget": 1000})
+    planned = Made(campaign(tmp_path, {"campaign.yaml": document}))
+    planned.do(SKETCH, Status.DONE)
+    planned.write()
+    run, _ = planned.plans()
+    assert (run.credits, len(run.unpriced)) == (240, 1)
+
+    bars = page_of(planned, tab).locator("#overview .bars")
+
+    expect(bars).to_contain_text(
+        "If all is made, at most 760 stay under the budget, as 2 purchases have no known price."
+    )
+
+
+def test_what_exceeds_the_budget_does_so_by_at_least_the_known_prices(tmp_path: Path, tab: Make) -> None:
+    document = stages(catalog={"credits": {"each_explodedloop_0226": 120}}, limits={"budget": 200})
+    planned = Made(campaign(tmp_path, {"campaign.yaml": document}))
+    planned.do(SKETCH, Status.DONE)
+    planned.write()
+
+    page = page_of(planned, tab)
+
+    expect(page.locator("#overview .bars")).to_contain_text(
+        "All of it would exceed the budget by at least 40."
+    )
+    assert "It would exceed the budget by at least 40: raise it" in next_steps(page)
+
+
+def test_failed_job_that_was_edited_since_is_made_and_not_tried_again(tmp_path: Path, tab: Make) -> None:
+    failed = made(tmp_path, [*SKETCHES, (FILM, Status.FAILED)])
+    edited = stages(catalog={"credits": PRICES})
+    edited["prompts"] = {"spin": "it spins fast", "turn": "it turns"}
+    failed.project.write({"campaign.yaml": edited})
+    run, retry = failed.plans()
+    assert [*run.of(Action.REPLACE)]
+    assert (run.credits, retry.credits) == (480, 480)
+
+    page = page_of(failed, tab)
+
+    expect(page.locator("#overview h1")).to_have_text("2 of 6 videos are made.")
+    expect(page.locator("#overview .todo li", has_text="Make 4, 480 credits")).to_be_visible()
+    assert "again" not in next_steps(page)
+
+
+def test_what_was_made_in_less_than_a_second_was_not_made_in_no_time(tmp_path: Path, tab: Make) -> None:
+    quick = made(tmp_path, SKETCHES)
+    results = json.loads(quick.project.results_file.read_text(encoding="utf-8"))
+    results["purchases"][0] |= {
+        "created_at": "2026-01-01T00:01:00.100Z",
+        "updated_at": "2026-01-01T00:01:00.500Z",
+    }
+    quick.project.write({quick.project.results_file.name: json.dumps(results)})
+
+    page = page_of(quick, tab, f"#job={quote(quick.jobs[SKETCH].key)}")
+
+    expect(page.locator("dl.pairs")).to_contain_text("Made inunder 1 s")

@@ -524,7 +524,7 @@ function requestBlock(job) {
     ),
     ["Event", request?.event],
     ["Bought", purchase && date(purchase.bought, "full")],
-    ["Made in", purchase?.status === "done" && made > 0 ? span(made) : undefined],
+    ["Made in", purchase?.status === "done" && made > 0 ? tookText(made) : undefined],
     [
       "File",
       file?.bytes

@@ -257,6 +257,11 @@ function span(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
+/** How long something took, or usually takes. @param {number} seconds */
+function tookText(seconds) {
+  return seconds < 1 ? "under 1 s" : span(seconds);
+}
+
 /** The length of a video on a card: `2.5 s`, `1:04`. @param {number} seconds */
 function lengthOf(seconds) {
   return seconds >= 60 ? span(seconds) : `${Math.round(seconds * 10) / 10} s`;

@@ -92,7 +92,7 @@ function plansOfTryingAgain(failed) {
 function limitOfTryingAgain(campaign, failed) {
   const [planned] = plansOfTryingAgain(failed) ?? [];
   if (!planned || !isToTryAgain(failed)) return [];
-  return overLimit(campaign, planned.credits, planned.limit).flatMap((each) => [each, " "]);
+  return overLimit(campaign, inCounts(planned), planned.limit).flatMap((each) => [each, " "]);
 }
 
 /**

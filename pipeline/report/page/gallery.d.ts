@@ -82,6 +82,7 @@ type CampaignData = {
   spent: number;
   budget?: number; // if all jobs are on the page
   budget_left?: number; // what all jobs have left of it, also those that are not on the page
+  budget_unpriced?: number; // the purchases, of all, whose price is not known even today
   max_credits?: number;
   selected_of?: number; // the number of all its jobs, if only some are on the page
   select?: string; // the flags that selected them
@@ -108,7 +109,7 @@ type Forecast = {
   purchases: number; // for these jobs
   credits: number;
   unknown: number; // the purchases with no known price
-  limit?: string; // what stops all of it
+  limit?: string; // what stops all of it, besides credits that exceed a cap
 };
 
 type RunData = {

@@ -490,7 +490,7 @@ function openRow(campaign, jobs) {
         ? "What is to be bought has no known price."
         : `${capital(most)}${counted(credits, "credit")} to pay, and ${number(unknown)} with no known price.`,
     );
-  about.push(...overLimit(campaign, credits, campaign.next_run?.limit));
+  about.push(...overLimit(campaign, coming, campaign.next_run?.limit));
   return todoRow(
     STATES[first].icon,
     STATES[first].tone === "blue" ? "blue" : "",
@@ -518,27 +518,31 @@ function waitingText(jobs) {
 
 /**
  * What exceeds a limit, in words. @param {[limit: string, by: number][]} limits of which most are not exceeded
- * @returns {string[]}
+ * @param {boolean} isAtLeast some prices are not known @returns {string[]}
  */
-function exceeded(limits) {
-  return limits.filter(([, by]) => by > 0).map(([limit, by]) => `${limit} by ${number(by)}`);
+function exceeded(limits, isAtLeast) {
+  const least = isAtLeast ? "at least " : "";
+  return limits.filter(([, by]) => by > 0).map(([limit, by]) => `${limit} by ${least}${number(by)}`);
 }
 
 /**
  * What a run would be refused for; a rehearsal too.
- * @param {Campaign} campaign @param {number} credits that it would spend @param {string} [limit] as the planner says it
+ * @param {Campaign} campaign @param {Coming} coming what it would buy @param {string} [limit] besides credits, as the planner says it
  */
-function overLimit({ budget_left: left, max_credits: cap }, credits, limit) {
-  const over = exceeded([
-    ["the limit of a run", credits - (cap ?? Infinity)],
-    ["the budget", credits - (left ?? Infinity)],
-  ]);
-  if (!credits || !over.length)
-    return limit ? [el("b", { class: "amber", text: `It would be refused: ${limit}.` })] : [];
+function overLimit({ budget_left: left, max_credits: cap }, { credits, count, unknown }, limit) {
+  const over = exceeded(
+    [
+      ["the limit of a run", credits - (cap ?? Infinity)],
+      ["the budget", credits - (left ?? Infinity)],
+    ],
+    unknown > 0,
+  );
   const raise = over.length === 1 ? "raise it" : "raise both";
-  return [
-    el("b", { class: "amber", text: `It would exceed ${over.join(" and ")}: ${raise}, or select fewer.` }),
+  const texts = [
+    limit && `It would be refused: ${limit}.`,
+    count && over.length && `It would exceed ${over.join(" and ")}: ${raise}, or select fewer.`,
   ];
+  return texts.filter(Boolean).map((text) => el("b", { class: "amber", text: String(text) }));
 }
 
 function reviewRow() {
@@ -579,19 +583,20 @@ function creditBars() {
   );
 }
 
-/** @typedef {{ name: string, spent: number, cap: number, amount: string, coming?: number }} RunBar */
+/** `limit` is that of the run, if the bar has it as its cap. @typedef {{ name: string, spent: number, cap: number, limit?: number, amount: string, coming?: number }} RunBar */
 
 /**
  * The bars of a campaign: that of one run if it has a cap, and that of its budget; without either, the credits spent.
  * @param {Campaign} campaign @param {(coming: number) => RunBar | undefined} barOfRun
  */
 function capBars(campaign, barOfRun) {
-  const { spent, budget } = campaign;
-  const used = (budget ?? 0) - (campaign.budget_left ?? 0);
+  const { spent, budget, budget_left: remaining, budget_unpriced: unpriced = 0 } = campaign;
+  const used = (budget ?? 0) - (remaining ?? 0);
   const estimated = used > spent ? `, ${number(used - spent)} of them at today’s prices` : "";
-  const coming = comingOf(campaign).credits;
+  const { credits: coming, unknown } = comingOf(campaign);
   const several = campaignBefore(campaign);
-  const isUncapped = campaign.selected_of === undefined && campaign.max_credits === undefined;
+  const isWhole = campaign.selected_of === undefined;
+  const isUncapped = isWhole && campaign.max_credits === undefined;
   const bars = [];
   const run = barOfRun(coming);
   if (run) bars.push(capBar(`${several}${run.name}`, run.spent, run.coming ?? coming, run.cap, run.amount));
@@ -602,7 +607,7 @@ function capBars(campaign, barOfRun) {
         used,
         coming,
         budget,
-        `${number(used)} of ${number(budget)}${estimated}`,
+        `${unpriced ? "at least " : ""}${number(used)} of ${number(budget)}${estimated}`,
       ),
     );
   if (!bars.length && spent + coming > 0)
@@ -617,23 +622,30 @@ function capBars(campaign, barOfRun) {
       ),
     );
   if (bars.length && coming && (budget !== undefined || run?.coming !== 0)) {
-    const left = budget === undefined ? undefined : budget - used - coming;
-    const over = exceeded([
-      ["the limit of a run", run ? run.spent + (run.coming ?? coming) - run.cap : 0],
-      ["the budget", -(left ?? 0)],
-    ]);
-    bars.push(hatchedLine(over, left));
+    const left = remaining === undefined ? undefined : remaining - coming;
+    const over = exceeded(
+      [
+        ["the limit of a run", run?.limit ? run.spent + (run.coming ?? coming) - run.limit : 0],
+        ["the budget", -(left ?? 0)],
+      ],
+      unknown + unpriced > 0,
+    );
+    const all = isWhole ? "all" : "this selection";
+    bars.push(hatchedLine(over, left === undefined ? "" : underBudget(all, left, unknown + unpriced)));
   }
   return bars;
 }
 
-/** The legend of the hatching, and whether all of it fits. @param {string[]} over what it exceeds @param {number | undefined} left of the budget */
-function hatchedLine(over, left) {
-  const about = over.length
-    ? ` All of it would exceed ${over.join(" and ")}.`
-    : left === undefined
-      ? ""
-      : ` If all is made, ${number(left)} stay under the budget.`;
+/** What stays under the budget: no more, where prices are not known. @param {string} all that is made @param {number} left @param {number} unknown */
+function underBudget(all, left, unknown) {
+  if (!unknown) return `If ${all} is made, ${number(left)} stay under the budget.`;
+  const why = `${counted(unknown, "purchase has", "purchases have")} no known price`;
+  return `If ${all} is made, at most ${number(left)} stay under the budget, as ${why}.`;
+}
+
+/** The legend of the hatching, and whether all of it fits. @param {string[]} over what it exceeds @param {string} fits what is left otherwise */
+function hatchedLine(over, fits) {
+  const about = over.length ? ` All of it would exceed ${over.join(" and ")}.` : fits && ` ${fits}`;
   return el(
     "div",
     { class: over.length ? "foot over" : "foot" },
@@ -650,15 +662,21 @@ function barOfRun(campaign) {
   const name = goesOn ? "This run" : "The last run";
   const amount = `${number(run.spent)} of at most ${number(cap)}`;
   // Once the run has ended, what is still to come is for another run.
-  return { name, spent: run.spent, cap, amount, coming: goesOn ? run.coming : 0 };
+  return { name, spent: run.spent, cap, limit: cap, amount, coming: goesOn ? run.coming : 0 };
 }
 
-/** The limit of the next run. @param {Campaign} campaign @returns {(coming: number) => RunBar | undefined} */
-function barOfNextRun({ max_credits: cap }) {
+/**
+ * The next run, up to its limit; that of a selection up to what is left of the budget, if that is less: it has no bar of its own.
+ * @param {Campaign} campaign @returns {(coming: number) => RunBar | undefined}
+ */
+function barOfNextRun({ max_credits: limit = Infinity, budget_left: left = Infinity, selected_of: of }) {
+  const isByBudget = of !== undefined && left < limit;
+  const cap = isByBudget ? Math.max(0, left) : limit;
+  const most = isByBudget ? `the ${number(cap)} left of the budget` : `at most ${number(cap)}`;
   return (coming) =>
-    cap === undefined
+    cap === Infinity
       ? undefined
-      : { name: "Next run", spent: 0, cap, amount: `${number(coming)} of at most ${number(cap)}` };
+      : { name: "Next run", spent: 0, cap, limit, amount: `${number(coming)} of ${most}` };
 }
 
 /** @param {string} name @param {number} spent @param {number} coming @param {number} cap @param {string} amount @param {boolean} [capped] */
@@ -718,12 +736,19 @@ function templateBar(template, amount, part) {
   );
 }
 
+/** The cap that credits stay under, after what they pay for; empty if there is none. @param {Campaign} campaign @param {number} credits */
+function withinCap({ budget, budget_left: left = Infinity, max_credits: limit = Infinity }, credits) {
+  const cap = Math.min(left, limit);
+  if (cap === Infinity || credits > cap) return "";
+  return cap === limit || cap === budget
+    ? `, under the cap of ${number(cap)}`
+    : `, within the ${number(cap)} left of the budget`;
+}
+
 /** The page of a campaign that has bought nothing. */
 function nothingYet() {
   const { campaigns } = app.model;
   const { credits, unknown, count, jobs } = allToCome();
-  const caps = campaigns.length === 1 ? [campaigns[0].max_credits, campaigns[0].budget] : [];
-  const cap = Math.min(...caps.map((each) => each ?? Infinity));
   const price =
     unknown === count
       ? " at prices that are not known"
@@ -732,7 +757,7 @@ function nothingYet() {
           el("b", { text: `${number(credits)} credits` }),
           unknown ? ` and ${number(unknown)} with no known price` : "",
         ];
-  const within = cap < Infinity && !unknown && credits <= cap ? `, under the cap of ${number(cap)}` : "";
+  const within = campaigns.length === 1 && !unknown ? withinCap(campaigns[0], credits) : "";
   const title = campaigns.some((each) => each.selected_of !== undefined)
     ? "Nothing of this selection has been bought yet."
     : "Nothing has been bought yet.";
@@ -747,7 +772,7 @@ function nothingYet() {
             `${campaignBefore(campaign)}Buy and make them`,
             [
               source.isLive ? "The page fills while it runs." : "The page fills when it is written again.",
-              ...overLimit(campaign, comingOf(campaign).credits, campaign.next_run?.limit),
+              ...overLimit(campaign, comingOf(campaign), campaign.next_run?.limit),
             ].flatMap((each) => [each, " "]),
             commandBox(commandOf("run", campaign)),
           ),

@@ -414,7 +414,7 @@ function showAge(place) {
   const usual = usualSeconds(job) ?? 0;
   const late = usual > 0 && age > usual * 1.15;
   const shown = place.querySelector(".age");
-  if (shown) shown.textContent = usual ? `${span(age)} of usually ${span(usual)}` : `${span(age)} so far`;
+  if (shown) shown.textContent = usual ? `${span(age)} of usually ${tookText(usual)}` : `${span(age)} so far`;
   shown?.classList.toggle("amber", late);
   const bar = /** @type {HTMLElement | null} */ (place.querySelector(".age-bar"));
   bar?.classList.toggle("unknown", !usual);
@@ -467,7 +467,7 @@ function timeBars() {
     .map(([template, those]) => {
       const made = those.filter((job) => job.status === "done").length;
       const usual = usualSeconds(those[0]);
-      const amount = [usual && `${span(usual)} a job`, `${number(made)} made`].filter(Boolean).join(", ");
+      const amount = [usual && `${tookText(usual)} a job`, `${number(made)} made`].filter(Boolean).join(", ");
       return templateBar(template, amount, made / those.length);
     });
 }

@@ -1,5 +1,6 @@
 """What a page says of the next run, and of trying again, is what `plan` says, whatever was made and decided."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,9 @@ def numbers(plan: Plan) -> dict[str, Any]:
         "credits": plan.credits,
         "unknown": len(plan.unpriced),
     }
-    return said if plan.limit is None else {**said, "limit": plan.limit}
+    # The page works out from the caps themselves what known credits would exceed, and by how much.
+    is_about_credits = plan.limit is not None and re.search(r"\d credits?\b.* would exceed", plan.limit)
+    return said if plan.limit is None or is_about_credits else {**said, "limit": plan.limit}
 
 
 def assert_page_says_what_plan_says(made: Made) -> None:
@@ -155,3 +158,49 @@ def test_purchases_without_a_price_count_against_the_budget_at_the_price_of_toda
     records = gallery_campaign(of_workspace(made.workspace), ["template:sketch"], ()).records
     data: Any = build([records], makes_stills=False, holds_videos=True, is_bundle=False)
     assert data["campaigns"][0]["budget_left"] == 190
+
+
+def test_limit_that_is_not_about_credits_is_said_beside_one_that_is(tmp_path: Path) -> None:
+    limits = {"max_creates": 1, "max_credits": 130}
+    made = Made(campaign(tmp_path, {"campaign.yaml": stages(catalog={"credits": PRICES}, limits=limits)}))
+    made.write()
+
+    for page in (page_of(made), live_page_of(made)):
+        assert (page["next_run"]["credits"], page["max_credits"]) == (260, 130)
+        assert page["next_run"]["limit"] == "4 creates would exceed max_creates (1)"
+
+
+def test_purchases_whose_price_is_not_known_even_today_are_counted_beside_the_budget(tmp_path: Path) -> None:
+    made = Made(campaign(tmp_path, {"campaign.yaml": stages(catalog={"credits": {}})}))
+    made.do(SKETCH, Status.DONE)
+    made.write()
+    made.project.write({"campaign.yaml": stages(catalog={"credits": {}}, limits={"budget": 200})})
+
+    for page in (page_of(made), live_page_of(made)):
+        assert (page["budget_left"], page["budget_unpriced"]) == (200, 1)
+
+
+def test_selection_of_what_failed_has_the_caps_of_trying_again(tmp_path: Path) -> None:
+    document = stages(catalog={"credits": PRICES}, limits={"max_credits": 5, "budget": 200})
+    made = Made(campaign(tmp_path, {"campaign.yaml": document}))
+    made.do(SKETCH, Status.FAILED)
+    made.write()
+
+    records = gallery_campaign(of_workspace(made.workspace), ["status:failed"], ()).records
+    data: Any = build([records], makes_stills=False, holds_videos=True, is_bundle=False)
+
+    page = data["campaigns"][0]
+    assert (page["retry_run"]["credits"], page["max_credits"], page["budget_left"]) == (10, 5, 190)
+
+
+def test_failed_job_that_was_edited_since_is_made_like_any_other(tmp_path: Path) -> None:
+    made = Made(campaign(tmp_path, {"campaign.yaml": stages(catalog={"credits": PRICES})}))
+    for number, status in ((SKETCH, Status.DONE), (TAKE_2, Status.DONE), (FILM, Status.FAILED)):
+        made.do(number, status)
+    made.write()
+    edited = stages(catalog={"credits": PRICES})
+    edited["prompts"] = {"spin": "it spins fast", "turn": "it turns"}
+    made.project.write({"campaign.yaml": edited})
+
+    assert_page_says_what_plan_says(made)
+    assert {row["status"] for row in page_of(made)["jobs"]} == {"done", "pending"}
