@@ -9,8 +9,12 @@ assumed to be linear.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.jobs import JobKey
 
 # Seconds before the first poll of a workflow whose template has no estimate.
 FIRST_PAUSE = 0.05
@@ -111,13 +115,42 @@ class TimeLeft:
         return replace(self, unseen=tuple(dict.fromkeys(names.get(each, each) for each in self.unseen)))
 
 
+# What is made one after another: the template of what is under way, if anything is, and those still to be bought.
+Chain = tuple[str | None, tuple[str, ...]]
+
+
+def chains(
+    waiting: Mapping[JobKey, tuple[str, JobKey | None]], under_way: Mapping[JobKey, str]
+) -> frozenset[Chain]:
+    """The distinct chains of jobs that are still to be bought.
+
+    `waiting` has, by key, the template of each and what it is made from; `under_way` the templates of those bought.
+    """
+    found = set()
+    for key in waiting:
+        templates, at = [], key
+        while (step := waiting.get(at)) is not None:
+            templates.append(step[0])
+            if step[1] is None:
+                break
+            at = step[1]
+        begun = under_way.get(at)
+        if begun is not None or len(templates) > 1:
+            found.add((begun, tuple(templates)))
+    return frozenset(found)
+
+
 def time_left(
-    durations: Durations, running: Iterable[tuple[str, float]], waiting: Mapping[str, int], limit: int
+    durations: Durations,
+    running: Iterable[tuple[str, float]],
+    waiting: Mapping[str, int],
+    limit: int,
+    chains: Collection[Chain] = (),
 ) -> TimeLeft:
     """The time until the last workflow ends.
 
     `running` has the template and age of each running workflow; `waiting` counts, by template, those still to be
-    bought; at most `limit` run at once.
+    bought; at most `limit` run at once, and those of a chain one after another.
     """
     longest = total = 0.0
     to_buy = {template_id: count for template_id, count in waiting.items() if count > 0}
@@ -127,12 +160,18 @@ def time_left(
     expected = {template_id: durations.expectation(template_id) for template_id in ages}
     if unseen := tuple(template_id for template_id, each in expected.items() if each is None):
         return TimeLeft(unseen=unseen)
+    anew: dict[str, float] = {}
+    rest: dict[str, float] = {}
     for template_id, each in expected.items():
         if each is not None:
             count = to_buy.get(template_id, 0)
-            anew, lefts = _seconds_left(each.median, ages[template_id])
-            longest = max(longest, anew if count else 0.0, *lefts)
-            total += anew * count + sum(lefts)
+            anew[template_id], lefts = _seconds_left(each.median, ages[template_id])
+            rest[template_id] = max(lefts, default=0.0)
+            longest = max(longest, anew[template_id] if count else 0.0, rest[template_id])
+            total += anew[template_id] * count + sum(lefts)
+    for begun, templates in chains:
+        one_after_another = sum(anew.get(each, 0.0) for each in templates)
+        longest = max(longest, one_after_another + rest.get(begun or "", 0.0))
     return TimeLeft(seconds=max(longest, total / limit))
 
 

@@ -166,7 +166,8 @@ class Runner:
             return TimeLeft()
         waiting = {} if self._queue.stopped else self._served_jobs.waiting
         in_flight = self._in_flight
-        left = time_left(in_flight.durations, in_flight.ages(), waiting, self.settings.in_flight)
+        chains = self._served_jobs.chains() if waiting else ()
+        left = time_left(in_flight.durations, in_flight.ages(), waiting, self.settings.in_flight, chains)
         return left.named(self._template_names) if left.unseen else left
 
     @cached_property

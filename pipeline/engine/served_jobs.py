@@ -7,11 +7,15 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from pipeline.artifacts.file_names import set_aside
+from pipeline.engine.durations import Chain, chains
 from pipeline.planning.plan import Action, Entry, Plan
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 
 if TYPE_CHECKING:
     from pipeline.jobs import Job, JobKey
+
+
+_UNDER_WAY = frozenset({Status.SUBMITTING, Status.SUBMITTED})
 
 
 class ServedJobs:
@@ -44,6 +48,23 @@ class ServedJobs:
             entry.key: entry.job.request.template_id for entry in plan.buying if entry.job is not None
         }
         self.waiting = Counter(self._templates.values())
+        self._made_after = plan.made_after()
+        self._template_ids = (
+            {entry.key: entry.job.request.template_id for entry in plan.entries if entry.job is not None}
+            if any(self._made_after.values())
+            else {}
+        )
+
+    def chains(self) -> Collection[Chain]:
+        """What is still to be made one after another."""
+        template_ids = self._template_ids
+        if not template_ids:
+            return ()
+        waiting = (key for key, status in self._statuses.items() if status == PENDING)
+        return chains(
+            {key: (template_ids[key], self._made_after.get(key)) for key in waiting},
+            {key: template_ids[key] for key, status in self._statuses.items() if status in _UNDER_WAY},
+        )
 
     def of(self, purchase_id: PurchaseId) -> list[Job]:
         """The jobs that a purchase serves."""

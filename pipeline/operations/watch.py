@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.engine.durations import Durations, TimeLeft, time_left
+from pipeline.engine.durations import Chain, Durations, TimeLeft, chains, time_left
 from pipeline.engine.in_flight import recorded_age
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.files import stamp
@@ -67,6 +67,8 @@ class Watch:
         self._counted: set[JobKey] = set()
         # By job that is pending, its template and what it asks for.
         self._asked: dict[JobKey, tuple[str, str | tuple[str, ...]]] = {}
+        # By the same job, the one that has to be made before it.
+        self._made_from: dict[JobKey, JobKey] = {}
         self._names: Mapping[str, str] = {}
         self._purchases: Mapping[PurchaseId, Purchase] = {}
         self._durations = Durations({})
@@ -94,6 +96,9 @@ class Watch:
                 job.key: (job.request.template_id, asks(job.key))
                 for job in state.jobs
                 if (known := self._jobs.get(job.key)) and known.status == PENDING
+            }
+            self._made_from = {
+                job.key: job.upstream for job in state.jobs if job.key in self._asked and job.upstream
             }
             self._names = template_names(state.jobs)
         is_first, self._stamps, self._has_looked = not self._has_looked, stamps, True
@@ -215,7 +220,19 @@ class Watch:
         running = [(each.template_id, recorded_age(each.bought_at, today)) for each in submitted.values()]
         to_buy = {self._asked[key] for key in self._counted if key in self._asked}
         waiting = Counter(template_id for template_id, _ in to_buy)
-        return time_left(self._durations, running, waiting, in_flight).named(self._names)
+        left = time_left(self._durations, running, waiting, in_flight, self._chains())
+        return left.named(self._names)
+
+    def _chains(self) -> Collection[Chain]:
+        if not self._made_from:
+            return ()
+        under_way = {
+            key: job.purchase.template_id
+            for key, job in self._jobs.items()
+            if job.status == Status.SUBMITTED.value and job.purchase
+        }
+        waiting = self._counted & self._asked.keys()
+        return chains({key: (self._asked[key][0], self._made_from.get(key)) for key in waiting}, under_way)
 
 
 def _apart(one: str, other: str) -> float:

@@ -181,6 +181,14 @@ class Plan:
         """The entries that need a create, in the order in which they are bought."""
         return [entry for entry in self.entries if entry.buys]
 
+    def made_after(self) -> dict[JobKey, JobKey | None]:
+        """By job that is bought, or shares what is, the job that has to be made before it, if there is one."""
+        bought = {entry.key: entry.after for entry in self.buying}
+        sharing = {
+            entry.key: bought.get(entry.buyer) for entry in self.of(Action.SHARE) if entry.buyer is not None
+        }
+        return bought | sharing
+
     @property
     def has_changes(self) -> bool:
         """Whether there is anything to do, for a run or for a person."""

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment, Matcher, assign
+from pipeline.engine.durations import chains
 from pipeline.planning.forecast import Forecast, forecast, unbought
 from pipeline.planning.make import make
 from pipeline.planning.plan import Plan, PlanOptions
+from pipeline.purchases import Status
 from pipeline.results import decisions
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from pipeline.purchases import Purchase, PurchaseId, Records
     from pipeline.results.decisions import Decision
     from pipeline.state.store import Caps
+
+
+_UNDER_WAY = frozenset({Status.SUBMITTING, Status.SUBMITTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +108,29 @@ class WatchedPlan:
         return self._forecast.as_json(caps, purchases, by_key) if self._forecast is not None else {}
 
     def left_to_run(self, by_key: Mapping[JobKey, Purchase]) -> dict[str, Json]:
-        """What the run that goes on still buys: the number of purchases by template, and their known credits."""
+        """What the run that goes on still buys: the number of purchases by template, and their known credits.
+
+        `chains` are what it makes one after another, for the time left.
+        """
         if self._of_run is None:
             return {}
         left = unbought(self._of_run, by_key)
         jobs = (entry.job for entry in left.buying if entry.job is not None)
         return {
             "waiting": dict(Counter(job.coordinates.template for job in jobs)),
+            "chains": self._chains(left, by_key),
             "coming": left.credits,
         }
+
+    def _chains(self, left: Plan, by_key: Mapping[JobKey, Purchase]) -> Json:
+        """The chains of what a plan still buys; templates have their names in the manifest."""
+        jobs = left.assignment.matcher.jobs
+        waiting = {key: (jobs[key].coordinates.template, after) for key, after in left.made_after().items()}
+        upstreams = {after for _, after in waiting.values() if after is not None} - waiting.keys()
+        under_way = {
+            key: jobs[key].coordinates.template
+            for key in upstreams
+            if key in by_key and by_key[key].status in _UNDER_WAY
+        }
+        found = sorted(chains(waiting, under_way), key=str)
+        return [{"under_way": begun, "waiting": list(templates)} for begun, templates in found]

@@ -4,23 +4,30 @@ import re
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Locator, Page, Route, expect
+from support.campaigns import campaign as campaign_of
+from support.campaigns import chained
 from support.processes import Running, environment, until
 
 from browser.conftest import Serve, Tab, rows_of
 from browser.live import LiveCampaign, in_the_middle
-from pipeline.jobs import Job
+from pipeline.jobs import Job, in_plan_order
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
 from pipeline.operations.clock import now
 from pipeline.operations.run_note import NoteWriter
-from pipeline.purchases import Output
+from pipeline.purchases import Output, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.state import transitions
+from pipeline.state.opening import open_store
+from pipeline.state.store import Caps, Change, Intent, Turn
 
 MakeTab = Callable[..., Tab]
 
@@ -223,6 +230,38 @@ def test_time_left_is_that_of_the_jobs_selected_by_the_run(
         expect(page.locator("h1:visible")).to_contain_text("less than a minute left")
         note.select({each.key for each in [left[0], *left[-4:]]})
         expect(page.locator("h1:visible")).to_contain_text(re.compile("about [567] min left"))
+
+
+def test_time_left_is_at_least_that_of_what_is_made_one_after_another(
+    tmp_path: Path, serve: Serve, tab: MakeTab
+) -> None:
+    project = campaign_of(tmp_path, {"campaign.yaml": chained()})
+    sketch, _film = in_plan_order(expand(load(project.manifest)))
+    bought = Purchase(
+        id=PurchaseId("a" * 16),
+        key=sketch.key,
+        fingerprint=sketch.fingerprint,
+        status=Status.SUBMITTING,
+        bought_at=now(),
+        template_id=sketch.request.template_id,
+        credits=10,
+        path=sketch.path,
+    )
+    usual = [("vim_sketch_me", 600.0), ("each_explodedloop_0226", 1200.0)]
+    opened = open_store(
+        project.state, campaign="stages", manifest=project.manifest, run="live", writable=True, now=now()
+    )
+    with closing(opened) as store:
+        intents = [Intent(purchase=bought, at=bought.bought_at)]
+        store.commit_turn(Turn(intents=intents, durations=usual), Caps())
+        accepted = transitions.Accepted(WorkflowId("wf-1"))
+        taken = transitions.advance(bought, accepted)
+        store.commit([Change(before=bought, after=taken, at=now(), event=accepted)])
+        _, url = serve(project)
+        page = tab().visit(url, "#view=live")
+
+        # The film alone would take 20 minutes.
+        expect(page.locator("h1:visible")).to_contain_text(re.compile("about (29|30) min left"))
 
 
 def test_time_left_grows_while_a_run_is_slower_than_usual(

@@ -170,7 +170,9 @@ def test_page_of_a_selection_buys_what_its_jobs_share_with_others(tmp_path: Path
     # The prices of twelve jobs are known.
     expect(page.locator(".empty")).to_contain_text("48 jobs are planned for 1,200 credits")
     row = page.locator(".empty .todo li", has_text="Buy and make them")
-    expect(row).to_contain_text("It would exceed the limit of a run by 700: raise it, or select fewer.")
+    expect(row).to_contain_text(
+        "It would exceed the limit of a run by at least 700: raise it, or select fewer."
+    )
 
 
 def test_page_of_results_alone_counts_what_pending_jobs_share_once(tab: Make, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.calling import Pipeline
-from support.campaigns import Project, campaign, spring
+from support.campaigns import Project, campaign, chained, spring
 from support.processes import Running, until
 
 from pipeline.cli.process_environment import read_environment
@@ -187,3 +187,28 @@ def test_time_left_counts_a_purchase_once_for_all_jobs_that_it_serves(
         # One runs and one waits, one after the other.
         assert left is not None
         assert left < 2 * 3600
+
+
+def test_time_left_is_at_least_that_of_what_is_made_one_after_another(
+    folder: Path, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+    opened = open_store(
+        project.state, campaign="stages", manifest=project.manifest, run="before", writable=True, now=SINCE
+    )
+    usual = [("vim_sketch_me", 3600.0), ("each_explodedloop_0226", 7200.0)]
+    with closing(opened) as store:
+        store.commit_turn(Turn(durations=usual), Caps())
+    watch = Watch(
+        workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
+    )
+    watch.look()
+    with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=36000)) as slow:
+        start("run", project.manifest, "--yes", url=slow.url)
+        until(lambda: any("bought as" in what for _, what in watch.look()), "the workflow")
+
+        left = watch.tally().time_left().seconds
+
+        assert left is not None
+        # Nearly three hours, by the usual times with their spread; the film alone would take two.
+        assert left > 2.5 * 3600

@@ -118,6 +118,7 @@ type RunData = {
   max_credits: number | null;
   in_flight: number | null;
   waiting?: Record<string, number>; // of one that goes on, by template: the number of purchases still to make
+  chains?: { under_way: string | null; waiting: string[] }[]; // the templates of what it makes one after another
   coming?: number; // the known credits for these
 };
 

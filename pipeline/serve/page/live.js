@@ -206,7 +206,7 @@ function timeLeft() {
 
 /**
  * The seconds that a campaign has left, by the usual time of each template and the ages of those under way: the rest for these,
- * all of it for waiting jobs, as many in parallel as the run may have in flight. Undefined if the usual time of a template is
+ * all of it for waiting jobs, as many in parallel as the run may have in flight and each after what it is made from. Undefined if the usual time of a template is
  * unknown: guessed from other templates, it could be far off.
  * @param {Campaign} campaign
  */
@@ -219,26 +219,42 @@ function timeLeftOf(campaign) {
     id: campaign.template_ids?.[name] ?? name,
     count,
   }));
-  const all = [...new Set([...running.keys(), ...waiting.map(({ id }) => id)])].flatMap((id) => {
-    const ages = (running.get(id) ?? []).map(({ bought }) => (now - timeOf(bought)) / 1000);
-    const count = waiting.reduce((sum, each) => sum + (each.id === id ? each.count : 0), 0);
-    return secondsLeft(secondsOf(campaign, id) ?? NaN, ages, count);
-  });
+  const byTemplate = new Map(
+    [...new Set([...running.keys(), ...waiting.map(({ id }) => id)])].map((id) => {
+      const ages = (running.get(id) ?? []).map(({ bought }) => (now - timeOf(bought)) / 1000);
+      const count = waiting.reduce((sum, each) => sum + (each.id === id ? each.count : 0), 0);
+      return [id, secondsLeft(secondsOf(campaign, id) ?? NaN, ages, count)];
+    }),
+  );
+  const all = [...byTemplate.values()].flatMap(({ rests, anew }) => [...rests, ...anew]);
   const atOnce = campaign.run?.in_flight ?? underway.length;
-  const left = Math.max(...all, all.reduce((sum, each) => sum + each, 0) / atOnce);
+  const inTurn = secondsInTurn(campaign, byTemplate);
+  const left = Math.max(...all, ...inTurn, all.reduce((sum, each) => sum + each, 0) / atOnce);
   return Number.isNaN(left) ? undefined : left;
+}
+
+/** @typedef {{ rests: number[], anew: number[] }} SecondsLeft of what is under way, and of what waits */
+
+/** The seconds of what is made one after another, for each such chain. @param {Campaign} campaign @param {Map<string, SecondsLeft>} byTemplate */
+function secondsInTurn(campaign, byTemplate) {
+  const secondsOfName = (/** @type {string} */ name) =>
+    byTemplate.get(campaign.template_ids?.[name] ?? name) ?? { rests: [], anew: [] };
+  return (campaign.run?.chains ?? []).map(({ under_way: begun, waiting }) => {
+    const rest = begun === null ? 0 : Math.max(0, ...secondsOfName(begun).rests);
+    return waiting.reduce((sum, name) => sum + (secondsOfName(name).anew[0] ?? 0), rest);
+  });
 }
 
 /**
  * The seconds left of each purchase of a template, as a run estimates them: those under way know first that the vendor is slower
  * than usual, and one that has been late for so long is likely to be late for as long again.
- * @param {number} usual NaN: unknown @param {number[]} ages @param {number} count of those waiting @returns {number[]}
+ * @param {number} usual NaN: unknown @param {number[]} ages @param {number} count of those waiting @returns {SecondsLeft}
  */
 function secondsLeft(usual, ages, count) {
   const late = ages.map((age) => Math.max(0, age - usual));
   const anew = usual + (2 * late.reduce((sum, each) => sum + each, 0)) / (USUAL_WEIGHT + ages.length);
   const rests = ages.map((age, index) => Math.max(anew - age, late[index], age * OVERDUE));
-  return [...rests, ...Array(count).fill(anew)];
+  return { rests, anew: Array(count).fill(anew) };
 }
 
 /** How many purchases from each template the run of a campaign still has to make. @param {Campaign} campaign @returns {[string, number][]} */

@@ -13,11 +13,13 @@ from pipeline.engine.durations import (
     Durations,
     Expectation,
     TimeLeft,
+    chains,
     pause,
     projected,
     time_left,
 )
 from pipeline.engine.in_flight import recorded_age
+from pipeline.jobs import JobKey
 
 ages = st.floats(0, 1e6)
 expectations = st.none() | st.builds(Expectation, st.floats(0.05, 1e6), st.floats(0.01, 2))
@@ -144,6 +146,38 @@ def test_time_left_is_that_of_the_slowest_or_of_the_queue() -> None:
     assert time_left(durations, [("film", 40.0), ("still", 0.0)], {}, limit=5).seconds == film.median - 40
     assert time_left(durations, [], {"film": 3}, limit=5).seconds == film.median
     assert time_left(durations, [], {"film": 50}, limit=5).seconds == film.median * 10
+
+
+def test_time_left_is_at_least_that_of_the_longest_chain() -> None:
+    durations = Durations({"film": 100.0, "still": 10.0})
+    film, still = durations.expectation("film"), durations.expectation("still")
+    assert film is not None
+    assert still is not None
+    waiting = {"still": 1, "film": 2}
+
+    both = time_left(durations, [], waiting, limit=5, chains={(None, ("film", "still"))})
+    begun = time_left(durations, [("still", 4.0)], {"film": 1}, limit=5, chains={("still", ("film",))})
+    ended = time_left(durations, [], {"film": 1}, limit=5, chains={("still", ("film",))})
+
+    assert both.seconds == still.median + film.median
+    assert begun.seconds == still.median - 4 + film.median
+    assert ended.seconds == film.median
+
+
+def test_chains_lead_from_what_is_under_way_to_what_waits_for_it() -> None:
+    sketch, film, cut, other, of_done = map(JobKey, ("sketch", "film", "cut", "other", "of_done"))
+    waiting: dict[JobKey, tuple[str, JobKey | None]] = {
+        film: ("film", sketch),
+        cut: ("cut", film),
+        other: ("film", None),
+        of_done: ("film", JobKey("done")),
+    }
+
+    assert chains(waiting, {sketch: "still"}) == {("still", ("film",)), ("still", ("cut", "film"))}
+    assert chains({**waiting, sketch: ("still", None)}, {}) == {
+        (None, ("film", "still")),
+        (None, ("cut", "film", "still")),
+    }
 
 
 def test_time_left_grows_while_those_under_way_take_longer_than_usual() -> None:

@@ -1,0 +1,32 @@
+"""What a run has still to make, and in which order."""
+
+from dataclasses import replace
+
+from planning.campaign import bought, job, plan
+
+from pipeline.engine.served_jobs import ServedJobs
+from pipeline.purchases import Status
+
+
+def test_what_is_made_one_after_another_is_a_chain_until_only_its_end_is_left() -> None:
+    sketch = job("sketch", template="still")
+    film = job("film", "spin", sketch, template="film")
+    served = ServedJobs(plan([sketch, film]))
+    purchase = bought(1, sketch, Status.SUBMITTING)
+
+    assert served.chains() == {(None, ("film", "still"))}
+    served.add(sketch, purchase.id)
+    assert served.chains() == {("still", ("film",))}
+    served.note(replace(purchase, status=Status.DONE))
+    assert not served.chains()
+
+
+def test_chain_leads_through_what_shares_the_purchase_of_another_job() -> None:
+    first, same = job("a", template="still"), job("b", template="still")
+    film = job("film", "spin", same, template="film")
+
+    assert ServedJobs(plan([first, same, film])).chains() == {(None, ("film", "still"))}
+
+
+def test_jobs_that_are_made_from_images_only_have_no_chain() -> None:
+    assert not ServedJobs(plan([job("a", "walk"), job("b", "turn")])).chains()
