@@ -162,11 +162,6 @@ def test_lock_on_a_deleted_file_is_not_accepted(tmp_path: Path, monkeypatch: pyt
     lock.release()
 
 
-@fails_without(
-    "pipeline.state.lock:Lock.acquire",
-    "descriptor = os.open(path",
-    swap=("system.PRIVATE | system.NO_FOLLOW", "system.PRIVATE"),
-)
 def test_lock_is_held_even_if_its_note_cannot_be_written(tmp_path: Path) -> None:
     state = tmp_path / "s.db"
     with holder(state, "disk-full"), pytest.raises(StateLocked):
@@ -174,6 +169,11 @@ def test_lock_is_held_even_if_its_note_cannot_be_written(tmp_path: Path) -> None
     acquire(state).release()
 
 
+@fails_without(
+    "pipeline.state.lock:Lock.acquire",
+    "descriptor = os.open(path",
+    swap=("system.PRIVATE | system.NO_FOLLOW", "system.PRIVATE"),
+)
 def test_linked_lock_file_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("mine")

@@ -167,7 +167,7 @@ def test_new_wording_wins_over_a_copy_with_the_old_one(
     stale = replace(at(SUBMITTED), request={"title": before}, updated_at=known)
 
     worded = advance(stale, transitions.Reworded({"title": after}, updated_at=told))
-    new = advance(worded, transitions.Reported(credits=7, updated_at=known))
+    new = advance(worded, transitions.Reported(updated_at=known))
 
     assert new.request == {"title": after}
     for one, other in ((stale, new), (new, stale)):
