@@ -556,7 +556,7 @@ class TestOtherParts:
         git("update-ref", "-d", "refs/heads/campaign-results", at=remote.folder)
         return tip
 
-    @fails_without("pipeline.operations.run:CampaignRun._read_others", "theirs = reduce(join, ")
+    @fails_without("pipeline.operations.run:CampaignRun._read_others", "theirs = join_all(")
     def test_purchases_of_an_undivided_run_serve_a_shard(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
