@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.planning.make import limit_besides_credits, make
-from pipeline.planning.plan import BUYING, Action, Plan, PlanOptions
+from pipeline.planning.plan import BUYING, Action, Plan, PlanOptions, cost_of
 from pipeline.purchases import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pipeline.assignment import Assignment
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
+    from pipeline.planning.plan import Entry
     from pipeline.purchases import Purchase
     from pipeline.state.store import Caps
 
@@ -68,12 +69,27 @@ def in_numbers(plan: Plan, caps: Caps, purchases: Collection[Purchase]) -> dict[
     `unknown` is how many of the purchases have no known price; `purchases` are those of all runs so far. What the
     credits exceed is left to the page, which has the caps: it says so beside another limit, and by how much.
     """
-    cost = plan.cost
-    written: dict[str, Json] = {
-        "jobs": sum(1 for _ in plan.of(*MAKING)),
+    written = _counts(plan.of(*MAKING))
+    limit = limit_besides_credits(plan, caps, purchases)
+    return written if limit is None else {**written, "limit": limit}
+
+
+def outlook(before: Plan, after: Plan) -> dict[str, Json]:
+    """What a plan makes that the one before it did not (`buys`), and what it makes no longer (`spares`)."""
+    made_before, made_after = ({entry.key: entry for entry in each.of(*MAKING)} for each in (before, after))
+    return {
+        "buys": _counts(entry for key, entry in made_after.items() if key not in made_before),
+        "spares": _counts(entry for key, entry in made_before.items() if key not in made_after),
+    }
+
+
+def _counts(making: Iterable[Entry]) -> dict[str, Json]:
+    """The jobs that are made, the purchases for them, their known credits, and how many have no known price."""
+    entries = [*making]
+    cost = cost_of(entry for entry in entries if entry.buys)
+    return {
+        "jobs": len(entries),
         "purchases": cost.creates,
         "credits": cost.credits,
         "unknown": cost.unpriced,
     }
-    limit = limit_besides_credits(plan, caps, purchases)
-    return written if limit is None else {**written, "limit": limit}

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pipeline.json_values import Json
     from pipeline.operations.run_note import RunNote
     from pipeline.operations.workspace import Workspace
+    from pipeline.planning.plan import Plan
     from pipeline.results.decisions import Decision
     from pipeline.serve.state_source import AnyStamp, StateSource
     from pipeline.serve.stills import Stills
@@ -142,6 +143,11 @@ class CampaignWatch:
         decided = self._read.decided
         lost = {each: shown for each, shown in self._read.approved.items() if each not in decided}
         return lost_message(self.workspace, lost) if lost else None
+
+    @property
+    def next_run(self) -> Plan | None:
+        """What the next run would make; None if that could not be planned."""
+        return self._plan.next_run(self._assignment.by_key)
 
     def served_key(self, purchase: Purchase) -> JobKey:
         """The first job that the purchase serves, else the one it was bought for."""

@@ -107,6 +107,10 @@ class WatchedPlan:
         """What the next run would make and buy; of all `purchases`, `by_key` are those that serve jobs now."""
         return self._forecast.as_json(caps, purchases, by_key) if self._forecast is not None else {}
 
+    def next_run(self, by_key: Mapping[JobKey, Purchase]) -> Plan | None:
+        """What the next run would make; None if that could not be planned."""
+        return unbought(self._forecast.run, by_key) if self._forecast is not None else None
+
     def left_to_run(self, by_key: Mapping[JobKey, Purchase]) -> dict[str, Json]:
         """What the run that goes on still buys: the number of purchases by template, and their known credits.
 

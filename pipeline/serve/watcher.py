@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.operations.review import record
 from pipeline.operations.workspace import TOOL
+from pipeline.planning.forecast import outlook
 from pipeline.report.data import VERSION
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Watcher:
         self.can_decide = can_decide
         self._makes_stills = makes_stills
         self._lock = threading.Lock()
+        self._deciding = threading.Lock()
         self._stopped = threading.Event()
         self._whole: tuple[str, bytes] | None = None
         self._planned_at = time.monotonic() + _PLAN_INTERVAL
@@ -73,20 +75,27 @@ class Watcher:
 
         If there are none, nothing is written.
 
-        Returns the changed parts of the page, with the id of the last event that they include.
+        Returns the changed parts of the page, with the id of the last event that they include, and what the next run
+        makes because of it, or makes no longer.
 
         Raises:
             UsageError: the decision is not possible.
             InvalidInput, Unfinished: it cannot be written.
         """
-        with self._lock:
-            watch, purchase_id, made = decide(self.campaigns)
-        if made:
-            record(watch.workspace, made)
-        self.look()
-        with self._lock:
-            changes: list[Json] = [{"number": watch.number, **watch.rows.about(purchase_id)}]
-            return {"event": self.feed.last_id, "changes": changes}
+        # One after another: each is told what follows from it, and not from another one.
+        with self._deciding:
+            with self._lock:
+                watch, purchase_id, made = decide(self.campaigns)
+                watch.plan()  # while a run goes on, the last one may be some seconds old
+                before = watch.next_run
+            if made:
+                record(watch.workspace, made)
+            self.look()
+            with self._lock:
+                after = watch.next_run
+                changes: list[Json] = [{"number": watch.number, **watch.rows.about(purchase_id)}]
+                follows = outlook(before, after) if before is not None and after is not None else None
+                return {"event": self.feed.last_id, "changes": changes, "outlook": follows}
 
     def still(self, name: str) -> bytes:
         """The still of the file whose hash begins with `name`; empty if there is none."""

@@ -1004,10 +1004,20 @@ def test_verdict_on_selected_cards_ends_their_selection(
     assert verdicts == [*[Verdict.APPROVED] * 3, Verdict.REJECTED]
 
 
-@pytest.mark.parametrize(("key", "word"), [("a", "approved"), ("d", "sent back")])
+@pytest.mark.parametrize(
+    ("key", "said", "less"),
+    [
+        ("a", "3 approved.", ""),
+        (
+            "d",
+            "3 sent back: the next run makes 3 more jobs at prices that are not known.",
+            "; the next run no longer makes 3 jobs",
+        ),
+    ],
+)
 @pytest.mark.parametrize("asked", ["", "q=decision:none"])
 def test_what_was_decided_with_one_key_is_taken_back_with_one_key(
-    campaign: LiveCampaign, serve: Serve, tab: MakeTab, asked: str, key: str, word: str
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, asked: str, key: str, said: str, less: str
 ) -> None:
     made(campaign, 6)
     _, url = serve(campaign)
@@ -1018,7 +1028,7 @@ def test_what_was_decided_with_one_key_is_taken_back_with_one_key(
     expect(page.locator("#toast")).to_have_text("Rejected.")
     selected_by_key(page, own)
     page.keyboard.press(key)
-    expect(page.locator("#toast")).to_have_text(f"3 {word}.")
+    expect(page.locator("#toast")).to_have_text(said)
     assert len(decided(campaign)) == 4
     if asked:
         expect(page.locator("article")).to_have_count(2)
@@ -1028,7 +1038,7 @@ def test_what_was_decided_with_one_key_is_taken_back_with_one_key(
 
     page.keyboard.press("u")
 
-    expect(page.locator("#toast")).to_have_text("3 decisions taken back.")
+    expect(page.locator("#toast")).to_have_text(f"3 decisions taken back{less}.")
     assert {each.key for each in decided(campaign) if each.decision is not None} == {other.key}
     if asked:
         expect(page.locator("article")).to_have_count(5)
@@ -1075,9 +1085,11 @@ def test_verdict_given_before_is_not_taken_back_with_a_later_one(
 
     page.locator(f'article[data-key="{rejected}"] .open').focus()
     page.keyboard.press("d")
-    expect(page.locator("#toast")).to_have_text("Sent back: the next run makes it again.")
+    expect(page.locator("#toast")).to_have_text(
+        "Sent back: the next run makes it again at a price that is not known."
+    )
     page.keyboard.press("u")
-    expect(page.locator("#toast")).to_have_text("Rejected again.")
+    expect(page.locator("#toast")).to_have_text("Rejected again; the next run no longer makes 1 job.")
     assert verdicts() == before
 
 

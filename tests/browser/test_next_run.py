@@ -145,6 +145,35 @@ def test_take_that_another_approved_one_settles_is_not_made_again(
     assert "to come" not in about.inner_text()
 
 
+def test_verdict_says_what_the_next_run_makes_because_of_it(tmp_path: Path, serve: Serve, tab: Make) -> None:
+    open_takes = made(tmp_path, SKETCHES, only_approved=True)
+    _, url = serve(open_takes.project)
+    page = tab().visit(url, f"#job={quote(open_takes.jobs[SKETCH].key)}")
+    decide, toast = page.get_by_role("group", name="Decide"), page.locator("#toast")
+
+    # Two films of it, which share a purchase.
+    decide.get_by_role("button", name="Approve").click()
+    expect(toast).to_have_text("Approved: the next run makes 2 more jobs, for 120 credits.")
+
+    decide.get_by_role("button", name="Reject").click()
+    expect(toast).to_have_text("Rejected; the next run no longer makes 2 jobs.")
+
+    decide.get_by_role("button", name="Redo").click()
+    expect(toast).to_have_text("Sent back: the next run makes it again, for 10 credits.")
+
+
+def test_redo_says_what_is_made_again_with_the_take(tmp_path: Path, serve: Serve, tab: Make) -> None:
+    whole = made(tmp_path, [*SKETCHES, *((number, Status.DONE) for number in range(2, 6))])
+    _, url = serve(whole.project)
+    page = tab().visit(url, f"#job={quote(whole.jobs[SKETCH].key)}")
+
+    page.get_by_role("group", name="Decide").get_by_role("button", name="Redo").click()
+
+    expect(page.locator("#toast")).to_have_text(
+        "Sent back: the next run makes it again and 2 more jobs, for 130 credits."
+    )
+
+
 def test_manifest_that_was_edited_asks_for_more_than_the_page_shows(tmp_path: Path, tab: Make) -> None:
     whole = made(tmp_path, [*SKETCHES, *((number, Status.DONE) for number in range(2, 6))])
     edited = stages(catalog={"credits": PRICES})
@@ -210,7 +239,9 @@ def test_take_sent_back_during_a_run_is_for_the_next_one(tmp_path: Path, serve: 
 
         page.evaluate("key => go({ view: 'job', job: key })", live.jobs[0].key)
         page.get_by_role("group", name="Decide").get_by_role("button", name="Redo").click()
-        expect(page.locator("#toast")).to_have_text("Sent back: the next run makes it again.")
+        expect(page.locator("#toast")).to_have_text(
+            "Sent back: the next run makes it again, for 120 credits."
+        )
         page.evaluate("go({})")
 
         expect(of_budget).to_have_attribute("title", f"480 of 12,000, {to_come + 120:,} still to come")

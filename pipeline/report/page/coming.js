@@ -156,16 +156,47 @@ function outlookOf(job) {
   ];
 }
 
-/** What a verdict on a purchase leads to, after the word for it; empty: nothing more than it says. @param {string} id @param {string} decision */
-function consequenceOf(id, decision) {
+/**
+ * What a verdict on a purchase leads to, after the word for it; empty: nothing more than it says.
+ * @param {Purchase} purchase @param {string} decision @param {Outlook} [outlook]
+ */
+function consequenceOf({ id, campaign }, decision, outlook) {
   const jobs = app.model.jobs.filter((job) => job.shown?.id === id);
+  const isRehearsed = Boolean(campaign.emulated);
   if (decision === "redo") {
-    if (jobs.some(isNext)) return ": the next run makes it again";
+    const own = jobs.filter(isNext).length;
+    if (own) {
+      const others = (outlook?.buys.jobs ?? 0) - own;
+      const also = others > 0 ? ` and ${counted(others, "more job")}` : "";
+      return `: the next run makes it again${also}${outlook ? costOfMaking(inCounts(outlook.buys), isRehearsed) : ""}`;
+    }
     if (jobs.some(isSettled)) return "; it is not made again, as another take is approved";
     if (jobs.some(isWaiting)) return "; it is made again once what it waits for is there";
   }
   const isForAnother = (/** @type {Job} */ take) => take.state === "redo" && isSettled(take);
   if (decision === "approved" && jobs.some((job) => takesOf(job).some(isForAnother)))
-    return "; the take that was sent back is not made again";
-  return "";
+    return `${moreToMake(outlook ? [outlook] : [], isRehearsed)}; the take that was sent back is not made again`;
+  return whatFollows(outlook ? [outlook] : [], isRehearsed);
+}
+
+/** What the next run makes because of decisions, and what it makes no longer; empty: nothing. @param {Outlook[]} outlooks @param {boolean} isRehearsed */
+function whatFollows(outlooks, isRehearsed) {
+  const { jobs } = totalOf(outlooks.map((each) => inCounts(each.spares)));
+  const less = jobs ? `; the next run no longer makes ${counted(jobs, "job")}` : "";
+  return moreToMake(outlooks, isRehearsed) + less;
+}
+
+/** What the next run makes because of decisions; empty: nothing. @param {Outlook[]} outlooks @param {boolean} isRehearsed */
+function moreToMake(outlooks, isRehearsed) {
+  const buys = totalOf(outlooks.map((each) => inCounts(each.buys)));
+  if (!buys.jobs) return "";
+  return `: the next run makes ${counted(buys.jobs, "more job")}${costOfMaking(buys, isRehearsed)}`;
+}
+
+/** What jobs cost that the next run makes, after their number; nothing is paid in a rehearsal. @param {Coming} coming @param {boolean} isRehearsed */
+function costOfMaking({ credits, unknown, count }, isRehearsed) {
+  if (!count || isRehearsed) return "";
+  if (unknown === count)
+    return count === 1 ? " at a price that is not known" : " at prices that are not known";
+  return `, for ${counted(credits, "credit")}${unknown ? ` and ${number(unknown)} at no known price` : ""}`;
 }

@@ -95,10 +95,14 @@ async function decideAll(purchases, { decision, set, many }) {
  */
 async function saveAll(purchases, decisionOn, one, many) {
   const message = purchases.length === 1 ? one : undefined;
+  /** @type {Outlook[]} */
+  const outlooks = [];
   const saved = await Promise.all(
-    purchases.map((each) => save(each, { decision: decisionOn(each) }, message)),
+    purchases.map((each) => save(each, { decision: decisionOn(each) }, message, outlooks)),
   );
-  if (!message && saved.every(Boolean)) toast(`${number(purchases.length)} ${many}.`);
+  const isRehearsed = purchases.every(({ campaign }) => campaign.emulated);
+  if (!message && saved.every(Boolean))
+    toast(`${number(purchases.length)} ${many}${whatFollows(outlooks, isRehearsed)}.`);
   return purchases.filter((_, index) => saved[index]);
 }
 
@@ -134,16 +138,17 @@ const saving = new Set();
 
 /**
  * Save a review; a decision is shown only once it is on disk. Whether it is.
- * @param {Purchase} purchase @param {Review} review @param {string} [message]
+ * @param {Purchase} purchase @param {Review} review @param {string} [message] @param {Outlook[]} [outlooks] to which what follows is added
  */
-async function save(purchase, review, message) {
+async function save(purchase, review, message, outlooks = []) {
   saving.add(purchase.id);
   showDecideBar();
   try {
-    await source.decide(purchase, review);
+    const outlook = await source.decide(purchase, review);
+    if (outlook) outlooks.push(outlook);
     // Saved only after the next take was opened, it must not seem to be about that one.
     const isHere = !deciding || deciding.id === purchase.id;
-    const then = isHere && review.decision ? consequenceOf(purchase.id, review.decision) : "";
+    const then = isHere && review.decision ? consequenceOf(purchase, review.decision, outlook) : "";
     if (message) toast(isHere ? `${message}${then}.` : `${message}: ${purchase.key}`, { local: isHere });
     return true;
   } catch (error) {

@@ -112,6 +112,9 @@ type Forecast = {
   limit?: string; // what stops all of it, besides credits that exceed a cap
 };
 
+// What the next run makes because of a decision, and what it makes no longer.
+type Outlook = { buys: Forecast; spares: Forecast };
+
 type RunData = {
   started: string;
   spent: number;
@@ -221,6 +224,6 @@ type Source = {
   load(): Promise<GalleryData>;
   still(file: MediaFile): string | undefined;
   href(file: MediaFile): string | undefined;
-  decide(purchase: Purchase, review: Review): Promise<void>;
+  decide(purchase: Purchase, review: Review): Promise<Outlook | undefined>;
   onChange(onData: (data: GalleryData, changed: Changed) => void): void;
 };

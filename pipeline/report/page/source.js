@@ -27,6 +27,7 @@ const source = {
     return file.href;
   },
 
+  /** @returns {Promise<Outlook | undefined>} */
   async decide() {
     throw new Error("this page cannot save");
   },

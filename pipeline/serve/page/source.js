@@ -56,7 +56,10 @@ const source = {
     return file.href;
   },
 
-  /** Send a review; resolves once it is on disk. @param {Purchase} purchase @param {Review} review */
+  /**
+   * Send a review; resolves once it is on disk, to what follows from it.
+   * @param {Purchase} purchase @param {Review} review @returns {Promise<Outlook | undefined>}
+   */
   async decide(purchase, review) {
     const body = JSON.stringify({ campaign: purchase.campaign.number, purchase: purchase.id, ...review });
     let answer;
@@ -72,8 +75,9 @@ const source = {
     const said = await answer.text();
     if (!answer.ok) throw new Error(problemOf(said));
     // Events that arrived meanwhile may be newer: those of another reviewer.
-    const { event, changes } = JSON.parse(said);
+    const { event, changes, outlook } = JSON.parse(said);
     if (isAfter(event, source.seen)) apply(changes);
+    return outlook ?? undefined;
   },
 
   /** @param {(data: GalleryData, changed: Changed) => void} onData */
