@@ -66,7 +66,7 @@ _SCHEME = rf"{_BEGINS}(?![0-9+.-]*[+.-]{_WITHOUT_PASSWORD})[0-9+.-]*[a-z][a-z0-9
 # A possible password ends at the last `@` before a space; quotes and a colon after the address belong to the message.
 _WITH_SECRETS = re.compile(
     rf"(?P<kept>\b{_WITHOUT_PASSWORD})|"
-    rf"(?P<scheme>{_SCHEME}|\b(?:{_KNOWN}):)\S*[@?…](?:[^\s'\"`,;)]*[^\s'\"`,;):])?",
+    rf"(?P<scheme>{_SCHEME}|\b(?:{_KNOWN}):)\S*[@?#…](?:[^\s'\"`,;)]*[^\s'\"`,;):])?",
     re.IGNORECASE,
 )
 
@@ -95,7 +95,7 @@ def without_addresses(line: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """A message with addresses that name a user, have parameters or were cut reduced to their scheme.
+    """A message with addresses that name a user, have parameters or a fragment, or were cut reduced to their scheme.
 
     That of a database stays if it has no password: commands that the message suggests contain it.
     """

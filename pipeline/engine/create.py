@@ -31,6 +31,7 @@ from pipeline.providers.base import (
 )
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.records import WORKFLOW_ID
+from pipeline.schemes import without_secrets
 from pipeline.state import transitions
 from pipeline.state.transitions import Accepted, Event, NothingBought, Rejected
 
@@ -261,7 +262,10 @@ class Creator:
         """Record the outcome of a create; its consequences follow once the record is on disk."""
         if isinstance(outcome, Bought):
             outcome = self._checked(outcome)
-        detail = outcome.response if isinstance(outcome, OutcomeUnknown) else ""
+        if not isinstance(outcome, Bought):
+            # It may be a text of the vendor, and is recorded.
+            outcome = replace(outcome, reason=without_secrets(outcome.reason))
+        detail = without_secrets(outcome.response) if isinstance(outcome, OutcomeUnknown) else ""
         follow = partial(self._after_commit, create.entry, outcome)
         self.journal.record(create.purchase.id, event_for(outcome), follow, detail)
 

@@ -14,6 +14,7 @@ from pipeline.errors import ExitCode, PipelineError, printable
 from pipeline.jobs import LocalFile, MediaType, Option, Visibility
 from pipeline.json_values import Json
 from pipeline.purchases import WorkflowId
+from pipeline.schemes import without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +178,15 @@ class Workflow:
 
 
 class VendorError(PipelineError):
-    """A call that may be repeated got no valid response. `after`: the seconds that the vendor asks to wait."""
+    """A call that may be repeated got no valid response. `after`: the seconds that the vendor asks to wait.
+
+    The message may have a text of the vendor: addresses in it are cut where they may have secrets.
+    """
 
     exit_code = ExitCode.UNFINISHED
 
     def __init__(self, message: str, after: float | None = None) -> None:
-        super().__init__(message)
+        super().__init__(without_secrets(message))
         self.after = after
 
 

@@ -271,6 +271,7 @@ def test_password_in_any_other_argument_is_not_shown(
         (f"--metrics {S3}: expected HOST:PORT", "--metrics s3://…: expected HOST:PORT"),
         ("(https://u:a@b/c'@d/e), more", "(https://…), more"),
         (f"s3://u:{SECRET}…: cut", "s3://…: cut"),
+        (f"no file at https://a.example/b#token={SECRET}: gone", "no file at https://…: gone"),
         (
             "`pipeline resolve x --state 'postgresql://u@db:1/x?host=%2Frun&port=1' a --workflow-id ID` (see y)",
             "`pipeline resolve x --state 'postgresql://u@db:1/x?host=%2Frun&port=1' a --workflow-id ID` (see y)",

@@ -25,7 +25,7 @@ from pipeline.providers.base import (
     VendorError,
 )
 from pipeline.purchases import WorkflowId
-from pipeline.state.store import Caps
+from pipeline.state.store import Caps, Change
 
 BLUE, RED = job("blue"), job("red")
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
@@ -217,6 +217,32 @@ def test_unknown_outcome_is_never_resent(harness: Harness) -> None:
     assert harness.vendor.creates == ["blue"]
     assert first.lives(BLUE) == second.lives(BLUE) == ["attention"]
     assert "unknown whether it was bought" in first.reporter.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        JobRefused("no https://cdn.test/a?sig=s3cret here"),
+        AccountRefused(AccountProblem.KEY, "no https://cdn.test/a#s3cret here"),
+        OutcomeUnknown("no https://u:s3cret@cdn.test/a here", "https://cdn.test/a?sig=s3cret"),
+    ],
+)
+def test_secrets_in_the_text_of_any_provider_are_neither_recorded_nor_shown(
+    harness: Harness, outcome: CreateOutcome
+) -> None:
+    changes: list[Change] = []
+    harness.on_change = changes.append
+    harness.vendor.create_outcomes["blue"] = [outcome]
+
+    ran = harness.run(BLUE)
+
+    assert ran.bought(BLUE)[0].error == "no https://… here"
+    shown = [*ran.reporter.lines, *ran.reporter.warnings, *ran.report.notes]
+    assert "s3cret" not in str([shown, changes])
+
+
+def test_secrets_in_the_message_of_a_failed_call_are_cut() -> None:
+    assert str(VendorError("no https://cdn.test/a?sig=s3cret here", 2.0)) == "no https://… here"
 
 
 @fails_without("pipeline.engine.create:send", "try:", swap=("Exception", "OSError"))
