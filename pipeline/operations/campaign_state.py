@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -198,31 +198,17 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     jobs = in_plan_order(expand(workspace.campaign))
     # Read before a state is created: none is created beside invalid results.
     is_there = isinstance(workspace.state, Path) and os.path.lexists(workspace.state)
-    results = None if is_there else read_published(workspace)
-    with ExitStack() as stack:
-        all_decisions = decisions.read(workspace.decisions, workspace.decisions_name)
-        in_force, decided = decisions.in_force(all_decisions), decisions.by_purchase(all_decisions)
-        if writable and results is not None:
-            assert_no_approval_is_lost(
-                workspace, lost_approvals([results], decided)
-            )  # before a state is created
-        split = _split_of(workspace, jobs, in_force)
-        if writable:
-            stack.enter_context(_hold_campaign(workspace, split))
-        store = _open_store(workspace, workspace.part, writable=writable, split=split)
-        stack.callback(store.close)
-        if writable:
-            sweep(workspace.results)
-        current = version(workspace.results)
-        if current is not None and store.known_results().joined == joined_hash(current, workspace, in_force):
-            results = None
-        elif results is None or results.version != current:
-            results = read_published(workspace)
-            current = results.version if results is not None else None
+    before = None if is_there else read_published(workspace)
+    all_decisions = decisions.read(workspace.decisions, workspace.decisions_name)
+    in_force, decided = decisions.in_force(all_decisions), decisions.by_purchase(all_decisions)
+    if writable and before is not None:  # before a state is created, too
+        assert_no_approval_is_lost(workspace, lost_approvals([before], decided))
+    split = _split_of(workspace, jobs, in_force)
+    with _held_store(workspace, split, writable=writable) as store:
+        results, current = _unknown_results(workspace, store, in_force, before)
         # Results that the state knows were read with these decisions before, and so lack none of their approvals.
         other_results = OtherResults(workspace)
-        others = other_results.read()
-        found = [*others, *([] if results is None else [results])]
+        found = [*other_results.read(), *([] if results is None else [results])]
         lost = lost_approvals(found, decided)
         if writable:
             assert_no_approval_is_lost(workspace, lost)
@@ -248,6 +234,29 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             awaited_by_others=parts.awaited,
             split=split,
         )
+
+
+@contextmanager
+def _held_store(workspace: Workspace, split: Split | None, *, writable: bool) -> Iterator[Store]:
+    """The state; with `writable`, other runs are kept out, and what a killed one left of the results is removed."""
+    hold = _hold_campaign(workspace, split) if writable else nullcontext()
+    with hold, closing(_open_store(workspace, workspace.part, writable=writable, split=split)) as store:
+        if writable:
+            sweep(workspace.results)
+        yield store
+
+
+def _unknown_results(
+    workspace: Workspace, store: Store, in_force: Decisions, before: ResultsFile | None
+) -> tuple[ResultsFile | None, Version | None]:
+    """The results, unless `store` has joined them already, and their version; `before` if it is the same."""
+    current = version(workspace.results)
+    if current is not None and store.known_results().joined == joined_hash(current, workspace, in_force):
+        return None, current
+    if before is not None and before.version == current:
+        return before, current
+    results = read_published(workspace)
+    return results, None if results is None else results.version
 
 
 def _split_of(workspace: Workspace, jobs: Sequence[Job], decided: Decisions) -> Split | None:
