@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Failures:
-    """Handles failures: reports them, stops buying under `fail_fast`, and retries purchases.
+    """Handles failures: reports them, stops buying under `fail_fast`, and with `retries` buys again what may be.
 
     `matcher` finds other purchases that could serve the jobs of a failed one.
     """
@@ -38,6 +38,7 @@ class Failures:
     reporter: Reporter
     report: RunReport
     fail_fast: bool
+    retries: bool
     report_errors: bool
 
     def add(self, purchase: Purchase) -> None:
@@ -45,7 +46,7 @@ class Failures:
         for key in self.served_jobs.keys(purchase):
             self.reporter.report(key, f"failed ({purchase.reason}): {purchase.error}")
         self._stop_buying()
-        if self.queue.is_open and (entry := self._retry(purchase)):
+        if self.retries and self.queue.is_open and (entry := self._retry(purchase)):
             self.reporter.report(entry.key, "failed; will be bought again (retries)")
             self.queue.add([entry])
         self._report_to_vendor(

@@ -245,6 +245,7 @@ class Runner:
             reporter=self._listeners,
             report=self.report,
             fail_fast=self.settings.fail_fast,
+            retries=self.plan.retries,
             report_errors=self.settings.report_errors,
         )
 

@@ -103,6 +103,8 @@ class CampaignRun:
     def plan(self) -> Plan:
         """The plan of a run; that of a shard is its part, and buys nothing if the whole exceeds a cap."""
         whole = plan_of(self._state, self._options.plan, self._settings.caps, self._outputs)
+        if self._options.frozen:
+            whole = replace(whole, retries=False)
         return whole if self._state.split is None else self._state.split.part_of(whole)
 
     def plan_of_collecting(self) -> Plan:

@@ -119,7 +119,8 @@ def paid_for(plan: Plan, purchases: Iterable[Purchase], lacks: Callable[[Purchas
     earlier = [each for each in plan.assignment.earlier if plan.entry(each.key) is not None]
     idle = [each for each in (*earlier, *orphans) if lacks(each)]
     failed = [each for each in purchases if each.reason is Reason.VENDOR and not each.deleted]
-    return replace(plan, entries=entries, followed=(*plan.followed, *missing, *idle, *failed), limit=None)
+    followed = (*plan.followed, *missing, *idle, *failed)
+    return replace(plan, entries=entries, followed=followed, limit=None, retries=False)
 
 
 def everything(assignment: Assignment, purchases: Iterable[Purchase]) -> Plan:

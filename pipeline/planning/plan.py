@@ -143,7 +143,7 @@ class Plan:
     machine is about to send, `idle_elsewhere` those of them that serve no job. `prices_of` is the date (ISO 8601) of
     the oldest price of what is bought, if the catalogue has it. `target` is the manifest with the flags that choose
     its records, quoted for a shell, for suggested commands. `lost_approvals` are approved purchases that only results
-    show, with their jobs: a run would be refused.
+    show, with their jobs: a run would be refused. Without `retries`, what fails on the way is not bought again.
     """
 
     entries: Sequence[Entry]
@@ -156,6 +156,7 @@ class Plan:
     prices_of: str | None = None
     target: str = "MANIFEST"
     lost_approvals: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
+    retries: bool = True
     _by_key: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:

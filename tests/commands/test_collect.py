@@ -9,7 +9,9 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, picture, spring
 from support.hostile import MANIFESTS_ELSEWHERE, assert_refuses_manifest_elsewhere
+from support.protection import fails_without
 
+import pipeline as package
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
 from pipeline.json_values import Json
@@ -47,6 +49,29 @@ def test_altered_file_is_left_alone(project: Project, pipeline: Pipeline) -> Non
 
     assert pipeline("collect", project.manifest).code == 0
     assert path.read_bytes() == b"cut by hand"
+
+
+@fails_without("pipeline.planning.make:paid_for", "return replace", swap=(", retries=False", ""))
+@fails_without("pipeline.operations.run:CampaignRun.plan", "if self._options.frozen")
+@fails_without("pipeline.engine.failures:Failures.add", "if self.retries", swap=("self.retries and ", ""))
+@pytest.mark.parametrize("command", ["collect", "run --frozen", "Python"])
+def test_what_fails_meanwhile_is_not_bought_again(
+    project: Project, pipeline: Pipeline, vendor: Emulator, command: str
+) -> None:
+    """Its `retries` are left to the next run."""
+    project.write({"campaign.yaml": spring(jobs=[{"id": "main", "retries": 1}])})
+    vendor.fail({"on": "create", "nth": 1, "do": {"ends": "fail"}})
+    assert pipeline("run", project.manifest, "--no-wait").code == 0
+
+    if command == "Python":
+        assert package.collect(project.manifest).code == 1
+    else:
+        assert pipeline(*command.split(), project.manifest).code == 1
+
+    assert len(vendor.ledger.bought) == 2
+    assert sorted(project.statuses().values()) == ["done", "failed"]
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.bought) == 3
 
 
 def test_nothing_bought_leaves_nothing_to_collect(project: Project, pipeline: Pipeline) -> None:

@@ -362,6 +362,7 @@ class _Run:
             matcher=plan.assignment.matcher,
             reporter=_Silent(),
             report=RunReport(),
+            retries=True,
             fail_fast=False,
             report_errors=False,
         )
