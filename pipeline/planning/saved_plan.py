@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -134,27 +134,31 @@ def _purchases_by_request(records: Records) -> Counter[tuple[JobKey, str]]:
 
 
 def carried_out(saved: SavedPlan, records: Records) -> frozenset[JobKey]:
-    """The keys for which the plan was already carried out: they, or their `buyer`, have more purchases than then."""
+    """The keys for which the plan was already carried out: they have more purchases than then.
+
+    So has every job that is to share that purchase, whichever of them it was bought for in the end.
+    """
     purchases = _purchases_by_request(records)
     bought = {
-        action.key
+        action.buyer or action.key
         for action in saved.actions
         if action.fingerprint is not None and purchases[action.key, action.fingerprint] > action.bought
     }
-    return frozenset(action.key for action in saved.actions if bought & {action.key, action.buyer})
+    return frozenset(action.key for action in saved.actions if (action.buyer or action.key) in bought)
 
 
 def departures(saved: SavedPlan, plan: Plan) -> Iterator[str]:
     """A message for each purchase or change of the current `plan` that the saved plan lacks or lists differently."""
     listed = {action.key: action for action in saved.actions}
+    done = carried_out(saved, plan.assignment.matcher.records)
     for entry in plan.entries:
         if entry.buys or entry.wording is not None:
-            reason = _departs(plan, entry, listed.get(entry.key))
+            reason = _departs(plan, entry, listed.get(entry.key), done)
             if reason:
                 yield f"{entry.key}: {reason}"
 
 
-def _departs(plan: Plan, entry: Entry, listed: SavedAction | None) -> str:
+def _departs(plan: Plan, entry: Entry, listed: SavedAction | None, done: Collection[JobKey]) -> str:
     if listed is None:
         return f"{entry.action} now, but not in the plan"
     asked = entry.job.fingerprint if entry.job is not None else None
@@ -174,4 +178,7 @@ def _departs(plan: Plan, entry: Entry, listed: SavedAction | None) -> str:
         return f"it would be made from another take than in the plan, {', '.join(listed.inputs or ())}"
     if entry.buys and listed.action in BUYING and entry.credits != listed.credits:
         return f"{entry.credits} credits now, {listed.credits} in the plan"
+    # What it bought was deleted or sent back since. Retries are not limited to one create.
+    if entry.key in done and entry.action in {Action.CREATE, Action.REPLACE}:
+        return f"{entry.action} now, but this plan has been carried out for it"
     return ""

@@ -100,7 +100,7 @@ def add_a_job(project: Project) -> None:
 
 @fails_without(
     "pipeline.planning.saved_plan:_departs",
-    "return f'{entry.action} now, but",
+    "return f'{entry.action} now, but not in",
     swap=("f'{entry.action} now, but not in the plan", "'"),
 )
 @fails_without("pipeline.planning.saved_plan:_departs", "if asked != listed.fingerprint")
@@ -366,6 +366,97 @@ def test_take_approved_after_its_replacement_is_left_alone(
 
     assert ended.code == 0, ended.output
     assert len(vendor.ledger.entries) == 3
+
+
+# Plans that were carried out
+
+
+def destroy(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("destroy", project.manifest, "--yes").code == 0
+
+
+def send_back(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("redo", project.manifest, DANCE, WALK).code == 0
+
+
+def destroy_without_a_state(project: Project, pipeline: Pipeline) -> None:
+    destroy(project, pipeline)
+    shutil.rmtree(project.folder / ".pipeline")
+
+
+@fails_without("pipeline.planning.saved_plan:_departs", "if entry.key in done")
+@pytest.mark.parametrize("lose", [destroy, send_back, destroy_without_a_state])
+@pytest.mark.parametrize("flags", [(), ("--replace", "**")])
+def test_plan_that_was_carried_out_does_not_buy_again_what_was_deleted_or_sent_back(
+    project: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    lose: Callable[[Project, Pipeline], None],
+    flags: tuple[str, ...],
+) -> None:
+    if flags:
+        bought(project, pipeline)
+    save(pipeline, project, *flags)
+    assert [pipeline("run", FILE).code for _ in range(2)] == [0, 0]
+    entries = len(vendor.ledger.entries)
+    lose(project, pipeline)
+
+    ended = pipeline("run", FILE)
+
+    assert ended.code == 3, ended.output
+    assert f"{FILE} is stale: {WALK}: replace now, but this plan has been carried out for it" in ended.err
+    assert len(vendor.ledger.entries) == entries
+    save(pipeline, project)
+    assert pipeline("run", FILE).code == 0
+    assert len(vendor.ledger.entries) == entries + 2
+
+
+@fails_without("pipeline.planning.saved_plan:carried_out", "bought = ", swap=("action.buyer or ", ""))
+def test_purchase_that_another_job_has_shared_is_not_bought_again_for_its_buyer(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    first, second = ("main/loop/red/walk/look=1", "main/loop/red/walk/look=2")
+    both = spring(jobs=[{"id": "main", "prompts": ["walk"], "matrix": {"look": [1, 2]}}])
+    project.write({"campaign.yaml": both})
+    [one, two] = save(pipeline, project)["actions"]
+    assert (one["key"], two["buyer"]) == (first, first)
+    project.write(
+        {"campaign.yaml": spring(jobs=[{"id": "main", "prompts": ["walk"], "matrix": {"look": [2]}}])}
+    )
+    assert pipeline("run", FILE).code == 0
+    assert project.statuses() == {second: "done"}
+    project.write({"campaign.yaml": both})
+    destroy(project, pipeline)
+
+    ended = pipeline("run", FILE)
+
+    assert ended.code == 3, ended.output
+    assert f"{first}: replace now, but this plan has been carried out for it" in ended.err
+    assert len(vendor.ledger.entries) == 1
+
+
+@fails_without(
+    "pipeline.planning.saved_plan:_departs",
+    "if entry.key in done",
+    swap=("{Action.CREATE, Action.REPLACE}", "BUYING"),
+)
+def test_plan_goes_on_with_the_retries_of_what_it_has_bought(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    jobs = [{"id": "main", "retries": 1}]
+    project.write({"campaign.yaml": spring(jobs=jobs)})
+    save(pipeline, project)
+    vendor.fail({"on": "create", "nth": 1, "do": {"ends": "fail"}})
+    assert pipeline("run", FILE, "--no-wait").code == 0
+    assert pipeline("collect", project.manifest).code == 1
+    assert len(vendor.ledger.bought) == 2
+
+    ended = pipeline("run", FILE)
+    again = pipeline("run", FILE)
+
+    assert (ended.code, again.code) == (0, 0), ended.output
+    assert project.statuses() == {DANCE: "done", WALK: "done"}
+    assert len(vendor.ledger.bought) == 3
 
 
 # Invalid plans

@@ -275,6 +275,7 @@ class Machine:
         """Assert that the job is selected, and that a retry was requested and is not yet made for a saved plan."""
         assert asked.selected is None or entry.key in asked.selected, f"{entry.key} is not selected"
         if entry.action is not Action.RETRY:
+            assert entry.key not in asked.carried_out, f"a saved plan buys {entry.key} again"
             return
         if not asked.retry_failed or entry.key in asked.carried_out:
             assert entry.purchase is not None
