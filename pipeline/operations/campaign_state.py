@@ -250,8 +250,10 @@ def _unknown_results(
     workspace: Workspace, store: Store, in_force: Decisions, before: ResultsFile | None
 ) -> tuple[ResultsFile | None, Version | None]:
     """The results, unless `store` has joined them already, and their version; `before` if it is the same."""
-    current = version(workspace.results)
-    if current is not None and store.known_results().joined == joined_hash(current, workspace, in_force):
+    current, known = version(workspace.results), store.records().purchases
+    if current is not None and store.known_results().joined == joined_hash(
+        current, workspace, in_force, known
+    ):
         return None, current
     if before is not None and before.version == current:
         return before, current

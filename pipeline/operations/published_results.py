@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -164,16 +164,20 @@ def _was_named_otherwise(results: ResultsFile, path: Path, campaign: Campaign) -
     )
 
 
-def joined_hash(version: Version | None, workspace: Workspace, decisions: Decisions) -> str:
-    """A hash of results that a state has joined completely: their bytes, their location, and the decisions.
+def joined_hash(
+    version: Version | None, workspace: Workspace, decisions: Decisions, purchases: Iterable[PurchaseId]
+) -> str:
+    """A hash of results that a state has joined completely: their bytes, their location, decisions and purchases.
 
     The decisions count since they say which of two purchases served a job last, the location since it says which
-    manifest the results belong to.
+    manifest the results belong to. So do the `purchases` of the state: one that it has lost is joined again.
     """
     if version is None:
         return ""
     heading = workspace.heading()
-    return _hash([version.digest, heading.campaign, heading.manifest, *_decided(decisions)])
+    return _hash(
+        [version.digest, heading.campaign, heading.manifest, *_decided(decisions), *sorted(purchases)]
+    )
 
 
 def inputs_hash(

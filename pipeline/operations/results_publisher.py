@@ -247,7 +247,7 @@ class Publisher:
         }
         made_from = (self._workspace, state.jobs, state.store, state.decisions, inputs, void)
         return KnownResults(
-            joined=joined_hash(self._version, self._workspace, state.decisions),
+            joined=joined_hash(self._version, self._workspace, state.decisions, state.records.purchases),
             inputs=inputs_hash(*made_from) if is_all else "",
         )
 

@@ -1,7 +1,9 @@
 """Results that a state already knows are not read again; a changed file is."""
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -218,6 +220,25 @@ def test_changed_decisions_make_results_read_again(
 
     with pytest.raises(pytest.fail.Exception):
         pipeline("plan", bought.manifest)
+
+
+@fails_without(
+    "pipeline.operations.published_results:joined_hash", "return _hash", swap=(", *sorted(purchases)", "")
+)
+@pytest.mark.parametrize("has_served", [False, True])
+def test_purchases_that_the_state_has_lost_are_not_bought_again(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, has_served: bool
+) -> None:
+    """They are read from the results, unless the state itself shows that they are missing."""
+    with contextlib.closing(sqlite3.connect(bought.state)) as connection:
+        for table in ("purchases", *(() if has_served else ("events", "served"))):
+            connection.execute(f"DELETE FROM {table}")
+        connection.commit()
+
+    codes = {int(pipeline(*command, bought.manifest).code) for command in (["plan"], ["run", "--yes"])}
+
+    assert codes == {3 if has_served else 0}
+    assert len(vendor.ledger.entries) == len(bought.jobs())
 
 
 @fails_without(

@@ -118,6 +118,17 @@ def mirror_of(purchases: Iterable[Row], served: Iterable[Row], results: Sequence
     return mirror
 
 
+def assert_has_served(mirror: Mirror) -> None:
+    """Check that each purchase that served a job is there: without it, the job would be bought again.
+
+    Raises:
+        ValueError: one is missing, such as where a single table was restored from an older backup.
+    """
+    for key, purchase_id in mirror.served.items():
+        if purchase_id not in mirror.purchases:
+            raise ValueError(f"served: {key!r:.100}: the purchase {purchase_id} is missing")
+
+
 def sighted(purchases: Iterable[Row]) -> tuple[dict[PurchaseId, Purchase], dict[PurchaseId, str]]:
     """The purchases in `purchases` (rows), and the run of each.
 

@@ -254,7 +254,9 @@ class SqlStore:
         served = transaction.rows(statements.SERVED)
         results = transaction.rows(statements.RESULTS)
         with self._telling_damage():
-            return rows.mirror_of(purchases, served, results, self.run)
+            mirror = rows.mirror_of(purchases, served, results, self.run)
+            rows.assert_has_served(mirror)
+        return mirror
 
     def _rows_as(self, read: Callable[[Row], T], statement: str, *values: Value) -> list[T]:
         with self._database.reading() as transaction:

@@ -1,5 +1,6 @@
 """What a state remembers of the results manifest written from it."""
 
+import contextlib
 import sqlite3
 
 import pytest
@@ -7,7 +8,7 @@ from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey
-from pipeline.purchases import UNDECIDED, Records
+from pipeline.purchases import UNDECIDED, PurchaseId, Records
 from pipeline.state.store import KnownResults
 from pipeline.state.transitions import NothingBought
 from state.conftest import NOW, StateHarness, buy, move, purchase
@@ -67,6 +68,32 @@ def test_failed_transaction_forgets_nothing(harness: StateHarness) -> None:
         move(store, purchase(2), NothingBought("no"))
     assert store.known_results() == WRITTEN
     assert store.records().purchases == {bought.id: bought}
+
+
+def lose(harness: StateHarness, purchase_id: PurchaseId) -> None:
+    """Delete one row, as where an older backup of this table alone is restored."""
+    if harness.database is not None:
+        harness.database.rows("DELETE FROM pipeline.purchases_of_all WHERE id = %s", purchase_id)
+        return
+    with contextlib.closing(sqlite3.connect(harness.state)) as connection:
+        connection.execute("DELETE FROM purchases WHERE id = ?", (purchase_id,))
+        connection.commit()
+
+
+@fails_without("pipeline.state.sql.store:SqlStore._read", "rows.assert_has_served")
+def test_missing_purchase_that_served_a_job_is_reported_as_damage(harness: StateHarness) -> None:
+    """Without it the job would be bought again; one that served none is joined from the results."""
+    store = harness.open()
+    kept, lost = buy(store, 1), buy(store, 2)
+    store.save_assignment({JobKey("a"): kept.id}, WRITTEN)
+    store.close()
+    lose(harness, lost.id)
+    assert set(harness.read().records().purchases) == {kept.id}
+    lose(harness, kept.id)
+
+    for open_it in (harness.open, harness.read):
+        with pytest.raises(InvalidInput, match=f"served: 'a': the purchase {kept.id} is missing"):
+            open_it().records()
 
 
 @pytest.mark.parametrize("harness", ["sqlite"], indirect=True)

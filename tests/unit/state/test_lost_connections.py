@@ -16,6 +16,7 @@ from pipeline.schemes import DatabaseUrl
 from pipeline.state import transitions
 from pipeline.state.opening import open_store
 from pipeline.state.postgres import late_responses
+from pipeline.state.sql import statements
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Turn
 from state.conftest import NOW, UNCAPPED, StateHarness, begin, buy, intent, step
@@ -117,12 +118,12 @@ def test_commit_followed_by_another_holder_is_not_assumed(harness: StateHarness,
 def test_connection_lost_in_a_transaction_is_reopened(harness: StateHarness, proxy: Proxy) -> None:
     store = open_behind(harness, proxy)
     with store._opened.database.writing() as transaction:
-        transaction.rows("INSERT INTO served (key, purchase) VALUES (?, ?)", "a", "f" * 16)
+        transaction.rows(statements.ADD_DURATION, "a", 1.0)
         for link in proxy.links:
             link.close()
-        transaction.rows("INSERT INTO served (key, purchase) VALUES (?, ?)", "b", "f" * 16)
+        transaction.rows(statements.ADD_DURATION, "b", 2.0)
 
-    assert len(harness.read().records().served) == 2
+    assert harness.read().durations() == {"a": 1.0, "b": 2.0}
 
 
 @fails_without(
