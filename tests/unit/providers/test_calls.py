@@ -310,7 +310,7 @@ def test_upload_gives_up_immediately_on_a_permanent_error(status: int, tries: in
     "pipeline.providers.vimmerse:Vimmerse._without_key",
     "return replace(response, body",
     swap=(
-        "replace(response, body=response.body.replace(key, b'***'))",
+        "replace(response, body=without_key(response.body, self.settings.key))",
         "response",
     ),
 )

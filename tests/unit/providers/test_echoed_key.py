@@ -1,0 +1,107 @@
+"""A key that a server echoes reaches nobody, however the server spells it."""
+
+import html
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import PipelineError
+from pipeline.providers.api_settings import Settings
+from pipeline.providers.base import Bought
+from pipeline.providers.echoed_key import without_key
+from pipeline.providers.vimmerse import Vimmerse
+from pipeline.purchases import WorkflowId
+from providers.create_requests import a_request
+from providers.raw_server import Peer, raw_server
+
+KEY = "ab/cd+ef\"gh<'1%&="
+
+
+def in_units(text: str) -> str:
+    return "".join(f"\\u{ord(each):04X}" for each in text)
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "in JSON": lambda key: json.dumps(key)[1:-1],
+    "in JSON, as PHP escapes it": lambda key: json.dumps(key)[1:-1].replace("/", "\\/"),
+    "in JSON, by code": in_units,
+    "in JSON, by code in small letters": lambda key: in_units(key).lower(),
+    "in JSON inside JSON": lambda key: json.dumps(json.dumps(key)[1:-1].replace("/", "\\/"))[1:-1],
+    "in JSON inside JSON, by code": lambda key: in_units(key).replace("\\", "\\\\"),
+    "in a url": lambda key: quote(key, safe=""),
+    "in a url, all of it": lambda key: "".join(f"%{ord(each):02x}" for each in key),
+    "in HTML": html.escape,
+    "in HTML, by code": lambda key: "".join(f"&#{ord(each)};" for each in key),
+    "in HTML, by hexadecimal code": lambda key: "".join(f"&#x{ord(each):02X};" for each in key),
+}
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_key_is_removed_however_it_is_spelled_and_the_rest_is_kept(spelling: str, encoding: str) -> None:
+    body = f'{{"message": "é {SPELLINGS[spelling](KEY)} \\/ \\u0061", "{SPELLINGS[spelling](KEY)}": 1}}'
+    assert (
+        without_key(body.encode(encoding), KEY).decode(encoding)
+        == '{"message": "é *** \\/ \\u0061", "***": 1}'
+    )
+
+
+def test_key_is_removed_from_a_body_that_is_no_text_or_was_cut_off() -> None:
+    assert without_key(b'\xff\0{"a": "' + KEY.encode() + b'", "b', KEY) == b'\xff\0{"a": "***", "b'
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_body_without_the_key_stays_as_it_is(body: bytes) -> None:
+    assert without_key(body, KEY) == body
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=60))
+def test_any_key_is_removed_from_any_json(key: str) -> None:
+    for told in (json.dumps([key]), json.dumps([key]).replace("/", "\\/"), f'["{in_units(key)}"]'):
+        assert json.loads(without_key(told.encode(), key)) == ["***"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("status", [200, 400, 401, 402, 404, 422, 500])
+def test_key_that_is_echoed_in_escaped_form_is_in_no_result(status: int, encoding: str) -> None:
+    key = "ab/cd+ef/gh12345678"
+    told = f'{{"message": "key {key} bad", "detail": "{in_units(key)}"}}'.replace("/", "\\/")
+
+    def play(peer: Peer) -> None:
+        while True:
+            peer.read()
+            peer.answer(status, told.encode(encoding))
+
+    with raw_server(play) as server:
+        client = Vimmerse(Settings(key, server.url))
+        texts = [repr(client.create(a_request()))]
+        with pytest.raises(PipelineError) as raised:
+            client.get(WorkflowId("wf-1"))
+        texts.append(str(raised.value))
+    assert "***" in texts[0]
+    for text in texts:
+        assert "gh12345678" not in text
+        assert not re.search(r"\\?u0067\\+u0068", text)
+
+
+def test_workflow_whose_answer_echoes_the_key_is_read() -> None:
+    key = "ab/cd+ef/gh12345678"
+    shown = key.replace("/", "\\/")
+
+    def play(peer: Peer) -> None:
+        while True:
+            peer.read()
+            peer.answer(200, f'{{"data": {{"id": "wf-1", "title": "{shown}", "error": "{shown}"}}}}'.encode())
+
+    with raw_server(play) as server:
+        client = Vimmerse(Settings(key, server.url))
+        assert client.create(a_request()) == Bought(WorkflowId("wf-1"))
+        workflow = client.get(WorkflowId("wf-1"))
+    assert (workflow.title, workflow.error) == ("***", "***")
