@@ -22,7 +22,7 @@ from pipeline.errors import UsageError, printable
 from pipeline.providers.address import AddressRefused, Guard, shown_url
 from pipeline.providers.api_settings import Network
 from pipeline.providers.base import Downloaded, DownloadFailed, Media
-from pipeline.providers.http.coding import coding_of, is_undone, undone
+from pipeline.providers.http.coding import Decoded, coding_of
 from pipeline.providers.http.errors import TransportError
 from pipeline.providers.http.transport import PRINTABLE, HttpRequest, StreamedResponse, Transport
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed, type_of
@@ -135,17 +135,20 @@ class MediaClient:
         """Append the body to the first `start` bytes of the partial file, and sync it."""
         coding = _coding(response)
         most = self.largest if media.most is None else min(self.largest, media.most)
-        length = None if coding else _promised(response, start, media, most)
+        body = Decoded(
+            _steady(response.blocks(), self.timeout), coding or _silent_coding(start, media), _is_media
+        )
+        is_as_stored = coding is None and not body.is_decompressed
+        length = _promised(response, start, media, most) if is_as_stored else None
         received = _Received(
             served=response.headers.get("content-type", "").partition(";")[0].strip().lower(),
             is_proved=response.has_end,
-            coding=coding,
+            coding=coding if body.is_packed else None,
         )
         with part.open(start) as file:
             if start:
                 received.take_up(part.path, start)
-            blocks = undone(response.blocks(), coding, _is_media)
-            for block in _steady(blocks, self.timeout):
+            for block in body:
                 received.add(block)
                 if received.size > most:
                     part.discard()  # the bytes would fill the disk, and never be resumed
@@ -155,7 +158,7 @@ class MediaClient:
                     )
                 file.write(block)
                 # A file that arrives in one block is never resumed, so its ETag is not saved.
-                if coding is None and received.size == len(block) != length:
+                if is_as_stored and received.size == len(block) != length:
                     part.save_etag(response.headers.get("etag", ""))
             file.flush()
             os.fsync(file.fileno())
@@ -184,6 +187,12 @@ def _promised(response: StreamedResponse, start: int, media: Media, most: int) -
 
 def _coding(response: StreamedResponse) -> str | None:
     return coding_of(response.headers.get("content-encoding", ""))
+
+
+def _silent_coding(start: int, media: Media) -> str | None:
+    """The coding to look for in a body that declares none, as a server may still send media compressed."""
+    is_media = media.content_type.lower().startswith(("image/", "video/", "audio/"))
+    return "gzip" if is_media and start == 0 else None
 
 
 def _is_media(first: bytes) -> bool:
@@ -245,7 +254,8 @@ def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
 class _Received:
     """What is known of a file while it arrives: the number of bytes, the first ones, and the hash.
 
-    `served` is the content type from the server; `is_proved`: the response shows where the file ends.
+    `served` is the content type from the server; `is_proved`: the response shows where the file ends; `coding` is a
+    compression that is not supported here, in which the file still is.
     """
 
     def __init__(self, *, served: str, is_proved: bool, coding: str | None) -> None:
@@ -255,11 +265,6 @@ class _Received:
         self.size = 0
         self.head = b""
         self._digest = hashlib.sha256()
-
-    @property
-    def is_packed(self) -> bool:
-        """Whether the file is still compressed, in a coding that is not supported here."""
-        return self.coding is not None and not is_undone(self.coding) and not _is_media(self.head)
 
     @property
     def sha256(self) -> str:
@@ -289,10 +294,8 @@ def _finished(part: PartialFile, media: Media, received: _Received) -> Downloade
         problem = f"is {size:,} bytes, the vendor said {media.size:,}"
     elif size == 0:
         problem = "is empty"
-    elif received.is_packed:
-        problem = (
-            f"comes compressed ({printable(received.coding or '', 60)}), although that was not requested"
-        )
+    elif received.coding is not None:
+        problem = f"comes compressed ({printable(received.coding, 60)}), although that was not requested"
     elif content_type is None:
         problem = f"is no {printable(declared, 60) or 'media'} but a text ({printable(received.served, 60)})"
     if problem is not None or content_type is None:

@@ -10,6 +10,8 @@ _ZLIB = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": 
 _FOREIGN = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
 _GZIP = b"\x1f\x8b"
 _BLOCK = 1 << 16
+# Enough to recognize a compression, and what the callers recognize.
+_LONGEST_HEAD = 64
 
 
 def coding_of(header: str) -> str | None:
@@ -18,47 +20,64 @@ def coding_of(header: str) -> str | None:
     return ", ".join(name for name in names if name in _ZLIB or name in _FOREIGN) or None
 
 
-def is_undone(coding: str) -> bool:
-    """Whether `undone` can decompress it."""
-    return coding in _ZLIB
+class Decoded:
+    """The blocks of a body, decompressed if its `coding` is supported. They can be read once.
 
-
-def undone(blocks: Iterable[bytes], coding: str | None, is_plain: Callable[[bytes], bool]) -> Iterator[bytes]:
-    """The blocks of a body, decompressed if its `coding` is supported.
-
-    Headers can be wrong, so a body that `is_plain` by its first block is left as it is, and so is one in an unknown
-    coding.
-
-    Raises:
-        TransportError: it ends early, or is not validly compressed.
+    Headers can be wrong, so a body that `is_plain` by its beginning is left as it is, and so is one in an unknown
+    coding. `is_decompressed`: it is read decompressed; `is_packed`: it stays compressed, in a coding that is not
+    supported here.
     """
-    rest = iter(blocks)
-    first = next(rest, b"")
-    wbits = None if is_plain(first) else _window(coding, first)
-    if wbits is None:
-        if first:
-            yield first
-        yield from rest
-        return
-    try:
-        yield from _inflated(_chain(first, rest), wbits)
-    except zlib.error:
-        raise TransportError("its compression is broken") from None
+
+    def __init__(
+        self, blocks: Iterable[bytes], coding: str | None, is_plain: Callable[[bytes], bool]
+    ) -> None:
+        self._rest = iter(blocks)
+        self._head = b""
+        self._failure: TransportError | None = None
+        self._read_head()
+        plain = is_plain(self._head)
+        self._wbits = None if plain else _window(coding, self._head)
+        self.is_decompressed = self._wbits is not None
+        self.is_packed = not (plain or self.is_decompressed or coding is None or coding in _ZLIB)
+
+    def _read_head(self) -> None:
+        # A network may deliver any number of bytes at once, and a few of them prove nothing.
+        try:
+            while len(self._head) < _LONGEST_HEAD and (block := next(self._rest, b"")):
+                self._head += block
+        except TransportError as error:
+            self._failure = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the blocks.
+
+        Raises:
+            TransportError: the body ends early, or is not validly compressed.
+        """
+        if self._wbits is None:
+            yield from self._blocks()
+            return
+        try:
+            yield from _inflated(self._blocks(), self._wbits)
+        except zlib.error:
+            raise TransportError("its compression is broken") from None
+
+    def _blocks(self) -> Iterator[bytes]:
+        if self._head:
+            yield self._head
+        if self._failure is not None:
+            raise self._failure
+        yield from self._rest
 
 
-def _window(coding: str | None, first: bytes) -> int | None:
-    if coding is not None and first.startswith(_GZIP):
+def _window(coding: str | None, head: bytes) -> int | None:
+    if coding is not None and head.startswith(_GZIP):
         return _ZLIB["gzip"]
     if coding != "deflate":
         return None
     # Two formats are called deflate; one has a header, whose low half-byte is 8, and which is divisible by 31.
-    has_header = len(first) > 1 and first[0] & 0x0F == 8 and int.from_bytes(first[:2]) % 31 == 0
+    has_header = len(head) > 1 and head[0] & 0x0F == 8 and int.from_bytes(head[:2]) % 31 == 0
     return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
 
 
 def _inflated(blocks: Iterator[bytes], wbits: int) -> Iterator[bytes]:

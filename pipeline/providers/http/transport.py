@@ -19,7 +19,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from pipeline.errors import UsageError
 from pipeline.providers.address import AddressRefused, Guard
 from pipeline.providers.api_settings import Network
-from pipeline.providers.http.coding import coding_of, undone
+from pipeline.providers.http.coding import Decoded, coding_of
 from pipeline.providers.http.connection import Connection, Route, TlsConnection, Transmission
 from pipeline.providers.http.errors import TransportError, reason_for
 
@@ -102,7 +102,7 @@ class StreamedResponse:
         try:
             # Some servers compress without declaring it; gzip is recognized by its first bytes.
             coding = coding_of(self.headers.get("content-encoding", "")) or "gzip"
-            for block in undone(self.blocks(), coding, _is_json):
+            for block in Decoded(self.blocks(), coding, _is_json):
                 body += block
                 if len(body) > LARGEST_RESPONSE:
                     ending = Ending.CAPPED

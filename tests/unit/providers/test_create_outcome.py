@@ -50,6 +50,13 @@ def sending(data: bytes) -> Play:
     return after_reading(lambda peer: peer.send(data))
 
 
+def in_single_bytes(body: bytes, coding: str) -> Play:
+    """A body that arrives byte by byte, as a slow network may deliver any body."""
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    head = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: {coding}\r\n\r\n"
+    return sending(head.encode() + chunks)
+
+
 def in_mid_upload(act: Callable[[Peer], None]) -> Play:
     def play(peer: Peer) -> None:
         peer.read_head()
@@ -140,7 +147,11 @@ READABLE: dict[str, Play] = {
     "gzip without a length": sending(
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(SOUND)
     ),
+    "gzip in single bytes": in_single_bytes(gzip.compress(SOUND), "gzip"),
+    "gzip in single bytes that does not say so": in_single_bytes(gzip.compress(SOUND), ""),
     "deflate": answering(200, zlib.compress(SOUND), "Content-Encoding: deflate"),
+    "deflate in single bytes": in_single_bytes(zlib.compress(SOUND), "deflate"),
+    "said to be packed, in single bytes": in_single_bytes(b"\r\n" + SOUND, "deflate"),
     "said to be packed": answering(200, SOUND, "Content-Encoding: br"),
     "in chunks": sending(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x;a=b\r\n%s\r\n0\r\nX: y\r\n\r\n"

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import logging
+import random
 import resource
 import signal
 import socket
@@ -91,6 +92,13 @@ def differing(*bodies: bytes) -> Play:
     return play
 
 
+def in_single_bytes(body: bytes, coding: str) -> Play:
+    """A body whose first bytes arrive one by one, as a slow network may deliver any body."""
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body[:20])
+    head = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: {coding}\r\n\r\n".encode()
+    return sending(head + chunks + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body) - 20, body[20:]))
+
+
 MP4 = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(200)
 VIDEO = {"content_type": "video/mp4"}
 HONEST: dict[str, tuple[Play, dict[str, Any], str]] = {
@@ -99,6 +107,21 @@ HONEST: dict[str, tuple[Play, dict[str, Any], str]] = {
     "a charset for a coding": (answering(200, PNG, "Content-Encoding: UTF-8"), {}, "image/png"),
     "a coding that it does not have": (answering(200, PNG, "Content-Encoding: gzip"), {}, "image/png"),
     "gzip": (answering(200, gzip.compress(PNG), "Content-Encoding: gzip"), {"size": len(PNG)}, "image/png"),
+    "gzip in single bytes": (in_single_bytes(gzip.compress(PNG), "gzip"), {"size": len(PNG)}, "image/png"),
+    "deflate in single bytes": (in_single_bytes(zlib.compress(PNG), "deflate"), {}, "image/png"),
+    "deflate without a header in single bytes": (
+        in_single_bytes(zlib.compress(PNG, wbits=-15), "deflate"),
+        {},
+        "image/png",
+    ),
+    "a coding that it does not have, in single bytes": (in_single_bytes(PNG, "deflate"), {}, "image/png"),
+    "gzip called br": (answering(200, gzip.compress(PNG), "Content-Encoding: br"), {}, "image/png"),
+    "gzip that does not say so": (answering(200, gzip.compress(PNG)), {"size": len(PNG)}, "image/png"),
+    "gzip that does not say so, in single bytes": (
+        in_single_bytes(gzip.compress(MP4), ""),
+        VIDEO,
+        "video/mp4",
+    ),
     "gzip in two pieces": (
         answering(200, gzip.compress(PNG[:9]) + gzip.compress(PNG[9:]), "Content-Encoding: x-gzip"),
         {},
@@ -199,6 +222,24 @@ def test_unusual_but_valid_file_is_accepted(oddity: str, tmp_path: Path) -> None
     )
     assert fetched.sha256 == hashlib.sha256(content).hexdigest()
     assert names_in(tmp_path) == ["f"]
+
+
+def test_archive_stays_compressed(tmp_path: Path) -> None:
+    archive = gzip.compress(PNG)
+    with raw_server(answering(200, archive)) as server:
+        fetched = fetch(server, tmp_path / "f.gz", content_type="application/gzip", size=len(archive))
+    assert fetched.content_type == "application/gzip"
+    assert (tmp_path / "f.gz").read_bytes() == archive
+
+
+def test_file_that_is_decompressed_is_not_resumed(tmp_path: Path) -> None:
+    """A part of it says nothing of where to go on in what the server has."""
+    packed = gzip.compress(random.Random(1).randbytes(1 << 20))
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(packed)}\r\nETag: {ETAG}\r\n\r\n".encode()
+    with raw_server(sending(head + packed[:-9])) as server, pytest.raises(DownloadFailed, match="cut off"):
+        fetch(server, tmp_path / "f.png")
+    assert (tmp_path / "f.png.part").stat().st_size > 0
+    assert not (tmp_path / "f.png.part.etag").exists()
 
 
 def test_decompression_beyond_the_limit_is_aborted(tmp_path: Path) -> None:
