@@ -123,7 +123,7 @@ def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow
     """The workflow in a response. A field of an unexpected type counts as missing."""
     status = _text(data.get("processing_status")).strip()
     normalized = status.casefold()
-    sizes = _sizes(data.get("media_result"))
+    sizes = _Sizes(data.get("media_result"))
     return Workflow(
         id=workflow_id,
         progress=_ENDED.get(normalized, Progress.RUNNING),
@@ -205,12 +205,24 @@ def _items(value: Json) -> Iterator[Mapping[str, Json]]:
         yield from (item for item in value[: record_limits.MAX_MEDIA] if isinstance(item, dict))
 
 
-def _sizes(value: Json) -> dict[str, int]:
-    return {
-        _bare(url): size
-        for item in _items(value)
-        if (url := _usable(item.get("url"))) is not None and (size := whole_number(item.get("size")))
-    }
+class _Sizes:
+    """The sizes that a response states for its files."""
+
+    def __init__(self, value: Json) -> None:
+        self._by_url: dict[str, set[int]] = {}
+        self._by_bare_url: dict[str, set[int]] = {}
+        for item in _items(value):
+            if (url := _usable(item.get("url"))) is not None and (size := whole_number(item.get("size"))):
+                self._by_url.setdefault(url, set()).add(size)
+                self._by_bare_url.setdefault(_bare(url), set()).add(size)
+
+    def of(self, url: str) -> int | None:
+        """The size of the file at `url`; None if it is not stated, or not without doubt."""
+        # The same file may be listed again with another signature; but a query may also be what names the file.
+        for sizes in (self._by_url.get(url), self._by_bare_url.get(_bare(url))):
+            if sizes is not None and len(sizes) == 1:
+                return next(iter(sizes))
+        return None
 
 
 def _listed(value: Json) -> Iterator[Json]:
@@ -240,20 +252,19 @@ def _problems(value: Json) -> Iterator[str]:
             yield _NO_URL
 
 
-def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:
+def _media(value: Json, sizes: _Sizes) -> Iterator[Media]:
     for item in _listed(value):
         if isinstance(item, dict) and (url := _usable(item.get("url"))) is not None:
             declared = _text(item.get("content_type")).partition(";")[0].strip().lower()
             content_type = content_type_of(_bare(url)) if is_vague(declared) else declared
-            yield Media(url, content_type, sizes.get(_bare(url)))
+            yield Media(url, content_type, sizes.of(url))
 
 
-def _steps(value: Json, sizes: Mapping[str, int]) -> Iterator[tuple[str, tuple[Media, ...]]]:
+def _steps(value: Json, sizes: _Sizes) -> Iterator[tuple[str, tuple[Media, ...]]]:
     for item in _items(value):
         if flow := _text(item.get("flow")):
             yield flow, tuple(_media(item.get("result"), sizes))
 
 
 def _bare(url: str) -> str:
-    # The same file may be listed again with another signature.
     return url.partition("?")[0]

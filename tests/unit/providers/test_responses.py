@@ -255,6 +255,47 @@ def test_credits_and_size_are_whole_numbers_in_any_form(told: Json, number: int 
     assert workflow.result[0].size == (number or None)
 
 
+def test_size_is_that_of_the_url_with_its_query_before_that_of_any_other_query() -> None:
+    files = {"?f=a": 5, "?f=b": 7}
+    told: dict[str, Json] = {
+        "result": [{"url": URL + query} for query in files],
+        "completions": [{"flow": "a", "result": [{"url": f"{URL}?f=b"}]}],
+        "media_result": [{"url": URL + query, "size": size} for query, size in files.items()],
+    }
+
+    workflow = workflow_from(told, WorkflowId("w"))
+
+    assert [media.size for media in workflow.result] == [5, 7]
+    assert [media.size for _, (media,) in workflow.steps] == [7]
+
+
+@pytest.mark.parametrize(
+    ("listed", "size"),
+    [
+        ({"?sig=1": 5}, 5),
+        ({"?sig=1": 5, "?sig=2": 5}, 5),
+        ({"?sig=1": 5, "?sig=2": 7}, None),
+        ({"": 5, "?sig=2": 7}, None),
+        ({"?sig=1": 5, "?sig=2": None}, 5),
+    ],
+)
+def test_size_under_other_signatures_counts_if_all_agree(
+    listed: dict[str, int | None], size: int | None
+) -> None:
+    told: dict[str, Json] = {
+        "result": [{"url": f"{URL}?sig=9"}],
+        "media_result": [{"url": URL + query, "size": each} for query, each in listed.items()],
+    }
+
+    assert workflow_from(told, WorkflowId("w")).result[0].size == size
+
+
+def test_url_that_is_listed_with_two_sizes_has_none() -> None:
+    told: dict[str, Json] = {"result": [URL], "media_result": [{"url": URL, "size": each} for each in (5, 7)]}
+
+    assert workflow_from(told, WorkflowId("w")).result[0].size is None
+
+
 URL = "https://x/a.mp4"
 
 
