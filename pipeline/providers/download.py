@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, urljoin
 
@@ -27,6 +28,7 @@ from pipeline.providers.http.errors import TransportError
 from pipeline.providers.http.transport import PRINTABLE, HttpRequest, StreamedResponse, Transport
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed, type_of
 from pipeline.providers.partial_file import PartialFile
+from pipeline.providers.responses import seconds_to_wait
 
 log = logging.getLogger(__name__)
 
@@ -215,7 +217,10 @@ def _is_all(response: StreamedResponse, media: Media) -> bool:
 
 def _expect(response: StreamedResponse, status: int, url: str) -> None:
     if response.status != status:
-        raise DownloadFailed(f"{shown_url(url)}: HTTP {response.status}", expired=response.status in _GONE)
+        after = seconds_to_wait(response.headers, datetime.now(UTC))
+        raise DownloadFailed(
+            f"{shown_url(url)}: HTTP {response.status}", after, expired=response.status in _GONE
+        )
 
 
 def _continues(response: StreamedResponse, start: int, etag: str) -> bool:

@@ -422,6 +422,23 @@ def test_expired_url_is_reported_as_expired(status: int, tmp_path: Path) -> None
     assert raised.value.expired
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_media_server_may_request_a_delay(status: int, tmp_path: Path) -> None:
+    with (
+        raw_server(answering(status, b"", "Retry-After: 25")) as server,
+        pytest.raises(DownloadFailed) as raised,
+    ):
+        fetch(server, tmp_path / "f.png")
+    assert raised.value.after == 25
+    with (
+        with_part(tmp_path / "f.png", PNG[:100]),
+        raw_server(answering(status, b"", "Retry-After: 26")) as server,
+        pytest.raises(DownloadFailed) as raised,
+    ):
+        fetch(server, tmp_path / "f.png")
+    assert raised.value.after == 26
+
+
 def test_download_resumes_where_it_was_cut_off(tmp_path: Path) -> None:
     connections = iter([1, 2])
 
