@@ -16,7 +16,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
@@ -237,7 +237,7 @@ class Suggestions:
 
     def unknown(self, what: str, name: str, known: Iterable[str]) -> str:
         """A message for a name that is not in `known`, with the nearest name, or those that exist."""
-        names = list(known)
+        names = known if isinstance(known, Collection) else list(known)
         return f"there is no {what} '{name}'{self.did_you_mean(name, names) or there_are(names)}"
 
 
@@ -248,11 +248,12 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 def there_are(known: Iterable[str]) -> str:
     """The end of such a message, which lists the first names in `known`."""
-    names = [f"'{name}'" for name in known]
+    names = known if isinstance(known, Collection) else list(known)
     if not names:
         return "; there is none at all"
+    first = ", ".join(f"'{name}'" for name in itertools.islice(names, _MAX_NAMED))
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names[:_MAX_NAMED])}{more}"
+    return f"; there {'is' if len(names) == 1 else 'are'} {first}{more}"
 
 
 # Controls, formats (bidi marks, zero-width characters), lone surrogates, line and paragraph separators: they move the

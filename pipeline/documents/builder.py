@@ -11,7 +11,7 @@ from pipeline.documents import yaml_messages
 from pipeline.documents.node import Location, Node, NodeValue, Scalar, SourceFile, dotted
 from pipeline.documents.problem_list import MAX_LISTED, ProblemList
 from pipeline.documents.scalars import Spelled, resolve
-from pipeline.errors import Problem, did_you_mean
+from pipeline.errors import Problem, Suggestions
 from pipeline.record_limits import DEEPEST, check_text
 
 MAX_NODES: Final = 200_000
@@ -70,6 +70,7 @@ class TreeBuilder:
         self._open: list[_Open] = []
         # A finished value and its weight; None while it is open, when an alias to it would be a cycle.
         self._anchors: dict[str, tuple[Node, int] | None] = {}
+        self._suggestions = Suggestions()
 
     def document(self, location: LineColumn) -> None:
         self._documents += 1
@@ -162,7 +163,10 @@ class TreeBuilder:
             self._await_value(inside, None, location)
             return
         if anchor not in self._anchors:
-            near = did_you_mean(anchor, self._anchors) or "; text that begins with * needs quotes"
+            near = (
+                self._suggestions.did_you_mean(anchor, self._anchors)
+                or "; text that begins with * needs quotes"
+            )
             self._report(f"there is no anchor &{anchor[:60]} above{near}", location)
         elif self._anchors[anchor] is None:
             self._report(f"the alias *{anchor[:60]} is inside what it names, so it would never end", location)

@@ -72,7 +72,7 @@ class Context:
 
     def _compiled(self, source: str, location: Location, node: Node | None) -> Text | None:
         try:
-            text = compile_text(source, location, node)
+            text = compile_text(source, location, node, self.suggestions)
         except InvalidInput as error:
             self.problems += error.problems
             return None

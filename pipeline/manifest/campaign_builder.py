@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -204,6 +204,7 @@ def _rules(whole: Value, parts: Parts, context: Context) -> tuple[Rule, ...]:
     only = replace(whole.node, value=MappingProxyType({"id": replace(whole.node, value=DEFAULT_RULE)}))
     first: dict[str, Position] = {}
     rules = []
+    wrong, checked = set[str](), 0
     for each in [Value(only)] if value is None else value.elements():
         rule_id = each.get("id")
         if rule_id is not None and rule_id.text is not None:
@@ -214,7 +215,9 @@ def _rules(whole: Value, parts: Parts, context: Context) -> tuple[Rule, ...]:
                 continue
             first[rule_id.text] = rule_id.node.position
         rule = build_rule(each, parts, context)
-        if rule is not None and not _lacks(rule, context) and not _is_reported(each, context):
+        wrong.update(_parts_with_errors(context.problems[checked:]))
+        checked = len(context.problems)
+        if rule is not None and not _lacks(rule, context) and each.location.path not in wrong:
             rules.append(rule)
             context.problems += respelled(rule, parts.vars)
     return sound_chains(rules, first, _sound(parts.image_sets).values(), context)
@@ -229,10 +232,12 @@ def _lacks(rule: Rule, context: Context) -> bool:
     )
 
 
-def _is_reported(rule: Value, context: Context) -> bool:
-    """Whether an error was reported in the rule, so that it cannot be expanded."""
-    errors = (problem for problem in context.problems if problem.severity == "error")
-    return bool(rule.path) and any(problem.path.startswith(f"{rule.location.path}.") for problem in errors)
+def _parts_with_errors(problems: Iterable[Problem]) -> Iterator[str]:
+    """The paths of the rules, such as `jobs[0]`, in which an error was reported: they cannot be expanded."""
+    for problem in problems:
+        part, dot, _ = problem.path.partition(".")
+        if dot and problem.severity == "error":
+            yield part
 
 
 def _default_path(location: Location) -> Text:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.documents.node import Node, dotted
 from pipeline.documents.yaml_reader import read_yaml
-from pipeline.errors import InvalidInput, Problem, UsageError, nearest
+from pipeline.errors import InvalidInput, Problem, Suggestions, UsageError
 
 if TYPE_CHECKING:
     from pipeline.manifest.model import Campaign
@@ -28,7 +28,8 @@ def check_used(names: Iterable[str], campaigns: Sequence[Campaign], shown: str =
     used = _used(campaigns)
     unused = [name for name in dict.fromkeys(names) if name not in used]
     if unused and ANY_NAME not in used:
-        named = [f"{shown.format(name[:_MAX_SHOWN])}{_near(name, used)}" for name in unused]
+        suggestions = Suggestions()
+        named = [f"{shown.format(name[:_MAX_SHOWN])}{_near(name, used, suggestions)}" for name in unused]
         raise UsageError(f"{_none_of(campaigns)} uses {', nor '.join(named)}")
 
 
@@ -37,10 +38,10 @@ def unused_in_files(files: Iterable[str], campaigns: Sequence[Campaign]) -> list
 
     Not an error, since other campaigns may share the file.
     """
-    used = _used(campaigns)
+    used, suggestions = _used(campaigns), Suggestions()
     return [
         Problem(
-            f"{_none_of(campaigns)} uses this var{_near(name, used)}",
+            f"{_none_of(campaigns)} uses this var{_near(name, used, suggestions)}",
             position=node.key_position,
             path=dotted((name,)),
             severity="warning",
@@ -65,8 +66,8 @@ def _none_of(campaigns: Sequence[Campaign]) -> str:
     return "nothing in the manifest" if len(campaigns) == 1 else "none of these manifests"
 
 
-def _near(name: str, used: frozenset[str]) -> str:
-    close = nearest(name, used)
+def _near(name: str, used: frozenset[str], suggestions: Suggestions) -> str:
+    close = suggestions.nearest(name, used)
     return f" (did you mean '{close}'?)" if close else ""
 
 

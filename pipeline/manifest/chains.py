@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.errors import did_you_mean, there_are, unknown
+from pipeline.errors import did_you_mean, there_are
 from pipeline.jobs import JobKey, MediaType, UpstreamOutput, axis_text
 from pipeline.manifest.model import Chain, Combination, ImageSet, Item, Rule
 
@@ -28,7 +28,7 @@ def sound_chains(
         if chain is None:
             continue
         if chain.rule not in written:
-            context.report(chain.location, unknown("job rule", chain.rule, written))
+            context.report(chain.location, context.suggestions.unknown("job rule", chain.rule, written))
         elif chain.step is not None and chain.rule in by_id:
             _check_step(chain.step, chain, by_id[chain.rule], context)
     verdicts: dict[str, bool] = {}

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.documents.value import Value
-from pipeline.errors import did_you_mean, there_are
+from pipeline.errors import there_are
 from pipeline.json_values import Json
 from pipeline.manifest.globs import braces_hint, has_magic
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
@@ -139,7 +139,7 @@ def _rows(
         for key in values:
             if key not in known:
                 location = Value(row.node.child(key) or row.node, (*row.path, key)).key_location
-                near = did_you_mean(key, known) or f"; expected one of {', '.join(known)}"
+                near = context.suggestions.did_you_mean(key, known) or f"; expected one of {', '.join(known)}"
                 context.report(location, f"neither an axis nor one of template, image, prompt{near}")
         _check_names(row, parts, context)
         missing = [axis for axis in axes if axis not in values]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pipeline.documents.node import Location, Node, text_position
-from pipeline.errors import InvalidInput, Problem
+from pipeline.errors import InvalidInput, Problem, Suggestions
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import Declined, Part, Path, parts_of, text_of, value_of
 
@@ -128,11 +128,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A template with the position of its text. If `node` is None, it is a whole file with its own lines."""
+    """A template with the position of its text. If `node` is None, it is a whole file with its own lines.
+
+    All texts of a campaign share their `suggestions`.
+    """
 
     template: TextTemplate
     location: Location
     node: Node | None = field(default=None, compare=False)
+    suggestions: Suggestions = field(default_factory=Suggestions, compare=False, repr=False)
 
     @property
     def names(self) -> frozenset[str]:
@@ -163,29 +167,34 @@ class Text:
 
     def problem(self, error: TemplateError) -> Problem:
         """The problem for an error in this text, at its line in the file."""
-        return _problem(error, self.location, self.node)
+        return _problem(error, self.location, self.node, self.suggestions)
 
 
-def compile_text(source: str, location: Location, node: Node | None) -> Text:
+def compile_text(
+    source: str, location: Location, node: Node | None, suggestions: Suggestions | None = None
+) -> Text:
     """Compile a text, ready to be rendered.
 
     Raises:
         InvalidInput: it is not a template that we accept.
     """
+    suggestions = suggestions or Suggestions()
     try:
-        return Text(TextTemplate.compile(source), location, node)
+        return Text(TextTemplate.compile(source), location, node, suggestions)
     except TemplateError as error:
-        raise InvalidInput(_problem(error, location, node)) from None
+        raise InvalidInput(_problem(error, location, node, suggestions)) from None
 
 
-def _problem(error: TemplateError, location: Location, node: Node | None) -> Problem:
+def _problem(
+    error: TemplateError, location: Location, node: Node | None, suggestions: Suggestions
+) -> Problem:
     line = error.line or 1
     if node is None:
         location = replace(location, line=line, column=1)
     else:
         position = text_position(node, line)
         location = replace(location, line=position.line, column=position.column)
-    return location.problem(error.message)
+    return location.problem(error.message_with(suggestions))
 
 
 def is_true(answer: Json) -> bool:

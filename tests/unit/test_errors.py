@@ -1,10 +1,11 @@
 """Suggestions for a name that does not exist: found among few names and among very many, at a bounded cost."""
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 
-from pipeline.errors import did_you_mean, nearest
+from pipeline.errors import did_you_mean, nearest, there_are
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,21 @@ def test_number_of_names_compared_is_limited() -> None:
     names = (f"name {next(looked_at)}" for _ in itertools.count())
     assert nearest("nme 7", names) == "name 7"
     assert next(looked_at) <= 100_001
+
+
+def test_message_lists_the_first_names_without_looking_at_the_others() -> None:
+    class Names(dict[str, int]):
+        def __iter__(self) -> Iterator[str]:
+            for name in super().__iter__():
+                looked_at.append(name)
+                yield name
+
+    looked_at: list[str] = []
+    assert there_are(Names.fromkeys(map(str, range(10_000)), 1)).endswith("'7' and 9992 more")
+    assert len(looked_at) <= 9
+    assert there_are(iter(["a", "b"])) == "; there are 'a', 'b'"
+    assert there_are(["a"]) == "; there is 'a'"
+    assert there_are([]) == "; there is none at all"
 
 
 def test_few_of_many_names_are_compared_letter_by_letter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,45 @@ They may use an allow-list of constructs, filters and tests (`guard`, `filters`)
 they render (`values.Budget`). Every failure is a `TemplateError` with its line.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+from pipeline.errors import Suggestions
+
+
+class Undefined(str):
+    """A message about a name that is not among the `known` ones; the nearest is looked for when it is reported."""
+
+    __slots__ = ("known", "name")
+    name: str
+    known: Iterable[str]
+
+    def __new__(cls, name: str, known: Iterable[str]) -> Self:
+        message = super().__new__(cls, f"'{name[:60]}' is undefined")
+        message.name, message.known = name, known
+        return message
+
 
 class TemplateError(Exception):
     """A template is wrong, or failed on the values given to it. `line` counts from 1 within the template."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
-        self.message = message
+        self._message = message
         self.line = line
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def message(self) -> str:
+        """What is wrong, with the nearest name."""
+        return self.message_with(Suggestions())
+
+    def message_with(self, suggestions: Suggestions) -> str:
+        """As `message`, but with the nearest name only if there are `suggestions` left."""
+        if not isinstance(self._message, Undefined):
+            return self._message
+        return f"{self._message}{suggestions.did_you_mean(self._message.name, self._message.known)}"

@@ -356,6 +356,27 @@ class TestCampaign:
         assert len(problems) == 80
         assert near == problems[:50]
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "templates: {any: {template_id: new, options: {x: '{{ prompt }}'}}}\nprompts:\n"
+            + "".join(f"  p{n}: '{{{{ campain }}}} {n}'\n" for n in range(80)),
+            ANYTHING + "jobs:\n" + "".join(f"  - {{id: r{n}, exclude: [{{promt: x}}]}}\n" for n in range(80)),
+            ANYTHING
+            + "image_sets:\n"
+            + "".join(f"  s{n}: {{outputs_of: mian}}\n" for n in range(80))
+            + "jobs: [{id: main}]\n",
+            ANYTHING + "vars: {walk: &walk 1}\nprompts:\n" + "".join(f"  p{n}: *walc\n" for n in range(80)),
+        ],
+        ids=["names in texts", "keys of rows", "rules of chains", "anchors"],
+    )
+    def test_only_the_first_mistakes_of_any_kind_are_compared_with_what_exists(
+        self, project: Project, text: str
+    ) -> None:
+        problems = project.problems(text)
+        assert len(problems) == 80
+        assert sum("; did you mean" in each.message for each in problems) == 50
+
     def test_problems_are_sorted_by_position(self, project: Project) -> None:
         problems = project.problems(
             "limits: {max_creates: x, budget: y}\nprompts: {a: '{{ b c }}'}\nx: 1\n" + ANYTHING
