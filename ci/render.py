@@ -68,7 +68,7 @@ def rendered(folder: Path, *, comment_id: str, sha: str, from_fork: bool) -> str
     if from_fork:
         head.append(FROM_A_FORK)
     if sha:
-        head.append(f"Of commit {_inline(sha[:12])}")
+        head.append(f"Of commit {re.sub('[^0-9a-f]', '', sha)[:12]}")
     body = _problems(folder) if (folder / "problems.json").exists() else list(_plans(folder))
     text = "\n\n".join(head)
     for part in body:
@@ -212,18 +212,26 @@ def _details(name: str, actions: list[Mapping[str, Any]], notes: list[str], room
             shown.append("      …")
             number -= 1
             break
-    title = f"{html.escape(_clipped(name))}: {number:,} of {len(actions):,} shown"
+    title = f"<code>{html.escape(_clipped(name))}</code>: {number:,} of {len(actions):,} shown"
     return f"<details><summary>{title}</summary>\n\n{_block([*shown, *notes])}\n\n</details>"
 
 
 def _block(lines: list[str]) -> str:
-    fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))
+    fence = "`" * max(3, 1 + _longest_run("\n".join(lines)))
     return "\n".join([fence, *lines, fence])
 
 
 def _inline(text: Any) -> str:
-    """Text that Markdown takes for nothing else, and that calls nobody."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~@:/.&-])", r"\\\1", _clipped(text))
+    """Text as code: forges look for `@name` and `#1` in all that is shown, escaped or not, but not in code."""
+    shown = _clipped(text) or " "
+    fence = "`" * (1 + _longest_run(shown))
+    # One space on either side is not shown, and separates the text from the fence.
+    padding = " " if shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{fence}{padding}{shown}{padding}{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
 
 
 def _clipped(text: Any) -> str:

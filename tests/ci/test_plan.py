@@ -48,7 +48,7 @@ def test_pull_request_shows_what_it_would_buy_in_the_summary_and_one_comment(
     assert "buys 2: 200 credits" in first.summary
     [comment] = forge.texts()
     assert comment.startswith(f"{MARKER}\n\n## Campaign plan\n\nOf commit abc\n")
-    assert "- spring: 2 create; **buys 2: 200 credits**" in comment
+    assert "- `spring`: 2 create; **buys 2: 200 credits**" in comment
     assert "  + main/loop/red/dance  create (100 credits): new" in comment
     assert first.outputs | {"matrix": "", "all": ""} == {
         "plan": str(pull_request.temp / "campaign-plan.md"),
@@ -194,7 +194,7 @@ class TestFromAFork:
         assert forge.writes() == ["POST /repos/team/campaigns/issues/9/comments"]
         [posted] = forge.texts()
         assert posted.startswith(f"{MARKER}\n\n## Campaign plan\n\n_Made by the workflow of a fork")
-        assert "\\@team \\*x\\*" in posted
+        assert "- `@team *x*`: 1 create" in posted
         assert r"$(touch hacked)\n```\n</details>\n::error::x" in posted
         assert "\n````\n" in posted
         assert " old → …x" in posted

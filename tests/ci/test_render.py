@@ -1,6 +1,7 @@
 """The comment shows what `pipeline plan` shows, made from saved plans where nothing is installed."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -104,7 +105,7 @@ def test_what_has_no_room_is_counted(tmp_path: Path) -> None:
     assert len(text) <= 60_000
     shown = text.count("  re-create (100 credits)")
     assert 0 < shown < 1000
-    assert f"spring: {shown - 1} of 1,000 shown" in text or f"spring: {shown} of 1,000 shown" in text
+    assert re.search(f"<code>spring</code>: ({shown - 1}|{shown}) of 1,000 shown", text)
 
 
 def test_totals_of_a_plan_that_is_too_large_are_shown(tmp_path: Path) -> None:
@@ -118,9 +119,9 @@ def test_totals_of_a_plan_that_is_too_large_are_shown(tmp_path: Path) -> None:
 
     text = rendered(tmp_path)
 
-    assert "- spring: 18 replace; **buys 18: 1,800 credits**" in text
-    assert "spring: 0 of 18 shown; the plan is in the summary or log of its job" in text
-    assert "small: 1 of 1 shown" in text
+    assert "- `spring`: 18 replace; **buys 18: 1,800 credits**" in text
+    assert "`spring`: 0 of 18 shown; the plan is in the summary or log of its job" in text
+    assert "<summary><code>small</code>: 1 of 1 shown</summary>" in text
 
 
 def test_too_many_problems_replace_an_older_plan_too(tmp_path: Path) -> None:
@@ -143,3 +144,40 @@ def test_actions_and_notes_are_worded_as_in_the_plan(tmp_path: Path) -> None:
     assert "  ~ hero/c  update in place (free): the title changed\n" in text
     assert "Prices as of 2026-01-02.\n1 finished job has no file" in text
     assert "2 finished jobs have a file that was altered" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@org/team",
+        "#12",
+        "org/repo#12",
+        "GH-12",
+        "!12 ~label %1 &2 $3",
+        "https://forge.test/org/repo/issues/12",
+        "`@org/team`",
+        "``` @org/team",
+        "</code></summary>@org/team",
+        "<!-- @org/team",
+        "**@org/team**",
+        "\n@org/team\n\n#12",
+    ],
+)
+def test_text_of_a_stranger_calls_nobody(tmp_path: Path, name: str) -> None:
+    """Forges look for names and numbers in the text that is shown, where an escape has left no trace."""
+    path = save(tmp_path, {**action("hero/a"), "reason": name, "key": name}, limit=name, prices_of=name)
+    plan = json.loads(path.read_text())
+    path.write_text(json.dumps({**plan, "campaign": name}))
+
+    text = rendered(tmp_path)
+
+    in_code = text
+    for code in (
+        r"^(?P<fence>`{3,})\n.*?^(?P=fence)$",
+        r"(?<!`)(?P<fence>`+)(?!`).*?(?<!`)(?P=fence)(?!`)",
+        r"<code>[^<]*</code>",
+    ):
+        in_code = re.sub(code, "", in_code, flags=re.DOTALL | re.MULTILINE)
+    assert "Campaign plan" in in_code
+    assert "of 1 shown" in in_code
+    assert not re.search(r"[@~%&$]|(?<!#)#\d|12|//", in_code), in_code
