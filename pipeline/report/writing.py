@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from pipeline.errors import UsageError, printable
-from pipeline.files import assert_replaces, make_folders, write_atomically
+from pipeline.files import assert_replaces, make_folders, sha256_of, write_atomically
 from pipeline.media.facts import join
+from pipeline.paths import real_path
 from pipeline.report.data import GalleryRecords, build
+from pipeline.report.earlier_page import EarlierPage, read_earlier_page
 from pipeline.report.gallery_rows import SHORT_HASH
 from pipeline.report.page import page
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from pipeline.schemes import OutputLocation
 
 _MARK = b'<meta name="generator" content="campaign-pipeline gallery"'
-_STILL_NAME = re.compile(rf"[0-9a-f]{{{SHORT_HASH}}}\.webp")
-_SHOWN = ("video/", "image/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +76,22 @@ def write_folder(
         OSError: it cannot be written.
     """
     index = folder / "index.html"
-    again = _is_ours(index)
-    hrefs = [_bundled(source, folder) if bundle else _linked(source, folder) for source in sources]
+    earlier = read_earlier_page(index) if _is_ours(index) else EarlierPage(folder=folder)
+    copies = [_copies(source, folder) if bundle else {} for source in sources]
+    _assert_not_of_others(copies, earlier)
+    hrefs = [
+        {**_linked(source, folder), **_hrefs_of(paths, folder)}
+        for source, paths in zip(sources, copies, strict=True)
+    ]
     origins = () if bundle else _origins(sources)
     first = _page_data(sources, hrefs, reader, bundle=bundle)
+    # What the next page may remove is known by the data of this one, so it names each file before that is put there.
+    earlier.remove_others(_put_by(folder, sources, copies, reader), _originals_in(folder / "media", sources))
     write_atomically(index, page(first, _title(sources), media_from=origins))
+    for source, paths in zip(sources, copies, strict=True):
+        _put_copies(source, paths)
     made = _make(sources, reader, on_progress)
     stills = _put_stills(folder / "posters", sources)
-    if again:
-        _remove_others(folder, stills, {href for each in hrefs for href in each.values()})
     if made and (then := _page_data(sources, hrefs, reader, bundle=bundle)) != first:
         write_atomically(index, page(then, _title(sources), media_from=origins))
     return WrittenPage(page=index, stills=len(stills))
@@ -191,18 +197,24 @@ def _put_stills(folder: Path, sources: Sequence[GalleryCampaign]) -> set[str]:
     return names
 
 
-def _remove_others(folder: Path, stills: Iterable[str], hrefs: Iterable[str]) -> None:
-    """Remove files of an earlier page that this page does not show: the folder may be about to be uploaded."""
-    kept = {folder / "posters" / name for name in stills}
-    kept |= {_bundle_path(folder, href) for href in hrefs if href.startswith("media/")}
-    old = [path for path in (folder / "posters").glob("*.webp") if _STILL_NAME.fullmatch(path.name)]
-    old += [path for path in (folder / "media").rglob("*") if path.is_file() or path.is_symlink()]
-    for path in old:
-        if path not in kept:
-            path.unlink(missing_ok=True)
-    for path in sorted((folder / "media").rglob("*"), reverse=True):
-        with suppress(OSError):
-            path.rmdir()
+def _put_by(
+    folder: Path,
+    sources: Sequence[GalleryCampaign],
+    copies: Sequence[Mapping[str, Path]],
+    reader: MediaReader | None,
+) -> set[Path]:
+    """The files that this page puts into its folder."""
+    digests = {each for source in sources for each in _with_stills(source, makes=reader is not None)}
+    return {
+        *(path for paths in copies for path in paths.values()),
+        *(folder / "posters" / f"{digest[:SHORT_HASH]}.webp" for digest in digests),
+    }
+
+
+def _originals_in(folder: Path, sources: Sequence[GalleryCampaign]) -> list[Path]:
+    """The output folders in `folder`: an earlier page may have taken what is there for its own copies."""
+    outputs = [source.output for source in sources if isinstance(source.output, Path)]
+    return [output for output in outputs if output.is_relative_to(folder)]
 
 
 def _origins(sources: Sequence[GalleryCampaign]) -> tuple[str, ...]:
@@ -227,17 +239,19 @@ def _href(path: str) -> str:
     return quoted if quoted.startswith("../") else f"./{quoted}"
 
 
-def _bundled(source: GalleryCampaign, folder: Path) -> dict[str, str]:
-    """Put each file into `folder`, as a hard link if possible, else as a copy; returns the links by SHA-256."""
-    hrefs = {}
-    for digest, location in source.files.items():
-        below = Path("media", source.name, _below(source.output, location))
-        target = folder / below
-        make_folders(target.parent)
-        with source.cache.on_this_machine(location, digest) as path:
-            _link_or_copy(path, target)
-        hrefs[digest] = quote(below.as_posix())
-    return hrefs
+def _copies(source: GalleryCampaign, folder: Path) -> dict[str, Path]:
+    """By SHA-256, the path below `folder` at which a bundle puts a copy of each file, if it does not lie there."""
+    top = folder / "media" / source.name
+    paths = {digest: top / _below(source.output, location) for digest, location in source.files.items()}
+    return {digest: path for digest, path in paths.items() if not _is_at(source.files[digest], path)}
+
+
+def _is_at(location: OutputLocation, path: Path) -> bool:
+    return isinstance(location, Path) and real_path(location) == real_path(path)
+
+
+def _hrefs_of(copies: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    return {digest: quote(path.relative_to(folder).as_posix()) for digest, path in copies.items()}
 
 
 def _below(output: OutputLocation, location: OutputLocation) -> Path:
@@ -246,15 +260,34 @@ def _below(output: OutputLocation, location: OutputLocation) -> Path:
     return Path(str(location).removeprefix(f"{output}/"))
 
 
-def _bundle_path(folder: Path, href: str) -> Path:
-    return folder / unquote(href)
+def _assert_not_of_others(copies: Sequence[Mapping[str, Path]], earlier: EarlierPage) -> None:
+    """Check that no copy would replace a file that is not one.
+
+    Raises:
+        UsageError: it would.
+        OSError: a file cannot be read.
+    """
+    for digest, path in (each for paths in copies for each in paths.items()):
+        if path in earlier.videos or not os.path.lexists(path):
+            continue
+        if not path.is_file() or sha256_of(path) != digest:
+            reason = "not a copy that a gallery made, so it is not overwritten; choose another folder"
+            raise UsageError(f"{printable(str(path))}: {reason}")
+
+
+def _put_copies(source: GalleryCampaign, copies: Mapping[str, Path]) -> None:
+    """Put a copy of each file at its path, as a hard link if possible."""
+    for digest, target in copies.items():
+        make_folders(target.parent)
+        with source.cache.on_this_machine(source.files[digest], digest) as path:
+            _link_or_copy(path, target)
 
 
 def _link_or_copy(path: Path, target: Path) -> None:
     with suppress(FileNotFoundError):
         if target.samefile(path):
             return
-        target.unlink()
+    target.unlink(missing_ok=True)
     try:
         os.link(path, target)
     except OSError:

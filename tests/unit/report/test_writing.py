@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
-from support.gallery_records import OTHER, SHA, purchase, records
+from support.gallery_records import SHA, purchase, records
 from support.protection import fails_without
 
 from pipeline.errors import UsageError
@@ -102,31 +103,164 @@ def test_name_that_looks_like_a_scheme_is_still_a_file(tmp_path: Path) -> None:
     assert data_of(index)["campaigns"][0]["files"][0]["href"] == "./javascript%3Aalert%281%29.mp4"
 
 
+def with_other(folder: Path) -> GalleryCampaign:
+    """The campaign with a second film."""
+    content = b"other"
+    digest = hashlib.sha256(content).hexdigest()
+    outputs = [{"content_type": "video/mp4", "sha256": digest, "bytes": len(content)}]
+    given = campaign(folder, records(purchases=[purchase(), purchase(id="2" * 16, outputs=outputs)]))
+    other = folder / "output" / "spring" / "other.mp4"
+    other.write_bytes(content)
+    return replace(given, files={**given.files, digest: other}, shown=frozenset({SHA, digest}))
+
+
 def test_bundle_has_its_videos_and_nothing_from_an_earlier_one(tmp_path: Path) -> None:
-    both = records(
-        purchases=[
-            purchase(),
-            purchase(id="2" * 16, outputs=[{"content_type": "video/mp4", "sha256": OTHER}]),
-        ]
-    )
-    given = campaign(tmp_path, both)
-    other = tmp_path / "output" / "spring" / "other.mp4"
-    other.write_bytes(b"other")
     folder = tmp_path / "handed-on"
-    write(
-        folder,
-        [replace(given, files={**given.files, OTHER: other}, shown=frozenset({SHA, OTHER}))],
-        bundle=True,
-    )
+    write(folder, [with_other(tmp_path)], bundle=True)
     assert (folder / "media/spring/other.mp4").read_bytes() == b"other"
 
-    index = write(folder, [given], bundle=True)
+    index = write(folder, [campaign(tmp_path, content=b"nine long")], bundle=True)
 
     assert data_of(index)["campaigns"][0]["files"][0]["href"] == "media/spring/hero/a%20b%231.mp4"
     assert [path.name for path in (folder / "media").rglob("*.mp4")] == ["a b#1.mp4"]
     assert [path.name for path in (folder / "posters").iterdir()] == [f"{SHA[:16]}.webp"]
     # Removing it from the folder removes nothing from the campaign.
-    assert other.read_bytes() == b"other"
+    assert (tmp_path / "output/spring/other.mp4").read_bytes() == b"other"
+
+    write(folder, [campaign(tmp_path, content=b"nine long")])
+    assert not (folder / "media").exists()
+
+
+@pytest.mark.parametrize("bundle", [False, True])
+def test_only_what_an_earlier_page_put_there_is_removed(tmp_path: Path, bundle: bool) -> None:
+    folder = tmp_path / "site"
+    others = ["media/logo.svg", "media/footage/master.mov", "media/spring/cut.mp4", "posters/hall.webp"]
+    others.append(f"posters/{'0' * 16}.webp")
+    for name in others:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("not ours")
+    (folder / "media" / "to come").mkdir()
+
+    for given in (with_other(tmp_path), with_other(tmp_path), campaign(tmp_path)):
+        write(folder, [given], bundle=bundle)
+
+    assert {name: (folder / name).read_text() for name in others} == dict.fromkeys(others, "not ours")
+    assert (folder / "media" / "to come").is_dir()
+    assert not (folder / "media/spring/other.mp4").exists()
+
+
+def test_video_that_was_replaced_in_the_folder_is_not_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    write(folder, [with_other(tmp_path)], bundle=True)
+    video = folder / "media/spring/other.mp4"
+    video.unlink()
+    video.write_text("cut shorter, by hand")
+
+    write(folder, [campaign(tmp_path)], bundle=True)
+
+    assert video.read_text() == "cut shorter, by hand"
+
+
+@pytest.mark.parametrize("at", ["media", "media/spring", "posters"])
+@fails_without(
+    "pipeline.report.earlier_page:_is_within",
+    "return real_path",
+    swap=("real_path(path.parent)", "path.parent"),
+)
+def test_nothing_is_removed_behind_a_link(tmp_path: Path, at: str) -> None:
+    folder, share = tmp_path / "site", tmp_path / "share"
+    write(folder, [with_other(tmp_path)], bundle=True)
+    (folder / at).rename(share)
+    (folder / at).symlink_to(share)
+    before = {path for path in share.rglob("*") if path.is_file()}
+
+    write(folder, [campaign(tmp_path)], bundle=True)
+
+    assert before <= {path for path in share.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("output", ["media", "media/spring"])
+def test_outputs_are_never_taken_for_copies_of_them(tmp_path: Path, output: str) -> None:
+    folder = tmp_path / "site"
+    given = with_other(tmp_path)
+    (folder / output).parent.mkdir(parents=True)
+    given.page_folder.parent.rename(folder / output)
+    moved = {
+        digest: folder / output / path.relative_to(tmp_path / "output/spring")
+        for digest, path in given.files.items()
+        if isinstance(path, Path)
+    }
+    given = replace(given, files=moved, output=folder / output)
+
+    write(folder, [given], bundle=True)
+    one = replace(given, files={SHA: moved[SHA]}, shown=frozenset({SHA}), records=records())
+    index = write(folder, [one], bundle=True)
+
+    assert all(path.is_file() for path in moved.values())
+    [file] = data_of(index)["campaigns"][0]["files"]
+    assert (folder / unquote(file["href"])).read_bytes() == b"film"
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "media/../../kept.mp4",
+        "media/spring/../../../kept.mp4",
+        "media/spring/..%2f..%2f..%2fkept.mp4",
+        "media/other/kept.mp4",
+        "media/spring/%00",
+        "/kept.mp4",
+    ],
+)
+def test_page_of_a_stranger_removes_nothing_elsewhere(tmp_path: Path, href: str) -> None:
+    content = b"kept"
+    kept = [tmp_path / "kept.mp4", tmp_path / "site/media/other/kept.mp4"]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    entry = {
+        "id": hashlib.sha256(content).hexdigest()[:16],
+        "bytes": len(content),
+        "href": href,
+        "poster": True,
+    }
+    data: Any = {
+        "campaigns": [{"name": "spring", "files": [entry, {"id": "../../kept", "poster": True}, 7]}, None]
+    }
+    (tmp_path / "site/index.html").write_bytes(page(data, "spring"))
+
+    write(tmp_path / "site", [campaign(tmp_path)], bundle=True)
+
+    assert all(path.read_bytes() == content for path in kept)
+
+
+def test_bundle_replaces_no_file_of_others(tmp_path: Path) -> None:
+    video = tmp_path / "site/media/spring/hero/a b#1.mp4"
+    video.parent.mkdir(parents=True)
+    video.write_text("mine")
+
+    with pytest.raises(
+        UsageError, match=r"a b#1\.mp4: not a copy that a gallery made, so it is not overwritten"
+    ):
+        write(tmp_path / "site", [campaign(tmp_path)], bundle=True)
+
+    assert video.read_text() == "mine"
+    assert not (tmp_path / "site/index.html").exists()
+
+
+def test_bundle_that_was_not_finished_leaves_nothing_in_the_next_one(tmp_path: Path) -> None:
+    """Whoever stops a bundle of everything and makes one of the best may be about to upload it."""
+    folder = tmp_path / "site"
+
+    def stop(_number: int, _of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(folder, [with_other(tmp_path)], bundle=True, on_progress=stop)
+    assert (folder / "media/spring/other.mp4").exists()
+    write(folder, [campaign(tmp_path)], bundle=True)
+
+    assert not (folder / "media/spring/other.mp4").exists()
 
 
 def test_single_file_has_stills_and_no_videos(tmp_path: Path) -> None:
