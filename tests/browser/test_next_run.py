@@ -75,6 +75,19 @@ def test_what_waits_for_an_approval_is_not_still_to_come_and_leads_to_the_takes(
     expect(about).to_contain_text("120 credits when it is made")
 
 
+def test_plus_adds_what_jobs_are_made_from_as_in_select(tmp_path: Path, tab: Make) -> None:
+    page = page_of(made(tmp_path, SKETCHES), tab)
+    films = page.evaluate("app.model.jobs.filter((job) => job.upstream).map((job) => job.key)")
+    sketches = page.evaluate("app.model.jobs.filter((job) => !job.upstream).map((job) => job.key)")
+    assert (len(films), len(sketches)) == (4, 2)
+
+    page.fill("input[type=search]", f"+{films[0]}")
+
+    expect(page.locator("[role=status]")).to_have_text("2 of 6")
+    page.fill("input[type=search]", "+prompt:*")
+    expect(page.locator("[role=status]")).to_have_text("6 of 6")
+
+
 def test_trying_again_costs_what_its_plan_says(tmp_path: Path, tab: Make) -> None:
     failed = made(tmp_path, [(SKETCH, Status.FAILED), (TAKE_2, Status.DONE)])
     run, retry = failed.plans()

@@ -52,7 +52,7 @@ function expression(text, jobs) {
   const tests = parts.map(testOf);
   if (tests.some((test) => test === undefined)) return undefined;
   const all = (/** @type {Job} */ job) => tests.every((test) => test?.(job));
-  const found = text.startsWith("+") ? upstreamOf(jobs.filter(all)) : undefined;
+  const found = text.startsWith("+") ? withUpstream(jobs.filter(all)) : undefined;
   const test = found ? (/** @type {Job} */ job) => found.has(job) : all;
   const fits = jobs.some(test);
   const named = parts.every((part) => isNamed(part));
@@ -140,13 +140,13 @@ function escaped(text) {
 }
 
 /** The jobs, and the jobs that they are made from. @param {Job[]} jobs */
-function upstreamOf(jobs) {
+function withUpstream(jobs) {
   const reached = new Set();
   const left = [...jobs];
   for (let job = left.pop(); job; job = left.pop()) {
     if (reached.has(job)) continue;
     reached.add(job);
-    const upstream = job.upstream && app.model.byKey[job.campaign.number].get(job.upstream);
+    const upstream = upstreamOf(job);
     if (upstream) left.push(upstream);
   }
   return reached;
