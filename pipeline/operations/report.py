@@ -25,7 +25,7 @@ from pipeline.purchases import PENDING, Records, Status
 from pipeline.report.data import GalleryRecords, files_on_page
 from pipeline.report.gallery_rows import PlannedJob
 from pipeline.report.stills import MediaReader, StillCache
-from pipeline.report.video_files import located
+from pipeline.report.video_files import altered, located
 from pipeline.report.writing import GalleryCampaign
 from pipeline.results.decisions import Decision, as_json, by_purchase, in_force
 from pipeline.results.decisions import read as read_decisions
@@ -115,7 +115,7 @@ def _with_files(
     shown = frozenset(digest for digest, kind in types.items() if kind.startswith(("video/", "image/")))
     return GalleryCampaign(
         name=campaign.name,
-        records=replace(records, stored=stored),
+        records=replace(records, stored=stored, altered=_altered(campaign, here)),
         output=campaign.output,
         page_folder=campaign.page_folder,
         cache=StillCache(cache_folder(campaign.folder)),
@@ -146,6 +146,14 @@ def _located(campaign: RecordsOnDisk) -> dict[str, OutputLocation]:
     inventory.prefetch(path.removeprefix(f"{campaign.output}/") for path in files)
     found = (file for each in purchases for file in inventory.files_of(each).values())
     return {digest: location for files in found for location, digest, _ in files}
+
+
+def _altered(campaign: RecordsOnDisk, here: Collection[str]) -> frozenset[str]:
+    """The files that someone has changed on this machine; what is in an object store is not looked at for it."""
+    if not isinstance(campaign.output, Path):
+        return frozenset()
+    purchases = campaign.records.purchases.values()
+    return altered(campaign.results["jobs"], purchases, here, campaign.folder, campaign.output)
 
 
 def _signed(files: Mapping[str, OutputLocation], seconds: int | None) -> dict[str, str]:

@@ -27,7 +27,8 @@ class GalleryRecords:
     `variables` the flags of its vars. `keys` are the selected jobs, None: all, and `selection` the flags that select
     them. `hrefs`, `stills` and `media` are by SHA-256: the link to each file that is on this machine (empty: it is
     here, but the page contains no videos), the files that have a still, and media facts. `stored` are the files in an
-    object store, whether or not the page links to them. `budget_left` is what all jobs have left of `budget`, without
+    object store, whether or not the page links to them, and `altered` those in whose place another file is on this
+    machine. `budget_left` is what all jobs have left of `budget`, without
     those whose price is not known (`budget_unpriced`).
     `forecast` is what the next run would make and buy, in numbers; `unseen` of these jobs are new or changed in the
     manifest since the results were written.
@@ -51,6 +52,7 @@ class GalleryRecords:
     hrefs: Mapping[str, str] = field(default_factory=dict)
     stills: Collection[str] = frozenset()
     stored: Collection[str] = frozenset()
+    altered: Collection[str] = frozenset()
     media: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     before: Document | None = None
     before_name: str = ""
@@ -84,6 +86,7 @@ class _Campaign:
             hrefs=records.hrefs,
             stills=records.stills,
             stored=records.stored,
+            altered=records.altered,
             media=records.media,
         )
 

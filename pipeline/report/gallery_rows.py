@@ -35,7 +35,7 @@ class Rows:
     """Makes the rows of one campaign from those of its results. Each file is listed once, and referred to by number.
 
     The arguments may change later: a live page then requests the affected rows again. `purchases` and `decided` are
-    by purchase, `planned` by key; `hrefs`, `stills`, `stored` and `media` are as in `GalleryRecords`.
+    by purchase, `planned` by key; `hrefs`, `stills`, `stored`, `altered` and `media` are as in `GalleryRecords`.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Rows:
         hrefs: Mapping[str, str],
         stills: Collection[str],
         stored: Collection[str] = (),
+        altered: Collection[str] = (),
         media: Mapping[str, Mapping[str, Json]],
     ) -> None:
         self.files: list[Json] = []
@@ -56,6 +57,7 @@ class Rows:
         self._hrefs = hrefs
         self._stills = stills
         self._stored = stored
+        self._altered = altered
         self._media = media
         self._outputs: list[Document] = []
         self._numbers: dict[str, int] = {}
@@ -152,6 +154,7 @@ class Rows:
             "here": href is not None or None,
             "href": href,
             "stored": (href is None and digest in self._stored) or None,
+            "altered": (href is None and digest in self._altered) or None,
             "poster": digest in self._stills or None,
         }
         return present({**written, **facts})

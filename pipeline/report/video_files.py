@@ -14,7 +14,7 @@ from pipeline.paths import real_path, status_at
 from pipeline.schemes import ObjectUrl
 
 if TYPE_CHECKING:
-    from pipeline.purchases import Purchase
+    from pipeline.purchases import Output, Purchase
 
 Location = TypeVar("Location", Path, ObjectUrl)
 
@@ -40,27 +40,60 @@ def located_in_store(
     return _located(jobs, purchases, _StoreLookup(output, sizes))
 
 
+def altered(
+    jobs: Iterable[Mapping[str, Any]],
+    purchases: Collection[Purchase],
+    files: Collection[str],
+    folder: Path,
+    output: Path,
+) -> frozenset[str]:
+    """The hashes of the files, not among the `files` that are here, in whose place is a file of nobody's making.
+
+    As for `plan`, they are altered: `collect` fetches them only once that file is gone. With `purchases`, all of the
+    campaign are meant, as files of one may be in the place of another's. Only sizes are compared.
+    """
+    lookup = _FolderLookup(output, folder)
+    known = {each.bytes for purchase in purchases for each in _outputs(purchase)}
+    places = [
+        (file["sha256"], lookup.named(file["path"]))
+        for job in jobs
+        for file in job.get("outputs", ())
+        if "sha256" in file
+    ]
+    places += [(digest, lookup.below(path)) for digest, _, path in _other_paths(purchases, files)]
+    return frozenset(
+        digest
+        for digest, location in places
+        if digest not in files and (size := lookup.size_at(location)) is not None and size not in known
+    )
+
+
 def _located(
     jobs: Iterable[Mapping[str, Any]], purchases: Iterable[Purchase], lookup: _FileLookup[Location]
 ) -> dict[str, Location]:
     found: dict[str, Location] = {}
     claimed: dict[Location, str] = {}
+
+    def is_at(location: Location, size: int | None) -> bool:
+        there = lookup.size_at(location)
+        return there is not None and size in (None, there)
+
     for job in jobs:
         for file in job.get("outputs", ()):
             location = lookup.named(file["path"])
-            if "sha256" in file and lookup.has(location, file.get("bytes")):
+            if "sha256" in file and is_at(location, file.get("bytes")):
                 found.setdefault(file["sha256"], location)
                 claimed[location] = file["sha256"]
     for digest, size, path in _other_paths(purchases, found):
         location = lookup.below(path)
-        if digest not in found and claimed.get(location, digest) == digest and lookup.has(location, size):
+        if digest not in found and claimed.get(location, digest) == digest and is_at(location, size):
             found[digest] = location
     return found
 
 
 def is_within(path: Path, output: Path) -> bool:
     """Whether a regular file is at `path` below `output`, not hidden and behind no link."""
-    return _FolderLookup(output, output).has(path, None)
+    return _FolderLookup(output, output).size_at(path) is not None
 
 
 def _other_paths(
@@ -68,8 +101,7 @@ def _other_paths(
 ) -> Iterator[tuple[str, int | None, str]]:
     """The paths at which the files of each purchase were put, and those to which they were set aside."""
     for purchase in purchases:
-        outputs = (*purchase.outputs, *(each for step in purchase.steps for each in step.outputs))
-        if all(each.sha256 is None or each.sha256 in found for each in outputs):
+        if all(each.sha256 is None or each.sha256 in found for each in _outputs(purchase)):
             continue
         for file in named(purchase, purchase.path or purchase.id, steps=True):
             digest = file.output.sha256
@@ -77,6 +109,12 @@ def _other_paths(
                 yield digest, file.output.bytes, file.path
                 if digest not in found:  # the caller adds each file that it finds
                     yield digest, file.output.bytes, aside(file.path, purchase.id)
+
+
+def _outputs(purchase: Purchase) -> Iterator[Output]:
+    yield from purchase.outputs
+    for step in purchase.steps:
+        yield from step.outputs
 
 
 class _FileLookup(Protocol[Location]):
@@ -90,8 +128,8 @@ class _FileLookup(Protocol[Location]):
         """The location of the file at `path` below the output."""
         ...
 
-    def has(self, location: Location, size: int | None) -> bool:
-        """Whether a file of that size is there, below the output and not hidden."""
+    def size_at(self, location: Location) -> int | None:
+        """The size of the file there, if one is, below the output and not hidden."""
         ...
 
 
@@ -108,8 +146,8 @@ class _StoreLookup:
     def below(self, path: str) -> ObjectUrl:
         return self._output / path
 
-    def has(self, location: ObjectUrl, size: int | None) -> bool:
-        return location in self._sizes and (size is None or self._sizes[location] == size)
+    def size_at(self, location: ObjectUrl) -> int | None:
+        return self._sizes.get(location)
 
 
 class _FolderLookup:
@@ -127,16 +165,14 @@ class _FolderLookup:
     def below(self, path: str) -> Path:
         return self._output / path
 
-    def has(self, path: Path, size: int | None) -> bool:
-        """Whether a regular file of that size is at `path`, inside the folder, not hidden and behind no link."""
+    def size_at(self, path: Path) -> int | None:
+        """The size of the regular file at `path`, if one is, inside the folder, not hidden and behind no link."""
         if path.name.startswith("."):
-            return False
+            return None
         if not self._is_open(path.parent):
-            return False
+            return None
         status = status_at(path)
-        if status is None:
-            return False
-        return stat.S_ISREG(status.st_mode) and (size is None or status.st_size == size)
+        return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
     def _is_open(self, folder: Path) -> bool:
         """Whether `folder` is inside, not hidden and behind no link; cached, since most folders have many files."""

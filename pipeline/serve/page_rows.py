@@ -13,7 +13,7 @@ from pipeline.operations.shown_paths import relative_output
 from pipeline.purchases import PENDING, Decisions, Output, Purchase, PurchaseId, Records, Status
 from pipeline.purchases import as_json as purchase_json
 from pipeline.report.gallery_rows import SHORT_HASH, PlannedJob, Rows
-from pipeline.report.video_files import located, located_in_store
+from pipeline.report.video_files import altered, located, located_in_store
 from pipeline.results.decisions import Decision
 from pipeline.results.decisions import as_json as decision_json
 from pipeline.results.document import job_json
@@ -56,6 +56,7 @@ class PageRows:
         self._decided: dict[str, Row] = {}
         self._planned: dict[str, PlannedJob] = {}
         self._hrefs: dict[str, str] = {}
+        self._altered: set[str] = set()
         self._media: dict[str, Mapping[str, Json]] = {}
         self._rows = Rows(
             purchases=self._documents,
@@ -63,6 +64,7 @@ class PageRows:
             planned=self._planned,
             hrefs=self._hrefs,
             stills=stills,
+            altered=self._altered,
             media=self._media,
         )
         self._seen_purchases: dict[PurchaseId, tuple[Purchase, Decision | None]] = {}
@@ -122,10 +124,11 @@ class PageRows:
                 self.types[output.sha256] = output.content_type
                 self.by_short_hash[output.sha256[:SHORT_HASH]] = output.sha256
         self._find(jobs.values(), changed.values())
+        self._look_for_altered(jobs.values(), changed.values())
         for purchase_id, purchase in changed.items():
             self._purchase_rows[purchase_id] = self._rows.purchase(self._documents[purchase_id])
             self._new_purchases[purchase_id] = None
-            if any(each.sha256 is not None and each.sha256 not in self.files for each in purchase.outputs):
+            if self._lacks_files(purchase):
                 self._missing[purchase_id] = purchase
                 if self.stored is not None:
                     self.stored.want(refresh=True)
@@ -251,6 +254,15 @@ class PageRows:
             return {}  # the output moved to a store while the page is served: a restart opens it
         self._sizes_seen = self.stored.sizes
         return located_in_store(jobs, purchases, self.stored.url, self._sizes_seen)
+
+    def _look_for_altered(self, jobs: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> None:
+        output = self._workspace.output
+        if isinstance(output, Path) and any(map(self._lacks_files, purchases)):
+            seen = [purchase for purchase, _ in self._seen_purchases.values()]
+            self._altered |= altered(jobs, seen, self.files, self._workspace.campaign.manifest.parent, output)
+
+    def _lacks_files(self, purchase: Purchase) -> bool:
+        return any(each.sha256 is not None and each.sha256 not in self.files for each in purchase.outputs)
 
     def _look_for_missing(self) -> None:
         if not self._missing or time.monotonic() < self._look_again_at:

@@ -525,6 +525,31 @@ def test_missing_file_is_to_fetch_and_not_to_decide_even_if_its_still_is_kept(
     expect(row).to_contain_text("1 of them is decided.")
 
 
+@pytest.mark.parametrize("bundle", [False, True])
+def test_altered_file_is_left_alone_and_not_to_fetch(tab: Make, tmp_path: Path, bundle: bool) -> None:
+    sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
+    sample.write()
+    decided = {each["key"] for each in sample.decisions}
+    altered = next(job for job in sample.jobs if job["key"] not in decided and job.get("outputs"))
+    with (sample.folder / altered["outputs"][0]["path"]).open("ab") as file:
+        file.write(b"X")
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    written = write_folder(tmp_path / "page", [source], None, bundle=bundle, on_progress=lambda *_: None)
+    where = "where this page was made" if bundle else "on this machine"
+
+    page = tab().open(written.page)
+
+    row = page.locator(".todo li", has_text=f"1 file was altered {where}")
+    expect(row).to_contain_text("It is left alone.")
+    assert row.locator(".command").count() == (0 if bundle else 1)
+    expect(page.locator("#overview")).not_to_contain_text("is not on this machine")
+    expect(page.locator("article", has_text="File altered")).to_have_attribute("data-key", altered["key"])
+    page.evaluate("key => go({ view: 'job', job: key })", altered["key"])
+    expect(page.get_by_role("complementary", name="About this job")).to_contain_text(
+        f"its file was altered {where} and is left alone."
+    )
+
+
 def test_videos_to_fetch_before_a_decision_are_counted_with_the_command(tab: Make, tmp_path: Path) -> None:
     sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
     sample.write()

@@ -170,6 +170,19 @@ def test_videos_are_sent_by_range_and_only_from_the_output_folder(bought: Projec
         assert site.get(path).status_code == 404, path
 
 
+def test_altered_file_is_not_served_and_called_altered(bought: Project, serve: Serve) -> None:
+    changed, *_ = (bought.folder / "output").rglob("*.mp4")
+    with changed.open("ab") as file:
+        file.write(b"X")
+
+    files = serve(bought).data()["campaigns"][0]["files"]
+
+    assert sorted(("href" in each, each.get("altered")) for each in files if "id" in each) == [
+        (False, True),
+        (True, None),
+    ]
+
+
 @fails_without("pipeline.serve.app:_Handlers.video", "if path is None or output is None")
 def test_video_replaced_by_a_link_is_not_followed(bought: Project, serve: Serve) -> None:
     site = serve(bought)

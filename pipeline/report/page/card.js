@@ -176,12 +176,13 @@ function whyNoVideo(job) {
       ];
     default:
       if (job.file?.stored) return ["File in the object store", "report --sign links to it"];
-      return missingFile();
+      return missingFile(job.file);
   }
 }
 
-/** A file that is not there, in the words of a card. @returns {[string, string]} */
-function missingFile() {
+/** A file that is not there, in the words of a card. @param {MediaFile | undefined} file @returns {[string, string]} */
+function missingFile(file) {
+  if (file?.altered) return ["File altered", isHandedOn() ? "where this page was made" : "it is left alone"];
   if (!app.model.data.videos) return ["File missing", "when this page was made"];
   return isHandedOn() ? ["File not in this gallery", ""] : ["File not on this machine", "collect brings it"];
 }

@@ -394,8 +394,12 @@ function nextUndecided() {
 
 /** How many videos have to be fetched before they can be decided on, then the command, if it is for whoever looks. @returns {string[]} */
 function toFetchFirst() {
-  const missing = app.model.jobs.filter((job) => job.state === "missing");
-  if (!missing.length) return [];
+  const absent = app.model.jobs.filter((job) => job.state === "missing");
+  const missing = absent.filter((job) => !job.file?.altered);
+  if (!missing.length) {
+    if (!absent.length) return [];
+    return [`${number(absent.length)} ${madeOf(absent.length)} to decide ${isAltered(absent.length > 1)}.`];
+  }
   const many = missing.length > 1;
   const about = `${number(missing.length)} ${madeOf(missing.length)} to decide ${isMissing(many)}.`;
   if (isHandedOn()) return [about];

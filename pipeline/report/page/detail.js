@@ -278,7 +278,13 @@ function purchaseBox(purchase, file = purchase.files[0]) {
   const ratio = file?.width && file.height ? file.width / file.height : 16 / 9;
   const still = file && source.still(file);
   if (still) return stillBox(file, ratio, still, purchase.decision === "rejected" ? "rejected" : "");
-  const message = !file ? "No file" : !file.here ? missingFile()[0] : isSound(file) ? "Sound" : "No still";
+  const message = !file
+    ? "No file"
+    : !file.here
+      ? missingFile(file)[0]
+      : isSound(file)
+        ? "Sound"
+        : "No still";
   return el(
     "div",
     { class: `media frame ${ratio < 4 / 3 ? "tall" : ""}`, vars: { ratio } },
@@ -418,11 +424,15 @@ function trouble(job) {
       `It is paid for and made; its file ${isMissing()}.${isHandedOn() ? " Whoever runs the campaign can fetch it:" : ""}`,
       commandOf("collect", job.campaign),
     ],
+    altered: [
+      `It is paid for and made; its file ${isAltered()} and is left alone.${isHandedOn() ? "" : " To have it as it was made, move the altered file away, then:"}`,
+      isHandedOn() ? "" : commandOf("collect", job.campaign),
+    ],
     underway: ["It is paid for; the next run goes on with it.", commandOf("run", job.campaign)],
     pending: outlook,
     redo: outlook,
   };
-  const missing = job.file?.stored ? "stored" : "missing";
+  const missing = job.file?.stored ? "stored" : job.file?.altered ? "altered" : "missing";
   const state =
     job.status === "done" && job.file && !job.file.here && job.state !== "redo" ? missing : job.state;
   if (!Object.hasOwn(known, state)) return undefined;

@@ -7,6 +7,7 @@ type MediaFile = {
   here?: boolean;
   href?: string;
   stored?: boolean; // in an object store, and this page does not link to it
+  altered?: boolean; // somebody changed it on this machine, so that `collect` leaves it alone
   poster?: boolean;
   width?: number;
   height?: number;

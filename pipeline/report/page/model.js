@@ -136,6 +136,11 @@ function isMissing(many = false) {
   return `${many ? "are" : "is"} not ${bundle ? "in this gallery" : "on this machine"}`;
 }
 
+/** What was done to files that somebody changed, in words that are true wherever the page is opened. @param {boolean} [many] whether it is several files */
+function isAltered(many = false) {
+  return `${many ? "were" : "was"} altered ${isHandedOn() ? "where this page was made" : "on this machine"}`;
+}
+
 /** The value of the facet and the field `decision`; undefined if there is nothing to decide on. @param {Job} job */
 function decisionOf(job) {
   return job.decision ?? (isUndecided(job) ? "none" : undefined);

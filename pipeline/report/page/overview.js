@@ -374,6 +374,22 @@ function storedRow(campaign, stored) {
   );
 }
 
+/** Files that somebody changed: nothing overwrites them. @param {Campaign} campaign @param {Job[]} altered */
+function alteredRow(campaign, altered) {
+  const many = altered.length > 1;
+  const [them, they] = many ? ["them", "they were"] : ["it", "it was"];
+  const toFetch = isHandedOn()
+    ? ""
+    : ` To have ${them} as ${they} made, move ${them} away and fetch ${them} again, which costs nothing.`;
+  return todoRow(
+    "missing",
+    "",
+    `${campaignBefore(campaign)}${counted(altered.length, "file")} ${isAltered(many)}`,
+    `${many ? "They are" : "It is"} left alone.${toFetch}${decidedOf(altered)}`,
+    toFetch && !source.goesOn(campaign) ? commandBox(commandOf("collect", campaign)) : undefined,
+  );
+}
+
 /** @param {Campaign} campaign */
 function nextRows(campaign) {
   const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
@@ -384,7 +400,9 @@ function nextRows(campaign) {
   const absent = by((job) => job.status === "done" && !job.file?.here && Boolean(job.file));
   const stored = absent.filter((job) => job.file?.stored);
   if (stored.length) rows.push(storedRow(campaign, stored));
-  const missing = absent.filter((job) => !job.file?.stored);
+  const altered = absent.filter((job) => job.file?.altered);
+  if (altered.length) rows.push(alteredRow(campaign, altered));
+  const missing = absent.filter((job) => !job.file?.stored && !job.file?.altered);
   if (missing.length) {
     rows.push(
       todoRow(

@@ -1,6 +1,7 @@
 """Files are found only where the campaign puts them, whatever the results say."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from support.protection import fails_without
 
 from pipeline.jobs import JobKey
 from pipeline.purchases import Output, Purchase, PurchaseId, Status
-from pipeline.report.video_files import located
+from pipeline.report.video_files import altered, located
 
 CONTENT = b"film"
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -59,6 +60,33 @@ def test_file_of_another_size_is_not_found(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"longer than before", {SHA}),
+        # Another purchase's file, as after a job was sent back: this one has to be fetched.
+        (b"other", set()),
+        (None, set()),
+    ],
+)
+def test_file_that_someone_changed_is_altered_and_not_missing(
+    tmp_path: Path, content: bytes | None, expected: set[str]
+) -> None:
+    output = tmp_path / "output/spring"
+    if content is not None:
+        put(output / "hero.mp4").write_bytes(content)
+    other = replace(
+        bought("story"),
+        id=PurchaseId("f" * 16),
+        outputs=(Output(content_type="video/mp4", sha256="b" * 64, bytes=5),),
+    )
+    purchases = [bought("hero"), other]
+
+    assert altered([row("output/spring/hero.mp4")], purchases, (), tmp_path, output) == expected
+    assert altered([], purchases, (), tmp_path, output) == expected
+    assert altered([row("output/spring/hero.mp4")], purchases, {SHA}, tmp_path, output) == set()
+
+
 def test_path_recorded_for_another_file_is_not_used_for_an_earlier_one(
     tmp_path: Path,
 ) -> None:
@@ -74,7 +102,7 @@ def test_path_recorded_for_another_file_is_not_used_for_an_earlier_one(
     "pipeline.report.video_files:_FolderLookup._is_inside", "if not folder.is_relative_to(self._output)"
 )
 @fails_without("pipeline.report.video_files:_FolderLookup._is_inside", "if any(")
-@fails_without("pipeline.report.video_files:_FolderLookup.has", "if path.name.startswith")
+@fails_without("pipeline.report.video_files:_FolderLookup.size_at", "if path.name.startswith")
 @pytest.mark.parametrize(
     "path",
     [
@@ -94,7 +122,7 @@ def test_no_path_leads_outside_the_output_folder_or_to_a_hidden_file(tmp_path: P
     assert located([row(path)], [bought(path)], project, project / "output/spring") == {}
 
 
-@fails_without("pipeline.report.video_files:_FolderLookup.has", "if not self._is_open(path.parent)")
+@fails_without("pipeline.report.video_files:_FolderLookup.size_at", "if not self._is_open(path.parent)")
 def test_no_link_is_followed(tmp_path: Path) -> None:
     secret = put(tmp_path / "secret.mp4")
     output = tmp_path / "project/output/spring"
