@@ -120,11 +120,10 @@ class _Campaign:
         return {name: value for name, value in written.items() if value is not None}
 
     def _before(self, document: Document, known: Collection[str]) -> Json:
-        """The results to compare with: which purchase served which job, and the purchases that are not `known`."""
+        """The results to compare with: the purchase that served each job, or did last, and those that are not `known`."""
         jobs, shown = _chosen(document, self._records.keys)
         rows: list[Json] = [
-            present({"key": each["key"], "status": each["status"], "purchase": each.get("purchase")})
-            for each in jobs
+            present({name: each.get(name) for name in ("key", "status", "purchase", "last")}) for each in jobs
         ]
         unknown: list[Json] = [self._rows.purchase(each) for each in shown if each["id"] not in known]
         return {"name": self._records.before_name, "jobs": rows, "purchases": unknown}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from browser.conftest import Gallery, Tab, rows_of
 from browser.samples import Sample, key_of
@@ -281,7 +281,7 @@ def test_old_and_new_are_compared_with_one_click(tab: Make, gallery: Gallery) ->
 
 def test_comparison_shows_what_is_new_gone_or_remade(tab: Make, gallery: Gallery, tmp_path: Path) -> None:
     [before, now] = purchases_of(gallery, FIRST)
-    [came, made, *_] = [
+    [came, made, anew_since, *_] = [
         job for job in gallery.results["jobs"] if job["status"] == "done" and job["key"] != FIRST
     ]
     gone = {**now, "id": "e" * 16, "key": "hero/overlay/red/gone", "template_id": "vim_gone"}
@@ -292,6 +292,13 @@ def test_comparison_shows_what_is_new_gone_or_remade(tab: Make, gallery: Gallery
         if job["key"] not in {came["key"], made["key"]}
     ]
     jobs.append({"key": made["key"], "status": "pending"})
+    # Sent back there, and made again since.
+    jobs = [
+        {"key": job["key"], "status": "pending", "last": gone["id"]}
+        if job["key"] == anew_since["key"]
+        else job
+        for job in jobs
+    ]
     # A take sent back is not gone: it is to be replaced.
     again = next(each for each in gallery.decisions["decisions"] if each["decision"] == "redo")
     jobs = [
@@ -306,23 +313,29 @@ def test_comparison_shows_what_is_new_gone_or_remade(tab: Make, gallery: Gallery
 
     page = tab().open(written.page, "#view=compare")
 
-    assert page.locator("h1").last.inner_text() == "1 re-created, 1 to re-create, 2 new, 1 gone."
-    anew, to_come = page.locator(".pair").all()
+    assert page.locator("h1").last.inner_text() == "2 re-created, 1 to re-create, 1 made, 1 new, 1 gone."
+    pairs = {each.locator(".key").get_attribute("title"): each for each in page.locator(".pair").all()}
+    assert set(pairs) == {FIRST, anew_since["key"], again["key"]}
+    anew, to_come = pairs[FIRST], pairs[again["key"]]
+    since = pairs[anew_since["key"]]
+    assert since.get_attribute("href") == f"#compare={gone['id']},{anew_since['purchase']}"
     assert anew.get_attribute("href") == f"#compare={before['id']},{now['id']}"
     assert anew.locator("img").count() == 2
     assert page.locator(".block", has_text="To re-create").locator(".pair").count() == 1
-    assert to_come.locator(".key").get_attribute("title") == again["key"]
     assert to_come.locator("img").count() == 1
     expect(to_come).to_contain_text("Sent back")
     when = r"\d+ \w+ \d\d:\d\d"
     assert re.fullmatch(f"{when} → {when}", anew.locator("p").inner_text())
     assert re.fullmatch(f"{when} → sent back", to_come.locator("p").inner_text())
-    new_block, gone_block = (page.locator(".block", has_text=each) for each in ("New", "Gone"))
-    assert {each.get_attribute("title") for each in new_block.locator("b").all()} == {
-        came["key"],
-        made["key"],
-    }
+
+    def block(title: str) -> Locator:
+        return page.locator(".block", has=page.get_by_role("heading", name=title, exact=True))
+
+    new_block, gone_block = block("New"), block("Gone")
+    assert new_block.locator("b").get_attribute("title") == came["key"]
     assert new_block.locator("small").inner_text() == "not in main.results.json"
+    assert block("Made").locator("b").get_attribute("title") == made["key"]
+    assert block("Made").locator("small").inner_text() == "not made yet in main.results.json"
     assert gone_block.locator("b").get_attribute("title") == gone["key"]
     assert gone_block.locator("img").count() == 1
     assert (gone_block.locator("a").get_attribute("href") or "").endswith(".mp4")

@@ -387,11 +387,12 @@ function compareList() {
 /** @param {Campaign[]} befores */
 function compareTitle(befores) {
   const changes = befores.map(changesOf);
-  const count = (/** @type {"came" | "went" | "moved" | "anew" | "again"} */ kind) =>
+  const count = (/** @type {"first" | "came" | "went" | "moved" | "anew" | "again"} */ kind) =>
     changes.reduce((sum, each) => sum + each[kind].length, 0);
   const differences = [
     count("anew") && `${number(count("anew"))} re-created`,
     count("again") && `${number(count("again"))} to re-create`,
+    count("first") && `${number(count("first"))} made`,
     count("moved") && `${number(count("moved"))} renamed`,
     count("came") && `${number(count("came"))} new`,
     count("went") && `${number(count("went"))} gone`,
@@ -400,7 +401,7 @@ function compareTitle(befores) {
 }
 
 /**
- * Jobs and purchases that were added, removed or remade since the other results, and jobs that were made there and are to be
+ * Jobs and purchases that were added, removed, made or remade since the other results, and jobs that were made there and are to be
  * made again here: sent back, or with a changed request. A purchase that served another job there has only been renamed.
  * @param {Campaign} campaign
  */
@@ -412,16 +413,24 @@ function changesOf(campaign) {
   const stayed = jobs.filter((job) => !was.has(job));
   const left = new Set(was.values());
   const made = stayed.flatMap((job) => {
-    const before = old.get(job.key)?.purchase;
+    const then = old.get(job.key);
+    // A take that was to be made again there, as it was sent back or edited, is the old one of what was made since.
+    const before = then?.purchase ?? (job.purchase && then?.last);
     return before && before !== job.purchase ? [{ job, before }] : [];
   });
   return {
     moved: [...was].map(([job, before]) => ({ job, before })),
-    came: stayed.filter((job) => !old.has(job.key) || (job.purchase && !old.get(job.key)?.purchase)),
+    first: stayed.filter((job) => job.purchase && isUnmade(old.get(job.key))),
+    came: stayed.filter((job) => !old.has(job.key)),
     went: [...old.values()].filter((job) => !keys.has(job.key) && !left.has(job.key)),
     anew: pairsOf(made.filter(({ job }) => job.purchase)),
     again: pairsOf(made.filter(({ job }) => !job.purchase)),
   };
+}
+
+/** Whether a job was there, and nothing was ever made for it. @param {JobData | undefined} before */
+function isUnmade(before) {
+  return before !== undefined && !before.purchase && !before.last;
 }
 
 /**
@@ -457,7 +466,7 @@ function movedFrom(jobs, old) {
 
 /** @param {Campaign} campaign */
 function againstBefore(campaign) {
-  const { came, went, moved, anew, again } = changesOf(campaign);
+  const { first, came, went, moved, anew, again } = changesOf(campaign);
   const name = campaign.before?.name ?? "";
   const shortName = shortNames(
     app.model.jobs.filter((job) => job.campaign === campaign).map((job) => job.key),
@@ -481,6 +490,12 @@ function againstBefore(campaign) {
           () =>
             namedThumb(job, shortName, before),
       ),
+    ),
+    ...listBlock(
+      "Made",
+      `not made yet in ${name}`,
+      "thumbs",
+      first.map((job) => () => namedThumb(job, shortName)),
     ),
     ...listBlock(
       "New",

@@ -200,11 +200,16 @@ def test_selection_shows_no_budget_but_what_is_left_of_it() -> None:
 
 
 def test_earlier_results_add_only_what_is_unknown() -> None:
-    before = {"jobs": [job(purchase="9" * 16)], "purchases": [purchase(), purchase(id="9" * 16)]}
+    sent_back = {"key": "hero/overlay/blue", "fingerprint": "v1:", "status": "pending", "last": "9" * 16}
+    jobs = [job(purchase="9" * 16), sent_back]
+    before = {"jobs": jobs, "purchases": [purchase(), purchase(id="9" * 16)]}
     data = shown(records(before=before, before_name="old.json"))
 
     assert data["before"]["name"] == "old.json"
-    assert data["before"]["jobs"] == [{"key": KEY, "status": "done", "purchase": "9" * 16}]
+    assert data["before"]["jobs"] == [
+        {"key": KEY, "status": "done", "purchase": "9" * 16},
+        {"key": "hero/overlay/blue", "status": "pending", "last": "9" * 16},
+    ]
     assert [each["id"] for each in data["before"]["purchases"]] == ["9" * 16]
 
 
