@@ -30,6 +30,20 @@ def page_flags(
     )
 
 
+def results_argument(
+    results: Path | None,
+    manifest: Path,
+    chosen: Mapping[str, StateLocation | OutputLocation],
+    *,
+    emulated: bool,
+) -> str:
+    """The results as an argument of a command that needs no manifest, with its flags; empty without `results`."""
+    if results is None:
+        return ""
+    others = {flag: location for flag, location in chosen.items() if flag != "--results"}
+    return f"{page_command(results)} {page_flags(manifest, others, emulated=emulated)}".rstrip()
+
+
 def page_variables(manifest: Path, given: GivenVariables) -> list[str]:
     """The flags of the vars that were `given`, each quoted for a shell; paths as those of `page_flags`."""
     folder = _folder_of_commands(manifest)

@@ -14,7 +14,13 @@ from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.caps import caps_of
 from pipeline.operations.decided_rows import recorded_jobs, with_decisions, without_edited_failures
-from pipeline.operations.page_commands import page_command, page_flags, page_variables, selection_flags
+from pipeline.operations.page_commands import (
+    page_command,
+    page_flags,
+    page_variables,
+    results_argument,
+    selection_flags,
+)
 from pipeline.operations.report_records import RecordsOnDisk, as_it_stands, of_results_before
 from pipeline.operations.shown_paths import project_path, shown_path
 from pipeline.operations.workspace import cache_folder, scratch_folder
@@ -84,6 +90,9 @@ def gallery_campaign(
         decisions=_document(decided),
         command=page_command(campaign.manifest),
         flags=page_flags(campaign.manifest, campaign.chosen, emulated=campaign.emulated),
+        results_argument=results_argument(
+            campaign.only_results, campaign.manifest, campaign.chosen, emulated=campaign.emulated
+        ),
         variables=page_variables(campaign.manifest, campaign.variables),
         emulated=campaign.emulated,
         budget=caps.budget,

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class RecordsOnDisk:
     """A campaign's records on this machine. `workspace` is None if its manifest was not read.
 
-    `chosen` has, by flag, the locations that an operator chose; `variables` are those that were given.
+    `chosen` has, by flag, the locations that an operator chose; `variables` are those that were given. `only_results`
+    are the results that the page is made from, if the manifest is not on this machine.
     """
 
     name: str
@@ -45,6 +46,7 @@ class RecordsOnDisk:
     chosen: Mapping[str, StateLocation | OutputLocation] = field(default_factory=dict)
     variables: GivenVariables = GivenVariables()
     workspace: Workspace | None = None
+    only_results: Path | None = None
 
     @property
     def page_folder(self) -> Path:
@@ -115,6 +117,7 @@ def of_results(
         manifest=manifest,
         emulated=emulated,
         chosen={flag: location for flag, location in chosen.items() if location is not None},
+        only_results=None if manifest.is_file() else real_path(path),
     )
 
 

@@ -24,7 +24,8 @@ class GalleryRecords:
     """Everything known about one campaign.
 
     `command` is the manifest as commands on the page name it, `flags` are the other arguments that they need, and
-    `variables` the flags of its vars. `keys` are the selected jobs, None: all, and `selection` the flags that select
+    `variables` the flags of its vars; `results_argument` are, if that manifest is not there, the results with their
+    flags. `keys` are the selected jobs, None: all, and `selection` the flags that select
     them. `hrefs`, `stills` and `media` are by SHA-256: the link to each file that is on this machine (empty: it is
     here, but the page contains no videos), the files that have a still, and media facts. `stored` are the files in an
     object store, whether or not the page links to them, and `altered` those in whose place another file is on this
@@ -38,6 +39,7 @@ class GalleryRecords:
     decisions: Document
     command: str
     flags: str = ""
+    results_argument: str = ""
     variables: Sequence[str] = ()
     emulated: bool = False
     budget: int | None = None
@@ -100,6 +102,7 @@ class _Campaign:
             "command": records.command,
             "flags": records.flags or None,
             "vars": list(records.variables) or None,
+            "results": records.results_argument or None,
             "emulated": records.emulated or None,
             "spent": credits_written(shown),
             # The budget is for all jobs, so it would mislead beside the cost of a few; what is left limits them.
@@ -120,7 +123,7 @@ class _Campaign:
         return {name: value for name, value in written.items() if value is not None}
 
     def _before(self, document: Document, known: Collection[str]) -> Json:
-        """The results to compare with: the purchase that served each job, or did last, and those that are not `known`."""
+        """The results to compare with: what served each job, or did last, and the purchases that are not `known`."""
         jobs, shown = _chosen(document, self._records.keys)
         rows: list[Json] = [
             present({name: each.get(name) for name in ("key", "status", "purchase", "last")}) for each in jobs

@@ -88,6 +88,25 @@ def test_plus_adds_what_jobs_are_made_from_as_in_select(tmp_path: Path, tab: Mak
     expect(page.locator("[role=status]")).to_have_text("6 of 6")
 
 
+def test_results_alone_name_no_command_that_needs_the_manifest(tmp_path: Path, tab: Make) -> None:
+    steps: Steps = [(SKETCH, Status.ATTENTION), (TAKE_2, Status.FAILED)]
+    project = made(tmp_path, steps).project
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    results = project.results_file.rename(alone / project.results_file.name)
+
+    page = tab().open(written_from(results, out=alone / "page"))
+
+    assert "it is resolved where the manifest is" in next_steps(page)
+    for view in ("browse", "failures"):
+        page.evaluate("view => go({ view })", view)
+        named = "all => all.map((each) => each.title || each.getAttribute('aria-label'))"
+        commands = page.locator(".command, [aria-label^='Copy: ']").evaluate_all(named)
+        assert [each for each in commands if not each.startswith("pipeline collect ")] == []
+        assert page.locator(".answers").count() == 0
+    assert "campaign.yaml" not in page.locator("body").inner_text()
+
+
 def test_trying_again_costs_what_its_plan_says(tmp_path: Path, tab: Make) -> None:
     failed = made(tmp_path, [(SKETCH, Status.FAILED), (TAKE_2, Status.DONE)])
     run, retry = failed.plans()

@@ -508,6 +508,30 @@ def test_commands_keep_those_flags_if_the_manifest_cannot_be_read(
     assert flags_of(page) == "--state s.db"
 
 
+def test_commands_on_the_page_of_results_alone_name_the_results(
+    made: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(made.results_file, alone / "handed on.json")
+    monkeypatch.chdir(alone)
+
+    def argument_of(*flags: str) -> Any:
+        ended = pipeline("report", "handed on.json", *flags)
+        assert ended.code == 0, ended.output
+        return data_of(alone / "output/spring/report/index.html")["campaigns"][0].get("results")
+
+    argument = argument_of()
+    assert argument == "'handed on.json'"
+    assert argument_of("--state", "s.db") == "'handed on.json' --state s.db"
+    # The command does as it is written.
+    assert pipeline("collect", *shlex.split(argument)).code == 0
+    assert len(list(alone.rglob("*.mp4"))) == 2
+    shutil.copytree(made.folder / "images", alone / "images")
+    shutil.copy(made.manifest, alone)
+    assert argument_of() is None
+
+
 def test_commands_on_the_page_give_the_vars(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

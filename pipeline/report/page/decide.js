@@ -218,7 +218,7 @@ function decideBar(purchase, sides) {
       el(
         "span",
         { class: "hint" },
-        ...(isHandedOn()
+        ...(isHandedOn() || purchase.campaign.results
           ? ["Each button copies a command for whoever runs the campaign."]
           : [
               "Each button copies a command. To save here: ",

@@ -409,7 +409,7 @@ function trouble(job) {
   /** @type {Record<string, [string, string]>} */
   const known = {
     attention: [
-      "It is unknown whether this was bought, so it is never sent again automatically. Look on the vendor's site, then resolve it:",
+      `It is unknown whether this was bought, so it is never sent again automatically. Look on the vendor's site, then resolve it${job.campaign.results ? " where the manifest is." : ":"}`,
       "",
     ],
     failed: [

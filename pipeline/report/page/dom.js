@@ -128,6 +128,7 @@ function icon(name, more = "") {
 
 /** A command to copy; if there is no room, its middle is shortened and its last option stays. @param {string} command */
 function commandBox(command) {
+  if (!command) return undefined;
   const last = command.lastIndexOf(" --");
   const from = last > 0 && command.length - last < 28 ? last : command.length;
   return el(

@@ -78,6 +78,7 @@ type CampaignData = {
   command: string;
   flags?: string;
   vars?: string[]; // the flags of its vars, each with its argument
+  results?: string; // the results with their flags, if its manifest is not there: few commands take them
   shard?: string; // the flags that choose the shard of the run that serves this page
   emulated?: boolean;
   spent: number;

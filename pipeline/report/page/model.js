@@ -325,14 +325,23 @@ function campaignBefore(campaign) {
 // The commands that apply to all jobs unless some are selected.
 const SELECTING = new Set(["run", "plan", "collect", "report"]);
 
+/** What these commands need is in the results. */
+const TAKING_RESULTS = new Set(["collect", "report"]);
+/** Commands that whoever looks may pass on to whoever has the manifest. */
+const DECIDING = new Set(["approve", "reject", "redo", "undecide"]);
+
 /**
  * A command for one campaign, and maybe for some of its purchases. On a page of a selection, it has that selection; on that of
- * a shard, `run` has the shard.
+ * a shard, `run` has the shard. It is empty if the command needs the manifest, and that is not there.
  * @param {string} verb @param {Campaign} campaign @param {...string} words
  */
 function commandOf(verb, campaign, ...words) {
   const select = SELECTING.has(verb) ? campaign.select : undefined;
   const shard = verb === "run" ? campaign.shard : undefined;
+  if (campaign.results && !DECIDING.has(verb)) {
+    if (!TAKING_RESULTS.has(verb)) return "";
+    return [`pipeline ${verb}`, campaign.results, ...words, select].filter(Boolean).join(" ");
+  }
   return [
     `pipeline ${verb}`,
     campaign.command,

@@ -308,7 +308,7 @@ function attentionAbout(purchase) {
   return [
     keyLink(purchase),
     el("br"),
-    `${said}${cost}. ${later} for it on the vendor’s site; its id goes in place of ID.`,
+    `${said}${cost}. ${later} for it on the vendor’s site; ${purchase.campaign.results ? "it is resolved where the manifest is" : "its id goes in place of ID"}.`,
   ];
 }
 
@@ -326,6 +326,7 @@ function resolveCommand(purchase, answer = "--workflow-id ID") {
 
 /** The two answers to an unknown outcome, each with its command. @param {Purchase} purchase */
 function resolveCommands(purchase) {
+  if (purchase.campaign.results) return undefined;
   return el(
     "div",
     { class: "answers" },
