@@ -63,6 +63,11 @@ class Note:
     at: float | None = None
     by: str | None = None
 
+    def __post_init__(self) -> None:
+        # 0, 0.0 and -0.0 are equal, but not the bytes that are written for them.
+        if self.at is not None:
+            object.__setattr__(self, "at", self.at + 0.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:

@@ -417,18 +417,17 @@ def test_undo_without_a_decision_changes_nothing(bought: Project, serve: Serve) 
     assert path.read_bytes() == rated
 
 
+@pytest.mark.parametrize(("at", "typed"), [(1.25, "1.25"), (0, "0"), (1, "1.0"), (-0.0, "0")])
 def test_decision_writes_the_same_bytes_as_the_command(
-    bought: Project, serve: Serve, pipeline: Pipeline
+    bought: Project, serve: Serve, pipeline: Pipeline, at: float, typed: str
 ) -> None:
     path = bought.folder / "spring.decisions.yaml"
     site = serve(bought, "--as", "ana")
-    answer = site.review(
-        purchase=site.purchase(WALK), decision="redo", rating=4, note="logo cut off", at=1.25
-    )
+    answer = site.review(purchase=site.purchase(WALK), decision="redo", rating=4, note="logo cut off", at=at)
     assert answer.json()["saved"] is True
     by_page = path.read_text()
     path.unlink()
-    said = ("--rating", "4", "--note", "logo cut off", "--at", "1.25", "--as", "ana")
+    said = ("--rating", "4", "--note", "logo cut off", "--at", typed, "--as", "ana")
     assert pipeline("redo", bought.manifest, WALK, *said).code == 0
 
     def without_time(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.jobs import JobKey
 from pipeline.purchases import PurchaseId
-from pipeline.results.decisions import Decision, Note, Verdict, by_purchase, in_force, read, record
+from pipeline.results.decisions import Decision, Note, Verdict, by_purchase, in_force, read, record, write
 from pipeline.results.merge_decisions import merge_decisions
 
 P, Q = PurchaseId("a" * 16), PurchaseId("b" * 16)
@@ -155,3 +155,20 @@ def test_what_was_written_by_hand_without_a_time_is_later_than_what_stands_above
         (Verdict.REJECTED, TIMES[0]),
         (Verdict.APPROVED, TIMES[1]),
     ]
+
+
+def test_moment_at_a_whole_second_is_written_in_one_way_however_it_was_typed(tmp_path: Path) -> None:
+    """Two branches that have the same note must join to the same bytes in either order."""
+    files = []
+    for typed in ("0", "0.0", "-0.0"):
+        path = tmp_path / f"{typed}.decisions.yaml"
+        noted = f"notes: [{{at: {typed}, text: late}}]"
+        path.write_text(f"version: 1\ndecisions:\n- {{purchase: {P}, key: a/b, {noted}}}\n")
+        files.append(read(path, path.name))
+
+    joined = [merge_decisions(files), merge_decisions(reversed(files))]
+
+    for number, each in enumerate(joined):
+        write(tmp_path / str(number), str(number), each)
+    assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
+    assert "at: 0.0\n" in (tmp_path / "0").read_text()
