@@ -93,7 +93,7 @@ def live_page(
     try:
         # An optional extra that loads slowly.
         from pipeline.serve.access import listen_address
-        from pipeline.serve.server import LivePage, ServeSettings, webhook_routes
+        from pipeline.serve.server import LivePage, ServeSettings
     except ImportError as error:
         raise missing_extra() from error
 
@@ -107,7 +107,7 @@ def live_page(
         workspaces,
         settings,
         reopen=lambda number: open_workspaces([paths[number]], flags)[0],
-        open_routes=webhook_routes(workspaces, given["webhook_url"]) if given["webhook_url"] else (),
+        webhook_url=given["webhook_url"],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,9 @@ from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import Spool, TeamSpool, spool_at
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.purchases import PurchaseId
     from pipeline.webhooks.receiver import Application
 
 # In the state's folder: all campaigns in one folder share one secret.
@@ -37,19 +40,26 @@ def addresses_of(workspace: Workspace, url: str = "") -> Addresses:
     return Addresses(secret=secret, url=checked_url(url) if url else "")
 
 
-def keeping_receipts(workspaces: Iterable[Workspace], url: str) -> Application:
+def keeping_receipts(
+    campaigns: Iterable[tuple[Workspace, Callable[[PurchaseId], bool]]], url: str
+) -> Application:
     """The application of `serve` that receives the vendor's calls below `url`, and stores them for later runs.
+
+    With each campaign comes whether it is known to have a purchase.
 
     Raises:
         UsageError, InvalidInput, Unfinished: as `addresses_of`.
     """
     from pipeline.webhooks.receiver import Receiver, hooks_application
 
-    # Campaigns in one folder share one secret and one spool.
-    of_folders = {each.campaign.manifest.parent: each for each in workspaces}
-    receivers = [
-        Receiver(addresses_of(each, url), spool_of(each).put, writes=True) for each in of_folders.values()
-    ]
+    receivers = []
+    of_folders: dict[Path, Spool] = {}
+    for workspace, knows in campaigns:
+        spool = spool_of(workspace)
+        if isinstance(spool, Spool):
+            # Campaigns in one folder share it; in a team's database, each campaign has its own.
+            spool = of_folders.setdefault(workspace.campaign.manifest.parent, spool)
+        receivers.append(Receiver(addresses_of(workspace, url), spool.put, knows=knows, writes=True))
     return hooks_application(*receivers)
 
 

@@ -127,6 +127,10 @@ class CampaignWatch:
         """Every known purchase."""
         return self._records.purchases
 
+    def knows(self, purchase_id: PurchaseId) -> bool:
+        """Whether it is known to have this purchase."""
+        return purchase_id in self.purchases
+
     @property
     def assignment(self) -> Assignment:
         """Which purchase serves which job."""

@@ -45,11 +45,12 @@ class ServeSettings:
 class LivePage:
     """The live page of campaigns. `reopen` reads a manifest again when it has changed.
 
-    `source` is given by a run that serves its own page. `open_routes` need no token.
+    `source` is given by a run that serves its own page. The vendor's calls below `webhook_url` are stored.
 
     Raises:
-        InvalidInput: the records of a campaign are invalid.
-        UsageError: it may not be served at that address.
+        InvalidInput: the records of a campaign, or the secret of its webhooks, are invalid.
+        Unfinished: that secret cannot be read or made.
+        UsageError: it may not be served at that address, or the url or its secret is invalid.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class LivePage:
         *,
         reopen: Callable[[int], Workspace] | None = None,
         source: StateOfRun | None = None,
-        open_routes: Sequence[BaseRoute] = (),
+        webhook_url: str | None = None,
     ) -> None:
         self._settings = settings
         self._source = source
@@ -81,7 +82,8 @@ class LivePage:
             can_decide=not settings.read_only,
             makes_stills=reader is not None,
         )
-        self._app = create_app(self.watcher, self.access, by=settings.by, open_routes=open_routes)
+        routes = webhook_routes(campaigns, webhook_url) if webhook_url else ()
+        self._app = create_app(self.watcher, self.access, by=settings.by, open_routes=routes)
 
     @property
     def warnings(self) -> list[str]:
@@ -199,13 +201,13 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def webhook_routes(workspaces: Iterable[Workspace], url: str) -> list[BaseRoute]:
+def webhook_routes(campaigns: Iterable[CampaignWatch], url: str) -> list[BaseRoute]:
     """The routes that receive the vendor's calls below `url`, with and without its path: a proxy may remove that.
 
     Raises:
         UsageError: the URL, or the secret in the environment, is invalid.
         InvalidInput, Unfinished: the secret cannot be read or made.
     """
-    application = keeping_receipts(workspaces, url)
+    application = keeping_receipts([(each.workspace, each.knows) for each in campaigns], url)
     before = urlsplit(url).path.rstrip("/")
     return [Mount(f"{each}/hooks", app=application) for each in dict.fromkeys(("", before))]

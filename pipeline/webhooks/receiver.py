@@ -25,10 +25,14 @@ _TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Receives calls at `addresses`; `on_receipt` gets each receipt, in another thread if it `writes` to disk."""
+    """Receives calls at `addresses`; `on_receipt` gets each receipt, in another thread if it `writes` to disk.
+
+    `knows` is whether a purchase is known to be its own, which others with the same secret then need not be told of.
+    """
 
     addresses: Addresses
     on_receipt: Callable[[Receipt], object]
+    knows: Callable[[PurchaseId], bool] = lambda _: False
     writes: bool = False
 
     async def receive(self, receipt: Receipt) -> None:
@@ -44,7 +48,7 @@ def hooks_application(*receivers: Receiver) -> Application:
 
     For a valid address, each of `receivers` that it belongs to gets the receipt, and the response is 204; if the
     receipt cannot be stored (an OSError), it is 503, so that the vendor calls again. For any other address it is 404,
-    before the body is read.
+    before the body is read. With one secret, it belongs to those that know the purchase, or to all if none does.
     """
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
@@ -71,7 +75,8 @@ def _called(receivers: Sequence[Receiver], path: str) -> list[tuple[Receiver, Pu
     if begins < 0:
         return []
     found = ((each, each.addresses.purchase_at(path[begins:])) for each in receivers)
-    return [(receiver, purchase_id) for receiver, purchase_id in found if purchase_id is not None]
+    called = [(receiver, purchase_id) for receiver, purchase_id in found if purchase_id is not None]
+    return [(each, purchase_id) for each, purchase_id in called if each.knows(purchase_id)] or called
 
 
 async def _body(receive: Receive) -> bytes:

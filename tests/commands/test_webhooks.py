@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 from support.calling import Pipeline
-from support.campaigns import Project, spring
+from support.campaigns import Project, picture, spring
+from support.postgres import PostgresServer
 from support.processes import Running, until
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
+from pipeline.emulator.workflow import WebhookOutcome
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.webhooks.receipt import Receipt
 from pipeline.webhooks.spool import Spool
@@ -81,6 +83,11 @@ def counting_gets(vendor: Emulator) -> Callable[[], int]:
 def urls_sent(vendor: Emulator) -> list[str | None]:
     workflows = (vendor.store.get(each.workflow_id or "") for each in vendor.ledger.bought)
     return [None if each is None else each.webhook_url for each in workflows]
+
+
+def calls_answered(vendor: Emulator) -> int:
+    workflows = (vendor.store.get(each.workflow_id or "") for each in vendor.ledger.bought)
+    return sum(each is not None and each.webhook_outcome == WebhookOutcome.SENT for each in workflows)
 
 
 def test_secret_in_the_address_stays_in_no_file_that_names_the_command(
@@ -412,6 +419,41 @@ def test_receipts_heard_by_serve_are_used_by_a_later_run(
     assert set(hooked.statuses().values()) == {"done"}
     assert len(vendor.ledger.bought) == 2
     assert list(spool_of(hooked).receipts()) == []
+
+
+@pytest.mark.parametrize("served", [["spring", "other"], ["other", "spring"]])
+@pytest.mark.parametrize(("where", "beside"), [("database", ""), ("files", "elsewhere/")])
+def test_calls_for_several_campaigns_with_one_secret_reach_the_campaign_they_are_for(
+    hooked: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    port: int,
+    start: Callable[..., Running],
+    postgres: PostgresServer,
+    served: list[str],
+    where: str,
+    beside: str,
+) -> None:
+    around = {"PIPELINE_WEBHOOK_SECRET": "the-same-for-both-campaigns"}
+    if where == "database":
+        around["PIPELINE_STATE"] = postgres.database().url
+    for name, value in around.items():
+        pipeline.set(name, value)
+    hooked.write({f"{beside}other.yaml": spring(name="other"), f"{beside}images/red.png": picture()})
+    manifests = {"spring": hooked.manifest, "other": hooked.folder / f"{beside}other.yaml"}
+    url = f"http://127.0.0.1:{port}"
+    listening = ("--listen", f"127.0.0.1:{port}", "--webhook-url", url)
+    serving = start("serve", *(manifests[each] for each in served), *listening, **around)
+    assert serving.first_line().startswith("The page is at ")
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "reset-after-processing"})
+
+    assert pipeline("run", hooked.manifest, "--no-wait", "--webhook-url", url).code == 7
+    until(lambda: calls_answered(vendor) == 2, "both calls")
+    vendor.clear_faults()
+    ended = pipeline("collect", hooked.manifest)
+
+    assert ended.code == 0, ended.output
+    assert "was bought after all" in ended.output
 
 
 def test_serve_tells_an_unauthenticated_caller_nothing(

@@ -39,14 +39,18 @@ class Server:
         self.receipts.append(receipt)
 
     def call(self, path: str, body: bytes = BODY, method: str = "POST") -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self.listener.port, timeout=10)
-        try:
-            connection.request(method, path, body)
-            response = connection.getresponse()
-            assert response.read() == b""
-            return response.status
-        finally:
-            connection.close()
+        return call(self.listener.port, path, body, method)
+
+
+def call(port: int, path: str, body: bytes = BODY, method: str = "POST") -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        assert response.read() == b""
+        return response.status
+    finally:
+        connection.close()
 
 
 @pytest.fixture(params=[False, True], ids=["in memory", "on disk"])
@@ -122,6 +126,24 @@ def test_vendor_is_asked_to_retry_if_a_receipt_cannot_be_stored(server: Server) 
 
     server.disk_is_full = False
     assert server.call(SOUND) == 204
+
+
+@pytest.mark.parametrize(
+    ("knowing", "told"), [((), ["a", "b", "c"]), (("b",), ["b"]), (("a", "c"), ["a", "c"])]
+)
+def test_of_several_with_one_secret_those_that_know_the_purchase_are_told_or_else_all(
+    knowing: tuple[str, ...], told: list[str]
+) -> None:
+    heard: list[str] = []
+
+    def receiver(name: str) -> Receiver:
+        known = {PURCHASE} if name in knowing else set()
+        return Receiver(ADDRESSES, lambda _: heard.append(name), knows=known.__contains__)
+
+    with Listener(hooks_application(*map(receiver, "abc")), "127.0.0.1", 0) as listener:
+        assert call(listener.port, SOUND) == 204
+
+    assert heard == told
 
 
 def test_address_in_use_is_reported(server: Server) -> None:
