@@ -19,6 +19,7 @@ from pipeline.jobs import (
     axis_text,
     constant,
 )
+from pipeline.manifest.conditions import holds, misread
 from pipeline.manifest.job_checks import (
     ProblemCollector,
     empty_options,
@@ -28,7 +29,7 @@ from pipeline.manifest.job_checks import (
 )
 from pipeline.manifest.scope import RuleScope
 from pipeline.manifest.template_options import findings, plain, render
-from pipeline.manifest.texts import Remembered, Scope, Text, is_true
+from pipeline.manifest.texts import Remembered, Scope, Text
 from pipeline.safe_names import safe_path
 
 if TYPE_CHECKING:
@@ -62,10 +63,11 @@ class JobBuilder:
         scope = self._scope.enter(combination, take, self._rule.when.names)
         collector = ProblemCollector([*self._scope.problems])
         answer = collector.catch(False, self._when, scope)
+        if (warning := misread(answer, self._rule.when)) is not None:
+            collector.problems.append(warning)
         if collector.problems:
             self._tell(collector, combination.coordinates(self._rule, take))
-            return False
-        return is_true(answer)
+        return not collector.has_errors and holds(answer)
 
     def gives(self, combination: Combination, take: int) -> MediaType | None:
         """The type of the job's result; None if it is not known or cannot be computed."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pipeline.documents.value import Value
 from pipeline.errors import there_are
 from pipeline.json_values import Json
+from pipeline.manifest.conditions import condition
 from pipeline.manifest.globs import braces_hint, has_magic
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
 from pipeline.manifest.tables import AXIS, distinct, read_table
@@ -29,6 +30,7 @@ EXTENSION = re.compile(r"\.\{\{-?\s*ext\s*-?\}\}$")
 DEFAULT_TIMEOUT = 3600.0
 _ROW_KEYS = ("template", "image", "prompt")
 Matrix = tuple[tuple[str, tuple[Json, ...]], ...]
+_WHEN_EXAMPLE = "\"{{ locale == 'en' }}\""
 _TIMEOUT = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -119,10 +121,7 @@ def _when(value: Value | None, context: Context) -> Text | bool:
         return True
     if value.flag is not None:
         return value.flag
-    text = context.text(value)
-    if value.text and not any(brackets in value.text for brackets in ("{{", "{%", "{#")):
-        message = f'this is plain text, so it is always true; write "{{{{ {value.text} }}}}"'
-        context.warn(value.location, message)
+    text = condition(value, _WHEN_EXAMPLE, context)
     return True if text is None else text
 
 

@@ -12,7 +12,7 @@ from pipeline.documents.csv_table import LARGEST, SEPARATORS, CsvTable, read_csv
 from pipeline.documents.node import Location
 from pipeline.documents.text_file import read_source
 from pipeline.errors import InvalidInput, Problem, counted, did_you_mean, nearest
-from pipeline.manifest.texts import Text, is_true
+from pipeline.manifest.conditions import condition, holds, misread
 
 if TYPE_CHECKING:
     from pipeline.documents.value import Value
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Such separators are used only where `delimiter` names them.
 _RARE_SEPARATORS = ("|", ":", "^", "~")
+_WHERE_EXAMPLE = "\"{{ row['…'] == '…' }}\""
 _ID = re.compile(r"[^\n\t]{1,200}")
 
 
@@ -180,8 +181,8 @@ def _wanted(
     table: CsvTable, names: Mapping[str, str], where: Value | None, context: Context
 ) -> Iterator[TableRow]:
     """Yield the rows for which `where` holds; it is evaluated before anything else of a row is checked."""
-    condition = None if where is None else _condition(where, context)
-    if where is not None and condition is None:
+    wanted = None if where is None else condition(where, _WHERE_EXAMPLE, context)
+    if where is not None and wanted is None:
         return
     ours: dict[str, list[tuple[int, str]]] = {}
     for position, (name, theirs) in enumerate(names.items()):
@@ -189,14 +190,17 @@ def _wanted(
     # One for all rows, of which each changes only the cells that it has: short rows under a wide header stay cheap.
     row = dict.fromkeys(table.columns, "")
     any_holds = False
+    warning: Problem | None = None
     for record in table.records:
         cells = dict(zip(table.columns, record.cells, strict=False))
         location = Location(table.source, record.line, 1)
         try:
-            if condition is not None:
+            if wanted is not None:
                 row.update(cells)
-                if not is_true(condition.value({"row": row})):
+                answer = wanted.value({"row": row})
+                if not holds(answer):
                     continue
+                warning = warning or misread(answer, wanted)
         except InvalidInput as error:
             # The next rows would fail in the same way.
             context.problems += [_of_row(problem, location) for problem in error.problems]
@@ -212,19 +216,10 @@ def _wanted(
             names=names,
             location=location,
         )
+    if warning is not None:
+        context.problems.append(warning)
     if where is not None and table.records and not any_holds:
         context.report(where.location, f"'where' matches none of the {counted(len(table.records), 'row')}")
-
-
-def _condition(where: Value, context: Context) -> Text | None:
-    """The expression of `where`; None if it was reported as wrong."""
-    if where.text is None:
-        return None  # the schema's check reports it
-    text = context.compiled(where.text, where)
-    if text is not None and not text.template.is_expression:
-        context.report(where.location, "expected one expression over 'row': \"{{ row['…'] == '…' }}\"")
-        return None
-    return text
 
 
 def _of_row(problem: Problem, row: Location) -> Problem:

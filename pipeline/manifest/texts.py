@@ -197,11 +197,6 @@ def _problem(
     return location.problem(error.message_with(suggestions))
 
 
-def is_true(answer: Json) -> bool:
-    """Whether a rendered condition holds: false, empty values and blank texts do not."""
-    return bool(answer.strip() if isinstance(answer, str) else answer)
-
-
 class Remembered(Generic[T]):
     """Caches a result that depends on some names of a scope, until one of them is another object.
 

@@ -195,7 +195,14 @@ class TestWhen:
         assert project.keys(ANYTHING + rule) == ["other/any"]
 
     @pytest.mark.parametrize(
-        "written", ["true", "'{{ true }}'", "'{{ l }}'", "'yes'", "'{% if l %}x{% endif %}'"]
+        "written",
+        [
+            "true",
+            "'{{ true }}'",
+            "'{{ l }}'",
+            "' {{ l == ''en'' }} '",
+            "\"{{ 'x' if l else '' }}\"",
+        ],
     )
     def test_any_other_condition_makes_a_job(self, project: Project, written: str) -> None:
         rule = f"jobs: [{{id: hero, matrix: {{l: [en]}}, when: {written}}}]\n"

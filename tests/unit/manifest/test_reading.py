@@ -9,10 +9,16 @@ import pytest
 
 from manifest.authoring import ANYTHING, HEAD, READERS, Project, png
 from pipeline.documents.yaml_reader import read_scalar
+from pipeline.errors import Problem
 from pipeline.json_values import Json
 from pipeline.manifest.discover import find
+from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 
+NOT_ONE_EXPRESSION = (
+    "expected one expression and nothing around it, as in \"{{ locale == 'en' }}\"; "
+    "'and', 'or' and 'not' go inside the braces"
+)
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 321\n"
 
 
@@ -442,12 +448,35 @@ class TestBraces:
 
 
 class TestConditions:
-    def test_condition_without_braces_always_holds(self, project: Project) -> None:
-        (warning,) = warned(project, ANYTHING + "jobs: [{id: hero, when: locale == 'en'}]\n")
-        assert warning == (
-            "campaign.yaml:4:25: jobs[0].when: this is plain text, so it is always true; "
-            "write \"{{ locale == 'en' }}\""
-        )
+    @pytest.mark.parametrize(
+        ("written", "message"),
+        [
+            ("locale == 'en'", "this is plain text, not an expression; write \"{{ locale == 'en' }}\""),
+            ("no", "'no' is a text here, not a boolean; write false"),
+            ("'Yes'", "'Yes' is a text here, not a boolean; write true"),
+            ('"{{ a }} and {{ b }}"', NOT_ONE_EXPRESSION),
+            ('"not {{ a }}"', NOT_ONE_EXPRESSION),
+            ('"{% if a %}true{% else %}false{% endif %}"', NOT_ONE_EXPRESSION),
+            ('"{# nothing #}"', NOT_ONE_EXPRESSION),
+        ],
+    )
+    def test_condition_that_is_not_one_expression_is_an_error(
+        self, project: Project, written: str, message: str
+    ) -> None:
+        text = f"{ANYTHING}vars: {{a: false, b: true}}\njobs:\n  - id: hero\n    when: {written}\n"
+        (said,) = (str(each) for each in project.problems(text) if each.severity == "error")
+        assert said == f"campaign.yaml:7:11: jobs[0].when: {message}"
+
+    def test_text_that_looks_false_and_counts_as_true_is_a_warning(self, project: Project) -> None:
+        text = f"{ANYTHING}vars: {{a: 'No'}}\njobs: [{{id: hero, when: '{{{{ a }}}}'}}]\n"
+        found: list[Problem] = []
+        assert len([*expand(project.load(text), found.append)]) == 1
+        assert [str(each) for each in found] == [
+            (
+                "campaign.yaml:5:25: jobs[0].when: the text 'No' is not empty, so it counts as true; "
+                "write \"{{ a != 'No' }}\" (job hero/any)"
+            )
+        ]
 
 
 class TestInputs:

@@ -349,11 +349,30 @@ class TestWhere:
         assert "'season' is undefined" in said
 
     @pytest.mark.parametrize(
-        "where", ["row.url", "{{ row.url }} ", "x{{ row.url }}", "{% if row.url %}x{% endif %}"]
+        "where", ["{{ row.url }} and {{ row.n }}", "x{{ row.url }}", "{% if row.url %}x{% endif %}"]
     )
     def test_anything_but_one_expression_is_rejected(self, project: Project, where: str) -> None:
         said = told(project, self.TABLE, f', where: "{where}"')
-        assert "image_sets.shoes.where: expected one expression over 'row'" in said
+        assert "image_sets.shoes.where: expected one expression and nothing around it" in said
+
+    def test_plain_text_is_rejected(self, project: Project) -> None:
+        said = told(project, self.TABLE, ", where: row.url")
+        assert said.endswith(': this is plain text, not an expression; write "{{ row.url }}"')
+
+    def test_blanks_around_the_expression_do_not_count(self, project: Project) -> None:
+        assert "'where' matches none" in told(project, self.TABLE, ', where: " {{ false }} "')
+
+    def test_cell_that_looks_false_and_counts_as_true_is_a_warning(self, project: Project) -> None:
+        project.write(
+            "rows.csv", "url,Published\nhttps://a.example/a.png,TRUE\nhttps://a.example/b.png,FALSE\n"
+        )
+        campaign = project.load(IMAGES.replace("rows.csv", 'rows.csv, where: "{{ row.Published }}"'))
+        assert [str(each) for each in campaign.warnings if "where" in each.path] == [
+            (
+                "campaign.yaml:4:44: image_sets.shoes.where: the text 'FALSE' is not empty, so it counts as true; "
+                "write \"{{ row.Published != 'FALSE' }}\""
+            )
+        ]
 
     def test_syntax_error_is_reported_once_without_the_rows(self, project: Project) -> None:
         said = told(project, self.TABLE, ', where: "{{ row.id == }}"')
