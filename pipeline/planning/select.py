@@ -39,9 +39,14 @@ def select_keys(
         UsageError: an expression is invalid, or matches nothing; the message names the nearest keys.
     """
     selects, excludes = list(select), list(exclude)
-    for expression in selects:
+    for expression in excludes:
+        if expression.startswith("+"):
+            raise UsageError(
+                f"'{printable(expression)}': an exclusion has no '+'; it only adds to a selection"
+            )
+    for expression in (*selects, *excludes):
         lasting = _without_moments(expression)
-        if lasting and not _selected(lasting, candidates):
+        if lasting and not _matching_expression(lasting, candidates):
             raise UsageError(_matches_nothing(expression, candidates))
     keys = matching_keys(candidates, selects, excludes)
     may_be_empty = any(_without_moments(each) != each.removeprefix("+") for each in (*selects, *excludes))

@@ -276,6 +276,29 @@ def test_every_command_refuses_a_selection_that_matches_nothing(
     assert not vendor.ledger.entries
 
 
+@pytest.mark.parametrize("command", ["plan", "run", "status", "expand", "prune"])
+def test_exclusion_without_a_match_is_wrong_usage(
+    wide: Project, pipeline: Pipeline, vendor: Emulator, command: str
+) -> None:
+    ended = pipeline(command, wide.manifest, "--exclude", "prompt:wlak")
+
+    assert ended.code == 64, ended.output
+    assert "'prompt:wlak' matches no job; did you mean 'prompt:walk'?" in ended.err
+    assert not vendor.ledger.entries
+
+
+def test_exclusion_may_name_what_is_not_selected(wide: Project, offline: Pipeline) -> None:
+    assert chosen(offline, wide, "--select", "job:hero", "--exclude", "job:takes") == LOOPS
+
+
+@pytest.mark.parametrize("expression", ["+hero", "+prompt:walk"])
+def test_exclusion_takes_no_plus(wide: Project, offline: Pipeline, expression: str) -> None:
+    ended = offline("plan", wide.manifest, "--exclude", expression)
+
+    assert ended.code == 64
+    assert f"'{expression}': an exclusion has no '+'" in ended.err
+
+
 def test_selection_that_excludes_everything_is_wrong_usage(wide: Project, offline: Pipeline) -> None:
     ended = offline("plan", wide.manifest, "--exclude", "**")
 
@@ -300,7 +323,14 @@ def test_what_there_is_ends_where_all_of_it_was_named(project: Project, offline:
 # Statuses change by themselves
 
 
-@pytest.mark.parametrize("flags", [("--select", "status:failed"), ("--exclude", "status:pending")])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--select", "status:failed"),
+        ("--exclude", "status:pending"),
+        ("--select", "status:done", "--exclude", "action:retry"),
+    ],
+)
 @pytest.mark.parametrize("command", ["plan", "run", "status", "expand", "collect"])
 def test_selection_by_status_that_matches_nothing_is_not_an_error(
     project: Project, pipeline: Pipeline, vendor: Emulator, command: str, flags: tuple[str, ...]
