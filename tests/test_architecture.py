@@ -186,14 +186,18 @@ def test_only_the_command_line_reads_the_environment() -> None:
 
 
 def test_only_one_function_buys() -> None:
-    """Each call of `Provider.create` may cost credits. A meter passes one call on as one call.
+    """Each call of `Provider.create` may cost credits. A meter and the checks of a plug-in pass one on as one.
 
     The conformance kit for provider authors buys from its own server, and no run loads it.
     """
     others = ("pipeline/emulator/", "pipeline/state/", "pipeline/testing/")
     buyers = [name for name, tree in modules() if called(tree, "create") and not name.startswith(others)]
 
-    assert buyers == ["pipeline/engine/create.py", "pipeline/telemetry/metered_provider.py"]
+    assert buyers == [
+        "pipeline/engine/create.py",
+        "pipeline/providers/checked_provider.py",
+        "pipeline/telemetry/metered_provider.py",
+    ]
 
 
 def test_only_the_transition_table_changes_a_status() -> None:

@@ -14,7 +14,7 @@ from pipeline.engine.listing import merged, merged_steps, unusable_file
 from pipeline.errors import printable
 from pipeline.planning.hints import unknown_warning
 from pipeline.planning.planner import last_sent
-from pipeline.providers.base import NotFound, Progress, Provider, VendorError, Workflow
+from pipeline.providers.base import NotFound, Progress, Provider, ProviderFault, VendorError, Workflow
 from pipeline.purchases import Purchase, Status, WorkflowId
 from pipeline.schemes import without_secrets
 from pipeline.state.transitions import Disowned, Event, Finished, Reported, Vanished, VendorFailed
@@ -143,10 +143,7 @@ class Poller:
             self._warned_of_credit = True
             self.reporter.warn(f"{error}; what is already bought is followed all the same")
         if tracked.attempts >= MAX_POLL_FAILURES or next_at >= tracked.deadline:
-            is_answered = isinstance(error, NoCredit)
-            unreachable = f"the vendor is unreachable ({error})"
-            why = "the vendor only answers that there is no credit" if is_answered else unreachable
-            self.in_flight.defer(tracked, why)
+            self.in_flight.defer(tracked, _why_not_polled(error))
         else:
             self.in_flight.back_off(tracked, error.after)
 
@@ -170,6 +167,16 @@ class Poller:
     def _warn_of_attention(self, purchase: Purchase) -> None:
         for key in self.served_jobs.keys(purchase):
             self.reporter.warn(unknown_warning(key, purchase.error))
+
+
+def _why_not_polled(error: VendorError) -> str:
+    match error:
+        case NoCredit():
+            return "the vendor only answers that there is no credit"
+        case ProviderFault():
+            return str(error)
+        case _:
+            return f"the vendor is unreachable ({error})"
 
 
 def event_for_workflow(

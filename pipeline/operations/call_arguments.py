@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeGuard, TypeVar
 from pipeline.errors import UsageError
 from pipeline.manifest.model import Campaign
 from pipeline.operations.flag_variables import values_of_variables
+from pipeline.providers.checked_provider import METHODS, unfit
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -114,9 +115,7 @@ def _is_json(value: object) -> bool:
 
 def _is_provider(value: object) -> bool:
     # A class has the methods as well, but nothing to call them on.
-    return not isinstance(value, type) and all(
-        callable(getattr(value, name, None)) for name in ("create", "get")
-    )
+    return not isinstance(value, type) and unfit(value) is None
 
 
 _FLAG = ("True or False", _is_flag)
@@ -149,6 +148,6 @@ _CHECKS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
     "note": _TEXT,
     "by": _TEXT,
     "at": ("a number", _is_number),
-    "provider": ("a provider", _is_provider),
+    "provider": (f"a provider, which has a name and the methods {', '.join(METHODS)}", _is_provider),
     "on_event": _FUNCTION,
 }

@@ -18,7 +18,14 @@ from pipeline.errors import ExitCode, InvalidInput, PipelineError, counted, prin
 from pipeline.files import what_is_in_the_way
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.committed_state import StateFolderRefused
-from pipeline.operations.doctor_checks import CheckResult, check_git, check_vendor, failed, warned
+from pipeline.operations.doctor_checks import (
+    CheckResult,
+    check_git,
+    check_vendor,
+    failed,
+    make_provider,
+    warned,
+)
 from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.lost_decisions import lost_message
 from pipeline.operations.shown_paths import shown_path
@@ -115,6 +122,8 @@ def _provider(workspace: Workspace) -> Iterator[CheckResult]:
     name = printable(workspace.campaign.provider.name, 60)
     try:
         assert_vendor_installed(workspace)
+        if not workspace.emulated:
+            make_provider(workspace)
     except PipelineError as error:
         yield failed("provider", printable(str(error), 1000), error.exit_code)
     else:

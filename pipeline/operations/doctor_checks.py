@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.engine.checkpoint import SECRETS
-from pipeline.errors import AccountError, ExitCode, InvalidInput, PipelineError, printable
+from pipeline.errors import AccountError, ExitCode, InvalidInput, PipelineError, UsageError, printable
 from pipeline.operations.git import ask_git
 from pipeline.operations.provider import key_variables, provider_settings
 from pipeline.providers.address import shown_url
@@ -133,6 +133,21 @@ _TOLERATED_SECONDS = 60.0
 _NO_KEY = "none"
 
 
+def make_provider(workspace: Workspace) -> None:
+    """Make the campaign's provider as a run does, and make no call; key and address have checks of their own.
+
+    Raises:
+        PipelineError: it cannot be made.
+    """
+    environment, named = workspace.environment, workspace.campaign.provider
+    plugin = plugin_named(named.name)
+    try:
+        settings = provider_settings(environment, named.api, _TIMEOUT, plugin=plugin)
+    except (AccountError, UsageError):
+        return
+    plugin.make(settings)
+
+
 def check_vendor(workspace: Workspace) -> Iterator[CheckResult]:
     """Key, address, health and clock; makes no call that costs anything or sends the key."""
     if workspace.emulated:
@@ -148,8 +163,7 @@ def check_vendor(workspace: Workspace) -> Iterator[CheckResult]:
     try:
         settings = _settings(environment, named.api, plugin)
     except PipelineError as error:
-        variable = plugin.address_variable or "the provider's documentation"
-        yield failed("address", f"{error}; see {variable}", error.exit_code)
+        yield failed("address", str(error), error.exit_code)
         return
     if settings.base_url:
         yield CheckResult(check="address", message=shown_url(settings.base_url))

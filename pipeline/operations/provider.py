@@ -16,8 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pipeline.engine.calls import DRAIN_TIMEOUT, thread_pool, with_retries
-from pipeline.errors import InvalidInput, Stopped
-from pipeline.providers.api_settings import REQUEST_TIMEOUT, Network, Settings, clean_key, network_from
+from pipeline.errors import InvalidInput, Stopped, UsageError
+from pipeline.providers.api_settings import (
+    REQUEST_TIMEOUT,
+    InvalidAddress,
+    Network,
+    Settings,
+    clean_key,
+    network_from,
+)
 from pipeline.providers.registry import BUILT_IN, ProviderPlugin, plugin_named, provider_named
 
 if TYPE_CHECKING:
@@ -118,13 +125,18 @@ def provider_settings(
     variables = environment.variables
     key = "" if plugin.key_variable is None else variables.get(plugin.key_variable, "")
     address = "" if plugin.address_variable is None else variables.get(plugin.address_variable, "")
-    return Settings(
-        key="" if plugin.key_variable is None else clean_key(key, plugin.key_variable),
-        base_url=address or plugin.address,
-        api=version,
-        request_timeout=request_timeout,
-        network=network_from(variables),
-    )
+    try:
+        return Settings(
+            key="" if plugin.key_variable is None else clean_key(key, plugin.key_variable),
+            base_url=address or plugin.address,
+            api=version,
+            request_timeout=request_timeout,
+            network=network_from(variables),
+        )
+    except InvalidAddress as error:
+        if not address:
+            raise
+        raise UsageError(f"{plugin.address_variable}: {error}") from None
 
 
 T = TypeVar("T")

@@ -248,10 +248,13 @@ class CampaignRun:
 
     def _provider(self, workers: Executor | None) -> AbstractContextManager[Provider]:
         from pipeline.operations.provider import vendor
+        from pipeline.providers.checked_provider import CheckedProvider
 
         given = self._options.provider
+        if given is not None:
+            return nullcontext(CheckedProvider(given))
         workspace, timeout = self._state.workspace, self._options.request_timeout
-        return vendor(workspace, timeout, workers) if given is None else nullcontext(given)
+        return vendor(workspace, timeout, workers)
 
     def _publication(self) -> ResultsPublication:
         """The results of what is on disk now. They are written first, and then noted in the state.

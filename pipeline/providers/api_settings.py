@@ -147,6 +147,10 @@ def clean_key(text: str, variable: str = "VIMMERSE_API_KEY") -> str:
     return key
 
 
+class InvalidAddress(UsageError):
+    """The API's address cannot be used."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The API's address and version, the key, and the timeout of one call, in seconds.
@@ -154,8 +158,8 @@ class Settings:
     Key or address are empty if the provider names no variable for them.
 
     Raises:
-        UsageError: the address is invalid, or not https (http is allowed only on this machine); or a proxy or a
-        bundle of certificates that it needs cannot be used.
+        InvalidAddress: the address is invalid, or not https (http is allowed only on this machine).
+        UsageError: a proxy or a bundle of certificates that it needs cannot be used.
         AccountError: the key is invalid.
     """
 
@@ -178,15 +182,15 @@ class Settings:
             parts = urlsplit(self.base_url)
             host, _ = parts.hostname or "", parts.port
         except ValueError:
-            raise UsageError(f"the API's address is not a url: {shown}") from None
+            raise InvalidAddress(f"the API's address is not a url: {shown}") from None
         if parts.scheme not in ("http", "https") or not host:
-            raise UsageError(f"the API's address must begin with https://, not {shown}")
+            raise InvalidAddress(f"the API's address must begin with https://, not {shown}")
         if "@" in parts.netloc or parts.query or parts.fragment:
-            raise UsageError(
+            raise InvalidAddress(
                 f"the API's address is a host and a path, without user, query or fragment: {shown}"
             )
         if parts.scheme == "http" and not is_loopback_host(host):
-            raise UsageError(f"the key is not sent without encryption: {shown} must be https")
+            raise InvalidAddress(f"the key is not sent without encryption: {shown} must be https")
         self.network.check(self.base_url)
 
     @property

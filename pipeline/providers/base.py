@@ -190,6 +190,10 @@ class VendorError(PipelineError):
         self.after = after
 
 
+class ProviderFault(VendorError):
+    """The provider itself made a mistake: it raised or returned what the port does not allow."""
+
+
 class NotFound(VendorError):
     """The vendor does not know this workflow."""
 

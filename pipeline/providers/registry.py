@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from pipeline.errors import InvalidInput, PipelineError, printable
 from pipeline.providers.api_settings import VENDOR, Settings
 from pipeline.providers.base import Provider
+from pipeline.providers.checked_provider import checked
 from pipeline.providers.names import GROUP, missing_provider
 from pipeline.providers.vimmerse import Vimmerse
 
@@ -64,7 +65,7 @@ def plugin_named(name: str) -> ProviderPlugin:
 
 def _create_provider(name: str, make: Callable[[Settings], Provider], settings: Settings) -> Provider:
     try:
-        return make(settings)
+        provider = make(settings)
     except PipelineError:
         raise
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
@@ -72,6 +73,7 @@ def _create_provider(name: str, make: Callable[[Settings], Provider], settings: 
         raise InvalidInput(
             f"the provider '{name}' cannot be created: {type(error).__name__}: {detail}"
         ) from None
+    return checked(provider, f"the provider '{name}' cannot be used", settings.key)
 
 
 def provider_named(name: str, settings: Settings) -> Provider:

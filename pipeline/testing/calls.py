@@ -18,7 +18,7 @@ from pipeline.providers.base import (
     Workflow,
 )
 from pipeline.purchases import WorkflowId
-from pipeline.testing.lab import KEY, SHORT_TIMEOUT, TIMEOUT, Lab, Play, expect
+from pipeline.testing.lab import KEY, SHORT_TIMEOUT, TIMEOUT, Lab, Play, assert_type, expect
 from pipeline.testing.vendor import Call, Refusal, Reply
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ SPELLED = "film.png?Sig=a%2fb%7E+c'd%27&Exp=1"
 
 def _get(lab: Lab, workflow: Workflow) -> Workflow:
     lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(workflow))
-    return lab.provider().get(_ID)
+    found = lab.provider().get(_ID)
+    assert_type("get", found, Workflow)
+    return found
 
 
 def _reads(progress: Progress) -> Callable[[Lab], None]:
@@ -139,13 +141,16 @@ def _redirected(lab: Lab) -> None:
     expect(not led, "a redirect led to another host, and the key was sent there")
 
 
-def _page(lab: Lab) -> None:
-    lab.on_call = lambda connection, _call: connection.answer(Reply(200, b"<html>"))
-    try:
-        lab.provider().get(_ID)
-    except VendorError:
-        return
-    expect(False, "an HTML page was taken for a workflow")
+def _is_no_workflow(body: bytes) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        lab.on_call = lambda connection, _call: connection.answer(Reply(200, body))
+        raised = _raised_by(CALLS["get"], lab.provider())
+        expect(
+            isinstance(raised, VendorError),
+            f"the answer is no workflow, but the provider raised {_named(raised)} instead of a VendorError",
+        )
+
+    return check
 
 
 def _raised_by(call: Ask, provider: Provider) -> BaseException | None:
@@ -182,9 +187,10 @@ def _updated(lab: Lab) -> None:
     title = "kit-title-4711"
     lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(lab.workflow(title=title)))
     try:
-        lab.provider().update(_ID, Changes(title=title))
+        updated = lab.provider().update(_ID, Changes(title=title))
     except CallRefused:
         return  # it says that it cannot
+    assert_type("update", updated, Workflow)
     is_sent = any(title.encode() in call.body or title in call.target for call in lab.calls)
     expect(is_sent, f"the new title {title!r} was not sent, but the provider raised nothing")
 
@@ -242,7 +248,9 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "get: its title in any script", _title
     yield "get: urls as they are spelled", _spelled
     yield "get: several files in order", _several
-    yield "get: an HTML page", _page
+    yield "get: an HTML page", _is_no_workflow(b"<html>")
+    for body in (b"", b"null", b"[]", b"{}", b'"kit-1"'):
+        yield f"get: the answer {body.decode()!r}", _is_no_workflow(body)
     yield "get: a redirect to another host", _redirected
     yield "get: an unknown workflow", _unknown
     yield "get: about another workflow", _another

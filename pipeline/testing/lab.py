@@ -9,7 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.providers.api_settings import Settings
-from pipeline.providers.base import CreateOutcome, Downloaded, Media, Progress, Provider, Workflow
+from pipeline.providers.base import (
+    CreateOutcome,
+    CreateRequest,
+    Downloaded,
+    Media,
+    Progress,
+    Provider,
+    Workflow,
+)
+from pipeline.providers.checked_provider import unfit
+from pipeline.providers.declared_types import misfit
 from pipeline.testing.server import LONGEST_SILENCE, Connection, Server
 from pipeline.testing.vendor import Call, Vendor
 
@@ -37,6 +47,16 @@ def expect(is_so: bool, otherwise: str) -> None:
         raise Fault(otherwise)
 
 
+def assert_type(method: str, result: object, declared: object) -> None:
+    """Check that a method returned what the port declares.
+
+    Raises:
+        Fault: it did not.
+    """
+    wrong = misfit(result, declared)
+    expect(wrong is None, f"{method} returned something else than `Provider` declares: {wrong}")
+
+
 @dataclass
 class Lab:
     """The simulated vendor. `on_create`, `on_call` and `on_media` respond; `at_create` may end a create early."""
@@ -56,22 +76,32 @@ class Lab:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def provider(self, timeout: float = TIMEOUT, url: str | None = None) -> Provider:
-        """The provider under test, with the kit's server as its vendor."""
-        return self.vendor.make(Settings(KEY, url or self.url, request_timeout=timeout))
+        """The provider under test, with the kit's server as its vendor.
+
+        Raises:
+            Fault: it lacks something that each provider has.
+        """
+        provider = self.vendor.make(Settings(KEY, url or self.url, request_timeout=timeout))
+        why_not = unfit(provider)
+        expect(why_not is None, f"it cannot be used as a provider: {why_not}")
+        return provider
 
     def create(self, provider: Provider, title: str = "kit") -> CreateOutcome:
         """Send one create, as a run does.
 
         Raises:
-            Fault: it raised something.
+            Fault: it raised something, or returned no outcome.
         """
         request = provider.prepare(self.vendor.request(title))
+        assert_type("prepare", request, CreateRequest)
         try:
-            return provider.create(request)
+            outcome = provider.create(request)
         except Exception as error:
             raise Fault(
                 f"create raised {type(error).__name__}: it has to return an outcome, whatever happens"
             ) from error
+        assert_type("create", outcome, CreateOutcome)
+        return outcome
 
     def assert_timeout_kept(self) -> None:
         """Check that no call has waited far longer than `request_timeout`.
@@ -92,9 +122,15 @@ class Lab:
         return replace(workflow, **changed)  # type: ignore[arg-type]  # a check changes any fields
 
     def download(self, provider: Provider, target: Path, **changed: object) -> Downloaded:
-        """Fetch the file of `workflow`."""
+        """Fetch the file of `workflow`.
+
+        Raises:
+            Fault: it returned something else than a `Downloaded`.
+        """
         media = replace(self.workflow().result[0], **changed)  # type: ignore[arg-type]  # as above
-        return provider.download(media, target)
+        downloaded = provider.download(media, target)
+        assert_type("download", downloaded, Downloaded)
+        return downloaded
 
     def handle(self, connection: Connection, call: Call) -> None:
         """Record a call that arrived in full, and answer it."""

@@ -92,7 +92,10 @@ def test_url_that_would_expose_the_key_is_refused(project: Project, pipeline: Pi
     ended = pipeline("doctor", project.manifest)
 
     assert ended.code == 64
-    assert "must be https" in ended.out
+    assert (
+        "VIMMERSE_BASE_URL: the key is not sent without encryption: http://api.example.com must be https"
+        in (ended.out)
+    )
 
 
 def test_invalid_manifest_exits_3_and_other_checks_continue(project: Project, pipeline: Pipeline) -> None:

@@ -342,6 +342,25 @@ def parameters() -> list[Any]:
     ]
 
 
+PROVIDER_EXPECTED = (
+    "provider: expected a provider, which has a name and the methods prepare, create, get, update, delete, report_error, "
+    "health, download"
+)
+
+
+class Lacking:
+    """It can buy, but nothing more."""
+
+    name = "lacking"
+
+    def create(self, request: object) -> None: ...
+
+    def get(self, workflow_id: object) -> None: ...
+
+    def __repr__(self) -> str:
+        return "<Lacking>"
+
+
 def called(
     project: Project, function: Callable[..., object], parameter: inspect.Parameter, value: object
 ) -> object:
@@ -384,9 +403,10 @@ def test_argument_of_a_wrong_type_is_wrong_usage(
             "variables: expected values by their names, found {'a': {1, 2}}",
         ),
         (face.approve, {"at": True, "note": "here"}, "at: expected a number, found True"),
-        (face.run, {"provider": "emulator"}, "provider: expected a provider, found 'emulator'"),
+        (face.run, {"provider": "emulator"}, f"{PROVIDER_EXPECTED}, found 'emulator'"),
+        (face.run, {"provider": Lacking()}, f"{PROVIDER_EXPECTED}, found <Lacking>"),
         *(
-            (call, {"provider": kind}, f"provider: expected a provider, found the class {kind.__name__}")
+            (call, {"provider": kind}, f"{PROVIDER_EXPECTED}, found the class {kind.__name__}")
             for call in (face.run, face.collect)
             for kind in (face.Provider, Vimmerse)
         ),

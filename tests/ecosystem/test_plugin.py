@@ -213,6 +213,7 @@ def test_plugin_gets_only_the_key_variable_it_names(
         "run", project.manifest, packages=packages, ACME_API_KEY="acme-key-1", ACME_URL="http://far.example"
     )
     assert refused.code == 64, refused.output
+    assert "ACME_URL: the key is not sent without encryption: http://far.example must be https" in refused.err
 
     ended = run("run", project.manifest, *publish, packages=packages, ACME_API_KEY="acme-key-1")
     assert ended.code == 0, ended.output
@@ -251,6 +252,11 @@ def test_plugin_without_a_key_variable_gets_no_key(project: Project, run: Run) -
         ),
         ("def provider(settings): raise ValueError(f'no key {settings.key}.')", "ValueError: no key ."),
         ("provider = 7", "its entry point is not callable"),
+        ("def provider(settings): return None", "cannot be used: it is None"),
+        (
+            "class provider:\n    name = 'acme'\n    def __init__(self, settings): ...",
+            "provider lacks prepare, create, ",
+        ),
         ("raise ZeroDivisionError('at import')", "cannot be loaded: at import"),
     ],
 )
@@ -268,3 +274,56 @@ def test_broken_plugin_is_one_clear_error_without_the_key(
     assert expected in ended.err
     assert "Traceback" not in ended.err
     assert KEY not in ended.output
+
+    examined = run("doctor", project.manifest, packages=broken)
+    assert examined.code == 3, examined.output
+    assert expected in examined.out
+
+
+MISTAKES = """
+class Mistaken(Acme):
+    def create(self, request):
+        bought = super().create(request)
+        return {"id": bought.workflow_id} if "outcome" in request.title else bought
+
+    def get(self, workflow_id):
+        sold = super().get(workflow_id)
+        if "raises" in sold.title:
+            raise KeyError("status")
+        return None if "nothing" in sold.title else sold
+
+def provider(settings):
+    return Mistaken(settings, Path(os.environ["ACME_HOME"]))
+"""
+
+
+def test_each_mistake_of_a_plugin_concerns_only_its_job(
+    project: Project, run: Run, installed: Path, tmp_path: Path, acme: Path
+) -> None:
+    packages = tmp_path / "mistaken"
+    shutil.copytree(installed, packages, ignore=shutil.ignore_patterns("__pycache__"))
+    module = packages / "pipeline_acme" / "__init__.py"
+    module.write_text(f"{module.read_text('utf-8')}{MISTAKES}", "utf-8")
+    mistaken = printed()
+    mistaken["prompts"] = {name: name for name in ("fine", "outcome", "raises", "nothing")}
+    mistaken["templates"]["print"]["title"] = "{{ prompt }}"
+    mistaken["jobs"] = [{"id": "main", "timeout": "1s"}]
+    project.write({"campaign.yaml": mistaken})
+
+    ended = run("run", project.manifest, packages=packages)
+
+    assert ended.code == 7, ended.output
+    assert "Traceback" not in ended.output
+    for said in (
+        "the provider 'acme' returned no outcome: its result is dict",
+        "the provider 'acme' failed in get: KeyError: 'status' (__init__.py:",
+        "the provider 'acme' failed in get: it has to return a Workflow, but its result is None",
+    ):
+        assert said in ended.output
+    assert {key.rpartition("/")[2]: status for key, status in project.statuses().items()} == {
+        "fine": "done",
+        "outcome": "attention",
+        "raises": "submitted",
+        "nothing": "submitted",
+    }
+    assert len(sold(acme)) == 4

@@ -21,6 +21,7 @@ from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant, in_plan_order
 from pipeline.planning.make import make, paid_for
 from pipeline.planning.plan import PlanOptions
+from pipeline.providers.checked_provider import CheckedProvider
 from pipeline.purchases import UNDECIDED, Decisions, Ownership, Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
@@ -225,10 +226,12 @@ class Harness:
         retry_failed: bool = False,
         collecting: bool = False,
         threads: bool = False,
+        is_plugin: bool = False,
     ) -> RunResult:
         """Plan and run a campaign of these jobs, as the command does.
 
-        With `threads`, it uses real threads and the machine's own clock.
+        With `threads`, it uses real threads and the machine's own clock. `is_plugin`: the vendor's provider is not
+        built in.
         """
         wanted_in_order = in_plan_order(wanted)
         options = PlanOptions(
@@ -250,7 +253,7 @@ class Harness:
                 plan=plan,
                 records=records,
                 store=cast("Store", FailingStore(store, self.disk_is_full, absorbs=self.absorbs)),
-                provider=self.vendor,
+                provider=CheckedProvider(self.vendor) if is_plugin else self.vendor,
                 outputs=outputs,
                 manifest_folder=self.folder,
                 settings=settings,

@@ -1,6 +1,7 @@
 """A bought workflow is polled to its end, whatever the vendor answers in between."""
 
 import itertools
+import re
 from dataclasses import replace
 
 import pytest
@@ -374,6 +375,26 @@ def test_timeout_applies_even_if_there_is_always_news(harness: Harness) -> None:
     assert ran.codes == {ExitCode.UNFINISHED}
     assert ran.statuses == {"blue": "submitted"}
     assert harness.clock.time - begun < 70
+
+
+def test_faulty_call_of_the_provider_leaves_only_its_workflow_to_the_next_run(harness: Harness) -> None:
+    def faulty() -> Workflow:
+        raise KeyError("status")
+
+    harness.vendor.poll_answers["blue"] = [faulty]
+    others = [job(name) for name in ("green", "red", "white", "yellow")]
+
+    ran = harness.run(BLUE, *others, is_plugin=True)
+
+    assert ran.statuses == {"blue": "submitted", **{each.path: "done" for each in others}}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    [note] = ran.report.notes
+    assert re.fullmatch(
+        r"hero/overlay/blue: the provider 'scripted' failed in get: KeyError: 'status' \(test_poller\.py:\d+\); "
+        "run again to continue",
+        note,
+    )
+    assert harness.vendor.creates.count("blue") == 1
 
 
 def test_workflow_that_runs_for_hours_costs_few_calls(harness: Harness) -> None:

@@ -331,6 +331,38 @@ class TrustsTheServer(Kind):
         return Downloaded(sha256(content).hexdigest(), len(content), media.content_type)
 
 
+class ReadsUnchecked(Kind):
+    """It takes for granted that each answer is a workflow."""
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        try:
+            return super().get(workflow_id)
+        except VendorError as error:
+            raise KeyError("status") from error
+
+
+class ReturnsJson(Kind):
+    """It returns what the vendor sent, or less, instead of what the port declares."""
+
+    def create(self, request: CreateRequest) -> Any:
+        outcome = super().create(request)
+        return {"id": outcome.workflow_id} if isinstance(outcome, Bought) else outcome
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        percent: Any = "50%"
+        return replace(super().get(workflow_id), percent=percent)
+
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Any:
+        super().update(workflow_id, changes)
+
+    def download(self, media: Media, target: Path) -> Any:
+        return super().download(media, target).bytes
+
+
+class LacksACall(Kind):
+    health = None  # type: ignore[assignment]  # a plug-in that was written for an older interface
+
+
 FAULTS: list[tuple[type[Vimmerse], str]] = [
     (SendsAgain, "create: sent, then closed"),
     (Hopes, "create: sent, then reset"),
@@ -339,6 +371,13 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (LooksNoMore, "create: `may_send` returns False"),
     (Untitled, "create: its title is sent"),
     (GoesAnywhere, "get: a redirect to another host"),
+    *((ReadsUnchecked, f"get: the answer {body!r}") for body in ("", "null", "[]", "{}", '"kit-1"')),
+    (ReadsUnchecked, "get: an HTML page"),
+    (ReturnsJson, "create: bought"),
+    (ReturnsJson, "get: a workflow that is running"),
+    (ReturnsJson, "update: the changes are sent"),
+    (ReturnsJson, "download: a whole file"),
+    (LacksACall, "get: a workflow that is running"),
     (BuysWhilePreparing, "prepare: buys nothing, and can be repeated"),
     (Shows, "key: in no representation"),
     (Logs, "key: in no log"),

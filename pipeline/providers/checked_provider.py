@@ -1,0 +1,147 @@
+"""Answers for the mistakes of a provider from outside: each is an error of one call, never the end of a run."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pipeline.errors import AccountError, BuyingStopped, InvalidInput, printable
+from pipeline.files import sha256_of
+from pipeline.providers.base import (
+    Changes,
+    CreateOutcome,
+    CreateRequest,
+    Downloaded,
+    Media,
+    OutcomeUnknown,
+    Provider,
+    ProviderFault,
+    VendorError,
+    Workflow,
+)
+from pipeline.providers.declared_types import misfit
+from pipeline.schemes import without_secrets
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.purchases import WorkflowId
+
+T = TypeVar("T")
+
+METHODS = tuple(name for name, value in vars(Provider).items() if name[0] != "_" and callable(value))
+# Characters kept of a create's answer that is no outcome: it may name the workflow.
+_LONGEST_ANSWER = 2_000
+
+
+def unfit(provider: object) -> str | None:
+    """Why an object cannot be used as a provider; None if it can."""
+    if provider is None:
+        return "it is None"
+    lacking = [name for name in METHODS if not callable(getattr(provider, name, None))]
+    if lacking:
+        return f"{printable(type(provider).__name__, 60)} lacks {', '.join(lacking)}"
+    if not isinstance(getattr(provider, "name", None), str):
+        return f"{printable(type(provider).__name__, 60)} lacks a name"
+    return None
+
+
+def checked(provider: Provider, refusal: str, key: str = "") -> Provider:
+    """The provider, with its mistakes answered for. An error begins with `refusal`.
+
+    Raises:
+        InvalidInput: it lacks something that each provider has.
+    """
+    why_not = unfit(provider)
+    if why_not is not None:
+        raise InvalidInput(f"{refusal}: {why_not}")
+    return CheckedProvider(provider, key)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedProvider:
+    """Wraps a provider that is not built in.
+
+    An exception that the port does not allow is a `ProviderFault`, and so is a result of another type than it
+    declares. If a create returns no outcome, it is unknown whether it bought. `key` is shown in no message.
+    """
+
+    provider: Provider
+    key: str = field(default="", repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.provider.name
+
+    def prepare(self, request: CreateRequest) -> CreateRequest:
+        with self._faults("prepare"):
+            return self._checked("prepare", self.provider.prepare(request), CreateRequest)
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = self.provider.create(request)
+        wrong = misfit(outcome, CreateOutcome)
+        if wrong is None:
+            return outcome
+        return OutcomeUnknown(
+            f"the provider '{printable(self.name, 60)}' returned no outcome: {wrong}",
+            self._safe(repr(outcome), _LONGEST_ANSWER),
+        )
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        with self._faults("get"):
+            return self._checked("get", self.provider.get(workflow_id), Workflow)
+
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
+        with self._faults("update"):
+            return self._checked("update", self.provider.update(workflow_id, changes), Workflow)
+
+    def delete(self, workflow_id: WorkflowId) -> None:
+        with self._faults("delete"):
+            self.provider.delete(workflow_id)
+
+    def report_error(self, message: str, context: Mapping[str, Json]) -> None:
+        with self._faults("report_error"):
+            self.provider.report_error(message, context)
+
+    def health(self) -> None:
+        with self._faults("health"):
+            self.provider.health()
+
+    def download(self, media: Media, target: Path) -> Downloaded:
+        with self._faults("download"):
+            downloaded = self._checked("download", self.provider.download(media, target), Downloaded)
+            if (target.stat().st_size, sha256_of(target)) == (downloaded.bytes, downloaded.sha256):
+                return downloaded
+            target.unlink()
+            raise self._fault("download", "size or hash that it returned is not that of the file")
+
+    @contextmanager
+    def _faults(self, method: str) -> Iterator[None]:
+        try:
+            yield
+        except (VendorError, AccountError, BuyingStopped):
+            raise
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+            raise self._fault(method, f"{type(error).__name__}: {error}{_place(error)}") from None
+
+    def _checked(self, method: str, result: T, declared: type[T]) -> T:
+        wrong = misfit(result, declared)
+        if wrong is None:
+            return result
+        raise self._fault(method, f"it has to return a {declared.__name__}, but {wrong}")
+
+    def _fault(self, method: str, what: str) -> ProviderFault:
+        return ProviderFault(
+            f"the provider '{printable(self.name, 60)}' failed in {method}: {self._safe(what)}"
+        )
+
+    def _safe(self, text: str, limit: int = 500) -> str:
+        return without_secrets(printable(text.replace(self.key or "\0", "…"), limit))
+
+
+def _place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f" ({Path(frame.filename).name}:{frame.lineno})"

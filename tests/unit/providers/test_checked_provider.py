@@ -1,0 +1,233 @@
+"""A mistake of a provider from outside is an error of one call, told as the provider's, and without its key."""
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import AccountError, BuyingStopped, InvalidInput
+from pipeline.providers import (
+    AccountRefused,
+    Bought,
+    Changes,
+    CreateRequest,
+    Deferred,
+    Downloaded,
+    DownloadFailed,
+    JobRefused,
+    Media,
+    NotFound,
+    OutcomeUnknown,
+    Progress,
+    VendorError,
+    Workflow,
+    WorkflowId,
+)
+from pipeline.providers.base import ProviderFault
+from pipeline.providers.checked_provider import METHODS, checked
+from providers.create_requests import a_request
+
+ID, REQUEST = WorkflowId("w1"), a_request()
+SOUND = Workflow(
+    "w1",
+    Progress.SUCCEEDED,
+    "done",
+    percent=100,
+    title="a",
+    result=(Media("https://cdn.example.com/a.png", "image/png", 3),),
+    steps=(("crop", (Media("https://cdn.example.com/b.png", "image/png"),)),),
+)
+CONTENT = b"film"
+
+
+class Half:
+    """A provider that returns or raises whatever it is told to."""
+
+    name = "half"
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    def _answer(self, *_: object) -> Any:
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+    prepare = create = get = update = delete = report_error = health = _answer
+
+    def download(self, media: Media, target: Path) -> Any:
+        target.write_bytes(CONTENT)
+        return self._answer()
+
+
+def changed(**fields: Any) -> Workflow:
+    """A workflow with fields of any type, as a plug-in may return it."""
+    return replace(SOUND, **fields)
+
+
+def half(result: Any) -> Any:
+    return checked(Half(result), "the provider 'half' cannot be used", "key-4711")
+
+
+CALLS: dict[str, Callable[[Any, Path], object]] = {
+    "prepare": lambda provider, _: provider.prepare(REQUEST),
+    "get": lambda provider, _: provider.get(ID),
+    "update": lambda provider, _: provider.update(ID, Changes(title="a")),
+    "delete": lambda provider, _: provider.delete(ID),
+    "report_error": lambda provider, _: provider.report_error("a", {}),
+    "health": lambda provider, _: provider.health(),
+    "download": lambda provider, folder: provider.download(SOUND.result[0], folder / "film"),
+}
+
+
+def test_every_method_is_called_here() -> None:
+    assert set(METHODS) == {*CALLS, "create"}
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_unexpected_exception_names_the_provider_the_method_and_the_place(
+    method: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ProviderFault) as raised:
+        CALLS[method](half(KeyError("status")), tmp_path)
+
+    told = str(raised.value)
+    assert told.startswith(
+        f"the provider 'half' failed in {method}: KeyError: 'status' ({Path(__file__).name}:"
+    )
+    assert isinstance(raised.value, VendorError)
+
+
+@pytest.mark.parametrize("method", CALLS)
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFound("w1"),
+        VendorError("busy", 7.0),
+        DownloadFailed("gone", expired=True),
+        AccountError("refused"),
+        BuyingStopped("no credit"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_exceptions_of_the_port_pass_unchanged(method: str, error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(error)) as raised:
+        CALLS[method](half(error), tmp_path)
+
+    assert raised.value is error
+
+
+def test_error_for_which_a_command_would_end_is_the_providers_fault(tmp_path: Path) -> None:
+    with pytest.raises(ProviderFault, match="failed in get: InvalidInput: odd"):
+        half(InvalidInput("odd")).get(ID)
+
+
+def test_key_and_signed_url_are_not_told() -> None:
+    with pytest.raises(ProviderFault) as raised:
+        half(ValueError("key-4711 at https://cdn.example.com/a.png?sig=42\nwith more")).get(ID)
+
+    assert "key-4711" not in str(raised.value)
+    assert "sig=42" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("method", ["get", "update"])
+@pytest.mark.parametrize(
+    ("result", "wrong"),
+    [
+        (None, "its result is None"),
+        ({"id": "w1"}, "its result is dict"),
+        (changed(progress="done"), "Workflow.progress is str"),
+        (changed(title=None), "Workflow.title is None"),
+        (changed(percent="50%"), "Workflow.percent is str"),
+        (changed(percent=True), "Workflow.percent is bool"),
+        (changed(result=None), "Workflow.result is None"),
+        (changed(result=("https://cdn.example.com/a.png",)), "Workflow.result is str"),
+        (changed(result=(Media("https://a.example/b", None),)), "Media.content_type is None"),  # type: ignore[arg-type]
+        (changed(steps=(("crop",),)), "Workflow.steps has 1 items instead of 2"),
+        (changed(credits=1.5), "Workflow.credits is float"),
+    ],
+    ids=str,
+)
+def test_result_of_another_type_is_a_fault(method: str, result: Any, wrong: str, tmp_path: Path) -> None:
+    with pytest.raises(ProviderFault) as raised:
+        CALLS[method](half(result), tmp_path)
+
+    expected = f"failed in {method}: it has to return a Workflow, but {wrong}"
+    assert str(raised.value) == f"the provider 'half' {expected}"
+
+
+def test_sound_results_pass_unchanged(tmp_path: Path) -> None:
+    downloaded = Downloaded(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), "video/mp4")
+    listed = changed(result=list(SOUND.result))
+
+    assert half(SOUND).get(ID) is SOUND
+    assert half(listed).update(ID, Changes()) is listed
+    assert half(REQUEST).prepare(REQUEST) is REQUEST
+    assert half(downloaded).download(SOUND.result[0], tmp_path / "film") is downloaded
+    assert half(Bought(ID)).create(REQUEST) == Bought(ID)
+    assert half(Deferred("busy", 7)).create(REQUEST) == Deferred("busy", 7)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        Downloaded(hashlib.sha256(CONTENT).hexdigest(), 0, "video/mp4"),
+        Downloaded("abc", len(CONTENT), "video/mp4"),
+    ],
+    ids=["nothing", "wrong size", "wrong hash"],
+)
+def test_download_that_does_not_agree_with_its_file_is_a_fault(result: Any, tmp_path: Path) -> None:
+    with pytest.raises(ProviderFault, match="the provider 'half' failed in download"):
+        half(result).download(SOUND.result[0], tmp_path / "film")
+
+
+def test_download_without_a_file_is_a_fault(tmp_path: Path) -> None:
+    provider = half(Downloaded("0" * 64, 0, "video/mp4"))
+    provider.provider.download = lambda *_: provider.provider.result
+
+    with pytest.raises(ProviderFault, match="failed in download: FileNotFoundError"):
+        provider.download(SOUND.result[0], tmp_path / "film")
+
+
+@pytest.mark.parametrize(
+    ("result", "wrong"),
+    [
+        (None, "its result is None"),
+        ({"id": "w7"}, "its result is dict"),
+        (Bought(4711), "Bought.workflow_id is int"),  # type: ignore[arg-type]
+        (JobRefused(None), "JobRefused.reason is None"),  # type: ignore[arg-type]
+        (AccountRefused("credit", "none"), "AccountRefused.problem is str"),  # type: ignore[arg-type]
+    ],
+    ids=str,
+)
+def test_create_without_an_outcome_may_have_bought(result: Any, wrong: str) -> None:
+    """What it returned is kept, as it may name the workflow that is paid for."""
+    outcome = half(result).create(REQUEST)
+
+    assert outcome == OutcomeUnknown(f"the provider 'half' returned no outcome: {wrong}", repr(result))
+
+
+def test_provider_that_lacks_something_is_refused() -> None:
+    class Bare:
+        name = "bare"
+
+        def create(self, request: CreateRequest) -> None: ...
+
+    lacking = "Bare lacks prepare, get, update, delete, report_error, health, download"
+    for given, why in ((None, "it is None"), (Bare(), lacking)):
+        with pytest.raises(InvalidInput, match=f"^the provider 'bare' cannot be used: {why}$"):
+            checked(given, "the provider 'bare' cannot be used")  # type: ignore[arg-type]
+
+
+def test_it_can_be_pickled_without_showing_the_key() -> None:
+    copy = pickle.loads(pickle.dumps(half(SOUND)))
+
+    assert copy.get(ID) == SOUND
+    assert copy.name == "half"
+    assert "key-4711" not in repr(copy)
