@@ -24,7 +24,6 @@ from pipeline.providers.base import (
     Workflow,
 )
 from pipeline.providers.declared_types import misfit
-from pipeline.schemes import without_secrets
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
@@ -125,7 +124,8 @@ class CheckedProvider:
         except (VendorError, AccountError, BuyingStopped):
             raise
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-            raise self._fault(method, f"{type(error).__name__}: {error}{_place(error)}") from None
+            line = _line_of(error, type(self.provider).__module__.partition(".")[0])
+            raise self._fault(method, f"{type(error).__name__}: {error} ({line})") from None
 
     def _checked(self, method: str, result: T, declared: type[T]) -> T:
         wrong = misfit(result, declared)
@@ -139,9 +139,12 @@ class CheckedProvider:
         )
 
     def _safe(self, text: str, limit: int = 500) -> str:
-        return without_secrets(printable(text.replace(self.key or "\0", "…"), limit))
+        return printable(text.replace(self.key or "\0", "…"), limit)
 
 
-def _place(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f" ({Path(frame.filename).name}:{frame.lineno})"
+def _line_of(error: Exception, package: str) -> str:
+    """The last line of the provider's own package that led to `error`; of any, if none of them did."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    own = [each for each in frames if each[0].f_globals.get("__name__", "").partition(".")[0] == package]
+    frame, line = (own or frames)[-1]
+    return f"{Path(frame.f_code.co_filename).name}:{line}"

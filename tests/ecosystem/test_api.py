@@ -343,8 +343,8 @@ def parameters() -> list[Any]:
 
 
 PROVIDER_EXPECTED = (
-    "provider: expected a provider, which has a name and the methods prepare, create, get, update, delete, report_error, "
-    "health, download"
+    "provider: expected a provider, which has a name and the methods prepare, create, get, update, delete, "
+    "report_error, health, download"
 )
 
 

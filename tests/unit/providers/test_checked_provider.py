@@ -1,6 +1,7 @@
 """A mistake of a provider from outside is an error of one call, told as the provider's, and without its key."""
 
 import hashlib
+import json
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -100,6 +101,17 @@ def test_unexpected_exception_names_the_provider_the_method_and_the_place(
         f"the provider 'half' failed in {method}: KeyError: 'status' ({Path(__file__).name}:"
     )
     assert isinstance(raised.value, VendorError)
+
+
+def test_line_that_is_told_is_the_providers_own() -> None:
+    class ReadsJson(Half):
+        def get(self, *_: object) -> Any:
+            return json.loads("<html>")
+
+    with pytest.raises(
+        ProviderFault, match=rf"failed in get: JSONDecodeError: .* \({Path(__file__).name}:\d+\)$"
+    ):
+        checked(ReadsJson(None), "refused").get(ID)
 
 
 @pytest.mark.parametrize("method", CALLS)
