@@ -76,7 +76,7 @@ class CreateHandler:
     def _buy(self, fields: CreateFields | InvalidField, rule: FaultRule | None, base: str) -> Response:
         if isinstance(fields, InvalidField):
             raise fields
-        template = find(fields.template_id)
+        template = find(fields.template_id, self._store.settings.templates)
         if template is None:
             raise HTTPException(404, "NOT_FOUND")
         require_inputs(fields, template)

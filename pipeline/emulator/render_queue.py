@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from pipeline.emulator.drawing import Unreadable
 from pipeline.emulator.media_store import MediaStore
 from pipeline.emulator.render import Canvas, render
-from pipeline.emulator.templates import find
+from pipeline.emulator.templates import described, find
 
 if TYPE_CHECKING:
     from pipeline.emulator.settings import EmulatorSettings
+    from pipeline.emulator.templates import EmulatedTemplate
     from pipeline.emulator.workflow import Workflow
     from pipeline.purchases import WorkflowId
 
@@ -29,6 +30,7 @@ class RenderQueue:
     def __init__(
         self, settings: EmulatorSettings, media: MediaStore, workers: Executor | None = None
     ) -> None:
+        self._templates = settings.templates
         self._canvas = Canvas(settings.size, settings.frames_per_second)
         self._media = media
         self._workers = workers
@@ -52,16 +54,20 @@ class RenderQueue:
 
     def with_media(self, workflow: Workflow) -> Workflow:
         """`workflow` with the steps that were made, or the error that prevented it."""
-        folder = self._media.folder
+        # What is sold is made, also by an emulator that is not told of the template any more.
+        template_id, folder = workflow.template_id, self._media.folder
+        template = find(template_id, self._templates) or described(template_id, None)
         if self._workers is not None:
             try:
-                return self._workers.submit(made_elsewhere, self._canvas, folder, workflow).result()
+                return self._workers.submit(made_elsewhere, self._canvas, folder, workflow, template).result()
             except Exception:  # noqa: BLE001 - whatever fails on the workers, this process can do
-                return made(self._canvas, folder, workflow)
-        return made(self._canvas, folder, workflow)
+                return made(self._canvas, folder, workflow, template)
+        return made(self._canvas, folder, workflow, template)
 
 
-def made_elsewhere(canvas: Canvas, media_folder: Path, workflow: Workflow) -> Workflow:
+def made_elsewhere(
+    canvas: Canvas, media_folder: Path, workflow: Workflow, template: EmulatedTemplate
+) -> Workflow:
     """`made` in another process, perhaps on another machine. Idempotent: the files are the same.
 
     Raises:
@@ -69,14 +75,12 @@ def made_elsewhere(canvas: Canvas, media_folder: Path, workflow: Workflow) -> Wo
     """
     if not media_folder.is_dir():
         raise FileNotFoundError(media_folder)
-    return made(canvas, media_folder, workflow)
+    return made(canvas, media_folder, workflow, template)
 
 
-def made(canvas: Canvas, media_folder: Path, workflow: Workflow) -> Workflow:
+def made(canvas: Canvas, media_folder: Path, workflow: Workflow, template: EmulatedTemplate) -> Workflow:
     """`workflow` with its media in the folder, or the error that prevented it."""
-    template, media = find(workflow.template_id), MediaStore(media_folder)
-    if template is None:
-        return replace(workflow, error="the template is gone")
+    media = MediaStore(media_folder)
     try:
         folder = media.folder_of(workflow.id)
         steps = render(workflow, template, canvas, folder, partial(_opened, media, workflow))

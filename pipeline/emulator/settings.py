@@ -11,6 +11,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.emulator.faults import FaultRule
+    from pipeline.emulator.templates import EmulatedTemplate
 
 _SMALLEST, _LARGEST = 16, 4096
 
@@ -53,7 +54,7 @@ class EmulatorSettings:
     `folder` is where its work is kept; `duration` the least seconds that each workflow takes; `credits` the
     initial balance, None for an unlimited one; `key` the only key that is accepted, None for any;
     `renderers` the number of threads that make media; `webhook_pauses` the seconds before each further attempt
-    to send a webhook.
+    to send a webhook; `templates` what a campaign describes beyond the vendor's own templates.
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class EmulatorSettings:
     faults: tuple[FaultRule, ...] = ()
     renderers: int = 1
     webhook_pauses: tuple[float, ...] = (1.0, 5.0, 30.0)
+    templates: tuple[EmulatedTemplate, ...] = ()
 
     @classmethod
     def tiny(cls, folder: Path, duration: float = 0.0, credits: int | None = None) -> Self:  # noqa: A002 - the vendor's word

@@ -6,7 +6,7 @@ It has its own table rather than the client's catalogue, as otherwise it would s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -114,12 +114,21 @@ TEMPLATES: Mapping[str, EmulatedTemplate] = {template.id: template for template 
 _FAMILY = re.compile(r"(overlay|vim|each)_[a-z0-9_]{1,80}")
 
 
-def find(template_id: str) -> EmulatedTemplate | None:
-    """The template of that id; one for an id that looks like the vendor's own; None for any other.
+_STEPS = {"image": (Flow.RESTYLE,), "video": _PREVIEW, "audio": (Flow.SONG,)}
 
-    The vendor adds templates often, and a campaign with a new one should be rehearsed too.
+
+def described(template_id: str, gives: str | None) -> EmulatedTemplate:
+    """A template that is not in the table, by what is said of it: `gives` is `image`, `video`, `audio` or None."""
+    return EmulatedTemplate(template_id, _STEPS.get(gives or "", _PREVIEW), Needs.NOTHING)
+
+
+def find(template_id: str, others: Sequence[EmulatedTemplate]) -> EmulatedTemplate | None:
+    """The template of that id, or one for an id that looks like the vendor's own; else None.
+
+    The vendor adds templates often, and a campaign with a new one should be rehearsed too: `others` are those that it
+    describes.
     """
-    known = TEMPLATES.get(template_id)
-    if known is not None or not _FAMILY.fullmatch(template_id):
-        return known
-    return EmulatedTemplate(template_id, needs=Needs.NOTHING)
+    if template_id in TEMPLATES:
+        return TEMPLATES[template_id]
+    own = next((each for each in others if each.id == template_id), None)
+    return described(template_id, None) if own is None and _FAMILY.fullmatch(template_id) else own

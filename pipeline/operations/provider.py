@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import partial
@@ -29,6 +29,7 @@ from pipeline.providers.registry import BUILT_IN, ProviderPlugin, plugin_named, 
 
 if TYPE_CHECKING:
     from pipeline.engine.reporter import Stop
+    from pipeline.manifest.catalog import CatalogTemplate
     from pipeline.operations.environment import Environment
     from pipeline.operations.workspace import Workspace
     from pipeline.providers.base import Provider
@@ -54,6 +55,7 @@ def vendor(
         request_timeout=request_timeout,
         environment=workspace.environment,
         workers=workers,
+        templates=workspace.campaign.catalog.templates.values(),
     ) as provider:
         yield provider
 
@@ -67,8 +69,12 @@ def vendor_of(
     request_timeout: float,
     environment: Environment,
     workers: Executor | None = None,
+    templates: Iterable[CatalogTemplate] = (),
 ) -> Iterator[Provider]:
-    """The provider of that name; or, if `emulator` is a folder, an embedded emulator that keeps its work there."""
+    """The provider of that name; or, if `emulator` is a folder, an embedded emulator that keeps its work there.
+
+    The emulator makes what the `templates` describe, also if it is no template of the vendor.
+    """
     if emulator is None:
         plugin = plugin_named(name)
         yield plugin.make(provider_settings(environment, api, request_timeout, plugin=plugin))
@@ -76,9 +82,11 @@ def vendor_of(
     # An optional extra that loads slowly, so imported only if it is needed.
     from pipeline.emulator.embedded import Emulator
     from pipeline.emulator.settings import EmulatorSettings
+    from pipeline.emulator.templates import described
 
+    more = tuple(described(each.id, each.output) for each in templates)
     emulator.mkdir(parents=True, exist_ok=True)
-    with Emulator(EmulatorSettings(emulator), workers=workers) as server:
+    with Emulator(EmulatorSettings(emulator, templates=more), workers=workers) as server:
         yield provider_named(
             "emulator", provider_settings(environment, api, request_timeout, emulator=server.url)
         )

@@ -61,3 +61,13 @@ def test_campaign_buys_from_the_example_with_its_own_key(copy: Path, server: str
     ended = Running(("run", "campaign.yaml", "--yes"), {**around, "LUMEN_API_KEY": "any"}, copy).ended()
     assert ended.code == 0, ended.output
     assert len(list((copy / "output").rglob("*.png"))) == 2
+
+
+def test_example_is_rehearsed_without_its_vendor(copy: Path) -> None:
+    path = os.pathsep.join([str(copy), str(ROOT)])
+    around = environment(NOWHERE, {"PYTHONPATH": path})
+
+    ended = Running(("run", "campaign.yaml", "--emulate"), around, copy).ended()
+
+    assert ended.code == 0, ended.output
+    assert len(list((copy / "output" / "lights" / "emulated").rglob("*.png"))) == 2

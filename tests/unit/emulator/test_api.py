@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import requests
 from emulator.calls import KEY, Client
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
+from pipeline.emulator.templates import described
 
 
 def test_form_encoded_create_succeeds_with_a_playable_url(client: Client) -> None:
@@ -101,6 +103,23 @@ def test_unknown_template_is_rejected_unless_it_is_of_a_known_family(
 ) -> None:
     assert client.create("no-such-template").json() == {"message": "NOT_FOUND"}
     assert client.made("vim_brand_new_2027")["processing_status"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("gives", "content_type"),
+    [("image", "image/png"), ("video", "video/mp4"), ("audio", "audio/wav"), (None, "video/mp4")],
+)
+def test_template_that_a_campaign_describes_gives_what_is_said_of_it(
+    tmp_path: Path, gives: str | None, content_type: str
+) -> None:
+    templates = (described("soft-light", gives), described("vim_new_2027", gives))
+    with Emulator(replace(EmulatorSettings.tiny(tmp_path), templates=templates)) as emulator:
+        for template in templates:
+            [file] = Client(emulator).made(template.id)["result"]
+            answer = requests.get(file["url"], timeout=10)
+
+            assert answer.headers["Content-Type"] == content_type
+            assert Client(emulator).create("no-such-template").status_code == 404
 
 
 def test_nothing_is_shown_or_bought_without_a_key(emulator: Emulator) -> None:
