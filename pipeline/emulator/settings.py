@@ -69,8 +69,20 @@ class EmulatorSettings:
     templates: tuple[EmulatedTemplate, ...] = ()
 
     @classmethod
-    def tiny(cls, folder: Path, duration: float = 0.0, credits: int | None = None) -> Self:  # noqa: A002 - the vendor's word
+    def tiny(
+        cls,
+        folder: Path,
+        duration: float = 0.0,
+        credits: int | None = None,  # noqa: A002 - the vendor's word
+        templates: tuple[EmulatedTemplate, ...] = (),
+    ) -> Self:
         """Settings for tests: clips of a few small frames, made in milliseconds; workflows that end immediately."""
         return cls(
-            folder, duration, credits, Size(64, 36), frames_per_second=2, webhook_pauses=(0.01, 0.02, 0.03)
+            folder,
+            duration,
+            credits,
+            Size(64, 36),
+            frames_per_second=2,
+            webhook_pauses=(0.01, 0.02, 0.03),
+            templates=templates,
         )

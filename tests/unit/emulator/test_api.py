@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,7 @@ def test_template_that_a_campaign_describes_gives_what_is_said_of_it(
     tmp_path: Path, gives: str | None, content_type: str
 ) -> None:
     templates = (described("soft-light", gives), described("vim_new_2027", gives))
-    with Emulator(replace(EmulatorSettings.tiny(tmp_path), templates=templates)) as emulator:
+    with Emulator(EmulatorSettings.tiny(tmp_path, templates=templates)) as emulator:
         for template in templates:
             [file] = Client(emulator).made(template.id)["result"]
             answer = requests.get(file["url"], timeout=10)
