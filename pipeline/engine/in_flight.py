@@ -147,6 +147,10 @@ class InFlight:
             self._running.add(purchase.id)
         self.schedule(tracked, self._pause(tracked, now) if bought_here else 0.0)
 
+    def is_polled(self, purchase_id: PurchaseId) -> bool:
+        """Whether the workflow of a purchase is polled until it ends. Callable from any thread."""
+        return purchase_id in self._running
+
     def ended(self, tracked: TrackedPurchase) -> None:
         """Record that its workflow has ended at the vendor."""
         self._running.discard(tracked.purchase.id)

@@ -33,7 +33,7 @@ from pipeline.engine.updater import Updater
 from pipeline.errors import ExitCode, PipelineError, counted
 from pipeline.jobs import template_names
 from pipeline.planning.plan import Action, Plan, Presence
-from pipeline.purchases import Ownership, Purchase, Records, Status
+from pipeline.purchases import Ownership, Purchase, PurchaseId, Records, Status
 from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 
 if TYPE_CHECKING:
@@ -179,6 +179,11 @@ class Runner:
         if change.after.status is not Status.SUBMITTING:
             self._receipts.outcome_known(change.after)
         self._listeners.on_change(change)
+
+    @property
+    def is_polled(self) -> Callable[[PurchaseId], bool]:
+        """Whether this run polls the workflow of a purchase until it ends; get this in the thread that runs it."""
+        return self._in_flight.is_polled
 
     def receipts_left_over(self) -> list[Receipt]:
         """The receipts that the next run may need; call this when the run has ended."""

@@ -168,7 +168,6 @@ class CampaignRun:
             self._workers(settings.concurrency) as workers,
             self._provider(workers) as provider,
             open_reporter() as reporter,
-            self._receipts(),
         ):
             runner = Runner(
                 plan=plan,
@@ -191,7 +190,8 @@ class CampaignRun:
                 keep_still=self._keep_still,
             )
             try:
-                runner.run()
+                with self._receipts(runner.is_polled):
+                    runner.run()
             finally:
                 self._spool.forget(runner.receipts_left_over())
 
@@ -206,10 +206,10 @@ class CampaignRun:
         purchase = self._state.records.purchases.get(receipt.purchase)
         return purchase is None or purchase.status is Status.SUBMITTING or may_be_identified(purchase)
 
-    def _receipts(self) -> AbstractContextManager[None]:
+    def _receipts(self, is_polled: Callable[[PurchaseId], bool]) -> AbstractContextManager[None]:
         """Read the receipts that `serve` has stored, and keep reading them if webhooks are expected."""
         self._spool.look()
-        return nullcontext() if self._options.webhooks is None else self._spool.watched()
+        return nullcontext() if self._options.webhooks is None else self._spool.watched(is_polled)
 
     def _read_others(self) -> Records:
         """Purchases that other machines have made since the run began, if the results have them."""

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,26 +160,38 @@ class SpoolReader:
         self._taken: dict[Receipt, None] = {}
         self._stamp: object = None
 
-    def look(self) -> list[Receipt]:
-        """Put new receipts into the inbox; return all that were taken so far."""
+    def look(self, is_polled: Callable[[PurchaseId], bool] = lambda _: False) -> list[Receipt]:
+        """Put new receipts into the inbox; return all that were taken so far and are still stored.
+
+        A receipt only prompts a poll if its purchase `is_polled`, so it is removed before it is put there: a later
+        call may be the same to the byte, as the vendor's are for each step of a workflow, and is stored only then.
+        """
         current = self._spool.stamp()
+        new: list[Receipt] = []
         with suppress(OSError):
             if current != self._stamp:
-                for receipt in self._spool.receipts():
-                    if receipt not in self._taken:
-                        self._taken[receipt] = None
-                        self._inbox.put(receipt)
+                new = [each for each in self._spool.receipts() if each not in self._taken]
                 self._stamp = current
+        self._taken.update(dict.fromkeys(new))
+        hints = [each for each in self._taken if is_polled(each.purchase)]
+        with suppress(OSError):
+            self._spool.remove(hints)
+            for each in hints:
+                del self._taken[each]
+                # One that was taken before it could be removed may stand for a second call that came in between.
+                self._inbox.put(each)
+        for each in new:
+            self._inbox.put(each)
         return list(self._taken)
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self, is_polled: Callable[[PurchaseId], bool]) -> Iterator[None]:
         """Poll the spool in another thread during the block: another process receives the vendor's calls."""
         ended = threading.Event()
 
         def watch() -> None:
             while not ended.wait(_SECONDS_BETWEEN_LOOKS):
-                self.look()
+                self.look(is_polled)
 
         thread = threading.Thread(target=watch, name="webhook-spool", daemon=True)
         thread.start()

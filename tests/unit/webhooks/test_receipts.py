@@ -144,3 +144,37 @@ def test_only_processed_receipts_are_forgotten(tmp_path: Path) -> None:
     reader.forget([receipt("wf-1"), receipt("wf-9")])
 
     assert set(spool.receipts()) == {receipt("wf-1"), receipt("wf-9")}
+
+
+@fails_without("pipeline.webhooks.spool:SpoolReader.look", "self._spool.remove(hints)", swap=("hints", "()"))
+def test_each_of_several_equal_calls_prompts_a_poll_of_a_workflow_that_still_runs(tmp_path: Path) -> None:
+    """The first one may be for an earlier step, and the last one is the one that counts."""
+    serving, inbox = Spool(tmp_path), ReceiptInbox()
+    reader = SpoolReader(Spool(tmp_path), inbox)
+
+    for _ in range(3):
+        serving.put(receipt("wf-1"))
+        assert reader.look(lambda each: each == ONE) == []
+        assert inbox.take_all() == [receipt("wf-1")]
+    reader.look(lambda each: each == ONE)
+
+    assert inbox.take_all() == []
+    assert list(serving.receipts()) == []
+
+
+def test_receipt_taken_before_the_create_was_answered_prompts_one_more_poll_once_that_is_polled(
+    tmp_path: Path,
+) -> None:
+    serving, inbox = Spool(tmp_path), ReceiptInbox()
+    reader = SpoolReader(Spool(tmp_path), inbox)
+    serving.put(receipt("wf-1"))
+    reader.look(lambda _: False)
+    inbox.take_all()
+    serving.put(receipt("wf-1"))  # equal to one that is stored, so only that tells of it
+
+    reader.look(lambda _: True)
+
+    assert inbox.take_all() == [receipt("wf-1")]
+    assert list(serving.receipts()) == []
+    reader.forget([receipt("wf-1")])
+    assert list(serving.receipts()) == [receipt("wf-1")]

@@ -82,3 +82,15 @@ def test_unreachable_database_stops_nothing(database: Database) -> None:
 
     assert reader.look() == []
     reader.forget([receipt("wf-1")])
+
+
+def test_each_of_several_equal_calls_prompts_a_poll_of_a_workflow_that_still_runs(database: Database) -> None:
+    serving, inbox = spool_of(database), ReceiptInbox()
+    reader = SpoolReader(spool_of(database), inbox)
+
+    for _ in range(2):
+        serving.put(receipt("wf-1"))
+        assert reader.look(lambda each: each == ONE) == []
+        assert inbox.take_all() == [receipt("wf-1")]
+
+    assert list(serving.receipts()) == []
