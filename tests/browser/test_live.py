@@ -1259,6 +1259,92 @@ def test_late_answer_hides_no_later_decision(campaign: LiveCampaign, serve: Serv
     assert stars.get_attribute("aria-pressed") == "true"
 
 
+def test_decision_that_gets_no_answer_is_not_saved_and_not_counted(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign)
+    here = tab()
+    here.loses_server = True
+    here.page.add_init_script(
+        """
+        const { setTimeout } = window;
+        window.setTimeout = (act, ms, ...given) =>
+          ms === 20_000 ? ((window.giveUp = act), 0) : setTimeout(act, ms, ...given);
+        """
+    )
+    page = here.visit(url, "#")
+    page.keyboard.press("n")
+    page.route("**/decisions", lambda _: None)  # the request leaves, but nothing answers
+    page.keyboard.press("a")
+    expect(page.get_by_role("group", name="Decide")).to_have_attribute("aria-busy", "true")
+
+    expect(page.locator(".decide .left")).to_have_text("2 left to decide")
+    page.evaluate("giveUp()")
+
+    expect(page.locator("#toast")).to_contain_text("Not saved: no answer within 20 s.")
+    expect(page.locator(".decide .left")).to_have_text("2 left to decide")
+    page.unroute("**/decisions")
+    page.keyboard.press("a")
+    expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".decide .left")).to_have_text("1 left to decide")
+
+
+def test_any_number_of_tabs_of_one_browser_can_be_open(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    """A browser opens six connections to a server, and each tab that is looked at has a stream of events."""
+    made(campaign, 2)
+    _, url = serve(campaign)
+    first = tab()
+    # Without a window, every tab counts as looked at.
+    first.page.context.add_init_script(
+        """
+        let isHidden = false;
+        Object.defineProperty(document, "hidden", { get: () => isHidden });
+        window.beShown = (is) => { isHidden = !is; document.dispatchEvent(new Event("visibilitychange")); };
+        """
+    )
+    page = first.visit(url, f"#job={campaign.jobs[0].key}")
+    pages = [page]
+    for _ in range(7):
+        pages[-1].evaluate("beShown(false)")
+        pages.append(page.context.new_page())
+        pages[-1].goto(f"{first.origin}#job={campaign.jobs[0].key}")
+        expect(verdict(pages[-1], "Approve")).to_be_visible()
+
+    pages[-1].keyboard.press("a")
+    expect(verdict(pages[-1], "Approved")).to_have_attribute("aria-pressed", "true")
+    pages[-1].evaluate("beShown(false)")
+    page.evaluate("beShown(true)")
+
+    expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("u")
+    expect(verdict(page, "Approve")).to_have_attribute("aria-pressed", "false")
+
+
+def test_only_tab_hears_of_the_end_of_its_server_while_it_is_hidden(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 1)
+    running, url = serve(campaign)
+    here = tab()
+    here.loses_server = True
+    page = here.visit(url, "#")
+    expect(page.locator("#connection")).to_have_text(re.compile("Live"))
+    page.evaluate(
+        """() => {
+          Object.defineProperty(document, "hidden", { get: () => true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+
+    running.signal(signal.SIGTERM)
+    running.ended()
+
+    expect(page.locator("#connection")).to_have_text("Ended")
+
+
 def test_read_only_page_gives_the_command(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     made(campaign, 1)
     _, url = serve(campaign, "--read-only")

@@ -199,7 +199,7 @@ function takeBackSelected() {
 function decideBar(purchase, sides) {
   deciding = purchase;
   const can = purchase !== undefined && canBeDecided(purchase);
-  const left = app.model.jobs.filter(isToDecide).length;
+  const left = app.model.jobs.filter(isUndecided).length;
   return el(
     "div",
     {
@@ -364,7 +364,7 @@ function writeNote() {
   /** @type {HTMLElement | null} */ (document.querySelector(".decide .note input"))?.focus();
 }
 
-/** Whether a decision is missing; a decision that is being saved counts as made. @param {Job} job */
+/** Whether to come to a job for its decision: not while one is being saved. @param {Job} job */
 function isToDecide(job) {
   return isUndecided(job) && !saving.has(job.serving?.id ?? "");
 }
@@ -389,6 +389,8 @@ function nextUndecided() {
     (job) => isToDecide(job) && job.address !== app.view.job,
   );
   if (next) go({ view: "job", job: next.address });
+  else if (app.model.jobs.some((job) => isUndecided(job) && !isToDecide(job)))
+    toast("What is left to decide is being saved.");
   else toast(toFetchFirst().join(" ") || "Nothing is left to decide.");
 }
 

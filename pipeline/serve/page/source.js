@@ -5,6 +5,8 @@
 const MAX_KEPT = 400;
 // The delay after a server has announced its end, before the page looks for another server at its address.
 const AGAIN_MS = 3000;
+// A review is on disk within a moment. Without this limit, one would wait in silence where the browser has no connection left.
+const ANSWER_MS = 20_000;
 
 /** @typedef {{ number: number, jobs?: JobData[], purchases?: PurchaseData[], gone?: string[], files?: Record<string, MediaFile> } & Partial<CampaignData>} CampaignChange */
 
@@ -40,9 +42,11 @@ const source = {
   /** @returns {Promise<GalleryData>} */
   async load() {
     withoutToken();
+    shareConnections();
     const data = await fetched();
     this.data = data;
     listenTo(data.live?.event ?? "");
+    if (document.hidden) release();
     return data;
   },
 
@@ -62,17 +66,7 @@ const source = {
    */
   async decide(purchase, review) {
     const body = JSON.stringify({ campaign: purchase.campaign.number, purchase: purchase.id, ...review });
-    let answer;
-    try {
-      answer = await fetch("decisions", {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body,
-      });
-    } catch {
-      throw new Error("the server does not answer.");
-    }
-    const said = await answer.text();
+    const { answer, said } = await posted(body);
     if (!answer.ok) throw new Error(problemOf(said));
     // Events that arrived meanwhile may be newer: those of another reviewer.
     const { event, changes, outlook } = JSON.parse(said);
@@ -90,6 +84,23 @@ const source = {
     return Date.now() + this.ahead;
   },
 };
+
+/** @param {string} body @returns {Promise<{ answer: Response, said: string }>} */
+async function posted(body) {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), ANSWER_MS);
+  try {
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch("decisions", { method: "POST", headers, body, signal: limit.signal });
+    return { answer, said: await answer.text() };
+  } catch {
+    if (!limit.signal.aborted) throw new Error("the server does not answer.");
+    const hint = "If this page is open in many tabs or windows, close some; then decide again.";
+    throw new Error(`no answer within ${ANSWER_MS / 1000} s. ${hint}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /** Whether an event is of the same server as another, and not older. @param {string} event @param {string} other */
 function isAfter(event, other) {
@@ -121,10 +132,36 @@ async function fetched() {
 
 /** @type {EventSource | undefined} */
 let stream;
+/** Whether this page has let go of its stream until somebody looks at it. */
+let isReleased = false;
+
+/**
+ * A browser opens six connections to a server for all its tabs, and a stream takes one: a hidden tab lets go of it when another
+ * one is opened or looked at. The only tab keeps it, so that it has everything when a run ends, and its server with it.
+ */
+function shareConnections() {
+  const tabs = new BroadcastChannel("pipeline");
+  tabs.addEventListener("message", () => document.hidden && release());
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    tabs.postMessage("shown");
+    if (isReleased) listenTo(source.seen);
+  });
+  tabs.postMessage("shown");
+}
+
+/** Let go of the stream, but not while a lost server is looked for. */
+function release() {
+  if (!stream || !source.isConnected) return;
+  stream.close();
+  stream = undefined;
+  isReleased = true;
+}
 
 /** @param {string} after */
 function listenTo(after) {
   stream?.close();
+  isReleased = false;
   const opened = new EventSource(`events?after=${encodeURIComponent(after)}`);
   stream = opened;
   source.seen = after;
