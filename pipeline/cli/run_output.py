@@ -29,6 +29,7 @@ from pipeline.errors import ExitCode, UsageError, counted, most_urgent, printabl
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.shown_paths import shown_path
 from pipeline.planning.hints import unknown_advice, unknown_outcome
+from pipeline.planning.plan import Action
 from pipeline.planning.show import as_text, totals
 from pipeline.purchases import PENDING, Reason, Status, bought_nothing
 from pipeline.results.job_status import ELSEWHERE, JobStatus
@@ -227,6 +228,10 @@ class RunConsole:
         """What a person has to do next, or that there was nothing to do."""
         if outcome.waiting:
             yield f"{counted(len(outcome.waiting), 'job waits', 'jobs wait')} for someone to approve the source."
+        if not_needed := self._not_needed(plan):
+            of_it = "it" if not_needed == 1 else "each"
+            are = counted(not_needed, "job is", "jobs are")
+            yield f"{are} not bought: another take of {of_it} is approved."
         target = self._state.workspace.target
         if outcome.to_resolve:
             yield unknown_advice(target, outcome.to_resolve)
@@ -243,8 +248,12 @@ class RunConsole:
         purchases = [each.purchase for each in outcome.jobs.values() if each.purchase is not None]
         if plan.buying or len(purchases) < len(outcome.jobs):
             return ""
-        is_all_bought = not any(map(bought_nothing, purchases))
+        is_all_bought = not any(map(bought_nothing, purchases)) and not self._not_needed(plan)
         return f"Nothing was bought{': everything was bought before' if is_all_bought else ''}."
+
+    def _not_needed(self, plan: Plan) -> int:
+        """The number of takes that a run does not buy, as another one is approved: they are not in the outcome."""
+        return 0 if self._collects else sum(each.purchase is None for each in plan.of(Action.PINNED))
 
     def _where(self, outcome: Outcome) -> Iterator[str]:
         """Where the files and the results are, and how to see them."""

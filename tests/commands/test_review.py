@@ -445,6 +445,10 @@ def test_other_takes_of_an_approved_job_are_not_bought(
     }
     ended = pipeline("run", project.manifest)
     assert ended.code == 0, ended.output
+    assert (
+        "2 done.\n2 jobs are not bought: another take of each is approved.\nNothing was bought.\n"
+        in ended.out
+    )
     assert len(vendor.ledger.entries) == 2
 
 
@@ -460,6 +464,8 @@ def test_approval_says_that_the_take_sent_back_is_not_bought_again(
 
     assert f"Because of that, the next run no longer buys {WALK}." in said
     assert actions(pipeline, project) == {WALK: "pinned", f"{WALK}#2": "keep"}
+    ended = pipeline("run", project.manifest)
+    assert "1 job is not bought: another take of it is approved.\n" in ended.out
     assert len(vendor.ledger.entries) == 2
 
 
