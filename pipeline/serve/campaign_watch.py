@@ -81,6 +81,7 @@ class CampaignWatch:
         self._reopen = reopen
         self._read = _Read()
         self._troubles: dict[str, str] = {}
+        self.rows = PageRows(workspace, number, stills)
         self._parts: dict[str, Callable[[], None]] = {
             "manifest": self._read_manifest,
             "decisions": self._read_decisions,
@@ -89,6 +90,7 @@ class CampaignWatch:
             "note": self._read_note,
             "run": self._read_whether_run,
             "store": lambda: None,  # only reported
+            "output": self.rows.look_anew,
         }
         # When a run was last seen to change something.
         self._changed = ""
@@ -101,7 +103,6 @@ class CampaignWatch:
         self._last_run: Json = None
         self._records = Records()
         self._assignment: Assignment = assign([], self._records)
-        self.rows = PageRows(workspace, number, stills)
         self._look_at_files(self._stamps())
         if self._troubles:
             raise InvalidInput("; ".join(self._troubles.values()))
@@ -263,6 +264,8 @@ class CampaignWatch:
             "run": self._source.is_going_on(),
             "note": self._source.note(),
             "store": self._store_troubles,
+            # Looking for each file each time would cost too much.
+            "output": workspace.local_output is None or stamp(workspace.local_output) is not None,
         }
 
     def _look_at_files(self, stamps: dict[str, AnyStamp]) -> None:

@@ -264,6 +264,18 @@ class PageRows:
     def _lacks_files(self, purchase: Purchase) -> bool:
         return any(each.sha256 is not None and each.sha256 not in self.files for each in purchase.outputs)
 
+    def look_anew(self) -> None:
+        """Take all files for missing until they are found again."""
+        self.files.clear()
+        self._hrefs.clear()
+        self._missing = {
+            purchase_id: purchase
+            for purchase_id, (purchase, _) in self._seen_purchases.items()
+            if self._lacks_files(purchase)
+        }
+        self._look_again_at = 0.0
+        self._stills_seen = -1
+
     def _look_for_missing(self) -> None:
         if not self._missing or time.monotonic() < self._look_again_at:
             return

@@ -219,6 +219,22 @@ def test_changes_arrive_as_events_and_a_reconnecting_client_misses_none(
     assert decisions == {WALK: "approved", DANCE: "rejected"}
 
 
+def test_files_are_missing_while_their_folder_is_away(bought: Project, serve: Serve) -> None:
+    site = serve(bought)
+    (output,) = (bought.folder / "output").iterdir()
+    away = output.with_name("away")
+
+    def playable() -> int:
+        return sum("href" in each for each in site.data()["campaigns"][0]["files"])
+
+    assert playable() == 2
+    output.rename(away)
+    until(lambda: playable() == 0, "the files to be missing")
+    away.rename(output)
+
+    until(lambda: playable() == 2, "the files to be back")
+
+
 def test_server_does_not_block_a_run(project: Project, serve: Serve, pipeline: Pipeline) -> None:
     site = serve(project)
     ended = pipeline("run", project.manifest)
