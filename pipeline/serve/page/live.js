@@ -102,13 +102,18 @@ function closedLine() {
   ];
 }
 
+/** What is lost in a line; the takes and what to do about them, which can fill a phone, are folded. @param {Campaign} campaign */
+function lostApprovals(campaign) {
+  const about = `${campaign.name} lacks approvals that its results show: a run could buy these takes again.`;
+  return el("details", {}, el("summary", { text: about }), el("p", { text: campaign.lost_approvals ?? "" }));
+}
+
 function troubles() {
   const { campaigns } = app.model;
   const unread = campaigns
     .filter((each) => each.trouble)
     .map((each) => `${each.name} cannot be read now, and is shown as it was: ${each.trouble} `);
-  const lost = campaigns.filter((each) => each.lost_approvals).map((each) => `${each.lost_approvals} `);
-  return [...unread, ...lost];
+  return [...unread, ...campaigns.filter((each) => each.lost_approvals).map(lostApprovals)];
 }
 
 /** Update the ages each second, and the rate each minute; nothing else is redrawn. Cards have ages too. */
