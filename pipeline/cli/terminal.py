@@ -273,7 +273,9 @@ def wrapped(line: str, columns: int) -> Iterator[str]:
         before = found.end()
         pieces = list(_pieces(found[0], columns - len(deeper)))
         for piece in pieces:
-            if has_word and (len(pieces) > 1 or at + gap + width(piece) > columns):
+            # On a line of its own, a long word after a sign (`+ KEY`) would have no more room.
+            gains_room = at + gap > len(deeper)
+            if has_word and (len(pieces) > 1 or (gains_room and at + gap + width(piece) > columns)):
                 yield current
                 current, at, gap = deeper, len(deeper), 0
             elif not has_word:

@@ -17,7 +17,9 @@ def test_no_word_is_broken_lost_or_moved(line: str, indent: int, columns: int) -
 
     assert " ".join(shown).split() == line.split()
     for each in shown:
-        assert width(each) <= columns or len(each.split()) <= 1
+        before, _, _word = each.rpartition(" ")
+        has_no_more_room_below = len(before) + 1 <= min(indent + 2, columns // 2)
+        assert width(each) <= columns or not before.strip() or has_no_more_room_below
 
 
 def test_continuation_lines_are_indented_further() -> None:
@@ -67,3 +69,12 @@ def test_colours_have_no_width_and_wide_characters_count_twice() -> None:
     assert width("\x1b[31mred\x1b[0m") == 3
     assert width("靴 é") == 4
     assert list(wrapped("靴靴 靴靴", 8)) == ["靴靴", "  靴靴"]
+
+
+def test_sign_stays_beside_a_key_that_is_wider_than_the_terminal() -> None:
+    """On a line of its own, nothing would say what it is about, and the key would have no more room."""
+    assert list(wrapped(f"  + {'k' * 30}  create (100 credits): new", 24)) == [
+        f"  + {'k' * 30}",
+        "    create (100",
+        "    credits): new",
+    ]
