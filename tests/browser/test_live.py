@@ -420,8 +420,8 @@ def test_open_page_follows_edited_limits(tmp_path: Path, serve: Serve, tab: Make
 @pytest.mark.parametrize(
     ("limits", "exceeds"),
     [
-        ({"max_credits": 500}, "the limit of a run by 700: raise it"),
-        ({"max_credits": 5_000, "budget": 500}, "the budget by 700: raise it"),
+        ({"max_credits": 500}, "the limit of a run by at least 700: raise it"),
+        ({"max_credits": 5_000, "budget": 500}, "the budget by at least 700: raise it"),
     ],
 )
 def test_first_step_says_by_how_much_it_exceeds_a_limit(

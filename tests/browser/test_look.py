@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from browser.conftest import Gallery, Tab, rows_of
-from browser.samples import Sample, key_of
+from browser.samples import COARSE, Sample, key_of, spring_drop
 from pipeline.operations.report import gallery_campaign
 from pipeline.operations.report_records import of_results
 from pipeline.report.writing import write_folder, write_single
@@ -728,7 +728,7 @@ def test_page_of_a_failed_job_gives_the_command_for_its_reason(tab: Make, galler
     page = tab().open(gallery.index, f"#job={refused['key']}")
 
     command = page.locator(".side-column .command").get_attribute("title")
-    assert command == "pipeline plan spring-drop.yaml"
+    assert command == f"pipeline plan spring-drop.yaml --select {refused['key']}"
 
 
 @pytest.mark.parametrize("view", ["job", "compare"])
@@ -1152,12 +1152,34 @@ def test_unplayable_video_is_reported_and_can_be_opened(of_files: Opens) -> None
     page = of_files(("video/mp4", b"no codec of this browser", WIDE))
 
     said = page.locator(".stage .unplayable")
-    expect(said).to_contain_text("This browser cannot play this file (video/mp4).")
+    expect(said).to_contain_text("this browser cannot play this file (video/mp4).")
     assert (said.get_by_role("link", name="Open the file").get_attribute("href") or "").endswith("files.mp4")
     page.evaluate(
         "go({ view: 'compare', compare: [app.model.jobs[0].serving.id, app.model.jobs[0].serving.id] })"
     )
-    expect(page.locator(".stage .unplayable").first).to_contain_text("This browser cannot play this file")
+    expect(page.locator(".stage .unplayable").first).to_contain_text("this browser cannot play this file")
+
+
+@pytest.mark.parametrize("bundle", [False, True])
+def test_page_that_was_sent_on_without_its_videos_says_so(tab: Make, tmp_path: Path, bundle: bool) -> None:
+    sample = spring_drop(tmp_path / "made", 8, shorter_side=COARSE)
+    manifest = sample.write()
+    source = gallery_campaign(of_results(manifest.with_name(f"{sample.name}.results.json")), (), ())
+    written = write_folder(
+        sample.output / "report", [source], None, bundle=bundle, on_progress=lambda _number, _of: None
+    )
+    sent = written.page.rename(tmp_path / "index.html")
+    job = next(each for each in sample.jobs if each.get("outputs"))
+
+    opened = tab()
+    opened.loses_server = True  # the browser logs each file that is not there
+
+    page = opened.open(sent, f"#job={job['key']}")
+
+    said = page.locator(".stage .unplayable")
+    expect(said).to_contain_text("The file is no longer where this page looks for it, or this browser cannot")
+    expect(said).to_contain_text("report --bundle" if not bundle else "Open the file")
+    assert ("report --bundle" in said.inner_text()) is not bundle
 
 
 @pytest.mark.parametrize("mode", ["wipe", "side"])
@@ -1188,7 +1210,7 @@ def test_unplayable_video_does_not_hold_up_others(
     until(page, "other.currentTime > other.duration - 2 * reel.frame")
     until(page, AT_REST)
     pane = page.locator(".half, .pane").nth(broken)
-    expect(pane.locator(".unplayable")).to_contain_text("This browser cannot play this file (video/mp4).")
+    expect(pane.locator(".unplayable")).to_contain_text("his browser cannot play this file (video/mp4).")
     assert page.locator(".unplayable").count() == 1
 
 

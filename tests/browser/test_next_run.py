@@ -1,10 +1,12 @@
 """What a page says of the next run: what it makes and costs, what waits and for what, and what is not made at all."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
 from playwright.sync_api import Page, expect
 from support.campaigns import Project, campaign, spring
 from support.made import PRICES, Made, stages
@@ -105,6 +107,29 @@ def test_results_alone_name_no_command_that_needs_the_manifest(tmp_path: Path, t
         assert [each for each in commands if not each.startswith("pipeline collect ")] == []
         assert page.locator(".answers").count() == 0
     assert "campaign.yaml" not in page.locator("body").inner_text()
+
+
+@pytest.mark.parametrize("done", [(), (SKETCH,), (SKETCH, TAKE_2)])
+def test_command_of_a_job_buys_that_job_and_no_other(
+    tmp_path: Path, tab: Make, done: tuple[int, ...]
+) -> None:
+    campaign_made = made(tmp_path, [(number, Status.DONE) for number in done])
+    page = page_of(campaign_made, tab)
+    jobs = campaign_made.jobs
+    made_keys = {jobs[number].key for number in done}
+    for job in [each for each in jobs if each.key not in made_keys]:
+        page.evaluate("key => go({ view: 'job', job: key })", job.key)
+        command = shlex.split(page.locator("aside .command").get_attribute("title") or "")
+        assert command[:3] == ["pipeline", "run", "campaign.yaml"]
+
+        ended = Running(
+            ("plan", campaign_made.project.manifest, *command[3:], "--format", "json"),
+            environment("http://127.0.0.1:1"),
+        ).ended()
+
+        plan = json.loads(ended.out)
+        bought = {each["key"] for each in plan["actions"] if each["action"] in ("create", "share")}
+        assert bought == {job.key, job.upstream} - {None} - made_keys
 
 
 def test_trying_again_costs_what_its_plan_says(tmp_path: Path, tab: Make) -> None:

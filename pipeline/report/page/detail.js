@@ -403,9 +403,10 @@ function factsLine(job) {
 
 /** The failure, or what is missing, with the command that helps. @param {Job} job */
 function trouble(job) {
+  const goesOn = source.goesOn(job.campaign);
   const [said, isMade] = isOpen(job) ? outlookOf(job) : ["", false];
   /** @type {[string, string]} */
-  const outlook = [said, isMade ? commandOf("run", job.campaign) : ""];
+  const outlook = [said, isMade && !goesOn ? commandOf("run", aloneOf(job)) : ""];
   /** @type {Record<string, [string, string]>} */
   const known = {
     attention: [
@@ -414,7 +415,7 @@ function trouble(job) {
     ],
     failed: [
       job.shown?.error ? sentenceOf(job.shown.error) : "It failed.",
-      afterFailure(job.reason ?? "vendor", job.campaign),
+      afterFailure(job.reason ?? "vendor", aloneOf(job)),
     ],
     stored: [
       "It is paid for and made; its file is in the object store, and this page does not link to it. To link to it for a day:",
@@ -428,7 +429,12 @@ function trouble(job) {
       `It is paid for and made; its file ${isAltered()} and is left alone.${isHandedOn() ? "" : " To have it as it was made, move the altered file away, then:"}`,
       isHandedOn() ? "" : commandOf("collect", job.campaign),
     ],
-    underway: ["It is paid for; the next run goes on with it.", commandOf("run", job.campaign)],
+    underway: goesOn
+      ? ["It is paid for; the run goes on with it.", ""]
+      : [
+          "It is paid for; the next run goes on with it. To have it without buying anything:",
+          commandOf("collect", job.campaign),
+        ],
     pending: outlook,
     redo: outlook,
   };

@@ -355,6 +355,21 @@ function commandOf(verb, campaign, ...words) {
     .join(" ");
 }
 
+/**
+ * The campaign with commands for one job alone, and for what it is made from if that is not made: what a run of everything buys
+ * is not what is said beside it. @param {Job} job @returns {Campaign}
+ */
+function aloneOf(job) {
+  // A comma in an expression means "and".
+  const key = canBePasted(job.key) ? job.key.replaceAll(",", "?") : "KEY";
+  const from = upstreamOf(job);
+  const select = `--select ${shellWord(from && from.status !== "done" ? `+${key}` : key)}`;
+  // A key selects the further takes too.
+  const hasTakes = takesOf(job).some((each) => each.key.startsWith(`${job.key}#`));
+  const exclude = hasTakes ? ` --exclude ${shellWord(`${key}#*`)}` : "";
+  return { ...job.campaign, select: `${select}${exclude}` };
+}
+
 /** The command that serves this page, with all its campaigns. */
 function serveCommand() {
   const { campaigns } = app.model;

@@ -198,11 +198,24 @@ function tellUnplayable(video, href, file) {
   const why =
     source.isConnected || !video.error
       ? [
-          `This browser cannot play this file (${file.type}). `,
+          ...whyUnplayed(video, href, file),
+          " ",
           el("a", { href, target: "_blank", rel: "noopener", text: "Open the file" }),
         ]
       : ["The server of this page does not answer: this file is played when it is back."];
   video.after(el("p", { class: "unplayable" }, ...why));
+}
+
+/**
+ * A browser does not tell a file that is gone from one that it cannot play: a page from disk may have been moved or sent on
+ * without its videos. @param {HTMLVideoElement} video @param {string} href @param {MediaFile} file
+ */
+function whyUnplayed(video, href, file) {
+  const cannot = `his browser cannot play this file (${file.type})`;
+  if (source.isLive || video.error?.code !== MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED) return [`T${cannot}.`];
+  if (/^https?:/.test(href)) return [`The link to this file has expired, or t${cannot}.`];
+  const hint = app.model.data.bundle ? "" : " A page to send on has its videos with it: report --bundle.";
+  return [`The file is no longer where this page looks for it, or t${cannot}.${hint}`];
 }
 
 /** The videos that are not played, with what says why. @type {Map<HTMLVideoElement, () => void>} */
