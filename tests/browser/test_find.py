@@ -632,6 +632,19 @@ def test_selection_without_purchases_is_not_described_as_the_whole_campaign(
     expect(page.locator("h1:visible")).to_have_text("Nothing of this selection has been bought yet.")
 
 
+def test_selection_of_no_job_is_called_that(tab: Make, gallery: Gallery, tmp_path: Path) -> None:
+    records = replace(gallery.source.records, keys=frozenset(), selection="--select status:submitted")
+    written = write_folder(
+        tmp_path, [replace(gallery.source, records=records)], None, bundle=False, on_progress=lambda *_: None
+    )
+
+    page = tab().open(written.page)
+
+    expect(page.locator("h1:visible")).to_have_text("No job is selected.")
+    page.evaluate("go({ view: 'compare' })")
+    expect(page.locator("#view .cost")).to_contain_text("To compare, select two to four cards")
+
+
 def test_sums_and_commands_on_the_page_of_a_selection_are_for_the_selection(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:

@@ -368,6 +368,7 @@ function chooseSide(by) {
 function compareList() {
   const befores = app.model.campaigns.filter((campaign) => campaign.before);
   const blocks = befores.length ? befores.flatMap(againstBefore) : replacedHere();
+  const toCompare = blocks.length ? "To compare anything else," : "To compare,";
   return [
     el(
       "div",
@@ -376,8 +377,8 @@ function compareList() {
       el("p", {
         class: "cost",
         text: isTouched()
-          ? "To compare anything else, tap Select above the jobs of the overview, then two to four of them, then Compare."
-          : "To compare anything else, select two to four cards (x), then Compare (c).",
+          ? `${toCompare} tap Select above the jobs of the overview, then two to four of them, then Compare.`
+          : `${toCompare} select two to four cards (x), then Compare (c).`,
       }),
       ...blocks,
     ),

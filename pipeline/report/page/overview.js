@@ -144,7 +144,8 @@ function priceLine() {
   const parts = spentLine();
   if (!parts.length) {
     const again = app.model.jobs.filter((job) => job.state === "redo" && isNext(job)).length;
-    return count ? [`${capital(coming)} ${again === jobs ? "to make again" : "still to come"}. `] : [];
+    const unit = unknown === count ? "" : credits === 1 ? " credit" : " credits";
+    return count ? [`${capital(coming)}${unit} ${again === jobs ? "to make again" : "still to come"}. `] : [];
   }
   // Without a number of credits before it, a number does not tell what it counts.
   const unit = app.model.campaigns.some((each) => each.spent) || unknown === count ? "" : " credits";
@@ -777,9 +778,12 @@ function nothingYet() {
           unknown ? ` and ${number(unknown)} with no known price` : "",
         ];
   const within = campaigns.length === 1 && !unknown ? withinCap(campaigns[0], credits) : "";
-  const title = campaigns.some((each) => each.selected_of !== undefined)
-    ? "Nothing of this selection has been bought yet."
-    : "Nothing has been bought yet.";
+  const isSelection = campaigns.some((each) => each.selected_of !== undefined);
+  const title = !isSelection
+    ? "Nothing has been bought yet."
+    : app.model.jobs.length
+      ? "Nothing of this selection has been bought yet."
+      : "No job is selected.";
   const rows = campaigns.flatMap((campaign) => [
     source.goesOn(campaign)
       ? todoRow("underway", "", "Nothing to do", RUN_GOES_ON)
