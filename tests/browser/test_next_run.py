@@ -246,6 +246,18 @@ def test_manifest_that_was_edited_asks_for_more_than_the_page_shows(tmp_path: Pa
     expect(row.locator(".command")).to_have_attribute("title", "pipeline run campaign.yaml")
 
 
+def test_next_run_of_several_kinds_of_jobs_is_told_in_words(tmp_path: Path, tab: Make) -> None:
+    steps: Steps = [*SKETCHES, (FILM, Status.DONE), (FILM, Verdict.REDO)]
+    campaign_made = made(tmp_path, steps)
+    run, _ = campaign_made.plans()
+    jobs = len(run.buying) + sum(1 for _ in run.of(Action.SHARE))
+
+    page = page_of(campaign_made, tab)
+
+    row = page.locator("#overview .todo li", has_text=f"Make {jobs}, {run.credits:,} credits")
+    expect(row).to_contain_text(f"{jobs - 2} not made yet, 2 sent back.")
+
+
 def test_headline_of_an_edited_manifest_counts_what_was_not_made_before(tmp_path: Path, tab: Make) -> None:
     partly = made(tmp_path, [*SKETCHES, (FILM, Status.DONE)])
     edited = stages(catalog={"credits": PRICES})

@@ -471,6 +471,15 @@ function failedRow(campaign, failed) {
   );
 }
 
+/** What kinds of jobs a run makes, in words. @param {{ anew: number, again: number, retried: number }} counts */
+function kindsOf({ anew, again, retried }) {
+  return [
+    anew && `${number(anew)} not made yet`,
+    again && `${number(again)} sent back`,
+    retried && `${number(retried)} failed before`,
+  ].filter(Boolean);
+}
+
 /** What the next run would continue and buy. @param {Campaign} campaign @param {Job[]} jobs */
 function openRow(campaign, jobs) {
   const counts = countsOf(jobs, (job) => job.state);
@@ -478,23 +487,29 @@ function openRow(campaign, jobs) {
   const coming = comingOf(campaign);
   const { credits, unknown, count } = coming;
   const unseen = campaign.unseen ?? 0;
-  const underway = counts.get("underway");
-  const again = counts.get("redo");
-  const retried = counts.get("failed");
+  const underway = counts.get("underway") ?? 0;
+  const again = counts.get("redo") ?? 0;
+  const retried = counts.get("failed") ?? 0;
   const anew = (counts.get("pending") ?? 0) + unseen;
+  const making = again + retried + anew;
   const most = atMost([campaign]);
-  const parts = [
-    underway && `go on with ${number(underway)}`,
-    retried && `try ${number(retried)} again`,
-    again && `make ${most}${number(again)} again`,
-    anew && `make ${most}${number(anew)}`,
-  ].filter(Boolean);
-  if (count && !unknown) parts.push(counted(credits, "credit"));
+  const title = !making
+    ? `Go on with ${number(underway)}`
+    : retried === making
+      ? `Try ${number(making)} again`
+      : `Make ${most}${number(making)}${again === making ? " again" : ""}`;
+  const cost = count && !unknown ? `, ${counted(credits, "credit")}` : "";
   const first = order.find((state) => counts.has(state)) ?? "pending";
   /** @type {(Node | string)[]} */
   const about = [];
-  if (underway) about.push("What is under way is paid for.");
-  if (again) about.push(`${number(again)} ${again === 1 ? "was" : "were"} sent back.`);
+  if (again || (retried && retried < making))
+    about.push(`${capital(kindsOf({ anew, again, retried }).join(", "))}.`);
+  if (underway)
+    about.push(
+      making
+        ? `${number(underway)} more ${underway === 1 ? "is" : "are"} under way and paid for.`
+        : "What is under way is paid for.",
+    );
   const settled = app.model.jobs.filter(
     (job) => job.campaign === campaign && job.state === "redo" && isSettled(job),
   );
@@ -514,7 +529,7 @@ function openRow(campaign, jobs) {
   return todoRow(
     STATES[first].icon,
     STATES[first].tone === "blue" ? "blue" : "",
-    `${campaignBefore(campaign)}${capital(parts.join(", "))}`,
+    `${campaignBefore(campaign)}${title}${cost}`,
     about.length ? about.flatMap((each) => [each, " "]) : "",
     commandBox(commandOf("run", campaign)),
   );
