@@ -246,6 +246,16 @@ def test_manifest_that_was_edited_asks_for_more_than_the_page_shows(tmp_path: Pa
     expect(row.locator(".command")).to_have_attribute("title", "pipeline run campaign.yaml")
 
 
+def test_template_has_one_name_before_and_after_a_job_is_made(tmp_path: Path, tab: Make) -> None:
+    page = page_of(made(tmp_path, [(SKETCH, Status.DONE)]), tab)
+    template = page.locator("aside dt", has_text="Template").locator("xpath=following-sibling::dd[1]")
+
+    first = "(job) => !job.upstream && job.status === status"
+    for wanted, text in (("done", "sketch (vim_sketch_me)"), ("pending", "sketch")):
+        page.evaluate(f"status => go({{ view: 'job', job: app.model.jobs.find({first}).key }})", wanted)
+        expect(template).to_have_text(text)
+
+
 def test_next_run_of_several_kinds_of_jobs_is_told_in_words(tmp_path: Path, tab: Make) -> None:
     steps: Steps = [*SKETCHES, (FILM, Status.DONE), (FILM, Verdict.REDO)]
     campaign_made = made(tmp_path, steps)

@@ -527,7 +527,13 @@ function requestBlock(job) {
   const made = (timeOf(purchase?.updated) - timeOf(purchase?.created)) / 1000;
   /** @type {[string, string | undefined, boolean?][]} */
   const rows = [
-    ["Template", purchase?.template ?? job.template],
+    // By its name in the manifest, as in the filters, also before it is made; then with what it was made from.
+    [
+      "Template",
+      purchase && purchase.template !== job.template
+        ? `${job.template} (${purchase.template})`
+        : job.template,
+    ],
     ...(request?.images ?? []).map(
       (each) =>
         /** @type {[string, string | undefined]} */ ([
