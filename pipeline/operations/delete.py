@@ -169,7 +169,7 @@ def delete_files(state: CampaignState, files: Mapping[str, str]) -> None:
     """Delete those of the `files` that still are what no job needs, once the purchases are deleted.
 
     Raises:
-        Unfinished, InvalidInput: a file cannot be deleted, or the records cannot be written.
+        Unfinished, InvalidInput: a file cannot be deleted, or the records or results cannot be written.
     """
     if not files:
         return
@@ -179,6 +179,8 @@ def delete_files(state: CampaignState, files: Mapping[str, str]) -> None:
         outputs.remove_files({path: digest for path, digest in files.items() if found.get(path) == digest})
     finally:
         left.store.index_files(*outputs.index.changes())
+        # Where only files are left, another machine deleted their purchases, which the results here may not say yet.
+        republish(left)
 
 
 def carry_out(

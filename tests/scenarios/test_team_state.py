@@ -432,5 +432,7 @@ def test_files_of_what_another_machine_pruned_are_deleted_here_too(
     ended = pipeline(command, one.manifest, "--yes")
     assert ended.code == 0, ended.output
     assert sorted(one.output()) == (["main/loop/red/p0.mp4"] if command == "prune" else [])
+    deleted = [each["key"] for each in one.results()["purchases"] if each.get("deleted")]
+    assert len(deleted) == (2 if command == "prune" else 3)
     assert pipeline(command, one.manifest, "--yes").out == "Nothing to delete.\n"
     assert len(vendor.store.workflows()) == (1 if command == "prune" else 0)
