@@ -4,18 +4,21 @@ Anything may come, and text such as "no" would count as true.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeGuard, TypeVar
 
-from pipeline.errors import UsageError
+from pipeline.errors import InvalidInput, PipelineError, UsageError
 from pipeline.manifest.model import Campaign
-from pipeline.operations.flag_variables import values_of_variables
+from pipeline.operations.flag_variables import VARIABLES, values_of_variables
 from pipeline.providers.checked_provider import METHODS, unfit
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
+_FLAG_NAME = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
 class ArgumentChecker:
@@ -43,9 +46,34 @@ class ArgumentChecker:
                     given.arguments[name] = _checked(name, value)
             missing = [name for name in signature.parameters if given.arguments.get(name) is None]
             given.arguments.update(values_of_variables(function.__name__, missing, self._environment))
-            return function(*given.args, **given.kwargs)
+            try:
+                return function(*given.args, **given.kwargs)
+            except PipelineError as error:
+                _name_arguments(error, signature.parameters)
+                raise
 
         return checking
+
+
+def _name_arguments(error: PipelineError, parameters: Iterable[str]) -> None:
+    """Name the arguments of the function in the message, instead of the flags that they stand for."""
+    names = {
+        VARIABLES[each].flag: f"{each}=False" if VARIABLES[each].flag.startswith("--no-") else each
+        for each in parameters
+        if each in VARIABLES
+    }
+
+    def reworded(text: str) -> str:
+        # A command that the message suggests stays as it is.
+        parts = text.split("`")
+        parts[::2] = [_FLAG_NAME.sub(lambda flag: names.get(flag[0], flag[0]), part) for part in parts[::2]]
+        return "`".join(parts)
+
+    if isinstance(error, InvalidInput):
+        error.problems = tuple(
+            replace(each, message=reworded(each.message), path=reworded(each.path)) for each in error.problems
+        )
+    error.args = tuple(reworded(each) if isinstance(each, str) else each for each in error.args)
 
 
 def _checked(name: str, value: object) -> object:

@@ -37,6 +37,6 @@ def _price(catalog: Catalog, purchase: Purchase) -> int | None:
 def _lowered(name: str, wanted: int | None, limit: int | None) -> int | None:
     if wanted is not None and limit is not None and wanted > limit:
         raise UsageError(
-            f"{name} {wanted:,} exceeds the manifest's limit of {limit:,}; a flag can only lower it"
+            f"{name} {wanted:,} exceeds the manifest's limit of {limit:,}; it can only be lowered"
         )
     return limit if wanted is None else wanted

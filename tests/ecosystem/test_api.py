@@ -373,6 +373,35 @@ def called(
     )
 
 
+def test_errors_name_the_arguments_instead_of_flags(project: Project, pipeline: Pipeline) -> None:
+    with pytest.raises(face.BuyingStopped, match=r"^2 to buy, but frozen: nothing was done$"):
+        face.run(project.manifest, frozen=True)
+    with pytest.raises(face.UsageError, match=r"^state: cannot be combined with a rehearsal"):
+        face.run(project.manifest, emulate=True, state="own.db")
+    with pytest.raises(face.UsageError, match=r"^output ftp://…: expected "):
+        face.plan(project.manifest, output="ftp://files.example.com")
+    with pytest.raises(
+        face.UsageError, match=r"^results postgresql:…: only `--state postgresql://…` names a database"
+    ):
+        face.plan(project.manifest, results="postgresql://db.example.com/a")
+    project.write({"campaign.yaml": spring(limits={"max_credits": 100})})
+    with pytest.raises(
+        face.UsageError, match=r"^max_credits 200 exceeds the manifest's limit of 100; it can only"
+    ):
+        face.run(project.manifest, max_credits=200)
+
+
+def test_problems_of_a_manifest_name_the_arguments_instead_of_flags(
+    project: Project, pipeline: Pipeline
+) -> None:
+    with pytest.raises(
+        face.InvalidInput, match=r"^variables prompt: a var cannot be called 'prompt'"
+    ) as raised:
+        face.load(project.manifest, {"prompt": "x"})
+
+    assert [problem.path for problem in raised.value.problems] == ["variables prompt"]
+
+
 @pytest.mark.parametrize(("function", "parameter"), parameters())
 def test_argument_of_a_wrong_type_is_wrong_usage(
     project: Project,

@@ -300,7 +300,7 @@ def test_rehearsal_is_refused_if_the_environment_locates_the_records(
 ) -> None:
     set_all(pipeline, LOCATIONS)
 
-    with pytest.raises(face.UsageError, match="--state and --results and --output: cannot be combined"):
+    with pytest.raises(face.UsageError, match=r"^state and results and output: cannot be combined"):
         face.plan(project.manifest, emulate=True)
 
 
