@@ -19,7 +19,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Final, Literal
 
 
 class ExitCode(IntEnum):
@@ -104,6 +104,10 @@ class Problem:
     def __str__(self) -> str:
         where = [str(part) for part in (self.position, self.path) if part]
         return ": ".join([*where, self.message])
+
+
+# How many characters of a warning a document for scripts has.
+LONGEST_WARNING: Final = 2000
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

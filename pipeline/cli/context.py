@@ -75,10 +75,10 @@ def with_warnings(campaigns: Sequence[Campaign], warnings: Sequence[Problem]) ->
     ]
 
 
-def say_warnings(campaign: Campaign) -> None:
-    """Print the warnings of a manifest to stderr."""
+def say_warnings(warnings: Iterable[Problem]) -> None:
+    """Print warnings of a manifest to stderr."""
     paint = paint_for(sys.stderr, no_color=verbosity().no_color)
-    for line in problem_lines(campaign.warnings, paint, columns_of(sys.stderr)):
+    for line in problem_lines(warnings, paint, columns_of(sys.stderr)):
         say(line, err=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -19,7 +19,7 @@ from pipeline.cli.options import (
     selection_options,
 )
 from pipeline.cli.terminal import as_json_text, say_all, say_all_json, untrusted_block
-from pipeline.errors import Unfinished, printable, reason_of
+from pipeline.errors import LONGEST_WARNING, Unfinished, printable, reason_of
 from pipeline.json_values import Json, canonical_json
 from pipeline.manifest.campaign_checks import check_used, unused_in_files
 from pipeline.manifest.expand import expand
@@ -27,7 +27,9 @@ from pipeline.manifest.load import load
 from pipeline.manifest.variables import read_variables, variable_names
 
 if TYPE_CHECKING:
+    from pipeline.errors import Problem
     from pipeline.jobs import Job
+    from pipeline.manifest.model import Campaign
 
 # How many characters of a document are kept in memory.
 _IN_MEMORY = 1 << 23
@@ -48,36 +50,43 @@ def command(
     """
     manifest = manifest or campaign_here()
     flags = CampaignFlags.of(given)
+    warnings: list[Problem] = []  # those that are known once all jobs are made
     if select or exclude:
-        jobs = _selected(manifest, flags, select, exclude)
+        campaign, jobs = _selected(manifest, flags, select, exclude, warnings)
     else:
         campaign = load(manifest, variables=read_variables(flags.variables, flags.variable_files))
         check_used(variable_names(flags.variables), [campaign])
         [campaign] = with_warnings([campaign], unused_in_files(flags.variable_files, [campaign]))
-        say_warnings(campaign)
-        jobs = expand(campaign)
+        say_warnings(campaign.warnings)
+        jobs = expand(campaign, warnings.append)
     if output_format == "text":
         with untrusted_block():
             say_all(line for job in jobs for line in _as_text(job))
     else:
         documents = (as_json_text(_as_json(job)) for job in jobs)
-        say_all_json(_document(jobs) if output_format == "json" else documents)
+        say_all_json(_document(jobs, campaign.warnings, warnings) if output_format == "json" else documents)
+    say_warnings(warnings)
 
 
 def _selected(
-    manifest: Path, flags: CampaignFlags, select: tuple[str, ...], exclude: tuple[str, ...]
-) -> Iterator[Job]:
-    """The selected jobs; a selection may refer to a job's status, so state and results are read."""
+    manifest: Path,
+    flags: CampaignFlags,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    warnings: list[Problem],
+) -> tuple[Campaign, Iterator[Job]]:
+    """The campaign and its selected jobs; a selection may refer to a job's status, so state and results are read."""
     # Imported here, since they load the state and everything that reads it.
     from pipeline.cli.context import open_workspace
     from pipeline.operations.campaign_state import open_campaign
     from pipeline.operations.selection import selected_keys
 
     workspace = open_workspace(manifest, flags)
-    say_warnings(workspace.campaign)
+    say_warnings(workspace.campaign.warnings)
     with open_campaign(workspace, writable=False) as state:
         keys = selected_keys(state, select, exclude) or frozenset()
-    return (job for job in expand(workspace.campaign) if job.key in keys)
+    jobs = (job for job in expand(workspace.campaign, warnings.append) if job.key in keys)
+    return workspace.campaign, jobs
 
 
 def _as_json(job: Job) -> dict[str, Json]:
@@ -90,8 +99,10 @@ def _as_json(job: Job) -> dict[str, Json]:
     }
 
 
-def _document(jobs: Iterator[Job]) -> Iterator[str]:
-    """The lines of one document with all jobs.
+def _document(
+    jobs: Iterator[Job], warnings: Iterable[Problem], later_warnings: Iterable[Problem]
+) -> Iterator[str]:
+    """The lines of one document with all jobs; `later_warnings` are read once these are made.
 
     Errors are known only after the last job, and half a document is none: so the first line is yielded after the last
     job was made. Until then, what does not fit in memory is in a temporary file.
@@ -106,7 +117,8 @@ def _document(jobs: Iterator[Job]) -> Iterator[str]:
             lines.seek(0)
         yield '{"jobs": ['
         yield from (line.removesuffix("\n") for line in lines)
-        yield "]}"
+        told: list[Json] = [printable(str(each), LONGEST_WARNING) for each in (*warnings, *later_warnings)]
+        yield f'], "warnings": {as_json_text(told)}}}' if told else "]}"
 
 
 @contextmanager

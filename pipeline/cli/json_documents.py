@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import LONGEST_WARNING, printable
 from pipeline.operations.shown_paths import shown_path
 from pipeline.purchases import as_json as purchase_json
 from pipeline.results.decisions import Decision
@@ -12,6 +13,7 @@ from pipeline.results.decisions import as_json as decision_as_json
 
 if TYPE_CHECKING:
     # Each command loads only the modules that it needs for its own document.
+    from pipeline.errors import Problem
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
     from pipeline.operations.collect_records import Collected
@@ -45,8 +47,14 @@ def status_document(current: CampaignStatus) -> dict[str, Json]:
     }
 
 
-def outcome_document(campaign: str, outcome: Outcome, results: str) -> dict[str, Json]:
-    """The outcome of a run or a `collect`. `results` is the name of the results manifest in messages."""
+def outcome_document(
+    campaign: str, outcome: Outcome, results: str, warnings: Iterable[Problem] = ()
+) -> dict[str, Json]:
+    """The outcome of a run or a `collect`. `results` is the name of the results manifest in messages.
+
+    `warnings` are those of the manifest.
+    """
+    told: list[Json] = [printable(str(each), LONGEST_WARNING) for each in warnings]
     return {
         "campaign": campaign,
         "exit_code": int(outcome.code),
@@ -66,6 +74,7 @@ def outcome_document(campaign: str, outcome: Outcome, results: str) -> dict[str,
             "spent": outcome.spent,
         },
         **({"results": results} if outcome.published else {}),
+        **({"warnings": told} if told else {}),
     }
 
 

@@ -64,10 +64,12 @@ def command(
     flags, arguments = CampaignFlags.of(given), plan_arguments(given)
     plans: dict[str, Plan] = {}
     for workspace in open_workspaces(paths, flags):
-        say_warnings(workspace.campaign)
+        # Before the jobs are made: it may be what a warning tells of that makes one of them wrong.
+        say_warnings(workspace.campaign.warnings)
         if not workspace.emulated:
             assert_provider_installed(workspace.campaign)
         with open_campaign(workspace, writable=False) as state:
+            say_warnings(state.job_warnings)
             warn_of_lost_approvals(state)
             plan = plans[workspace.campaign.name] = plan_of(state, plan_options(state, arguments))
             if out is not None:

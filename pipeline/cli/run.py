@@ -33,6 +33,7 @@ from pipeline.schemes import assert_path
 
 if TYPE_CHECKING:
     from pipeline.engine.checkpoint import Checkpoint
+    from pipeline.errors import Problem
     from pipeline.operations.campaign_state import CampaignState
     from pipeline.operations.outcome import Outcome
     from pipeline.operations.workspace import Workspace
@@ -88,12 +89,15 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         check = partial(assert_current, saved, name=str(source)) if saved is not None else _any_plan
         outcome = console.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
         watching.notify_tally(final_tally(outcome))
-        return most_urgent({outcome.code, *_report_end(workspace, outcome, watching, events, given)})
+        return most_urgent(
+            {outcome.code, *_report_end(workspace, outcome, state.warnings, watching, events, given)}
+        )
 
 
 def _report_end(
     workspace: Workspace,
     outcome: Outcome,
+    warnings: Iterable[Problem],
     watching: Observers,
     events: Events | None,
     given: Mapping[str, Any],
@@ -104,7 +108,7 @@ def _report_end(
     if given["junit"]:
         reports.append(partial(write_junit, Path(given["junit"]), workspace.campaign.name, outcome))
     if given["output_format"] == "json":
-        document = outcome_document(workspace.campaign.name, outcome, workspace.results_name)
+        document = outcome_document(workspace.campaign.name, outcome, workspace.results_name, warnings)
         reports.insert(0, partial(say_json, document))
     return list(_write_reports(reports))
 

@@ -130,8 +130,7 @@ class RunConsole:
         return outcome
 
     def _announce(self, plan: Plan) -> None:
-        warnings = self._state.workspace.campaign.warnings
-        for warning in problem_lines(warnings, self._paint, self._columns):
+        for warning in problem_lines(self._state.warnings, self._paint, self._columns):
             self._say(warning)
         if verbosity().quiet:
             return

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pipeline.documents.node import Location
-from pipeline.errors import InvalidInput, Problem, Suggestions
-from pipeline.jobs import Job
+from pipeline.errors import InvalidInput, Problem, Suggestions, there_are
+from pipeline.jobs import Job, axis_text
+from pipeline.json_values import Json
 from pipeline.manifest import combinations
 from pipeline.manifest.chains import ChainInput, chains_of, upstream, upstreams_first
-from pipeline.manifest.combinations import Exclusion
+from pipeline.manifest.combinations import Exclusion, typed
 from pipeline.manifest.job_builder import JobBuilder
 from pipeline.manifest.job_problems import JobProblems
-from pipeline.manifest.model import Campaign, Combination, ImageSet, Item, Rule
+from pipeline.manifest.model import Campaign, Combination, ImageSet, Item, Row, Rule
 
 MAX_JOBS = 1_000_000
 
@@ -131,7 +132,24 @@ class _Expansion:
                 if job is not None and self._is_new(job, rule):
                     yield job
             for row in exclusion.unused:
-                self.problems.add(row.location.problem("this row excludes nothing", "warning"))
+                message = f"this row excludes nothing{self._unknown_value(row, rule)}"
+                self.problems.add(row.location.problem(message, "warning"))
+
+    def _unknown_value(self, row: Row, rule: Rule) -> str:
+        """The first value of an `exclude` row that no job of the rule has; empty if each of them is some job's."""
+        for name, value in row.values.items():
+            if name == "image":
+                known: list[Json] = [item.id for each in rule.image_sets for item in self._items_of(each)]
+            else:
+                known = list(dict(rule.matrix).get(name, (value,)))
+            if typed(value) in map(typed, known):
+                continue
+            texts, text = list(map(axis_text, known)), axis_text(value)
+            if text in texts:
+                return f": '{name}' has {text} as another type, text or number"
+            near = self._suggestions.did_you_mean(text, texts) or there_are(texts)
+            return f": no '{name}' is '{text}'{near}"
+        return ""
 
     def _combinations(
         self, rule: Rule, builder: JobBuilder, exclusion: Exclusion

@@ -41,6 +41,7 @@ from pipeline.state.store import Imported, LoggedEvent, Store
 from pipeline.state.transitions import RUN_ENDED, absorb, recover
 
 if TYPE_CHECKING:
+    from pipeline.errors import Problem
     from pipeline.json_values import Json
     from pipeline.operations.workspace import Workspace
     from pipeline.results.decisions import Decision
@@ -62,6 +63,7 @@ class CampaignState:
     `decisions` are people's decisions as they count for the assignment; `decided` has the last decision on each
     purchase, with its note; `lost_approvals` are approvals that only results show. `split` says
     which part belongs to this shard, None if all of it does. `other_results` are those of other parts, as read then.
+    `job_warnings` are the warnings that are known only once the jobs are made.
 
     Of the other parts of the campaign on this machine, `recorded_by_others` are the purchases whose intent one
     recorded, and `awaited_by_others` the creates that a run of one waits for.
@@ -82,6 +84,12 @@ class CampaignState:
     recorded_by_others: frozenset[PurchaseId] = frozenset()
     awaited_by_others: frozenset[PurchaseId] = frozenset()
     split: Split | None = None
+    job_warnings: tuple[Problem, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """All warnings of the manifest."""
+        return (*self.workspace.campaign.warnings, *self.job_warnings)
 
     @property
     def published_assignment(self) -> Assignment:
@@ -195,7 +203,8 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             the decisions lack approvals that results show.
         StateLocked: another run holds the state.
     """
-    jobs = in_plan_order(expand(workspace.campaign))
+    job_warnings: list[Problem] = []
+    jobs = in_plan_order(expand(workspace.campaign, job_warnings.append))
     # Read before a state is created: none is created beside invalid results.
     is_there = isinstance(workspace.state, Path) and os.path.lexists(workspace.state)
     before = None if is_there else read_published(workspace)
@@ -221,6 +230,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             workspace=workspace,
             writable=writable,
             jobs=jobs,
+            job_warnings=tuple(job_warnings),
             store=store,
             records=records,
             decisions=in_force,

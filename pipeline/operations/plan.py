@@ -58,6 +58,7 @@ def plan_of(
         prices_of=_oldest_price(made, campaign.catalog),
         target=state.workspace.target,
         lost_approvals=jobs_of(state.lost_approvals),
+        warnings=state.warnings,
     )
 
 

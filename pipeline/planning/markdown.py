@@ -5,14 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from pipeline.errors import counted
+from pipeline.errors import LONGEST_WARNING, counted, printable
 from pipeline.planning.plan import Action, Entry, Plan
 from pipeline.planning.show import as_text, is_shown, stays_failed
 
 # Marks the comment on a pull request, so that it is updated instead of followed by another.
 MARKER = "<!-- campaign-pipeline: plan -->"
 LONGEST = 60_000
-# Characters around the lines of one campaign, without its name and the fences.
+# Characters around folded lines, without their title and the fences.
 _FRAME = 200
 
 
@@ -25,10 +25,12 @@ def as_markdown(plans: Mapping[str, Plan]) -> str:
     if len(shown) < len(lines):
         shown.append(f"\n{len(shown)} of {len(lines)} campaigns shown")
     head = "\n".join([MARKER, "## Campaign plan", "", *shown]) + "\n"
+    warnings = [printable(str(each), LONGEST_WARNING) for plan in plans.values() for each in plan.warnings]
+    head += _folded(counted(len(warnings), "warning"), warnings, LONGEST // 8)
     room = LONGEST - len(head)
     parts = [head]
     for number, (name, plan) in enumerate(detailed.items()):
-        part = _details(name, plan, room // (len(detailed) - number))
+        part = _folded(name, list(as_text(plan)), room // (len(detailed) - number))
         parts.append(part)
         room -= len(part)
     return "".join(parts)
@@ -61,18 +63,17 @@ def _summary(plan: Plan, counts: Counter[str]) -> str:
     return f"{actions}; **buys {cost.creates}: {price}**{limit}"
 
 
-def _details(name: str, plan: Plan, room: int) -> str:
-    """The lines of one campaign, folded, in at most `room` characters; empty if not even one line fits."""
-    lines = list(as_text(plan))
+def _folded(title: str, lines: list[str], room: int) -> str:
+    """The lines below a title, folded, in at most `room` characters; empty if not even one line fits."""
     fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0))
-    shown = list(_lines_within(lines, room - _FRAME - len(name) - 2 * len(fence)))
+    shown = list(_lines_within(lines, room - _FRAME - len(title) - 2 * len(fence)))
     if not shown:
         return ""
     part = f"{len(shown)} of {len(lines)} lines shown"
     more = f"\n{part}\n" if len(shown) < len(lines) else ""
     body = "\n".join(shown)
     return (
-        f"\n<details><summary>{html.escape(name)}: {part}</summary>\n\n"
+        f"\n<details><summary>{html.escape(title)}: {part}</summary>\n\n"
         f"{fence}\n{body}\n{fence}\n{more}\n</details>\n"
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipeline.assignment import Assignment
-from pipeline.errors import counted
+from pipeline.errors import Problem, counted
 from pipeline.jobs import Job, JobKey, Visibility
 from pipeline.json_values import Json
 from pipeline.purchases import Purchase, PurchaseId
@@ -144,6 +144,7 @@ class Plan:
     the oldest price of what is bought, if the catalogue has it. `target` is the manifest with the flags that choose
     its records, quoted for a shell, for suggested commands. `lost_approvals` are approved purchases that only results
     show, with their jobs: a run would be refused. Without `retries`, what fails on the way is not bought again.
+    `warnings` are those of the manifest.
     """
 
     entries: Sequence[Entry]
@@ -157,6 +158,7 @@ class Plan:
     target: str = "MANIFEST"
     lost_approvals: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
     retries: bool = True
+    warnings: Sequence[Problem] = ()
     _by_key: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:

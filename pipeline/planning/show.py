@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.errors import counted, printable
+from pipeline.errors import LONGEST_WARNING, counted, printable
 from pipeline.planning.hints import (
     elsewhere_hint,
     held_by_failures_advice,
@@ -241,6 +241,11 @@ def as_json(plan: Plan) -> dict[str, Json]:
     return {
         "actions": [_entry_json(entry) for entry in plan.entries],
         **({"unsettled": [_unsettled_json(each) for each in plan.unsettled]} if plan.unsettled else {}),
+        **(
+            {"warnings": [printable(str(each), LONGEST_WARNING) for each in plan.warnings]}
+            if plan.warnings
+            else {}
+        ),
         "summary": {
             "actions": {name: actions[name] for name in sorted(actions)},
             **plan.cost.as_json(),

@@ -110,7 +110,8 @@ class TestExcludeAndInclude:
             OVERLAY + SHOES + "jobs: [{id: hero, exclude: [{image: green}, {image: red}]}]\n"
         )
         assert [str(problem) for problem in problems] == [
-            "campaign.yaml:5:29: jobs[0].exclude[0]: this row excludes nothing"
+            "campaign.yaml:5:29: jobs[0].exclude[0]: this row excludes nothing: "
+            "no 'image' is 'green'; there are 'red', 'blue'"
         ]
         assert problems[0].severity == "warning"
 
