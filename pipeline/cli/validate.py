@@ -21,17 +21,21 @@ from pipeline.cli.options import (
 from pipeline.cli.process_environment import columns_of
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
 from pipeline.documents.problem_list import number_of
-from pipeline.errors import ExitCode, InvalidInput, Problem, counted, printable
+from pipeline.errors import ExitCode, InvalidInput, Problem, UsageError, counted, printable
 from pipeline.manifest.campaign_checks import check_used, unused_in_files, used_twice
 from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.manifest.variables import read_variables, variable_names
 from pipeline.operations.installed import provider_problem
+from pipeline.schemes import without_secrets
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
     from pipeline.manifest.model import Campaign
+
+    # A manifest that is valid, its campaign, and the number of its jobs.
+    _Valid = tuple[Path, Campaign, int]
 
 
 @click.command("validate")
@@ -46,9 +50,38 @@ def command(
 
     Needs no key and no network. Prints all problems at once, and exits with code 3 if there is an error.
     """
-    overrides = read_variables(variables, variable_files)
     problems: list[Problem] = []
-    valid: list[tuple[Path, Campaign, int]] = []
+    valid: list[_Valid] = []
+    code = ExitCode.OK
+    try:
+        _check(paths, variables, variable_files, problems, valid)
+    except (InvalidInput, UsageError) as error:
+        if output_format == "text":
+            raise
+        # A report that is empty would say that all is well.
+        problems += (
+            error.problems if isinstance(error, InvalidInput) else (Problem(without_secrets(str(error))),)
+        )
+        code = error.exit_code
+    _print(problems, valid, output_format)
+    has_errors = any(each.severity == "error" for each in problems)
+    return code or (ExitCode.INVALID if has_errors else ExitCode.OK)
+
+
+def _check(
+    paths: tuple[Path, ...],
+    variables: tuple[str, ...],
+    variable_files: tuple[str, ...],
+    problems: list[Problem],
+    valid: list[_Valid],
+) -> None:
+    """Add to `problems` what is found in the manifests, and to `valid` those that have jobs, and how many.
+
+    Raises:
+        InvalidInput: a path does not exist, or a folder has no campaign.
+        UsageError: there is no campaign here, or no manifest uses a var.
+    """
+    overrides = read_variables(variables, variable_files)
     read: list[Campaign] = []
     found = find(paths or [_campaign_here()])
     for path in found:
@@ -72,8 +105,6 @@ def command(
         check_used(variable_names(variables), read)
         problems.extend(unused_in_files(variable_files, read))
     problems.extend(used_twice(campaign for _, campaign, _ in valid))
-    _print(problems, valid, output_format)
-    return ExitCode.INVALID if any(each.severity == "error" for each in problems) else ExitCode.OK
 
 
 def _campaign_here() -> Path:
@@ -83,7 +114,7 @@ def _campaign_here() -> Path:
     return campaign_here()
 
 
-def _print(problems: list[Problem], valid: Iterable[tuple[Path, Campaign, int]], output_format: str) -> None:
+def _print(problems: list[Problem], valid: Iterable[_Valid], output_format: str) -> None:
     match output_format:
         case "json":
             say_json(as_json(problems))
@@ -96,7 +127,7 @@ def _print(problems: list[Problem], valid: Iterable[tuple[Path, Campaign, int]],
             _print_text(problems, valid)
 
 
-def _print_text(problems: list[Problem], valid: Iterable[tuple[Path, Campaign, int]]) -> None:
+def _print_text(problems: list[Problem], valid: Iterable[_Valid]) -> None:
     paint = paint_for(sys.stdout, no_color=verbosity().no_color)
     with untrusted_block():
         for line in problem_lines(problems, paint, columns_of(sys.stdout)):

@@ -453,3 +453,34 @@ def test_tag_hides_no_other_problem(folder: Path, pipeline: Pipeline) -> None:
         [found] = [each for each in errors if f":{line}:{column}: " in each]
         assert expected in found
     assert len(errors) == 5, ended.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("nope.yaml",), 3, "there is no such file"),
+        (("empty",), 3, "no campaign is here"),
+        (("campaign.yaml", "--var", "sesaon=x"), 64, "sesaon"),
+        (("campaign.yaml", "--var", "season"), 64, "season"),
+    ],
+)
+@pytest.mark.parametrize("output_format", ["json", "gitlab", "github"])
+def test_report_is_never_empty_where_validation_fails(
+    project: Project, offline: Pipeline, output_format: str, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    (project.manifest.parent / "empty").mkdir()
+    project.write({"campaign.yaml": spring(vars={"season": "a"}, prompts={"walk": "{{ season }}"})})
+
+    ended = offline("validate", *arguments, "--format", output_format)
+
+    assert ended.code == code, ended.output
+    if output_format == "github":
+        assert ended.out.startswith("::error")
+        assert said in ended.out
+    elif output_format == "gitlab":
+        (found,) = ended.document
+        assert said in found["description"]
+    else:
+        (diagnostic,) = ended.document["diagnostics"]
+        assert said in diagnostic["summary"]
+        assert not ended.document["valid"]

@@ -109,10 +109,10 @@ class TestExcludeAndInclude:
         problems = project.problems(
             OVERLAY + SHOES + "jobs: [{id: hero, exclude: [{image: green}, {image: red}]}]\n"
         )
-        assert [str(problem) for problem in problems] == [
+        assert "\n".join(str(problem) for problem in problems) == (
             "campaign.yaml:5:29: jobs[0].exclude[0]: this row excludes nothing: "
             "no 'image' is 'green'; there are 'red', 'blue'"
-        ]
+        )
         assert problems[0].severity == "warning"
 
     def test_include_row_with_only_axes_adds_a_job_per_remaining_combination(self, project: Project) -> None:
