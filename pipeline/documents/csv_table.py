@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 64 << 20
 SEPARATORS: Final = (",", ";", "\t")
+# Python's own limit of 131,072 characters in a cell is less than some descriptions in a shop's export have. It holds
+# for the whole process, so a higher one stays.
+csv.field_size_limit(max(csv.field_size_limit(), LARGEST))
 # The header must end within so much of the file, which is read once for each separator.
 _LONGEST_HEADER = 4 << 20
 # Excel fills the line up with separators, as all others.
@@ -106,10 +109,21 @@ def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield source.problem(f"this is not CSV: {error}", at)
+            yield _not_csv(str(error), source, separator, at, lines.line_num)
             return
         if any(map(str.strip, cells)):
             yield Record(tuple([known.setdefault(cell, cell) for cell in cells]), at)
+
+
+def _not_csv(error: str, source: SourceFile, separator: str, begins: int, line: int) -> Problem:
+    """The problem for an error of Python's reader in a record that `begins` somewhere and was read up to `line`."""
+    if error == "unexpected end of data":
+        return source.problem("this is not CSV: a quote that opens here is never closed", begins)
+    if " expected after " in error:
+        what = "a tab" if separator == "\t" else f"'{separator}'"
+        advice = "a quote inside a cell in quotes is written twice"
+        return source.problem(f"this is not CSV: a closing quote without {what} after it; {advice}", line)
+    return source.problem(f"this is not CSV: {error}", begins)
 
 
 def _separator(source: SourceFile, expected: Collection[str]) -> str:

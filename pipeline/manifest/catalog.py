@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -69,7 +70,9 @@ class OptionSpec:
 
     def _check_one(self, value: Option, wanted: OptionType) -> Iterator[OptionProblem]:
         if not _is_of(value, wanted):
-            yield OptionProblem(f"expected {_EXPECTED[wanted]}, found {_kind(value)}")
+            yield OptionProblem(
+                f"expected {_EXPECTED[wanted]}, found {_kind(value)}{_number_hint(value, wanted)}"
+            )
             return
         if self.choices and not any(_same(value, choice) for choice in self.choices):
             known = ", ".join(str(choice) for choice in self.choices)
@@ -90,6 +93,7 @@ class OptionSpec:
             )
 
 
+_NUMBER = re.compile(r"\s*-?[0-9]+(?:\.[0-9]+)?\s*")
 _EXPECTED = {
     OptionType.STRING: "a text",
     OptionType.NUMBER: "a number",
@@ -99,6 +103,14 @@ _EXPECTED = {
     OptionType.LIST: "a list",
     OptionType.ANY: "a value",
 }
+
+
+def _number_hint(value: Option, wanted: OptionType) -> str:
+    """How to make a number of a text; cells of tables are texts."""
+    is_number = isinstance(value, str) and _NUMBER.fullmatch(value)
+    if not is_number or wanted not in (OptionType.INTEGER, OptionType.NUMBER):
+        return ""
+    return f"; write it without quotes, or a template with '| {'int' if wanted is OptionType.INTEGER else 'float'}'"
 
 
 def _is_of(value: Option, wanted: OptionType) -> bool:

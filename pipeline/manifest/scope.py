@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, Problem
@@ -66,8 +67,16 @@ class RuleScope:
         try:
             return self._prompts[prompt.name](self._names)
         except InvalidInput as error:
-            self.problems = error.problems
+            self.problems = tuple(map(_explained, error.problems))
             return Named("", {"name": prompt.name, "vars": prompt.vars})
+
+
+def _explained(problem: Problem) -> Problem:
+    """The problem of a prompt's own text, where `prompt` does not exist yet."""
+    if problem.message != "'prompt' is undefined":
+        return problem
+    where = "options, titles and output paths have it, a prompt's own text does not"
+    return replace(problem, message=f"{problem.message} here: {where}")
 
 
 def _image(item: Item) -> dict[str, object]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Such separators are used only where `delimiter` names them.
 _RARE_SEPARATORS = ("|", ":", "^", "~")
+_NOT_A_TEXT = re.compile(r"==\s*(-?[0-9]+(?:\.[0-9]+)?|[Tt]rue|[Ff]alse)\b")
 _WHERE_EXAMPLE = "\"{{ row['…'] == '…' }}\""
 _ID = re.compile(r"[^\n\t]{1,200}")
 
@@ -219,7 +220,10 @@ def _wanted(
     if warning is not None:
         context.problems.append(warning)
     if where is not None and table.records and not any_holds:
-        context.report(where.location, f"'where' matches none of the {counted(len(table.records), 'row')}")
+        none = f"'where' matches none of the {counted(len(table.records), 'row')}"
+        compared = _NOT_A_TEXT.search(where.text or "")
+        hint = f"; cells are text: compare with '{compared[1]}', not {compared[1]}" if compared else ""
+        context.report(where.location, f"{none}{hint}")
 
 
 def _of_row(problem: Problem, row: Location) -> Problem:

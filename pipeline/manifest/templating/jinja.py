@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -27,6 +28,18 @@ _FAULTS: Final = (
     *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError),
     *(SyntaxError, TypeError, ValueError, jinja2.TemplateError),
 )
+_COMPARED: Final = re.compile(r"'([<>]=?)' not supported between instances of '(\w+)' and '(\w+)'")
+_KINDS: Final = {
+    "str": "a text",
+    "Named": "a text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "a mapping",
+    "NoneType": "null",
+}
 Result = TypeVar("Result")
 
 
@@ -119,7 +132,7 @@ def _value(code: jinja2.Template, context: Context) -> object:
 def _message(error: BaseException) -> str:
     match error:
         case TypeError():
-            return f"these values cannot be combined: {error}"[:200]
+            return _of_types(str(error))
         case ZeroDivisionError():
             return "a division by zero"
         case MemoryError() | RecursionError():
@@ -128,6 +141,16 @@ def _message(error: BaseException) -> str:
             return error.message or "the template failed"
         case _:
             return str(error)
+
+
+def _of_types(error: str) -> str:
+    """Python's words for operands that do not fit together, in ours."""
+    found = _COMPARED.fullmatch(error)
+    if found is None:
+        return f"these values cannot be combined: {error}"[:200]
+    left, right = (_KINDS.get(name, "another value") for name in found.group(2, 3))
+    hint = "; '| int' after a text makes a number of it" if {left, right} == {"a text", "a number"} else ""
+    return f"'{found[1]}' cannot compare {left} with {right}{hint}"
 
 
 def _line(trace: TracebackType | None, code: jinja2.Template) -> int:

@@ -197,7 +197,16 @@ class TestValues:
         [
             (OptionSpec(OptionType.STRING), 5, "expected a text, found the number 5"),
             (OptionSpec(OptionType.STRING), LocalFile("a.png", "0"), "expected a text, found a file"),
-            (OptionSpec(OptionType.NUMBER), "5", "expected a number, found the text '5'"),
+            (
+                OptionSpec(OptionType.NUMBER),
+                "5",
+                "expected a number, found the text '5'; write it without quotes, or a template with '| float'",
+            ),
+            (
+                OptionSpec(OptionType.INTEGER),
+                "5",
+                "without quotes, or a template with '| int'",
+            ),
             (OptionSpec(OptionType.NUMBER), True, "expected a number, found true"),
             (OptionSpec(OptionType.INTEGER), 5.5, "expected a whole number, found the number 5.5"),
             (OptionSpec(OptionType.BOOLEAN), 1, "expected true or false, found the number 1"),

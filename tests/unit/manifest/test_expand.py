@@ -289,6 +289,17 @@ class TestRendering:
             "templates: {a: {template_id: new, options: {p: '{{ prompt }}'}}}\n"
         )
 
+    @pytest.mark.parametrize("part", ["prompt", "prompt.name", "prompt.vars.tone"])
+    def test_prompt_does_not_exist_in_its_own_text(self, project: Project, part: str) -> None:
+        said = project.messages(
+            "templates: {a: {template_id: new, options: {p: '{{ prompt }}'}}}\n"
+            f"prompts: {{walk: '{{{{ {part} }}}}'}}\n"
+        )
+        assert (
+            "prompts.walk: 'prompt' is undefined here: options, titles and output paths have it, "
+            "a prompt's own text does not"
+        ) in said
+
     @pytest.mark.parametrize("name", ["purchase", "ext"])
     def test_option_cannot_use_names_defined_later(self, project: Project, name: str) -> None:
         text = f"templates: {{a: {{template_id: new, options: {{p: '{{{{ {name} }}}}'}}}}}}\n"

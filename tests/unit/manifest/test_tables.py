@@ -126,8 +126,16 @@ class TestImages:
             ("\n\nurl\n", "rows.csv:3:1: the table has no rows"),
             ("id,name\nx,y\n", "there is no column 'path' or 'url'; name the one to use: 'columns: {url: …}'"),
             ("id,urls\nx,y\n", "'path' or 'url'; name the one to use: 'columns: {url: urls}'"),
-            ('url\n"a.png', "this is not CSV: unexpected end of data"),
-            ('url\n"a"x\n', "this is not CSV: "),
+            (
+                'url,a\nb,c\n"a.png,\n\n',
+                "rows.csv:3:1: this is not CSV: a quote that opens here is never closed",
+            ),
+            (
+                'url,a\nx,"5" screen"\n',
+                ("rows.csv:2:1: this is not CSV: a closing quote without ',' after it; "
+                "a quote inside a cell in quotes is written twice"),
+            ),
+            ('url\ta\nx\t"5" screen"\n', "a closing quote without a tab after it"),
             ("url\n<<<<<<< HEAD\na.png\n", "merge conflict"),
             ("version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
             (b"url\n\xff\n", "not UTF-8"),
@@ -354,6 +362,11 @@ class TestWhere:
     def test_anything_but_one_expression_is_rejected(self, project: Project, where: str) -> None:
         said = told(project, self.TABLE, f', where: "{where}"')
         assert "image_sets.shoes.where: expected one expression and nothing around it" in said
+
+    @pytest.mark.parametrize("value", ["1", "-2.5", "true", "False"])
+    def test_comparison_with_what_no_cell_is_gets_a_hint(self, project: Project, value: str) -> None:
+        said = told(project, self.TABLE, f", where: \"{{{{ row['Image Position'] == {value} }}}}\"")
+        assert said.endswith(f"none of the 3 rows; cells are text: compare with '{value}', not {value}"), said
 
     def test_plain_text_is_rejected(self, project: Project) -> None:
         said = told(project, self.TABLE, ", where: row.url")
@@ -609,6 +622,16 @@ def test_spreadsheet_exports_are_read(
     assert [record.cells for record in table.records] == [
         tuple(row) for row in rows if any(map(str.strip, row))
     ]
+
+
+def test_cell_may_be_as_long_as_the_file() -> None:
+    long = "x" * 3_000_000
+    source = decode(f'id,text\na,"{long}"\n'.encode(), Path("rows.csv"), "rows.csv")
+
+    table, problems = read_csv(source, None, {"id"})
+
+    assert problems == []
+    assert table.records[0].cells == ("a", long)
 
 
 def test_equal_cells_share_one_string() -> None:

@@ -255,7 +255,12 @@ class TestErrors:
             ("{{ season * 5 }}", 1, "expected a number, found a text"),
             ("{{ season + 5 }}", 1, "expected a number, found a text"),
             ("{{ long + 1 }}", 1, "expected a number, found true or false"),
-            ("{{ season < 5 }}", 1, "these values cannot be combined"),
+            (
+                "{{ season < 5 }}",
+                1,
+                "'<' cannot compare a text with a number; '| int' after a text makes a number of it",
+            ),
+            ("{{ sizes >= none }}", 1, "'>=' cannot compare a list with null"),
             ("{% for c in season %}{% endfor %}", 1, "a loop needs a list, found a text"),
             ("a\n{{ season.upper() }}", 2, "a call is not allowed"),
             ("{{ season[1:2] }}", 1, "a slice is not allowed"),
