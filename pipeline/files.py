@@ -42,19 +42,23 @@ def open_regular(path: Path) -> int:
     return descriptor
 
 
+class UnfitFile(ValueError):
+    """What a file is that nobody can use: `larger than …`, `a Git LFS pointer, …`."""
+
+
 def read_limited(path: Path, limit: int) -> bytes:
     """The bytes of a regular file, which may have at most `limit`.
 
     Raises:
         OSError: as `open_regular`.
-        ValueError: it is larger, or a Git LFS pointer.
+        UnfitFile: it is larger, or a Git LFS pointer.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         content = file.read(limit + 1)
     if is_lfs_pointer(content):
-        raise ValueError("a Git LFS pointer, not the file itself; download it with 'git lfs pull'")
+        raise UnfitFile("a Git LFS pointer, not the file itself; download it with 'git lfs pull'")
     if len(content) > limit:
-        raise ValueError(f"larger than {limit:,} bytes")
+        raise UnfitFile(f"larger than {limit:,} bytes")
     return content
 
 

@@ -6,6 +6,7 @@ import errno
 import importlib
 import itertools
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -188,6 +189,12 @@ def _is_argument(text: str) -> bool:
 def _in_our_words(error: click.ClickException) -> str:
     """What is wrong with the command line, worded as every other error."""
     message = error.format_message().rstrip(".")
+    message = re.sub("is not a valid integer( range)?", "is not a whole number", message)
+    message = re.sub("is not a valid float( range)?", "is not a number", message)
+    if isinstance(error, click.BadParameter) and error.ctx is not None and error.param is not None:
+        source = error.ctx.get_parameter_source(error.param.name or "")
+        if source is click.core.ParameterSource.ENVIRONMENT:
+            message = f"{message} (from {error.param.envvar})"
     text = f"error: {message[:1].lower()}{message[1:]}"
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:

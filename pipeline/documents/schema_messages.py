@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
+_THOUSANDS: Final = re.compile(r"[0-9]{1,3}(?:[,.' ][0-9]{3}){1,5}")
+
 # A manifest may come from a stranger, so it must never set what leads calls or money elsewhere.
 _OF_THE_OPERATOR: Final = frozenset(
     {
@@ -36,6 +38,8 @@ _OF_THE_OPERATOR: Final = frozenset(
 def explain(error: ValidationError) -> Iterator[Finding]:
     """Explain an error of the library, which reports all unknown keys of a mapping as one."""
     path = tuple(error.absolute_path)
+    if error.validator == "const" and _is_of_wrong_type(error):
+        return  # its type is reported, and says more
     if error.validator in ("oneOf", "anyOf"):
         yield from _explain_branches(error, path)
     elif error.validator in ("additionalProperties", "unevaluatedProperties"):
@@ -55,7 +59,15 @@ def _say(error: ValidationError) -> str:
 
 
 def _type(error: ValidationError) -> str:
-    return f"expected {wanted(error.schema)}, found {found(error.instance)}"
+    return f"expected {wanted(error.schema)}, found {found(error.instance)}{_digits_hint(error)}"
+
+
+def _digits_hint(error: ValidationError) -> str:
+    """How to write a number whose thousands are separated."""
+    if error.validator_value in ("string", "boolean") or not isinstance(error.instance, str):
+        return ""
+    is_number = _THOUSANDS.fullmatch(error.instance) is not None
+    return f"; write {re.sub('[^0-9]', '', error.instance)}" if is_number else ""
 
 
 def _enum(error: ValidationError) -> str:
@@ -162,6 +174,12 @@ def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
         yield from _beside(inner, path) if _is_of_another_form(inner) else explain(inner)
 
 
+def _is_of_wrong_type(error: ValidationError) -> bool:
+    """Whether a value whose type has an error of its own only seems to be the expected one, as '1' for 1."""
+    has_type = isinstance(error.schema, Mapping) and "type" in error.schema
+    return has_type and type(error.instance) is not type(error.validator_value)
+
+
 def _is_of_another_type(error: ValidationError) -> bool:
     return not error.relative_path and error.validator in ("type", "const", "enum")
 
@@ -173,7 +191,8 @@ def _is_of_another_form(error: ValidationError) -> bool:
 def _beside(error: ValidationError, path: Path) -> Iterator[Finding]:
     """Problems with keys that belong to another form than this one."""
     required = error.schema.get("required", []) if isinstance(error.schema, Mapping) else []
-    beside = f" together with '{required[0]}'" if required else " here"
+    # The first may be a key of every form, such as an id.
+    beside = f" together with '{required[-1]}'" if required else " here"
     for key in _surplus_keys(error):
         yield Finding((*path, key), f"'{cut(key)}' cannot be used{beside}", at_key=True)
 

@@ -79,6 +79,8 @@ def read_with_forbidden(path: Path, name: str, limit: int) -> SourceFile:
             raise InvalidInput(Problem("this is a folder, expected a file", Position(name))) from None
         reason = error.strerror or "not a regular file"
         raise InvalidInput(_whole(name, f"it cannot be read: {reason}")) from None
+    except files.UnfitFile as error:
+        raise InvalidInput(_whole(name, f"this is {error}")) from None
     except ValueError as error:
         raise InvalidInput(_whole(name, f"it cannot be read: {error}")) from None
     return decode(content, path, name)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.manifest.images import Images
 
 _TEMPLATED = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_OTHER_SCHEME = re.compile(r"(?!https?://)[a-z][a-z0-9+.-]{1,19}://", re.IGNORECASE)
 _BRACES = re.compile(r"\{\s*([A-Za-z_][A-Za-z0-9_.]*)\s*\}")
 
 
@@ -102,6 +103,10 @@ class Context:
     ) -> LocalFile | RemoteFile:
         """An image by path or url; one that was reported as wrong still counts as an image."""
         try:
+            if other := _OTHER_SCHEME.match(text):
+                raise ValueError(
+                    f"expected a path, or a url that begins with http:// or https://, found {other[0]}"
+                )
             if is_url(text):
                 check_url(text)
                 return RemoteFile(text, version)

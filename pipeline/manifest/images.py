@@ -10,7 +10,7 @@ import struct
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline import files, paths
 from pipeline.errors import Suggestions
@@ -60,11 +60,14 @@ def _missing(real: Path, path: str, suggestions: Suggestions) -> str:
         return f"there is no such file: {path}{hint}"
     folder = real.parent
     try:
-        beside = [entry.name for entry in os.scandir(folder)]
+        beside = [entry.name for entry in os.scandir(folder) if not entry.is_dir()]
     except OSError:
         return f"there is no such file: {path}"
-    near = suggestions.did_you_mean(real.name, (name for name in beside if not name.startswith(".")))
-    return f"there is no such file: {path}{near}"
+    # Without the suffix, which makes all images alike.
+    stems = {os.path.splitext(name)[0]: name for name in beside if not name.startswith(".")}  # noqa: PTH122
+    near = suggestions.nearest(real.stem, stems)
+    meant = "" if near is None else f"; did you mean '{PurePosixPath(path).with_name(stems[near])}'?"
+    return f"there is no such file: {path}{meant}"
 
 
 def _hash_of_image(real: Path, path: str, suggestions: Suggestions) -> str:

@@ -48,9 +48,11 @@ class Parts:
 
 
 def build_rule(value: Value, parts: Parts, context: Context) -> Rule | None:
-    """Build a rule; None if it has no id or no template."""
+    """Build a rule; None if it has no id, no template, or an axis that could not be read."""
     rule_id = value.text_of("id")
+    errors = context.errors
     matrix = _matrix(value.get("matrix"), parts, context)
+    is_whole = context.errors == errors
     templates = tuple(
         _with_options(template, value.get("options"), parts, context)
         for template in chosen(value.get("templates"), parts.templates, "template", context)
@@ -72,7 +74,7 @@ def build_rule(value: Value, parts: Parts, context: Context) -> Rule | None:
         retries=value.integer_of("retries", 0),
         location=value.location,
     )
-    return rule if rule_id and templates else None
+    return rule if rule_id and templates and is_whole else None
 
 
 def _with_options(template: Template, over: Value | None, parts: Parts, context: Context) -> Template:
@@ -102,8 +104,10 @@ def _matrix(value: Value | None, parts: Parts, context: Context) -> Matrix:
             context.report(
                 axis.key_location, f"'{name}' is an axis here and a var too; one of them needs another name"
             )
+        errors = context.errors
         values = tuple(_axis_values(axis, context))
-        if values:  # an axis without values counts as absent
+        # An axis without values counts as absent, but for one that could not be read.
+        if values or context.errors > errors:
             matrix.append((name, values))
     return tuple(matrix)
 

@@ -62,7 +62,7 @@ def read_table(value: Value, purpose: Purpose, context: Context) -> Iterator[Tab
     """
     csv = value.get("csv")
     found = None if csv is None else context.path(csv)
-    if found is None:
+    if found is None or (value.get("delimiter") is not None and _separator(value) is None):
         return
     columns = value.get("columns")
     renamed = (
@@ -80,9 +80,17 @@ def read_table(value: Value, purpose: Purpose, context: Context) -> Iterator[Tab
         return
     if not problems and not table.records:
         context.problems.append(table.source.problem("the table has no rows", table.header_line))
+    spaced: list[TableRow] = []
     for row in _wanted(table, names, value.get("where"), context):
-        if _has_sound_id(row, context):
-            yield row
+        if not _has_sound_id(row, context):
+            continue
+        if row.id is not None and row.id != row.id.strip():
+            spaced.append(row)
+        yield row
+    if spaced:
+        more = f"; so has {counted(len(spaced) - 1, 'other row', 'other rows')}" if len(spaced) > 1 else ""
+        message = f"the id '{spaced[0].id}' has blanks around it, which are part of the job's key{more}"
+        context.warn(spaced[0].location, message)
 
 
 def _separator(value: Value) -> str | None:

@@ -125,7 +125,7 @@ def _test(expression: str) -> Test:
         raise UsageError("an empty selection matches nothing")
     # A colon after the first part of a key belongs to a name.
     if not separator or "/" in name or "*" in name:
-        return partial(_key_matches, _pattern(expression))
+        return partial(_key_matches, _pattern(expression.rstrip("/")))
     if name.startswith("matrix."):
         return partial(_axis_matches, name.removeprefix("matrix."), wanted)
     if name not in _FIELDS:
@@ -181,6 +181,8 @@ def _values(expression: str, candidates: Sequence[Candidate]) -> tuple[str, list
             values = {value for each in candidates if (value := _FIELDS[name](each)) is not None}
         elif name.startswith("matrix."):
             axis = name.removeprefix("matrix.")
-            axes = (dict(each.job.coordinates.axes) for each in candidates if each.job is not None)
+            axes = [dict(each.job.coordinates.axes) for each in candidates if each.job is not None]
             values = {axis_text(each[axis]) for each in axes if axis in each}
+            if not values:
+                return "matrix.", sorted({f"{known}:*" for each in axes for known in each})
     return (f"{name}:", sorted(values)) if values else ("", [each.key for each in candidates])

@@ -70,7 +70,7 @@ def problems(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
 
 
 def _limit(limit: str, paint: Paint) -> str:
-    return paint(f"Limit: {printable(limit)}, so nothing is bought (exit code 4).", "red")
+    return paint(f"Limit: {printable(limit)}. Nothing is bought (exit code 4).", "red")
 
 
 def is_shown(entry: Entry) -> bool:

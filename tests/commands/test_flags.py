@@ -336,6 +336,28 @@ def test_flag_overrides_its_environment_variable(
     assert creates(vendor) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("CONCURRENCY", "many", "'--concurrency': 'many' is not a whole number (from PIPELINE_CONCURRENCY)"),
+        ("RATE", "fast", "'--rate': 'fast' is not a number (from PIPELINE_RATE)"),
+        ("CONCURRENCY", "0", "is not in the range 1<=x<=256 (from PIPELINE_CONCURRENCY)"),
+    ],
+)
+def test_wrong_value_in_the_environment_is_named_as_such(
+    project: Project, offline: Pipeline, name: str, value: str, said: str
+) -> None:
+    flag = f"--{name.lower()}"
+    of_flag = offline("run", project.manifest, flag, value)
+    assert of_flag.code == 64
+    assert "(from" not in of_flag.err
+
+    offline.set(f"PIPELINE_{name}", value)
+    ended = offline("run", project.manifest)
+    assert ended.code == 64
+    assert said in ended.err
+
+
 # --replace
 
 

@@ -135,7 +135,7 @@ def test_limit_that_a_run_will_reach_is_reported(
     ended = pipeline("plan", project.manifest, "--detailed-exitcode")
 
     assert ended.code == 4
-    assert f"Limit: {expected}, so nothing is bought (exit code 4)." in ended.out
+    assert f"Limit: {expected}. Nothing is bought (exit code 4)." in ended.out
     scripts = pipeline("plan", project.manifest, "--format", "json")
     assert scripts.code == 0
     assert scripts.document["summary"]["limit"] == expected

@@ -320,6 +320,18 @@ def test_what_there_is_ends_where_all_of_it_was_named(project: Project, offline:
     assert ended.err.endswith(told)
 
 
+def test_unknown_axis_lists_the_axes(wide: Project, offline: Pipeline) -> None:
+    unknown = offline("plan", wide.manifest, "--select", "matrix.q:3")
+    assert "'matrix.q:3' matches no job; there is: matrix.locale:*\n" in unknown.err
+
+    near = offline("plan", wide.manifest, "--select", "matrix.locle:fr")
+    assert "did you mean 'matrix.locale:*'?" in near.err
+
+
+def test_slash_at_the_end_does_not_count(wide: Project, offline: Pipeline) -> None:
+    assert chosen(offline, wide, "--select", "hero/loop/") == LOOPS
+
+
 # Statuses change by themselves
 
 

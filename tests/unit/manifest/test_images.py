@@ -196,6 +196,13 @@ class TestUrls:
         assert job.request.images == (RemoteFile(url),)
         assert job.coordinates.image == "red"
 
+    def test_url_of_another_scheme_is_rejected(self, project: Project) -> None:
+        said = project.messages(ANYTHING + "image_sets: {shoes: ['ftp://user:word@cdn.example.com/a.png']}\n")
+        assert (
+            "image_sets.shoes[0]: expected a path, or a url that begins with http:// or https://, found ftp://"
+        ) in said
+        assert "word" not in said
+
     def test_item_version_applies_to_its_urls(self, project: Project) -> None:
         (job,) = project.jobs(
             ANYTHING + "image_sets: {shoes: [{url: 'https://cdn.example.com/red.png?sig=1', version: '3'}]}\n"

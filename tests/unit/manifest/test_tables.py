@@ -318,6 +318,33 @@ class TestColumns:
         assert len(item.vars) == 20_000
 
 
+class TestCauses:
+    """A mistake is told once, and not what follows from it."""
+
+    def test_axis_that_could_not_be_read(self, project: Project) -> None:
+        project.write("s.csv", "name,look\nnoir,dark\n")
+        rule = (
+            "jobs: [{id: hero, matrix: {style: {csv: s.csv}}, exclude: [{style: noir}], "
+            "when: '{{ style.vars.look }}'}]\n"
+        )
+        problems = project.problems(OPTIONS.replace("OPTION", "{{ style }}") + rule)
+        assert [str(each) for each in problems if each.severity == "error"] == [
+            "s.csv:1:1: there is no column 'id'; name the one to use: 'columns: {id: …}'"
+        ]
+
+    def test_delimiter_that_is_none(self, project: Project) -> None:
+        said = told(project, f"url||id\n{URL}a.png||a\n", ', delimiter: "||"')
+        assert "the one character that separates cells" in said
+        assert "\n" not in said
+
+    def test_blanks_around_ids_are_a_warning(self, project: Project) -> None:
+        project.write("rows.csv", f"url,id\n{URL}a.png,a\n{URL}b.png, b\n{URL}c.png,c \n")
+        campaign = project.load(IMAGES)
+        assert [str(each) for each in campaign.warnings if "blanks" in each.message] == [
+            "rows.csv:3:1: the id ' b' has blanks around it, which are part of the job's key; so has 1 other row"
+        ]
+
+
 class TestWhere:
     TABLE = f"id,url,Image Position,Status\na,{URL}1.png,1,active\nb,{URL}2.png,2,\nc,,1,draft\n"
 
