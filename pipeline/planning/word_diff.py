@@ -13,7 +13,12 @@ _LONGEST_PART = 200
 # In the worst case, comparing takes the product of the word counts; above this, the rest counts as one change.
 _MAX_COMPARED = 4_000_000
 
-_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
+# Letters of scripts that put no space between words (Thai to Khmer, Japanese, Chinese): each counts as a word.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_WORD_LETTER = re.compile(rf"(?![{_UNSPACED}])\w")
+_WORDS = re.compile(rf"\s+|(?:{_WORD_LETTER.pattern})+|[^\s]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +151,7 @@ def _common_prefix(old: str, new: str) -> int:
 
 
 def _is_inside_word(text: str, at: int) -> bool:
-    return 0 < at < len(text) and (text[at - 1].isalnum() or text[at - 1] == "_") and text[at].isalnum()
+    return 0 < at < len(text) and all(map(_WORD_LETTER.match, text[at - 1 : at + 1]))
 
 
 def _offsets(words: Sequence[str], start: int) -> list[int]:

@@ -51,6 +51,18 @@ def test_long_text_is_shown_around_the_change(where: str) -> None:
     assert changed(old, new) == [("slowly", "quickly")]
 
 
+def test_change_in_a_text_without_spaces_is_one_of_letters() -> None:
+    long = "红色的鞋子在清晨的光线下慢慢转动" * 20
+    old, new = f"{long}猫{long}", f"{long}狗{long}"
+
+    [(before, after)] = shown(old, new)
+
+    assert changed(old, new) == [("猫", "狗")]
+    assert len(before) < LONGEST_WHOLE
+    assert len(after) < LONGEST_WHOLE
+    assert changed("靴が歩くx", "靴は歩くy") == [("が|x", "は|y")]
+
+
 def test_distant_changes_are_shown_separately() -> None:
     old, new = f"slow {LONG} red {LONG}", f"fast {LONG} blue {LONG}"
 
