@@ -1052,6 +1052,48 @@ class TestFirst:
         assert job.code == 0, job.log
         assert len(titles(vendor)) == 2
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "version: 1\nname: autumn-sale\nprompts: {walk: hello}\n",
+            "# of autumn\n---\nname: 'winter'  # after autumn\n\nversion: 1\njobs:\n- id: autumn\n  repeat: 2\n",
+            'name: "winter"\r\nversion: 1\r\nprompts:\r\n  walk: a walk in autumn\r\n',
+        ],
+    )
+    def test_manifest_of_another_campaign_that_only_speaks_of_it_does_not_matter(
+        self, remote: Remote, machine: Machines, vendor: Emulator, text: str
+    ) -> None:
+        remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        remote.edit("main", lambda work: write(work / "campaigns/winter.yaml", text))
+        before = self.merge_autumn(remote)
+
+        job = machine().uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml")
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            'version: 1\ndescription: "\nname: winter\n"\n"n\\u0061me": autumn\n',
+            "version: 1\nname: winter\n---\n{version: 1, name: autumn}\n",
+            "version: 1\nname: winter\n? name\n: autumn\n",
+            "version: 1\nname: winter\nname: >-\n  autumn\n",
+            "version: 1\nname: &other winter\ndescription: autumn\n",
+        ],
+    )
+    def test_manifest_whose_name_is_not_certain_may_be_of_the_campaign(
+        self, remote: Remote, machine: Machines, vendor: Emulator, text: str
+    ) -> None:
+        remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        remote.edit("main", lambda work: write(work / "campaigns/winter.yaml", text))
+        before = self.merge_autumn(remote)
+
+        job = machine().uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml")
+
+        assert job.code == 3, job.log
+        assert titles(vendor) == []
+
     def test_shard_without_jobs_does_not_make_the_others_need_a_manual_start(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
