@@ -1,6 +1,7 @@
 """Decides which addresses may be connected to: a name is judged by what it resolves to, not by its spelling."""
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -8,6 +9,9 @@ from urllib.parse import urlsplit
 from pipeline.errors import printable
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+# The scheme, if there is one, the host with its user, and the rest.
+_PARTS = re.compile(r"((?:[a-z][a-z0-9+.-]*:)?//?|)([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -17,10 +21,13 @@ class AddressRefused(ValueError):
 
 def shown_url(url: str) -> str:
     """`url` in a form that is safe to show: printable, without query, fragment and user, which can be secrets."""
-    bare = url.partition("#")[0].partition("?")[0]
-    scheme, separator, rest = bare.partition("://")
-    host, slash, path = rest.partition("/")
-    return printable(f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}", limit=200)
+    scheme, host, rest = _PARTS.fullmatch(url).groups()  # type: ignore[union-attr]  # it matches any text
+    if "@" in rest and "@" not in host and not _HOST.fullmatch(host):
+        return printable(
+            f"{scheme}…", limit=200
+        )  # what looks like a host is the beginning of a password with a `/`
+    path = rest.partition("#")[0].partition("?")[0]
+    return printable(f"{scheme}{host.rpartition('@')[2]}{path}", limit=200)
 
 
 def is_loopback_host(host: str) -> bool:

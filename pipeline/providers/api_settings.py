@@ -177,7 +177,8 @@ class Settings:
             self._check_address()
 
     def _check_address(self) -> None:
-        shown = shown_url(self.base_url)
+        # Without a scheme, it may be something else that was meant for another variable, such as the key.
+        shown = shown_url(self.base_url) if "://" in self.base_url else "…"
         try:
             parts = urlsplit(self.base_url)
             host, _ = parts.hostname or "", parts.port

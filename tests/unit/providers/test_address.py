@@ -126,6 +126,28 @@ def test_url_is_shown_without_secrets() -> None:
     assert shown == "https://media.example.com/a\\x1b[31m.mp4"
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("user:s3cret@h/x", "h/x"),
+        ("//user:s3cret@h/x", "//h/x"),
+        ("https:/user:s3cret@h/x", "https:/h/x"),
+        ("https:user:s3cret@h/x", "h/x"),
+        ("https://user:s3/cret@h/x", "https://…"),
+        ("https://user:s3?cret@h/x", "https://…"),
+        ("https://user:s3#cret@h/x", "https://…"),
+        ("https://user:s3@cret@h/x?e=a@s3cret", "https://h/x"),
+        ("https://h/@user/x.mp4?e=a@s3cret", "https://h/@user/x.mp4"),
+        ("https://h:8000/@user", "https://h:8000/@user"),
+        ("https://[::1]:80/@user", "https://[::1]:80/@user"),
+        ("file:///a@b", "file:///a@b"),
+        ("a/b.mp4?sig=s3cret", "a/b.mp4"),
+    ],
+)
+def test_url_without_a_scheme_or_with_an_odd_password_is_shown_without_secrets(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
+
+
 @given(st.text(max_size=400))
 def test_any_text_is_shown_short_and_on_one_line(text: str) -> None:
     shown = shown_url(text)

@@ -78,6 +78,17 @@ def test_address_unsafe_for_the_key_is_rejected(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    ["s3cret", "user:s3cret@h", "//user:s3cret@h", "https:/u:s3cret@h", "[s3cret", "http://u:s3/cret@h"],
+)
+def test_what_is_no_address_is_not_shown(url: str) -> None:
+    """It may be the key, or have a password in it."""
+    with pytest.raises(UsageError) as raised:
+        Settings("k", url)
+    assert "s3" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
     ("url", "loopback"),
     [
         ("https://api.example.com", False),
