@@ -32,6 +32,9 @@ _MARKUP = re.compile(
     rb"\s*(?:<!doctype\b|<!--|<\?xml\b|<(?:html|head|body|title|meta|center|div|h[1-6]|p|pre|error)[\s>]|[\[{]\s*[\"{])",
     re.IGNORECASE,
 )
+_SVG = re.compile(r"\s*<(?:svg\b|\?xml\b|!--|!doctype svg\b)", re.IGNORECASE)
+# Headers of plain text before the pixels: the kind, then a comment or the width.
+_PIXELS = re.compile(rb"P[1-7]\s(?:#|[0-9]+\s|WIDTH )")
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 
 _BY_SUFFIX = {
@@ -89,6 +92,7 @@ _MP4 = ("video/mp4", "audio/mp4", "video/3gpp")
 # Videos of old cameras may begin without the box that names their type.
 _BOXES = frozenset({b"wide", b"mdat", b"moov", b"free", b"skip", b"pnot"})
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
+_PORTABLE = tuple(f"image/x-portable-{kind}" for kind in ("bitmap", "graymap", "pixmap", "arbitrarymap"))
 _STARTS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"GIF87a", "image/gif"),
@@ -137,6 +141,8 @@ def type_of(head: bytes, declared: str, served: str) -> str | None:
     if known is not None:
         return known
     text = _text(head, is_certain=served.startswith("text/"))
+    if text is not None and is_vague(declared) and served == "image/svg+xml" and _SVG.match(text):
+        return served
     if text is not None and _is_unlike_text(text, declared):
         return None
     if _PAGE.fullmatch(served) and (is_vague(declared) or _is_media(declared)):
@@ -221,6 +227,10 @@ def _of_containers(head: bytes) -> tuple[str, ...]:
             if b"webm" in head:
                 return webm
             return matroska if b"matroska" in head else (*matroska, *webm)
+        case b"YUV4" if head.startswith(b"YUV4MPEG2 "):
+            return ("video/x-yuv4mpeg",)
+        case _ if _PIXELS.match(head):
+            return ("image/x-portable-anymap", *_PORTABLE)
         case _ if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":
             return ("image/bmp",)
         case _ if _is_adts(head):

@@ -463,6 +463,9 @@ HEADS = [
     (b"\xff\xf1\x50\x80\x02\x1f\xfc", "", "audio/aac"),
     (b"BM....\0\0\0\0", "", "image/bmp"),
     (b"II*\0", "", "image/tiff"),
+    (b"YUV4MPEG2 W640 H360 F25:1 Ip A1:1 C420jpeg XYSCSS=420JPEG\nFRAME", "", "video/x-yuv4mpeg"),
+    (b"P6\n640 480\n255\n...", "image/x-portable-pixmap", "image/x-portable-pixmap"),
+    (b"P5 # made\n640 480 255\n", "", "image/x-portable-anymap"),
     (b"\0\0\x01\xba", "", "video/mpeg"),
 ]
 
@@ -505,6 +508,11 @@ UNKNOWN_KINDS = [
     (b"WEBVTT\n\n", "", "text/plain", "application/octet-stream"),
     (b"<svg xmlns=", "image/svg+xml", "", "image/svg+xml"),
     (b"<svg xmlns=", "image/svg+xml", "text/html", "image/svg+xml"),
+    (b"\xef\xbb\xbf\n<svg xmlns=", "", "image/svg+xml", "image/svg+xml"),
+    (b'<?xml version="1.0"?>\n<svg>', "application/octet-stream", "image/svg+xml", "image/svg+xml"),
+    (b"<svg xmlns=", "", "text/html", None),
+    (b"<svg xmlns=", "video/mp4", "image/svg+xml", None),
+    (b"<html>", "", "image/svg+xml", None),
     # Also how UTF-16 begins, but this is none.
     (b"\xff\xfe\x90\xc4\0\0\0\0", "audio/mp3", "", "audio/mpeg"),
     (b"\xff\xfe\x90\xc4\0\xdc\0\xe0", "audio/mpeg", "audio/mpeg", "audio/mpeg"),
