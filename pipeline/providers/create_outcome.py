@@ -19,8 +19,7 @@ from pipeline.providers.base import (
 )
 from pipeline.providers.http.connection import Stage
 from pipeline.providers.http.transport import Ending, Response
-from pipeline.providers.responses import error_message, is_workflow_id, read_object, seconds_to_wait
-from pipeline.purchases import WorkflowId
+from pipeline.providers.responses import error_message, read_object, seconds_to_wait, workflow_id_of
 from pipeline.schemes import without_secrets
 
 _JOB_REFUSED = frozenset({400, 404, 405, 413, 415, 422})
@@ -69,8 +68,8 @@ def _bought(response: Response) -> Bought | None:
     except ValueError:
         return None
     match document:
-        case {"data": {"id": str(workflow_id)}} if is_workflow_id(workflow_id):
-            return Bought(WorkflowId(workflow_id))
+        case {"data": {"id": told}} if (workflow_id := workflow_id_of(told)) is not None:
+            return Bought(workflow_id)
         case _:
             return None
 

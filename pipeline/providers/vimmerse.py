@@ -41,6 +41,7 @@ from pipeline.providers.responses import (
     seconds_to_wait,
     usable_url,
     workflow_from,
+    workflow_id_of,
 )
 from pipeline.providers.uploads import Uploads
 
@@ -157,7 +158,7 @@ class Vimmerse:
         data = response.get("data")
         if not isinstance(data, dict):
             raise VendorError("the answer contains no workflow")
-        if data.get("id", workflow_id) != workflow_id:
+        if workflow_id_of(data.get("id", workflow_id)) != workflow_id:
             raise VendorError("the answer is about another workflow")
         return workflow_from(data, workflow_id)
 

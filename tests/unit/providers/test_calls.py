@@ -15,6 +15,7 @@ from pipeline.jobs import LocalFile, Visibility
 from pipeline.json_values import Json
 from pipeline.providers.api_settings import Settings
 from pipeline.providers.base import (
+    Bought,
     CallRefused,
     Changes,
     NotFound,
@@ -48,6 +49,16 @@ def test_get_reads_the_workflow_with_the_key_over_one_connection() -> None:
     assert [(each.method, each.path) for each in server.received] == [("GET", "/workflow/wf-1")] * 2
     assert server.received[0].headers["x-api-key"] == KEY
     assert server.connections == 1
+
+
+def test_id_may_be_an_integer() -> None:
+    with raw_server(answering(200, {"data": {"id": 12345, "processing_status": "success"}})) as server:
+        client = a_client(server.url)
+        assert client.create(a_request()) == Bought(WorkflowId("12345"))
+        assert client.get(WorkflowId("12345")).progress is Progress.SUCCEEDED
+        with pytest.raises(VendorError, match="another workflow"):
+            client.get(WorkflowId("1234"))
+    assert server.received[1].path == "/workflow/12345"
 
 
 def test_calls_use_neither_netrc_nor_cookies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
