@@ -157,9 +157,11 @@ class Forge:
         return str(request["sha"] if "sha" in request else request["head"]["sha"])
 
     def _is_ours(self, comment: Mapping[str, Any]) -> bool:
+        # Of a deleted account, a forge may say null.
         if "author" in comment:  # GitLab
-            return bool(comment["author"]["id"] == self.call("GET", "/user")["id"])
-        return bool(comment["user"]["type"] == "Bot")
+            author = comment["author"] or {}
+            return "id" in author and bool(author["id"] == self.call("GET", "/user")["id"])
+        return bool((comment["user"] or {}).get("type") == "Bot")
 
 
 def _speaks_of(comment: Mapping[str, Any], sha: str) -> bool:

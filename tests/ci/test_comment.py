@@ -166,3 +166,16 @@ def test_plans_of_different_paths_have_separate_comments(
     first_lines = [text.splitlines()[0] for text in forge.texts()]
     assert len(first_lines) == len(set(first_lines)) == 2
     assert all(line.startswith("<!-- campaign-pipeline: plan ") and line.isascii() for line in first_lines)
+
+
+@pytest.mark.parametrize("who", [None, {}])
+def test_comment_of_a_deleted_account_is_nobodys(
+    forge: Forge, tmp_path: Path, who: dict[str, object] | None
+) -> None:
+    comment(forge, tmp_path, OLD, "a plan")
+    for each in forge.comments:
+        each["author" if forge.is_gitlab else "user"] = who
+
+    comment(forge, tmp_path, OLD, "another plan")
+
+    assert ["another plan" in text for text in forge.texts()] == [False, True]
