@@ -267,6 +267,8 @@ def hostile(folder: Path, texts: Sequence[str] = HOSTILE) -> Path:
     (folder / "hostile.results.json").write_text(
         json.dumps({**sample.results(), "jobs": [], "purchases": []}), encoding="utf-8"
     )
+    # Without its manifest, the page would have almost no commands.
+    sample.manifest.touch()
     source = gallery_campaign(of_results(folder / "hostile.results.json"), (), ())
     records = replace(
         source.records,
