@@ -209,7 +209,7 @@ def test_comments_say_of_each_job_what_the_text_says(tmp_path: Path) -> None:
         assert f"\n{line.partition(', serves no job now')[0]}" in comment
     for line in of_text:
         assert f"\n{line}\n" in markdown
-    summary = "- spring: 1 attention, 1 failed, 1 orphan, 1 pinned, 1 wait; buys nothing\n"
-    assert summary in comment
-    assert summary in markdown
+    summary = "1 attention, 1 failed, 1 orphan, 1 pinned, 1 wait; buys nothing\n"
+    assert f"- `spring`: {summary}" in comment
+    assert f"- spring: {summary}" in markdown
     assert "\n1 job failed before: `--retry-failed` buys again.\n" in comment
