@@ -80,14 +80,15 @@ EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); everything is saved",
     ExitCode.TERMINATED: "terminated; everything is saved",
 }
-# These need no more than their message.
-_SELF_EXPLANATORY = {
-    ExitCode.OK,
-    ExitCode.CHANGES,
-    ExitCode.USAGE,
-    ExitCode.HUNG_UP,
-    ExitCode.INTERRUPTED,
-    ExitCode.TERMINATED,
+# In one sentence, as whoever has only the package has no documentation. Other codes need no more than their message.
+_WHAT_TO_DO: dict[ExitCode, str] = {
+    ExitCode.FAILED: "see why each job failed with `pipeline status`, or what disagrees with `pipeline verify`",
+    ExitCode.INVALID: "correct what is named above, and run it again",
+    ExitCode.STOPPED_BUYING: "raise or leave out the limit that is named above, or add credit, and run it again",
+    ExitCode.ACCOUNT: "set the key; if the vendor refused it, check on the vendor's site that it is active",
+    ExitCode.LOCKED: "wait for the other process, or stop it: it saves everything",
+    ExitCode.ATTENTION: "look for it on the vendor's site, and say with `pipeline resolve` what you found",
+    ExitCode.UNFINISHED: "remove the cause if it is on your side, and run it again: nothing is bought twice",
 }
 
 
@@ -234,7 +235,8 @@ def _called(arguments: list[str]) -> int:
             say(f"error: {printable(str(error.filename), 100)}: {error.strerror}", err=True)
             return ExitCode.USAGE
         say(
-            "a bug in pipeline (see docs/how-to/recover.md#exit-code-70); everything done so far is on disk",
+            "a bug in pipeline (see docs/how-to/recover.md#exit-code-70); everything done so far is on disk: "
+            "report it with what follows and `pipeline --version`, and run it again",
             err=True,
         )
         sys.excepthook(*sys.exc_info())
@@ -260,8 +262,8 @@ def _report(error: PipelineError, *, no_color: bool) -> None:
 def _say_what_to_do(code: int) -> None:
     from pipeline.cli.terminal import say
 
-    if code not in _SELF_EXPLANATORY:
-        say(f"What to do: {_RECOVER.removesuffix('N')}{code}", err=True)
+    if (what := _WHAT_TO_DO.get(ExitCode(code))) is not None:
+        say(f"What to do: {what} ({_RECOVER.removesuffix('N')}{code})", err=True)
 
 
 def arm_failpoint() -> None:

@@ -26,7 +26,10 @@ def message(pipeline: Pipeline, command: str, name: str) -> str:
     ended = pipeline(command, name)
     assert ended.code == 3, ended.output
     line, *guide = ended.output.splitlines()
-    assert guide in ([], ["What to do: docs/how-to/recover.md#exit-code-3"])
+    assert guide in (
+        [],
+        ["What to do: correct what is named above, and run it again (docs/how-to/recover.md#exit-code-3)"],
+    )
     return line.removeprefix("error: ")
 
 

@@ -247,30 +247,38 @@ def test_watch_without_a_terminal_prints_each_event_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
+    ("arguments", "code", "what"),
     [
-        (("run", "campaign.yaml", "--max-credits", "100"), 4),
-        (("run", "campaign.yaml", "--frozen"), 4),
-        (("run", "gone.yaml"), 3),
-        (("run", "campaign.yaml"), 1),
+        (
+            ("run", "campaign.yaml", "--max-credits", "100"),
+            4,
+            "raise or leave out the limit that is named above, ",
+        ),
+        (("run", "campaign.yaml", "--frozen"), 4, "raise or leave out the limit that is named above, "),
+        (("run", "gone.yaml"), 3, "correct what is named above, "),
+        (("run", "campaign.yaml"), 1, "see why each job failed with `pipeline status`, "),
     ],
 )
-def test_end_that_is_not_good_names_its_part_of_the_docs(
-    project: Project, pipeline: Pipeline, vendor: Emulator, arguments: tuple[str, ...], code: int
+def test_end_that_is_not_good_says_what_to_do_and_names_its_part_of_the_docs(
+    project: Project, pipeline: Pipeline, vendor: Emulator, arguments: tuple[str, ...], code: int, what: str
 ) -> None:
     refuse_dance(vendor)
 
     ended = pipeline(*arguments)
 
     assert ended.code == code, ended.output
-    assert ended.err.endswith(f"What to do: docs/how-to/recover.md#exit-code-{code}\n")
+    [*_, last] = ended.err.splitlines()
+    assert last.startswith(f"What to do: {what}")
+    assert last.endswith(f" (docs/how-to/recover.md#exit-code-{code})")
 
 
 def test_missing_key_names_its_part_of_the_docs(project: Project, offline: Pipeline) -> None:
     ended = offline("run", project.manifest)
 
     assert ended.code == 5, ended.output
-    assert ended.err.endswith("What to do: docs/how-to/recover.md#exit-code-5\n")
+    [*_, last] = ended.err.splitlines()
+    assert last.startswith("What to do: set the key; ")
+    assert last.endswith(" (docs/how-to/recover.md#exit-code-5)")
 
 
 def test_message_with_a_link_of_its_own_gets_no_other(project: Project, pipeline: Pipeline) -> None:
