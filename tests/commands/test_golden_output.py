@@ -38,4 +38,5 @@ def test_output_is_identical_to_the_byte(
     ended = offline(command, mixed, *options)
 
     assert ended.code == 0, ended.output
-    assert ended.out == (GOLDEN / expected).read_text("utf-8")
+    out = ended.out.replace(f"{mixed.parent}/", "")  # warnings name the manifest as it was given
+    assert out == (GOLDEN / expected).read_text("utf-8")
