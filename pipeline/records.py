@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import record_limits
 from pipeline.jobs import Visibility
-from pipeline.purchases import Output, Purchase, Reason, Status, Step
+from pipeline.purchases import Output, Purchase, Reason, Status, Step, WorkflowId
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
@@ -50,6 +50,17 @@ _CALLED = {str: "a text", list: "a list", bool: "true or false", dict: "a mappin
 
 _HAVE_WORKFLOW = frozenset({Status.SUBMITTED, Status.SUCCEEDED, Status.DONE})
 _REASONS = frozenset({Reason.REJECTED, Reason.VENDOR, Reason.LOST})
+
+
+def is_workflow_id(value: object) -> bool:
+    """Whether it can be an id: it is used in urls, where an id of only dots would change the path."""
+    return isinstance(value, str) and bool(WORKFLOW_ID.fullmatch(value)) and bool(value.strip("."))
+
+
+def workflow_id_of(value: Json) -> WorkflowId | None:
+    """The id that a response states; an integer as its decimal digits. None if it cannot be one."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else value
+    return WorkflowId(text) if isinstance(text, str) and is_workflow_id(text) else None
 
 
 def purchase_from_json(written: Json) -> Purchase:

@@ -19,7 +19,8 @@ from pipeline.providers.base import (
 )
 from pipeline.providers.http.connection import Stage
 from pipeline.providers.http.transport import Ending, Response
-from pipeline.providers.responses import error_message, read_object, seconds_to_wait, workflow_id_of
+from pipeline.providers.responses import error_message, read_object, seconds_to_wait
+from pipeline.records import workflow_id_of
 from pipeline.schemes import without_secrets
 
 _JOB_REFUSED = frozenset({400, 404, 405, 413, 415, 422})

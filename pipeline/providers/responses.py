@@ -18,7 +18,6 @@ from pipeline.providers.address import shown_url
 from pipeline.providers.base import Media, Progress, Workflow
 from pipeline.providers.media import content_type_of, is_vague
 from pipeline.purchases import WorkflowId
-from pipeline.records import WORKFLOW_ID
 from pipeline.schemes import without_secrets
 
 LONGEST_WAIT = 86_400.0
@@ -34,17 +33,6 @@ _AROUND = (
     + "\ufeff"
 )
 _ORIGIN = re.compile("https?://[^/?#]*", re.IGNORECASE)
-
-
-def is_workflow_id(value: object) -> bool:
-    """Whether it can be an id: it is used in urls, where an id of only dots would change the path."""
-    return isinstance(value, str) and bool(WORKFLOW_ID.fullmatch(value)) and bool(value.strip("."))
-
-
-def workflow_id_of(value: Json) -> WorkflowId | None:
-    """The id that a response states; an integer as its decimal digits. None if it cannot be one."""
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else value
-    return WorkflowId(text) if isinstance(text, str) and is_workflow_id(text) else None
 
 
 def read_object(body: bytes, *, strict: bool = False) -> dict[str, Json]:

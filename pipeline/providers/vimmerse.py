@@ -36,14 +36,13 @@ from pipeline.providers.http.transport import Ending, HttpRequest, Response, Tra
 from pipeline.providers.payloads import Body, changes_as_json, form_of, json_body, json_of, upload_of
 from pipeline.providers.responses import (
     error_message,
-    is_workflow_id,
     read_object,
     seconds_to_wait,
     usable_url,
     workflow_from,
-    workflow_id_of,
 )
 from pipeline.providers.uploads import Uploads
+from pipeline.records import is_workflow_id, workflow_id_of
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pipeline.json_values import integer_of
 from pipeline.purchases import Purchase, PurchaseId, WorkflowId
-from pipeline.records import WORKFLOW_ID
+from pipeline.records import workflow_id_of
 
 # The names that the vendor uses for a workflow's id.
 _NAMES = ("workflow_id", "batch_id", "media_id", "id")
@@ -42,9 +42,8 @@ def workflows_in(body: bytes) -> tuple[WorkflowId, ...]:
         return ()
     if not isinstance(document, dict):
         return ()
-    named = (document.get(name) for name in _NAMES)
-    ids = (WorkflowId(each) for each in named if isinstance(each, str) and WORKFLOW_ID.fullmatch(each))
-    return tuple(dict.fromkeys(ids))
+    named = (workflow_id_of(document.get(name)) for name in _NAMES)
+    return tuple(dict.fromkeys(each for each in named if each is not None))
 
 
 class ReceiptInbox:

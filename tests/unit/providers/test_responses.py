@@ -18,12 +18,12 @@ from pipeline.providers.media import content_type_of, sniffed, type_of
 from pipeline.providers.responses import (
     LONGEST_WAIT,
     error_message,
-    is_workflow_id,
     read_object,
     seconds_to_wait,
     workflow_from,
 )
 from pipeline.purchases import WorkflowId
+from pipeline.records import is_workflow_id
 from providers.create_requests import is_harmless
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -25,6 +25,10 @@ def test_vendor_may_use_any_field_name_for_the_id(name: str) -> None:
     assert workflows_in(json.dumps({name: "wf-1", "status": "success"}).encode()) == ("wf-1",)
 
 
+def test_integer_is_an_id_as_in_the_response_to_a_create() -> None:
+    assert workflows_in(b'{"id": 4711}') == ("4711",)
+
+
 def test_several_ids_are_several_hints() -> None:
     assert workflows_in(b'{"id": "b", "workflow_id": "a", "batch_id": "a"}') == ("a", "b")
 
@@ -37,9 +41,11 @@ def test_odd_value_beside_the_id_does_not_hide_it(odd: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"null", b"[]", b'"wf-1"', b"{", b"\xff\xfe", b"[" * 60_000, b'{"id": 7}', b'{"id": null}'),
+        *(b"", b"null", b"[]", b'"wf-1"', b"{", b"\xff\xfe", b"[" * 60_000, b'{"id": -7}', b'{"id": null}'),
         *(b'{"id": "../x"}', b'{"id": ""}', b'{"id": ["wf-1"]}', b'{"id": "' + b"a" * 129 + b'"}'),
         b'{"id": "wf-1\\n"}',
+        b'{"id": ' + b"1" * 5000 + b"}",
+        *(b'{"id": true}', b'{"id": 7.5}', b'{"id": ".."}'),
     ],
 )
 def test_invalid_id_is_not_a_hint(body: bytes) -> None:
