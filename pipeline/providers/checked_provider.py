@@ -65,7 +65,8 @@ class CheckedProvider:
     """Wraps a provider that is not built in.
 
     An exception that the port does not allow is a `ProviderFault`, and so is a result of another type than it
-    declares. If a create returns no outcome, it is unknown whether it bought. `key` is shown in no message.
+    declares. If a create raises or returns no outcome, it is unknown whether it bought. `key` is shown in no
+    message.
     """
 
     provider: Provider
@@ -80,7 +81,10 @@ class CheckedProvider:
             return self._checked("prepare", self.provider.prepare(request), CreateRequest)
 
     def create(self, request: CreateRequest) -> CreateOutcome:
-        outcome = self.provider.create(request)
+        try:
+            outcome = self.provider.create(request)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, it may have been bought
+            return OutcomeUnknown(str(self._raised("create", error)))
         wrong = misfit(outcome, CreateOutcome)
         if wrong is None:
             return outcome
@@ -124,14 +128,17 @@ class CheckedProvider:
         except (VendorError, AccountError, BuyingStopped):
             raise
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-            line = _line_of(error, type(self.provider).__module__.partition(".")[0])
-            raise self._fault(method, f"{type(error).__name__}: {error} ({line})") from None
+            raise self._raised(method, error) from None
 
     def _checked(self, method: str, result: T, declared: type[T]) -> T:
         wrong = misfit(result, declared)
         if wrong is None:
             return result
         raise self._fault(method, f"it has to return a {declared.__name__}, but {wrong}")
+
+    def _raised(self, method: str, error: Exception) -> ProviderFault:
+        line = _line_of(error, type(self.provider).__module__.partition(".")[0])
+        return self._fault(method, f"{type(error).__name__}: {error} ({line})")
 
     def _fault(self, method: str, what: str) -> ProviderFault:
         return ProviderFault(

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pipeline import record_limits
@@ -17,8 +18,10 @@ from pipeline.json_values import Json, integer_of
 from pipeline.providers.address import shown_url
 from pipeline.providers.base import Media, Progress, Workflow
 from pipeline.providers.media import content_type_of, is_vague
-from pipeline.purchases import WorkflowId
 from pipeline.schemes import without_secrets
+
+if TYPE_CHECKING:
+    from pipeline.purchases import WorkflowId
 
 LONGEST_WAIT = 86_400.0
 _LONGEST_TEXT = 2_000

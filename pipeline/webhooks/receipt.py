@@ -6,10 +6,13 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipeline.json_values import integer_of
-from pipeline.purchases import Purchase, PurchaseId, WorkflowId
 from pipeline.records import workflow_id_of
+
+if TYPE_CHECKING:
+    from pipeline.purchases import Purchase, PurchaseId, WorkflowId
 
 # The names that the vendor uses for a workflow's id.
 _NAMES = ("workflow_id", "batch_id", "media_id", "id")

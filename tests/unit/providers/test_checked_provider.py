@@ -225,6 +225,23 @@ def test_create_without_an_outcome_may_have_bought(result: Any, wrong: str) -> N
     assert outcome == OutcomeUnknown(f"the provider 'half' returned no outcome: {wrong}", repr(result))
 
 
+@pytest.mark.parametrize(
+    "error", [KeyError("status"), VendorError("busy", 7.0), AccountError("refused")], ids=repr
+)
+def test_create_that_raises_may_have_bought_and_names_the_provider(error: Exception) -> None:
+    outcome = half(error).create(REQUEST)
+
+    assert isinstance(outcome, OutcomeUnknown)
+    told = f"the provider 'half' failed in create: {type(error).__name__}: {error} ({Path(__file__).name}:"
+    assert outcome.reason.startswith(told)
+
+
+def test_create_that_raises_tells_neither_key_nor_signed_url() -> None:
+    outcome = half(ValueError("key-4711 at https://cdn.example.com/a.png?sig=42\nwith more")).create(REQUEST)
+
+    assert not any(each in outcome.reason for each in ("key-4711", "sig=42", "\n"))
+
+
 def test_provider_that_lacks_something_is_refused() -> None:
     class Bare:
         name = "bare"
