@@ -14,6 +14,9 @@ _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main(command: list[str]) -> int:
     """Run it to its end; with its exit code."""
+    if not command:
+        print("usage: forward.py COMMAND [ARGUMENT]…", file=sys.stderr)
+        return 64
     early: list[int] = []
     begun: list[subprocess.Popen[bytes]] = []
 

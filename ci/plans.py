@@ -19,11 +19,15 @@ _UNCHANGED = frozenset({"keep", "orphan", "pinned", "wait"})
 
 def main(arguments: list[str]) -> int:
     """Print what is asked for."""
-    if arguments[0] == "--field":
-        print(json.loads(Path(arguments[2]).read_text("utf-8"))[arguments[1]])
-        return 0
-    for name, value in outputs(Path(arguments[0])).items():
-        print(f"{name}={value}")
+    match arguments:
+        case ["--field", name, file]:
+            print(json.loads(Path(file).read_text("utf-8"))[name])
+        case [folder] if not folder.startswith("-"):
+            for name, value in outputs(Path(folder)).items():
+                print(f"{name}={value}")
+        case _:
+            print("usage: plans.py FOLDER, or plans.py --field NAME FILE", file=sys.stderr)
+            return 64
     return 0
 
 

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # A change looks the same here and in the output of `pipeline plan`.
-from pipeline.errors import counted, printable
+from pipeline.errors import LONGEST_WARNING, counted, printable
 from pipeline.planning.sides import shown_sides
 
 LONGEST = 60_000
@@ -111,6 +111,11 @@ def _plans(folder: Path) -> Iterator[str]:
     yield "\n".join(f"- {_inline(plan['campaign'])}: {_totals(plan)}" for plan in plans)
     if len(files) > MAX_PLANS:
         yield f"{MAX_PLANS} of {len(files)} campaigns shown"
+    room = LONGEST - 10_000
+    if told := [each for plan in plans for each in plan.get("warnings", ())]:
+        folded = _warnings(told, LONGEST // 8)
+        room -= len(folded)
+        yield folded
     for plan in plans:
         if plan["actions"] is None:
             number = sum(plan["summary"]["actions"].values())
@@ -119,8 +124,8 @@ def _plans(folder: Path) -> Iterator[str]:
         actions = [each for each in plan["actions"] if each["action"] != "keep" or _stays_failed(each)]
         actions += [{"action": "unsettled", **each} for each in plan.get("unsettled", ())]
         if actions:
-            room = (LONGEST - 10_000) // len(plans)
-            yield _details(str(plan["campaign"]), actions, list(_notes(plan["summary"])), room)
+            notes = list(_notes(plan["summary"]))
+            yield _details(str(plan["campaign"]), actions, notes, room // len(plans))
 
 
 def _plan(path: Path) -> dict[str, Any]:
@@ -213,7 +218,23 @@ def _details(name: str, actions: list[Mapping[str, Any]], notes: list[str], room
             number -= 1
             break
     title = f"<code>{html.escape(_clipped(name))}</code>: {number:,} of {len(actions):,} shown"
-    return f"<details><summary>{title}</summary>\n\n{_block([*shown, *notes])}\n\n</details>"
+    return _folded(title, [*shown, *notes])
+
+
+def _warnings(told: list[Any], room: int) -> str:
+    """What is doubtful in the manifests, as far as there is room."""
+    shown: list[str] = []
+    for warning in told:
+        line = printable(str(warning), LONGEST_WARNING)
+        room -= len(line) + 1
+        if room < 0:
+            break
+        shown.append(line)
+    return _folded(f"{counted(len(told), 'warning')}: {len(shown):,} of {len(told):,} shown", shown)
+
+
+def _folded(title: str, lines: list[str]) -> str:
+    return f"<details><summary>{title}</summary>\n\n{_block(lines)}\n\n</details>"
 
 
 def _block(lines: list[str]) -> str:

@@ -146,6 +146,33 @@ def test_actions_and_notes_are_worded_as_in_the_plan(tmp_path: Path) -> None:
     assert "2 finished jobs have a file that was altered" in text
 
 
+def warn(path: Path, *warnings: str) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), "warnings": warnings}))
+
+
+def test_warnings_of_all_plans_are_folded(tmp_path: Path) -> None:
+    warn(save(tmp_path), "warning: spring.yaml:3:1: the prompt 'sit' is empty")
+    warn(save(tmp_path, campaign="summer"), "warning: summer.yaml:4:1: " + "x" * 1_000)
+
+    text = rendered(tmp_path)
+
+    assert "<summary>2 warnings: 2 of 2 shown</summary>" in text
+    assert "\nwarning: spring.yaml:3:1: the prompt 'sit' is empty\n" in text
+    assert f"\nwarning: summer.yaml:4:1: {'x' * 1_000}\n" in text
+
+
+@pytest.mark.parametrize("warning", ["x" * 10_000, "`" * 10_000, "", "</details>\n```"], ids=range(4))
+def test_many_warnings_leave_room_for_the_actions(tmp_path: Path, warning: str) -> None:
+    actions = (action(f"hero/{number}", (changed(), "short")) for number in range(1000))
+    warn(save(tmp_path, *actions), *[warning] * 1_000)
+
+    text = rendered(tmp_path)
+
+    assert len(text) <= 60_000
+    assert re.search(r"<summary>1,000 warnings: [1-9][0-9,]* of 1,000 shown</summary>", text)
+    assert re.search(r"<code>spring</code>: [1-9][0-9]* of 1,000 shown", text)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -167,7 +194,7 @@ def test_text_of_a_stranger_calls_nobody(tmp_path: Path, name: str) -> None:
     """Forges look for names and numbers in the text that is shown, where an escape has left no trace."""
     path = save(tmp_path, {**action("hero/a"), "reason": name, "key": name}, limit=name, prices_of=name)
     plan = json.loads(path.read_text())
-    path.write_text(json.dumps({**plan, "campaign": name}))
+    path.write_text(json.dumps({**plan, "campaign": name, "warnings": [name]}))
 
     text = rendered(tmp_path)
 

@@ -1,0 +1,35 @@
+"""The programs of the steps, called in a wrong way, say how they are called."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ci.hosting import ROOT, bare_environment
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plans.py",),
+        ("plans.py", "--field"),
+        ("plans.py", "--field", "campaign"),
+        ("plans.py", "plans", "more"),
+        ("forward.py",),
+    ],
+    ids=" ".join,
+)
+def test_wrong_arguments_are_a_usage_error(arguments: tuple[str, ...]) -> None:
+    program, *given = arguments
+
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", ROOT / "ci" / program, *given],
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout) == (64, "")
+    assert ended.stderr.startswith("usage: ")
+    assert program in ended.stderr
