@@ -273,6 +273,8 @@ class PageRows:
             for purchase_id, (purchase, _) in self._seen_purchases.items()
             if self._lacks_files(purchase)
         }
+        self._altered.clear()
+        self._look_for_altered((), self._missing.values())
         self._look_again_at = 0.0
         self._stills_seen = -1
 

@@ -183,6 +183,23 @@ def test_altered_file_is_not_served_and_called_altered(bought: Project, serve: S
     ]
 
 
+def test_altered_file_is_missing_while_the_output_folder_is_gone(bought: Project, serve: Serve) -> None:
+    output = bought.folder / "output"
+    changed, *_ = output.rglob("*.mp4")
+    with changed.open("ab") as file:
+        file.write(b"X")
+    site = serve(bought)
+
+    def states() -> set[tuple[bool, bool]]:
+        files = site.data()["campaigns"][0]["files"]
+        return {("href" in each, "altered" in each) for each in files if "id" in each}
+
+    output.rename(bought.folder / "elsewhere")
+    until(lambda: states() == {(False, False)}, "all files to be missing")
+    (bought.folder / "elsewhere").rename(output)
+    until(lambda: states() == {(False, True), (True, False)}, "the altered file to be found again")
+
+
 @fails_without("pipeline.serve.app:_Handlers.video", "if path is None or output is None")
 def test_video_replaced_by_a_link_is_not_followed(bought: Project, serve: Serve) -> None:
     site = serve(bought)

@@ -120,7 +120,8 @@ function troubles() {
 function tick() {
   document.querySelector("#lost .since")?.replaceChildren(lostFor());
   noteGoingOn();
-  if (connected === "live" && troubles().length > 0 === byId("lost").hidden) showConnection();
+  if (connected === "live" && byId("lost").textContent !== el("p", {}, ...troubles()).textContent)
+    showConnection();
   else document.querySelector(".last-change")?.replaceChildren(lastChange());
   for (const each of document.querySelectorAll("[data-age-of]")) showAge(each);
   if (app.view.view !== "live") return;
