@@ -34,7 +34,7 @@ from pipeline.cli.run_output import RunConsole, open_line_reporter
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json
 from pipeline.documents.problem_list import listed, number_of
-from pipeline.errors import ExitCode, InvalidInput, counted, printable
+from pipeline.errors import ExitCode, InvalidInput, UsageError, counted, printable
 from pipeline.executors.choice import workers_of
 from pipeline.manifest.not_manifests import NotAManifest
 from pipeline.operations.campaign_records import CampaignRecords, records_at, records_beside
@@ -117,6 +117,11 @@ def _names(states: Sequence[StateLocation]) -> str:
 
 
 def _collect_records(records: CampaignRecords, given: dict[str, Any]) -> ExitCode:
+    for name in ("select", "exclude"):
+        if given[name]:
+            raise UsageError(
+                f"--{name} needs a manifest that can be read: from records alone, everything is collected"
+            )
     environment = read_environment()
     scratch = records.folder / STATE_FOLDER / "workers"
     options = RunOptions(

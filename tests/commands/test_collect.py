@@ -373,6 +373,23 @@ def test_selection_leaves_other_jobs_untouched(
     assert set(project.output()) == {f"{WALK}.mp4"}
 
 
+@pytest.mark.parametrize("flag", ["--select", "--exclude"])
+@pytest.mark.parametrize("source", ["state", "results", "manifest that cannot be read"])
+def test_selection_without_a_manifest_is_refused(
+    bought: Project, pipeline: Pipeline, source: str, flag: str
+) -> None:
+    """It would be ignored: a selection never widens."""
+    if source == "manifest that cannot be read":
+        bought.manifest.write_text("jobs: [")
+    path = {"state": bought.state, "results": bought.results_file}.get(source, bought.manifest)
+
+    ended = pipeline("collect", path, flag, WALK)
+
+    assert ended.code == 64, ended.output
+    assert f"{flag} needs a manifest" in ended.err
+    assert bought.output() == {}
+
+
 def test_success_without_a_result_is_polled_again(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     """The vendor failed it, but has a result the next day: it is paid, so it is downloaded."""
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
