@@ -20,6 +20,7 @@ from pipeline.operations.clock import now, run_id
 from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.provider import vendor_of
 from pipeline.operations.published_results import assert_kind
+from pipeline.operations.recorded_provider import provider_of
 from pipeline.operations.run_options import RunOptions, settings_without_manifest
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.unread_media import read_missing
@@ -195,7 +196,7 @@ class RecordsCollection:
         with (
             nullcontext() if open_workers is None else open_workers(settings.concurrency) as workers,
             vendor_of(
-                "vimmerse",
+                "emulator" if self._known.emulated else provider_of(records.purchases.values()),
                 "v1",
                 emulator=self._known.emulator_folder(store.campaign),
                 request_timeout=self._options.request_timeout,

@@ -63,6 +63,29 @@ def test_campaign_buys_from_the_example_with_its_own_key(copy: Path, server: str
     assert len(list((copy / "output").rglob("*.png"))) == 2
 
 
+@pytest.mark.parametrize("source", ["lights.results.json", ".pipeline/lights.db"])
+def test_records_alone_are_collected_from_the_provider_that_made_them(
+    copy: Path, server: str, source: str
+) -> None:
+    path = os.pathsep.join([str(copy), str(ROOT)])
+    keys = {"LUMEN_API_KEY": "any", "VIMMERSE_API_KEY": "other"}
+    around = environment(NOWHERE, {"PYTHONPATH": path, "LUMEN_BASE_URL": server, **keys})
+    assert Running(("run", "campaign.yaml", "--yes"), around, copy).ended().code == 0
+    (copy / "campaign.yaml").unlink()
+    shutil.rmtree(copy / "output")
+    announced = copy / "pipeline_lumen-1.0.dist-info"
+    announced.rename(copy / "not-installed")
+
+    without = Running(("collect", source), around, copy).ended()
+    (copy / "not-installed").rename(announced)
+    ended = Running(("collect", source), around, copy).ended()
+
+    assert without.code == 3, without.output
+    assert "no provider that is installed here (vimmerse) made these purchases" in without.err
+    assert ended.code == 0, ended.output
+    assert len(list((copy / "output").rglob("*.png"))) == 2
+
+
 def test_example_is_rehearsed_without_its_vendor(copy: Path) -> None:
     path = os.pathsep.join([str(copy), str(ROOT)])
     around = environment(NOWHERE, {"PYTHONPATH": path})
