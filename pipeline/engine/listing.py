@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline import record_limits
+from pipeline.providers.address import without_query_and_user
 from pipeline.purchases import Output, Purchase, Step
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ T = TypeVar("T")
 
 def recorded_url(url: str) -> str:
     """`url` as it is recorded: without its query, which may be a signature, and without a user and password."""
-    scheme, separator, rest = url.partition("#")[0].partition("?")[0].partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+    return without_query_and_user(url)
 
 
 def unusable_file(workflow: Workflow, *, with_steps: bool) -> str:

@@ -19,15 +19,18 @@ class AddressRefused(ValueError):
     """The url or host must not be contacted; the message is safe to show."""
 
 
-def shown_url(url: str) -> str:
-    """`url` in a form that is safe to show: printable, without query, fragment and user, which can be secrets."""
+def without_query_and_user(url: str) -> str:
+    """`url` without query, fragment and user, which can be secrets; only its scheme if a password is odd."""
     scheme, host, rest = _PARTS.fullmatch(url).groups()  # type: ignore[union-attr]  # it matches any text
     if "@" in rest and "@" not in host and not _HOST.fullmatch(host):
-        return printable(
-            f"{scheme}…", limit=200
-        )  # what looks like a host is the beginning of a password with a `/`
+        return f"{scheme}…"  # what looks like a host is the beginning of a password with a `/`
     path = rest.partition("#")[0].partition("?")[0]
-    return printable(f"{scheme}{host.rpartition('@')[2]}{path}", limit=200)
+    return f"{scheme}{host.rpartition('@')[2]}{path}"
+
+
+def shown_url(url: str) -> str:
+    """`url` in a form that is safe to show: short, printable, `without_query_and_user`."""
+    return printable(without_query_and_user(url), limit=200)
 
 
 def is_loopback_host(host: str) -> bool:

@@ -17,7 +17,7 @@ from engine.harness import USUAL, Harness, job
 from engine.vendor import success
 from pipeline import record_limits
 from pipeline.engine.fetch import FetchResult, Wanted, fetch
-from pipeline.engine.listing import matched, merged, merged_steps
+from pipeline.engine.listing import matched, merged, merged_steps, recorded_url
 from pipeline.errors import ExitCode
 from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
 from pipeline.purchases import Output, Step, WorkflowId
@@ -100,6 +100,23 @@ def test_url_signature_is_not_recorded_before_the_download(harness: Harness) -> 
 
     (purchase,) = ran.records.purchases.values()
     assert "signature" not in str((purchase.outputs, purchase.steps))
+
+
+@pytest.mark.parametrize(
+    ("url", "recorded"),
+    [
+        ("https://h:8000/a@b.mp4?sig=s3cret#t", "https://h:8000/a@b.mp4"),
+        ("https://user:s3cret@h/x.mp4", "https://h/x.mp4"),
+        ("https://user:s3/cret@h/x.mp4", "https://…"),
+        ("https://user:s3?cret@h/x.mp4", "https://…"),
+        ("https://user:s3#cret@h/x.mp4", "https://…"),
+        ("user:s3cret@h/x.mp4", "h/x.mp4"),
+        ("https://h/" + "x" * 1_000, "https://h/" + "x" * 1_000),
+    ],
+)
+def test_url_is_recorded_without_password_and_signature(url: str, recorded: str) -> None:
+    assert recorded_url(url) == recorded
+    assert recorded_url(recorded) == recorded
 
 
 def test_reordered_files_with_expired_url_lose_no_file(harness: Harness) -> None:
