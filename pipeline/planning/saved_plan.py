@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.jobs import Job, JobKey, PurchaseId
 from pipeline.planning.plan import BUYING, Action, Entry, Plan, PlanArguments
 from pipeline.planning.show import as_json
-from pipeline.purchases import Records, Status
+from pipeline.purchases import Purchase, Reason, Records, Status
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
@@ -59,7 +59,7 @@ def to_json(saved: SavedPlan, plan: Plan) -> dict[str, Json]:
     for written, entry in zip(document["actions"], plan.entries, strict=True):
         if entry.job is not None:
             written["fingerprint"] = entry.job.fingerprint
-            written["bought"] = purchases[entry.key, entry.job.fingerprint]
+            written["bought"] = len(purchases.get((entry.key, entry.job.fingerprint), ()))
             if entry.action in {*BUYING, Action.SHARE} and (inputs := _known_inputs(plan, entry.job)):
                 written["inputs"] = list(inputs)
     arguments: dict[str, Json] = {
@@ -126,11 +126,13 @@ def _known_inputs(plan: Plan, job: Job) -> tuple[PurchaseId, ...] | None:
     return _inputs(plan, job) if is_bound else None
 
 
-def _purchases_by_request(records: Records) -> Counter[tuple[JobKey, str]]:
-    """The number of purchases of each key and fingerprint, without void ones."""
-    return Counter(
-        (each.key, each.fingerprint) for each in records.purchases.values() if each.status is not Status.VOID
-    )
+def _purchases_by_request(records: Records) -> Mapping[tuple[JobKey, str], Sequence[Purchase]]:
+    """The purchases of each key and fingerprint, the newest last, without void ones."""
+    purchases: dict[tuple[JobKey, str], list[Purchase]] = defaultdict(list)
+    for purchase in sorted(records.purchases.values(), key=lambda each: each.age):
+        if purchase.status is not Status.VOID:
+            purchases[purchase.key, purchase.fingerprint].append(purchase)
+    return purchases
 
 
 def carried_out(saved: SavedPlan, records: Records) -> frozenset[JobKey]:
@@ -138,27 +140,34 @@ def carried_out(saved: SavedPlan, records: Records) -> frozenset[JobKey]:
 
     So has every job that is to share that purchase, whichever of them it was bought for in the end.
     """
+    return frozenset(_bought_since(saved, records))
+
+
+def _bought_since(saved: SavedPlan, records: Records) -> Mapping[JobKey, Sequence[Purchase]]:
+    """By the key of each job for which the plan was carried out, what was bought since, the newest last."""
     purchases = _purchases_by_request(records)
-    bought = {
-        action.buyer or action.key
-        for action in saved.actions
-        if action.fingerprint is not None and purchases[action.key, action.fingerprint] > action.bought
-    }
-    return frozenset(action.key for action in saved.actions if (action.buyer or action.key) in bought)
+    since: dict[JobKey, list[Purchase]] = defaultdict(list)
+    for action in saved.actions:
+        if action.fingerprint is not None:
+            of_request = purchases.get((action.key, action.fingerprint), ())
+            since[action.buyer or action.key].extend(of_request[action.bought :])
+    by_buyer = {key: sorted(bought, key=lambda each: each.age) for key, bought in since.items() if bought}
+    buyers = ((action.key, action.buyer or action.key) for action in saved.actions)
+    return {key: by_buyer[buyer] for key, buyer in buyers if buyer in by_buyer}
 
 
 def departures(saved: SavedPlan, plan: Plan) -> Iterator[str]:
     """A message for each purchase or change of the current `plan` that the saved plan lacks or lists differently."""
     listed = {action.key: action for action in saved.actions}
-    done = carried_out(saved, plan.assignment.matcher.records)
+    since = _bought_since(saved, plan.assignment.matcher.records)
     for entry in plan.entries:
         if entry.buys or entry.wording is not None:
-            reason = _departs(plan, entry, listed.get(entry.key), done)
+            reason = _departs(plan, entry, listed.get(entry.key), since.get(entry.key, ()))
             if reason:
                 yield f"{entry.key}: {reason}"
 
 
-def _departs(plan: Plan, entry: Entry, listed: SavedAction | None, done: Collection[JobKey]) -> str:
+def _departs(plan: Plan, entry: Entry, listed: SavedAction | None, since: Sequence[Purchase]) -> str:
     if listed is None:
         return f"{entry.action} now, but not in the plan"
     asked = entry.job.fingerprint if entry.job is not None else None
@@ -178,7 +187,12 @@ def _departs(plan: Plan, entry: Entry, listed: SavedAction | None, done: Collect
         return f"it would be made from another take than in the plan, {', '.join(listed.inputs or ())}"
     if entry.buys and listed.action in BUYING and entry.credits != listed.credits:
         return f"{entry.credits} credits now, {listed.credits} in the plan"
-    # What it bought was deleted or sent back since. Retries are not limited to one create.
-    if entry.key in done and entry.action in {Action.CREATE, Action.REPLACE}:
+    if since and entry.buys and not (entry.action is Action.RETRY and all(map(_has_failed, since))):
+        # What it bought was deleted or sent back since. Retries of what failed are not limited to one create.
         return f"{entry.action} now, but this plan has been carried out for it"
     return ""
+
+
+def _has_failed(purchase: Purchase) -> bool:
+    """Whether it failed for certain: what was given up as lost may have been bought."""
+    return purchase.status is Status.FAILED and purchase.reason is not Reason.LOST

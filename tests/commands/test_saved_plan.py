@@ -384,7 +384,7 @@ def destroy_without_a_state(project: Project, pipeline: Pipeline) -> None:
     shutil.rmtree(project.folder / ".pipeline")
 
 
-@fails_without("pipeline.planning.saved_plan:_departs", "if entry.key in done")
+@fails_without("pipeline.planning.saved_plan:_departs", "if since and entry.buys")
 @pytest.mark.parametrize("lose", [destroy, send_back, destroy_without_a_state])
 @pytest.mark.parametrize("flags", [(), ("--replace", "**")])
 def test_plan_that_was_carried_out_does_not_buy_again_what_was_deleted_or_sent_back(
@@ -411,7 +411,11 @@ def test_plan_that_was_carried_out_does_not_buy_again_what_was_deleted_or_sent_b
     assert len(vendor.ledger.entries) == entries + 2
 
 
-@fails_without("pipeline.planning.saved_plan:carried_out", "bought = ", swap=("action.buyer or ", ""))
+@fails_without(
+    "pipeline.planning.saved_plan:_bought_since",
+    "since[action.buyer or action.key]",
+    swap=("action.buyer or ", ""),
+)
 def test_purchase_that_another_job_has_shared_is_not_bought_again_for_its_buyer(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
@@ -437,8 +441,8 @@ def test_purchase_that_another_job_has_shared_is_not_bought_again_for_its_buyer(
 
 @fails_without(
     "pipeline.planning.saved_plan:_departs",
-    "if entry.key in done",
-    swap=("{Action.CREATE, Action.REPLACE}", "BUYING"),
+    "if since and entry.buys",
+    swap=("all(map(_has_failed, since))", "False"),
 )
 def test_plan_goes_on_with_the_retries_of_what_it_has_bought(
     project: Project, pipeline: Pipeline, vendor: Emulator
@@ -457,6 +461,30 @@ def test_plan_goes_on_with_the_retries_of_what_it_has_bought(
     assert (ended.code, again.code) == (0, 0), ended.output
     assert project.statuses() == {DANCE: "done", WALK: "done"}
     assert len(vendor.ledger.bought) == 3
+
+
+@fails_without("pipeline.planning.saved_plan:_departs", "if since and entry.buys", swap=("all(", "any("))
+def test_plan_does_not_retry_a_failed_take_after_the_good_one_was_deleted(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    retrying = spring(jobs=[{"id": "main", "retries": 2}])
+    project.write({"campaign.yaml": retrying})
+    save(pipeline, project)
+    vendor.fail({"on": "create", "nth": 1, "do": {"ends": "fail"}})
+    assert pipeline("run", FILE).code == 0
+    failed, *good = sorted(project.results()["purchases"], key=lambda each: each["status"] != "failed")
+    [replaced] = [each["id"] for each in good if each["key"] == failed["key"]]
+    project.write({"campaign.yaml": {**retrying, "prompts": {"walk": "at night", "dance": "at noon"}}})
+    assert pipeline("run", project.manifest).code == 0
+    assert pipeline("prune", project.manifest, replaced, "--yes").code == 0
+    project.write({"campaign.yaml": retrying})
+    entries = len(vendor.ledger.entries)
+
+    ended = pipeline("run", FILE)
+
+    assert ended.code == 3, ended.output
+    assert f"{failed['key']}: retry now, but this plan has been carried out for it" in ended.err
+    assert len(vendor.ledger.entries) == entries
 
 
 # Invalid plans
