@@ -189,6 +189,8 @@ def _departs(plan: Plan, entry: Entry, listed: SavedAction | None, since: Sequen
         return f"{entry.credits} credits now, {listed.credits} in the plan"
     if since and entry.buys and not (entry.action is Action.RETRY and all(map(_has_failed, since))):
         # What it bought was deleted or sent back since. Retries of what failed are not limited to one create.
+        if since[-1].again:
+            return f"{entry.action} now, as it has been marked to be bought again since: make a new plan"
         return f"{entry.action} now, but this plan has been carried out for it"
     return ""
 

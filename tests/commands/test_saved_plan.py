@@ -487,6 +487,36 @@ def test_plan_does_not_retry_a_failed_take_after_the_good_one_was_deleted(
     assert len(vendor.ledger.entries) == entries
 
 
+@fails_without(
+    "pipeline.planning.saved_plan:_has_failed", "return", swap=("purchase.reason is not Reason.LOST", "True")
+)
+@pytest.mark.parametrize("retries", [0, 2])
+def test_plan_does_not_buy_what_was_given_up_to_be_bought_again(
+    project: Project, pipeline: Pipeline, vendor: Emulator, retries: int
+) -> None:
+    """With retries, an older take that failed is left, which the plan could try again."""
+    project.write({"campaign.yaml": spring(jobs=[{"id": "main", "prompts": ["walk"], "retries": retries}])})
+    save(pipeline, project)
+    if retries:
+        vendor.fail({"on": "create", "nth": 1, "do": {"ends": "fail"}})
+    vendor.fail({"on": "create", "nth": 2 if retries else 1, "do": "reset-after-processing"})
+    assert pipeline("run", FILE).code == 7
+    assert pipeline("resolve", project.manifest, WALK, "--resubmit").code == 0
+    entries = len(vendor.ledger.entries)
+
+    ended = pipeline("run", FILE)
+
+    assert ended.code == 3, ended.output
+    action = "retry" if retries else "replace"
+    reason = f"{action} now, as it has been marked to be bought again since: make a new plan"
+    assert f"{FILE} is stale: {WALK}: {reason}" in ended.err
+    assert len(vendor.ledger.entries) == entries
+    save(pipeline, project)
+    assert pipeline("run", FILE).code == 0
+    assert project.statuses() == {WALK: "done"}
+    assert len(vendor.ledger.entries) == entries + 1
+
+
 # Invalid plans
 
 
