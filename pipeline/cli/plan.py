@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +30,13 @@ from pipeline.operations.installed import assert_provider_installed
 from pipeline.operations.plan import plan_of, save_plan
 from pipeline.operations.selection import plan_options
 from pipeline.planning.markdown import as_markdown
+from pipeline.planning.select import Unmatched
 from pipeline.planning.show import as_json, as_text, problems
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
-    from pipeline.planning.plan import Plan
+    from pipeline.operations.workspace import Workspace
+    from pipeline.planning.plan import Plan, PlanArguments
 
 
 @click.command("plan")
@@ -63,7 +65,9 @@ def command(
         raise UsageError(f"--out saves the plan of one manifest, not of {len(paths)}")
     flags, arguments = CampaignFlags.of(given), plan_arguments(given)
     plans: dict[str, Plan] = {}
-    for workspace in open_workspaces(paths, flags):
+    workspaces = open_workspaces(paths, flags)
+    unmatched = Unmatched(len(workspaces))
+    for workspace in workspaces:
         # Before the jobs are made: it may be what a warning tells of that makes one of them wrong.
         say_warnings(workspace.campaign.warnings)
         if not workspace.emulated:
@@ -71,11 +75,13 @@ def command(
         with open_campaign(workspace, writable=False) as state:
             say_warnings(state.job_warnings)
             warn_of_lost_approvals(state)
-            plan = plans[workspace.campaign.name] = plan_of(state, plan_options(state, arguments))
-            if out is not None:
-                variables = read_variables(flags.variables, flags.variable_files)
-                file = out / f"{workspace.campaign.name}.plan.json" if out.is_dir() else out
-                save_plan(file, state, plan, arguments, variables)
+            name = workspace.campaign.name
+            with unmatched.of(workspace.target) as on_unmatched:
+                options = plan_options(state, arguments, on_unmatched)
+            plans[name] = plan_of(state, options)
+    # Only now: an exclusion may turn out to match nothing in the last campaign too.
+    if out is not None:
+        _save(out, workspaces, plans, arguments, flags)
     if output_format == "json":
         say_json(_as_json(plans))
     elif output_format == "markdown":
@@ -83,6 +89,21 @@ def command(
     else:
         _print_text(plans)
     return _exit_code(plans.values()) if detailed_exitcode else ExitCode.OK
+
+
+def _save(
+    out: Path,
+    workspaces: Iterable[Workspace],
+    plans: Mapping[str, Plan],
+    arguments: PlanArguments,
+    flags: CampaignFlags,
+) -> None:
+    """Write the plans to `out`: a file, or a folder with one for each campaign."""
+    variables = read_variables(flags.variables, flags.variable_files)
+    for workspace in workspaces:
+        name = workspace.campaign.name
+        file = out / f"{name}.plan.json" if out.is_dir() else out
+        save_plan(file, workspace, plans[name], arguments, variables)
 
 
 def _exit_code(plans: Iterable[Plan]) -> ExitCode:

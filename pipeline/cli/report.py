@@ -32,6 +32,7 @@ from pipeline.operations.report_records import RecordsOnDisk, of_results, of_wor
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, state_location
 from pipeline.paths import real_path, unencodable
+from pipeline.planning.select import Unmatched
 from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
 from pipeline.results.file import holds_results
 from pipeline.schemes import is_object_store
@@ -81,7 +82,9 @@ def command(manifests: tuple[Path, ...], **given: Any) -> None:
     can be given instead of a campaign manifest.
     """
     _assert_goes_together(given)
-    sources = [_source(path, given) for path in _found(manifests or [campaign_here()])]
+    paths = _found(manifests or [campaign_here()])
+    unmatched = Unmatched(len(paths))
+    sources = [_source(path, unmatched, given) for path in paths]
     reader = media_reader()
     written = []
     for target, group in _targets(sources, given):
@@ -128,9 +131,17 @@ def _is_results(path: Path) -> bool:
     )
 
 
-def _source(path: Path, given: Mapping[str, Any]) -> GalleryCampaign:
+def _source(path: Path, unmatched: Unmatched, given: Mapping[str, Any]) -> GalleryCampaign:
     campaign = _on_disk(path, CampaignFlags.of(given))
-    return gallery_campaign(campaign, given["select"], given["exclude"], given["compare"], given["sign"])
+    with unmatched.of(str(path)) as on_unmatched:
+        return gallery_campaign(
+            campaign,
+            given["select"],
+            given["exclude"],
+            given["compare"],
+            given["sign"],
+            on_unmatched=on_unmatched,
+        )
 
 
 def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:

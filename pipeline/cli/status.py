@@ -37,6 +37,7 @@ from pipeline.planning.hints import (
     unknown_advice,
     unknown_outcome,
 )
+from pipeline.planning.select import Unmatched
 from pipeline.purchases import PENDING, PurchaseId, Status
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.job_status import ELSEWHERE, JobStatus
@@ -66,9 +67,9 @@ def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **give
         # Imported here, since it loads parts of the engine that a single look does not need.
         from pipeline.cli.watch import watch as watch_runs
 
-        watch_runs(
-            open_workspaces(manifests_of(manifests), CampaignFlags.of(given)), partial(_selected, given=given)
-        )
+        workspaces = open_workspaces(manifests_of(manifests), CampaignFlags.of(given))
+        unmatched = Unmatched(len(workspaces))
+        watch_runs(workspaces, partial(_selected, given=given, unmatched=unmatched))
     while True:
         _show(manifests, output_format, given)
         if not watch:
@@ -77,25 +78,28 @@ def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **give
 
 
 def _show(manifests: tuple[Path, ...], output_format: str, given: dict[str, Any]) -> None:
-    documents: list[Json] = []
-    for workspace in open_workspaces(manifests_of(manifests), CampaignFlags.of(given)):
+    found: list[CampaignStatus] = []
+    workspaces = open_workspaces(manifests_of(manifests), CampaignFlags.of(given))
+    unmatched = Unmatched(len(workspaces))
+    for workspace in workspaces:
         with open_campaign(workspace, writable=False) as state:
             warn_of_lost_approvals(state)
-            current = status(state, _selected(state, given))
-        if output_format == "json":
-            documents.append(status_document(current))
-        else:
-            _print(current)
+            found.append(status(state, _selected(state, given, unmatched)))
     if output_format == "json":
+        documents: list[Json] = [status_document(current) for current in found]
         say_json(documents[0] if len(documents) == 1 else {"campaigns": documents})
+        return
+    for current in found:
+        _print(current)
 
 
-def _selected(state: CampaignState, given: dict[str, Any]) -> frozenset[JobKey] | None:
+def _selected(state: CampaignState, given: dict[str, Any], unmatched: Unmatched) -> frozenset[JobKey] | None:
     if not given["select"] and not given["exclude"]:
         return None
     from pipeline.operations.selection import selected_keys
 
-    return selected_keys(state, given["select"], given["exclude"])
+    with unmatched.of(state.workspace.target) as on_unmatched:
+        return selected_keys(state, given["select"], given["exclude"], on_unmatched=on_unmatched)
 
 
 def _print(current: CampaignStatus) -> None:

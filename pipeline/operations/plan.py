@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.json_values import Json
     from pipeline.manifest.catalog import Catalog
     from pipeline.operations.campaign_state import CampaignState
+    from pipeline.operations.workspace import Workspace
     from pipeline.state.store import Caps
 
 
@@ -75,7 +76,7 @@ _LARGEST = 1 << 30
 
 
 def save_plan(
-    path: Path, state: CampaignState, plan: Plan, arguments: PlanArguments, variables: Mapping[str, Json]
+    path: Path, workspace: Workspace, plan: Plan, arguments: PlanArguments, variables: Mapping[str, Json]
 ) -> None:
     """Write `plan` to `path`, with the arguments it was made with.
 
@@ -84,12 +85,12 @@ def save_plan(
         Unfinished: it cannot be written.
     """
     saved = SavedPlan(
-        campaign=state.workspace.campaign.name,
-        manifest=relative(state.workspace.campaign.manifest, path.resolve().parent),
-        emulated=state.workspace.emulated,
+        campaign=workspace.campaign.name,
+        manifest=relative(workspace.campaign.manifest, path.resolve().parent),
+        emulated=workspace.emulated,
         variables=variables,
         arguments=arguments,
-        inputs=tuple(filter(_is_utf8, state.workspace.inputs)),
+        inputs=tuple(filter(_is_utf8, workspace.inputs)),
     )
     content = _checked_bytes(to_json(saved, plan), path)
     try:

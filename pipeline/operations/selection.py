@@ -17,7 +17,7 @@ from pipeline.planning.hints import not_made_again
 from pipeline.planning.make import may_serve
 from pipeline.planning.plan import ALL, Action, Entry, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, carried_out
-from pipeline.planning.select import Candidate, matching_keys, select_keys
+from pipeline.planning.select import Candidate, OnUnmatched, matching_keys, refuse_unmatched, select_keys
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, Records
 from pipeline.results.job_status import job_status
 
@@ -31,11 +31,17 @@ _OF_SELECTIONS = frozenset("*?:,+")
 
 
 def selected_keys(
-    state: CampaignState, select: Sequence[str], exclude: Sequence[str], *, idle: Iterable[Purchase] = ()
+    state: CampaignState,
+    select: Sequence[str],
+    exclude: Sequence[str],
+    *,
+    idle: Iterable[Purchase] = (),
+    on_unmatched: OnUnmatched = refuse_unmatched,
 ) -> frozenset[JobKey] | None:
     """The selected keys; None, which means all, if there are no expressions.
 
-    `idle` are purchases that a plan does not list, whose keys can be selected too.
+    `idle` are purchases that a plan does not list, whose keys can be selected too;
+    `on_unmatched` is as in `select_keys`.
 
     Raises:
         UsageError: an expression is invalid or matches nothing; the message has the nearest keys.
@@ -45,11 +51,13 @@ def selected_keys(
     listed = _candidates(state, ALL)
     keys = {each.key for each in listed}
     more = [_idle_candidate(each) for each in idle if each.key not in keys]
-    return select_keys([*listed, *more], select, exclude)
+    return select_keys([*listed, *more], select, exclude, on_unmatched)
 
 
-def plan_options(state: CampaignState, arguments: PlanArguments) -> PlanOptions:
-    """Plan options from the command line.
+def plan_options(
+    state: CampaignState, arguments: PlanArguments, on_unmatched: OnUnmatched = refuse_unmatched
+) -> PlanOptions:
+    """Plan options from the command line; `on_unmatched` is as in `select_keys`.
 
     Raises:
         UsageError: as `selected_keys`; or a purchase to be made again is approved, or its outcome is unknown.
@@ -58,7 +66,8 @@ def plan_options(state: CampaignState, arguments: PlanArguments) -> PlanOptions:
     if arguments.replace:
         options = replace(options, replace=select_keys(_candidates(state, options), arguments.replace, ()))
     if arguments.select or arguments.exclude:
-        keys = select_keys(_candidates(state, options), arguments.select, arguments.exclude)
+        candidates = _candidates(state, options)
+        keys = select_keys(candidates, arguments.select, arguments.exclude, on_unmatched)
         options = replace(options, selected=keys, replace=options.replace & keys)
     _assert_replaceable(state, options.replace)
     return options

@@ -1,8 +1,9 @@
 """Selects the jobs that a command is about: by globs over keys, and by properties of a job."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
 
@@ -25,15 +26,60 @@ class Candidate:
 _MOST_SHOWN = 3
 
 Test = Callable[[Candidate], bool]
+# Receives an exclusion that matches nothing, and the error that says so.
+OnUnmatched = Callable[[str, UsageError], None]
+
+
+@dataclass(slots=True)
+class Unmatched:
+    """The exclusions without a match in some of several campaigns. It is a typo only if there is none in any."""
+
+    campaigns: int
+    _found: dict[str, dict[str, UsageError]] = field(default_factory=dict)
+
+    @contextmanager
+    def of(self, manifest: str) -> Iterator[OnUnmatched]:
+        """Notes those of a campaign. Any other error about its selection gets the name of the manifest.
+
+        Raises:
+            UsageError: an exclusion has matched nothing in the last of the campaigns either.
+        """
+        try:
+            yield partial(self._add, manifest)
+        except _InNone:
+            raise
+        except UsageError as error:
+            if self.campaigns == 1:
+                raise
+            raise UsageError(f"{printable(manifest)}: {error}") from error
+
+    def _add(self, manifest: str, expression: str, error: UsageError) -> None:
+        errors = self._found.setdefault(expression, {})
+        errors.setdefault(manifest, error)
+        if len(errors) == self.campaigns:
+            raise _InNone(str(next(iter(errors.values()))))
+
+
+class _InNone(UsageError):
+    """An exclusion matches in no campaign."""
+
+
+def refuse_unmatched(_expression: str, error: UsageError) -> None:
+    """What is done with an exclusion of a single campaign that matches nothing."""
+    raise error
 
 
 def select_keys(
-    candidates: Sequence[Candidate], select: Iterable[str], exclude: Iterable[str]
+    candidates: Sequence[Candidate],
+    select: Iterable[str],
+    exclude: Iterable[str],
+    on_unmatched: OnUnmatched = refuse_unmatched,
 ) -> frozenset[JobKey]:
     """The keys that match one of `select` (all keys if it is empty) and none of `exclude`.
 
     A comma in an expression means "and"; a leading `+` adds the jobs that the selected ones are made from. Statuses
     and actions change over time, so it is not an error if nothing matches `status:failed` or `action:retry`.
+    `on_unmatched` decides on an exclusion that matches nothing.
 
     Raises:
         UsageError: an expression is invalid, or matches nothing; the message names the nearest keys.
@@ -44,10 +90,11 @@ def select_keys(
             raise UsageError(
                 f"'{printable(expression)}': an exclusion has no '+'; it only adds to a selection"
             )
-    for expression in (*selects, *excludes):
-        lasting = _without_moments(expression)
-        if lasting and not _matching_expression(lasting, candidates):
-            raise UsageError(_matches_nothing(expression, candidates))
+    for expressions, tell in ((selects, refuse_unmatched), (excludes, on_unmatched)):
+        for expression in expressions:
+            lasting = _without_moments(expression)
+            if lasting and not _matching_expression(lasting, candidates):
+                tell(expression, UsageError(_matches_nothing(expression, candidates)))
     keys = matching_keys(candidates, selects, excludes)
     may_be_empty = any(_without_moments(each) != each.removeprefix("+") for each in (*selects, *excludes))
     if not keys and not may_be_empty:

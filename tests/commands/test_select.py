@@ -287,6 +287,58 @@ def test_exclusion_without_a_match_is_wrong_usage(
     assert not vendor.ledger.entries
 
 
+@pytest.fixture
+def two(wide: Project) -> list[str]:
+    """The manifests of two campaigns; only the first has the prompts `dance` and `walk`."""
+    other = spring(name="autumn", prompts={"leap": "It leaps"})
+    wide.write({"autumn.yaml": other})
+    return [str(wide.manifest), str(wide.folder / "autumn.yaml")]
+
+
+@pytest.mark.parametrize("command", ["plan", "status", "report"])
+def test_of_several_campaigns_an_exclusion_must_match_in_one(
+    two: list[str], offline: Pipeline, command: str
+) -> None:
+    for manifests in (two, two[::-1]):
+        ended = offline(command, *manifests, "--exclude", "prompt:walk", "--exclude", "prompt:walk")
+
+        assert ended.code == 0, ended.output
+
+
+@pytest.mark.parametrize("command", ["plan", "status", "report"])
+def test_of_several_campaigns_an_exclusion_that_matches_in_none_is_wrong_usage(
+    two: list[str], offline: Pipeline, command: str
+) -> None:
+    ended = offline(command, *two, "--exclude", "prompt:wlak", "--exclude", "prompt:walk")
+
+    assert ended.code == 64, ended.output
+    assert "error: 'prompt:wlak' matches no job; did you mean 'prompt:walk'?" in ended.err
+    assert not ended.out
+
+
+def test_no_plan_of_several_is_saved_where_an_exclusion_matches_in_none(
+    wide: Project, two: list[str], offline: Pipeline
+) -> None:
+    (wide.folder / "plans").mkdir()
+    out = ("--out", wide.folder / "plans")
+    assert offline("plan", *two, "--exclude", "prompt:wlak", *out).code == 64
+    assert not list((wide.folder / "plans").iterdir())
+
+    assert offline("plan", *two, "--exclude", "prompt:walk", *out).code == 0
+    assert len(list((wide.folder / "plans").iterdir())) == 2
+
+
+@pytest.mark.parametrize("command", ["plan", "status", "report"])
+def test_of_several_campaigns_the_one_without_a_selected_job_is_named(
+    two: list[str], offline: Pipeline, command: str
+) -> None:
+    ended = offline(command, *two, "--select", "prompt:walk")
+
+    assert ended.code == 64
+    assert "autumn.yaml: 'prompt:walk' matches no job" in ended.err
+    assert not ended.out
+
+
 def test_exclusion_may_name_what_is_not_selected(wide: Project, offline: Pipeline) -> None:
     assert chosen(offline, wide, "--select", "job:hero", "--exclude", "job:takes") == LOOPS
 
