@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pipeline.manifest.templating.dotted import Declined, Named, value_of
+
 if TYPE_CHECKING:
     from pipeline.documents.value import Value
     from pipeline.errors import Problem
     from pipeline.json_values import Json
     from pipeline.manifest.build_context import Context
-    from pipeline.manifest.texts import Text
+    from pipeline.manifest.texts import Scope, Text
 
 # YAML 1.1 reads these as booleans, YAML 1.2 as texts.
 _BOOLEAN_WORDS: Final = {
@@ -19,6 +21,9 @@ _BOOLEAN_WORDS: Final = {
 }
 # Texts that a table or a var holds for "no". No text but an empty one is false.
 _NEGATIVE_WORDS: Final = frozenset({"false", "no", "off", "n", "0", "none", "null"})
+# What stands in a table where one of those does not.
+_POSITIVE_WORDS: Final = {"false": "true", "no": "yes", "off": "on", "n": "y"}
+_HAS_TESTS: Final = re.compile(r"[=!]=|\b(?:and|or|not|in)\b")
 _TAGS: Final = ("{{", "{%", "{#")
 _ONE_VALUE: Final = re.compile(r"[\w.]+(?:\[[^\[\]]*\][\w.]*)*")
 
@@ -54,13 +59,68 @@ def holds(answer: Json) -> bool:
     return bool(answer.strip() if isinstance(answer, str) else answer)
 
 
-def misread(answer: Json, text: Text) -> Problem | None:
-    """A warning if a condition holds only because its answer is a text, such as 'FALSE'."""
-    if not isinstance(answer, str) or answer.strip().casefold() not in _NEGATIVE_WORDS:
+def misread(answer: Json, text: Text, scope: Scope) -> Problem | None:
+    """A warning if a condition, or a part of it, means something else than it seems to say."""
+    if not text.template.is_expression:
         return None
-    expression = text.template.source.removeprefix("{{").removesuffix("}}").strip("-+ \t\n")
-    compared = expression if _ONE_VALUE.fullmatch(expression) else f"({expression})"
-    advice = f"write \"{{{{ {compared} != '{answer}' }}}}\""
-    return text.location.problem(
-        f"the text '{answer}' is not empty, so it counts as true; {advice}", "warning"
-    )
+    message = _mistaken_test(text, scope)
+    if message is None and isinstance(answer, str) and answer.strip().casefold() in _NEGATIVE_WORDS:
+        expression = text.template.source.removeprefix("{{").removesuffix("}}").strip("-+ \t\n")
+        message = _counts_as_true(
+            answer, expression if _ONE_VALUE.fullmatch(expression) else f"({expression})"
+        )
+    return None if message is None else text.location.problem(message, "warning")
+
+
+def _mistaken_test(text: Text, scope: Scope) -> str | None:
+    """What is wrong with a part of a condition: a text is compared with a number, or stands alone."""
+    if not _HAS_TESTS.search(text.template.source):
+        return None
+    # Imported here, since Jinja is slow to import.
+    from pipeline.manifest.templating.tests_of_values import tests_of
+
+    tests = tests_of(text.template.source)
+    for constant in tests.constants:
+        shown = f"'{constant}'" if isinstance(constant, str) else str(constant)
+        counts = f"it counts as {str(bool(constant)).lower()}"
+        return f"{shown} stands alone, so {counts}; compare it too, or write a list: in ['…', {shown}]"
+    for reference, literal in tests.comparisons:
+        if _text_at(reference.path, scope) is not None:
+            return _never_equal(reference.written, literal)
+    for reference in tests.operands:
+        found = _text_at(reference.path, scope)
+        if found is not None and found.strip().casefold() in _NEGATIVE_WORDS:
+            return _counts_as_true(found, reference.written)
+    return None
+
+
+def _text_at(path: tuple[str, ...], scope: Scope) -> str | None:
+    """The text that a table or the vars of an image have there. Values of other axes may be texts and numbers."""
+    value = scope.get(path[0])
+    if len(path) > 1:
+        try:
+            value = value_of((path,), scope)
+        except Declined:
+            return None
+    elif not isinstance(value, Named):
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _never_equal(written: str, literal: float) -> str:
+    if isinstance(literal, bool):
+        return f"'{written}' is a text, never {str(literal).lower()}; write a text, as in {written} == 'TRUE'"
+    kind = "int" if isinstance(literal, int) else "float"
+    return f"'{written}' is a text, never {literal}; compare with '{literal}', or write {written} | {kind}"
+
+
+def _counts_as_true(found: str, written: str) -> str:
+    """The message for a text such as 'FALSE'. An empty cell is not wanted either, so `!=` is no advice."""
+    word = found.strip()
+    wanted = _POSITIVE_WORDS.get(word.casefold())
+    if word.isupper() and wanted:
+        wanted = wanted.upper()
+    elif word.istitle() and wanted:
+        wanted = wanted.title()
+    advice = f"{written} | int > 0" if word == "0" else f"{written} == '{wanted or '…'}'"
+    return f"the text '{found}' is not empty, so it counts as true; write \"{{{{ {advice} }}}}\""

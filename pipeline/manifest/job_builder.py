@@ -63,7 +63,7 @@ class JobBuilder:
         scope = self._scope.enter(combination, take, self._rule.when.names)
         collector = ProblemCollector([*self._scope.problems])
         answer = collector.catch(False, self._when, scope)
-        if (warning := misread(answer, self._rule.when)) is not None:
+        if (warning := misread(answer, self._rule.when, scope)) is not None:
             collector.problems.append(warning)
         if collector.problems:
             self._tell(collector, combination.coordinates(self._rule, take))

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Such separators are used only where `delimiter` names them.
 _RARE_SEPARATORS = ("|", ":", "^", "~")
-_NOT_A_TEXT = re.compile(r"==\s*(-?[0-9]+(?:\.[0-9]+)?|[Tt]rue|[Ff]alse)\b")
 _WHERE_EXAMPLE = "\"{{ row['…'] == '…' }}\""
 _ID = re.compile(r"[^\n\t]{1,200}")
 
@@ -207,9 +206,9 @@ def _wanted(
             if wanted is not None:
                 row.update(cells)
                 answer = wanted.value({"row": row})
+                warning = warning or misread(answer, wanted, {"row": row})
                 if not holds(answer):
                     continue
-                warning = warning or misread(answer, wanted)
         except InvalidInput as error:
             # The next rows would fail in the same way.
             context.problems += [_of_row(problem, location) for problem in error.problems]
@@ -225,13 +224,11 @@ def _wanted(
             names=names,
             location=location,
         )
-    if warning is not None:
+    if any_holds and warning is not None:
         context.problems.append(warning)
     if where is not None and table.records and not any_holds:
         none = f"'where' matches none of the {counted(len(table.records), 'row')}"
-        compared = _NOT_A_TEXT.search(where.text or "")
-        hint = f"; cells are text: compare with '{compared[1]}', not {compared[1]}" if compared else ""
-        context.report(where.location, f"{none}{hint}")
+        context.report(where.location, none if warning is None else f"{none}; {warning.message}")
 
 
 def _of_row(problem: Problem, row: Location) -> Problem:

@@ -474,9 +474,54 @@ class TestConditions:
         assert [str(each) for each in found] == [
             (
                 "campaign.yaml:5:25: jobs[0].when: the text 'No' is not empty, so it counts as true; "
-                "write \"{{ a != 'No' }}\" (job hero/any)"
+                "write \"{{ a == 'Yes' }}\" (job hero/any)"
             )
         ]
+
+    @pytest.mark.parametrize(
+        ("when", "message"),
+        [
+            (
+                "image.vars.Qty != 0 and locale == 'en'",
+                "'image.vars.Qty' is a text, never 0; compare with '0', or write image.vars.Qty | int",
+            ),
+            (
+                "locale == 'en' or 'fr'",
+                "'fr' stands alone, so it counts as true; compare it too, or write a list: in ['…', 'fr']",
+            ),
+            (
+                "image.vars.Published and locale == 'en'",
+                (
+                    "the text 'FALSE' is not empty, so it counts as true; "
+                    "write \"{{ image.vars.Published == 'TRUE' }}\""
+                ),
+            ),
+            (
+                "style.vars.n == 5 or locale == 'en'",
+                "'style.vars.n' is a text, never 5; compare with '5', or write style.vars.n | int",
+            ),
+            (
+                "style == 5 or locale == 'en'",
+                "'style' is a text, never 5; compare with '5', or write style | int",
+            ),
+            ("size != 1 and locale != 'de'", None),
+            ("image.vars.Qty | int > 0 or locale == 'en'", None),
+        ],
+    )
+    def test_test_that_a_text_cannot_pass_or_fail_is_a_warning(
+        self, project: Project, when: str, message: str | None
+    ) -> None:
+        project.write("rows.csv", "url,Published,Qty\nhttps://a.example/a.png,FALSE,0\n")
+        project.write("styles.csv", "id,n\n5,5\n")
+        text = (
+            f"{ANYTHING}image_sets: {{s: {{csv: rows.csv}}}}\n"
+            "jobs:\n  - id: hero\n    matrix: {style: {csv: styles.csv}, size: [1, large, 2], locale: [en, de]}\n"
+            f'    when: "{{{{ {when} }}}}"\n'
+        )
+        found: list[Problem] = []
+        assert [*expand(project.load(text), found.append)]
+        told = {each.message.partition(" (")[0] for each in found if "when" in each.path}
+        assert told == ({message} if message else set())
 
 
 class TestInputs:

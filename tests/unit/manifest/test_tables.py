@@ -390,10 +390,86 @@ class TestWhere:
         said = told(project, self.TABLE, f', where: "{where}"')
         assert "image_sets.shoes.where: expected one expression and nothing around it" in said
 
-    @pytest.mark.parametrize("value", ["1", "-2.5", "true", "False"])
-    def test_comparison_with_what_no_cell_is_gets_a_hint(self, project: Project, value: str) -> None:
+    @pytest.mark.parametrize(
+        ("value", "advice"),
+        [
+            ("1", "compare with '1', or write row['Image Position'] | int"),
+            ("-2.5", "compare with '-2.5', or write row['Image Position'] | float"),
+            ("true", "write a text, as in row['Image Position'] == 'TRUE'"),
+            ("false", "write a text, as in row['Image Position'] == 'TRUE'"),
+        ],
+    )
+    def test_comparison_with_what_no_cell_is_gets_a_hint(
+        self, project: Project, value: str, advice: str
+    ) -> None:
         said = told(project, self.TABLE, f", where: \"{{{{ row['Image Position'] == {value} }}}}\"")
-        assert said.endswith(f"none of the 3 rows; cells are text: compare with '{value}', not {value}"), said
+        assert said.endswith(
+            f"none of the 3 rows; 'row['Image Position']' is a text, never {value}; {advice}"
+        ), said
+
+    FLAGS = "url,Published,Qty\nhttps://a.example/a.png,TRUE,3\nhttps://a.example/b.png,FALSE,0\n"
+
+    @pytest.mark.parametrize(
+        ("where", "message"),
+        [
+            ("row.Qty != 0", "'row.Qty' is a text, never 0; compare with '0', or write row.Qty | int"),
+            ("0 != row.Qty", "'row.Qty' is a text, never 0; compare with '0', or write row.Qty | int"),
+            (
+                "row.Qty not in [0, 1]",
+                "'row.Qty' is a text, never 0; compare with '0', or write row.Qty | int",
+            ),
+            (
+                "row.Published != false",
+                "'row.Published' is a text, never false; write a text, as in row.Published == 'TRUE'",
+            ),
+            (
+                "row.Published and row.url != ''",
+                (
+                    "the text 'FALSE' is not empty, so it counts as true; "
+                    "write \"{{ row.Published == 'TRUE' }}\""
+                ),
+            ),
+            (
+                "row.Qty and row.url != ''",
+                "the text '0' is not empty, so it counts as true; write \"{{ row.Qty | int > 0 }}\"",
+            ),
+            (
+                "row.Published == 'TRUE' or 'yes'",
+                "'yes' stands alone, so it counts as true; compare it too, or write a list: in ['…', 'yes']",
+            ),
+            (
+                "row.Qty == '3' or 0",
+                "0 stands alone, so it counts as false; compare it too, or write a list: in ['…', 0]",
+            ),
+        ],
+    )
+    def test_test_that_cells_cannot_pass_or_fail_is_a_warning(
+        self, project: Project, where: str, message: str
+    ) -> None:
+        project.write("rows.csv", self.FLAGS)
+        campaign = project.load(IMAGES.replace("rows.csv", f'rows.csv, where: "{{{{ {where} }}}}"'))
+        assert [each.message for each in campaign.warnings if "where" in each.path] == [message]
+
+    @pytest.mark.parametrize(
+        "where",
+        [
+            "row.Qty | int != 0",
+            "row.Qty | default(0) | int == 3",
+            "row.Published == 'TRUE' or row.Qty == '3'",
+            "row.Published in ['TRUE', 'yes']",
+            "(row.Published or 'TRUE') == 'TRUE'",
+            "not row.Qty == 'x == 5'",
+            "row.url and row.Qty == '3'",
+        ],
+    )
+    def test_sensible_test_of_cells_gives_no_warning(self, project: Project, where: str) -> None:
+        project.write("rows.csv", self.FLAGS)
+        campaign = project.load(IMAGES.replace("rows.csv", f'rows.csv, where: "{{{{ {where} }}}}"'))
+        assert not [each for each in campaign.warnings if "where" in each.path]
+
+    def test_number_after_a_filter_gets_no_hint(self, project: Project) -> None:
+        said = told(project, self.FLAGS, ', where: "{{ row.Qty | int == 7 }}"')
+        assert said.endswith("'where' matches none of the 2 rows")
 
     def test_plain_text_is_rejected(self, project: Project) -> None:
         said = told(project, self.TABLE, ", where: row.url")
@@ -410,7 +486,7 @@ class TestWhere:
         assert [str(each) for each in campaign.warnings if "where" in each.path] == [
             (
                 "campaign.yaml:4:44: image_sets.shoes.where: the text 'FALSE' is not empty, so it counts as true; "
-                "write \"{{ row.Published != 'FALSE' }}\""
+                "write \"{{ row.Published == 'TRUE' }}\""
             )
         ]
 
