@@ -44,9 +44,16 @@ def opened(run):
     )
 
 
+def bought_as(purchase_id, key):
+    return Purchase(
+        id=purchase_id, key=key, fingerprint="v1:" + "f" * 64, status=Status.SUBMITTING,
+        bought_at=NOW, template_id="film", credits=5, request={"options": {"prompt": "x" * 3000}},
+    )
+
+
 made = opened("made")
 # Else it would be deleted, as nothing was recorded in it.
-made.save_assignment({"hero/0": f"{0:016x}"})
+made.commit_turn(Turn(intents=[Intent(purchase=bought_as("f" * 16, "made"), at=NOW)]), Caps())
 made.close()
 before = {path.name: path.read_bytes() for path in (folder / ".pipeline").glob("spring.db*")}
 recorder = Recorder()
@@ -55,10 +62,7 @@ for run in range(3):
     # Folded every few commits, as a long run does it.
     store._opened.database._connection.execute("PRAGMA wal_autocheckpoint=12")
     for number in range(8):
-        bought = Purchase(
-            id=f"{run:08x}{number:08x}", key=f"hero/{number}", fingerprint="v1:" + "f" * 64, status=Status.SUBMITTING,
-            bought_at=NOW, template_id="film", credits=5, request={"options": {"prompt": "x" * 3000}},
-        )
+        bought = bought_as(f"{run:08x}{number:08x}", f"hero/{number}")
         store.commit_turn(Turn(intents=[Intent(purchase=bought, at=NOW)]), Caps())
         recorder.ack(f"{bought.id} submitting")
         for event in (Accepted(f"w{run}{number}"), Finished(())):
