@@ -139,7 +139,7 @@ class Creator:
         if not is_durable:
             self._intended.remove(create)
             self.in_flight.release()
-            self._close(f"{create.entry.key}: not bought: a limit would be exceeded")
+            self._close(f"{create.entry.key}: not bought: {self.journal.why_refused(create.purchase)}")
             return
         self.served_jobs.add(create.job, create.purchase.id)
         if not self.publisher.has_checkpoint:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline import failpoints
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, counted
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state.store import Caps, Change, Intent, Store, Turn
 from pipeline.state.transitions import Accepted, Event, advance
@@ -134,6 +134,21 @@ class Journal:
         more = sum(_cost(each.after, caps) - _cost(each.before, caps) for each in noted)
         spent = self._store.spent(caps)
         return not replace(spent, ever=spent.ever + more).is_within(Caps(budget=caps.budget))
+
+    def why_refused(self, purchase: Purchase) -> str:
+        """In words, the cap that forbids an intent for `purchase`."""
+        caps = self._caps
+        exceeded = self._store.spent(caps).plus(purchase, own=True).exceeded(caps)
+        if not exceeded:  # one before it in the same turn would have exceeded a cap
+            return "a limit would be exceeded"
+        if not caps.of_shard or "budget" in exceeded:
+            return f"{exceeded[-1]} would be exceeded"
+        share = (
+            counted(caps.max_creates or 0, "create")
+            if "max_creates" in exceeded
+            else counted(caps.max_credits or 0, "credit")
+        )
+        return f"a shard buys no more in one run than its part of the plan, here {share}; run again"
 
     def learn(self, template_id: str, seconds: float) -> None:
         """Queue the duration of one workflow of a template."""

@@ -102,6 +102,7 @@ def caps_of_part(caps: Caps, part: Plan) -> Caps:
         caps,
         max_creates=None if caps.max_creates is None else len(part.buying),
         max_credits=part.credits if has_credits else None,
+        of_shard=True,
     )
 
 

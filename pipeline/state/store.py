@@ -39,12 +39,14 @@ class Caps:
     """Caps on buying: `max_creates` and `max_credits` in this run, `budget` in credits over all runs.
 
     `price_of` is the price today of what a purchase requested, None if it is not known. It counts where the purchase
-    was made without a known price.
+    was made without a known price. `of_shard`: the caps of this run are
+    what a shard's part of the plan costs.
     """
 
     max_creates: int | None = None
     max_credits: int | None = None
     budget: int | None = None
+    of_shard: bool = False
     price_of: Callable[[Purchase], int | None] = field(default=_unknown, repr=False, compare=False)
 
     def cost(self, purchase: Purchase) -> int | None:
@@ -87,8 +89,16 @@ class Spent:
         """Whether no cap is exceeded; an unknown price may exceed any budget."""
         if caps.budget is not None and self.unpriced:
             return False
-        used = ((self.creates, caps.max_creates), (self.credits, caps.max_credits), (self.ever, caps.budget))
-        return all(cap is None or amount <= cap for amount, cap in used)
+        return not self.exceeded(caps)
+
+    def exceeded(self, caps: Caps) -> Sequence[str]:
+        """The names of the caps that the sums exceed, as far as prices are known."""
+        used = (
+            ("max_creates", self.creates, caps.max_creates),
+            ("max_credits", self.credits, caps.max_credits),
+            ("budget", self.ever, caps.budget),
+        )
+        return [name for name, amount, cap in used if cap is not None and amount > cap]
 
     def _changed(self, purchase: Purchase, sign: int, *, own: bool) -> Spent:
         is_create = own and purchase.status is not Status.VOID

@@ -367,6 +367,23 @@ def test_retries_fit_into_the_cap_of_their_shard(folder: Path, pipeline: Pipelin
     assert len(vendor.ledger.bought) == 12
 
 
+def test_shard_says_that_its_part_of_the_plan_limits_its_retries(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    rule = {"id": "main", "retries": 2}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS, jobs=[rule])})
+    vendor.fail({"on": "create", "nth": 1, "do": {"ends": "fail"}})
+
+    ended = pipeline("run", project.manifest, "--shard", "1/3")
+
+    assert ended.code == 4, ended.output
+    number = len(shard_results(project, 1, 3)["jobs"])
+    reason = f"a shard buys no more in one run than its part of the plan, here {number} creates; run again"
+    assert f": not bought: {reason}" in ended.output
+    assert pipeline("run", project.manifest, "--shard", "1/3").code == 0
+    assert len(vendor.ledger.bought) == number + 1
+
+
 def test_chain_belongs_to_one_shard(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
     for ended in run_all(pipeline, project, 4):

@@ -585,6 +585,7 @@ def test_jobs_within_the_cap_are_bought(harness: Harness, cap: str) -> None:
 
     assert list(ran.statuses.values()) == ["done", "done", "pending", "pending"]
     assert ran.codes == {ExitCode.STOPPED_BUYING}
+    assert any(f"not bought: {cap} would be exceeded" in note for note in ran.report.notes)
 
 
 def test_cap_that_is_met_exactly_stops_nothing(harness: Harness) -> None:
@@ -595,8 +596,8 @@ def test_cap_that_is_met_exactly_stops_nothing(harness: Harness) -> None:
 
 
 @fails_without(
-    "pipeline.state.store:Spent.is_within",
-    "used = ((self.creates",
+    "pipeline.state.store:Spent.exceeded",
+    "used = (('max_creates'",
     swap=("self.ever", "self.credits"),
 )
 def test_earlier_spending_counts_only_towards_the_budget(harness: Harness) -> None:

@@ -119,7 +119,7 @@ def test_shards_add_up_to_the_plan_and_their_caps_to_the_cap(
 
 def test_missing_cap_stays_missing() -> None:
     whole = plan([job("a")])
-    assert caps_of_part(Caps(), whole) == Caps()
+    assert caps_of_part(Caps(), whole) == Caps(of_shard=True)
 
 
 @given(st.integers(1, 100), st.integers(1, 12))
