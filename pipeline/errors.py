@@ -167,6 +167,12 @@ class Unfinished(PipelineError):
     exit_code = ExitCode.UNFINISHED
 
 
+class Declined(PipelineError):
+    """The person was asked and did not want to buy, which is all that there is to say."""
+
+    exit_code = ExitCode.UNFINISHED
+
+
 class UsageError(PipelineError):
     """The command line is invalid."""
 

@@ -20,6 +20,7 @@ from pipeline.cli.help_text import HelpContext, with_readable_help
 from pipeline.cli.options import verbosity_options
 from pipeline.cli.process_environment import columns_of, failure
 from pipeline.errors import (
+    Declined,
     ExitCode,
     InvalidInput,
     PipelineError,
@@ -249,6 +250,8 @@ def _called(arguments: list[str]) -> int:
 
 
 def _report(error: PipelineError, *, no_color: bool) -> None:
+    if isinstance(error, Declined):
+        return
     from pipeline.cli.terminal import paint_for, problem_lines, say
 
     problems = error.problems if isinstance(error, InvalidInput) else (Problem(str(error)),)

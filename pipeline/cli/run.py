@@ -19,7 +19,7 @@ from pipeline.cli.process_environment import is_terminal, program
 from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import Closed, say, say_json, say_on_stderr
-from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
+from pipeline.errors import Declined, ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.executors.choice import workers_of
 from pipeline.files import assert_replaces, write_atomically
 from pipeline.operations.installed import assert_vendor_installed
@@ -89,9 +89,12 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         check = partial(assert_current, saved, name=str(source)) if saved is not None else _any_plan
         outcome = console.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
         watching.notify_tally(final_tally(outcome))
-        return most_urgent(
+        code = most_urgent(
             {outcome.code, *_report_end(workspace, outcome, state.warnings, watching, events, given)}
         )
+    if console.is_declined and code == ExitCode.UNFINISHED:
+        raise Declined
+    return code
 
 
 def _report_end(

@@ -67,7 +67,7 @@ class RunConsole:
 
     `on_stderr`: stdout is needed for something else; `replaces`: `--replace` was given. `gallery` is the command that
     opens the gallery, printed for a person. `on_begin` is called once the plan may be carried out, `on_tally` with
-    each tally of jobs.
+    each tally of jobs. `is_declined` tells whether the person did not want to buy.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class RunConsole:
         self._untrusted_block = nullcontext if json_log() else partial(untrusted_block, err=on_stderr)
         self._on_stderr = on_stderr
         self._collects = False
+        self.is_declined = False
         stream = sys.stderr if on_stderr else sys.stdout
         self._paint = paint_for(stream, no_color=verbosity().no_color)
         self._columns = columns_of(stream)
@@ -147,6 +148,7 @@ class RunConsole:
             raise UsageError("--log-format json asks no questions: check `pipeline plan`, then pass --yes")
         if ask and plan.buying and can_ask and not self._confirmed():
             self._run.report.add_reason(ExitCode.UNFINISHED, "nothing was bought")
+            self.is_declined = True
             return False
         self._on_begin()
         return True

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,12 +13,14 @@ from pipeline.jobs import Job, axis_text
 from pipeline.json_values import Json
 from pipeline.manifest import combinations
 from pipeline.manifest.chains import ChainInput, chains_of, upstream, upstreams_first
-from pipeline.manifest.combinations import Exclusion, typed
+from pipeline.manifest.combinations import Exclusion, Typed, typed
 from pipeline.manifest.job_builder import JobBuilder
 from pipeline.manifest.job_problems import JobProblems
 from pipeline.manifest.model import Campaign, Combination, ImageSet, Item, Row, Rule
 
 MAX_JOBS = 1_000_000
+# Each is compared with all values of an axis, to name the nearest.
+_MOST_EXPLAINED = 20
 
 Warn = Callable[[Problem], None]
 
@@ -131,20 +133,25 @@ class _Expansion:
                 job = builder.job(combination, take)
                 if job is not None and self._is_new(job, rule):
                     yield job
-            for row in exclusion.unused:
-                message = f"this row excludes nothing{self._unknown_value(row, rule)}"
-                self.problems.add(row.location.problem(message, "warning"))
+            self._tell_of_unused(exclusion.unused, rule)
 
-    def _unknown_value(self, row: Row, rule: Rule) -> str:
+    def _tell_of_unused(self, rows: Sequence[Row], rule: Rule) -> None:
+        """Warn of each `exclude` row that excludes nothing; of the first ones, say why."""
+        images = (item.id for each in rule.image_sets for item in self._items_of(each)) if rows else ()
+        known: dict[str, dict[Typed, Json]] = {
+            name: {typed(value): value for value in values}
+            for name, values in (*rule.matrix, ("image", images))
+        }
+        for number, row in enumerate(rows):
+            why = self._unknown_value(row, known) if number < _MOST_EXPLAINED else ""
+            self.problems.add(row.location.problem(f"this row excludes nothing{why}", "warning"))
+
+    def _unknown_value(self, row: Row, known: Mapping[str, Mapping[Typed, Json]]) -> str:
         """The first value of an `exclude` row that no job of the rule has; empty if each of them is some job's."""
         for name, value in row.values.items():
-            if name == "image":
-                known: list[Json] = [item.id for each in rule.image_sets for item in self._items_of(each)]
-            else:
-                known = list(dict(rule.matrix).get(name, (value,)))
-            if typed(value) in map(typed, known):
+            if name not in known or typed(value) in known[name]:
                 continue
-            texts, text = list(map(axis_text, known)), axis_text(value)
+            texts, text = list(map(axis_text, known[name].values())), axis_text(value)
             if text in texts:
                 return f": '{name}' has {text} as another type, text or number"
             near = self._suggestions.did_you_mean(text, texts) or there_are(texts)

@@ -74,6 +74,7 @@ def test_only_yes_buys(
     assert ended == code, screen
     assert "Buy?" in screen
     assert "200 credits" in screen.partition("Buy?")[0]
+    assert "What to do" not in screen
     assert len(vendor.ledger.entries) == bought
 
 

@@ -623,6 +623,19 @@ class TestChains:
         assert "circle: one → one" in told
 
 
+class TestUnusedExclusions:
+    def test_of_many_rows_that_exclude_nothing_only_the_first_say_why(self, project: Project) -> None:
+        rows = "".join(f"{{image: j{number}}}, " for number in range(25))
+        campaign = project.load(
+            f"{ANYTHING}image_sets: {{s: ['https://a.example/red.png']}}\njobs: [{{id: hero, exclude: [{rows}]}}]\n"
+        )
+        found: list[Problem] = []
+        assert len([*expand(campaign, found.append)]) == 1
+
+        why = [f": no 'image' is 'j{number}'; there is 'red'" for number in range(20)]
+        assert [each.message.removeprefix("this row excludes nothing") for each in found] == [*why, *[""] * 5]
+
+
 class TestCount:
     def test_count_is_known_before_any_job_is_built(self, project: Project) -> None:
         campaign = project.load(
