@@ -60,7 +60,8 @@ def plan_options(
     """Plan options from the command line; `on_unmatched` is as in `select_keys`.
 
     Raises:
-        UsageError: as `selected_keys`; or a purchase to be made again is approved, or its outcome is unknown.
+        UsageError: as `selected_keys`; or a purchase to be made again is not selected, is approved, or its outcome is
+            unknown.
     """
     options = PlanOptions(retry_failed=arguments.retry_failed)
     if arguments.replace:
@@ -68,9 +69,22 @@ def plan_options(
     if arguments.select or arguments.exclude:
         candidates = _candidates(state, options)
         keys = select_keys(candidates, arguments.select, arguments.exclude, on_unmatched)
+        _assert_selected(candidates, arguments.replace, keys)
         options = replace(options, selected=keys, replace=options.replace & keys)
     _assert_replaceable(state, options.replace)
     return options
+
+
+def _assert_selected(
+    candidates: Sequence[Candidate], replaced: Iterable[str], keys: Collection[JobKey]
+) -> None:
+    """Check that something of what is to be made again is selected; otherwise nothing would be, without a word."""
+    for expression in replaced:
+        found = matching_keys(candidates, [expression], ())
+        if found and found.isdisjoint(keys):
+            raise UsageError(
+                f"'{printable(expression)}' is to be made again, but none of its jobs is selected"
+            )
 
 
 def saved_plan_options(state: CampaignState, saved: SavedPlan) -> PlanOptions:

@@ -339,6 +339,21 @@ def test_of_several_campaigns_the_one_without_a_selected_job_is_named(
     assert not ended.out
 
 
+@pytest.mark.parametrize("limits", [("--select", "image:blue"), ("--exclude", "image:red")])
+def test_what_is_to_be_replaced_must_be_selected(
+    wide: Project, pipeline: Pipeline, vendor: Emulator, limits: tuple[str, str]
+) -> None:
+    ended = pipeline("run", wide.manifest, *limits, "--replace", "image:red")
+
+    assert ended.code == 64, ended.output
+    assert "'image:red' is to be made again, but none of its jobs is selected" in ended.err
+    assert not vendor.ledger.entries
+
+
+def test_some_of_what_is_to_be_replaced_may_be_left_out(wide: Project, offline: Pipeline) -> None:
+    assert chosen(offline, wide, "--select", "image:blue", "--replace", "job:hero") == having("/blue")
+
+
 def test_exclusion_may_name_what_is_not_selected(wide: Project, offline: Pipeline) -> None:
     assert chosen(offline, wide, "--select", "job:hero", "--exclude", "job:takes") == LOOPS
 
