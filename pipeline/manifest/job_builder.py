@@ -25,6 +25,7 @@ from pipeline.manifest.job_checks import (
     empty_options,
     for_template,
     unrecordable,
+    unrendered_options,
     wrong_inputs,
 )
 from pipeline.manifest.scope import RuleScope
@@ -93,6 +94,7 @@ class JobBuilder:
         collector.problems.extend(unrecordable(job, combination, self._rule, self._campaign.output.dir))
         if not collector.has_errors:
             collector.problems.extend(empty_options(job, combination))
+            collector.problems.extend(unrendered_options(job, combination))
         if collector.problems:
             self._tell(collector, coordinates)
         return None if collector.has_errors else job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +11,17 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from pipeline import record_limits
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Job, LocalFile, MediaType, Option, Source, UpstreamOutput
+from pipeline.manifest.template_options import texts_in
 from pipeline.paths import unencodable
 
 if TYPE_CHECKING:
     from pipeline.documents.node import Location
     from pipeline.manifest.catalog import Inputs
     from pipeline.manifest.model import Combination, Item, Rule, Template
+
+
+# A template that means to send braces.
+_WRITES_BRACES = re.compile(r"\{%-?\s*raw\b|['\"]\{[{%]")
 
 
 def unrecordable(job: Job, combination: Combination, rule: Rule, output: Path) -> Iterator[Problem]:
@@ -57,6 +63,32 @@ def empty_options(job: Job, combination: Combination) -> Iterator[Problem]:
         if entry.names is not None and not reported & entry.names and job.request.options.get(name) == "":
             message = f"the option '{name}' is empty; render none to leave it out"
             yield entry.location.problem(message, "warning")
+
+
+def unrendered_options(job: Job, combination: Combination) -> Iterator[Problem]:
+    """Yield a warning for each option that holds a template from a var, an axis or a cell, which nobody renders."""
+    for name, entry in combination.template.options.items():
+        found = _template_in(job.request.options.get(name)) if entry.names else None
+        if found is None:
+            continue
+        texts = [*texts_in(entry.tree), *([combination.prompt.text] if combination.prompt else [])]
+        if not any(_WRITES_BRACES.search(text.template.source) for text in texts):
+            message = (
+                f"'{found}' in the option '{name}' is sent unchanged: vars, axes and cells are never rendered"
+            )
+            yield entry.location.problem(message, "warning")
+
+
+def _template_in(value: Option) -> str | None:
+    match value:
+        case str():
+            return next((each for each in ("{{", "{%") if each in value), None)
+        case list():
+            return next(filter(None, map(_template_in, value)), None)
+        case dict():
+            return next(filter(None, map(_template_in, value.values())), None)
+        case _:
+            return None
 
 
 def _levels(value: Option) -> int:

@@ -623,6 +623,36 @@ class TestChains:
         assert "circle: one → one" in told
 
 
+class TestUnrenderedOptions:
+    @pytest.mark.parametrize(
+        ("option", "axis", "found"),
+        [
+            ("{{ line }}", "en", "{{"),
+            ("{{ locale }}", "{% if x %}", "{%"),
+            ("{{ image.vars.slogan }}", "en", "{{"),
+            ("{{ locale }}", "{name}", None),
+            ("{% raw %}{{ line }}{% endraw %} {{ locale }}", "en", None),
+        ],
+    )
+    def test_template_in_a_var_an_axis_or_a_cell_is_a_warning(
+        self, project: Project, option: str, axis: str, found: str | None
+    ) -> None:
+        project.write("rows.csv", "url,id,slogan\nhttps://a.example/a.png,red,{{ brand }}\n")
+        campaign = project.load(
+            "vars: {brand: Acme, line: '{{ brand }} rocks'}\nimage_sets: {s: {csv: rows.csv}}\n"
+            f"templates: {{any: {{template_id: new, options: {{text: '{option}'}}}}}}\n"
+            f"jobs: [{{id: hero, matrix: {{locale: ['{axis}']}}}}]\n"
+        )
+        told: list[Problem] = []
+        [job] = expand(campaign, told.append)
+
+        message = (
+            f"'{found}' in the option 'text' is sent unchanged: vars, axes and cells are never rendered "
+            f"(job {job.key})"
+        )
+        assert [each.message for each in told if "option" in each.message] == ([message] if found else [])
+
+
 class TestUnusedExclusions:
     def test_of_many_rows_that_exclude_nothing_only_the_first_say_why(self, project: Project) -> None:
         rows = "".join(f"{{image: j{number}}}, " for number in range(25))
