@@ -33,11 +33,12 @@ from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, state_location
 from pipeline.paths import real_path, unencodable
 from pipeline.planning.select import Unmatched
-from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
+from pipeline.report.writing import WrittenPage, write_folder, write_single
 from pipeline.results.file import holds_results
 from pipeline.schemes import is_object_store
 
 if TYPE_CHECKING:
+    from pipeline.report.gallery_campaign import GalleryCampaign
     from pipeline.report.stills import MediaReader
 
 _MANY = 200
@@ -207,5 +208,13 @@ def _tell(written: WrittenPage, sources: Sequence[GalleryCampaign], reader: Medi
         for source, chosen in zip(sources, keys, strict=True)
     )
     say(f"{printable(shown_path(written.page))}: {counted(jobs, 'job')}, {counted(written.stills, 'still')}")
+    if written.left:
+        first, *more = (printable(shown_path(each)) for each in written.left)
+        others = f" and {counted(len(more), 'other file')}" if more else ""
+        say(
+            f"warning: {first}{others} {'stay' if more else 'stays'} beside the page, which does not show them: "
+            "no gallery put them there, or no other copy was found; look before you hand the folder on",
+            err=True,
+        )
     if reader is None:
         say("For stills, install the extra: pip install 'campaign-pipeline[report]'", err=True)

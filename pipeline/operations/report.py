@@ -29,10 +29,10 @@ from pipeline.planning.forecast import MAKING, forecast
 from pipeline.planning.select import Candidate, OnUnmatched, refuse_unmatched, select_keys
 from pipeline.purchases import PENDING, Records, Status
 from pipeline.report.data import GalleryRecords, files_on_page
+from pipeline.report.gallery_campaign import GalleryCampaign
 from pipeline.report.gallery_rows import PlannedJob
 from pipeline.report.stills import MediaReader, StillCache
 from pipeline.report.video_files import altered, located
-from pipeline.report.writing import GalleryCampaign
 from pipeline.results.decisions import Decision, as_json, by_purchase, in_force
 from pipeline.results.decisions import read as read_decisions
 from pipeline.schemes import ObjectUrl, OutputLocation
@@ -133,6 +133,7 @@ def _with_files(
         files=here,
         shown=shown,
         signed=_signed(here, sign_seconds),
+        expendable=frozenset(files) | _removed(campaign.records),
         unnameable=tuple(_unnameable(campaign, types.keys() - files.keys())),
     )
 
@@ -157,6 +158,18 @@ def _located(campaign: RecordsOnDisk) -> dict[str, OutputLocation]:
     inventory.prefetch(path.removeprefix(f"{campaign.output}/") for path in files)
     found = (file for each in purchases for file in inventory.files_of(each).values())
     return {digest: location for files in found for location, digest, _ in files}
+
+
+def _removed(records: Records) -> frozenset[str]:
+    """The files that were removed on purpose."""
+    gone = (each for each in records.purchases.values() if each.removed)
+    return frozenset(
+        output.sha256
+        for each in gone
+        for outputs in (each.outputs, *(step.outputs for step in each.steps))
+        for output in outputs
+        if output.sha256
+    )
 
 
 def _altered(campaign: RecordsOnDisk, here: Collection[str]) -> frozenset[str]:

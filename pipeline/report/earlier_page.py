@@ -34,26 +34,43 @@ class _Copy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierPage:
-    """The videos and stills that a page of ours put into `folder`, by path."""
+    """The videos and stills that a page of ours put into `folder`, by path.
+
+    `is_folder` is whether it is the page of a folder, not a single file.
+    """
 
     folder: Path
+    is_folder: bool = False
     videos: Mapping[Path, _Copy] = field(default_factory=dict)
     stills: frozenset[Path] = frozenset()
 
-    def remove_others(self, kept: Collection[Path], originals: Collection[Path]) -> None:
-        """Remove what is not `kept`: the folder may be about to be uploaded.
+    def unchanged(self) -> Iterator[tuple[Path, _Copy]]:
+        """The copies that are still there as they were put, behind no link."""
+        for path, copy in self.videos.items():
+            if _is_within(path, self.folder) and _has(path, copy):
+                yield path, copy
 
-        What has changed since, is behind a link, or is in one of the folders `originals` is left alone.
+    def remove_others(
+        self, kept: Mapping[Path, str], expendable: Collection[str], originals: Collection[Path]
+    ) -> list[Path]:
+        """Remove what is not `kept`, as the folder may be about to be uploaded; returns the copies that are left.
+
+        `kept` has the short hash of each file by path. What has changed since, is behind a link, is in one of the
+        folders `originals`, or is not `expendable` (by short hash) is left alone.
         """
         for path in self.stills.difference(kept):
             if _is_within(path, self.folder):
                 path.unlink()
-        for path, copy in self.videos.items():
-            if path in kept or any(path.is_relative_to(each) for each in originals):
+        left = []
+        for path, copy in self.unchanged():
+            if kept.get(path) == copy.digest:
                 continue
-            if _is_within(path, self.folder) and _has(path, copy):
+            if copy.digest in expendable and not any(path.is_relative_to(each) for each in originals):
                 path.unlink()
                 _remove_empty(path.parent, self.folder)
+            else:
+                left.append(path)
+        return left
 
 
 def read_earlier_page(index: Path) -> EarlierPage:
@@ -74,7 +91,8 @@ def read_earlier_page(index: Path) -> EarlierPage:
         stills.add(folder / "posters" / f"{digest}.webp")
         if isinstance(href, str) and (below := _bundled_at(href, name)):
             videos[folder / below] = _Copy(digest=digest, size=size if isinstance(size, int) else None)
-    return EarlierPage(folder=folder, videos=videos, stills=frozenset(stills))
+    is_folder = isinstance(data, dict) and data.get("videos") is True
+    return EarlierPage(folder=folder, is_folder=is_folder, videos=videos, stills=frozenset(stills))
 
 
 def _files_in(data: object) -> Iterator[tuple[str, Mapping[str, Any]]]:

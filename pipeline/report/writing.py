@@ -3,57 +3,48 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from pipeline.errors import UsageError, printable
-from pipeline.files import assert_replaces, make_folders, sha256_of, write_atomically
+from pipeline.files import assert_replaces, make_folders, write_atomically
 from pipeline.media.facts import join
 from pipeline.paths import real_path
-from pipeline.report.data import GalleryRecords, build
+from pipeline.report.bundle import (
+    assert_names_differ,
+    assert_replaces_no_other,
+    copies_of,
+    hrefs_of,
+    last_copies,
+    others_in,
+    put_copies,
+)
+from pipeline.report.data import build
 from pipeline.report.earlier_page import EarlierPage, read_earlier_page
 from pipeline.report.gallery_rows import SHORT_HASH
 from pipeline.report.page import page
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
-    from pipeline.report.stills import MediaReader, StillCache
-    from pipeline.schemes import OutputLocation
+    from pipeline.report.gallery_campaign import GalleryCampaign
+    from pipeline.report.stills import MediaReader
 
 _MARK = b'<meta name="generator" content="campaign-pipeline gallery"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GalleryCampaign:
-    """One campaign of the page: its records, and the locations of its files by SHA-256.
-
-    `shown` are the videos and images on the page, which may have a still; `signed` are, by SHA-256, links to files in
-    an object store; `page_folder` is the default folder of its page; `unnameable` are paths of files that
-    the page lacks, as this locale cannot name them.
-    """
-
-    name: str
-    records: GalleryRecords
-    output: OutputLocation
-    page_folder: Path
-    cache: StillCache
-    files: Mapping[str, OutputLocation] = field(default_factory=dict)
-    shown: frozenset[str] = frozenset()
-    signed: Mapping[str, str] = field(default_factory=dict)
-    unnameable: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenPage:
-    """The page that was written, and the number of its stills."""
+    """The page that was written, and the number of its stills.
+
+    `left` are the files beside it that it does not show, and that were not removed.
+    """
 
     page: Path
     stills: int
+    left: Sequence[Path] = ()
 
 
 OnProgress = Callable[[int, int], None]
@@ -75,26 +66,35 @@ def write_folder(
         UsageError: a page of another program is there.
         OSError: it cannot be written.
     """
+    folder = real_path(folder)
     index = folder / "index.html"
     earlier = read_earlier_page(index) if _is_ours(index) else EarlierPage(folder=folder)
-    copies = [_copies(source, folder) if bundle else {} for source in sources]
-    _assert_not_of_others(copies, earlier)
+    expendable = {digest[:SHORT_HASH] for source in sources for digest in source.expendable}
+    copies = [copies_of(source, folder) if bundle else {} for source in sources]
+    if bundle:
+        assert_names_differ(sources)
+    for paths in copies:
+        assert_replaces_no_other(paths, earlier, expendable)
+    last = [last_copies(source, folder, earlier) for source in sources]
     hrefs = [
-        {**_linked(source, folder), **_hrefs_of(paths, folder)}
-        for source, paths in zip(sources, copies, strict=True)
+        {**hrefs_of(found, folder), **_linked(source, folder), **hrefs_of(paths, folder)}
+        for source, found, paths in zip(sources, last, copies, strict=True)
     ]
     origins = () if bundle else _origins(sources)
     first = _page_data(sources, hrefs, reader, bundle=bundle)
     # What the next page may remove is known by the data of this one, so it names each file before that is put there.
-    earlier.remove_others(_put_by(folder, sources, copies, reader), _originals_in(folder / "media", sources))
+    kept = {**_kept(folder, sources, reader), **_by_path(*last, *copies)}
+    left = set(earlier.remove_others(kept, expendable, _originals_in(folder / "media", sources)))
     write_atomically(index, page(first, _title(sources), media_from=origins))
     for source, paths in zip(sources, copies, strict=True):
-        _put_copies(source, paths)
+        put_copies(source, paths)
     made = _make(sources, reader, on_progress)
     stills = _put_stills(folder / "posters", sources)
     if made and (then := _page_data(sources, hrefs, reader, bundle=bundle)) != first:
         write_atomically(index, page(then, _title(sources), media_from=origins))
-    return WrittenPage(page=index, stills=len(stills))
+    if bundle:
+        left |= others_in(folder, sources, kept)
+    return WrittenPage(page=index, stills=len(stills), left=sorted(left))
 
 
 def write_single(
@@ -103,10 +103,13 @@ def write_single(
     """Write one file with embedded stills and no videos.
 
     Raises:
-        UsageError: another program's file is there.
+        UsageError: another program's file is there, or the page of a folder, which knows what is in it.
         OSError: it cannot be written.
     """
-    _is_ours(file)
+    if _is_ours(file) and read_earlier_page(file).is_folder:
+        raise UsageError(
+            f"{printable(str(file))}: the page of a folder; choose another name for a single file"
+        )
     _make(sources, reader, on_progress)
     data = _page_data(sources, [dict.fromkeys(each.files, "") for each in sources], reader, videos=False)
     stills = {
@@ -197,23 +200,24 @@ def _put_stills(folder: Path, sources: Sequence[GalleryCampaign]) -> set[str]:
     return names
 
 
-def _put_by(
-    folder: Path,
-    sources: Sequence[GalleryCampaign],
-    copies: Sequence[Mapping[str, Path]],
-    reader: MediaReader | None,
-) -> set[Path]:
-    """The files that this page puts into its folder."""
+def _kept(folder: Path, sources: Sequence[GalleryCampaign], reader: MediaReader | None) -> dict[Path, str]:
+    """By path, the short hashes of the files of this page that are not copies."""
     digests = {each for source in sources for each in _with_stills(source, makes=reader is not None)}
+    originals = ((digest, path) for source in sources for digest, path in source.files.items())
     return {
-        *(path for paths in copies for path in paths.values()),
-        *(folder / "posters" / f"{digest[:SHORT_HASH]}.webp" for digest in digests),
+        **{folder / "posters" / f"{digest[:SHORT_HASH]}.webp": digest[:SHORT_HASH] for digest in digests},
+        **{real_path(path): digest[:SHORT_HASH] for digest, path in originals if isinstance(path, Path)},
     }
+
+
+def _by_path(*files: Mapping[str, Path]) -> dict[Path, str]:
+    """The short hash of each file, by its path."""
+    return {path: digest[:SHORT_HASH] for each in files for digest, path in each.items()}
 
 
 def _originals_in(folder: Path, sources: Sequence[GalleryCampaign]) -> list[Path]:
     """The output folders in `folder`: an earlier page may have taken what is there for its own copies."""
-    outputs = [source.output for source in sources if isinstance(source.output, Path)]
+    outputs = [real_path(source.output) for source in sources if isinstance(source.output, Path)]
     return [output for output in outputs if output.is_relative_to(folder)]
 
 
@@ -226,7 +230,7 @@ def _origins(sources: Sequence[GalleryCampaign]) -> tuple[str, ...]:
 def _linked(source: GalleryCampaign, folder: Path) -> dict[str, str]:
     """By SHA-256, the relative link from the page to each file, or its signed link."""
     here = {
-        digest: _href(os.path.relpath(location, folder))
+        digest: _href(os.path.relpath(real_path(location), folder))
         for digest, location in source.files.items()
         if isinstance(location, Path)
     }
@@ -237,58 +241,3 @@ def _href(path: str) -> str:
     """A relative path as a link. It begins with a dot, so that no name can pass for the scheme of a URL."""
     quoted = quote(path.replace(os.sep, "/"))
     return quoted if quoted.startswith("../") else f"./{quoted}"
-
-
-def _copies(source: GalleryCampaign, folder: Path) -> dict[str, Path]:
-    """By SHA-256, the path below `folder` at which a bundle puts a copy of each file, if it does not lie there."""
-    top = folder / "media" / source.name
-    paths = {digest: top / _below(source.output, location) for digest, location in source.files.items()}
-    return {digest: path for digest, path in paths.items() if not _is_at(source.files[digest], path)}
-
-
-def _is_at(location: OutputLocation, path: Path) -> bool:
-    return isinstance(location, Path) and real_path(location) == real_path(path)
-
-
-def _hrefs_of(copies: Mapping[str, Path], folder: Path) -> dict[str, str]:
-    return {digest: quote(path.relative_to(folder).as_posix()) for digest, path in copies.items()}
-
-
-def _below(output: OutputLocation, location: OutputLocation) -> Path:
-    if isinstance(location, Path) and isinstance(output, Path):
-        return location.relative_to(output)
-    return Path(str(location).removeprefix(f"{output}/"))
-
-
-def _assert_not_of_others(copies: Sequence[Mapping[str, Path]], earlier: EarlierPage) -> None:
-    """Check that no copy would replace a file that is not one.
-
-    Raises:
-        UsageError: it would.
-        OSError: a file cannot be read.
-    """
-    for digest, path in (each for paths in copies for each in paths.items()):
-        if path in earlier.videos or not os.path.lexists(path):
-            continue
-        if not path.is_file() or sha256_of(path) != digest:
-            reason = "not a copy that a gallery made, so it is not overwritten; choose another folder"
-            raise UsageError(f"{printable(str(path))}: {reason}")
-
-
-def _put_copies(source: GalleryCampaign, copies: Mapping[str, Path]) -> None:
-    """Put a copy of each file at its path, as a hard link if possible."""
-    for digest, target in copies.items():
-        make_folders(target.parent)
-        with source.cache.on_this_machine(source.files[digest], digest) as path:
-            _link_or_copy(path, target)
-
-
-def _link_or_copy(path: Path, target: Path) -> None:
-    with suppress(FileNotFoundError):
-        if target.samefile(path):
-            return
-    target.unlink(missing_ok=True)
-    try:
-        os.link(path, target)
-    except OSError:
-        shutil.copyfile(path, target)

@@ -15,7 +15,8 @@ from browser.live import LiveCampaign
 from browser.samples import COARSE, spring_drop, with_notes
 from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import of_results
-from pipeline.report.writing import GalleryCampaign, write_folder
+from pipeline.report.gallery_campaign import GalleryCampaign
+from pipeline.report.writing import write_folder
 
 # The first is the same browser without a window, which takes half the CPU.
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,11 +19,13 @@ from support.protection import fails_without
 from pipeline.errors import UsageError
 from pipeline.media.facts import MediaFacts
 from pipeline.report.data import GalleryRecords
+from pipeline.report.gallery_campaign import GalleryCampaign
 from pipeline.report.page import page
 from pipeline.report.stills import MediaReader, StillCache
-from pipeline.report.writing import GalleryCampaign, write_folder, write_single
+from pipeline.report.writing import write_folder, write_single
 
 STILL = b"RIFF....WEBP"
+OTHER = hashlib.sha256(b"other").hexdigest()
 
 
 def reader(read: list[Path] | None = None) -> MediaReader:
@@ -34,7 +37,9 @@ def reader(read: list[Path] | None = None) -> MediaReader:
     return MediaReader(still_of=still, facts_of=lambda _path: MediaFacts(width=640, height=360, duration=2.5))
 
 
-def campaign(folder: Path, given: GalleryRecords | None = None, content: bytes = b"film") -> GalleryCampaign:
+def campaign(
+    folder: Path, given: GalleryRecords | None = None, content: bytes = b"nine long"
+) -> GalleryCampaign:
     output = folder / "output" / "spring"
     file = output / "hero" / "a b#1.mp4"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +52,7 @@ def campaign(folder: Path, given: GalleryRecords | None = None, content: bytes =
         cache=StillCache(folder / ".pipeline" / "cache"),
         files={SHA: file},
         shown=frozenset({SHA}),
+        expendable=frozenset({SHA, OTHER}),
     )
 
 
@@ -105,8 +111,7 @@ def test_name_that_looks_like_a_scheme_is_still_a_file(tmp_path: Path) -> None:
 
 def with_other(folder: Path) -> GalleryCampaign:
     """The campaign with a second film."""
-    content = b"other"
-    digest = hashlib.sha256(content).hexdigest()
+    content, digest = b"other", OTHER
     outputs = [{"content_type": "video/mp4", "sha256": digest, "bytes": len(content)}]
     given = campaign(folder, records(purchases=[purchase(), purchase(id="2" * 16, outputs=outputs)]))
     other = folder / "output" / "spring" / "other.mp4"
@@ -119,7 +124,7 @@ def test_bundle_has_its_videos_and_nothing_from_an_earlier_one(tmp_path: Path) -
     write(folder, [with_other(tmp_path)], bundle=True)
     assert (folder / "media/spring/other.mp4").read_bytes() == b"other"
 
-    index = write(folder, [campaign(tmp_path, content=b"nine long")], bundle=True)
+    index = write(folder, [campaign(tmp_path)], bundle=True)
 
     assert data_of(index)["campaigns"][0]["files"][0]["href"] == "media/spring/hero/a%20b%231.mp4"
     assert [path.name for path in (folder / "media").rglob("*.mp4")] == ["a b#1.mp4"]
@@ -127,7 +132,7 @@ def test_bundle_has_its_videos_and_nothing_from_an_earlier_one(tmp_path: Path) -
     # Removing it from the folder removes nothing from the campaign.
     assert (tmp_path / "output/spring/other.mp4").read_bytes() == b"other"
 
-    write(folder, [campaign(tmp_path, content=b"nine long")])
+    write(folder, [campaign(tmp_path)])
     assert not (folder / "media").exists()
 
 
@@ -174,7 +179,7 @@ def test_nothing_is_removed_behind_a_link(tmp_path: Path, at: str) -> None:
     (folder / at).symlink_to(share)
     before = {path for path in share.rglob("*") if path.is_file()}
 
-    write(folder, [campaign(tmp_path)], bundle=True)
+    write(folder, [campaign(tmp_path)])
 
     assert before <= {path for path in share.rglob("*") if path.is_file()}
 
@@ -198,7 +203,7 @@ def test_outputs_are_never_taken_for_copies_of_them(tmp_path: Path, output: str)
 
     assert all(path.is_file() for path in moved.values())
     [file] = data_of(index)["campaigns"][0]["files"]
-    assert (folder / unquote(file["href"])).read_bytes() == b"film"
+    assert (folder / unquote(file["href"])).read_bytes() == b"nine long"
 
 
 @pytest.mark.parametrize(
@@ -246,6 +251,137 @@ def test_bundle_replaces_no_file_of_others(tmp_path: Path) -> None:
 
     assert video.read_text() == "mine"
     assert not (tmp_path / "site/index.html").exists()
+
+
+@pytest.mark.parametrize("bundle", [False, True])
+def test_originals_are_kept_where_a_link_makes_the_folder_of_the_copies_the_output(
+    tmp_path: Path, bundle: bool
+) -> None:
+    folder, output = tmp_path / "site", tmp_path / "output/spring"
+    given = with_other(tmp_path)
+    write(folder, [given], bundle=True)
+    shutil.rmtree(output)
+    output.symlink_to(folder / "media/spring")
+
+    index = write(folder, [given], bundle=bundle)
+
+    assert sorted(path.name for path in output.rglob("*.mp4")) == ["a b#1.mp4", "other.mp4"]
+    files = data_of(index)["campaigns"][0]["files"]
+    assert all((folder / unquote(file["href"])).is_file() for file in files)
+
+
+def without_other(given: GalleryCampaign, **changes: Any) -> GalleryCampaign:
+    """The campaign once its second film cannot be found any more."""
+    return replace(given, files={SHA: given.files[SHA]}, expendable=frozenset({SHA}), **changes)
+
+
+@pytest.mark.parametrize("bundle", [False, True])
+def test_last_copy_of_a_film_is_kept_and_shown(tmp_path: Path, bundle: bool) -> None:
+    folder = tmp_path / "site"
+    given = with_other(tmp_path)
+    write(folder, [given], bundle=True)
+    (tmp_path / "output/spring/other.mp4").unlink()
+
+    for _ in range(2):
+        index = write(folder, [without_other(given)], bundle=bundle)
+
+        [file] = [each for each in data_of(index)["campaigns"][0]["files"] if each["id"] == OTHER[:16]]
+        assert (folder / file["href"]).read_bytes() == b"other"
+
+
+def test_last_copy_that_the_page_does_not_show_is_left_and_named(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    given = with_other(tmp_path)
+    write(folder, [given], bundle=True)
+
+    for _ in range(2):
+        written = write_folder(
+            folder,
+            [without_other(given, shown=frozenset({SHA}), records=records())],
+            None,
+            bundle=True,
+            on_progress=lambda _number, _of: None,
+        )
+        assert written.left == [folder / "media/spring/other.mp4"]
+
+
+def test_last_copy_is_not_replaced_by_another_take(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    given = with_other(tmp_path)
+    write(folder, [given], bundle=True)
+    take = replace(given, files={SHA: tmp_path / "output/spring/other.mp4"}, expendable=frozenset({SHA}))
+
+    with pytest.raises(UsageError, match=r"other\.mp4: the only copy here of another file"):
+        write(folder, [take], bundle=True)
+    assert (folder / "media/spring/other.mp4").read_bytes() == b"other"
+
+    # Once the other one was removed on purpose, its copy is no loss.
+    original = tmp_path / "output/spring/other.mp4"
+    original.unlink()
+    original.write_bytes(b"nine long")
+    write(folder, [replace(take, expendable=frozenset({SHA, OTHER}))], bundle=True)
+    assert (folder / "media/spring/other.mp4").read_bytes() == b"nine long"
+
+
+@pytest.mark.parametrize("at", ["media", "media/spring", "media/spring/hero"])
+def test_bundle_writes_nothing_behind_a_link(tmp_path: Path, at: str) -> None:
+    folder, share = tmp_path / "site", tmp_path / "share"
+    write(folder, [campaign(tmp_path)], bundle=True)
+    (folder / at).rename(share)
+    (folder / at).symlink_to(share)
+    [film] = share.rglob("*.mp4")
+    film.unlink()
+    film.write_bytes(b"by hand!!")
+
+    with pytest.raises(UsageError, match="a link leads elsewhere"):
+        write(folder, [campaign(tmp_path)], bundle=True)
+
+    assert film.read_bytes() == b"by hand!!"
+
+
+def test_copy_that_somebody_made_smaller_is_not_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    write(folder, [campaign(tmp_path)], bundle=True)
+    copy = folder / "media/spring/hero/a b#1.mp4"
+    copy.unlink()
+    copy.write_bytes(b"small")
+
+    with pytest.raises(UsageError, match="not a copy that a gallery made"):
+        write(folder, [campaign(tmp_path)], bundle=True)
+
+    assert copy.read_bytes() == b"small"
+
+
+def test_bundle_of_two_campaigns_with_one_name_is_refused(tmp_path: Path) -> None:
+    given = [campaign(tmp_path / "a"), campaign(tmp_path / "b", content=b"of others")]
+
+    with pytest.raises(UsageError, match="two of these campaigns are called 'spring'"):
+        write(tmp_path / "site", given, bundle=True)
+
+    assert not (tmp_path / "site").exists()
+    write(tmp_path / "site", given)
+
+
+def test_single_file_does_not_replace_the_page_that_knows_what_is_in_its_folder(tmp_path: Path) -> None:
+    index = write(tmp_path / "site", [with_other(tmp_path)], bundle=True)
+    before = index.read_bytes()
+
+    with pytest.raises(UsageError, match="the page of a folder"):
+        write_single(index, [campaign(tmp_path)], None, on_progress=lambda _number, _of: None)
+
+    assert index.read_bytes() == before
+
+
+def test_copies_of_a_bundle_whose_page_is_gone_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    write(folder, [with_other(tmp_path)], bundle=True).unlink()
+    one = replace(campaign(tmp_path), files={SHA: campaign(tmp_path).files[SHA]})
+    copy = folder / "media/spring/hero/a b#1.mp4"
+    copy.unlink()
+
+    written = write_folder(folder, [one], None, bundle=True, on_progress=lambda _number, _of: None)
+
+    assert written.left == [folder / "media/spring/other.mp4"]
 
 
 def test_bundle_that_was_not_finished_leaves_nothing_in_the_next_one(tmp_path: Path) -> None:
