@@ -218,6 +218,13 @@ def test_verdict_says_what_the_next_run_makes_because_of_it(tmp_path: Path, serv
     decide.get_by_role("button", name="Redo").click()
     expect(toast).to_have_text("Sent back: the next run makes it again, for 10 credits.")
 
+    decide.get_by_role("button", name="Approve").click()
+    expect(toast).to_contain_text("Approved")
+    decide.get_by_role("button", name="Redo").click()
+    expect(toast).to_have_text(
+        "Sent back: the next run makes it again, for 10 credits; the next run no longer makes 2 jobs."
+    )
+
 
 def test_redo_says_what_is_made_again_with_the_take(tmp_path: Path, serve: Serve, tab: Make) -> None:
     whole = made(tmp_path, [*SKETCHES, *((number, Status.DONE) for number in range(2, 6))])
@@ -401,6 +408,20 @@ def test_selection_is_held_against_what_is_left_of_the_budget(tmp_path: Path, ta
 
     expect(page.locator(".empty .cost")).to_have_text(
         "4 jobs are planned for 240 credits, within the 280 left of the budget."
+    )
+
+
+def test_selection_that_waits_for_an_approval_says_so(tmp_path: Path, tab: Make) -> None:
+    waiting = made(tmp_path, SKETCHES, only_approved=True)
+    out = tmp_path / "page"
+    words = ("report", waiting.project.manifest, "--select", "job:film", "--out", out)
+    ended = Running(words, environment("http://127.0.0.1:1")).ended()
+    assert ended.code == 0, ended.output
+
+    page: Page = tab().open(out / "index.html")
+
+    expect(page.locator("body")).to_contain_text(
+        "2 jobs wait for what they are made from, which is not selected and not approved yet."
     )
 
 

@@ -168,7 +168,8 @@ function consequenceOf({ id, campaign }, decision, outlook) {
     if (own) {
       const others = (outlook?.buys.jobs ?? 0) - own;
       const also = others > 0 ? ` and ${counted(others, "more job")}` : "";
-      return `: the next run makes it again${also}${outlook ? costOfMaking(inCounts(outlook.buys), isRehearsed) : ""}`;
+      const cost = outlook ? costOfMaking(inCounts(outlook.buys), isRehearsed) : "";
+      return `: the next run makes it again${also}${cost}${noLongerMade(outlook ? [outlook] : [])}`;
     }
     if (jobs.some(isSettled)) return "; it is not made again, as another take is approved";
     if (jobs.some(isWaiting)) return "; it is made again once what it waits for is there";
@@ -181,9 +182,13 @@ function consequenceOf({ id, campaign }, decision, outlook) {
 
 /** What the next run makes because of decisions, and what it makes no longer; empty: nothing. @param {Outlook[]} outlooks @param {boolean} isRehearsed */
 function whatFollows(outlooks, isRehearsed) {
+  return moreToMake(outlooks, isRehearsed) + noLongerMade(outlooks);
+}
+
+/** What the next run makes no longer because of decisions; empty: nothing. @param {Outlook[]} outlooks */
+function noLongerMade(outlooks) {
   const { jobs } = totalOf(outlooks.map((each) => inCounts(each.spares)));
-  const less = jobs ? `; the next run no longer makes ${counted(jobs, "job")}` : "";
-  return moreToMake(outlooks, isRehearsed) + less;
+  return jobs ? `; the next run no longer makes ${counted(jobs, "job")}` : "";
 }
 
 /** What the next run makes because of decisions; empty: nothing. @param {Outlook[]} outlooks @param {boolean} isRehearsed */

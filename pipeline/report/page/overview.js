@@ -547,8 +547,10 @@ function waitingRow(jobs) {
 
 /** @param {Job[]} jobs */
 function waitingText(jobs) {
+  const toApprove = jobs.filter((job) => job.needs_approval).length;
+  const yet = !toApprove ? "made" : toApprove === jobs.length ? "approved" : "made or approved";
   const waits = `${counted(jobs.length, "job waits", "jobs wait")} for what ${jobs.length === 1 ? "it is" : "they are"} made from`;
-  return `${waits}, which is not selected and not made yet.`;
+  return `${waits}, which is not selected and not ${yet} yet.`;
 }
 
 /**
