@@ -5,18 +5,22 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pipeline.errors import AccountError, BuyingStopped, InvalidInput, printable
+from pipeline.errors import AccountError, BuyingStopped, InvalidInput, PipelineError, printable
 from pipeline.files import sha256_of
 from pipeline.providers.base import (
+    CallRefused,
     Changes,
     CreateOutcome,
     CreateRequest,
     Downloaded,
+    DownloadFailed,
     Media,
+    NotFound,
     OutcomeUnknown,
     Provider,
     ProviderFault,
@@ -24,6 +28,7 @@ from pipeline.providers.base import (
     Workflow,
 )
 from pipeline.providers.declared_types import misfit
+from pipeline.providers.echoed_key import text_without_key
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 METHODS = tuple(name for name, value in vars(Provider).items() if name[0] != "_" and callable(value))
+# The most specific first.
+_VENDOR_ERRORS: tuple[type[VendorError], ...] = (CallRefused, NotFound, ProviderFault, VendorError)
 # Characters kept of a create's answer that is no outcome: it may name the workflow.
 _LONGEST_ANSWER = 2_000
 
@@ -65,8 +72,8 @@ class CheckedProvider:
     """Wraps a provider that is not built in.
 
     An exception that the port does not allow is a `ProviderFault`, and so is a result of another type than it
-    declares. If a create raises or returns no outcome, it is unknown whether it bought. `key` is shown in no
-    message.
+    declares. If a create raises or returns no outcome, it is unknown whether it bought. `key` is removed from every
+    text that comes out of the provider: its vendor may echo it, and these texts are printed, recorded and published.
     """
 
     provider: Provider
@@ -87,7 +94,7 @@ class CheckedProvider:
             return OutcomeUnknown(str(self._raised("create", error)))
         wrong = misfit(outcome, CreateOutcome)
         if wrong is None:
-            return outcome
+            return _without_key(outcome, self.key)
         return OutcomeUnknown(
             f"the provider '{printable(self.name, 60)}' returned no outcome: {wrong}",
             self._safe(repr(outcome), _LONGEST_ANSWER),
@@ -125,15 +132,16 @@ class CheckedProvider:
     def _faults(self, method: str) -> Iterator[None]:
         try:
             yield
-        except (VendorError, AccountError, BuyingStopped):
-            raise
+        except (VendorError, AccountError, BuyingStopped) as error:
+            raise _as_of_the_port(error, text_without_key(str(error), self.key)) from None
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
             raise self._raised(method, error) from None
 
     def _checked(self, method: str, result: T, declared: type[T]) -> T:
         wrong = misfit(result, declared)
         if wrong is None:
-            return result
+            # A request is sent, not shown.
+            return result if isinstance(result, CreateRequest) else _without_key(result, self.key)
         raise self._fault(method, f"it has to return a {declared.__name__}, but {wrong}")
 
     def _raised(self, method: str, error: Exception) -> ProviderFault:
@@ -146,7 +154,44 @@ class CheckedProvider:
         )
 
     def _safe(self, text: str, limit: int = 500) -> str:
-        return printable(text.replace(self.key or "\0", "…"), limit)
+        return printable(text_without_key(text, self.key), limit)
+
+
+def _as_of_the_port(error: PipelineError, message: str) -> PipelineError:
+    """The error with that message, as the class of the port that it is: a subclass could show anything."""
+    match error:
+        case DownloadFailed():
+            return DownloadFailed(message, error.after, expired=error.expired, lasting=error.lasting)
+        case VendorError():
+            kinds = (each for each in _VENDOR_ERRORS if isinstance(error, each))
+            return next(kinds)(message, error.after)
+        case AccountError():
+            return AccountError(message)
+        case _:
+            return BuyingStopped(message)
+
+
+def _without_key(value: T, key: str) -> T:
+    """A result of the port without the key in its texts; one that has none is returned as it is."""
+    cleaned: Any = value
+    match value:
+        case Enum():
+            pass
+        case str():
+            cleaned = text_without_key(value, key)
+        case Media():
+            # The query may have to have the key. It is used, but never recorded.
+            bare, mark, query = value.url.partition("?")
+            url = _without_key(bare, key) + mark + query
+            cleaned = replace(value, url=url, content_type=_without_key(value.content_type, key))
+        case tuple() | list():
+            cleaned = tuple(_without_key(each, key) for each in value)
+            cleaned = list(cleaned) if isinstance(value, list) else cleaned
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            parts = {each.name: getattr(value, each.name) for each in fields(value)}
+            changed = {name: _without_key(part, key) for name, part in parts.items()}
+            cleaned = value if changed == parts else replace(value, **changed)
+    return value if cleaned == value else cast("T", cleaned)
 
 
 def _line_of(error: Exception, package: str) -> str:

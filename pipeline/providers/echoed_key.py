@@ -25,6 +25,11 @@ def without_key(body: bytes, key: str) -> bytes:
     return body
 
 
+def text_without_key(text: str, key: str) -> str:
+    """`text` without the key, in any of the spellings that `without_key` knows."""
+    return text if len(key) < _SHORTEST else _spellings(key).sub(_INSTEAD, text)
+
+
 @lru_cache(maxsize=8)
 def _spellings(key: str) -> re.Pattern[str]:
     return re.compile("".join(map(_spellings_of, key)))

@@ -14,6 +14,7 @@ from pipeline.errors import InvalidInput, PipelineError, printable
 from pipeline.providers.api_settings import VENDOR, Settings
 from pipeline.providers.base import Provider
 from pipeline.providers.checked_provider import checked
+from pipeline.providers.echoed_key import text_without_key
 from pipeline.providers.names import GROUP, missing_provider
 from pipeline.providers.vimmerse import Vimmerse
 
@@ -69,7 +70,7 @@ def _create_provider(name: str, make: Callable[[Settings], Provider], settings: 
     except PipelineError:
         raise
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-        detail = printable(str(error).replace(settings.key or "\0", "…"))
+        detail = printable(text_without_key(str(error), settings.key))
         raise InvalidInput(
             f"the provider '{name}' cannot be created: {type(error).__name__}: {detail}"
         ) from None

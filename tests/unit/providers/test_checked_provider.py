@@ -4,7 +4,7 @@ import hashlib
 import json
 import pickle
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import pytest
 
 from pipeline.errors import AccountError, BuyingStopped, InvalidInput
 from pipeline.providers import (
+    AccountProblem,
     AccountRefused,
     Bought,
+    CallRefused,
     Changes,
     CreateRequest,
     Deferred,
@@ -22,6 +24,7 @@ from pipeline.providers import (
     JobRefused,
     Media,
     NotFound,
+    NotSent,
     OutcomeUnknown,
     Progress,
     VendorError,
@@ -33,6 +36,13 @@ from pipeline.providers.checked_provider import METHODS, checked
 from providers.create_requests import a_request
 
 ID, REQUEST = WorkflowId("w1"), a_request()
+KEY = "key-4711"
+
+
+def escaped(key: str) -> str:
+    return "".join(f"\\u{ord(each):04x}" for each in key)
+
+
 SOUND = Workflow(
     "w1",
     Progress.SUCCEEDED,
@@ -71,7 +81,7 @@ def changed(**fields: Any) -> Workflow:
 
 
 def half(result: Any) -> Any:
-    return checked(Half(result), "the provider 'half' cannot be used", "key-4711")
+    return checked(Half(result), "the provider 'half' cannot be used", KEY)
 
 
 CALLS: dict[str, Callable[[Any, Path], object]] = {
@@ -130,7 +140,65 @@ def test_exceptions_of_the_port_pass_unchanged(method: str, error: Exception, tm
     with pytest.raises(type(error)) as raised:
         CALLS[method](half(error), tmp_path)
 
-    assert raised.value is error
+    assert type(raised.value) is type(error)
+    assert (str(raised.value), vars(raised.value)) == (str(error), vars(error))
+
+
+@pytest.mark.parametrize("method", CALLS)
+@pytest.mark.parametrize("kind", [VendorError, CallRefused, DownloadFailed, AccountError, BuyingStopped])
+def test_key_is_in_no_error_of_the_port(method: str, kind: type[Exception], tmp_path: Path) -> None:
+    """The vendor may echo it, escaped too, and a class of the plug-in's own may show anything."""
+
+    class Odd(kind):  # type: ignore[misc, valid-type]
+        def __str__(self) -> str:
+            return f"refused {KEY} and {escaped(KEY)}"
+
+    with pytest.raises(kind) as raised:
+        CALLS[method](half(Odd("x")), tmp_path)
+
+    assert type(raised.value) is kind
+    assert str(raised.value) == "refused *** and ***"
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "cleaned"),
+    [
+        (JobRefused(f"no {KEY}"), JobRefused("no ***")),
+        (NotSent(f"no {KEY}", started=True), NotSent("no ***", started=True)),
+        (Deferred(f"no {KEY}", 2.0), Deferred("no ***", 2.0)),
+        (
+            AccountRefused(AccountProblem.KEY, f"bad {KEY}"),
+            AccountRefused(AccountProblem.KEY, "bad ***"),
+        ),
+        (OutcomeUnknown(f"u {KEY}", f'{{"key": "{KEY}"}}'), OutcomeUnknown("u ***", '{"key": "***"}')),
+        (Bought(WorkflowId(KEY)), Bought(WorkflowId("***"))),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+@pytest.mark.parametrize("spell", [str, lambda key: escaped(key)], ids=["plain", "escaped"])
+def test_key_is_in_no_outcome_of_a_create(outcome: Any, cleaned: object, spell: Callable[[str], str]) -> None:
+    texts = {
+        each.name: text.replace(KEY, spell(KEY))
+        for each in fields(outcome)
+        if type(text := getattr(outcome, each.name)) is str
+    }
+    assert half(replace(outcome, **texts)).create(REQUEST) == cleaned
+
+
+@pytest.mark.parametrize("method", ["get", "update"])
+def test_key_is_in_no_text_of_a_workflow(method: str, tmp_path: Path) -> None:
+    media = Media(f"https://cdn.example.com/{KEY}/a.png?key={KEY}", f"image/{KEY}", 3)
+    texts = dict.fromkeys(
+        ("status", "template_id", "title", "description", "unusable", "created_at", "updated_at", "error"),
+        f"a {KEY}",
+    )
+
+    told: Any = CALLS[method](half(changed(**texts, result=[media], steps=((KEY, (media,)),))), tmp_path)
+
+    # A query may have to have the key, and is never recorded.
+    clean = Media(f"https://cdn.example.com/***/a.png?key={KEY}", "image/***", 3)
+    assert told == changed(**dict.fromkeys(texts, "a ***"), result=[clean], steps=(("***", (clean,)),))
 
 
 def test_error_for_which_a_command_would_end_is_the_providers_fault(tmp_path: Path) -> None:
