@@ -338,7 +338,7 @@ def send(provider: Provider, request: CreateRequest, is_held: Callable[[], bool]
         return NotSent("the lease on the state ran out before it was sent", started=False)
     try:
         outcome = provider.create(replace(request, may_send=is_held))
-    except Exception as error:  # noqa: BLE001 - whatever went wrong, it may have been bought
+    except BaseException as error:  # noqa: BLE001 - whatever went wrong, also `sys.exit`, it may have been bought
         outcome = OutcomeUnknown(f"{type(error).__name__} in the provider")
     failpoints.reach("after create")
     return outcome

@@ -252,7 +252,7 @@ class CampaignRun:
 
         given = self._options.provider
         if given is not None:
-            return nullcontext(CheckedProvider(given))
+            return nullcontext(CheckedProvider(given, given.name))
         workspace, timeout = self._state.workspace, self._options.request_timeout
         return vendor(workspace, timeout, workers)
 

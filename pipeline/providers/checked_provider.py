@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pipeline.errors import AccountError, BuyingStopped, InvalidInput, PipelineError, printable
@@ -17,6 +19,7 @@ from pipeline.providers.base import (
     Changes,
     CreateOutcome,
     CreateRequest,
+    Deferred,
     Downloaded,
     DownloadFailed,
     Media,
@@ -29,6 +32,7 @@ from pipeline.providers.base import (
 )
 from pipeline.providers.declared_types import misfit
 from pipeline.providers.echoed_key import text_without_key
+from pipeline.providers.responses import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
@@ -47,12 +51,15 @@ def unfit(provider: object) -> str | None:
     """Why an object cannot be used as a provider; None if it can."""
     if provider is None:
         return "it is None"
-    lacking = [name for name in METHODS if not callable(getattr(provider, name, None))]
+    shown = printable(type(provider).__name__, 60)
+    try:
+        lacking = [name for name in METHODS if not callable(getattr(provider, name, None))]
+        name = getattr(provider, "name", None)
+    except Exception as error:  # noqa: BLE001 - a property may raise anything
+        return f"{shown} cannot be read: {type(error).__name__}"
     if lacking:
-        return f"{printable(type(provider).__name__, 60)} lacks {', '.join(lacking)}"
-    if not isinstance(getattr(provider, "name", None), str):
-        return f"{printable(type(provider).__name__, 60)} lacks a name"
-    return None
+        return f"{shown} lacks {', '.join(lacking)}"
+    return None if isinstance(name, str) else f"{shown} lacks a name"
 
 
 def checked(provider: Provider, refusal: str, key: str = "") -> Provider:
@@ -64,7 +71,19 @@ def checked(provider: Provider, refusal: str, key: str = "") -> Provider:
     why_not = unfit(provider)
     if why_not is not None:
         raise InvalidInput(f"{refusal}: {why_not}")
-    return CheckedProvider(provider, key)
+    return CheckedProvider(provider, provider.name, key)
+
+
+def message_of(error: BaseException, key: str) -> str:
+    """The message of an exception of a plug-in, without the plug-in's key."""
+    return text_without_key(_shown(str, error, "its message cannot be shown"), key)
+
+
+def _shown(show: Callable[[object], str], value: object, otherwise: str) -> str:
+    try:
+        return show(value)
+    except Exception:  # noqa: BLE001 - a plug-in's own `__str__` or `__repr__` may raise anything
+        return otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +96,8 @@ class CheckedProvider:
     """
 
     provider: Provider
+    name: str
     key: str = field(default="", repr=False)
-
-    @property
-    def name(self) -> str:
-        return self.provider.name
 
     def prepare(self, request: CreateRequest) -> CreateRequest:
         with self._faults("prepare"):
@@ -90,14 +106,16 @@ class CheckedProvider:
     def create(self, request: CreateRequest) -> CreateOutcome:
         try:
             outcome = self.provider.create(request)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, it may have been bought
+        except BaseException as error:  # noqa: BLE001 - whatever went wrong, it may have been bought
             return OutcomeUnknown(str(self._raised("create", error)))
+        if isinstance(outcome, Deferred):
+            outcome = replace(outcome, after=_seconds(outcome.after))
         wrong = misfit(outcome, CreateOutcome)
         if wrong is None:
             return _without_key(outcome, self.key)
         return OutcomeUnknown(
             f"the provider '{printable(self.name, 60)}' returned no outcome: {wrong}",
-            self._safe(repr(outcome), _LONGEST_ANSWER),
+            self._safe(_shown(repr, outcome, "it cannot be shown"), _LONGEST_ANSWER),
         )
 
     def get(self, workflow_id: WorkflowId) -> Workflow:
@@ -133,8 +151,10 @@ class CheckedProvider:
         try:
             yield
         except (VendorError, AccountError, BuyingStopped) as error:
-            raise _as_of_the_port(error, text_without_key(str(error), self.key)) from None
-        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+            raise _as_of_the_port(error, message_of(error, self.key)) from None
+        except BaseException as error:  # also `sys.exit`, and what asyncio raises
+            if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+                raise  # the user's Ctrl-C, which Python raises only there
             raise self._raised(method, error) from None
 
     def _checked(self, method: str, result: T, declared: type[T]) -> T:
@@ -144,9 +164,9 @@ class CheckedProvider:
             return result if isinstance(result, CreateRequest) else _without_key(result, self.key)
         raise self._fault(method, f"it has to return a {declared.__name__}, but {wrong}")
 
-    def _raised(self, method: str, error: Exception) -> ProviderFault:
+    def _raised(self, method: str, error: BaseException) -> ProviderFault:
         line = _line_of(error, type(self.provider).__module__.partition(".")[0])
-        return self._fault(method, f"{type(error).__name__}: {error} ({line})")
+        return self._fault(method, f"{type(error).__name__}: {message_of(error, self.key)} ({line})")
 
     def _fault(self, method: str, what: str) -> ProviderFault:
         return ProviderFault(
@@ -159,16 +179,32 @@ class CheckedProvider:
 
 def _as_of_the_port(error: PipelineError, message: str) -> PipelineError:
     """The error with that message, as the class of the port that it is: a subclass could show anything."""
+    # A subclass need not have called the constructor of its base.
+    after = _seconds(getattr(error, "after", None))
     match error:
         case DownloadFailed():
-            return DownloadFailed(message, error.after, expired=error.expired, lasting=error.lasting)
+            expired, lasting = (bool(getattr(error, name, False)) for name in ("expired", "lasting"))
+            return DownloadFailed(message, after, expired=expired, lasting=lasting)
         case VendorError():
             kinds = (each for each in _VENDOR_ERRORS if isinstance(error, each))
-            return next(kinds)(message, error.after)
+            return next(kinds)(message, after)
         case AccountError():
             return AccountError(message)
         case _:
             return BuyingStopped(message)
+
+
+def _seconds(after: object) -> float | None:
+    """The seconds to wait that a provider asks for, as a number that a clock can add; None if it is none."""
+    if not isinstance(after, int | float | str):
+        return None
+    try:
+        seconds = float(after)
+    except ValueError:
+        return None
+    except OverflowError:
+        return LONGEST_WAIT
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 def _without_key(value: T, key: str) -> T:
@@ -194,7 +230,7 @@ def _without_key(value: T, key: str) -> T:
     return value if cleaned == value else cast("T", cleaned)
 
 
-def _line_of(error: Exception, package: str) -> str:
+def _line_of(error: BaseException, package: str) -> str:
     """The last line of the provider's own package that led to `error`; of any, if none of them did."""
     frames = list(traceback.walk_tb(error.__traceback__))
     own = [each for each in frames if each[0].f_globals.get("__name__", "").partition(".")[0] == package]

@@ -13,8 +13,7 @@ from importlib.metadata import entry_points
 from pipeline.errors import InvalidInput, PipelineError, printable
 from pipeline.providers.api_settings import VENDOR, Settings
 from pipeline.providers.base import Provider
-from pipeline.providers.checked_provider import checked
-from pipeline.providers.echoed_key import text_without_key
+from pipeline.providers.checked_provider import checked, message_of
 from pipeline.providers.names import GROUP, missing_provider
 from pipeline.providers.vimmerse import Vimmerse
 
@@ -55,8 +54,11 @@ def plugin_named(name: str) -> ProviderPlugin:
     for point in entry_points(group=GROUP, name=name):
         try:
             loaded = point.load()
-        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-            raise InvalidInput(f"the provider '{name}' cannot be loaded: {printable(str(error))}") from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a plug-in may raise anything, also `sys.exit`
+            why = printable(message_of(error, ""))
+            raise InvalidInput(f"the provider '{name}' cannot be loaded: {why}") from None
         plugin = loaded if isinstance(loaded, ProviderPlugin) else ProviderPlugin(make=loaded)
         if not callable(plugin.make):
             raise InvalidInput(f"the provider '{name}' cannot be loaded: its entry point is not callable")
@@ -67,10 +69,13 @@ def plugin_named(name: str) -> ProviderPlugin:
 def _create_provider(name: str, make: Callable[[Settings], Provider], settings: Settings) -> Provider:
     try:
         provider = make(settings)
-    except PipelineError:
+    except KeyboardInterrupt:
         raise
-    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-        detail = printable(text_without_key(str(error), settings.key))
+    except BaseException as error:
+        message = message_of(error, settings.key)
+        if isinstance(error, PipelineError) and message == str(error):
+            raise
+        detail = printable(message)
         raise InvalidInput(
             f"the provider '{name}' cannot be created: {type(error).__name__}: {detail}"
         ) from None

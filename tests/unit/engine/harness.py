@@ -21,7 +21,7 @@ from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant, in_plan_order
 from pipeline.planning.make import make, paid_for
 from pipeline.planning.plan import PlanOptions
-from pipeline.providers.checked_provider import CheckedProvider
+from pipeline.providers.checked_provider import checked
 from pipeline.purchases import UNDECIDED, Decisions, Ownership, Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
@@ -253,7 +253,7 @@ class Harness:
                 plan=plan,
                 records=records,
                 store=cast("Store", FailingStore(store, self.disk_is_full, absorbs=self.absorbs)),
-                provider=CheckedProvider(self.vendor) if is_plugin else self.vendor,
+                provider=checked(self.vendor, "refused") if is_plugin else self.vendor,
                 outputs=outputs,
                 manifest_folder=self.folder,
                 settings=settings,

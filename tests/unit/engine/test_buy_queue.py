@@ -1,6 +1,7 @@
 """What is bought, in which order, how often, and when buying stops."""
 
 import hashlib
+from asyncio import CancelledError
 from dataclasses import replace
 from typing import Any
 
@@ -245,9 +246,13 @@ def test_secrets_in_the_message_of_a_failed_call_are_cut() -> None:
     assert str(VendorError("no https://cdn.test/a?sig=s3cret here", 2.0)) == "no https://… here"
 
 
-@fails_without("pipeline.engine.create:send", "try:", swap=("Exception", "OSError"))
-def test_create_that_raises_may_have_bought(harness: Harness) -> None:
-    harness.vendor.create_outcomes["blue"] = [KeyError("data")]
+@fails_without("pipeline.engine.create:send", "try:", swap=("BaseException", "OSError"))
+@pytest.mark.parametrize("error", [KeyError("data"), SystemExit(3), CancelledError(), GeneratorExit()])
+def test_create_that_raises_may_have_bought(harness: Harness, error: BaseException) -> None:
+    def create() -> CreateOutcome:
+        raise error
+
+    harness.vendor.create_outcomes["blue"] = [create]
 
     first, second = harness.run(BLUE), harness.run(BLUE)
 

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import pickle
+from asyncio import CancelledError
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,7 @@ class Half:
         self.result = result
 
     def _answer(self, *_: object) -> Any:
-        if isinstance(self.result, Exception):
+        if isinstance(self.result, BaseException):
             raise self.result
         return self.result
 
@@ -111,6 +113,65 @@ def test_unexpected_exception_names_the_provider_the_method_and_the_place(
         f"the provider 'half' failed in {method}: KeyError: 'status' ({Path(__file__).name}:"
     )
     assert isinstance(raised.value, VendorError)
+
+
+class Unshowable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("method", CALLS)
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), CancelledError(), GeneratorExit(), StopIteration(5), Unshowable()]
+)
+def test_nothing_that_a_provider_raises_ends_the_run(
+    method: str, error: BaseException, tmp_path: Path
+) -> None:
+    with pytest.raises(ProviderFault, match=rf"failed in {method}: {type(error).__name__}: "):
+        CALLS[method](half(error), tmp_path)
+
+
+def test_interrupt_passes_where_it_can_be_the_users() -> None:
+    provider = half(KeyboardInterrupt("stop"))
+    with pytest.raises(KeyboardInterrupt):
+        provider.get(ID)
+
+    with ThreadPoolExecutor(1) as worker, pytest.raises(ProviderFault, match="KeyboardInterrupt"):
+        worker.submit(provider.get, ID).result()
+
+
+WAITS = [
+    (7, 7.0),
+    (0, 0.0),
+    (-1.0, 0.0),
+    ("5", 5.0),
+    ("soon", None),
+    (float("nan"), None),
+    (float("inf"), 86_400.0),
+    (10**400, 86_400.0),
+    (1e9, 86_400.0),
+    ([5], None),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize(("after", "seconds"), WAITS, ids=lambda value: str(value)[:9])
+def test_wait_that_a_provider_asks_for_is_a_sane_number(after: Any, seconds: float | None) -> None:
+    for kind in (VendorError, DownloadFailed, CallRefused):
+        with pytest.raises(kind) as raised:
+            half(kind("busy", after)).get(ID)
+        assert raised.value.after == seconds
+    assert half(Deferred("busy", after)).create(REQUEST) == Deferred("busy", seconds)
+
+
+def test_error_that_was_never_initialized_passes() -> None:
+    class Bare(DownloadFailed):
+        def __init__(self) -> None:
+            Exception.__init__(self, "gone")
+
+    with pytest.raises(DownloadFailed, match=r"^gone$") as raised:
+        half(Bare()).get(ID)
+    assert (raised.value.after, raised.value.expired, raised.value.lasting) == (None, False, False)
 
 
 def test_line_that_is_told_is_the_providers_own() -> None:
@@ -308,6 +369,31 @@ def test_create_that_raises_tells_neither_key_nor_signed_url() -> None:
     outcome = half(ValueError("key-4711 at https://cdn.example.com/a.png?sig=42\nwith more")).create(REQUEST)
 
     assert not any(each in outcome.reason for each in ("key-4711", "sig=42", "\n"))
+
+
+def test_outcome_that_cannot_be_shown_is_unknown() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    assert half(Odd()).create(REQUEST) == OutcomeUnknown(
+        "the provider 'half' returned no outcome: its result is Odd", "it cannot be shown"
+    )
+
+
+def test_name_that_fails_later_ends_nothing() -> None:
+    class Fleeting(Half):
+        reads = 0
+
+        @property
+        def name(self) -> str:  # type: ignore[override]
+            self.reads += 1
+            if self.reads > 2:
+                raise RuntimeError
+            return "fleeting"
+
+    provider = checked(Fleeting(None), "refused")
+    assert [provider.name, provider.name, provider.name] == ["fleeting"] * 3
 
 
 def test_provider_that_lacks_something_is_refused() -> None:
