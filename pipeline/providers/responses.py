@@ -117,7 +117,7 @@ def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow
     """The workflow in a response. A field of an unexpected type counts as missing."""
     status = _text(data.get("processing_status")).strip()
     normalized = status.casefold()
-    sizes = _Sizes(data.get("media_result"))
+    sizes = _Sizes(data)
     return Workflow(
         id=workflow_id,
         progress=_ENDED.get(normalized, Progress.RUNNING),
@@ -202,21 +202,31 @@ def _items(value: Json) -> Iterator[Mapping[str, Json]]:
 class _Sizes:
     """The sizes that a response states for its files."""
 
-    def __init__(self, value: Json) -> None:
-        self._by_url: dict[str, set[int]] = {}
-        self._by_bare_url: dict[str, set[int]] = {}
-        for item in _items(value):
-            if (url := _usable(item.get("url"))) is not None and (size := whole_number(item.get("size"))):
-                self._by_url.setdefault(url, set()).add(size)
-                self._by_bare_url.setdefault(_bare(url), set()).add(size)
+    def __init__(self, data: Mapping[str, Json]) -> None:
+        self._by_url: dict[str, set[int | None]] = {}
+        self._listed: dict[str, set[str]] = {}
+        self._files: dict[str, set[str]] = {}
+        for item in _items(data.get("media_result")):
+            if (url := _usable(item.get("url"))) is not None:
+                self._by_url.setdefault(url, set()).add(whole_number(item.get("size")) or None)
+                self._listed.setdefault(_bare(url), set()).add(url)
+        steps = (each.get("result") for each in _items(data.get("completions")))
+        for files in (data.get("result"), *steps):
+            for file in _listed(files):
+                if isinstance(file, dict) and (url := _usable(file.get("url"))) is not None:
+                    self._files.setdefault(_bare(url), set()).add(url)
 
     def of(self, url: str) -> int | None:
         """The size of the file at `url`; None if it is not stated, or not without doubt."""
-        # The same file may be listed again with another signature; but a query may also be what names the file.
-        for sizes in (self._by_url.get(url), self._by_bare_url.get(_bare(url))):
-            if sizes is not None and len(sizes) == 1:
-                return next(iter(sizes))
-        return None
+        listed = self._listed.get(_bare(url), set())
+        if url not in listed:
+            # The same file may be listed with another signature; but a query may also be what names the file, so
+            # nothing else may be listed there, nor be another file of the workflow.
+            if len(listed) != 1 or self._files.get(_bare(url)) != {url}:
+                return None
+            [url] = listed
+        stated = self._by_url[url] - {None}
+        return stated.pop() if len(stated) == 1 else None
 
 
 def _listed(value: Json) -> Iterator[Json]:

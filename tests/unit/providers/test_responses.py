@@ -273,13 +273,15 @@ def test_size_is_that_of_the_url_with_its_query_before_that_of_any_other_query()
     ("listed", "size"),
     [
         ({"?sig=1": 5}, 5),
-        ({"?sig=1": 5, "?sig=2": 5}, 5),
+        ({"": 5}, 5),
+        ({"?sig=1": 5, "?sig=2": 5}, None),
         ({"?sig=1": 5, "?sig=2": 7}, None),
         ({"": 5, "?sig=2": 7}, None),
-        ({"?sig=1": 5, "?sig=2": None}, 5),
+        ({"?sig=1": 5, "?sig=9": None}, None),
+        ({"?sig=1": 5, "?sig=9": 0}, None),
     ],
 )
-def test_size_under_other_signatures_counts_if_all_agree(
+def test_size_under_another_query_counts_only_if_nothing_else_is_listed_there(
     listed: dict[str, int | None], size: int | None
 ) -> None:
     told: dict[str, Json] = {
@@ -288,6 +290,30 @@ def test_size_under_other_signatures_counts_if_all_agree(
     }
 
     assert workflow_from(told, WorkflowId("w")).result[0].size == size
+
+
+@pytest.mark.parametrize("signature", ["", "&sig=2"])
+def test_size_of_one_file_is_not_that_of_another_whose_url_differs_in_its_query(signature: str) -> None:
+    told: dict[str, Json] = {
+        "result": [URL + "?f=a" + signature, URL + "?f=b" + signature],
+        "completions": [{"flow": "a", "result": [URL + "?f=b" + signature]}],
+        "media_result": [{"url": f"{URL}?f=a", "size": 5}],
+    }
+
+    workflow = workflow_from(told, WorkflowId("w"))
+
+    assert [media.size for media in workflow.result] == [None if signature else 5, None]
+    assert [media.size for _, (media,) in workflow.steps] == [None]
+
+
+def test_size_of_a_file_of_a_step_is_not_that_of_the_result() -> None:
+    told: dict[str, Json] = {
+        "result": [f"{URL}?f=b"],
+        "completions": [{"flow": "a", "result": [f"{URL}?f=a"]}],
+        "media_result": [{"url": f"{URL}?f=a", "size": 5}],
+    }
+
+    assert workflow_from(told, WorkflowId("w")).result[0].size is None
 
 
 def test_url_that_is_listed_with_two_sizes_has_none() -> None:
