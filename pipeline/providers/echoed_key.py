@@ -32,17 +32,36 @@ def text_without_key(text: str, key: str) -> str:
 
 @lru_cache(maxsize=8)
 def _spellings(key: str) -> re.Pattern[str]:
-    return re.compile("".join(map(_spellings_of, key)))
+    parts = re.findall(r"\\+|[^\\]", key, re.DOTALL)
+    after = ["", *parts]
+    return re.compile(
+        "".join(
+            _backslashes(len(part), is_first=not before) if part[0] == "\\" else _spellings_of(part, before)
+            for before, part in zip(after, parts, strict=False)
+        )
+    )
 
 
-def _spellings_of(character: str) -> str:
+def _spellings_of(character: str, before: str) -> str:
     plain, code = re.escape(character), ord(character)
+    # The number of backslashes grows with each JSON text inside another one. Backslashes of the key before this
+    # character have taken all of them.
+    least = 0 if before.startswith("\\") else 1
     escaped = (
-        # The number of backslashes grows with each JSON text inside another one.
-        rf"\\{{1,8}}(?:u(?i:{code:04x})|{plain})",
-        f"%(?i:{code:02x})",
-        f"&#0{{0,4}}(?:{code}|(?i:x0{{0,4}}{code:x}));",
+        rf"\\{{{least},8}}(?:u(?i:{code:04x})|{plain})",
+        *_codes(code),
         re.escape(html.escape(character)),
         plain,  # last: a part of an escape that is left behind would make the JSON invalid
     )
     return f"(?:{'|'.join(escaped)})"
+
+
+def _backslashes(number: int, *, is_first: bool) -> str:
+    """So many backslashes of the key, or more: how they are divided among its characters is never tried."""
+    by_code = "|".join((r"\\++u(?i:005c)", *_codes(ord("\\"))))
+    start = r"(?<!\\)" if is_first else ""
+    return rf"{start}(?:(?:{by_code}){{{number}}}+|\\{{{number},}}+)"
+
+
+def _codes(code: int) -> tuple[str, ...]:
+    return f"%(?i:{code:02x})", f"&#0{{0,4}}(?:{code}|(?i:x0{{0,4}}{code:x}));"

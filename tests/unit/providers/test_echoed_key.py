@@ -53,6 +53,22 @@ def test_key_is_removed_however_it_is_spelled_and_the_rest_is_kept(spelling: str
     )
 
 
+@pytest.mark.parametrize(
+    "key", ["\\" * 8, "\\" * 40 + "a", "ab" + "\\" * 12 + "cd", "a\\" * 8, "\\u\\u\\u\\u"]
+)
+def test_key_with_backslashes_is_removed_from_any_depth_of_json_without_backtracking(key: str) -> None:
+    """A body of many backslashes ends too: trying each way to divide them among those of the key would not."""
+    for spelled in (key, in_units(key), in_units(key).replace("\\", "\\\\")):
+        assert without_key(f"<{spelled}>".encode(), key) == b"<***>"
+    told = key
+    for _ in range(3):
+        told = json.dumps(told)[1:-1]
+        assert without_key(f'["{told}", 1]'.encode(), key) == b'["***", 1]'
+
+    for body in (b"\\" * 100_000, b"ab" + b"\\" * 100_000, b"\\u005c" * 20_000, b"a\\" * 50_000):
+        assert len(without_key(body + b"!", key)) <= len(body) + 1
+
+
 def test_key_is_removed_from_a_body_that_is_no_text_or_was_cut_off() -> None:
     assert without_key(b'\xff\0{"a": "' + KEY.encode() + b'", "b', KEY) == b'\xff\0{"a": "***", "b'
 
