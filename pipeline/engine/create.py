@@ -30,7 +30,7 @@ from pipeline.providers.base import (
     out_of_credit,
 )
 from pipeline.purchases import Purchase, PurchaseId, Status
-from pipeline.records import WORKFLOW_ID
+from pipeline.records import is_workflow_id
 from pipeline.schemes import without_secrets
 from pipeline.state import transitions
 from pipeline.state.transitions import Accepted, Event, NothingBought, Rejected
@@ -276,7 +276,7 @@ class Creator:
             return OutcomeUnknown(
                 f"the vendor named workflow {bought.workflow_id}, which belongs to another purchase"
             )
-        if not WORKFLOW_ID.fullmatch(bought.workflow_id):
+        if not is_workflow_id(bought.workflow_id):
             # Possible with a plug-in's provider. No results manifest accepts such an id, so no more results could be
             # written.
             return OutcomeUnknown("the provider returned no valid workflow id", bought.workflow_id)

@@ -272,8 +272,8 @@ def test_workflow_id_of_another_purchase_is_an_unknown_outcome(harness: Harness)
     assert "wf-1" in ran.reporter.warnings[0]
 
 
-@fails_without("pipeline.engine.create:Creator._checked", "if not WORKFLOW_ID.fullmatch")
-@pytest.mark.parametrize("workflow_id", ["", "wf/1", "w" * 129, "wf\n", "wf\ud800"])
+@fails_without("pipeline.engine.create:Creator._checked", "if not is_workflow_id")
+@pytest.mark.parametrize("workflow_id", ["", ".", "..", "wf/1", "w" * 129, "wf\n", "wf\ud800"])
 def test_unrecordable_workflow_id_is_an_unknown_outcome(harness: Harness, workflow_id: str) -> None:
     harness.vendor.create_outcomes["blue"] = [Bought(WorkflowId(workflow_id))]
 
