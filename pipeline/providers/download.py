@@ -164,6 +164,8 @@ class MediaClient:
                     part.save_etag(response.headers.get("etag", ""))
             file.flush()
             os.fsync(file.fileno())
+        if body.is_decompressed:
+            received.packed_size = body.taken
         return received
 
 
@@ -260,7 +262,8 @@ class _Received:
     """What is known of a file while it arrives: the number of bytes, the first ones, and the hash.
 
     `served` is the content type from the server; `is_proved`: the response shows where the file ends; `coding` is a
-    compression that is not supported here, in which the file still is.
+    compression that is not supported here, in which the file still is. `packed_size` is the number of bytes that were
+    decompressed, if they were.
     """
 
     def __init__(self, *, served: str, is_proved: bool, coding: str | None) -> None:
@@ -268,6 +271,7 @@ class _Received:
         self.is_proved = is_proved
         self.coding = coding
         self.size = 0
+        self.packed_size: int | None = None
         self.head = b""
         self._digest = hashlib.sha256()
 
@@ -295,7 +299,8 @@ def _finished(part: PartialFile, media: Media, received: _Received) -> Downloade
     declared = media.content_type.partition(";")[0].strip().lower()
     content_type = type_of(received.head, declared, received.served)
     problem = None
-    if media.size is not None and size != media.size:
+    # The size that a vendor states may be that of the file as it is stored, which may be compressed.
+    if media.size is not None and media.size not in (size, received.packed_size):
         problem = f"is {size:,} bytes, the vendor said {media.size:,}"
     elif size == 0:
         problem = "is empty"

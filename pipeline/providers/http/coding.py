@@ -25,13 +25,14 @@ class Decoded:
 
     Headers can be wrong, so a body that `is_plain` by its beginning is left as it is, and so is one in an unknown
     coding. `is_decompressed`: it is read decompressed; `is_packed`: it stays compressed, in a coding that is not
-    supported here.
+    supported here. `taken` is the number of bytes that came so far, as they were sent.
     """
 
     def __init__(
         self, blocks: Iterable[bytes], coding: str | None, is_plain: Callable[[bytes], bool]
     ) -> None:
-        self._rest = iter(blocks)
+        self.taken = 0
+        self._rest = self._counted(blocks)
         self._head = b""
         self._failure: TransportError | None = None
         self._read_head()
@@ -39,6 +40,11 @@ class Decoded:
         self._wbits = None if plain else _window(coding, self._head)
         self.is_decompressed = self._wbits is not None
         self.is_packed = not (plain or self.is_decompressed or coding is None or coding in _ZLIB)
+
+    def _counted(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self.taken += len(block)
+            yield block
 
     def _read_head(self) -> None:
         # A network may deliver any number of bytes at once, and a few of them prove nothing.

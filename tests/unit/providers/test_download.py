@@ -122,6 +122,16 @@ HONEST: dict[str, tuple[Play, dict[str, Any], str]] = {
         VIDEO,
         "video/mp4",
     ),
+    "gzip of the size that is stored": (
+        answering(200, gzip.compress(PNG), "Content-Encoding: gzip"),
+        {"size": len(gzip.compress(PNG))},
+        "image/png",
+    ),
+    "gzip of the size that is stored, which does not say so": (
+        answering(200, gzip.compress(PNG)),
+        {"size": len(gzip.compress(PNG))},
+        "image/png",
+    ),
     "gzip in two pieces": (
         answering(200, gzip.compress(PNG[:9]) + gzip.compress(PNG[9:]), "Content-Encoding: x-gzip"),
         {},
