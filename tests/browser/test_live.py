@@ -441,7 +441,9 @@ def test_rehearsal_is_held_to_the_limits(tmp_path: Path, serve: Serve, tab: Make
 
     row = page.locator(".empty .todo li", has_text="Buy and make them")
     expect(row.locator("code")).to_contain_text("--emulate")
-    expect(row).to_contain_text("It would exceed the limit of a run by 700: raise it, or select fewer.")
+    expect(row).to_contain_text(
+        "It would exceed the limit of a run by at least 700: raise it, or select fewer."
+    )
 
 
 def test_rate_matches_its_bars_and_advances_with_time(
@@ -1240,7 +1242,7 @@ def test_late_answer_hides_no_later_decision(campaign: LiveCampaign, serve: Serv
           const real = window.fetch;
           window.fetch = async (...given) => {
             const answer = await real(...given);
-            await new Promise((resolve) => (window.release = resolve));
+            if (given[0] === "decisions") await new Promise((resolve) => (window.release = resolve));
             return answer;
           };
         }"""

@@ -752,7 +752,7 @@ def test_equal_cells_share_one_string() -> None:
     st.binary(max_size=60) | st.text(alphabet='path,url\n"\r;\thttps://x.png', max_size=60).map(str.encode)
 )
 def test_no_content_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.mktemp("rows")
     (folder / "rows.csv").write_bytes(content)
     manifest = folder / "campaign.yaml"
     manifest.write_text(
