@@ -1242,19 +1242,19 @@ def test_late_answer_hides_no_later_decision(campaign: LiveCampaign, serve: Serv
           const real = window.fetch;
           window.fetch = async (...given) => {
             const answer = await real(...given);
-            if (given[0] === "decisions") await new Promise((resolve) => (window.release = resolve));
+            if (given[0] === "decisions") await new Promise((resolve) => (window.answered = resolve));
             return answer;
           };
         }"""
     )
     page.keyboard.press("a")
-    until(lambda: bool(page.evaluate("Boolean(window.release)")), "the answer")
+    until(lambda: bool(page.evaluate("Boolean(window.answered)")), "the answer")
     (own,) = decided(campaign)
     rated = Decision(purchase=own.purchase, key=own.key, rating=5, by="jonas")
     decisions.record(campaign.decisions, campaign.decisions.name, [rated])
     stars = page.get_by_role("button", name="5 stars")
     expect(stars).to_have_attribute("aria-pressed", "true")
-    page.evaluate("window.release()")
+    page.evaluate("window.answered()")
 
     expect(page.locator("#toast")).to_have_text("Approved.")
     expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
