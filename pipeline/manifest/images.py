@@ -64,7 +64,7 @@ def _missing(real: Path, path: str, suggestions: Suggestions) -> str:
     except OSError:
         return f"there is no such file: {path}"
     # Without the suffix, which makes all images alike.
-    stems = {os.path.splitext(name)[0]: name for name in beside if not name.startswith(".")}  # noqa: PTH122
+    stems = {PurePosixPath(name).stem: name for name in beside if not name.startswith(".")}
     near = suggestions.nearest(real.stem, stems)
     meant = "" if near is None else f"; did you mean '{PurePosixPath(path).with_name(stems[near])}'?"
     return f"there is no such file: {path}{meant}"
