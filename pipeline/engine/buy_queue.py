@@ -117,6 +117,10 @@ class BuyQueue:
             del self._canaries[template_id]
             self._ready.extend(self._held_back.pop(template_id, ()))
 
+    def requeue(self, entry: Entry) -> None:
+        """Queue an entry again that was held for something else than its upstream."""
+        self._ready.append(entry)
+
     def leave_to_next_run(self, entry: Entry, why: str) -> None:
         """Drop `entry` from this run, which is therefore not finished."""
         self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: not bought: {why}; run again")

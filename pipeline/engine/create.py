@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from pipeline.planning.plan import Entry
 
 _BOUGHT_ELSEWHERE = "another machine has bought the same thing"
-_CHECKED_FIRST = "a webhook named the workflow of an earlier purchase, which is checked first"
+_IN_DOUBT = "a webhook named the workflow of an earlier purchase, so it was not sent"
 _BUDGET_EXCEEDED = "with what other machines bought, the budget would be exceeded"
 
 
@@ -70,7 +70,7 @@ class Creator:
     With a checkpoint, intents are collected into a wave, which is published as a whole before any of it is sent. If
     two machines share only what is published, the one that publishes later has read the other's wave, and yields.
     `is_held` returns whether this run still holds the state, `is_in_doubt` whether the same may have been bought
-    before, which is not known yet. `on_bought` and `on_rejected` get the purchase once its
+    before; `hold` then gets its entry. `on_bought` and `on_rejected` get the purchase once its
     new status is on disk.
     """
 
@@ -87,6 +87,7 @@ class Creator:
     reporter: Reporter
     is_held: Callable[[], bool]
     is_in_doubt: Callable[[Purchase], bool]
+    hold: Callable[[Entry, Purchase], None]
     on_bought: Callable[[Purchase], None]
     on_rejected: Callable[[Purchase], None]
 
@@ -129,7 +130,7 @@ class Creator:
             return
         if self.is_in_doubt(create.purchase):
             self.in_flight.release()
-            self.queue.leave_to_next_run(create.entry, _CHECKED_FIRST)
+            self.hold(create.entry, create.purchase)
             return
         self._intended.append(create)
         self.journal.intend(create.purchase, partial(self._on_durable, create), create.entry.supersedes)
@@ -203,9 +204,12 @@ class Creator:
     def _void(self, create: Create, why: str) -> None:
         """Record that a published intent was not sent; other machines learn this from a later publication."""
         self._intended.remove(create)
+        self._record_unsent(create, why)
+        self._give_up(create, why)
+
+    def _record_unsent(self, create: Create, why: str) -> None:
         self.served_jobs.remove(create.purchase.id)
         self.journal.record(create.purchase.id, NothingBought(why))
-        self._give_up(create, why)
 
     def _give_up(self, create: Create, why: str) -> None:
         self.in_flight.release()
@@ -231,6 +235,12 @@ class Creator:
         if not self._cleared:
             return self.preparer.start_next(self.intend)
         create = self._cleared.popleft()
+        if self.is_in_doubt(create.purchase):
+            # The webhook call came after the intent was written.
+            self._record_unsent(create, _IN_DOUBT)
+            self.in_flight.release()
+            self.hold(create.entry, create.purchase)
+            return True
         self.calls.charge(1)
         self.calls.submit_local(
             partial(self._sent, create), send, self.provider, create.request, self.is_held
@@ -250,8 +260,7 @@ class Creator:
         for create in unsent:
             # An intent that was never written needs no record that it bought nothing.
             if create.purchase.id in self.journal.purchases:
-                self.served_jobs.remove(create.purchase.id)
-                self.journal.record(create.purchase.id, NothingBought(why))
+                self._record_unsent(create, why)
 
     # Outcome
 

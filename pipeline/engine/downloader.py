@@ -224,11 +224,11 @@ class Downloader:
             )
             self.report.notes += [f"{key}: {why}" for key in self.served_jobs.keys(purchase)]
         if is_open:
-            self.journal.record(purchase.id, Fetched(fetched.outputs, fetched.steps), self._copy)
+            self.journal.record(purchase.id, Fetched(fetched.outputs, fetched.steps), self.copy)
         else:
-            self._copy(purchase)
+            self.copy(purchase)
 
-    def _copy(self, purchase: Purchase) -> None:
+    def copy(self, purchase: Purchase) -> None:
         """Give each job that the purchase serves its own copy of the files."""
         jobs = self.served_jobs.of(purchase.id)
         needed = {

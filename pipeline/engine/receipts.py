@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,16 +12,21 @@ from typing import TYPE_CHECKING
 from pipeline.engine.calls import CallPool, result_of
 from pipeline.engine.poller import NOT_FOUND_SECONDS, poll
 from pipeline.engine.updater import assert_bought
-from pipeline.errors import InvalidInput, printable
+from pipeline.errors import InvalidInput, PipelineError, printable
 from pipeline.providers.base import NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status, WorkflowId
 from pipeline.state.transitions import Identified, may_be_identified
 from pipeline.webhooks.receipt import MAX_NAMED, Receipt, ReceiptInbox
 
 if TYPE_CHECKING:
+    from pipeline.engine.buy_queue import BuyQueue
     from pipeline.engine.in_flight import InFlight
     from pipeline.engine.journal import Journal
     from pipeline.engine.reporter import Reporter
+    from pipeline.jobs import Job
+    from pipeline.planning.plan import Entry
+
+_CHECKED_FIRST = "a webhook named the workflow of an earlier purchase, which is checked first"
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -29,20 +35,27 @@ class ReceiptHandler:
 
     A running purchase is polled. A purchase with an unknown outcome, or one that was settled without a workflow, gets
     the workflow that a receipt names, once a GET has shown that it is its own. A receipt for a purchase that is just
-    being sent waits until the outcome is known. A receipt has no other effect.
+    being sent waits until the outcome is known. What may have been bought before is not bought until the vendor has
+    answered. A receipt has no other effect. `serve` gets a job and the purchase that serves it after all, `follow`
+    each purchase that got its workflow.
     """
 
     provider: Provider
     calls: CallPool
     journal: Journal
     in_flight: InFlight
+    queue: BuyQueue
     reporter: Reporter
     inbox: ReceiptInbox
+    serve: Callable[[Job, Purchase], None]
+    follow: Callable[[Purchase], None]
 
     _early: dict[PurchaseId, Receipt] = field(default_factory=dict, init=False)
     _ready: deque[Receipt] = field(default_factory=deque, init=False)
     _asked: dict[PurchaseId, set[WorkflowId]] = field(default_factory=dict, init=False)
     _to_ask: deque[Receipt] = field(default_factory=deque, init=False)  # each names one workflow
+    _checking: list[Receipt] = field(default_factory=list, init=False)  # those, until the answer is on disk
+    _held: list[tuple[Entry, Purchase]] = field(default_factory=list, init=False)
     _not_checked: dict[PurchaseId, Receipt] = field(default_factory=dict, init=False)
 
     def open(self) -> None:
@@ -51,9 +64,39 @@ class ReceiptHandler:
         self._handle_receipts()
 
     def is_in_doubt(self, intended: Purchase) -> bool:
-        """Whether the same may turn out to have been bought before: a receipt of this run named its workflow."""
+        """Whether the same may have been bought before: a receipt of this run named its workflow."""
+        return bool(self._could_replace(intended))
+
+    def hold(self, entry: Entry, intended: Purchase) -> None:
+        """Hold `entry`, whose `intended` purchase is in doubt, until the vendor has answered."""
+        self._held.append((entry, intended))
+        self._decide_on_held()
+
+    def _could_replace(self, intended: Purchase) -> list[Purchase]:
         named = (self.journal.purchases[purchase_id] for purchase_id, asked in self._asked.items() if asked)
-        return any(_could_replace(each, intended) for each in named)
+        return [each for each in named if _could_replace(each, intended) and self._may_be_bought(each)]
+
+    def _may_be_bought(self, named: Purchase) -> bool:
+        """Whether a purchase was bought, or may have been; not if no workflow that was named for it is its own."""
+        is_known = named.workflow_id is not None or named.status is Status.ATTENTION
+        return is_known or named.id in self._not_checked or self._is_being_checked(named)
+
+    def _is_being_checked(self, named: Purchase) -> bool:
+        return any(receipt.purchase == named.id for receipt in self._checking)
+
+    def _decide_on_held(self) -> None:
+        held, self._held = self._held, []
+        for entry, intended in held:
+            earlier = self._could_replace(intended)
+            serving = next((each for each in earlier if each.workflow_id and _is_same(each, intended)), None)
+            if not earlier:
+                self.queue.requeue(entry)
+            elif serving is not None and entry.job is not None and not entry.supersedes:
+                self.serve(entry.job, serving)
+            elif any(map(self._is_being_checked, earlier)):
+                self._held.append((entry, intended))
+            else:
+                self.queue.leave_to_next_run(entry, _CHECKED_FIRST)
 
     def due_at(self) -> float | None:
         """0.0 if there is something to do now; None: not before a receipt arrives."""
@@ -80,7 +123,7 @@ class ReceiptHandler:
 
     def left_over(self) -> list[Receipt]:
         """Receipts that the next run may need: not handled, or the vendor could not be asked for their workflow."""
-        not_handled = [*self.inbox.take_all(), *self._early.values(), *self._ready, *self._to_ask]
+        not_handled = [*self.inbox.take_all(), *self._early.values(), *self._ready, *self._checking]
         receipts = [*not_handled, *self._not_checked.values()]
         return [each for each in receipts if self._may_be_needed(each.purchase)]
 
@@ -119,16 +162,27 @@ class ReceiptHandler:
             if is_free and workflow_id not in asked and len(asked) < MAX_NAMED:
                 asked.add(workflow_id)
                 self._to_ask.append(replace(receipt, named=(workflow_id,)))
+                self._checking.append(self._to_ask[-1])
 
     def _on_workflow(self, receipt: Receipt, workflow_id: WorkflowId, future: Future[Workflow]) -> None:
-        result, purchase = result_of(future), self.journal.purchases[receipt.purchase]
+        result = result_of(future)
+        if self._confirms(receipt, workflow_id, result):
+            identified = partial(self._identified, receipt)
+            self.journal.record(receipt.purchase, Identified(workflow_id), identified)
+        else:
+            self._checking.remove(receipt)
+            self._decide_on_held()
+
+    def _confirms(self, receipt: Receipt, workflow_id: WorkflowId, result: Workflow | PipelineError) -> bool:
+        """Whether the answer of the vendor shows that a workflow is that of the purchase of `receipt`."""
+        purchase = self.journal.purchases[receipt.purchase]
         is_settled = purchase.status is not Status.ATTENTION
         if isinstance(result, NotFound) and is_settled and receipt.age >= NOT_FOUND_SECONDS:
             # It holds back what a person wants to be bought, so it is not checked for ever.
             self.reporter.warn(
                 f"{purchase.key}: a webhook named {printable(workflow_id)} as its workflow, but the vendor knows none"
             )
-            return
+            return False
         if isinstance(result, VendorError):
             # Also after a 404: one alone proves nothing, and the id may be recorded nowhere else.
             self._keep(receipt)
@@ -136,29 +190,35 @@ class ReceiptHandler:
                 f"{purchase.key}: a webhook named {printable(workflow_id)} as its workflow, but checking it failed, "
                 f"so the next run checks it again: {printable(str(result))}"
             )
-            return
+            return False
         if not isinstance(result, Workflow):
             raise result
         # Meanwhile the purchase may have been resolved, or another purchase may have got the workflow.
         if not may_be_identified(purchase) or self.journal.has_workflow(workflow_id):
-            return
+            return False
         try:
             assert_bought(result, purchase)
         except InvalidInput as error:
             self.reporter.warn(f"{purchase.key}: a receipt that cannot be confirmed: {printable(str(error))}")
-            return
-        self.journal.record(purchase.id, Identified(workflow_id), self._identified)
+            return False
+        return True
 
-    def _identified(self, purchase: Purchase) -> None:
+    def _identified(self, receipt: Receipt, purchase: Purchase) -> None:
         # A warning, because the unknown outcome was reported as a warning too.
         found = printable(purchase.workflow_id or "")
         self.reporter.warn(f"{purchase.key}: was bought after all, as {found}: the vendor called")
-        self.in_flight.follow(purchase)
+        self._checking.remove(receipt)
+        # First, because the jobs that it serves determine how long it is followed.
+        self._decide_on_held()
+        self.follow(purchase)
 
 
 def _could_replace(purchase: Purchase, intended: Purchase) -> bool:
     # What failed at the vendor, or is to be bought again, is no reason to wait.
     if purchase.again or purchase.reason is Reason.VENDOR:
         return False
-    is_same_request = (purchase.fingerprint, purchase.inputs) == (intended.fingerprint, intended.inputs)
-    return is_same_request or purchase.key == intended.key
+    return _is_same(purchase, intended) or purchase.key == intended.key
+
+
+def _is_same(purchase: Purchase, intended: Purchase) -> bool:
+    return (purchase.fingerprint, purchase.inputs) == (intended.fingerprint, intended.inputs)

@@ -31,7 +31,7 @@ from pipeline.engine.reporter import Listeners, Reporter, RunReport, Stop, tally
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
 from pipeline.errors import ExitCode, PipelineError, counted
-from pipeline.jobs import template_names
+from pipeline.jobs import Job, template_names
 from pipeline.planning.plan import Action, Plan, Presence
 from pipeline.purchases import Ownership, Purchase, PurchaseId, Records, Status
 from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
@@ -140,6 +140,10 @@ class Runner:
         for purchase in under_way.values():
             self._in_flight.follow(purchase)
 
+    def _follow(self, purchase: Purchase) -> None:
+        if self.settings.wait:
+            self._in_flight.follow(purchase)
+
     def _follow_bought(self, purchase: Purchase) -> None:
         if self.settings.wait:
             self._in_flight.follow(purchase, bought_here=True, has_webhook=self.webhooks.expects(purchase))
@@ -148,6 +152,15 @@ class Runner:
         # Release only what is chained to the jobs it serves; the key it was bought for may now be served by another
         # purchase.
         self._queue.succeeded(purchase.template_id, [job.key for job in self._served_jobs.of(purchase.id)])
+
+    def _serve(self, job: Job, purchase: Purchase) -> None:
+        """Let a purchase of an earlier run serve `job`, for which the plan has none."""
+        self._served_jobs.add(job, purchase.id)
+        self._served_jobs.note(purchase)
+        if purchase.status in {Status.SUCCEEDED, Status.DONE}:
+            self._succeeded(purchase)
+        if purchase.status is Status.DONE:
+            self._downloader.copy(purchase)
 
     # Progress
 
@@ -304,8 +317,11 @@ class Runner:
             calls=self._calls,
             journal=self._journal,
             in_flight=self._in_flight,
+            queue=self._queue,
             reporter=self._listeners,
             inbox=self.webhooks.inbox,
+            serve=self._serve,
+            follow=self._follow,
         )
 
     @cached_property
@@ -341,6 +357,7 @@ class Runner:
             reporter=self._listeners,
             is_held=self.store.is_held,
             is_in_doubt=self._receipts.is_in_doubt,
+            hold=self._receipts.hold,
             on_bought=self._follow_bought,
             on_rejected=self._failures.add,
         )

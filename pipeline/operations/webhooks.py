@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
@@ -67,6 +67,8 @@ def keeping_receipts(
 def receiving(workspace: Workspace, url: str, listen: str | None) -> Iterator[Webhooks]:
     """The webhooks of a run, below `url`; calls are received at the address `listen`, else by a `serve` elsewhere.
 
+    The receipts that the run did not take, as after its last call, are stored for the next one.
+
     Raises:
         UsageError: an address is invalid, or the extra that listens is missing.
         InvalidInput, Unfinished: the secret cannot be read or made.
@@ -76,12 +78,19 @@ def receiving(workspace: Workspace, url: str, listen: str | None) -> Iterator[We
     inbox = ReceiptInbox()
     with ExitStack() as stack:
         if listen is not None:
+            stack.callback(_store, inbox, spool_of(workspace))
             stack.enter_context(_listening(listen, addresses, inbox))
         yield Webhooks(
             inbox=inbox,
             address_of=addresses.of,
             templates=frozenset(each.template_id for each in templates if each.known and each.known.webhook),
         )
+
+
+def _store(inbox: ReceiptInbox, spool: Spool | TeamSpool) -> None:
+    with suppress(OSError):
+        for receipt in inbox.take_all():
+            spool.put(receipt)
 
 
 @contextmanager

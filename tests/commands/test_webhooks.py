@@ -3,6 +3,7 @@
 import http.client
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
 from pipeline.emulator.workflow import WebhookOutcome
 from pipeline.purchases import PurchaseId, WorkflowId
+from pipeline.webhooks.addresses import Addresses, secret_in
 from pipeline.webhooks.receipt import Receipt
 from pipeline.webhooks.spool import Spool
 
@@ -356,6 +358,45 @@ def test_late_receipt_that_names_anothers_workflow_identifies_no_settled_purchas
     assert "made-up as its workflow, but the vendor knows none" in ended.output
     assert "was bought after all" not in first.output + ended.output
     assert list(spool_of(project).receipts()) == []
+
+
+@fails_without("pipeline.operations.webhooks:receiving", "stack.callback(_store,")
+def test_receipt_during_the_last_checkpoint_is_left_to_the_next_run(
+    hooked: Project, called: Callable[..., Any], pipeline: Pipeline, vendor: Emulator, port: int
+) -> None:
+    purchase_id, workflow_id = lose_an_answer(hooked, pipeline, vendor)
+    secret = secret_in(None, hooked.folder / ".pipeline")
+    address = Addresses(secret=secret, url=f"http://127.0.0.1:{port}/spring").of(purchase_id)
+    body = f'{{"workflow_id": "{workflow_id}"}}'
+    call = hooked.folder / "call.py"
+    call.write_text(f"import urllib.request\nurllib.request.urlopen({address!r}, {body.encode()!r})\n")
+
+    first = called(hooked.manifest, "--checkpoint", f"{sys.executable} {call}")
+
+    assert first.code == 7, first.output
+    assert list(spool_of(hooked).receipts()) == [Receipt(purchase_id, (workflow_id,))]
+    assert pipeline("run", hooked.manifest).code == 0
+    assert len(vendor.ledger.bought) == 2
+
+
+@fails_without("pipeline.engine.receipts:ReceiptHandler._decide_on_held", "self.serve(entry.job, serving)")
+@pytest.mark.parametrize("answer", ["--not-bought", "--abandon"])
+def test_receipt_settles_a_renamed_job_in_one_run(
+    project: Project, pipeline: Pipeline, vendor: Emulator, answer: str
+) -> None:
+    purchase_id, workflow_id = lose_an_answer(project, pipeline, vendor)
+    now = ["--now"] if answer == "--not-bought" else []
+    assert pipeline("resolve", project.manifest, purchase_id, answer, *now).code == 0
+    project.write({"campaign.yaml": spring(jobs=[{"id": "renamed"}])})
+    spool_of(project).put(Receipt(purchase_id, (workflow_id,)))
+
+    ended = pipeline("run", project.manifest)
+
+    assert "was bought after all" in ended.output
+    assert ended.code == 0, ended.output
+    assert set(project.statuses().values()) == {"done"}
+    assert len(vendor.ledger.bought) == 2
+    assert "Plan: 1 to update, 1 to keep." in pipeline("plan", project.manifest).out
 
 
 def test_receipts_of_other_campaigns_in_the_folder_are_left_to_them(

@@ -1,5 +1,6 @@
 """A webhook is a hint: it brings a GET forward, and only the GET decides."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -7,7 +8,7 @@ from itertools import pairwise
 import pytest
 from support.protection import fails_without
 
-from engine.harness import USUAL, Harness, job, jobs
+from engine.harness import USUAL, FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
 from pipeline.errors import ExitCode
 from pipeline.providers.base import (
@@ -340,19 +341,91 @@ def void(harness: Harness) -> Harness:
     return harness
 
 
-def test_renamed_job_waits_for_the_check_of_its_earlier_purchase(void: Harness) -> None:
+AZURE = job("azure", asks="blue")
+
+
+@fails_without("pipeline.engine.runner:Runner._follow", "if self.settings.wait:")
+def test_run_that_does_not_wait_leaves_what_a_receipt_names_to_the_next(void: Harness) -> None:
     void.is_called(1, sold(void, "blue"))
-    azure = job("azure", asks="blue")
+    void.vendor.poll_answers["blue"] = [running()]
 
-    first = void.run(azure)
+    ran = void.run(AZURE, settings=replace(USUAL, wait=False))
 
-    assert first.codes == {ExitCode.UNFINISHED}
+    assert ran.codes == set()
+    assert ran.statuses == {"azure": "submitted"}
+    assert sorted(void.vendor.calls) == ["get blue", "prepare azure"]
+
+
+def test_renamed_job_is_served_by_its_earlier_purchase_that_a_receipt_names(void: Harness) -> None:
+    void.is_called(1, sold(void, "blue"))
+
+    ran = void.run(AZURE)
+
+    assert ran.codes == set()
+    assert ran.statuses == {"azure": "done"}
     assert void.vendor.creates == []
-    assert void.run(azure).statuses == {"azure": "done"}
+    assert [*void.files()] == ["azure.mp4"]
+
+
+def test_chained_job_is_made_from_what_a_receipt_names(void: Harness) -> None:
+    void.is_called(1, sold(void, "blue"))
+
+    ran = void.run(AZURE, job("film", upstream=AZURE))
+
+    assert ran.codes == set()
+    assert ran.statuses == {"azure": "done", "film": "done"}
+    assert void.vendor.creates == ["film"]
+
+
+def test_job_is_bought_in_the_same_run_where_the_workflow_that_a_receipt_names_is_not_its_own(
+    void: Harness,
+) -> None:
+    workflow_id = sold(void, "blue")
+    void.vendor.tells_of[workflow_id] = ("overlay", "red")
+    void.is_called(1, workflow_id)
+
+    ran = void.run(AZURE)
+
+    assert ran.codes == set()
+    assert ran.statuses == {"azure": "done"}
+    assert void.vendor.creates == ["azure"]
+
+
+def test_job_is_left_to_the_next_run_if_the_vendor_does_not_answer(void: Harness) -> None:
+    void.is_called(1, sold(void, "blue"))
+    void.vendor.poll_answers["blue"] = [VendorError("503"), success(FILM)]
+
+    ran = void.run(AZURE)
+
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert void.vendor.creates == []
+    void.webhooks.inbox.put(*void.left_over)
+    assert void.run(AZURE).statuses == {"azure": "done"}
     assert void.vendor.creates == []
 
 
-def test_receipt_during_a_run_holds_back_the_job_that_is_not_sent_yet(void: Harness) -> None:
+def test_changed_job_is_left_to_the_next_run_if_its_earlier_request_was_bought(void: Harness) -> None:
+    void.is_called(1, sold(void, "blue"))
+
+    ran = void.run(job("blue", asks="turquoise"))
+
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert void.vendor.creates == []
+
+
+@fails_without("pipeline.engine.receipts:ReceiptHandler.left_over", "*self._checking")
+def test_receipt_is_kept_if_its_answer_cannot_be_recorded(void: Harness) -> None:
+    workflow_id = sold(void, "blue")
+    void.is_called(1, workflow_id)
+    void.disk_is_full = bool
+
+    assert void.run(AZURE).codes == {ExitCode.UNFINISHED}
+
+    assert [receipt.named for receipt in void.left_over] == [(workflow_id,)]
+    assert void.vendor.creates == []
+
+
+def test_receipt_during_a_run_serves_the_job_that_is_not_sent_yet(void: Harness) -> None:
     amber = job("amber")
 
     def ended() -> Workflow:
@@ -361,11 +434,65 @@ def test_receipt_during_a_run_holds_back_the_job_that_is_not_sent_yet(void: Harn
 
     void.vendor.poll_answers["amber"] = [ended]
 
-    first = void.run(amber, BLUE, settings=replace(USUAL, in_flight=1))
+    ran = void.run(amber, AZURE, settings=replace(USUAL, in_flight=1))
 
-    assert first.codes == {ExitCode.UNFINISHED}
-    assert first.statuses == {"amber": "done", "blue": "done"}
+    assert ran.codes == set()
+    assert ran.statuses == {"amber": "done", "azure": "done"}
     assert void.vendor.creates == ["amber"]
+    assert sorted(void.files()) == ["amber.mp4", "azure.mp4"]
+
+
+def test_receipt_answered_long_before_a_job_is_due_serves_it(void: Harness) -> None:
+    """Its files are fetched before the job's turn comes."""
+    void.is_called(1, sold(void, "blue"))
+    amber = job("amber")
+    runs_for(void, 500, "amber")
+
+    ran = void.run(amber, AZURE, job("film", upstream=AZURE), settings=replace(USUAL, in_flight=1))
+
+    assert ran.codes == set()
+    assert set(ran.statuses.values()) == {"done"}
+    assert void.vendor.creates == ["amber", "film"]
+    assert "azure.mp4" in void.files()
+
+
+def checkpoint_during_which(harness: Harness, happens: Callable[[], object]) -> FakeCheckpoint:
+    """A checkpoint during whose first publication something happens."""
+    return FakeCheckpoint(does=lambda: len(harness.published) == 1 and happens())
+
+
+@fails_without("pipeline.engine.create:Creator.start_next", "if self.is_in_doubt(create.purchase):")
+def test_receipt_during_a_checkpoint_holds_back_only_what_it_may_have_bought(void: Harness) -> None:
+    checkpoint = checkpoint_during_which(void, lambda: void.is_called(1, sold(void, "blue")))
+
+    ran = void.run(AZURE, RED, checkpoint=checkpoint)
+
+    assert ran.codes == set()
+    assert ran.statuses == {"azure": "done", "red": "done"}
+    assert void.vendor.creates == ["red"]
+    assert void.files().keys() == {"azure.mp4", "red.mp4"}
+
+
+def test_job_of_a_published_wave_is_bought_in_a_later_one_after_a_receipt_that_proves_nothing(
+    void: Harness,
+) -> None:
+    checkpoint = checkpoint_during_which(void, lambda: void.is_called(1, "wf-999", age=3600.0))
+
+    ran = void.run(AZURE, RED, checkpoint=checkpoint)
+
+    assert ran.codes == set()
+    assert ran.statuses == {"azure": "done", "red": "done"}
+    assert void.vendor.creates == ["red", "azure"]
+
+
+def test_receipt_during_a_checkpoint_resolves_an_unknown_outcome(unknown: Harness) -> None:
+    checkpoint = checkpoint_during_which(unknown, lambda: unknown.is_called(1, sold(unknown, "blue")))
+
+    ran = unknown.run(BLUE, RED, checkpoint=checkpoint)
+
+    assert ran.codes == set()
+    assert ran.statuses == {"blue": "done", "red": "done"}
+    assert unknown.vendor.creates == ["red"]
 
 
 def test_job_of_another_request_does_not_wait_for_the_check(void: Harness) -> None:
