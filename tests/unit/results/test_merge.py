@@ -43,6 +43,15 @@ def test_job_has_the_current_status_of_its_purchase() -> None:
     assert (row(both, a.key)["status"], row(both, a.key)["reason"]) == ("failed", "vendor")
 
 
+def test_purchase_keeps_its_credits_if_the_more_advanced_copy_has_none() -> None:
+    a = job("a")
+    priced = document([a], replace(bought(1, a, Status.SUBMITTED), credits=77))
+    finished = document([a], replace(bought(1, a), credits=None))
+    for both in every_way(priced, finished):
+        assert row(both, a.key)["status"] == "done"
+        assert both["summary"] == {"jobs": {"done": 1}, "credits": 77}
+
+
 def test_job_whose_create_bought_nothing_is_pending() -> None:
     a = job("a")
     intent = bought(1, a, Status.SUBMITTING)
