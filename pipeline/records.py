@@ -21,7 +21,8 @@ from pipeline.purchases import Output, Purchase, Reason, Status, Step, WorkflowI
 if TYPE_CHECKING:
     from pipeline.json_values import Json
 
-WORKFLOW_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# As in the results schema. It is used in urls, where an id of only dots would change the path.
+_WORKFLOW_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,128}")
 PURCHASE_ID = re.compile(r"[0-9a-f]{16}")
 _FINGERPRINT = re.compile(r"v[0-9]{1,4}:[0-9a-f]{64}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -53,8 +54,8 @@ _REASONS = frozenset({Reason.REJECTED, Reason.VENDOR, Reason.LOST})
 
 
 def is_workflow_id(value: object) -> bool:
-    """Whether it can be an id: it is used in urls, where an id of only dots would change the path."""
-    return isinstance(value, str) and bool(WORKFLOW_ID.fullmatch(value)) and bool(value.strip("."))
+    """Whether it can be the id of a workflow."""
+    return isinstance(value, str) and _WORKFLOW_ID.fullmatch(value) is not None
 
 
 def workflow_id_of(value: Json) -> WorkflowId | None:
@@ -125,7 +126,7 @@ def check_forms(purchase: Purchase) -> None:
     _match(_FINGERPRINT, purchase.fingerprint, "no fingerprint")
     _check_time(purchase.bought_at, "bought_at")
     if purchase.workflow_id is not None:
-        _match(WORKFLOW_ID, purchase.workflow_id, "workflow_id: no id of a workflow")
+        _match(_WORKFLOW_ID, purchase.workflow_id, "workflow_id: no id of a workflow")
     for outputs in (purchase.outputs, *(step.outputs for step in purchase.steps)):
         for output in outputs:
             if output.sha256 is not None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline import system
 from pipeline.files import read_limited
 from pipeline.purchases import PurchaseId, WorkflowId
-from pipeline.records import PURCHASE_ID, WORKFLOW_ID
+from pipeline.records import PURCHASE_ID, is_workflow_id
 from pipeline.state.folder import beside, cannot_write
 
 _MAX_LOOKED_AT = 16 << 20
@@ -120,7 +120,7 @@ def _parsed(content: bytes) -> dict[PurchaseId, WorkflowId]:
             purchase, workflow = str(entry["purchase"]), str(entry["workflow_id"])
         except (ValueError, KeyError, TypeError, RecursionError):
             continue  # truncated by a power failure before it was acknowledged, or damaged
-        if PURCHASE_ID.fullmatch(purchase) and WORKFLOW_ID.fullmatch(workflow):
+        if PURCHASE_ID.fullmatch(purchase) and is_workflow_id(workflow):
             kept[PurchaseId(purchase)] = WorkflowId(workflow)
     return kept
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import PipelineError
 from pipeline.files import stamp, write_atomically
 from pipeline.purchases import PurchaseId, WorkflowId
-from pipeline.records import PURCHASE_ID, WORKFLOW_ID
+from pipeline.records import PURCHASE_ID, is_workflow_id
 from pipeline.webhooks.receipt import MAX_NAMED, Receipt, ReceiptInbox
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _read(path: Path) -> Receipt | None:
             document = json.loads(file.read(_LONGEST))
             age = time.time() - os.fstat(file.fileno()).st_mtime
         purchase, workflows = document["purchase"], document["workflows"]
-        named = tuple(WorkflowId(each) for each in workflows if WORKFLOW_ID.fullmatch(each))
+        named = tuple(WorkflowId(each) for each in workflows if is_workflow_id(each))
         is_ours = PURCHASE_ID.fullmatch(purchase) is not None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -130,7 +130,7 @@ class TeamSpool:
         with _as_os_error():
             held = self._receipts.held(_MAX_TAKEN)
         for number, purchase_id, workflows, age in held:
-            named = tuple(each for each in workflows if WORKFLOW_ID.fullmatch(each))
+            named = tuple(each for each in workflows if is_workflow_id(each))
             receipt = Receipt(purchase_id, named[:MAX_NAMED], age)
             self._numbers.setdefault(receipt, []).append(number)
             yield receipt

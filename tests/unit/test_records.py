@@ -65,6 +65,7 @@ LIMITS: dict[str, tuple[Purchase, Purchase]] = {
     "path": (a_purchase(path="p" * 8192), a_purchase(path="p" * 8193)),
     "template_id": (a_purchase(template_id="t" * 200), a_purchase(template_id="t" * 201)),
     "workflow_id": (a_purchase(workflow_id="w" * 128), a_purchase(workflow_id="w" * 129)),
+    "workflow_id, dots": (a_purchase(workflow_id="..w"), a_purchase(workflow_id="..")),
     "inputs": (a_purchase(inputs=("a" * 16,) * 100), a_purchase(inputs=("a" * 16,) * 101)),
     "created_at": (a_purchase(created_at="d" * 100), a_purchase(created_at="d" * 101)),
     "updated_at": (a_purchase(updated_at="d" * 100), a_purchase(updated_at="d" * 101)),

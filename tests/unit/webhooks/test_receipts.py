@@ -135,6 +135,13 @@ def test_invalid_receipt_file_is_skipped(tmp_path: Path, content: str) -> None:
     assert list(Spool(tmp_path).receipts()) == []
 
 
+@pytest.mark.parametrize("workflow_id", [".", "..", "a/b"])
+def test_stored_receipt_that_names_an_invalid_id_is_skipped(tmp_path: Path, workflow_id: str) -> None:
+    Spool(tmp_path).put(receipt(workflow_id))
+
+    assert list(Spool(tmp_path).receipts()) == []
+
+
 def test_missing_spool_is_empty(tmp_path: Path) -> None:
     assert list(Spool(tmp_path / "none").receipts()) == []
 

@@ -37,7 +37,7 @@ def test_receipt_of_one_machine_is_processed_by_another_and_then_removed(
     database: Database,
 ) -> None:
     heard, inbox = spool_of(database), ReceiptInbox()
-    for each in (receipt("wf-1"), receipt("wf-1"), receipt("wf-2", "wf-3", purchase=OTHER), receipt()):
+    for each in (receipt("wf-1"), receipt("wf-1"), receipt("wf-2", "..", "wf-3", purchase=OTHER), receipt()):
         heard.put(each)
     reader = SpoolReader(spool_of(database), inbox)
 
