@@ -17,12 +17,15 @@ from pipeline.engine.durations import TimeLeft
 from pipeline.errors import counted, printable
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from pipeline.engine.reporter import Reporter, Tally
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
 
 _LONGEST_BAR = 79
 _USUAL_COLUMNS = 80
+_ERASE_BELOW = "\x1b[J"
 # The most templates that are named where the time left is not known.
 _MAX_NAMED = 2
 
@@ -84,7 +87,8 @@ def duration(seconds: float) -> str:
 class BarReporter:
     """Two lines on a terminal: a bar of the run's jobs, and a summary in words.
 
-    A run that has nothing to do shows no bar.
+    A run that has nothing to do shows no bar. Between two drawings, the cursor is at the beginning of the bar: if the
+    terminal becomes narrower and wraps both lines, all of them can be erased from there.
     """
 
     # The time left is a countdown.
@@ -100,21 +104,38 @@ class BarReporter:
         self._bar_of = partial(tqdm, total=0, file=stream, bar_format="{percentage:3.0f}% {bar}", position=0)
         self._words_of = partial(tqdm, total=0, file=stream, bar_format="{desc}", position=1, leave=True)
         self._shown: tuple[tqdm[NoReturn], tqdm[NoReturn]] | None = None
+        self._tally: Tally | None = None
+        self._columns = 0
 
     def show(self, tally: Tally) -> None:
         if tally.total:
             with self._while_open():
-                self._draw(tally)
+                self._tally = tally
+                self._shown = self._shown or (self._bar_of(), self._words_of())
+                for each in self._fitted():
+                    each.refresh()
+                self._to_beginning()
 
-    def _draw(self, tally: Tally) -> None:
-        self._shown = self._shown or (self._bar_of(), self._words_of())
+    def _fitted(self) -> tuple[tqdm[NoReturn], ...]:
+        """The bar and the words with the last tally, for the terminal as wide as it is now."""
+        tally, columns = self._tally, _columns(self._stream)
+        if self._shown is None or tally is None:
+            return ()
         bar, words = self._shown
-        columns = _columns(self._stream)
+        if columns != self._columns:
+            self._columns = columns
+            self._stream.write(f"\r{_ERASE_BELOW}")
+            for each in self._shown:
+                # The present one would fill the line with spaces to its former length.
+                each.sp = each.status_printer(each.fp)
         bar.total, bar.n = tally.total, tally.ended
         bar.ncols, words.ncols = min(columns, _LONGEST_BAR), columns
         words.set_description_str(summary(tally, columns), refresh=False)
-        bar.refresh()
-        words.refresh()
+        return self._shown
+
+    def _to_beginning(self) -> None:
+        self._stream.write("\r")
+        self._stream.flush()
 
     def report(self, key: JobKey, what: str) -> None:
         # Unless something is wrong, the bar says enough.
@@ -127,12 +148,13 @@ class BarReporter:
             if self._shown is None:
                 self._stream.write(f"{text}\n")
             else:
-                bar, _ = self._shown
+                bar, *_ = self._fitted()
                 bar.write(text, file=bar.fp)
+                self._to_beginning()
 
     def close(self) -> None:
         with self._while_open():
-            for each in self._shown or ():
+            for each in self._fitted():
                 each.close()
 
     @contextmanager

@@ -1,8 +1,10 @@
 """The progress of a run in one line: all of it if there is room, and never a part of a word."""
 
 import io
+import re
 from functools import partial
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +90,82 @@ def test_duration_is_as_precise_as_the_estimate() -> None:
     assert [duration(each) for each in (0.2, 59.4, 60, 3600, 7199, 7200, 90_000)] == [
         *("1 s", "59 s", "1 min", "60 min", "120 min", "2 h", "25 h"),
     ]
+
+
+class Screen(io.StringIO):
+    """A terminal that wraps what is too long for it, anew when its width changes."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self.columns = columns
+        self._lines = [""]
+        self._line, self._at = 0, 0
+
+    def write(self, text: str, /) -> int:
+        for part in re.split(r"(\x1b\[[A-Z]|[\r\n])", text):
+            match part:
+                case "\r":
+                    self._at -= self._at % self.columns
+                case "\n":
+                    row = self._row + 1
+                    if row == len(self._rows):
+                        self._lines.append("")
+                    self._move_to(row, self._at % self.columns)
+                case "\x1b[A":
+                    self._move_to(self._row - 1, self._at % self.columns)
+                case "\x1b[J":
+                    self._lines[self._line :] = [self._lines[self._line][: self._at]]
+                case _:
+                    line = self._lines[self._line].ljust(self._at)
+                    self._lines[self._line] = line[: self._at] + part + line[self._at + len(part) :]
+                    self._at += len(part)
+        return len(text)
+
+    @property
+    def shown(self) -> list[str]:
+        return [text.rstrip() for _, _, text in self._rows]
+
+    @property
+    def _rows(self) -> list[tuple[int, int, str]]:
+        """Of each row, its line, where in the line it begins, and its text."""
+        return [
+            (number, begins, line[begins : begins + self.columns])
+            for number, line in enumerate(self._lines)
+            for begins in range(0, max(len(line), 1), self.columns)
+        ]
+
+    @property
+    def _row(self) -> int:
+        begins = self._at - self._at % self.columns
+        places = [(number, at) for number, at, _ in self._rows]
+        return places.index((self._line, begins)) if (self._line, begins) in places else len(places) - 1
+
+    def _move_to(self, row: int, column: int) -> None:
+        self._line, begins, _ = self._rows[row]
+        self._at = begins + column
+
+
+def test_terminal_that_changes_its_width_keeps_nothing_of_what_was_drawn_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = Screen(100)
+    monkeypatch.setattr("pipeline.cli.progress.columns_of", lambda _: screen.columns)
+    reporter = BarReporter(screen)
+    reporter.warn("before")
+    for columns in (100, 50, 20, 120, 30):
+        screen.columns = columns
+        reporter.show(FULL)
+        before, bar, words = screen.shown
+        assert (before, words) == ("before", summary(FULL, columns - 1))
+        assert bar.startswith(" 40% ")
+
+    screen.columns = 25
+    reporter.warn("a warning")
+    assert [screen.shown[0], screen.shown[1], screen.shown[3]] == ["before", "a warning", summary(FULL, 24)]
+
+    screen.columns = 20
+    reporter.close()
+    assert screen.shown[3:] == [summary(FULL, 19), ""]
 
 
 def test_run_with_nothing_to_do_shows_no_progress_bar() -> None:
