@@ -380,9 +380,11 @@ def test_receipt_during_the_last_checkpoint_is_left_to_the_next_run(
 
 
 @fails_without("pipeline.engine.receipts:ReceiptHandler._decide_on_held", "self.serve(entry.job, serving)")
-@pytest.mark.parametrize("answer", ["--not-bought", "--abandon"])
+@pytest.mark.parametrize(
+    ("answer", "flags_of_run"), [("--not-bought", ()), ("--abandon", ()), ("--abandon", ("--retry-failed",))]
+)
 def test_receipt_settles_a_renamed_job_in_one_run(
-    project: Project, pipeline: Pipeline, vendor: Emulator, answer: str
+    project: Project, pipeline: Pipeline, vendor: Emulator, answer: str, flags_of_run: tuple[str, ...]
 ) -> None:
     purchase_id, workflow_id = lose_an_answer(project, pipeline, vendor)
     now = ["--now"] if answer == "--not-bought" else []
@@ -390,7 +392,7 @@ def test_receipt_settles_a_renamed_job_in_one_run(
     project.write({"campaign.yaml": spring(jobs=[{"id": "renamed"}])})
     spool_of(project).put(Receipt(purchase_id, (workflow_id,)))
 
-    ended = pipeline("run", project.manifest)
+    ended = pipeline("run", project.manifest, *flags_of_run)
 
     assert "was bought after all" in ended.output
     assert ended.code == 0, ended.output
