@@ -35,7 +35,7 @@ FORMS: Final[Mapping[str, str]] = {
     r"^[0-9a-f]{16}$": "the id of a purchase: 16 characters of 0-9 and a-f",
     r"^[0-9a-f]{64}$": "a SHA-256: 64 characters of 0-9 and a-f",
     r"^v[0-9]{1,4}:[0-9a-f]{64}$": "a fingerprint: `v1:` and 64 characters of 0-9 and a-f",
-    r"^(?!\.+$)[A-Za-z0-9._-]{1,128}$": "the id of a workflow: 1 to 128 letters, digits, -, _ and dots",
+    r"^(?!\.+$)[A-Za-z0-9._-]{1,128}$": "a workflow's id: 1 to 128 letters, digits, dots, - and _, not only dots",
 }
 _MAX_NAMED = 12
 _LONGEST_VALUE = 40
