@@ -23,7 +23,7 @@ from pipeline.errors import UsageError, printable
 from pipeline.providers.address import AddressRefused, Guard, shown_url
 from pipeline.providers.api_settings import Network
 from pipeline.providers.base import Downloaded, DownloadFailed, Media
-from pipeline.providers.http.coding import Decoded, coding_of
+from pipeline.providers.http.coding import Decoded
 from pipeline.providers.http.errors import TransportError
 from pipeline.providers.http.transport import PRINTABLE, HttpRequest, StreamedResponse, Transport
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed, type_of
@@ -106,7 +106,7 @@ class MediaClient:
         with self._get(media.url, asked) as response:
             if response.status in _WHOLE:  # the file has changed, or the server has no ranges: start over
                 return self._receive(response, part, 0, media)
-            if response.status == 206 and _continues(response, start, etag) and not _coding(response):
+            if response.status == 206 and _continues(response, start, etag) and not response.coding:
                 return self._receive(response, part, start, media)
             if response.status not in (206, 416):
                 _expect(response, 206, media.url)
@@ -135,7 +135,7 @@ class MediaClient:
 
     def _receive(self, response: StreamedResponse, part: PartialFile, start: int, media: Media) -> _Received:
         """Append the body to the first `start` bytes of the partial file, and sync it."""
-        coding = _coding(response)
+        coding = response.coding
         most = self.largest if media.most is None else min(self.largest, media.most)
         body = Decoded(
             _steady(response.blocks(), self.timeout), coding or _silent_coding(start, media), _is_media
@@ -189,10 +189,6 @@ def _promised(response: StreamedResponse, start: int, media: Media, most: int) -
     return size
 
 
-def _coding(response: StreamedResponse) -> str | None:
-    return coding_of(response.headers.get("content-encoding", ""))
-
-
 def _silent_coding(start: int, media: Media) -> str | None:
     """The coding to look for in a body that declares none, as a server may still send media compressed."""
     is_media = media.content_type.lower().startswith(("image/", "video/", "audio/"))
@@ -214,7 +210,7 @@ def _is_all(response: StreamedResponse, media: Media) -> bool:
     if found["last"] is not None:
         return size == int(found["last"]) + 1
     length = response.headers.get("content-length", "")
-    return _coding(response) is None and bool(re.fullmatch("[0-9]{1,18}", length)) and size == int(length)
+    return response.coding is None and bool(re.fullmatch("[0-9]{1,18}", length)) and size == int(length)
 
 
 def _expect(response: StreamedResponse, status: int, url: str) -> None:

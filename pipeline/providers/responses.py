@@ -35,6 +35,8 @@ _AROUND = (
     "".join(each for each in map(chr, range(0x3001)) if each.isspace() or unicodedata.category(each) == "Cf")
     + "\ufeff"
 )
+# Some servers also end a text as C or DOS do.
+_AROUND_JSON = f"{_AROUND}\0\x1a"
 _ORIGIN = re.compile("https?://[^/?#]*", re.IGNORECASE)
 
 
@@ -45,9 +47,9 @@ def read_object(body: bytes, *, strict: bool = False) -> dict[str, Json]:
         ValueError: it is not one; the message says why.
     """
     try:
-        text = body.decode(json.detect_encoding(body))  # also accepts a byte order mark, and UTF-16
+        text = body.decode(json.detect_encoding(body))  # also accepts UTF-16
         value = json.loads(
-            text,
+            text.strip(_AROUND_JSON),
             strict=False,  # accepts control characters in texts
             parse_int=integer_of,
             object_pairs_hook=_unique if strict else None,

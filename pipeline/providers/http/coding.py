@@ -10,49 +10,58 @@ _ZLIB = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": 
 _FOREIGN = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
 _GZIP = b"\x1f\x8b"
 _BLOCK = 1 << 16
+# Each layer can make a thousand bytes of one, and with a third, a single block would take minutes.
+_MOST_LAYERS = 2
+# Complete members without content, one after another.
+_MOST_EMPTY = 100
 # Enough to recognize a compression, and what the callers recognize.
 _LONGEST_HEAD = 64
 
 
-def coding_of(header: str) -> str | None:
-    """The compression that a `Content-Encoding` names, or None; several are joined in order, as in `a, b`."""
-    names = [name.strip().lower() for name in header.split(",")]
-    return ", ".join(name for name in names if name in _ZLIB or name in _FOREIGN) or None
+def codings(header: str) -> list[str]:
+    """The codings that a header names, in the order in which they were applied."""
+    names = (name.strip().lower() for name in header.split(","))
+    return [name for name in names if name not in ("", "identity")]
+
+
+def is_chunked(transfer_encoding: str) -> bool:
+    """Whether a body comes in chunks, which show where it ends; `gzip, chunked` is compressed before."""
+    return codings(transfer_encoding)[-1:] == ["chunked"]
+
+
+def coding_of(*headers: str) -> str | None:
+    """The compression that these headers name, or None; several are joined in order, as in `a, b`."""
+    return ", ".join(each for each in codings(",".join(headers)) if each in _ZLIB or each in _FOREIGN) or None
 
 
 class Decoded:
-    """The blocks of a body, decompressed if its `coding` is supported. They can be read once.
+    """The blocks of a body, decompressed as far as its `coding` is supported. They can be read once.
 
     Headers can be wrong, so a body that `is_plain` by its beginning is left as it is, and so is one in an unknown
-    coding. `is_decompressed`: it is read decompressed; `is_packed`: it stays compressed, in a coding that is not
-    supported here. `taken` is the number of bytes that came so far, as they were sent.
+    coding. `is_decompressed`: it is read decompressed; `is_packed`: what is read is still compressed, in a coding
+    that is not supported here. `taken` is the number of bytes that came so far, as they were sent.
     """
 
     def __init__(
         self, blocks: Iterable[bytes], coding: str | None, is_plain: Callable[[bytes], bool]
     ) -> None:
         self.taken = 0
-        self._rest = self._counted(blocks)
-        self._head = b""
-        self._failure: TransportError | None = None
-        self._read_head()
-        plain = is_plain(self._head)
-        self._wbits = None if plain else _window(coding, self._head)
-        self.is_decompressed = self._wbits is not None
-        self.is_packed = not (plain or self.is_decompressed or coding is None or coding in _ZLIB)
+        self.is_decompressed = self.is_packed = False
+        self._body = _Body(self._counted(blocks))
+        for depth, name in enumerate(reversed(coding.split(", ") if coding else [])):
+            if is_plain(self._body.head):
+                break
+            window = _window(name, self._body.head) if depth < _MOST_LAYERS else None
+            if window is None:
+                self.is_packed = depth == _MOST_LAYERS or name not in _ZLIB
+                break
+            self._body = _Body(_inflated(self._body, window))
+            self.is_decompressed = True
 
     def _counted(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         for block in blocks:
             self.taken += len(block)
             yield block
-
-    def _read_head(self) -> None:
-        # A network may deliver any number of bytes at once, and a few of them prove nothing.
-        try:
-            while len(self._head) < _LONGEST_HEAD and (block := next(self._rest, b"")):
-                self._head += block
-        except TransportError as error:
-            self._failure = error
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the blocks.
@@ -60,24 +69,33 @@ class Decoded:
         Raises:
             TransportError: the body ends early, or is not validly compressed.
         """
-        if self._wbits is None:
-            yield from self._blocks()
-            return
-        try:
-            yield from _inflated(self._blocks(), self._wbits)
-        except zlib.error:
-            raise TransportError("its compression is broken") from None
+        return iter(self._body)
 
-    def _blocks(self) -> Iterator[bytes]:
-        if self._head:
-            yield self._head
+
+class _Body:
+    """Blocks, whose first bytes are read before the others: they are the `head`."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self.head = b""
+        self._rest = blocks
+        self._failure: TransportError | None = None
+        # A network may deliver any number of bytes at once, and a few of them prove nothing.
+        try:
+            while len(self.head) < _LONGEST_HEAD and (block := next(blocks, b"")):
+                self.head += block
+        except TransportError as error:
+            self._failure = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self.head:
+            yield self.head
         if self._failure is not None:
             raise self._failure
         yield from self._rest
 
 
-def _window(coding: str | None, head: bytes) -> int | None:
-    if coding is not None and head.startswith(_GZIP):
+def _window(coding: str, head: bytes) -> int | None:
+    if head.startswith(_GZIP):
         return _ZLIB["gzip"]
     if coding != "deflate":
         return None
@@ -86,8 +104,16 @@ def _window(coding: str | None, head: bytes) -> int | None:
     return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS
 
 
-def _inflated(blocks: Iterator[bytes], wbits: int) -> Iterator[bytes]:
+def _inflated(blocks: Iterable[bytes], wbits: int) -> Iterator[bytes]:
+    try:
+        yield from _members(blocks, wbits)
+    except zlib.error:
+        raise TransportError("its compression is broken") from None
+
+
+def _members(blocks: Iterable[bytes], wbits: int) -> Iterator[bytes]:
     inflate = zlib.decompressobj(wbits)
+    empty = 0
     for block in blocks:
         data = block
         while data:
@@ -96,7 +122,10 @@ def _inflated(blocks: Iterator[bytes], wbits: int) -> Iterator[bytes]:
                     return
                 inflate = zlib.decompressobj(wbits)
             if plain := inflate.decompress(data, _BLOCK):
+                empty = 0
                 yield plain
+            elif inflate.eof and (empty := empty + 1) > _MOST_EMPTY:
+                raise TransportError("its compression is broken")
             data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
     while not inflate.eof and (plain := inflate.decompress(inflate.unconsumed_tail, _BLOCK)):
         yield plain

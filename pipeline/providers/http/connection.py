@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.connection import create_connection
 
+from pipeline.providers.http.final_response import FinalResponse
+
 if TYPE_CHECKING:
     from pipeline.providers.address import Guard
 
 _BLOCK = 1 << 16
-_MAX_INFORMATIONAL = 100
 
 
 class Stage(IntEnum):
@@ -163,19 +164,7 @@ class Connection(HTTPConnection):
             data = data[self.sock.send(data[:_BLOCK]) :]
 
     def _make_response(self, sock: Any, *args: Any, **options: Any) -> http.client.HTTPResponse:
-        return _FinalResponse(_Source(sock, self._route.transmission), *args, **options)  # type: ignore[arg-type]
-
-
-class _FinalResponse(http.client.HTTPResponse):
-    """The final response: the library itself skips only status 100, not other informational responses."""
-
-    def _read_status(self) -> tuple[str, int, str]:
-        for _ in range(_MAX_INFORMATIONAL):
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-            if not 100 <= status < 200 or status == http.client.SWITCHING_PROTOCOLS:
-                return version, status, reason
-            http.client.parse_headers(self.fp)
-        raise http.client.HTTPException("endless informational answers")
+        return FinalResponse(_Source(sock, self._route.transmission), *args, **options)  # type: ignore[arg-type]
 
 
 class TlsConnection(Connection, HTTPSConnection):

@@ -19,7 +19,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from pipeline.errors import UsageError
 from pipeline.providers.address import AddressRefused, Guard
 from pipeline.providers.api_settings import Network
-from pipeline.providers.http.coding import Decoded, coding_of
+from pipeline.providers.http.coding import Decoded, coding_of, is_chunked
 from pipeline.providers.http.connection import Connection, Route, TlsConnection, Transmission
 from pipeline.providers.http.errors import TransportError, reason_for
 
@@ -30,6 +30,8 @@ LARGEST_RESPONSE = 1 << 20
 # Many stores reject a request without a user agent.
 USER_AGENT = "campaign-pipeline"
 _BLOCK = 1 << 16
+# White space and byte order marks, also of UTF-16 and UTF-32.
+_BEFORE_JSON = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
 # Extra time for a large body, at the speed of the slowest usable connection, in bytes a second.
 _SLOWEST_UPLOAD = 128 * 1024
 
@@ -71,17 +73,19 @@ class Response:
 
 
 class StreamedResponse:
-    """A response whose headers were read, and whose body is still to be read."""
+    """A response whose headers were read, and whose body is still to be read.
+
+    `coding` is the compression that they name; `has_end`: they show where the body ends.
+    """
 
     def __init__(self, response: BaseHTTPResponse) -> None:
         self._response = response
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.headers.items()}
-        self.has_end = (
-            "content-length" in self.headers
-            or "chunked" in self.headers.get("transfer-encoding", "").lower()
-            or self.status in (204, 304)
-        )
+        transfer = response.headers.get("transfer-encoding", "")
+        self.coding = coding_of(response.headers.get("content-encoding", ""), transfer)
+        # The library reads a length only if it is a number, and 0 for a status that never has a body.
+        self.has_end = is_chunked(transfer) or response.length_remaining is not None
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the body as it arrives.
@@ -101,7 +105,7 @@ class StreamedResponse:
         ending = Ending.WHOLE if self.has_end else Ending.OPEN
         try:
             # Some servers compress without declaring it; gzip is recognized by its first bytes.
-            coding = coding_of(self.headers.get("content-encoding", "")) or "gzip"
+            coding = coding_of("gzip, gzip", self.coding or "")
             for block in Decoded(self.blocks(), coding, _is_json):
                 body += block
                 if len(body) > LARGEST_RESPONSE:
@@ -237,7 +241,7 @@ def _in_utf8(body: bytes, content_type: str) -> bytes:
 
 
 def _is_json(first: bytes) -> bool:
-    return first.lstrip()[:1] in (b"{", b"[")
+    return first.lstrip(_BEFORE_JSON)[:1] in (b"{", b"[")
 
 
 @lru_cache

@@ -57,6 +57,26 @@ def in_single_bytes(body: bytes, coding: str) -> Play:
     return sending(head.encode() + chunks)
 
 
+def in_chunks(body: bytes, *headers: str, trailer: bytes = b"") -> Play:
+    head = "\r\n".join(["HTTP/1.1 200 OK", *headers, "", ""]).encode()
+    return sending(head + b"%x\r\n%s\r\n0\r\n%s\r\n" % (len(body), body, trailer))
+
+
+def raw_deflate(body: bytes) -> bytes:
+    """What some servers call deflate: without the header of zlib."""
+    return zlib.compress(body, wbits=-zlib.MAX_WBITS)
+
+
+def with_length(*headers: str) -> Play:
+    """An answer with exactly these headers, whose sender then keeps the connection open."""
+
+    def answer(peer: Peer) -> None:
+        peer.send("\r\n".join(["HTTP/1.1 200 OK", *headers, "", ""]).encode() + SOUND)
+        peer.stall()
+
+    return after_reading(answer)
+
+
 def in_mid_upload(act: Callable[[Peer], None]) -> Play:
     def play(peer: Peer) -> None:
         peer.read_head()
@@ -99,6 +119,34 @@ AFTER_IT_WAS_SENT: dict[str, Play] = {
     "a cut body without a length": sending(b"HTTP/1.1 200 OK\r\n\r\n" + SOUND[:-2]),
     "two lengths": sending(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n{}  "),
     "too many headers": sending(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"),
+    "two lengths in one header": sending(b"HTTP/1.1 200 OK\r\nContent-Length: 3, 4\r\n\r\n{}  "),
+    "headers of 2 MB": sending(
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 400_000 + b"Content-Length: %d\r\n\r\n%s" % (len(SOUND), SOUND)
+    ),
+    "a refusal whose headers have no end": sending(b"HTTP/1.1 422 No\r\nContent-Length: 0\r\n"),
+    "a refusal whose length is none": sending(b"HTTP/1.1 422 No\r\nContent-Length: many\r\n\r\n<h1>bad"),
+    "a refusal that is not in chunks in the end": sending(
+        b"HTTP/1.1 422 No\r\nTransfer-Encoding: chunked, gzip\r\n\r\n<h1>bad"
+    ),
+    "gzip in chunks that was cut off": in_chunks(
+        gzip.compress(SOUND)[:-9], "Transfer-Encoding: gzip, chunked"
+    ),
+    "gzip in gzip that was cut off": answering(
+        200, gzip.compress(gzip.compress(SOUND)[:-9]), "Content-Encoding: gzip, gzip"
+    ),
+    "gzip three times": answering(
+        200, gzip.compress(gzip.compress(gzip.compress(SOUND))), "Content-Encoding: gzip, gzip, gzip"
+    ),
+    "gzip in gzip that becomes 200 MB": answering(
+        200,
+        gzip.compress(gzip.compress(SOUND[:-1] + b" " * (200 << 20) + b"}", 1), 1),
+        "Content-Encoding: gzip, gzip",
+    ),
+    "gzip in gzip that never becomes anything": answering(
+        200, gzip.compress(gzip.compress(b"") * 1_000_000, 1), "Content-Encoding: gzip, gzip"
+    ),
+    "two documents": answering(200, SOUND + SOUND),
+    "a document and a text": answering(200, SOUND + b"\0OK"),
     "what is no HTTP": sending(b"SSH-2.0-OpenSSH_9.2\r\n"),
     "gzip that is none": answering(200, b"no gzip", "Content-Encoding: gzip"),
     "HTML": answering(200, b"<html>welcome</html>"),
@@ -153,6 +201,34 @@ READABLE: dict[str, Play] = {
     "gzip in single bytes": in_single_bytes(gzip.compress(SOUND), "gzip"),
     "gzip in single bytes that does not say so": in_single_bytes(gzip.compress(SOUND), ""),
     "deflate": answering(200, zlib.compress(SOUND), "Content-Encoding: deflate"),
+    "deflate without its header": answering(200, raw_deflate(SOUND), "Content-Encoding: deflate"),
+    "x-gzip": answering(200, gzip.compress(SOUND), "Content-Encoding: X-GZip"),
+    "gzip with NUL behind": answering(200, gzip.compress(SOUND) + bytes(20), "Content-Encoding: gzip"),
+    "gzip twice": answering(200, gzip.compress(gzip.compress(SOUND)), "Content-Encoding: gzip, gzip"),
+    "gzip twice, in two headers": answering(
+        200, gzip.compress(gzip.compress(SOUND)), "Content-Encoding: gzip", "Content-Encoding: gzip"
+    ),
+    "gzip twice that is said once": answering(
+        200, gzip.compress(gzip.compress(SOUND)), "Content-Encoding: gzip"
+    ),
+    "gzip once that is said twice": answering(200, gzip.compress(SOUND), "Content-Encoding: gzip, gzip"),
+    "gzip twice in single bytes": in_single_bytes(gzip.compress(gzip.compress(SOUND)), "gzip, gzip"),
+    "deflate in gzip": answering(200, gzip.compress(raw_deflate(SOUND)), "Content-Encoding: deflate, gzip"),
+    "identity": answering(200, SOUND, "Content-Encoding: identity"),
+    "gzip for the transfer": in_chunks(gzip.compress(SOUND), "Transfer-Encoding: gzip, chunked"),
+    "gzip for the transfer, in two headers": in_chunks(
+        gzip.compress(SOUND), "Transfer-Encoding: gzip", "Transfer-Encoding: Chunked"
+    ),
+    "gzip for the transfer and the content": in_chunks(
+        gzip.compress(gzip.compress(SOUND)), "Content-Encoding: gzip", "Transfer-Encoding: gzip, chunked"
+    ),
+    "deflate for the transfer": in_chunks(raw_deflate(SOUND), "Transfer-Encoding: deflate, chunked"),
+    "identity for the transfer": with_length("Transfer-Encoding: identity", f"Content-Length: {len(SOUND)}"),
+    "chunks said twice": in_chunks(SOUND, "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+    "chunks and a length": in_chunks(SOUND, "Content-Length: 5", "Transfer-Encoding: chunked"),
+    "chunks with trailers": in_chunks(
+        SOUND, "Transfer-Encoding: chunked", trailer=b"X-Sum: 1\r\nContent-Length: 5\r\n"
+    ),
     "deflate in single bytes": in_single_bytes(zlib.compress(SOUND), "deflate"),
     "said to be packed, in single bytes": in_single_bytes(b"\r\n" + SOUND, "deflate"),
     "said to be packed": answering(200, SOUND, "Content-Encoding: br"),
@@ -167,13 +243,40 @@ READABLE: dict[str, Play] = {
         b"HTTP/1.1 200 T\xc3\xa9l\xe9 402 !\r\nContent-Length: %d\r\n\r\n%s" % (len(SOUND), SOUND)
     ),
     "line ends without CR": sending(b"HTTP/1.1 200 OK\nContent-Length: %d\n\n%s" % (len(SOUND), SOUND)),
+    "one length twice in one header": with_length(f"Content-Length: {len(SOUND)}, {len(SOUND)}"),
+    "a thousand headers": with_length(*["Set-Cookie: a=b"] * 1000, f"Content-Length: {len(SOUND)}"),
+    "a header of 200 KB": with_length(f"X: {'y' * 200_000}", f"Content-Length: {len(SOUND)}"),
+    "a header of three lines": with_length(
+        "X: 1", "  Content-Length: 5", "\tHTTP/1.1 402 No", f"Content-Length: {len(SOUND)}"
+    ),
+    "a length on a line of its own": with_length("Content-Length:", f"  {len(SOUND)}"),
+    "white space before a colon": with_length(f"Content-Length : {len(SOUND)}"),
+    "headers after a line that is none": with_length("no header", f"Content-Length: {len(SOUND)}"),
     "one length twice": answering(200, SOUND, f"Content-Length: {len(SOUND)}"),
     "a line that is no header": sending(b"HTTP/1.1 200 OK\r\nno header\r\n\r\n" + SOUND),
     "201": answering(201, SOUND),
     "202": answering(202, SOUND),
     "another type": answering(200, SOUND, "Content-Type: text/html; charset=utf-8"),
     "a byte order mark": answering(200, b"\xef\xbb\xbf" + SOUND),
-    "UTF-16": answering(200, SOUND.decode().encode("utf-16")),
+    "a byte order mark, said to be packed": answering(
+        200, b"\xef\xbb\xbf" + SOUND, "Content-Encoding: deflate"
+    ),
+    **{
+        coding: answering(200, SOUND.decode().encode(coding))
+        for coding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+    },
+    **{
+        f"{coding} that says so": answering(
+            200, SOUND.decode().encode(coding), f"Content-Type: application/json; charset={coding}"
+        )
+        for coding in ("utf-8", "utf-16", "utf-16be", "utf-32", "us-ascii")
+    },
+    "UTF-16 that ends with NUL": answering(200, (SOUND.decode() + "\0").encode("utf-16")),
+    **{
+        f"{end!r} behind": answering(200, SOUND + end.encode())
+        for end in ("\0", "\0\0\n", " \t\r\n\0", "\x0b\x0c", "\x1a", "\ufeff", "\u200b", "\xa0", "\u2028")
+    },
+    "two byte order marks": answering(200, b"\xef\xbb\xbf" * 2 + SOUND),
     "Latin-1 that says so": answering(
         200, SOUND[:-1] + b', "x": "caf\xe9"}', 'Content-Type: application/json; charset="ISO-8859-1"'
     ),

@@ -107,6 +107,19 @@ HONEST: dict[str, tuple[Play, dict[str, Any], str]] = {
     "a charset for a coding": (answering(200, PNG, "Content-Encoding: UTF-8"), {}, "image/png"),
     "a coding that it does not have": (answering(200, PNG, "Content-Encoding: gzip"), {}, "image/png"),
     "gzip": (answering(200, gzip.compress(PNG), "Content-Encoding: gzip"), {"size": len(PNG)}, "image/png"),
+    "gzip twice": (
+        answering(200, gzip.compress(gzip.compress(PNG)), "Content-Encoding: gzip, gzip"),
+        {"size": len(PNG)},
+        "image/png",
+    ),
+    "gzip for the transfer": (
+        sending(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+            % (len(gzip.compress(PNG)), gzip.compress(PNG))
+        ),
+        {"size": len(PNG)},
+        "image/png",
+    ),
     "gzip in single bytes": (in_single_bytes(gzip.compress(PNG), "gzip"), {"size": len(PNG)}, "image/png"),
     "deflate in single bytes": (in_single_bytes(zlib.compress(PNG), "deflate"), {}, "image/png"),
     "deflate without a header in single bytes": (
@@ -319,6 +332,10 @@ UNSOUND: dict[str, tuple[Play, str]] = {
     ),
     "packed in a way that nothing here undoes": (
         answering(200, b"\x8b\x01\x80" + PNG[1:], "Content-Encoding: br"),
+        "compressed",
+    ),
+    "packed in a way that nothing here undoes, then in gzip": (
+        answering(200, gzip.compress(b"\x8b\x01\x80" + PNG[1:]), "Content-Encoding: br, gzip"),
         "compressed",
     ),
     "packed and cut short": (answering(200, gzip.compress(PNG)[:-9], "Content-Encoding: gzip"), "cut off"),
