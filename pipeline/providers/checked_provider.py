@@ -6,11 +6,10 @@ import math
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from enum import Enum
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import current_thread, main_thread
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.errors import AccountError, BuyingStopped, InvalidInput, PipelineError, printable
 from pipeline.files import sha256_of
@@ -31,7 +30,7 @@ from pipeline.providers.base import (
     Workflow,
 )
 from pipeline.providers.declared_types import misfit
-from pipeline.providers.echoed_key import text_without_key
+from pipeline.providers.echoed_key import message_without_key, result_without_key
 from pipeline.providers.responses import LONGEST_WAIT
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def checked(provider: Provider, refusal: str, key: str = "") -> Provider:
 
 def message_of(error: BaseException, key: str) -> str:
     """The message of an exception of a plug-in, without the plug-in's key."""
-    return text_without_key(_shown(str, error, "its message cannot be shown"), key)
+    return message_without_key(_shown(str, error, "its message cannot be shown"), key)
 
 
 def _shown(show: Callable[[object], str], value: object, otherwise: str) -> str:
@@ -112,7 +111,7 @@ class CheckedProvider:
             outcome = replace(outcome, after=_seconds(outcome.after))
         wrong = misfit(outcome, CreateOutcome)
         if wrong is None:
-            return _without_key(outcome, self.key)
+            return result_without_key(outcome, self.key)
         return OutcomeUnknown(
             f"the provider '{printable(self.name, 60)}' returned no outcome: {wrong}",
             self._safe(_shown(repr, outcome, "it cannot be shown"), _LONGEST_ANSWER),
@@ -161,7 +160,7 @@ class CheckedProvider:
         wrong = misfit(result, declared)
         if wrong is None:
             # A request is sent, not shown.
-            return result if isinstance(result, CreateRequest) else _without_key(result, self.key)
+            return result if isinstance(result, CreateRequest) else result_without_key(result, self.key)
         raise self._fault(method, f"it has to return a {declared.__name__}, but {wrong}")
 
     def _raised(self, method: str, error: BaseException) -> ProviderFault:
@@ -174,7 +173,7 @@ class CheckedProvider:
         )
 
     def _safe(self, text: str, limit: int = 500) -> str:
-        return printable(text_without_key(text, self.key), limit)
+        return printable(message_without_key(text, self.key), limit)
 
 
 def _as_of_the_port(error: PipelineError, message: str) -> PipelineError:
@@ -205,29 +204,6 @@ def _seconds(after: object) -> float | None:
     except OverflowError:
         return LONGEST_WAIT
     return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT)
-
-
-def _without_key(value: T, key: str) -> T:
-    """A result of the port without the key in its texts; one that has none is returned as it is."""
-    cleaned: Any = value
-    match value:
-        case Enum():
-            pass
-        case str():
-            cleaned = text_without_key(value, key)
-        case Media():
-            # The query may have to have the key. It is used, but never recorded.
-            bare, mark, query = value.url.partition("?")
-            url = _without_key(bare, key) + mark + query
-            cleaned = replace(value, url=url, content_type=_without_key(value.content_type, key))
-        case tuple() | list():
-            cleaned = tuple(_without_key(each, key) for each in value)
-            cleaned = list(cleaned) if isinstance(value, list) else cleaned
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            parts = {each.name: getattr(value, each.name) for each in fields(value)}
-            changed = {name: _without_key(part, key) for name, part in parts.items()}
-            cleaned = value if changed == parts else replace(value, **changed)
-    return value if cleaned == value else cast("T", cleaned)
 
 
 def _line_of(error: BaseException, package: str) -> str:

@@ -1,17 +1,29 @@
 """Removes our key from what the vendor's server sends back: an echoed key must be neither printed nor stored."""
 
-import html
 import json
 import re
+from base64 import b64encode
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
 from functools import lru_cache
+from html.entities import html5
+from typing import Any, TypeVar, cast
+
+from pipeline.providers.base import Media
+
+T = TypeVar("T")
 
 # A very short key, as the emulator accepts, may occur in a response by chance.
 _SHORTEST = 8
+# A shorter one is a word like any other, even where it stands alone.
+_SHORTEST_ALONE = 4
+# The fields of results that are messages; a short key in any other may be a part of an id or a name.
+_MESSAGES = frozenset({"reason", "response", "error"})
 _INSTEAD = "***"
 
 
 def without_key(body: bytes, key: str) -> bytes:
-    """`body` without the key, as it is or escaped in JSON, a url or HTML, in any encoding that JSON may have.
+    """`body` without the key, in any of its spellings, in any encoding that JSON may have.
 
     The bytes are searched, not the parsed JSON: a body that was cut off is kept too.
     """
@@ -26,19 +38,89 @@ def without_key(body: bytes, key: str) -> bytes:
 
 
 def text_without_key(text: str, key: str) -> str:
-    """`text` without the key, in any of the spellings that `without_key` knows."""
+    """`text` without the key, in any of its spellings."""
     return text if len(key) < _SHORTEST else _spellings(key).sub(_INSTEAD, text)
+
+
+def message_without_key(text: str, key: str) -> str:
+    """A message without the key; also without a short one, where it stands alone."""
+    if len(key) >= _SHORTEST:
+        return text_without_key(text, key)
+    return text if len(key) < _SHORTEST_ALONE else _alone(key).sub(_INSTEAD, text)
+
+
+def result_without_key(value: T, key: str) -> T:
+    """A result of the port without the key in its texts; one that has none is returned as it is."""
+    return _cleaned(value, key, is_message=False)
+
+
+def _cleaned(value: T, key: str, *, is_message: bool) -> T:
+    cleaned: Any = value
+    match value:
+        case Enum():
+            pass
+        case str():
+            cleaned = (message_without_key if is_message else text_without_key)(value, key)
+        case Media():
+            # The query may have to have the key. It is used, but never recorded.
+            bare, mark, query = value.url.partition("?")
+            url = text_without_key(bare, key) + mark + query
+            cleaned = replace(value, url=url, content_type=text_without_key(value.content_type, key))
+        case tuple() | list():
+            cleaned = tuple(_cleaned(each, key, is_message=is_message) for each in value)
+            cleaned = list(cleaned) if isinstance(value, list) else cleaned
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            parts = {each.name: getattr(value, each.name) for each in fields(value)}
+            changed = {
+                name: _cleaned(part, key, is_message=name in _MESSAGES) for name, part in parts.items()
+            }
+            cleaned = value if changed == parts else replace(value, **changed)
+    return value if cleaned == value else cast("T", cleaned)
+
+
+@lru_cache(maxsize=8)
+def _alone(key: str) -> re.Pattern[str]:
+    """A short key that is no part of a longer word, number or id."""
+    return re.compile(rf"(?<![\w-])(?<!\w\.){_escaped(key)}(?![\w-]|\.\w)")
 
 
 @lru_cache(maxsize=8)
 def _spellings(key: str) -> re.Pattern[str]:
+    """The key as it is, escaped in JSON, a url or HTML, or in base64 or hexadecimal, also as a part of a text."""
+    encoded = key.encode()
+    return re.compile(
+        "|".join(
+            (*(_in_base64(encoded, before) for before in range(3)), rf"(?i:{encoded.hex()})", _escaped(key))
+        )
+    )
+
+
+def _in_base64(key: bytes, before: int) -> str:
+    """The key in base64, after so many bytes (modulo 3).
+
+    Of the characters that it shares with its neighbours, only the last is removed: before the first one may be a
+    backslash, which would be left behind.
+    """
+    text = b64encode(bytes(before) + key).decode().rstrip("=")
+    end = (before + len(key)) * 4 // 3
+    own = "".join(map(_of_base64, text[-(-before * 4 // 3) : end]))
+    return own if end == len(text) else f"{own}[A-Za-z0-9+/_-]?"
+
+
+def _of_base64(character: str) -> str:
+    match character:
+        case "+" | "/":
+            return f"(?:{'-' if character == '+' else '_'}|{_spellings_of(character, '')})"
+        case _:
+            return character
+
+
+def _escaped(key: str) -> str:
     parts = re.findall(r"\\+|[^\\]", key, re.DOTALL)
     after = ["", *parts]
-    return re.compile(
-        "".join(
-            _backslashes(len(part), is_first=not before) if part[0] == "\\" else _spellings_of(part, before)
-            for before, part in zip(after, parts, strict=False)
-        )
+    return "".join(
+        _backslashes(len(part), is_first=not before) if part[0] == "\\" else _spellings_of(part, before)
+        for before, part in zip(after, parts, strict=False)
     )
 
 
@@ -50,7 +132,6 @@ def _spellings_of(character: str, before: str) -> str:
     escaped = (
         rf"\\{{{least},8}}(?:u(?i:{code:04x})|{plain})",
         *_codes(code),
-        re.escape(html.escape(character)),
         plain,  # last: a part of an escape that is left behind would make the JSON invalid
     )
     return f"(?:{'|'.join(escaped)})"
@@ -63,5 +144,12 @@ def _backslashes(number: int, *, is_first: bool) -> str:
     return rf"{start}(?:(?:{by_code}){{{number}}}+|\\{{{number},}}+)"
 
 
+# Texts are escaped again inside others: `%252F`, `&amp;lt;`, and in JSON `\\u0026lt;`.
+_PERCENT = r"(?:%|\\{1,8}u0025)(?:25){0,4}"
+_AMPERSAND = r"(?:&|\\{1,8}u0026)(?:amp;){0,4}"
+
+
 def _codes(code: int) -> tuple[str, ...]:
-    return f"%(?i:{code:02x})", f"&#0{{0,4}}(?:{code}|(?i:x0{{0,4}}{code:x}));"
+    names = [re.escape(name) for name, text in html5.items() if text == chr(code) and name[-1] == ";"]
+    entities = "|".join([*names, f"#0{{0,4}}(?:{code}|(?i:x0{{0,4}}{code:x}));"])
+    return f"{_PERCENT}(?i:{code:02x})", f"{_AMPERSAND}(?:{entities})"

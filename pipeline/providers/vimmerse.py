@@ -29,7 +29,7 @@ from pipeline.providers.base import (
 )
 from pipeline.providers.create_outcome import classify
 from pipeline.providers.download import MediaClient
-from pipeline.providers.echoed_key import without_key
+from pipeline.providers.echoed_key import result_without_key, without_key
 from pipeline.providers.http.connection import Transmission
 from pipeline.providers.http.errors import TransportError, reason_for
 from pipeline.providers.http.transport import Ending, HttpRequest, Response, Transport
@@ -153,8 +153,18 @@ class Vimmerse:
         return f"{self._workflow_path()}/{workflow_id}"
 
     def _workflow(self, method: str, workflow_id: WorkflowId, body: Body | None = None) -> Workflow:
-        response = self._object(self._request(method, self._path_of(workflow_id), body))
-        data = response.get("data")
+        response = self._sent(method, self._path_of(workflow_id), body)
+        cleaned = self._without_key(response)
+        workflow = self._read(cleaned, workflow_id)
+        if cleaned.body == response.body:
+            return workflow
+        # What a url has in its query must stay as it is, and is never recorded.
+        sent = self._read(response, workflow_id)
+        files, steps = result_without_key((sent.result, sent.steps), self.settings.key)
+        return replace(workflow, result=files, steps=steps)
+
+    def _read(self, response: Response, workflow_id: WorkflowId) -> Workflow:
+        data = self._object(response).get("data")
         if not isinstance(data, dict):
             raise VendorError("the answer contains no workflow")
         if workflow_id_of(data.get("id", workflow_id)) != workflow_id:
@@ -200,14 +210,18 @@ class Vimmerse:
     def _request(
         self, method: str, path: str, body: Body | None = None, *, with_key: bool = True
     ) -> Response:
+        """The response to one call that may be repeated, without the key."""
+        return self._without_key(self._sent(method, path, body, with_key=with_key))
+
+    def _sent(self, method: str, path: str, body: Body | None = None, *, with_key: bool = True) -> Response:
         """Make one call that may be repeated; return its response if that is a complete 2xx."""
         call = self._call(method, path, body, with_key=with_key)
         try:
-            response = self._without_key(self._transport().request(call, self.settings.request_timeout))
+            response = self._transport().request(call, self.settings.request_timeout)
         except TransportError as error:
             raise VendorError(f"{method} {path}: {error}") from None
         log.debug("%s %s: HTTP %d", method, path, response.status)
-        _check(response, f"{method} {path}")
+        _check(response if response.status < 300 else self._without_key(response), f"{method} {path}")
         return response
 
     def _transport(self, *, keep_alive: bool = True) -> Transport:

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError
 from pipeline.providers.api_settings import Settings
-from pipeline.providers.base import Bought
-from pipeline.providers.echoed_key import without_key
+from pipeline.providers.base import Bought, Media, OutcomeUnknown
+from pipeline.providers.echoed_key import message_without_key, result_without_key, without_key
 from pipeline.providers.vimmerse import Vimmerse
 from pipeline.purchases import WorkflowId
 from providers.create_requests import a_request
@@ -26,6 +27,15 @@ def in_units(text: str) -> str:
     return "".join(f"\\u{ord(each):04X}" for each in text)
 
 
+NAMES: dict[str, str] = {
+    "/": "&sol;",
+    "+": "&plus;",
+    '"': "&QUOT;",
+    "<": "&LT;",
+    "'": "&apos;",
+    "%": "&percnt;",
+    "&": "&AMP;",
+}
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "in JSON": lambda key: json.dumps(key)[1:-1],
@@ -36,6 +46,20 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "in JSON inside JSON, by code": lambda key: in_units(key).replace("\\", "\\\\"),
     "in a url": lambda key: quote(key, safe=""),
     "in a url, all of it": lambda key: "".join(f"%{ord(each):02x}" for each in key),
+    "in a url inside a url": lambda key: quote(quote(key, safe=""), safe=""),
+    "in a url inside a url, all of it": lambda key: "".join(f"%25{ord(each):02X}" for each in key),
+    "in a url in JSON, by code": lambda key: quote(key, safe="").replace("%", "\\u0025"),
+    "in base64": lambda key: b64encode(key.encode()).decode().rstrip("="),
+    "in base64 of urls": lambda key: urlsafe_b64encode(key.encode()).decode().rstrip("="),
+    "in base64, in JSON as PHP escapes it": lambda key: (
+        b64encode(key.encode()).decode().rstrip("=").replace("/", "\\/")
+    ),
+    "in base64, in a url": lambda key: quote(b64encode(key.encode()).decode().rstrip("="), safe=""),
+    "in hexadecimal": lambda key: key.encode().hex(),
+    "in hexadecimal, in capitals": lambda key: key.encode().hex().upper(),
+    "in HTML inside HTML": lambda key: html.escape(html.escape(key)),
+    "in HTML in JSON, as Go escapes it": lambda key: html.escape(key).replace("&", "\\u0026"),
+    "in HTML, by name": lambda key: "".join(NAMES.get(each, each) for each in key),
     "in HTML": html.escape,
     "in HTML, by code": lambda key: "".join(f"&#{ord(each)};" for each in key),
     "in HTML, by hexadecimal code": lambda key: "".join(f"&#x{ord(each):02X};" for each in key),
@@ -50,6 +74,56 @@ def test_key_is_removed_however_it_is_spelled_and_the_rest_is_kept(spelling: str
     assert (
         without_key(body.encode(encoding), KEY).decode(encoding)
         == '{"message": "é *** \\/ \\u0061", "***": 1}'
+    )
+
+
+@given(
+    st.text(alphabet=st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=60),
+    st.binary(max_size=9),
+    st.binary(max_size=9),
+    st.sampled_from([b64encode, urlsafe_b64encode]),
+)
+def test_key_among_other_bytes_in_base64_is_removed(
+    key: str, before: bytes, after: bytes, encode: Callable[[bytes], bytes]
+) -> None:
+    told = encode(before + key.encode() + after)
+    cleaned = without_key(b'"' + told + b'"', key).decode()
+    assert "***" in cleaned
+    assert len(cleaned) <= len(told) + 5 - len(key)
+
+
+def test_bytes_in_base64_that_are_not_the_key_stay_as_they_are() -> None:
+    told = b64encode(KEY[1:].encode() * 100 + KEY[:-1].encode() * 100)
+    assert without_key(told, KEY) == told
+
+
+@pytest.mark.parametrize(
+    ("told", "cleaned"),
+    [
+        ("the key 'ab/c' is bad", "the key '***' is bad"),
+        ("bad: ab/c.", "bad: ***."),
+        ("ab/c", "***"),
+        ("key=ab%2fc&x", "key=***&x"),
+        ("\\u0061b\\/c, \\u0022", "***, \\u0022"),
+        (
+            "wf-ab/c ab/cd ab/c-1 ab/c_1 1ab/c ab/c.mp4 v.ab/c",
+            "wf-ab/c ab/cd ab/c-1 ab/c_1 1ab/c ab/c.mp4 v.ab/c",
+        ),
+    ],
+)
+def test_short_key_is_removed_from_a_message_where_it_stands_alone(told: str, cleaned: str) -> None:
+    assert message_without_key(told, "ab/c") == cleaned
+
+
+@pytest.mark.parametrize("key", ["", "a", "key"])
+def test_key_that_is_as_short_as_any_word_stays(key: str) -> None:
+    assert message_without_key("a key is a key", key) == "a key is a key"
+
+
+def test_short_key_that_is_a_workflow_id_stays_in_results() -> None:
+    assert result_without_key(Bought(WorkflowId("wf-1")), "wf-1") == Bought(WorkflowId("wf-1"))
+    assert result_without_key(OutcomeUnknown("no wf-1", '{"id": "wf-12", "key": "wf-1"}'), "wf-1") == (
+        OutcomeUnknown("no ***", '{"id": "wf-12", "key": "***"}')
     )
 
 
@@ -121,3 +195,19 @@ def test_workflow_whose_answer_echoes_the_key_is_read() -> None:
         assert client.create(a_request()) == Bought(WorkflowId("wf-1"))
         workflow = client.get(WorkflowId("wf-1"))
     assert (workflow.title, workflow.error) == ("***", "***")
+
+
+def test_url_of_a_file_keeps_its_query_even_if_that_has_the_key() -> None:
+    key = "abcdefgh12345678"
+    url = f"https://cdn.example.com/a.png?key={key}&basic={b64encode(key.encode()).decode()}"
+    told = {"id": "wf-1", "error": f"{key} {url}", "result": [{"url": url, "content_type": f"image/{key}"}]}
+
+    def play(peer: Peer) -> None:
+        while True:
+            peer.read()
+            peer.answer(200, json.dumps({"data": told}).encode())
+
+    with raw_server(play) as server:
+        workflow = Vimmerse(Settings(key, server.url)).get(WorkflowId("wf-1"))
+    assert workflow.error == "*** https://cdn.example.com/a.png?key=***&basic=***=="
+    assert workflow.result == (Media(url, "image/***"),)
