@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Failures in a row before this run leaves a workflow to the next one.
 MAX_POLL_FAILURES = 12
+# Faults of the provider itself in a row: an odd answer may be the cause of a few, but no repetition mends a mistake.
+MAX_FAULTS = 5
 # Seconds that a success may lack a usable result before it counts as a failure, or is left to a later run.
 EMPTY_RESULT = 300.0
 # Seconds after its purchase from which a success is taken without the files whose urls still cannot be used.
@@ -137,12 +139,14 @@ class Poller:
 
     def _failed(self, tracked: TrackedPurchase, error: VendorError) -> None:
         tracked.attempts += 1
+        tracked.faults = tracked.faults + 1 if isinstance(error, ProviderFault) else 0
+        is_last = tracked.attempts >= MAX_POLL_FAILURES or tracked.faults >= MAX_FAULTS
         # Respect the vendor's Retry-After, but do not wait beyond the deadline.
         next_at = self.clock.monotonic() + (error.after or 0.0)
         if isinstance(error, NoCredit) and not self._warned_of_credit:
             self._warned_of_credit = True
             self.reporter.warn(f"{error}; what is already bought is followed all the same")
-        if tracked.attempts >= MAX_POLL_FAILURES or next_at >= tracked.deadline:
+        if is_last or next_at >= tracked.deadline:
             self.in_flight.defer(tracked, _why_not_polled(error))
         else:
             self.in_flight.back_off(tracked, error.after)
@@ -187,7 +191,7 @@ def event_for_workflow(
     `unusable` is a url of a wanted file that cannot be used, if there is one; if the purchase `is_old`, such a file
     is not waited for in more than one run.
     """
-    tracked.attempts = tracked.not_found = 0
+    tracked.attempts = tracked.faults = tracked.not_found = 0
     tracked.without_result = ""
     if workflow.percent is not None:
         tracked.note_progress(workflow.percent, now)

@@ -383,6 +383,7 @@ def test_faulty_call_of_the_provider_leaves_only_its_workflow_to_the_next_run(ha
 
     harness.vendor.poll_answers["blue"] = [faulty]
     others = [job(name) for name in ("green", "red", "white", "yellow")]
+    begun = harness.clock.time
 
     ran = harness.run(BLUE, *others, is_plugin=True)
 
@@ -394,7 +395,26 @@ def test_faulty_call_of_the_provider_leaves_only_its_workflow_to_the_next_run(ha
         "run again to continue",
         note,
     )
+    assert harness.clock.time - begun < 30
+
+    harness.vendor.poll_answers["blue"] = [success(FILM)]
+    assert harness.run(BLUE, is_plugin=True).statuses == {"blue": "done"}
     assert harness.vendor.creates.count("blue") == 1
+
+
+def test_faulty_call_after_failures_of_the_vendor_is_repeated(harness: Harness) -> None:
+    def faulty() -> Workflow:
+        raise KeyError("status")
+
+    harness.vendor.poll_answers["blue"] = [
+        *[VendorError("HTTP 503")] * 5,
+        *[faulty] * 4,
+        VendorError("HTTP 503"),
+        faulty,
+        success(FILM),
+    ]
+
+    assert harness.run(BLUE, is_plugin=True).statuses == {"blue": "done"}
 
 
 def test_workflow_that_runs_for_hours_costs_few_calls(harness: Harness) -> None:
