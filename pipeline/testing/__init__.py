@@ -11,9 +11,10 @@ Without: `check_provider(AcmeVendor())`. Nothing leaves this machine.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
-from pipeline.testing import calls, creates, data, downloads, mixups
-from pipeline.testing.lab import Fault, Lab, opened
+from pipeline.testing import calls, creates, data, downloads, mixups, waits
+from pipeline.testing.lab import Fault, Lab, opened, run_apart
 from pipeline.testing.vendor import Call, Refusal, Reply, Vendor
 
 __all__ = ["CHECKS", "Call", "Check", "Fault", "Refusal", "Reply", "Vendor", "check_provider"]
@@ -28,7 +29,7 @@ class Check:
 
     def __call__(self, vendor: Vendor) -> None:
         with opened(vendor) as lab:
-            self._run(lab)
+            run_apart(partial(self._run, lab))
         # Checked only after the server has ended, and with it all its connections.
         lab.assert_timeout_kept()
 
@@ -37,7 +38,9 @@ class Check:
 
 
 CHECKS = tuple(
-    Check(name, run) for module in (creates, calls, downloads, mixups, data) for name, run in module.checks()
+    Check(name, run)
+    for module in (creates, calls, waits, downloads, mixups, data)
+    for name, run in module.checks()
 )
 
 

@@ -118,7 +118,7 @@ def _fails(call: Ask, failure: str) -> Callable[[Lab], None]:
             )
         except VendorError:
             return
-        except Exception as error:  # noqa: BLE001 - any other exception is a fault
+        except BaseException as error:  # noqa: BLE001 - any other exception is a fault
             expect(False, f"it raised {type(error).__name__} instead of a VendorError")
         expect(False, "the vendor failed to answer, but the provider raised nothing")
 
@@ -136,7 +136,7 @@ def _redirected(lab: Lab) -> None:
             connection.answer(Reply(302), ("Location", f"{elsewhere}/elsewhere"))
 
     lab.on_call = redirect
-    _raised_by(CALLS["get"], lab.provider())
+    raised_by(CALLS["get"], lab.provider())
     led = [call for call in lab.calls if call.target == "/elsewhere" and KEY in f"{call.headers}"]
     expect(not led, "a redirect led to another host, and the key was sent there")
 
@@ -144,7 +144,7 @@ def _redirected(lab: Lab) -> None:
 def _is_no_workflow(body: bytes) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         lab.on_call = lambda connection, _call: connection.answer(Reply(200, body))
-        raised = _raised_by(CALLS["get"], lab.provider())
+        raised = raised_by(CALLS["get"], lab.provider())
         expect(
             isinstance(raised, VendorError),
             f"the answer is no workflow, but the provider raised {_named(raised)} instead of a VendorError",
@@ -153,10 +153,11 @@ def _is_no_workflow(body: bytes) -> Callable[[Lab], None]:
     return check
 
 
-def _raised_by(call: Ask, provider: Provider) -> BaseException | None:
+def raised_by(call: Ask, provider: Provider) -> BaseException | None:
+    """What a call raised, if anything."""
     try:
         call(provider)
-    except Exception as error:  # noqa: BLE001 - the check needs to know which one it is
+    except BaseException as error:  # noqa: BLE001 - the check needs to know which one it is
         return error
     return None
 
@@ -167,7 +168,7 @@ def _named(raised: BaseException | None) -> str:
 
 def _unknown(lab: Lab) -> None:
     lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.UNKNOWN_WORKFLOW))
-    raised = _raised_by(CALLS["get"], lab.provider())
+    raised = raised_by(CALLS["get"], lab.provider())
     expect(
         isinstance(raised, NotFound),
         f"the vendor knows no such workflow, but the provider raised {_named(raised)}",
@@ -176,7 +177,7 @@ def _unknown(lab: Lab) -> None:
 
 def _deleted_before(lab: Lab) -> None:
     lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.UNKNOWN_WORKFLOW))
-    raised = _raised_by(CALLS["delete"], lab.provider())
+    raised = raised_by(CALLS["delete"], lab.provider())
     expect(
         raised is None,
         f"a workflow that is gone counts as deleted, but the provider raised {_named(raised)}",
@@ -198,7 +199,7 @@ def _updated(lab: Lab) -> None:
 def _key_refused(call: Ask) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.KEY))
-        raised = _raised_by(call, lab.provider())
+        raised = raised_by(call, lab.provider())
         expect(
             isinstance(raised, AccountError), f"the key was refused, but the provider raised {_named(raised)}"
         )
@@ -208,7 +209,7 @@ def _key_refused(call: Ask) -> Callable[[Lab], None]:
 
 def _no_credit(lab: Lab) -> None:
     lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.CREDIT))
-    raised = _raised_by(CALLS["get"], lab.provider())
+    raised = raised_by(CALLS["get"], lab.provider())
     is_repeated = isinstance(raised, BuyingStopped) or (
         isinstance(raised, VendorError) and not isinstance(raised, NotFound | CallRefused)
     )
@@ -220,7 +221,7 @@ def _no_credit(lab: Lab) -> None:
 
 def _odd_id(workflow_id: str) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
-        raised = _raised_by(lambda provider: provider.get(WorkflowId(workflow_id)), lab.provider())
+        raised = raised_by(lambda provider: provider.get(WorkflowId(workflow_id)), lab.provider())
         expect(
             isinstance(raised, VendorError),
             f"that cannot be a workflow's id, but the provider raised {_named(raised)}",

@@ -4,6 +4,7 @@ import logging
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ KEY = "kit-key-7d1f4c90b2"
 # Timeouts of one call, in seconds: enough for a busy machine, and short for checks with a silent server.
 TIMEOUT = 10.0
 SHORT_TIMEOUT = 1.0
+# Seconds after which a check has hung, whatever the provider waits for.
+LONGEST_CHECK = 120.0
 MEDIA = "/kit-media/"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 16
 
@@ -96,7 +99,7 @@ class Lab:
         assert_type("prepare", request, CreateRequest)
         try:
             outcome = provider.create(request)
-        except Exception as error:
+        except BaseException as error:
             raise Fault(
                 f"create raised {type(error).__name__}: it has to return an outcome, whatever happens"
             ) from error
@@ -187,3 +190,38 @@ def opened(vendor: Vendor) -> Iterator[Lab]:
         finally:
             root.removeHandler(listener)
             root.setLevel(level)
+
+
+def run_apart(run: Callable[[], None]) -> None:
+    """Run a check in a thread of its own, in which a `KeyboardInterrupt` cannot be the user's.
+
+    Raises:
+        Fault: the check failed, or did not end, or the provider raised what ends a process.
+    """
+    future: Future[None] = Future()
+    threading.Thread(target=_run_for, args=(future, run), daemon=True).start()
+    wait([future], LONGEST_CHECK)
+    try:
+        expect(
+            future.done(),
+            "a call did not return: what the vendor asks to wait, a run waits, not the provider",
+        )
+        future.result()
+    except Exception:
+        raise
+    except BaseException as error:
+        name = type(error).__name__
+        raise Fault(f"it raised {name}, which ends a process: it has to raise a VendorError") from error
+    finally:
+        del future  # the exception would refer to itself, and keep open what its frames hold
+
+
+def _run_for(future: Future[None], run: Callable[[], None]) -> None:
+    try:
+        run()
+    except BaseException as error:  # noqa: BLE001 - whoever waits judges it
+        future.set_exception(error)
+    else:
+        future.set_result(None)
+    finally:
+        del future  # as above

@@ -44,6 +44,8 @@ from pipeline.providers import (
 
 _STATES = {"done": Progress.SUCCEEDED, "broken": Progress.FAILED}
 _KNOWN = {*_STATES, "queued", "rendering"}
+# Seconds: a day, the longest wait that a run accepts.
+_LONGEST_WAIT = 86_400.0
 
 
 class Lumen:
@@ -192,7 +194,7 @@ def _outcome(stage: Stage, response: Response | None, reason: str) -> CreateOutc
             return AccountRefused(AccountProblem.CREDIT, status)
         case 429:
             after = response.headers.get("retry-after", "")
-            return Deferred(status, float(after) if after.isdecimal() else None)
+            return Deferred(status, min(float(after), _LONGEST_WAIT) if after.isdecimal() else None)
         case _:
             return OutcomeUnknown(f"{status}: whether it was bought cannot be told")
 

@@ -1,26 +1,31 @@
 """The conformance kit for authors of providers finds faults; each one here is a plausible mistake."""
 
 import logging
+import sys
 import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
-from http.client import IncompleteRead
+from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from pipeline.errors import PipelineError
 from pipeline.providers import (
     AccountError,
+    AccountRefused,
     Bought,
     BuyingStopped,
     CallRefused,
     Changes,
     CreateOutcome,
     CreateRequest,
+    Deferred,
     Downloaded,
     DownloadFailed,
     JobRefused,
@@ -359,6 +364,90 @@ class ReturnsJson(Kind):
         return super().download(media, target).bytes
 
 
+class PassesOnTheWait(Kind):
+    """Passes on what the vendor wrote, as `read` reads it."""
+
+    read: Callable[[str], Any]
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        return replace(outcome, after=self._wait()) if isinstance(outcome, Deferred) else outcome
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        try:
+            return super().get(workflow_id)
+        except VendorError as error:
+            raise VendorError(str(error), self._wait()) from None
+
+    def _wait(self) -> Any:
+        connection = HTTPConnection(self.settings.base_url.partition("//")[2])
+        connection.request("GET", "/workflow/kit-1")
+        with closing(connection), connection.getresponse() as response:
+            told = response.headers["Retry-After"]
+        return type(self).read(told)
+
+
+class PassesOnATextToWait(PassesOnTheWait):
+    read = str
+
+
+class PassesOnAnyNumberToWait(PassesOnTheWait):
+    read = float
+
+
+class WaitsItself(Kind):
+    """Obeys the vendor's wait in the call, with a thread of the run."""
+
+    waits = threading.Event()
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        try:
+            return super().get(workflow_id)
+        except VendorError as error:
+            if error.after:
+                self.waits.wait(error.after)
+            raise
+
+
+class EndsTheProcess(Kind):
+    """Was a script once."""
+
+    raises: type[BaseException] = SystemExit
+
+    def prepare(self, request: CreateRequest) -> CreateRequest:
+        raise self.raises(3)
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        try:
+            return super().get(workflow_id)
+        except PipelineError:
+            raise self.raises(3) from None
+
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
+        raise self.raises(3)
+
+    def delete(self, workflow_id: WorkflowId) -> None:
+        raise self.raises(3)
+
+    def health(self) -> None:
+        raise self.raises(3)
+
+    def download(self, media: Media, target: Path) -> Downloaded:
+        raise self.raises(3)
+
+
+class InterruptsTheProcess(EndsTheProcess):
+    raises = KeyboardInterrupt
+
+
+class ExitsAtACreate(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        if isinstance(outcome, AccountRefused):
+            sys.exit("there is no credit left")
+        return outcome
+
+
 class LacksACall(Kind):
     health = None  # type: ignore[assignment]  # a plug-in that was written for an older interface
 
@@ -378,6 +467,31 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (ReturnsJson, "update: the changes are sent"),
     (ReturnsJson, "download: a whole file"),
     (LacksACall, "get: a workflow that is running"),
+    *((PassesOnATextToWait, f"get: a retry after {told!r}") for told in ("", "soon", "0")),
+    *(
+        (PassesOnAnyNumberToWait, f"get: a retry after {told!r}")
+        for told in ("-5", "nan", "-inf", "inf", "1e30")
+    ),
+    (PassesOnAnyNumberToWait, "get: a retry after 'soon'"),
+    (PassesOnAnyNumberToWait, f"create: a retry after {'9' * 30!r}"),
+    (ExitsAtACreate, "create: no credit is left"),
+    *(
+        (kind, name)
+        for kind in (EndsTheProcess, InterruptsTheProcess)
+        for name in (
+            "create: bought",
+            "prepare: buys nothing, and can be repeated",
+            "get: HTTP 500",
+            "get: an unknown workflow",
+            "get: the key is refused",
+            "get: a retry after 'soon'",
+            "update: the changes are sent",
+            "delete: HTTP 500",
+            "health: a closed connection",
+            "download: a whole file",
+            "download: HTTP 403",
+        )
+    ),
     (BuysWhilePreparing, "prepare: buys nothing, and can be repeated"),
     (Shows, "key: in no representation"),
     (Logs, "key: in no log"),
@@ -440,3 +554,14 @@ def test_endless_wait_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> No
     [check] = [each for each in CHECKS if each.name == name]
     with pytest.raises(Fault, match="`request_timeout` was 1"):
         check_provider(VimmerseVendor(kind=WaitsForEver), [check])
+
+
+def test_provider_that_waits_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What matters is that the kit gives up first, not how long it waits.
+    monkeypatch.setattr("pipeline.testing.lab.LONGEST_CHECK", 1.5)
+    [check] = [each for each in CHECKS if each.name == "get: a retry after '100000000'"]
+    try:
+        with pytest.raises(Fault, match="did not return"):
+            check_provider(VimmerseVendor(kind=WaitsItself), [check])
+    finally:
+        WaitsItself.waits.set()
