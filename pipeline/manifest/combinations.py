@@ -48,9 +48,14 @@ def bound(rule: Rule, items: int) -> int:
 
 
 class Exclusion:
-    """The `exclude` rows of a rule; the time of a lookup does not grow with their number."""
+    """The `exclude` rows of a rule; the time of a lookup does not grow with their number.
+
+    `keeps_any` says whether a combination was looked up that no row matches.
+    """
 
     def __init__(self, rows: Sequence[Row]) -> None:
+        self.keeps_any = False
+        self._rows = len(rows)
         self._unused = {id(row): row for row in rows}
         # Rows that name the same keys share one dictionary, keyed by their values.
         self._by_keys: dict[tuple[str, ...], dict[tuple[Typed, ...], Row]] = {}
@@ -61,6 +66,7 @@ class Exclusion:
     def covers(self, combination: Combination) -> bool:
         """Whether some row matches the combination in every key that the row names."""
         if not self._by_keys:
+            self.keeps_any = True
             return False
         values = _values(combination)
         covered = False
@@ -73,12 +79,18 @@ class Exclusion:
             if row is not None:
                 covered = True
                 self._unused.pop(id(row), None)
+        self.keeps_any = self.keeps_any or not covered
         return covered
 
     @property
     def unused(self) -> list[Row]:
         """The rows that have excluded nothing so far."""
         return list(self._unused.values())
+
+    @property
+    def removes_all(self) -> bool:
+        """Whether each combination that was looked up, and at least one, is excluded."""
+        return len(self._unused) < self._rows and not self.keeps_any
 
 
 def _values(combination: Combination) -> dict[str, Json]:

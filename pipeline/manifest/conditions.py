@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pipeline.errors import Problem
     from pipeline.json_values import Json
     from pipeline.manifest.build_context import Context
+    from pipeline.manifest.model import Campaign
     from pipeline.manifest.texts import Scope, Text
 
 # YAML 1.1 reads these as booleans, YAML 1.2 as texts.
@@ -57,6 +58,12 @@ def _plain_text(source: str) -> str:
 def holds(answer: Json) -> bool:
     """Whether the answer to a condition is true: false, empty values and blank texts are not."""
     return bool(answer.strip() if isinstance(answer, str) else answer)
+
+
+def judges_jobs(text: Text, campaign: Campaign) -> bool:
+    """Whether a condition depends on the job only. One that reads a var may be a switch that is off on purpose."""
+    reads_vars = not text.names.isdisjoint({"vars", "campaign", *campaign.vars})
+    return bool(text.names) and not reads_vars
 
 
 def misread(answer: Json, text: Text, scope: Scope) -> Problem | None:

@@ -14,9 +14,11 @@ from pipeline.json_values import Json
 from pipeline.manifest import combinations
 from pipeline.manifest.chains import ChainInput, chains_of, upstream, upstreams_first
 from pipeline.manifest.combinations import Exclusion, Typed, typed
+from pipeline.manifest.conditions import judges_jobs
 from pipeline.manifest.job_builder import JobBuilder
 from pipeline.manifest.job_problems import JobProblems
 from pipeline.manifest.model import Campaign, Combination, ImageSet, Item, Row, Rule
+from pipeline.manifest.texts import Text
 
 MAX_JOBS = 1_000_000
 # Each is compared with all values of an axis, to name the nearest.
@@ -129,11 +131,25 @@ class _Expansion:
         for rule in self.campaign.rules:
             builder = JobBuilder(self.campaign, rule, self.problems.add)
             exclusion = Exclusion(rule.exclude)
+            is_empty = True
             for combination, take in self._combinations(rule, builder, exclusion):
+                is_empty = False
                 job = builder.job(combination, take)
                 if job is not None and self._is_new(job, rule):
                     yield job
             self._tell_of_unused(exclusion.unused, rule)
+            if is_empty:
+                self._tell_of_empty(rule, exclusion)
+
+    def _tell_of_empty(self, rule: Rule, exclusion: Exclusion) -> None:
+        """Warn of a rule whose `exclude` or `when` leaves no job, unless it may be switched off by a var."""
+        if exclusion.removes_all:
+            location, why = rule.location, "'exclude' removes every combination"
+        elif exclusion.keeps_any and isinstance(rule.when, Text) and judges_jobs(rule.when, self.campaign):
+            location, why = rule.when.location, "this holds for no combination"
+        else:
+            return
+        self.problems.add(location.problem(f"{why}, so rule '{rule.id}' makes no job", "warning"))
 
     def _tell_of_unused(self, rows: Sequence[Row], rule: Rule) -> None:
         """Warn of each `exclude` row that excludes nothing; of the first ones, say why."""

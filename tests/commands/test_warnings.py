@@ -10,6 +10,7 @@ AT_THE_JOBS = (
     "jobs[0].exclude[0]: this row excludes nothing: no 'locale' is 'frr'; did you mean 'fr'?",
     "jobs[0].exclude[1]: this row excludes nothing: no 'image' is 'rde'; did you mean 'red'?",
     "jobs[0].exclude[2]: this row excludes nothing: 'n' has 5 as another type, text or number",
+    "jobs[1].when: this holds for no combination, so rule 'none' makes no job",
 )
 EVERYTHING = (AT_LOADING, *AT_THE_JOBS)
 
@@ -21,8 +22,9 @@ def doubtful(project: Project) -> Project:
         "matrix": {"locale": ["en", "fr"], "n": [5]},
         "exclude": [{"locale": "frr"}, {"image": "rde"}, {"n": "5"}],
     }
+    none = {"id": "none", "when": "{{ image.id == 'rde' }}"}
     prompts = {"walk": "{{ '' }}", "sit": ""}
-    project.write({"campaign.yaml": spring(prompts=prompts, jobs=[rule])})
+    project.write({"campaign.yaml": spring(prompts=prompts, jobs=[rule, none])})
     return project
 
 
@@ -62,7 +64,7 @@ def test_json_has_all_warnings(doubtful: Project, pipeline: Pipeline, arguments:
 def test_comment_has_all_warnings(doubtful: Project, offline: Pipeline) -> None:
     comment = offline("plan", doubtful.manifest, "--format", "markdown").out
 
-    assert "<summary>5 warnings: 5 of 5 lines shown</summary>" in comment
+    assert "<summary>6 warnings: 6 of 6 lines shown</summary>" in comment
     assert [each for each in EVERYTHING if each not in comment] == []
 
 

@@ -209,6 +209,64 @@ class TestWhen:
         rule = f"jobs: [{{id: hero, matrix: {{l: [en]}}, when: {written}}}]\n"
         assert project.keys(ANYTHING + rule) == ["hero/any/l=en"]
 
+    @pytest.mark.parametrize(
+        ("rule", "told"),
+        [
+            (
+                "when: '{{ image.id == ''rde'' }}'",
+                "jobs[0].when: this holds for no combination, so rule 'hero' makes no job",
+            ),
+            (
+                "matrix: {l: [en]}, when: '{{ l == ''fr'' }}'",
+                "jobs[0].when: this holds for no combination, so",
+            ),
+            ("when: '{{ job.take > 1 }}'", "jobs[0].when: this holds for no combination, so"),
+            (
+                "exclude: [{image: red}], when: '{{ image.id == ''red'' }}'",
+                "jobs[0].when: this holds for no combination, so",
+            ),
+            (
+                "exclude: [{image: red}, {image: blue}], when: '{{ image.id == ''red'' }}'",
+                "jobs[0]: 'exclude' removes every combination, so rule 'hero' makes no job",
+            ),
+        ],
+    )
+    def test_rule_without_a_job_is_a_warning(self, project: Project, rule: str, told: str) -> None:
+        text = ANYTHING + SHOES + f"jobs: [{{id: hero, {rule}}}, {{id: other, image_sets: []}}]\n"
+        (warning,) = (each for each in project.problems(text) if "makes no job" in each.message)
+        assert told in str(warning)
+        assert warning.severity == "warning"
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            "when: false",
+            "when: ''",
+            "when: '{{ season == ''winter'' }}'",
+            "when: '{{ vars.season == ''winter'' }}'",
+            "when: '{{ image.id == ''red'' and season == ''winter'' }}'",
+            "when: '{{ campaign.name == ''winter'' }}'",
+            "when: '{{ season == ''winter'' }}', exclude: [{image: red}]",
+            "when: '{{ image.id == ''rde'' }}', include: [{image: red}]",
+            "exclude: [{image: red}, {image: blue}], include: [{image: red}]",
+        ],
+    )
+    def test_rule_that_is_off_on_purpose_is_none(self, project: Project, rule: str) -> None:
+        rules = f"jobs: [{{id: hero, {rule}}}, {{id: other, image_sets: []}}]\n"
+        assert "makes no job" not in project.messages(ANYTHING + SHOES + "vars: {season: summer}\n" + rules)
+
+    def test_rule_that_is_made_from_one_without_a_job_is_none(self, project: Project) -> None:
+        text = (
+            ANYTHING
+            + SHOES.replace("}\n", ", made: {outputs_of: hero}}\n")
+            + (
+                "jobs:\n- {id: hero, image_sets: [shoes], when: '{{ image.id == ''rde'' }}'}\n"
+                "- {id: next, image_sets: [made], when: '{{ image.id == ''red'' }}'}\n- {id: other, image_sets: []}\n"
+            )
+        )
+        (warning,) = (each for each in project.problems(text) if "makes no job" in each.message)
+        assert "rule 'hero'" in warning.message
+
     def test_condition_is_evaluated_for_each_take(self, project: Project) -> None:
         rule = "jobs: [{id: hero, repeat: 3, when: '{{ job.take != 2 }}'}]\n"
         assert project.keys(ANYTHING + rule) == ["hero/any", "hero/any#3"]
