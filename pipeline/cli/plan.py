@@ -28,7 +28,7 @@ from pipeline.manifest.variables import read_variables
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.installed import assert_provider_installed
 from pipeline.operations.plan import plan_of, save_plan
-from pipeline.operations.selection import plan_options
+from pipeline.operations.selection import names_in, plan_options
 from pipeline.planning.markdown import as_markdown
 from pipeline.planning.select import Unmatched
 from pipeline.planning.show import as_json, as_text, problems
@@ -66,7 +66,8 @@ def command(
     flags, arguments = CampaignFlags.of(given), plan_arguments(given)
     plans: dict[str, Plan] = {}
     workspaces = open_workspaces(paths, flags)
-    unmatched = Unmatched(len(workspaces))
+    expressions = (*arguments.select, *arguments.exclude, *arguments.replace)
+    unmatched = Unmatched(len(workspaces), names_in([each.campaign for each in workspaces], expressions))
     for workspace in workspaces:
         # Before the jobs are made: it may be what a warning tells of that makes one of them wrong.
         say_warnings(workspace.campaign.warnings)
@@ -76,8 +77,8 @@ def command(
             say_warnings(state.job_warnings)
             warn_of_lost_approvals(state)
             name = workspace.campaign.name
-            with unmatched.of(workspace.target) as on_unmatched:
-                options = plan_options(state, arguments, on_unmatched)
+            with unmatched.of(workspace.target) as shared:
+                options = plan_options(state, arguments, shared)
             plans[name] = plan_of(state, options)
     # Only now: an exclusion may turn out to match nothing in the last campaign too.
     if out is not None:

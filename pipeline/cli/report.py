@@ -27,7 +27,7 @@ from pipeline.cli.terminal import say
 from pipeline.errors import InvalidInput, Unfinished, UsageError, counted, printable
 from pipeline.manifest.discover import find
 from pipeline.operations.committed_state import refuse_committed
-from pipeline.operations.report import gallery_campaign, media_reader
+from pipeline.operations.report import gallery_campaign, media_reader, names_in_records
 from pipeline.operations.report_records import RecordsOnDisk, of_results, of_workspace, results_beside
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, state_location
@@ -84,8 +84,10 @@ def command(manifests: tuple[Path, ...], **given: Any) -> None:
     """
     _assert_goes_together(given)
     paths = _found(manifests or [campaign_here()])
-    unmatched = Unmatched(len(paths))
-    sources = [_source(path, unmatched, given) for path in paths]
+    campaigns = [_on_disk(path, CampaignFlags.of(given)) for path in paths]
+    names = names_in_records(campaigns, (*given["select"], *given["exclude"]))
+    unmatched = Unmatched(len(paths), names)
+    sources = [_source(*each, unmatched, given) for each in zip(paths, campaigns, strict=True)]
     reader = media_reader()
     written = []
     for target, group in _targets(sources, given):
@@ -132,16 +134,17 @@ def _is_results(path: Path) -> bool:
     )
 
 
-def _source(path: Path, unmatched: Unmatched, given: Mapping[str, Any]) -> GalleryCampaign:
-    campaign = _on_disk(path, CampaignFlags.of(given))
-    with unmatched.of(str(path)) as on_unmatched:
+def _source(
+    path: Path, campaign: RecordsOnDisk, unmatched: Unmatched, given: Mapping[str, Any]
+) -> GalleryCampaign:
+    with unmatched.of(str(path)) as shared:
         return gallery_campaign(
             campaign,
             given["select"],
             given["exclude"],
             given["compare"],
             given["sign"],
-            on_unmatched=on_unmatched,
+            shared=shared,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ from pipeline.results.job_status import ELSEWHERE, JobStatus
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
+    from pipeline.operations.workspace import Workspace
     from pipeline.planning.paint import Paint
 
 _MAX_TAKES = 20
@@ -68,7 +69,7 @@ def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **give
         from pipeline.cli.watch import watch as watch_runs
 
         workspaces = open_workspaces(manifests_of(manifests), CampaignFlags.of(given))
-        unmatched = Unmatched(len(workspaces))
+        unmatched = _unmatched(workspaces, given)
         watch_runs(workspaces, partial(_selected, given=given, unmatched=unmatched))
     while True:
         _show(manifests, output_format, given)
@@ -80,7 +81,7 @@ def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **give
 def _show(manifests: tuple[Path, ...], output_format: str, given: dict[str, Any]) -> None:
     found: list[CampaignStatus] = []
     workspaces = open_workspaces(manifests_of(manifests), CampaignFlags.of(given))
-    unmatched = Unmatched(len(workspaces))
+    unmatched = _unmatched(workspaces, given)
     for workspace in workspaces:
         with open_campaign(workspace, writable=False) as state:
             warn_of_lost_approvals(state)
@@ -93,13 +94,22 @@ def _show(manifests: tuple[Path, ...], output_format: str, given: dict[str, Any]
         _print(current)
 
 
+def _unmatched(workspaces: Sequence[Workspace], given: dict[str, Any]) -> Unmatched:
+    if not given["select"] and not given["exclude"]:
+        return Unmatched(len(workspaces))
+    from pipeline.operations.selection import names_in
+
+    campaigns = [each.campaign for each in workspaces]
+    return Unmatched(len(workspaces), names_in(campaigns, (*given["select"], *given["exclude"])))
+
+
 def _selected(state: CampaignState, given: dict[str, Any], unmatched: Unmatched) -> frozenset[JobKey] | None:
     if not given["select"] and not given["exclude"]:
         return None
     from pipeline.operations.selection import selected_keys
 
-    with unmatched.of(state.workspace.target) as on_unmatched:
-        return selected_keys(state, given["select"], given["exclude"], on_unmatched=on_unmatched)
+    with unmatched.of(state.workspace.target) as shared:
+        return selected_keys(state, given["select"], given["exclude"], shared=shared)
 
 
 def _print(current: CampaignStatus) -> None:

@@ -26,7 +26,7 @@ from pipeline.operations.shown_paths import project_path, shown_path
 from pipeline.operations.workspace import cache_folder, scratch_folder
 from pipeline.paths import real_path, unencodable
 from pipeline.planning.forecast import MAKING, forecast
-from pipeline.planning.select import Candidate, OnUnmatched, refuse_unmatched, select_keys
+from pipeline.planning.select import ALONE, Candidate, Shared, exact_names, select_keys
 from pipeline.purchases import PENDING, Records, Status
 from pipeline.report.data import GalleryRecords, files_on_page
 from pipeline.report.gallery_campaign import GalleryCampaign
@@ -51,12 +51,11 @@ def gallery_campaign(
     exclude: Sequence[str],
     before: Path | None = None,
     sign_seconds: int | None = None,
-    on_unmatched: OnUnmatched = refuse_unmatched,
+    shared: Shared = ALONE,
 ) -> GalleryCampaign:
     """One campaign of the page: its records, its selection, and the locations of its files.
 
     `sign_seconds` is how long the links into an object store work; None makes none.
-    `on_unmatched` is as in `select_keys`.
 
     Raises:
         InvalidInput: decisions or the results to compare with are invalid.
@@ -78,7 +77,7 @@ def gallery_campaign(
         files = {**_located(other), **files}
         own = {each.key for each in known}
         known += [each for each in candidates(other.results, {}, {}) if each.key not in own]
-    keys = select_keys(known, select, exclude, on_unmatched) if select or exclude else None
+    keys = select_keys(known, select, exclude, shared) if select or exclude else None
     if keys is not None:
         # A job may ask for the same as one that is not selected, and is then the one that buys.
         coming = forecast(assignment, frozenset(keys))
@@ -252,6 +251,14 @@ def candidates(
         )
         for job, row in zip(recorded_jobs(results), results["jobs"], strict=True)
     ]
+
+
+def names_in_records(campaigns: Sequence[RecordsOnDisk], expressions: Sequence[str]) -> frozenset[str]:
+    """The `exact_names` of the expressions in several campaigns."""
+    if len(campaigns) == 1:
+        return frozenset()
+    jobs = (job for each in campaigns for job in recorded_jobs(each.results))
+    return exact_names(expressions, (job.coordinates for job in jobs))
 
 
 def media_reader() -> MediaReader | None:

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.artifacts.file_names import named
-from pipeline.errors import UsageError, did_you_mean, printable
-from pipeline.jobs import JobKey
+from pipeline.errors import InvalidInput, UsageError, did_you_mean, printable
+from pipeline.jobs import Coordinates, JobKey
+from pipeline.manifest.expand import expand
 from pipeline.operations.plan import plan_of
 from pipeline.paths import real_path
 from pipeline.planning.hints import not_made_again
 from pipeline.planning.make import may_serve
 from pipeline.planning.plan import ALL, Action, Entry, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, carried_out
-from pipeline.planning.select import Candidate, OnUnmatched, matching_keys, refuse_unmatched, select_keys
+from pipeline.planning.select import (
+    ALONE,
+    Candidate,
+    Shared,
+    exact_names,
+    matching_keys,
+    select_keys,
+)
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, Records
 from pipeline.results.job_status import job_status
 
 if TYPE_CHECKING:
+    from pipeline.manifest.model import Campaign
     from pipeline.operations.campaign_state import CampaignState
     from pipeline.schemes import OutputLocation
 
@@ -36,12 +46,11 @@ def selected_keys(
     exclude: Sequence[str],
     *,
     idle: Iterable[Purchase] = (),
-    on_unmatched: OnUnmatched = refuse_unmatched,
+    shared: Shared = ALONE,
 ) -> frozenset[JobKey] | None:
     """The selected keys; None, which means all, if there are no expressions.
 
-    `idle` are purchases that a plan does not list, whose keys can be selected too;
-    `on_unmatched` is as in `select_keys`.
+    `idle` are purchases that a plan does not list, whose keys can be selected too.
 
     Raises:
         UsageError: an expression is invalid or matches nothing; the message has the nearest keys.
@@ -51,13 +60,23 @@ def selected_keys(
     listed = _candidates(state, ALL)
     keys = {each.key for each in listed}
     more = [_idle_candidate(each) for each in idle if each.key not in keys]
-    return select_keys([*listed, *more], select, exclude, on_unmatched)
+    return select_keys([*listed, *more], select, exclude, shared)
 
 
-def plan_options(
-    state: CampaignState, arguments: PlanArguments, on_unmatched: OnUnmatched = refuse_unmatched
-) -> PlanOptions:
-    """Plan options from the command line; `on_unmatched` is as in `select_keys`.
+def names_in(campaigns: Sequence[Campaign], expressions: Sequence[str]) -> frozenset[str]:
+    """The `exact_names` of the expressions in several campaigns."""
+    return exact_names(expressions, _coordinates(campaigns)) if len(campaigns) > 1 else frozenset()
+
+
+def _coordinates(campaigns: Iterable[Campaign]) -> Iterator[Coordinates]:
+    for campaign in campaigns:
+        # What is wrong with its jobs is told when they are made for use.
+        with suppress(InvalidInput):
+            yield from (job.coordinates for job in expand(campaign))
+
+
+def plan_options(state: CampaignState, arguments: PlanArguments, shared: Shared = ALONE) -> PlanOptions:
+    """Plan options from the command line.
 
     Raises:
         UsageError: as `selected_keys`; or a purchase to be made again is not selected, is approved, or its outcome is
@@ -65,22 +84,23 @@ def plan_options(
     """
     options = PlanOptions(retry_failed=arguments.retry_failed)
     if arguments.replace:
-        options = replace(options, replace=select_keys(_candidates(state, options), arguments.replace, ()))
+        keys = select_keys(_candidates(state, options), arguments.replace, (), shared)
+        options = replace(options, replace=keys)
     if arguments.select or arguments.exclude:
         candidates = _candidates(state, options)
-        keys = select_keys(candidates, arguments.select, arguments.exclude, on_unmatched)
-        _assert_selected(candidates, arguments.replace, keys)
+        keys = select_keys(candidates, arguments.select, arguments.exclude, shared)
+        _assert_selected(candidates, arguments.replace, keys, shared)
         options = replace(options, selected=keys, replace=options.replace & keys)
     _assert_replaceable(state, options.replace)
     return options
 
 
 def _assert_selected(
-    candidates: Sequence[Candidate], replaced: Iterable[str], keys: Collection[JobKey]
+    candidates: Sequence[Candidate], replaced: Iterable[str], keys: Collection[JobKey], shared: Shared
 ) -> None:
     """Check that something of what is to be made again is selected; otherwise nothing would be, without a word."""
     for expression in replaced:
-        found = matching_keys(candidates, [expression], ())
+        found = matching_keys(candidates, [expression], (), shared)
         if found and found.isdisjoint(keys):
             raise UsageError(
                 f"'{printable(expression)}' is to be made again, but none of its jobs is selected"

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from pipeline.errors import UsageError, did_you_mean, nearest, printable
-from pipeline.jobs import Job, JobKey, axis_text
+from pipeline.jobs import Coordinates, Job, JobKey, axis_text
 from pipeline.planning.plan import Action
 from pipeline.purchases import PENDING, Status
 
@@ -24,28 +24,54 @@ class Candidate:
 
 
 _MOST_SHOWN = 3
+# The characters with a meaning in a value of an expression.
+_SPECIAL = re.compile(r"[*?\[,]")
 
 Test = Callable[[Candidate], bool]
 # Receives an exclusion that matches nothing, and the error that says so.
 OnUnmatched = Callable[[str, UsageError], None]
 
 
+def refuse_unmatched(_expression: str, error: UsageError) -> None:
+    """What is done with an exclusion of a single campaign that matches nothing."""
+    raise error
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a selection depends on where a command is about several campaigns.
+
+    `on_unmatched` decides on an exclusion that matches nothing in this one. `names` are the `exact_names` in
+    all of them, as an expression must mean the same in each.
+    """
+
+    on_unmatched: OnUnmatched = refuse_unmatched
+    names: frozenset[str] = frozenset()
+
+
+ALONE = Shared()
+
+
 @dataclass(slots=True)
 class Unmatched:
-    """The exclusions without a match in some of several campaigns. It is a typo only if there is none in any."""
+    """The exclusions without a match in some of several campaigns. It is a typo only if there is none in any.
+
+    `names` are the `exact_names` in all of them.
+    """
 
     campaigns: int
+    names: frozenset[str] = frozenset()
     _found: dict[str, dict[str, UsageError]] = field(default_factory=dict)
 
     @contextmanager
-    def of(self, manifest: str) -> Iterator[OnUnmatched]:
+    def of(self, manifest: str) -> Iterator[Shared]:
         """Notes those of a campaign. Any other error about its selection gets the name of the manifest.
 
         Raises:
             UsageError: an exclusion has matched nothing in the last of the campaigns either.
         """
         try:
-            yield partial(self._add, manifest)
+            yield Shared(partial(self._add, manifest), self.names)
         except _InNone:
             raise
         except UsageError as error:
@@ -64,22 +90,35 @@ class _InNone(UsageError):
     """An exclusion matches in no campaign."""
 
 
-def refuse_unmatched(_expression: str, error: UsageError) -> None:
-    """What is done with an exclusion of a single campaign that matches nothing."""
-    raise error
+def exact_names(expressions: Iterable[str], jobs: Iterable[Coordinates]) -> frozenset[str]:
+    """What of the expressions is exactly a name in some job although it looks like a pattern: `image:shoe [1]`.
+
+    The jobs are not iterated over if nothing looks so.
+    """
+    texts = {text for each in expressions for text in (_without_plus(each), *_split(each))}
+    doubtful = {text for text in texts if _SPECIAL.search(text.partition(":")[2])}
+    found: set[str] = set()
+    for job in jobs if doubtful else ():
+        found.update(text for text in doubtful if _is_name(text, job))
+    return frozenset(found)
+
+
+def _is_name(text: str, job: Coordinates) -> bool:
+    name, _, value = text.partition(":")
+    return _coordinate(name, job) == value
 
 
 def select_keys(
     candidates: Sequence[Candidate],
     select: Iterable[str],
     exclude: Iterable[str],
-    on_unmatched: OnUnmatched = refuse_unmatched,
+    shared: Shared = ALONE,
 ) -> frozenset[JobKey]:
     """The keys that match one of `select` (all keys if it is empty) and none of `exclude`.
 
-    A comma in an expression means "and"; a leading `+` adds the jobs that the selected ones are made from. Statuses
+    A comma in an expression means "and"; a leading `+` adds the jobs that the selected ones are made from. What is
+    exactly the name of something means that: `image:shoe [1]` is a pattern only if no image is called so. Statuses
     and actions change over time, so it is not an error if nothing matches `status:failed` or `action:retry`.
-    `on_unmatched` decides on an exclusion that matches nothing.
 
     Raises:
         UsageError: an expression is invalid, or matches nothing; the message names the nearest keys.
@@ -90,48 +129,71 @@ def select_keys(
             raise UsageError(
                 f"'{printable(expression)}': an exclusion has no '+'; it only adds to a selection"
             )
-    for expressions, tell in ((selects, refuse_unmatched), (excludes, on_unmatched)):
+    names = _names(candidates, (*selects, *excludes), shared)
+    for expressions, tell in ((selects, refuse_unmatched), (excludes, shared.on_unmatched)):
         for expression in expressions:
-            lasting = _without_moments(expression)
-            if lasting and not _matching_expression(lasting, candidates):
+            lasting = _lasting(_parts(expression, names))
+            if lasting and not _matching(lasting, candidates, names):
                 tell(expression, UsageError(_matches_nothing(expression, candidates)))
-    keys = matching_keys(candidates, selects, excludes)
-    may_be_empty = any(_without_moments(each) != each.removeprefix("+") for each in (*selects, *excludes))
-    if not keys and not may_be_empty:
+    keys = _keys(candidates, selects, excludes, names)
+    parts = [_parts(each, names) for each in (*selects, *excludes)]
+    if not keys and all(_lasting(each) == each for each in parts):
         raise UsageError("the selection leaves no job")
     return keys
 
 
-def _without_moments(expression: str) -> str:
-    """`expression` without the parts that test a job's current status or action."""
-    parts = [part.strip() for part in expression.removeprefix("+").split(",")]
-    return ",".join(part for part in parts if part.partition(":")[0] not in _WORDS)
+def _names(candidates: Iterable[Candidate], expressions: Iterable[str], shared: Shared) -> frozenset[str]:
+    jobs = (each.job.coordinates for each in candidates if each.job is not None)
+    return shared.names | exact_names(expressions, jobs)
+
+
+def _parts(expression: str, names: frozenset[str]) -> list[str]:
+    """The parts of an expression, all of which must match; a single one if it is a name with a comma."""
+    whole = _without_plus(expression)
+    return [whole] if whole in names else _split(expression)
+
+
+def _split(expression: str) -> list[str]:
+    return [part.strip() for part in _without_plus(expression).split(",")]
+
+
+def _without_plus(expression: str) -> str:
+    return expression.removeprefix("+")
+
+
+def _lasting(parts: Iterable[str]) -> list[str]:
+    """The parts but those that test a job's current status or action."""
+    return [part for part in parts if part.partition(":")[0] not in _WORDS]
 
 
 def matching_keys(
-    candidates: Sequence[Candidate], select: Iterable[str], exclude: Iterable[str]
+    candidates: Sequence[Candidate],
+    select: Sequence[str],
+    exclude: Sequence[str],
+    shared: Shared = ALONE,
 ) -> frozenset[JobKey]:
     """As `select_keys`, but an expression may match nothing: it may have matched when it was written.
 
     Raises:
         UsageError: an expression is invalid.
     """
-    expressions = list(select)
-    keys = set() if expressions else {each.key for each in candidates}
-    for expression in expressions:
-        keys |= _selected(expression, candidates)
+    return _keys(candidates, select, exclude, _names(candidates, (*select, *exclude), shared))
+
+
+def _keys(
+    candidates: Sequence[Candidate], select: Sequence[str], exclude: Sequence[str], names: frozenset[str]
+) -> frozenset[JobKey]:
+    keys = set() if select else {each.key for each in candidates}
+    for expression in select:
+        found = _matching(_parts(expression, names), candidates, names)
+        keys |= _with_upstreams(found, candidates) if expression.startswith("+") else found
     for expression in exclude:
-        keys -= _matching_expression(expression, candidates)
+        keys -= _matching(_parts(expression, names), candidates, names)
     return frozenset(keys)
 
 
-def _selected(expression: str, candidates: Sequence[Candidate]) -> set[JobKey]:
-    found = _matching_expression(expression.removeprefix("+"), candidates)
-    return _with_upstreams(found, candidates) if expression.startswith("+") else found
-
-
-def _matching_expression(expression: str, candidates: Sequence[Candidate]) -> set[JobKey]:
-    tests = [_test(part.strip()) for part in expression.split(",")]
+def _matching(parts: Iterable[str], candidates: Sequence[Candidate], names: frozenset[str]) -> set[JobKey]:
+    tests = [_test(part, names) for part in parts]
     return {each.key for each in candidates if all(test(each) for test in tests)}
 
 
@@ -149,14 +211,27 @@ def _with_upstreams(keys: set[JobKey], candidates: Sequence[Candidate]) -> set[J
     return reached
 
 
-_FIELDS: dict[str, Callable[[Candidate], str | None]] = {
-    "status": lambda each: each.status,
-    "action": lambda each: each.action,
-    "template": lambda each: each.job.coordinates.template if each.job else None,
-    "image": lambda each: each.job.coordinates.image if each.job else None,
-    "prompt": lambda each: each.job.coordinates.prompt if each.job else None,
-    "job": lambda each: each.job.coordinates.rule if each.job else None,
+_COORDINATES: dict[str, Callable[[Coordinates], str | None]] = {
+    "template": lambda job: job.template,
+    "image": lambda job: job.image,
+    "prompt": lambda job: job.prompt,
+    "job": lambda job: job.rule,
 }
+_FIELDS = ("status", "action", *_COORDINATES)
+
+
+def _coordinate(field: str, job: Coordinates) -> str | None:
+    """The value of a field that is part of the job's key; None if the job has none."""
+    if field in _COORDINATES:
+        return _COORDINATES[field](job)
+    kind, _, name = field.partition(".")
+    return next((axis_text(value) for axis, value in job.axes if (kind, axis) == ("matrix", name)), None)
+
+
+def _value(field: str, candidate: Candidate) -> str | None:
+    if field in _WORDS:
+        return candidate.status if field == "status" else candidate.action
+    return None if candidate.job is None else _coordinate(field, candidate.job.coordinates)
 
 
 # The fields whose values change with every run, with all their values, to detect typos.
@@ -166,33 +241,26 @@ _WORDS: dict[str, frozenset[str]] = {
 }
 
 
-def _test(expression: str) -> Test:
+def _test(expression: str, names: frozenset[str]) -> Test:
     name, separator, wanted = expression.partition(":")
     if not expression:
         raise UsageError("an empty selection matches nothing")
     # A colon after the first part of a key belongs to a name.
     if not separator or "/" in name or "*" in name:
         return partial(_key_matches, _pattern(expression.rstrip("/")))
-    if name.startswith("matrix."):
-        return partial(_axis_matches, name.removeprefix("matrix."), wanted)
-    if name not in _FIELDS:
+    if name not in _FIELDS and not name.startswith("matrix."):
         known = [*_FIELDS, "matrix.NAME"]
         hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
         raise UsageError(f"'{printable(expression)}': cannot select by '{printable(name)}'{hint}")
     if name in _WORDS and not any(fnmatchcase(word, wanted) for word in _WORDS[name]):
         hint = did_you_mean(wanted, _WORDS[name]) or f"; there are: {', '.join(sorted(_WORDS[name]))}"
         raise UsageError(f"'{printable(expression)}': no {name} is called '{printable(wanted)}'{hint}")
-    return partial(_field_matches, _FIELDS[name], wanted)
+    return partial(_value_matches, name, str.__eq__ if expression in names else fnmatchcase, wanted)
 
 
-def _field_matches(read: Callable[[Candidate], str | None], wanted: str, candidate: Candidate) -> bool:
-    value = read(candidate)
-    return value is not None and fnmatchcase(value, wanted)
-
-
-def _axis_matches(name: str, wanted: str, candidate: Candidate) -> bool:
-    axes = dict(candidate.job.coordinates.axes) if candidate.job else {}
-    return name in axes and fnmatchcase(axis_text(axes[name]), wanted)
+def _value_matches(name: str, matches: Callable[[str, str], bool], wanted: str, candidate: Candidate) -> bool:
+    value = _value(name, candidate)
+    return value is not None and matches(value, wanted)
 
 
 def _key_matches(pattern: re.Pattern[str], candidate: Candidate) -> bool:
@@ -225,7 +293,7 @@ def _values(expression: str, candidates: Sequence[Candidate]) -> tuple[str, list
     values: set[str] = set()
     if separator and "," not in expression:
         if name in _FIELDS:
-            values = {value for each in candidates if (value := _FIELDS[name](each)) is not None}
+            values = {value for each in candidates if (value := _value(name, each)) is not None}
         elif name.startswith("matrix."):
             axis = name.removeprefix("matrix.")
             axes = [dict(each.job.coordinates.axes) for each in candidates if each.job is not None]

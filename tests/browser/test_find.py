@@ -1,5 +1,6 @@
 """Finding jobs: the grammar of --select, words, facets, sorting, and an address that stores it all."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from playwright.sync_api import Page, expect
 from browser.conftest import Gallery, Tab
 from browser.samples import COARSE, spring_drop
 from pipeline.errors import UsageError
+from pipeline.jobs import encode_part
 from pipeline.operations.report import candidates, gallery_campaign, media_reader
 from pipeline.operations.report_records import of_results
 from pipeline.planning.select import matching_keys
@@ -127,6 +129,36 @@ def test_any_expression_has_the_same_meaning_as_on_the_command_line(tab: Make, g
         assert set(found) == wanted
 
     check()
+
+
+def test_exact_name_means_that_on_the_page_as_on_the_command_line(
+    tab: Make, gallery: Gallery, tmp_path: Path
+) -> None:
+    text = json.dumps(gallery.results)
+    odd = {"red": "shoe [1]", "blue": "shoe 1", "volt": "x,y", "moss": "x*", "violet": "xy"}
+    for name, other in odd.items():
+        text = text.replace(f"/{name}/", f"/{encode_part(other)}/")
+        text = text.replace(f'"image": "{name}"', f'"image": "{other}"')
+    results = json.loads(text)
+    source = replace(gallery.source, records=replace(gallery.source.records, results=results))
+    written = write_folder(tmp_path, [source], None, bundle=False, on_progress=lambda *_: None)
+    page = tab().open(written.page)
+
+    for expression, images in (
+        ("image:shoe [1]", {"shoe [1]"}),
+        ("image:shoe [12]", {"shoe 1"}),
+        ("image:shoe [[]1]", {"shoe [1]"}),
+        ("image:shoe [1], prompt:*", {"shoe [1]"}),
+        ("image:x,y", {"x,y"}),
+        ("image:x*", {"x*"}),
+        ("image:x?*", {"x,y", "x*", "xy"}),
+    ):
+        wanted = set(matching_keys(candidates(results, {}, {}), [expression], ()))
+        assert {key.split("/")[2] for key in wanted} == set(map(encode_part, images)), expression
+
+        search(page, expression)
+
+        assert set(shown(page)) == wanted, expression
 
 
 def test_plain_words_are_searched_in_keys_and_prompts(tab: Make, gallery: Gallery) -> None:

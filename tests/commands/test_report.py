@@ -279,6 +279,23 @@ def test_job_made_from_a_take_that_was_sent_back_is_pending_too(folder: Path, pi
         assert {job["status"] for job in jobs.values()} == {"pending"}
 
 
+def test_name_in_one_of_several_campaigns_is_a_pattern_in_none(folder: Path, pipeline: Pipeline) -> None:
+    def of(*images: str) -> list[dict[str, str]]:
+        return [{"path": "images/red.png", "id": name} for name in images]
+
+    project = campaign(folder, {"campaign.yaml": spring(image_sets={"shoes": of("shoe [1]")})})
+    project.write({"other.yaml": spring(name="other", image_sets={"shoes": of("shoe 1")})})
+    page = folder / "page.html"
+
+    ended = pipeline(
+        *("report", folder / "other.yaml", project.manifest),
+        *("--select", "image:shoe [1]", "--single", page),
+    )
+
+    assert ended.code == 64
+    assert "other.yaml: 'image:shoe [1]' matches no job; did you mean 'image:shoe 1'?" in ended.err
+
+
 def test_selection_limits_the_page(made: Project, pipeline: Pipeline, report: Path) -> None:
     for arguments, left in {
         ("--select", "prompt:walk"): [WALK],

@@ -7,6 +7,8 @@ from support.calling import Pipeline
 from support.campaigns import Project, campaign, chained, picture, spring
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.jobs import encode_part
+from pipeline.results.decisions import read as read_decisions
 
 SKETCH, FILM = "sketch/sketch/red", "film/film/red/spin"
 LOOPS = {
@@ -232,6 +234,84 @@ def test_expand_shows_selected_jobs(wide: Project, offline: Pipeline) -> None:
 
     assert ended.code == 0, ended.output
     assert {job["key"] for job in ended.document["jobs"]} == having("takes", "/red")
+
+
+# Names that look like patterns
+
+ODD = ("shoe [1]", "shoe 1", "shoe [2]", "x,y", "x*", "xy")
+
+
+@pytest.fixture
+def odd(folder: Path) -> Project:
+    """A campaign with a job for each of some images whose names could be patterns."""
+    images = [{"path": "images/red.png", "id": name} for name in ODD]
+    return campaign(
+        folder, {"campaign.yaml": spring(image_sets={"shoes": images}, prompts={"walk": "walks"})}
+    )
+
+
+def named(*images: str) -> set[str]:
+    return {f"main/loop/{encode_part(each)}/walk" for each in images}
+
+
+@pytest.mark.parametrize(
+    ("expression", "images"),
+    [
+        ("image:shoe [1]", {"shoe [1]"}),
+        ("image:shoe [1],prompt:walk", {"shoe [1]"}),
+        ("prompt:walk, image:shoe [1]", {"shoe [1]"}),
+        ("+image:shoe [1]", {"shoe [1]"}),
+        ("image:x,y", {"x,y"}),
+        ("image:x*", {"x*"}),
+        # Whatever is no name is a pattern.
+        ("image:shoe [12]", {"shoe 1"}),
+        ("image:shoe [[]1]", {"shoe [1]"}),
+        ("image:x?*", {"x,y", "x*", "xy"}),
+    ],
+)
+def test_exact_name_means_that_even_if_it_could_be_a_pattern(
+    odd: Project, offline: Pipeline, expression: str, images: set[str]
+) -> None:
+    assert chosen(offline, odd, "--select", expression) == named(*images)
+    if not expression.startswith("+"):
+        assert chosen(offline, odd, "--exclude", expression) == named(*ODD) - named(*images)
+
+
+def test_axis_value_may_look_like_a_pattern(folder: Path, offline: Pipeline) -> None:
+    rule = {"id": "main", "matrix": {"size": ["[5]", "5", 6]}}
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "walks"}, jobs=[rule])})
+
+    assert chosen(offline, project, "--select", "matrix.size:[5]") == {"main/loop/red/walk/size=%5B5%5D"}
+    assert chosen(offline, project, "--select", "matrix.size:[56]") == {
+        f"main/loop/red/walk/size={size}" for size in ("5", "6")
+    }
+
+
+def test_approval_by_an_exact_name_reaches_only_that(odd: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", odd.manifest, "--max-credits", "1000").code == 0
+
+    assert pipeline("approve", odd.manifest, "image:shoe [1]").code == 0
+
+    decisions = read_decisions(odd.folder / "spring.decisions.yaml", "spring.decisions.yaml")
+    assert {each.key for each in decisions} == named("shoe [1]")
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_name_of_one_of_several_campaigns_is_a_pattern_in_none(
+    odd: Project, offline: Pipeline, command: str
+) -> None:
+    images = [{"path": "images/red.png", "id": name} for name in ("shoe 1", "shoe 2")]
+    odd.write({"autumn.yaml": spring(name="autumn", image_sets={"shoes": images})})
+    autumn = odd.folder / "autumn.yaml"
+
+    for manifests in ([odd.manifest, autumn], [autumn, odd.manifest]):
+        ended = offline(command, *manifests, "--exclude", "image:shoe [1]", "--format", "json")
+
+        assert ended.code == 0, ended.output
+        [of_autumn] = [each for each in ended.document["campaigns"] if each["campaign"] == "autumn"]
+        assert "shoe%201" in str(of_autumn)
+    alone = offline(command, autumn, "--exclude", "image:shoe [1]", "--format", "json")
+    assert "shoe%201" not in alone.out
 
 
 # Invalid selections

@@ -3,6 +3,7 @@
 //
 // Terms are separated by blanks. Terms of the same field are alternatives (`status:done status:failed`), those of different
 // fields must all match; a comma within a term means both, as on the command line. A quoted term may contain blanks.
+// What is exactly the name of something means that: `image:shoe [1]` is a pattern only if no image is called so.
 
 /** @type {Record<string, (job: Job) => string | undefined>} */
 const FIELDS = {
@@ -45,11 +46,9 @@ function termsIn(text) {
  * @param {string} text @param {Job[]} jobs @returns {Term | undefined}
  */
 function expression(text, jobs) {
-  const parts = text
-    .replace(/^\+/, "")
-    .split(",")
-    .map((part) => part.trim());
-  const tests = parts.map(testOf);
+  const bare = text.replace(/^\+/, "");
+  const parts = isName(bare, jobs) ? [bare] : bare.split(",").map((part) => part.trim());
+  const tests = parts.map((part) => testOf(part, jobs));
   if (tests.some((test) => test === undefined)) return undefined;
   const all = (/** @type {Job} */ job) => tests.every((test) => test?.(job));
   const found = text.startsWith("+") ? withUpstream(jobs.filter(all)) : undefined;
@@ -66,8 +65,15 @@ function isNamed(part) {
   return colon > 0 && reader(part.slice(0, colon)) !== undefined;
 }
 
-/** @param {string} part @returns {((job: Job) => boolean) | undefined} */
-function testOf(part) {
+/** Whether a part is exactly the name of something. @param {string} part @param {Job[]} jobs */
+function isName(part, jobs) {
+  const colon = part.indexOf(":");
+  const read = reader(part.slice(0, Math.max(colon, 0)));
+  return read !== undefined && jobs.some((job) => read(job) === part.slice(colon + 1));
+}
+
+/** @param {string} part @param {Job[]} jobs @returns {((job: Job) => boolean) | undefined} */
+function testOf(part, jobs) {
   if (!part) return undefined;
   const colon = part.indexOf(":");
   const name = colon < 0 ? "" : part.slice(0, colon);
@@ -76,6 +82,7 @@ function testOf(part) {
     return (job) => pattern.test(job.key);
   }
   const read = reader(name);
+  if (read && isName(part, jobs)) return (job) => read(job) === part.slice(colon + 1);
   const pattern = valuePattern(part.slice(colon + 1));
   if (!read || !pattern) return undefined;
   return (job) => {
