@@ -3,6 +3,7 @@
 Depth, size and aliases are checked before anything is built from them, so a hostile file costs nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, NamedTuple, NoReturn
@@ -19,6 +20,7 @@ MAX_NODES: Final = 200_000
 _CHARACTERS_PER_NODE = 100
 _TAG = "tag:yaml.org,2002:"
 _TEXT = f"{_TAG}str"
+_MERGE = "merge keys (<<) are not supported; use 'extends', or write the values out"
 
 
 class Enough(Exception):
@@ -37,7 +39,8 @@ class _Open:
     """A collection whose end has not been reached yet.
 
     `key` is the last key of a mapping, and `name` its text while its value is awaited. A wrong key has no name:
-    its value is read and dropped. `is_key` marks a collection in place of a key.
+    its value is read and dropped. `is_key` marks a collection in place of a key. `merged` are the values that merge
+    keys add, and `merges` says that the value of one is awaited.
     """
 
     location: LineColumn
@@ -48,14 +51,16 @@ class _Open:
     awaits_key: bool = False
     key: LineColumn = LineColumn(1, 1)
     name: str | None = None
+    merges: bool = False
     mapping: dict[str, Node] = field(default_factory=dict)
+    merged: dict[str, Node] = field(default_factory=dict)
     sequence: list[Node] = field(default_factory=list)
 
 
 class TreeBuilder:
     """Builds the tree: `root` once all events are taken, with the errors in `problems` and the `warnings`.
 
-    `refused` are those problems that are about one number or tag only; the rest of the tree is sound.
+    `refused` are those problems that are about one number, tag or key only; the rest of the tree is as was meant.
     """
 
     def __init__(self, source: SourceFile, most_nodes: int = MAX_NODES) -> None:
@@ -120,8 +125,7 @@ class TreeBuilder:
         try:
             return resolve(text) if plain else text
         except ValueError as error:
-            self._report(str(error), location)
-            self.refused.append(self.problems[-1])
+            self._refuse(str(error), location)
             # A number as was meant, so that nothing else is wrong because of it.
             return 1
 
@@ -152,7 +156,7 @@ class TreeBuilder:
         if ended.is_key:
             self._await_value(self._open[-1], None, ended.location)
             return
-        value = MappingProxyType(ended.mapping) if ended.is_mapping else tuple(ended.sequence)
+        value = MappingProxyType(ended.merged | ended.mapping) if ended.is_mapping else tuple(ended.sequence)
         self._finish(self._node(value, ended.location), ended.weight, ended.anchor, ended.location)
 
     def alias(self, anchor: str, location: LineColumn) -> None:
@@ -177,12 +181,21 @@ class TreeBuilder:
 
     def _key(self, inside: _Open, text: str, location: LineColumn, plain: bool) -> None:
         self._count(1 + len(text) // _CHARACTERS_PER_NODE, location)
-        wrong = _wrong_key(text, plain=plain)
-        if not wrong and (first := inside.mapping.get(text)):
-            wrong = f"the key {yaml_messages.quoted(text)} is written twice, first at {first.key_position}"
-        if wrong:
+        name: str | None = None
+        inside.merges = plain and text == "<<"
+        if inside.merges:
+            self._refuse(_MERGE, location)
+        elif (wrong := _unstorable(text)) is not None:
             self._report(wrong, location)
-        self._await_value(inside, None if wrong else text, location)
+        elif not _is_text(text, plain=plain):
+            self._refuse(f"the key {yaml_messages.quoted(text)} is not a text; write it in quotes", location)
+            name = text
+        elif first := inside.mapping.get(text):
+            shown = yaml_messages.quoted(text)
+            self._report(f"the key {shown} is written twice, first at {first.key_position}", location)
+        else:
+            name = text
+        self._await_value(inside, name, location)
 
     @staticmethod
     def _await_value(inside: _Open, name: str | None, location: LineColumn) -> None:
@@ -213,7 +226,12 @@ class TreeBuilder:
         if not inside.is_mapping:
             inside.sequence.append(node)
             return
-        if inside.name is not None:
+        if inside.merges:
+            # As was meant, so that nothing else is wrong because of it.
+            for each in node.value if isinstance(node.value, tuple) else (node,):
+                for key, value in each.value.items() if isinstance(each.value, Mapping) else ():
+                    inside.merged.setdefault(key, value)
+        elif inside.name is not None:
             inside.mapping[inside.name] = node
         inside.awaits_key = True
 
@@ -224,8 +242,7 @@ class TreeBuilder:
 
     def _refuse_tag(self, tag: str, location: LineColumn) -> None:
         shown = yaml_messages.quoted(tag.replace(_TAG, "!!"))
-        self._report(f"the tag {shown} is not allowed; text that begins with ! needs quotes", location)
-        self.refused.append(self.problems[-1])
+        self._refuse(f"the tag {shown} is not allowed; text that begins with ! needs quotes", location)
 
     def _warn_of_comment(self, comment: str, location: LineColumn, *, is_empty: bool) -> None:
         message = yaml_messages.cut_by_comment(comment, is_empty=is_empty)
@@ -244,6 +261,10 @@ class TreeBuilder:
             self.problems.append(self._source.problem(message, *location))
             raise Enough
 
+    def _refuse(self, message: str, location: LineColumn) -> None:
+        self._report(message, location)
+        self.refused.append(self.problems[-1])
+
     @staticmethod
     def _step(inside: _Open) -> str | int | None:
         if not inside.is_mapping:
@@ -255,15 +276,16 @@ class TreeBuilder:
         raise Enough
 
 
-def _wrong_key(text: str, *, plain: bool) -> str | None:
-    """Why a scalar cannot be a key; None if it can."""
-    if plain and text == "<<":
-        return "merge keys (<<) are not supported; use 'extends', or write the values out"
+def _is_text(key: str, *, plain: bool) -> bool:
     try:
-        check_text(text)
-        value = resolve(text) if plain else text
+        return not plain or isinstance(resolve(key), str)
     except ValueError:
-        value = None
-    if isinstance(value, str):
-        return None
-    return f"the key {yaml_messages.quoted(text)} is not a text; write it in quotes"
+        return False
+
+
+def _unstorable(key: str) -> str | None:
+    try:
+        check_text(key)
+    except ValueError as error:
+        return str(error)
+    return None

@@ -7,11 +7,11 @@ import io
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pipeline.documents.problem_list import ProblemList
-from pipeline.documents.text_file import conflicts
+from pipeline.documents.text_file import FORBIDDEN, conflicts, forbidden_characters
 from pipeline.errors import InvalidInput, Problem, counted
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class CsvTable:
 def read_csv(
     source: SourceFile, separator: str | None, expected: Collection[str]
 ) -> tuple[CsvTable, list[Problem]]:
-    """Read the table of a CSV file, and its problems; wrong records are left out.
+    """Read the table of a CSV file, and its problems; wrong records are left out, and control characters ignored.
 
     Without `separator`, the header decides: the one that gives the most `expected` columns, or else the most
     columns.
@@ -63,6 +63,10 @@ def read_csv(
     """
     if left_by_git := conflicts(source):
         raise InvalidInput(left_by_git)
+    # Read without them, so that they hide no other problem.
+    forbidden = forbidden_characters(source)
+    if forbidden:
+        source = replace(source, text=FORBIDDEN.sub("", source.text))
     start = source.text[:_LONGEST_HEADER]
     at = _BLANK_ROWS.match(start).end()  # type: ignore[union-attr]  # it matches nothing too
     first = start[at:].partition("\n")[0].strip()  # without splitting all lines of a large file
@@ -93,9 +97,9 @@ def read_csv(
             # Not filled up: short rows under a wide header would take far more memory than the file.
             records.append(record)
     if header is None:
-        raise InvalidInput(problems.listed() or source.problem("the file is empty"))
+        raise InvalidInput([*forbidden, *problems.listed()] or source.problem("the file is empty"))
     table = CsvTable(source=source, columns=columns, header_line=header.line, records=tuple(records))
-    return table, problems.listed()
+    return table, [*forbidden, *problems.listed()]
 
 
 def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:

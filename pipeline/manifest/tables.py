@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.documents.csv_table import LARGEST, SEPARATORS, CsvTable, read_csv
 from pipeline.documents.node import Location
-from pipeline.documents.text_file import read_source
+from pipeline.documents.text_file import read_with_forbidden
 from pipeline.errors import InvalidInput, Problem, counted, did_you_mean, nearest
 from pipeline.manifest.conditions import condition, holds, misread
 
@@ -69,7 +69,7 @@ def read_table(value: Value, purpose: Purpose, context: Context) -> Iterator[Tab
     )
     expected = {_normal(each.text) for each in renamed.values()}.union(*purpose.needed)
     try:
-        table, problems = read_csv(read_source(*found, LARGEST), _separator(value), expected)
+        table, problems = read_csv(read_with_forbidden(*found, LARGEST), _separator(value), expected)
     except InvalidInput as error:
         context.problems += error.problems
         return

@@ -191,6 +191,9 @@ class TestRefused:
             "c.yaml:3:3: c: merge keys (<<) are not supported; use 'extends', or write the values out"
         ]
 
+    def test_key_that_no_record_can_hold_is_reported_as_that(self) -> None:
+        assert problems('"a\\0": 1\n') == ["c.yaml:1:1: a text cannot hold a NUL character"]
+
     @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "\ufeff", "---\n", "---\n...\n"])
     def test_empty_file_is_reported_at_line_1(self, text: str) -> None:
         assert problems(text) == ["c.yaml:1:1: the file is empty"]

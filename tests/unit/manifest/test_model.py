@@ -377,6 +377,36 @@ class TestCampaign:
         assert len(problems) == 80
         assert sum("; did you mean" in each.message for each in problems) == 50
 
+    @pytest.mark.parametrize("merged", ["*base", "[*base, {visibility: private}]", "{template_id: new}"])
+    def test_merge_key_hides_no_other_problem(self, project: Project, merged: str) -> None:
+        text = (
+            "vars: {base: &base {template_id: new}}\n"
+            f"templates:\n  any:\n    <<: {merged}\n    titel: x\n"
+            "jobs: [{id: hero, prompts: [wlak]}]\nprompts: {walk: x}\n"
+        )
+        found = [each.message for each in project.problems(text) if each.severity == "error"]
+        assert [each.partition(";")[0] for each in found] == [
+            "merge keys (<<) are not supported",
+            "unknown key",
+            "there is no prompt 'wlak'",
+        ]
+
+    def test_merged_value_is_weaker_than_a_written_one(self, project: Project) -> None:
+        text = "templates: {any: {<<: {template_id: 5, options: {x: 1}}, template_id: new, <<: {visibility: no}}}\n"
+        found = [each.message for each in project.problems(text)]
+        assert [each.partition(";")[0].partition(",")[0] for each in found] == [
+            "merge keys (<<) are not supported",
+            "merge keys (<<) are not supported",
+            "expected one of 'private'",
+        ]
+
+    def test_key_that_is_no_text_hides_no_other_problem(self, project: Project) -> None:
+        text = ANYTHING + "prompts: {1: one, two: 5}\njobs: [{id: hero, prompts: ['1', wlak]}]\n"
+        found = [each.message for each in project.problems(text) if each.severity == "error"]
+        assert len(found) == 3
+        assert found[0] == "the key '1' is not a text; write it in quotes"
+        assert "there is no prompt 'wlak'" in found[2]
+
     def test_problems_are_sorted_by_position(self, project: Project) -> None:
         problems = project.problems(
             "limits: {max_creates: x, budget: y}\nprompts: {a: '{{ b c }}'}\nx: 1\n" + ANYTHING

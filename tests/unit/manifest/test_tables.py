@@ -727,6 +727,23 @@ def test_spreadsheet_exports_are_read(
     ]
 
 
+def test_control_character_hides_no_other_problem(project: Project) -> None:
+    project.write(
+        "shoes.csv",
+        "id,url,note\na,https://a.example/1.png,x\x01y\na,https://a.example/2.png,z\n,ftp://x,z,9\n",
+    )
+    found = [
+        str(each)
+        for each in project.problems(ANYTHING + "image_sets: {shoes: {csv: shoes.csv}}\n")
+        if each.severity == "error"
+    ]
+    assert [each[: each.index(",")] if "4 cells" in each else each for each in found] == [
+        "shoes.csv:2:28: a control character (U+0001) that a text cannot hold; delete it",
+        "shoes.csv:3:1: two rows have the id 'a' but differ; the first is in line 2",
+        "shoes.csv:4:1: 4 cells",
+    ]
+
+
 def test_cell_may_be_as_long_as_the_file() -> None:
     long = "x" * 3_000_000
     source = decode(f'id,text\na,"{long}"\n'.encode(), Path("rows.csv"), "rows.csv")
