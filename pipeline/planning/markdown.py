@@ -1,4 +1,4 @@
-"""Formats plans as one comment on a pull request: totals first, details folded, limited in size, and escaped."""
+"""Formats plans as one comment on a pull request: totals first, details folded, limited in size, names as code."""
 
 import html
 import re
@@ -20,7 +20,7 @@ def as_markdown(plans: Mapping[str, Plan]) -> str:
     """All campaigns in one comment; a campaign in which everything is up to date takes one line."""
     counts = {name: _counts(plan) for name, plan in plans.items()}
     detailed = {name: plan for name, plan in plans.items() if counts[name]}
-    lines = [f"- {_escaped(name)}: {_summary(plan, counts[name])}" for name, plan in plans.items()]
+    lines = [f"- {_code(name)}: {_summary(plan, counts[name])}" for name, plan in plans.items()]
     shown = list(_lines_within(lines, LONGEST // 2))
     if len(shown) < len(lines):
         shown.append(f"\n{len(shown)} of {len(lines)} campaigns shown")
@@ -30,7 +30,9 @@ def as_markdown(plans: Mapping[str, Plan]) -> str:
     room = LONGEST - len(head)
     parts = [head]
     for number, (name, plan) in enumerate(detailed.items()):
-        part = _folded(name, list(as_text(plan)), room // (len(detailed) - number))
+        part = _folded(
+            f"<code>{html.escape(name)}</code>", list(as_text(plan)), room // (len(detailed) - number)
+        )
         parts.append(part)
         room -= len(part)
     return "".join(parts)
@@ -59,23 +61,20 @@ def _summary(plan: Plan, counts: Counter[str]) -> str:
     unknown = f" + {cost.unpriced} with no known price" if cost.unpriced else ""
     known = counted(cost.known, "credit") if cost.known is not None else ""
     price = (known + unknown).removeprefix(" + ")
-    limit = f"; **limit:** {_escaped(plan.limit)} (exit code 4)" if plan.limit is not None else ""
+    limit = f"; **limit:** {_code(plan.limit)} (exit code 4)" if plan.limit is not None else ""
     return f"{actions}; **buys {cost.creates}: {price}**{limit}"
 
 
 def _folded(title: str, lines: list[str], room: int) -> str:
     """The lines below a title, folded, in at most `room` characters; empty if not even one line fits."""
-    fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0))
+    fence = _fence("\n".join(lines), 3)
     shown = list(_lines_within(lines, room - _FRAME - len(title) - 2 * len(fence)))
     if not shown:
         return ""
     part = f"{len(shown)} of {len(lines)} lines shown"
     more = f"\n{part}\n" if len(shown) < len(lines) else ""
     body = "\n".join(shown)
-    return (
-        f"\n<details><summary>{html.escape(title)}: {part}</summary>\n\n"
-        f"{fence}\n{body}\n{fence}\n{more}\n</details>\n"
-    )
+    return f"\n<details><summary>{title}: {part}</summary>\n\n{fence}\n{body}\n{fence}\n{more}\n</details>\n"
 
 
 def _lines_within(lines: list[str], room: int) -> Iterator[str]:
@@ -86,6 +85,14 @@ def _lines_within(lines: list[str], room: int) -> Iterator[str]:
         yield line
 
 
-def _escaped(text: str) -> str:
-    """Text with everything escaped that Markdown would interpret."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~@])", r"\\\1", text)
+def _code(text: str) -> str:
+    """Text as code: forges look for links and `@name` in all that is shown, escaped or not, but not in code."""
+    fence = _fence(text, 1)
+    # One space on either side is not shown, and separates a backtick from the fence.
+    padding = " " if "`" in text else ""
+    return f"{fence}{padding}{text}{padding}{fence}"
+
+
+def _fence(text: str, least: int) -> str:
+    """At least so many backticks, which nothing in `text` ends."""
+    return "`" * max(least, 1 + max(map(len, re.findall("`+", text)), default=0))

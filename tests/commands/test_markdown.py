@@ -11,6 +11,7 @@ from support.hostile import outside_of_fences
 import pipeline as face
 from pipeline.planning.markdown import LONGEST, MARKER, as_markdown
 
+CODE = ("<code>", "</code>")
 HOSTILE = "</summary></details> <script>alert(1)</script> ```` ~~~ <!-- --> @team ![x](https://x.test/x.png)"
 
 
@@ -25,9 +26,11 @@ def comment(line: Pipeline, *arguments: str | Path) -> str:
 def test_totals_come_first_and_details_are_folded(project: Project, offline: Pipeline) -> None:
     text = comment(offline, project.manifest)
 
-    assert text.startswith(f"{MARKER}\n## Campaign plan\n\n- spring: 2 create; **buys 2: 200 credits**\n")
+    assert text.startswith(f"{MARKER}\n## Campaign plan\n\n- `spring`: 2 create; **buys 2: 200 credits**\n")
     assert (
-        text.index("**buys 2") < text.index("<details><summary>spring") < text.index("+ main/loop/red/walk")
+        text.index("**buys 2")
+        < text.index("<details><summary><code>spring</code>: ")
+        < text.index("+ main/loop/red/walk")
     )
     assert text.rstrip().endswith("</details>")
 
@@ -41,9 +44,23 @@ def test_unknown_or_free_changes_take_one_line(folder: Path, pipeline: Pipeline)
     text = comment(pipeline, ".")
 
     assert text.count(MARKER) == 1
-    assert "\n- spring: nothing to do\n" in text
-    assert "\n- arctic: 1 create; **buys 1: 1 with no known price**\n" in text
+    assert "\n- `spring`: nothing to do\n" in text
+    assert "\n- `arctic`: 1 create; **buys 1: 1 with no known price**\n" in text
     assert text.count("<details>") == 1
+
+
+def test_names_are_code_and_shown_as_they_are(folder: Path, offline: Pipeline) -> None:
+    limits = {"max_creates": 1}
+    project = campaign(folder, {"campaign.yaml": spring(name="spring_drop_2", limits=limits)})
+
+    text = comment(offline, project.manifest)
+
+    assert (
+        "\n- `spring_drop_2`: 2 create; **buys 2: 200 credits**; "
+        "**limit:** `2 creates would exceed max_creates (1)` (exit code 4)\n"
+    ) in text
+    assert "<details><summary><code>spring_drop_2</code>: " in text
+    assert "\\" not in outside_of_fences(text)
 
 
 @pytest.mark.parametrize("jobs", [50, 2_000])
@@ -67,7 +84,14 @@ def test_hostile_campaign_remains_text(folder: Path, offline: Pipeline) -> None:
     text = comment(offline, project.manifest)
 
     left = outside_of_fences(text)
-    assert set(re.findall(r"<[^>]*>", left)) == {MARKER, "<details>", "<summary>", "</summary>", "</details>"}
+    assert set(re.findall(r"<[^>]*>", left)) == {
+        MARKER,
+        "<details>",
+        "<summary>",
+        "</summary>",
+        "</details>",
+        *CODE,
+    }
     assert "script" not in left
     assert "script" in text
 
