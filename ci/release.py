@@ -74,16 +74,20 @@ def pinned_otherwise(root: Path, version: str) -> Iterator[str]:
             yield f"{name}: names {', '.join(sorted(set(named))) or 'no version'}, expected {version}"
 
 
-def main(tag: str, root: Path = ROOT) -> int:
+def main(arguments: list[str]) -> int:
     """Check, and print the text for the release."""
-    found = list(problems(root, tag))
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        print("usage: release.py TAG, such as v1.2.3", file=sys.stderr)
+        return 64
+    [tag] = arguments
+    found = list(problems(ROOT, tag))
     for problem in found:
         print(f"error: {problem}", file=sys.stderr)
-    notes = section((root / "CHANGELOG.md").read_text("utf-8"), tag.removeprefix("v"))
+    notes = section((ROOT / "CHANGELOG.md").read_text("utf-8"), tag.removeprefix("v"))
     if not found and notes is not None:
         print(notes[1])
     return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]) if len(sys.argv) == 2 else __doc__)
+    sys.exit(main(sys.argv[1:]))

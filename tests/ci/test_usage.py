@@ -1,4 +1,4 @@
-"""The programs of the steps, called in a wrong way, say how they are called."""
+"""The programs of the workflows, called in a wrong way, say how they are called."""
 
 import subprocess
 import sys
@@ -16,6 +16,9 @@ from ci.hosting import ROOT, bare_environment
         ("plans.py", "--field", "campaign"),
         ("plans.py", "plans", "more"),
         ("forward.py",),
+        ("release.py",),
+        ("release.py", "--help"),
+        ("release.py", "v1.2.3", "v1.2.4"),
     ],
     ids=" ".join,
 )
