@@ -198,7 +198,8 @@ def _notes(summary: Mapping[str, Any]) -> Iterator[str]:
         subject = counted(altered, "finished job has", "finished jobs have")
         yield f"{subject} a file that was altered on the machine that planned; it is left alone."
     if failed := int(summary.get("failed", 0)):
-        yield f"{counted(failed, 'job')} failed before: `--retry-failed` buys again."
+        them = "it" if failed == 1 else "them"
+        yield f"{counted(failed, 'job')} failed before: `--retry-failed` buys {them} again."
 
 
 def _details(name: str, actions: list[Mapping[str, Any]], notes: list[str], room: int) -> str:

@@ -107,6 +107,7 @@ class _Expansion:
     _upstreams: dict[str, tuple[ChainInput, ...]] = field(default_factory=dict)
     _keys: set[bytes] = field(default_factory=set)
     _paths: set[bytes] = field(default_factory=set)
+    _ambiguous: set[Location] = field(default_factory=set)
     _suggestions: Suggestions = field(default_factory=Suggestions)
 
     @cached_property
@@ -204,7 +205,9 @@ class _Expansion:
         for image_set in rule.image_sets:
             for item in self._items_of(image_set):
                 first = items.setdefault(item.id, item)
-                if first != item:
+                # Once, however many rules have both.
+                if first != item and item.location not in self._ambiguous:
+                    self._ambiguous.add(item.location)
                     self.problems.add(
                         item.location.problem(
                             f"two images of rule '{rule.id}' have the id '{item.id}' but differ; "

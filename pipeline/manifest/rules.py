@@ -138,12 +138,12 @@ def _rows(
         values = row.node.plain()
         if not isinstance(values, dict):
             continue
-        known = (*_ROW_KEYS, *axes)
+        known = list(dict.fromkeys((*_ROW_KEYS, *axes)))
         for key in values:
             if key not in known:
                 location = Value(row.node.child(key) or row.node, (*row.path, key)).key_location
                 near = context.suggestions.did_you_mean(key, known) or f"; expected one of {', '.join(known)}"
-                context.report(location, f"neither an axis nor one of template, image, prompt{near}")
+                context.report(location, f"unknown key{near}")
         _check_names(row, parts, context)
         missing = [axis for axis in axes if axis not in values]
         if complete and missing:

@@ -158,13 +158,13 @@ def limit_besides_credits(plan: Plan, caps: Caps, purchases: Collection[Purchase
         )
         return (
             f"{', '.join(templates)}: no known price, so limits.{capped[0]} cannot be enforced; "
-            "set it under catalog.credits (see docs/reference/errors.md#no-known-price)"
+            "set the price under catalog.credits (see docs/reference/errors.md#no-known-price)"
         )
     if caps.budget is not None and (unknown := caps.unpriced(purchases)):
         unpriced = ", ".join(sorted({each.template_id for each in unknown}))
         return (
             f"{unpriced}: no known price, neither now nor when {_named(unknown)} bought, so limits.budget cannot be "
-            "enforced; set it under catalog.credits, or remove limits.budget "
+            "enforced; set the price under catalog.credits, or remove limits.budget "
             "(see docs/reference/errors.md#no-known-price)"
         )
     return None

@@ -148,8 +148,8 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     yield from _at_odds(counts, plan.target)
     yield from _unknown(counts, plan)
     if counts.failed:
-        subject = counted(counts.failed, "job")
-        yield f"{subject} failed before: `pipeline run {plan.target} --retry-failed` buys again."
+        subject, them = counted(counts.failed, "job"), "it" if counts.failed == 1 else "them"
+        yield f"{subject} failed before: `pipeline run {plan.target} --retry-failed` buys {them} again."
         held = set(held_by_failures(plan.assignment))
         if keys := [entry.key for entry in plan.entries if stays_failed(entry) and entry.key in held]:
             yield held_by_failures_advice(plan.target, keys)

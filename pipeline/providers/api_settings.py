@@ -139,7 +139,7 @@ def clean_key(text: str, variable: str = "VIMMERSE_API_KEY") -> str:
     """
     key = text.strip(" \t\r\n")
     if not key:
-        raise AccountError(f"there is no key: set {variable}")
+        raise AccountError(f"there is no API key: set {variable}")
     if not _KEY.fullmatch(key):
         raise AccountError(
             f"the key contains a space, a line break or a non-ASCII character: set {variable} again"

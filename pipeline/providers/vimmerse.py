@@ -64,7 +64,7 @@ class Vimmerse:
 
     def __init__(self, settings: Settings, pause: Callable[[float], object] = time.sleep) -> None:
         if not settings.key:
-            raise AccountError("there is no key: set VIMMERSE_API_KEY")
+            raise AccountError("there is no API key: set VIMMERSE_API_KEY")
         if not settings.base_url:
             raise UsageError("there is no address of the API: set VIMMERSE_BASE_URL")
         self.settings = settings

@@ -154,7 +154,7 @@ def read(path: Path, name: str) -> ResultsFile | None:
         _refuse(name, 1, f"cannot be read: {reason_of(error)}")
     document, locate = _read_document(path, text, name)
     if isinstance(document, dict) and "templates" in document and "purchases" not in document:
-        _refuse(name, 1, "this is a manifest, and not a results file; give one, such as NAME.results.json")
+        _refuse(name, 1, "this is a manifest; expected a results file, such as NAME.results.json")
     findings = schema.findings(document, "results")
     if findings or not isinstance(document, dict):
         raise InvalidInput(locate(findings))

@@ -139,8 +139,8 @@ def test_limit_that_a_run_will_reach_is_reported(
     scripts = pipeline("plan", project.manifest, "--format", "json")
     assert scripts.code == 0
     assert scripts.document["summary"]["limit"] == expected
-    comment = pipeline("plan", project.manifest, "--format", "markdown").out.replace("\\", "")
-    assert f"**limit:** {expected} (exit code 4)" in comment
+    comment = pipeline("plan", project.manifest, "--format", "markdown").out
+    assert f"**limit:** `{expected}` (exit code 4)" in comment
     ran = pipeline("run", project.manifest)
     assert ran.code == 4
     assert ran.output.count(expected) == 1

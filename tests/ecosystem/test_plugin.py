@@ -207,7 +207,7 @@ def test_plugin_gets_only_the_key_variable_it_names(
 
     without = run("run", project.manifest, packages=packages)
     assert without.code == 5, without.output
-    assert "there is no key: set ACME_API_KEY" in without.err
+    assert "there is no API key: set ACME_API_KEY" in without.err
 
     refused = run(
         "run", project.manifest, packages=packages, ACME_API_KEY="acme-key-1", ACME_URL="http://far.example"

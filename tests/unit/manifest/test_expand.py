@@ -79,6 +79,8 @@ class TestAxes:
     def test_duplicate_item_id_is_an_error(self, project: Project) -> None:
         sets = "image_sets:\n  a: ['https://a.example/red.png']\n  b: [{url: 'https://b/red.png', vars: {x: 1}}]\n"
         assert "two images of rule 'main' have the id 'red'" in project.messages(ANYTHING + sets)
+        rules = "jobs: [{id: one}, {id: two, image_sets: [b]}, {id: three}]\n"
+        assert project.messages(ANYTHING + sets + rules).count("two images of rule") == 1
         separate = "jobs: [{id: one, image_sets: [a]}, {id: two, image_sets: [b]}]\n"
         assert project.keys(ANYTHING + sets + separate) == ["one/any/red", "two/any/red"]
 

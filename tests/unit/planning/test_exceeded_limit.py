@@ -73,7 +73,7 @@ def test_earlier_purchase_whose_price_is_not_known_even_today_is_an_error() -> N
     named = ", ".join(f"{each.key} ({each.id})" for each in earlier[:3])
     assert told is not None
     assert told.startswith(f"mystery: no known price, neither now nor when {named} and 2 more were bought")
-    assert "set it under catalog.credits, or remove limits.budget" in told
+    assert "set the price under catalog.credits, or remove limits.budget" in told
     assert exceeded_limit(TWO, Caps(max_credits=120), earlier) is None
     assert exceeded_limit(plan([]), Caps(budget=0), earlier) is None
 

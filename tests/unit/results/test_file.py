@@ -70,7 +70,7 @@ def test_manifest_given_as_results_is_refused_in_one_line(tmp_path: Path) -> Non
         read(path, path.name)
 
     [problem] = refused.value.problems
-    assert problem.message.startswith("this is a manifest, and not a results file")
+    assert problem.message.startswith("this is a manifest; expected a results file")
 
 
 def test_job_has_its_purchase_and_the_paths_of_its_files() -> None:
