@@ -21,7 +21,7 @@ from pipeline.cli.options import (
 from pipeline.cli.process_environment import columns_of
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
 from pipeline.documents.problem_list import number_of
-from pipeline.errors import ExitCode, InvalidInput, Problem, UsageError, counted, printable
+from pipeline.errors import ExitCode, InvalidInput, Problem, UsageError, counted, in_order, printable
 from pipeline.manifest.campaign_checks import check_used, unused_in_files, used_twice
 from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
@@ -91,13 +91,14 @@ def _check(
             problems.extend(error.problems)
             continue
         read.append(campaign)
+        doubts = [*campaign.warnings]
         try:
-            number = sum(1 for _ in expand(campaign, problems.append))
+            number = sum(1 for _ in expand(campaign, doubts.append))
         except InvalidInput as error:
             # A warning may name the cause of an error, such as an empty prompt, which makes no job.
-            problems.extend((*campaign.warnings, *error.problems))
+            problems.extend(in_order((*doubts, *error.problems)))
         else:
-            problems.extend(campaign.warnings)
+            problems.extend(in_order(doubts))
             if problem := provider_problem(campaign, "warning"):
                 problems.append(problem)
             valid.append((path, campaign, number))

@@ -47,6 +47,8 @@ _MEANINGS = (
 )
 # For these, the position of the opening bracket or quote helps more than where its end is missing.
 _OPENED = ("unexpected end of stream", "could not find expected ':'", "',' or ']'", "',' or '}'")
+# A comment that a text outside of quotes may be meant to go on with.
+_COMMENT = re.compile(r"[^\s,\[{'\"] +#(?! )")
 _UNQUOTED_TEMPLATE = re.compile(r"(?:^\s*|[:\-,\[{]\s+|\[)\{[{%]")
 
 
@@ -64,7 +66,9 @@ def explain(problem: str, line: str, column: int) -> str:
     if "could not find expected ':'" in problem and len(line) > _LONGEST_KEY:
         return f"a key longer than {_LONGEST_KEY:,} characters, or one without ':'"
     matcher = (meaning for words, meaning in _MEANINGS if words in problem)
-    return next(matcher, f"this is not YAML: {problem}")
+    meaning = next(matcher, f"this is not YAML: {problem}")
+    is_cut = "expected ','" in problem and _COMMENT.search(line, column - 1)
+    return f"{meaning}; what follows ' #' is a comment, unless it is in quotes" if is_cut else meaning
 
 
 def points_at_opening(problem: str) -> bool:

@@ -126,7 +126,7 @@ def warn_of_prompt(name: str, text: Text, context: Context) -> None:
 def warn_of_empty_prompt(name: str, location: Location, node: Node | None, context: Context) -> None:
     """Warn of an empty prompt. `node` is its text in a YAML file, None if the prompt is a file of its own."""
     hint = "" if node is None else _comment_hint(node)
-    removed = "; null removes it, and no job has it" if node is not None and node.value is None else ""
+    removed = "; it is removed, and no job has it" if node is not None and node.value is None else ""
     context.warn(location, f"the prompt '{name}' is empty{hint}{removed}")
 
 

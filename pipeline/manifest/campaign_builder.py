@@ -150,7 +150,8 @@ def _templates(
 ) -> tuple[dict[str, Value | None], dict[str, Template | None]]:
     value = _named(whole.get("templates"))
     section = whole.node.child("templates") if whole.is_mapping else None
-    if not value and section is not None and not section.value:
+    # The schema reports what is no mapping.
+    if not value and section is not None and section.value in (None, "", {}):
         context.report(Value(section, ("templates",)).location, "a campaign needs at least one template")
     templates = {name: _template(name, each, known, context) for name, each in value.items()}
     return {name: each.get("options") for name, each in value.items()}, templates

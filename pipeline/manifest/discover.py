@@ -78,7 +78,7 @@ def _campaigns_in(folder: Path) -> tuple[list[Path], list[Problem]]:
         if _is_campaign(real, str(file)):
             campaigns.append(file)
     if not campaigns and not problems:
-        message = "no campaign is here: no YAML file with a 'version' and a 'name'"
+        message = "there is no campaign here: no YAML file has a 'version' and a 'name'"
         problems.append(Problem(message, Position(str(folder))))
     return campaigns, problems
 

@@ -227,7 +227,10 @@ def _wanted(
     if any_holds and warning is not None:
         context.problems.append(warning)
     if where is not None and table.records and not any_holds:
-        none = f"'where' matches none of the {counted(len(table.records), 'row')}"
+        number = len(table.records)
+        none = f"'where' matches none of the {number:,} rows"
+        if number == 1:
+            none = "'where' does not match the table's only row"
         context.report(where.location, none if warning is None else f"{none}; {warning.message}")
 
 

@@ -86,7 +86,7 @@ def assert_wal_whole(path: Path) -> None:
     if skips:
         raise InvalidInput(
             f"{beside(path, '-wal')}: damaged, and it holds the latest purchases; nothing was changed; restore it "
-            "and the state from a backup, or move both away: the next run then knows what the results manifest knows"
+            "and the state from a backup, or move both away: the next run then starts from the results manifest"
         )
 
 

@@ -25,7 +25,7 @@ _BUSY_SECONDS = 10.0
 RECORD_TABLES = ("purchases", "events", "served", "files", "durations")
 RESTORE = (
     "nothing was changed; restore it from a backup, or move it away: "
-    "the next run then knows what the results manifest knows (see docs/reference/errors.md#damaged-state)"
+    "the next run then starts from the results manifest (see docs/reference/errors.md#damaged-state)"
 )
 
 

@@ -346,7 +346,7 @@ def test_warning_is_shown_beside_the_error_it_explains(folder: Path, offline: Pi
     ended = offline("validate", "campaign.yaml")
 
     assert ended.code == 3
-    assert "prompts.walk: the prompt 'walk' is empty; null removes it" in ended.out
+    assert "prompts.walk: the prompt 'walk' is empty; it is removed" in ended.out
     assert "'prompt' is undefined" in ended.out
 
 
@@ -459,7 +459,7 @@ def test_tag_hides_no_other_problem(folder: Path, pipeline: Pipeline) -> None:
     ("arguments", "code", "said"),
     [
         (("nope.yaml",), 3, "there is no such file"),
-        (("empty",), 3, "no campaign is here"),
+        (("empty",), 3, "there is no campaign here"),
         (("campaign.yaml", "--var", "sesaon=x"), 64, "sesaon"),
         (("campaign.yaml", "--var", "season"), 64, "season"),
     ],

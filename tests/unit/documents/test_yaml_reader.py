@@ -264,6 +264,10 @@ class TestRefused:
             ("a: b: c\n", "c.yaml:1:5: a ':' is not expected here"),
             ("a: 'b\n", "c.yaml:1:4: a quote that is opened here is never closed"),
             ("a: [1, 2\nb: 3\n", "c.yaml:1:4: the list that is opened here is not closed"),
+            (
+                "a: {b: the #1 shoe, c: 1}\n",
+                "c.yaml:1:4: the mapping that is opened here is not closed; expected ',' or '}'; what follows ' #'",
+            ),
             ("a: 1\nb\n", "c.yaml:2:1: a key without ':'"),
             ("a: @b\n", "c.yaml:1:4: a text that begins with '@' needs quotes"),
             ("a: *b* c\n", "c.yaml:1:6: a text that begins with '*' or '&' needs quotes"),

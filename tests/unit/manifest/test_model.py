@@ -400,6 +400,10 @@ class TestCampaign:
             "expected one of 'private'",
         ]
 
+    def test_list_in_place_of_templates_is_one_problem(self, project: Project) -> None:
+        [problem] = project.problems("templates: []\n")
+        assert problem.message == "expected a mapping, found a list"
+
     def test_key_that_is_no_text_hides_no_other_problem(self, project: Project) -> None:
         text = ANYTHING + "prompts: {1: one, two: 5}\njobs: [{id: hero, prompts: ['1', wlak]}]\n"
         found = [each.message for each in project.problems(text) if each.severity == "error"]

@@ -140,7 +140,7 @@ class TestEmpty:
         assert "prompts.q: the prompt 'q' is empty" in warning
         assert ("'#' begins a comment" in warning) == written.startswith("#")
         is_null = written in ("", "null") or written.startswith("#")
-        assert ("null removes it" in warning) == is_null
+        assert ("it is removed" in warning) == is_null
 
     def test_empty_prompt_in_a_file_list_or_table_is_a_warning(self, project: Project) -> None:
         project.write("q.j2", "\n \n")

@@ -471,6 +471,10 @@ class TestWhere:
         said = told(project, self.FLAGS, ', where: "{{ row.Qty | int == 7 }}"')
         assert said.endswith("'where' matches none of the 2 rows")
 
+    def test_only_row_is_called_that(self, project: Project) -> None:
+        said = told(project, "id,url\na,https://a.example/a.png\n", ", where: \"{{ row.id == 'b' }}\"")
+        assert said.endswith("'where' does not match the table's only row")
+
     def test_plain_text_is_rejected(self, project: Project) -> None:
         said = told(project, self.TABLE, ", where: row.url")
         assert said.endswith(': this is plain text, not an expression; write "{{ row.url }}"')
