@@ -433,7 +433,7 @@ def test_plan_reports_an_unknown_outcome_of_an_orphan(
         assert "1 create with an unknown outcome" in planned.out
         assert f"`pipeline resolve campaign.yaml {purchase} --workflow-id ID`" in planned.out
         assert document["unsettled"] == [{"purchase": purchase, "key": WALK}]
-        assert f"spring: {counts}; buys nothing" in comment
+        assert f"`spring`: {counts}; buys nothing" in comment
         assert saved.code == 0, saved.output
         assert pipeline("run", "plan.json").code == 7
 
