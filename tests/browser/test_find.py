@@ -571,11 +571,18 @@ def test_altered_file_is_left_alone_and_not_to_fetch(tab: Make, tmp_path: Path, 
 
     page = tab().open(written.page)
 
+    legend = page.locator(".legend")
+    expect(legend).not_to_contain_text("not here")
+    expect(legend.get_by_role("link", name="1 to decide, altered")).to_have_attribute(
+        "href", "#q=state:altered"
+    )
     row = page.locator(".todo li", has_text=f"1 file was altered {where}")
     expect(row).to_contain_text("It is left alone.")
     assert row.locator(".command").count() == (0 if bundle else 1)
     expect(page.locator("#overview")).not_to_contain_text("is not on this machine")
-    expect(page.locator("article", has_text="File altered")).to_have_attribute("data-key", altered["key"])
+    card = page.locator("article", has_text="File altered")
+    expect(card).to_have_attribute("data-key", altered["key"])
+    expect(card.locator(".word")).to_have_text("Altered")
     page.evaluate("key => go({ view: 'job', job: key })", altered["key"])
     expect(page.get_by_role("complementary", name="About this job")).to_contain_text(
         f"its file was altered {where} and is left alone."

@@ -76,7 +76,7 @@ function whatItWaitsFor(job) {
   while (from && isWaiting(from)) [last, from] = [from, upstreamOf(from)];
   if (!from) return { cause: job.campaign.selected_of === undefined ? "nothing" : "others", takes: [] };
   const takes = last.needs_approval ? takesOf(from) : [from];
-  const open = takes.filter((each) => each.state === "undecided" || each.state === "missing");
+  const open = takes.filter((each) => isUndecided(each) || NOT_TO_BE_SEEN.has(each.state));
   if (open.length && last.needs_approval) return { cause: "approval", takes: open };
   const made = takes.filter((each) => each.status === "done");
   const failed = takes.filter((each) => each.state === "failed");

@@ -396,14 +396,13 @@ function nextUndecided() {
 
 /** How many videos have to be fetched before they can be decided on, then the command, if it is for whoever looks. @returns {string[]} */
 function toFetchFirst() {
-  const absent = app.model.jobs.filter((job) => job.state === "missing");
-  const missing = absent.filter((job) => !job.file?.altered);
-  if (!missing.length) {
-    if (!absent.length) return [];
-    return [`${number(absent.length)} ${madeOf(absent.length)} to decide ${isAltered(absent.length > 1)}.`];
-  }
+  const toDecide = (/** @type {Job[]} */ jobs) => `${number(jobs.length)} ${madeOf(jobs.length)} to decide`;
+  const altered = app.model.jobs.filter((job) => job.state === "altered");
+  const missing = app.model.jobs.filter((job) => job.state === "missing");
+  const left = altered.length ? `${toDecide(altered)} ${isAltered(altered.length > 1)}.` : "";
+  if (!missing.length) return left ? [left] : [];
   const many = missing.length > 1;
-  const about = `${number(missing.length)} ${madeOf(missing.length)} to decide ${isMissing(many)}.`;
+  const about = `${left} ${toDecide(missing)} ${isMissing(many)}.`.trimStart();
   if (isHandedOn()) return [about];
   const later = source.goesOn() ? "When this run has ended, fetch" : "Fetch";
   const commands = app.model.campaigns.flatMap((campaign) => {

@@ -156,6 +156,7 @@ type State =
   | "undecided"
   | "rejected"
   | "missing"
+  | "altered"
   | "underway"
   | "pending"
   | "redo"

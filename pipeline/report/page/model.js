@@ -7,6 +7,7 @@ const STATES = {
   undecided: { word: "To decide", many: "to decide", icon: "", tone: "muted" },
   rejected: { word: "Rejected", many: "rejected", icon: "cross", tone: "red" },
   missing: { word: "Not here", many: "to decide, not here", icon: "missing", tone: "" },
+  altered: { word: "Altered", many: "to decide, altered", icon: "missing", tone: "" },
   underway: { word: "Under way", many: "under way", icon: "underway", tone: "blue" },
   pending: { word: "Not made yet", many: "not made yet", icon: "pending", tone: "muted" },
   redo: { word: "Sent back", many: "sent back", icon: "redo", tone: "" },
@@ -120,7 +121,7 @@ function stateOf(job, file) {
   if (job.status === "pending") return "pending";
   if (job.status !== "done") return "underway";
   if (job.decision === "approved" || job.decision === "rejected") return job.decision;
-  return file?.here ? "undecided" : "missing";
+  return file?.here ? "undecided" : file?.altered ? "altered" : "missing";
 }
 
 /** Whether whoever opens the page may have nothing else of the campaign: a bundle, or a page in one file. */

@@ -6,6 +6,7 @@ const STRIP_ORDER = /** @type {State[]} */ ([
   "undecided",
   "rejected",
   "missing",
+  "altered",
   "underway",
   "redo",
   "pending",
@@ -182,6 +183,9 @@ function stripOf(jobs) {
 /** The states that follow from a decision, or from its lack. */
 const DECIDED = new Set(["approved", "undecided", "rejected", "redo"]);
 
+/** The states of what is made and undecided, without its file. */
+const NOT_TO_BE_SEEN = new Set(["missing", "altered"]);
+
 /**
  * A search for the jobs of a state: as `--select` takes it or as a filter ticks it, if such a search finds the same jobs.
  * @param {State} state @param {Job[]} jobs
@@ -192,7 +196,7 @@ function searchOf(state, jobs) {
   const decisions = [...countsOf(wanted, decisionOf).keys()].map((each) => `decision:${each}`);
   const others = DECIDED.has(state)
     ? [decisions.join(" "), [...statuses, ...decisions].join(" ")]
-    : state === "missing"
+    : NOT_TO_BE_SEEN.has(state)
       ? []
       : [statuses.join(" ")];
   const isSame = (/** @type {string} */ q) => {
