@@ -425,6 +425,36 @@ def test_selection_that_waits_for_an_approval_says_so(tmp_path: Path, tab: Make)
     )
 
 
+def test_job_made_from_a_selected_one_that_waits_is_not_said_to_lack_its_selection(
+    tmp_path: Path, tab: Make
+) -> None:
+    document = stages(only={"only": "approved"})
+    document["image_sets"] |= {"fair": {"outputs_of": "fair"}}
+    sketch, film = document["jobs"]
+    fair = {"id": "fair", "templates": ["sketch"], "image_sets": ["sketches"], "prompts": []}
+    document["jobs"] = [sketch, fair, {**film, "image_sets": ["fair"]}]
+    waiting = Made(campaign(tmp_path, {"campaign.yaml": document}))
+    for number, step in SKETCHES:
+        waiting.do(number, step)
+    waiting.write()
+    out = tmp_path / "page"
+    words = ("report", waiting.project.manifest, "--select", "job:fair", "--select", "job:film", "--out", out)
+    ended = Running(words, environment("http://127.0.0.1:1")).ended()
+    assert ended.code == 0, ended.output
+
+    page: Page = tab().open(out / "index.html")
+
+    rows = page.locator(".todo")
+    expect(rows).to_contain_text(
+        "1 job waits for what it is made from, which is not selected and not approved yet."
+    )
+    expect(rows).to_contain_text("They are made after what they are made from, which itself waits.")
+    page.evaluate("go({ view: 'job', job: app.model.jobs.find((job) => job.rule === 'film').address })")
+    expect(page.get_by_role("complementary", name="About this job")).to_contain_text(
+        "It is made after what it is made from, which itself waits."
+    )
+
+
 def test_bar_of_a_selection_ends_where_the_first_cap_does(tmp_path: Path, tab: Make) -> None:
     document = stages(catalog={"credits": PRICES}, limits={"max_credits": 1000, "budget": 200})
     partly = Made(campaign(tmp_path, {"campaign.yaml": document}))

@@ -67,14 +67,17 @@ function allToCome() {
   return totalOf(app.model.campaigns.map(comingOf));
 }
 
-/** @typedef {"approval" | "later" | "failed" | "attention" | "others" | "nothing"} Cause */
+/** @typedef {"approval" | "later" | "failed" | "attention" | "others" | "waiting" | "nothing"} Cause */
 
 /** What a waiting job waits for, and the takes that it is about. @param {Job} job @returns {{ cause: Cause, takes: Job[] }} */
 function whatItWaitsFor(job) {
   let last = job;
   let from = upstreamOf(job);
   while (from && isWaiting(from)) [last, from] = [from, upstreamOf(from)];
-  if (!from) return { cause: job.campaign.selected_of === undefined ? "nothing" : "others", takes: [] };
+  if (!from) {
+    const isSelection = job.campaign.selected_of !== undefined;
+    return { cause: !isSelection ? "nothing" : last === job ? "others" : "waiting", takes: [] };
+  }
   const takes = last.needs_approval ? takesOf(from) : [from];
   const open = takes.filter((each) => isUndecided(each) || NOT_TO_BE_SEEN.has(each.state));
   if (open.length && last.needs_approval) return { cause: "approval", takes: open };
@@ -94,6 +97,7 @@ const BEFORE_WAITING = {
   failed: "They are made once what they are made from, which failed, was tried again.",
   attention: "They are made once the unknown outcome of what they are made from is resolved.",
   others: "",
+  waiting: "They are made after what they are made from, which itself waits.",
   nothing: "They are made from what no run makes now.",
 };
 
