@@ -1006,6 +1006,59 @@ def test_verdict_on_selected_cards_ends_their_selection(
     assert verdicts == [*[Verdict.APPROVED] * 3, Verdict.REJECTED]
 
 
+def test_of_several_decisions_those_not_saved_are_counted_and_stay_selected(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 4)
+    _, url = serve(campaign)
+    here = tab()
+    here.loses_server = True
+    page = here.visit(url, "#q=decision:none")
+    third = campaign.jobs[2]
+    lost = page.evaluate("key => app.model.byAddress.get(key).shown.id", third.key)
+
+    def all_but_one(route: Route) -> None:
+        if route.request.post_data_json["purchase"] == lost:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/decisions", all_but_one)
+    selected_by_key(page, campaign.jobs[:3])
+    page.keyboard.press("a")
+
+    expect(page.locator("#toast")).to_have_text("2 approved. 1 not saved: the server does not answer.")
+    expect(page.locator("#selection")).to_contain_text("1 selected")
+    expect(page.locator("article.selected")).to_have_attribute("data-key", third.key)
+    page.unroute("**/decisions")
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_have_text("Approved.")
+    expect(page.locator("article")).to_have_count(1)
+
+
+def test_what_could_not_be_taken_back_is_taken_back_with_the_same_key(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 4)
+    _, url = serve(campaign)
+    here = tab()
+    here.loses_server = True
+    page = here.visit(url, "#q=decision:none")
+    selected_by_key(page, campaign.jobs[:3])
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_have_text("3 approved.")
+
+    page.route("**/decisions", lambda route: route.abort(), times=1)
+    page.keyboard.press("u")
+    expect(page.locator("#toast")).to_have_text(
+        "2 decisions taken back. 1 not saved: the server does not answer."
+    )
+    page.keyboard.press("u")
+
+    expect(page.locator("#toast")).to_have_text("Decision taken back.")
+    expect(page.locator("article")).to_have_count(4)
+
+
 @pytest.mark.parametrize(
     ("key", "said", "less"),
     [

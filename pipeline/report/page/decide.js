@@ -94,21 +94,35 @@ async function decideAll(purchases, { decision, set, many }) {
  * @param {Purchase[]} purchases @param {(purchase: Purchase) => string} decisionOn @param {string} one @param {string} many
  */
 async function saveAll(purchases, decisionOn, one, many) {
-  const message = purchases.length === 1 ? one : undefined;
-  /** @type {Outlook[]} */
-  const outlooks = [];
-  const saved = await Promise.all(
-    purchases.map((each) => save(each, { decision: decisionOn(each) }, message, outlooks)),
+  if (purchases.length === 1) {
+    const isSaved = await save(purchases[0], { decision: decisionOn(purchases[0]) }, one);
+    return isSaved ? purchases : [];
+  }
+  const answers = await Promise.allSettled(
+    purchases.map((each) => sendReview(each, { decision: decisionOn(each) })),
   );
+  const saved = purchases.filter((_, index) => answers[index].status === "fulfilled");
+  const failed = answers.filter((each) => each.status === "rejected");
+  const outlooks = answers.flatMap((each) => (each.status === "fulfilled" ? (each.value ?? []) : []));
   const isRehearsed = purchases.every(({ campaign }) => campaign.emulated);
-  if (!message && saved.every(Boolean))
-    toast(`${number(purchases.length)} ${many}${whatFollows(outlooks, isRehearsed)}.`);
-  return purchases.filter((_, index) => saved[index]);
+  const said = saved.length ? `${number(saved.length)} ${many}${whatFollows(outlooks, isRehearsed)}. ` : "";
+  toast(
+    failed.length
+      ? `${said}${number(failed.length)} not saved: ${problemIn(failed[0].reason)}`
+      : said.trimEnd(),
+  );
+  return saved;
+}
+
+/** @param {unknown} error */
+function problemIn(error) {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Take back what was decided last on these: each has the verdict again that it had before. @param {Purchase[]} purchases */
 async function takeBack(purchases) {
-  const { before = new Map() } = decidedLast ?? {};
+  const last = decidedLast;
+  const before = last?.before ?? new Map();
   const verdictBefore = (/** @type {Purchase} */ { id }) =>
     VERDICTS.find((each) => each.decision === before.get(id)) ?? UNDECIDE;
   if (!source.canDecide) {
@@ -118,7 +132,11 @@ async function takeBack(purchases) {
   decidedLast = undefined;
   const [first] = purchases.map(verdictBefore);
   const one = first === UNDECIDE ? UNDECIDE.set : `${first.set} again`;
-  await saveAll(purchases, (each) => verdictBefore(each).decision, one, UNDECIDE.many);
+  const done = await saveAll(purchases, (each) => verdictBefore(each).decision, one, UNDECIDE.many);
+  const left = purchases.filter((each) => !done.includes(each)).map(({ id }) => id);
+  // The same key takes back what could not be saved, unless something else was decided meanwhile.
+  if (last && left.length)
+    decidedLast ??= { ...last, before: new Map(left.map((id) => [id, before.get(id)])) };
 }
 
 /** A typed note is part of the decision; a decision that is taken back leaves it. @param {Purchase} purchase @param {{ decision: string, set: string }} verdict */
@@ -136,28 +154,33 @@ function canBeDecided(purchase) {
 /** The purchases whose reviews are being saved. @type {Set<string>} */
 const saving = new Set();
 
-/**
- * Save a review; a decision is shown only once it is on disk. Whether it is.
- * @param {Purchase} purchase @param {Review} review @param {string} [message] @param {Outlook[]} [outlooks] to which what follows is added
- */
-async function save(purchase, review, message, outlooks = []) {
+/** Send a review; resolves once it is on disk, to what follows from it. @param {Purchase} purchase @param {Review} review */
+async function sendReview(purchase, review) {
   saving.add(purchase.id);
   showDecideBar();
   try {
-    const outlook = await source.decide(purchase, review);
-    if (outlook) outlooks.push(outlook);
-    // Saved only after the next take was opened, it must not seem to be about that one.
-    const isHere = !deciding || deciding.id === purchase.id;
-    const then = isHere && review.decision ? consequenceOf(purchase, review.decision, outlook) : "";
-    if (message) toast(isHere ? `${message}${then}.` : `${message}: ${purchase.key}`, { local: isHere });
-    return true;
+    return await source.decide(purchase, review);
   } catch (error) {
     if (review.note && !drafts.has(purchase.id)) setDraft(purchase.id, review.note);
-    toast(`Not saved: ${error instanceof Error ? error.message : error}`);
-    return false;
+    throw error;
   } finally {
     saving.delete(purchase.id);
     showDecideBar();
+  }
+}
+
+/** Save a review, and say so; a decision is shown only once it is on disk. Whether it is. @param {Purchase} purchase @param {Review} review @param {string} message */
+async function save(purchase, review, message) {
+  try {
+    const outlook = await sendReview(purchase, review);
+    // Saved only after the next take was opened, it must not seem to be about that one.
+    const isHere = !deciding || deciding.id === purchase.id;
+    const then = isHere && review.decision ? consequenceOf(purchase, review.decision, outlook) : "";
+    toast(isHere ? `${message}${then}.` : `${message}: ${purchase.key}`, { local: isHere });
+    return true;
+  } catch (error) {
+    toast(`Not saved: ${problemIn(error)}`);
+    return false;
   }
 }
 
