@@ -87,8 +87,10 @@ class Feed:
         self._listeners.add(listener)
         self._nobody.clear()
         has_said_end = False
+        # The first beat says that everything so far was sent: a browser may leave then, and look again later.
+        pause = 0.0
         try:
-            yield b"retry: %d\n\n%s" % (_RETRY_MS, _beat())
+            yield b"retry: %d\n\n" % _RETRY_MS
             position = self._position(after)
             while True:
                 woken.clear()
@@ -104,9 +106,11 @@ class Feed:
                 if closed:
                     return
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), beat)
+                    await asyncio.wait_for(woken.wait(), pause)
                     continue
-                yield _beat()
+                pause = beat
+                if not ends:
+                    yield _beat()
         finally:
             self._listeners.discard(listener)
             if not self._listeners:

@@ -1378,6 +1378,40 @@ def test_any_number_of_tabs_of_one_browser_can_be_open(
     expect(verdict(page, "Approve")).to_have_attribute("aria-pressed", "false")
 
 
+def test_any_number_of_visible_windows_of_one_browser_can_be_open(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    """Four of them keep a stream of events, and the others look now and then."""
+    made(campaign, 2)
+    _, url = serve(campaign)
+    first = tab()
+    address = f"#job={campaign.jobs[0].key}"
+    pages = [first.visit(url, address)]
+    for _ in range(7):
+        pages.append(first.page.context.new_page())
+        pages[-1].goto(f"{first.origin}{address}")
+        expect(verdict(pages[-1], "Approve")).to_be_visible()
+    # A context without windows counts each page as visible.
+    assert not any(page.evaluate("document.hidden") for page in pages)
+
+    pages[-1].keyboard.press("a")
+
+    for page in pages:
+        expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
+    holders = "navigator.locks.query().then(({ held }) => held.map(({ clientId }) => clientId))"
+    before = set(pages[-1].evaluate(holders))
+    assert len(before) == 4
+    # What one of the four leaves, another one takes.
+    pages[0].close()
+    pages[-1].wait_for_function(
+        f"before => {holders}.then((now) => now.length === 4 && now.some((each) => !before.includes(each)))",
+        arg=list(before),
+    )
+    pages[1].keyboard.press("u")
+    for page in pages[1:]:
+        expect(verdict(page, "Approve")).to_have_attribute("aria-pressed", "false")
+
+
 def test_only_tab_hears_of_the_end_of_its_server_while_it_is_hidden(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

@@ -7,6 +7,9 @@ const MAX_KEPT = 400;
 const AGAIN_MS = 3000;
 // A review is on disk within a moment. Without this limit, one would wait in silence where the browser has no connection left.
 const ANSWER_MS = 20_000;
+// A browser opens six connections to a server. At most this many of its windows keep a stream open; the others look at an interval.
+const MOST_STREAMS = 4;
+const LOOK_MS = 1000;
 
 /** @typedef {{ number: number, jobs?: JobData[], purchases?: PurchaseData[], gone?: string[], files?: Record<string, MediaFile> } & Partial<CampaignData>} CampaignChange */
 
@@ -134,6 +137,10 @@ async function fetched() {
 let stream;
 /** Whether this page has let go of its stream until somebody looks at it. */
 let isReleased = false;
+/** Gives back this page's place among those that keep a stream open; undefined: it has none. @type {(() => void) | undefined} */
+let leavePlace;
+/** The timer of the next look of a page without a place. */
+let nextLook = 0;
 
 /**
  * A browser opens six connections to a server for all its tabs, and a stream takes one: a hidden tab lets go of it when another
@@ -156,12 +163,35 @@ function release() {
   stream.close();
   stream = undefined;
   isReleased = true;
+  clearTimeout(nextLook);
+  leavePlace?.();
+  leavePlace = undefined;
+}
+
+/** Whether this page has a place, or gets one that is free. In an insecure context there are no locks, and each page streams. */
+async function hasPlace() {
+  if (!("locks" in navigator)) return true;
+  for (let place = 1; place <= MOST_STREAMS && !leavePlace; place++) await tryPlace(`stream ${place}`);
+  return leavePlace !== undefined;
+}
+
+/** Take a place if it is free. @param {string} name @returns {Promise<void>} */
+function tryPlace(name) {
+  return new Promise((tried) => {
+    void navigator.locks.request(name, { ifAvailable: true }, (lock) => {
+      tried();
+      // The lock is held until this promise is resolved.
+      if (lock && !leavePlace && !isReleased)
+        return new Promise((leave) => (leavePlace = () => leave(undefined)));
+    });
+  });
 }
 
 /** @param {string} after */
 function listenTo(after) {
   stream?.close();
   isReleased = false;
+  clearTimeout(nextLook);
   const opened = new EventSource(`events?after=${encodeURIComponent(after)}`);
   stream = opened;
   source.seen = after;
@@ -173,9 +203,17 @@ function listenTo(after) {
   opened.addEventListener("beat", (event) => {
     source.ahead = Date.parse(event.data) - Date.now();
     source.connection("live");
+    void keepOrLeave(opened);
   });
   opened.addEventListener("end", () => void onEnd(opened));
   opened.addEventListener("error", () => void onLost(opened));
+}
+
+/** Keep a stream that has sent everything so far if there is a place for it; else look again later. @param {EventSource} opened */
+async function keepOrLeave(opened) {
+  if ((await hasPlace()) || opened !== stream) return;
+  opened.close();
+  nextLook = setTimeout(() => listenTo(source.seen), LOOK_MS);
 }
 
 /**

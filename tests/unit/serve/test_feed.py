@@ -66,6 +66,24 @@ def test_client_of_another_server_is_reset() -> None:
     assert heard(feed, feed.last_id) == []
 
 
+def test_first_beat_follows_all_events_so_far() -> None:
+    feed = Feed()
+    seen = feed.last_id
+    for number in range(3):
+        feed.add(b"%d" % number)
+
+    async def listen() -> bytes:
+        told = b""
+        async for frame in feed.stream(seen):
+            told += frame
+            if b"event: beat" in frame:
+                break
+        return told
+
+    told = run(listen())
+    assert [data for _, data in FRAME.findall(told[: told.index(b"event: beat")])] == [b"0", b"1", b"2"]
+
+
 def test_events_added_before_closing_are_sent() -> None:
     feed = Feed()
     seen = feed.last_id
@@ -116,15 +134,14 @@ def test_end_does_not_wait_forever() -> None:
     feed = Feed()
 
     async def listen() -> int:
-        frames = 0
-        async for _ in feed.stream(feed.last_id):
-            frames += 1
-            if frames == 1:
-                end = asyncio.create_task(asyncio.to_thread(feed.end, 0.0))
+        async with aclosing(feed.stream(feed.last_id)) as stream:
+            await anext(stream)
+            end = asyncio.create_task(asyncio.to_thread(feed.end, 0.0))
+            ends = [frame async for frame in stream if not frame.startswith(b"event: beat")]
         await end
-        return frames
+        return len(ends)
 
-    assert run(listen()) == 2
+    assert run(listen()) == 1
 
 
 async def _up_to_end(stream: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
