@@ -122,7 +122,7 @@ class _Handlers:
     async def video(self, request: Request) -> Response:
         number, digest = request.path_params["number"], request.path_params["digest"]
         campaigns = self._watcher.campaigns
-        path = campaigns[number].rows.files.get(digest) if number < len(campaigns) else None
+        path = campaigns[number].rows.found.locations.get(digest) if number < len(campaigns) else None
         if isinstance(path, ObjectUrl):
             return await self._stored_video(request, campaigns[number].rows, path)
         # Checked again: what is at this path may have changed since the file was found.
@@ -142,7 +142,7 @@ class _Handlers:
         """A video in an object store, passed through this server; the requested range, if any."""
         asked = request.headers.get("range", "")
         span = asked if _RANGE.fullmatch(asked) else None
-        stored = rows.stored
+        stored = rows.found.stored
         try:
             opened = None if stored is None else await run_in_threadpool(stored.open, location, span)
         except PipelineError as error:

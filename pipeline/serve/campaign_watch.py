@@ -120,7 +120,7 @@ class CampaignWatch:
     @property
     def _store_troubles(self) -> list[str]:
         """Why the object store could not be listed; the page shows everything else."""
-        trouble = self.rows.stored.trouble if self.rows.stored is not None else None
+        trouble = self.rows.found.stored.trouble if self.rows.found.stored is not None else None
         return [] if trouble is None else [trouble]
 
     @property

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.json_values import Json
@@ -13,13 +11,11 @@ from pipeline.operations.shown_paths import relative_output
 from pipeline.purchases import PENDING, Decisions, Output, Purchase, PurchaseId, Records, Status
 from pipeline.purchases import as_json as purchase_json
 from pipeline.report.gallery_rows import SHORT_HASH, PlannedJob, Rows
-from pipeline.report.video_files import altered, located, located_in_store
 from pipeline.results.decisions import Decision
 from pipeline.results.decisions import as_json as decision_json
 from pipeline.results.document import job_json
 from pipeline.results.job_status import job_status
-from pipeline.schemes import ObjectUrl, OutputLocation
-from pipeline.serve.stored_videos import StoredVideos
+from pipeline.serve.found_files import FoundFiles
 
 if TYPE_CHECKING:
     from pipeline.assignment import Assignment
@@ -27,52 +23,40 @@ if TYPE_CHECKING:
     from pipeline.operations.workspace import Workspace
     from pipeline.serve.stills import Stills
 
-# Seconds between two looks for missing files, which `collect` may fetch without any change to the records; and the
-# largest share of time spent on looking, since a clone may lack thousands.
-_LOOK_AGAIN = 2.0
-_LOOKING_SHARE = 1 / 50
-
 Row = dict[str, Json]
 
 
 class PageRows:
     """Jobs, purchases and files as the page reads them, and which of them have changed since they were last sent.
 
-    `files` has, by SHA-256, the location of each file, `types` its content type; `stored` lists an object store.
+    `found` has the files that are here; `types` is the content type of each file, by SHA-256.
     """
 
     def __init__(self, workspace: Workspace, number: int, stills: Stills) -> None:
-        self.files: dict[str, OutputLocation] = {}
+        self.found = FoundFiles(workspace, number, stills)
         self.types: dict[str, str] = {}
         self.by_short_hash: dict[str, str] = {}
-        self.stored = StoredVideos(workspace.output) if isinstance(workspace.output, ObjectUrl) else None
-        self._sizes_seen: Mapping[str, int] = {}
         self._workspace = workspace
-        self._number = number
         self._stills = stills
         self._jobs: dict[JobKey, Job] = {}
         self._actions: Mapping[JobKey, str] = {}
         self._documents: dict[str, Row] = {}
         self._decided: dict[str, Row] = {}
         self._planned: dict[str, PlannedJob] = {}
-        self._hrefs: dict[str, str] = {}
-        self._altered: set[str] = set()
         self._media: dict[str, Mapping[str, Json]] = {}
         self._rows = Rows(
             purchases=self._documents,
             decided=self._decided,
             planned=self._planned,
-            hrefs=self._hrefs,
+            hrefs=self.found.hrefs,
             stills=stills,
-            altered=self._altered,
+            altered=self.found.altered,
             media=self._media,
         )
         self._seen_purchases: dict[PurchaseId, tuple[Purchase, Decision | None]] = {}
         self._seen_jobs: dict[JobKey, tuple[object, ...]] = {}
         self._job_rows: dict[JobKey, Row] = {}
         self._purchase_rows: dict[PurchaseId, Row] = {}
-        self._missing: dict[PurchaseId, Purchase] = {}
-        self._look_again_at = 0.0
         self._new_jobs: dict[JobKey, None] = {}
         self._new_purchases: dict[PurchaseId, None] = {}
         self._gone: dict[JobKey, None] = {}
@@ -91,7 +75,7 @@ class PageRows:
 
     def set_campaign(self, workspace: Workspace, jobs: Iterable[Job]) -> None:
         """Use these jobs and this workspace from now on."""
-        self._workspace = workspace
+        self._workspace = self.found.workspace = workspace
         self._jobs = {job.key: job for job in jobs}
         for key in [each for each in self._job_rows if each not in self._jobs]:
             del self._job_rows[key]
@@ -123,15 +107,10 @@ class PageRows:
             if output.sha256 is not None:
                 self.types[output.sha256] = output.content_type
                 self.by_short_hash[output.sha256[:SHORT_HASH]] = output.sha256
-        self._find(jobs.values(), changed.values())
-        self._look_for_altered(jobs.values(), changed.values())
-        for purchase_id, purchase in changed.items():
+        self.found.find(jobs.values(), changed)
+        for purchase_id in changed:
             self._purchase_rows[purchase_id] = self._rows.purchase(self._documents[purchase_id])
             self._new_purchases[purchase_id] = None
-            if self._lacks_files(purchase):
-                self._missing[purchase_id] = purchase
-                if self.stored is not None:
-                    self.stored.want(refresh=True)
         for key, document in jobs.items():
             self._planned[key] = self._plan_of(key, is_pending=document["status"] == PENDING)
             self._job_rows[key] = self._rows.job(document)
@@ -140,7 +119,8 @@ class PageRows:
 
     def changes(self) -> Row | None:
         """Everything that was not sent yet; None if there is nothing."""
-        self._look_for_missing()
+        if self.found.look():
+            self._stills_seen = -1
         files: dict[str, Json] = {}
         if self._stills.made != self._stills_seen:
             self._stills_seen = self._stills.made
@@ -157,6 +137,11 @@ class PageRows:
         }
         self._forget()
         return changes
+
+    def look_anew(self) -> None:
+        """Take all files for missing until they are found again."""
+        self.found.look_anew()
+        self._stills_seen = -1
 
     def about(self, purchase_id: PurchaseId) -> Row:
         """The rows of one purchase and of its jobs."""
@@ -234,73 +219,6 @@ class PageRows:
             upstream=job.upstream,
             needs_approval=bool(job.approved_of),
         )
-
-    def _find(self, jobs: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> bool:
-        """Locate the files of these; returns whether any new file was found."""
-        found = self._located(jobs, purchases)
-        new = {digest: path for digest, path in found.items() if digest not in self.files}
-        self.files |= new
-        self._hrefs |= {digest: f"videos/{self._number}/{digest}" for digest in new}
-        self._stills.want(new)
-        return bool(new)
-
-    def _located(
-        self, jobs: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]
-    ) -> Mapping[str, OutputLocation]:
-        output = self._workspace.output
-        if isinstance(output, Path):
-            return located(jobs, purchases, self._workspace.campaign.manifest.parent, output)
-        if self.stored is None:
-            return {}  # the output moved to a store while the page is served: a restart opens it
-        self._sizes_seen = self.stored.sizes
-        return located_in_store(jobs, purchases, self.stored.url, self._sizes_seen)
-
-    def _look_for_altered(self, jobs: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> None:
-        output = self._workspace.output
-        if isinstance(output, Path) and any(map(self._lacks_files, purchases)):
-            seen = [purchase for purchase, _ in self._seen_purchases.values()]
-            self._altered |= altered(jobs, seen, self.files, self._workspace.campaign.manifest.parent, output)
-
-    def _lacks_files(self, purchase: Purchase) -> bool:
-        return any(each.sha256 is not None and each.sha256 not in self.files for each in purchase.outputs)
-
-    def look_anew(self) -> None:
-        """Take all files for missing until they are found again."""
-        self.files.clear()
-        self._hrefs.clear()
-        self._missing = {
-            purchase_id: purchase
-            for purchase_id, (purchase, _) in self._seen_purchases.items()
-            if self._lacks_files(purchase)
-        }
-        self._altered.clear()
-        self._look_for_altered((), self._missing.values())
-        self._look_again_at = 0.0
-        self._stills_seen = -1
-
-    def _look_for_missing(self) -> None:
-        if not self._missing or time.monotonic() < self._look_again_at:
-            return
-        began = time.thread_time()
-        found = self._find_missing()
-        pause = max(_LOOK_AGAIN, (time.thread_time() - began) / _LOOKING_SHARE)
-        self._look_again_at = time.monotonic() + pause
-        if not found:
-            return
-        for purchase_id in [
-            each
-            for each, purchase in self._missing.items()
-            if all(file.sha256 in self.files for file in purchase.outputs if file.sha256 is not None)
-        ]:
-            del self._missing[purchase_id]
-        self._stills_seen = -1
-
-    def _find_missing(self) -> bool:
-        if self.stored is not None:
-            self.stored.want(refresh=False)
-            if self.stored.sizes is self._sizes_seen:
-                return False
-        return self._find((), self._missing.values())
 
 
 def _outputs(purchase: Purchase) -> Iterable[Output]:

@@ -1,6 +1,7 @@
 """A page updated incrementally equals a newly loaded one, whatever happens in the campaign."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.campaigns import Project, campaign, spring
 
+from pipeline.artifacts.file_names import named
 from pipeline.jobs import Job
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
@@ -18,6 +20,7 @@ from pipeline.purchases import Output, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.report.stills import StillCache
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Verdict
+from pipeline.serve import found_files
 from pipeline.serve.campaign_watch import CampaignWatch
 from pipeline.serve.state_source import StateOnDisk
 from pipeline.serve.stills import Stills
@@ -170,6 +173,45 @@ def test_id_found_only_in_the_rescue_file_is_sent(tmp_path: Path, lost_first: bo
         for page in (story.page, story.fresh().whole()):
             shown: Any = page["purchases"]
             assert [each["status"] for each in shown] == ["submitted"]
+    finally:
+        story.store.close()
+
+
+def test_file_that_is_deleted_or_changed_below_the_page_is_noticed_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(found_files, "_LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(found_files, "_LOOKING_SHARE", math.inf)
+    story = Story(tmp_path)
+    try:
+        for step in ("buy", "accept", "finish", "fetch"):
+            story.do(story.jobs[0], step)
+        bought = story.last(story.jobs[0])
+        output = story.workspace.local_output
+        assert bought is not None
+        assert output is not None
+        [file] = named(bought, bought.path or bought.id, steps=False)
+        path = output / file.path
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"1")
+        watch = story.fresh()
+
+        def heard() -> list[tuple[bool, bool]]:
+            """Whether each file that is told anew is here, and whether it is altered."""
+            told: Any = watch.look() or {}
+            return [("here" in row, "altered" in row) for row in told.get("files", {}).values()]
+
+        heard()
+        assert heard() == []
+        path.unlink()
+        assert heard() == [(False, False)]
+        path.write_bytes(b"1")
+        assert heard() == [(True, False)]
+        path.write_bytes(b"longer")
+        assert heard() == [(False, True)]
+        path.unlink()
+        assert heard() == [(False, False)]
+        assert heard() == []
     finally:
         story.store.close()
 
