@@ -55,6 +55,19 @@ def hrefs_of(copies: Mapping[str, Path], folder: Path) -> dict[str, str]:
     return {digest: quote(path.relative_to(folder).as_posix()) for digest, path in copies.items()}
 
 
+def assert_behind_no_link(folder: Path) -> None:
+    """Check that nothing put into `folder`, of which the page's own folder is a real path, would lie elsewhere.
+
+    Raises:
+        UsageError: a link leads there.
+    """
+    if real_path(folder) != folder:
+        raise UsageError(
+            f"{printable(str(folder))}: a link leads elsewhere, and nothing is written there; "
+            "remove it, or choose another folder"
+        )
+
+
 def assert_replaces_no_other(
     copies: Mapping[str, Path], earlier: EarlierPage, expendable: Collection[str]
 ) -> None:
@@ -68,13 +81,10 @@ def assert_replaces_no_other(
     """
     made = dict(earlier.unchanged())
     for digest, path in copies.items():
-        if real_path(path.parent) != path.parent:
-            reason = (
-                "a link leads elsewhere, and nothing is written there; remove it, or choose another folder"
-            )
-        elif not os.path.lexists(path):
+        assert_behind_no_link(path.parent)
+        if not os.path.lexists(path):
             continue
-        elif path in made:
+        if path in made:
             if made[path].digest in {digest[:SHORT_HASH], *expendable}:
                 continue
             reason = "the only copy here of another file, so it is not overwritten; move it away first"

@@ -75,12 +75,12 @@ class StillCache:
             return False
 
     def put_into(self, digest: str, target: Path) -> None:
-        """Put the still at `target` unless it is there; as a hard link to the cache if possible.
+        """Put the still at `target` unless something is there; as a hard link to the cache if possible.
 
         Raises:
             OSError: it cannot be written.
         """
-        if target.exists():
+        if os.path.lexists(target):  # through a link, it would be written to another place
             return
         if digest not in self._stills:
             with suppress(OSError):

@@ -14,6 +14,7 @@ from pipeline.files import assert_replaces, make_folders, write_atomically
 from pipeline.media.facts import join
 from pipeline.paths import real_path
 from pipeline.report.bundle import (
+    assert_behind_no_link,
     assert_names_differ,
     assert_replaces_no_other,
     copies_of,
@@ -63,7 +64,7 @@ def write_folder(
     With `bundle`, the videos are put into it too. `on_progress` gets the number of files read, and their total.
 
     Raises:
-        UsageError: a page of another program is there.
+        UsageError: a page of another program is there, or a link leads out of the folder.
         OSError: it cannot be written.
     """
     folder = real_path(folder)
@@ -71,6 +72,7 @@ def write_folder(
     earlier = read_earlier_page(index) if _is_ours(index) else EarlierPage(folder=folder)
     expendable = {digest[:SHORT_HASH] for source in sources for digest in source.expendable}
     copies = [copies_of(source, folder) if bundle else {} for source in sources]
+    assert_behind_no_link(folder / "posters")
     if bundle:
         assert_names_differ(sources)
     for paths in copies:

@@ -166,7 +166,7 @@ def test_video_that_was_replaced_in_the_folder_is_not_removed(tmp_path: Path) ->
     assert video.read_text() == "cut shorter, by hand"
 
 
-@pytest.mark.parametrize("at", ["media", "media/spring", "posters"])
+@pytest.mark.parametrize("at", ["media", "media/spring"])
 @fails_without(
     "pipeline.report.earlier_page:_is_within",
     "return real_path",
@@ -337,6 +337,35 @@ def test_bundle_writes_nothing_behind_a_link(tmp_path: Path, at: str) -> None:
         write(folder, [campaign(tmp_path)], bundle=True)
 
     assert film.read_bytes() == b"by hand!!"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_still_is_neither_written_nor_removed_behind_a_link(tmp_path: Path, is_there: bool) -> None:
+    folder, share = tmp_path / "site", tmp_path / "share"
+    page = write(folder, [campaign(tmp_path)])
+    (folder / "posters").rename(share)
+    (folder / "posters").symlink_to(share)
+    if not is_there:
+        shutil.rmtree(share)
+    stills, before = list(share.glob("*")), page.read_bytes()
+
+    with pytest.raises(UsageError, match="posters: a link leads elsewhere"):
+        write(folder, [with_other(tmp_path)])
+
+    assert list(share.glob("*")) == stills
+    assert page.read_bytes() == before
+
+
+def test_still_is_not_written_through_a_link_in_its_place(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "site", tmp_path / "elsewhere.webp"
+    write(folder, [campaign(tmp_path)])
+    [still] = (folder / "posters").iterdir()
+    still.unlink()
+    still.symlink_to(elsewhere)
+
+    write(folder, [campaign(tmp_path)])
+
+    assert not elsewhere.exists()
 
 
 def test_copy_that_somebody_made_smaller_is_not_replaced(tmp_path: Path) -> None:
