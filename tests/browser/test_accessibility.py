@@ -110,6 +110,19 @@ def test_message_in_place_of_a_video_is_not_cut_off(tab: Make, gallery: Gallery,
         assert page.eval_on_selector_all(".mat .message > *", said) == []
 
 
+def test_list_of_keys_is_reached_to_its_end_and_closed_from_there(tab: Make, gallery: Gallery) -> None:
+    page = tab(width=390, height=600).open(gallery.index)
+    page.keyboard.press("?")
+    last = page.locator("#keys dl > div").last
+    assert "Take it back" in last.inner_text()
+
+    last.scroll_into_view_if_needed()
+
+    expect(last).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("button", name="Close")).to_be_in_viewport(ratio=1)
+    assert last.evaluate("each => each.getBoundingClientRect().bottom") <= 600 - 16
+
+
 def test_long_search_without_a_match_is_fully_readable_on_a_phone(tab: Make, gallery: Gallery) -> None:
     page = tab(width=390, height=844).open(gallery.index, f"#q=status:{'nothing_of_that_name_' * 4}")
 
