@@ -38,7 +38,7 @@ def test_page_and_data_stay_within_three_megabytes(many: Path) -> None:
 def test_document_never_has_more_than_400_cards(tab: Make, many: Path) -> None:
     page = tab(width=1440, height=900).open(many)
     cards = "document.querySelectorAll('article').length"
-    assert page.locator("[role=status]").inner_text() == f"{JOBS} of {JOBS}"
+    assert page.locator("[role=status]").inner_text() == f"{JOBS:,} of {JOBS:,}"
     assert 0 < page.evaluate(cards) <= MAX_CARDS
 
     for part in (0.1, 0.37, 0.9, 1):
@@ -67,7 +67,7 @@ def test_filter_narrows_thousands_and_the_last_card_is_reached_by_keyboard(tab: 
 
     page.fill("input[type=search]", "image:red decision:approved")
 
-    assert page.locator("[role=status]").inner_text() == f"{total} of {JOBS}"
+    assert page.locator("[role=status]").inner_text() == f"{total:,} of {JOBS:,}"
     page.fill("input[type=search]", "")
     page.locator("input[type=search]").blur()
     page.evaluate("grid.focus(grid.jobs.length - 2)")

@@ -161,7 +161,7 @@ function takesBlock(job) {
   const earlier = earlierOf(job).filter((each) => each !== job.seen);
   if (takes.length < 2 && !earlier.length) return undefined;
   const parts = [
-    takes.length > 1 && `${takes.length} of this job`,
+    takes.length > 1 && `${number(takes.length)} of this job`,
     earlier.length && counted(earlier.length, "earlier purchase"),
   ];
   const others = [...takes.filter((each) => each !== job).map((each) => each.serving), ...earlier].filter(

@@ -202,7 +202,7 @@ function showTabs() {
     tab("compare", "Compare", 0),
   );
   const names = app.model.campaigns.map((each) => each.name);
-  fill(byId("name"), names.length > 2 ? `${names.length} campaigns` : names.join(", "));
+  fill(byId("name"), names.length > 2 ? `${number(names.length)} campaigns` : names.join(", "));
   byId("name").title = shownPlain(names.join(", "));
 }
 
@@ -270,7 +270,9 @@ function showBrowse() {
   const field = /** @type {HTMLInputElement} */ (byId("search"));
   if (field.value.trim() !== app.view.q) field.value = app.view.q;
   showOverview();
-  document.querySelector(".count")?.replaceChildren(el("b", { text: found.length }), ` of ${jobs.length}`);
+  document
+    .querySelector(".count")
+    ?.replaceChildren(el("b", { text: number(found.length) }), ` of ${number(jobs.length)}`);
   byId("clear").hidden = !app.view.q;
   /** @type {HTMLSelectElement} */ (byId("sort")).value = app.view.sort;
   showFacets(search, found);
