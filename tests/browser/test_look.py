@@ -872,6 +872,21 @@ def gallery_order(page: Page) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("address", ["#q=status:done", "#job="])
+def test_reload_keeps_the_scroll_position(tab: Make, gallery: Gallery, address: str) -> None:
+    page = tab(height=500).open(gallery.index, address + (FIRST if "job" in address else ""))
+    stood = page.evaluate("scrollTo(0, 150), scrollY")
+    assert stood == 150
+
+    page.reload()
+    page.wait_for_selector("body[data-view]")
+
+    assert page.evaluate("scrollY") == stood
+    # Another view begins at its top.
+    page.evaluate("go({ view: 'failures' })")
+    assert page.evaluate("scrollY") == 0
+
+
 def test_back_from_a_neighbouring_job_scrolls_to_its_card(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     walked(page, 2)

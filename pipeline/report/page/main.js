@@ -390,10 +390,11 @@ function listen() {
   addEventListener("popstate", (event) => {
     const left = app.view;
     show();
-    const scrolled = /** @type {{ scrolled?: number } | null} */ (event.state)?.scrolled;
-    standAgain(left, scrolled ?? scrollY);
+    standAgain(left, scrolledTo(event.state) ?? scrollY);
     grid.layout();
   });
+  // For a reload; later than this, the state of the history cannot be changed.
+  addEventListener("beforeunload", () => history.replaceState({ ...history.state, scrolled: scrollY }, ""));
   // A link within the page: the browser makes the step, the page keeps the scroll position.
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element ? event.target.closest("a[href^='#']") : null;
@@ -406,6 +407,11 @@ function listen() {
     byId("main").focus({ preventScroll: true });
   });
   listenToGrid();
+}
+
+/** The scroll position of a step of the browser when it was left. @param {{ scrolled?: number } | null} state */
+function scrolledTo(state) {
+  return state?.scrolled;
 }
 
 async function begin() {
@@ -426,6 +432,8 @@ async function begin() {
   });
   source.ready();
   show();
+  scrollTo(0, scrolledTo(history.state) ?? 0);
+  grid.layout();
 }
 
 void begin();
