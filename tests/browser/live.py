@@ -253,7 +253,7 @@ def in_the_middle(campaign: LiveCampaign, run: LiveRun) -> None:
 def main() -> None:
     """Write what the arguments request."""
     variants = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    campaign = LiveCampaign(Path(sys.argv[1]), variants, FINE)
+    campaign = LiveCampaign(Path(sys.argv[1]), variants, shorter_side=FINE)
     with campaign.run() as run:
         in_the_middle(campaign, run)
 
