@@ -592,6 +592,19 @@ def test_failures_are_a_table_with_reasons_and_commands(tab: Make, gallery: Gall
         assert f"pipeline resolve spring-drop.yaml {purchase['id']} --workflow-id ID" in commands
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_each_group_of_failures_has_its_icon_beside_its_name(tab: Make, gallery: Gallery, width: int) -> None:
+    page = tab(width=width).open(gallery.index, "#view=failures")
+
+    groups = page.locator(".group").all()
+    assert len(groups) == 4
+    for group in groups:
+        sign, name = group.locator("svg").first.bounding_box(), group.locator("b").bounding_box()
+        assert sign is not None
+        assert name is not None
+        assert abs(sign["y"] + sign["height"] / 2 - name["y"] - name["height"] / 2) < 2
+
+
 def test_text_that_begins_with_an_address_is_shown_as_it_is(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
 
