@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _LOOK_AGAIN = 2.0
 _LOOKING_SHARE = 1 / 50
 # How many purchases have their files checked at each look: all of them in turn, as somebody may delete a single file.
-_CHECKED_AT_ONCE = 500
+# Few, as reviews wait meanwhile, and a network's file system answers slowly.
+_CHECKED_AT_ONCE = 200
 
 JobDocuments = Iterable[Mapping[str, Any]]
 

@@ -1345,8 +1345,9 @@ def test_decision_that_gets_no_answer_is_not_saved_and_not_counted(
     expect(page.locator(".decide .left")).to_have_text("1 left to decide")
 
 
+@pytest.mark.parametrize("has_locks", [True, False])
 def test_any_number_of_tabs_of_one_browser_can_be_open(
-    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, has_locks: bool
 ) -> None:
     """A browser opens six connections to a server, and each tab that is looked at has a stream of events."""
     made(campaign, 2)
@@ -1360,6 +1361,8 @@ def test_any_number_of_tabs_of_one_browser_can_be_open(
         window.beShown = (is) => { isHidden = !is; document.dispatchEvent(new Event("visibilitychange")); };
         """
     )
+    if not has_locks:  # as in an insecure context
+        first.page.context.add_init_script("delete Navigator.prototype.locks")
     page = first.visit(url, f"#job={campaign.jobs[0].key}")
     pages = [page]
     for _ in range(7):
