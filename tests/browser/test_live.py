@@ -1386,7 +1386,7 @@ def test_any_number_of_visible_windows_of_one_browser_can_be_open(
 ) -> None:
     """Four of them keep a stream of events, and the others look now and then."""
     made(campaign, 2)
-    _, url = serve(campaign)
+    running, url = serve(campaign)
     first = tab()
     address = f"#job={campaign.jobs[0].key}"
     pages = [first.visit(url, address)]
@@ -1413,6 +1413,9 @@ def test_any_number_of_visible_windows_of_one_browser_can_be_open(
     pages[1].keyboard.press("u")
     for page in pages[1:]:
         expect(verdict(page, "Approve")).to_have_attribute("aria-pressed", "false")
+    running.signal(signal.SIGTERM)
+    for page in pages[1:]:
+        expect(page.locator("#connection")).to_have_text("Ended")
 
 
 def test_only_tab_hears_of_the_end_of_its_server_while_it_is_hidden(

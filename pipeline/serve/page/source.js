@@ -139,6 +139,8 @@ let stream;
 let isReleased = false;
 /** Gives back this page's place among those that keep a stream open; undefined: it has none. @type {(() => void) | undefined} */
 let leavePlace;
+/** All tabs and windows of this browser that show a page of this server. */
+const tabs = new BroadcastChannel("pipeline");
 /** The timer of the next look of a page without a place. */
 let nextLook = 0;
 
@@ -147,8 +149,11 @@ let nextLook = 0;
  * one is opened or looked at. The only tab keeps it, so that it has everything when a run ends, and its server with it.
  */
 function shareConnections() {
-  const tabs = new BroadcastChannel("pipeline");
-  tabs.addEventListener("message", () => document.hidden && release());
+  tabs.addEventListener("message", ({ data }) => {
+    // Without a stream, this page has not been told.
+    if (data === "ended" && stream?.readyState !== EventSource.OPEN) source.connection("closed");
+    if (data === "shown" && document.hidden) release();
+  });
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return;
     tabs.postMessage("shown");
@@ -222,6 +227,7 @@ async function keepOrLeave(opened) {
  */
 async function onEnd(ended) {
   source.connection("closed");
+  tabs.postMessage("ended");
   await keepStills();
   if (ended !== stream || ended.readyState !== EventSource.OPEN) return;
   ended.close();
