@@ -105,7 +105,7 @@ class Durations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLeft:
-    """Seconds until the last workflow ends; None if that is unknown: `unseen` templates have no estimate yet."""
+    """Seconds until the last workflow ends; None if none is to come, or `unseen` templates have no estimate yet."""
 
     seconds: float | None = None
     unseen: tuple[str, ...] = ()
@@ -157,6 +157,8 @@ def time_left(
     ages: dict[str, list[float]] = {template_id: [] for template_id in to_buy}
     for template_id, age in running:
         ages.setdefault(template_id, []).append(age)
+    if not ages:
+        return TimeLeft()
     expected = {template_id: durations.expectation(template_id) for template_id in ages}
     if unseen := tuple(template_id for template_id, each in expected.items() if each is None):
         return TimeLeft(unseen=unseen)

@@ -177,7 +177,7 @@ class Runner:
     def _time_left(self) -> TimeLeft:
         if not self.settings.wait:
             return TimeLeft()
-        waiting = {} if self._queue.stopped else self._served_jobs.waiting
+        waiting = self._served_jobs.waiting if self._queue.is_open else {}
         in_flight = self._in_flight
         chains = self._served_jobs.chains() if waiting else ()
         left = time_left(in_flight.durations, in_flight.ages(), waiting, self.settings.in_flight, chains)

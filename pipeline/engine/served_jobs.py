@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 
 _UNDER_WAY = frozenset({Status.SUBMITTING, Status.SUBMITTED})
+_WITHOUT_SUCCESS = frozenset({Status.FAILED, Status.ATTENTION})
 
 
 class ServedJobs:
     """The jobs that each purchase serves, in plan order; `by_key` is the inverse.
 
     `counts` has, by status, the number of jobs that the run has work for: `pending` if nothing is bought yet,
-    `succeeded` if files have to be fetched. `waiting` counts, by template, the purchases still to be made.
+    `succeeded` if files have to be fetched.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -47,7 +48,6 @@ class ServedJobs:
         self._templates = {
             entry.key: entry.job.request.template_id for entry in plan.buying if entry.job is not None
         }
-        self.waiting = Counter(self._templates.values())
         self._made_after = plan.made_after()
         self._template_ids = (
             {entry.key: entry.job.request.template_id for entry in plan.entries if entry.job is not None}
@@ -55,16 +55,32 @@ class ServedJobs:
             else {}
         )
 
+    @property
+    def waiting(self) -> Counter[str]:
+        """The number of purchases still to be made, by template."""
+        return Counter(template_id for key, template_id in self._templates.items() if self._is_to_come(key))
+
     def chains(self) -> Collection[Chain]:
         """What is still to be made one after another."""
         template_ids = self._template_ids
         if not template_ids:
             return ()
-        waiting = (key for key, status in self._statuses.items() if status == PENDING)
+        waiting = filter(self._is_to_come, self._statuses)
         return chains(
             {key: (template_ids[key], self._made_after.get(key)) for key in waiting},
             {key: template_ids[key] for key, status in self._statuses.items() if status in _UNDER_WAY},
         )
+
+    def _is_to_come(self, key: JobKey) -> bool:
+        """Whether a job is pending, and nothing that it is made from has ended without success."""
+        if self._statuses[key] != PENDING:
+            return False
+        upstream = self._made_after.get(key)
+        while upstream is not None:
+            if self._statuses.get(upstream) in _WITHOUT_SUCCESS:
+                return False
+            upstream = self._made_after.get(upstream)
+        return True
 
     def of(self, purchase_id: PurchaseId) -> list[Job]:
         """The jobs that a purchase serves."""
@@ -108,8 +124,6 @@ class ServedJobs:
             self._statuses[key] = status
             self.counts[before] -= 1
             self.counts[status] += 1
-            if key in self._templates:
-                self.waiting[self._templates[key]] += (status == PENDING) - (before == PENDING)
 
     def stem(self, purchase: Purchase) -> tuple[str, bool]:
         """The path stem for the files of a purchase: its first job's path, or else the one that it was bought for.

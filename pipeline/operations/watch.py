@@ -23,6 +23,10 @@ from pipeline.operations.campaign_state import CampaignState, open_campaign, oth
 from pipeline.operations.clock import now
 from pipeline.operations.run_note import RunNote, read_note, short_hash
 from pipeline.operations.run_options import RunOptions, run_settings
+from pipeline.operations.run_plan import as_begun
+from pipeline.planning.forecast import MAKING
+from pipeline.planning.make import make
+from pipeline.planning.plan import PlanOptions
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 from pipeline.results.job_status import job_statuses, summarize
 from pipeline.schemes import StateLocation, part_location, part_name
@@ -65,7 +69,7 @@ class Watch:
         self._has_looked = False
         self._jobs: dict[JobKey, WatchedJob] = {}
         self._counted: set[JobKey] = set()
-        # By job that is pending, its template and what it asks for.
+        # By pending job that the run buys, its template and what it asks for.
         self._asked: dict[JobKey, tuple[str, str | tuple[str, ...]]] = {}
         # By the same job, the one that has to be made before it.
         self._made_from: dict[JobKey, JobKey] = {}
@@ -91,15 +95,7 @@ class Watch:
             before, self._jobs = self._jobs, self._job_statuses(state)
             self._purchases = state.records.purchases
             self._durations = Durations(dict(state.store.durations()))
-            asks = state.assignment.matcher.requested
-            self._asked = {
-                job.key: (job.request.template_id, asks(job.key))
-                for job in state.jobs
-                if (known := self._jobs.get(job.key)) and known.status == PENDING
-            }
-            self._made_from = {
-                job.key: job.upstream for job in state.jobs if job.key in self._asked and job.upstream
-            }
+            self._note_what_is_bought(state)
             self._names = template_names(state.jobs)
         is_first, self._stamps, self._has_looked = not self._has_looked, stamps, True
         self._count(before)
@@ -194,12 +190,34 @@ class Watch:
             if chosen is None or key in chosen
         }
 
+    def _note_what_is_bought(self, state: CampaignState) -> None:
+        """Note the pending jobs that the run buys: what waits for a person, or for what failed, is none of them."""
+        self._asked, self._made_from = {}, {}
+        if all(job.status != PENDING for job in self._jobs.values()):
+            return
+        selected = self._selected
+        own = (
+            None
+            if selected is None
+            else frozenset(each for each in self._jobs if short_hash(each) in selected)
+        )
+        assignment = as_begun(state.assignment, state.decided, self._since)
+        plan = make(assignment, {}, PlanOptions(selected=own), elsewhere=state.elsewhere())
+        for entry in plan.of(*MAKING):
+            known = self._jobs.get(entry.key)
+            if known is not None and known.status == PENDING and entry.job is not None:
+                asked = assignment.matcher.requested(entry.key)
+                self._asked[entry.key] = (entry.job.request.template_id, asked)
+        after = plan.made_after()
+        self._made_from = {key: upstream for key in self._asked if (upstream := after.get(key)) is not None}
+
     def _count(self, before: Mapping[JobKey, WatchedJob]) -> None:
-        """Count the jobs that have not ended, that the run has bought, or that changed between two looks."""
+        """Count the jobs that the run has work for, that it has bought, or that changed between two looks."""
         selected = self._selected
         for key, job in self._jobs.items():
             is_own = selected is None or short_hash(key) in selected
-            is_open = job.status not in _ENDED and is_own
+            has_work = key in self._asked if job.status == PENDING else job.status not in _ENDED
+            is_open = has_work and is_own
             is_new = is_open or (job.purchase is not None and self._is_of_run(job.purchase))
             if is_new or (key in before and before[key].status != job.status):
                 self._counted.add(key)

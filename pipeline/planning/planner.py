@@ -222,7 +222,9 @@ class Planner:
             return f"{upstream.key} waits" if self._waits_for(upstream) else ""
         if purchase.status is Status.FAILED:
             return f"{upstream.key} failed"
-        return "" if purchase.status is Status.SUBMITTED else f"{upstream.key} needs attention"
+        # One that is being sent belongs to a run that goes on, see `_await`.
+        is_under_way = purchase.status in {Status.SUBMITTING, Status.SUBMITTED}
+        return "" if is_under_way else f"{upstream.key} needs attention"
 
     def _after(self, job: Job) -> JobKey | None:
         """The upstream that must succeed first; None if it has succeeded."""

@@ -7,15 +7,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.assignment import Assignment, Matcher, assign
 from pipeline.engine.durations import chains
+from pipeline.operations.run_plan import as_begun
 from pipeline.planning.forecast import Forecast, forecast, unbought
 from pipeline.planning.make import make
 from pipeline.planning.plan import Plan, PlanOptions
 from pipeline.purchases import Status
-from pipeline.results import decisions
 
 if TYPE_CHECKING:
+    from pipeline.assignment import Assignment, Matcher
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
     from pipeline.operations.run_note import RunNote
@@ -93,13 +93,10 @@ class WatchedPlan:
         selected = None
         if run.note is not None and run.note.selected is not None:
             selected = frozenset(filter(run.note.selects, (job.key for job in assignment.jobs)))
-        earlier = [each for each in decided.values() if not run.began or (each.at or "") < run.began]
-        if len(earlier) < len(decided):
-            records = assignment.matcher.records
-            assignment = assign(assignment.jobs, records, decisions.in_force(earlier))
-        elif selected is None:
+        begun = as_begun(assignment, decided, run.began)
+        if begun is assignment and selected is None:
             return self._forecast.run
-        return make(assignment, {}, PlanOptions(selected=selected))
+        return make(begun, {}, PlanOptions(selected=selected))
 
     def in_numbers(
         self, caps: Caps, purchases: Collection[Purchase], by_key: Mapping[JobKey, Purchase]

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.calling import Pipeline
@@ -14,6 +15,7 @@ from support.processes import Running, until
 from pipeline.cli.process_environment import read_environment
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
+from pipeline.engine.durations import TimeLeft
 from pipeline.jobs import JobKey
 from pipeline.manifest.load import load
 from pipeline.operations.watch import Watch, together
@@ -212,3 +214,51 @@ def test_time_left_is_at_least_that_of_what_is_made_one_after_another(
         assert left is not None
         # Nearly three hours, by the usual times with their spread; the film alone would take two.
         assert left > 2.5 * 3600
+
+
+def sketches_to_approve() -> dict[str, Any]:
+    """A sketch and a video that is made from it once it is approved."""
+    sketches = {"outputs_of": "sketch", "only": "approved"}
+    return chained(image_sets={"shoes": ["images/red.png"], "sketches": sketches})
+
+
+def test_watch_counts_no_job_that_waits_for_an_approval(
+    folder: Path, start: Callable[..., Running], pipeline: Pipeline
+) -> None:
+    project = campaign(folder, {"campaign.yaml": sketches_to_approve()})
+    watch = Watch(
+        workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
+    )
+    totals = set()
+
+    def looked() -> Watch:
+        watch.look()
+        totals.add(watch.tally().total)
+        return watch
+
+    looked()
+    start("run", project.manifest, "--yes")
+    until(lambda: looked().tally().done == 1, "the sketch")
+    until(lambda: not looked().runs, "the end of the run")
+
+    # An approval is for the next run.
+    assert pipeline("approve", project.manifest, "sketch/sketch/red").code == 0
+    assert looked().tally().done == 1
+    assert totals == {1}
+
+
+def test_watch_has_no_time_left_for_what_is_made_from_a_failed_job(
+    folder: Path, start: Callable[..., Running], vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+    watch = Watch(
+        workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
+    )
+    watch.look()
+    vendor.fail({"on": "create", "do": "fail"})
+    start("run", project.manifest, "--yes")
+
+    until(lambda: (watch.look(), watch.tally().failed)[1] == 1, "the failure")
+
+    # As in the run: the video is one of its jobs, though nothing is made for it.
+    assert (watch.tally().waiting, watch.tally().time_left()) == (1, TimeLeft())

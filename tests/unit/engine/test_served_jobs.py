@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from planning.campaign import bought, job, plan
 
 from pipeline.engine.served_jobs import ServedJobs
@@ -30,3 +31,22 @@ def test_chain_leads_through_what_shares_the_purchase_of_another_job() -> None:
 
 def test_jobs_that_are_made_from_images_only_have_no_chain() -> None:
     assert not ServedJobs(plan([job("a", "walk"), job("b", "turn")])).chains()
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.ATTENTION])
+def test_what_is_made_from_what_ended_without_success_is_no_longer_to_come(status: Status) -> None:
+    sketch, other = job("sketch", template="still"), job("other", "turn", template="still")
+    film = job("film", "spin", sketch, template="film")
+    reel = job("reel", "spin", film, template="reel")
+    served = ServedJobs(plan([sketch, film, reel, other]))
+    purchase = bought(1, sketch, Status.SUBMITTING)
+    assert served.waiting == {"still": 2, "film": 1, "reel": 1}
+
+    served.add(sketch, purchase.id)
+    assert served.waiting == {"still": 1, "film": 1, "reel": 1}
+    served.note(replace(purchase, status=status))
+
+    assert served.waiting == {"still": 1}
+    assert not served.chains()
+    # They are jobs of this run nevertheless.
+    assert served.counts["pending"] == 3

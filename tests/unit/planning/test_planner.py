@@ -212,7 +212,7 @@ def test_chain_is_bought_in_one_plan_in_order() -> None:
         (Status.SUBMITTED, Action.CREATE, "after"),
         (Status.FAILED, Action.WAIT, "failed"),
         (Status.ATTENTION, Action.WAIT, "needs attention"),
-        (Status.SUBMITTING, Action.WAIT, "needs attention"),
+        (Status.SUBMITTING, Action.CREATE, "after"),
     ],
 )
 def test_chained_job_waits_for_its_upstream(status: Status, action: Action, says: str) -> None:
