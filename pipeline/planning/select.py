@@ -1,6 +1,7 @@
 """Selects the jobs that a command is about: by globs over keys, and by properties of a job."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -158,7 +159,12 @@ def _split(expression: str) -> list[str]:
 
 
 def _without_plus(expression: str) -> str:
-    return expression.removeprefix("+")
+    return _composed(expression.removeprefix("+"))
+
+
+def _composed(text: str) -> str:
+    """The text in the Unicode form in which texts are compared: what looks alike is found, however it is typed."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _lasting(parts: Iterable[str]) -> list[str]:
@@ -221,11 +227,14 @@ _FIELDS = ("status", "action", *_COORDINATES)
 
 
 def _coordinate(field: str, job: Coordinates) -> str | None:
-    """The value of a field that is part of the job's key; None if the job has none."""
+    """The value of a field that is part of the job's key, composed; None if the job has none."""
     if field in _COORDINATES:
-        return _COORDINATES[field](job)
-    kind, _, name = field.partition(".")
-    return next((axis_text(value) for axis, value in job.axes if (kind, axis) == ("matrix", name)), None)
+        value = _COORDINATES[field](job)
+    else:
+        kind, _, name = field.partition(".")
+        values = (axis_text(value) for axis, value in job.axes if (kind, axis) == ("matrix", name))
+        value = next(values, None)
+    return None if value is None else _composed(value)
 
 
 def _value(field: str, candidate: Candidate) -> str | None:
@@ -264,7 +273,7 @@ def _value_matches(name: str, matches: Callable[[str, str], bool], wanted: str, 
 
 
 def _key_matches(pattern: re.Pattern[str], candidate: Candidate) -> bool:
-    return pattern.fullmatch(candidate.key) is not None
+    return pattern.fullmatch(_composed(candidate.key)) is not None
 
 
 def _pattern(glob: str) -> re.Pattern[str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +169,10 @@ def test_plain_words_are_searched_in_keys_and_prompts(tab: Make, gallery: Galler
     assert {key.split("/")[3] for key in shown(page)} == {"stroll"}
 
     search(page, "Pfütze")
+    assert {key.split("/")[3] for key in shown(page)} == {"leap"}
+
+    # In another Unicode form, as some systems type it.
+    search(page, unicodedata.normalize("NFD", "Pfütze"))
     assert {key.split("/")[3] for key in shown(page)} == {"leap"}
 
     search(page, "promenade status:failed")

@@ -1263,6 +1263,76 @@ def test_sound_without_a_picture_is_called_sound(of_files: Opens, content_type: 
     expect(page.locator(".card .message")).to_have_text("Sound")
 
 
+def test_chosen_side_is_heard_unless_it_is_silent(tab: Make, tmp_path: Path) -> None:
+    page, (first, second, silent) = takes_of(tab, tmp_path, SOUND, SOUND, WIDE)
+    heard = "[...document.querySelectorAll('video')].flatMap(each => each.muted ? [] : [each.dataset.letter])"
+
+    page.evaluate("compare => go({ view: 'compare', compare })", [first, second])
+    assert page.evaluate(heard) == ["B"]
+    page.keyboard.press("[")
+    assert page.evaluate(heard) == ["A"]
+    page.get_by_role("button", name="Sound off: A is heard").click()
+    assert page.evaluate(heard) == []
+    page.keyboard.press("]")
+    assert page.evaluate(heard) == []
+    page.get_by_role("button", name="Sound on").click()
+    assert page.evaluate(heard) == ["B"]
+    # It is still the one that the buttons below decide on.
+    page.get_by_role("button", name="Swap A and B").click()
+    assert page.evaluate(heard) == ["A"]
+
+    page.evaluate("compare => go({ view: 'compare', compare })", [silent, first])
+    page.keyboard.press("[")
+    assert page.evaluate(heard) == ["B"]
+    page.evaluate("compare => go({ view: 'compare', compare })", [silent, silent])
+    assert page.evaluate(heard) == []
+    expect(page.get_by_role("button", name="No sound")).to_be_disabled()
+
+
+def test_only_pictures_are_compared_with_a_wipe(tab: Make, tmp_path: Path) -> None:
+    page, (first, second, silent) = takes_of(tab, tmp_path, SOUND, SOUND, WIDE)
+
+    for of in ([first, second], [first, silent]):
+        page.evaluate("compare => go({ view: 'compare', compare })", of)
+        expect(page.locator(".stage.side .pane")).to_have_count(2)
+        assert page.locator(".grip, [aria-label='How to compare']").count() == 0
+
+
+def takes_of(tab: Make, folder: Path, *facts: dict[str, Any]) -> tuple[Page, list[str]]:
+    """The page of a job with a purchase of each of these media facts, and their ids."""
+    sample = Sample(folder / "takes")
+    job = {"rule": "hero", "template": "overlay", "image": "red", "prompt": "stroll", "axes": {}}
+    video, media = sample.video("red", "beach", "hero"), {}
+    for number, of_it in enumerate(facts):
+        put = sample.put(f"{number}.mp4", video + bytes(number))
+        media[put["sha256"]] = {"rule": 1, **of_it}
+        sample.purchase(key_of(job), 610 + 60 * number, path=f"{number}", outputs=[put])
+    sample.job(job, sample.purchases[-1])
+    sample.write()
+    path = sample.folder / f"{sample.name}.results.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "media": media}))
+    written = write_folder(
+        sample.output / "report",
+        [gallery_campaign(of_results(path), (), ())],
+        None,
+        bundle=False,
+        on_progress=lambda _number, _of: None,
+    )
+    return tab().open(written.page), [each["id"] for each in sample.purchases]
+
+
+def test_printed_page_is_light_whichever_theme_was_chosen(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    colour = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(colour)
+    page.get_by_role("button", name="Theme").click()
+    assert page.evaluate(colour) != light
+
+    page.emulate_media(media="print")
+
+    assert page.evaluate(colour) == light
+
+
 def test_each_of_several_files_has_its_own_facts_and_address(of_files: Opens) -> None:
     tall = {**WIDE, "width": 360, "height": 640, "duration": 4.0, "frame_rate": 30.0}
     page = of_files(("video/mp4", b"one", WIDE), ("video/mp4", b"the second", tall))

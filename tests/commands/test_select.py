@@ -1,6 +1,8 @@
 """`--select` and `--exclude` choose exactly the matching jobs, and no others."""
 
 from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 from support.calling import Pipeline
@@ -104,6 +106,19 @@ def test_glob_over_keys_selects_prefixes_and_everything_below(
         assert chosen(offline, wide, "--select", glob) == keys
     else:
         assert offline("plan", wide.manifest, "--select", glob).code == 64
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_name_is_found_in_whichever_unicode_form_it_is_typed(
+    folder: Path, offline: Pipeline, written: Literal["NFC", "NFD"], form: Literal["NFC", "NFD"]
+) -> None:
+    cafe, other = normalize(written, "café"), "bar"
+    project = campaign(folder, {"campaign.yaml": spring(prompts={cafe: "it spins", other: "it turns"})})
+
+    for expression in ("**/café", "prompt:caf[é]", "prompt:café", "main/*/*/café", "*/*/*/caf?"):
+        found = chosen(offline, project, "--select", normalize(form, expression))
+        assert [key.rpartition("/")[2] for key in found] == [cafe], expression
 
 
 def test_printed_key_selects_exactly_its_job_and_takes(folder: Path, offline: Pipeline) -> None:

@@ -7,13 +7,13 @@ const MAX_LISTED = 200;
 // The most jobs that are named of those that share a purchase.
 const MAX_SHARING = 4;
 
-/** Which side the decision bar acts on. */
+/** Which side the decision bar acts on, and is heard. */
 let side = 0;
 
 /**
- * What is kept when the same purchases are shown in another way: the moment, whether they play, which one has sound, which one
- * the decision bar is about.
- * @type {{ time: number, plays: boolean, loops: boolean, sounds: string | undefined, decides: string } | undefined}
+ * What is kept when the same purchases are shown in another way: the moment, whether they play and with sound, which one the
+ * decision bar is about.
+ * @type {{ time: number, plays: boolean, loops: boolean, sound: boolean, decides: string } | undefined}
  */
 let looked;
 
@@ -28,7 +28,7 @@ function compareAs(changes) {
     time: reel.time,
     plays: reel.playing,
     loops: reel.loop,
-    sounds: reel.videos.find((video) => !video.muted)?.dataset.purchase,
+    sound: reel.sound,
     decides: app.view.compare[side],
   };
   const stood = scrollY;
@@ -50,15 +50,15 @@ function compareView(ids) {
   if (purchases.length < 2) return compareList();
   const decided = purchases.findIndex((each) => each.id === looked?.decides);
   side = decided < 0 ? purchases.length - 1 : decided;
-  const wipe = app.view.mode === "wipe" && purchases.length === 2;
+  const wipe = app.view.mode === "wipe" && canBeWiped(purchases);
   const panes = purchases.map((each, index) => paneOf(each, index, wipe && index === 1));
   const videos = panes.map((pane) => pane.querySelector("video")).filter((video) => video !== null);
-  videos.forEach(
-    (video, index) => (video.muted = looked ? video.dataset.purchase !== looked.sounds : index > 0),
-  );
   const rates = purchases.map((each) => each.files[0]?.frame_rate ?? USUAL_RATE);
   reel = videos.length ? new Reel(videos, Math.max(...rates)) : undefined;
-  if (reel) reel.loop = looked?.loops ?? false;
+  if (reel) {
+    reel.loop = looked?.loops ?? false;
+    reel.hear(looked?.sound ?? true, ofSide(reel));
+  }
   const stage = wipe ? wipeStage(panes, purchases) : sideStage(panes);
   const pins = purchases.flatMap((each, index) => pinsOf(each, LETTERS[index], index > 0));
   return [
@@ -74,6 +74,16 @@ function compareView(ids) {
     ),
     decideBar(purchases[side], sideSwitch(purchases)),
   ];
+}
+
+/** Whether a wipe shows anything: between two, of which none is sound without a picture. @param {Purchase[]} purchases */
+function canBeWiped(purchases) {
+  return purchases.length === 2 && !purchases.some((each) => isSound(each.files[0]));
+}
+
+/** The video of the chosen side; undefined if it has none. @param {Reel} of */
+function ofSide(of) {
+  return of.videos.find((video) => video.dataset.letter === LETTERS[side]);
 }
 
 /** Update the decisions on the compared purchases; the videos keep playing. */
@@ -124,7 +134,7 @@ function compareBar(purchases, wipe) {
     el(
       "span",
       { class: "end" },
-      purchases.length === 2 &&
+      canBeWiped(purchases) &&
         el(
           "span",
           { class: "segmented", role: "group", "aria-label": "How to compare" },
@@ -163,7 +173,7 @@ function paneOf(purchase, index, atEnd) {
     return el("div", { class: "media", vars: { ratio } }, el("img", { src: href, alt: label }), tag);
   const video = videoOf(href, label, file);
   video.dataset.audio = String(file.audio ?? true);
-  video.dataset.purchase = purchase.id;
+  video.dataset.letter = LETTERS[index];
   return el("div", { class: "media", vars: { ratio } }, soundMark(file), video, tag);
 }
 
@@ -337,12 +347,13 @@ function notesOfAll(purchases) {
 function sideSwitch(purchases) {
   const choose = (/** @type {number} */ index) => {
     side = index;
+    reel?.hear(reel.sound, ofSide(reel));
     showDecideBar(purchases[index], sideSwitch(purchases));
   };
   const keys = ["[", "]"];
   return el(
     "span",
-    { class: "segmented sides", role: "group", "aria-label": "Which side to decide on" },
+    { class: "segmented sides", role: "group", "aria-label": "Which side to decide on and hear" },
     ...purchases.map((_each, index) =>
       el(
         "button",

@@ -109,8 +109,8 @@ function stageOf(job) {
   }
   const video = videoOf(href, job.key, chosen);
   video.dataset.audio = String(chosen.audio ?? true);
-  video.muted = chosen.audio === false;
   reel = new Reel([video], chosen.frame_rate ?? USUAL_RATE);
+  reel.hear(true);
   const stage = el(
     "div",
     { class: "stage", vars: { ratio } },

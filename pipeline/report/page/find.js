@@ -29,11 +29,16 @@ function reader(field) {
 
 /** @param {string} text @param {Job[]} jobs @returns {Search} */
 function searchFor(text, jobs) {
-  const whole = text.trim();
+  const whole = composed(text.trim());
   if (!whole) return { terms: [], nothing: undefined };
   const one = expression(whole, jobs);
   const terms = one?.fits ? [one] : termsIn(whole).map((term) => expression(term, jobs) ?? words(term, jobs));
   return { terms, nothing: terms.find((term) => !term.fits) };
+}
+
+/** A text in the Unicode form in which texts are compared: what looks alike is found, as by `--select`. @param {string} text */
+function composed(text) {
+  return text.normalize("NFC");
 }
 
 /** @param {string} text @returns {string[]} */
@@ -69,7 +74,7 @@ function isNamed(part) {
 function isName(part, jobs) {
   const colon = part.indexOf(":");
   const read = reader(part.slice(0, Math.max(colon, 0)));
-  return read !== undefined && jobs.some((job) => read(job) === part.slice(colon + 1));
+  return read !== undefined && jobs.some((job) => composed(read(job) ?? "") === part.slice(colon + 1));
 }
 
 /** @param {string} part @param {Job[]} jobs @returns {((job: Job) => boolean) | undefined} */
@@ -79,15 +84,15 @@ function testOf(part, jobs) {
   const name = colon < 0 ? "" : part.slice(0, colon);
   if (colon < 0 || name.includes("/") || name.includes("*")) {
     const pattern = keyPattern(part);
-    return (job) => pattern.test(job.key);
+    return (job) => pattern.test(composed(job.key));
   }
   const read = reader(name);
-  if (read && isName(part, jobs)) return (job) => read(job) === part.slice(colon + 1);
+  if (read && isName(part, jobs)) return (job) => composed(read(job) ?? "") === part.slice(colon + 1);
   const pattern = valuePattern(part.slice(colon + 1));
   if (!read || !pattern) return undefined;
   return (job) => {
     const value = read(job);
-    return value !== undefined && pattern.test(value);
+    return value !== undefined && pattern.test(composed(value));
   };
 }
 

@@ -108,7 +108,7 @@ function jobOf(written, campaign, model) {
     newest: seen?.bought ?? "",
     prose,
     // A key is found as it is written and as a card shows it.
-    haystack: `${written.key}\n${keyParts(written.key).join("")}\n${prose}`.toLowerCase(),
+    haystack: composed(`${written.key}\n${keyParts(written.key).join("")}\n${prose}`).toLowerCase(),
     lang: languageOf(written),
   };
 }

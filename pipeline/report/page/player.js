@@ -12,6 +12,9 @@ class Reel extends EventTarget {
     this.frame = 1 / (rate > 0 ? rate : USUAL_RATE);
     this.loop = false;
     this.playing = false;
+    this.sound = true;
+    /** The video that is to be heard. @type {HTMLVideoElement | undefined} */
+    this.chosen = undefined;
     this.seeking = Promise.resolve();
     /** @type {number | undefined} */
     this.target = undefined;
@@ -41,6 +44,20 @@ class Reel extends EventTarget {
 
   get time() {
     return this.target ?? this.leader?.currentTime ?? 0;
+  }
+
+  /** The only video that is heard while there is sound: the chosen one, or the first if that one is silent. */
+  get heard() {
+    const audible = this.videos.filter((video) => video.dataset.audio === "true");
+    return audible.find((video) => video === this.chosen) ?? audible[0];
+  }
+
+  /** Switch the sound on or off, or to another video. @param {boolean} sound @param {HTMLVideoElement} [chosen] */
+  hear(sound, chosen = this.chosen) {
+    this.sound = sound;
+    this.chosen = chosen;
+    for (const video of this.videos) video.muted = !sound || video !== this.heard;
+    this.tell();
   }
 
   tell() {
@@ -276,9 +293,8 @@ function transportOf(of, pins, stage) {
     },
     icon("loop"),
   );
-  const sounds = of.videos.some((video) => video.dataset.audio === "true");
-  const mute = el("button", { class: "tool", onclick: () => toggleSound(of) });
-  mute.toggleAttribute("disabled", !sounds);
+  const mute = el("button", { class: "tool", onclick: () => of.hear(!of.sound) });
+  mute.toggleAttribute("disabled", !of.heard);
   const update = () => {
     line.max = String(of.duration || 1);
     line.value = String(of.time);
@@ -289,11 +305,13 @@ function transportOf(of, pins, stage) {
       el("span", { text: ` / ${moment(of.duration)}` }),
     );
     setButton(play, of.playing ? "pause" : "play", of.playing ? "Pause" : "Play");
-    const muted = of.videos.every((video) => video.muted);
+    const { heard } = of;
+    const isHeard = of.sound && heard !== undefined;
+    const letter = isHeard && heard.dataset.letter ? `: ${heard.dataset.letter} is heard` : "";
     setButton(
       mute,
-      muted || !sounds ? "muted" : "sound",
-      sounds ? (muted ? "Sound on" : "Sound off") : "No sound",
+      isHeard ? "sound" : "muted",
+      heard ? (isHeard ? `Sound off${letter}` : "Sound on") : "No sound",
     );
     for (const pin of timeline.querySelectorAll(".pin"))
       placePin(/** @type {HTMLElement} */ (pin), of.duration);
@@ -351,13 +369,4 @@ function pinButton(of, pin) {
 /** @param {HTMLElement} pin @param {number} duration */
 function placePin(pin, duration) {
   setVars(pin, { at: duration ? Math.min(100, (Number(pin.dataset.at) / duration) * 100) : 0 });
-}
-
-/** Switch the sound to one of the videos, or off. @param {Reel} of */
-function toggleSound(of) {
-  const loud = of.videos.find((video) => !video.muted);
-  for (const video of of.videos) video.muted = true;
-  const first = of.videos.find((video) => video.dataset.audio === "true");
-  if (!loud && first) first.muted = false;
-  of.tell();
 }
