@@ -27,6 +27,12 @@ function reader(field) {
   return (job) => (job.axes && Object.hasOwn(job.axes, axis) ? job.axes[axis] : undefined);
 }
 
+/** Reads a field in the form in which texts are compared. @param {string} field @returns {((job: Job) => string | undefined) | undefined} */
+function composedReader(field) {
+  const read = reader(field);
+  return read && ((job) => read(job)?.normalize("NFC"));
+}
+
 /** @param {string} text @param {Job[]} jobs @returns {Search} */
 function searchFor(text, jobs) {
   const whole = composed(text.trim());
@@ -73,8 +79,8 @@ function isNamed(part) {
 /** Whether a part is exactly the name of something. @param {string} part @param {Job[]} jobs */
 function isName(part, jobs) {
   const colon = part.indexOf(":");
-  const read = reader(part.slice(0, Math.max(colon, 0)));
-  return read !== undefined && jobs.some((job) => composed(read(job) ?? "") === part.slice(colon + 1));
+  const read = composedReader(part.slice(0, Math.max(colon, 0)));
+  return read !== undefined && jobs.some((job) => read(job) === part.slice(colon + 1));
 }
 
 /** @param {string} part @param {Job[]} jobs @returns {((job: Job) => boolean) | undefined} */
@@ -86,13 +92,13 @@ function testOf(part, jobs) {
     const pattern = keyPattern(part);
     return (job) => pattern.test(composed(job.key));
   }
-  const read = reader(name);
-  if (read && isName(part, jobs)) return (job) => composed(read(job) ?? "") === part.slice(colon + 1);
+  const read = composedReader(name);
+  if (read && isName(part, jobs)) return (job) => read(job) === part.slice(colon + 1);
   const pattern = valuePattern(part.slice(colon + 1));
   if (!read || !pattern) return undefined;
   return (job) => {
     const value = read(job);
-    return value !== undefined && pattern.test(composed(value));
+    return value !== undefined && pattern.test(value);
   };
 }
 
