@@ -327,7 +327,7 @@ def test_in_flight_limit_and_delayed_creates_are_shown(
         _, url = serve(campaign)
         page = tab().visit(url, "#view=live")
         head = page.locator(".head", has_text="Under way")
-        expect(head).to_have_text("Under way2 of at most 8")
+        expect(head).to_have_text("Under way2 of at most 8 workflows at the vendor")
         rate = page.locator("section", has_text="Rate").locator(".pairs")
         expect(rate).to_contain_text(re.compile(r"Calls.*; none held back"))
         assert " 1 " in rate.inner_text().replace("Calls\n", " ").replace(",", " ")
@@ -343,7 +343,7 @@ def test_in_flight_limit_and_delayed_creates_are_shown(
         finished = Output("video/mp4", url="https://media.example.com/film.mp4")
         run.step(campaign.jobs[1], transitions.Finished((finished,)))
         expect(page.locator(".legend:visible")).to_contain_text("2 under way")
-        expect(head).to_have_text("Under way1 of at most 8 at the vendor, 1 to download")
+        expect(head).to_have_text("Under way1 of at most 8 workflows at the vendor, 1 to download")
 
 
 def test_each_task_has_its_icon_beside_its_first_line(

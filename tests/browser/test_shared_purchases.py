@@ -14,8 +14,10 @@ from support.processes import Running, environment
 from browser.conftest import Gallery, Serve, Tab
 from browser.live import LiveCampaign
 from browser.samples import COARSE, Sample, spring_drop
+from pipeline.operations.clock import now
 from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import of_results
+from pipeline.operations.run_note import NoteWriter
 from pipeline.report.writing import write_folder
 
 Make = Callable[..., Tab]
@@ -149,14 +151,20 @@ def test_jobs_under_way_on_one_purchase_count_its_credits_once(
     tmp_path: Path, serve: Serve, tab: Make
 ) -> None:
     campaign = LiveCampaign(tmp_path / "live", sharing=3)
+    path = campaign.folder / ".pipeline" / "spring-drop.run.json"
+    note = NoteWriter(path, campaign.run_name, None, now, in_flight=8)
     with campaign.run() as run:
         run.buy(campaign.jobs[0], ago=20)
+        note.on_call("create", "bought", 0.1)
+        note.finish()
         _, url = serve(campaign)
         page = tab().visit(url, "#view=live")
 
         expect(page.locator(".cost:visible")).to_contain_text(
             re.compile(r"^(\d+) credits spent, \1 of them for 3 under way\.")
         )
+        head = page.locator(".head", has_text="Under way")
+        expect(head).to_have_text("Under way3 jobs, 1 of at most 8 workflows at the vendor")
 
 
 def test_page_of_a_selection_buys_what_its_jobs_share_with_others(tmp_path: Path, tab: Make) -> None:

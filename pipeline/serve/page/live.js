@@ -407,15 +407,19 @@ function underWayBlock(jobs) {
   );
 }
 
-/** The number of jobs; for a current run of one campaign, the number at the vendor, and its limit. @param {Job[]} jobs */
+/** The number of jobs; for a current run of one campaign, also the workflows at the vendor, which jobs may share, and their limit. @param {Job[]} jobs */
 function underWayCount(jobs) {
   const { campaigns } = app.model;
   const most = campaigns.map((each) => each.run?.in_flight ?? undefined);
   if (campaigns.length > 1 || most[0] === undefined || !isGoingOn()) return number(jobs.length);
   const toDownload = jobs.filter((job) => job.status === "succeeded").length;
   const atVendor = new Set(jobs.filter((job) => job.status !== "succeeded").map((job) => job.purchase));
-  const count = `${number(atVendor.size)} of at most ${number(most[0])}`;
-  return toDownload ? `${count} at the vendor, ${number(toDownload)} to download` : count;
+  const count = `${number(atVendor.size)} of at most ${counted(most[0], "workflow")} at the vendor`;
+  return [
+    ...(atVendor.size + toDownload < jobs.length ? [counted(jobs.length, "job")] : []),
+    count,
+    ...(toDownload ? [`${number(toDownload)} to download`] : []),
+  ].join(", ");
 }
 
 /** The bar and the words of a job's age, which `showAge` fills. @param {Job} job */
