@@ -116,3 +116,16 @@ function backLink() {
     icon("back"),
   );
 }
+
+/** A key as a link to its job, if it has one. @param {Purchase | Job} of */
+function keyLink(of) {
+  const job = app.model.byKey[of.campaign.number].get(of.key);
+  const inner = keyLine(of);
+  return job
+    ? el(
+        "a",
+        { class: "key-link", title: of.key, href: addressOf({ view: "job", job: job.address }) },
+        ...inner,
+      )
+    : el("span", { class: "key-link", title: of.key }, ...inner);
+}

@@ -394,3 +394,13 @@ function readable(part) {
     return part;
   }
 }
+
+/** @param {string} text */
+function sentenceOf(text) {
+  return `${begun(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
+}
+
+/** The text with a capital, unless it begins with a name from code or an address. @param {string} text */
+function begun(text) {
+  return /^(\w*_|[a-z][\w+.-]*:\/\/)/.test(text) ? text : capital(text);
+}
