@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pipeline.purchases import Purchase
 
 _LONGEST = 2000
+_MOST_IDS = 3
 
 
 @click.command("prune")
@@ -86,6 +87,13 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
     with untrusted_block():
         _print_list(state, deletions)
     _print_unproven(state, deletions.unproven)
+    for expression, purchases in deletions.undecided.items():
+        say(
+            f"'{printable(expression)}': {counted(len(purchases), 'orphan')} left alone, because the records do not "
+            f"tell whether it matches; name them by their ids: {', '.join(each.id for each in purchases[:_MOST_IDS])}"
+            f"{', …' if len(purchases) > _MOST_IDS else ''}",
+            err=True,
+        )
     codes = _print_unknown(state, deletions.unknown)
     if not deletions and not deletions.files:
         say("Nothing to delete.")

@@ -12,7 +12,7 @@ from pipeline.engine.updater import assert_own
 from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError
 from pipeline.operations.clock import now
 from pipeline.operations.results_publisher import republish
-from pipeline.operations.selection import purchase_by_id, selected_keys
+from pipeline.operations.selection import purchase_by_id, selected_keys, undecided_orphans
 from pipeline.planning.prune import destroyable, kept_by_prune, prunable
 from pipeline.providers.base import NotFound, Provider, VendorError
 from pipeline.purchases import OUTCOME_UNKNOWN, Ownership, Purchase, PurchaseId
@@ -33,7 +33,8 @@ class Deletions:
     `unproven` are left alone: nothing could prove that their workflows belong to them. For the `trusted`, a person
     gave their word that they do. Also left alone are the `unknown`, which may or may not have a workflow.
     Files here, by path with their hash, that no job needs: `copies` are elsewhere too, `leftovers` are of purchases
-    that are known to be deleted at the vendor, such as by another machine with the same state.
+    that are known to be deleted at the vendor, such as by another machine with the same state. Left alone are, by
+    expression of a selection, also the `undecided`: the records do not tell whether it matches them.
     """
 
     new: tuple[Purchase, ...]
@@ -43,6 +44,7 @@ class Deletions:
     trusted: frozenset[PurchaseId] = frozenset()
     copies: Mapping[str, str] = field(default_factory=dict)
     leftovers: Mapping[str, str] = field(default_factory=dict)
+    undecided: Mapping[str, Sequence[Purchase]] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[str, str]:
@@ -79,10 +81,13 @@ def to_prune(
     found, again = prunable(state.assignment, replaced=replaced), _requested_and_prunable(state)
     kept = kept_by_prune(state.assignment)
     left = _left_behind(state, [each for each in _removed_before(state) if not kept(each)])
-    keys = selected_keys(state, select, exclude, idle=[*again, *(each for each, _ in left)])
+    idle = [*again, *(each for each, _ in left)]
+    keys = selected_keys(state, select, exclude, idle=idle)
+    spared = [each for each in (*found, *idle) if keys is not None and each.key not in keys]
     deletions = replace(
         _deletions(state, _of_keys(found, keys), _of_keys(again, keys)),
         leftovers=_all_files(files for each, files in left if keys is None or each.key in keys),
+        undecided=undecided_orphans(state, spared, (*select, *exclude)),
     )
     if not replaced:
         return deletions

@@ -17,6 +17,7 @@ from pipeline.operations.plan import plan_of
 from pipeline.paths import real_path
 from pipeline.planning.hints import not_made_again
 from pipeline.planning.make import may_serve
+from pipeline.planning.orphan_names import possible_coordinates
 from pipeline.planning.plan import ALL, Action, Entry, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, carried_out
 from pipeline.planning.select import (
@@ -26,6 +27,7 @@ from pipeline.planning.select import (
     exact_names,
     matching_keys,
     select_keys,
+    undecided,
 )
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, Records
 from pipeline.results.job_status import job_status
@@ -59,8 +61,19 @@ def selected_keys(
         return None
     listed = _candidates(state, ALL)
     keys = {each.key for each in listed}
-    more = [_idle_candidate(each) for each in idle if each.key not in keys]
+    more = [_orphan(each) for each in idle if each.key not in keys]
     return select_keys([*listed, *more], select, exclude, shared)
+
+
+def undecided_orphans(
+    state: CampaignState, orphans: Iterable[Purchase], expressions: Iterable[str]
+) -> dict[str, list[Purchase]]:
+    """By expression, the orphans of which the records do not tell whether it matches them."""
+    known = [each for each in orphans if each.key not in state.assignment.matcher.jobs]
+    candidates = [_orphan(each) for each in known]
+    keys = {expression: undecided(candidates, expression) for expression in expressions}
+    found = {expression: [each for each in known if each.key in keys[expression]] for expression in keys}
+    return {expression: purchases for expression, purchases in found.items() if purchases}
 
 
 def names_in(campaigns: Sequence[Campaign], expressions: Sequence[str]) -> frozenset[str]:
@@ -264,14 +277,19 @@ def _candidates(state: CampaignState, options: PlanOptions) -> list[Candidate]:
     return [_candidate(state, entry) for entry in plan_of(state, options).entries]
 
 
-def _idle_candidate(purchase: Purchase) -> Candidate:
-    return Candidate(key=purchase.key, job=None, status=purchase.status.value, action=Action.ORPHAN.value)
+def _orphan(purchase: Purchase) -> Candidate:
+    return Candidate(
+        key=purchase.key,
+        job=None,
+        status=purchase.status.value,
+        action=Action.ORPHAN.value,
+        recorded=possible_coordinates(purchase),
+    )
 
 
 def _candidate(state: CampaignState, entry: Entry) -> Candidate:
-    if entry.job is not None:
-        status = job_status(entry.job, state.assignment).status
-    else:
-        status = entry.purchase.status.value if entry.purchase is not None else ""
-    action = Action.ORPHAN if entry.job is None else entry.action
-    return Candidate(key=entry.key, job=entry.job, status=status, action=action.value)
+    if entry.job is None:
+        assert entry.purchase is not None  # noqa: S101 - an orphan's entry always has one
+        return _orphan(entry.purchase)
+    status = job_status(entry.job, state.assignment).status
+    return Candidate(key=entry.key, job=entry.job, status=status, action=entry.action.value)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -16,19 +16,29 @@ from pipeline.purchases import PENDING, Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A job, or an orphan (`job` is then None), with the properties that a selection can test."""
+    """A job, or an orphan (`job` is then None), with the properties that a selection can test.
+
+    `recorded` is all that the key of an orphan can stand for.
+    """
 
     key: JobKey
     job: Job | None
     status: str
     action: str
+    recorded: tuple[Coordinates, ...] = ()
+
+    @property
+    def coordinates(self) -> tuple[Coordinates, ...]:
+        """All that the key can stand for: one if it is a job's."""
+        return self.recorded if self.job is None else (self.job.coordinates,)
 
 
 _MOST_SHOWN = 3
 # The characters with a meaning in a value of an expression.
 _SPECIAL = re.compile(r"[*?\[,]")
 
-Test = Callable[[Candidate], bool]
+# The answer is None where what is recorded of an orphan does not tell.
+Test = Callable[[Candidate], bool | None]
 # Receives an exclusion that matches nothing, and the error that says so.
 OnUnmatched = Callable[[str, UsageError], None]
 
@@ -120,6 +130,7 @@ def select_keys(
     A comma in an expression means "and"; a leading `+` adds the jobs that the selected ones are made from. What is
     exactly the name of something means that: `image:shoe [1]` is a pattern only if no image is called so. Statuses
     and actions change over time, so it is not an error if nothing matches `status:failed` or `action:retry`.
+    An orphan of which the records do not tell whether an expression matches is not selected by it, and is excluded.
 
     Raises:
         UsageError: an expression is invalid, or matches nothing; the message names the nearest keys.
@@ -144,7 +155,7 @@ def select_keys(
 
 
 def _names(candidates: Iterable[Candidate], expressions: Iterable[str], shared: Shared) -> frozenset[str]:
-    jobs = (each.job.coordinates for each in candidates if each.job is not None)
+    jobs = (job for each in candidates for job in each.coordinates)
     return shared.names | exact_names(expressions, jobs)
 
 
@@ -194,13 +205,40 @@ def _keys(
         found = _matching(_parts(expression, names), candidates, names)
         keys |= _with_upstreams(found, candidates) if expression.startswith("+") else found
     for expression in exclude:
-        keys -= _matching(_parts(expression, names), candidates, names)
+        keys -= _matching(_parts(expression, names), candidates, names, (True, None))
     return frozenset(keys)
 
 
-def _matching(parts: Iterable[str], candidates: Sequence[Candidate], names: frozenset[str]) -> set[JobKey]:
+def _matching(
+    parts: Iterable[str],
+    candidates: Sequence[Candidate],
+    names: frozenset[str],
+    answers: Collection[bool | None] = (True,),
+) -> set[JobKey]:
+    """The keys of the candidates for which the answer is one of `answers`."""
     tests = [_test(part, names) for part in parts]
-    return {each.key for each in candidates if all(test(each) for test in tests)}
+    return {each.key for each in candidates if _answer(tests, each) in answers}
+
+
+def _answer(tests: Iterable[Test], candidate: Candidate) -> bool | None:
+    """Whether all tests hold: None if none fails and some cannot tell."""
+    is_known = True
+    for test in tests:
+        answer = test(candidate)
+        if answer is False:
+            return False
+        is_known = is_known and answer is not None
+    return True if is_known else None
+
+
+def undecided(candidates: Sequence[Candidate], expression: str) -> set[JobKey]:
+    """The keys of those of which the records do not tell whether the expression matches them.
+
+    Raises:
+        UsageError: the expression is invalid.
+    """
+    names = _names(candidates, [expression], ALONE)
+    return _matching(_parts(expression, names), candidates, names, (None,))
 
 
 def _with_upstreams(keys: set[JobKey], candidates: Sequence[Candidate]) -> set[JobKey]:
@@ -237,10 +275,11 @@ def _coordinate(field: str, job: Coordinates) -> str | None:
     return None if value is None else _composed(value)
 
 
-def _value(field: str, candidate: Candidate) -> str | None:
+def _known_values(field: str, candidate: Candidate) -> set[str | None]:
+    """What the field can be: one value, unless the records do not tell."""
     if field in _WORDS:
-        return candidate.status if field == "status" else candidate.action
-    return None if candidate.job is None else _coordinate(field, candidate.job.coordinates)
+        return {candidate.status if field == "status" else candidate.action}
+    return {_coordinate(field, each) for each in candidate.coordinates}
 
 
 # The fields whose values change with every run, with all their values, to detect typos.
@@ -267,9 +306,11 @@ def _test(expression: str, names: frozenset[str]) -> Test:
     return partial(_value_matches, name, str.__eq__ if expression in names else fnmatchcase, wanted)
 
 
-def _value_matches(name: str, matches: Callable[[str, str], bool], wanted: str, candidate: Candidate) -> bool:
-    value = _value(name, candidate)
-    return value is not None and matches(value, wanted)
+def _value_matches(
+    name: str, matches: Callable[[str, str], bool], wanted: str, candidate: Candidate
+) -> bool | None:
+    answers = {value is not None and matches(value, wanted) for value in _known_values(name, candidate)}
+    return answers.pop() if len(answers) == 1 else None
 
 
 def _key_matches(pattern: re.Pattern[str], candidate: Candidate) -> bool:
@@ -302,10 +343,12 @@ def _values(expression: str, candidates: Sequence[Candidate]) -> tuple[str, list
     values: set[str] = set()
     if separator and "," not in expression:
         if name in _FIELDS:
-            values = {value for each in candidates if (value := _value(name, each)) is not None}
+            values = {
+                value for each in candidates for value in _known_values(name, each) if value is not None
+            }
         elif name.startswith("matrix."):
             axis = name.removeprefix("matrix.")
-            axes = [dict(each.job.coordinates.axes) for each in candidates if each.job is not None]
+            axes = [dict(job.axes) for each in candidates for job in each.coordinates]
             values = {axis_text(each[axis]) for each in axes if axis in each}
             if not values:
                 return "matrix.", sorted({f"{known}:*" for each in axes for known in each})

@@ -692,3 +692,64 @@ def test_wrong_usage_is_told_as_every_other_error(
 
     assert ended.code == 64
     assert ended.err.startswith(said)
+
+
+@pytest.fixture
+def of_two_cuts(folder: Path, pipeline: Pipeline) -> Project:
+    """A campaign after a run, of which one of two axis values was then removed: one orphan for each image."""
+    manifest = spring(
+        image_sets={"shoes": ["images/red.png", "images/blue.png"]},
+        prompts={"walk": "a walk"},
+        jobs=[{"id": "main", "matrix": {"cut": ["a", "b"]}}],
+    )
+    manifest["templates"]["loop"]["options"]["prompt"] = "{{ prompt }} {{ cut }}"
+    project = campaign(folder, {"campaign.yaml": manifest, "images/blue.png": picture("blue")})
+    assert pipeline("run", project.manifest).code == 0
+    manifest["jobs"][0]["matrix"]["cut"] = ["a"]
+    project.write({"campaign.yaml": manifest})
+    return project
+
+
+BLUE_B, RED_B = "main/loop/blue/walk/cut=b", "main/loop/red/walk/cut=b"
+
+
+@pytest.mark.parametrize(
+    ("flags", "gone"),
+    [
+        (["--exclude", "image:blue"], {RED_B}),
+        (["--select", "image:blue"], {BLUE_B}),
+        (["--exclude", "prompt:walk"], set()),
+        (["--select", "prompt:walk,image:r*"], {RED_B}),
+        (["--select", "matrix.cut:b", "--exclude", "image:red"], {BLUE_B}),
+        (["--exclude", "job:main,template:loop,image:red"], {BLUE_B}),
+    ],
+)
+def test_orphans_are_selected_by_the_names_in_their_keys(
+    of_two_cuts: Project, pipeline: Pipeline, flags: list[str], gone: set[str]
+) -> None:
+    ended = prune(pipeline, of_two_cuts, *flags)
+
+    assert ended.code == (0 if gone else 64), ended.output
+    assert deleted(of_two_cuts) == gone
+
+
+def test_orphan_is_left_alone_where_its_records_do_not_tell_whether_it_is_meant(
+    of_two_cuts: Project, pipeline: Pipeline
+) -> None:
+    results = of_two_cuts.results()
+    for purchase in results["purchases"]:
+        purchase["request"]["images"][0]["id"] = "green"  # not the name in its key
+    of_two_cuts.results_file.write_text(json.dumps(results))
+    of_two_cuts.state.unlink()
+
+    for flag in ("--select", "--exclude"):
+        ended = prune(pipeline, of_two_cuts, flag, "image:blue")
+
+        assert ended.code == 0, ended.output
+        assert (
+            "'image:blue': 2 orphans left alone, because the records do not tell whether it matches"
+            in ended.err
+        )
+        assert deleted(of_two_cuts) == set()
+    assert prune(pipeline, of_two_cuts, "--select", "image:blue", "--select", BLUE_B).code == 0
+    assert deleted(of_two_cuts) == {BLUE_B}
