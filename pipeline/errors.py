@@ -201,7 +201,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _meant(word: str, close: str | None) -> str:
-    if close is not None and unicodedata.normalize("NFC", close) == unicodedata.normalize("NFC", word):
+    if (
+        close is not None
+        and close != word
+        and unicodedata.normalize("NFC", close) == unicodedata.normalize("NFC", word)
+    ):
         # Shown as they are, both would look the same.
         escaped = close.encode("ascii", "backslashreplace").decode()
         return f"; did you mean '{escaped}', which differs only in its Unicode form?"

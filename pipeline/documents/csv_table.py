@@ -73,11 +73,12 @@ def read_csv(
     if _EXCEL_HINT.fullmatch(first):
         advice = "delete the line; the separator is found without it, or named by 'delimiter'"
         raise InvalidInput(source.problem_at(at, f"'{first}' is a hint for Excel, not the header: {advice}"))
-    problems = ProblemList()
+    problems, swallowed = ProblemList(), ProblemList()
     header: Record | None = None
     columns: tuple[str, ...] = ()
     records: list[Record] = []
-    for record in _records(source, separator or _separator(source, expected)):
+    separator = separator or _separator(source, expected)
+    for record in _records(source, separator):
         if isinstance(record, Problem):
             problems.add(record)
         elif header is None:
@@ -94,12 +95,48 @@ def read_csv(
         elif len(record.cells) > len(columns):
             records.append(Record(record.cells[: len(columns)], record.line))
         else:
+            if (warning := _swallowed_rows(record, columns, separator, source)) is not None:
+                swallowed.add(warning)
             # Not filled up: short rows under a wide header would take far more memory than the file.
             records.append(record)
     if header is None:
         raise InvalidInput([*forbidden, *problems.listed()] or source.problem("the file is empty"))
     table = CsvTable(source=source, columns=columns, header_line=header.line, records=tuple(records))
-    return table, [*forbidden, *problems.listed()]
+    return table, [*forbidden, *problems.listed(), *swallowed.listed()]
+
+
+def _swallowed_rows(
+    record: Record, columns: tuple[str, ...], separator: str, source: SourceFile
+) -> Problem | None:
+    """A warning if a cell in quotes seems to hold whole rows, because its first quote belongs to the text."""
+    line = record.line
+    for number, cell in enumerate(record.cells):
+        breaks = cell.count("\n")
+        if breaks and _has_rows(cell, number, len(record.cells), len(columns), separator):
+            message = (
+                f"a cell in quotes, '{columns[number][:100]}', goes on to line {line + breaks} and holds what "
+                "looks like rows; a quote that belongs to the text is written twice, in a cell in quotes"
+            )
+            return replace(source.problem(message, line), severity="warning")
+        line += breaks
+    return None
+
+
+def _has_rows(cell: str, number: int, cells: int, columns: int, separator: str) -> bool:
+    """Whether a cell of several lines, the `number`th of its record, has the separators of whole rows."""
+    if separator == "\t":
+        return "\t" in cell
+    # In a sentence, a blank follows.
+    first, *inner, last = [
+        len(re.findall(rf"{re.escape(separator)}(?! )", line)) for line in cell.split("\n")
+    ]
+    complete = columns - 1
+    return (
+        complete > 0
+        and number + first == complete
+        and last + cells - number - 1 == complete
+        and all(found == complete for found in inner)
+    )
 
 
 def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:

@@ -136,10 +136,14 @@ _RULES: Final[Mapping[str, Callable[[ValidationError], str]]] = {
 
 def _unknown_keys(error: ValidationError, path: Path) -> Iterator[Finding]:
     known = list(_properties(error.schema))
-    yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in _surplus_keys(error))
+    yield from (
+        Finding((*path, key), _unknown(key, known, path), at_key=True) for key in _surplus_keys(error)
+    )
 
 
-def _unknown(key: str, known: list[str]) -> str:
+def _unknown(key: str, known: list[str], path: Path) -> str:
+    if key == "csv" and path[:1] == ("prompts",):
+        return "unknown key; the prompts of a table have its names, so write prompts: [{csv: …}]"
     if near := did_you_mean(key, known):
         return f"unknown key{near}"
     if key in _OF_THE_OPERATOR:
@@ -161,7 +165,9 @@ def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
         unknown = frozenset(error.instance).intersection(*map(_refused, meant))
         if unknown:
             known = list({key: None for schema in _listed(error) for key in _properties(schema)})
-            yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in sorted(unknown))
+            yield from (
+                Finding((*path, key), _unknown(key, known, path), at_key=True) for key in sorted(unknown)
+            )
             return
         # The keys that are present show which form was meant.
         meant = [errors for errors in meant if not _refused(errors)] or meant

@@ -98,6 +98,13 @@ class Context:
         self.read |= {value.node.source.path.parent / value.text, real}
         return real, beside(value.node.source.name, value.text)
 
+    def has_file(self, value: Value) -> bool:
+        """Whether a text is the name of a file that may be read."""
+        try:
+            return paths.readable(value.text or "", value.node.source.path.parent, self.root).is_file()
+        except (OSError, ValueError):
+            return False
+
     def image(
         self, text: str, base: Path, location: Location, version: str | None = None
     ) -> LocalFile | RemoteFile:

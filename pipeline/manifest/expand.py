@@ -9,7 +9,7 @@ from functools import cached_property
 
 from pipeline.documents.node import Location
 from pipeline.errors import InvalidInput, Problem, Suggestions, there_are
-from pipeline.jobs import Job, axis_text
+from pipeline.jobs import Job, JobKey, axis_text
 from pipeline.json_values import Json
 from pipeline.manifest import combinations
 from pipeline.manifest.chains import ChainInput, chains_of, upstream, upstreams_first
@@ -23,6 +23,8 @@ from pipeline.manifest.texts import Text
 MAX_JOBS = 1_000_000
 # Each is compared with all values of an axis, to name the nearest.
 _MOST_EXPLAINED = 20
+# For each, the jobs are made again to find the first one.
+_MOST_COLLISIONS_NAMED = 3
 
 Warn = Callable[[Problem], None]
 
@@ -109,6 +111,7 @@ class _Expansion:
     _paths: set[bytes] = field(default_factory=set)
     _ambiguous: set[Location] = field(default_factory=set)
     _suggestions: Suggestions = field(default_factory=Suggestions)
+    _collisions_left: int = _MOST_COLLISIONS_NAMED
 
     @cached_property
     def _anywhere(self) -> dict[str, Item]:
@@ -136,7 +139,7 @@ class _Expansion:
             for combination, take in self._combinations(rule, builder, exclusion):
                 is_empty = False
                 job = builder.job(combination, take)
-                if job is not None and self._is_new(job, rule):
+                if job is not None and self._is_new(job, rule, combination.item):
                     yield job
             self._tell_of_unused(exclusion.unused, rule)
             if is_empty:
@@ -243,7 +246,7 @@ class _Expansion:
                     for combination, take in self._combinations(rule, builder, Exclusion(rule.exclude))
                 )
 
-    def _is_new(self, job: Job, rule: Rule) -> bool:
+    def _is_new(self, job: Job, rule: Rule, item: Item | None) -> bool:
         key, folded = _digest(job.key), job.path.casefold()
         path = key if folded == job.key else _digest(folded)
         if key in self._keys:
@@ -251,23 +254,40 @@ class _Expansion:
             return False
         self._keys.add(key)
         if path in self._paths:
-            # Without `jobs`, the only rule is written nowhere.
-            location = rule.location if rule.location.path else rule.path.location
-            if (other := self._in_another_form(job.key)) is not None:
-                advice = (
-                    f"only their Unicode form differs from {_escaped(other)}, the first, "
-                    f"which is {_escaped(job.key)} here; rename one of them"
-                )
-            elif "job.key" in rule.path.template.source:
-                advice = "some systems do not distinguish upper and lower case, so rename one of them"
-            else:
-                advice = "output.path must tell them apart, as {{ job.key }} does"
-            self.problems.add(
-                location.problem(f"two jobs would write to '{job.path}', the second is {job.key}; {advice}")
-            )
+            self._tell_of_collision(job, rule, item)
             return False
         self._paths.add(path)
         return True
+
+    def _tell_of_collision(self, job: Job, rule: Rule, item: Item | None) -> None:
+        """Report a job whose path another one has."""
+        which = f"the second is {job.key}"
+        if (other := self._in_another_form(job.key)) is not None:
+            advice = (
+                f"only their Unicode form differs from {_escaped(other)}, the first, "
+                f"which is {_escaped(job.key)} here; rename one of them"
+            )
+        else:
+            first = self._first_with_path_of(job)
+            which = f"{first} and {job.key}" if first is not None else which
+            advice = (
+                "some systems do not distinguish upper and lower case, so rename one of them"
+                if "job.key" in rule.path.template.source
+                else "output.path must tell them apart, as {{ job.key }} does"
+            )
+        # Without `jobs`, the only rule is written nowhere, and without `output`, neither is the path.
+        written = (each for each in (rule.location, rule.path.location) if each.path)
+        location = next(written, rule.location if item is None else item.location)
+        self.problems.add(location.problem(f"two jobs would write to '{job.path}': {which}; {advice}"))
+
+    def _first_with_path_of(self, second: Job) -> JobKey | None:
+        """The key of the first job with that path; None once enough were looked for."""
+        if not self._collisions_left:
+            return None
+        self._collisions_left -= 1
+        folded = second.path.casefold()
+        again = _Expansion(self.campaign, self.warn, _collisions_left=0)
+        return next((job.key for job in again.jobs() if job.path.casefold() == folded), None)
 
     def _in_another_form(self, key: str) -> str | None:
         """The key of an earlier job that differs from `key` only in its Unicode form."""

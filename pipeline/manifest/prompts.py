@@ -1,5 +1,6 @@
 """Prompts: texts in the manifest, in separate files, or in the rows of a table."""
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -14,6 +15,8 @@ from pipeline.manifest.texts import Text, compile_text
 from pipeline.record_limits import check_text
 
 LARGEST = 64 << 10
+# A word alone is a prompt, even if a file is called so.
+_FILE_NAME = re.compile(r"[^{}\n]{1,500}\.[A-Za-z0-9]{1,8}")
 
 
 def build_prompts(value: Value | None, context: Context) -> Mapping[str, Prompt]:
@@ -58,7 +61,24 @@ def _prompt(name: str, value: Value, context: Context) -> Prompt:
     if text is None:
         return Prompt(name=name, text=compile_text("", value.location, value.node))
     warn_of_prompt(name, text, context)
+    if file is None:
+        _warn_of_file_name(name, value, context)
     return Prompt(name=name, text=text)
+
+
+def _warn_of_file_name(name: str, value: Value, context: Context) -> None:
+    """Warn of a text that is only the name of a file, whose content is probably meant."""
+    text = value.text or ""
+    if not _FILE_NAME.fullmatch(text) or not context.has_file(value):
+        return
+    if text.lower().endswith((".csv", ".tsv")):
+        how = f"for the rows of the file, write prompts: [{{csv: {text}}}]"
+    elif value.path[-1] == "text":
+        how = "for what is in the file, write 'file' instead of 'text'"
+    else:
+        called = "NAME" if name == "file" else name
+        how = f"for what is in the file, write {called}: {{file: {text}}}"
+    context.warn(value.location, f"'{text}' is sent as it is; {how}")
 
 
 def _of_row(name: str, row: TableRow, context: Context) -> Prompt:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.documents.value import Value
 from pipeline.errors import there_are
+from pipeline.jobs import axis_text
 from pipeline.json_values import Json
 from pipeline.manifest.conditions import condition
 from pipeline.manifest.globs import braces_hint, has_magic
@@ -165,8 +166,7 @@ def _of_tables(row: Value, matrix: Matrix, context: Context) -> dict[str, Json]:
         if named.text in known:
             found[axis] = known[named.text]
         else:
-            name = str(named.node.plain())
-            context.report(named.location, context.suggestions.unknown(f"row of '{axis}'", name, known))
+            _report_unknown(named, f"row of '{axis}'", known, context)
     return found
 
 
@@ -174,8 +174,17 @@ def _check_names(row: Value, parts: Parts, context: Context) -> None:
     for key, known in (("template", parts.templates), ("prompt", parts.prompts)):
         named = row.get(key)
         if named is not None and named.text not in known and key not in context.cut_short:
-            name = str(named.node.plain())
-            context.report(named.location, context.suggestions.unknown(key, name, known))
+            _report_unknown(named, key, known, context)
+
+
+def _report_unknown(named: Value, what: str, known: Collection[str], context: Context) -> None:
+    """Report a name that is not in `known`, where it may only lack its quotes."""
+    name = axis_text(named.node.plain())
+    if name in known:
+        message = f'expected the name of a {what}, which is a text; write "{name}"'
+    else:
+        message = context.suggestions.unknown(what, name, known)
+    context.report(named.location, message)
 
 
 def _timeout(value: Value | None) -> float:

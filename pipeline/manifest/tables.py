@@ -77,7 +77,7 @@ def read_table(value: Value, purpose: Purpose, context: Context) -> Iterator[Tab
     names = _names(table, renamed, purpose, context)
     if names is None or len(set(table.columns)) < len(table.columns):
         return
-    if not problems and not table.records:
+    if not table.records and not any(each.severity == "error" for each in problems):
         context.problems.append(table.source.problem("the table has no rows", table.header_line))
     spaced: list[TableRow] = []
     for row in _wanted(table, names, value.get("where"), context):

@@ -554,10 +554,16 @@ class TestPaths:
         assert "two jobs would write to 'A'" in told
         assert "output.path must tell them apart, as {{ job.key }} does" in told
 
+    def test_rows_whose_keys_differ_only_in_case_are_told_with_the_row(self, project: Project) -> None:
+        project.write("s.csv", "id,url\nMug,https://a.example/1.png\nmug,https://a.example/2.png\n")
+        (problem,) = project.problems(ANYTHING + "image_sets: {s: {csv: s.csv}}\n")
+        assert str(problem.position) == "s.csv:3:1"
+        assert "two jobs would write to 'main/any/mug': main/any/Mug and main/any/mug;" in problem.message
+
     def test_keys_that_differ_only_in_case_must_be_renamed(self, project: Project) -> None:
         (problem,) = project.problems(ANYTHING + "jobs: [{id: hero, matrix: {l: [a, A]}}]\n")
         assert str(problem.position) == "campaign.yaml:4:8"
-        assert "two jobs would write to 'hero/any/l=A'" in problem.message
+        assert "two jobs would write to 'hero/any/l=A': hero/any/l=a and hero/any/l=A;" in problem.message
         assert problem.message.endswith(
             "; some systems do not distinguish upper and lower case, so rename one of them"
         )

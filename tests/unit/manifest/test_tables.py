@@ -643,6 +643,13 @@ class TestAxes:
         project.write("s.csv", self.TABLE)
         assert project.keys(self.text(more=more)) == keys
 
+    def test_number_in_place_of_a_rows_id_is_told_to_be_one(self, project: Project) -> None:
+        project.write("s.csv", "name,positive,negative\n7,a,b\n")
+        told = project.messages(self.text(more=", include: [{style: 7, n: 2}]"))
+        assert (
+            """include[0].style: expected the name of a row of 'style', which is a text; write "7\"""" in told
+        )
+
     def test_included_row_has_its_vars(self, project: Project) -> None:
         project.write("s.csv", self.TABLE)
         (job,) = project.jobs(
@@ -724,7 +731,7 @@ def test_spreadsheet_exports_are_read(
 
     table, problems = read_csv(source, None, {"id"})
 
-    assert problems == []
+    assert [each for each in problems if each.severity == "error"] == []
     assert table.columns == tuple(header)
     assert [record.cells for record in table.records] == [
         tuple(row) for row in rows if any(map(str.strip, row))
@@ -746,6 +753,36 @@ def test_control_character_hides_no_other_problem(project: Project) -> None:
         "shoes.csv:3:1: two rows have the id 'a' but differ; the first is in line 2",
         "shoes.csv:4:1: 4 cells",
     ]
+
+
+SHORT = "a sentence, and another"
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        # One quote at the beginning of a cell, and one at the end of another, in a later row.
+        ([r'x_"Open mug_1.png', "y_plate_2.png", 'z_cup 12"_3.png'], 2),
+        ([r'x_"Open mug_1.png', 'z_cup 12"_3.png'], 2),
+        (["w_a bowl_0.png", r'"x_Open mug_1.png', "y_plate_2.png", '12"_cup_3.png'], 3),
+        (['v_"two\nlines"_0.png', r'x_"Open mug_1.png', 'z_cup 12"_3.png'], 4),
+        (['x_"two\nlines"_1.png', 'y_"three\n\nlines"_2.png'], None),
+        ([f'x_"{SHORT}\n{SHORT}, {SHORT}\n{SHORT}"_1.png', "y_plate_2.png"], None),
+        ([f'x_1.png_"{SHORT}\n\n{SHORT}, {SHORT}"', "y_2.png_a plate"], None),
+        ([f'x_1.png_"<p>{SHORT}</p>\n<p>{SHORT}</p>"', "y_2.png_a plate"], None),
+    ],
+)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_rows_swallowed_by_a_quote_are_told(rows: list[str], line: int | None, separator: str) -> None:
+    text = "".join(f"{row.replace('_', separator)}\n" for row in ["id_title_image", *rows])
+    source = decode(text.encode(), Path("rows.csv"), "rows.csv")
+
+    _, problems = read_csv(source, None, {"id"})
+
+    assert [(each.severity, each.position and each.position.line) for each in problems] == (
+        [] if line is None else [("warning", line)]
+    )
+    assert all("holds what looks like rows" in each.message for each in problems)
 
 
 def test_cell_may_be_as_long_as_the_file() -> None:
