@@ -7,19 +7,27 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=ci/records.sh
 . "$here/records.sh"
 
+if [[ -n ${GITHUB_OUTPUT:-} && -f ${CAMPAIGN_JUNIT:-} ]]; then echo "junit=$CAMPAIGN_JUNIT" >>"$GITHUB_OUTPUT"; fi
+
+# Lists the jobs in the summary.
+summarize() {
+  if [[ -z ${GITHUB_STEP_SUMMARY:-} ]]; then return; fi
+  # Indented, it is a code block, so nothing in it is interpreted as Markdown.
+  pipeline status --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST" | sed 's/^/    /' >>"$GITHUB_STEP_SUMMARY"
+}
+
 # Without a purchase there is nothing to publish. Only the state itself can tell: its files may belong to another
 # campaign, and a team's state is a database.
 known=$(mktemp)
 trap 'rm -f -- "$known"' EXIT
 pipeline state export --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST" >"$known"
-if ! grep -q '"bought_at":' -- "$known"; then exit 0; fi
+if ! grep -q '"bought_at":' -- "$known"; then
+  summarize
+  exit 0
+fi
 
 pipeline results --quiet --results "$FOLDER/" ${CAMPAIGN_SHARD:+--shard "$CAMPAIGN_SHARD"} -- "$CAMPAIGN_MANIFEST"
-if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then
-  # Indented, it is a code block, so nothing in it is interpreted as Markdown.
-  pipeline status --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST" | sed 's/^/    /' >>"$GITHUB_STEP_SUMMARY"
-fi
-if [[ -n ${GITHUB_OUTPUT:-} && -f ${CAMPAIGN_JUNIT:-} ]]; then echo "junit=$CAMPAIGN_JUNIT" >>"$GITHUB_OUTPUT"; fi
+summarize
 for _ in 1 2 3 4; do
   code=0
   "$here/publish.sh" || code=$?

@@ -86,6 +86,25 @@ def test_run_without_results_buys_nothing_unless_declared_first(
     assert remote.branches() == ["main"]
 
 
+@pytest.mark.parametrize(
+    ("first", "key", "limit", "code"), [("spring", "", "9", 5), ("spring", "k", "1", 4), ("", "k", "9", 3)]
+)
+def test_run_that_buys_nothing_lists_its_jobs_in_the_summary(
+    machine: Machines, vendor: Emulator, first: str, key: str, limit: str, code: int
+) -> None:
+    one = machine()
+    one.environment["PIPELINE_MAX_CREATES"] = limit
+    one.key = key and one.key
+
+    job = one.uses(command="run", campaigns=MANIFEST, first=first)
+
+    assert job.outputs["exit-code"] == str(code), job.log
+    assert titles(vendor) == []
+    assert "spring: 2 pending" in job.summary
+    # What ends before its jobs are planned has no report of them.
+    assert ("junit" in job.outputs) == (code == 4)
+
+
 def test_results_beside_the_manifest_are_one_file_of_one_commit(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
