@@ -5,6 +5,7 @@ The latter are made where nothing is installed, so this needs Python's standard 
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -31,19 +32,31 @@ def shown_sides(old: Any, new: Any, paint: Paint = unpainted) -> Iterator[str]:
         # The text "5" and the number 5 are different requests, so they must look different.
         old, new = _as_json(old), _as_json(new)
     for each in text_changes(old, new):
-        yield f"{_spans(each.old, 'red', paint)} → {_spans(each.new, 'green', paint)}"
+        alike = _look_alike(each.old, each.new)
+        yield f"{_spans(each.old, 'red', paint, alike)} → {_spans(each.new, 'green', paint, alike)}"
 
 
-def _spans(spans: Iterable[Span], colour: Colour, paint: Paint) -> str:
+def _look_alike(one: Iterable[Span], other: Iterable[Span]) -> bool:
+    """Whether two texts differ only in their Unicode form, as a composed and a decomposed é do."""
+    composed = [unicodedata.normalize("NFC", "".join(span.text for span in each)) for each in (one, other)]
+    return composed[0] == composed[1]
+
+
+def _spans(spans: Iterable[Span], colour: Colour, paint: Paint, alike: bool) -> str:
     parts = list(spans)
-    shown = ((_visible(span.text), span.changed) for span in parts)
+    shown = ((_visible(span.text, alike and span.changed), span.changed) for span in parts)
     painted = "".join(paint(text, colour) if changed else text for text, changed in shown)
     whole = "".join(span.text for span in parts)
     return f'"{painted}"' if whole != whole.strip(" ") or not whole else painted
 
 
-def _visible(text: str) -> str:
-    """Escape characters in `text` that look like a space or are invisible, so that different texts look different."""
+def _visible(text: str, in_ascii: bool) -> str:
+    """Escape characters in `text` that look like a space or are invisible, so that different texts look different.
+
+    Where that is not enough, `in_ascii` escapes all but ASCII.
+    """
+    if in_ascii:
+        return printable(text.encode("ascii", "backslashreplace").decode("ascii"), _LONGEST_SPAN)
     return _LOOKS_LIKE_NOTHING.sub(
         lambda found: found[0].encode("unicode_escape").decode("ascii"), printable(text, _LONGEST_SPAN)
     )

@@ -74,6 +74,7 @@ def changed(**new: str) -> str:
         (changed(), changed(word3="THREE", word180="SECRET BRAND")),
         ("one line", "one\nline"),
         ("a cat", "a\u00a0cat"),
+        ("cafe\u0301", "caf\u00e9"),
         ("a cat", "a cat "),
         (["a" * 200, "b"], ["a" * 200, "c"]),
         ("5", 5),

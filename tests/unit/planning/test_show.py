@@ -111,6 +111,8 @@ def test_long_value_is_truncated_and_a_hostile_one_is_escaped() -> None:
         ("a cat", "a cat ", 'a cat → "a cat "'),
         (" a cat", "a cat", '" a cat" → a cat'),
         ("a cat", "a\u00a0cat", r"a cat → a\xa0cat"),
+        ("cafe\u0301 au lait", "caf\u00e9 au lait", r"cafe\u0301 au lait → caf\xe9 au lait"),
+        ("cafe\u0301 noir", "caf\u00e9 crème", "cafe\u0301 noir → caf\u00e9 crème"),
         ("a cat", "a\u3000cat", r"a cat → a\u3000cat"),
         ("a \u2764", "a \u2764\ufe0f", "a \u2764 → a \u2764\\ufe0f"),
         ("a cat", "a \u3164cat", r"a cat → a \u3164cat"),
