@@ -52,7 +52,7 @@ assert_current() {
       xargs -0 git diff-tree -r --no-renames --name-only HEAD "$tip" -- <"$inputs"
   )
   if [[ -n $changed ]]; then
-    echo "$source has moved on: ${changed%%$'\n'*} has changed since this run was planned" >&2
+    echo "$source has moved on: ${changed%%$'\n'*} has changed since this run was planned; the run of the newer commit buys what is left, this one never will" >&2
     exit 1
   fi
 }

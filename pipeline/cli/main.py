@@ -189,7 +189,9 @@ def _is_argument(text: str) -> bool:
 
 
 def _in_our_words(error: click.ClickException) -> str:
-    """What is wrong with the command line, worded as every other error."""
+    """What is wrong with the command line, worded as every other error; its help if there is only a name."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message()
     message = error.format_message().rstrip(".")
     message = re.sub("is not a valid integer( range)?", "is not a whole number", message)
     message = re.sub("is not a valid float( range)?", "is not a number", message)

@@ -11,7 +11,7 @@ import click
 from pipeline.cli.options import OUTPUT, argument, flag, format_option, verbosity, verbosity_options
 from pipeline.cli.process_environment import read_environment
 from pipeline.cli.terminal import say, say_json, untrusted_block
-from pipeline.errors import InvalidInput, UsageError, counted, did_you_mean, printable
+from pipeline.errors import UsageError, counted, did_you_mean, printable
 from pipeline.manifest.catalog_file import built_in
 from pipeline.operations.clock import now
 from pipeline.operations.live_catalogue import (
@@ -62,7 +62,7 @@ def command(template_id: str | None, refresh: bool, out: Path | None, output_for
 
 def _named(template_id: str, known: Mapping[str, CatalogTemplate]) -> CatalogTemplate:
     if template_id not in known:
-        raise InvalidInput(
+        raise UsageError(
             f"no known template '{printable(template_id, 100)}'{did_you_mean(template_id, known)}"
         )
     return known[template_id]
@@ -148,7 +148,7 @@ def _refresh(template_id: str | None, out: Path | None, output_format: str) -> N
     if template_id is not None:
         live = [each for each in live if each.id == template_id]
         if not live:
-            raise InvalidInput(f"the vendor lists no template '{printable(template_id, 100)}'")
+            raise UsageError(f"the vendor lists no template '{printable(template_id, 100)}'")
     known = known_catalogue(out)
     found = [each for each in changes(live, known) if template_id in (None, each.id)]
     if out is not None:

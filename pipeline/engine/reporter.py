@@ -157,9 +157,9 @@ class RunReport:
     notes: list[str] = field(default_factory=list)
 
     def add_reason(self, code: ExitCode, note: str) -> None:
-        """Add an exit code and its reason; a repeated reason is kept once."""
+        """Add an exit code and its reason; one that is repeated, even without what followed from it, is kept once."""
         self.codes.add(code)
-        if note not in self.notes:
+        if not any(each == note or each.startswith(f"{note};") for each in self.notes):
             self.notes.append(note)
 
 

@@ -110,7 +110,11 @@ def _number_hint(value: Option, wanted: OptionType) -> str:
     is_number = isinstance(value, str) and _NUMBER.fullmatch(value)
     if not is_number or wanted not in (OptionType.INTEGER, OptionType.NUMBER):
         return ""
-    return f"; write it without quotes, or a template with '| {'int' if wanted is OptionType.INTEGER else 'float'}'"
+    to_number = "int" if wanted is OptionType.INTEGER else "float"
+    # It may come from a template, and its quotes be elsewhere.
+    return (
+        f"; write {str(value).strip()} without quotes where it is given, or a template with '| {to_number}'"
+    )
 
 
 def _is_of(value: Option, wanted: OptionType) -> bool:

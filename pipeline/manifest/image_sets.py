@@ -78,6 +78,12 @@ def _globbed(value: Value, context: Context) -> Iterator[Item]:
         hint = globs.braces_hint(value.text, "write two sets") or _nearest(value.text, base)
         context.report(value.location, f"'{value.text}' matches no file{hint}")
     for path in paths:
+        if "\\" in path:
+            context.report(
+                value.location,
+                f"the name of '{path}' has a backslash, which not every system can read; rename it",
+            )
+            continue
         item = _item([(path, value.location)], base, context, location=value.location)
         if item is not None:
             yield item

@@ -385,7 +385,18 @@ def _record_flags(paths: RecordPaths) -> Sequence[str]:
     if paths.emulate:
         return ("--emulate",)
     given = {**paths.by_flag(), "--state": _state_argument(paths.state) if paths.state else None}
-    return [word for flag, value in given.items() if value is not None for word in (flag, value)]
+    return [
+        word for flag, value in given.items() if value is not None for word in (flag, _without_detours(value))
+    ]
+
+
+def _without_detours(given: str) -> str:
+    """A path without `..` behind a folder, as a person would write it, where it leads to the same."""
+    if ".." not in given.split("/") or "://" in given:
+        return given
+    path = Path(os.path.normpath(given))
+    slash = "/" if given.endswith("/") else ""
+    return f"{path}{slash}" if real_path(path) == real_path(Path(given)) else given
 
 
 def _state_argument(given: str) -> str:

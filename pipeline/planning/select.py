@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from pipeline.errors import UsageError, did_you_mean, nearest, printable
-from pipeline.jobs import Coordinates, Job, JobKey, axis_text
+from pipeline.jobs import Coordinates, Job, JobKey, axis_text, encode_part
 from pipeline.planning.plan import Action
 from pipeline.purchases import PENDING, Status
 
@@ -327,6 +327,10 @@ def _pattern(glob: str) -> re.Pattern[str]:
 
 def _matches_nothing(expression: str, candidates: Sequence[Candidate]) -> str:
     field, values = _values(expression.removeprefix("+"), candidates)
+    # A name as it is in the manifest, without the escapes of a key.
+    escaped = re.sub(r"\s", lambda found: encode_part(found[0]), expression.removeprefix("+"))
+    if not field and escaped in values:
+        return f"'{printable(expression)}' matches no job; did you mean '{escaped}'?"
     # The field is left out of the comparison, as it would make all values alike.
     close = nearest(expression.removeprefix("+").removeprefix(field), values)
     if close is not None:

@@ -326,6 +326,14 @@ def test_checkpoint_that_does_nothing_is_refused(
     assert creates(vendor) == 0
 
 
+def test_failed_checkpoint_is_told_once(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    ended = pipeline("run", project.manifest, "--yes", "--checkpoint", "echo no way; exit 1")
+
+    assert ended.code == 8, ended.output
+    assert ended.output.count("the checkpoint command failed with exit code 1: no way") == 1
+    assert creates(vendor) == 0
+
+
 def test_flag_overrides_its_environment_variable(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

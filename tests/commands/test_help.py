@@ -88,3 +88,14 @@ def test_wrong_usage_exits_64_and_suggests_a_fix(
 
     assert ended.code == 64
     assert said in ended.err
+
+
+@pytest.mark.parametrize("arguments", [(), ("state",)])
+def test_command_that_lacks_its_subcommand_shows_its_help_once(
+    offline: Pipeline, arguments: tuple[str, ...]
+) -> None:
+    ended = offline(*arguments)
+
+    assert ended.code == 64
+    assert ended.err.startswith(f"Usage: {' '.join(('pipeline', *arguments))} ")
+    assert ended.err.lower().count("usage: ") == 1

@@ -133,6 +133,16 @@ def test_printed_key_selects_exactly_its_job_and_takes(folder: Path, offline: Pi
         assert chosen(offline, project, "--select", key) == {key}
 
 
+def test_name_with_a_blank_is_suggested_as_it_is_in_a_key(folder: Path, offline: Pipeline) -> None:
+    odd = [{"path": "images/red.png", "id": name} for name in ("Zoë", "Zoë 2")]
+    project = campaign(folder, {"campaign.yaml": spring(image_sets={"odd": odd})})
+
+    ended = offline("plan", project.manifest, "--select", "main/loop/Zoë 2/walk")
+
+    assert ended.code == 64
+    assert "matches no job; did you mean 'main/loop/Zoë%202/walk'?" in ended.err
+
+
 def test_selections_add_up_and_exclusions_subtract(wide: Project, offline: Pipeline) -> None:
     added = chosen(offline, wide, "--select", "image:blue", "--select", "job:takes")
     assert added == having("/blue") | TAKES

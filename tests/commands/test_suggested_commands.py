@@ -120,3 +120,28 @@ def test_python_functions_suggest_the_vars(project: Project, vendor: Emulator) -
     planned = public.plan(project.manifest, variables=variables, emulate=True)
 
     assert shlex.split(planned.target)[2:] == [*SEASON, "--var", 'place="1"']
+
+
+def test_path_is_suggested_without_detours(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
+    (project.folder / "plans").mkdir()
+
+    said = pipeline("run", project.manifest, *SEASON, "--var", "place=x", "--results", "plans/../kept/").out
+
+    words = suggested(said, "resolve")
+    assert words[words.index("--results") + 1] == "kept/"
+    assert pipeline(*words).code == 0
+
+
+def test_path_through_a_link_is_suggested_as_it_was_given(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
+    (project.folder / "far" / "away").mkdir(parents=True)
+    (project.folder / "link").symlink_to("far/away")
+
+    said = pipeline("run", project.manifest, *SEASON, "--var", "place=x", "--results", "link/../kept/").out
+
+    words = suggested(said, "resolve")
+    assert words[words.index("--results") + 1] == "link/../kept/"
+    assert pipeline(*words).code == 0

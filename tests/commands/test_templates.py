@@ -52,7 +52,7 @@ def test_json_output_is_one_document(offline: Pipeline) -> None:
 def test_unknown_template_is_an_error_with_a_suggestion(offline: Pipeline) -> None:
     ended = offline("templates", "overlay_grey_5443")
 
-    assert ended.code == 3
+    assert ended.code == 64
     assert "did you mean 'overlay_gray_544" in ended.err
 
 

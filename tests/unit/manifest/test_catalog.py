@@ -200,12 +200,12 @@ class TestValues:
             (
                 OptionSpec(OptionType.NUMBER),
                 "5",
-                "expected a number, found the text '5'; write it without quotes, or a template with '| float'",
+                "found the text '5'; write 5 without quotes where it is given, or a template with '| float'",
             ),
             (
                 OptionSpec(OptionType.INTEGER),
                 "5",
-                "without quotes, or a template with '| int'",
+                "write 5 without quotes where it is given, or a template with '| int'",
             ),
             (OptionSpec(OptionType.NUMBER), True, "expected a number, found true"),
             (OptionSpec(OptionType.INTEGER), 5.5, "expected a whole number, found the number 5.5"),

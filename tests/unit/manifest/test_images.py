@@ -254,6 +254,13 @@ class TestGlobs:
             *("images/a.png", "images/b.png", "images/sub/c.png"),
         ]
 
+    @pytest.mark.skipif(os.sep != "/", reason="there it separates folders")
+    def test_file_with_a_backslash_in_its_name_is_named(self, project: Project) -> None:
+        project.image("images/a.png")
+        (project.root / "images" / "a.png").rename(project.root / "images" / "a\\b.png")
+        told = project.messages(ANYTHING + "image_sets: {shoes: {glob: 'images/*.png'}}\n")
+        assert r"image_sets.shoes.glob: the name of 'images/a\b.png' has a backslash" in told
+
     @pytest.mark.parametrize(
         ("pattern", "found"),
         [
