@@ -16,7 +16,12 @@ from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import minutes_ago, now, run_id
 from pipeline.operations.lost_decisions import LostApprovals, assert_no_approval_is_lost, lost_approvals
-from pipeline.operations.published_results import OtherResults, joined_hash, read_published
+from pipeline.operations.published_results import (
+    OtherResults,
+    bought_under_another_name,
+    joined_hash,
+    read_published,
+)
 from pipeline.planning.split import Split
 from pipeline.purchases import (
     UNDECIDED,
@@ -223,6 +228,8 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             assert_no_approval_is_lost(workspace, lost)
         parts = _read_other_parts(workspace)
         records = _joined(workspace, store, found, parts, in_force, writable=writable)
+        if not records.purchases:
+            job_warnings += bought_under_another_name(workspace, jobs)
         assignment = assign(jobs, records, in_force)
         if writable:
             store.save_assignment(served_by(assignment))

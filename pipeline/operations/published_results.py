@@ -12,14 +12,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pipeline.errors import InvalidInput
+from pipeline.errors import InvalidInput, Problem, counted
 from pipeline.files import FileStamp, stamp
 from pipeline.media.facts import RULE
 from pipeline.media.optional import can_read
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import TOOL, Workspace
 from pipeline.paths import real_path
-from pipeline.purchases import OUTCOME_UNKNOWN, Decisions, PurchaseId
+from pipeline.purchases import OUTCOME_UNKNOWN, Decisions, PurchaseId, Status
 from pipeline.results.file import ResultsFile, Version, read
 from pipeline.schemes import part_named
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pipeline.json_values import Json
     from pipeline.manifest.model import Campaign
     from pipeline.state.store import Store
+
+_BOUGHT = frozenset({Status.SUBMITTED, Status.SUCCEEDED, Status.DONE})
 
 
 def read_published(workspace: Workspace) -> ResultsFile | None:
@@ -116,27 +118,58 @@ def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -
                 f"{shown_path(other)} (see docs/reference/errors.md#results-of-another-campaign)"
             )
         return
+    for path, other_results in _of_other_campaigns(workspace):
+        if real_path(path.parent / other_results.manifest) == campaign.manifest:
+            raise InvalidInput(
+                f"{shown_path(path)}: these results name {campaign.manifest.name}, which was called "
+                f"'{other_results.campaign}' then and is '{campaign.name}' now. Rename it back; or, "
+                f"{_how_to_adopt(path, other_results, campaign)}"
+            )
+
+
+def _of_other_campaigns(workspace: Workspace) -> Iterator[tuple[Path, ResultsFile]]:
+    """The results of other campaigns, and of shards of them, beside this one's results and manifest."""
     # They may be kept elsewhere, or may have been kept beside the manifest before.
-    folders = dict.fromkeys((campaign.manifest.parent, workspace.results.parent))
+    folders = dict.fromkeys((workspace.campaign.manifest.parent, workspace.results.parent))
     for path in (each for folder in folders for each in sorted(folder.glob("*.results.*json"))):
-        # Results of a shard count too.
         is_results = path.name.endswith(".results.json") or part_named(path) is not None
         if not is_results or ".emulated.results." in path.name or workspace.emulated:
             continue
         try:
-            other_results = read(path, shown_path(path))
+            results = read(path, shown_path(path))
         except InvalidInput:
             continue  # reported when the campaign that it belongs to is read
-        if other_results is not None and _was_named_otherwise(other_results, path, campaign):
-            new_name = f"{campaign.name}{path.name[path.name.rindex('.results.') :]}"
-            old = campaign.manifest.with_name(f"{other_results.campaign}.decisions.yaml")
-            # Without them, approved takes would be bought again.
-            and_decisions = f", and {old.name} to {campaign.name}.decisions.yaml" if old.exists() else ""
-            raise InvalidInput(
-                f"{shown_path(path)}: these results name {campaign.manifest.name}, which was called "
-                f"'{other_results.campaign}' then and is '{campaign.name}' now. Rename it back; or, to adopt "
-                f'them, change "campaign" in them to the new name and rename the file to '
-                f"{new_name}{and_decisions} (see docs/reference/errors.md#results-of-another-campaign)"
+        if results is not None and results.campaign != workspace.campaign.name:
+            yield path, results
+
+
+def _how_to_adopt(path: Path, results: ResultsFile, campaign: Campaign) -> str:
+    new_name = f"{campaign.name}{path.name[path.name.rindex('.results.') :]}"
+    old = campaign.manifest.with_name(f"{results.campaign}.decisions.yaml")
+    # Without them, approved takes would be bought again.
+    and_decisions = f", and {old.name} to {campaign.name}.decisions.yaml" if old.exists() else ""
+    return (
+        f'to adopt them, change "campaign" in them to the new name and rename the file to {new_name}{and_decisions} '
+        "(see docs/reference/errors.md#results-of-another-campaign)"
+    )
+
+
+def bought_under_another_name(workspace: Workspace, jobs: Collection[Job]) -> Iterator[Problem]:
+    """For a campaign without a purchase: warnings of results whose manifest is gone and that have what it asks for.
+
+    It was probably renamed and moved at once. Without its results, everything is bought again.
+    """
+    for path, results in _of_other_campaigns(workspace):
+        if real_path(path.parent / results.manifest).exists():
+            continue
+        purchases = results.records.purchases.values()
+        bought = {each.fingerprint for each in purchases if each.status in _BOUGHT and not each.deleted}
+        if number := sum(not bought.isdisjoint(job.fingerprints) for job in jobs):
+            yield Problem(
+                f"{shown_path(path)}: {number:,} of {counted(len(jobs), 'job')} would be bought again: they are in "
+                f"these results of '{results.campaign}', whose manifest is gone. If it was renamed and moved, "
+                f"{_how_to_adopt(path, results, workspace.campaign)}",
+                severity="warning",
             )
 
 
@@ -156,12 +189,6 @@ def assert_kind(name: str, *, emulated: bool, rehearsal: bool) -> None:
             f"{name}: it does not say that it is of a rehearsal (--emulate), which knows no real purchases; "
             "move it away, or give the one that a rehearsal has written"
         )
-
-
-def _was_named_otherwise(results: ResultsFile, path: Path, campaign: Campaign) -> bool:
-    return (
-        results.campaign != campaign.name and real_path(path.parent / results.manifest) == campaign.manifest
-    )
 
 
 def joined_hash(
