@@ -127,9 +127,8 @@ def _has_rows(cell: str, number: int, cells: int, columns: int, separator: str) 
     if separator == "\t":
         return "\t" in cell
     # In a sentence, a blank follows.
-    first, *inner, last = [
-        len(re.findall(rf"{re.escape(separator)}(?! )", line)) for line in cell.split("\n")
-    ]
+    blank = f"{separator} "
+    first, *inner, last = [line.count(separator) - line.count(blank) for line in cell.split("\n")]
     complete = columns - 1
     return (
         complete > 0
