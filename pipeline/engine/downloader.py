@@ -24,7 +24,7 @@ from pipeline.engine.fetch_on_worker import (
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, printable, reason_of
 from pipeline.media.facts import as_json
 from pipeline.paths import of_another_locale
-from pipeline.providers.base import DownloadFailed, Provider, VendorError
+from pipeline.providers.base import DownloadFailed, NotFound, Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.records import PURCHASE_ID
 from pipeline.state.transitions import Fetched
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 _BLOCKING = (Unfinished, InvalidInput, OSError, UnicodeError)
 # Failures in a row before this run leaves the files to the next one.
 MAX_DOWNLOAD_FAILURES = 5
+_WITHOUT_WORKFLOW = (
+    "`redo` has it bought again, and `prune` records that it is gone "
+    "(see docs/reference/errors.md#missing-workflow)"
+)
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -186,7 +190,12 @@ class Downloader:
         tracked.attempts += 1
         tracked.latest = None  # its urls may have expired
         if tracked.attempts >= MAX_DOWNLOAD_FAILURES or (error.after or 0.0) > tracked.timeout:
-            self.in_flight.defer(tracked, f"its files could not be downloaded ({error})")
+            if isinstance(error, NotFound):
+                # Running again would not help; whether the files are worth their price again, a person decides.
+                why = f"its files cannot be downloaded: the vendor no longer has its workflow ({error})"
+                self.in_flight.defer(tracked, why, _WITHOUT_WORKFLOW)
+            else:
+                self.in_flight.defer(tracked, f"its files could not be downloaded ({error})")
         else:
             self.in_flight.back_off(tracked, error.after)
 

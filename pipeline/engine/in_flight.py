@@ -166,11 +166,11 @@ class InFlight:
         self._tracked.pop(tracked.purchase.id, None)
         self.ended(tracked)
 
-    def defer(self, tracked: TrackedPurchase, why: str) -> None:
+    def defer(self, tracked: TrackedPurchase, why: str, advice: str = "run again to continue") -> None:
         """Leave a purchase to the next run; nothing is lost, as its record stays as it is."""
         self.remove(tracked)
         for key in self.served_jobs.keys(tracked.purchase):
-            self.report.add_reason(ExitCode.UNFINISHED, f"{key}: {why}; run again to continue")
+            self.report.add_reason(ExitCode.UNFINISHED, f"{key}: {why}; {advice}")
 
     def ages(self) -> Iterator[tuple[str, float]]:
         """Template and age in seconds of each running workflow; one from an earlier run ages from its purchase."""

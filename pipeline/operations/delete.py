@@ -203,12 +203,14 @@ def carry_out(
         Unfinished, InvalidInput: the records cannot be written.
     """
     state.store.commit([_change(each, Deleted()) for each in deletions.new])
+    # Before the vendor deletes anything: if this machine is lost, readers of the results alone must know of it.
+    # The assignment without these says which paths are still needed.
+    without = republish(state)
     purchases = [*(advance(each, Deleted()) for each in deletions.new), *deletions.requested]
     try:
-        # The assignment without these says which paths are still needed.
-        return _delete_all(state.reread(), purchases, deletions, provider, calls, on_failure)
+        return _delete_all(without, purchases, deletions, provider, calls, on_failure)
     finally:
-        # However it ended, readers of the results must know which deletions were requested.
+        # However it ended, readers of the results must know what is gone.
         republish(state)
 
 

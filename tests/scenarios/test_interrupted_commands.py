@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -76,6 +77,31 @@ def test_interrupted_deletion_is_recorded_in_the_results(
     assert again.code == 0, again.output
     assert not any(is_there(vendor, each) for each in listed)
     assert "Nothing to delete" in pipeline(command, bought.manifest, "--yes").out
+
+
+@pytest.mark.parametrize("command", ["destroy", "prune"])
+def test_deletion_is_in_the_results_before_the_vendor_is_asked_so_a_kill_and_a_lost_state_leave_nothing_done(
+    bought: Project, start: Start, pipeline: Pipeline, vendor: Emulator, command: str
+) -> None:
+    if command == "prune":
+        bought.write({"campaign.yaml": spring(prompts={"sit": "a rest"})})
+    listed = purchases(bought)
+    vendor.fail({"on": "delete", "do": {"stall": 30}})
+    deleting = start(command, bought.manifest, "--yes")
+    until(lambda: not is_there(vendor, listed[0]), "the first to be deleted")
+
+    deleting.kill()
+
+    assert_valid(bought.results(), "results")
+    assert all(each["deleted"] for each in purchases(bought))
+
+    vendor.clear_faults()
+    shutil.rmtree(bought.folder / ".pipeline")
+    collected = pipeline("collect", bought.manifest)
+    assert collected.code == 0, collected.output
+    again = pipeline(command, bought.manifest, "--yes")
+    assert again.code == 0, again.output
+    assert not any(is_there(vendor, each) for each in listed)
 
 
 def test_rating_under_way_is_awaited_and_the_next_is_not_sent(

@@ -160,7 +160,24 @@ def test_workflow_that_disappears_before_its_download_stays_succeeded(harness: H
     harness.run(BLUE, settings=replace(USUAL, download=False))
     harness.vendor.poll_answers["blue"] = [NotFound("404")]
 
-    assert harness.run(BLUE).statuses == {"blue": "succeeded"}
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+
+
+def test_file_whose_workflow_is_gone_is_not_promised_for_the_next_run(harness: Harness) -> None:
+    harness.run(BLUE)
+    (harness.folder / "output" / "blue.mp4").unlink()
+    harness.vendor.poll_answers["blue"] = [NotFound("404")]
+
+    ran = harness.collect(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "the vendor no longer has its workflow" in ran.report.notes[0]
+    assert "`redo`" in ran.report.notes[0]
+    assert "run again" not in ran.report.notes[0]
 
 
 def test_collect_restores_deleted_files(harness: Harness) -> None:
