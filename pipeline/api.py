@@ -135,6 +135,7 @@ def plan(
     """Plan what a run would do for each job, and what it would cost. Needs no network and no key, writes nothing.
 
     `select`, `exclude` and `replace` are expressions as for `--select`; without `select`, all jobs are selected.
+    In `replace`, the key of a job means that job alone, not also its further takes.
 
     Raises:
         InvalidInput: manifest, state or results are invalid.

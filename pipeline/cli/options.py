@@ -171,7 +171,7 @@ replanning_options = together(
         multiple=True,
         type=TEXT,
         metavar="EXPR",
-        help="Buy these jobs again; the old files are kept.",
+        help="Buy these jobs again; the old files are kept. The key of a job means that job alone.",
     ),
 )
 

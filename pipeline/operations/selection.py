@@ -24,6 +24,7 @@ from pipeline.planning.select import (
     ALONE,
     Candidate,
     Shared,
+    apart,
     exact_names,
     matching_keys,
     select_keys,
@@ -97,7 +98,8 @@ def plan_options(state: CampaignState, arguments: PlanArguments, shared: Shared 
     """
     options = PlanOptions(retry_failed=arguments.retry_failed)
     if arguments.replace:
-        keys = select_keys(_candidates(state, options), arguments.replace, (), shared)
+        listed = _candidates(state, options)
+        keys = select_keys(listed, arguments.replace, (), apart(shared, listed))
         options = replace(options, replace=keys)
     if arguments.select or arguments.exclude:
         candidates = _candidates(state, options)
@@ -113,7 +115,7 @@ def _assert_selected(
 ) -> None:
     """Check that something of what is to be made again is selected; otherwise nothing would be, without a word."""
     for expression in replaced:
-        found = matching_keys(candidates, [expression], (), shared)
+        found = matching_keys(candidates, [expression], (), apart(shared, candidates))
         if found and found.isdisjoint(keys):
             raise UsageError(
                 f"'{printable(expression)}' is to be made again, but none of its jobs is selected"
@@ -129,11 +131,12 @@ def saved_plan_options(state: CampaignState, saved: SavedPlan) -> PlanOptions:
     arguments, done = saved.arguments, carried_out(saved, state.records)
     options = PlanOptions(retry_failed=arguments.retry_failed, carried_out=done)
     if arguments.replace:
-        keys = matching_keys(_candidates(state, options), arguments.replace, ()) - done
-        options = replace(options, replace=keys)
+        listed = _candidates(state, options)
+        keys = matching_keys(listed, arguments.replace, (), apart(ALONE, listed))
+        options = replace(options, replace=keys - done)
     if arguments.select or arguments.exclude:
-        listed = {action.key for action in saved.actions}
-        keys = matching_keys(_candidates(state, options), arguments.select, arguments.exclude) | listed
+        saved_keys = {action.key for action in saved.actions}
+        keys = matching_keys(_candidates(state, options), arguments.select, arguments.exclude) | saved_keys
         options = replace(options, selected=keys, replace=options.replace & keys)
     _assert_replaceable(state, options.replace)
     return options

@@ -50,10 +50,11 @@ def refuse_unmatched(_expression: str, error: UsageError) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What a selection depends on where a command is about several campaigns.
+    """What a selection depends on besides the jobs that it is made from.
 
-    `on_unmatched` decides on an exclusion that matches nothing in this one. `names` are the `exact_names` in
-    all of them, as an expression must mean the same in each.
+    `on_unmatched` decides on an exclusion that matches nothing in this one of several campaigns. `names` are no
+    patterns: the `exact_names` in all of the campaigns, as an expression must mean the same in each, and after
+    `apart` the keys of the jobs.
     """
 
     on_unmatched: OnUnmatched = refuse_unmatched
@@ -61,6 +62,12 @@ class Shared:
 
 
 ALONE = Shared()
+
+
+def apart(shared: Shared, candidates: Iterable[Candidate]) -> Shared:
+    """As `shared`, but the key of a job means that job alone, not also its further takes."""
+    keys = {each.key for each in candidates if each.job is not None}
+    return Shared(shared.on_unmatched, shared.names | keys)
 
 
 @dataclass(slots=True)
@@ -295,7 +302,8 @@ def _test(expression: str, names: frozenset[str]) -> Test:
         raise UsageError("an empty selection matches nothing")
     # A colon after the first part of a key belongs to a name.
     if not separator or "/" in name or "*" in name:
-        return partial(_key_matches, _pattern(expression.rstrip("/")))
+        key = expression.rstrip("/")
+        return partial(_is_job, key) if key in names else partial(_key_matches, _pattern(key))
     if name not in _FIELDS and not name.startswith("matrix."):
         known = [*_FIELDS, "matrix.NAME"]
         hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
@@ -311,6 +319,10 @@ def _value_matches(
 ) -> bool | None:
     answers = {value is not None and matches(value, wanted) for value in _known_values(name, candidate)}
     return answers.pop() if len(answers) == 1 else None
+
+
+def _is_job(key: str, candidate: Candidate) -> bool:
+    return candidate.key == key
 
 
 def _key_matches(pattern: re.Pattern[str], candidate: Candidate) -> bool:

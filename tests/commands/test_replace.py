@@ -179,3 +179,62 @@ def test_impossible_replacement_fails_the_run_and_keeps_the_old_take(
     assert "film/film/red/spin: done, not made again (input): sketch/sketch/red has no" in ended.output
     assert served(project) == old
     assert set(project.statuses().values()) == {"done"}
+
+
+# Takes of one job: the key of the first is the beginning of the keys of the others
+
+TAKES = spring(prompts={"dance": "a dance", "dance2": "two dances"}, jobs=[{"id": "main", "repeat": 3}])
+TAKE, TAKE_2, TAKE_3 = DANCE, f"{DANCE}#2", f"{DANCE}#3"
+
+
+@pytest.mark.parametrize(
+    ("flags", "replaced"),
+    [
+        (("--replace", TAKE), {TAKE}),
+        (("--replace", f"{TAKE}/"), {TAKE}),
+        (("--replace", f"{TAKE},status:done"), {TAKE}),
+        (("--replace", TAKE, "--select", DANCE), {TAKE}),
+        (("--replace", TAKE_2), {TAKE_2}),
+        (("--replace", TAKE, "--replace", f"{TAKE}#*"), {TAKE, TAKE_2, TAKE_3}),
+        (("--replace", "prompt:dance"), {TAKE, TAKE_2, TAKE_3}),
+        (("--replace", "main/loop/red", "--exclude", "prompt:dance2"), {TAKE, TAKE_2, TAKE_3}),
+    ],
+)
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_key_of_a_take_replaces_that_take_alone(
+    folder: Path, pipeline: Pipeline, flags: tuple[str, ...], replaced: set[str], is_saved: bool
+) -> None:
+    project = campaign(folder, {"campaign.yaml": TAKES})
+    before = run(pipeline, project)
+
+    if is_saved:
+        assert pipeline("plan", project.manifest, *flags, "--out", "plan.json").code == 0
+        assert pipeline("run", "plan.json").code == 0
+        after = served(project)
+    else:
+        after = run(pipeline, project, *flags)
+
+    assert {key for key in before if before[key] != after[key]} == replaced
+
+
+def test_further_takes_alone_are_not_selected_where_the_first_is_to_be_replaced(
+    folder: Path, pipeline: Pipeline
+) -> None:
+    project = campaign(folder, {"campaign.yaml": TAKES})
+    run(pipeline, project)
+
+    ended = pipeline("run", project.manifest, "--replace", TAKE, "--select", TAKE_2)
+
+    assert ended.code == 64
+    assert "none of its jobs is selected" in ended.err
+
+
+def test_prune_selects_all_takes_by_the_key_of_the_first(folder: Path, pipeline: Pipeline) -> None:
+    project = campaign(folder, {"campaign.yaml": TAKES})
+    run(pipeline, project)
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk"})})
+
+    ended = pipeline("prune", project.manifest, "--select", TAKE, "--yes")
+
+    assert ended.code == 0, ended.output
+    assert "3 deleted." in ended.out

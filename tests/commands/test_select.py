@@ -180,7 +180,7 @@ def test_action_is_that_of_the_plan_with_the_given_flags(
     failed = chosen(pipeline, wide, "--select", "status:failed")
 
     assert chosen(pipeline, wide, "--retry-failed", "--select", "action:retry") == failed
-    again = chosen(pipeline, wide, "--replace", "takes/loop/red", "--select", "action:replace")
+    again = chosen(pipeline, wide, "--replace", "takes/**/red*", "--select", "action:replace")
     assert again == having("takes", "/red")
 
 
