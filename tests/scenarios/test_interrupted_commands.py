@@ -12,6 +12,7 @@ from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
 from support.checks import assert_valid
 from support.processes import Running, until
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.operations.results_publisher import republish
@@ -79,6 +80,11 @@ def test_interrupted_deletion_is_recorded_in_the_results(
     assert "Nothing to delete" in pipeline(command, bought.manifest, "--yes").out
 
 
+@fails_without(
+    "pipeline.operations.delete:carry_out",
+    "without = republish(state)",
+    swap=("republish(state)", "state.reread()"),
+)
 @pytest.mark.parametrize("command", ["destroy", "prune"])
 def test_deletion_is_in_the_results_before_the_vendor_is_asked_so_a_kill_and_a_lost_state_leave_nothing_done(
     bought: Project, start: Start, pipeline: Pipeline, vendor: Emulator, command: str
