@@ -26,7 +26,8 @@ from pipeline.operations.shown_paths import project_path, shown_path
 from pipeline.operations.workspace import cache_folder, scratch_folder
 from pipeline.paths import real_path, unencodable
 from pipeline.planning.forecast import MAKING, forecast
-from pipeline.planning.select import ALONE, Candidate, Shared, exact_names, select_keys
+from pipeline.planning.select import ALONE, Shared, select_keys
+from pipeline.planning.selection_grammar import Candidate, exact_names
 from pipeline.purchases import PENDING, Records, Status
 from pipeline.report.data import GalleryRecords, files_on_page
 from pipeline.report.gallery_campaign import GalleryCampaign

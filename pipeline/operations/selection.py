@@ -20,16 +20,8 @@ from pipeline.planning.make import may_serve
 from pipeline.planning.orphan_names import possible_coordinates
 from pipeline.planning.plan import ALL, Action, Entry, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, carried_out
-from pipeline.planning.select import (
-    ALONE,
-    Candidate,
-    Shared,
-    apart,
-    exact_names,
-    matching_keys,
-    select_keys,
-    undecided,
-)
+from pipeline.planning.select import ALONE, Shared, apart, matching_keys, select_keys, undecided
+from pipeline.planning.selection_grammar import Candidate, exact_names
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, Records
 from pipeline.results.job_status import job_status
 

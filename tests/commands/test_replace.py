@@ -238,3 +238,16 @@ def test_prune_selects_all_takes_by_the_key_of_the_first(folder: Path, pipeline:
 
     assert ended.code == 0, ended.output
     assert "3 deleted." in ended.out
+
+
+def test_key_of_a_take_means_it_alone_however_its_letters_are_composed(
+    folder: Path, pipeline: Pipeline
+) -> None:
+    written = "cafe\N{COMBINING ACUTE ACCENT}"
+    project = campaign(folder, {"campaign.yaml": spring(prompts={written: "a café"}, jobs=TAKES["jobs"])})
+    before = run(pipeline, project)
+    [take] = [key for key in before if "#" not in key]
+
+    after = run(pipeline, project, "--replace", take)
+
+    assert {key for key in before if before[key] != after[key]} == {take}
