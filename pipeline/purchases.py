@@ -135,6 +135,17 @@ class Purchase:
         return 0 if bought_nothing(self) else (self.credits or 0)
 
     @property
+    def files_fetched(self) -> int:
+        """The number of its files that were fetched, so that their hash is known."""
+        lists = (self.outputs, *(step.outputs for step in self.steps))
+        return sum(output.sha256 is not None for outputs in lists for output in outputs)
+
+    @property
+    def is_partly_fetched(self) -> bool:
+        """Whether some of its files were fetched, and others could not be."""
+        return self.status is Status.SUCCEEDED and self.files_fetched > 0
+
+    @property
     def is_unpriced(self) -> bool:
         """Whether something was, or may have been, bought at an unknown price, which does not count as zero."""
         return self.credits is None and not bought_nothing(self)
@@ -232,12 +243,14 @@ def with_flags_of(purchase: Purchase, *copies: Purchase) -> Purchase:
     )
 
 
-def _knowledge(purchase: Purchase) -> tuple[bool, int, bool, str, str]:
+def _knowledge(purchase: Purchase) -> tuple[bool, int, int, bool, str, str]:
     # The flags are joined separately, so they must not decide which copy wins.
     unmarked = with_flags_of(purchase)
     return (
         purchase.workflow_id is not None,
         _ADVANCE[purchase.status],
+        # So that a file which was fetched is not forgotten while others are missing.
+        purchase.files_fetched if purchase.status is Status.SUCCEEDED else 0,
         # Nothing that a purchase goes through takes its credits back, so a copy without them is older or edited.
         purchase.credits is not None,
         purchase.updated_at or "",

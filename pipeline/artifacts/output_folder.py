@@ -106,6 +106,18 @@ class OutputFolder:
         self._files.move(path, other, digest)
         self.index.moved(path, other, digest)
 
+    def is_free(self, files: Iterable[NamedFile], purchase_id: PurchaseId) -> bool:
+        """Whether no file of another purchase is at the path of any of these files."""
+        taken = ((file.path, self.index.digest(file.path)) for file in files)
+        return all(self.index.purchase_id(path, digest) in {None, purchase_id} for path, digest in taken)
+
+    def holds(self, purchase: Purchase, file: NamedFile) -> bool:
+        """Whether a file that was fetched before is here, under any name."""
+        digest = file.output.sha256
+        return digest is not None and (
+            self.index.digest(file.path) == digest or self.inventory.find(purchase, file) is not None
+        )
+
     def install(self, temporary: Path, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
         """Move a file that was just fetched to `temporary`, in this folder, to `path`.
 

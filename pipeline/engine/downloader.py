@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts.file_names import named
+from pipeline.artifacts.file_names import named, set_aside
 from pipeline.engine.calls import CallPool, result_of
-from pipeline.engine.fetch import FetchResult, Wanted, fetch
+from pipeline.engine.fetch import FetchResult, fetch
+from pipeline.engine.fetch_list import Wanted
 from pipeline.engine.fetch_on_worker import (
     Destination,
     SentFiles,
@@ -27,7 +28,7 @@ from pipeline.paths import of_another_locale
 from pipeline.providers.base import DownloadFailed, NotFound, Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.records import PURCHASE_ID
-from pipeline.state.transitions import Fetched
+from pipeline.state.transitions import Fetched, PartlyFetched
 
 if TYPE_CHECKING:
     from pipeline.artifacts.base import StoredObject
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pipeline.engine.journal import Journal
     from pipeline.engine.reporter import Reporter, RunReport
     from pipeline.engine.served_jobs import ServedJobs
+    from pipeline.jobs import Job, JobKey
 
 # Errors that keep one purchase's files from being put in place, but do not end the run.
 _BLOCKING = (Unfinished, InvalidInput, OSError, UnicodeError)
@@ -72,7 +74,7 @@ class Downloader:
             self._blocked(tracked, _reason(error))
             return
         files = sum(1 for _ in named(tracked.purchase, "", wanted.with_steps))
-        self.calls.charge(files + (tracked.latest is None))
+        self.calls.charge(files - len(wanted.here) + (tracked.latest is None))
         self._start(tracked, wanted)
 
     def _start(self, tracked: TrackedPurchase, wanted: Wanted) -> None:
@@ -109,14 +111,15 @@ class Downloader:
 
     def _wanted(self, purchase: Purchase) -> Wanted:
         stem, with_steps = self.served_jobs.stem(purchase)
-        first = next(named(purchase, stem), None)
-        path = stem if first is None else first.path
+        files = list(named(purchase, stem, with_steps))
+        path = files[0].path if files else stem
         return Wanted(
             beside=self.outputs.temporary_folder(path) / f".{purchase.id}",
             outputs=purchase.outputs,
             steps=purchase.steps,
             with_steps=with_steps,
             is_open=purchase.status is not Status.DONE,
+            here=frozenset(file.slot for file in files if self.outputs.holds(purchase, file)),
         )
 
     def _fetched(self, tracked: TrackedPurchase, future: Future[FetchResult]) -> None:
@@ -170,7 +173,7 @@ class Downloader:
         stem, with_steps = self.served_jobs.stem(tracked.purchase)
         uploads = to_be_sent(tracked.purchase, stem, fetched, with_steps=with_steps)
         upload = self.outputs.early_upload(uploads)
-        if upload is None or fetched.problem is not None:
+        if upload is None or not fetched.is_complete:
             self._install(tracked, fetched)
         else:
             self.calls.submit_local(partial(self._sent, tracked, fetched), upload)
@@ -195,21 +198,21 @@ class Downloader:
                 why = f"its files cannot be downloaded: the vendor no longer has its workflow ({error})"
                 self.in_flight.defer(tracked, why, _WITHOUT_WORKFLOW)
             else:
-                self.in_flight.defer(tracked, f"its files could not be downloaded ({error})")
+                some = "not all of its files could"
+                none = "its files could not"
+                what = some if tracked.purchase.is_partly_fetched else none
+                self.in_flight.defer(tracked, f"{what} be downloaded ({error})")
         else:
             self.in_flight.back_off(tracked, error.after)
 
     def _install(self, tracked: TrackedPurchase, fetched: FetchResult) -> None:
         purchase = tracked.purchase
         is_open = purchase.status is Status.SUCCEEDED
-        if fetched.problem is not None and is_open:
-            # Its outputs are not recorded yet, so the files would belong to no purchase.
-            _drop(fetched)
-            self._failed(tracked, VendorError(fetched.problem))
-            return
         brought = replace(purchase, outputs=fetched.outputs, steps=fetched.steps) if is_open else purchase
         stem, with_steps = self.served_jobs.stem(purchase)
         try:
+            if fetched.failure is not None and not self._is_free(brought, stem, with_steps=with_steps):
+                stem = set_aside(purchase.path, purchase.id)
             for file in named(brought, stem, with_steps):
                 if (arrived := fetched.files.get(file.slot)) is not None:
                     digest = arrived.downloaded.sha256
@@ -221,6 +224,13 @@ class Downloader:
         except _BLOCKING as error:
             _drop(fetched)
             self._blocked(tracked, _reason(error))
+            return
+        if fetched.failure is not None:
+            if is_open:
+                partly = PartlyFetched(fetched.outputs, fetched.steps)
+                self.journal.record(purchase.id, partly, self._copy_part)
+                tracked.purchase = self.journal.purchases[purchase.id]
+            self._not_fetched(tracked, fetched.failure)
             return
         if fetched.problem is not None:
             self.in_flight.defer(tracked, fetched.problem)
@@ -237,12 +247,27 @@ class Downloader:
         else:
             self.copy(purchase)
 
+    def _is_free(self, purchase: Purchase, stem: str, *, with_steps: bool) -> bool:
+        """Whether files may be put under `stem` before all are here: an earlier take there is replaced as a whole."""
+        return self.outputs.is_free(named(purchase, stem, with_steps), purchase.id)
+
+    def _copy_part(self, purchase: Purchase) -> None:
+        """As `copy`, while some of the files are missing: a job that has files of an earlier take keeps those."""
+        jobs = self.served_jobs.of(purchase.id)
+        self._put(purchase, [job for job in jobs if self._is_free(purchase, job.path, with_steps=job.steps)])
+
     def copy(self, purchase: Purchase) -> None:
         """Give each job that the purchase serves its own copy of the files."""
-        jobs = self.served_jobs.of(purchase.id)
+        for key in self._put(purchase, self.served_jobs.of(purchase.id)):
+            self.served_jobs.complete(key)
+            self.reporter.report(key, "done")
+
+    def _put(self, purchase: Purchase, jobs: Sequence[Job]) -> Sequence[JobKey]:
+        """Put the files where each of `jobs` wants them; returns the keys of those for which that succeeded."""
         needed = {
             file.path: file.output.sha256 for job in jobs for file in named(purchase, job.path, job.steps)
         }
+        complete = []
         for job in jobs:
             try:
                 self.outputs.put(job, purchase, needed)
@@ -250,8 +275,8 @@ class Downloader:
                 self.report.blocked[job.key] = str(error)
                 self.report.add_reason(ExitCode.UNFINISHED, str(error))
             else:
-                self.served_jobs.complete(job.key)
-                self.reporter.report(job.key, "done")
+                complete.append(job.key)
+        return complete
 
     def _blocked(self, tracked: TrackedPurchase, why: str) -> None:
         self.in_flight.remove(tracked)

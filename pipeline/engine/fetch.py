@@ -1,74 +1,44 @@
-"""Fetches all files of one purchase, and matches each with the recorded ones.
+"""Fetches all files of one purchase.
 
 A fetch may be repeated, on any machine that sees the same folder. Arguments and results are plain data.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline import record_limits
 from pipeline.engine.claim import claimed
-from pipeline.engine.listing import (
-    matched,
-    matched_by_url,
-    recorded_from,
-    recorded_url,
-    step_indexes,
-    unusable_file,
-)
-from pipeline.media.optional import read_facts
-from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
-from pipeline.purchases import Output, Step, WorkflowId
+from pipeline.engine.fetch_list import Allowance, FetchedFile, FileList, Wanted
+from pipeline.engine.listing import step_indexes, unusable_file
+from pipeline.errors import BuyingStopped, counted
+from pipeline.providers.base import DownloadFailed, Provider, VendorError, Workflow
 
 if TYPE_CHECKING:
-    from pipeline.media.facts import MediaFacts
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The files to fetch, as recorded so far, in the recorded order.
-
-    `beside` is the path that temporary files are named after. `with_steps`: the media of steps are wanted too.
-    `is_open`: further files that the vendor lists are fetched and recorded as well.
-    """
-
-    beside: Path
-    outputs: tuple[Output, ...]
-    steps: tuple[Step, ...] = ()
-    with_steps: bool = False
-    is_open: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedFile:
-    """One file that was completely fetched to `temporary`, and its media facts, if they can be read here.
-
-    `still` is an image of it, empty if it has none to show; None if none was made.
-    """
-
-    temporary: Path
-    downloaded: Downloaded
-    media: MediaFacts | None = None
-    still: bytes | None = field(default=None, repr=False)
+    from pipeline.purchases import Output, Step, WorkflowId
 
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
     """The result of a fetch: the updated lists, and the files by slot (`result/0`, `steps/1/0`).
 
-    `problem` says what could not be fetched, if anything; `unusable` is a listed url that cannot be used.
+    `failure`: some files did not arrive, and only a repeated fetch can bring them. `problem` says which file cannot
+    be fetched at all, if one cannot; `unusable` is a listed url that cannot be used.
     """
 
     outputs: tuple[Output, ...]
     steps: tuple[Step, ...]
     files: Mapping[str, FetchedFile]
+    failure: VendorError | None = None
     problem: str | None = None
     unusable: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every wanted file arrived."""
+        return self.failure is None and self.problem is None
 
 
 def fetch(
@@ -76,8 +46,10 @@ def fetch(
 ) -> FetchResult:
     """Fetch what is wanted from the urls of `latest` or of a new response; expired urls are requested again.
 
+    Files that arrive are returned even if others do not.
+
     Raises:
-        VendorError, AccountError: a file did not arrive completely; the next fetch resumes it.
+        VendorError, AccountError: no file arrived completely; the next fetch resumes them.
     """
     with claimed(wanted.beside) as beside:
         return _fetch(provider, workflow_id, replace(wanted, beside=beside), latest)
@@ -86,12 +58,18 @@ def fetch(
 def _fetch(
     provider: Provider, workflow_id: WorkflowId, wanted: Wanted, latest: Workflow | None
 ) -> FetchResult:
-    allowance = _Allowance()
-    lists = [_List(provider, wanted, allowance, "result", wanted.outputs)]
+    allowance = Allowance(record_limits.LARGEST_PURCHASE - _bytes_here(wanted))
+    lists = [FileList(provider, wanted, allowance, "result", wanted.outputs)]
     for number, step in enumerate(wanted.steps if wanted.with_steps else ()):
-        lists.append(_List(provider, wanted, allowance, f"steps/{number}", step.outputs))
+        lists.append(FileList(provider, wanted, allowance, f"steps/{number}", step.outputs))
     try:
-        workflow = _fill(lists, wanted.steps, provider, workflow_id, latest)
+        workflow, failure = _fill(lists, wanted.steps, provider, workflow_id, latest)
+        problem = next((each.problem for each in lists if each.problem is not None), None)
+        if failure is None and problem is not None and wanted.is_open:
+            # The vendor may list it again.
+            failure = VendorError(problem)
+        if failure is not None and not any(each.files for each in lists):
+            raise failure
     except BaseException:
         for file in (each for listed in lists for each in (*listed.files.values(), *listed.others.values())):
             file.temporary.unlink(missing_ok=True)
@@ -104,206 +82,56 @@ def _fetch(
             for number, step in enumerate(wanted.steps)
         ),
         files={f"{each.name}/{index}": file for each in lists for index, file in each.files.items()},
-        problem=next((each.problem for each in lists if each.problem is not None), None),
+        failure=failure,
+        problem=problem if failure is None else None,
         unusable=unusable_file(workflow, with_steps=wanted.with_steps),
     )
 
 
+def _bytes_here(wanted: Wanted) -> int:
+    """The bytes of the files that were fetched before and are here."""
+    slots = {f"result/{index}": output for index, output in enumerate(wanted.outputs)}
+    for number, step in enumerate(wanted.steps):
+        slots |= {f"steps/{number}/{index}": output for index, output in enumerate(step.outputs)}
+    return sum(slots[slot].bytes or 0 for slot in wanted.here)
+
+
 def _fill(
-    lists: Sequence[_List],
+    lists: Sequence[FileList],
     steps: Sequence[Step],
     provider: Provider,
     workflow_id: WorkflowId,
     latest: Workflow | None,
-) -> Workflow:
-    """Fetch all of `lists`; returns the response that the last of them came from."""
+) -> tuple[Workflow, VendorError | None]:
+    """Fetch what can be fetched of `lists`; returns the response that the last came from, and why others did not."""
     result, *of_steps = lists
     workflow, count = latest or provider.get(workflow_id), -1
     while True:
         indexes = step_indexes(steps, workflow)
+        result.fetch_missing(workflow.result)
+        for number, each in enumerate(of_steps):
+            each.fetch_missing(workflow.steps[indexes[number]][1] if number in indexes else ())
+        failures = [failure for each in lists for failure in each.failures.values()]
+        fetched = sum(len(each.files) for each in lists)
+        # Each new response has to yield a file; otherwise urls that never work would be requested for ever.
+        if fetched == count or not any(failure.expired for failure in failures):
+            return workflow, _combined(failures)
         try:
-            result.fetch_missing(workflow.result)
-            for number, each in enumerate(of_steps):
-                each.fetch_missing(workflow.steps[indexes[number]][1] if number in indexes else ())
-        except DownloadFailed as failure:
-            # Each new response has to yield a file; otherwise urls that never work would be requested for ever.
-            fetched = sum(len(each.files) for each in lists)
-            if not failure.expired or fetched == count:
-                raise
             workflow, count = provider.get(workflow_id), fetched
-        else:
-            return workflow
+        except (VendorError, BuyingStopped):
+            if not fetched:
+                raise
+            return workflow, _combined(failures)
 
 
-@dataclass
-class _Allowance:
-    """The bytes that may still be fetched: a vendor that lists ever more files must not fill the disk."""
-
-    left: int = field(default_factory=lambda: record_limits.LARGEST_PURCHASE)
-
-    def spend(self, size: int) -> None:
-        """Count the bytes of a file that arrived.
-
-        Raises:
-            DownloadFailed: as `assert_room`.
-        """
-        self.left -= size
-        self.assert_room(0)
-
-    def assert_room(self, size: int) -> None:
-        """Check that `size` more bytes may be fetched.
-
-        Raises:
-            DownloadFailed: they would exceed the limit.
-        """
-        if size > self.left:
-            most = f"{record_limits.LARGEST_PURCHASE:,} bytes"
-            raise DownloadFailed(f"its files exceed {most}, the most for one purchase", lasting=True)
-
-
-@dataclass(eq=False)
-class _List:
-    """One list of files, in the recorded order, while it is being fetched.
-
-    `files` are the fetched files, by their index in this list; `others` are fetched files that match no entry so far,
-    by their index in the response.
-    """
-
-    provider: Provider
-    wanted: Wanted
-    allowance: _Allowance
-    name: str
-    recorded: Sequence[Output]
-    files: dict[int, FetchedFile] = field(default_factory=dict, init=False)
-    others: dict[int, FetchedFile] = field(default_factory=dict, init=False)
-    problem: str | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
-        self.outputs = list(self.recorded)
-
-    def fetch_missing(self, listed: Sequence[Media]) -> None:
-        """Fetch what is missing from the urls that a response lists."""
-        by_url = matched_by_url(self.outputs, listed)
-        pairs = {
-            ours: theirs
-            for ours, theirs in matched(self.outputs, listed).items()
-            # A file of an earlier response is not fetched again if its url matches; an equal size alone proves
-            # nothing.
-            if ours not in self.files or ours in by_url
-        }
-        fetched_before = {index: file.downloaded.sha256 for index, file in self.files.items()}
-        skipped = {theirs for ours, theirs in pairs.items() if ours in fetched_before}
-        unmatched = sorted(set(range(len(self.outputs))) - pairs.keys())
-        self._drop_others()
-        self.allowance.assert_room(sum(each.size or 0 for n, each in enumerate(listed) if n not in skipped))
-        temporaries = list(self._temporaries(listed))
-        for ours, theirs in sorted(pairs.items()):
-            if ours in fetched_before:
-                continue
-            file = self._download(listed[theirs], temporaries[theirs])
-            if self._is(ours, file) and file.downloaded.sha256 not in fetched_before.values():
-                self._put(ours, listed[theirs], file)
-            else:
-                self.others[theirs] = file
-        if self._missing() or self.wanted.is_open:
-            self._fetch_others(listed, temporaries, set(range(len(listed))) - set(pairs.values()))
-        if any(file.downloaded.sha256 in fetched_before.values() for file in self.others.values()):
-            # An earlier response listed this file under another url, so urls may now point to other files than
-            # before.
-            self._fetch_others(listed, temporaries, skipped)
-            unmatched += sorted(fetched_before)
-        self._assign_by_hash(listed, [*unmatched, *self._missing()])
-        self._assign_in_order(listed)
-        self.problem = self._problem(pairs)
-
-    def _fetch_others(
-        self, listed: Sequence[Media], temporaries: Sequence[Path], indexes: Iterable[int]
-    ) -> None:
-        for theirs in sorted(indexes):
-            self.others[theirs] = self._download(listed[theirs], temporaries[theirs])
-
-    def _assign_by_hash(self, listed: Sequence[Media], indexes: Sequence[int]) -> None:
-        """Match by hash the files that url and size did not match, with entries whose hash is known."""
-        free = [index for index in dict.fromkeys(indexes) if self.outputs[index].sha256 is not None]
-        for theirs, file in sorted(self.others.items()):
-            index = next((each for each in free if self._is(each, file)), None)
-            if index is None:
-                continue
-            free.remove(index)
-            del self.others[theirs]
-            if index in self.files:  # another response listed it under another url
-                file.temporary.unlink(missing_ok=True)
-            else:
-                self._put(index, listed[theirs], file)
-
-    def _assign_in_order(self, listed: Sequence[Media]) -> None:
-        """Give the remaining files, in order, to entries that were never fetched; append the rest."""
-        for theirs, file in sorted(self.others.items()):
-            never_fetched = (index for index in self._missing() if self.outputs[index].sha256 is None)
-            index = next(never_fetched, None)
-            if index is None and self.wanted.is_open and len(self.outputs) < record_limits.MAX_MEDIA:
-                index = len(self.outputs)
-                self.outputs.append(recorded_from(listed[theirs]))
-            if index is not None:
-                del self.others[theirs]
-                self._put(index, listed[theirs], file)
-        self._drop_others()
-
-    def _problem(self, pairs: Mapping[int, int]) -> str | None:
-        missing = [
-            index
-            for index in self._missing()
-            if not self.wanted.is_open or self.outputs[index].sha256 is None
-        ]
-        if not missing:
-            return None
-        slot = f"{self.name}/{missing[0]}"
-        if missing[0] in pairs:
-            return f"the vendor's {slot} is not the file that was downloaded before"
-        return f"the vendor no longer lists this file ({slot})"
-
-    def _missing(self) -> list[int]:
-        return [index for index in range(len(self.outputs)) if index not in self.files]
-
-    def _is(self, index: int, file: FetchedFile) -> bool:
-        """Whether `file` can be the recorded one: an entry that was fetched before has a hash to compare."""
-        return self.outputs[index].sha256 in (None, file.downloaded.sha256)
-
-    def _put(self, index: int, media: Media, file: FetchedFile) -> None:
-        self.files[index] = file
-        sent = file.downloaded
-        self.outputs[index] = Output(sent.content_type, recorded_url(media.url), sent.sha256, sent.bytes)
-
-    def _drop_others(self) -> None:
-        for file in self.others.values():
-            file.temporary.unlink(missing_ok=True)
-        self.others.clear()
-
-    def _download(self, media: Media, temporary: Path) -> FetchedFile:
-        here = {file.temporary for file in (*self.files.values(), *self.others.values())}
-        while temporary in here:
-            temporary = temporary.with_name(f"{temporary.name}+")
-        # The provider enforces the limit while the file arrives, as its size may be unknown; `spend` checks it again.
-        downloaded = self.provider.download(replace(media, most=self.allowance.left), temporary)
-        try:
-            self.allowance.spend(downloaded.bytes)
-        except DownloadFailed:
-            temporary.unlink(missing_ok=True)
-            raise
-        # Read in this thread, because reading takes time and would block the coordinator.
-        return FetchedFile(temporary, downloaded, _media_of(temporary, downloaded))
-
-    def _temporaries(self, listed: Sequence[Media]) -> Iterator[Path]:
-        """The path that each file is fetched to, derived from its url, because its index may change."""
-        seen: dict[str, int] = {}
-        for media in listed:
-            url = recorded_url(media.url)
-            seen[url] = seen.get(url, 0) + 1
-            told_of = f"{self.name} {seen[url]} {url}".encode("utf-8", "replace")
-            name = f"{self.wanted.beside.name}-{hashlib.sha256(told_of).hexdigest()[:16]}"
-            yield self.wanted.beside.with_name(name)
-
-
-def _media_of(path: Path, downloaded: Downloaded) -> MediaFacts | None:
-    is_media = downloaded.content_type.startswith(("image/", "video/", "audio/"))
-    return read_facts(path) if is_media else None
+def _combined(failures: Sequence[DownloadFailed]) -> DownloadFailed | None:
+    """One failure for all of `failures`; None if there are none."""
+    if not failures:
+        return None
+    others = f", and {counted(len(failures) - 1, 'other file')}" if len(failures) > 1 else ""
+    return DownloadFailed(
+        f"{failures[0]}{others}",
+        after=max((each.after for each in failures if each.after is not None), default=None),
+        expired=any(each.expired for each in failures),
+        lasting=all(each.lasting for each in failures),
+    )

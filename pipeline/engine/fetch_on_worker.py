@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.artifacts.base import RemoteUploader, StoredObject, Upload
 from pipeline.artifacts.file_names import named
-from pipeline.engine.fetch import FetchedFile, FetchResult, Wanted, fetch
+from pipeline.engine.fetch import FetchResult, fetch
 from pipeline.errors import Unfinished, printable
 from pipeline.media.facts import UNREADABLE
 from pipeline.media.optional import read_still
 from pipeline.providers.base import DownloadFailed, Provider, Workflow
 
 if TYPE_CHECKING:
+    from pipeline.engine.fetch_list import FetchedFile, Wanted
     from pipeline.purchases import Purchase, WorkflowId
 
 
@@ -39,7 +40,7 @@ class Destination:
 class SentFiles:
     """The files that a worker fetched, and the objects now stored at the paths that it uploaded them to.
 
-    If the fetch had a problem, nothing was uploaded. The worker's own copies are deleted.
+    If not all files arrived, nothing was uploaded. The worker's own copies are deleted.
     """
 
     fetched: FetchResult
@@ -48,7 +49,7 @@ class SentFiles:
     def is_complete(self, to: Destination) -> bool:
         """Whether every fetched file is stored at its path."""
         uploads = to_be_sent(to.purchase, to.stem, self.fetched, with_steps=to.with_steps)
-        return self.fetched.problem is None and all(
+        return self.fetched.is_complete and all(
             each.path in self.found and self.found[each.path].sha256 == each.digest for each in uploads
         )
 
@@ -90,7 +91,7 @@ def fetch_and_send(
             folder = Path(name)
             here = replace(wanted, beside=folder / wanted.beside.name)
             fetched = _with_stills(fetch(provider, workflow_id, here, latest))
-            if fetched.problem is not None:
+            if not fetched.is_complete:
                 return SentFiles(fetched, {})
             uploads = to_be_sent(to.purchase, to.stem, fetched, with_steps=to.with_steps)
             return SentFiles(fetched, to.send(folder / "scratch", uploads))

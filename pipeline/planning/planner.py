@@ -99,7 +99,10 @@ class Planner:
             case Status.SUBMITTED:
                 action, reason = Action.RESUME, f"bought {purchase.bought_at}, not finished"
             case Status.SUCCEEDED:
-                action, reason = Action.DOWNLOAD, "finished, its files are not downloaded yet"
+                some = "not all of its files are downloaded yet"
+                none = "its files are not downloaded yet"
+                action = Action.DOWNLOAD
+                reason = f"finished, {some if purchase.is_partly_fetched else none}"
             case Status.FAILED:
                 action, reason, wording, unsent = Action.KEEP, _failure(purchase), None, None
             case _ if presence is Presence.ELSEWHERE:

@@ -108,6 +108,14 @@ class Disowned:
 
 
 @dataclass(frozen=True, slots=True)
+class PartlyFetched:
+    """Some outputs are on disk, complete, with their hash and size; the others could not be fetched yet."""
+
+    outputs: tuple[Output, ...]
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """Every output is on disk, complete, with its hash and size."""
 
@@ -166,6 +174,7 @@ Event = (
     | VendorFailed
     | Vanished
     | Disowned
+    | PartlyFetched
     | Fetched
     | Identified
     | GivenUp
@@ -209,6 +218,7 @@ TRANSITIONS: Mapping[tuple[Phase, type[Event]], Phase] = {
     # The vendor may be late: a workflow that it reported as failed, or that was given up, can still succeed.
     (FAILED_AT_VENDOR, Finished): SUCCEEDED,
     (LOST, Identified): SUBMITTED,
+    (SUCCEEDED, PartlyFetched): SUCCEEDED,
     (SUCCEEDED, Fetched): DONE,
 }
 
@@ -272,7 +282,7 @@ def _written(purchase: Purchase, event: Event) -> Purchase:
             return replace(answered, outputs=_fitted(outputs), steps=_fitted_steps(steps), error=None)
         case VendorFailed(error, updated_at):
             return replace(_answered(purchase, None, None, updated_at), error=record_limits.fitted(error))
-        case Fetched(outputs, steps):
+        case PartlyFetched(outputs, steps) | Fetched(outputs, steps):
             return replace(purchase, outputs=_fitted(outputs), steps=_fitted_steps(steps), error=None)
         case GivenUp(error, again):
             return replace(purchase, error=record_limits.fitted(error), again=purchase.again or again)

@@ -13,6 +13,7 @@ from pipeline.json_values import Json, canonical_json
 from pipeline.purchases import (
     UNDECIDED,
     Decisions,
+    Output,
     Purchase,
     PurchaseId,
     Reason,
@@ -137,6 +138,14 @@ def test_copy_with_credits_wins_over_a_later_update_without() -> None:
     paid, edited = bought(updated_at="2026-01-01", credits=5), bought(updated_at="2027-01-01")
     for one, other in ((paid, edited), (edited, paid)):
         assert join(_only(one), _only(other)).purchases[PurchaseId(IDS[0])] == paid
+
+
+def test_copy_with_fetched_files_wins_over_a_later_update_without() -> None:
+    film = Output("video/mp4", sha256="a" * 64, bytes=1)
+    partly = bought(Status.SUCCEEDED, updated_at="2026-01-01", outputs=(film, Output("image/png")))
+    edited = bought(Status.SUCCEEDED, updated_at="2027-01-01", outputs=(Output("video/mp4"),))
+    for one, other in ((partly, edited), (edited, partly)):
+        assert join(_only(one), _only(other)).purchases[PurchaseId(IDS[0])] == partly
 
 
 def test_credits_known_here_stay_if_a_more_advanced_copy_has_none() -> None:

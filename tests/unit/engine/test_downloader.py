@@ -9,9 +9,9 @@ from support.campaigns import picture
 from support.protection import fails_without
 
 from engine.harness import USUAL, Harness, job
-from engine.vendor import FILM, success
+from engine.vendor import FILM, Response, success
 from pipeline.errors import BuyingStopped, ExitCode
-from pipeline.providers.base import DownloadFailed, Media, NotFound
+from pipeline.providers.base import DownloadFailed, Media, NotFound, VendorError
 
 BLUE = job("blue")
 STILL = Media("https://media.test/still.png", "image/png")
@@ -127,7 +127,7 @@ def test_file_instead_of_folder_blocks_only_one_job(harness: Harness) -> None:
 
 
 @fails_without(
-    "pipeline.engine.fetch:_List._put",
+    "pipeline.engine.fetch_list:FileList._put",
     "self.outputs[index] = Output",
     swap=("recorded_url(media.url)", "media.url"),
 )
@@ -252,3 +252,131 @@ def test_crash_of_a_media_library_costs_no_file(harness: Harness, monkeypatch: p
     assert ran.statuses == {"blue": "done"}
     assert not ran.codes
     assert set(map(str, ran.report.media.values())) <= {"{}"}
+
+
+# Some of the files do not arrive
+
+GONE: list[Response[bytes]] = [DownloadFailed("410", expired=True)] * 99
+FILMS = job("blue", asks="films")
+
+
+def test_file_that_arrived_is_kept_and_not_fetched_again_while_another_is_missing(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(STILL, FILM)]
+    harness.vendor.contents[STILL.url] = GONE
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "not all of its files could be downloaded (410)" in ran.report.notes[0]
+    assert harness.files() == {"blue-2.mp4": FILM.url}
+    (purchase,) = ran.records.purchases.values()
+    assert [each.sha256 for each in purchase.outputs] == [None, sha256(FILM.url.encode()).hexdigest()]
+
+    harness.vendor.contents[STILL.url] = []
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    assert harness.files() == {"blue.png": STILL.url, "blue-2.mp4": FILM.url}
+    assert harness.vendor.of("download").count(FILM.url) == 1
+    assert harness.vendor.creates == ["blue"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        DownloadFailed("is no video but a text"),
+        DownloadFailed("too large", lasting=True),
+        DownloadFailed("503", after=1.0),
+        VendorError("a plug-in's own"),
+    ],
+)
+def test_kept_file_does_not_depend_on_why_another_is_missing(harness: Harness, failure: VendorError) -> None:
+    harness.vendor.poll_answers["blue"] = [success(STILL, FILM)]
+    harness.vendor.contents[STILL.url] = [failure for _ in range(99)]
+
+    ran = harness.run(BLUE)
+
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert harness.files() == {"blue-2.mp4": FILM.url}
+    assert harness.vendor.of("download").count(FILM.url) == 1
+
+
+def test_missing_step_does_not_keep_the_result_away(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(FILM, steps=(("crop", (CROP,)),))]
+    harness.vendor.contents[CROP.url] = GONE
+
+    ran = harness.run(job("blue", steps=True))
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert harness.files() == {"blue.mp4": FILM.url}
+
+
+def test_file_that_the_vendor_no_longer_lists_does_not_keep_others_away(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(STILL, FILM), success(FILM)]
+    harness.run(BLUE, settings=replace(USUAL, download=False))
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert "the vendor no longer lists this file (result/0)" in ran.report.notes[0]
+    assert harness.files() == {"blue-2.mp4": FILM.url}
+
+
+def test_part_of_a_new_take_does_not_replace_a_whole_earlier_one(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Names of files that are set aside differ by the first digits.
+    monkeypatch.setattr(harness, "_new_id", iter(["1" * 16, "2" * 16]).__next__)
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
+    harness.vendor.contents[FILM.url] = [b"first"]
+    harness.run(BLUE)
+    harness.vendor.contents[FILM.url] = [b"second"]
+    harness.vendor.contents[STILL.url] = GONE
+
+    ran = harness.run(FILMS)
+
+    assert ran.statuses == {"blue": "succeeded"}
+    whole = {"blue.mp4": "first", "blue-2.png": STILL.url}
+    assert harness.files() == {**whole, "blue~2222222.mp4": "second"}
+
+    harness.vendor.contents[STILL.url] = [b"second still"]
+    assert harness.run(FILMS).statuses == {"blue": "done"}
+    assert harness.files() == {
+        "blue.mp4": "second",
+        "blue-2.png": "second still",
+        "blue~1111111.mp4": "first",
+        "blue-2~1111111.png": STILL.url,
+    }
+    assert harness.vendor.of("download").count(FILM.url) == 2
+
+
+def test_part_is_copied_for_each_job_that_shares_the_purchase(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
+    harness.vendor.contents[STILL.url] = GONE
+    navy = job("navy", asks="blue")
+
+    harness.run(BLUE, navy)
+
+    assert harness.files() == {"blue.mp4": FILM.url, "navy.mp4": FILM.url}
+
+
+def test_part_that_was_deleted_here_is_fetched_again(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
+    harness.vendor.contents[STILL.url] = GONE
+    harness.run(BLUE)
+    (harness.folder / "output" / "blue.mp4").unlink()
+    harness.vendor.contents[STILL.url] = []
+
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    assert harness.files() == {"blue.mp4": FILM.url, "blue-2.png": STILL.url}
+
+
+def test_collect_fetches_only_the_files_that_are_not_here(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
+    harness.run(BLUE)
+    (harness.folder / "output" / "blue-2.png").unlink()
+    harness.vendor.calls.clear()
+
+    assert not harness.collect(BLUE).codes
+
+    assert harness.vendor.of("download") == [STILL.url]
+    assert harness.files() == {"blue.mp4": FILM.url, "blue-2.png": STILL.url}

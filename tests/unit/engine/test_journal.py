@@ -9,9 +9,9 @@ from support.protection import fails_without
 from engine.harness import USUAL, Harness, job, jobs
 from engine.vendor import FILM, running, success
 from pipeline.errors import AccountError, ExitCode
-from pipeline.providers.base import Workflow
+from pipeline.providers.base import DownloadFailed, Media, Workflow
 from pipeline.state.store import Change
-from pipeline.state.transitions import Accepted, Fetched, Finished
+from pipeline.state.transitions import Accepted, Fetched, Finished, PartlyFetched
 
 BLUE, RED = job("blue"), job("red")
 WITHOUT_WAIT = replace(USUAL, wait=False)
@@ -124,6 +124,21 @@ def test_other_unwritable_changes_are_recovered_from_the_vendor(harness: Harness
     harness.disk_is_full = lambda changes: False
     assert harness.run(BLUE).statuses == {"blue": "done"}
     assert harness.files() == {"blue.mp4": FILM.url}
+    assert harness.vendor.creates == ["blue"]
+
+
+def test_part_that_is_in_place_but_not_recorded_is_recorded_by_the_next_run(harness: Harness) -> None:
+    still = Media("https://media.test/still.png", "image/png")
+    harness.vendor.poll_answers["blue"] = [success(FILM, still)]
+    harness.vendor.contents[still.url] = [DownloadFailed("410", expired=True)] * 2
+    harness.disk_is_full = holds(PartlyFetched)
+
+    assert harness.run(BLUE).statuses == {"blue": "succeeded"}
+
+    assert harness.files() == {"blue.mp4": FILM.url}
+    harness.disk_is_full = lambda changes: False
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    assert harness.files() == {"blue.mp4": FILM.url, "blue-2.png": still.url}
     assert harness.vendor.creates == ["blue"]
 
 

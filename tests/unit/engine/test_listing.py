@@ -16,7 +16,8 @@ from support.protection import fails_without
 from engine.harness import USUAL, Harness, job
 from engine.vendor import success
 from pipeline import record_limits
-from pipeline.engine.fetch import FetchResult, Wanted, fetch
+from pipeline.engine.fetch import FetchResult, fetch
+from pipeline.engine.fetch_list import FetchedFile, Wanted
 from pipeline.engine.listing import matched, merged, merged_steps, recorded_url
 from pipeline.errors import ExitCode
 from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
@@ -144,7 +145,7 @@ def test_reordered_steps_lose_no_file(harness: Harness) -> None:
 
 
 @fails_without(
-    "pipeline.engine.fetch:_List.fetch_missing", "self._fetch_others(listed, temporaries, skipped)"
+    "pipeline.engine.fetch_list:FileList.fetch_missing", "self._fetch_others(listed, temporaries, skipped)"
 )
 def test_urls_reassigned_to_other_files_lose_no_file(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
@@ -285,8 +286,8 @@ def test_oversized_result_is_rejected_before_download(
     assert not harness.vendor.of("download")
 
 
-@fails_without("pipeline.engine.fetch:_List._download", "self.allowance.spend(downloaded")
-def test_download_beyond_the_limit_is_aborted_and_leaves_nothing(
+@fails_without("pipeline.engine.fetch_list:FileList._download", "self.allowance.spend(downloaded")
+def test_download_beyond_the_limit_is_aborted_and_does_not_affect_others(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_limits, "LARGEST_PURCHASE", 100)
@@ -297,9 +298,10 @@ def test_download_beyond_the_limit_is_aborted_and_leaves_nothing(
     ran = harness.run(job("blue"))
 
     assert ran.statuses == {"blue": "succeeded"}
-    assert len(harness.vendor.of("download")) == 2
-    assert harness.vendor.most == [100, 40]  # so that a provider can stop during the download
-    assert harness.files() == {}
+    assert harness.vendor.most == [100, 40, 40]  # so that a provider can stop during the download
+    assert harness.files() == {"blue.mp4": "x" * 60}
+    assert harness.run(job("blue")).statuses == {"blue": "succeeded"}
+    assert harness.vendor.most[3:] == [40, 40]
     monkeypatch.undo()
     assert harness.run(job("blue")).statuses == {"blue": "done"}
     assert harness.vendor.creates == ["blue"]
@@ -396,12 +398,22 @@ def test_no_file_is_lost_for_any_order_and_urls_of_a_response(data: st.DataObjec
 
 
 def _brought(vendor: Vendor, wanted: Wanted) -> FetchResult:
-    """The result of as many attempts as it takes."""
+    """The result of as many attempts as it takes; what one brings is here for the next."""
+    placed: dict[str, FetchedFile] = {}
     while True:
         try:
-            return fetch(cast("Provider", vendor), WorkflowId("w"), wanted, None)
+            came = fetch(cast("Provider", vendor), WorkflowId("w"), wanted, None)
         except DownloadFailed:
             assert vendor.answers <= len(vendor.listings) + 1
+            continue
+        assert not placed.keys() & came.files.keys()
+        for slot, file in came.files.items():
+            path = file.temporary.with_name(f"{wanted.beside.name} {slot.replace('/', ' ')}")
+            placed[slot] = replace(file, temporary=file.temporary.rename(path))
+        if came.failure is None:
+            return replace(came, files=placed)
+        assert vendor.answers <= len(vendor.listings) + 1
+        wanted = replace(wanted, outputs=came.outputs, here=frozenset(placed))
 
 
 def _assert_here(came: FetchResult) -> None:
