@@ -24,6 +24,7 @@ from pipeline.providers.address import AddressRefused, Guard, shown_url
 from pipeline.providers.api_settings import Network
 from pipeline.providers.base import Downloaded, DownloadFailed, Media
 from pipeline.providers.http.coding import Decoded
+from pipeline.providers.http.content_range import content_range
 from pipeline.providers.http.errors import TransportError
 from pipeline.providers.http.transport import PRINTABLE, HttpRequest, StreamedResponse, Transport
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed, type_of
@@ -36,10 +37,6 @@ LARGEST_FILE = 5 << 30
 _MAX_REDIRECTS = 5
 # The statuses of a complete file: 201 and 226 are as good as 200, and proxies that change something send 203.
 _WHOLE = frozenset({200, 201, 203, 226})
-_RANGE = re.compile(
-    r"(?:bytes\s+)?(?:(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})|\*)\s*/\s*(?P<size>[0-9]{1,18}|\*)",
-    re.IGNORECASE,
-)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # The statuses of an expired signed url; most stores return 403.
 _GONE = frozenset({401, 403, 404, 410})
@@ -98,7 +95,13 @@ class MediaClient:
         with self._get(media.url, {}) as response:
             if not _is_all(response, media):
                 _expect(response, 200, media.url)
-            return self._receive(response, part, 0, media)
+            received = self._receive(response, part, 0, media)
+        if not received.is_as_promised:
+            part.discard()
+            raise DownloadFailed(
+                f"{shown_url(media.url)} is {received.size:,} bytes, the server said {received.promised:,}"
+            )
+        return received
 
     def _resumed(self, media: Media, part: PartialFile, start: int, etag: str) -> _Received | None:
         """Fetch the rest; None if the server cannot resume the partial file, which is then deleted."""
@@ -106,9 +109,11 @@ class MediaClient:
         with self._get(media.url, asked) as response:
             if response.status in _WHOLE:  # the file has changed, or the server has no ranges: start over
                 return self._receive(response, part, 0, media)
-            if response.status == 206 and _continues(response, start, etag) and not response.coding:
-                return self._receive(response, part, start, media)
-            if response.status not in (206, 416):
+            if response.status == 206 and _continues(response, start, etag, media) and not response.coding:
+                received = self._receive(response, part, start, media)
+                if received.is_as_promised:
+                    return received
+            elif response.status not in (206, 416):
                 _expect(response, 206, media.url)
         part.discard()
         return None
@@ -144,8 +149,9 @@ class MediaClient:
         length = _promised(response, start, media, most) if is_as_stored else None
         received = _Received(
             served=response.headers.get("content-type", "").partition(";")[0].strip().lower(),
-            is_proved=response.has_end,
+            is_proved=response.has_end or length is not None,
             coding=coding if body.is_packed else None,
+            promised=length,
         )
         with part.open(start) as file:
             if start:
@@ -177,9 +183,12 @@ def _promised(response: StreamedResponse, start: int, media: Media, most: int) -
     """
     shown = shown_url(media.url)
     length = response.headers.get("content-length", "")
-    if not re.fullmatch(r"[0-9]{1,18}", length):
-        return None
-    size = start + int(length)
+    part = content_range(response.headers) if response.status == 206 else None
+    size = part.end if part is not None else None
+    if size is None:
+        if not re.fullmatch(r"[0-9]{1,18}", length):
+            return None
+        size = start + int(length)
     if size > most:
         raise DownloadFailed(
             f"{shown} is {size:,} bytes, which is too large: at most {most:,} may come", lasting=True
@@ -203,12 +212,12 @@ def _is_all(response: StreamedResponse, media: Media) -> bool:
     """Whether a response to a request without a range contains the complete file, even if it calls it a range."""
     if response.status != 206:
         return response.status in _WHOLE
-    found = _RANGE.fullmatch(response.headers.get("content-range", "*/*").strip())
-    if found is None or not (found["first"] is None or int(found["first"]) == 0):
+    part = content_range(response.headers)
+    if part is None:
         return False
-    size = media.size if found["size"] == "*" else int(found["size"])
-    if found["last"] is not None:
-        return size == int(found["last"]) + 1
+    size = media.size if part.size is None else part.size
+    if part.last is not None:
+        return part.first == 0 and size == part.end
     length = response.headers.get("content-length", "")
     return response.coding is None and bool(re.fullmatch("[0-9]{1,18}", length)) and size == int(length)
 
@@ -221,13 +230,17 @@ def _expect(response: StreamedResponse, status: int, url: str) -> None:
         )
 
 
-def _continues(response: StreamedResponse, start: int, etag: str) -> bool:
-    """Whether a 206 contains everything after the first `start` bytes of the same file."""
-    found = _RANGE.fullmatch(response.headers.get("content-range", "").strip())
-    if found is None or found["first"] is None or int(found["first"]) != start:
+def _continues(response: StreamedResponse, start: int, etag: str, media: Media) -> bool:
+    """Whether a 206 says that it is everything after the first `start` bytes of the same file.
+
+    Parts may be combined only if each has the same strong validator (RFC 9110, 15.3.7.3), so a 206 without one is not
+    taken.
+    """
+    part = content_range(response.headers)
+    if part is None or part.last is None or part.first != start:
         return False
-    to_the_end = found["size"] == "*" or int(found["last"]) == int(found["size"]) - 1
-    return to_the_end and response.headers.get("etag", etag) == etag
+    size = media.size if part.size is None else part.size
+    return size == part.end and response.headers.get("etag") == etag
 
 
 def _next_url(url: str, location: str) -> str:
@@ -257,15 +270,16 @@ def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
 class _Received:
     """What is known of a file while it arrives: the number of bytes, the first ones, and the hash.
 
-    `served` is the content type from the server; `is_proved`: the response shows where the file ends; `coding` is a
-    compression that is not supported here, in which the file still is. `packed_size` is the number of bytes that were
-    decompressed, if they were.
+    `served` is the content type from the server; `is_proved`: the response shows where the file ends; `promised` is
+    the size that it states, if it does; `coding` is a compression that is not supported here, in which the file still
+    is. `packed_size` is the number of bytes that were decompressed, if they were.
     """
 
-    def __init__(self, *, served: str, is_proved: bool, coding: str | None) -> None:
+    def __init__(self, *, served: str, is_proved: bool, coding: str | None, promised: int | None) -> None:
         self.served = served
         self.is_proved = is_proved
         self.coding = coding
+        self.promised = promised
         self.size = 0
         self.packed_size: int | None = None
         self.head = b""
@@ -274,6 +288,11 @@ class _Received:
     @property
     def sha256(self) -> str:
         return self._digest.hexdigest()
+
+    @property
+    def is_as_promised(self) -> bool:
+        """Whether as many bytes arrived as the response stated."""
+        return self.promised in (None, self.size)
 
     def add(self, block: bytes) -> None:
         self.size += len(block)

@@ -195,6 +195,17 @@ def _wrong_range(connection: Connection, _call: Call) -> None:
     connection.answer(Reply(206, PNG[5:]), ("Content-Range", sent_range), TYPE, ETAG)
 
 
+def _in_range(rest: bytes, *headers: tuple[str, str]) -> Play:
+    """Sends `rest`, whatever is missing, with a range that says that it is all of it."""
+
+    def play(connection: Connection, call: Call) -> None:
+        start = int(call.headers["range"].removeprefix("bytes=").partition("-")[0])
+        sent_range = f"bytes {start}-{len(PNG) - 1}/{len(PNG)}"
+        connection.answer(Reply(206, rest), ("Content-Range", sent_range), TYPE, *headers)
+
+    return play
+
+
 ALTERED = PNG[:-100] + bytes(100)
 
 
@@ -217,4 +228,8 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
         _resumed(_sends(TYPE, ("ETag", '"2"'), body=ALTERED), ALTERED),
     )
     yield "download: a range that was not asked for", _resumed(_wrong_range, PNG)
+    yield "download: a range without its bytes", _resumed(_in_range(b"", ETAG), PNG)
+    yield "download: a range with too few bytes", _resumed(_in_range(PNG[1000:1500], ETAG), PNG)
+    yield "download: a range with too many bytes", _resumed(_in_range(PNG[1000:] + bytes(9), ETAG), PNG)
+    yield "download: a range of an unknown version", _resumed(_in_range(bytes(len(PNG) - 1000)), PNG)
     yield "download: a range that is refused", _resumed(_sends(status=416, body=b""), PNG)

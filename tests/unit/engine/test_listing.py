@@ -145,7 +145,7 @@ def test_reordered_steps_lose_no_file(harness: Harness) -> None:
 
 
 @fails_without(
-    "pipeline.engine.fetch_list:FileList.fetch_missing", "self._fetch_others(listed, temporaries, skipped)"
+    "pipeline.engine.fetch_list:FileList._fetch_missing", "self._fetch_others(listed, temporaries, skipped)"
 )
 def test_urls_reassigned_to_other_files_lose_no_file(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]

@@ -336,6 +336,23 @@ class TrustsTheServer(Kind):
         return Downloaded(sha256(content).hexdigest(), len(content), media.content_type)
 
 
+class TrustsARange(Kind):
+    """It takes what comes in a range for all that was missing."""
+
+    def download(self, media: Media, target: Path) -> Downloaded:
+        part = target.with_name("part")
+        before = part.read_bytes() if part.exists() else b""
+        asked = {"Range": f"bytes={len(before)}-"} if before else {}
+        with urllib.request.urlopen(urllib.request.Request(media.url, headers=asked)) as answer:
+            try:
+                content = before + answer.read()
+            except IncompleteRead as error:
+                part.write_bytes(error.partial)
+                raise DownloadFailed("cut off") from None
+        target.write_bytes(content)
+        return Downloaded(sha256(content).hexdigest(), len(content), media.content_type)
+
+
 class ReadsUnchecked(Kind):
     """It takes for granted that each answer is a workflow."""
 
@@ -533,6 +550,15 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (EndsWithoutCredit, "get: no credit is left"),
     (RaisesItsOwn, "provider: raises errors that can be pickled"),
     (TrustsTheServer, "download: a file whose chunk is incomplete"),
+    *(
+        (TrustsARange, f"download: a range {what}")
+        for what in (
+            "without its bytes",
+            "with too few bytes",
+            "with too many bytes",
+            "of an unknown version",
+        )
+    ),
     (TrustsTheServer, "download: a file that is an HTML page and called an image"),
 ]
 

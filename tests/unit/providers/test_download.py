@@ -347,6 +347,14 @@ UNSOUND: dict[str, tuple[Play, str]] = {
     "100 GB": (sending(b"HTTP/1.1 200 OK\r\nContent-Length: 107374182400\r\n\r\n"), "too large"),
     "500": (answering(500), "HTTP 500"),
     "206 unasked": (answering(206, PNG, f"Content-Range: bytes 0-9/{len(PNG)}"), "HTTP 206"),
+    "206 that is shorter than its range": (
+        answering(206, PNG[:-50], f"Content-Range: bytes 0-{len(PNG) - 1}/{len(PNG)}", f"ETag: {ETAG}"),
+        "the server said",
+    ),
+    "206 that is longer than its range": (
+        answering(206, PNG + b"x", f"Content-Range: bytes 0-{len(PNG) - 1}/{len(PNG)}"),
+        "the server said",
+    ),
     "206 of a part": (answering(206, PNG, f"Content-Range: bytes */{len(PNG) + 1}"), "HTTP 206"),
     "206 of an unknown length": (answering(206, PNG, f"Content-Range: bytes 0-{len(PNG) - 1}/*"), "HTTP 206"),
     "202": (answering(202, PNG), "HTTP 202"),
@@ -502,6 +510,16 @@ NOT_TO_BE_GONE_ON_WITH: dict[str, Callable[[Peer], None]] = {
         206, PNG[100:200], f"Content-Range: bytes 100-199/{len(PNG)}"
     ),
     "206 without a range": lambda peer: peer.answer(206, PNG[100:]),
+    "206 without an ETag": lambda peer: peer.answer(206, PNG[100:], REST),
+    "206 with a weak ETag": lambda peer: peer.answer(206, PNG[100:], REST, f"ETag: W/{ETAG}"),
+    "206 of an unknown whole": lambda peer: peer.answer(
+        206, PNG[100:200], "Content-Range: bytes 100-199/*", f"ETag: {ETAG}"
+    ),
+    "206 without a body": lambda peer: peer.answer(206, b"", REST, f"ETag: {ETAG}"),
+    "206 that is shorter than its range": lambda peer: peer.answer(206, PNG[100:200], REST, f"ETag: {ETAG}"),
+    "206 that is longer than its range": lambda peer: peer.answer(
+        206, PNG[100:] + b"x", REST, f"ETag: {ETAG}"
+    ),
     "206 of another file": lambda peer: peer.answer(206, PNG[100:], REST, 'ETag: "other"'),
     "416": lambda peer: peer.answer(416),
 }
