@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -140,6 +141,10 @@ class CheckedProvider:
     def download(self, media: Media, target: Path) -> Downloaded:
         with self._faults("download"):
             downloaded = self._checked("download", self.provider.download(media, target), Downloaded)
+            if not stat.S_ISREG(target.lstat().st_mode):
+                # A link would be put in place, and what it leads to could be read or change.
+                target.unlink()
+                raise self._fault("download", "it left no regular file")
             if (target.stat().st_size, sha256_of(target)) == (downloaded.bytes, downloaded.sha256):
                 return downloaded
             target.unlink()

@@ -128,6 +128,18 @@ def _may_not_be_sent(lab: Lab) -> None:
     )
 
 
+def _long_title(lab: Lab) -> None:
+    # As a default title, which ends with the id of the purchase.
+    purchase = "0123456789abcdef"
+    lab.create(lab.provider(), f"kit: {'rule/template/image/' * 400}prompt ({purchase})")
+    is_there = [purchase.encode() in call.body or purchase in call.target for call in lab.creates]
+    expect(
+        is_there == [True],
+        "the end of a long title was not sent, but it has the purchase's id, by which a create whose outcome is "
+        "unknown is found again: a title that is too long has to be cut before it",
+    )
+
+
 def _title(lab: Lab) -> None:
     title = "kit-title-4711"
     lab.create(lab.provider(), title)
@@ -257,6 +269,7 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "create: the connection is refused", _connection_refused
     yield "create: `may_send` returns False", _may_not_be_sent
     yield "create: its title is sent", _title
+    yield "create: the end of a long title is sent", _long_title
     yield "create: its options are sent", _options
     yield "create: its images are sent", _images
     yield "create: no other call sends one", _nothing_else_buys

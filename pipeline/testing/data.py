@@ -10,6 +10,7 @@ from pipeline.providers.base import Bought
 from pipeline.testing.calls import CALLS
 from pipeline.testing.lab import KEY, Lab, expect
 from pipeline.testing.vendor import Call, Refusal, Reply
+from pipeline.testing.written_files import holding, written_files
 
 if TYPE_CHECKING:
     from pipeline.testing.server import Connection
@@ -127,16 +128,16 @@ def _logged(lab: Lab) -> None:
 
 
 def _written(lab: Lab) -> None:
-    provider = lab.provider()
-    lab.create(provider)
     lab.on_media = lambda connection, _call: connection.close()
-    try:
-        lab.download(provider, lab.folder / "film.png")
-    except Exception as error:  # noqa: BLE001 - only what is written matters here
-        lab.logged.append(str(error))
-    files = [path for path in lab.folder.rglob("*") if path.is_file()]
-    held = [path.name for path in files if KEY.encode() in path.read_bytes()]
-    expect(not held, f"the key was written to {held}")
+    with written_files() as written:
+        provider = lab.provider()
+        lab.create(provider)
+        try:
+            lab.download(provider, lab.folder / "film.png")
+        except Exception as error:  # noqa: BLE001 - only what is written matters here
+            lab.logged.append(str(error))
+    held = holding({*written, *map(str, lab.folder.rglob("*"))}, KEY.encode())
+    expect(not held, f"the key was written to {', '.join(held)}")
 
 
 def _key_to_its_own(lab: Lab) -> None:

@@ -32,6 +32,7 @@ def _whole(lab: Lab) -> None:
 
 
 def _assert_whole(target: Path, content: bytes) -> None:
+    expect(not target.is_symlink(), "it left a link instead of a file")
     expect(target.is_file() and target.read_bytes() == content, "the file is not what the server sent")
 
 

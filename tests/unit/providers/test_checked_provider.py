@@ -328,6 +328,19 @@ def test_download_that_does_not_agree_with_its_file_is_a_fault(result: Any, tmp_
         half(result).download(SOUND.result[0], tmp_path / "film")
 
 
+def test_download_that_leaves_a_link_is_a_fault(tmp_path: Path) -> None:
+    other, target = tmp_path / "other", tmp_path / "film"
+    other.write_bytes(CONTENT)
+    provider = half(Downloaded(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), "video/mp4"))
+    provider.provider.download = lambda _, target: (target.symlink_to(other), provider.provider.result)[1]
+
+    with pytest.raises(ProviderFault, match="failed in download: it left no regular file"):
+        provider.download(SOUND.result[0], target)
+
+    assert other.read_bytes() == CONTENT
+    assert not target.is_symlink()
+
+
 def test_download_without_a_file_is_a_fault(tmp_path: Path) -> None:
     provider = half(Downloaded("0" * 64, 0, "video/mp4"))
     provider.provider.download = lambda *_: provider.provider.result

@@ -158,6 +158,29 @@ class KeepsItsKey(Kind):
         return super().download(media, target)
 
 
+class KeepsItsKeyHere(Kind):
+    """It writes its key to the working folder."""
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        Path("settings.json").write_text(self.settings.key)
+        return super().create(request)
+
+
+class CutsTitles(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, title=request.title[:20]))
+
+
+class Links(Kind):
+    """It leaves a link to where it keeps its files."""
+
+    def download(self, media: Media, target: Path) -> Downloaded:
+        kept = target.with_name("kept")
+        downloaded = super().download(media, kept)
+        target.symlink_to(kept)
+        return downloaded
+
+
 class TrustsABody(Kind):
     """It sends again where the vendor answered in its own form, but without an id."""
 
@@ -521,6 +544,9 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (FetchesPlainly, "download: a file of another size than announced"),
     (FetchesPlainly, "download: HTTP 403"),
     (KeepsItsKey, "key: in no file"),
+    (KeepsItsKeyHere, "key: in no file"),
+    (CutsTitles, "create: the end of a long title is sent"),
+    (Links, "download: a whole file"),
     *(
         (TrustsABody, f"create: sent, then HTTP {status} with a body of the vendor's form")
         for status in (408, 409, 500, 502, 503, 504)
@@ -564,7 +590,10 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
 
 
 @pytest.mark.parametrize(("kind", "name"), FAULTS)
-def test_fault_is_found(kind: type[Vimmerse], name: str) -> None:
+def test_fault_is_found(
+    kind: type[Vimmerse], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     [check] = [each for each in CHECKS if each.name == name]
     with pytest.raises(Fault) as raised:
         check_provider(VimmerseVendor(kind=kind), [check])
