@@ -34,6 +34,7 @@ from pipeline.operations.delete import (
 )
 from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
 from pipeline.planning.hints import unknown_advice, unknown_outcome
+from pipeline.standard_output import stdout
 
 if TYPE_CHECKING:
     from pipeline.engine.reporter import Stop
@@ -170,7 +171,7 @@ def _print_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
 
 
 def _ask(deletions: Deletions, stop: Stop) -> None:
-    if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+    if not (is_terminal(sys.stdin) and is_terminal(stdout())):
         number = len(deletions)
         what = counted(number, "purchase") if number else _files(deletions)
         raise UsageError(f"{what} would be deleted, but there is no terminal to ask on; pass --yes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from pipeline.cli.terminal import paint_for, say, say_json
 from pipeline.errors import ExitCode, InvalidInput
 from pipeline.operations.doctor import examine
 from pipeline.operations.doctor_checks import CHECKS, CheckResult, CheckStatus, ignored
+from pipeline.standard_output import stdout
 
 if TYPE_CHECKING:
     from pipeline.operations.workspace import Workspace
@@ -51,7 +51,7 @@ def command(manifest: Path | None, ignore: tuple[str, ...], output_format: str, 
     first error that a run would meet.
     """
     manifest = manifest or campaign_here()
-    paint = paint_for(sys.stdout, no_color=verbosity().no_color)
+    paint = paint_for(stdout(), no_color=verbosity().no_color)
     results: list[CheckResult] = []
     for found in examine(manifest, _read(manifest, CampaignFlags.of(flags))):
         each = ignored(found) if found.check in ignore else found

@@ -29,6 +29,7 @@ from pipeline.errors import (
     did_you_mean,
     printable,
 )
+from pipeline.standard_output import reserve_stdout, stdout
 from pipeline.system import leave_no_core
 
 if TYPE_CHECKING:
@@ -158,11 +159,12 @@ def main() -> NoReturn:
     leave_no_core()
     code: int = ExitCode.UNFINISHED
     if fill_in_streams():
+        reserve_stdout()
         code = called(sys.argv[1:])
     else:
         sys.stderr.write("error: stdout is closed; redirect it to a file or to /dev/null\n")
     try:
-        sys.stdout.flush()
+        stdout().flush()
     except (OSError, ValueError):
         code = code or ExitCode.UNFINISHED
     with suppress(OSError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ from pipeline.operations.selection import names_in, plan_options
 from pipeline.planning.markdown import as_markdown
 from pipeline.planning.select import Unmatched
 from pipeline.planning.show import as_json, as_text, problems
+from pipeline.standard_output import stdout
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
@@ -122,7 +122,7 @@ def _as_json(plans: dict[str, Plan]) -> dict[str, Json]:
 
 
 def _print_text(plans: dict[str, Plan]) -> None:
-    paint = paint_for(sys.stdout, no_color=verbosity().no_color)
+    paint = paint_for(stdout(), no_color=verbosity().no_color)
     with untrusted_block():
         for name, plan in plans.items():
             if len(plans) > 1:

@@ -15,6 +15,7 @@ from pipeline.cli.process_environment import columns_of
 from pipeline.cli.terminal import discard, wrapped, write_or_discard
 from pipeline.engine.durations import TimeLeft
 from pipeline.errors import counted, printable
+from pipeline.providers.echoed_key import without_noted_keys
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -269,6 +270,8 @@ class JsonLines(io.TextIOBase):
 
     def log(self, level: str, message: str, job: JobKey | None = None) -> None:
         """Write one line of the log."""
+        # The line may be a plug-in's: its log, a warning, the traceback of its thread.
+        message = without_noted_keys(message)
         written: dict[str, Json] = {"time": self._now(), "level": level, "message": message}
         if job is not None:
             written["job"] = job

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -30,6 +29,7 @@ from pipeline.operations.selection import plan_options, saved_plan_options
 from pipeline.operations.webhooks import receiving
 from pipeline.results.junit import as_junit
 from pipeline.schemes import assert_path
+from pipeline.standard_output import stdout
 
 if TYPE_CHECKING:
     from pipeline.engine.checkpoint import Checkpoint
@@ -140,7 +140,7 @@ def _webhooks(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) 
 
 def _gallery_command(workspace: Workspace) -> str:
     """The command that opens the gallery; empty if no person would see it."""
-    if not (workspace.emulated or is_terminal(sys.stdout)):
+    if not (workspace.emulated or is_terminal(stdout())):
         return ""
     return f"{program()} report {workspace.target} --open"
 

@@ -33,6 +33,7 @@ from pipeline.planning.plan import Action
 from pipeline.planning.show import as_text, totals
 from pipeline.purchases import PENDING, Reason, Status, bought_nothing
 from pipeline.results.job_status import ELSEWHERE, JobStatus
+from pipeline.standard_output import stdout
 
 if TYPE_CHECKING:
     from pipeline.engine.reporter import Reporter, Stop, Tally
@@ -96,7 +97,7 @@ class RunConsole:
         self._on_stderr = on_stderr
         self._collects = False
         self.is_declined = False
-        stream = sys.stderr if on_stderr else sys.stdout
+        stream = sys.stderr if on_stderr else stdout()
         self._paint = paint_for(stream, no_color=verbosity().no_color)
         self._columns = columns_of(stream)
 
@@ -143,7 +144,7 @@ class RunConsole:
         if why := self._run.exceeded_limit(plan):
             self._run.report.add_reason(ExitCode.STOPPED_BUYING, why)
             return False
-        can_ask = is_terminal(sys.stdin) and is_terminal(sys.stdout)
+        can_ask = is_terminal(sys.stdin) and is_terminal(stdout())
         if ask and plan.buying and can_ask and json_log() is not None:
             raise UsageError("--log-format json asks no questions: check `pipeline plan`, then pass --yes")
         if ask and plan.buying and can_ask and not self._confirmed():

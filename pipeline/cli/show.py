@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from pipeline.operations.selection import purchase_named
 from pipeline.operations.shown_paths import shown_path
 from pipeline.purchases import OUTCOME_UNKNOWN, bought_nothing
 from pipeline.results.decisions import Decision, Verdict
+from pipeline.standard_output import stdout
 
 if TYPE_CHECKING:
     from pipeline.planning.paint import Paint
@@ -37,7 +37,7 @@ def command(words: tuple[str, ...], output_format: str, **flags: object) -> None
     """Show everything known about a job or a purchase: request, plan, purchases, history, steps, files."""
     manifest, (name,) = split_words(words, "KEY|PURCHASE", most=1)
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
-    paint = paint_for(sys.stdout, no_color=verbosity().no_color)
+    paint = paint_for(stdout(), no_color=verbosity().no_color)
     with open_campaign(workspace, writable=False) as state:
         job = state.assignment.matcher.jobs.get(JobKey(name))
         if job is not None:

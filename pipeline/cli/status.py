@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -41,6 +40,7 @@ from pipeline.planning.select import Unmatched
 from pipeline.purchases import PENDING, PurchaseId, Status
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.job_status import ELSEWHERE, JobStatus
+from pipeline.standard_output import stdout
 
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey
@@ -113,7 +113,7 @@ def _selected(state: CampaignState, given: dict[str, Any], unmatched: Unmatched)
 
 
 def _print(current: CampaignStatus) -> None:
-    paint = paint_for(sys.stdout, no_color=verbosity().no_color)
+    paint = paint_for(stdout(), no_color=verbosity().no_color)
     with untrusted_block():
         for line in _lines(current, paint):
             say(line)

@@ -19,6 +19,7 @@ import click
 from pipeline.cli.process_environment import columns_of, is_github, wants_colour
 from pipeline.errors import Position, Problem, printable, reason_of
 from pipeline.schemes import without_secrets
+from pipeline.standard_output import stdout
 
 if TYPE_CHECKING:
     # Most commands need this module, but `--help` does not.
@@ -65,7 +66,7 @@ def say(line: str = "", *, err: bool = False, command: bool = False, whole: bool
     Raises:
         Closed: stdout cannot be written. A closed stderr is ignored: the records have everything that it would show.
     """
-    stream = sys.stderr if err else sys.stdout
+    stream = sys.stderr if err else stdout()
     lines = [line] if command else _shower(None if whole else columns_of(stream))(line)
     _write(stream, "".join(f"{each}\n" for each in lines))
 
@@ -76,7 +77,7 @@ def say_all(lines: Iterable[str], *, whole: bool = False) -> None:
     Raises:
         Closed: as `say`.
     """
-    shown = _shower(None if whole else columns_of(sys.stdout))
+    shown = _shower(None if whole else columns_of(stdout()))
     written: list[str] = []
     size = 0
     try:
@@ -84,12 +85,12 @@ def say_all(lines: Iterable[str], *, whole: bool = False) -> None:
             written.extend(shown(line))
             size += len(line)
             if size >= _PIECE:
-                _write(sys.stdout, "\n".join([*written, ""]))
+                _write(stdout(), "\n".join([*written, ""]))
                 written.clear()
                 size = 0
     finally:
         # After an error too, print the lines before it.
-        _write(sys.stdout, "\n".join([*written, ""]) if written else "")
+        _write(stdout(), "\n".join([*written, ""]) if written else "")
 
 
 def _shower(columns: int | None) -> Callable[[str], Iterable[str]]:
@@ -159,10 +160,11 @@ def say_all_json(texts: Iterable[str]) -> None:
 
 
 def _make_stdout_take_json() -> None:
-    encoding = sys.stdout.encoding or "ascii"
+    stream = stdout()
+    encoding = stream.encoding or "ascii"
     # JSON is written as UTF-8, or its subset ASCII: UTF-16 or a byte order mark would break its readers.
-    if "{}".encode(encoding) != b"{}" and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
+    if "{}".encode(encoding) != b"{}" and isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8")
 
 
 def as_json_text(document: Json | dict[str, Json], indent: int | None = None) -> str:
@@ -170,7 +172,7 @@ def as_json_text(document: Json | dict[str, Json], indent: int | None = None) ->
 
     If stdout is not UTF-8, everything but ASCII is escaped too.
     """
-    if _is_utf8(sys.stdout.encoding or "ascii"):
+    if _is_utf8(stdout().encoding or "ascii"):
         written = (
             _COMPACT(document) if indent is None else json.dumps(document, indent=indent, ensure_ascii=False)
         )
@@ -239,7 +241,7 @@ def untrusted_block(*, err: bool = False) -> Iterator[None]:
     if not is_github():
         yield
         return
-    stream = sys.stderr if err else sys.stdout
+    stream = sys.stderr if err else stdout()
     token = os.urandom(16).hex()
     _write(stream, f"::stop-commands::{token}\n")
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from pipeline.manifest.load import load
 from pipeline.manifest.variables import read_variables, variable_names
 from pipeline.operations.installed import provider_problem
 from pipeline.schemes import without_secrets
+from pipeline.standard_output import stdout
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
@@ -129,9 +129,9 @@ def _print(problems: list[Problem], valid: Iterable[_Valid], output_format: str)
 
 
 def _print_text(problems: list[Problem], valid: Iterable[_Valid]) -> None:
-    paint = paint_for(sys.stdout, no_color=verbosity().no_color)
+    paint = paint_for(stdout(), no_color=verbosity().no_color)
     with untrusted_block():
-        for line in problem_lines(problems, paint, columns_of(sys.stdout)):
+        for line in problem_lines(problems, paint, columns_of(stdout())):
             say(line)
         if not verbosity().quiet:
             word = paint("valid", "green")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
@@ -13,6 +12,7 @@ from pipeline.cli.process_environment import can_redraw
 from pipeline.cli.progress import BarReporter, LineReporter
 from pipeline.cli.terminal import SECONDS_BETWEEN_LOOKS, say
 from pipeline.operations.watch import Watch, together
+from pipeline.standard_output import stdout
 
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey
@@ -42,8 +42,8 @@ def watch(
 
 
 def _reporter() -> BarReporter | LineReporter:
-    if can_redraw(sys.stdout):
-        return BarReporter(sys.stdout, verbose=verbosity().verbose > 0)
+    if can_redraw(stdout()):
+        return BarReporter(stdout(), verbose=verbosity().verbose > 0)
     return LineReporter(say, quiet=verbosity().quiet)
 
 

@@ -20,6 +20,7 @@ _SHORTEST_ALONE = 4
 # The fields of results that are messages; a short key in any other may be a part of an id or a name.
 _MESSAGES = frozenset({"reason", "response", "error"})
 _INSTEAD = "***"
+_KEYS_OF_PLUGINS: set[str] = set()
 
 
 def without_key(body: bytes, key: str) -> bytes:
@@ -47,6 +48,19 @@ def message_without_key(text: str, key: str) -> str:
     if len(key) >= _SHORTEST:
         return text_without_key(text, key)
     return text if len(key) < _SHORTEST_ALONE else _alone(key).sub(_INSTEAD, text)
+
+
+def note_key(key: str) -> None:
+    """Note the key of a plug-in of this process, which logs, warns and prints as it likes."""
+    if key:
+        _KEYS_OF_PLUGINS.add(key)
+
+
+def without_noted_keys(text: str) -> str:
+    """A line that may be a plug-in's, without the keys that were noted."""
+    for key in tuple(_KEYS_OF_PLUGINS):
+        text = message_without_key(text, key)
+    return text
 
 
 def result_without_key(value: T, key: str) -> T:

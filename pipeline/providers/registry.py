@@ -14,8 +14,10 @@ from pipeline.errors import InvalidInput, PipelineError, printable
 from pipeline.providers.api_settings import VENDOR, Settings
 from pipeline.providers.base import Provider
 from pipeline.providers.checked_provider import checked, message_of
+from pipeline.providers.echoed_key import note_key
 from pipeline.providers.names import GROUP, missing_provider
 from pipeline.providers.vimmerse import Vimmerse
+from pipeline.standard_output import divert_prints
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ def plugin_named(name: str) -> ProviderPlugin:
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
+    divert_prints()
     for point in entry_points(group=GROUP, name=name):
         try:
             loaded = point.load()
@@ -67,6 +70,7 @@ def plugin_named(name: str) -> ProviderPlugin:
 
 
 def _create_provider(name: str, make: Callable[[Settings], Provider], settings: Settings) -> Provider:
+    note_key(settings.key)
     try:
         provider = make(settings)
     except KeyboardInterrupt:

@@ -147,6 +147,84 @@ def test_another_provider_is_another_request(project: Project, run: Run) -> None
     assert [action["action"] for action in document["actions"]] == ["replace"]
 
 
+# A plug-in that prints, logs and warns its key, in a thread and in a child process too.
+LOUD = """
+import logging, os, subprocess, sys, threading, warnings
+from pipeline.providers import ProviderPlugin
+import pipeline_acme
+
+print("loud: imported")
+
+
+class Loud(pipeline_acme.Acme):
+    name = "loud"
+
+    def create(self, request):
+        said = "loud: " + self.settings.key
+        print(said)
+        os.write(1, b"loud: written\\n")
+        subprocess.run([sys.executable, "-c", "print('loud: a child')"])
+        logging.getLogger("loud").warning(said)
+        warnings.warn(said)
+        thread = threading.Thread(target=lambda: [][said])
+        thread.start()
+        thread.join()
+        return super().create(request)
+
+
+def make(settings):
+    from pathlib import Path
+    return Loud(settings, Path(os.environ["ACME_HOME"]))
+
+
+provider = ProviderPlugin(make, key_variable="LOUD_KEY")
+"""
+
+
+@pytest.fixture
+def loud(installed: Path, project: Project, tmp_path: Path) -> dict[str, str]:
+    """The environment in which the campaign's provider is a loud one."""
+    packages = tmp_path / "loud"
+    about = packages / "loud-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: loud\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[pipeline.providers]\nloud = loud:provider\n")
+    (packages / "loud.py").write_text(LOUD)
+    project.write({"campaign.yaml": {**printed(), "provider": {"name": "loud"}}})
+    return {"LOUD_KEY": KEY, "PYTHONPATH": os.pathsep.join(map(str, [packages, installed, ROOT]))}
+
+
+@pytest.mark.parametrize("how", [("--format", "json"), ("--events", "-")], ids=" ".join)
+def test_nothing_that_a_plugin_prints_is_in_the_output(
+    project: Project, run: Run, loud: dict[str, str], how: tuple[str, str]
+) -> None:
+    ended = run("run", project.manifest, "--yes", *how, **loud)
+
+    assert ended.code == 0, ended.output
+    lines = [ended.out] if how[1] == "json" else ended.out.splitlines()
+    assert all(isinstance(json.loads(line), dict) for line in lines)
+    for each in ("imported", KEY, "written", "a child"):
+        assert f"loud: {each}" in ended.err
+
+
+def test_plugin_that_prints_does_not_affect_what_is_told_to_people(
+    project: Project, run: Run, loud: dict[str, str]
+) -> None:
+    ended = run("run", project.manifest, "--yes", **loud)
+
+    assert "1 done." in ended.out
+    assert "loud" not in ended.out
+    assert "loud: a child" in ended.err
+
+
+def test_log_has_no_key_of_a_plugin(project: Project, run: Run, loud: dict[str, str]) -> None:
+    ended = run("run", project.manifest, "--yes", "--log-format", "json", **loud)
+
+    assert ended.code == 0, ended.output
+    assert "loud: ***" in ended.err
+    assert KEY not in ended.output
+
+
 @pytest.mark.parametrize("key", [KEY, None], ids=["with a key", "without a key"])
 def test_missing_plugin_is_one_clear_error_and_nothing_is_bought(
     project: Project, pipeline: Pipeline, acme: Path, key: str | None
