@@ -259,7 +259,11 @@ class RunConsole:
 
     def _where(self, outcome: Outcome) -> Iterator[str]:
         """Where the files and the results are, and how to see them."""
-        has_files = any(job_status.status == Status.DONE.value for job_status in outcome.jobs.values())
+        has_files = any(
+            each.status == Status.DONE.value
+            or (each.purchase is not None and each.purchase.is_partly_fetched)
+            for each in outcome.jobs.values()
+        )
         if has_files:
             yield f"Files:   {printable(shown_path(self._state.workspace.output))}/"
         if outcome.published:

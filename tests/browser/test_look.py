@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -1041,6 +1042,27 @@ def test_title_of_the_browser_tab_names_the_view(tab: Make, gallery: Gallery) ->
         "failures": "Failures · spring-drop",
         "compare": "Compare · spring-drop",
     }
+
+
+@pytest.mark.parametrize("is_first_here", [True, False])
+def test_file_that_is_here_is_shown_while_others_of_its_purchase_are_missing(
+    tab: Make, gallery: Gallery, tmp_path: Path, is_first_here: bool
+) -> None:
+    results = deepcopy(gallery.results)
+    [job] = [each for each in results["jobs"] if each["key"] == FIRST]
+    [purchase] = [each for each in results["purchases"] if each["id"] == job["purchase"]]
+    job["status"] = purchase["status"] = "succeeded"
+    purchase["outputs"].insert(1 if is_first_here else 0, {"content_type": "video/mp4"})
+    source = replace(gallery.source, records=replace(gallery.source.records, results=results))
+    written = write_folder(tmp_path, [source], None, bundle=False, on_progress=lambda _number, _of: None)
+
+    card = tab().open(written.page).locator(f'.card:has(a[href="#job={FIRST}"])')
+
+    if is_first_here:
+        expect(card.locator("img")).to_be_visible()
+    else:
+        expect(card).to_contain_text("made, not all downloaded yet")
+    expect(card).to_contain_text("Under way")
 
 
 def test_takes_side_by_side_are_alike_and_not_as_before(tab: Make, gallery: Gallery) -> None:

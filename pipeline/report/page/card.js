@@ -62,8 +62,9 @@ function mediaBox(job) {
   if (
     job.state === "failed" ||
     job.state === "attention" ||
-    job.state === "underway" ||
-    job.state === "pending"
+    job.state === "pending" ||
+    // Some of its files may be here before the others.
+    (job.state === "underway" && !job.file?.here)
   ) {
     return frameOf(job);
   }
@@ -153,6 +154,8 @@ function sinceWhen(job) {
 /** The words for a job under way, by its status. @type {Record<string, string>} */
 const UNDER_WAY = { submitting: "being sent", succeeded: "made, not downloaded yet" };
 
+const PARTLY_HERE = "made, not all downloaded yet";
+
 /** @param {Job} job @returns {[string, string]} */
 function whyNoVideo(job) {
   const error = job.shown?.error ?? "";
@@ -162,7 +165,10 @@ function whyNoVideo(job) {
     case "attention":
       return ["Outcome unknown", "May be bought; never sent again by itself"];
     case "underway":
-      return ["", UNDER_WAY[job.status] ?? sinceWhen(job)];
+      return [
+        "",
+        job.seen?.files.some((file) => file.here) ? PARTLY_HERE : (UNDER_WAY[job.status] ?? sinceWhen(job)),
+      ];
     case "redo":
       return ["Sent back", whySentBack(job)];
     case "pending":

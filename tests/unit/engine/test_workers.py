@@ -1,18 +1,25 @@
 """Workers make the calls that may be repeated; this process makes the rest, and those that workers cannot."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.protection import fails_without
 
-from engine.harness import Harness, job
+from engine.harness import USUAL, Harness, job
+from engine.vendor import FILM, success
+from pipeline.artifacts.base import StoredObject, Upload
 from pipeline.engine.fetch import FetchResult
+from pipeline.engine.fetch_list import Wanted
+from pipeline.engine.fetch_on_worker import Destination, fetch_and_send
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.executors.remote_calls import ClusterFailed
+from pipeline.providers.base import DownloadFailed, Media
+from pipeline.purchases import WorkflowId
 
 BLUE, RED = job("blue"), job("red")
 
@@ -133,3 +140,25 @@ def test_leftovers_of_a_killed_worker_are_deleted(harness: Harness, workers: Wor
 
     assert ran.statuses == {"blue": "done"}
     assert set(harness.files()) == {"blue.mp4", unfinished.name}
+
+
+def test_worker_sends_nothing_while_a_file_is_missing(harness: Harness, tmp_path: Path) -> None:
+    still = Media("https://media.test/still.png", "image/png")
+    harness.vendor.contents[still.url] = [DownloadFailed("410", lasting=True)]
+    (purchase,) = harness.run(BLUE, settings=replace(USUAL, download=False)).records.purchases.values()
+    sent: list[Sequence[Upload]] = []
+
+    def send(_scratch: Path, uploads: Sequence[Upload]) -> dict[str, StoredObject]:
+        sent.append(uploads)
+        return {}
+
+    to = Destination(purchase, "blue", False, send)
+    wanted = Wanted(tmp_path / ".w", purchase.outputs)
+    came = fetch_and_send(
+        harness.vendor, purchase.workflow_id or WorkflowId(""), wanted, success(FILM, still), to
+    )
+
+    # This machine then fetches them, and decides where the part goes.
+    assert not came.is_complete(to)
+    assert str(came.fetched.failure) == "410"
+    assert not sent
