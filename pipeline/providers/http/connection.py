@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pipeline.providers.address import Guard
 
 _BLOCK = 1 << 16
+# Of blocks, after the deadline.
+_LATE_READS = 64
 
 
 class Stage(IntEnum):
@@ -191,11 +193,18 @@ class _DeadlineReader(io.RawIOBase):
         self._raw = raw
         self._sock = sock
         self._transmission = transmission
+        self._late_reads = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        if self._transmission.is_over:
+            # What has arrived is still read, as this process may have been suspended; but not what a server keeps
+            # sending.
+            self._late_reads += 1
+            if self._late_reads > _LATE_READS:
+                raise TimeoutError
         self._sock.settimeout(self._transmission.remaining())
         return self._raw.readinto(buffer)
 

@@ -44,30 +44,30 @@ class FinalResponse(http.client.HTTPResponse):
         raise http.client.HTTPException("endless informational answers")
 
     def _read_headers(self) -> http.client.HTTPMessage:
-        fields: list[list[str]] = []
+        fields: list[tuple[str, list[str]]] = []
         left = _LARGEST_HEAD
-        while line := self._read_line(left):
-            left -= len(line)
+        while line := (received := self._read_line(left)).decode("latin-1").rstrip("\r\n"):
+            left -= len(received)
+            line = line.replace("\r", " ")
             if line[0] in _BLANK:  # it continues the line before
-                for field in fields[-1:]:
-                    field[1] += f" {line.strip(_BLANK)}"
+                for _, values in fields[-1:]:
+                    values.append(line.strip(_BLANK))
             else:
                 name, colon, value = line.partition(":")
-                fields.append([name.strip(_BLANK) if colon else "", value.strip(_BLANK)])
+                fields.append((name.strip(_BLANK) if colon else "", [value.strip(_BLANK)]))
         headers = http.client.HTTPMessage()
-        for name, value in fields:
+        for name, values in fields:
             if name:
-                headers[name] = value
+                headers[name] = " ".join(values)
         return headers
 
-    def _read_line(self, limit: int) -> str:
-        """The next line without its end; empty after the last header."""
-        line = self.fp.readline(limit)
+    def _read_line(self, limit: int) -> bytes:
+        line: bytes = self.fp.readline(limit)
         if not line.endswith(b"\n"):
             raise (
                 http.client.LineTooLong("headers") if len(line) == limit else http.client.IncompleteRead(b"")
             )
-        return line.decode("latin-1").rstrip("\r\n").replace("\r", " ")
+        return line
 
     def _stated_length(self) -> int | None:
         stated = {each.strip() for each in ",".join(self.headers.get_all("content-length", ())).split(",")}

@@ -4,6 +4,7 @@ import gzip
 import json
 import logging
 import pickle
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from pipeline.providers.base import (
 from pipeline.providers.vimmerse import Vimmerse
 from pipeline.purchases import WorkflowId
 from providers.create_requests import KEY, PNG, a_client, a_request, an_attachment
-from providers.raw_server import Peer, Play, raw_server
+from providers.raw_server import Certificate, Peer, Play, raw_server
 
 
 def answering(status: int, told: Json = None, *headers: str) -> Play:
@@ -124,6 +125,31 @@ def test_delete_treats_not_found_as_deleted() -> None:
     with raw_server(answering(404, {"message": "NOT_FOUND"})) as server:
         a_client(server.url).delete(WorkflowId("wf-1"))
     assert server.received[0].method == "DELETE"
+
+
+def test_answer_without_a_body_is_complete_while_the_connection_stays_open() -> None:
+    def answer(peer: Peer) -> None:
+        peer.read()
+        peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+        peer.stall()
+
+    with raw_server(answer) as server:
+        a_client(server.url, timeout=1.5).delete(WorkflowId("wf-1"))
+    assert len(server.received) == 1
+
+
+def test_connection_whose_end_ended_an_answer_is_not_used_again(certificate: Certificate) -> None:
+    def answer(peer: Peer) -> None:
+        peer.read()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(WORKFLOW).encode())
+        assert isinstance(peer.socket, ssl.SSLSocket)
+        peer.socket.unwrap()  # waits until the client ends TLS too
+
+    with raw_server(answer, certificate) as server:
+        client = a_client(server.url, ca_bundle=str(certificate.path))
+        for _ in range(2):
+            client.get(WorkflowId("wf-1"))
+    assert server.connections == 2
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ import json
 import signal
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support.protection import fails_without
@@ -22,6 +24,7 @@ from pipeline.providers.base import (
     NotSent,
     OutcomeUnknown,
 )
+from pipeline.providers.http import connection
 from pipeline.providers.http.connection import Connection, Route, Stage
 from pipeline.providers.vimmerse import Vimmerse
 from pipeline.purchases import WorkflowId
@@ -122,6 +125,15 @@ AFTER_IT_WAS_SENT: dict[str, Play] = {
     "two lengths in one header": sending(b"HTTP/1.1 200 OK\r\nContent-Length: 3, 4\r\n\r\n{}  "),
     "headers of 2 MB": sending(
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 400_000 + b"Content-Length: %d\r\n\r\n%s" % (len(SOUND), SOUND)
+    ),
+    # Without its line ends, it would be small enough.
+    "blank lines of 2 MB": sending(
+        b"HTTP/1.1 200 OK\r\nX: y\r\n"
+        + b" \n" * 1_000_000
+        + b"Content-Length: %d\r\n\r\n%s" % (len(SOUND), SOUND)
+    ),
+    "another version of HTTP": sending(
+        b"HTTP/2 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(SOUND), SOUND)
     ),
     "a refusal whose headers have no end": sending(b"HTTP/1.1 422 No\r\nContent-Length: 0\r\n"),
     "a refusal whose length is none": sending(b"HTTP/1.1 422 No\r\nContent-Length: many\r\n\r\n<h1>bad"),
@@ -250,6 +262,7 @@ READABLE: dict[str, Play] = {
         "X: 1", "  Content-Length: 5", "\tHTTP/1.1 402 No", f"Content-Length: {len(SOUND)}"
     ),
     "a length on a line of its own": with_length("Content-Length:", f"  {len(SOUND)}"),
+    "a lone CR before a colon": with_length(f"Content-Length\r: {len(SOUND)}"),
     "white space before a colon": with_length(f"Content-Length : {len(SOUND)}"),
     "headers after a line that is none": with_length("no header", f"Content-Length: {len(SOUND)}"),
     "one length twice": answering(200, SOUND, f"Content-Length: {len(SOUND)}"),
@@ -506,6 +519,80 @@ def test_slow_response_is_reported_as_a_timeout() -> None:
     with raw_server(after_reading(drip)) as server:
         outcome = a_client(server.url, timeout=SHORT).create(a_request())
     assert outcome == OutcomeUnknown("after it was sent: no answer in time")
+
+
+class FakeTime:
+    """The time that the deadlines of a test see."""
+
+    def __init__(self) -> None:
+        self._passed = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._passed
+
+    def passes(self) -> None:
+        """Let every deadline pass."""
+        self._passed = 1e6
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    fake = FakeTime()
+    monkeypatch.setattr(connection, "time", fake)
+    return fake
+
+
+ENDLESS: dict[str, tuple[bytes, bytes]] = {
+    "trailers": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n" % (len(SOUND), SOUND),
+        b"X: y\r\n",
+    ),
+    "empty blocks": (b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\n", b"\0\0\0\xff\xff"),
+}
+
+
+@fails_without(
+    "pipeline.providers.http.connection:_DeadlineReader.readinto",
+    "if self._late_reads > _LATE_READS:",
+)
+@pytest.mark.parametrize("response", ENDLESS)
+def test_response_that_goes_on_and_on_ends_at_the_deadline(response: str, clock: FakeTime) -> None:
+    head, more = ENDLESS[response]
+    block = more * ((1 << 16) // len(more))
+    sent: list[int] = []
+
+    def send_endlessly(peer: Peer) -> None:
+        peer.send(head)
+        clock.passes()
+        while len(sent) < 1000:
+            peer.send(block)  # which fails once the client has disconnected
+            sent.append(len(block))
+
+    with raw_server(after_reading(send_endlessly)) as server:
+        outcome = a_client(server.url).create(a_request())
+    assert isinstance(outcome, OutcomeUnknown)
+    assert len(sent) < 1000
+
+
+def test_response_that_arrived_in_time_is_read_after_the_deadline(
+    clock: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a suspension of the process."""
+    has_answered = threading.Event()
+
+    def answer(peer: Peer) -> None:
+        peer.answer(200, SOUND)
+        clock.passes()
+        has_answered.set()
+
+    def request_and_wait(self: Connection, *args: Any, **options: Any) -> None:
+        request(self, *args, **options)
+        assert has_answered.wait(10)
+
+    request = Connection.request
+    monkeypatch.setattr(Connection, "request", request_and_wait)
+    with raw_server(after_reading(answer)) as server:
+        assert a_client(server.url).create(a_request()) == Bought(WorkflowId("wf-1"))
 
 
 BEFORE_TLS: dict[str, Play] = {
