@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 from pipeline.errors import UsageError, nearest, printable
 from pipeline.jobs import JobKey, encode_part
 from pipeline.planning.selection_grammar import (
     Candidate,
+    alternatives,
     composed,
     exact_names,
     lasting,
@@ -32,9 +34,9 @@ def refuse_unmatched(_expression: str, error: UsageError) -> None:
 class Shared:
     """What a selection depends on besides the jobs that it is made from.
 
-    `on_unmatched` decides on an exclusion that matches nothing in this one of several campaigns. `names` are no
-    patterns: the `exact_names` in all of the campaigns, as an expression must mean the same in each, and after
-    `apart` the keys of the jobs.
+    `on_unmatched` decides on an exclusion that matches nothing in this one of several campaigns. `names` are
+    no patterns in what selects: the `exact_names` in all of the campaigns, as an expression must mean the same in
+    each, and after `apart` the keys of the jobs.
     """
 
     on_unmatched: OnUnmatched = refuse_unmatched
@@ -97,7 +99,8 @@ def select_keys(
     """The keys that match one of `select` (all keys if it is empty) and none of `exclude`.
 
     A comma in an expression means "and"; a leading `+` adds the jobs that the selected ones are made from. What is
-    exactly the name of something means that: `image:shoe [1]` is a pattern only if no image is called so. Statuses
+    exactly the name of something means that: `image:shoe [1]` is a pattern only if no image is called so. In an
+    exclusion it is a pattern too, so a new name never lets an exclusion exclude less. Statuses
     and actions change over time, so it is not an error if nothing matches `status:failed` or `action:retry`.
     An orphan of which the records do not tell whether an expression matches is not selected by it, and is excluded.
 
@@ -111,16 +114,26 @@ def select_keys(
                 f"'{printable(expression)}': an exclusion has no '+'; it only adds to a selection"
             )
     names = _names(candidates, (*selects, *excludes), shared)
-    for expressions, tell in ((selects, refuse_unmatched), (excludes, shared.on_unmatched)):
-        for expression in expressions:
-            parts = lasting(parts_of(expression, names))
-            if parts and not matching(parts, candidates, names):
-                tell(expression, UsageError(_matches_nothing(expression, candidates)))
+    of_selects = [parts_of(each, names) for each in selects]
+    of_excludes = [alternatives(each, names) for each in excludes]
+    for expression, parts in zip(selects, of_selects, strict=True):
+        if not _can_match([parts], candidates, names):
+            raise UsageError(_matches_nothing(expression, candidates))
+    for expression, lists in zip(excludes, of_excludes, strict=True):
+        if not _can_match(lists, candidates, None):
+            shared.on_unmatched(expression, UsageError(_matches_nothing(expression, candidates)))
     keys = _keys(candidates, selects, excludes, names)
-    all_parts = [parts_of(each, names) for each in (*selects, *excludes)]
-    if not keys and all(lasting(each) == each for each in all_parts):
+    if not keys and all(lasting(each) == each for each in chain(of_selects, *of_excludes)):
         raise UsageError("the selection leaves no job")
     return keys
+
+
+def _can_match(
+    lists: Iterable[list[str]], candidates: Sequence[Candidate], names: frozenset[str] | None
+) -> bool:
+    """Whether one of some lists of parts matches something, or could at another time."""
+    all_lasting = [lasting(parts) for parts in lists]
+    return any(not parts or matching(parts, candidates, names) for parts in all_lasting)
 
 
 def _names(candidates: Iterable[Candidate], expressions: Iterable[str], shared: Shared) -> frozenset[str]:
@@ -150,7 +163,8 @@ def _keys(
         found = matching(parts_of(expression, names), candidates, names)
         keys |= _with_upstreams(found, candidates) if expression.startswith("+") else found
     for expression in exclude:
-        keys -= matching(parts_of(expression, names), candidates, names, (True, None))
+        for parts in alternatives(expression, names):
+            keys -= matching(parts, candidates, None, (True, None))
     return frozenset(keys)
 
 

@@ -63,6 +63,19 @@ def parts_of(expression: str, names: frozenset[str]) -> list[str]:
     return [whole] if whole in names else _split(expression)
 
 
+def alternatives(exclusion: str, names: frozenset[str]) -> list[list[str]]:
+    """The lists of parts of an exclusion, one of which must match: one list, or two if it is a name with a comma."""
+    whole, parts = _without_plus(exclusion), _split(exclusion)
+    if whole not in names or parts == [whole]:
+        return [parts]
+    try:
+        for part in parts:
+            _test(part, None)
+    except UsageError:
+        return [[whole]]
+    return [[whole], parts]
+
+
 def _split(expression: str) -> list[str]:
     return [part.strip() for part in _without_plus(expression).split(",")]
 
@@ -79,10 +92,14 @@ def composed(text: str) -> str:
 def matching(
     parts: Iterable[str],
     candidates: Sequence[Candidate],
-    names: frozenset[str],
+    names: frozenset[str] | None,
     answers: Collection[bool | None] = (True,),
 ) -> set[JobKey]:
-    """The keys of the candidates for which the answer is one of `answers`."""
+    """The keys of the candidates for which the answer is one of `answers`.
+
+    `names` are no patterns. None is for an exclusion, in which a name is a pattern too: otherwise an image that is
+    called `draft-*` would end the exclusion of all other drafts.
+    """
     tests = [_test(part, names) for part in parts]
     return {each.key for each in candidates if _answer(tests, each) in answers}
 
@@ -132,14 +149,15 @@ _WORDS: dict[str, frozenset[str]] = {
 }
 
 
-def _test(expression: str, names: frozenset[str]) -> Test:
+def _test(expression: str, names: frozenset[str] | None) -> Test:
     name, separator, wanted = expression.partition(":")
     if not expression:
         raise UsageError("an empty selection matches nothing")
     # A colon after the first part of a key belongs to a name.
     if not separator or "/" in name or "*" in name:
         key = expression.rstrip("/")
-        return partial(_is_job, key) if key in names else partial(_key_matches, _pattern(key))
+        is_name = names is not None and key in names
+        return partial(_is_job, key) if is_name else partial(_key_matches, _pattern(key))
     if name not in _FIELDS and not name.startswith("matrix."):
         known = [*_FIELDS, "matrix.NAME"]
         hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
@@ -147,7 +165,13 @@ def _test(expression: str, names: frozenset[str]) -> Test:
     if name in _WORDS and not any(fnmatchcase(word, wanted) for word in _WORDS[name]):
         hint = did_you_mean(wanted, _WORDS[name]) or f"; there are: {', '.join(sorted(_WORDS[name]))}"
         raise UsageError(f"'{printable(expression)}': no {name} is called '{printable(wanted)}'{hint}")
+    if names is None:
+        return partial(_value_matches, name, _is_or_matches, wanted)
     return partial(_value_matches, name, str.__eq__ if expression in names else fnmatchcase, wanted)
+
+
+def _is_or_matches(value: str, wanted: str) -> bool:
+    return value == wanted or fnmatchcase(value, wanted)
 
 
 def _value_matches(

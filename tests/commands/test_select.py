@@ -298,8 +298,37 @@ def test_exact_name_means_that_even_if_it_could_be_a_pattern(
     odd: Project, offline: Pipeline, expression: str, images: set[str]
 ) -> None:
     assert chosen(offline, odd, "--select", expression) == named(*images)
-    if not expression.startswith("+"):
-        assert chosen(offline, odd, "--exclude", expression) == named(*ODD) - named(*images)
+
+
+@pytest.mark.parametrize(
+    ("expression", "images"),
+    [
+        ("image:shoe [1]", {"shoe [1]", "shoe 1"}),
+        ("prompt:walk, image:shoe [1]", {"shoe [1]", "shoe 1"}),
+        ("image:shoe [1],prompt:w*", {"shoe [1]", "shoe 1"}),
+        ("image:x*", {"x,y", "x*", "xy", "x*,prompt:walk"}),
+        # With a comma it is a name, or what both parts match.
+        ("image:x,y", {"x,y"}),
+        ("image:x*,prompt:walk", {"x*,prompt:walk", "x,y", "x*", "xy"}),
+        ("image:w,x:y", {"w,x:y"}),
+    ],
+)
+def test_exclusion_of_an_exact_name_excludes_what_it_matches_as_a_pattern_too(
+    folder: Path, offline: Pipeline, expression: str, images: set[str]
+) -> None:
+    """So an exclusion does not exclude less once something is called as its pattern."""
+    everything = (*ODD, "x*,prompt:walk", "w,x:y")
+    project = campaign(
+        folder,
+        {
+            "campaign.yaml": spring(
+                image_sets={"shoes": [{"path": "images/red.png", "id": name} for name in everything]},
+                prompts={"walk": "walks"},
+            )
+        },
+    )
+
+    assert chosen(offline, project, "--exclude", expression) == named(*everything) - named(*images)
 
 
 def test_axis_value_may_look_like_a_pattern(folder: Path, offline: Pipeline) -> None:
@@ -322,7 +351,7 @@ def test_approval_by_an_exact_name_reaches_only_that(odd: Project, pipeline: Pip
 
 
 @pytest.mark.parametrize("command", ["plan", "status"])
-def test_name_of_one_of_several_campaigns_is_a_pattern_in_none(
+def test_name_of_one_of_several_campaigns_is_a_pattern_only_in_exclusions(
     odd: Project, offline: Pipeline, command: str
 ) -> None:
     images = [{"path": "images/red.png", "id": name} for name in ("shoe 1", "shoe 2")]
@@ -333,10 +362,13 @@ def test_name_of_one_of_several_campaigns_is_a_pattern_in_none(
         ended = offline(command, *manifests, "--exclude", "image:shoe [1]", "--format", "json")
 
         assert ended.code == 0, ended.output
-        [of_autumn] = [each for each in ended.document["campaigns"] if each["campaign"] == "autumn"]
-        assert "shoe%201" in str(of_autumn)
-    alone = offline(command, autumn, "--exclude", "image:shoe [1]", "--format", "json")
-    assert "shoe%201" not in alone.out
+        by_name = {each["campaign"]: str(each) for each in ended.document["campaigns"]}
+        assert "shoe%201" not in by_name["autumn"]
+        assert "shoe%202" in by_name["autumn"]
+        assert "shoe%201" not in by_name["spring"]
+        ended = offline(command, *manifests, "--select", "image:shoe [1]", "--format", "json")
+        assert ended.code == 64
+        assert "autumn.yaml" in ended.output
 
 
 # Invalid selections
