@@ -122,8 +122,8 @@ class BuyQueue:
         self._ready.append(entry)
 
     def leave_to_next_run(self, entry: Entry, why: str) -> None:
-        """Drop `entry` from this run, which is therefore not finished."""
-        self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: not bought: {why}; run again")
+        """Drop `entry` from this run, which is therefore not finished; `why` ends with what to do."""
+        self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: not bought: {why}")
         self.give_up(entry)
 
     @property

@@ -140,14 +140,23 @@ class InFlight:
         if purchase.workflow_id is None:
             return
         now = self.clock.monotonic()
-        timeout = max((job.timeout for job in self.served_jobs.of(purchase.id)), default=DEFAULT_TIMEOUT)
+        deadline = now + self._timeout(purchase.id)
         tracked = TrackedPurchase(
-            purchase, since=now, deadline=now + timeout, bought_here=bought_here, has_webhook=has_webhook
+            purchase, since=now, deadline=deadline, bought_here=bought_here, has_webhook=has_webhook
         )
         self._tracked[purchase.id] = tracked
         if purchase.status is Status.SUBMITTED:
             self._running.add(purchase.id)
         self.schedule(tracked, self._pause(tracked, now) if bought_here else 0.0)
+
+    def _timeout(self, purchase_id: PurchaseId) -> float:
+        return max((job.timeout for job in self.served_jobs.of(purchase_id)), default=DEFAULT_TIMEOUT)
+
+    def serves_another(self, purchase_id: PurchaseId) -> None:
+        """Follow a purchase for as long as the jobs allow that it serves by now."""
+        tracked = self._tracked.get(purchase_id)
+        if tracked is not None:
+            tracked.deadline = tracked.since + self._timeout(purchase_id)
 
     def is_polled(self, purchase_id: PurchaseId) -> bool:
         """Whether the workflow of a purchase is polled until it ends. Callable from any thread."""

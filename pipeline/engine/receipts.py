@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.jobs import Job
     from pipeline.planning.plan import Entry
 
-_CHECKED_FIRST = "a webhook named the workflow of an earlier purchase, which is checked first"
+_CHECKED_FIRST = "a webhook named the workflow of an earlier purchase, which is checked first; run again"
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -77,9 +77,12 @@ class ReceiptHandler:
         return [each for each in named if _could_replace(each, intended) and self._may_be_bought(each)]
 
     def _may_be_bought(self, named: Purchase) -> bool:
-        """Whether a purchase was bought, or may have been; not if no workflow that was named for it is its own."""
-        is_known = named.workflow_id is not None or named.status is Status.ATTENTION
-        return is_known or named.id in self._not_checked or self._is_being_checked(named)
+        """Whether a purchase was bought, or may have been; not if no workflow that was named for it is its own.
+
+        Then it is as if none had been named, also if its outcome stays unknown: this holds back no changed job.
+        """
+        is_unclear = named.id in self._not_checked or self._is_being_checked(named)
+        return named.workflow_id is not None or is_unclear
 
     def _is_being_checked(self, named: Purchase) -> bool:
         return any(receipt.purchase == named.id for receipt in self._checking)
@@ -96,7 +99,10 @@ class ReceiptHandler:
             elif any(map(self._is_being_checked, earlier)):
                 self._held.append((entry, intended))
             else:
-                self.queue.leave_to_next_run(entry, _CHECKED_FIRST)
+                unknown = next((each for each in earlier if each.status is Status.ATTENTION), None)
+                self.queue.leave_to_next_run(
+                    entry, _CHECKED_FIRST if unknown is None else _to_resolve(unknown)
+                )
 
     def due_at(self) -> float | None:
         """0.0 if there is something to do now; None: not before a receipt arrives."""
@@ -208,9 +214,15 @@ class ReceiptHandler:
         found = printable(purchase.workflow_id or "")
         self.reporter.warn(f"{purchase.key}: was bought after all, as {found}: the vendor called")
         self._checking.remove(receipt)
-        # First, because the jobs that it serves determine how long it is followed.
-        self._decide_on_held()
         self.follow(purchase)
+        self._decide_on_held()
+
+
+def _to_resolve(unknown: Purchase) -> str:
+    return (
+        f"it is unknown whether its earlier purchase {unknown.id} was bought, and the workflow that a webhook named "
+        "could not be checked; use `pipeline resolve`"
+    )
 
 
 def _could_replace(purchase: Purchase, intended: Purchase) -> bool:

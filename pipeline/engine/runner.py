@@ -157,6 +157,7 @@ class Runner:
         """Let a purchase of an earlier run serve `job`, for which the plan has none."""
         self._served_jobs.add(job, purchase.id)
         self._served_jobs.note(purchase)
+        self._in_flight.serves_another(purchase.id)
         if purchase.status in {Status.SUCCEEDED, Status.DONE}:
             self._succeeded(purchase)
         if purchase.status is Status.DONE:

@@ -19,7 +19,7 @@ from pipeline.providers.base import (
     VendorError,
     Workflow,
 )
-from pipeline.purchases import WorkflowId
+from pipeline.purchases import Reason, Status, WorkflowId
 
 BLUE, RED = job("blue"), job("red")
 LOST = OutcomeUnknown("the answer was lost")
@@ -341,7 +341,7 @@ def void(harness: Harness) -> Harness:
     return harness
 
 
-AZURE = job("azure", asks="blue")
+AZURE, TURQUOISE = job("azure", asks="blue"), job("blue", asks="turquoise")
 
 
 @fails_without(
@@ -409,10 +409,73 @@ def test_job_is_left_to_the_next_run_if_the_vendor_does_not_answer(void: Harness
 def test_changed_job_is_left_to_the_next_run_if_its_earlier_request_was_bought(void: Harness) -> None:
     void.is_called(1, sold(void, "blue"))
 
-    ran = void.run(job("blue", asks="turquoise"))
+    ran = void.run(TURQUOISE)
 
     assert ran.codes == {ExitCode.UNFINISHED}
     assert void.vendor.creates == []
+
+
+@pytest.mark.parametrize(
+    "error", [VendorError("503"), NotFound("404")], ids=["no answer", "not found, which may be temporary"]
+)
+def test_changed_job_whose_earlier_outcome_stays_unknown_waits_for_a_person(
+    unknown: Harness, error: VendorError
+) -> None:
+    unknown.vendor.poll_answers["blue"] = [error]
+    unknown.is_called(1, sold(unknown, "blue"), age=90_000)
+
+    ran = unknown.run(TURQUOISE)
+
+    assert unknown.vendor.creates == []
+    (reason,) = ran.report.notes
+    assert "pipeline resolve" in reason
+    assert "run again" not in reason
+
+
+def test_changed_job_is_bought_where_the_workflow_named_for_its_unknown_purchase_is_not_its_own(
+    unknown: Harness,
+) -> None:
+    workflow_id = sold(unknown, "blue")
+    unknown.vendor.tells_of[workflow_id] = ("overlay", "red")
+    unknown.is_called(1, workflow_id)
+
+    ran = unknown.run(TURQUOISE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert ran.lives(BLUE) == ["attention", "done"]
+    assert unknown.vendor.creates == ["blue"]
+
+
+def test_job_that_is_to_be_bought_again_does_not_wait_for_the_check(unknown: Harness) -> None:
+    (lost,) = unknown.run(BLUE).bought(BLUE)
+    unknown.absorb(replace(lost, status=Status.FAILED, reason=Reason.LOST, again=True))
+    unknown.vendor.poll_answers["blue"] = [VendorError("503"), success(FILM)]
+    unknown.is_called(1, "wf-999")
+
+    ran = unknown.run(BLUE)
+
+    assert ran.lives(BLUE) == ["failed (lost)", "done"]
+    assert unknown.vendor.creates == ["blue"]
+
+
+def test_job_that_is_to_be_made_again_is_not_served_by_what_a_receipt_names(void: Harness) -> None:
+    assert void.run(AZURE).statuses == {"azure": "done"}
+    void.vendor.calls.clear()
+    void.is_called(1, sold(void, "blue"))
+
+    ran = void.run(AZURE, replacing=[AZURE])
+
+    assert void.vendor.creates == []
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert ran.lives(AZURE) == ["done"]
+
+
+def test_workflow_that_a_receipt_names_has_the_time_of_the_job_that_it_serves(void: Harness) -> None:
+    void.is_called(1, sold(void, "blue"))
+    runs_for(void, 5000)
+    azure = job("azure", asks="blue", timeout=10_000)
+
+    assert void.run(azure).statuses == {"azure": "done"}
 
 
 @fails_without(
@@ -460,6 +523,21 @@ def test_receipt_answered_long_before_a_job_is_due_serves_it(void: Harness) -> N
     assert sorted(void.files()) == ["amber.mp4", "azure.mp4", "film.mp4"]
 
 
+def test_workflow_that_a_receipt_names_and_that_vanishes_before_a_job_is_due_fails_it(void: Harness) -> None:
+    void.is_called(1, sold(void, "blue"))
+    void.vendor.poll_answers["blue"] = [running(), NotFound("404")]
+    amber = job("amber", timeout=30_000)
+    runs_for(void, 20_000, "amber")
+
+    ran = void.run(amber, AZURE, settings=replace(USUAL, in_flight=1))
+
+    assert ran.statuses == {"amber": "done", "azure": "failed (lost)"}
+    assert void.vendor.creates == ["amber"]
+    tally = ran.reporter.tally
+    assert tally is not None
+    assert (tally.done, tally.under_way, tally.failed) == (1, 0, 1)
+
+
 def checkpoint_during_which(harness: Harness, happens: Callable[[], object]) -> FakeCheckpoint:
     """A checkpoint during whose first publication something happens."""
     return FakeCheckpoint(does=lambda: len(harness.published) == 1 and happens())
@@ -477,12 +555,13 @@ def test_receipt_during_a_checkpoint_holds_back_only_what_it_may_have_bought(voi
     assert void.files().keys() == {"azure.mp4", "red.mp4"}
 
 
+@pytest.mark.parametrize("in_flight", [1, 50])
 def test_job_of_a_published_wave_is_bought_in_a_later_one_after_a_receipt_that_proves_nothing(
-    void: Harness,
+    void: Harness, in_flight: int
 ) -> None:
     checkpoint = checkpoint_during_which(void, lambda: void.is_called(1, "wf-999", age=3600.0))
 
-    ran = void.run(AZURE, RED, checkpoint=checkpoint)
+    ran = void.run(AZURE, RED, checkpoint=checkpoint, settings=replace(USUAL, in_flight=in_flight))
 
     assert ran.codes == set()
     assert ran.statuses == {"azure": "done", "red": "done"}
