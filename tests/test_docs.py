@@ -266,7 +266,7 @@ def shown_commands() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "line"), shown_commands())
 def test_command_lines_in_the_documentation_are_valid(page: str, line: str) -> None:
-    bare = re.split(r"  #| >>? ", line)[0]
+    bare = re.split(r"  #| >>? | \|\| ", line)[0]
     # A quoted one has lost its first quote.
     words = shlex.split(bare.removesuffix('"') if bare.count('"') % 2 else bare)
     command: click.Command = cli

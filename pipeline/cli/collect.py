@@ -43,6 +43,7 @@ from pipeline.operations.collect_records import RecordsCollection
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options
 from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.unmerged_records import RecordsUnmerged
 from pipeline.operations.workspace import STATE_FOLDER, Workspace
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def command(source: Path | None, **given: Any) -> int:
         return _collect_records(replace(records, variables=variables), given)
     try:
         workspace = open_workspace(source, flags)
-    except NotAManifest:
+    except (NotAManifest, RecordsUnmerged):
         raise
     except InvalidInput as error:
         records = records_beside(source, record_paths(flags))

@@ -18,10 +18,8 @@ from pipeline.operations.merge import merge_files
 def command(files: tuple[Path, ...], out: Path, output_format: str) -> None:
     """Join FILES into one: results, or decisions. No purchase and no decision is dropped; the order does not matter.
 
-    \b
-    As git's merge driver:
-    `git config merge.pipeline.driver "pipeline merge %A %B --out %A"`
-    """  # noqa: D301 - a line of \b keeps click from wrapping the paragraph
+    Git calls it by itself as a merge driver: see docs/how-to/merge.md.
+    """
     document = merge_files(files, out)
     if output_format == "json":
         say_json({"out": str(out), "files": len(files), **document})

@@ -27,9 +27,11 @@ from pipeline.cli.terminal import say
 from pipeline.errors import InvalidInput, Unfinished, UsageError, counted, printable
 from pipeline.manifest.discover import find
 from pipeline.operations.committed_state import refuse_committed
+from pipeline.operations.git import GitIndex
 from pipeline.operations.report import gallery_campaign, media_reader, names_in_records
 from pipeline.operations.report_records import RecordsOnDisk, of_results, of_workspace, results_beside
 from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.unmerged_records import RecordsUnmerged, refuse_unmerged
 from pipeline.operations.workspace import STATE_FOLDER, state_location
 from pipeline.paths import real_path, unencodable
 from pipeline.planning.select import Unmatched
@@ -154,6 +156,8 @@ def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
         return _of_results(path, flags)
     try:
         workspace = open_workspace(path, flags)
+    except RecordsUnmerged:
+        raise
     except InvalidInput:
         results = Path(flags.results) if flags.results else results_beside(path, emulated=flags.emulate)
         if results is None or not results.is_file():
@@ -168,9 +172,13 @@ def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
 def _of_results(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
     paths = record_paths(flags)
     state = state_location(paths.state) if paths.state else None
-    records = of_results(real_path(path), paths.output_location, state)
+    path = real_path(path)
+    records = of_results(path, paths.output_location, state)
     # The cache of stills is kept there, and whether a run is under way is looked up there.
-    refuse_committed(records.folder / STATE_FOLDER, read_environment().variables)
+    state_folder = records.folder / STATE_FOLDER
+    index = GitIndex((state_folder, path, records.decisions), read_environment().variables)
+    refuse_committed(state_folder, index)
+    refuse_unmerged((path, records.decisions), index)
     return replace(records, variables=given_variables(flags))
 
 

@@ -18,11 +18,13 @@ from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_state import purchases_elsewhere
 from pipeline.operations.clock import now, run_id
 from pipeline.operations.committed_state import refuse_committed
+from pipeline.operations.git import GitIndex
 from pipeline.operations.provider import vendor_of
 from pipeline.operations.published_results import assert_kind
 from pipeline.operations.recorded_provider import provider_of
 from pipeline.operations.run_options import RunOptions, settings_without_manifest
 from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.unmerged_records import refuse_unmerged
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.webhooks import SPOOL
 from pipeline.operations.workspace import STATE_FOLDER, TOOL, cache_folder, scratch_folder
@@ -79,7 +81,10 @@ class RecordsCollection:
             AccountError: there is no key.
             Unfinished: the results cannot be written.
         """
-        refuse_committed(self._known.folder / STATE_FOLDER, self._environment.variables)
+        state_folder = self._known.folder / STATE_FOLDER
+        index = GitIndex((state_folder, *self._known.results_files), self._environment.variables)
+        refuse_committed(state_folder, index)
+        refuse_unmerged(self._known.results_files, index)
         published = _read_published(self._known)
         with self._hold_campaign(), self._open_store() as store:
             campaign = self._known.campaign or store.campaign

@@ -1,30 +1,28 @@
 """Refuses a state's folder, or files in it, that came with the repository, as in a stranger's pull request."""
 
+from __future__ import annotations
+
 import os
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, printable
-from pipeline.operations.git import ask_git
 from pipeline.operations.shown_paths import shown_path
-from pipeline.paths import leads_nowhere, project_of, real_path
+from pipeline.paths import leads_nowhere, real_path
 
-# What git needs to start and to find its settings.
-_OF_GIT = frozenset({"HOME", "PATH", "SYSTEMROOT", "XDG_CONFIG_HOME"})
-# Whatever the operator's shell sets for how git matches paths. Some systems ignore the case of a folder's name.
-_PATHS_AS_THEY_ARE = {"GIT_LITERAL_PATHSPECS": "0", "GIT_ICASE_PATHSPECS": "1"}
+if TYPE_CHECKING:
+    from pipeline.operations.git import GitIndex
 
 
 class StateFolderRefused(InvalidInput):
     """The folder of the state cannot be used as it is; the manifest may be valid."""
 
 
-def refuse_committed(folder: Path, variables: Mapping[str, str]) -> None:
+def refuse_committed(folder: Path, index: GitIndex) -> None:
     """Check that git tracks nothing of `folder`, that of a state, and that it is no link into `.git`.
 
     A link would decide where this machine writes, and a state which purchases it believes to be its own. A link
-    that the operator has made, for another disk, is followed. Git gets only its own of the operator's `variables`.
+    that the operator has made, for another disk, is followed.
 
     Raises:
         StateFolderRefused: it is a link to nothing; git tracks something there; or there are links, and git cannot
@@ -38,9 +36,7 @@ def refuse_committed(folder: Path, variables: Mapping[str, str]) -> None:
         raise StateFolderRefused(leads_nowhere(printable(shown_path(folder))))
     if is_link and ".git" in real_path(folder).parts:
         raise StateFolderRefused(f"{shown} is a link into .git, where nothing else may be written; remove it")
-    if not (project_of(real_path(folder.parent)) / ".git").exists():
-        return
-    committed = _committed(folder, variables)
+    committed = _committed(folder, index)
     if committed and is_link:
         raise StateFolderRefused(
             f"{shown} is a link that is committed to git, so whoever wrote it would decide where this machine keeps "
@@ -61,15 +57,12 @@ def refuse_committed(folder: Path, variables: Mapping[str, str]) -> None:
         )
 
 
-def _committed(folder: Path, variables: Mapping[str, str]) -> str | None:
+def _committed(folder: Path, index: GitIndex) -> str | None:
     """What git tracks first of `folder`, beside it; empty: nothing but its `.gitignore`; None: git cannot tell."""
-    own = {name: value for name, value in variables.items() if name in _OF_GIT or name.startswith("GIT_")}
-    try:
-        ended = ask_git(folder.parent, {**own, **_PATHS_AS_THEY_ARE}, "ls-files", "-z", "--", folder.name)
-    except (OSError, subprocess.SubprocessError):
+    entries = index.entries(folder)
+    if entries is None:
         return None
-    tracked = (name for name in ended.stdout.split("\0") if name and name != f"{folder.name}/.gitignore")
-    return next(tracked, "") if ended.returncode == 0 else None
+    return next((each.name for each in entries if each.name != f"{folder.name}/.gitignore"), "")
 
 
 def _link_in(folder: Path) -> Path | None:

@@ -29,6 +29,7 @@ from pipeline.operations.doctor_checks import (
 from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.lost_decisions import lost_message
 from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.unmerged_records import RecordsUnmerged
 from pipeline.paths import behind_links
 from pipeline.state import look
 from pipeline.state.opening import SQLITE
@@ -52,8 +53,7 @@ def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Che
     yield _python()
     yield _extras()
     if isinstance(workspace, InvalidInput):
-        check = "state" if isinstance(workspace, StateFolderRefused) else "manifest"
-        yield failed(check, _first_problem(workspace), ExitCode.INVALID)
+        yield failed(_check_of(workspace), _first_problem(workspace), ExitCode.INVALID)
         yield _disk(manifest.parent)
         return
     yield CheckResult(check="manifest", message=f"{shown_path(workspace.campaign.manifest)} is valid")
@@ -116,6 +116,12 @@ def _first_problem(error: InvalidInput) -> str:
     number = number_of("error", errors)
     more = f" (and {number - 1:,} more; see pipeline validate)" if number > 1 else ""
     return f"{printable(str(errors[0]), 1000)}{more}"
+
+
+def _check_of(error: InvalidInput) -> str:
+    if isinstance(error, RecordsUnmerged):
+        return "git"
+    return "state" if isinstance(error, StateFolderRefused) else "manifest"
 
 
 def _provider(workspace: Workspace) -> Iterator[CheckResult]:

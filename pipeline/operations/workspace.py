@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from pipeline import __version__
 from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.operations.committed_state import refuse_committed
+from pipeline.operations.git import GitIndex
 from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.shown_paths import relative, relative_output, shown_path
+from pipeline.operations.unmerged_records import refuse_unmerged
 from pipeline.paths import is_too_long, leads_nowhere, link_to_nothing, of_another_locale, real_path, tracked
 from pipeline.results.document import Heading
 from pipeline.schemes import (
@@ -284,7 +286,7 @@ def workspace_of(
         UsageError: paths are given for a rehearsal, collide or are too long, or the results could not name the output
             folder.
         InvalidInput: the output folder in the manifest collides with records, or the state's folder, or a file in it,
-            came with the repository.
+            came with the repository; or records are in an unresolved conflict.
     """
     emulated = paths.emulate or campaign.provider.name == "emulator"
     given = [name for name, value in paths.by_flag().items() if value is not None]
@@ -294,7 +296,6 @@ def workspace_of(
             "separate records and leaves the real ones untouched"
         )
     folder = campaign.manifest.parent
-    refuse_committed(folder / STATE_FOLDER, environment.variables)
     name = f"{campaign.name}.emulated" if emulated else campaign.name
     output = campaign.output.dir / "emulated" if emulated else campaign.output.dir
     workspace = Workspace(
@@ -309,6 +310,10 @@ def workspace_of(
         hinted_flags=hinted_flags(paths, environment),
         variables=variables.used_by(campaign),
     )
+    records = (workspace.results, *workspace.other_results, workspace.decisions)
+    index = GitIndex((folder / STATE_FOLDER, *records), environment.variables)
+    refuse_committed(folder / STATE_FOLDER, index)
+    refuse_unmerged(records, index)
     _assert_recordable(workspace.heading().output)
     _assert_not_too_long(workspace)
     _assert_apart(workspace)

@@ -38,6 +38,11 @@ def git(folder: Path, *arguments: str, check: bool = True) -> subprocess.Complet
     )
 
 
+def with_markers_if_it_fails(driver: str) -> str:
+    """The merge driver, as documented: git's own markers appear if it fails or is not found."""
+    return f"{driver} || {{ git merge-file -L ours -L base -L theirs %A %O %B; exit 1; }}"
+
+
 @dataclass(frozen=True, slots=True)
 class Remote:
     """A bare repository that every machine clones."""
@@ -65,7 +70,7 @@ class Remote:
         """A new machine: a fresh clone in `folder`, with the results' merge driver set up."""
         git(folder.parent, "clone", "-q", str(self.folder), str(folder))
         python, *program = PROGRAM
-        driver = f"{python} {program[0]} '{program[1]}' merge %A %B --out %A -q"
+        driver = with_markers_if_it_fails(f"{python} {program[0]} '{program[1]}' merge %A %B --out %A -q")
         git(folder, "config", "merge.pipeline.driver", driver)
         return Machine(Project(folder, name))
 
