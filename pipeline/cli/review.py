@@ -19,9 +19,10 @@ from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.review import Opinion, decide, reviewer
+from pipeline.operations.review import Opinion, decide, reviewer, withdraw_unrecorded
 from pipeline.operations.review_outlook import outlook
 from pipeline.operations.selection import purchases_named
+from pipeline.purchases import PurchaseId
 from pipeline.results.decisions import Verdict
 
 _NAMES = "KEY|PURCHASE|FILE|EXPR..."
@@ -78,9 +79,12 @@ def _decide(verdict: Verdict | None, words: tuple[str, ...], given: dict[str, An
         withdraws=verdict is None,
     )
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
-        named = {name: purchases_named(state, name) for name in names}
+        unrecorded = [
+            each for each in map(PurchaseId, names) if opinion.withdraws and each in state.unrecorded
+        ]
+        named = {name: purchases_named(state, name) for name in names if name not in unrecorded}
         sent_back = {each.purchase for each in state.decided.values() if each.decision is Verdict.REDO}
-        made = decide(state, opinion, named)
+        made = [*decide(state, opinion, named), *withdraw_unrecorded(state, opinion, unrecorded)]
         if verbosity().quiet:
             return
         for name in (each for each, found in named.items() if not found):

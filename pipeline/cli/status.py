@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.context import manifests_of, open_workspaces
+from pipeline.cli.context import manifests_of, open_workspaces, say_warnings
 from pipeline.cli.json_documents import status_document
 from pipeline.cli.lost_approvals import warn_of_lost_approvals
 from pipeline.cli.options import (
@@ -29,6 +29,7 @@ from pipeline.errors import counted, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
+from pipeline.operations.unrecorded_decisions import unrecorded_warnings
 from pipeline.planning.hints import (
     elsewhere_hint,
     held_by_failures_advice,
@@ -85,6 +86,7 @@ def _show(manifests: tuple[Path, ...], output_format: str, given: dict[str, Any]
     for workspace in workspaces:
         with open_campaign(workspace, writable=False) as state:
             warn_of_lost_approvals(state)
+            say_warnings(unrecorded_warnings(workspace, state.unrecorded))
             found.append(status(state, _selected(state, given, unmatched)))
     if output_format == "json":
         documents: list[Json] = [status_document(current) for current in found]

@@ -22,7 +22,7 @@ from pipeline.cli.terminal import say, say_json, say_on_stderr, untrusted_block
 from pipeline.errors import ExitCode, Unfinished, counted, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.provider import vendor, vendor_calls
-from pipeline.operations.verify import Disagreement, at_vendor, in_files, in_records
+from pipeline.operations.verify import Disagreement, at_vendor, in_decisions, in_files, in_records
 from pipeline.providers.base import VendorError
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def command(manifest: Path | None, files: bool, remote: bool, output_format: str
 def _found(
     state: CampaignState, stop: Stop, note: Callable[[str], object], *, files: bool, remote: bool
 ) -> Iterator[Disagreement]:
+    yield from in_decisions(state)
     yield from in_records(state, note)
     if files:
         yield from in_files(state)

@@ -22,6 +22,11 @@ from pipeline.operations.published_results import (
     joined_hash,
     read_published,
 )
+from pipeline.operations.unrecorded_decisions import (
+    UnrecordedDecisions,
+    unrecorded_decisions,
+    unrecorded_warnings,
+)
 from pipeline.planning.split import Split
 from pipeline.purchases import (
     UNDECIDED,
@@ -66,8 +71,9 @@ class CampaignState:
     have to be read.
 
     `decisions` are people's decisions as they count for the assignment; `decided` has the last decision on each
-    purchase, with its note; `lost_approvals` are approvals that only results show. `split` says
-    which part belongs to this shard, None if all of it does. `other_results` are those of other parts, as read then.
+    purchase, with its note; `lost_approvals` are approvals that only results show, `unrecorded` the decisions on
+    purchases that only the decisions file knows. `split` says which part belongs to this shard, None if all of it
+    does. `other_results` are those of other parts, as read then.
     `job_warnings` are the warnings that are known only once the jobs are made.
 
     Of the other parts of the campaign on this machine, `recorded_by_others` are the purchases whose intent one
@@ -85,6 +91,7 @@ class CampaignState:
     results_version: Version | None
     published: ResultsFile | None
     lost_approvals: LostApprovals
+    unrecorded: UnrecordedDecisions
     other_results: OtherResults
     recorded_by_others: frozenset[PurchaseId] = frozenset()
     awaited_by_others: frozenset[PurchaseId] = frozenset()
@@ -230,6 +237,8 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         records = _joined(workspace, store, found, parts, in_force, writable=writable)
         if not records.purchases:
             job_warnings += bought_under_another_name(workspace, jobs)
+        unrecorded = unrecorded_decisions(workspace, decided, records.purchases)
+        job_warnings += unrecorded_warnings(workspace, unrecorded)
         assignment = assign(jobs, records, in_force)
         if writable:
             store.save_assignment(served_by(assignment))
@@ -246,6 +255,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             results_version=current,
             published=results,
             lost_approvals=lost,
+            unrecorded=unrecorded,
             other_results=other_results,
             recorded_by_others=parts.recorded,
             awaited_by_others=parts.awaited,

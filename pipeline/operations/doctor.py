@@ -28,8 +28,10 @@ from pipeline.operations.doctor_checks import (
 )
 from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.lost_decisions import lost_message
+from pipeline.operations.plan import plan_of
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.unmerged_records import RecordsUnmerged
+from pipeline.operations.unrecorded_decisions import assert_nothing_approved_is_bought, unrecorded_message
 from pipeline.paths import behind_links
 from pipeline.state import look
 from pipeline.state.opening import SQLITE
@@ -142,7 +144,9 @@ def _state(workspace: Workspace) -> Iterator[CheckResult]:
         if not workspace.environment.allows_network_file_system:
             look.refuse_network_file_system(workspace.state)
         with open_campaign(workspace, writable=False) as state:
-            known, lost = len(state.records.purchases), state.lost_approvals
+            known, lost, unrecorded = len(state.records.purchases), state.lost_approvals, state.unrecorded
+            if unrecorded and not lost:
+                assert_nothing_approved_is_bought(workspace, unrecorded, plan_of(state))
         is_there = look.exists(workspace.state, name)
         _assert_state_can_be_written(workspace.state)
         if lost:
@@ -150,6 +154,10 @@ def _state(workspace: Workspace) -> Iterator[CheckResult]:
     except PipelineError as error:
         yield failed("state", printable(str(error), 1000), error.exit_code)
     else:
+        if unrecorded:
+            yield warned("state", printable(unrecorded_message(workspace, unrecorded), 1000))
+            yield from _lock(workspace, shown)
+            return
         where = f"{shown} is intact" if is_there else f"{shown} is not there yet"
         yield CheckResult(check="state", message=f"{where}; {counted(known, 'purchase')} known")
     yield from _lock(workspace, shown)

@@ -153,6 +153,21 @@ def decide(
     return made
 
 
+def withdraw_unrecorded(
+    state: CampaignState, opinion: Opinion, purchases: Iterable[PurchaseId]
+) -> list[Decision]:
+    """Take back the decisions on `purchases`, which no record here has; returns the decisions made.
+
+    Raises:
+        InvalidInput: the decisions file is invalid.
+        Unfinished: it cannot be written.
+    """
+    made = [opinion.of(each, state.unrecorded[each].key) for each in purchases]
+    if made:
+        record(state.workspace, made)
+    return made
+
+
 def _decided(state: CampaignState, key: JobKey | None, purchase: Purchase) -> Purchase | None:
     """The purchase whose verdict is withdrawn: this one, or the one it stands in for; None if neither has one."""
     decided = state.decided.get(purchase.id)

@@ -19,6 +19,7 @@ from pipeline.operations.plan import plan_of
 from pipeline.operations.published_results import OtherResults
 from pipeline.operations.results_publisher import Publisher, ResultsPublication
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings, settings_of_shard
+from pipeline.operations.unrecorded_decisions import assert_nothing_approved_is_bought
 from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.planning.make import paid_for
@@ -132,7 +133,7 @@ class CampaignRun:
 
         Raises:
             AccountError: there is no key.
-            InvalidInput: there is no such provider.
+            InvalidInput: there is no such provider; or it would buy what is approved and not recorded here.
             Unfinished: files could not be written.
         """
         if not self._state.writable:
@@ -140,6 +141,8 @@ class CampaignRun:
             may_begin()
             self._is_published = False
             return self._outcome(plan, self._state)
+        state, replaced = self._state, self._options.plan.replace
+        assert_nothing_approved_is_bought(state.workspace, state.unrecorded, plan, replaced)
         has_begun = False
         try:
             if has_begun := may_begin():

@@ -13,6 +13,7 @@ from pipeline.assignment import Assignment, assign
 from pipeline.operations.lost_decisions import lost_message
 from pipeline.operations.published_results import published_by_others, read_published
 from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.unrecorded_decisions import unrecorded_message
 from pipeline.operations.workspace import TOOL
 from pipeline.paths import unencodable
 from pipeline.planning.planner import last_sent
@@ -37,6 +38,12 @@ class Disagreement:
 
     found_in: Literal["results", "files", "vendor"]
     message: str
+
+
+def in_decisions(state: CampaignState) -> Iterator[Disagreement]:
+    """Decisions on purchases that neither state nor results have."""
+    if state.unrecorded:
+        yield Disagreement("results", unrecorded_message(state.workspace, state.unrecorded))
 
 
 def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[Disagreement]:

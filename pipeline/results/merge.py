@@ -32,7 +32,11 @@ def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None =
     """
     names = sorted({file.campaign for file in files})
     if len(names) > 1:
-        raise InvalidInput(f"results of different campaigns cannot be joined: {', '.join(names)}")
+        raise InvalidInput(
+            f"results of different campaigns cannot be joined: {', '.join(names)}. If one is the earlier name of the "
+            'other, change "campaign" in its results to the new name first '
+            "(see docs/how-to/merge.md#after-a-conflict)"
+        )
     if len({file.emulated for file in files}) > 1:
         rehearsed = next(file.name for file in files if file.emulated)
         raise InvalidInput(f"{rehearsed}: the results of a rehearsal cannot be joined with others")
