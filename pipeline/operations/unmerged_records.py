@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.errors import InvalidInput, Position, Problem
+from pipeline.errors import InvalidInput, printable
 from pipeline.operations.shown_paths import shown_path
 
 if TYPE_CHECKING:
@@ -13,11 +13,7 @@ if TYPE_CHECKING:
 
     from pipeline.operations.git import GitIndex
 
-_UNMERGED = (
-    "an unresolved git merge conflict, so this may be one side alone, and what only the other side has would be "
-    "bought again; join both sides with `pipeline merge OURS THEIRS --out FILE`, then `git add` the file "
-    "(see docs/how-to/merge.md#after-a-conflict)"
-)
+_MAX_NAMED = 5
 
 
 class RecordsUnmerged(InvalidInput):
@@ -35,4 +31,10 @@ def refuse_unmerged(records: Iterable[Path], index: GitIndex) -> None:
     """
     unmerged = [each for each in records if any(entry.is_unmerged for entry in index.entries(each) or ())]
     if unmerged:
-        raise RecordsUnmerged([Problem(_UNMERGED, Position(shown_path(each), 1, 1)) for each in unmerged])
+        named = " and ".join(printable(shown_path(each)) for each in unmerged[:_MAX_NAMED])
+        more = f" and {len(unmerged) - _MAX_NAMED:,} more" if len(unmerged) > _MAX_NAMED else ""
+        raise RecordsUnmerged(
+            f"{named}{more}: an unresolved git merge conflict, so this may be one side alone, and what only the other "
+            "side has would be bought again; `pipeline merge OURS THEIRS --out FILE` joins both sides, and `git add` "
+            "ends the conflict (see docs/how-to/merge.md#after-a-conflict)"
+        )
