@@ -34,7 +34,7 @@ def refuse_unmerged(records: Iterable[Path], index: GitIndex) -> None:
         named = " and ".join(printable(shown_path(each)) for each in unmerged[:_MAX_NAMED])
         more = f" and {len(unmerged) - _MAX_NAMED:,} more" if len(unmerged) > _MAX_NAMED else ""
         raise RecordsUnmerged(
-            f"{named}{more}: an unresolved git merge conflict, so this may be one side alone, and what only the other "
-            "side has would be bought again; `pipeline merge OURS THEIRS --out FILE` joins both sides, and `git add` "
+            f"{named}{more}: an unresolved git merge conflict, so this may be one side alone, and what only the "
+            "other side has would be bought again; `pipeline merge OURS THEIRS --out FILE` joins both, and `git add` "
             "ends the conflict (see docs/how-to/merge.md#after-a-conflict)"
         )
