@@ -310,13 +310,13 @@ def workspace_of(
         hinted_flags=hinted_flags(paths, environment),
         variables=variables.used_by(campaign),
     )
+    _assert_recordable(workspace.heading().output)
+    _assert_not_too_long(workspace)
+    _assert_apart(workspace)
     records = (workspace.results, *workspace.other_results, workspace.decisions)
     index = GitIndex((folder / STATE_FOLDER, *records), environment.variables)
     refuse_committed(folder / STATE_FOLDER, index)
     refuse_unmerged(records, index)
-    _assert_recordable(workspace.heading().output)
-    _assert_not_too_long(workspace)
-    _assert_apart(workspace)
     return workspace
 
 
