@@ -9,6 +9,7 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, spring
 from support.machines import git
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 
@@ -89,6 +90,7 @@ def test_where_the_documented_driver_finds_no_pipeline_git_leaves_its_markers(
     assert pipeline("plan", branches.manifest).code == 3
 
 
+@fails_without("pipeline.operations.workspace:workspace_of", "refuse_unmerged(records, index)")
 @pytest.mark.parametrize(
     "command",
     [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, spring
+from support.protection import fails_without
 
 import pipeline as public
 from pipeline.emulator.embedded import Emulator
@@ -39,6 +40,9 @@ def approved(project: Project, pipeline: Pipeline) -> str:
     return decide(project, pipeline, "approve")
 
 
+@fails_without(
+    "pipeline.operations.run:CampaignRun.carry_out", "assert_nothing_approved_is_bought(state.workspace"
+)
 @pytest.mark.usefixtures("approved")
 @pytest.mark.parametrize("words", [["run", "--yes"], ["run", "--yes", "--select", WALK]], ids=" ".join)
 def test_run_buys_nothing(project: Project, pipeline: Pipeline, vendor: Emulator, words: list[str]) -> None:
