@@ -19,6 +19,7 @@ from pipeline import failpoints, system
 from pipeline.cli.help_text import HelpContext, with_readable_help
 from pipeline.cli.options import verbosity_options
 from pipeline.cli.process_environment import columns_of, failure
+from pipeline.cli.what_to_do import RECOVER, what_to_do
 from pipeline.errors import (
     Declined,
     ExitCode,
@@ -64,8 +65,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("pipeline.cli.schema", "Print a JSON Schema, for an editor."),
     "emulator": ("pipeline.cli.emulator", "Run the vendor's API on this machine, making real media."),
 }
-# What to do about code N is documented here.
-_RECOVER = "docs/how-to/recover.md#exit-code-N"
 EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.OK: "done",
     ExitCode.FAILED: "some jobs failed, or `verify` found a difference",
@@ -81,16 +80,6 @@ EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.HUNG_UP: "the terminal was closed; everything is saved",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); everything is saved",
     ExitCode.TERMINATED: "terminated; everything is saved",
-}
-# In one sentence, as whoever has only the package has no documentation. Other codes need no more than their message.
-_WHAT_TO_DO: dict[ExitCode, str] = {
-    ExitCode.FAILED: "see why each job failed with `pipeline status`, or what disagrees with `pipeline verify`",
-    ExitCode.INVALID: "correct what is named above, and run it again",
-    ExitCode.STOPPED_BUYING: "raise or leave out the limit that is named above, or add credit, and run it again",
-    ExitCode.ACCOUNT: "set the key; if the vendor refused it, check on the vendor's site that it is active",
-    ExitCode.LOCKED: "wait for the other process, or stop it: it saves everything",
-    ExitCode.ATTENTION: "look for it on the vendor's site, and say with `pipeline resolve` what you found",
-    ExitCode.UNFINISHED: "remove the cause if it is on your side, and run it again: nothing is bought twice",
 }
 
 
@@ -139,7 +128,7 @@ class LazyGroup(click.Group):
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code.value), meaning) for code, meaning in EXIT_CODES.items()])
         formatter.write_paragraph()
-        formatter.write_text(f"What to do for code N: {_RECOVER}")
+        formatter.write_text(f"What to do for code N: {RECOVER}")
 
 
 @click.group(
@@ -246,7 +235,7 @@ def _called(arguments: list[str]) -> int:
         )
         sys.excepthook(*sys.exc_info())
         return ExitCode.BUG
-    code = int(outcome) if isinstance(outcome, int) else ExitCode.OK
+    code = outcome if isinstance(outcome, int) else ExitCode.OK
     # `validate` lists the errors of files, each with its line.
     if code != ExitCode.INVALID:
         _say_what_to_do(code)
@@ -269,8 +258,8 @@ def _report(error: PipelineError, *, no_color: bool) -> None:
 def _say_what_to_do(code: int) -> None:
     from pipeline.cli.terminal import say
 
-    if (what := _WHAT_TO_DO.get(ExitCode(code))) is not None:
-        say(f"What to do: {what} ({_RECOVER.removesuffix('N')}{code})", err=True)
+    if (advice := what_to_do(code)) is not None:
+        say(advice, err=True)
 
 
 def arm_failpoint() -> None:

@@ -18,6 +18,7 @@ from pipeline.cli.process_environment import is_terminal, program
 from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import Closed, say, say_json, say_on_stderr
+from pipeline.cli.what_to_do import ReplacedCode
 from pipeline.errors import Declined, ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.executors.choice import workers_of
 from pipeline.files import assert_replaces, write_atomically
@@ -94,7 +95,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         )
     if console.is_declined and code == ExitCode.UNFINISHED:
         raise Declined
-    return code
+    return ReplacedCode(code) if console.has_replaced else code
 
 
 def _report_end(

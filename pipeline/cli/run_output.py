@@ -68,7 +68,8 @@ class RunConsole:
 
     `on_stderr`: stdout is needed for something else; `replaces`: `--replace` was given. `gallery` is the command that
     opens the gallery, printed for a person. `on_begin` is called once the plan may be carried out, `on_tally` with
-    each tally of jobs. `is_declined` tells whether the person did not want to buy.
+    each tally of jobs. `is_declined` tells whether the person did not want to buy, `has_replaced` whether the same
+    command might buy once more what this run, or an earlier one, has bought again.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class RunConsole:
         self._on_stderr = on_stderr
         self._collects = False
         self.is_declined = False
+        self.has_replaced = False
         stream = sys.stderr if on_stderr else stdout()
         self._paint = paint_for(stream, no_color=verbosity().no_color)
         self._columns = columns_of(stream)
@@ -120,6 +122,7 @@ class RunConsole:
     def _carry_out(self, plan: Plan, may_begin: Callable[[], bool]) -> Outcome:
         with _uncollected():
             outcome = self._run.carry_out(plan, self._open_reporter, may_begin)
+        self.has_replaced = self._replaces and bool(outcome.bought or plan.not_replaced)
         try:
             with self._untrusted_block():
                 for line in self._closing_lines(outcome, plan):
@@ -210,8 +213,7 @@ class RunConsole:
         yield from self._left_to_do(outcome, plan)
         yield from self._where(outcome)
         if self._stop.code is not None:
-            # With --replace, what was just made again would be made once more.
-            without = ", without --replace," if self._replaces else ""
+            without = ", without --replace," if self.has_replaced else ""
             yield f"Stopped; run again{without} to continue."
 
     def _made(self, outcome: Outcome, plan: Plan) -> Iterator[str]:

@@ -125,7 +125,9 @@ def saved_plan_options(state: CampaignState, saved: SavedPlan) -> PlanOptions:
     if arguments.replace:
         listed = _candidates(state, options)
         keys = matching_keys(listed, arguments.replace, (), apart(ALONE, listed))
-        options = replace(options, replace=keys - done)
+        # What the plan goes on with may be done by now.
+        goes_on = {each.key for each in saved.actions if each.action in {Action.RESUME, Action.DOWNLOAD}}
+        options = replace(options, replace=keys - done - goes_on)
     if arguments.select or arguments.exclude:
         saved_keys = {action.key for action in saved.actions}
         keys = matching_keys(_candidates(state, options), arguments.select, arguments.exclude) | saved_keys

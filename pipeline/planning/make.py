@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 3
 
+# Bought, and not all of its files are here.
+_STILL_MADE = frozenset({Status.SUBMITTED, Status.SUCCEEDED})
+
 
 def any_purchase(_purchase: Purchase) -> bool:
     """Accept every purchase (default for `can_be_proven`)."""
@@ -43,7 +46,9 @@ def make(
     workflow could be proven its own, so that it may be updated. `elsewhere` are purchases in attention that another
     machine is about to send.
     """
-    options = replace(options, replace=options.replace - options.carried_out)
+    asked = options.replace - options.carried_out
+    not_replaced = _still_made(assignment, asked)
+    options = replace(options, replace=asked - not_replaced)
     without_replaced = _without_replaced(assignment, options.replace)
     planner = Planner(
         assignment=without_replaced,
@@ -68,6 +73,7 @@ def make(
         unsettled=[each for each in unknown if each.id not in elsewhere],
         elsewhere=frozenset(elsewhere),
         idle_elsewhere=[each for each in unknown if each.id in elsewhere],
+        not_replaced=not_replaced,
     )
 
 
@@ -77,6 +83,17 @@ def may_serve(assignment: Assignment, key: JobKey) -> Sequence[Purchase]:
     if serving is None:
         return ()
     return tuple({each.id: each for each in (serving, *assignment.matcher.matching(key))}.values())
+
+
+def _still_made(assignment: Assignment, keys: Collection[JobKey]) -> frozenset[JobKey]:
+    """Those of these jobs whose purchase is still under way.
+
+    It may be the replacement that an earlier run has bought: the same command again goes on with it.
+    """
+    serving = ((key, assignment.by_key.get(key)) for key in keys)
+    return frozenset(
+        key for key, purchase in serving if purchase is not None and purchase.status in _STILL_MADE
+    )
 
 
 def _without_replaced(assignment: Assignment, keys: Collection[JobKey]) -> Assignment:

@@ -144,7 +144,8 @@ class Plan:
     the oldest price of what is bought, if the catalogue has it. `target` is the manifest with the flags that choose
     its records, quoted for a shell, for suggested commands. `lost_approvals` are approved purchases that only results
     show, with their jobs: a run would be refused. Without `retries`, what fails on the way is not bought again.
-    `warnings` are those of the manifest.
+    `warnings` are those of the manifest. `not_replaced` are jobs that were to be bought again, but whose purchase is
+    still under way.
     """
 
     entries: Sequence[Entry]
@@ -159,6 +160,7 @@ class Plan:
     lost_approvals: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
     retries: bool = True
     warnings: Sequence[Problem] = ()
+    not_replaced: frozenset[JobKey] = frozenset()
     _by_key: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:

@@ -145,6 +145,9 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         parts.append(f"{pending:,} under way")
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
     yield from _costs(plan, paint)
+    if number := sum(entry.key in plan.not_replaced for entry in plan.entries):
+        subject, is_not = counted(number, "job is", "jobs are"), "it is" if number == 1 else "they are"
+        yield f"{subject} still being made, so {is_not} not replaced."
     yield from _at_odds(counts, plan.target)
     yield from _unknown(counts, plan)
     if counts.failed:

@@ -6,6 +6,7 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, chained, spring
 
+from pipeline import api
 from pipeline.emulator.embedded import Emulator
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
@@ -251,3 +252,99 @@ def test_key_of_a_take_means_it_alone_however_its_letters_are_composed(
     after = run(pipeline, project, "--replace", take)
 
     assert {key for key in before if before[key] != after[key]} == {take}
+
+
+# A replacement that is still under way
+
+
+LEFT_UNDER_WAY = {"--no-wait": "submitted", "--no-download": "succeeded"}
+
+
+@pytest.mark.parametrize("left", LEFT_UNDER_WAY)
+@pytest.mark.parametrize("from_environment", [False, True], ids=["flag", "environment"])
+def test_replacement_under_way_is_not_replaced_by_the_same_command(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, left: str, *, from_environment: bool
+) -> None:
+    asked = () if from_environment else ("--replace", WALK)
+    if from_environment:
+        pipeline.set("PIPELINE_REPLACE", WALK)
+    assert pipeline("run", bought.manifest, *asked, left).code == 0
+    new = served(bought)[WALK]
+    assert bought.statuses()[WALK] == LEFT_UNDER_WAY[left]
+
+    planned = pipeline("plan", bought.manifest, *asked)
+    again = pipeline("run", bought.manifest, *asked)
+
+    for ended in (planned, again):
+        assert ended.code == 0, ended.output
+        assert "\n1 job is still being made, so it is not replaced.\n" in ended.out
+    assert served(bought)[WALK] == new
+    assert bought.statuses()[WALK] == "done"
+    assert len(vendor.ledger.entries) == 3
+
+
+def test_replacement_under_way_is_not_replaced_from_python(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", bought.manifest, "--replace", "**", "--no-wait").code == 0
+
+    outcome = api.run(bought.manifest, replace="**")
+
+    assert outcome.code == 0
+    assert len(vendor.ledger.entries) == 4
+
+
+def test_replacement_of_what_is_done_goes_on_beside_one_under_way(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", bought.manifest, "--replace", WALK, "--no-wait").code == 0
+    before = served(bought)
+
+    ended = pipeline("run", bought.manifest, "--replace", "**")
+
+    assert ended.code == 0, ended.output
+    after = served(bought)
+    assert after[WALK] == before[WALK]
+    assert after[DANCE] != before[DANCE]
+    assert len(vendor.ledger.entries) == 4
+
+
+def test_saved_plan_does_not_replace_what_it_goes_on_with(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", bought.manifest, "--replace", WALK, "--no-wait").code == 0
+    assert pipeline("plan", bought.manifest, "--replace", "**", "--out", "plan.json").code == 0
+
+    for _ in range(2):
+        ended = pipeline("run", "plan.json")
+
+        assert ended.code == 0, ended.output
+        assert len(vendor.ledger.entries) == 4
+
+
+@pytest.mark.parametrize("flags", [("--replace", WALK), ()], ids=["flag", "environment"])
+def test_run_that_replaced_and_is_not_finished_says_to_go_on_without_it(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, flags: tuple[str, ...]
+) -> None:
+    bought.write({"campaign.yaml": spring(jobs=[{"id": "main", "timeout": "1s"}])})
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    if not flags:
+        pipeline.set("PIPELINE_REPLACE", WALK)
+
+    for _ in range(2):
+        ended = pipeline("run", bought.manifest, *flags)
+
+        assert ended.code == 8, ended.output
+        assert "run it again without --replace, which would buy once more what was made again" in ended.err
+        assert "nothing is bought twice" not in ended.err
+    assert len(vendor.ledger.entries) == 3
+
+
+def test_run_that_replaced_nothing_may_be_repeated_as_it_was(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = pipeline("run", bought.manifest, "--replace", "**", "--max-creates", "1")
+
+    assert ended.code == 4, ended.output
+    assert "without --replace" not in ended.err
+    assert len(vendor.ledger.entries) == 2
