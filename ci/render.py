@@ -124,7 +124,7 @@ def _plans(folder: Path) -> Iterator[str]:
         actions = [each for each in plan["actions"] if each["action"] != "keep" or _stays_failed(each)]
         actions += [{"action": "unsettled", **each} for each in plan.get("unsettled", ())]
         if actions:
-            notes = list(_notes(plan["summary"]))
+            notes = list(_notes(plan))
             yield _details(str(plan["campaign"]), actions, notes, room // len(plans))
 
 
@@ -187,8 +187,13 @@ def _price(known: Any) -> str:
     return "price unknown" if known is None else counted(int(known), "credit")
 
 
-def _notes(summary: Mapping[str, Any]) -> Iterator[str]:
+def _notes(plan: Mapping[str, Any]) -> Iterator[str]:
     """What `pipeline plan` says below its totals."""
+    summary = plan["summary"]
+    refused = (
+        str(each["reason"]).startswith("failed (rejected)") for each in plan["actions"] if _stays_failed(each)
+    )
+    rejected = sum(refused)
     if "prices_of" in summary:
         yield f"Prices as of {_clipped(summary['prices_of'])}."
     if missing := int(summary.get("missing", 0)):
@@ -197,7 +202,11 @@ def _notes(summary: Mapping[str, Any]) -> Iterator[str]:
     if altered := int(summary.get("altered", 0)):
         subject = counted(altered, "finished job has", "finished jobs have")
         yield f"{subject} a file that was altered on the machine that planned; it is left alone."
-    if failed := int(summary.get("failed", 0)):
+    if rejected:
+        subject = counted(rejected, "job was", "jobs were")
+        it_asks = "it asks" if rejected == 1 else "they ask"
+        yield f"{subject} rejected before: change what {it_asks} for, such as the prompt, and run again."
+    if failed := int(summary.get("failed", 0)) - rejected:
         them = "it" if failed == 1 else "them"
         yield f"{counted(failed, 'job')} failed before: `--retry-failed` buys {them} again."
 

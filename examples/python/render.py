@@ -31,6 +31,8 @@ def render(manifest: Path, limit: int, *, rehearse: bool) -> pipeline.Outcome | 
     cost = price(planned)
     print(f"{len(planned.buying)} to buy, {'price unknown' if cost is None else f'{cost} credits'}")
     if not rehearse and (cost is None or cost > limit):
+        why = "a price is not known" if cost is None else f"more than {limit} credits"
+        print(f"{why}: nothing was bought")
         return None
     cap = None if rehearse else limit
     return pipeline.run(manifest, max_credits=cap, emulate=rehearse, on_event=report_event)
@@ -57,7 +59,6 @@ def render_or_say_why(manifest: Path, limit: int, *, rehearse: bool) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     if outcome is None:
-        print(f"more than {limit} credits: nothing was bought")
         return pipeline.ExitCode.STOPPED_BUYING
     for status, number in sorted(Counter(standing.status for standing in outcome.jobs.values()).items()):
         print(f"{number} {status}")

@@ -240,6 +240,8 @@ def _page(stack: ExitStack, state: CampaignState, note: NoteWriter, given: Mappi
         say(f"warning: {error}; the run continues without its page", err=True)
         return Observers()
     say(f"The page is at {url}", err=True)
+    if page.for_others:
+        say(page.for_others, err=True)
     return Observers(on_change=(source.on_change,))
 
 

@@ -28,7 +28,7 @@ from pipeline.cli.terminal import Closed, paint_for, problem_lines, say, untrust
 from pipeline.errors import ExitCode, UsageError, counted, most_urgent, printable
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.shown_paths import shown_path
-from pipeline.planning.hints import unknown_advice, unknown_outcome
+from pipeline.planning.hints import elsewhere_hint, gone_at_vendor_advice, unknown_advice, unknown_outcome
 from pipeline.planning.plan import Action
 from pipeline.planning.show import as_text, totals
 from pipeline.purchases import PENDING, Reason, Status, bought_nothing
@@ -197,6 +197,8 @@ class RunConsole:
             error = inputs.get(key) or (job_status.purchase.error if job_status.purchase else None)
             if _is_unknown(job_status):
                 error = unknown_outcome(error)
+            elif job_status.reason == ELSEWHERE:
+                error = None  # it says how that machine's run ended, as far as this one knows
             line = self._paint(f"  {printable(key)}: {_what_failed(job_status, key in inputs)}", "red")
             yield f"{line}: {printable(error)}" if error else line
         if len(wrong) > _MAX_LISTED:
@@ -241,9 +243,20 @@ class RunConsole:
             yield unknown_advice(target, outcome.to_resolve)
         elif outcome.jobs and (nothing := self._nothing_done(outcome, plan)):
             yield nothing
-        lacks_files = any(job_status.status == Status.SUCCEEDED.value for job_status in outcome.jobs.values())
+        gone = [key for key, job_status in outcome.jobs.items() if self._is_gone(job_status)]
+        lacks_files = any(
+            each.status == Status.SUCCEEDED.value and not self._is_gone(each)
+            for each in outcome.jobs.values()
+        )
         if self._options.download and self._stop.code is None and lacks_files:
             yield f"`pipeline collect {target}` downloads the rest (see docs/reference/errors.md#failed-downloads)."
+        if gone:
+            yield gone_at_vendor_advice(target, gone)
+
+    def _is_gone(self, job_status: JobStatus) -> bool:
+        """Whether the files of a job are not here, and the vendor no longer has the workflow that made them."""
+        purchase = job_status.purchase
+        return purchase is not None and purchase.id in self._run.report.without_workflow
 
     def _nothing_done(self, outcome: Outcome, plan: Plan) -> str:
         """That there was nothing to collect or to buy; empty if there was."""
@@ -329,5 +342,7 @@ def _what_failed(job_status: JobStatus, input_failed: bool) -> str:
         return f"{_word(job_status)}, not made again ({Reason.INPUT.value})"
     if _is_unknown(job_status):
         return "needs attention"
-    reason = f" ({job_status.reason})" if job_status.reason and job_status.reason != ELSEWHERE else ""
+    if job_status.reason == ELSEWHERE and job_status.purchase is not None:
+        return elsewhere_hint(job_status.purchase.bought_at)
+    reason = f" ({job_status.reason})" if job_status.reason else ""
     return f"{_word(job_status)}{reason}"

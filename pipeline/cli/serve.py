@@ -65,6 +65,8 @@ def command(manifests: tuple[Path, ...], **given: Any) -> int:
     def on_ready(url: str) -> None:
         say(f"The page is at {url}")
         if not verbosity().quiet:
+            if page.for_others:
+                say(page.for_others, err=True)
             say("Ctrl-C ends it.", err=True)
         if given["opened"]:
             with suppress(webbrowser.Error):

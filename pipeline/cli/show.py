@@ -129,7 +129,8 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
     for step in purchase.steps:
         yield f"  step {printable(step.flow)}: {', '.join(output.content_type for output in step.outputs)}"
     for file in details.files:
-        yield f"  file {printable(shown_path(file.path), _LONGEST)}: {'here' if file.is_here else 'not here'}"
+        how = "here" if file.is_here else "altered" if file.is_altered else "not here"
+        yield f"  file {printable(shown_path(file.path), _LONGEST)}: {how}"
     for event in details.events:
         detail = f": {printable(event.detail, _LONGEST)}" if event.detail else ""
         yield f"  {event.at} {event.event} → {event.after}{detail}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -143,7 +144,10 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
     for purchase in current.elsewhere:
         since = elsewhere_hint(purchase.bought_at)
         yield f"  {printable(purchase.key)} ({purchase.id}): {since}, serves no job now"
-    counts = ", ".join(f"{number:,} {status}" for status, number in current.summary.jobs.items())
+    words = Counter(
+        "under way elsewhere" if each.reason == ELSEWHERE else each.status for each in current.jobs.values()
+    )
+    counts = ", ".join(f"{number:,} {word}" for word, number in sorted(words.items()))
     verdicts = "".join(
         f", {number:,} {_VERDICT_WORDS[verdict]}" for verdict, number in sorted(current.decided.items())
     )
@@ -159,7 +163,11 @@ def _is_news(decision: Decision) -> bool:
 
 def _job_line(key: JobKey, job_status: JobStatus, decision: Decision | None) -> str:
     error = job_status.purchase.error if job_status.purchase and job_status.purchase.error else ""
-    status = "under way elsewhere" if job_status.reason == ELSEWHERE else job_status.status
+    reason = f" ({job_status.reason})" if job_status.reason else ""
+    status = f"{job_status.status}{reason}"
+    if job_status.reason == ELSEWHERE and job_status.purchase is not None:
+        # What is recorded of it says how that machine's run ended, as far as this one knows.
+        status, error = elsewhere_hint(job_status.purchase.bought_at), ""
     if decision is not None and _is_sent_back(job_status, decision):
         stars = f", {_stars(decision)}" if decision.rating else ""
         status = f"{sent_back(decision)}{sent_back_at(decision)}{stars}"

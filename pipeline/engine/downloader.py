@@ -196,6 +196,7 @@ class Downloader:
             if isinstance(error, NotFound):
                 # Running again would not help; whether the files are worth their price again, a person decides.
                 why = f"its files cannot be downloaded: the vendor no longer has its workflow ({error})"
+                self.report.without_workflow.add(tracked.purchase.id)
                 self.in_flight.defer(tracked, why, _WITHOUT_WORKFLOW)
             else:
                 some = "not all of its files could"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipeline.errors import ExitCode
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
+    from pipeline.purchases import PurchaseId
     from pipeline.state.store import Change
 
 
@@ -146,11 +147,13 @@ class RunReport:
     `codes` are exit codes with reasons other than the jobs' statuses. `inputs` has, by key, why a job's request could
     not be prepared; `blocked`, by key, why its files could not be put in place; `media`, by SHA-256, the media facts
     of the files that it fetched, empty if they cannot be read. `without_result` are jobs whose workflow the vendor
-    calls finished, without a result that can be used.
+    calls finished, without a result that can be used; `without_workflow` are purchases whose files are not
+    here and whose workflow the vendor no longer has.
     """
 
     codes: set[ExitCode] = field(default_factory=set)
     without_result: set[JobKey] = field(default_factory=set)
+    without_workflow: set[PurchaseId] = field(default_factory=set)
     inputs: dict[JobKey, str] = field(default_factory=dict)
     blocked: dict[JobKey, str] = field(default_factory=dict)
     media: dict[str, Mapping[str, Json]] = field(default_factory=dict)

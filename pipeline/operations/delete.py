@@ -102,7 +102,8 @@ def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
     """
     named = [purchase_by_id(state, name) for name in names]
     requested = _requested_and_prunable(state)
-    allowed = {each.id for each in (*prunable(state.assignment, replaced=True), *requested)}
+    prunable_by_name = prunable(state.assignment, replaced=True, unfetched=True)
+    allowed = {each.id for each in (*prunable_by_name, *requested)}
     for purchase in named:
         if purchase.id not in allowed and not _is_removed(state, purchase):
             raise UsageError(

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A file of a purchase: the path where it is or where a job wants it, and whether it is there and intact."""
+    """A file of a purchase: the path where it is or where a job wants it, and whether it is there and intact.
+
+    `is_altered`: there is a file in its place whose bytes are of no purchase.
+    """
 
     path: OutputLocation
     is_here: bool
+    is_altered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +114,9 @@ def _files(state: CampaignState, purchase: Purchase) -> Iterator[KnownFile]:
             continue
         serves_any = True
         for file in named(purchase, job.path, job.steps):
-            digest = file.output.sha256
-            is_here = digest is not None and outputs.index.digest(file.path) == digest
-            yield KnownFile(state.workspace.output / file.path, is_here)
+            wanted, found = file.output.sha256, outputs.index.digest(file.path)
+            is_here = wanted is not None and found == wanted
+            is_altered = wanted is not None and found is not None and not outputs.index.is_ours(found)
+            yield KnownFile(state.workspace.output / file.path, is_here, is_altered)
     if not serves_any:
         yield from (KnownFile(path, is_here=True) for path in files_here(outputs, purchase))

@@ -88,6 +88,18 @@ def resolve_command(target: str, key: str) -> str:
     return f"`pipeline resolve {target} {shlex.quote(printable(key, 2000))} --workflow-id ID`"
 
 
+def gone_at_vendor_advice(target: str, keys: Sequence[JobKey]) -> str:
+    """The advice on jobs whose files are not here and whose workflow the vendor no longer has."""
+    named = " ".join(shlex.quote(printable(key, 2000)) for key in keys[:_MAX_NAMED])
+    subject, them = counted(len(keys), "job has", "jobs have"), "it" if len(keys) == 1 else "them"
+    rest = ", for the first of them," if len(keys) > _MAX_NAMED else ""
+    return (
+        f"{subject} no file here and no workflow at the vendor, so running again does not finish {them}: "
+        f"`pipeline redo {target} {named}`{rest} has {them} bought again "
+        "(see docs/reference/errors.md#missing-workflow)."
+    )
+
+
 def held_by_failures_advice(target: str, keys: Sequence[JobKey]) -> str:
     """The advice on jobs whose take was sent back, but in whose place a failure from before serves."""
     named = " ".join(shlex.quote(printable(key, 2000)) for key in keys[:_MAX_NAMED])

@@ -7,7 +7,7 @@ from pipeline.jobs import Job, JobKey, Visibility
 from pipeline.planning.hints import elsewhere_hint, pending_outcome, unknown_outcome
 from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording, differences
 from pipeline.planning.retries import count_failures, has_retries_left
-from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
+from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Reason, Status
 
 # The statuses of an upstream from which a job can be made.
 _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
@@ -274,7 +274,8 @@ def last_sent(purchase: Purchase) -> Wording:
 
 def _failure(purchase: Purchase) -> str:
     why = f": {purchase.error}" if purchase.error else ""
-    return f"failed ({purchase.reason}){why}; --retry-failed buys it again"
+    what = "change what it asks for" if purchase.reason is Reason.REJECTED else "--retry-failed buys it again"
+    return f"failed ({purchase.reason}){why}; {what}"
 
 
 def _pinned(changes: tuple[Difference, ...]) -> str:

@@ -14,15 +14,24 @@ if TYPE_CHECKING:
 _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
 
 
-def prunable(assignment: Assignment, *, replaced: bool) -> list[Purchase]:
+def prunable(assignment: Assignment, *, replaced: bool, unfetched: bool = False) -> list[Purchase]:
     """The orphans that have ended; with `replaced`, also the earlier purchases of jobs.
+
+    With `unfetched`, also those that have succeeded and whose files were not all downloaded: the vendor may no longer
+    have these, which leaves nothing else to do.
 
     Excludes purchases that serve a job, those that these were made from, approved ones, those that share a workflow,
     and the last good take of a job until its successor is made.
     """
     idle = [*assignment.orphans, *(assignment.earlier if replaced else ())]
     kept, last = kept_by_prune(assignment), frozenset(without_successor(assignment))
-    return [each for each in idle if not kept(each) and each.id not in last and has_ended(each)]
+    return [
+        each
+        for each in idle
+        if not kept(each)
+        and each.id not in last
+        and (has_ended(each) or (unfetched and each.status is Status.SUCCEEDED))
+    ]
 
 
 def kept_by_prune(assignment: Assignment) -> Callable[[Purchase], bool]:

@@ -19,7 +19,7 @@ from pipeline.planning.paint import Colour, Paint, unpainted
 from pipeline.planning.plan import Action, Cost, Difference, Entry, Plan, Presence, cost_of
 from pipeline.planning.send_back import held_by_failures
 from pipeline.planning.sides import shown_sides
-from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json
@@ -119,6 +119,7 @@ class _Counts:
     altered: int = 0
     unsent: int = 0
     failed: int = 0
+    rejected: int = 0
 
 
 def _counts(plan: Plan) -> _Counts:
@@ -133,7 +134,9 @@ def _counts(plan: Plan) -> _Counts:
         counts.missing += entry.presence is Presence.MISSING
         counts.altered += entry.presence is Presence.ALTERED
         counts.unsent += entry.unsent is not None
-        counts.failed += stays_failed(entry)
+        if stays_failed(entry):
+            counts.failed += 1
+            counts.rejected += entry.purchase is not None and entry.purchase.reason is Reason.REJECTED
     return counts
 
 
@@ -150,9 +153,15 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         yield f"{subject} still being made, so {is_not} not replaced."
     yield from _at_odds(counts, plan.target)
     yield from _unknown(counts, plan)
-    if counts.failed:
-        subject, them = counted(counts.failed, "job"), "it" if counts.failed == 1 else "them"
+    if counts.rejected:
+        subject, it_asks = counted(counts.rejected, "job was", "jobs were"), "it asks"
+        if counts.rejected > 1:
+            it_asks = "they ask"
+        yield f"{subject} rejected before: change what {it_asks} for, such as the prompt, and run again."
+    if retried := counts.failed - counts.rejected:
+        subject, them = counted(retried, "job"), "it" if retried == 1 else "them"
         yield f"{subject} failed before: `pipeline run {plan.target} --retry-failed` buys {them} again."
+    if counts.failed:
         held = set(held_by_failures(plan.assignment))
         if keys := [entry.key for entry in plan.entries if stays_failed(entry) and entry.key in held]:
             yield held_by_failures_advice(plan.target, keys)
@@ -222,8 +231,8 @@ def _costs(plan: Plan, paint: Paint) -> Iterator[str]:
         yield _limit(plan.limit, paint)
     elif cost.unpriced:
         yield (
-            "Add the prices you know under `catalog.credits` in the manifest, or get the vendor's: "
-            "`pipeline templates --refresh --write prices.yaml`."
+            "Add the prices you know under `catalog.credits` in the manifest. The vendor publishes some, which "
+            "`pipeline templates --refresh --write prices.yaml` gets; the others can only be set by hand."
         )
     if plan.prices_of is not None:
         yield f"Prices as of {plan.prices_of}."

@@ -25,6 +25,8 @@ from pipeline.files import read_limited
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
+# By what listens at every address of this machine, the one for a browser here.
+_ALL = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}  # noqa: S104 - shown, not bound
 _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]/@]*))(?::(?P<port>\d{1,5}))?")
 
 
@@ -47,8 +49,18 @@ class ListenAddress:
 
     def url(self, port: int) -> str:
         """The address for a browser on this machine; `port` is the actual port."""
-        here = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(self.host, self.host)  # noqa: S104 - shown, not bound
+        here = _ALL.get(self.host, self.host)
         return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
+
+    @property
+    def for_others(self) -> str:
+        """How others open the page, if that is not at the address for this machine; else empty."""
+        if self.host not in _ALL:
+            return ""
+        return (
+            f"From another machine, put this one's IP address or name ({printable(socket.gethostname(), 100)}) "
+            f"in the place of {_ALL[self.host]}."
+        )
 
 
 def listen_address(text: str) -> ListenAddress:

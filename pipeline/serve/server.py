@@ -154,6 +154,11 @@ class LivePage:
                 thread.join(_TIMEOUT)
 
     @property
+    def for_others(self) -> str:
+        """How others open the page, if that is not at the address for this machine; else empty."""
+        return self._settings.address.for_others
+
+    @property
     def _where(self) -> str:
         return f"{self._settings.address.host}:{self._settings.address.port}"
 

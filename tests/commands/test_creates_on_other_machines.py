@@ -119,7 +119,11 @@ def test_purchase_under_way_elsewhere_is_reported_as_under_way(
     assert ran.code == 8, ran.output
     assert "1 under way elsewhere." in ran.out
     assert "pipeline resolve" not in ran.output
-    assert f"{WALK}: under way elsewhere" in status.out
+    [purchase] = project.results()["purchases"]
+    line = f"  {WALK}: under way elsewhere, since {purchase['bought_at']}\n"
+    assert line in status.out
+    assert line in ran.out
+    assert "spring: 1 under way elsewhere. " in status.out
     assert pipeline("collect", project.manifest).code == 8
     assert pipeline("collect", project.results_file).code == 8
     assert len(vendor.ledger.entries) == 1

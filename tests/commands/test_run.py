@@ -573,7 +573,7 @@ def test_refused_request_fails_only_its_job_and_is_not_repeated(
     jobs = project.jobs()
     assert jobs[DANCE]["status"] == "done"
     assert (jobs[WALK]["status"], jobs[WALK]["reason"]) == ("failed", "rejected")
-    assert "--retry-failed" in second.out
+    assert "; change what it asks for" in second.out
 
 
 def test_huge_refusal_full_of_escapes_becomes_one_short_safe_line(
@@ -1201,3 +1201,32 @@ def test_url_that_the_key_must_not_go_to_is_wrong_usage(
     pipeline.set("VIMMERSE_BASE_URL", url)
 
     assert pipeline("run", project.manifest).code == 64
+
+
+def test_video_that_is_gone_at_the_vendor_is_not_promised_for_the_next_run(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest, "--no-download").code == 0
+    for workflow in vendor.store.workflows():
+        if "walk" in workflow.title:
+            vendor.store.delete(workflow.id)
+
+    for command in ("run", "collect"):
+        ended = pipeline(command, project.manifest)
+
+        assert ended.code == 8, ended.output
+        assert project.statuses() == {DANCE: "done", WALK: "succeeded"}
+        assert (
+            "1 job has no file here and no workflow at the vendor, so running again does not finish it"
+            in ended.out
+        )
+        assert f"`pipeline redo campaign.yaml {WALK}` has it bought again" in ended.out
+        assert "downloads the rest" not in ended.out
+    gone = project.jobs()[WALK]["purchase"]
+    assert pipeline("redo", project.manifest, WALK).code == 0
+    ended = pipeline("run", project.manifest)
+    assert project.statuses() == {DANCE: "done", WALK: "done"}
+    assert "no workflow at the vendor" not in ended.out
+    assert pipeline("prune", project.manifest, gone, "--yes").code == 0
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 3

@@ -1,5 +1,6 @@
 """`pipeline show` prints everything known about a job or a purchase; it calls nobody and writes nothing."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,19 @@ def test_failure_is_shown_with_its_reason(project: Project, pipeline: Pipeline, 
 
     assert ": failed (vendor)" in out
     assert "  error: " in out
+
+
+def test_altered_file_is_called_that(bought: Project, offline: Pipeline) -> None:
+    walk, dance = (bought.folder / "output" / "spring" / f"{key}.mp4" for key in (WALK, DANCE))
+    walk.write_bytes(b"x")
+    dance.unlink()
+
+    assert re.search(
+        r"^  file .*walk\.mp4: altered$", offline("show", bought.manifest, WALK).out, re.MULTILINE
+    )
+    assert re.search(
+        r"^  file .*dance\.mp4: not here$", offline("show", bought.manifest, DANCE).out, re.MULTILINE
+    )
 
 
 def test_void_purchase_is_not_called_bought(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:

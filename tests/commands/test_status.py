@@ -25,7 +25,7 @@ def test_unfinished_jobs_are_named_with_their_reason(
     ended = pipeline("status", project.manifest)
 
     assert ended.code == 0
-    assert f"{WALK}: failed: HTTP 422" in ended.out
+    assert f"{WALK}: failed (rejected): HTTP 422" in ended.out
     assert DANCE not in ended.out
     assert "1 done" in ended.out
 

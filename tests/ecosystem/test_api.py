@@ -594,6 +594,12 @@ def test_example_buys_only_within_its_limit(
     assert capsys.readouterr().out == "2 to buy, 200 credits\nmore than 199 credits: nothing was bought\n"
     assert not vendor.ledger.entries
 
+    project.write({"campaign.yaml": spring(templates={"loop": {"template_id": "of_unknown_price"}})})
+    assert example.main(str(project.manifest), "200") == 4
+    assert capsys.readouterr().out == "1 to buy, price unknown\na price is not known: nothing was bought\n"
+    assert not vendor.ledger.entries
+
+    project.write({"campaign.yaml": spring()})
     assert example.main(str(project.manifest), "200") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "2 done"
     assert len(vendor.ledger.bought) == 2

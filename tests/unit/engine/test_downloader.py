@@ -178,6 +178,7 @@ def test_file_whose_workflow_is_gone_is_not_promised_for_the_next_run(harness: H
     assert "the vendor no longer has its workflow" in ran.report.notes[0]
     assert "`redo`" in ran.report.notes[0]
     assert "run again" not in ran.report.notes[0]
+    assert len(ran.report.without_workflow) == 1
 
 
 def test_collect_restores_deleted_files(harness: Harness) -> None:

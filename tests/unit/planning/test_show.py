@@ -12,7 +12,7 @@ from pipeline.planning import show
 from pipeline.planning.markdown import as_markdown
 from pipeline.planning.plan import Presence
 from pipeline.planning.show import as_json, as_text, totals
-from pipeline.purchases import Decisions, Purchase, Status
+from pipeline.purchases import Decisions, Purchase, Reason, Status
 from planning.campaign import bought, job, plan
 
 
@@ -51,8 +51,8 @@ def test_plan_as_text() -> None:
         "  other: 1 to buy, price unknown\n"
         "  overlay: 3 to buy, 340 credits\n"
         "Buys 4: 340 credits + 1 job with no known price.\n"
-        "Add the prices you know under `catalog.credits` in the manifest, or get the vendor's: "
-        "`pipeline templates --refresh --write prices.yaml`.\n"
+        "Add the prices you know under `catalog.credits` in the manifest. The vendor publishes some, which "
+        "`pipeline templates --refresh --write prices.yaml` gets; the others can only be set by hand.\n"
         "1 finished job has no file on this machine: `pipeline collect MANIFEST` downloads what is missing.\n"
         "1 create with an unknown outcome: look on the vendor's site, "
         "then resolve it: `pipeline resolve MANIFEST hero/overlay/unknown --workflow-id ID` "
@@ -90,6 +90,22 @@ def test_failed_job_that_is_bought_again_gets_no_retry_advice() -> None:
     assert not any("--retry-failed" in line for line in asked)
     again = list(totals(plan([a, b], replace(failed[0], again=True), failed[1])))
     assert "1 job failed before: `pipeline run MANIFEST --retry-failed` buys it again." in again
+
+
+def test_rejected_job_is_to_be_edited() -> None:
+    a, b, c = job("a", "walk"), job("b", "run"), job("c", "dance")
+    rejected = [
+        replace(bought(number, each, Status.FAILED), reason=Reason.REJECTED)
+        for number, each in enumerate((a, b), 1)
+    ]
+
+    shown = list(as_text(plan([a, b, c], *rejected, bought(3, c, Status.FAILED))))
+
+    assert "  ✗ hero/overlay/a  failed (rejected); change what it asks for" in shown
+    assert (
+        "2 jobs were rejected before: change what they ask for, such as the prompt, and run again." in shown
+    )
+    assert "1 job failed before: `pipeline run MANIFEST --retry-failed` buys it again." in shown
 
 
 def test_altered_file_is_counted() -> None:

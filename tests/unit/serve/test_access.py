@@ -1,5 +1,6 @@
 """Access: the token, the host and the origin; and where a server may listen."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,16 @@ def test_listen_address_is_parsed(text: str, host: str, port: int, is_loopback: 
 def test_invalid_listen_address_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="HOST:PORT"):
         listen_address(text)
+
+
+@pytest.mark.parametrize(("text", "here"), [("0.0.0.0:80", "127.0.0.1"), ("[::]:80", "::1")])
+def test_others_are_told_what_to_put_in_the_place_of_this_machines_address(text: str, here: str) -> None:
+    told = listen_address(text).for_others
+
+    assert told.endswith(f" in the place of {here}.")
+    assert socket.gethostname() in told
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:80", "render-1:80", "192.0.2.7:80"])
+def test_address_that_is_the_same_for_others_needs_no_word(text: str) -> None:
+    assert listen_address(text).for_others == ""
