@@ -181,6 +181,16 @@ class Decisions:
 UNDECIDED = Decisions()
 
 
+def with_approvals(decisions: Decisions, later: Decisions) -> Decisions:
+    """The `decisions`, and what was approved `later`, but nothing else of it."""
+    return replace(
+        decisions,
+        approved={**decisions.approved, **later.approved},
+        rejected=decisions.rejected - later.approved.keys(),
+        redo=decisions.redo - later.approved.keys(),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Records:
     """A set of purchases by id, and by key the id of the purchase that served it last."""

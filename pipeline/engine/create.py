@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pipeline.engine.checkpoint import WavePublisher
     from pipeline.engine.in_flight import InFlight
     from pipeline.engine.journal import Journal
+    from pipeline.engine.latest_decisions import LatestDecisions
     from pipeline.engine.other_machines import OtherMachines
     from pipeline.engine.prepare import Prepared, Preparer
     from pipeline.engine.reporter import Reporter
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
 _BOUGHT_ELSEWHERE = "another machine has bought the same thing"
 _IN_DOUBT = "a webhook named the workflow of an earlier purchase, so it was not sent"
+_APPROVED = "a take of it was approved during this run"
+_OTHER_SOURCE = "during this run, it was decided to make it from another take"
 _BUDGET_EXCEEDED = "with what other machines bought, the budget would be exceeded"
 
 
@@ -71,7 +74,7 @@ class Creator:
     two machines share only what is published, the one that publishes later has read the other's wave, and yields.
     `is_held` returns whether this run still holds the state, `is_in_doubt` whether the same may have been bought
     before; `hold` then gets its entry. `on_bought` and `on_rejected` get the purchase once its
-    new status is on disk.
+    new status is on disk. `not_needed` counts the jobs that were not bought because of decisions made meanwhile.
     """
 
     provider: Provider
@@ -84,6 +87,7 @@ class Creator:
     served_jobs: ServedJobs
     publisher: WavePublisher
     others: OtherMachines
+    decisions: LatestDecisions
     reporter: Reporter
     is_held: Callable[[], bool]
     is_in_doubt: Callable[[Purchase], bool]
@@ -91,6 +95,7 @@ class Creator:
     on_bought: Callable[[Purchase], None]
     on_rejected: Callable[[Purchase], None]
 
+    not_needed: int = field(default=0, init=False)
     _wave: list[Create] = field(default_factory=list, init=False)
     _intended: list[Create] = field(default_factory=list, init=False)
     _cleared: deque[Create] = field(default_factory=deque, init=False)
@@ -241,10 +246,37 @@ class Creator:
             self.in_flight.release()
             self.hold(create.entry, create.purchase)
             return True
+        if self._is_decided(create):
+            return True
         self.calls.charge(1)
         self.calls.submit_local(
             partial(self._sent, create), send, self.provider, create.request, self.is_held
         )
+        return True
+
+    def _is_decided(self, create: Create) -> bool:
+        """Whether a decision of now forbids this create, which is then given up.
+
+        Also in a wave that is published: whatever another machine yielded to, nobody has to buy it.
+        """
+        self.decisions.update()
+        jobs = self.served_jobs.sharing(create.job)
+        if self.decisions.is_outdated(create.job, create.purchase.inputs):
+            why = _OTHER_SOURCE
+            is_left = not self.decisions.serve(create.job)
+        elif self.decisions.keep(create.job):
+            why = _APPROVED
+            is_left = not all(map(self.decisions.keep, jobs))
+        else:
+            return False
+        self._record_unsent(create, why)
+        self.in_flight.release()
+        if is_left:
+            self.queue.leave_to_next_run(create.entry, why)
+        else:
+            self.not_needed += len(jobs)
+            self.queue.give_up(create.entry)
+            self.reporter.report(create.entry.key, f"not bought: {why}")
         return True
 
     def withdraw(self, why: str = "the run was stopped before it was sent") -> None:

@@ -23,6 +23,7 @@ from pipeline.engine.durations import Durations, TimeLeft, time_left
 from pipeline.engine.failures import Failures
 from pipeline.engine.in_flight import InFlight
 from pipeline.engine.journal import Journal
+from pipeline.engine.latest_decisions import LatestDecisions
 from pipeline.engine.other_machines import OtherMachines
 from pipeline.engine.poller import Poller
 from pipeline.engine.prepare import Preparer
@@ -33,7 +34,7 @@ from pipeline.engine.updater import Updater
 from pipeline.errors import ExitCode, PipelineError, counted
 from pipeline.jobs import Job, template_names
 from pipeline.planning.plan import Action, Plan, Presence
-from pipeline.purchases import Ownership, Purchase, PurchaseId, Records, Status
+from pipeline.purchases import Decisions, Ownership, Purchase, PurchaseId, Records, Status
 from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Runner:
     `records` is what `store` holds; `ownership` proves that a workflow belongs to one of its purchases; local paths
     are relative to `manifest_folder`. `publication` returns the results as of what is on disk when it is called.
     `read_others` returns the purchases in the results that other machines have made since the run began, or raises a
-    `PipelineError`. With a `checkpoint`, no create is sent before its intent is published. `open_executor` makes an
+    `PipelineError`. `read_decisions` returns the decisions in force, or None if they are those of the last time, at
+    first of the plan. With a `checkpoint`, no create is sent before its intent is published. `open_executor` makes an
     executor of a given size; `workers`, if any, make the calls that may be repeated, outside this process;
     `keep_still` stores the still of a file, by its SHA-256. `webhooks` has the addresses for the vendor to call, and
     the receipts of its calls.
@@ -69,6 +71,7 @@ class Runner:
     stop: Stop
     publication: Callable[[], Publication] = NoPublication
     read_others: Callable[[], Records] = Records
+    read_decisions: Callable[[], Decisions | None] = lambda: None
     checkpoint: Checkpoint | None = None
     webhooks: Webhooks = field(default_factory=lambda: Webhooks(inbox=ReceiptInbox()))
     on_change: Callable[[Change], None] = lambda _change: None
@@ -103,6 +106,11 @@ class Runner:
             number = f"{template_id}: {counted(len(entries), 'job')}"
             note = f"{number} not bought, as the first job of that template did not succeed"
             self.report.add_reason(ExitCode.FAILED, note)
+        if not_needed := self._creator.not_needed:
+            of_it = "it" if not_needed == 1 else "each"
+            self.report.notes.append(
+                f"{counted(not_needed, 'job')} not bought: a take of {of_it} was approved during this run"
+            )
         self._show()
         self._listeners.raise_error()
 
@@ -355,6 +363,7 @@ class Runner:
             served_jobs=self._served_jobs,
             publisher=self._publisher,
             others=self._others,
+            decisions=self._decisions,
             reporter=self._listeners,
             is_held=self.store.is_held,
             is_in_doubt=self._receipts.is_in_doubt,
@@ -376,6 +385,12 @@ class Runner:
     def _others(self) -> OtherMachines:
         return OtherMachines(
             read_others=self.read_others, journal=self._journal, assignment=self.plan.assignment
+        )
+
+    @cached_property
+    def _decisions(self) -> LatestDecisions:
+        return LatestDecisions(
+            read=self.read_decisions, journal=self._journal, assignment=self.plan.assignment
         )
 
     @cached_property

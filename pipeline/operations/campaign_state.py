@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
+from pipeline.files import FileStamp, stamp
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import minutes_ago, now, run_id
@@ -71,10 +72,10 @@ class CampaignState:
     have to be read.
 
     `decisions` are people's decisions as they count for the assignment; `decided` has the last decision on each
-    purchase, with its note; `lost_approvals` are approvals that only results show, `unrecorded` the decisions on
-    purchases that only the decisions file knows. `split` says which part belongs to this shard, None if all of it
-    does. `other_results` are those of other parts, as read then.
-    `job_warnings` are the warnings that are known only once the jobs are made.
+    purchase, with its note; `decisions_stamp` is the stamp of the file that they were read from. `lost_approvals` are
+    approvals that only results show, `unrecorded` the decisions on purchases that only the decisions file knows.
+    `split` says which part belongs to this shard, None if all of it does. `other_results` are those of other parts,
+    as read then. `job_warnings` are the warnings that are known only once the jobs are made.
 
     Of the other parts of the campaign on this machine, `recorded_by_others` are the purchases whose intent one
     recorded, and `awaited_by_others` the creates that a run of one waits for.
@@ -87,6 +88,7 @@ class CampaignState:
     records: Records
     decisions: Decisions
     decided: Mapping[PurchaseId, Decision]
+    decisions_stamp: FileStamp | None
     assignment: Assignment
     results_version: Version | None
     published: ResultsFile | None
@@ -159,11 +161,13 @@ class CampaignState:
         """
         workspace = self.workspace
         latest = decisions.read(workspace.decisions, workspace.decisions_name)
-        in_force, decided = decisions.in_force(latest), decisions.by_purchase(latest)
+        return replace(self.with_decisions(decisions.in_force(latest)), decided=decisions.by_purchase(latest))
+
+    def with_decisions(self, in_force: Decisions) -> CampaignState:
+        """The state if these decisions count for the assignment."""
         if in_force == self.decisions:
-            return replace(self, decided=decided)
-        assignment = assign(self.jobs, self.records, in_force)
-        return replace(self, decisions=in_force, decided=decided, assignment=assignment)
+            return self
+        return replace(self, decisions=in_force, assignment=assign(self.jobs, self.records, in_force))
 
     def ownership(self) -> Ownership:
         """Proof that a workflow belongs to one of its purchases."""
@@ -220,6 +224,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     # Read before a state is created: none is created beside invalid results.
     is_there = isinstance(workspace.state, Path) and os.path.lexists(workspace.state)
     before = None if is_there else read_published(workspace)
+    decisions_stamp = stamp(workspace.decisions)
     all_decisions = decisions.read(workspace.decisions, workspace.decisions_name)
     in_force, decided = decisions.in_force(all_decisions), decisions.by_purchase(all_decisions)
     if writable and before is not None:  # before a state is created, too
@@ -251,6 +256,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             records=records,
             decisions=in_force,
             decided=decided,
+            decisions_stamp=decisions_stamp,
             assignment=assignment,
             results_version=current,
             published=results,

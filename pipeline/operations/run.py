@@ -9,11 +9,11 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipeline.assignment import Assignment, is_sent_back
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
+from pipeline.operations.decisions_during_run import DecisionsDuringRun
 from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.plan import plan_of
 from pipeline.operations.published_results import OtherResults
@@ -24,7 +24,7 @@ from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.planning.make import paid_for
 from pipeline.planning.plan import Action, Plan
-from pipeline.purchases import OUTCOME_UNKNOWN, PENDING, PurchaseId, Records, Status, join_all
+from pipeline.purchases import OUTCOME_UNKNOWN, PENDING, PurchaseId, Records, Status, join_all, with_approvals
 from pipeline.report.stills import StillCache
 from pipeline.results.job_status import (
     JobStatus,
@@ -41,6 +41,7 @@ from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader
 
 if TYPE_CHECKING:
+    from pipeline.assignment import Assignment
     from pipeline.engine.run_settings import RunSettings
     from pipeline.jobs import JobKey
     from pipeline.providers.base import Provider
@@ -97,6 +98,7 @@ class CampaignRun:
         self._publisher = Publisher(state)
         # Its own: the publisher's reading of them must not hide from this run what has changed.
         self._other_results = OtherResults(state.workspace)
+        self._decisions = DecisionsDuringRun(state, self._outputs, self.report)
         self._is_published = True
         self._webhooks = options.webhooks or Webhooks(inbox=ReceiptInbox())
         self._spool = SpoolReader(spool_of(state.workspace), self._webhooks.inbox)
@@ -186,6 +188,7 @@ class CampaignRun:
                 stop=self._stop,
                 publication=self._publication,
                 read_others=self._read_others,
+                read_decisions=self._decisions.read,
                 checkpoint=self._options.checkpoint,
                 webhooks=self._webhooks,
                 on_change=self._options.on_change,
@@ -275,10 +278,13 @@ class CampaignRun:
     def _publish_last(self, *, has_begun: bool) -> CampaignState:
         """Write the last results manifest of this run, or report why it cannot be written.
 
-        The results have the decisions made during the run; its outcome is that of its plan, which knew none of them.
+        The results have the decisions made during the run. Its outcome has only the approvals among them: the plan
+        knew of no decision, but what was approved does not count as unfinished.
         """
         state, inputs = self._state.reread(), self.report.inputs
-        decided = self._decided_meanwhile(state)
+        decided = self._decisions.latest(state)
+        if has_begun:
+            self._decisions.put_in_place(state, decided)
         # `merge` needs the results of every shard, including one that had nothing to buy.
         is_shard = has_begun and state.workspace.shard is not None
         try:
@@ -291,28 +297,7 @@ class CampaignRun:
         except PipelineError as error:
             self._is_published = False
             self.report.add_reason(error.exit_code, str(error))
-        return state
-
-    def _decided_meanwhile(self, state: CampaignState) -> CampaignState:
-        """`state` with the decisions of now; takes that were sent back during the run are reported."""
-        try:
-            decided = state.with_latest_decisions()
-        except InvalidInput as error:
-            self.report.notes.append(f"{error}; the results have only the decisions from before this run")
-            return state
-        serves_now = decided.published_assignment.by_key
-        sent_back = {
-            before.id
-            for key, before in state.published_assignment.by_key.items()
-            if is_sent_back(before, decided.decisions) and serves_now.get(key) != before
-        }
-        if sent_back:
-            takes, them = ("take was", "it") if len(sent_back) == 1 else ("takes were", "them")
-            self.report.notes.append(
-                f"{len(sent_back):,} {takes} sent back during this run: "
-                f"`pipeline run {state.workspace.target}` makes {them} again"
-            )
-        return decided
+        return state.with_decisions(with_approvals(state.decisions, decided.decisions))
 
     def _may_go_on(self) -> bool:
         return self._stop.code is None
@@ -350,8 +335,12 @@ class CampaignRun:
     def _outcome(self, plan: Plan, state: CampaignState) -> Outcome:
         report, elsewhere = self.report, state.elsewhere()
         # A take that is not needed, because another one is approved, is not an unfinished job.
-        selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
         assignment = state.published_assignment
+        selected = {
+            each.key
+            for each in plan.entries
+            if (each.action is not Action.PINNED or each.purchase) and each.key not in assignment.not_needed
+        }
         statuses = job_statuses(assignment, report.inputs, report.blocked, elsewhere)
         code = exit_code(
             self._without_what_others_follow(state),

@@ -206,6 +206,7 @@ class Harness:
         self.published: list[dict[str, str]] = []
         self.results_cannot_be_written = self.results_cannot_be_noted = False
         self.others: list[Purchase] = []
+        self.decisions: Decisions | None = None
         self.absorbs = True
         self.webhooks = Webhooks(inbox=ReceiptInbox())
         self.left_over: list[Receipt] = []
@@ -262,6 +263,7 @@ class Harness:
                 stop=self.stop,
                 publication=lambda: _Published(self, _statuses(store)),
                 read_others=lambda: Records({each.id: each for each in self.others}),
+                read_decisions=lambda: self.decisions,
                 checkpoint=checkpoint,
                 webhooks=self.webhooks,
                 on_change=self.on_change,
