@@ -9,7 +9,7 @@ from pipeline.assignment import Assignment
 from pipeline.errors import Problem, counted
 from pipeline.jobs import Job, JobKey, Visibility
 from pipeline.json_values import Json
-from pipeline.purchases import Purchase, PurchaseId
+from pipeline.purchases import UNFINISHED, Purchase, PurchaseId
 
 
 class Action(StrEnum):
@@ -99,6 +99,14 @@ class Entry:
     def buys(self) -> bool:
         """Whether it needs a create."""
         return self.action in BUYING
+
+    @property
+    def is_change(self) -> bool:
+        """Whether there is anything to do for it: a pinned job, too, may have work that is paid for."""
+        is_due = self.presence is Presence.ELSEWHERE or (
+            self.purchase is not None and self.purchase.status in UNFINISHED
+        )
+        return self.action in CHANGING or (self.action is Action.PINNED and is_due)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,9 +205,7 @@ class Plan:
     @property
     def has_changes(self) -> bool:
         """Whether there is anything to do, for a run or for a person."""
-        return bool(self.unsettled or self.idle_elsewhere) or any(
-            entry.action in CHANGING for entry in self.entries
-        )
+        return bool(self.unsettled or self.idle_elsewhere) or any(entry.is_change for entry in self.entries)
 
     @property
     def asks_vendor(self) -> bool:

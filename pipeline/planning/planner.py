@@ -7,7 +7,7 @@ from pipeline.jobs import Job, JobKey, Visibility
 from pipeline.planning.hints import elsewhere_hint, pending_outcome, unknown_outcome
 from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording, differences
 from pipeline.planning.retries import count_failures, has_retries_left
-from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Reason, Status
+from pipeline.purchases import OUTCOME_UNKNOWN, UNFINISHED, Purchase, PurchaseId, Reason, Status
 
 # The statuses of an upstream from which a job can be made.
 _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
@@ -86,7 +86,7 @@ class Planner:
             return Entry(
                 key=job.key,
                 action=Action.PINNED,
-                reason=_pinned(changes),
+                reason=_pinned(purchase, changes, presence),
                 job=job,
                 purchase=purchase,
                 changes=changes,
@@ -278,9 +278,14 @@ def _failure(purchase: Purchase) -> str:
     return f"failed ({purchase.reason}){why}; {what}"
 
 
-def _pinned(changes: tuple[Difference, ...]) -> str:
+def _pinned(purchase: Purchase, changes: tuple[Difference, ...], presence: Presence | None) -> str:
     names = ", ".join(change.name for change in changes[:3])
-    return f"approved, so it stays although {names or 'what it is made from'} changed"
+    due = ""
+    if presence is Presence.ELSEWHERE:
+        due = "; its file is here, at another path: a run puts it in place"
+    elif purchase.status in UNFINISHED:
+        due = "; its files are not downloaded yet"
+    return f"approved, so it stays although {names or 'what it is made from'} changed{due}"
 
 
 def _rewording(purchase: Purchase, wording: Wording) -> str:

@@ -389,6 +389,36 @@ def test_approved_take_is_kept_after_any_edit(bought: Project, pipeline: Pipelin
     assert bought.output() == files
 
 
+def test_plan_says_that_the_file_of_an_approved_earlier_take_is_to_be_put_in_place(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    kept = purchase(bought, WALK)
+    bought.write({"campaign.yaml": CHANGED})
+    assert pipeline("run", bought.manifest).code == 0
+    assert pipeline("approve", bought.manifest, kept).code == 0
+
+    planned = pipeline("plan", bought.manifest, "--detailed-exitcode")
+
+    assert "its file is here, at another path: a run puts it in place" in planned.out
+    assert planned.code == 2
+    assert pipeline("run", bought.manifest).code == 0
+    planned = pipeline("plan", bought.manifest, "--detailed-exitcode")
+    assert "another path" not in planned.out
+    assert planned.code == 0
+
+
+def test_plan_says_that_an_approved_take_is_to_be_downloaded(bought: Project, pipeline: Pipeline) -> None:
+    bought.write({"campaign.yaml": CHANGED})
+    assert pipeline("run", bought.manifest, "--no-download").code == 0
+    assert pipeline("approve", bought.manifest, WALK).code == 0
+    bought.write({"campaign.yaml": spring()})
+
+    planned = pipeline("plan", bought.manifest, "--detailed-exitcode")
+
+    assert "its files are not downloaded yet" in planned.out
+    assert planned.code == 2
+
+
 def test_approval_follows_a_rename(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     kept = purchase(bought, WALK)
     pipeline("approve", bought.manifest, WALK)
