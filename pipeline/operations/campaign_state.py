@@ -16,6 +16,7 @@ from pipeline.files import FileStamp, stamp
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import minutes_ago, now, run_id
+from pipeline.operations.earlier_names import assert_no_state_of_an_earlier_name
 from pipeline.operations.lost_decisions import LostApprovals, assert_no_approval_is_lost, lost_approvals
 from pipeline.operations.published_results import (
     OtherResults,
@@ -215,8 +216,8 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     """Open a campaign. With `writable`, hold its lock, and join and recover its records on disk, else in memory.
 
     Raises:
-        InvalidInput: manifest, state or results are invalid, or belong to another campaign; or, with `writable`,
-            the decisions lack approvals that results show.
+        InvalidInput: manifest, state or results are invalid, or belong to another campaign; a state has purchases of
+            this one under an earlier name; or, with `writable`, the decisions lack approvals that results show.
         StateLocked: another run holds the state.
     """
     job_warnings: list[Problem] = []
@@ -239,6 +240,9 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         if writable:
             assert_no_approval_is_lost(workspace, lost)
         parts = _read_other_parts(workspace)
+        if not store.records().purchases and not parts.records.purchases:
+            known = join_all([each.records for each in found]).purchases
+            assert_no_state_of_an_earlier_name(workspace, known)
         records = _joined(workspace, store, found, parts, in_force, writable=writable)
         if not records.purchases:
             job_warnings += bought_under_another_name(workspace, jobs)

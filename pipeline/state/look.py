@@ -5,15 +5,18 @@ Nothing is locked or created, so what is found may already be outdated.
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import files
+from pipeline.errors import InvalidInput
 from pipeline.schemes import DatabaseUrl, StateLocation, part_location, parts_beside
-from pipeline.state import folder, lock
+from pipeline.state import folder, lock, soundness
 from pipeline.state.folder import beside
 from pipeline.state.lock import Holder
 from pipeline.state.rescue import rescue_path
+from pipeline.state.state_file import Identity, reading
 from pipeline.state.store import PartStamp
 
 if TYPE_CHECKING:
@@ -29,6 +32,16 @@ def exists(state: StateLocation, campaign: str) -> bool:
     if isinstance(state, DatabaseUrl):
         return _team_state(state, campaign).exists()
     return state.exists()
+
+
+def identity(state: Path) -> Identity | None:
+    """The campaign and manifest that a state file names; None if it cannot be read. Its purchases are not read."""
+    try:
+        soundness.inspect(state)
+        with reading(state) as connection:
+            return soundness.identity(connection)
+    except (InvalidInput, sqlite3.Error, UnicodeError, TypeError):  # TypeError: it names none
+        return None
 
 
 def parts(whole: StateLocation, campaign: str) -> list[str | None]:

@@ -1,10 +1,13 @@
-"""A campaign that is renamed and moved at once is told of the results that it leaves behind."""
+"""A renamed campaign does not lose what only its old results, or only its old state, know."""
 
 import shutil
 
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, spring
+from support.protection import fails_without
+
+from pipeline.emulator.embedded import Emulator
 
 SAYS = "spring.results.json: 2 of 3 jobs would be bought again: they are in these results of 'spring'"
 THREE = {**spring()["prompts"], "run": "a run"}
@@ -52,3 +55,93 @@ def test_campaign_with_a_purchase_is_told_nothing(moved: Project, pipeline: Pipe
     assert SAYS in pipeline("run", "fall.yaml", "--select", "**/run").out
 
     assert "bought again" not in pipeline("plan", "fall.yaml").output
+
+
+@pytest.fixture
+def renamed(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign that was renamed when only its state knew its purchases: no results were written."""
+    assert pipeline("run", project.manifest).code == 0
+    project.results_file.unlink()
+    project.write({"campaign.yaml": spring(name="fall")})
+    return project
+
+
+@fails_without(
+    "pipeline.operations.campaign_state:open_campaign",
+    "if not store.records().purchases and (not parts.records.purchases)",
+)
+def test_what_only_the_state_of_the_old_name_has_is_not_bought_again(
+    renamed: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    before = renamed.tree()
+
+    for command in ("plan", "run"):
+        ended = pipeline(command, "campaign.yaml")
+
+        assert ended.code == 3, ended.output
+        assert (
+            "spring.db: the state of 'spring', as campaign.yaml was called before, has 2 purchases"
+            in ended.err
+        )
+    assert len(vendor.ledger.entries) == 2
+    assert not (renamed.folder / ".pipeline" / "fall.db").exists()
+    assert before.keys() - renamed.tree().keys() == set()
+
+
+def test_way_that_the_message_names_loses_and_buys_nothing(
+    renamed: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    renamed.write({"campaign.yaml": spring()})
+    assert pipeline("collect", "campaign.yaml").code == 0
+    renamed.write({"campaign.yaml": spring(name="fall")})
+    results = renamed.results_file.read_text().replace('"campaign": "spring"', '"campaign": "fall"')
+    renamed.results_file.unlink()
+    (renamed.folder / "fall.results.json").write_text(results)
+
+    ended = pipeline("run", "campaign.yaml")
+
+    assert ended.code == 0, ended.output
+    assert "Nothing was bought: everything was bought before." in ended.out
+    assert pipeline("collect", "campaign.yaml").code == 0
+    assert pipeline("verify", "campaign.yaml", "--files").code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_renamed_results_that_lack_a_purchase_of_the_state_are_not_enough(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest, "--select", "**/walk").code == 0
+    results = project.results_file.read_text()
+    assert pipeline("run", project.manifest).code == 0
+    project.results_file.unlink()
+    (project.folder / "fall.results.json").write_text(
+        results.replace('"campaign": "spring"', '"campaign": "fall"')
+    )
+    project.write({"campaign.yaml": spring(name="fall")})
+
+    ended = pipeline("run", "campaign.yaml")
+
+    assert ended.code == 3, ended.output
+    assert "has 1 purchase that would be bought again" in ended.err
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_copy_of_a_manifest_is_run_beside_the_state_of_the_original(
+    project: Project, pipeline: Pipeline
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"fall.yaml": spring(name="fall")})
+
+    assert pipeline("run", "fall.yaml").code == 0
+
+
+def test_rehearsal_and_other_databases_are_no_states_of_an_earlier_name(
+    project: Project, pipeline: Pipeline
+) -> None:
+    assert pipeline("run", project.manifest, "--emulate").code == 0
+    (project.folder / ".pipeline" / "a.db").write_bytes(b"something else")
+    (project.folder / ".pipeline" / "b.db").mkdir()
+    project.write({"campaign.yaml": spring(name="fall")})
+
+    assert pipeline("plan", "campaign.yaml").code == 0
+    assert pipeline("run", "campaign.yaml", "--emulate").code == 0
