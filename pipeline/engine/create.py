@@ -272,7 +272,7 @@ class Creator:
         self._record_unsent(create, why)
         self.in_flight.release()
         if is_left:
-            self.queue.leave_to_next_run(create.entry, why)
+            self.queue.leave_to_next_run(create.entry, f"{why}; run again")
         else:
             self.not_needed += len(jobs)
             self.queue.give_up(create.entry)
