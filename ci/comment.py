@@ -19,6 +19,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
-PATIENCE = 30.0
+PATIENCE, PAUSE = 30.0, 5.0
 # How often a comment is written that other jobs keep replacing or deleting.
 TRIES = 3
 MOVED_ON = "not written: the request has moved on"
@@ -47,11 +48,21 @@ class Forge:
     head: str
 
     def call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
-        """One call; its answer, read from JSON.
+        """One call; its answer, read from JSON. It is repeated once if the server has trouble or asks to wait.
 
         Raises:
             HTTPError: it was refused.
         """
+        try:
+            return self._call_once(method, path, body)
+        except HTTPError as error:
+            if error.code != 429 and error.code < 500:
+                raise
+            time.sleep(_pause(error.headers.get("Retry-After")))
+        # Where the first one was carried out all the same, a second comment is deleted like that of another job.
+        return self._call_once(method, path, body)
+
+    def _call_once(self, method: str, path: str, body: Mapping[str, str] | None) -> Any:
         sent = Request(  # noqa: S310 - the address is the CI system's own
             self.api + path,
             method=method,
@@ -162,6 +173,14 @@ class Forge:
             author = comment["author"] or {}
             return "id" in author and bool(author["id"] == self.call("GET", "/user")["id"])
         return bool((comment["user"] or {}).get("type") == "Bot")
+
+
+def _pause(asked: str | None) -> float:
+    """The seconds to wait, as the server `asked` if it gave a number that is not too large."""
+    try:
+        return max(0.0, min(float(asked or PAUSE), PATIENCE))
+    except ValueError:
+        return PAUSE
 
 
 def _speaks_of(comment: Mapping[str, Any], sha: str) -> bool:

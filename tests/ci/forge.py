@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 class Forge:
     """The comments of one request, and the received calls. `may_write` is what the token permits.
 
+    `trouble` has the statuses with which the next calls are refused.
     `meanwhile` has what happens once, right after the first answer to such a call, before the caller goes on.
     """
 
@@ -24,6 +25,7 @@ class Forge:
     tokens: set[str] = field(default_factory=set)
     may_write: bool = True
     head: str = "abc"
+    trouble: list[int] = field(default_factory=list)
     meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
 
     def add(self, body: str, author: int, kind: str) -> None:
@@ -49,6 +51,8 @@ class Forge:
         path = urlsplit(target).path
         query = parse_qs(urlsplit(target).query)
         self.calls.append(f"{method} {path}")
+        if self.trouble:
+            return self.trouble.pop(0), {"message": "Try again later"}
         if method != "GET" and not self.may_write:
             return 403, {"message": "Resource not accessible by integration"}
         match method:
@@ -91,6 +95,7 @@ def open_forge(below: str = "") -> Iterator[Forge]:
             content = b"" if document is None else json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
+            self.send_header("Retry-After", "0")
             self.end_headers()
             self.wfile.write(content)
 

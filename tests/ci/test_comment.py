@@ -179,3 +179,12 @@ def test_comment_of_a_deleted_account_is_nobodys(
     comment(forge, tmp_path, OLD, "another plan")
 
     assert ["another plan" in text for text in forge.texts()] == [False, True]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502])
+def test_trouble_of_the_forge_is_waited_out_once(forge: Forge, tmp_path: Path, status: int) -> None:
+    forge.trouble = [status]
+
+    comment(forge, tmp_path, OLD, "a plan")
+
+    assert ["a plan" in text for text in forge.texts()] == [True]

@@ -162,6 +162,21 @@ def test_with_a_token_the_plan_is_posted_as_one_note(runner: Runner, forge: Forg
     assert forge.writes()[-1] == "PUT /api/v4/projects/12/merge_requests/7/notes/2"
 
 
+@pytest.mark.parametrize("is_valid", [True, False])
+def test_trouble_of_the_forge_does_not_decide_the_check(runner: Runner, forge: Forge, is_valid: bool) -> None:
+    runner.variables |= {"CAMPAIGN_NOTE_TOKEN": "note-token", "CI_API_V4_URL": forge.url}
+    forge.trouble = [502] * 9
+    if not is_valid:
+        manifest = runner.machine.workspace / MANIFEST
+        manifest.write_text(manifest.read_text().replace('"prompts"', '"promts"'))
+
+    ended = runner.plan()
+
+    assert ended.code == (0 if is_valid else 3), ended.log
+    assert "The comment was not written: HTTP Error 502" in ended.log
+    assert not forge.texts()
+
+
 def test_run_publishes_its_results_and_the_next_one_buys_nothing(
     runner: Runner, machine: Machines, remote: Remote, vendor: Emulator
 ) -> None:

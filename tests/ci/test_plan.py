@@ -98,6 +98,19 @@ def test_without_permission_to_comment_the_summary_is_enough(pull_request: Machi
     assert forge.texts() == []
 
 
+@pytest.mark.parametrize(("command", "code"), [("plan", 0), ("comment", 1)])
+def test_trouble_of_the_forge_decides_only_a_job_that_does_nothing_else(
+    pull_request: Machine, forge: Forge, command: str, code: int
+) -> None:
+    pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
+    forge.trouble = [502] * 9
+
+    job = pull_request.uses(PULL_REQUEST, campaigns="campaigns/", command=command)
+
+    assert job.code == code, job.log
+    assert "The comment was not written: HTTP Error 502" in job.log
+
+
 def test_without_a_token_no_request_is_sent(pull_request: Machine, forge: Forge) -> None:
     job = pull_request.uses(PULL_REQUEST, command="comment", token="")
 
