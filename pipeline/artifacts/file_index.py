@@ -33,7 +33,8 @@ class FileIndex:
         self._purchase_by_hash: dict[str, PurchaseId] = {}
         self._changed: dict[str, PlacedFile] = {}
         self._removed: set[str] = set()
-        for purchase in purchases.values():
+        # Of several purchases that brought the same bytes, one that is not deleted counts: it needs its file.
+        for purchase in sorted(purchases.values(), key=lambda each: each.deleted):
             self.add_purchase(purchase)
 
     def add_purchase(self, purchase: Purchase) -> None:
@@ -137,6 +138,32 @@ class FileIndex:
         self._add(placed)
         self._changed[path] = placed
         self._removed.discard(path)
+
+    def note(self, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
+        """Note the file with these bytes that was found at `path`, unless that is known."""
+        placed = self._placed.get(path)
+        if placed is None or placed.sha256 != digest:
+            self.remember(path, purchase_id, slot, digest)
+        elif path in self._hashed:  # it was touched since, or was only expected
+            self.remember(path, placed.purchase, placed.slot, digest)
+
+    def expect(self, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> PlacedFile | None:
+        """Note that such a file is about to be at `path`; returns what is to be recorded, None if it is known."""
+        placed = self._placed.get(path)
+        if placed is not None and placed.sha256 == digest:
+            return None
+        self._discard(path)
+        self._removed.discard(path)
+        # No file has that size, so the bytes decide until the file was seen there.
+        expected = PlacedFile(path=path, purchase=purchase_id, slot=slot, sha256=digest, bytes=-1, mtime_ns=0)
+        self._add(expected)
+        return expected
+
+    def expect_moved(self, path: str, other: str, digest: str) -> PlacedFile | None:
+        """Note that the file at `path` is about to be at `other`; returns as `expect`."""
+        placed = self._placed.get(path)
+        slot = placed.slot if placed is not None else ""
+        return self.expect(other, self.purchase_id(path, digest) or PurchaseId(""), slot, digest)
 
     def moved(self, path: str, other: str, digest: str) -> None:
         """Note that the file was moved from `path` to `other`."""

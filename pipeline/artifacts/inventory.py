@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 class Inventory:
     """The files in the output folder that matter to the campaign.
 
-    Files of the `purchases` may be under each other's names, and, if the state that knew it was lost, at the
-    `published` paths: those at which the results last saw files.
+    Files of the `purchases` may be under each other's names, at the `stems` of jobs that a purchase serves or was
+    bought for, and, if another machine moved them, at the `published` paths: those at which the results last saw
+    files, by hash.
     """
 
     def __init__(
@@ -29,14 +31,33 @@ class Inventory:
         location: OutputLocation,
         index: FileIndex,
         purchases: Mapping[PurchaseId, Purchase],
-        published: Collection[str] = (),
+        published: Callable[[], Mapping[str, Collection[str]]] = dict,
+        stems: Callable[[], Mapping[PurchaseId, Collection[str]]] = dict,
     ) -> None:
         self._location = location
         self._index = index
         self._purchases = purchases
-        self._published = frozenset(published)
+        self._read_published = published
+        self._find_stems = stems
         # The stems at which it was found out what is there; None once that is known of every stem.
         self._stems: set[str] | None = set()
+
+    @cached_property
+    def _published(self) -> Mapping[str, Collection[str]]:
+        return self._read_published()
+
+    @cached_property
+    def _stems_by_purchase(self) -> Mapping[PurchaseId, Collection[str]]:
+        return self._find_stems()
+
+    def stems(self, purchase: Purchase) -> list[str]:
+        """The stems under which its files may be: the first, that of a file set aside, and those of its jobs."""
+        first = (purchase.path, set_aside(purchase.path, purchase.id))
+        return [*dict.fromkeys((*first, *sorted(self._stems_by_purchase.get(purchase.id, ()))))]
+
+    def published_paths(self, digest: str) -> Collection[str]:
+        """The paths at which the results last saw a file with these bytes."""
+        return self._published.get(digest, ())
 
     def files_of(self, purchase: Purchase) -> dict[str, tuple[tuple[OutputLocation, str, str], ...]]:
         """By output (`result`, or the name of a step): path, hash and type of each file that is here and whole."""
@@ -77,7 +98,9 @@ class Inventory:
 
     def _presence(self, purchase: Purchase, file: NamedFile) -> Presence:
         digest = self._index.digest(file.path)
-        if digest == file.output.sha256:
+        if digest is not None and digest == file.output.sha256:
+            # Another machine, or a person, may have put it there.
+            self._index.note(file.path, purchase.id, file.slot, digest)
             return Presence.IN_PLACE
         if digest is not None and not self._index.is_ours(digest):
             return Presence.ALTERED
@@ -128,14 +151,15 @@ class Inventory:
         self._stems = None
         others = (each for each in self._purchases.values() if each.path not in known)
         own = {file.path for each in others for file in named(each, each.path, steps=True)}
-        self.prefetch(sorted(own.union(self._published)))
+        self.prefetch(sorted(own.union(self._index.placed_paths(), *self._published.values())))
 
     def find_spare(self, purchase: Purchase, file: NamedFile, needed: Mapping[str, str | None]) -> str | None:
         """As `find`, but a path of this purchase at which no job needs these bytes, by the hashes in `needed`."""
         digest, own = file.output.sha256, list(self._own_paths(purchase, file))
         for path in (*own, *sorted(self._index.paths_of(digest))):
             # After a loss of the state, the bytes alone do not tell which of several purchases brought a file.
-            is_unclaimed = not self._index.has(path) and (path in own or path in self._published)
+            is_known = path in own or path in self.published_paths(digest or "")
+            is_unclaimed = is_known and not self._index.has(path)
             is_own = is_unclaimed or self._index.purchase_id(path, digest) == purchase.id
             is_spare = is_own and needed.get(path) != digest
             if is_spare and path != file.path and self._index.digest(path) == digest:
@@ -185,8 +209,8 @@ class Inventory:
         yield from self._own_paths(purchase, file)
 
     def _own_paths(self, purchase: Purchase, file: NamedFile) -> Iterator[str]:
-        """Where the file was put first, and where it is set aside."""
-        for stem in (purchase.path, set_aside(purchase.path, purchase.id)):
+        """Where the file was put first, where a job wants it, and where it is set aside."""
+        for stem in self.stems(purchase):
             if (path := path_in_slot(purchase, stem, file.slot)) is not None:
                 yield path
                 yield aside(path, purchase.id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from pipeline.artifacts.file_index import FileIndex
 from pipeline.artifacts.file_names import NamedFile, named
 from pipeline.artifacts.inventory import Inventory, aside, fetched
 from pipeline.artifacts.store_access import open_files
+from pipeline.errors import Unfinished
 
 if TYPE_CHECKING:
     from pipeline.jobs import Job
@@ -24,7 +26,8 @@ class OutputFolder:
     """Puts files in place below `location`. `inventory` is what is there, `index` what is remembered of it.
 
     The name of a file is durable only after `sync`. `scratch` is a local folder for temporary files, used if they
-    cannot be beside their final paths. `published` are paths at which the results last saw files of the campaign.
+    cannot be beside their final paths. `published` and `stems` are those of the inventory, read only if needed.
+    `record` has the state remember where a file is about to be moved: if the move is killed, it is still found.
     """
 
     def __init__(
@@ -33,12 +36,15 @@ class OutputFolder:
         placed: Iterable[PlacedFile],
         purchases: Mapping[PurchaseId, Purchase],
         scratch: Path = Path(),
-        published: Collection[str] = (),
+        published: Callable[[], Mapping[str, Collection[str]]] = dict,
+        stems: Callable[[], Mapping[PurchaseId, Collection[str]]] = dict,
+        record: Callable[[Sequence[PlacedFile]], object] = lambda _placed: None,
     ) -> None:
         self.location = location
         self._files = open_files(location, scratch)
         self.index = FileIndex(self._files, placed, purchases)
-        self.inventory = Inventory(location, self.index, purchases, published)
+        self.inventory = Inventory(location, self.index, purchases, published, stems)
+        self._record = record
 
     def assert_writable(self) -> None:
         """Make sure, before anything is bought, that files can be stored here.
@@ -103,6 +109,9 @@ class OutputFolder:
         self._rename(path, elsewhere, digest)
 
     def _rename(self, path: str, other: str, digest: str) -> None:
+        expected = self.index.expect_moved(path, other, digest)
+        if expected is not None:
+            self._record([expected])
         self._files.move(path, other, digest)
         self.index.moved(path, other, digest)
 
@@ -161,21 +170,44 @@ class OutputFolder:
         Raises:
             Unfinished: one cannot be looked for under its name.
         """
-        files = list(named(purchase, purchase.path, steps=True))
-        hashes = {file.output.sha256 for file in files} - {None}
-        others = {path for digest in hashes for path in self.index.paths_of(digest)}
-        # Also the path to which another machine that uses the same store has set it aside.
-        own = {path for file in files for path in (file.path, aside(file.path, purchase.id))}
-        for file in files:
-            if file.output.sha256 is not None:
-                self._files.assert_nameable(file.path)
         found = {}
-        for path in sorted(others | own):
+        for path in sorted(self._possible_paths(purchase)):
             digest = self.index.digest(path)
             is_needed = path in needed and needed[path] in (None, digest)
             if digest is not None and not is_needed and self.index.purchase_id(path, digest) == purchase.id:
                 found[path] = digest
         return found
+
+    def _possible_paths(self, purchase: Purchase) -> set[str]:
+        """Every path at which a file of `purchase` may be."""
+        stems = self.inventory.stems(purchase)
+        files = [file for stem in stems for file in named(purchase, stem, steps=True)]
+        others = {
+            path
+            for digest in {file.output.sha256 for file in files}
+            if digest is not None
+            for path in (*self.index.paths_of(digest), *self.inventory.published_paths(digest))
+        }
+        # Also the path to which another machine that uses the same store has set it aside.
+        own = {path for file in files for path in (file.path, aside(file.path, purchase.id))}
+        for file in files:
+            if file.output.sha256 is not None:
+                self._files.assert_nameable(file.path)
+        return others | own
+
+    def note_files_of(self, purchases: Iterable[Purchase]) -> None:
+        """Note the files of `purchases` that are here, at paths that only the results or a job may name."""
+        nameable: list[Purchase] = []
+        paths: set[str] = set()
+        for purchase in purchases:
+            with suppress(Unfinished):  # `remove` reports what cannot be looked for under its name
+                paths |= self._possible_paths(purchase)
+                nameable.append(purchase)
+        self.index.prefetch(sorted(paths))
+        for purchase in nameable:
+            slots = {file.output.sha256: file.slot for file in named(purchase, purchase.path, steps=True)}
+            for path, digest in self.files_of(purchase, {}).items():
+                self.index.note(path, purchase.id, slots[digest], digest)
 
     def remove_files(self, files: Mapping[str, str]) -> None:
         """Delete files, by path, each only if it still has the hash given for it."""
@@ -183,6 +215,17 @@ class OutputFolder:
             if self.index.digest(path) == digest:
                 self._files.delete(path, digest)
                 self.index.forget(path)
+
+    def announce(self, wanted: Iterable[tuple[Job, Purchase]]) -> None:
+        """Record where `put` is about to move files, of many jobs at once: each move by itself takes longer."""
+        expected = (
+            self.index.expect(file.path, purchase.id, file.slot, file.output.sha256)
+            for job, purchase in wanted
+            for file in fetched(purchase, job)
+            # What is noted of a file that is still there is not forgotten.
+            if file.output.sha256 is not None and self.index.digest(file.path) is None
+        )
+        self._record([each for each in expected if each is not None])
 
     def put(self, job: Job, purchase: Purchase, needed: Mapping[str, str | None]) -> bool:
         """Put the files of `purchase` where `job` wants them, from wherever they are on this machine.
@@ -198,19 +241,20 @@ class OutputFolder:
         complete = True
         for file in fetched(purchase, job):
             digest = file.output.sha256
-            if self.index.digest(file.path) == digest:
-                if not self.index.has(file.path):
-                    self.index.remember(file.path, purchase.id, file.slot, digest or "")
+            if digest is not None and self.index.digest(file.path) == digest:
+                self.index.note(file.path, purchase.id, file.slot, digest)
                 continue
-            source = self.inventory.find(purchase, file)
-            if source is None:
+            if self.inventory.find(purchase, file) is None:
                 complete = False
                 continue
+            self.clear(file.path)
+            # Only now: if the ids of two purchases begin alike, that may have moved the file, too.
             # Rather one that can be moved: a copy of another would leave it behind, where nothing needs it any more.
             spare = self.inventory.find_spare(purchase, file, needed)
-            source = spare or source
-            self.clear(file.path)
-            if spare is None:
+            source = spare or self.inventory.find(purchase, file)
+            if source is None:
+                complete = False
+            elif spare is None:
                 self._copy(source, file, purchase)
             else:
                 self._rename(source, file.path, digest or "")

@@ -125,6 +125,7 @@ class Runner:
         ]
         if moves:
             self.outputs.inventory.prefetch(wanted)
+            self.outputs.announce((job, purchase) for _, job, purchase in moves)
         for entry, job, purchase in moves:
             try:
                 self.outputs.put(job, purchase, wanted)

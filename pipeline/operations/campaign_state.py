@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from pipeline.operations.published_results import (
     OtherResults,
     bought_under_another_name,
     joined_hash,
+    paths_in_results,
     read_published,
 )
 from pipeline.operations.unrecorded_decisions import (
@@ -42,7 +43,6 @@ from pipeline.purchases import (
 )
 from pipeline.results import decisions
 from pipeline.results.file import ResultsFile, Version, sweep, version
-from pipeline.safe_names import safe_path
 from pipeline.schemes import DatabaseUrl, OutputLocation, part_location, part_name
 from pipeline.state import look
 from pipeline.state.histories import join_histories
@@ -129,20 +129,21 @@ class CampaignState:
             self.store.files(),
             self.records.purchases,
             self.workspace.scratch,
-            self._published_paths(),
+            published=partial(paths_in_results, self.workspace, self.published),
+            stems=self._stems,
+            record=self.store.index_files,
         )
 
-    def _published_paths(self) -> list[str]:
-        """Where the results saw files of jobs, below the output folder; none if the state knows these results.
-
-        The results may be a stranger's, so only paths that a file of ours could have count.
-        """
-        if self.published is None:
-            return []
-        folder = f"{self.workspace.heading().output}/"
-        files = (file["path"] for job in self.published.jobs for file in job.get("outputs", ()))
-        paths = (path.removeprefix(folder) for path in files if path.startswith(folder))
-        return [path for path in paths if safe_path(path) == path]
+    def _stems(self) -> Mapping[PurchaseId, Collection[str]]:
+        """The paths of the jobs that each purchase serves, served last, or was bought for."""
+        found: dict[PurchaseId, set[str]] = {}
+        paths = {job.key: job.path for job in self.jobs}
+        serving = ((key, purchase.id) for key, purchase in self.assignment.by_key.items())
+        bought = ((purchase.key, purchase.id) for purchase in self.records.purchases.values())
+        for key, purchase_id in (*serving, *bought, *self.records.served.items()):
+            if key in paths:
+                found.setdefault(purchase_id, set()).add(paths[key])
+        return found
 
     def reread(self) -> CampaignState:
         """The state as it is on disk now."""

@@ -204,6 +204,7 @@ def carry_out(
         Unfinished, InvalidInput: the records cannot be written.
     """
     state.store.commit([_change(each, Deleted()) for each in deletions.new])
+    _note_files(state.reread(), deletions)
     # Before the vendor deletes anything: if this machine is lost, readers of the results alone must know of it.
     # The assignment without these says which paths are still needed.
     without = republish(state)
@@ -213,6 +214,13 @@ def carry_out(
     finally:
         # However it ended, readers of the results must know what is gone.
         republish(state)
+
+
+def _note_files(state: CampaignState, purchases: Iterable[Purchase]) -> None:
+    """Have the state remember where files are that only results or jobs name: the next results name them no more."""
+    outputs = state.outputs()
+    outputs.note_files_of(purchases)
+    state.store.index_files(*outputs.index.changes())
 
 
 def _delete_all(

@@ -21,6 +21,7 @@ from pipeline.operations.workspace import TOOL, Workspace
 from pipeline.paths import real_path
 from pipeline.purchases import OUTCOME_UNKNOWN, Decisions, PurchaseId, Status
 from pipeline.results.file import ResultsFile, Version, read
+from pipeline.safe_names import safe_path
 from pipeline.schemes import part_named
 
 if TYPE_CHECKING:
@@ -58,6 +59,26 @@ def published_by_others(workspace: Workspace) -> Iterator[ResultsFile]:
         results = _read_other(workspace, path)
         if results is not None:
             yield results
+
+
+def paths_in_results(workspace: Workspace, read: ResultsFile | None) -> dict[str, set[str]]:
+    """By hash, where the results last saw files of jobs, below the output folder; `read` is its own, if read already.
+
+    The results may be a stranger's, so only paths that a file of ours could have count.
+
+    Raises:
+        InvalidInput: results are invalid, or belong to another campaign.
+    """
+    folder = f"{workspace.heading().output}/"
+    found: dict[str, set[str]] = {}
+    own = read or read_published(workspace)
+    files = [*([] if own is None else [own]), *published_by_others(workspace)]
+    for row in (row for results in files for row in results.jobs):
+        for file in row.get("outputs", ()):
+            path = file["path"].removeprefix(folder)
+            if file["path"].startswith(folder) and "sha256" in file and safe_path(path) == path:
+                found.setdefault(file["sha256"], set()).add(path)
+    return found
 
 
 class OtherResults:

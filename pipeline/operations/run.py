@@ -148,6 +148,11 @@ class CampaignRun:
         has_begun = False
         try:
             if has_begun := may_begin():
+                # Files that were found where another machine or a person put them.
+                found, gone = self._outputs.index.changes()
+                if found or gone:
+                    self._state.store.index_files(found, gone)
+                    self._outputs.index.forget_changes()
                 self._execute(plan, open_reporter)
         finally:
             # A checkpoint command that hangs may have outlived the run.

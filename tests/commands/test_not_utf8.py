@@ -213,7 +213,9 @@ def test_orphan_with_an_unencodable_file_stops_no_command(
     assert project.output() == files
 
 
-@fails_without("pipeline.artifacts.output_folder:OutputFolder.files_of", "self._files.assert_nameable(")
+@fails_without(
+    "pipeline.artifacts.output_folder:OutputFolder._possible_paths", "self._files.assert_nameable("
+)
 @pytest.mark.parametrize("command", ["destroy", "prune"])
 def test_file_that_the_locale_cannot_encode_is_not_counted_as_deleted(
     folder: Path, pipeline: Pipeline, start: Callable[..., Running], command: str

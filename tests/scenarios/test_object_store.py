@@ -237,7 +237,7 @@ def test_video_is_named_by_its_url_and_deleted_with_its_purchase(
 
 
 @fails_without(
-    "pipeline.artifacts.output_folder:OutputFolder.files_of",
+    "pipeline.artifacts.output_folder:OutputFolder._possible_paths",
     "own =",
     swap=("(file.path, aside(file.path, purchase.id))", "(file.path,)"),
 )

@@ -56,7 +56,12 @@ class Campaign:
 
     def outputs(self) -> OutputFolder:
         """The output folder as the next command opens it."""
-        return OutputFolder(self.folder, self.placed.values(), {each.id: each for each in self.purchases})
+        return OutputFolder(
+            self.folder,
+            self.placed.values(),
+            {each.id: each for each in self.purchases},
+            record=lambda expected: self.placed.update({each.path: each for each in expected}),
+        )
 
     def keep(self, outputs: OutputFolder) -> None:
         """Have the state remember the changes of the output folder."""

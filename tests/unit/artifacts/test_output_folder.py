@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from support.protection import fails_without
 from artifacts.folder import Campaign, bought, digest, film, job
 from pipeline.artifacts.base import NotOurs, StoredStamp, Upload
 from pipeline.artifacts.file_names import named
+from pipeline.artifacts.inventory import needed
 from pipeline.artifacts.local_folder import LocalFolder
 from pipeline.errors import Unfinished
 from pipeline.jobs import Job
 from pipeline.planning.plan import Presence
-from pipeline.purchases import Step
+from pipeline.purchases import PurchaseId, Step
 
 
 @pytest.fixture
@@ -485,3 +487,72 @@ def test_lookups_grow_linearly_with_the_files_of_a_purchase(
         return seen
 
     assert looks(40) <= 2 * looks(20) + 10
+
+
+def test_making_room_may_move_the_file_that_is_wanted(out: Path) -> None:
+    # Two purchases whose ids begin alike are set aside under the same name.
+    a = job("a", asks="x")
+    old = bought(1, a, "old")
+    other = replace(bought(2, job("a", asks="y"), "new"), id=PurchaseId(f"{1:07}{1:09}"))
+    campaign = Campaign(out, [old, other])
+    campaign.fetch(old, "r/a.mp4", "old")
+    campaign.fetch(other, "r/a.mp4", "new")
+    assert campaign.files() == {"r/a.mp4": "new", "r/a~0000001.mp4": "old"}
+
+    assert campaign.put(a) == [True]
+
+    assert (out / "r/a.mp4").read_text() == "old"
+    assert sorted(campaign.files().values()) == ["new", "old"]
+
+
+def test_move_that_is_killed_is_recorded_before_it_begins(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new, newest = job("old", asks="x"), job("new", asks="x"), job("newest", asks="x")
+    campaign = Campaign(out, [bought(1, old, "film")])
+    campaign.fetch(campaign.purchases[0], "r/old.mp4", "film")
+    move = LocalFolder.move
+
+    def killed(self: LocalFolder, path: str, other: str, digest: str) -> None:
+        move(self, path, other, digest)
+        raise KeyboardInterrupt
+
+    assignment, outputs = campaign.assignment(new), campaign.outputs()
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalFolder, "move", killed)
+        with pytest.raises(KeyboardInterrupt):
+            outputs.put(new, campaign.purchases[0], needed(assignment))
+
+    assert campaign.survey(newest) == {"newest": Presence.ELSEWHERE}
+    assert campaign.put(newest) == [True]
+    assert campaign.files() == {"r/newest.mp4": "film"}
+
+
+def test_file_that_is_found_in_place_is_noted(out: Path) -> None:
+    a = job("a")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    (out / "r").mkdir(parents=True)
+    (out / "r/a.mp4").write_text("film")
+    outputs = campaign.outputs()
+    outputs.inventory.survey(campaign.assignment(a))
+    campaign.keep(outputs)
+    assert campaign.placed.keys() == {"r/a.mp4"}
+
+    renamed = job("renamed", asks="a")
+    campaign.purchases[0] = replace(campaign.purchases[0], path="r/elsewhere")
+    assert campaign.put(renamed) == [True]
+    assert campaign.files() == {"r/renamed.mp4": "film"}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_file_that_is_not_noted_stays_for_the_purchase_that_is_not_deleted(out: Path, is_first: bool) -> None:
+    a = job("a")
+    deleted, kept = replace(bought(1, a, "film"), deleted=True), bought(2, a, "film")
+    campaign = Campaign(out, [deleted, kept] if is_first else [kept, deleted])
+    campaign.fetch(kept, "r/a.mp4", "film")
+    campaign.placed.clear()
+
+    outputs = campaign.outputs()
+    outputs.note_files_of([deleted])
+    assert not outputs.remove(deleted, {})
+    assert campaign.files() == {"r/a.mp4": "film"}
+    assert outputs.remove(kept, {})
+    assert campaign.files() == {}
