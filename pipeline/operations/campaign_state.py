@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from pipeline.operations.published_results import (
     bought_under_another_name,
     joined_hash,
     paths_in_results,
+    published_by_others,
     read_published,
 )
 from pipeline.operations.unrecorded_decisions import (
@@ -129,10 +130,16 @@ class CampaignState:
             self.store.files(),
             self.records.purchases,
             self.workspace.scratch,
-            published=partial(paths_in_results, self.workspace, self.published),
+            published=self._published_paths,
             stems=self._stems,
             record=self.store.index_files,
         )
+
+    def _published_paths(self) -> Mapping[str, Collection[str]]:
+        """Where the results see files of jobs, by hash; read only now, unless the state did not know them."""
+        own = self.published or read_published(self.workspace)
+        files = [*([] if own is None else [own]), *published_by_others(self.workspace)]
+        return paths_in_results(files, self.workspace.heading().output)
 
     def _stems(self) -> Mapping[PurchaseId, Collection[str]]:
         """The paths of the jobs that each purchase serves, served last, or was bought for."""

@@ -20,10 +20,10 @@ from pipeline.operations.clock import now, run_id
 from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.git import GitIndex
 from pipeline.operations.provider import vendor_of
-from pipeline.operations.published_results import assert_kind
+from pipeline.operations.published_results import assert_kind, paths_in_results
 from pipeline.operations.recorded_provider import provider_of
 from pipeline.operations.run_options import RunOptions, settings_without_manifest
-from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.shown_paths import relative_output, shown_path
 from pipeline.operations.unmerged_records import refuse_unmerged
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.webhooks import SPOOL
@@ -98,6 +98,9 @@ class RecordsCollection:
                 store.files(),
                 records.purchases,
                 scratch_folder(self._known.folder, campaign),
+                lambda: paths_in_results(
+                    published, relative_output(self._known.output_folder(campaign), self._known.folder)
+                ),
             )
             absent = outputs.inventory.missing(records.purchases.values())
             plan = everything(assign([], records), absent)

@@ -61,18 +61,12 @@ def published_by_others(workspace: Workspace) -> Iterator[ResultsFile]:
             yield results
 
 
-def paths_in_results(workspace: Workspace, read: ResultsFile | None) -> dict[str, set[str]]:
-    """By hash, where the results last saw files of jobs, below the output folder; `read` is its own, if read already.
+def paths_in_results(files: Iterable[ResultsFile], output: str) -> dict[str, set[str]]:
+    """By hash, where results saw files of jobs last, below `output`, the output folder as results name it.
 
     The results may be a stranger's, so only paths that a file of ours could have count.
-
-    Raises:
-        InvalidInput: results are invalid, or belong to another campaign.
     """
-    folder = f"{workspace.heading().output}/"
-    found: dict[str, set[str]] = {}
-    own = read or read_published(workspace)
-    files = [*([] if own is None else [own]), *published_by_others(workspace)]
+    folder, found = f"{output}/", dict[str, set[str]]()
     for row in (row for results in files for row in results.jobs):
         for file in row.get("outputs", ()):
             path = file["path"].removeprefix(folder)

@@ -145,6 +145,20 @@ def test_removed_job_whose_file_another_machine_moved_is_pruned(
     assert not [path for path in output.files() if "walk" in path]
 
 
+def test_results_alone_find_what_was_moved(
+    moved: Machines, pipeline: Pipeline, vendor: Emulator, output: Output
+) -> None:
+    alone, before = moved.first.folder.parent / "alone" / "spring.results.json", output.files()
+    alone.parent.mkdir()
+    alone.write_bytes(moved.second.results_file.read_bytes())
+    for workflow in vendor.store.workflows():
+        vendor.store.delete(workflow.id)
+
+    succeeded(pipeline("collect", alone, "--output", output.name))
+
+    assert output.files() == before
+
+
 @pytest.mark.parametrize("is_pruned", [True, False])
 def test_new_checkout_deletes_what_was_moved(
     moved: Machines, pipeline: Pipeline, output: Output, is_pruned: bool
