@@ -236,11 +236,6 @@ def test_video_is_named_by_its_url_and_deleted_with_its_purchase(
     assert bucket.objects() == {}
 
 
-@fails_without(
-    "pipeline.artifacts.output_folder:OutputFolder._possible_paths",
-    "own =",
-    swap=("(file.path, aside(file.path, purchase.id))", "(file.path,)"),
-)
 def test_file_set_aside_by_one_machine_is_pruned_by_another(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:

@@ -505,6 +505,7 @@ def test_making_room_may_move_the_file_that_is_wanted(out: Path) -> None:
     assert sorted(campaign.files().values()) == ["new", "old"]
 
 
+@fails_without("pipeline.artifacts.output_folder:OutputFolder._rename", "if expected is not None:")
 def test_move_that_is_killed_is_recorded_before_it_begins(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new, newest = job("old", asks="x"), job("new", asks="x"), job("newest", asks="x")
     campaign = Campaign(out, [bought(1, old, "film")])
@@ -556,3 +557,22 @@ def test_file_that_is_not_noted_stays_for_the_purchase_that_is_not_deleted(out: 
     assert campaign.files() == {"r/a.mp4": "film"}
     assert outputs.remove(kept, {})
     assert campaign.files() == {}
+
+
+@fails_without(
+    "pipeline.artifacts.output_folder:OutputFolder._possible_paths",
+    "own =",
+    swap=("(file.path, aside(file.path, purchase.id))", "(file.path,)"),
+)
+def test_files_set_aside_by_another_machine_are_removed(out: Path) -> None:
+    before, after = job("a", asks="x"), job("a", asks="y")
+    old, new = bought(1, before, "old", "old too"), bought(2, after, "new", "new too")
+    campaign = Campaign(out, [old, new])
+    for purchase, contents in ((old, ("old", "old too")), (new, ("new", "new too"))):
+        campaign.fetch(purchase, "r/a.mp4", contents[0])
+        campaign.fetch(purchase, "r/a-2.mp4", contents[1], "result/1")
+    campaign.placed.clear()
+
+    assert campaign.outputs().remove(old, {})
+
+    assert campaign.files() == {"r/a-2.mp4": "new too", "r/a.mp4": "new"}
