@@ -108,7 +108,7 @@ def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
         if purchase.id not in allowed and not _is_removed(state, purchase):
             raise UsageError(
                 f"{purchase.id} ({purchase.status}) cannot be pruned: that is for a purchase that has ended, serves "
-                "no job, is not approved nor the last good take of a job that is still to be made, and whose "
+                "no job, is not approved nor the last good take of a job whose successor is not done, and whose "
                 "workflow and outputs nothing else uses"
             )
     ids = frozenset(each.id for each in named)

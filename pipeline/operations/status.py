@@ -27,7 +27,7 @@ from pipeline.schemes import OutputLocation
 class EarlierTake:
     """A purchase that once served its key and serves no job now, and its results in the output folder.
 
-    `is_last`: it is the last good take of a job that is still to be made, so it has not been replaced yet.
+    `is_last`: it is the last good take of a job whose successor is not done, so it has not been replaced yet.
     `is_replaced`: another purchase serves its job now.
     """
 

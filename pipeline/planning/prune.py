@@ -11,8 +11,6 @@ from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Status
 if TYPE_CHECKING:
     from pipeline.assignment import Assignment
 
-_MADE = frozenset({Status.SUCCEEDED, Status.DONE})
-
 
 def prunable(assignment: Assignment, *, replaced: bool, unfetched: bool = False) -> list[Purchase]:
     """The orphans that have ended; with `replaced`, also the earlier purchases of jobs.
@@ -21,7 +19,7 @@ def prunable(assignment: Assignment, *, replaced: bool, unfetched: bool = False)
     have these, which leaves nothing else to do.
 
     Excludes purchases that serve a job, those that these were made from, approved ones, those that share a workflow,
-    and the last good take of a job until its successor is made.
+    and the last take of a job that is done until its successor is.
     """
     idle = [*assignment.orphans, *(assignment.earlier if replaced else ())]
     kept, last = kept_by_prune(assignment), frozenset(without_successor(assignment))
@@ -42,15 +40,16 @@ def kept_by_prune(assignment: Assignment) -> Callable[[Purchase], bool]:
 
 
 def without_successor(assignment: Assignment) -> Iterator[PurchaseId]:
-    """The last good take of each job that is still to be made, which a person may yet prefer."""
+    """The last take that is done of each job that no such take serves, which a person may yet prefer."""
     served = assignment.matcher.records.served
     for job in assignment.jobs:
         serving = assignment.by_key.get(job.key)
-        is_made = serving is not None and serving.status in _MADE
+        # What has only succeeded may never come here as a whole.
+        is_made = serving is not None and serving.status is Status.DONE
         if is_made or job.key in assignment.not_needed:
             continue
         takes = assignment.matcher.takes(job.key)
-        good = [each for each in takes if each.status in _MADE and not each.deleted]
+        good = [each for each in takes if each.status is Status.DONE and not each.deleted]
         if good:
             yield max(good, key=lambda each: (served.get(job.key) == each.id, each.age)).id
 

@@ -613,11 +613,13 @@ def without_credit(pipeline: Pipeline, project: Project, vendor: Emulator, *flag
     vendor.store.credits = None
 
 
-@pytest.mark.parametrize("how", ["replace", "renamed and replace", "redo", "edited", "failed"])
+@pytest.mark.parametrize(
+    "how", ["replace", "renamed and replace", "redo", "edited", "failed", "not fetched", "none fetched"]
+)
 def test_only_good_take_is_kept_until_its_successor_is_made(
     bought: Project, pipeline: Pipeline, vendor: Emulator, how: str
 ) -> None:
-    """`--replace` that was not carried out, also after a rename; sent back; edited; or a failed successor."""
+    """`--replace` that was not carried out, also after a rename; sent back; edited; or its successor is not done."""
     walk = next(each for each, known in purchases(bought).items() if known["key"] == WALK)
     match how:
         case "replace":
@@ -634,6 +636,11 @@ def test_only_good_take_is_kept_until_its_successor_is_made(
             bought.write({"campaign.yaml": CHANGED})
             vendor.fail({"on": "create", "times": 1, "do": "fail"})
             assert pipeline("run", bought.manifest).code == 1
+        case "not fetched" | "none fetched":
+            bought.write({"campaign.yaml": CHANGED})
+            assert pipeline("run", bought.manifest, "--no-download").code == 0
+            if how == "none fetched":
+                assert pipeline("redo", bought.manifest, WALK).code == 0
 
     output = pipeline("status", bought.manifest).out
     pruned = prune(pipeline, bought, "--replaced")
