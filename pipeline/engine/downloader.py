@@ -259,25 +259,34 @@ class Downloader:
 
     def copy(self, purchase: Purchase) -> None:
         """Give each job that the purchase serves its own copy of the files."""
-        for key in self._put(purchase, self.served_jobs.of(purchase.id)):
+        jobs = self.served_jobs.of(purchase.id)
+        complete = self._put(purchase, jobs)
+        for key in complete:
             self.served_jobs.complete(key)
             self.reporter.report(key, "done")
+        for job in jobs:
+            if job.key not in complete and job.key not in self.report.blocked:
+                self._block(
+                    job.key, "not all of its files are on this machine (`pipeline collect` downloads them)"
+                )
 
     def _put(self, purchase: Purchase, jobs: Sequence[Job]) -> Sequence[JobKey]:
-        """Put the files where each of `jobs` wants them; returns the keys of those for which that succeeded."""
+        """Put the files where each of `jobs` wants them; returns the keys of those that have all of them then."""
         needed = {
             file.path: file.output.sha256 for job in jobs for file in named(purchase, job.path, job.steps)
         }
         complete = []
         for job in jobs:
             try:
-                self.outputs.put(job, purchase, needed)
+                if self.outputs.put(job, purchase, needed):
+                    complete.append(job.key)
             except PipelineError as error:
-                self.report.blocked[job.key] = str(error)
-                self.report.add_reason(ExitCode.UNFINISHED, str(error))
-            else:
-                complete.append(job.key)
+                self._block(job.key, str(error))
         return complete
+
+    def _block(self, key: JobKey, why: str) -> None:
+        self.report.blocked[key] = why
+        self.report.add_reason(ExitCode.UNFINISHED, why)
 
     def _blocked(self, tracked: TrackedPurchase, why: str) -> None:
         self.in_flight.remove(tracked)

@@ -188,11 +188,7 @@ class FileList:
         self._drop_others()
 
     def _problem(self, pairs: Mapping[int, int]) -> str | None:
-        missing = [
-            index
-            for index in self._missing()
-            if not self.wanted.is_open or self.outputs[index].sha256 is None
-        ]
+        missing = self._missing()
         if not missing:
             return None
         slot = f"{self.name}/{missing[0]}"

@@ -12,6 +12,8 @@ from engine.harness import USUAL, Harness, job
 from engine.vendor import FILM, Response, success
 from pipeline.errors import BuyingStopped, ExitCode
 from pipeline.providers.base import DownloadFailed, Media, NotFound, VendorError
+from pipeline.state.store import Change
+from pipeline.state.transitions import Fetched
 
 BLUE = job("blue")
 STILL = Media("https://media.test/still.png", "image/png")
@@ -369,6 +371,42 @@ def test_part_that_was_deleted_here_is_fetched_again(harness: Harness) -> None:
 
     assert harness.run(BLUE).statuses == {"blue": "done"}
     assert harness.files() == {"blue.mp4": FILM.url, "blue-2.png": STILL.url}
+
+
+def test_part_that_is_not_here_does_not_count_as_fetched(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
+    harness.vendor.contents[STILL.url] = GONE
+    harness.run(BLUE)
+    (harness.folder / "output" / "blue.mp4").unlink()
+    harness.vendor.poll_answers["blue"] = [success(STILL)]
+    harness.vendor.contents[STILL.url] = []
+
+    for ran in (harness.run(BLUE), harness.collect(BLUE)):
+        assert ran.statuses == {"blue": "succeeded"}
+        assert ran.codes == {ExitCode.UNFINISHED}
+        assert "the vendor no longer lists this file (result/0)" in ran.report.notes[0]
+        assert harness.files() == {"blue-2.png": STILL.url}
+
+    harness.vendor.poll_answers["blue"] = [success(STILL, FILM)]
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    assert harness.files() == {"blue.mp4": FILM.url, "blue-2.png": STILL.url}
+
+
+def test_job_whose_file_is_deleted_before_it_is_copied_is_not_done(harness: Harness) -> None:
+    def delete(change: Change) -> None:
+        if isinstance(change.event, Fetched):
+            (harness.folder / "output" / "blue.mp4").unlink()
+
+    harness.on_change = delete
+
+    ran = harness.run(BLUE)
+
+    assert "blue: done" not in ran.reporter.lines
+    assert "`pipeline collect` downloads them" in ran.report.blocked[BLUE.key]
+    assert ran.codes == {ExitCode.UNFINISHED}
+    harness.on_change = lambda change: None
+    assert not harness.collect(BLUE).codes
+    assert harness.files() == {"blue.mp4": FILM.url}
 
 
 def test_collect_fetches_only_the_files_that_are_not_here(harness: Harness) -> None:
