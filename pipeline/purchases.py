@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import reduce
+from itertools import zip_longest
 from typing import NewType
 
 from pipeline.jobs import JobKey
@@ -240,7 +241,35 @@ def _join_purchase(one: Purchase, other: Purchase) -> Purchase:
     if one == other:  # the usual case at the start of a command
         return one
     winner = max(one, other, key=_knowledge)
+    if one.is_partly_fetched and other.is_partly_fetched and one.workflow_id == other.workflow_id:
+        outputs, steps = _join_outputs(one.outputs, other.outputs), _join_steps(one.steps, other.steps)
+        winner = replace(winner, outputs=outputs, steps=steps)
     return with_flags_of(winner, one, other)
+
+
+def _join_outputs(one: tuple[Output, ...], other: tuple[Output, ...]) -> tuple[Output, ...]:
+    """Of each place, the file that was fetched on one of two machines."""
+    pairs = zip_longest(one, other)
+    return tuple(max((each for each in pair if each is not None), key=_knowledge_of_output) for pair in pairs)
+
+
+def _knowledge_of_output(output: Output) -> tuple[bool, str]:
+    return (output.sha256 is not None, canonical_json(_output_as_json(output)))
+
+
+def _join_steps(one: tuple[Step, ...], other: tuple[Step, ...]) -> tuple[Step, ...]:
+    return tuple(_join_step(*pair) for pair in zip_longest(one, other))
+
+
+def _join_step(one: Step | None, other: Step | None) -> Step:
+    winner = max((each for each in (one, other) if each is not None), key=_knowledge_of_step)
+    if one is None or other is None or _knowledge_of_step(one) != _knowledge_of_step(other):
+        return winner
+    return replace(winner, outputs=_join_outputs(one.outputs, other.outputs))
+
+
+def _knowledge_of_step(step: Step) -> tuple[bool, str]:
+    return (any(output.sha256 is not None for output in step.outputs), step.flow)
 
 
 def with_flags_of(purchase: Purchase, *copies: Purchase) -> Purchase:
@@ -253,18 +282,21 @@ def with_flags_of(purchase: Purchase, *copies: Purchase) -> Purchase:
     )
 
 
-def _knowledge(purchase: Purchase) -> tuple[bool, int, int, bool, str, str]:
-    # The flags are joined separately, so they must not decide which copy wins.
-    unmarked = with_flags_of(purchase)
+def _knowledge(purchase: Purchase) -> tuple[bool, int, bool, str, bool, str, str]:
+    # What is joined separately must not decide which copy wins: the flags, and the files that two machines fetched of
+    # the same workflow.
+    rest, is_partly_fetched = with_flags_of(purchase), purchase.is_partly_fetched
+    if is_partly_fetched:
+        rest = replace(rest, outputs=(), steps=())
     return (
         purchase.workflow_id is not None,
         _ADVANCE[purchase.status],
-        # So that a file which was fetched is not forgotten while others are missing.
-        purchase.files_fetched if purchase.status is Status.SUCCEEDED else 0,
+        is_partly_fetched,
+        purchase.workflow_id or "" if is_partly_fetched else "",
         # Nothing that a purchase goes through takes its credits back, so a copy without them is older or edited.
         purchase.credits is not None,
         purchase.updated_at or "",
-        canonical_json(as_json(unmarked)),
+        canonical_json(as_json(rest)),
     )
 
 

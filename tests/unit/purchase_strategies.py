@@ -115,22 +115,41 @@ def purchases(draw: st.DrawFn) -> Purchase:
     )
 
 
+# Files of a purchase as several machines may have them: listed, or fetched too.
+_files = st.lists(
+    st.sampled_from(
+        [
+            Output("video/mp4", url="u"),
+            Output("video/mp4", url="v"),
+            Output("video/mp4", url="u", sha256="a" * 64, bytes=1),
+            Output("video/mp4", url="v", sha256="0" * 64, bytes=1),
+        ]
+    ),
+    max_size=2,
+).map(tuple)
+
+
 def _copies(purchase_id: PurchaseId) -> st.SearchStrategy[Purchase]:
     """Copies of one purchase that differ in the fields that a merge compares."""
     return st.builds(
-        lambda status, workflow_id, credits_known, updated_at, path, deleted, again: replace(
+        lambda status, workflow_id, files, steps, credits_known, updated_at, path, deleted, again: replace(
             _born(purchase_id),
             status=status,
             reason=Reason.VENDOR if status is Status.FAILED else None,
             workflow_id=WorkflowId("w1") if workflow_id is None and status in _HAVE_WORKFLOW else workflow_id,
+            outputs=files,
+            steps=steps,
             credits=credits_known,
             updated_at=updated_at,
             path=path,
             deleted=deleted,
             again=again,
         ),
-        st.sampled_from(Status),
+        # Those that succeeded are joined file by file.
+        st.sampled_from([*Status, Status.SUCCEEDED, Status.SUCCEEDED]),
         st.sampled_from([None, WorkflowId("w1"), WorkflowId("w2")]),
+        _files,
+        st.lists(st.builds(Step, flow=st.sampled_from("xy"), outputs=_files), max_size=2).map(tuple),
         st.sampled_from([None, 5, 9]),
         st.sampled_from([None, *TIMES]),
         st.sampled_from(["x", "y"]),

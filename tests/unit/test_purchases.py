@@ -19,6 +19,7 @@ from pipeline.purchases import (
     Reason,
     Records,
     Status,
+    Step,
     as_json,
     join,
     join_all,
@@ -96,11 +97,37 @@ def test_workflow_id_and_again_flag_are_never_forgotten(a: Records, b: Records) 
 
 @given(records, records)
 def test_merging_invents_nothing(a: Records, b: Records) -> None:
-    unmarked = [
-        replace(each, deleted=False, again=False) for side in (a, b) for each in side.purchases.values()
-    ]
+    copies = [each for side in (a, b) for each in side.purchases.values()]
     for purchase in join(a, b).purchases.values():
-        assert replace(purchase, deleted=False, again=False) in unmarked
+        mine = [each for each in copies if each.id == purchase.id]
+        assert _known(purchase) in map(_known, mine)
+        if not purchase.is_partly_fetched:
+            assert (purchase.outputs, purchase.steps) in [(each.outputs, each.steps) for each in mine]
+        assert _slots(purchase) <= set[object]().union(*map(_slots, mine))
+
+
+@given(records, records)
+def test_file_that_one_machine_fetched_is_not_forgotten(a: Records, b: Records) -> None:
+    for purchase in join(a, b).purchases.values():
+        if purchase.is_partly_fetched:
+            for side in (a, b):
+                mine = side.purchases.get(purchase.id)
+                if mine is not None and mine.is_partly_fetched and mine.workflow_id == purchase.workflow_id:
+                    for index, output in enumerate(mine.outputs):
+                        assert output.sha256 is None or purchase.outputs[index].sha256 is not None
+
+
+def _known(purchase: Purchase) -> Purchase:
+    """Without what is joined on its own."""
+    return replace(purchase, deleted=False, again=False, outputs=(), steps=())
+
+
+def _slots(purchase: Purchase) -> set[object]:
+    steps = enumerate(purchase.steps)
+    return {
+        *enumerate(purchase.outputs),
+        *((number, step.flow, *each) for number, step in steps for each in enumerate(step.outputs)),
+    }
 
 
 ORDER = [
@@ -146,6 +173,16 @@ def test_copy_with_fetched_files_wins_over_a_later_update_without() -> None:
     edited = bought(Status.SUCCEEDED, updated_at="2027-01-01", outputs=(Output("video/mp4"),))
     for one, other in ((partly, edited), (edited, partly)):
         assert join(_only(one), _only(other)).purchases[PurchaseId(IDS[0])] == partly
+
+
+def test_files_that_two_machines_fetched_are_all_known() -> None:
+    film, still = Output("video/mp4", url="f"), Output("image/png", url="s")
+    fetched = [replace(each, sha256=digit * 64, bytes=1) for each, digit in ((film, "a"), (still, "b"))]
+    crop = [Step("crop", (film,)), Step("crop", (fetched[0],))]
+    a = bought(Status.SUCCEEDED, updated_at="2027", outputs=(fetched[0], still), steps=(crop[0],))
+    b = bought(Status.SUCCEEDED, updated_at="2026", outputs=(film, fetched[1]), steps=(crop[1],))
+    for one, other in ((a, b), (b, a)):
+        assert join(_only(one), _only(other)) == _only(replace(a, outputs=tuple(fetched), steps=(crop[1],)))
 
 
 def test_credits_known_here_stay_if_a_more_advanced_copy_has_none() -> None:
