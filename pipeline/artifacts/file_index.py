@@ -28,14 +28,17 @@ class FileIndex:
         self._paths: dict[str, set[str]] = {}
         # Files hashed since, by path: size, time and hash. Unchanged bytes are hashed once.
         self._hashed: dict[str, tuple[int, int, str]] = {}
-        for each in placed:
-            self._add(each)
         self._purchase_by_hash: dict[str, PurchaseId] = {}
         self._changed: dict[str, PlacedFile] = {}
         self._removed: set[str] = set()
         # Of several purchases that brought the same bytes, one that is not deleted counts: it needs its file.
         for purchase in sorted(purchases.values(), key=lambda each: each.deleted):
             self.add_purchase(purchase)
+        for each in placed:
+            self._add(each)
+            # A run may have died, or the copy of another machine won the join, before the purchase had its hash.
+            if each.purchase in purchases:
+                self.add_hash(each.sha256, each.purchase)
 
     def add_purchase(self, purchase: Purchase) -> None:
         """Note the hashes of a purchase's files, as these are ours."""

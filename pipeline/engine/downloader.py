@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts.file_names import named, set_aside
+from pipeline.artifacts.file_names import NamedFile, named, set_aside
 from pipeline.engine.calls import CallPool, result_of
 from pipeline.engine.fetch import FetchResult, fetch
 from pipeline.engine.fetch_list import Wanted
@@ -214,23 +214,20 @@ class Downloader:
         try:
             if fetched.failure is not None and not self._is_free(brought, stem, with_steps=with_steps):
                 stem = set_aside(purchase.path, purchase.id)
-            for file in named(brought, stem, with_steps):
-                if (arrived := fetched.files.get(file.slot)) is not None:
-                    digest = arrived.downloaded.sha256
-                    self.outputs.install(arrived.temporary, file.path, purchase.id, file.slot, digest)
-                    if arrived.media is not None:
-                        self.report.media[digest] = as_json(arrived.media)
-                    if arrived.still is not None:
-                        self.keep_still(digest, arrived.still)
+            files = list(named(brought, stem, with_steps))
         except _BLOCKING as error:
             _drop(fetched)
             self._blocked(tracked, _reason(error))
             return
+        blocked = self._install_files(purchase.id, files, fetched)
+        if is_open and (blocked or fetched.failure is not None) and len(blocked) < len(fetched.files):
+            part = fetched.without(blocked)
+            self.journal.record(purchase.id, PartlyFetched(part.outputs, part.steps), self._copy_part)
+            tracked.purchase = self.journal.purchases[purchase.id]
+        if blocked:
+            self._blocked(tracked, _reason(next(iter(blocked.values()))))
+            return
         if fetched.failure is not None:
-            if is_open:
-                partly = PartlyFetched(fetched.outputs, fetched.steps)
-                self.journal.record(purchase.id, partly, self._copy_part)
-                tracked.purchase = self.journal.purchases[purchase.id]
             self._not_fetched(tracked, fetched.failure)
             return
         if fetched.problem is not None:
@@ -247,6 +244,27 @@ class Downloader:
             self.journal.record(purchase.id, Fetched(fetched.outputs, fetched.steps), self.copy)
         else:
             self.copy(purchase)
+
+    def _install_files(
+        self, purchase_id: PurchaseId, files: Sequence[NamedFile], fetched: FetchResult
+    ) -> Mapping[str, Exception]:
+        """Put the fetched files in place; returns, by slot, what kept one from it, which does not affect others."""
+        blocked: dict[str, Exception] = {}
+        for file in files:
+            if (arrived := fetched.files.get(file.slot)) is None:
+                continue
+            digest = arrived.downloaded.sha256
+            try:
+                self.outputs.install(arrived.temporary, file.path, purchase_id, file.slot, digest)
+                if arrived.still is not None:
+                    self.keep_still(digest, arrived.still)
+            except _BLOCKING as error:
+                arrived.temporary.unlink(missing_ok=True)
+                blocked[file.slot] = error
+            else:
+                if arrived.media is not None:
+                    self.report.media[digest] = as_json(arrived.media)
+        return blocked
 
     def _is_free(self, purchase: Purchase, stem: str, *, with_steps: bool) -> bool:
         """Whether files may be put under `stem` before all are here: an earlier take there is replaced as a whole."""

@@ -5,7 +5,7 @@ A fetch may be repeated, on any machine that sees the same folder. Arguments and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,25 @@ class FetchResult:
     def is_complete(self) -> bool:
         """Whether every wanted file arrived."""
         return self.failure is None and self.problem is None
+
+    def without(self, slots: Collection[str]) -> FetchResult:
+        """As if the files in these slots had not arrived."""
+        return replace(
+            self,
+            outputs=_not_fetched(self.outputs, "result", slots),
+            steps=tuple(
+                replace(step, outputs=_not_fetched(step.outputs, f"steps/{number}", slots))
+                for number, step in enumerate(self.steps)
+            ),
+            files={slot: file for slot, file in self.files.items() if slot not in slots},
+        )
+
+
+def _not_fetched(outputs: Sequence[Output], name: str, slots: Collection[str]) -> tuple[Output, ...]:
+    return tuple(
+        replace(output, sha256=None) if f"{name}/{index}" in slots else output
+        for index, output in enumerate(outputs)
+    )
 
 
 def fetch(

@@ -227,6 +227,16 @@ def test_replaced_file_is_set_aside_under_its_own_name(out: Path) -> None:
     assert campaign.files() == {"r/a.mp4": "old", "r/a~0000002.mp4": "new"}
 
 
+def test_file_whose_hash_only_the_file_index_knows_is_set_aside(out: Path) -> None:
+    old, new = bought(1, job("a", asks="x")), bought(2, job("a", asks="y"), "new")
+    campaign = Campaign(out, [old, new])
+    campaign.fetch(old, "r/a.mp4", "old")
+
+    campaign.fetch(new, "r/a.mp4", "new")
+
+    assert campaign.files() == {"r/a.mp4": "new", "r/a~0000001.mp4": "old"}
+
+
 def test_set_aside_second_output_is_found_without_the_file_index(out: Path) -> None:
     before, after = job("a", asks="x"), job("a", asks="y")
     old, new = bought(1, before, "old", "old too"), bought(2, after, "new", "new too")

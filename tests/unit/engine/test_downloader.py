@@ -373,6 +373,48 @@ def test_part_that_was_deleted_here_is_fetched_again(harness: Harness) -> None:
     assert harness.files() == {"blue.mp4": FILM.url, "blue-2.png": STILL.url}
 
 
+def test_file_that_cannot_be_put_in_place_does_not_keep_others_away(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(STILL, FILM, steps=(("crop", (CROP,)),))]
+    (harness.folder / "output").mkdir()
+    in_the_way = harness.folder / "output" / "blue.png"
+    in_the_way.write_text("holidays")
+    with_steps = job("blue", steps=True)
+
+    ran = harness.run(with_steps)
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert "not a file of this campaign" in ran.report.blocked[BLUE.key]
+    arrived = {"blue-2.mp4": FILM.url, "blue.steps/01-crop.png": CROP.url}
+    assert harness.files() == {"blue.png": "holidays", **arrived}
+    (purchase,) = ran.records.purchases.values()
+    assert [each.sha256 is None for each in purchase.outputs] == [True, False]
+    in_the_way.unlink()
+    assert harness.run(with_steps).statuses == {"blue": "done"}
+    assert harness.files() == {"blue.png": STILL.url, **arrived}
+    assert len(harness.vendor.of("download")) == 4
+    assert not list((harness.folder / "output").glob(".*"))
+
+
+def test_part_of_a_blocked_purchase_does_not_block_the_next_one(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
+    harness.vendor.contents[FILM.url] = [b"first", b"second"]
+    (harness.folder / "output").mkdir()
+    in_the_way = harness.folder / "output" / "blue-2.png"
+    in_the_way.write_text("holidays")
+    harness.run(BLUE)
+    in_the_way.unlink()
+
+    ran = harness.run(BLUE, replacing=[BLUE])
+
+    assert ran.statuses == {"blue": "done"}
+    assert harness.files() == {
+        "blue.mp4": "second",
+        "blue-2.png": STILL.url,
+        "blue~0000000.mp4": "first",
+        "blue~0000000-2.png": STILL.url,
+    }
+
+
 def test_part_that_is_not_here_does_not_count_as_fetched(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
     harness.vendor.contents[STILL.url] = GONE
