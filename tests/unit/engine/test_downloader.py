@@ -1,5 +1,6 @@
 """Files are downloaded whole or not at all, and files of others are never changed."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -10,10 +11,16 @@ from support.protection import fails_without
 
 from engine.harness import USUAL, Harness, job
 from engine.vendor import FILM, Response, success
+from pipeline.artifacts.base import EarlyUpload, StoredObject, Upload
+from pipeline.artifacts.output_folder import OutputFolder
+from pipeline.engine.calls import CallPool
+from pipeline.engine.fetch import fetch
+from pipeline.engine.fetch_list import Wanted
 from pipeline.errors import BuyingStopped, ExitCode
 from pipeline.providers.base import DownloadFailed, Media, NotFound, VendorError
+from pipeline.purchases import WorkflowId
 from pipeline.state.store import Change
-from pipeline.state.transitions import Fetched
+from pipeline.state.transitions import Fetched, PartlyFetched
 
 BLUE = job("blue")
 STILL = Media("https://media.test/still.png", "image/png")
@@ -108,10 +115,13 @@ def test_permanent_failure_is_not_retried_in_this_run(harness: Harness) -> None:
 def test_foreign_file_is_not_overwritten_and_the_job_names_it(harness: Harness) -> None:
     (harness.folder / "output").mkdir()
     (harness.folder / "output" / "blue.mp4").write_text("holidays")
+    changes: list[Change] = []
+    harness.on_change = changes.append
 
     ran = harness.run(BLUE)
 
     assert ran.statuses == {"blue": "succeeded"}
+    assert not [each for each in changes if isinstance(each.event, PartlyFetched)]
     assert "not a file of this campaign" in ran.report.blocked[BLUE.key]
     assert ran.codes == {ExitCode.UNFINISHED}
     assert harness.files() == {"blue.mp4": "holidays"}
@@ -322,6 +332,64 @@ def test_file_that_the_vendor_no_longer_lists_does_not_keep_others_away(harness:
     assert ran.statuses == {"blue": "succeeded"}
     assert "the vendor no longer lists this file (result/0)" in ran.report.notes[0]
     assert harness.files() == {"blue-2.mp4": FILM.url}
+    (purchase,) = ran.records.purchases.values()
+    assert purchase.is_partly_fetched
+
+
+def test_file_that_arrived_is_kept_if_there_are_no_fresh_urls_for_others(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL), NotFound("404")]
+    harness.vendor.contents[STILL.url] = GONE
+
+    ran = harness.run(BLUE)
+
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert harness.files() == {"blue.mp4": FILM.url}
+    assert harness.vendor.of("download").count(FILM.url) == 1
+
+
+def test_fetch_that_brings_no_file_fails(harness: Harness, tmp_path: Path) -> None:
+    harness.vendor.contents[FILM.url] = [DownloadFailed("503", after=7.0)]
+
+    with pytest.raises(DownloadFailed, match="503"):
+        fetch(harness.vendor, WorkflowId("wf-1"), Wanted(tmp_path / ".f", ()), success(FILM))
+
+
+def test_part_is_not_uploaded_ahead(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An earlier take may be at the paths of its files."""
+    uploaded: list[str] = []
+
+    def upload(_outputs: OutputFolder, uploads: Sequence[Upload]) -> EarlyUpload:
+        def noted() -> dict[str, StoredObject]:
+            uploaded.extend(each.path for each in uploads)
+            return {}
+
+        return noted
+
+    monkeypatch.setattr(OutputFolder, "early_upload", upload)
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
+    harness.vendor.contents[STILL.url] = GONE
+
+    harness.run(BLUE)
+
+    assert not uploaded
+    harness.vendor.contents[STILL.url] = []
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    assert uploaded == ["blue-2.png"]
+
+
+def test_files_that_are_here_do_not_count_against_the_rate(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
+    harness.run(BLUE)
+    (harness.folder / "output" / "blue-2.png").unlink()
+    harness.vendor.calls.clear()
+    charged: list[int] = []
+    monkeypatch.setattr(CallPool, "charge", lambda _, requests: charged.append(requests))
+
+    harness.collect(BLUE)
+
+    assert sum(charged) == len(harness.vendor.calls) == 2
 
 
 def test_part_of_a_new_take_does_not_replace_a_whole_earlier_one(

@@ -202,6 +202,30 @@ def test_file_no_longer_listed_does_not_affect_others(harness: Harness) -> None:
     assert harness.files() == {"blue-2.mp4": TWO.url}
 
 
+def test_file_that_is_listed_but_did_not_arrive_keeps_its_place(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
+    harness.run(job("blue"), settings=replace(USUAL, download=False))
+    other = renamed(TWO, "https://cdn.test/b.mp4")
+    harness.vendor.poll_answers["blue"] = [success(ONE, other)]
+    harness.vendor.contents[ONE.url] = [DownloadFailed("404")] * 9
+
+    harness.run(job("blue"))
+
+    assert harness.files() == {"blue-2.mp4": other.url}
+
+
+def test_new_url_of_a_file_that_did_not_arrive_is_recorded(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
+    harness.run(job("blue"), settings=replace(USUAL, download=False))
+    one, two = renamed(ONE, "https://cdn.test/a.mp4"), renamed(TWO, "https://cdn.test/b.mp4")
+    harness.vendor.poll_answers["blue"] = [success(one, two)]
+    harness.vendor.contents[two.url] = [DownloadFailed("404")] * 9
+
+    (purchase,) = harness.run(job("blue")).records.purchases.values()
+
+    assert [each.url for each in purchase.outputs] == [one.url, two.url]
+
+
 def test_files_follow_the_list_of_the_copy_that_wins_a_merge(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
     (mine,) = harness.run(job("blue")).records.purchases.values()
