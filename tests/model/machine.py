@@ -41,9 +41,14 @@ from pipeline.results.merge import merge_results
 from pipeline.state import transitions as life
 
 HEADING = Heading(campaign="spring", manifest="campaign.yaml", output="output/spring", tool="pipeline 1")
-MP4 = Output("video/mp4", url="https://media.example/film.mp4")
+LISTED = (
+    Output("video/mp4", url="https://media.example/film.mp4"),
+    Output("image/png", url="https://media.example/still.png"),
+)
 _ADVANCE = {status: rank for rank, status in enumerate(Status)}
-FETCHED = replace(MP4, sha256="c" * 64, bytes=1000)
+FETCHED = tuple(
+    replace(each, sha256=digit * 64, bytes=1000) for each, digit in zip(LISTED, "cd", strict=True)
+)
 
 
 class Killed(Exception):
@@ -60,6 +65,8 @@ class RunChoices(Protocol):
     def create_result(self) -> CreateResult: ...
 
     def poll_result(self) -> PollResult: ...
+
+    def file_arrives(self) -> bool: ...
 
     def push_succeeds(self) -> bool: ...
 
@@ -106,6 +113,10 @@ def assert_nothing_forgotten(after: Records, *before: Records) -> None:
             assert _ADVANCE[now.status] >= _ADVANCE[purchase.status], (
                 f"what {purchase_id} came to is forgotten"
             )
+            for output, before_it in zip(now.outputs, purchase.outputs, strict=False):
+                assert output.sha256 is not None or before_it.sha256 is None, (
+                    f"a file of {purchase_id} is forgotten"
+                )
         assert now.deleted >= purchase.deleted, f"that {purchase_id} was deleted is forgotten"
         assert now.again >= purchase.again, f"that {purchase_id} is to be bought again is forgotten"
 
@@ -126,13 +137,15 @@ class Machine:
         self.vendor = vendor
         self.state = Records()
         self.failures_when_decided: dict[PurchaseId, int] = {}
+        self.files: dict[PurchaseId, set[int]] = {}
         self._rescued: dict[PurchaseId, WorkflowId] = {}
         self._clock = clock
         self._hour = hour
 
     def forget(self) -> None:
-        """Lose the state file, as on a CI runner, but keep the checkout."""
+        """Lose the state and the files, as on a CI runner, but keep the checkout."""
         self.state = Records()
+        self.files = {}
         self._rescued = {}
 
     def jobs(self) -> list[Job]:
@@ -448,13 +461,13 @@ class _Run:
         self._may_die()
         purchase = self._machine.state.purchases[purchase_id]
         if purchase.status is Status.SUCCEEDED:
-            self._machine.happens(purchase_id, life.Fetched((FETCHED,)))
+            self._fetch(purchase)
             return
         match self._choices.poll_result():
             case PollResult.RUNNING:
                 return
             case PollResult.SUCCESS:
-                self._machine.happens(purchase_id, life.Finished((MP4,), credits=CREDITS))
+                self._machine.happens(purchase_id, life.Finished(LISTED, credits=CREDITS))
                 self._under_way.append(purchase_id)
                 keys = [job.key for job in self._served_jobs.of(purchase_id)]
                 self._queue.succeeded(purchase.template_id, keys)
@@ -463,3 +476,18 @@ class _Run:
                 self._add_failure(failed)
             case PollResult.VANISHED:
                 self._machine.happens(purchase_id, life.Vanished("404"))
+
+    def _fetch(self, purchase: Purchase) -> None:
+        """Fetch the files that are not here; those that do not arrive are left to the next run, here or elsewhere."""
+        here = self._machine.files.setdefault(purchase.id, set())
+        arrived = {
+            index for index in range(len(FETCHED)) if index not in here and self._choices.file_arrives()
+        }
+        self._may_die()
+        here |= arrived
+        if len(here) == len(FETCHED):
+            self._machine.happens(purchase.id, life.Fetched(FETCHED))
+        elif arrived:
+            outputs = enumerate(purchase.outputs)
+            known = tuple(FETCHED[index] if index in here else output for index, output in outputs)
+            self._machine.happens(purchase.id, life.PartlyFetched(known))

@@ -81,6 +81,9 @@ class DrawnRunChoices:
         poll_result: PollResult = self.data.draw(st.sampled_from(POLL_RESULTS), "poll_result")
         return poll_result
 
+    def file_arrives(self) -> bool:
+        return self.data.draw(st.booleans(), "file_arrives")
+
     def push_succeeds(self) -> bool:
         return self.data.draw(st.booleans(), "push succeeds")
 
@@ -99,6 +102,9 @@ class Fair:
 
     def poll_result(self) -> PollResult:
         return PollResult.SUCCESS
+
+    def file_arrives(self) -> bool:
+        return True
 
     def push_succeeds(self) -> bool:
         return True
