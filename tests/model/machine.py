@@ -66,7 +66,7 @@ class RunChoices(Protocol):
 
     def poll_result(self) -> PollResult: ...
 
-    def file_arrives(self) -> bool: ...
+    def file_arrives(self, index: int) -> bool: ...
 
     def push_succeeds(self) -> bool: ...
 
@@ -481,7 +481,7 @@ class _Run:
         """Fetch the files that are not here; those that do not arrive are left to the next run, here or elsewhere."""
         here = self._machine.files.setdefault(purchase.id, set())
         arrived = {
-            index for index in range(len(FETCHED)) if index not in here and self._choices.file_arrives()
+            index for index in range(len(FETCHED)) if index not in here and self._choices.file_arrives(index)
         }
         self._may_die()
         here |= arrived

@@ -81,8 +81,8 @@ class DrawnRunChoices:
         poll_result: PollResult = self.data.draw(st.sampled_from(POLL_RESULTS), "poll_result")
         return poll_result
 
-    def file_arrives(self) -> bool:
-        return self.data.draw(st.booleans(), "file_arrives")
+    def file_arrives(self, index: int) -> bool:
+        return self.data.draw(st.booleans(), f"file {index} arrives")
 
     def push_succeeds(self) -> bool:
         return self.data.draw(st.booleans(), "push succeeds")
@@ -103,11 +103,21 @@ class Fair:
     def poll_result(self) -> PollResult:
         return PollResult.SUCCESS
 
-    def file_arrives(self) -> bool:
+    def file_arrives(self, index: int) -> bool:
         return True
 
     def push_succeeds(self) -> bool:
         return True
+
+
+class FetchesOnly(Fair):
+    """Everything goes well, but no file arrives except the one of that index."""
+
+    def __init__(self, index: int | None = None) -> None:
+        self.index = index
+
+    def file_arrives(self, index: int) -> bool:
+        return index == self.index
 
 
 class Unlucky(Fair):
@@ -490,6 +500,17 @@ class Histories(RuleBasedStateMachine):
         assert self.vendor.sent == sent
         self.exchange()
         assert not other.plan().buying, "another machine that knows the same buys again"
+
+    @precondition(lambda self: len(self.versions) % 3 == 1)
+    @rule(number=machines)
+    def two_machines_fetch_different_files(self, number: int) -> None:
+        """Once they exchange their results, both know of all of them; `take_results_of` checks that."""
+        self.exchange()
+        self.machines[number].run(FetchesOnly(), None)
+        self.exchange()
+        self.machines[number].run(FetchesOnly(0), None)
+        self.machines[1 - number].run(FetchesOnly(1), None)
+        self.exchange()
 
     def exchange(self) -> None:
         """Both machines publish and merge the other's results, and end with the same bytes."""
