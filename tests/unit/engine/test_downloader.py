@@ -463,7 +463,10 @@ def test_file_that_cannot_be_put_in_place_does_not_keep_others_away(harness: Har
     assert not list((harness.folder / "output").glob(".*"))
 
 
-def test_part_of_a_blocked_purchase_does_not_block_the_next_one(harness: Harness) -> None:
+def test_part_of_a_blocked_purchase_does_not_block_the_next_one(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness, "_new_id", iter(["1" * 16, "2" * 16]).__next__)
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
     harness.vendor.contents[FILM.url] = [b"first", b"second"]
     (harness.folder / "output").mkdir()
@@ -472,14 +475,14 @@ def test_part_of_a_blocked_purchase_does_not_block_the_next_one(harness: Harness
     harness.run(BLUE)
     in_the_way.unlink()
 
-    ran = harness.run(BLUE, replacing=[BLUE])
+    ran = harness.run(FILMS)
 
     assert ran.statuses == {"blue": "done"}
     assert harness.files() == {
         "blue.mp4": "second",
         "blue-2.png": STILL.url,
-        "blue~0000000.mp4": "first",
-        "blue~0000000-2.png": STILL.url,
+        "blue~1111111.mp4": "first",
+        "blue~1111111-2.png": STILL.url,
     }
 
 
