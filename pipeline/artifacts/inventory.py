@@ -133,7 +133,9 @@ class Inventory:
         return Presence.MISSING in found and Presence.ALTERED not in found
 
     def find(self, purchase: Purchase, file: NamedFile) -> str | None:
-        """Another path on this machine with the whole bytes of `file`."""
+        """Another path on this machine with the whole bytes of `file`; None if its hash is not known yet."""
+        if file.output.sha256 is None:
+            return None
         found = self._found(purchase, file)
         if found is None and self._stems is not None:
             self._look_everywhere(self._stems)

@@ -110,7 +110,10 @@ def _approved(decision: Decision, entry: Entry | None) -> str:
     serving = entry.purchase if entry is not None else None
     if serving is not None and serving.id != decision.purchase:
         return f"approved, but {serving.id}, which is newer, is approved too and serves"
-    return "approved: it stays, whatever is edited later"
+    stays = "approved: it stays, whatever is edited later"
+    if serving is not None and serving.is_partly_fetched:
+        return f"{stays}; not all of its files are downloaded, and what is made from it waits for them"
+    return stays
 
 
 def _sent_back(

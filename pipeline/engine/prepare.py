@@ -107,10 +107,15 @@ class Preparer:
         entry = None if self.in_flight.is_full else self.queue.next(self.clock.monotonic())
         if entry is None or entry.job is None:
             return False
+        source = self._source(entry.job, entry.source)
+        if source is not None and source.is_partly_fetched:
+            # The missing file may be the one to make it from; it may still arrive in this run.
+            missing = VendorError(f"not all files of {entry.job.upstream} are downloaded")
+            self.queue.unprepared(entry, missing, self.clock.monotonic())
+            return True
         self._count += 1
         self.in_flight.reserve()
         purchase_id = PurchaseId(self.new_id())
-        source = entry.source or self._upstream(entry.job)
         self.calls.submit_local(
             partial(self._done, entry, entry.job, purchase_id, source, on_prepared),
             prepare,
@@ -123,8 +128,10 @@ class Preparer:
         )
         return True
 
-    def _upstream(self, job: Job) -> Purchase | None:
-        """The purchase that serves the job's upstream, the only one that a chained job is made from."""
+    def _source(self, job: Job, planned: Purchase | None) -> Purchase | None:
+        """The only purchase that a chained job is made from: as planned, or the one that serves its upstream."""
+        if planned is not None:
+            return self.purchases.get(planned.id, planned)
         purchase_id = None if job.upstream is None else self.served_jobs.by_key.get(job.upstream)
         return None if purchase_id is None else self.purchases.get(purchase_id)
 
@@ -245,8 +252,9 @@ def _from_upstream(
         return media.url
     # The vendor no longer has it, or it cannot be identified; use the downloaded copy.
     for location, digest, content_type in upstream.files.get(source.output, ()):
-        is_first = index is None or recorded[index].sha256 in (None, digest)
-        if is_first and (source.media is None or content_type.startswith(f"{source.media}/")):
+        # Never another file of the upstream in place of one that was not downloaded.
+        is_wanted = index is not None and recorded[index].sha256 == digest
+        if is_wanted and (source.media is None or content_type.startswith(f"{source.media}/")):
             try:
                 with on_this_machine(location, digest, folder / COPIES) as path:
                     return _attachment(path, location.name, digest, LARGEST_MEDIA)

@@ -213,7 +213,9 @@ class Planner:
     def _what_upstream_lacks(self, job: Job, upstream_key: JobKey) -> str:
         purchase = self._assignment.matcher.source(job)
         if purchase is not None and purchase.status in _MADE:
-            return ""
+            # A file that could not be downloaded may be the one to make it from, and nobody has seen it.
+            of = self._assignment.matcher.decisions.approved.get(purchase.id, upstream_key)
+            return f"not all files of {of} are downloaded" if purchase.is_partly_fetched else ""
         if job.approved_of:
             return f"no take of {upstream_key} is approved"
         upstream = self._assignment.matcher.jobs[upstream_key]

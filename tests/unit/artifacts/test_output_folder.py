@@ -17,7 +17,7 @@ from pipeline.artifacts.local_folder import LocalFolder
 from pipeline.errors import Unfinished
 from pipeline.jobs import Job
 from pipeline.planning.plan import Presence
-from pipeline.purchases import PurchaseId, Step
+from pipeline.purchases import Output, PurchaseId, Step
 
 
 @pytest.fixture
@@ -42,6 +42,15 @@ def test_file_follows_renamed_job(out: Path) -> None:
     assert campaign.put(new) == [True]
     assert campaign.files() == {"r/new.mp4": "film"}
     assert campaign.placed.keys() == {"r/new.mp4"}
+
+
+def test_file_of_unknown_hash_is_not_found_where_nothing_is(out: Path) -> None:
+    purchase = replace(bought(1, job("a"), "", "still"), outputs=(Output("video/mp4"), film("still")))
+    campaign = Campaign(out, [purchase])
+    campaign.fetch(purchase, "r/a-2.mp4", "still", "result/1")
+    assert campaign.outputs().inventory.files_of(purchase) == {
+        "result": ((out / "r/a-2.mp4", digest("still"), "video/mp4"),)
+    }
 
 
 def test_swapped_jobs_swap_their_files(out: Path) -> None:

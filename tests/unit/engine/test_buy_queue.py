@@ -3,6 +3,7 @@
 import hashlib
 from asyncio import CancelledError
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from support.protection import fails_without
 
 from engine.harness import USUAL, FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
+from pipeline.engine.prepare import InputFailed, UpstreamFiles, prepare
 from pipeline.engine.reporter import Tally
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
 from pipeline.jobs import LocalFile, UpstreamOutput
@@ -20,16 +22,20 @@ from pipeline.providers.base import (
     CallRefused,
     CreateOutcome,
     Deferred,
+    DownloadFailed,
     JobRefused,
+    Media,
+    NotFound,
     NotSent,
     OutcomeUnknown,
     VendorError,
 )
-from pipeline.purchases import WorkflowId
+from pipeline.purchases import Output, PurchaseId, WorkflowId
 from pipeline.state.store import Caps, Change
 
 BLUE, RED = job("blue"), job("red")
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
+STILL = Media("https://media.test/still.png", "image/png")
 LOST = OutcomeUnknown("read timeout")
 ONE_AT_A_TIME = replace(USUAL, concurrency=1)
 
@@ -142,6 +148,45 @@ def test_upstream_with_expired_url_is_uploaded_from_this_machine(harness: Harnes
     (image,) = harness.vendor.requests[1].images
     assert not isinstance(image, str)
     assert image.content == movie
+
+
+def test_nothing_is_made_from_a_purchase_of_which_a_file_is_missing(harness: Harness) -> None:
+    film, gone = job("film", upstream=BLUE), DownloadFailed("410", expired=True)
+    harness.vendor.poll_answers["blue"] = [success(STILL, FILM)]
+    harness.vendor.poll_answers["red"] = [*[running()] * 9, success(FILM)]
+    harness.vendor.contents[STILL.url] = [gone] * 99
+
+    # While red is in flight, nothing can be made from blue, whose url is found to be dead meanwhile.
+    ran = harness.run(BLUE, RED, film, settings=replace(USUAL, in_flight=1))
+
+    assert harness.vendor.creates == ["blue", "red"]
+    assert ran.statuses == {"blue": "succeeded", "red": "done", "film": "pending"}
+    assert f"{film.key}: not all files of {BLUE.key} are downloaded; run again" in ran.report.notes
+    assert harness.run(BLUE, film).statuses["film"] == "pending"
+
+    harness.vendor.contents[STILL.url] = []
+    harness.run(BLUE, film)
+    assert harness.run(BLUE, film).statuses == {"blue": "done", "film": "done"}
+    assert harness.vendor.requests[-1].images == (STILL.url,)
+
+
+def test_no_other_file_is_sent_in_place_of_one_that_was_not_downloaded(
+    tmp_path: Path, harness: Harness
+) -> None:
+    here = Output("image/png", sha256="0" * 64)
+    purchase = replace(harness.run(BLUE).bought(BLUE)[0], outputs=(Output("image/png"), here))
+    harness.vendor.poll_answers["blue"] = [NotFound("404")]
+    files = {"result": ((tmp_path / "blue-2.png", "0" * 64, "image/png"),)}
+    upstream = UpstreamFiles(purchase, WorkflowId("blue"), files)
+
+    with pytest.raises(InputFailed, match="has no file in its result"):
+        prepare(
+            provider=harness.vendor,
+            job=job("film", upstream=BLUE),
+            folder=tmp_path,
+            purchase_id=PurchaseId("1" * 16),
+            upstream=upstream,
+        )
 
 
 def test_chained_job_fails_before_purchase_if_its_upstream_lacks_the_needed_output(

@@ -10,7 +10,7 @@ from pipeline.assignment import assign
 from pipeline.jobs import Job, in_plan_order
 from pipeline.planning.make import make
 from pipeline.planning.plan import Action, Difference, PlanOptions, Presence
-from pipeline.purchases import Decisions, Reason, Records, Status
+from pipeline.purchases import UNDECIDED, Decisions, Output, Reason, Records, Status
 from planning.campaign import bought, job, only, plan
 
 
@@ -233,6 +233,21 @@ def test_waiting_propagates_down_the_chain_with_its_reason() -> None:
     assert only(made, film).reason == f"{sketch.key} failed"
     assert only(made, cut).reason == f"{film.key} waits"
     assert not made.buying
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_chained_job_waits_until_its_upstream_is_whole(approved: bool) -> None:
+    sketch = job("sketch")
+    film = job("film", upstream=sketch)
+    here = Output("image/png", sha256="0" * 64)
+    partly = replace(bought(1, sketch, Status.SUCCEEDED), outputs=(Output("image/png"), here))
+    decisions = Decisions(approved={partly.id: sketch.key}) if approved else UNDECIDED
+
+    entry = only(plan([sketch, film], partly, decisions=decisions), film)
+
+    assert (entry.action, entry.reason) == (Action.WAIT, f"not all files of {sketch.key} are downloaded")
+    whole = replace(partly, status=Status.DONE, outputs=(here, here))
+    assert only(plan([sketch, film], whole, decisions=decisions), film).action is Action.CREATE
 
 
 def test_chained_job_does_not_wait_for_an_unselected_upstream_that_is_done() -> None:
