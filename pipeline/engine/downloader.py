@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts.file_names import NamedFile, named, set_aside
+from pipeline.artifacts.file_names import NamedFile, named
+from pipeline.artifacts.inventory import aside
 from pipeline.engine.calls import CallPool, result_of
 from pipeline.engine.fetch import FetchResult, fetch
 from pipeline.engine.fetch_list import Wanted
@@ -213,8 +214,10 @@ class Downloader:
         stem, with_steps = self.served_jobs.stem(purchase)
         try:
             if fetched.failure is not None and not self._is_free(brought, stem, with_steps=with_steps):
-                stem = set_aside(purchase.path, purchase.id)
-            files = list(named(brought, stem, with_steps))
+                there = named(brought, purchase.path, with_steps)
+                files = [replace(file, path=aside(file.path, purchase.id)) for file in there]
+            else:
+                files = list(named(brought, stem, with_steps))
         except _BLOCKING as error:
             _drop(fetched)
             self._blocked(tracked, _reason(error))

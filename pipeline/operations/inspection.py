@@ -117,6 +117,9 @@ def _files(state: CampaignState, purchase: Purchase) -> Iterator[KnownFile]:
             wanted, found = file.output.sha256, outputs.index.digest(file.path)
             is_here = wanted is not None and found == wanted
             is_altered = wanted is not None and found is not None and not outputs.index.is_ours(found)
-            yield KnownFile(state.workspace.output / file.path, is_here, is_altered)
+            # It may still be set aside, or at the path of another job.
+            other = None if is_here or is_altered else outputs.inventory.find(purchase, file)
+            path = other or file.path
+            yield KnownFile(state.workspace.output / path, is_here or other is not None, is_altered)
     if not serves_any:
         yield from (KnownFile(path, is_here=True) for path in files_here(outputs, purchase))

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pipeline.artifacts.file_names import named
+from pipeline.artifacts.file_names import named, set_aside
 from pipeline.artifacts.inventory import aside
 from pipeline.paths import real_path, status_at
 from pipeline.schemes import ObjectUrl
@@ -84,10 +84,14 @@ def _located(
             if "sha256" in file and is_at(location, file.get("bytes")):
                 found.setdefault(file["sha256"], location)
                 claimed[location] = file["sha256"]
-    for digest, size, path in _other_paths(purchases, found):
-        location = lookup.below(path)
-        if digest not in found and claimed.get(location, digest) == digest and is_at(location, size):
-            found[digest] = location
+    listed = list(purchases)
+    for is_part in (False, True):
+        for digest, size, path in _other_paths((p for p in listed if p.is_partly_fetched is is_part), found):
+            location = lookup.below(path)
+            if digest not in found and claimed.get(location, digest) == digest and is_at(location, size):
+                found[digest] = location
+        # What is found of whole takes is no file of a part.
+        claimed |= {location: digest for digest, location in found.items()}
     return found
 
 
@@ -103,12 +107,19 @@ def _other_paths(
     for purchase in purchases:
         if all(each.sha256 is None or each.sha256 in found for each in _outputs(purchase)):
             continue
-        for file in named(purchase, purchase.path or purchase.id, steps=True):
+        stem = purchase.path or purchase.id
+        own = list(named(purchase, stem, steps=True))
+        # A purchase that served no job when it was fetched has this name for all of its files.
+        unserved = named(purchase, set_aside(stem, purchase.id), steps=True)
+        for file, other in zip(own, unserved, strict=True):
+            paths = [file.path, aside(file.path, purchase.id), other.path]
+            if purchase.is_partly_fetched:
+                # An earlier take with files of the same size may be in its place until it is whole.
+                paths = [*paths[1:], paths[0]]
             digest = file.output.sha256
-            if digest is not None and digest not in found:
-                yield digest, file.output.bytes, file.path
-                if digest not in found:  # the caller adds each file that it finds
-                    yield digest, file.output.bytes, aside(file.path, purchase.id)
+            for path in paths:
+                if digest is not None and digest not in found:  # the caller adds each file that it finds
+                    yield digest, file.output.bytes, path
 
 
 def _outputs(purchase: Purchase) -> Iterator[Output]:

@@ -193,6 +193,8 @@ def _parts(coordinates: Coordinates) -> dict[str, Json]:
 
 
 def _outputs(job: Job, purchase: Purchase, output: str) -> list[Json]:
+    if purchase.is_partly_fetched:
+        return []  # until all are here, files of an earlier take may be in their place
     files: list[Json] = []
     for file in named(purchase, job.path, job.steps):
         if file.output.sha256 is None:

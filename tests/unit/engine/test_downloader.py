@@ -420,6 +420,21 @@ def test_part_of_a_new_take_does_not_replace_a_whole_earlier_one(
     assert harness.vendor.of("download").count(FILM.url) == 2
 
 
+def test_every_file_that_is_set_aside_has_the_same_form_of_name(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness, "_new_id", iter(["1" * 16, "2" * 16]).__next__)
+    harness.vendor.poll_answers["blue"] = [success(STILL, FILM)]
+    harness.vendor.contents[FILM.url] = [b"first"]
+    harness.run(BLUE)
+    harness.vendor.contents[FILM.url] = [b"second"]
+    harness.vendor.contents[STILL.url] = GONE
+
+    harness.run(FILMS)
+
+    assert harness.files().keys() == {"blue.png", "blue-2.mp4", "blue-2~2222222.mp4"}
+
+
 def test_part_is_copied_for_each_job_that_shares_the_purchase(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
     harness.vendor.contents[STILL.url] = GONE

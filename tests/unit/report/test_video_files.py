@@ -45,6 +45,30 @@ def test_file_in_place_is_found(tmp_path: Path) -> None:
     assert located([row("output/spring/hero.mp4")], [], tmp_path, tmp_path / "output/spring") == {SHA: file}
 
 
+def test_part_that_is_set_aside_is_not_taken_for_the_earlier_take(tmp_path: Path) -> None:
+    first, part = bought("hero"), replace(bought("hero"), id=PurchaseId("2" * 16), status=Status.SUCCEEDED)
+    missing = replace(part.outputs[0], sha256=None)
+    part = replace(part, outputs=(missing, replace(part.outputs[0], sha256="0" * 64)))
+    films = [
+        put(tmp_path / "output/spring" / name) for name in ("hero.mp4", "hero-2.mp4", "hero-2~2222222.mp4")
+    ]
+    first = replace(first, outputs=(*first.outputs, replace(first.outputs[0], sha256="1" * 64)))
+
+    for purchases in ([first, part], [part, first]):
+        found = located([], purchases, tmp_path, tmp_path / "output/spring")
+        assert found == dict(zip((SHA, "1" * 64, "0" * 64), films, strict=True))
+    films[2].unlink()
+    assert "0" * 64 not in located([], [part, first], tmp_path, tmp_path / "output/spring")
+
+
+def test_second_file_of_a_purchase_that_served_no_job_is_found(tmp_path: Path) -> None:
+    film = bought("hero").outputs[0]
+    purchase = replace(bought("hero"), outputs=(replace(film, sha256="0" * 64), film))
+    file = put(tmp_path / "output/spring/hero~1234567-2.mp4")
+
+    assert located([], [purchase], tmp_path, tmp_path / "output/spring") == {SHA: file}
+
+
 @pytest.mark.parametrize("name", ["hero.mp4", "hero~1234567.mp4"])
 def test_file_of_a_former_job_is_found(tmp_path: Path, name: str) -> None:
     file = put(tmp_path / "output/spring" / name)

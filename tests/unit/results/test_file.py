@@ -13,10 +13,10 @@ from support.protection import fails_without
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Coordinates, Job, JobKey, Request
 from pipeline.json_values import Json
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Reason, Status
+from pipeline.purchases import Decisions, Output, Purchase, PurchaseId, Reason, Status
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read, write
-from results.campaign import HEADING, Document, assignment_of, bought, document, job, read_back
+from results.campaign import FILM, HEADING, Document, assignment_of, bought, document, job, read_back
 
 NAME = "spring.results.json"
 
@@ -465,6 +465,18 @@ def test_incremental_build_equals_full_build(
         }
         heading = replace(HEADING, output=output)
         assert builder.build(heading, **given_now) == Builder().build(heading, **given_now)
+
+
+def test_job_names_its_files_once_all_of_them_are_downloaded() -> None:
+    film = job("film")
+    whole = replace(bought(1, film), outputs=(FILM, FILM))
+    part = replace(whole, status=Status.SUCCEEDED, outputs=(FILM, Output("image/png")))
+
+    # Until then, files of an earlier take may be in their place.
+    assert [len(read_back(document([film], each)).jobs[0].get("outputs", ())) for each in (part, whole)] == [
+        0,
+        2,
+    ]
 
 
 @fails_without(
