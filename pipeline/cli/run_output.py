@@ -54,6 +54,7 @@ _WORDS = {
     Status.FAILED.value: "failed",
     PENDING: "not bought",
 }
+_PARTLY_HERE = "finished, not all downloaded"
 _WITHOUT_RESULT = "finished without a usable result"
 _UNKNOWN = {Status.SUBMITTING.value, Status.ATTENTION.value}
 
@@ -320,6 +321,8 @@ def _is_as_before(entry: Entry, outcome: Outcome) -> bool:
 
 
 def _word(job_status: JobStatus) -> str:
+    if job_status.purchase is not None and job_status.purchase.is_partly_fetched:
+        return _PARTLY_HERE
     return _WORDS[ELSEWHERE if job_status.reason == ELSEWHERE else job_status.status]
 
 

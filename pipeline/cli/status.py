@@ -173,6 +173,8 @@ def _job_line(key: JobKey, job_status: JobStatus, decision: Decision | None) -> 
         status = f"{sent_back(decision)}{sent_back_at(decision)}{stars}"
     else:
         status = f"{status}{_decision_text(decision)}"
+    if job_status.purchase is not None and job_status.purchase.is_partly_fetched:
+        error = "not all of its files are downloaded"
     if _is_unknown(job_status):
         error = unknown_outcome(error)
     elif job_status.status == Status.SUBMITTING.value and job_status.purchase is not None:

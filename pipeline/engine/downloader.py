@@ -196,7 +196,10 @@ class Downloader:
         if tracked.attempts >= MAX_DOWNLOAD_FAILURES or (error.after or 0.0) > tracked.timeout:
             if isinstance(error, NotFound):
                 # Running again would not help; whether the files are worth their price again, a person decides.
-                why = f"its files cannot be downloaded: the vendor no longer has its workflow ({error})"
+                which = (
+                    "not all of its files can" if tracked.purchase.is_partly_fetched else "its files cannot"
+                )
+                why = f"{which} be downloaded: the vendor no longer has its workflow ({error})"
                 self.report.without_workflow.add(tracked.purchase.id)
                 self.in_flight.defer(tracked, why, _WITHOUT_WORKFLOW)
             else:

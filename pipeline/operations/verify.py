@@ -183,20 +183,24 @@ def _decisions_in(document: Mapping[str, Any], now: Decisions) -> Decisions:
 
 
 def in_files(state: CampaignState) -> Iterator[Disagreement]:
-    """Every file of a finished job that is missing from the output folder or altered."""
+    """Every file of a job that was downloaded and is missing from the output folder or altered."""
     # The times and sizes in the state are left out, so that the bytes themselves are compared.
     outputs = OutputFolder(state.workspace.output, (), state.records.purchases, state.workspace.scratch)
-    done = [
+    downloaded = [
         (job, purchase)
         for job in state.jobs
-        if (purchase := state.assignment.by_key.get(job.key)) is not None and purchase.status is Status.DONE
+        if (purchase := state.assignment.by_key.get(job.key)) is not None
+        if purchase.status is Status.DONE or purchase.is_partly_fetched
     ]
     # An object store is asked for many files in parallel: for sizes and hashes, not for their contents.
-    outputs.inventory.prefetch(file.path for job, purchase in done for file in fetched(purchase, job))
-    for job, purchase in done:
+    outputs.inventory.prefetch(file.path for job, purchase in downloaded for file in fetched(purchase, job))
+    for job, purchase in downloaded:
         for file in fetched(purchase, job):
             digest = outputs.index.digest(file.path)
             if digest != file.output.sha256:
+                is_foreign = digest is not None and not outputs.index.is_ours(digest)
+                if purchase.is_partly_fetched and not is_foreign and outputs.inventory.find(purchase, file):
+                    continue  # until all are here, they may be set aside
                 problem = "differs from what was downloaded"
                 if digest is None:
                     problem = unencodable(file.path) or "missing"

@@ -94,7 +94,7 @@ def gone_at_vendor_advice(target: str, keys: Sequence[JobKey]) -> str:
     subject, them = counted(len(keys), "job has", "jobs have"), "it" if len(keys) == 1 else "them"
     rest = ", for the first of them," if len(keys) > _MAX_NAMED else ""
     return (
-        f"{subject} no file here and no workflow at the vendor, so running again does not finish {them}: "
+        f"{subject} files that are not here and no workflow at the vendor, so running again does not finish {them}: "
         f"`pipeline redo {target} {named}`{rest} has {them} bought again "
         "(see docs/reference/errors.md#missing-workflow)."
     )

@@ -1217,7 +1217,7 @@ def test_video_that_is_gone_at_the_vendor_is_not_promised_for_the_next_run(
         assert ended.code == 8, ended.output
         assert project.statuses() == {DANCE: "done", WALK: "succeeded"}
         assert (
-            "1 job has no file here and no workflow at the vendor, so running again does not finish it"
+            "1 job has files that are not here and no workflow at the vendor, so running again does not finish it"
             in ended.out
         )
         assert f"`pipeline redo campaign.yaml {WALK}` has it bought again" in ended.out

@@ -1,0 +1,69 @@
+"""A purchase of which some files are here while others cannot be downloaded, as every command tells of it."""
+
+from pathlib import Path
+
+from support.calling import Pipeline
+from support.campaigns import campaign
+
+from pipeline.emulator.embedded import Emulator
+
+HERO = "hero/overlay/red/walk"
+DOCUMENT = {
+    "version": 1,
+    "name": "stages",
+    "image_sets": {
+        "shoes": ["images/red.png"],
+        "cutouts": {"outputs_of": "hero", "step": "crop_to_content", "only": "approved"},
+    },
+    "prompts": {"walk": "a walk"},
+    "templates": {
+        "overlay": {"template_id": "overlay_gray_5443", "options": {"prompt": "{{ prompt }}"}},
+        "moonwalk": {"template_id": "each_moonwalk_0226"},
+    },
+    "output": {"steps": True},
+    "jobs": [
+        {"id": "hero", "templates": ["overlay"], "image_sets": ["shoes"]},
+        {"id": "dance", "templates": ["moonwalk"], "image_sets": ["cutouts"], "prompts": []},
+    ],
+}
+
+
+def test_nothing_is_made_from_an_incomplete_purchase_and_every_command_says_so(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    stages = campaign(folder, {"campaign.yaml": DOCUMENT})
+    assert pipeline("run", stages.manifest, "--no-download").code == 0
+    (workflow,) = vendor.store.workflows()
+    (purchase,) = stages.results()["purchases"]
+    (cutout,) = next(each["outputs"] for each in purchase["steps"] if each["flow"] == "crop_to_content")
+    media = vendor.settings.folder / "media" / cutout["url"].partition("/media/")[2]
+    content = media.read_bytes()
+    media.unlink()
+
+    ended = pipeline("run", stages.manifest)
+
+    assert ended.code == 8, ended.output
+    assert "finished, not all downloaded" in ended.out
+    assert "outputs" not in stages.jobs()[HERO]
+    assert pipeline("verify", stages.manifest, "--files").code == 0
+    assert (
+        f"  {HERO}: succeeded: not all of its files are downloaded\n"
+        in pipeline("status", stages.manifest).out
+    )
+    approved = pipeline("approve", stages.manifest, HERO)
+    assert "not all of its files are downloaded, and what is made from it waits for them" in approved.out
+    assert f"not all files of {HERO} are downloaded" in pipeline("plan", stages.manifest).out
+    assert pipeline("run", stages.manifest).code == 8
+    assert [each.id for each in vendor.store.workflows()] == [workflow.id]
+
+    (here,) = (folder / "output/stages/hero").rglob("walk.mp4")
+    fetched = here.read_bytes()
+    here.write_bytes(b"altered")
+    assert "differs from what was downloaded" in pipeline("verify", stages.manifest, "--files").out
+    here.write_bytes(fetched)
+
+    media.write_bytes(content)
+    assert pipeline("collect", stages.manifest).code == 0
+    assert pipeline("run", stages.manifest).code == 0
+    assert set(stages.statuses().values()) == {"done"}
+    assert len(vendor.ledger.bought) == 2
