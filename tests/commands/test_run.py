@@ -1129,6 +1129,10 @@ def test_renamed_campaign_with_only_shard_results_is_not_bought_again(
     )
     for each in project.folder.glob("spring.results.*-of-2.json"):
         each.unlink()
+    # Their states still know the purchases.
+    assert pipeline("plan", project.manifest).code == 3
+    for each in project.folder.glob(".pipeline/spring.*"):
+        each.unlink()
     assert pipeline("plan", project.manifest).code == 0
 
 
