@@ -24,6 +24,7 @@ from pipeline.operations.published_results import (
     joined_hash,
     paths_in_results,
     published_by_others,
+    purchases_beside,
     read_published,
 )
 from pipeline.operations.unrecorded_decisions import (
@@ -249,8 +250,8 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             assert_no_approval_is_lost(workspace, lost)
         parts = _read_other_parts(workspace)
         if not store.records().purchases and not parts.records.purchases:
-            known = join_all([each.records for each in found]).purchases
-            assert_no_state_of_an_earlier_name(workspace, known)
+            known = {*join_all([each.records for each in found]).purchases, *purchases_beside(workspace)}
+            assert_no_state_of_an_earlier_name(workspace, jobs, known)
         records = _joined(workspace, store, found, parts, in_force, writable=writable)
         if not records.purchases:
             job_warnings += bought_under_another_name(workspace, jobs)

@@ -169,6 +169,12 @@ def _how_to_adopt(path: Path, results: ResultsFile, campaign: Campaign) -> str:
     )
 
 
+def purchases_beside(workspace: Workspace) -> Iterator[PurchaseId]:
+    """The purchases in results beside the manifest that name another campaign."""
+    for _, results in _of_other_campaigns(workspace):
+        yield from results.records.purchases
+
+
 def bought_under_another_name(workspace: Workspace, jobs: Collection[Job]) -> Iterator[Problem]:
     """For a campaign without a purchase: warnings of results whose manifest is gone and that have what it asks for.
 

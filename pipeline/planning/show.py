@@ -148,9 +148,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         parts.append(f"{pending:,} under way")
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
     yield from _costs(plan, paint)
-    if number := sum(entry.key in plan.not_replaced for entry in plan.entries):
-        subject, is_not = counted(number, "job is", "jobs are"), "it is" if number == 1 else "they are"
-        yield f"{subject} still being made, so {is_not} not replaced."
+    yield from _not_replaced(plan)
     yield from _at_odds(counts, plan.target)
     yield from _unknown(counts, plan)
     if counts.rejected:
@@ -165,6 +163,20 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         held = set(held_by_failures(plan.assignment))
         if keys := [entry.key for entry in plan.entries if stays_failed(entry) and entry.key in held]:
             yield held_by_failures_advice(plan.target, keys)
+
+
+def _not_replaced(plan: Plan) -> Iterator[str]:
+    kept = [entry for entry in plan.entries if entry.key in plan.not_replaced]
+    downloads = sum(entry.action is Action.DOWNLOAD for entry in kept)
+    for number, why in (
+        (len(kept) - downloads, "still being made"),
+        (downloads, "made and not downloaded yet"),
+    ):
+        if number:
+            subject, is_not = counted(number, "job is", "jobs are"), "it is" if number == 1 else "they are"
+            yield f"{subject} {why}, so {is_not} not replaced."
+    if downloads:
+        yield "If files are gone for good, `pipeline redo` has the job bought again."
 
 
 def _at_odds(counts: _Counts, target: str) -> Iterator[str]:

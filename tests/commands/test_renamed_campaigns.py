@@ -80,7 +80,7 @@ def test_what_only_the_state_of_the_old_name_has_is_not_bought_again(
 
         assert ended.code == 3, ended.output
         assert (
-            "spring.db: the state of 'spring', as campaign.yaml was called before, has 2 purchases"
+            "spring.db: the state of 'spring', as this campaign seems to have been called, has 2 purchases"
             in ended.err
         )
     assert len(vendor.ledger.entries) == 2
@@ -122,7 +122,7 @@ def test_renamed_results_that_lack_a_purchase_of_the_state_are_not_enough(
     ended = pipeline("run", "campaign.yaml")
 
     assert ended.code == 3, ended.output
-    assert "has 1 purchase that would be bought again" in ended.err
+    assert "has 1 purchase that only it knows" in ended.err
     assert len(vendor.ledger.entries) == 2
 
 
@@ -145,3 +145,51 @@ def test_rehearsal_and_other_databases_are_no_states_of_an_earlier_name(
 
     assert pipeline("plan", "campaign.yaml").code == 0
     assert pipeline("run", "campaign.yaml", "--emulate").code == 0
+
+
+def test_state_of_a_manifest_that_was_moved_and_renamed_at_once_counts_too(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest, "--select", "**/walk").code == 0
+    results = project.results_file.read_text()
+    assert pipeline("run", project.manifest).code == 0
+    project.results_file.unlink()
+    (project.folder / "fall.results.json").write_text(
+        results.replace('"campaign": "spring"', '"campaign": "fall"').replace("campaign.yaml", "fall.yaml")
+    )
+    project.manifest.unlink()
+    project.write({"fall.yaml": spring(name="fall")})
+
+    ended = pipeline("run", "fall.yaml")
+
+    assert ended.code == 3, ended.output
+    assert "has 1 purchase that only it knows" in ended.err
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_next_season_reuses_the_file_of_an_archived_one(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    project.results_file.rename(project.folder / "images" / project.results_file.name)
+    project.write({"campaign.yaml": spring(name="fall", prompts={"run": "a run"})})
+
+    assert pipeline("run", "campaign.yaml").code == 0
+
+
+def test_what_was_deleted_is_not_known_under_an_earlier_name(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    assert pipeline("destroy", project.manifest, "--yes").code == 0
+    project.results_file.unlink()
+    project.write({"campaign.yaml": spring(name="fall")})
+
+    assert pipeline("plan", "campaign.yaml").code == 0
+
+
+def test_what_was_refused_is_not_known_under_an_earlier_name(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": {"status": 422, "body": {"detail": []}}})
+    assert pipeline("run", project.manifest).code == 1
+    project.results_file.unlink()
+    project.write({"campaign.yaml": spring(name="fall")})
+
+    assert pipeline("plan", "campaign.yaml").code == 0

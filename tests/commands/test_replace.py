@@ -283,7 +283,10 @@ def test_replacement_under_way_is_not_replaced_by_the_same_command(
 
     for ended in (planned, again):
         assert ended.code == 0, ended.output
-        assert "\n1 job is still being made, so it is not replaced.\n" in ended.out
+        is_made = LEFT_UNDER_WAY[left] == "succeeded"
+        why = "made and not downloaded yet" if is_made else "still being made"
+        assert f"\n1 job is {why}, so it is not replaced.\n" in ended.out
+        assert ("`pipeline redo`" in ended.out) == is_made
     assert served(bought)[WALK] == new
     assert bought.statuses()[WALK] == "done"
     assert len(vendor.ledger.entries) == 3
