@@ -24,6 +24,7 @@ _PINNED = {
     "docs/how-to/cluster.md": _INSTALLED,
     "docs/how-to/gallery.md": _INSTALLED,
     "docs/how-to/object-store.md": _INSTALLED,
+    "docs/how-to/recover.md": _INSTALLED,
     "docs/how-to/operations.md": _INSTALLED,
     "docs/how-to/serve.md": _INSTALLED,
     "docs/how-to/team-state.md": _INSTALLED,
