@@ -194,19 +194,16 @@ class Downloader:
         tracked.attempts += 1
         tracked.latest = None  # its urls may have expired
         if tracked.attempts >= MAX_DOWNLOAD_FAILURES or (error.after or 0.0) > tracked.timeout:
+            is_part = tracked.purchase.is_partly_fetched
             if isinstance(error, NotFound):
                 # Running again would not help; whether the files are worth their price again, a person decides.
-                which = (
-                    "not all of its files can" if tracked.purchase.is_partly_fetched else "its files cannot"
-                )
+                which = "not all of its files can" if is_part else "its files cannot"
                 why = f"{which} be downloaded: the vendor no longer has its workflow ({error})"
                 self.report.without_workflow.add(tracked.purchase.id)
                 self.in_flight.defer(tracked, why, _WITHOUT_WORKFLOW)
             else:
-                some = "not all of its files could"
-                none = "its files could not"
-                what = some if tracked.purchase.is_partly_fetched else none
-                self.in_flight.defer(tracked, f"{what} be downloaded ({error})")
+                which = "not all of its files could" if is_part else "its files could not"
+                self.in_flight.defer(tracked, f"{which} be downloaded ({error})")
         else:
             self.in_flight.back_off(tracked, error.after)
 

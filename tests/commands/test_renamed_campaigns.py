@@ -107,19 +107,21 @@ def test_way_that_the_message_names_loses_and_buys_nothing(
     assert len(vendor.ledger.entries) == 2
 
 
+@pytest.mark.parametrize(
+    "manifest", ["campaign.yaml", "fall.yaml"], ids=["renamed", "moved and renamed at once"]
+)
 def test_renamed_results_that_lack_a_purchase_of_the_state_are_not_enough(
-    project: Project, pipeline: Pipeline, vendor: Emulator
+    project: Project, pipeline: Pipeline, vendor: Emulator, manifest: str
 ) -> None:
     assert pipeline("run", project.manifest, "--select", "**/walk").code == 0
     results = project.results_file.read_text()
     assert pipeline("run", project.manifest).code == 0
     project.results_file.unlink()
-    (project.folder / "fall.results.json").write_text(
-        results.replace('"campaign": "spring"', '"campaign": "fall"')
-    )
-    project.write({"campaign.yaml": spring(name="fall")})
+    project.manifest.unlink()
+    renamed = results.replace('"campaign": "spring"', '"campaign": "fall"').replace("campaign.yaml", manifest)
+    project.write({manifest: spring(name="fall"), "fall.results.json": renamed.encode()})
 
-    ended = pipeline("run", "campaign.yaml")
+    ended = pipeline("run", manifest)
 
     assert ended.code == 3, ended.output
     assert "has 1 purchase that only it knows" in ended.err
@@ -145,26 +147,6 @@ def test_rehearsal_and_other_databases_are_no_states_of_an_earlier_name(
 
     assert pipeline("plan", "campaign.yaml").code == 0
     assert pipeline("run", "campaign.yaml", "--emulate").code == 0
-
-
-def test_state_of_a_manifest_that_was_moved_and_renamed_at_once_counts_too(
-    project: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
-    assert pipeline("run", project.manifest, "--select", "**/walk").code == 0
-    results = project.results_file.read_text()
-    assert pipeline("run", project.manifest).code == 0
-    project.results_file.unlink()
-    (project.folder / "fall.results.json").write_text(
-        results.replace('"campaign": "spring"', '"campaign": "fall"').replace("campaign.yaml", "fall.yaml")
-    )
-    project.manifest.unlink()
-    project.write({"fall.yaml": spring(name="fall")})
-
-    ended = pipeline("run", "fall.yaml")
-
-    assert ended.code == 3, ended.output
-    assert "has 1 purchase that only it knows" in ended.err
-    assert len(vendor.ledger.entries) == 2
 
 
 def test_next_season_reuses_the_file_of_an_archived_one(project: Project, pipeline: Pipeline) -> None:
