@@ -89,7 +89,8 @@ def foot(size: Size, text: str, note: str) -> Caption:
     rows += [(row, small) for row in _wrapped(note, small, room, most=most_small)]
     if not rows:
         return Caption()
-    widest = math.ceil(max(width(row, font_size) for row, font_size in rows))
+    # Some fonts have a single character that is wider than a row.
+    widest = min(room, math.ceil(max(width(row, font_size) for row, font_size in rows)))
     height = int(sum(font_size * _LINE_HEIGHT for _, font_size in rows)) + 2 * padding
     box = _rounded((widest + 2 * padding, height), padding, (*_INK, 200))
     draw = ImageDraw.Draw(box)

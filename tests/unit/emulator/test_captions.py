@@ -67,6 +67,15 @@ def test_any_text_is_drawn_inside_the_frame(text: str, size: Size) -> None:
     assert_inside(captions.badges(size, [text], text[:9], (9, 9, 9)), size)
 
 
+def test_character_that_is_wider_than_a_row_is_drawn_inside_the_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(captions, "width", lambda text, _font_size: 1000.0 * len(text))
+
+    for size in SIZES:
+        assert_inside(captions.foot(size, "x", "y"), size)
+
+
 @pytest.mark.parametrize("text", list(SCRIPTS.values())[:7], ids=list(SCRIPTS)[:7])
 @pytest.mark.usefixtures("machine")
 def test_two_texts_of_any_script_look_different(text: str) -> None:
