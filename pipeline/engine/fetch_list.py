@@ -167,17 +167,19 @@ class FileList:
 
     def _assign_in_order(self, listed: Sequence[Media], pairs: Mapping[int, int]) -> None:
         """Give the remaining files, in order, to entries that were never fetched; append the rest."""
-        free = [
-            index
-            for index in self._missing()
-            # A file that is listed, but did not arrive, keeps its place.
-            if self.outputs[index].sha256 is None and pairs.get(index) not in self.failures
-        ]
+        never_fetched = [index for index in self._missing() if self.outputs[index].sha256 is None]
+        # A file that is listed, but did not arrive, keeps its place.
+        free = [index for index in never_fetched if pairs.get(index) not in self.failures]
+        kept = [index for index in never_fetched if index not in free]
         for theirs, file in sorted(self.others.items()):
             index = free.pop(0) if free else None
-            if index is None and self.wanted.is_open and len(self.outputs) < record_limits.MAX_MEDIA:
-                index = len(self.outputs)
-                self.outputs.append(recorded_from(listed[theirs]))
+            if index is None and self.wanted.is_open:
+                if kept and len(self.outputs) >= len(listed):
+                    # There is a place for each listed file, so what did not arrive is in another place already.
+                    index = kept.pop(0)
+                elif len(self.outputs) < record_limits.MAX_MEDIA:
+                    index = len(self.outputs)
+                    self.outputs.append(recorded_from(listed[theirs]))
             if index is not None:
                 del self.others[theirs]
                 self._put(index, listed[theirs], file)

@@ -421,6 +421,33 @@ def test_no_file_is_lost_for_any_order_and_urls_of_a_response(data: st.DataObjec
         assert len(list(Path(folder).iterdir())) == 2 * len(truth)
 
 
+@fails_without(
+    "pipeline.engine.fetch_list:FileList._assign_in_order",
+    "if kept and",
+    swap=("kept and len(self.outputs) >= len(listed)", "False"),
+)
+def test_file_takes_the_place_of_one_that_is_in_another_place_already() -> None:
+    """Two files are equal, and what did not arrive was listed under a name that another file had before."""
+
+    def listed(order: Sequence[int], names: str, *expired: int) -> Listing:
+        return Listing(order, names, [False] * 3, [number in expired for number in range(3)])
+
+    told = [
+        listed([0, 1, 2], "stable"),
+        listed([0, 1, 2], "by place", 1),
+        listed([2, 1, 0], "stable", 1, 2),
+        listed([0, 1, 2], "stable", 2),
+        listed([0, 1, 2], "stable"),
+    ]
+    truth = ["a", "a", "b"]
+    vendor = Vendor(truth, told)
+    with tempfile.TemporaryDirectory() as folder:
+        recorded = merged((), vendor.get("w").result)
+        came = _brought(vendor, Wanted(Path(folder, ".w"), recorded))
+        assert Counter(each.sha256 for each in came.outputs) == Counter(map(digest, truth))
+        _assert_here(came)
+
+
 def _brought(vendor: Vendor, wanted: Wanted) -> FetchResult:
     """The result of as many attempts as it takes; what one brings is here for the next."""
     placed: dict[str, FetchedFile] = {}
