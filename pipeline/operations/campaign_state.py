@@ -16,21 +16,13 @@ from pipeline.files import FileStamp, stamp
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import minutes_ago, now, run_id
-from pipeline.operations.earlier_names import assert_no_state_of_an_earlier_name
-from pipeline.operations.lost_decisions import LostApprovals, assert_no_approval_is_lost, lost_approvals
+from pipeline.operations.opening_checks import OpeningChecks
 from pipeline.operations.published_results import (
     OtherResults,
-    bought_under_another_name,
     joined_hash,
     paths_in_results,
     published_by_others,
-    purchases_beside,
     read_published,
-)
-from pipeline.operations.unrecorded_decisions import (
-    UnrecordedDecisions,
-    unrecorded_decisions,
-    unrecorded_warnings,
 )
 from pipeline.planning.split import Split
 from pipeline.purchases import (
@@ -57,6 +49,8 @@ from pipeline.state.transitions import RUN_ENDED, absorb, recover
 if TYPE_CHECKING:
     from pipeline.errors import Problem
     from pipeline.json_values import Json
+    from pipeline.operations.lost_decisions import LostApprovals
+    from pipeline.operations.unrecorded_decisions import UnrecordedDecisions
     from pipeline.operations.workspace import Workspace
     from pipeline.results.decisions import Decision
 
@@ -237,26 +231,21 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     decisions_stamp = stamp(workspace.decisions)
     all_decisions = decisions.read(workspace.decisions, workspace.decisions_name)
     in_force, decided = decisions.in_force(all_decisions), decisions.by_purchase(all_decisions)
-    if writable and before is not None:  # before a state is created, too
-        assert_no_approval_is_lost(workspace, lost_approvals([before], decided))
+    checks = OpeningChecks(workspace=workspace, jobs=jobs, decided=decided, writable=writable)
+    if before is not None:  # before a state is created, too
+        checks.approvals([before])
     split = _split_of(workspace, jobs, in_force)
     with _held_store(workspace, split, writable=writable) as store:
         results, current = _unknown_results(workspace, store, in_force, before)
         # Results that the state knows were read with these decisions before, and so lack none of their approvals.
         other_results = OtherResults(workspace)
         found = [*other_results.read(), *([] if results is None else [results])]
-        lost = lost_approvals(found, decided)
-        if writable:
-            assert_no_approval_is_lost(workspace, lost)
+        lost = checks.approvals(found)
         parts = _read_other_parts(workspace)
-        if not store.records().purchases and not parts.records.purchases:
-            known = {*join_all([each.records for each in found]).purchases, *purchases_beside(workspace)}
-            assert_no_state_of_an_earlier_name(workspace, jobs, known)
+        checks.earlier_names({*store.records().purchases, *parts.records.purchases}, found)
         records = _joined(workspace, store, found, parts, in_force, writable=writable)
-        if not records.purchases:
-            job_warnings += bought_under_another_name(workspace, jobs)
-        unrecorded = unrecorded_decisions(workspace, decided, records.purchases)
-        job_warnings += unrecorded_warnings(workspace, unrecorded)
+        unrecorded = checks.unrecorded(records.purchases)
+        job_warnings += checks.warnings(records.purchases, unrecorded)
         assignment = assign(jobs, records, in_force)
         if writable:
             store.save_assignment(served_by(assignment))
