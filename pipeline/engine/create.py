@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from pipeline import failpoints
-from pipeline.errors import ExitCode, PipelineError, printable
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.planning.hints import unknown_warning
 from pipeline.providers.base import (
     AccountProblem,
@@ -53,6 +53,7 @@ _BOUGHT_ELSEWHERE = "another machine has bought the same thing"
 _IN_DOUBT = "a webhook named the workflow of an earlier purchase, so it was not sent"
 _APPROVED = "a take of it was approved during this run"
 _OTHER_SOURCE = "during this run, it was decided to make it from another take"
+_UNREADABLE = "nothing more is bought, as takes may be approved in it. Correct or restore it, and run again"
 _BUDGET_EXCEEDED = "with what other machines bought, the budget would be exceeded"
 
 
@@ -102,7 +103,7 @@ class Creator:
 
     def due_at(self) -> float | None:
         """When it may next have a call to start, in monotonic seconds; None: not before another call ends."""
-        return 0.0 if self._cleared else self.preparer.due_at()
+        return self.decisions.due_at if self._cleared else self.preparer.due_at()
 
     # Intent
 
@@ -239,6 +240,8 @@ class Creator:
             return False
         if not self._cleared:
             return self.preparer.start_next(self.intend)
+        if not self._has_latest_decisions():
+            return False
         create = self._cleared.popleft()
         if self.is_in_doubt(create.purchase):
             # The webhook call came after the intent was written.
@@ -254,12 +257,20 @@ class Creator:
         )
         return True
 
+    def _has_latest_decisions(self) -> bool:
+        """Whether the decisions of now are known. If they cannot be read, one may forbid any create: buying ends."""
+        try:
+            return self.decisions.update(self.clock.monotonic())
+        except InvalidInput as error:
+            self.queue.stop(ExitCode.INVALID, f"{error}; {_UNREADABLE}")
+            self.withdraw()
+            return False
+
     def _is_decided(self, create: Create) -> bool:
         """Whether a decision of now forbids this create, which is then given up.
 
         Also in a wave that is published: whatever another machine yielded to, nobody has to buy it.
         """
-        self.decisions.update()
         jobs = self.served_jobs.sharing(create.job)
         if self.decisions.is_outdated(create.job, create.purchase.inputs):
             why = _OTHER_SOURCE

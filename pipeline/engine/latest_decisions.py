@@ -10,29 +10,48 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment, assign, is_sent_back
+from pipeline.errors import InvalidInput
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
 
 if TYPE_CHECKING:
     from pipeline.engine.journal import Journal
     from pipeline.jobs import Job
 
+# Seconds until decisions that cannot be read are read again: somebody may be writing them.
+REREAD_AFTER = 2.0
+
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class LatestDecisions:
     """Which jobs need no purchase by the decisions that `read` finds; it returns None if none are new.
 
-    `assignment` is the one that the run's plan is based on.
+    `assignment` is the one that the run's plan is based on. `due_at` is when `update` may know more, in monotonic
+    seconds, if the decisions could not be read the last time; otherwise 0.
     """
 
     read: Callable[[], Decisions | None]
     journal: Journal
     assignment: Assignment
 
+    due_at: float = field(default=0.0, init=False)
     _decided: Assignment | None = field(default=None, init=False)
 
-    def update(self) -> None:
-        """Read new decisions."""
-        decisions = self.read()
+    def update(self, now: float) -> bool:
+        """Read new decisions; False if they cannot be read now, so that nothing may be bought.
+
+        Raises:
+            InvalidInput: they could not be read the last time either.
+        """
+        if now < self.due_at:
+            return False
+        try:
+            decisions = self.read()
+        except InvalidInput:
+            if self.due_at:
+                raise
+            self.due_at = now + REREAD_AFTER
+            return False
+        self.due_at = 0.0
         if decisions is not None:
             # What is not sent yet serves nothing: these are the creates to be judged.
             purchases = {
@@ -42,6 +61,7 @@ class LatestDecisions:
             }
             records = Records(purchases, self.assignment.matcher.records.served)
             self._decided = assign(self.assignment.jobs, records, decisions)
+        return True
 
     def keep(self, job: Job) -> bool:
         """Whether a take of `job` was approved, so that nothing more is bought for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pipeline.artifacts.inventory import needed
@@ -27,22 +28,34 @@ class DecisionsDuringRun:
         self._stamp = state.decisions_stamp
 
     def read(self) -> Decisions | None:
-        """The decisions in force, if their file was written to since they were last read."""
+        """The decisions in force, if their file was written to since they were last read.
+
+        Raises:
+            InvalidInput: the file is invalid, or gone.
+        """
         workspace, now = self._workspace, stamp(self._workspace.decisions)
         if now == self._stamp:
             return None
+        self._assert_not_gone()
+        latest = decisions.in_force(decisions.read(workspace.decisions, workspace.decisions_name))
         self._stamp = now
-        try:
-            return decisions.in_force(decisions.read(workspace.decisions, workspace.decisions_name))
-        except InvalidInput:
-            return None  # `latest` reports it at the end
+        return latest
+
+    def _assert_not_gone(self) -> None:
+        """Check that a file that was there still is: without it, takes that it approves could be bought again."""
+        if self._stamp is not None and not os.path.lexists(self._workspace.decisions):
+            raise InvalidInput(f"{self._workspace.decisions_name}: gone since this run began")
 
     def latest(self, state: CampaignState) -> CampaignState:
         """`state` with the decisions of now; takes that were sent back during the run are reported."""
         try:
+            self._assert_not_gone()
             decided = state.with_latest_decisions()
         except InvalidInput as error:
-            self._report.notes.append(f"{error}; the results have only the decisions from before this run")
+            # What ended the buying is reported already.
+            is_reported = any(each.startswith(str(error)) for each in self._report.notes)
+            note = "the results have only the decisions from before this run"
+            self._report.notes.append(note if is_reported else f"{error}; {note}")
             return state
         serves_now = decided.published_assignment.by_key
         sent_back = {

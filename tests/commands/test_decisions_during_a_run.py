@@ -84,3 +84,40 @@ def test_file_of_a_take_approved_after_another_one_was_bought_is_put_in_place(
     assert len(vendor.ledger.entries) == 4
     assert take(bought, DANCE) == kept
     assert_at_rest(bought, pipeline)
+
+
+@pytest.mark.parametrize(
+    ("becomes", "says"),
+    [
+        ("printf '<<<<<<< HEAD\\n' >> spring.decisions.yaml", "an unresolved merge conflict"),
+        ("rm -f spring.decisions.yaml", "spring.decisions.yaml: gone since this run began"),
+    ],
+)
+def test_nothing_more_is_bought_once_the_decisions_cannot_be_read(
+    bought: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    start: Callable[..., Running],
+    becomes: str,
+    says: str,
+) -> None:
+    assert pipeline("reject", bought.manifest, take(bought, WALK)).code == 0
+    before = (bought.folder / "spring.decisions.yaml").read_text()
+    bought.write({"campaign.yaml": EDITED})
+
+    # The command runs before each create is sent: the second time, after a purchase.
+    damage = f"if test -e one; then {becomes}; else touch one; fi"
+    ended = start("run", bought.manifest, "--yes", "--in-flight", "1", "--checkpoint", damage).ended()
+
+    assert ended.code == 3, ended.output
+    assert ended.output.count(says) == 1
+    assert (
+        "nothing more is bought, as takes may be approved in it. Correct or restore it, and run"
+        in ended.output
+    )
+    assert "the results have only the decisions from before this run" in ended.output
+    assert len(vendor.ledger.entries) == 3
+
+    (bought.folder / "spring.decisions.yaml").write_text(before)
+    assert pipeline("run", bought.manifest).code == 0
+    assert_at_rest(bought, pipeline)

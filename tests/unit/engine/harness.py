@@ -17,7 +17,7 @@ from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.reporter import RunReport, Stop, Tally
 from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.runner import Runner
-from pipeline.errors import ExitCode, Unfinished
+from pipeline.errors import ExitCode, InvalidInput, Unfinished
 from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant, in_plan_order
 from pipeline.planning.make import make, paid_for
 from pipeline.planning.plan import PlanOptions
@@ -207,6 +207,7 @@ class Harness:
         self.results_cannot_be_written = self.results_cannot_be_noted = False
         self.others: list[Purchase] = []
         self.decisions: Decisions | None = None
+        self.unreadable_decisions = 0  # how often they cannot be read from now on
         self.absorbs = True
         self.webhooks = Webhooks(inbox=ReceiptInbox())
         self.left_over: list[Receipt] = []
@@ -263,7 +264,7 @@ class Harness:
                 stop=self.stop,
                 publication=lambda: _Published(self, _statuses(store)),
                 read_others=lambda: Records({each.id: each for each in self.others}),
-                read_decisions=lambda: self.decisions,
+                read_decisions=self._read_decisions,
                 checkpoint=checkpoint,
                 webhooks=self.webhooks,
                 on_change=self.on_change,
@@ -319,6 +320,12 @@ class Harness:
     def let_go(self) -> None:
         """Let the held calls return."""
         self.executor.held.clear()
+
+    def _read_decisions(self) -> Decisions | None:
+        if self.unreadable_decisions:
+            self.unreadable_decisions -= 1
+            raise InvalidInput("spring.decisions.yaml: not YAML")
+        return self.decisions
 
     def _new_id(self) -> str:
         self._ids += 1

@@ -39,6 +39,16 @@ def is_sent(change: Change) -> bool:
     return change.after.status is Status.SUBMITTED
 
 
+def unreadable_once(harness: Harness, when: Callable[[Change], bool], times: int) -> None:
+    """Let the decisions be unreadable that many times, once a change of this kind is on disk."""
+
+    def damage(change: Change) -> None:
+        if when(change):
+            harness.unreadable_decisions = times
+
+    harness.on_change = damage
+
+
 def last(ran: RunResult, wanted: Job) -> Purchase:
     return ran.bought(wanted)[-1]
 
@@ -132,3 +142,42 @@ def test_nothing_is_made_from_a_take_that_is_sent_back(harness: Harness) -> None
 
     assert harness.vendor.creates == ["a-sketch"]
     assert ran.codes == {ExitCode.UNFINISHED}
+
+
+@fails_without("pipeline.engine.create:Creator.start_next", "if not self._has_latest_decisions()")
+def test_nothing_more_is_bought_once_the_decisions_cannot_be_read(harness: Harness) -> None:
+    unreadable_once(harness, is_sent, times=1000)
+
+    ran = harness.run(BLUE, RED, settings=ONE_BY_ONE)
+
+    assert harness.vendor.creates == ["blue"]
+    assert ran.codes == {ExitCode.INVALID}
+    assert ran.report.notes[0].startswith("spring.decisions.yaml: not YAML; nothing more is bought")
+    assert harness.on_disk() == ["done", "void"]
+
+
+def test_wave_is_not_sent_if_the_decisions_cannot_be_read_after_its_publication(harness: Harness) -> None:
+    def publish() -> None:
+        harness.unreadable_decisions = 1000
+
+    ran = harness.run(BLUE, RED, checkpoint=FakeCheckpoint(does=publish))
+
+    assert harness.vendor.creates == []
+    assert ran.codes == {ExitCode.INVALID}
+    assert harness.on_disk() == ["void", "void"]
+
+
+def test_decisions_that_are_being_written_are_read_a_moment_later(harness: Harness) -> None:
+    before = harness.run(BLUE, RED)
+
+    def damage(change: Change) -> None:
+        if is_sent(change):
+            harness.unreadable_decisions = 1
+            harness.decisions = approved((last(before, RED), RED))
+
+    harness.on_change = damage
+    ran = harness.run(*EDITED, settings=ONE_BY_ONE)
+
+    assert harness.vendor.creates == ["blue", "red", "blue"]
+    assert not ran.codes
+    assert harness.unreadable_decisions == 0
