@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.operations.clock import now
 from pipeline.operations.published_results import read_published
+from pipeline.operations.trial_records import assert_not_of_a_trial
 from pipeline.planning.hints import elsewhere_hint, not_made_again
 from pipeline.planning.send_back import failures_in_place, stands_in_for
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
@@ -149,7 +150,7 @@ def decide(
                 made.append(opinion.of(purchase.id, key or served_key(state, purchase)))
     made = [*{each.purchase: each for each in with_failures(state.assignment, state.decided, made)}.values()]
     if made:
-        record(state.workspace, made)
+        record(state.workspace, made, state.records.purchases)
     return made
 
 
@@ -164,7 +165,7 @@ def withdraw_unrecorded(
     """
     made = [opinion.of(each, state.unrecorded[each].key) for each in purchases]
     if made:
-        record(state.workspace, made)
+        record(state.workspace, made, state.records.purchases)
     return made
 
 
@@ -216,13 +217,17 @@ def _as_said(said: Decision, purchase: Purchase) -> Decision:
     return replace(said, purchase=purchase.id, rating=None, note=None, notes=())
 
 
-def record(workspace: Workspace, made: Iterable[Decision]) -> None:
+def record(workspace: Workspace, made: Sequence[Decision], recorded: Collection[PurchaseId]) -> None:
     """Write decisions to disk; a decision that another process writes at the same moment is not overwritten.
 
+    `recorded` are the purchases that state and results have.
+
     Raises:
+        UsageError: one is on a purchase of a trial.
         InvalidInput: the decisions file is invalid.
         Unfinished: it cannot be written.
     """
+    assert_not_of_a_trial(workspace, made, recorded)
     try:
         decisions.record(workspace.decisions, workspace.decisions_name, made)
     except OSError as error:

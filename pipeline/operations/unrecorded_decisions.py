@@ -36,13 +36,13 @@ def unrecorded_decisions(
         for purchase_id, each in decided.items()
         if each.decision in _OF_RECORDED and purchase_id not in known
     }
-    if not found or not _has_records_of_its_own(workspace):
+    if not found or not has_records_of_its_own(workspace):
         return found
     beside = _known_beside_the_manifest(workspace)
     return {purchase_id: each for purchase_id, each in found.items() if purchase_id not in beside}
 
 
-def _has_records_of_its_own(workspace: Workspace) -> bool:
+def has_records_of_its_own(workspace: Workspace) -> bool:
     """Whether state and results are the operator's choice, as in a trial run: decisions stay beside the manifest."""
     return {"--state", "--results"} <= set(workspace.record_flags)
 
@@ -96,7 +96,7 @@ def assert_nothing_approved_is_bought(
     Raises:
         InvalidInput: it does.
     """
-    if not unrecorded or _has_records_of_its_own(workspace):
+    if not unrecorded or has_records_of_its_own(workspace):
         return
     bought = {entry.key for entry in plan.buying} - set(replaced)
     missing = {

@@ -208,6 +208,18 @@ class Workspace:
         more = tracked([self.decisions, *map(Path, self.variables.files)], self.campaign.root)
         return tuple(sorted({*self.campaign.inputs, *more}))
 
+    def with_default_records(self) -> Workspace:
+        """The whole campaign with its state and results beside the manifest, wherever the operator keeps others."""
+        folder, name = self.campaign.manifest.parent, self.campaign.name
+        return replace(
+            self,
+            shard=None,
+            whole_state=_default_state(folder, name),
+            whole_results=_results_path(None, folder, name),
+            record_flags=(),
+            hinted_flags=(),
+        )
+
     def heading(self) -> Heading:
         """The heading of the results manifest."""
         folder = self.campaign.manifest.parent
@@ -302,7 +314,7 @@ def workspace_of(
         campaign=campaign,
         emulated=emulated,
         shard=paths.shard,
-        whole_state=state_location(paths.state) if paths.state else folder / STATE_FOLDER / f"{name}.db",
+        whole_state=state_location(paths.state) if paths.state else _default_state(folder, name),
         whole_results=_results_path(paths.results, folder, name),
         output=paths.output_location or output,
         environment=environment,
@@ -407,6 +419,10 @@ def _without_detours(given: str) -> str:
 def _state_argument(given: str) -> str:
     location = state_location(given)
     return location.argument if isinstance(location, DatabaseUrl) else path_argument(shown_path(location))
+
+
+def _default_state(folder: Path, name: str) -> Path:
+    return folder / STATE_FOLDER / f"{name}.db"
 
 
 def _results_path(given: str | None, folder: Path, name: str) -> Path:

@@ -89,7 +89,7 @@ class Watcher:
                 watch.plan()  # while a run goes on, the last one may be some seconds old
                 before = watch.next_run
             if made:
-                record(watch.workspace, made)
+                record(watch.workspace, made, watch.purchases)
             self.look()
             with self._lock:
                 after = watch.next_run
