@@ -14,6 +14,9 @@ from pipeline.errors import UsageError, printable
 from pipeline.schemes import assert_named_as
 
 _BLOCK = 1 << 20
+# Of a temporary file's name: the random part as a pattern, and how many characters of the target's name it has.
+_RANDOM_PART = "[0-9a-f]" * 16
+_LONGEST_KEPT = 40
 
 
 def sha256_of(path: Path) -> str:
@@ -91,19 +94,21 @@ def _stamp_of(status: os.stat_result) -> FileStamp:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[bool]:
     """Hold an exclusive lock on `folder`, for the short time that it takes to read and rewrite a file in it.
 
-    Without locks on this system or file system, nobody is excluded.
+    Yields whether others are excluded: nobody is without locks on this system or file system.
     """
     descriptor = system.open_folder(folder)
     if descriptor is None:
-        yield
+        yield False
         return
     try:
+        is_alone = False
         with suppress(OSError):
             system.lock(descriptor, wait=True)
-        yield
+            is_alone = True
+        yield is_alone
     finally:
         os.close(descriptor)
 
@@ -258,12 +263,17 @@ def assert_replaces(path: Path, is_own: Callable[[bytes], bool], kind: str) -> b
 
 def sweep(path: Path) -> None:
     """Remove what a killed `write_atomically` left beside `path`, which must not be written at the same time."""
-    for leftover in path.parent.glob(f"{glob.escape(_unfinished(path))}*.tmp"):
+    for leftover in path.parent.glob(f"{glob.escape(_unfinished(path))}{_RANDOM_PART}.tmp"):
         leftover.unlink(missing_ok=True)
 
 
 def _unfinished(path: Path) -> str:
-    return f".{path.name[:40]}."
+    """How the names of temporary files for `path`, and for no other path beside it, begin."""
+    name = path.name
+    if len(name) > _LONGEST_KEPT:
+        digest = hashlib.sha256(os.fsencode(name)).hexdigest()
+        name = f"{name[:_LONGEST_KEPT]}~{digest[:8]}"
+    return f".{name}."
 
 
 def _read_umask() -> int:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.documents.problem_list import MAX_LISTED, listed
 from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, counted, printable, reason_of
-from pipeline.files import alone_in, read_limited
+from pipeline.files import read_limited
 from pipeline.operations.workspace import TOOL
-from pipeline.paths import behind_links, follow_links
+from pipeline.paths import follow_links
 from pipeline.planning.shards import Shard, is_whole
 from pipeline.results import decisions
 from pipeline.results.file import LARGEST, has_conflict, is_of_rehearsal, read, write
@@ -61,7 +61,7 @@ def _no_such_file(path: Path) -> InvalidInput:
 def _merge_decisions(paths: Sequence[Path], out: Path) -> dict[str, Json]:
     merged = merge_decisions([decisions.read(path, str(path)) for path in paths])
     try:
-        with alone_in(behind_links(out).parent):
+        with decisions.alone(out):
             _assert_no_decision_is_lost(out, merged)
             decisions.write(out, str(out), merged)
     except ValueError as error:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipeline.documents.json_reader import parse_json
 from pipeline.documents.text_file import conflicts, read_source
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem, UsageError
-from pipeline.files import alone_in, read_limited, write_atomically
+from pipeline.files import alone_in, read_limited, sweep, write_atomically
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 from pipeline.paths import behind_links, follow_links
@@ -181,6 +182,17 @@ def _decision(written: Mapping[str, Any]) -> Decision:
     return Decision(**{**written, "decision": verdict, "notes": notes, "withdraws": withdraws})
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other writers away from the decisions at `path`, and remove temporary files that killed ones have left."""
+    real = behind_links(path)
+    with alone_in(real.parent) as is_alone:
+        if is_alone:
+            with suppress(OSError):  # it may be another user's
+                sweep(real)
+        yield
+
+
 def record(path: Path, name: str, said: Iterable[Decision]) -> None:
     """Add the decisions `said` to the file at `path`, called `name` in messages; they are on disk on return.
 
@@ -191,7 +203,7 @@ def record(path: Path, name: str, said: Iterable[Decision]) -> None:
         UsageError: with them, it could not be read again; it is left as it is.
         OSError: it cannot be written.
     """
-    with alone_in(behind_links(path).parent):
+    with alone(path):
         write(path, name, by_purchase((*read(path, name), *said)).values())
 
 

@@ -109,7 +109,7 @@ def test_last_decision_on_a_purchase_replaces_the_first(bought: Project, pipelin
     ]
 
 
-@fails_without("pipeline.results.decisions:record", "with alone_in(behind_links(path).parent):")
+@fails_without("pipeline.results.decisions:record", "with alone(path):")
 def test_simultaneous_decisions_of_two_people_are_both_kept(
     bought: Project, pipeline: Pipeline, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,7 @@ def tried(project: Project, pipeline: Pipeline) -> Project:
     return project
 
 
-@fails_without("pipeline.operations.review:record", "assert_not_of_a_trial(workspace, made)")
+@fails_without("pipeline.operations.review:record", "assert_not_of_a_trial(workspace, made, recorded)")
 @pytest.mark.parametrize("command", ["approve", "reject", "redo"])
 @pytest.mark.parametrize("missing", ["spring.results.json", ".pipeline", None])
 def test_decision_on_a_purchase_of_a_trial_is_refused(

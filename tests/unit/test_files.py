@@ -18,6 +18,7 @@ from pipeline.files import (
     open_regular,
     read_limited,
     sha256_of,
+    sweep,
     write_atomically,
 )
 
@@ -107,6 +108,51 @@ def test_write_on_a_full_disk_leaves_the_old_bytes(tmp_path: Path) -> None:
     assert "File too large" in ended.stderr
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["results.json"]
+
+
+IS_KILLED_BEFORE_IT_REPLACES = """
+import os, sys
+from pathlib import Path
+from pipeline import failpoints
+from pipeline.files import write_atomically
+
+failpoints.arm(lambda _: os._exit(9))
+write_atomically(Path(sys.argv[1]), b"new")
+"""
+
+
+def killed_write(path: Path) -> Path:
+    """A write of `path` whose process is killed; returns what it leaves."""
+    before = {*path.parent.iterdir()}
+    subprocess.run(
+        [sys.executable, "-c", IS_KILLED_BEFORE_IT_REPLACES, str(path)],
+        check=False,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    (left,) = {*path.parent.iterdir()} - before
+    return left
+
+
+LONG = "a-campaign-whose-name-has-more-than-forty-letters"
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("spring.results.json", "spring.decisions.yaml"),
+        ("spring", "spring.decisions.yaml"),
+        (f"{LONG}.results.json", f"{LONG}.decisions.yaml"),
+        (f"{LONG}.results.json", f"{LONG}-too.results.json"),
+    ],
+)
+def test_only_what_a_killed_write_of_this_file_left_is_swept(tmp_path: Path, name: str, other: str) -> None:
+    left, others = killed_write(tmp_path / name), killed_write(tmp_path / other)
+    (tmp_path / f".{name}.mine.tmp").touch()
+
+    sweep(tmp_path / name)
+
+    assert not left.exists()
+    assert {*tmp_path.iterdir()} == {others, tmp_path / f".{name}.mine.tmp"}
 
 
 WRITES_WITHOUT_END = """

@@ -1,6 +1,8 @@
 """Successive decisions about one purchase: the last verdict and stars count, and no note is dropped."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.protection import fails_without
 
 from pipeline.documents import schema
 from pipeline.documents.yaml_reader import read_yaml
@@ -264,3 +267,36 @@ def test_empty_handwritten_note_can_be_replaced(tmp_path: Path) -> None:
     record(path, path.name, [replace(said, decision=Verdict.REJECTED, note="the logo")])
 
     assert read(path, path.name) == (replace(said, decision=Verdict.REJECTED, note="the logo"),)
+
+
+def left_by_a_killed_command(path: Path) -> Path:
+    """What a command leaves that is killed while it writes decisions."""
+    script = (
+        "import os, sys; from pathlib import Path; from pipeline import failpoints; "
+        "from pipeline.results import decisions; failpoints.arm(lambda _: os._exit(9)); "
+        "decisions.record(Path(sys.argv[1]), '', ())"
+    )
+    around = {"PYTHONPATH": str(Path(__file__).parents[3])}
+    subprocess.run([sys.executable, "-c", script, str(path)], check=False, env=around)
+    (left,) = path.parent.iterdir()
+    return left
+
+
+@fails_without("pipeline.results.decisions:alone", "if is_alone")
+def test_next_decision_removes_what_a_killed_command_left(tmp_path: Path) -> None:
+    left = left_by_a_killed_command(tmp_path / "spring.decisions.yaml")
+
+    record(tmp_path / "spring.decisions.yaml", "", ())
+
+    assert left.name.startswith(".spring.decisions.yaml.")
+    assert [each.name for each in tmp_path.iterdir()] == ["spring.decisions.yaml"]
+
+
+def test_file_that_may_be_in_use_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without locks, another command may be writing at this moment."""
+    left = left_by_a_killed_command(tmp_path / "spring.decisions.yaml")
+    monkeypatch.setattr("pipeline.system.open_folder", lambda _: None)
+
+    record(tmp_path / "spring.decisions.yaml", "", ())
+
+    assert left.exists()
