@@ -11,6 +11,7 @@ from support.protection import fails_without
 from engine.harness import USUAL, FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
 from pipeline.errors import ExitCode
+from pipeline.jobs import Job
 from pipeline.providers.base import (
     AccountProblem,
     AccountRefused,
@@ -20,6 +21,7 @@ from pipeline.providers.base import (
     Workflow,
 )
 from pipeline.purchases import Reason, Status, WorkflowId
+from pipeline.state.store import Caps
 
 BLUE, RED = job("blue"), job("red")
 LOST = OutcomeUnknown("the answer was lost")
@@ -594,3 +596,18 @@ def test_job_is_bought_again_where_the_workflow_that_a_receipt_named_has_failed(
     ran = unknown.run(blue)
 
     assert ran.lives(blue) == ["failed (vendor)", "done"]
+
+
+@pytest.mark.parametrize("wanted", [(AZURE,), (AZURE, RED)])
+@pytest.mark.parametrize("in_flight", [1, 50])
+def test_intent_that_was_not_sent_because_of_a_receipt_is_no_create_of_this_run(
+    void: Harness, in_flight: int, wanted: tuple[Job, ...]
+) -> None:
+    checkpoint = checkpoint_during_which(void, lambda: void.is_called(1, "wf-999", age=3600.0))
+    settings = replace(USUAL, in_flight=in_flight, caps=Caps(max_creates=len(wanted)))
+
+    ran = void.run(*wanted, checkpoint=checkpoint, settings=settings)
+
+    assert ran.codes == set()
+    assert {*void.vendor.creates} == {each.path for each in wanted}
+    assert "void" in ran.lives(AZURE)
