@@ -239,6 +239,7 @@ def collect(
         planned = plan_options(opened, _arguments(select, exclude))
         campaign_run = CampaignRun(opened, RunOptions(plan=planned, provider=provider), stop)
         made = campaign_run.plan_of_collecting()
+        campaign_run.report_altered(made)
         return campaign_run.carry_out(made, lambda: nullcontext(_EventReporter(on_event)))
 
 

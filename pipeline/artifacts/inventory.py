@@ -86,6 +86,11 @@ class Inventory:
             self._stems.update(job.path for job in assignment.jobs if job.key in assignment.by_key)
         return {key: self._worst(purchase, files) for key, purchase, files in done}
 
+    def altered(self, purchase: Purchase, job: Job) -> list[str]:
+        """The paths at which a file of `job`, which `purchase` serves, was replaced by bytes of no purchase."""
+        files = fetched(purchase, job)
+        return [file.path for file in files if self._presence(purchase, file) is Presence.ALTERED]
+
     def prefetch(self, paths: Iterable[str]) -> None:
         """Find out from the bytes what is at each of `paths`: files may have each other's names."""
         self._index.prefetch(paths)

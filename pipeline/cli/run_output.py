@@ -118,7 +118,9 @@ class RunConsole:
     def collect(self) -> Outcome:
         """Fetch what is paid for and missing here, and buy nothing."""
         self._collects = True
-        return self._carry_out(self._run.plan_of_collecting(), lambda: True)
+        plan = self._run.plan_of_collecting()
+        self._run.report_altered(plan)
+        return self._carry_out(plan, lambda: True)
 
     def _carry_out(self, plan: Plan, may_begin: Callable[[], bool]) -> Outcome:
         with _uncollected():

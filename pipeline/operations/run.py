@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.engine.reporter import Reporter, RunReport, Stop
-from pipeline.errors import InvalidInput, PipelineError
+from pipeline.errors import InvalidInput, PipelineError, counted
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
 from pipeline.operations.decisions_during_run import DecisionsDuringRun
@@ -19,11 +19,12 @@ from pipeline.operations.plan import plan_of
 from pipeline.operations.published_results import OtherResults
 from pipeline.operations.results_publisher import Publisher, ResultsPublication
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings, settings_of_shard
+from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.unrecorded_decisions import assert_nothing_approved_is_bought
 from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.planning.make import paid_for
-from pipeline.planning.plan import Action, Plan
+from pipeline.planning.plan import Action, Plan, Presence
 from pipeline.purchases import OUTCOME_UNKNOWN, PENDING, PurchaseId, Records, Status, join_all, with_approvals
 from pipeline.report.stills import StillCache
 from pipeline.results.job_status import (
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from pipeline.engine.run_settings import RunSettings
     from pipeline.jobs import JobKey
     from pipeline.providers.base import Provider
+
+_MAX_NAMED = 20
 
 
 def require_records(state: CampaignState) -> None:
@@ -116,6 +119,24 @@ class CampaignRun:
         known = self._state.records.purchases.values()
         paid = [each for each in known if selected is None or each.key in selected]
         return paid_for(self.plan(), paid, self._outputs.inventory.lacks)
+
+    def report_altered(self, plan: Plan) -> None:
+        """Report the files of jobs in `plan` that were altered on this machine, where nothing is downloaded."""
+        paths = [
+            path
+            for entry in plan.entries
+            if entry.presence is Presence.ALTERED and entry.job is not None and entry.purchase is not None
+            for path in self._outputs.inventory.altered(entry.purchase, entry.job)
+        ]
+        target, folder = self._state.workspace.target, self._state.workspace.output
+        self.report.notes += [
+            f"{shown_path(folder / path)}: differs from what was downloaded, so it is left alone; move it away, and "
+            f"`pipeline collect {target}` downloads it again"
+            for path in paths[:_MAX_NAMED]
+        ]
+        if len(paths) > _MAX_NAMED:
+            more = counted(len(paths) - _MAX_NAMED, "more file")
+            self.report.notes.append(f"and {more}: `pipeline verify {target} --files` names all of them")
 
     def exceeded_limit(self, plan: Plan) -> str | None:
         """Why nothing in `plan` may be bought, if that is known beforehand: a cap, or `frozen`; else None."""

@@ -186,7 +186,7 @@ def _at_odds(counts: _Counts, target: str) -> Iterator[str]:
         yield f"{subject} no file on this machine: `pipeline collect {target}` downloads what is missing."
     if counts.altered:
         subject = counted(counts.altered, "finished job has", "finished jobs have")
-        yield f"{subject} a file that was altered here; it is left alone."
+        yield f"{subject} a file that was altered here; it is left alone: `pipeline collect {target}` names it."
     if counts.unsent:
         subject = counted(counts.unsent, "job has", "jobs have")
         yield (

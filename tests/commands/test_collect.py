@@ -47,8 +47,30 @@ def test_altered_file_is_left_alone(project: Project, pipeline: Pipeline) -> Non
     path = next((project.folder / "output").rglob("walk.mp4"))
     path.write_bytes(b"cut by hand")
 
-    assert pipeline("collect", project.manifest).code == 0
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 0, ended.output
     assert path.read_bytes() == b"cut by hand"
+    told = f"{path.relative_to(project.folder)}: differs from what was downloaded, so it is left alone"
+    assert ended.out.count(told) == 1
+    assert told in pipeline("collect", project.manifest, "--format", "json").document["notes"][0]
+    # The way that it names.
+    path.unlink()
+    assert told not in pipeline("collect", project.manifest).output
+    assert pipeline("verify", project.manifest, "--files").code == 0
+
+
+def test_many_altered_files_are_counted(project: Project, pipeline: Pipeline) -> None:
+    project.write({"campaign.yaml": spring(prompts={f"walk{number}": "a walk" for number in range(25)})})
+    assert pipeline("run", project.manifest).code == 0
+    for path in (project.folder / "output").rglob("*.mp4"):
+        path.write_bytes(b"cut by hand")
+
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 0, ended.output
+    assert ended.out.count(": differs from what was downloaded") == 20
+    assert "and 5 more files: `pipeline verify campaign.yaml --files` names all of them" in ended.out
 
 
 @fails_without("pipeline.planning.make:paid_for", "return replace", swap=(", retries=False", ""))
