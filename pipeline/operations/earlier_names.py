@@ -1,4 +1,4 @@
-"""Finds states in which a campaign was recorded under an earlier name, when its own knows no purchase."""
+"""Finds states of a campaign under an earlier name, or left in an earlier folder, if its own knows no purchase."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import InvalidInput, counted
 from pipeline.operations.clock import now, run_id
 from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.workspace import STATE_FOLDER
 from pipeline.paths import real_path
 from pipeline.purchases import UNFINISHED, PurchaseId, Status
 from pipeline.state import look
@@ -36,35 +37,67 @@ def assert_no_state_of_an_earlier_name(
     Of this manifest, also what is not settled counts, and a run that goes on.
 
     Raises:
-        InvalidInput: there is one, with how to take its purchases along.
+        InvalidInput: there is one.
     """
-    asked = {fingerprint for job in jobs for fingerprint in job.fingerprints}
-    campaign = workspace.campaign
     for path, other in _states_of_other_names(workspace):
-        with closing(
-            open_store(path, campaign=None, manifest=None, run=run_id(), writable=False, now=now())
-        ) as store:
-            purchases = store.records().purchases.values()
-        is_of_this = real_path(path.parent / other.manifest) == campaign.manifest
-        unknown = [
-            each
-            for each in purchases
-            if each.status in _BOUGHT
-            and not each.deleted
-            and each.id not in known
-            and (each.fingerprint in asked or (is_of_this and each.status is not Status.DONE))
-        ]
-        is_held = is_of_this and look.held_by(path, other.campaign) is not None
-        if not unknown and not is_held:
-            continue
-        has = f"has {counted(len(unknown), 'purchase')} that only it knows"
-        why = has if unknown else "is held by a run, which may buy the same"
-        raise InvalidInput(
-            f"{shown_path(path)}: the state of '{other.campaign}', as this campaign seems to have been called, "
-            f"{why}. Rename it back and `pipeline collect` it; then rename it together with its results. If that is "
-            "another campaign, move its state to where its manifest is now "
-            "(see docs/reference/errors.md#state-of-an-earlier-name)"
-        )
+        is_of_this = real_path(path.parent / other.manifest) == workspace.campaign.manifest
+        if why := _what_it_alone_has(path, other, jobs, known, is_of_this=is_of_this):
+            raise InvalidInput(
+                f"{shown_path(path)}: the state of '{other.campaign}', as this campaign seems to have been called, "
+                f"{why}. Rename it back and `pipeline collect` it; then rename it together with its results. If that "
+                "is another campaign, move its state to where its manifest is now "
+                "(see docs/reference/errors.md#state-of-an-earlier-name)"
+            )
+
+
+def assert_no_state_left_behind(
+    workspace: Workspace, jobs: Collection[Job], known: Collection[PurchaseId]
+) -> None:
+    """Check that no state of this campaign in a folder above has what is not `known`: git moves no state.
+
+    Only a state counts whose manifest is gone: otherwise it is that of a copy.
+
+    Raises:
+        InvalidInput: there is one.
+    """
+    for path, other in _states_left_behind(workspace):
+        if why := _what_it_alone_has(path, other, jobs, known, is_of_this=True):
+            folder = shown_path(workspace.campaign.manifest.parent / path.parent.name)
+            raise InvalidInput(
+                f"{shown_path(path)}: the state of this campaign, left behind when the campaign was moved, {why}. "
+                f"Move it to {folder}, with the other files there whose names begin with '{other.campaign}.'; or, if "
+                "that is another campaign, to where its manifest is now "
+                "(see docs/reference/errors.md#state-left-behind)"
+            )
+
+
+def _what_it_alone_has(
+    path: Path,
+    state: Identity,
+    jobs: Collection[Job],
+    known: Collection[PurchaseId],
+    *,
+    is_of_this: bool,
+) -> str | None:
+    """Why the state at `path` must not be ignored, in words; None if it has nothing that is not `known`."""
+    asked = {fingerprint for job in jobs for fingerprint in job.fingerprints}
+    with closing(
+        open_store(path, campaign=None, manifest=None, run=run_id(), writable=False, now=now())
+    ) as store:
+        purchases = store.records().purchases.values()
+    unknown = [
+        each
+        for each in purchases
+        if each.status in _BOUGHT
+        and not each.deleted
+        and each.id not in known
+        and (each.fingerprint in asked or (is_of_this and each.status is not Status.DONE))
+    ]
+    if unknown:
+        return f"has {counted(len(unknown), 'purchase')} that only it knows"
+    if is_of_this and look.held_by(path, state.campaign) is not None:
+        return "is held by a run, which may buy the same"
+    return None
 
 
 def _states_of_other_names(workspace: Workspace) -> Iterator[tuple[Path, Identity]]:
@@ -72,12 +105,32 @@ def _states_of_other_names(workspace: Workspace) -> Iterator[tuple[Path, Identit
     if not isinstance(workspace.whole_state, Path) or workspace.emulated:
         return
     campaign = workspace.campaign
-    for path in islice(sorted(workspace.whole_state.parent.glob("*.db")), _MOST):
+    for path, found in _states_in(workspace.whole_state.parent):
+        manifest = real_path(path.parent / found.manifest)
+        if found.campaign != campaign.name and (manifest == campaign.manifest or not manifest.exists()):
+            yield path, found
+
+
+def _states_left_behind(workspace: Workspace) -> Iterator[tuple[Path, Identity]]:
+    """The state files of this campaign in the folders of the project above it, whose manifest is gone."""
+    campaign = workspace.campaign
+    above = campaign.manifest.parent.relative_to(campaign.root).parents
+    if workspace.emulated or "--state" in workspace.record_flags:
+        return
+    for folder in above:
+        for path, found in _states_in(campaign.root / folder / STATE_FOLDER):
+            is_there = real_path(path.parent / found.manifest).exists()
+            if found.campaign == campaign.name and not is_there:
+                yield path, found
+
+
+def _states_in(folder: Path) -> Iterator[tuple[Path, Identity]]:
+    """The state files in `folder`, but those of rehearsals."""
+    for path in islice(sorted(folder.glob("*.db")), _MOST):
         if ".emulated." in path.name:
             continue
         found = look.identity(path)
-        if found is None or found.campaign == campaign.name:
-            continue  # one that is damaged is reported when the campaign that it belongs to is opened
-        manifest = real_path(path.parent / found.manifest)
-        if manifest == campaign.manifest or not manifest.exists():
+        if (
+            found is not None
+        ):  # one that is damaged is reported when the campaign that it belongs to is opened
             yield path, found

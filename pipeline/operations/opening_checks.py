@@ -6,7 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.operations.earlier_names import assert_no_state_of_an_earlier_name
+from pipeline.operations.earlier_names import (
+    assert_no_state_left_behind,
+    assert_no_state_of_an_earlier_name,
+)
 from pipeline.operations.lost_decisions import LostApprovals, assert_no_approval_is_lost, lost_approvals
 from pipeline.operations.published_results import bought_under_another_name, purchases_beside
 from pipeline.operations.unrecorded_decisions import (
@@ -48,9 +51,9 @@ class OpeningChecks:
         return lost
 
     def earlier_names(self, recorded: Collection[PurchaseId], results: Sequence[ResultsFile]) -> None:
-        """Check that no state of an earlier name has what neither `results` nor any beside the manifest have.
+        """Check that no state of an earlier name or folder has what is in no results: in `results`, or others here.
 
-        A campaign that has `recorded` a purchase in its own state has not just been renamed.
+        A campaign that has `recorded` a purchase in its own state has not just been renamed or moved.
 
         Raises:
             InvalidInput: there is one.
@@ -60,6 +63,7 @@ class OpeningChecks:
         published = {purchase_id for each in results for purchase_id in each.records.purchases}
         known = published.union(purchases_beside(self.workspace))
         assert_no_state_of_an_earlier_name(self.workspace, self.jobs, known)
+        assert_no_state_left_behind(self.workspace, self.jobs, known)
 
     def unrecorded(self, recorded: Collection[PurchaseId]) -> UnrecordedDecisions:
         """The decisions on purchases that are not `recorded`."""

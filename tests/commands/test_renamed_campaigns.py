@@ -172,3 +172,77 @@ def test_what_was_refused_is_not_known_under_an_earlier_name(
     project.write({"campaign.yaml": spring(name="fall")})
 
     assert pipeline("plan", "campaign.yaml").code == 0
+
+
+# A campaign that is moved into a folder, without its state: git moves none
+
+
+@pytest.fixture
+def left_behind(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign that was moved into a folder after a run that was killed: only its state knows one purchase."""
+    (project.folder / ".git").mkdir()
+    assert pipeline("run", project.manifest, "--select", "**/walk").code == 0
+    results = project.results_file.read_bytes()
+    assert pipeline("run", project.manifest).code == 0
+    project.results_file.write_bytes(results)
+    move(project, "campaign.yaml", "spring.results.json", "images")
+    return project
+
+
+def move(project: Project, *names: str) -> None:
+    """Move files into a folder, as `git mv` does."""
+    (project.folder / "moved" / "here").mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (project.folder / name).rename(project.folder / "moved" / "here" / name)
+
+
+@fails_without("pipeline.operations.earlier_names:_states_left_behind", "for folder in ")
+def test_what_only_a_state_left_behind_has_is_not_bought_again(
+    left_behind: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    before = left_behind.tree()
+
+    for command in ("plan", "run"):
+        ended = pipeline(command, "moved/here/campaign.yaml")
+
+        assert ended.code == 3, ended.output
+        assert (
+            ".pipeline/spring.db: the state of this campaign, left behind when the campaign was moved, has "
+            "1 purchase that only it knows" in ended.err
+        )
+    assert len(vendor.ledger.entries) == 2
+    assert not (left_behind.folder / "moved" / "here" / ".pipeline" / "spring.db").exists()
+    assert before.keys() - left_behind.tree().keys() == set()
+
+
+def test_state_that_is_moved_along_loses_and_buys_nothing(
+    left_behind: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("plan", "moved/here/campaign.yaml").code == 3
+    move(left_behind, ".pipeline")
+
+    ended = pipeline("run", "moved/here/campaign.yaml")
+
+    assert ended.code == 0, ended.output
+    assert len(vendor.ledger.entries) == 2
+    assert pipeline("verify", "moved/here/campaign.yaml").code == 0
+
+
+def test_state_left_behind_whose_purchases_results_have_is_no_hindrance(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    (project.folder / ".git").mkdir()
+    assert pipeline("run", project.manifest).code == 0
+    move(project, "campaign.yaml", "spring.results.json", "images")
+
+    assert pipeline("run", "moved/here/campaign.yaml").code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_state_of_a_campaign_of_the_same_name_above_is_its_own(project: Project, pipeline: Pipeline) -> None:
+    """A copy of a campaign, such as for a trial."""
+    (project.folder / ".git").mkdir()
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"moved/here/campaign.yaml": spring(image_sets={"sneakers": ["../../images/red.png"]})})
+
+    assert pipeline("plan", "moved/here/campaign.yaml").code == 0
