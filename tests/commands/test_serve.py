@@ -170,6 +170,21 @@ def test_videos_are_sent_by_range_and_only_from_the_output_folder(bought: Projec
         assert site.get(path).status_code == 404, path
 
 
+def test_purchase_of_a_trial_is_not_decided_for_the_campaign(
+    bought: Project, pipeline: Pipeline, serve: Serve
+) -> None:
+    trial = ("--state", "trial/state.db", "--results", "trial/", "--output", "trial/")
+    (bought.folder / "trial").mkdir()
+    assert pipeline("run", bought.manifest, "--yes", *trial).code == 0
+    site = serve(bought, *trial)
+
+    answer = site.review(purchase=site.purchase(WALK), decision="approved")
+
+    assert answer.status_code == 400
+    assert "these are not the campaign's records" in answer.json()["problem"]
+    assert not (bought.folder / "spring.decisions.yaml").exists()
+
+
 def test_altered_file_is_not_served_and_called_altered(bought: Project, serve: Serve) -> None:
     changed, *_ = (bought.folder / "output").rglob("*.mp4")
     with changed.open("ab") as file:
