@@ -130,7 +130,6 @@ def _states_in(folder: Path) -> Iterator[tuple[Path, Identity]]:
         if ".emulated." in path.name:
             continue
         found = look.identity(path)
-        if (
-            found is not None
-        ):  # one that is damaged is reported when the campaign that it belongs to is opened
+        # One that is damaged is reported when the campaign that it belongs to is opened.
+        if found is not None:
             yield path, found
