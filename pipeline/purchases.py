@@ -147,6 +147,11 @@ class Purchase:
         return self.status is Status.SUCCEEDED and self.files_fetched > 0
 
     @property
+    def lacks_files(self) -> bool:
+        """Whether files of it could not be fetched so far: nothing is made from it until all are here."""
+        return self.is_partly_fetched or (self.status is Status.SUCCEEDED and self.error is not None)
+
+    @property
     def is_unpriced(self) -> bool:
         """Whether something was, or may have been, bought at an unknown price, which does not count as zero."""
         return self.credits is None and not bought_nothing(self)
@@ -282,7 +287,7 @@ def with_flags_of(purchase: Purchase, *copies: Purchase) -> Purchase:
     )
 
 
-def _knowledge(purchase: Purchase) -> tuple[bool, int, bool, str, bool, str, str]:
+def _knowledge(purchase: Purchase) -> tuple[bool, int, bool, str, bool, bool, str, str]:
     # What is joined separately must not decide which copy wins: the flags, and the files that two machines fetched of
     # the same workflow.
     rest, is_partly_fetched = with_flags_of(purchase), purchase.is_partly_fetched
@@ -295,6 +300,8 @@ def _knowledge(purchase: Purchase) -> tuple[bool, int, bool, str, bool, str, str
         purchase.workflow_id or "" if is_partly_fetched else "",
         # Nothing that a purchase goes through takes its credits back, so a copy without them is older or edited.
         purchase.credits is not None,
+        # Nothing may be made from it, although the other copy does not know that.
+        purchase.lacks_files,
         purchase.updated_at or "",
         canonical_json(as_json(rest)),
     )

@@ -111,8 +111,9 @@ def _approved(decision: Decision, entry: Entry | None) -> str:
     if serving is not None and serving.id != decision.purchase:
         return f"approved, but {serving.id}, which is newer, is approved too and serves"
     stays = "approved: it stays, whatever is edited later"
-    if serving is not None and serving.is_partly_fetched:
-        return f"{stays}; not all of its files are downloaded, and what is made from it waits for them"
+    if serving is not None and serving.lacks_files:
+        which = "not all of its files" if serving.is_partly_fetched else "none of its files"
+        return f"{stays}; {which} are downloaded, and what is made from it waits for them"
     return stays
 
 

@@ -29,7 +29,7 @@ from pipeline.paths import of_another_locale
 from pipeline.providers.base import DownloadFailed, NotFound, Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.records import PURCHASE_ID
-from pipeline.state.transitions import Fetched, PartlyFetched
+from pipeline.state.transitions import Fetched, NothingFetched, PartlyFetched
 
 if TYPE_CHECKING:
     from pipeline.artifacts.base import StoredObject
@@ -134,6 +134,7 @@ class Downloader:
 
     def _not_fetched(self, tracked: TrackedPurchase, error: PipelineError) -> None:
         if isinstance(error, DownloadFailed) and error.lasting:
+            self._note_failure(tracked.purchase, error)
             self.in_flight.defer(tracked, str(error))
         elif isinstance(error, VendorError):
             self._failed(tracked, error)
@@ -202,10 +203,17 @@ class Downloader:
                 self.report.without_workflow.add(tracked.purchase.id)
                 self.in_flight.defer(tracked, why, _WITHOUT_WORKFLOW)
             else:
+                self._note_failure(tracked.purchase, error)
                 which = "not all of its files could" if is_part else "its files could not"
                 self.in_flight.defer(tracked, f"{which} be downloaded ({error})")
         else:
             self.in_flight.back_off(tracked, error.after)
+
+    def _note_failure(self, purchase: Purchase, error: VendorError) -> None:
+        """Record that no file of a purchase could be fetched: nothing is made from one whose urls are dead."""
+        is_open = purchase.status is Status.SUCCEEDED and not purchase.is_partly_fetched
+        if is_open and isinstance(error, DownloadFailed):  # otherwise, no file was asked for
+            self.journal.record(purchase.id, NothingFetched(f"its files could not be downloaded ({error})"))
 
     def _install(self, tracked: TrackedPurchase, fetched: FetchResult) -> None:
         purchase = tracked.purchase

@@ -162,6 +162,11 @@ class InFlight:
         """Whether the workflow of a purchase is polled until it ends. Callable from any thread."""
         return purchase_id in self._running
 
+    def cannot_be_fetched(self, purchase_id: PurchaseId) -> bool:
+        """Whether the last attempt to fetch its files failed; it may be repeated."""
+        tracked = self._tracked.get(purchase_id)
+        return tracked is not None and tracked.purchase.status is Status.SUCCEEDED and tracked.attempts > 0
+
     def ended(self, tracked: TrackedPurchase) -> None:
         """Record that its workflow has ended at the vendor."""
         self._running.discard(tracked.purchase.id)

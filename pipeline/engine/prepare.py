@@ -20,6 +20,7 @@ from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished
 from pipeline.files import read_limited
 from pipeline.jobs import Job, LocalFile, MediaType, RemoteFile, UpstreamOutput
 from pipeline.paths import as_on_disk
+from pipeline.planning.hints import missing_files
 from pipeline.providers.base import (
     Attachment,
     CallRefused,
@@ -108,9 +109,9 @@ class Preparer:
         if entry is None or entry.job is None:
             return False
         source = self._source(entry.job, entry.source)
-        if source is not None and source.is_partly_fetched:
+        if source is not None and (source.lacks_files or self.in_flight.cannot_be_fetched(source.id)):
             # The missing file may be the one to make it from; it may still arrive in this run.
-            missing = VendorError(f"not all files of {entry.job.upstream} are downloaded")
+            missing = VendorError(missing_files(source, entry.job.upstream or source.key))
             self.queue.unprepared(entry, missing, self.clock.monotonic())
             return True
         self._count += 1

@@ -38,6 +38,12 @@ def pending_outcome(since: str) -> str:
     return f"a run in progress has been buying it since {since}; its outcome is pending"
 
 
+def missing_files(purchase: Purchase, key: JobKey) -> str:
+    """Say that what is made from `purchase`, which serves `key`, waits for files that could not be downloaded."""
+    which = "not all files" if purchase.is_partly_fetched else "none of the files"
+    return f"{which} of {key} are downloaded"
+
+
 def unknown_warning(key: str, reason: str | None) -> str:
     """The warning of a run when a purchase gets the status attention."""
     return f"{key}: {unknown_outcome(printable(reason or ''))}; it is not sent again; use `pipeline resolve`"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from pipeline.assignment import Assignment, is_sent_back, is_to_be_bought_again
 from pipeline.jobs import Job, JobKey, Visibility
-from pipeline.planning.hints import elsewhere_hint, pending_outcome, unknown_outcome
+from pipeline.planning.hints import elsewhere_hint, missing_files, pending_outcome, unknown_outcome
 from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording, differences
 from pipeline.planning.retries import count_failures, has_retries_left
 from pipeline.purchases import OUTCOME_UNKNOWN, UNFINISHED, Purchase, PurchaseId, Reason, Status
@@ -215,7 +215,7 @@ class Planner:
         if purchase is not None and purchase.status in _MADE:
             # A file that could not be downloaded may be the one to make it from, and nobody has seen it.
             of = self._assignment.matcher.decisions.approved.get(purchase.id, upstream_key)
-            return f"not all files of {of} are downloaded" if purchase.is_partly_fetched else ""
+            return missing_files(purchase, of) if purchase.lacks_files else ""
         if job.approved_of:
             return f"no take of {upstream_key} is approved"
         upstream = self._assignment.matcher.jobs[upstream_key]

@@ -124,6 +124,13 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
+class NothingFetched:
+    """No output could be fetched yet."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Identified:
     """A person or a webhook named the workflow of a lost create, and a GET confirmed it."""
 
@@ -174,6 +181,7 @@ Event = (
     | VendorFailed
     | Vanished
     | Disowned
+    | NothingFetched
     | PartlyFetched
     | Fetched
     | Identified
@@ -218,6 +226,7 @@ TRANSITIONS: Mapping[tuple[Phase, type[Event]], Phase] = {
     # The vendor may be late: a workflow that it reported as failed, or that was given up, can still succeed.
     (FAILED_AT_VENDOR, Finished): SUCCEEDED,
     (LOST, Identified): SUBMITTED,
+    (SUCCEEDED, NothingFetched): SUCCEEDED,
     (SUCCEEDED, PartlyFetched): SUCCEEDED,
     (SUCCEEDED, Fetched): DONE,
 }
@@ -271,7 +280,13 @@ def _written(purchase: Purchase, event: Event) -> Purchase:
     match event:
         case Accepted(workflow_id) | Identified(workflow_id):
             return replace(purchase, workflow_id=workflow_id, error=None)
-        case NothingBought(error) | Rejected(error) | Unresolved(error) | Vanished(error):
+        case (
+            NothingBought(error)
+            | Rejected(error)
+            | Unresolved(error)
+            | Vanished(error)
+            | NothingFetched(error)
+        ):
             return replace(purchase, error=record_limits.fitted(error))
         case Disowned(error):
             return replace(purchase, workflow_id=None, error=record_limits.fitted(error))

@@ -67,3 +67,46 @@ def test_nothing_is_made_from_an_incomplete_purchase_and_every_command_says_so(
     assert pipeline("run", stages.manifest).code == 0
     assert set(stages.statuses().values()) == {"done"}
     assert len(vendor.ledger.bought) == 2
+
+
+def test_nothing_is_made_from_a_purchase_of_which_no_file_can_be_downloaded(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    document = {
+        "version": 1,
+        "name": "stages",
+        "image_sets": {"shoes": ["images/red.png"], "sketches": {"outputs_of": "sketch", "only": "approved"}},
+        "templates": {
+            "sketch": {"template_id": "vim_sketch_me", "options": {"pipeline_mode": "image"}},
+            "moonwalk": {"template_id": "each_moonwalk_0226"},
+        },
+        "jobs": [
+            {"id": "sketch", "templates": ["sketch"], "image_sets": ["shoes"]},
+            {"id": "dance", "templates": ["moonwalk"], "image_sets": ["sketches"]},
+        ],
+    }
+    stages = campaign(folder, {"campaign.yaml": document})
+    assert pipeline("run", stages.manifest, "--no-download").code == 0
+    (purchase,) = stages.results()["purchases"]
+    (output,) = purchase["outputs"]
+    media = vendor.settings.folder / "media" / output["url"].partition("/media/")[2]
+    content = media.read_bytes()
+    media.unlink()
+
+    assert pipeline("run", stages.manifest).code == 8
+    (sketch,) = (key for key in stages.jobs() if key.startswith("sketch/"))
+    assert (
+        f"  {sketch}: succeeded: its files could not be downloaded ("
+        in pipeline("status", stages.manifest).out
+    )
+    approved = pipeline("approve", stages.manifest, sketch)
+    assert "none of its files are downloaded, and what is made from it waits for them" in approved.out
+    assert f"none of the files of {sketch} are downloaded" in pipeline("plan", stages.manifest).out
+    assert pipeline("run", stages.manifest, "--no-download").code == 8
+    assert len(vendor.ledger.bought) == 1
+
+    media.write_bytes(content)
+    assert pipeline("collect", stages.manifest).code == 0
+    assert pipeline("run", stages.manifest).code == 0
+    assert set(stages.statuses().values()) == {"done"}
+    assert len(vendor.ledger.bought) == 2

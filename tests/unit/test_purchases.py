@@ -175,6 +175,16 @@ def test_copy_with_fetched_files_wins_over_a_later_update_without() -> None:
         assert join(_only(one), _only(other)).purchases[PurchaseId(IDS[0])] == partly
 
 
+def test_copy_that_knows_of_a_failed_download_wins_over_a_later_update_without() -> None:
+    film = Output("video/mp4", url="f")
+    dead = bought(Status.SUCCEEDED, updated_at="2026-01-01", outputs=(film,), error="410")
+    other = bought(Status.SUCCEEDED, updated_at="2027-01-01", outputs=(film,))
+    for mine, theirs in ((dead, other), (other, dead)):
+        assert join(_only(mine), _only(theirs)).purchases[dead.id] == dead
+    fetched = replace(dead, outputs=(replace(film, sha256="a" * 64, bytes=1), film), error=None)
+    assert join(_only(dead), _only(fetched)).purchases[dead.id] == fetched
+
+
 def test_files_that_two_machines_fetched_are_all_known() -> None:
     film, still = Output("video/mp4", url="f"), Output("image/png", url="s")
     fetched = [replace(each, sha256=digit * 64, bytes=1) for each, digit in ((film, "a"), (still, "b"))]

@@ -170,6 +170,53 @@ def test_nothing_is_made_from_a_purchase_of_which_a_file_is_missing(harness: Har
     assert harness.vendor.requests[-1].images == (STILL.url,)
 
 
+@fails_without("pipeline.engine.downloader:Downloader._note_failure", "self.journal.record(")
+def test_nothing_is_made_from_a_purchase_no_file_of_which_could_be_downloaded(harness: Harness) -> None:
+    film, gone = job("film", upstream=BLUE), DownloadFailed("410", expired=True)
+    harness.vendor.poll_answers["blue"] = [success(STILL)]
+    harness.vendor.poll_answers["red"] = [*[running()] * 9, success(FILM)]
+    harness.vendor.contents[STILL.url] = [gone] * 99
+
+    ran = harness.run(BLUE, RED, film, settings=replace(USUAL, in_flight=1))
+
+    assert harness.vendor.creates == ["blue", "red"]
+    assert ran.statuses == {"blue": "succeeded", "red": "done", "film": "pending"}
+    assert f"{film.key}: none of the files of {BLUE.key} are downloaded; run again" in ran.report.notes
+    assert ran.bought(BLUE)[0].error == "its files could not be downloaded (410)"
+    assert harness.run(BLUE, film).statuses["film"] == "pending"
+    assert harness.run(BLUE, film, settings=replace(USUAL, download=False)).statuses["film"] == "pending"
+
+    harness.vendor.contents[STILL.url] = []
+    assert harness.run(BLUE, film).bought(BLUE)[0].error is None
+    assert harness.run(BLUE, film).statuses == {"blue": "done", "film": "done"}
+    assert harness.vendor.requests[-1].images == (STILL.url,)
+
+
+@fails_without(
+    "pipeline.engine.prepare:Preparer.start_next",
+    "if source is not None and (",
+    swap=("self.in_flight.cannot_be_fetched(source.id)", "False"),
+)
+def test_nothing_is_made_from_a_purchase_while_its_download_fails(harness: Harness) -> None:
+    amber, film = job("amber"), job("film", upstream=BLUE)
+    harness.vendor.poll_answers["blue"] = [success(STILL)]
+    harness.run(BLUE, settings=replace(USUAL, download=False))
+    harness.vendor.contents[STILL.url] = [DownloadFailed("reset")] * 2
+    harness.vendor.poll_answers["amber"] = [*[running()] * 2, success(FILM)]
+
+    # Amber takes the only place in flight until blue's first download has failed.
+    ran = harness.run(amber, BLUE, film, settings=replace(USUAL, in_flight=1))
+
+    assert ran.statuses == {"amber": "done", "blue": "done", "film": "done"}
+    assert harness.vendor.when(f"download {STILL.url}")[2] < harness.vendor.when("create film")[0]
+
+
+def test_purchase_whose_files_nobody_has_tried_to_download_is_made_from(harness: Harness) -> None:
+    film, settings = job("film", upstream=BLUE), replace(USUAL, download=False)
+
+    assert harness.run(BLUE, film, settings=settings).statuses == {"blue": "succeeded", "film": "succeeded"}
+
+
 def test_no_other_file_is_sent_in_place_of_one_that_was_not_downloaded(
     tmp_path: Path, harness: Harness
 ) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.protection import fails_without
 
 from pipeline.assignment import assign
 from pipeline.jobs import Job, in_plan_order
@@ -248,6 +249,22 @@ def test_chained_job_waits_until_its_upstream_is_whole(approved: bool) -> None:
     assert (entry.action, entry.reason) == (Action.WAIT, f"not all files of {sketch.key} are downloaded")
     whole = replace(partly, status=Status.DONE, outputs=(here, here))
     assert only(plan([sketch, film], whole, decisions=decisions), film).action is Action.CREATE
+
+
+@fails_without(
+    "pipeline.planning.planner:Planner._what_upstream_lacks",
+    "return missing_files(",
+    swap=("purchase.lacks_files", "purchase.is_partly_fetched"),
+)
+def test_chained_job_waits_for_an_upstream_whose_files_could_not_be_downloaded() -> None:
+    sketch = job("sketch")
+    film = job("film", upstream=sketch)
+    dead = replace(bought(1, sketch, Status.SUCCEEDED), outputs=(Output("image/png"),), error="410")
+
+    entry = only(plan([sketch, film], dead), film)
+
+    assert (entry.action, entry.reason) == (Action.WAIT, f"none of the files of {sketch.key} are downloaded")
+    assert only(plan([sketch, film], replace(dead, error=None)), film).buys
 
 
 def test_chained_job_does_not_wait_for_an_unselected_upstream_that_is_done() -> None:

@@ -45,6 +45,7 @@ EXAMPLES: dict[type[Event], Event] = {
     transitions.VendorFailed: transitions.VendorFailed("bad image"),
     transitions.Vanished: transitions.Vanished("not found"),
     transitions.Disowned: transitions.Disowned("the workflow of another"),
+    transitions.NothingFetched: transitions.NothingFetched("410"),
     transitions.PartlyFetched: transitions.PartlyFetched((OUTPUT,)),
     transitions.Fetched: transitions.Fetched((OUTPUT,)),
     transitions.Identified: transitions.Identified(WorkflowId("w1")),
