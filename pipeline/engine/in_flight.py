@@ -37,9 +37,9 @@ class TrackedPurchase:
     """What the coordinator knows of one purchase under way; times are monotonic seconds.
 
     `since` is when this run first saw it, `deadline` when the run stops waiting for it. `attempts` counts failures in
-    a row, `faults` those of the provider itself. `percent` is the furthest progress reported so far, at `percent_at`;
-    `first_percent` is the progress when it was first seen. `latest` is the response that ended it, with complete
-    urls, which are never stored.
+    a row, `faults` refusals and faults of the provider itself. `percent` is the furthest progress reported so far, at
+    `percent_at`; `first_percent` is the progress when it was first seen. `latest` is the response that ended it, with
+    complete urls, which are never stored.
     `has_webhook`: the vendor calls when it ends. `entry` identifies its next call in the schedule, at `due`; None
     while a call is under way. `poll_requested`: the vendor called during that call. A poll that a webhook call
     triggers waits until `hints_from`. `without_result` says so of a workflow that the vendor calls finished.

@@ -14,7 +14,15 @@ from pipeline.engine.listing import merged, merged_steps, unusable_file
 from pipeline.errors import printable
 from pipeline.planning.hints import unknown_warning
 from pipeline.planning.planner import last_sent
-from pipeline.providers.base import NotFound, Progress, Provider, ProviderFault, VendorError, Workflow
+from pipeline.providers.base import (
+    CallRefused,
+    NotFound,
+    Progress,
+    Provider,
+    ProviderFault,
+    VendorError,
+    Workflow,
+)
 from pipeline.purchases import Purchase, Status, WorkflowId
 from pipeline.schemes import without_secrets
 from pipeline.state.transitions import Disowned, Event, Finished, Reported, Vanished, VendorFailed
@@ -27,7 +35,8 @@ if TYPE_CHECKING:
 
 # Failures in a row before this run leaves a workflow to the next one.
 MAX_POLL_FAILURES = 12
-# Faults of the provider itself in a row: an odd answer may be the cause of a few, but no repetition mends a mistake.
+# Refusals, and faults of the provider itself, in a row: an odd answer may be the cause of a few, but no repetition
+# mends a mistake.
 MAX_FAULTS = 5
 # Seconds that a success may lack a usable result before it counts as a failure, or is left to a later run.
 EMPTY_RESULT = 300.0
@@ -139,7 +148,7 @@ class Poller:
 
     def _failed(self, tracked: TrackedPurchase, error: VendorError) -> None:
         tracked.attempts += 1
-        tracked.faults = tracked.faults + 1 if isinstance(error, ProviderFault) else 0
+        tracked.faults = tracked.faults + 1 if isinstance(error, CallRefused | ProviderFault) else 0
         is_last = tracked.attempts >= MAX_POLL_FAILURES or tracked.faults >= MAX_FAULTS
         # Respect the vendor's Retry-After, but do not wait beyond the deadline.
         next_at = self.clock.monotonic() + (error.after or 0.0)
@@ -177,6 +186,8 @@ def _why_not_polled(error: VendorError) -> str:
     match error:
         case NoCredit():
             return "the vendor only answers that there is no credit"
+        case CallRefused():
+            return f"the vendor refuses to report on its workflow ({error})"
         case ProviderFault():
             return str(error)
         case _:

@@ -11,7 +11,7 @@ from engine.harness import USUAL, Harness, job
 from engine.simulation import FakeClock
 from engine.vendor import FILM, failure, running, success
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
-from pipeline.providers.base import Bought, NotFound, OutcomeUnknown, VendorError, Workflow
+from pipeline.providers.base import Bought, CallRefused, NotFound, OutcomeUnknown, VendorError, Workflow
 from pipeline.purchases import WorkflowId
 
 BLUE, RED = job("blue"), job("red")
@@ -423,6 +423,21 @@ def test_workflow_that_runs_for_hours_costs_few_calls(harness: Harness) -> None:
     harness.run(job("blue", timeout=21_600), settings=replace(USUAL, max_poll_interval=300))
 
     assert len(harness.vendor.of("get")) < 130
+
+
+def test_vendor_that_refuses_to_report_on_a_workflow_is_not_asked_as_often_as_an_unreachable_one(
+    harness: Harness,
+) -> None:
+    harness.vendor.poll_answers["blue"] = [CallRefused("HTTP 422")]
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "the vendor refuses to report on its workflow (HTTP 422)" in ran.report.notes[0]
+    assert harness.vendor.of("get") == ["blue"] * 5
+    harness.vendor.poll_answers["blue"] = [*[CallRefused("HTTP 400")] * 4, success(FILM)]
+    assert harness.run(BLUE).statuses == {"blue": "done"}
 
 
 def test_unreachable_vendor_is_given_up_in_bounded_time(harness: Harness) -> None:
