@@ -196,7 +196,10 @@ class Downloader:
         tracked.latest = None  # its urls may have expired
         if tracked.attempts >= MAX_DOWNLOAD_FAILURES or (error.after or 0.0) > tracked.timeout:
             is_part = tracked.purchase.is_partly_fetched
-            if isinstance(error, NotFound):
+            if isinstance(error, NotFound) and self._is_whole(tracked.purchase):
+                # The vendor was asked only for files that are not recorded, and has none.
+                self._install(tracked, FetchResult(tracked.purchase.outputs, tracked.purchase.steps, {}))
+            elif isinstance(error, NotFound):
                 # Running again would not help; whether the files are worth their price again, a person decides.
                 which = "not all of its files can" if is_part else "its files cannot"
                 why = f"{which} be downloaded: the vendor no longer has its workflow ({error})"
@@ -208,6 +211,12 @@ class Downloader:
                 self.in_flight.defer(tracked, f"{which} be downloaded ({error})")
         else:
             self.in_flight.back_off(tracked, error.after)
+
+    def _is_whole(self, purchase: Purchase) -> bool:
+        """Whether every recorded file that is wanted is here, fetched by this machine or another."""
+        stem, with_steps = self.served_jobs.stem(purchase)
+        files = list(named(purchase, stem, with_steps))
+        return bool(files) and all(self.outputs.holds(purchase, file) for file in files)
 
     def _note_failure(self, purchase: Purchase, error: VendorError) -> None:
         """Record that no file of a purchase could be fetched: nothing is made from one whose urls are dead."""

@@ -18,7 +18,7 @@ from pipeline.engine.fetch import fetch
 from pipeline.engine.fetch_list import Wanted
 from pipeline.errors import BuyingStopped, ExitCode
 from pipeline.providers.base import DownloadFailed, Media, NotFound, VendorError
-from pipeline.purchases import WorkflowId
+from pipeline.purchases import Output, WorkflowId
 from pipeline.state.store import Change
 from pipeline.state.transitions import Fetched, PartlyFetched
 
@@ -269,13 +269,17 @@ def test_crash_of_a_media_library_costs_no_file(harness: Harness, monkeypatch: p
 
 # Some of the files do not arrive
 
-GONE: list[Response[bytes]] = [DownloadFailed("410", expired=True)] * 99
 FILMS = job("blue", asks="films")
+
+
+def gone() -> list[Response[bytes]]:
+    """Answers to more downloads than one test makes, which it uses up."""
+    return [DownloadFailed("410", expired=True)] * 99
 
 
 def test_file_that_arrived_is_kept_and_not_fetched_again_while_another_is_missing(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(STILL, FILM)]
-    harness.vendor.contents[STILL.url] = GONE
+    harness.vendor.contents[STILL.url] = gone()
 
     ran = harness.run(BLUE)
 
@@ -315,7 +319,7 @@ def test_kept_file_does_not_depend_on_why_another_is_missing(harness: Harness, f
 
 def test_missing_step_does_not_keep_the_result_away(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, steps=(("crop", (CROP,)),))]
-    harness.vendor.contents[CROP.url] = GONE
+    harness.vendor.contents[CROP.url] = gone()
 
     ran = harness.run(job("blue", steps=True))
 
@@ -338,13 +342,49 @@ def test_file_that_the_vendor_no_longer_lists_does_not_keep_others_away(harness:
 
 def test_file_that_arrived_is_kept_if_there_are_no_fresh_urls_for_others(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL), NotFound("404")]
-    harness.vendor.contents[STILL.url] = GONE
+    harness.vendor.contents[STILL.url] = gone()
 
     ran = harness.run(BLUE)
 
     assert ran.codes == {ExitCode.UNFINISHED}
     assert harness.files() == {"blue.mp4": FILM.url}
     assert harness.vendor.of("download").count(FILM.url) == 1
+
+
+def test_purchase_whose_files_are_all_here_is_done_although_its_workflow_is_gone(harness: Harness) -> None:
+    """Two machines fetched one file each, and the vendor deleted the workflow."""
+    harness.vendor.poll_answers["blue"] = [success(STILL, FILM)]
+    harness.vendor.contents[STILL.url] = gone()
+    (mine,) = harness.run(BLUE).bought(BLUE)
+    still = Output("image/png", "https://media.test/still.png", sha256(b"still").hexdigest(), 5)
+    harness.absorb(replace(mine, outputs=(still, replace(mine.outputs[1], sha256=None))))
+    harness.vendor.poll_answers["blue"] = [NotFound("404")]
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert "the vendor no longer has its workflow" in ran.report.notes[0]
+
+    (harness.folder / "output" / "blue.png").write_bytes(b"still")
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert not ran.codes
+    assert ran.reporter.lines == ["blue: done"]
+    assert harness.files() == {"blue.png": "still", "blue-2.mp4": FILM.url}
+
+
+def test_file_that_is_not_recorded_yet_is_fetched_although_all_others_are_here(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [success(FILM)]
+    harness.run(BLUE, settings=replace(USUAL, download=False))
+    harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
+    harness.vendor.contents[STILL.url] = gone()
+    assert harness.run(BLUE).statuses == {"blue": "succeeded"}
+
+    harness.vendor.contents[STILL.url] = []
+
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    assert harness.files() == {"blue.mp4": FILM.url, "blue-2.png": STILL.url}
 
 
 def test_fetch_that_brings_no_file_fails(harness: Harness, tmp_path: Path) -> None:
@@ -367,7 +407,7 @@ def test_part_is_not_uploaded_ahead(harness: Harness, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(OutputFolder, "early_upload", upload)
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
-    harness.vendor.contents[STILL.url] = GONE
+    harness.vendor.contents[STILL.url] = gone()
 
     harness.run(BLUE)
 
@@ -401,7 +441,7 @@ def test_part_of_a_new_take_does_not_replace_a_whole_earlier_one(
     harness.vendor.contents[FILM.url] = [b"first"]
     harness.run(BLUE)
     harness.vendor.contents[FILM.url] = [b"second"]
-    harness.vendor.contents[STILL.url] = GONE
+    harness.vendor.contents[STILL.url] = gone()
 
     ran = harness.run(FILMS)
 
@@ -428,7 +468,7 @@ def test_every_file_that_is_set_aside_has_the_same_form_of_name(
     harness.vendor.contents[FILM.url] = [b"first"]
     harness.run(BLUE)
     harness.vendor.contents[FILM.url] = [b"second"]
-    harness.vendor.contents[STILL.url] = GONE
+    harness.vendor.contents[STILL.url] = gone()
 
     harness.run(FILMS)
 
@@ -437,7 +477,7 @@ def test_every_file_that_is_set_aside_has_the_same_form_of_name(
 
 def test_part_is_copied_for_each_job_that_shares_the_purchase(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
-    harness.vendor.contents[STILL.url] = GONE
+    harness.vendor.contents[STILL.url] = gone()
     navy = job("navy", asks="blue")
 
     harness.run(BLUE, navy)
@@ -447,7 +487,7 @@ def test_part_is_copied_for_each_job_that_shares_the_purchase(harness: Harness) 
 
 def test_part_that_was_deleted_here_is_fetched_again(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
-    harness.vendor.contents[STILL.url] = GONE
+    harness.vendor.contents[STILL.url] = gone()
     harness.run(BLUE)
     (harness.folder / "output" / "blue.mp4").unlink()
     harness.vendor.contents[STILL.url] = []
@@ -503,7 +543,7 @@ def test_part_of_a_blocked_purchase_does_not_block_the_next_one(
 
 def test_part_that_is_not_here_does_not_count_as_fetched(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
-    harness.vendor.contents[STILL.url] = GONE
+    harness.vendor.contents[STILL.url] = gone()
     harness.run(BLUE)
     (harness.folder / "output" / "blue.mp4").unlink()
     harness.vendor.poll_answers["blue"] = [success(STILL)]
