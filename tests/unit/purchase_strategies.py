@@ -132,7 +132,7 @@ _files = st.lists(
 def _copies(purchase_id: PurchaseId) -> st.SearchStrategy[Purchase]:
     """Copies of one purchase that differ in the fields that a merge compares."""
     return st.builds(
-        lambda status, workflow_id, files, steps, credits_known, updated_at, path, deleted, again: replace(
+        lambda status, workflow_id, files, steps, credits_known, updated_at, path, error, flags: replace(
             _born(purchase_id),
             status=status,
             reason=Reason.VENDOR if status is Status.FAILED else None,
@@ -142,8 +142,8 @@ def _copies(purchase_id: PurchaseId) -> st.SearchStrategy[Purchase]:
             credits=credits_known,
             updated_at=updated_at,
             path=path,
-            deleted=deleted,
-            again=again,
+            error=error,
+            **dict(zip(("deleted", "removed", "again"), flags, strict=True)),
         ),
         # Those that succeeded are joined file by file.
         st.sampled_from([*Status, Status.SUCCEEDED, Status.SUCCEEDED]),
@@ -153,8 +153,8 @@ def _copies(purchase_id: PurchaseId) -> st.SearchStrategy[Purchase]:
         st.sampled_from([None, 5, 9]),
         st.sampled_from([None, *TIMES]),
         st.sampled_from(["x", "y"]),
-        st.booleans(),
-        st.booleans(),
+        st.sampled_from([None, "410"]),
+        st.tuples(st.booleans(), st.booleans(), st.booleans()),
     )
 
 

@@ -92,6 +92,7 @@ def test_workflow_id_and_again_flag_are_never_forgotten(a: Records, b: Records) 
         for purchase_id, purchase in side.purchases.items():
             assert joined[purchase_id].workflow_id is not None or purchase.workflow_id is None
             assert joined[purchase_id].deleted >= purchase.deleted
+            assert joined[purchase_id].removed >= purchase.removed
             assert joined[purchase_id].again >= purchase.again
 
 
@@ -119,7 +120,7 @@ def test_file_that_one_machine_fetched_is_not_forgotten(a: Records, b: Records) 
 
 def _known(purchase: Purchase) -> Purchase:
     """Without what is joined on its own."""
-    return replace(purchase, deleted=False, again=False, outputs=(), steps=())
+    return replace(purchase, deleted=False, removed=False, again=False, outputs=(), steps=())
 
 
 def _slots(purchase: Purchase) -> set[object]:
@@ -225,6 +226,22 @@ def test_joining_several_differs_from_joining_two_by_two_only_in_credits(parts: 
         if purchase.credits is not None:
             assert joined.purchases[purchase_id] == purchase
         assert replace(joined.purchases[purchase_id], credits=purchase.credits) == purchase
+
+
+@given(st.lists(records, max_size=4))
+def test_price_that_one_machine_knows_is_not_forgotten(parts: list[Records]) -> None:
+    joined = join_all(parts).purchases
+    for part in parts:
+        for purchase_id, purchase in part.purchases.items():
+            assert joined[purchase_id].credits is not None or purchase.credits is None
+
+
+def test_price_stays_known_if_only_the_copy_without_it_has_fetched_files() -> None:
+    film, still = Output("video/mp4", url="f"), Output("image/png", url="s")
+    paid = bought(Status.SUCCEEDED, workflow_id="w1", outputs=(film, still), credits=5)
+    partly = replace(paid, outputs=(replace(film, sha256="a" * 64, bytes=1), still), credits=None)
+    for copies in permutations((paid, partly)):
+        assert join_all(map(_only, copies)).purchases[paid.id] == replace(partly, credits=5)
 
 
 def test_later_update_wins_at_equal_status() -> None:
