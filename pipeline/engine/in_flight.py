@@ -162,10 +162,11 @@ class InFlight:
         """Whether the workflow of a purchase is polled until it ends. Callable from any thread."""
         return purchase_id in self._running
 
-    def cannot_be_fetched(self, purchase_id: PurchaseId) -> bool:
-        """Whether the last attempt to fetch its files failed; it may be repeated."""
+    def failed_fetches(self, purchase_id: PurchaseId) -> int:
+        """How often in a row its files could not be fetched; 0 if this run does not try again."""
         tracked = self._tracked.get(purchase_id)
-        return tracked is not None and tracked.purchase.status is Status.SUCCEEDED and tracked.attempts > 0
+        is_fetched = tracked is not None and tracked.purchase.status is Status.SUCCEEDED
+        return tracked.attempts if tracked is not None and is_fetched else 0
 
     def ended(self, tracked: TrackedPurchase) -> None:
         """Record that its workflow has ended at the vendor."""

@@ -18,7 +18,7 @@ from pipeline.engine.calls import CallPool, Clock, NoCredit, result_of
 from pipeline.engine.listing import matched, media_of, recorded_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished
 from pipeline.files import read_limited
-from pipeline.jobs import Job, LocalFile, MediaType, RemoteFile, UpstreamOutput
+from pipeline.jobs import Job, JobKey, LocalFile, MediaType, RemoteFile, UpstreamOutput
 from pipeline.paths import as_on_disk
 from pipeline.planning.hints import missing_files
 from pipeline.providers.base import (
@@ -109,10 +109,7 @@ class Preparer:
         if entry is None or entry.job is None:
             return False
         source = self._source(entry.job, entry.source)
-        if source is not None and (source.lacks_files or self.in_flight.cannot_be_fetched(source.id)):
-            # The missing file may be the one to make it from; it may still arrive in this run.
-            missing = VendorError(missing_files(source, entry.job.upstream or source.key))
-            self.queue.unprepared(entry, missing, self.clock.monotonic())
+        if source is not None and self._is_put_back(entry, source, entry.job.upstream or source.key):
             return True
         self._count += 1
         self.in_flight.reserve()
@@ -128,6 +125,16 @@ class Preparer:
             webhook_url=self.webhook_url(purchase_id, entry.job.request.template_id),
         )
         return True
+
+    def _is_put_back(self, entry: Entry, source: Purchase, upstream: JobKey) -> bool:
+        """Whether files of its source are missing, so that `entry` waits: it may need one of those."""
+        now, failures = self.clock.monotonic(), self.in_flight.failed_fetches(source.id)
+        if failures:
+            self.queue.put_back(entry, now, failures)  # they may still arrive in this run
+            return True
+        if source.lacks_files:
+            self.queue.unprepared(entry, VendorError(missing_files(source, upstream)), now)
+        return source.lacks_files
 
     def _source(self, job: Job, planned: Purchase | None) -> Purchase | None:
         """The only purchase that a chained job is made from: as planned, or the one that serves its upstream."""

@@ -193,9 +193,9 @@ def test_nothing_is_made_from_a_purchase_no_file_of_which_could_be_downloaded(ha
 
 
 @fails_without(
-    "pipeline.engine.prepare:Preparer.start_next",
-    "if source is not None and (",
-    swap=("self.in_flight.cannot_be_fetched(source.id)", "False"),
+    "pipeline.engine.prepare:Preparer._is_put_back",
+    "now, failures = ",
+    swap=("self.in_flight.failed_fetches(source.id)", "0"),
 )
 def test_nothing_is_made_from_a_purchase_while_its_download_fails(harness: Harness) -> None:
     amber, film = job("amber"), job("film", upstream=BLUE)
@@ -209,6 +209,22 @@ def test_nothing_is_made_from_a_purchase_while_its_download_fails(harness: Harne
 
     assert ran.statuses == {"amber": "done", "blue": "done", "film": "done"}
     assert harness.vendor.when(f"download {STILL.url}")[2] < harness.vendor.when("create film")[0]
+
+
+@pytest.mark.parametrize("files", [(STILL,), (FILM, STILL)])
+def test_job_is_bought_in_the_run_in_which_the_files_of_its_upstream_arrive_late(
+    harness: Harness, files: tuple[Media, ...]
+) -> None:
+    amber, film = job("amber"), job("film", upstream=BLUE)
+    harness.vendor.poll_answers["blue"] = [success(*files)]
+    harness.run(BLUE, settings=replace(USUAL, download=False))
+    harness.vendor.contents[STILL.url] = [DownloadFailed("503", after=300.0)] * 2
+
+    ran = harness.run(amber, BLUE, film, settings=replace(USUAL, in_flight=1))
+
+    assert ran.statuses == {"amber": "done", "blue": "done", "film": "done"}
+    assert not ran.codes
+    assert harness.vendor.when("create film")[0] > harness.vendor.when(f"download {STILL.url}")[2]
 
 
 def test_purchase_whose_files_nobody_has_tried_to_download_is_made_from(harness: Harness) -> None:
