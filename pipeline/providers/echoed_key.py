@@ -158,12 +158,24 @@ def _backslashes(number: int, *, is_first: bool) -> str:
     return rf"{start}(?:(?:{by_code}){{{number}}}+|\\{{{number},}}+)"
 
 
-# Texts are escaped again inside others: `%252F`, `&amp;lt;`, and in JSON `\\u0026lt;`.
-_PERCENT = r"(?:%|\\{1,8}u0025)(?:25){0,4}"
-_AMPERSAND = r"(?:&|\\{1,8}u0026)(?:amp;){0,4}"
-
-
 def _codes(code: int) -> tuple[str, ...]:
-    names = [re.escape(name) for name, text in html5.items() if text == chr(code) and name[-1] == ";"]
-    entities = "|".join([*names, f"#0{{0,4}}(?:{code}|(?i:x0{{0,4}}{code:x}));"])
-    return f"{_PERCENT}(?i:{code:02x})", f"{_AMPERSAND}(?:{entities})"
+    """A character in HTML, by name or number, or in a url."""
+    names = [re.escape(name[:-1]) for name, text in html5.items() if text == chr(code) and name[-1] == ";"]
+    number = rf"{_HASH}0{{0,4}}(?:{code}|(?i:x0{{0,4}}{code:x}))"
+    # A url last: of the `%26` before `amp;`, the rest would be left behind.
+    return f"{_AMPERSAND}(?:{'|'.join([*names, number])}){_SEMICOLON}", f"{_PERCENT}(?i:{code:02x})"
+
+
+def _mark(mark: str, name: str) -> str:
+    """A mark that begins or ends an escape, as the texts around that escape may escape it again."""
+    code = f"{ord(mark):02x}"
+    in_json, in_url = rf"\\{{1,8}}u00{code}", f"{_PERCENT}{code}"
+    in_html = f"&(?:{name}|#0{{0,4}}{ord(mark)}|#x0{{0,4}}{code});"
+    return f"(?i:{in_html}|{in_url}|{in_json}|{mark})"
+
+
+# Texts are escaped again inside others: `%252F`, `%26lt%3B`, `&amp;lt;`, and in JSON `\\u0026lt;`.
+_PERCENT = r"(?i:%|\\{1,8}u0025|&(?:percnt|#0{0,4}37|#x0{0,4}25);)(?:25){0,4}"
+_HASH = _mark("#", "num")
+_SEMICOLON = _mark(";", "semi")
+_AMPERSAND = rf"{_mark('&', 'amp')}(?:(?:amp|{_HASH}(?:38|(?i:x26))){_SEMICOLON}){{0,4}}"

@@ -63,6 +63,28 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "in HTML": html.escape,
     "in HTML, by code": lambda key: "".join(f"&#{ord(each)};" for each in key),
     "in HTML, by hexadecimal code": lambda key: "".join(f"&#x{ord(each):02X};" for each in key),
+    "in HTML inside HTML, by code": lambda key: html.escape(key).replace("&", "&#38;"),
+    "in HTML in JSON, its marks by code": lambda key: "".join(f"&#{ord(each)};" for each in key).translate(
+        {ord(each): in_units(each) for each in "&#;"}
+    ),
+    "in HTML in a url": lambda key: quote(html.escape(key), safe=""),
+    "in HTML in a url, by name": lambda key: quote("".join(NAMES.get(each, each) for each in key), safe=""),
+    "in HTML in a url, by code": lambda key: quote("".join(f"&#{ord(each)};" for each in key), safe=""),
+    "in HTML in a url, by hexadecimal code": lambda key: quote(
+        "".join(f"&#x{ord(each):02x};" for each in key)
+    ),
+    "in HTML in a url, with the semicolon as it is": lambda key: quote(
+        "".join(f"&#{ord(each)};" for each in key), safe=";"
+    ),
+    "in HTML in a url inside a url": lambda key: quote(quote(html.escape(html.escape(key)), safe="")),
+    "in HTML in a url in HTML": lambda key: quote(html.escape(key), safe="").replace("%", "&#37;"),
+    "in a url in HTML, by name": lambda key: quote(key, safe="").replace("%", "&percnt;"),
+    "in base64, in HTML in a url": lambda key: quote(
+        "".join(
+            each if each.isalnum() else f"&#x{ord(each):x};"
+            for each in b64encode(key.encode()).decode().rstrip("=")
+        )
+    ),
 }
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
 
