@@ -6,7 +6,7 @@ import heapq
 import itertools
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,6 +102,11 @@ class BuyQueue:
     def held_back(self) -> Sequence[tuple[str, Sequence[Entry]]]:
         """By template, the entries that were not bought because the canary has not succeeded."""
         return sorted(self._held_back.items())
+
+    @property
+    def canaries(self) -> Mapping[str, JobKey]:
+        """By template, the job that goes first, as long as none of that template has succeeded."""
+        return {each: key for each, key in self._canaries.items() if each not in self._proven}
 
     def succeeded(self, template_id: str, keys: Iterable[JobKey]) -> None:
         """Release the entries that wait for this template's canary, and those chained to the jobs `keys`."""

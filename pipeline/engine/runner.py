@@ -187,9 +187,9 @@ class Runner:
     def _time_left(self) -> TimeLeft:
         if not self.settings.wait:
             return TimeLeft()
-        waiting = self._served_jobs.waiting if self._queue.is_open else {}
-        in_flight = self._in_flight
-        chains = self._served_jobs.chains() if waiting else ()
+        canaries, in_flight = self._queue.canaries, self._in_flight
+        waiting = self._served_jobs.waiting(canaries) if self._queue.is_open else {}
+        chains = self._served_jobs.chains(canaries) if waiting else ()
         left = time_left(in_flight.durations, in_flight.ages(), waiting, self.settings.in_flight, chains)
         return left.named(self._template_names) if left.unseen else left
 

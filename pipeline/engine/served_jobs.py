@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.artifacts.file_names import set_aside
@@ -49,38 +49,50 @@ class ServedJobs:
             entry.key: entry.job.request.template_id for entry in plan.buying if entry.job is not None
         }
         self._made_after = plan.made_after()
+        self._has_chains = any(self._made_after.values())
         self._template_ids = (
             {entry.key: entry.job.request.template_id for entry in plan.entries if entry.job is not None}
-            if any(self._made_after.values())
-            else {}
+            if self._has_chains
+            else self._templates
         )
 
-    @property
-    def waiting(self) -> Counter[str]:
-        """The number of purchases still to be made, by template."""
-        return Counter(template_id for key, template_id in self._templates.items() if self._is_to_come(key))
+    def waiting(self, canaries: Mapping[str, JobKey]) -> Counter[str]:
+        """The number of purchases still to be made, by template; `canaries` are those of `BuyQueue`."""
+        return Counter(
+            template_id for key, template_id in self._templates.items() if self._is_to_come(key, canaries)
+        )
 
-    def chains(self) -> Collection[Chain]:
+    def chains(self, canaries: Mapping[str, JobKey]) -> Collection[Chain]:
         """What is still to be made one after another."""
-        template_ids = self._template_ids
-        if not template_ids:
+        if not self._has_chains:
             return ()
-        waiting = filter(self._is_to_come, self._statuses)
+        template_ids = self._template_ids
+        waiting = (key for key in self._statuses if self._is_to_come(key, canaries))
         return chains(
             {key: (template_ids[key], self._made_after.get(key)) for key in waiting},
             {key: template_ids[key] for key, status in self._statuses.items() if status in _UNDER_WAY},
         )
 
-    def _is_to_come(self, key: JobKey) -> bool:
-        """Whether a job is pending, and nothing that it is made from has ended without success."""
+    def _is_to_come(self, key: JobKey, canaries: Mapping[str, JobKey]) -> bool:
+        """Whether a job is pending, and neither it nor what it is made from waits for what ended without success."""
         if self._statuses[key] != PENDING:
             return False
-        upstream = self._made_after.get(key)
-        while upstream is not None:
-            if self._statuses.get(upstream) in _WITHOUT_SUCCESS:
+        at: JobKey | None = key
+        while at is not None:
+            if self._ended_without_success(at) or self._is_held_back(at, canaries):
                 return False
-            upstream = self._made_after.get(upstream)
+            at = self._made_after.get(at)
         return True
+
+    def _is_held_back(self, key: JobKey, canaries: Mapping[str, JobKey]) -> bool:
+        """Whether a job waits for a canary that did not succeed."""
+        canary = canaries.get(self._template_ids.get(key, ""))
+        return (
+            canary is not None and self._statuses.get(key) == PENDING and self._ended_without_success(canary)
+        )
+
+    def _ended_without_success(self, key: JobKey) -> bool:
+        return self._statuses.get(key) in _WITHOUT_SUCCESS
 
     def of(self, purchase_id: PurchaseId) -> list[Job]:
         """The jobs that a purchase serves."""

@@ -23,10 +23,10 @@ from pipeline.operations.campaign_state import CampaignState, open_campaign, oth
 from pipeline.operations.clock import now
 from pipeline.operations.run_note import RunNote, read_note, short_hash
 from pipeline.operations.run_options import RunOptions, run_settings
-from pipeline.operations.run_plan import as_begun
+from pipeline.operations.run_plan import as_begun, held_back
 from pipeline.planning.forecast import MAKING
 from pipeline.planning.make import make
-from pipeline.planning.plan import PlanOptions
+from pipeline.planning.plan import Action, PlanOptions
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 from pipeline.results.job_status import job_statuses, summarize
 from pipeline.schemes import StateLocation, part_location, part_name
@@ -73,6 +73,10 @@ class Watch:
         self._asked: dict[JobKey, tuple[str, str | tuple[str, ...]]] = {}
         # By the same job, the one that has to be made before it.
         self._made_from: dict[JobKey, JobKey] = {}
+        # Those of these jobs that the run makes no more, as the first of their template did not succeed.
+        self._held_back: frozenset[JobKey] = frozenset()
+        # By pending job that is not made any more, the one that it was to be made from.
+        self._waiting_for: dict[JobKey, JobKey] = {}
         self._names: Mapping[str, str] = {}
         self._purchases: Mapping[PurchaseId, Purchase] = {}
         self._durations = Durations({})
@@ -192,7 +196,7 @@ class Watch:
 
     def _note_what_is_bought(self, state: CampaignState) -> None:
         """Note the pending jobs that the run buys: what waits for a person, or for what failed, is none of them."""
-        self._asked, self._made_from = {}, {}
+        self._asked, self._made_from, self._waiting_for = {}, {}, {}
         if all(job.status != PENDING for job in self._jobs.values()):
             return
         selected = self._selected
@@ -210,17 +214,28 @@ class Watch:
                 self._asked[entry.key] = (entry.job.request.template_id, asked)
         after = plan.made_after()
         self._made_from = {key: upstream for key in self._asked if (upstream := after.get(key)) is not None}
+        self._waiting_for = {
+            entry.key: entry.after
+            for entry in plan.of(Action.WAIT)
+            if entry.after is not None and entry.job is not None and not entry.job.approved_of
+        }
+        if self._workspace.campaign.limits.canary:
+            self._held_back = held_back(plan, filter(self._is_of_run, self._purchases.values()))
 
     def _count(self, before: Mapping[JobKey, WatchedJob]) -> None:
         """Count the jobs that the run has work for, that it has bought, or that changed between two looks."""
         selected = self._selected
         for key, job in self._jobs.items():
             is_own = selected is None or short_hash(key) in selected
-            has_work = key in self._asked if job.status == PENDING else job.status not in _ENDED
+            has_work = self._was_to_be_made(key) if job.status == PENDING else job.status not in _ENDED
             is_open = has_work and is_own
             is_new = is_open or (job.purchase is not None and self._is_of_run(job.purchase))
             if is_new or (key in before and before[key].status != job.status):
                 self._counted.add(key)
+
+    def _was_to_be_made(self, key: JobKey) -> bool:
+        """Whether a pending job is bought by the run, or would be if what it is made from had not failed in it."""
+        return key in self._asked or self._waiting_for.get(key) in self._counted
 
     def _is_of_run(self, purchase: Purchase) -> bool:
         return bool(self._since) and purchase.bought_at >= self._since
@@ -236,7 +251,7 @@ class Watch:
             if (job := self._jobs.get(key)) and job.status == Status.SUBMITTED.value and job.purchase
         }
         running = [(each.template_id, recorded_age(each.bought_at, today)) for each in submitted.values()]
-        to_buy = {self._asked[key] for key in self._counted if key in self._asked}
+        to_buy = {self._asked[key] for key in self._to_come}
         waiting = Counter(template_id for template_id, _ in to_buy)
         left = time_left(self._durations, running, waiting, in_flight, self._chains())
         return left.named(self._names)
@@ -249,8 +264,13 @@ class Watch:
             for key, job in self._jobs.items()
             if job.status == Status.SUBMITTED.value and job.purchase
         }
-        waiting = self._counted & self._asked.keys()
-        return chains({key: (self._asked[key][0], self._made_from.get(key)) for key in waiting}, under_way)
+        waiting = {key: (self._asked[key][0], self._made_from.get(key)) for key in self._to_come}
+        return chains(waiting, under_way)
+
+    @property
+    def _to_come(self) -> Collection[JobKey]:
+        """The counted jobs that the run is still to buy."""
+        return (self._counted & self._asked.keys()) - self._held_back
 
 
 def _apart(one: str, other: str) -> float:

@@ -225,10 +225,8 @@ class CampaignWatch:
         seen = self._seen_run()
         if not seen.name:
             return None
-        purchases = self._read.sighting.records.purchases
-        spent = credits_spent(
-            purchases[each] for each, run in self._read.sighting.runs.items() if run == seen.name
-        )
+        sighting = self._read.sighting
+        bought = [sighting.records.purchases[each] for each, run in sighting.runs.items() if run == seen.name]
         own = seen.note
         # Its cap may be lower than the manifest's.
         cap = own.max_credits if own is not None else None
@@ -236,12 +234,13 @@ class CampaignWatch:
         in_flight = own.in_flight if own is not None else None
         summary: dict[str, Json] = {
             "started": seen.began,
-            "spent": spent,
+            "spent": credits_spent(bought),
             "max_credits": cap,
             "in_flight": in_flight,
         }
         if seen.goes_on is not False:
-            summary |= self._plan.left_to_run(self._assignment.by_key)
+            with_canary = bought if self.workspace.campaign.limits.canary else ()
+            summary |= self._plan.left_to_run(self._assignment.by_key, with_canary)
         return summary
 
     def _seen_run(self) -> SeenRun:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.engine.durations import chains
-from pipeline.operations.run_plan import as_begun
+from pipeline.operations.run_plan import as_begun, held_back
 from pipeline.planning.forecast import Forecast, forecast, unbought
 from pipeline.planning.make import make
 from pipeline.planning.plan import Plan, PlanOptions
@@ -108,14 +108,19 @@ class WatchedPlan:
         """What the next run would make; None if that could not be planned."""
         return unbought(self._forecast.run, by_key) if self._forecast is not None else None
 
-    def left_to_run(self, by_key: Mapping[JobKey, Purchase]) -> dict[str, Json]:
+    def left_to_run(
+        self, by_key: Mapping[JobKey, Purchase], bought_with_canary: Iterable[Purchase] = ()
+    ) -> dict[str, Json]:
         """What the run that goes on still buys: the number of purchases by template, and their known credits.
 
-        `chains` are what it makes one after another, for the time left.
+        `chains` are what it makes one after another, for the time left. `bought_with_canary` are the purchases of a
+        run that holds jobs back until the first of their template has succeeded.
         """
         if self._of_run is None:
             return {}
         left = unbought(self._of_run, by_key)
+        if held := held_back(left, bought_with_canary):
+            left = replace(left, entries=[entry for entry in left.entries if entry.key not in held])
         jobs = (entry.job for entry in left.buying if entry.job is not None)
         return {
             "waiting": dict(Counter(job.coordinates.template for job in jobs)),

@@ -19,7 +19,7 @@ from pipeline.engine.durations import TimeLeft
 from pipeline.jobs import JobKey
 from pipeline.manifest.load import load
 from pipeline.operations.watch import Watch, together
-from pipeline.operations.workspace import RecordPaths, workspace_of
+from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.opening import open_store
 from pipeline.state.store import Caps, Intent, Turn
@@ -262,3 +262,47 @@ def test_watch_has_no_time_left_for_what_is_made_from_a_failed_job(
 
     # As in the run: the video is one of its jobs, though nothing is made for it.
     assert (watch.tally().waiting, watch.tally().time_left()) == (1, TimeLeft())
+
+
+def failing_and_stalled(folder: Path, vendor: Emulator, manifest: dict[str, Any], fails: str) -> Workspace:
+    """A campaign whose jobs of one template fail, and with a job that keeps its run under way."""
+    manifest["templates"]["moon"] = {"template_id": "each_moonwalk_0226"}
+    jobs = manifest.get("jobs", [{"id": "main", "templates": ["loop"]}])
+    last = {"id": "last", "templates": ["moon"], "image_sets": ["shoes"], "prompts": []}
+    project = campaign(folder, {"campaign.yaml": {**manifest, "jobs": [*jobs, last]}})
+    vendor.fail({"on": "create", "match": {"template": fails}, "do": "fail"})
+    vendor.fail({"on": "create", "match": {"template": "each_moonwalk_0226"}, "do": {"stall": 60}})
+    return workspace_of(load(project.manifest), RecordPaths(), read_environment())
+
+
+def test_watch_that_begins_after_a_failure_counts_as_one_that_saw_it(
+    folder: Path, start: Callable[..., Running], vendor: Emulator
+) -> None:
+    workspace = failing_and_stalled(folder, vendor, chained(), "vim_sketch_me")
+    watch = Watch(workspace, lambda _state: None)
+    watch.look()
+    start("run", workspace.campaign.manifest, "--yes")
+    until(lambda: (watch.look(), watch.tally().failed, watch.tally().under_way)[1:] == (1, 1), "the failure")
+
+    late = Watch(workspace, lambda _state: None)
+    late.look()
+
+    # The video that was to be made of the sketch is one of the jobs of this run.
+    assert late.tally() == watch.tally()
+    assert late.tally().waiting == 1
+
+
+def test_watch_has_no_time_left_for_what_is_held_back_behind_a_failed_canary(
+    folder: Path, start: Callable[..., Running], vendor: Emulator
+) -> None:
+    manifest = spring(limits={"canary": True})
+    workspace = failing_and_stalled(folder, vendor, manifest, "each_explodedloop_0226")
+    watch = Watch(workspace, lambda _state: None)
+    watch.look()
+    start("run", workspace.campaign.manifest, "--yes")
+
+    until(lambda: (watch.look(), watch.tally().failed, watch.tally().under_way)[1:] == (1, 1), "the failure")
+
+    # What is held back is a job of this run, but how long a loop takes is of no interest any more.
+    assert watch.tally().waiting == 1
+    assert watch.tally().time_left().unseen == ()

@@ -11,6 +11,7 @@ from support.protection import fails_without
 
 from engine.harness import USUAL, FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
+from pipeline.engine.durations import TimeLeft
 from pipeline.engine.prepare import InputFailed, UpstreamFiles, prepare
 from pipeline.engine.reporter import Tally
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
@@ -790,6 +791,9 @@ def test_failed_canary_saves_the_rest_of_its_template(harness: Harness) -> None:
     assert [name for name in harness.vendor.creates if name.startswith("two")] == ["two-0", "two-1", "two-2"]
     assert ran.codes == {ExitCode.FAILED}
     assert "one: 2 jobs not bought" in ran.report.notes[0]
+    # They are jobs of this run, for which nothing is made.
+    assert ran.reporter.tally is not None
+    assert (ran.reporter.tally.waiting, ran.reporter.tally.time_left()) == (2, TimeLeft())
 
 
 def test_first_failure_stops_buying_with_fail_fast(harness: Harness) -> None:

@@ -52,8 +52,8 @@ STEPS = st.lists(
 class Story:
     """A campaign that advances step by step, and a page of it that receives only changes."""
 
-    def __init__(self, folder: Path) -> None:
-        project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})
+    def __init__(self, folder: Path, **changes: Any) -> None:
+        project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS, **changes)})
         self.workspace = workspace_of(load(project.manifest), RecordPaths(), Environment({}))
         self.jobs: list[Job] = list(expand(self.workspace.campaign))
         self.store: SqlStore = open_store(
@@ -212,6 +212,27 @@ def test_file_that_is_deleted_or_changed_below_the_page_is_noticed_alone(
         path.unlink()
         assert heard() == [(False, False)]
         assert heard() == []
+    finally:
+        story.store.close()
+
+
+@pytest.mark.parametrize(("canary", "left"), [(True, {}), (False, {"loop": 2})])
+def test_what_is_held_back_behind_a_failed_canary_is_not_left_to_the_run(
+    tmp_path: Path, canary: bool, left: dict[str, int]
+) -> None:
+    story = Story(tmp_path, limits={"canary": canary})
+    try:
+        first = story.jobs[0]
+        story.do(first, "buy")
+        story.do(first, "accept")
+        story.hear()
+        page: Any = story.page
+        assert page["run"]["waiting"] == {"loop": 2}
+
+        story.do(first, "fail")
+        story.hear()
+
+        assert (page["run"]["waiting"], page["run"]["coming"]) == (left, 100 * sum(left.values()))
     finally:
         story.store.close()
 
