@@ -192,7 +192,8 @@ class TreeBuilder:
             name = text
         elif first := inside.mapping.get(text):
             shown = yaml_messages.quoted(text)
-            self._report(f"the key {shown} is written twice, first at {first.key_position}", location)
+            self._refuse(f"the key {shown} is written twice, first at {first.key_position}", location)
+            name = text
         else:
             name = text
         self._await_value(inside, name, location)
@@ -232,7 +233,8 @@ class TreeBuilder:
                 for key, value in each.value.items() if isinstance(each.value, Mapping) else ():
                     inside.merged.setdefault(key, value)
         elif inside.name is not None:
-            inside.mapping[inside.name] = node
+            first = inside.mapping.get(inside.name)
+            inside.mapping[inside.name] = node if first is None else _both(first, node)
         inside.awaits_key = True
 
     def _count(self, weight: int, location: LineColumn) -> None:
@@ -274,6 +276,16 @@ class TreeBuilder:
     def _stop(self, message: str, location: LineColumn) -> NoReturn:
         self._report(message, location)
         raise Enough
+
+
+def _both(first: Node, second: Node) -> Node:
+    """The value of a key that is written twice: the first, with what only the second has if both are mappings.
+
+    Both were meant, so nothing else is wrong because of it.
+    """
+    if not (isinstance(first.value, Mapping) and isinstance(second.value, Mapping)):
+        return first
+    return replace(first, value=MappingProxyType({**second.value, **first.value}))
 
 
 def _is_text(key: str, *, plain: bool) -> bool:

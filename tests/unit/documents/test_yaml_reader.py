@@ -152,6 +152,14 @@ class TestRefused:
             "c.yaml:4:1: the key 'a' is written twice, first at c.yaml:1:1",
         ]
 
+    def test_key_that_is_written_twice_hides_no_other_problem(self) -> None:
+        assert [each[:11] for each in problems("a: 1\na: {b: 017, c: *d}\ne: !x 1\n")] == [
+            "c.yaml:2:1:",
+            "c.yaml:2:8:",
+            "c.yaml:2:16",
+            "c.yaml:3:4:",
+        ]
+
     def test_quoted_key_is_the_same_key(self) -> None:
         assert "written twice" in problems("a: 1\n'a': 2\n")[0]
 

@@ -411,6 +411,23 @@ class TestCampaign:
         assert found[0] == "the key '1' is not a text; write it in quotes"
         assert "there is no prompt 'wlak'" in found[2]
 
+    def test_key_that_is_written_twice_hides_no_other_problem(self, project: Project) -> None:
+        text = (
+            ANYTHING
+            + "prompts: {walk: x}\ndescription: shoes\n"
+            + "jobs: [{id: hero, prompts: [walk, leap, wlak], prompts: [walk], titel: x}]\n"
+            # As meant, these are prompts too; one that is written in both is the first.
+            + "prompts: {leap: x, walk: '{{ nobody }}'}\ndescription: 5\n"
+        )
+        found = [each.message for each in project.problems(text) if each.severity == "error"]
+        assert [each.partition(";")[0].partition(",")[0] for each in found] == [
+            "there is no prompt 'wlak'",
+            "the key 'prompts' is written twice",
+            "unknown key",
+            "the key 'prompts' is written twice",
+            "the key 'description' is written twice",
+        ]
+
     def test_problems_are_sorted_by_position(self, project: Project) -> None:
         problems = project.problems(
             "limits: {max_creates: x, budget: y}\nprompts: {a: '{{ b c }}'}\nx: 1\n" + ANYTHING
