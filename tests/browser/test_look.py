@@ -478,6 +478,28 @@ def test_touch_screen_mentions_no_keys(tab: Make, gallery: Gallery) -> None:
     )
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_rows_of_a_request_are_equally_far_apart(tab: Make, gallery: Gallery, width: int) -> None:
+    """Also where some of them are buttons, which are higher under a finger."""
+    page = tab(width=width, height=844).open(gallery.index, f"#job={FIRST}")
+    tops = "all => all.map((each) => Math.round(each.getBoundingClientRect().top))"
+
+    names = page.eval_on_selector_all(".pairs dt", tops)
+    assert len({after - before for before, after in zip(names, names[1:], strict=False)}) == 1
+    # A name and its value are on one line.
+    lines = """all => all.map((each) => {
+      const name = each.previousElementSibling;
+      const middle = (of) => {
+        const range = document.createRange();
+        range.selectNodeContents(of);
+        const box = range.getBoundingClientRect();
+        return box.top + box.height / 2;
+      };
+      return Math.abs(middle(name) - middle(each.firstElementChild));
+    })"""
+    assert max(page.eval_on_selector_all(".pairs dd", lines)) <= 2
+
+
 def test_detail_shows_takes_steps_change_notes_and_request(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index, f"#job={FIRST}")
     [before, now] = purchases_of(gallery, FIRST)

@@ -391,6 +391,8 @@ def test_limit_of_creates_is_told_beside_those_of_credits(tmp_path: Path, tab: M
 
     expect(row).to_contain_text(f"It would be refused: {run.limit}.")
     expect(row).to_contain_text("It would exceed the limit of a run by 130 and the budget by 60: raise both")
+    # The reasons are as long as sentences, so they are set like the rest of the text.
+    expect(row.locator("b")).to_have_text(["It would be refused:", "It would exceed"])
 
 
 def test_selection_is_held_against_what_is_left_of_the_budget(tmp_path: Path, tab: Make) -> None:

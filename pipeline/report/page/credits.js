@@ -190,11 +190,15 @@ function overLimit({ budget_left: left, max_credits: cap }, { credits, count, un
     unknown > 0,
   );
   const raise = over.length === 1 ? "raise it" : "raise both";
-  const texts = [
-    limit && `It would be refused: ${limit}.`,
-    count && over.length && `It would exceed ${over.join(" and ")}: ${raise}, or select fewer.`,
-  ];
-  return texts.filter(Boolean).map((text) => el("b", { class: "amber", text: String(text) }));
+  return [
+    limit && amberText("It would be refused:", `${limit}.`),
+    count && over.length && amberText("It would exceed", `${over.join(" and ")}: ${raise}, or select fewer.`),
+  ].filter((each) => each instanceof Node);
+}
+
+/** @param {string} begin in bold @param {string} rest */
+function amberText(begin, rest) {
+  return el("span", { class: "amber" }, el("b", { text: begin }), ` ${rest}`);
 }
 
 /** The cap that credits stay under, after what they pay for; empty if there is none. @param {Campaign} campaign @param {number} credits */
