@@ -166,16 +166,16 @@ def _codes(code: int) -> tuple[str, ...]:
     return f"{_AMPERSAND}(?:{'|'.join([*names, number])}){_SEMICOLON}", f"{_PERCENT}(?i:{code:02x})"
 
 
-def _mark(mark: str, name: str) -> str:
-    """A mark that begins or ends an escape, as the texts around that escape may escape it again."""
-    code = f"{ord(mark):02x}"
+def _delimiter(character: str, name: str) -> str:
+    """What begins or ends an escape, as the texts around that escape may escape it again."""
+    code = f"{ord(character):02x}"
     in_json, in_url = rf"\\{{1,8}}u00{code}", f"{_PERCENT}{code}"
-    in_html = f"&(?:{name}|#0{{0,4}}{ord(mark)}|#x0{{0,4}}{code});"
-    return f"(?i:{in_html}|{in_url}|{in_json}|{mark})"
+    in_html = f"&(?:{name}|#0{{0,4}}{ord(character)}|#x0{{0,4}}{code});"
+    return f"(?i:{in_html}|{in_url}|{in_json}|{character})"
 
 
 # Texts are escaped again inside others: `%252F`, `%26lt%3B`, `&amp;lt;`, and in JSON `\\u0026lt;`.
 _PERCENT = r"(?i:%|\\{1,8}u0025|&(?:percnt|#0{0,4}37|#x0{0,4}25);)(?:25){0,4}"
-_HASH = _mark("#", "num")
-_SEMICOLON = _mark(";", "semi")
-_AMPERSAND = rf"{_mark('&', 'amp')}(?:(?:amp|{_HASH}(?:38|(?i:x26))){_SEMICOLON}){{0,4}}"
+_HASH = _delimiter("#", "num")
+_SEMICOLON = _delimiter(";", "semi")
+_AMPERSAND = rf"{_delimiter('&', 'amp')}(?:(?:amp|{_HASH}(?:38|(?i:x26))){_SEMICOLON}){{0,4}}"
