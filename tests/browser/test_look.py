@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -485,7 +486,7 @@ def test_rows_of_a_request_are_equally_far_apart(tab: Make, gallery: Gallery, wi
     tops = "all => all.map((each) => Math.round(each.getBoundingClientRect().top))"
 
     names = page.eval_on_selector_all(".pairs dt", tops)
-    assert len({after - before for before, after in zip(names, names[1:], strict=False)}) == 1
+    assert len({after - before for before, after in pairwise(names)}) == 1
     # A name and its value are on one line.
     lines = """all => all.map((each) => {
       const name = each.previousElementSibling;
