@@ -6,6 +6,9 @@ WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY ci/image.sh ci/
 COPY locks/base.txt locks/image.txt locks/
+COPY docs/explanation/ docs/explanation/
+COPY docs/how-to/ docs/how-to/
+COPY docs/reference/ docs/reference/
 COPY schemas/ schemas/
 COPY pipeline/ pipeline/
 RUN ci/image.sh /opt/pipeline

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -160,7 +161,33 @@ def test_wheel_contains_the_package_its_data_and_nothing_else(built: Built) -> N
 
     inside = {name for name in built.names() if ".dist-info/" not in name}
 
-    assert inside == package | schemas
+    assert inside == package | schemas | {f"pipeline/docs/{page}" for page in _pages(built.source)}
+
+
+def _pages(source: Path) -> set[str]:
+    """The pages of the documentation, relative to its folder."""
+    return {
+        path.relative_to(source / "docs").as_posix()
+        for folder in ("how-to", "reference", "explanation")
+        for path in (source / "docs" / folder).glob("*.md")
+    }
+
+
+def test_help_of_the_installed_command_says_where_the_pages_are_that_messages_name(
+    installed: Installed, built: Built
+) -> None:
+    told = installed("--help").stdout
+
+    [folder] = re.findall(r"^ *`(/.*)`$", told, re.MULTILINE)
+    assert Path(folder).is_relative_to(installed.folder)
+    named = {
+        page
+        for file in (built.source / "pipeline").rglob("*.py")
+        for page in re.findall(r"docs/([\w/-]+\.md)", file.read_text("utf-8"))
+    }
+    assert len(named) > 3
+    for page in named:
+        assert (Path(folder) / page).read_bytes() == (built.source / "docs" / page).read_bytes()
 
 
 def test_schemas_in_the_wheel_are_those_of_the_repository(built: Built) -> None:

@@ -19,7 +19,7 @@ from pipeline import failpoints, system
 from pipeline.cli.help_text import HelpContext, with_readable_help
 from pipeline.cli.options import verbosity_options
 from pipeline.cli.process_environment import columns_of, failure
-from pipeline.cli.what_to_do import RECOVER, what_to_do
+from pipeline.cli.what_to_do import RECOVER, pages, what_to_do
 from pipeline.errors import (
     Declined,
     ExitCode,
@@ -129,6 +129,11 @@ class LazyGroup(click.Group):
             formatter.write_dl([(str(code.value), meaning) for code, meaning in EXIT_CODES.items()])
         formatter.write_paragraph()
         formatter.write_text(f"What to do for code N: {RECOVER}")
+        if (folder := pages()) is not None:
+            formatter.write_paragraph()
+            formatter.write_text("The pages that messages name are in this folder:")
+            # Never broken, so that it can be copied.
+            formatter.write(f"`{folder}`\n")
 
 
 @click.group(

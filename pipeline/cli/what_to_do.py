@@ -1,4 +1,6 @@
-"""The closing advice of a command that did not end with 0, in one sentence: the package has no documentation."""
+"""The closing advice of a command that did not end with 0, in one sentence, and where the pages are that it names."""
+
+from pathlib import Path
 
 from pipeline.errors import ExitCode
 
@@ -15,6 +17,13 @@ _WHAT_TO_DO: dict[ExitCode, str] = {
     ExitCode.ATTENTION: "look for it on the vendor's site, and say with `pipeline resolve` what you found",
     ExitCode.UNFINISHED: f"remove the cause if it is on your side, and {_AGAIN}: nothing is bought twice",
 }
+# In a wheel they are inside the package, in a checkout beside it.
+_PAGES = (Path(__file__).parents[1] / "docs", Path(__file__).parents[2] / "docs")
+
+
+def pages() -> Path | None:
+    """The folder of the pages that messages name as `docs/…`; None if they are not installed."""
+    return next((folder for folder in _PAGES if (folder / "how-to").is_dir()), None)
 
 
 class ReplacedCode(int):
