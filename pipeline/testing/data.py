@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copyreg
+import io
 import pickle
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -76,10 +78,21 @@ def _pickled_errors(lab: Lab) -> None:
 
 def _is_picklable(error: Exception) -> bool:
     try:
-        copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+        copy = pickle.loads(_pickled_by_its_class(error))  # noqa: S301 - our own
     except Exception:  # noqa: BLE001 - pickle passes on whatever the class raises
         return False
     return (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+
+
+def _pickled_by_its_class(error: Exception) -> bytes:
+    """Pickle it without what a library registered for exceptions in this process, as `distributed` does."""
+    stream = io.BytesIO()
+    pickler = pickle.Pickler(stream)
+    pickler.dispatch_table = {
+        kind: reduce for kind, reduce in copyreg.dispatch_table.items() if not issubclass(kind, BaseException)
+    }
+    pickler.dump(error)
+    return stream.getvalue()
 
 
 def _shown(lab: Lab) -> None:

@@ -1,5 +1,6 @@
 """The conformance kit for authors of providers finds faults; each one here is a plausible mistake."""
 
+import copyreg
 import logging
 import sys
 import threading
@@ -598,6 +599,25 @@ def test_fault_is_found(
     with pytest.raises(Fault) as raised:
         check_provider(VimmerseVendor(kind=kind), [check])
     assert str(raised.value).startswith(f"{name}: ")
+
+
+def restored(arguments: tuple[Any, ...], attributes: dict[str, Any]) -> StatusError:
+    error = StatusError.__new__(StatusError, *arguments)
+    vars(error).update(attributes)
+    return error
+
+
+def test_unpicklable_error_is_found_though_a_library_registered_a_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # `distributed` does so, when it is imported, for each class of exception that there is.
+    def reduced(error: StatusError) -> tuple[Any, ...]:
+        return restored, (error.args, vars(error))
+
+    monkeypatch.setitem(copyreg.dispatch_table, StatusError, reduced)
+    [check] = [each for each in CHECKS if each.name == "provider: raises errors that can be pickled"]
+    with pytest.raises(Fault, match="StatusError, which changes when it is pickled"):
+        check_provider(VimmerseVendor(kind=RaisesItsOwn), [check])
 
 
 @pytest.mark.parametrize(
