@@ -59,7 +59,7 @@ test: .venv/dev
 # thousands of histories of the model.
 soak: .venv/dev
 	@PYTHONPATH=tests $(BIN)/python -m soak
-	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/model
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/model
 
 # PROOF='words' selects protections by their function or their test.
 proof: .venv/dev
