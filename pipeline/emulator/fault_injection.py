@@ -56,14 +56,14 @@ class FaultInjector:
 
         async def handle(request: Request) -> ASGIApp:
             early = self._faults.before_reading(await self._describe_unread(endpoint, request))
-            if early is not None and (replacement := await _replacement(early)) is not None:
+            if early is not None and (replacement := await self._replacement(early)) is not None:
                 return replacement
             await request.body()
             rule = self._faults.after_reading(await endpoint.describe(request))
             if (
                 rule is not None
                 and rule.fault.stage is Stage.AFTER_READING
-                and (replacement := await _replacement(rule)) is not None
+                and (replacement := await self._replacement(rule)) is not None
             ):
                 endpoint.on_skipped(request, rule)
                 return replacement
@@ -89,8 +89,26 @@ class FaultInjector:
             return altered(await collect(response, request.scope), fault, first_id)
         if fault.stage is not Stage.AFTER_PROCESSING:
             return response
-        replacement = await _replacement(rule)
+        replacement = await self._replacement(rule)
         return response if replacement is None else replacement
+
+    async def _replacement(self, rule: FaultRule) -> ASGIApp | None:
+        """The response that replaces the true one; None if the true one is sent, perhaps later."""
+        match rule.fault:
+            case Disconnect() as disconnect:
+                return RawResponse(reset=disconnect.reset)
+            case RespondRaw() as raw:
+                return RawResponse(raw.content)
+            case Respond() as respond:
+                headers = {**dict(respond.headers), "content-length": str(len(respond.body))}
+                return WholeResponse(status=respond.status, headers=(), body=respond.body).with_headers(
+                    headers
+                )
+            case Delay() as delay:
+                await asyncio.wait([asyncio.wrap_future(self._faults.removal(rule))], timeout=delay.seconds)
+                return None
+            case AlterResponse() | EndWorkflow() | SendWebhook():
+                return None
 
 
 def visible_status(rule: FaultRule | None, status: int) -> int | None:
@@ -102,20 +120,3 @@ def visible_status(rule: FaultRule | None, status: int) -> int | None:
             return respond.status
         case _:
             return status
-
-
-async def _replacement(rule: FaultRule) -> ASGIApp | None:
-    """The response that replaces the true one; None if the true one is sent, perhaps later."""
-    match rule.fault:
-        case Disconnect() as disconnect:
-            return RawResponse(reset=disconnect.reset)
-        case RespondRaw() as raw:
-            return RawResponse(raw.content)
-        case Respond() as respond:
-            headers = {**dict(respond.headers), "content-length": str(len(respond.body))}
-            return WholeResponse(status=respond.status, headers=(), body=respond.body).with_headers(headers)
-        case Delay() as delay:
-            await asyncio.sleep(delay.seconds)
-            return None
-        case AlterResponse() | EndWorkflow() | SendWebhook():
-            return None

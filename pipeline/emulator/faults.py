@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
-    """Nothing happens for `seconds`; then the call continues."""
+    """Nothing happens for `seconds`, or until the rule is removed; then the call continues."""
 
     stage: Stage
     seconds: float
@@ -160,6 +161,7 @@ class _RuleCounter:
         self.rule = rule
         self.seen = 0
         self.applied = 0
+        self.removed: Future[None] = Future()
         self._random = random.Random(rule.seed)  # noqa: S311 - a rehearsal must be repeatable
 
     def applies(self) -> bool:
@@ -185,12 +187,24 @@ class FaultRules:
     def set(self, rules: Iterable[FaultRule]) -> None:
         """Replace all rules by these."""
         with self._lock:
-            self._counters = [_RuleCounter(rule) for rule in rules]
+            replaced, self._counters = self._counters, [_RuleCounter(rule) for rule in rules]
+        for counter in replaced:
+            counter.removed.set_result(None)
 
     def add(self, rules: Iterable[FaultRule]) -> None:
         """Append these rules."""
         with self._lock:
             self._counters.extend(_RuleCounter(rule) for rule in rules)
+
+    def removal(self, rule: FaultRule) -> Future[None]:
+        """Is done once this rule is no longer active."""
+        with self._lock:
+            active = [counter.removed for counter in self._counters if counter.rule is rule]
+        if active:
+            return active[0]
+        gone: Future[None] = Future()
+        gone.set_result(None)
+        return gone
 
     def counts(self) -> list[tuple[str, int, int]]:
         """Each rule's name, the number of calls that matched it, and of those that it applied to."""

@@ -249,7 +249,7 @@ def test_rehearsal_needs_neither_key_nor_vendor(project: Project, offline: Pipel
 def test_running_run_is_named(
     project: Project, vendor: Emulator, start: Callable[..., Running], pipeline: Pipeline
 ) -> None:
-    vendor.fail({"on": "create", "do": {"stall": 5}})
+    vendor.fail({"on": "create", "do": {"stall": 600}})
     running = start("run", project.manifest)
     until(lambda: is_held(project.state) is not None, "the run")
 

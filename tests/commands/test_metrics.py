@@ -199,7 +199,7 @@ def _every_event() -> list[Event]:
 def test_metrics_are_served_during_the_run(
     project: Project, vendor: Emulator, start: Callable[..., Running]
 ) -> None:
-    vendor.fail({"on": "create", "do": {"stall": 5}})
+    vendor.fail({"on": "create", "do": {"stall": 600}})
     running = start("run", project.manifest, "--metrics", "127.0.0.1:0")
     url = running.hear("metrics at ").split()[-1]
 

@@ -60,11 +60,12 @@ def test_interrupted_deletion_is_recorded_in_the_results(
     if command == "prune":
         bought.write({"campaign.yaml": spring(prompts={"sit": "a rest"})})
     listed = purchases(bought)
-    vendor.fail({"on": "delete", "do": {"stall": 1}})
+    vendor.fail({"on": "delete", "do": {"stall": 600}})
     deleting = start(command, bought.manifest, "--yes")
     until(lambda: not is_there(vendor, listed[0]), "the first to be deleted")
 
     deleting.signal(number)
+    vendor.clear_faults()
     ended = deleting.ended()
 
     assert ended.code == code, ended.output
@@ -73,7 +74,6 @@ def test_interrupted_deletion_is_recorded_in_the_results(
     assert all(each["deleted"] for each in purchases(bought))
     assert [is_there(vendor, each) for each in listed] == [False, True, True]
 
-    vendor.clear_faults()
     again = pipeline(command, bought.manifest, "--yes")
     assert again.code == 0, again.output
     assert not any(is_there(vendor, each) for each in listed)
@@ -92,7 +92,7 @@ def test_deletion_is_in_the_results_before_the_vendor_is_asked_so_a_kill_and_a_l
     if command == "prune":
         bought.write({"campaign.yaml": spring(prompts={"sit": "a rest"})})
     listed = purchases(bought)
-    vendor.fail({"on": "delete", "do": {"stall": 30}})
+    vendor.fail({"on": "delete", "do": {"stall": 600}})
     deleting = start(command, bought.manifest, "--yes")
     until(lambda: not is_there(vendor, listed[0]), "the first to be deleted")
 
@@ -114,11 +114,12 @@ def test_rating_under_way_is_awaited_and_the_next_is_not_sent(
     bought: Project, start: Start, vendor: Emulator
 ) -> None:
     listed = purchases(bought)
-    vendor.fail({"on": "put", "do": {"stall": 1}})
+    vendor.fail({"on": "put", "do": {"stall": 600}})
     rating = start("rate", bought.manifest, *[each["key"] for each in listed], "--rating", "5")
     until(lambda: has_struck(vendor), "the rating to arrive")
 
     rating.signal(signal.SIGTERM)
+    vendor.clear_faults()
     ended = rating.ended()
 
     assert ended.code == 143, ended.output
@@ -133,13 +134,14 @@ def test_purchase_resolved_before_a_signal_is_in_the_results(
     vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
     assert pipeline("run", project.manifest).code == 7
     vendor.clear_faults()
-    vendor.fail({"on": "get", "do": {"stall": 1}})
+    vendor.fail({"on": "get", "do": {"stall": 600}})
     resolving = start(
         "resolve", project.manifest, WALK, "--workflow-id", vendor.ledger.bought[0].workflow_id or ""
     )
     until(lambda: has_struck(vendor), "the workflow to be asked for")
 
     resolving.signal(signal.SIGHUP)
+    vendor.clear_faults()
     ended = resolving.ended()
 
     assert ended.code == 129, ended.output

@@ -4,7 +4,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -59,32 +60,42 @@ def test_run_needs_neither_stderr_nor_stdin(project: Project, vendor: Emulator, 
 
 
 @pytest.fixture
-def arrives(vendor: Emulator) -> Callable[[], None]:
-    """Waits until both creates have arrived, each of which is answered a second later."""
-    vendor.fail({"on": "create", "do": {"stall": 1}})
-    return lambda: until(lambda: len(vendor.ledger.entries) == 2, "both creates to arrive")
+def under_way(vendor: Emulator) -> AbstractContextManager[None]:
+    """Within it, both creates have arrived and are not answered yet."""
+    vendor.fail({"on": "create", "do": {"stall": 600}})
+
+    @contextmanager
+    def arrived() -> Iterator[None]:
+        until(lambda: len(vendor.ledger.entries) == 2, "both creates to arrive")
+        yield
+        vendor.clear_faults()
+
+    return arrived()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--log-format", "json")])
 def test_run_continues_if_its_messages_cannot_be_written(
-    project: Project, start: Callable[..., Running], arrives: Callable[[], None], arguments: tuple[str, ...]
+    project: Project,
+    start: Callable[..., Running],
+    under_way: AbstractContextManager[None],
+    arguments: tuple[str, ...],
 ) -> None:
     run = start("run", project.manifest, *arguments)
-    arrives()
-    assert run.process.stderr is not None
-    run.process.stderr.close()
+    with under_way:
+        assert run.process.stderr is not None
+        run.process.stderr.close()
 
     assert run.process.wait(PATIENCE) == 0
     assert set(project.statuses().values()) == {"done"}
 
 
 def test_run_continues_if_the_reader_of_its_events_is_gone(
-    project: Project, start: Callable[..., Running], arrives: Callable[[], None]
+    project: Project, start: Callable[..., Running], under_way: AbstractContextManager[None]
 ) -> None:
     run = start("run", project.manifest, "--events", "-")
-    arrives()
-    assert run.process.stdout is not None
-    run.process.stdout.close()
+    with under_way:
+        assert run.process.stdout is not None
+        run.process.stdout.close()
 
     assert run.process.wait(PATIENCE) == 8
     assert run.process.stderr is not None
@@ -102,12 +113,12 @@ def test_run_continues_if_there_is_no_space_for_its_events(project: Project, ven
 
 
 def test_reports_are_written_if_stdout_is_gone(
-    project: Project, start: Callable[..., Running], arrives: Callable[[], None]
+    project: Project, start: Callable[..., Running], under_way: AbstractContextManager[None]
 ) -> None:
     run = start("run", project.manifest, "--junit", "junit.xml", "--metrics-file", "run.prom")
-    arrives()
-    assert run.process.stdout is not None
-    run.process.stdout.close()
+    with under_way:
+        assert run.process.stdout is not None
+        run.process.stdout.close()
 
     assert run.process.wait(PATIENCE) == 8
     assert "<testsuite" in Path("junit.xml").read_text()
@@ -120,15 +131,15 @@ def test_closed_terminal_loses_nothing(
     project: Project,
     vendor: Emulator,
     folder: Path,
-    arrives: Callable[[], None],
+    under_way: AbstractContextManager[None],
     arguments: tuple[str, ...],
     is_told: bool,
 ) -> None:
     shown = Terminal((*arguments, project.manifest, "--yes"), environment(vendor.url), folder, 80)
-    arrives()
-    shown.close()
-    if is_told:
-        shown.process.send_signal(signal.SIGHUP)
+    with under_way:
+        shown.close()
+        if is_told:
+            shown.process.send_signal(signal.SIGHUP)
 
     # Without the signal, it ends as with any stdout that is gone.
     assert shown.process.wait(PATIENCE) == (129 if is_told else 0 if "json" in arguments else 8)
@@ -136,14 +147,14 @@ def test_closed_terminal_loses_nothing(
 
 
 def test_run_below_nohup_continues_when_its_terminal_is_closed(
-    project: Project, vendor: Emulator, arrives: Callable[[], None]
+    project: Project, vendor: Emulator, under_way: AbstractContextManager[None]
 ) -> None:
     ignoring = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *PROGRAM, "run", str(project.manifest)]
     with subprocess.Popen(
         ignoring, env=environment(vendor.url), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     ) as run:
-        arrives()
-        run.send_signal(signal.SIGHUP)
+        with under_way:
+            run.send_signal(signal.SIGHUP)
 
         assert run.wait(PATIENCE) == 0
     assert set(project.statuses().values()) == {"done"}

@@ -146,11 +146,12 @@ def test_run_that_slept_past_its_lease_buys_nothing_more(
 def test_answer_after_the_lease_expired_is_not_lost(
     project: Project, pipeline: Pipeline, start: Start, vendor: Emulator, database: Database
 ) -> None:
-    vendor.fail({"on": "create", "nth": 1, "do": {"stall": 3, "at": "after-processing"}})
+    vendor.fail({"on": "create", "nth": 1, "do": {"stall": 600, "at": "after-processing"}})
     flags = ("run", project.manifest, "--state", database.url)
     first = start(*flags, "--concurrency", "1", PIPELINE_LEASE_SECONDS=LEASE)
     until(lambda: len(vendor.ledger.entries) == 1, "the create to be under way")
     first.signal(signal.SIGSTOP)
+    vendor.clear_faults()
     until(lambda: is_free(database), "the end of the lease")
 
     second = pipeline(*flags)

@@ -3,6 +3,7 @@
 import json
 import socket
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
+from support.processes import until
 
 from emulator.calls import KEY, Client
 from pipeline.emulator.embedded import Emulator
@@ -109,14 +111,19 @@ def test_redirect_points_elsewhere_and_buys_nothing(client: Client) -> None:
     assert client.emulator.ledger.bought == ()
 
 
-def test_stall_after_processing_has_bought_before_the_client_gives_up(client: Client) -> None:
-    client.emulator.fail({"on": "create", "do": {"stall": 3600}})
+@pytest.mark.parametrize("when", ["before-reading", "after-reading", "after-processing"])
+def test_stall_lasts_until_its_rule_is_removed(client: Client, when: str) -> None:
+    client.emulator.fail({"on": "create", "do": {"stall": 3600, "at": when}})
 
-    with pytest.raises(requests.exceptions.ReadTimeout):
-        requests.post(
-            f"{client.url}/workflow", data={"image_urls": "http://a.example/b"}, headers=KEY, timeout=0.3
-        )
+    with ThreadPoolExecutor() as thread:
+        answer = thread.submit(client.create)
+        until(lambda: any(struck for *_, struck in client.emulator.faults.counts()), "the stall")
+        if when == "after-processing":
+            until(lambda: len(client.emulator.ledger.bought) == 1, "the purchase")
+        assert not answer.done()
+        client.emulator.clear_faults()
 
+        assert answer.result().status_code == 200
     assert len(client.emulator.ledger.bought) == 1
 
 
