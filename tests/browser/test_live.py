@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Locator, Page, Route, expect
 from support.campaigns import campaign as campaign_of
 from support.campaigns import chained
+from support.ports import free_port
 from support.processes import Running, environment, until
 
 from browser.conftest import Serve, Tab, rows_of
@@ -35,14 +35,6 @@ MakeTab = Callable[..., Tab]
 @pytest.fixture
 def campaign(tmp_path: Path) -> LiveCampaign:
     return LiveCampaign(tmp_path / "campaign")
-
-
-def a_port() -> int:
-    """A free port."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def decided(campaign: LiveCampaign) -> list[Decision]:
@@ -637,7 +629,7 @@ def test_hundred_takes_are_reviewed_by_keyboard_and_a_kill_loses_nothing(
 ) -> None:
     campaign = LiveCampaign(tmp_path / "campaign", variants=3)
     made(campaign, 100)
-    flags = ("--listen", f"127.0.0.1:{a_port()}", "--token-file", str(tmp_path / "token"), "--as", "ana")
+    flags = ("--listen", f"127.0.0.1:{free_port()}", "--token-file", str(tmp_path / "token"), "--as", "ana")
     running, url = serve(campaign, *flags)
     here = tab()
     here.loses_server = True
@@ -1458,7 +1450,7 @@ def test_read_only_page_gives_the_command(campaign: LiveCampaign, serve: Serve, 
 def test_changes_missed_while_the_server_was_down_are_shown_when_it_is_back(
     campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab
 ) -> None:
-    flags = ("--listen", f"127.0.0.1:{a_port()}", "--token-file", str(tmp_path / "token"))
+    flags = ("--listen", f"127.0.0.1:{free_port()}", "--token-file", str(tmp_path / "token"))
     with campaign.run() as run:
         run.all_made(campaign.jobs[:3])
         running, url = serve(campaign, *flags)
@@ -1554,7 +1546,7 @@ def test_page_reports_a_stopped_server_and_continues_when_it_is_back(
     campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 1)
-    flags = ("--listen", f"127.0.0.1:{a_port()}", "--token-file", str(tmp_path / "token"))
+    flags = ("--listen", f"127.0.0.1:{free_port()}", "--token-file", str(tmp_path / "token"))
     running, url = serve(campaign, *flags)
     here = tab()
     here.loses_server = True
@@ -1601,7 +1593,7 @@ def test_video_opened_without_its_server_is_played_when_the_server_is_back(
     campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab, how: signal.Signals
 ) -> None:
     made(campaign, 2)
-    flags = ("--listen", f"127.0.0.1:{a_port()}", "--token-file", str(tmp_path / "token"))
+    flags = ("--listen", f"127.0.0.1:{free_port()}", "--token-file", str(tmp_path / "token"))
     running, url = serve(campaign, *flags)
     here = tab()
     here.loses_server = True
@@ -1625,7 +1617,7 @@ def test_server_with_another_token_explains_what_to_do(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
     made(campaign, 1)
-    listen = ("--listen", f"127.0.0.1:{a_port()}")
+    listen = ("--listen", f"127.0.0.1:{free_port()}")
     running, url = serve(campaign, *listen)
     here = tab()
     page = here.visit(url, "#")

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import socket
 import sys
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, picture, spring
+from support.ports import free_port
 from support.postgres import PostgresServer
 from support.processes import Running, until
 from support.protection import fails_without
@@ -37,10 +37,7 @@ def vendor(tmp_path: Path) -> Iterator[Emulator]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-        return number
+    return free_port()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from support.ports import free_port
 from support.postgres import PostgresServer
 from support.processes import until
 
@@ -77,9 +78,7 @@ def pooler(postgres: PostgresServer, tmp_path: Path) -> Iterator[Pooler]:
     """A pooler in front of the tests' server."""
     if found() is None:
         pytest.skip("PgBouncer is not installed (Debian: apt-get install pgbouncer)")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    running = Pooler(tmp_path, postgres.socket, port=port)
+    running = Pooler(tmp_path, postgres.socket, port=free_port())
     running.start()
     yield running
     running.stop()

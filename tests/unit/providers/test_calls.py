@@ -134,7 +134,7 @@ def test_answer_without_a_body_is_complete_while_the_connection_stays_open() -> 
         peer.stall()
 
     with raw_server(answer) as server:
-        a_client(server.url, timeout=1.5).delete(WorkflowId("wf-1"))
+        a_client(server.url).delete(WorkflowId("wf-1"))
     assert len(server.received) == 1
 
 

@@ -7,7 +7,8 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -620,6 +621,14 @@ def test_create_is_not_sent_to_a_server_with_an_unknown_certificate(certificate:
     assert server.received == []
 
 
+@contextmanager
+def nobody_listens() -> Iterator[str]:
+    """An address that is taken, so that nobody else can listen there meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine knows no IPv6")
 def test_ipv6_only_vendor_is_reachable() -> None:
     with raw_server(answering(200, SOUND), host="::1") as server:
@@ -628,9 +637,9 @@ def test_ipv6_only_vendor_is_reachable() -> None:
 
 
 def test_create_is_not_sent_if_the_connection_is_refused() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert a_client(f"http://127.0.0.1:{port}").create(a_request()) == NotSent("the connection was refused")
+    with nobody_listens() as address:
+        outcome = a_client(f"http://{address}").create(a_request())
+    assert outcome == NotSent("the connection was refused")
 
 
 def test_create_is_not_sent_if_the_host_cannot_be_resolved() -> None:
@@ -669,10 +678,9 @@ def test_create_rejected_by_the_proxy_was_not_sent(fault: str) -> None:
 
 
 def test_create_is_not_sent_if_the_proxy_is_unreachable() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    network = Network(proxies={"https": f"http://127.0.0.1:{port}"})
-    outcome = a_client("https://api.example.com", network=network).create(a_request())
+    with nobody_listens() as address:
+        network = Network(proxies={"https": f"http://{address}"})
+        outcome = a_client("https://api.example.com", network=network).create(a_request())
     assert outcome == NotSent("at the proxy: the connection was refused")
 
 
