@@ -31,12 +31,10 @@ def test_interrupted_runs_buy_nothing_twice_and_lose_nothing_paid(
         def play(chance: Chance) -> list[int]:
             return chance.play(tmp_path, vendor, fork_server)
 
-        while len(struck) < STRIKES:
+        # A SIGTERM before the command has its handler is its death; at least one causes an orderly stop.
+        while len(struck) < STRIKES or (kind == "term" and 143 not in struck):
             chances = [Chance(kind, SEED, next(numbers)) for _ in range(AT_ONCE)]
             struck += [code for codes in each(play, chances, AT_ONCE) for code in codes]
-
-    # Usually SIGTERM causes an orderly stop, and not the death before the command has its handler.
-    assert kind == "kill" or 143 in struck
 
 
 def test_temporary_vendor_faults_end_in_a_correct_state(tmp_path: Path, fork_server: ForkServer) -> None:

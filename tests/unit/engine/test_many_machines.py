@@ -367,7 +367,10 @@ def each_machine_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_bought_twice_and_the_budget_holds_for_any_machine_interleaving(tmp_path: Path) -> None:
     bought, codes = 0, Counter[int]()
 
-    for number in range(HISTORIES):
+    # About one history in four reaches the budget: where none of the first did, more are played.
+    for number in range(10 * HISTORIES):
+        if number >= HISTORIES and codes[ExitCode.STOPPED_BUYING]:
+            break
         try:
             world = history(tmp_path / str(number), f"{SEED}/{number}")
             assert_kept(world)
