@@ -132,9 +132,9 @@ def test_live_prices_can_be_saved_as_a_catalogue_file(
 
     planned = pipeline("plan", project.manifest)
     assert "price unknown" not in planned.out
-    today = datetime.now(UTC).date().isoformat()
-    assert f"Prices as of {today}." in planned.out
-    assert pipeline("plan", project.manifest, "--format", "json").document["summary"]["prices_of"] == today
+    written = datetime.fromtimestamp(kept.stat().st_mtime, UTC).date().isoformat()
+    assert f"Prices as of {written}." in planned.out
+    assert pipeline("plan", project.manifest, "--format", "json").document["summary"]["prices_of"] == written
     assert pipeline("validate", project.manifest).code == 0
 
 
