@@ -47,7 +47,7 @@ _REQUEST: _Shape = {
     "images": list,
     **dict.fromkeys(("event_id", "title", "description", "visibility"), str),
 }
-_CALLED = {str: "a text", list: "a list", bool: "true or false", dict: "a mapping", int: "a whole number"}
+_CALLED = {str: "a text", list: "a list", bool: "true", dict: "a mapping", int: "a whole number"}
 
 _HAVE_WORKFLOW = frozenset({Status.SUBMITTED, Status.SUCCEEDED, Status.DONE})
 _REASONS = frozenset({Reason.REJECTED, Reason.VENDOR, Reason.LOST})
@@ -90,8 +90,8 @@ def _shaped(written: Json, shape: _Shape, needed: frozenset[str]) -> Mapping[str
         kind = shape.get(name)
         if kind is None:
             raise ValueError(f"'{name:.60}' is not expected here")
-        # Not `isinstance`, for which true is an integer.
-        if type(value) is not kind:
+        # Not `isinstance`, for which true is an integer. A mark that is not set is left out, never false.
+        if type(value) is not kind or value is False:
             raise ValueError(f"{name}: not {_CALLED[kind]}")
     if not needed <= written.keys():
         raise ValueError(f"missing: {', '.join(sorted(needed - written.keys()))}")

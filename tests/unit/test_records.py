@@ -277,6 +277,16 @@ def test_reader_and_schema_agree(written: Json) -> None:
         assert any(part in why for part in ("nested", "bytes are kept", "18 digits", "cannot be")), why
 
 
+@pytest.mark.parametrize("name", ["deleted", "removed", "again"])
+def test_what_is_not_marked_lacks_the_mark(name: str) -> None:
+    written = as_json(a_purchase())
+    assert name not in written
+    assert getattr(purchase_from_json({**written, name: True}), name) is True
+    with pytest.raises(ValueError, match=f"{name}: not true"):
+        purchase_from_json({**written, name: False})
+    assert schema.check_json({**results_of(), "purchases": [{**written, name: False}]}, "results")
+
+
 def test_status_has_only_reasons_that_its_transitions_give() -> None:
     for status in Status:
         for reason in (None, *Reason):
