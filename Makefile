@@ -56,10 +56,11 @@ test: .venv/dev
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 # Kills, signals and vendor faults by chance, 200 of each, going on where it was stopped (see tests/soak); then
-# thousands of histories of the model.
+# thousands of histories of the model, and new examples for each property.
 soak: .venv/dev
 	@PYTHONPATH=tests $(BIN)/python -m soak
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/model
+	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n auto -m hypothesis tests/unit
 
 # PROOF='words' selects protections by their function or their test.
 proof: .venv/dev

@@ -548,6 +548,5 @@ TestHistories.settings = settings(
     stateful_step_count=40,
     print_blob=True,
     # The same histories in every test run, and new ones in a soak.
-    derandomize=settings.get_current_profile_name() == "default",
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
