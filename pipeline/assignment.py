@@ -216,12 +216,14 @@ class Matcher:
         self, purchase: Purchase, job: Job
     ) -> tuple[bool, int, bool, bool, bool, tuple[str, str]]:
         upstream = self.source(job)
+        # Of failed attempts, the last one tells why the job has no result, whichever of them served it before.
+        has_failed = purchase.status is Status.FAILED
         return (
             purchase.id in self.decisions.approved,
             _STATUS_RANK.get(purchase.status, len(_STATUS_RANK)),
             upstream is None or upstream.id in purchase.inputs,
-            self.records.served.get(job.key) == purchase.id,
-            purchase.key == job.key,
+            not has_failed and self.records.served.get(job.key) == purchase.id,
+            not has_failed and purchase.key == job.key,
             purchase.age,
         )
 

@@ -198,6 +198,14 @@ class Machine:
             else:
                 assert oracle.is_usable(purchase), f"{purchase.id} serves and must not"
                 assert oracle.may_serve(purchase, job), f"{purchase.id} does not fit {job.key}"
+                if purchase.status is Status.FAILED and purchase.id not in self.checkout.decisions.approved:
+                    self._assert_is_last_attempt(purchase, job, oracle)
+
+    def _assert_is_last_attempt(self, failed: Purchase, job: Job, oracle: Oracle) -> None:
+        for each in self.state.purchases.values():
+            is_later = each.inputs == failed.inputs and each.age > failed.age
+            if each.status is not Status.FAILED or is_later:
+                assert not oracle.may_serve(each, job), f"{failed.id} serves, and {each.id} does not"
 
     def publish(self) -> None:
         """Write the results manifest of the state."""

@@ -202,6 +202,32 @@ def test_failed_purchase_serves_if_there_is_no_other() -> None:
     assert who(assign([job("a")], records(failed))) == {"a": failed.id}
 
 
+@fails_without(
+    "pipeline.assignment:Matcher._preference",
+    "has_failed = ",
+    swap=("purchase.status is Status.FAILED", "False"),
+)
+def test_of_failed_purchases_the_last_attempt_serves_whatever_served_before() -> None:
+    first = bought(1, job("a"), status=Status.FAILED)
+    last = bought(2, job("b"), status=Status.FAILED)
+    jobs = [job("a"), job("b")]
+    for served in ({}, {"a": first, "b": first}, {"a": last, "b": last}):
+        assert who(assign(jobs, records(last, first, **served))) == {"a": last.id, "b": last.id}
+    done = bought(0, job("c"))
+    assert who(assign(jobs, records(done, first, last, a=last))) == {"a": done.id, "b": done.id}
+    approved = Decisions(approved={first.id: JobKey("r/t/a")})
+    assert who(assign(jobs, records(done, first, last, a=last), approved))["a"] == first.id
+
+
+def test_failure_of_what_is_made_from_the_present_upstream_serves_before_a_newer_one_of_another() -> None:
+    sketch, film = job("sketch"), job("film", upstream="sketch")
+    before, now = bought(1, sketch), bought(2, sketch)
+    of_now = bought(3, film, now, status=Status.FAILED)
+    of_before = bought(4, film, before, status=Status.FAILED)
+    held = records(before, now, of_now, of_before, sketch=now, film=of_before)
+    assert who(assign([sketch, film], held)) == {"sketch": now.id, "film": of_now.id}
+
+
 def test_possibly_bought_purchase_is_preferred_over_a_failed_one() -> None:
     failed, unknown = bought(1, job("a"), status=Status.FAILED), bought(2, job("a"), status=Status.ATTENTION)
     assert who(assign([job("a")], records(failed, unknown, a=failed))) == {"a": unknown.id}
