@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pipeline.operations.outcome import Outcome
     from pipeline.operations.run_options import RunOptions
     from pipeline.planning.plan import Entry, Plan
+    from pipeline.purchases import Purchase
 
 _MAX_LISTED = 40
 _WORDS = {
@@ -57,6 +58,9 @@ _WORDS = {
 _PARTLY_HERE = "finished, not all downloaded"
 _WITHOUT_RESULT = "finished without a usable result"
 _UNKNOWN = {Status.SUBMITTING.value, Status.ATTENTION.value}
+_NOT_BOUGHT_AGAIN = "to be bought again, and {was} not"
+_FAILED_AGAIN = "bought again and failed"
+_REFUSED_AGAIN = "sent again and refused"
 
 
 def open_line_reporter() -> AbstractContextManager[Reporter]:
@@ -222,16 +226,18 @@ class RunConsole:
             yield f"Stopped; run again{without} to continue."
 
     def _made(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
-        """The number of jobs by what became of them, and how many still have what was to be bought again."""
+        """The number of jobs by what became of them, and how many were bought again in vain, or not bought again."""
         counts = Counter(
             _WITHOUT_RESULT if key in outcome.without_result else _word(job_status)
             for key, job_status in outcome.jobs.items()
         )
         listed = ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items()))
         yield f"{listed or self._without_jobs(plan)}."
-        if number := sum(_is_as_before(entry, outcome) for entry in plan.buying):
-            was = "was" if number == 1 else "were"
-            yield f"{number:,} of these {was} to be bought again, and {was} not."
+        again = Counter(_what_became_of_buying_again(entry, outcome) for entry in plan.buying)
+        for what in (_NOT_BOUGHT_AGAIN, _FAILED_AGAIN, _REFUSED_AGAIN):
+            if number := again[what]:
+                was = "was" if number == 1 else "were"
+                yield f"{number:,} of these {was} {what.format(was=was)}."
 
     def _left_to_do(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
         """What a person has to do next, or that there was nothing to do."""
@@ -314,12 +320,23 @@ def _uncollected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _is_as_before(entry: Entry, outcome: Outcome) -> bool:
-    """Whether the purchase that was to be replaced still serves, and no problem with its inputs says why."""
-    if entry.purchase is None or entry.key in outcome.inputs or entry.key not in outcome.jobs:
-        return False
+def _what_became_of_buying_again(entry: Entry, outcome: Outcome) -> str | None:
+    """What to say of a job that was to be bought again; None if its status says enough."""
+    if entry.purchase is None or entry.key not in outcome.jobs:
+        return None
+    bought = outcome.last_bought.get(entry.key)
+    if bought is None:
+        return _NOT_BOUGHT_AGAIN if _is_as_before(entry, entry.purchase, outcome) else None
+    if bought.status is not Status.FAILED:
+        return None
+    return _REFUSED_AGAIN if bought.reason is Reason.REJECTED else _FAILED_AGAIN
+
+
+def _is_as_before(entry: Entry, before: Purchase, outcome: Outcome) -> bool:
+    """Whether what served a job before still does, and no problem with its inputs says why."""
     after = outcome.jobs[entry.key]
-    return after.status != PENDING and after.purchase is not None and after.purchase.id == entry.purchase.id
+    is_left = after.status != PENDING and entry.key not in outcome.inputs
+    return is_left and after.purchase is not None and after.purchase.id == before.id
 
 
 def _word(job_status: JobStatus) -> str:

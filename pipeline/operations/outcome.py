@@ -22,7 +22,8 @@ class Outcome:
     for a person's approval; `to_be_bought_again` are jobs that were to be replaced and whose replacement was not
     bought, although their earlier purchase has the flag `again`. `published`: the results manifest has all of this.
     `inputs` has, by key, why nothing could be bought for a job. `without_result` are jobs that are still to end,
-    although the vendor calls their workflow finished: it lists no result that can be used.
+    although the vendor calls their workflow finished: it lists no result that can be used. `last_bought` has, by the
+    key that it was bought for, the last purchase of this run, if it bought several, without void ones.
     """
 
     jobs: Mapping[JobKey, JobStatus]
@@ -39,6 +40,7 @@ class Outcome:
     published: bool = True
     inputs: Mapping[JobKey, str] = field(default_factory=dict)
     without_result: frozenset[JobKey] = frozenset()
+    last_bought: Mapping[JobKey, Purchase] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number} {status}" for status, number in self.summary.jobs.items())

@@ -25,7 +25,16 @@ from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.planning.make import paid_for
 from pipeline.planning.plan import Action, Plan, Presence
-from pipeline.purchases import OUTCOME_UNKNOWN, PENDING, PurchaseId, Records, Status, join_all, with_approvals
+from pipeline.purchases import (
+    OUTCOME_UNKNOWN,
+    PENDING,
+    Purchase,
+    PurchaseId,
+    Records,
+    Status,
+    join_all,
+    with_approvals,
+)
 from pipeline.report.stills import StillCache
 from pipeline.results.job_status import (
     JobStatus,
@@ -400,7 +409,15 @@ class CampaignRun:
             without_result=frozenset(
                 key for key in report.without_result & jobs.keys() if jobs[key].status == Status.SUBMITTED
             ),
+            last_bought=self._last_bought(state),
         )
+
+    def _last_bought(self, state: CampaignState) -> dict[JobKey, Purchase]:
+        """By key, the last purchase that this run made, without void ones."""
+        made = state.store.recorded() - self._state.records.purchases.keys()
+        purchases = [each for each in state.records.purchases.values() if each.id in made]
+        in_order = sorted(purchases, key=lambda purchase: purchase.age)
+        return {each.key: each for each in in_order if each.status is not Status.VOID}
 
 
 def _to_be_bought_again(plan: Plan, jobs: Mapping[JobKey, JobStatus], records: Records) -> Iterator[JobKey]:

@@ -9,6 +9,7 @@ from support.protection import fails_without
 
 from pipeline import api
 from pipeline.emulator.embedded import Emulator
+from pipeline.json_values import Json
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 STROLL = "main/loop/red/stroll"
@@ -181,6 +182,119 @@ def test_impossible_replacement_fails_the_run_and_keeps_the_old_take(
     assert "film/film/red/spin: done, not made again (input): sketch/sketch/red has no" in ended.output
     assert served(project) == old
     assert set(project.statuses().values()) == {"done"}
+
+
+# What was bought again and failed, and what was not bought again
+
+REFUSED: Json = {
+    "status": 400,
+    "body": '{"message": "no such prompt"}',
+    "headers": {"content-type": "application/json"},
+}
+
+
+def test_run_says_that_it_bought_a_failed_job_again_and_that_it_failed_again(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "fail"})
+    assert pipeline("run", project.manifest).code == 1
+
+    for creates in (3, 4):
+        ended = pipeline("run", project.manifest, "--retry-failed")
+
+        assert ended.code == 1, ended.output
+        assert "1 done, 1 failed.\n1 of these was bought again and failed.\n" in ended.out
+        assert len(vendor.ledger.bought) == creates
+
+
+@pytest.mark.parametrize("how", ["--replace", "redo"])
+def test_run_says_that_the_new_take_of_a_job_failed(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, how: str
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "fail"})
+    if how == "redo":
+        assert pipeline("redo", bought.manifest, WALK).code == 0
+
+    ended = pipeline("run", bought.manifest, *(("--replace", WALK) if how == "--replace" else ()))
+
+    assert ended.code == 1, ended.output
+    assert "1 done, 1 failed.\n1 of these was bought again and failed.\n" in ended.out
+
+
+def test_run_says_that_a_failed_job_was_sent_again_and_refused(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail(
+        {"on": "create", "match": {"title": "walk"}, "times": 1, "do": "fail"},
+        {"on": "create", "match": {"title": "walk"}, "do": REFUSED},
+    )
+    assert pipeline("run", project.manifest).code == 1
+
+    ended = pipeline("run", project.manifest, "--retry-failed")
+
+    assert "1 done, 1 failed.\n1 of these was sent again and refused.\n" in ended.out
+
+
+def test_run_tells_what_it_bought_again_apart_from_what_it_did_not(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "nth": 4, "do": {"status": 402}}, {"on": "create", "do": "fail"})
+    assert pipeline("run", project.manifest).code == 1
+    assert pipeline("plan", project.manifest, "--retry-failed", "--out", "plan.json").code == 0
+
+    ended = pipeline("run", "plan.json", "--max-creates", "1")
+
+    assert ended.code == 4, ended.output
+    assert "2 failed.\n2 of these were to be bought again, and were not.\n" in ended.out
+
+    ended = pipeline("run", "plan.json", "--concurrency", "1")
+
+    assert ended.code == 4, ended.output
+    assert (
+        "2 failed.\n1 of these was to be bought again, and was not.\n1 of these was bought again and failed.\n"
+        in ended.out
+    )
+
+
+def test_reason_of_the_last_attempt_is_shown_everywhere(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail(
+        {"on": "create", "match": {"title": "walk"}, "times": 1, "do": REFUSED},
+        {"on": "create", "match": {"title": "walk"}, "do": "fail"},
+    )
+    assert pipeline("run", project.manifest).code == 1
+    assert f"{WALK}: failed (rejected)" in pipeline("status", project.manifest).out
+
+    ended = pipeline("run", project.manifest, "--retry-failed")
+
+    [last] = [each for each in project.results()["purchases"] if each.get("reason") == "vendor"]
+    job = project.jobs()[WALK]
+    assert (job["purchase"], job["reason"]) == (last["id"], "vendor")
+    status, planned = pipeline("status", project.manifest), pipeline("plan", project.manifest)
+    for said in (ended.out, status.out):
+        assert f"  {WALK}: failed (vendor): {last['error']}\n" in said
+    assert f"{WALK}  failed (vendor): {last['error']}; --retry-failed buys it again\n" in planned.out
+    assert "no such prompt" not in ended.out + status.out + planned.out
+
+
+def test_refusal_after_a_failure_is_not_sent_again_by_retries(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail(
+        {"on": "create", "match": {"title": "walk"}, "times": 1, "do": "fail"},
+        {"on": "create", "match": {"title": "walk"}, "do": REFUSED},
+    )
+    assert pipeline("run", project.manifest).code == 1
+    assert pipeline("run", project.manifest, "--retry-failed").code == 1
+    project.write({"campaign.yaml": spring(jobs=[{"id": "main", "retries": 1}])})
+    creates = len(vendor.ledger.entries)
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 1, ended.output
+    assert f"{WALK}: failed (rejected)" in ended.out
+    assert len(vendor.ledger.entries) == creates
 
 
 # Takes of one job: the key of the first is the beginning of the keys of the others
