@@ -219,6 +219,10 @@ def _stars(decision: Decision) -> str:
 def _hints(current: CampaignStatus) -> Iterator[str]:
     if current.to_resolve:
         yield unknown_advice(current.target, current.to_resolve)
+    if current.not_selected:
+        outside = counted(current.not_selected, "unknown outcome")
+        them = "it" if current.not_selected == 1 else "them"
+        yield f"{outside} outside the selection: `pipeline status {current.target}` names {them}."
     if current.held_by_failures:
         yield held_by_failures_advice(current.target, current.held_by_failures)
     if current.orphans:

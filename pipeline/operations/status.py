@@ -40,10 +40,11 @@ class EarlierTake:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CampaignStatus:
-    """The status of a campaign's jobs. `unsettled` are purchases in `attention` that serve no job now.
+    """The status of a campaign's jobs, or of those selected.
 
-    `elsewhere` are the purchases in `attention` that serve no job and that another machine is about to send.
-    `to_resolve` names all purchases in `attention` as `resolve` accepts them. `target` is the manifest as suggested
+    `unsettled` are their purchases in `attention` that serve no job now, and `elsewhere` those of them that another
+    machine is about to send. `to_resolve` names all purchases in `attention` as `resolve` accepts them;
+    `not_selected` counts those outside the selection, which are listed nowhere. `target` is the manifest as suggested
     commands name it. `decisions` has, by key, the decision on the purchase that serves the job or served it last.
     `held_by_failures` are the jobs that were sent back and are not made again, as a failure from before serves in
     their place. `lost_approvals` are approved purchases that only results show, with their jobs: a run would be
@@ -60,6 +61,7 @@ class CampaignStatus:
     to_resolve: tuple[str, ...]
     earlier: Sequence[EarlierTake]
     orphans: int
+    not_selected: int = 0
     held_by_failures: tuple[JobKey, ...] = ()
     lost_approvals: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
 
@@ -79,7 +81,8 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
     elsewhere = state.elsewhere()
     statuses = job_statuses(state.assignment, elsewhere=elsewhere)
     jobs = {key: job_status for key, job_status in statuses.items() if keys is None or key in keys}
-    unsettled = needing_attention(state.assignment.idle, elsewhere)
+    idle = [each for each in needing_attention(state.assignment.idle) if keys is None or each.key in keys]
+    unsettled = needing_attention(idle, elsewhere)
     return CampaignStatus(
         campaign=state.workspace.campaign.name,
         target=state.workspace.target,
@@ -90,12 +93,25 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
             (job_status.status for job_status in jobs.values()), state.records.purchases.values()
         ),
         unsettled=unsettled,
-        elsewhere=tuple(each for each in needing_attention(state.assignment.idle) if each.id in elsewhere),
+        elsewhere=tuple(each for each in idle if each.id in elsewhere),
         to_resolve=names_to_resolve(jobs, {Status.ATTENTION}, unsettled, state.assignment.matcher),
+        not_selected=_not_selected(state, jobs, unsettled),
         earlier=_earlier(state, jobs),
         orphans=len(state.assignment.orphans),
         held_by_failures=tuple(key for key in held_by_failures(state.assignment) if key in jobs),
     )
+
+
+def _not_selected(
+    state: CampaignState, jobs: Mapping[JobKey, JobStatus], unsettled: Collection[Purchase]
+) -> int:
+    """The number of purchases with an unknown outcome besides those of `jobs` and the `unsettled` ones."""
+    assignment = state.assignment
+    known = {each.id: each for each in (*assignment.by_key.values(), *assignment.idle)}
+    listed = {each.id for each in unsettled}
+    listed.update(each.purchase.id for each in jobs.values() if each.purchase is not None)
+    unknown = needing_attention(list(known.values()), state.elsewhere())
+    return sum(each.id not in listed for each in unknown)
 
 
 def _decisions(state: CampaignState, jobs: Mapping[JobKey, JobStatus]) -> dict[JobKey, Decision]:

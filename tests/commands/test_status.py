@@ -73,3 +73,28 @@ def test_replaced_take_that_needs_attention_is_reported_once(
     assert [line for line in output.splitlines() if unknown in line and "pipeline resolve" not in line] == [
         f"  {WALK} ({unknown}): needs attention, serves no job now"
     ]
+
+
+def test_unknown_outcome_outside_the_selection_is_only_counted(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "close-after-processing"})
+    assert pipeline("run", project.manifest).code == 7
+    unknown = project.jobs()[WALK]["purchase"]
+    outside = "1 unknown outcome outside the selection: `pipeline status campaign.yaml` names it."
+
+    for walk in ("a walk in the park", "a run"):  # it serves a job, and then none
+        project.write({"campaign.yaml": spring(prompts={"walk": walk, "dance": "a dance in the rain"})})
+        elsewhere = pipeline("status", project.manifest, "--select", DANCE)
+        document = pipeline("status", project.manifest, "--select", DANCE, "--format", "json").document
+        selected = pipeline("status", project.manifest, "--select", WALK)
+
+        assert outside in elsewhere.out.splitlines()
+        assert unknown not in elsewhere.out
+        assert "resolve" not in elsewhere.out
+        assert document["unsettled"] == []
+        assert "pipeline resolve" in selected.out
+        assert "outside the selection" not in selected.out + pipeline("status", project.manifest).out
+    project.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
+    assert outside in pipeline("status", project.manifest, "--select", DANCE).out.splitlines()
+    assert unknown in pipeline("status", project.manifest, "--select", WALK).out
