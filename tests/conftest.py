@@ -15,8 +15,8 @@ __all__ = ["postgres"]
 # How fast an example is drawn or run depends on the machine and says nothing about the code.
 settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("soak", settings.get_profile("random"), max_examples=5_000)
-# A test that fails tells of the change that is tested, not of an old fault that was found by chance: `make soak` looks
-# for those.
+# A test that fails tells of the change that is tested, not of an old fault that was found by chance: those are what
+# `make soak` looks for.
 settings.register_profile("default", settings.get_profile("random"), derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
