@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from browser.conftest import Gallery, Tab, rows_of
 from browser.samples import COARSE, Sample, key_of, spring_drop
-from pipeline.operations.report import gallery_campaign
+from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import of_results
 from pipeline.report.writing import write_folder, write_single
 from pipeline.schemes import ObjectUrl
@@ -346,6 +346,58 @@ def test_comparison_shows_what_is_new_gone_or_remade(tab: Make, gallery: Gallery
     # What only the other campaigns bought does not count as cost of this one.
     assert "24 Dec" not in page.locator("#overview .cost").inner_text()
     assert "vim_gone" not in page.locator("#overview .bars").inner_text()
+
+
+@pytest.mark.parametrize("compares", [True, False], ids=["with other results", "without"])
+def test_comparison_shows_a_take_that_was_made_and_sent_back_since(
+    tab: Make, tmp_path: Path, compares: bool
+) -> None:
+    sample = Sample(tmp_path, shorter_side=COARSE)
+    here = Sample(tmp_path)
+    pairs = {}
+    # How the other results have each job: nothing has been made since for the last one.
+    for prompt, stood in (("dusk", "done"), ("leap", "sent back"), ("rain", "unmade"), ("walk", "the same")):
+        coordinates = {"rule": "hero", "template": "overlay", "image": "red", "prompt": prompt}
+        key = key_of(coordinates)
+        before, now = [_sent_back(sample, key, number) for number in (600, 700)]
+        pairs[key] = f"#compare={before['id']},{now['id']}"
+        if stood == "done":
+            sample.job(coordinates, before)
+        else:
+            sample.job(coordinates, last={"sent back": before["id"], "the same": now["id"]}.get(stood))
+        here.job(coordinates, last=now["id"])
+    sample.write()
+    results = tmp_path / f"{sample.name}.results.json"
+    other = tmp_path / "other.results.json"
+    other.write_bytes(results.read_bytes())
+    sample.jobs = here.jobs
+    sample.write()
+    source = gallery_campaign(of_results(results), (), (), other if compares else None)
+    written = write_folder(
+        tmp_path / "page", [source], media_reader(), bundle=False, on_progress=lambda _number, _of: None
+    )
+
+    page = tab().open(written.page, "#view=compare")
+
+    [dusk, leap, rain, _walk] = pairs
+    found = page.locator(".pair").all()
+    assert {each.locator(".key").get_attribute("title"): each.get_attribute("href") for each in found} == {
+        key: pair for key, pair in pairs.items() if not compares or key in {dusk, leap}
+    }
+    for each in found:
+        assert each.locator("img").count() == 2
+        assert re.fullmatch(r"28 Nov 10:00 → 28 Nov 11:40, sent back", each.locator("p").inner_text())
+    if compares:
+        assert page.locator("h1:visible").inner_text() == "2 re-created, 1 made."
+        assert page.locator(".thumb .tail").get_attribute("title") == rain
+
+
+def _sent_back(sample: Sample, key: str, number: int) -> dict[str, Any]:
+    path = f"{key}{number}"
+    film = sample.put(f"{path}.mp4", sample.video("red", "beach", "hero", number))
+    made = sample.purchase(key, number, path=path, outputs=[film])
+    sample.decisions.append({"purchase": made["id"], "key": key, "decision": "redo", "note": "again"})
+    return made
 
 
 def test_stills_of_one_prompt_are_distinguished_by_their_image(tab: Make, tmp_path: Path) -> None:

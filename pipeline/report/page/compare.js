@@ -413,8 +413,9 @@ function compareTitle(befores) {
 }
 
 /**
- * Jobs and purchases that were added, removed, made or remade since the other results, and jobs that were made there and are to be
- * made again here: sent back, or with a changed request. A purchase that served another job there has only been renamed.
+ * Jobs and purchases that were added, removed, made or remade since the other results, also if they have been sent back again, and
+ * jobs that were made there and are to be made again here: sent back, or with a changed request. A purchase that served another
+ * job there has only been renamed.
  * @param {Campaign} campaign
  */
 function changesOf(campaign) {
@@ -426,32 +427,37 @@ function changesOf(campaign) {
   const left = new Set(was.values());
   const made = stayed.flatMap((job) => {
     const then = old.get(job.key);
-    // A take that was to be made again there, as it was sent back or edited, is the old one of what was made since.
-    const before = then?.purchase ?? (job.purchase && then?.last);
-    return before && before !== job.purchase ? [{ job, before }] : [];
+    const before = lastOf(then);
+    const now = before && isMadeSince(job, before) ? lastOf(job) : undefined;
+    return before && (now || (then?.purchase && !job.purchase)) ? [{ job, before, now }] : [];
   });
   return {
     moved: [...was].map(([job, before]) => ({ job, before })),
-    first: stayed.filter((job) => job.purchase && isUnmade(old.get(job.key))),
+    first: stayed.filter((job) => lastOf(job) && old.has(job.key) && !lastOf(old.get(job.key))),
     came: stayed.filter((job) => !old.has(job.key)),
     went: [...old.values()].filter((job) => !keys.has(job.key) && !left.has(job.key)),
-    anew: pairsOf(made.filter(({ job }) => job.purchase)),
-    again: pairsOf(made.filter(({ job }) => !job.purchase)),
+    anew: pairsOf(made.filter(({ now }) => now)),
+    again: pairsOf(made.filter(({ now }) => !now)),
   };
 }
 
-/** Whether a job was there, and nothing was ever made for it. @param {JobData | undefined} before */
-function isUnmade(before) {
-  return before !== undefined && !before.purchase && !before.last;
+/** The purchase that serves a job, or did last: it may have been sent back, or its request changed. @param {JobData | undefined} job */
+function lastOf(job) {
+  return job?.purchase ?? job?.last;
 }
 
-/**
- * Old and new purchases, each pair once with all the jobs that share it.
- * @param {{ job: Job, before: string }[]} made @returns {{ jobs: Job[], before: string }[]}
- */
+/** Whether a job has another purchase now. What serves it no more does not count if it is the older one. @param {Job} job @param {string} before */
+function isMadeSince(job, before) {
+  if (job.purchase) return job.purchase !== before;
+  return (job.shown?.bought ?? "") > (app.model.purchases.get(before)?.bought ?? "");
+}
+
+/** @typedef {{ before: string, now?: string }} Pair the ids of two purchases; without `now`, it is not made again yet */
+
+/** Old and new purchases, each pair once with all the jobs that share it. @param {(Pair & { job: Job })[]} made */
 function pairsOf(made) {
-  const pairs = Map.groupBy(made, ({ job, before }) => `${before} ${job.purchase ?? ""}`);
-  return [...pairs.values()].map((same) => ({ jobs: same.map(({ job }) => job), before: same[0].before }));
+  const pairs = Map.groupBy(made, ({ before, now }) => `${before} ${now ?? ""}`);
+  return [...pairs.values()].map((same) => ({ ...same[0], jobs: same.map(({ job }) => job) }));
 }
 
 /**
@@ -484,15 +490,9 @@ function againstBefore(campaign) {
     app.model.jobs.filter((job) => job.campaign === campaign).map((job) => job.key),
   );
   const shortNameBefore = shortNames((campaign.before?.jobs ?? []).map((job) => job.key));
-  const pairs = (/** @type {{ jobs: Job[], before: string }[]} */ of) =>
-    of.map(
-      ({ jobs, before }) =>
-        () =>
-          pairOf(jobs, app.model.purchases.get(before)),
-    );
   return [
-    ...listBlock("Re-created", `against ${name}`, "pairs-list", pairs(anew)),
-    ...listBlock("To re-create", `made in ${name}`, "pairs-list", pairs(again)),
+    ...listBlock("Re-created", `against ${name}`, "pairs-list", pairBoxes(anew)),
+    ...listBlock("To re-create", `made in ${name}`, "pairs-list", pairBoxes(again)),
     ...listBlock(
       "Renamed",
       `bought as other jobs of ${name}`,
@@ -524,22 +524,20 @@ function againstBefore(campaign) {
   ];
 }
 
-/** Every job that was made again here, old beside new. */
+/** Every job that was made again here, old beside new; also if it has been sent back once more. */
 function replacedHere() {
   const made = app.model.jobs.flatMap((job) => {
-    const before = job.serving && earlierOf(job).find((each) => each.files.length && !each.deleted);
-    return before ? [{ job, before: before.id }] : [];
+    const now = job.seen;
+    const before =
+      now && earlierOf(job).find((each) => each.id !== now.id && each.files.length && !each.deleted);
+    return before ? [{ job, before: before.id, now: now.id }] : [];
   });
   const them = made.length === 1 ? "it" : "them";
   return listBlock(
     "Re-created",
     `${counted(made.length, "job")}, with what served ${them} before`,
     "pairs-list",
-    pairsOf(made).map(
-      ({ jobs, before }) =>
-        () =>
-          pairOf(jobs, app.model.purchases.get(before)),
-    ),
+    pairBoxes(pairsOf(made)),
   );
 }
 
@@ -561,15 +559,25 @@ function listBlock(title, about, form, entries) {
   ];
 }
 
+/** @param {(Pair & { jobs: Job[] })[]} pairs */
+function pairBoxes(pairs) {
+  const { purchases } = app.model;
+  return pairs.map(
+    ({ jobs, before, now }) =>
+      () =>
+        pairOf(jobs, purchases.get(before), purchases.get(now ?? "")),
+  );
+}
+
 /**
  * Jobs that share a purchase, with the one that served them before: a link to their comparison; to the first job, if it is to be
- * made again. @param {Job[]} jobs @param {Purchase | undefined} before
+ * made again. @param {Job[]} jobs @param {Purchase | undefined} before @param {Purchase | undefined} now
  */
-function pairOf([job, ...sharing], before) {
-  const then = before?.bought ?? "";
-  const now = job.serving?.bought ?? "";
-  const href = job.serving
-    ? addressOf({ view: "compare", compare: [before?.id ?? "", job.serving.id] })
+function pairOf([job, ...sharing], before, now) {
+  const then = date(before?.bought ?? "", "short");
+  const state = STATES[job.state].word.toLowerCase();
+  const href = now
+    ? addressOf({ view: "compare", compare: [before?.id ?? "", now.id] })
     : addressOf({ view: "job", job: job.address });
   return el(
     "a",
@@ -578,7 +586,7 @@ function pairOf([job, ...sharing], before) {
       "div",
       { class: "two" },
       el("div", { class: "mat old" }, before ? purchaseBox(before) : ""),
-      el("div", { class: "mat" }, job.serving ? mediaBox(job) : frameOf(job)),
+      el("div", { class: "mat" }, now ? takeBox(job) : frameOf(job)),
     ),
     ...[job, ...sharing]
       .slice(0, MAX_SHARING)
@@ -587,10 +595,15 @@ function pairOf([job, ...sharing], before) {
       el("p", { text: `and ${number(sharing.length + 1 - MAX_SHARING)} more` }),
     el("p", {
       text: now
-        ? `${date(then, "short")} → ${date(now, "short")}`
-        : `${date(then, "short")} → ${STATES[job.state].word.toLowerCase()}`,
+        ? `${then} → ${date(now.bought, "short")}${job.state === "redo" ? `, ${state}` : ""}`
+        : `${then} → ${state}`,
     }),
   );
+}
+
+/** What was made for a job last, also if it is to be made again. @param {Job} job */
+function takeBox(job) {
+  return job.shown && !job.seen ? purchaseBox(job.shown) : mediaBox(job);
 }
 
 /** A job with its name, and with the key it had before. @param {Job} job @param {(key: string) => string} shortName @param {string} [before] */
@@ -598,7 +611,7 @@ function namedThumb(job, shortName, before) {
   return el(
     "a",
     { class: "thumb", href: addressOf({ view: "job", job: job.address }) },
-    el("div", { class: "mat" }, mediaBox(job)),
+    el("div", { class: "mat" }, takeBox(job)),
     el("div", { class: "line" }, el("b", { class: "tail", title: job.key }, ...tailLine(shortName(job.key)))),
     before && el("p", { class: "was", text: `was ${before}` }),
   );
