@@ -28,6 +28,7 @@ from pipeline.errors import InvalidInput, Unfinished, UsageError, counted, print
 from pipeline.manifest.discover import find
 from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.git import GitIndex
+from pipeline.operations.page_commands import folder_of_commands
 from pipeline.operations.report import gallery_campaign, media_reader, names_in_records
 from pipeline.operations.report_records import RecordsOnDisk, of_results, of_workspace, results_beside
 from pipeline.operations.shown_paths import shown_path
@@ -89,7 +90,9 @@ def command(manifests: tuple[Path, ...], **given: Any) -> None:
     campaigns = [_on_disk(path, CampaignFlags.of(given)) for path in paths]
     names = names_in_records(campaigns, (*given["select"], *given["exclude"]))
     unmatched = Unmatched(len(paths), names)
-    sources = [_source(*each, unmatched, given) for each in zip(paths, campaigns, strict=True)]
+    is_one_page = given["single"] is not None or given["out"] is not None
+    commands_in = folder_of_commands([each.manifest for each in campaigns]) if is_one_page else None
+    sources = [_source(*each, unmatched, given, commands_in) for each in zip(paths, campaigns, strict=True)]
     reader = media_reader()
     written = []
     for target, group in _targets(sources, given):
@@ -137,7 +140,11 @@ def _is_results(path: Path) -> bool:
 
 
 def _source(
-    path: Path, campaign: RecordsOnDisk, unmatched: Unmatched, given: Mapping[str, Any]
+    path: Path,
+    campaign: RecordsOnDisk,
+    unmatched: Unmatched,
+    given: Mapping[str, Any],
+    commands_in: Path | None,
 ) -> GalleryCampaign:
     with unmatched.of(str(path)) as shared:
         return gallery_campaign(
@@ -147,6 +154,7 @@ def _source(
             given["compare"],
             given["sign"],
             shared=shared,
+            commands_in=commands_in,
         )
 
 

@@ -1,30 +1,43 @@
-"""How commands on a page name a campaign and its records, without showing where the project is on this machine."""
+"""How commands on a page name a campaign and its records, without showing where the project is on this machine.
 
+All commands of a page are for one folder, `folder_of_commands`, and name every path relative to it.
+"""
+
+import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.operations.given_variables import GivenVariables, quoted
-from pipeline.operations.shown_paths import project_path, relative, shown_path
+from pipeline.operations.shown_paths import relative
 from pipeline.paths import project_root, real_path
 from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, path_argument
 
 
-def page_command(manifest: Path) -> str:
-    """The manifest as an argument."""
-    return shlex.quote(project_path(manifest))
+def folder_of_commands(manifests: Collection[Path]) -> Path:
+    """The working folder, in which the page is made.
 
-
-def page_flags(
-    manifest: Path, chosen: Mapping[str, StateLocation | OutputLocation], *, emulated: bool
-) -> str:
-    """The flags that choose the records; `chosen` has, by flag, their location.
-
-    Paths are relative to the folder from which `page_command` names the manifest.
+    If that is not in the only project of the page, nor this project in it, the project: the way there would show the
+    folders of this machine.
     """
+    [project, *others] = {project_root(each) for each in manifests}
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it is gone
+        return Path(os.path.commonpath([project, *others]))
+    is_near = here.is_relative_to(project) or project.is_relative_to(here)
+    return here if others or is_near else project
+
+
+def page_command(manifest: Path, folder: Path) -> str:
+    """The manifest as an argument."""
+    return shlex.quote(relative(manifest, folder))
+
+
+def page_flags(chosen: Mapping[str, StateLocation | OutputLocation], folder: Path, *, emulated: bool) -> str:
+    """The flags that choose the records; `chosen` has, by flag, their location."""
     if emulated:
         return "--emulate"
-    folder = _folder_of_commands(manifest)
     return shlex.join(
         word for flag, location in chosen.items() for word in (flag, _argument(location, folder))
     )
@@ -32,8 +45,8 @@ def page_flags(
 
 def results_argument(
     results: Path | None,
-    manifest: Path,
     chosen: Mapping[str, StateLocation | OutputLocation],
+    folder: Path,
     *,
     emulated: bool,
 ) -> str:
@@ -41,18 +54,12 @@ def results_argument(
     if results is None:
         return ""
     others = {flag: location for flag, location in chosen.items() if flag != "--results"}
-    return f"{page_command(results)} {page_flags(manifest, others, emulated=emulated)}".rstrip()
+    return f"{page_command(results, folder)} {page_flags(others, folder, emulated=emulated)}".rstrip()
 
 
-def page_variables(manifest: Path, given: GivenVariables) -> list[str]:
-    """The flags of the vars that were `given`, each quoted for a shell; paths as those of `page_flags`."""
-    folder = _folder_of_commands(manifest)
+def page_variables(given: GivenVariables, folder: Path) -> list[str]:
+    """The flags of the vars that were `given`, each quoted for a shell."""
     return quoted(given.flags(lambda file: relative(real_path(file), folder)))
-
-
-def _folder_of_commands(manifest: Path) -> Path:
-    is_named_from_here = not Path(shown_path(manifest)).is_absolute()
-    return Path.cwd() if is_named_from_here else project_root(manifest)
 
 
 def _argument(location: StateLocation | OutputLocation, folder: Path) -> str:

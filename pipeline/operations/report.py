@@ -15,6 +15,7 @@ from pipeline.manifest.expand import expand
 from pipeline.operations.caps import caps_of
 from pipeline.operations.decided_rows import recorded_jobs, with_decisions, without_edited_failures
 from pipeline.operations.page_commands import (
+    folder_of_commands,
     page_command,
     page_flags,
     page_variables,
@@ -53,10 +54,12 @@ def gallery_campaign(
     before: Path | None = None,
     sign_seconds: int | None = None,
     shared: Shared = ALONE,
+    commands_in: Path | None = None,
 ) -> GalleryCampaign:
     """One campaign of the page: its records, its selection, and the locations of its files.
 
-    `sign_seconds` is how long the links into an object store work; None makes none.
+    `sign_seconds` is how long the links into an object store work; None makes none. `commands_in` is the folder for
+    which commands are written, if the page has more campaigns.
 
     Raises:
         InvalidInput: decisions or the results to compare with are invalid.
@@ -87,15 +90,16 @@ def gallery_campaign(
     is_to_buy = keys is None or bool(coming.run.buying or coming.retry.buying)
     manifest = campaign.workspace.campaign if campaign.workspace else None
     caps = caps_of(manifest) if manifest and is_to_buy else UNCAPPED
+    folder = commands_in or folder_of_commands([campaign.manifest])
     gallery = GalleryRecords(
         results=results,
         decisions=_document(decided),
-        command=page_command(campaign.manifest),
-        flags=page_flags(campaign.manifest, campaign.chosen, emulated=campaign.emulated),
+        command=page_command(campaign.manifest, folder),
+        flags=page_flags(campaign.chosen, folder, emulated=campaign.emulated),
         results_argument=results_argument(
-            campaign.only_results, campaign.manifest, campaign.chosen, emulated=campaign.emulated
+            campaign.only_results, campaign.chosen, folder, emulated=campaign.emulated
         ),
-        variables=page_variables(campaign.manifest, campaign.variables),
+        variables=page_variables(campaign.variables, folder),
         emulated=campaign.emulated,
         budget=caps.budget,
         budget_left=caps.budget_left(records.purchases.values()),

@@ -18,7 +18,7 @@ from pipeline.manifest.expand import expand
 from pipeline.operations.caps import caps_of
 from pipeline.operations.clock import now
 from pipeline.operations.lost_decisions import LostApprovals, lost_approvals, lost_message
-from pipeline.operations.page_commands import page_command, page_flags, page_variables
+from pipeline.operations.page_commands import folder_of_commands, page_command, page_flags, page_variables
 from pipeline.operations.published_results import published_files
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, join_all
 from pipeline.results import decisions
@@ -60,7 +60,8 @@ class _Read:
 class CampaignWatch:
     """A campaign and what the page shows of it. `number` is its index among the campaigns of the page.
 
-    `reopen` reads the manifest again when it has changed; None for a run, whose plan is fixed.
+    `reopen` reads the manifest again when it has changed; None for a run, whose plan is fixed. `commands_in` is the
+    folder for which commands are written, if the page has more campaigns.
 
     Raises:
         InvalidInput: manifest, state, results or decisions are invalid at the start; later errors appear on the page.
@@ -73,8 +74,10 @@ class CampaignWatch:
         stills: Stills,
         source: StateSource,
         reopen: Callable[[], Workspace] | None = None,
+        commands_in: Path | None = None,
     ) -> None:
         self.workspace = workspace
+        self._commands_in = commands_in or folder_of_commands([workspace.campaign.manifest])
         self.number = number
         self.stills = stills
         self._source = source
@@ -206,10 +209,9 @@ class CampaignWatch:
         workspace = self.workspace
         written: dict[str, Json] = {
             "name": workspace.campaign.name,
-            "command": page_command(workspace.campaign.manifest),
-            "flags": page_flags(workspace.campaign.manifest, workspace.chosen, emulated=workspace.emulated)
-            or None,
-            "vars": [*page_variables(workspace.campaign.manifest, workspace.variables)] or None,
+            "command": page_command(workspace.campaign.manifest, self._commands_in),
+            "flags": page_flags(workspace.chosen, self._commands_in, emulated=workspace.emulated) or None,
+            "vars": [*page_variables(workspace.variables, self._commands_in)] or None,
             "shard": None if workspace.shard is None else workspace.shard.flags,
             "emulated": workspace.emulated or None,
             **self.heading(),

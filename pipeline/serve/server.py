@@ -14,6 +14,7 @@ import uvicorn
 from starlette.routing import BaseRoute, Mount
 
 from pipeline.errors import PipelineError, UsageError
+from pipeline.operations.page_commands import folder_of_commands
 from pipeline.operations.report import media_reader
 from pipeline.operations.webhooks import keeping_receipts
 from pipeline.operations.workspace import Workspace, cache_folder
@@ -66,6 +67,7 @@ class LivePage:
         self._source = source
         self.access: Access = access_for(settings.address, settings.token_file)
         reader = media_reader()
+        commands_in = folder_of_commands([each.campaign.manifest for each in workspaces])
         campaigns = [
             CampaignWatch(
                 workspace,
@@ -73,6 +75,7 @@ class LivePage:
                 Stills(StillCache(cache_folder(workspace.campaign.manifest.parent)), reader),
                 AllParts(workspace, source or StateOnDisk(workspace, workspace.part)),
                 None if reopen is None else _again(reopen, number),
+                commands_in,
             )
             for number, workspace in enumerate(workspaces)
         ]

@@ -581,6 +581,35 @@ def test_commands_on_the_page_name_no_local_folder(
     assert str(tmp_path) not in json.dumps(data_of(report / "index.html"))
 
 
+@pytest.mark.parametrize("here", [".", "project", "autumn", "elsewhere"])
+def test_commands_on_a_page_of_two_campaigns_are_right_in_the_folder_where_it_was_made(
+    made: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, here: str
+) -> None:
+    autumn = campaign(tmp_path / "autumn", {"campaign.yaml": spring(name="autumn")})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / here)
+    manifests = [made.manifest, autumn.manifest]
+
+    ended = pipeline("report", *manifests, "--out", tmp_path / "page")
+
+    assert ended.code == 0, ended.output
+    commands = [each["command"] for each in data_of(tmp_path / "page/index.html")["campaigns"]]
+    assert [Path(each).resolve() for each in commands] == manifests
+    assert str(tmp_path) not in json.dumps(commands)
+
+
+def test_command_on_the_page_of_a_campaign_beside_the_working_folder_is_right_there(
+    made: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, report: Path
+) -> None:
+    (made.folder / ".git").mkdir()
+    (made.folder / "tools").mkdir()
+    monkeypatch.chdir(made.folder / "tools")
+
+    pipeline("report", made.manifest)
+
+    assert data_of(report / "index.html")["campaigns"][0]["command"] == "../campaign.yaml"
+
+
 @pytest.mark.parametrize("verdict", ["undecide", "reject", "redo"])
 def test_results_alone_show_what_waits_for_an_approval_that_was_withdrawn(
     folder: Path, pipeline: Pipeline, tmp_path: Path, verdict: str

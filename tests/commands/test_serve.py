@@ -658,6 +658,16 @@ def test_several_campaigns_share_one_page(bought: Project, serve: Serve) -> None
     assert [each["key"] for each in decided(bought)] == [WALK]
 
 
+def test_commands_for_several_campaigns_are_right_in_the_folder_where_the_page_is_served(
+    bought: Project, serve: Serve, tmp_path: Path
+) -> None:
+    autumn = campaign(tmp_path / "autumn", {"campaign.yaml": spring(name="autumn")})
+
+    shown = serve(bought, str(autumn.manifest)).data()["campaigns"]
+
+    assert [each["command"] for each in shown] == ["campaign.yaml", "../autumn/campaign.yaml"]
+
+
 # Within a run
 
 

@@ -9,6 +9,6 @@ from pipeline.schemes import DatabaseUrl
 def test_database_is_named_without_its_password(tmp_path: Path) -> None:
     state = DatabaseUrl("postgresql://team:hunter2@/x?host=/run/postgresql&port=5433")
 
-    flags = page_flags(tmp_path / "campaign.yaml", {"--state": state}, emulated=False)
+    flags = page_flags({"--state": state}, tmp_path, emulated=False)
 
     assert flags == "--state 'postgresql://team@/x?host=/run/postgresql&port=5433'"
