@@ -188,6 +188,14 @@ class Campaign:
     def __repr__(self) -> str:
         return f"<Campaign {self.name}: {counted(len(self.rules), 'rule')}, {self.manifest}>"
 
+    def prompt_options(self) -> dict[str, set[str]]:
+        """By template id, the options whose texts contain the prompt, or something of it."""
+        found: dict[str, set[str]] = {}
+        for template in (*self.templates.values(), *(each for rule in self.rules for each in rule.templates)):
+            names = (name for name, entry in template.options.items() if "prompt" in (entry.names or ()))
+            found.setdefault(template.template_id, set()).update(names)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Combination:

@@ -108,6 +108,7 @@ def gallery_campaign(
         keys=keys,
         selection=selection_flags(select, exclude),
         planned=planned,
+        prompt_options=manifest.prompt_options() if manifest else {},
         forecast=coming.as_json(caps_of(manifest), records.purchases.values()) if manifest and jobs else {},
         unseen=_unseen(results, coming.run) if jobs else 0,
         media=results.get("media", {}),
@@ -225,6 +226,7 @@ def _planned(results: Mapping[str, Any], assignment: Assignment, plan: Plan) -> 
     return {
         job.key: PlannedJob(
             request=job.request_json() if job.key in pending else {},
+            template_id=job.request.template_id,
             credits=job.credits,
             action=actions.get(job.key),
             upstream=job.upstream,

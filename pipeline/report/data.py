@@ -31,6 +31,7 @@ class GalleryRecords:
     object store, whether or not the page links to them, and `altered` those in whose place another file is on this
     machine. `budget_left` is what all jobs have left of `budget`, without
     those whose price is not known (`budget_unpriced`).
+    `prompt_options` are, by template id, those in which the manifest sends the prompt.
     `forecast` is what the next run would make and buy, in numbers; `unseen` of these jobs are new or changed in the
     manifest since the results were written.
     """
@@ -49,6 +50,7 @@ class GalleryRecords:
     keys: Collection[str] | None = None
     selection: str = ""
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
+    prompt_options: Mapping[str, Collection[str]] = field(default_factory=dict)
     forecast: Mapping[str, Json] = field(default_factory=dict)
     unseen: int = 0
     hrefs: Mapping[str, str] = field(default_factory=dict)
@@ -85,6 +87,7 @@ class _Campaign:
             purchases=self._purchases,
             decided=_last_decisions(records.decisions),
             planned=records.planned,
+            prompt_options=records.prompt_options,
             hrefs=records.hrefs,
             stills=records.stills,
             stored=records.stored,

@@ -19,12 +19,13 @@ SHORT_HASH = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedJob:
-    """A job of the manifest: its readable request, its known price, and what a run would do.
+    """A job of the manifest: its readable request and its template, its known price, and what a run would do.
 
     `upstream` is what it is made from, an approved take of it if it `needs_approval`.
     """
 
     request: Mapping[str, Json] = field(default_factory=dict)
+    template_id: str = ""
     credits: int | None = None
     action: str | None = None
     upstream: str | None = None
@@ -35,7 +36,8 @@ class Rows:
     """Makes the rows of one campaign from those of its results. Each file is listed once, and referred to by number.
 
     The arguments may change later: a live page then requests the affected rows again. `purchases` and `decided` are
-    by purchase, `planned` by key; `hrefs`, `stills`, `stored`, `altered` and `media` are as in `GalleryRecords`.
+    by purchase, `planned` by key; `prompt_options`, `hrefs`, `stills`, `stored`, `altered` and `media` are as in
+    `GalleryRecords`.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Rows:
         purchases: Mapping[str, Document],
         decided: Mapping[str, Document],
         planned: Mapping[str, PlannedJob],
+        prompt_options: Mapping[str, Collection[str]],
         hrefs: Mapping[str, str],
         stills: Collection[str],
         stored: Collection[str] = (),
@@ -54,6 +57,7 @@ class Rows:
         self._purchases = purchases
         self._decided = decided
         self._planned = planned
+        self._prompt_options = prompt_options
         self._hrefs = hrefs
         self._stills = stills
         self._stored = stored
@@ -80,7 +84,7 @@ class Rows:
             "needs_approval": planned.needs_approval or None,
         }
         if purchase is None or job["status"] == PENDING:
-            written["text"], written["request"] = _request(planned.request)
+            written["text"], written["request"] = self._request(planned.request, planned.template_id)
             written["price"] = planned.credits
             # Without a plan, this tells which jobs ask for the same, so that one purchase serves them.
             written["fingerprint"] = None if planned.action else job.get("fingerprint", "")[:SHORT_HASH]
@@ -92,7 +96,7 @@ class Rows:
 
     def purchase(self, purchase: Document) -> dict[str, Json]:
         """The row of a purchase."""
-        text, request = _request(purchase.get("request", {}))
+        text, request = self._request(purchase.get("request", {}), purchase["template_id"])
         decided = self._decided.get(purchase["id"], {})
         written: dict[str, Json] = {
             "id": purchase["id"],
@@ -116,6 +120,15 @@ class Rows:
         }
         fields = ("decision", "rating", "note", "by", "at", "notes")
         return present({**written, **{name: decided.get(name) for name in fields}})
+
+    def _request(self, request: Document, template_id: str) -> tuple[str | None, dict[str, Json]]:
+        """The rendered prompt, and the rest of the request in a readable form."""
+        options = dict(request.get("options", {}))
+        name = _prompt_option(options, self._prompt_options.get(template_id, ()))
+        text = options.pop(name) if name is not None else None
+        shown = {key: _readable(value) for key, value in options.items()}
+        images = [_image(each) for each in request.get("images", ())]
+        return text, present({"options": shown, "images": images, "event": request.get("event_id")})
 
     def _step(self, step: Document) -> Json:
         """A step's name, with its fetched media."""
@@ -160,20 +173,19 @@ class Rows:
         return present({**written, **facts})
 
 
-def _request(request: Mapping[str, Any]) -> tuple[str | None, dict[str, Json]]:
-    """The rendered prompt, and the rest of the request in a readable form."""
-    options = dict(request.get("options", {}))
-    name = _prompt_option(options)
-    text = options.pop(name) if name is not None else None
-    shown = {key: _readable(value) for key, value in options.items()}
-    images = [_image(each) for each in request.get("images", ())]
-    return text, present({"options": shown, "images": images, "event": request.get("event_id")})
-
-
-def _prompt_option(options: Mapping[str, Any]) -> str | None:
-    names = [name for name, value in options.items() if isinstance(value, str) and "prompt" in name.lower()]
-    wanted = [name for name in names if "negative" not in name.lower()]
-    return "prompt" if "prompt" in wanted else next(iter(sorted(wanted)), None)
+def _prompt_option(options: Mapping[str, Any], sent_in: Collection[str]) -> str | None:
+    """The option that is the prompt: of those in which the manifest sends it, or else of those called so."""
+    texts = {
+        name: value
+        for name, value in options.items()
+        if isinstance(value, str) and "negative" not in name.lower()
+    }
+    known = texts.keys() & set(sent_in)
+    called = sorted(name for name in known or texts if "prompt" in name.lower())
+    if "prompt" in called:
+        return "prompt"
+    # Of options that are called otherwise, the longest has the most of it: another may hold no more than its name.
+    return next(iter(called), None) or max(known, key=lambda name: (len(texts[name]), name), default=None)
 
 
 def _readable(value: Any) -> Json:

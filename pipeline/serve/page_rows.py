@@ -43,11 +43,13 @@ class PageRows:
         self._documents: dict[str, Row] = {}
         self._decided: dict[str, Row] = {}
         self._planned: dict[str, PlannedJob] = {}
+        self._prompt_options = workspace.campaign.prompt_options()
         self._media: dict[str, Mapping[str, Json]] = {}
         self._rows = Rows(
             purchases=self._documents,
             decided=self._decided,
             planned=self._planned,
+            prompt_options=self._prompt_options,
             hrefs=self.found.hrefs,
             stills=stills,
             altered=self.found.altered,
@@ -76,6 +78,7 @@ class PageRows:
     def set_campaign(self, workspace: Workspace, jobs: Iterable[Job]) -> None:
         """Use these jobs and this workspace from now on."""
         self._workspace = self.found.workspace = workspace
+        self._prompt_options.update(workspace.campaign.prompt_options())
         self._jobs = {job.key: job for job in jobs}
         for key in [each for each in self._job_rows if each not in self._jobs]:
             del self._job_rows[key]
@@ -214,6 +217,7 @@ class PageRows:
         job = self._jobs[key]
         return PlannedJob(
             request=job.request_json() if is_pending else {},
+            template_id=job.request.template_id,
             credits=job.credits,
             action=self._actions.get(key),
             upstream=job.upstream,

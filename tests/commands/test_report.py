@@ -581,6 +581,24 @@ def test_commands_on_the_page_name_no_local_folder(
     assert str(tmp_path) not in json.dumps(data_of(report / "index.html"))
 
 
+def test_prompt_is_shown_whatever_the_option_is_called_that_sends_it(
+    project: Project, pipeline: Pipeline
+) -> None:
+    options = {"song_theme": "{{ prompt }}", "genre_style": "a slow bossa nova in a small bar"}
+    song = {"template_id": "each_createsong_0226", "options": options}
+    project.write({"campaign.yaml": spring(templates={"loop": song})})
+    assert pipeline("run", project.manifest, "--select", WALK).code == 0
+
+    assert pipeline("report", project.manifest).code == 0
+
+    [shown] = data_of(project.folder / "output/spring/report/index.html")["campaigns"]
+    assert [each["text"] for each in shown["purchases"]] == ["a walk in the park"]
+    assert {each["key"]: each.get("text") for each in shown["jobs"]} == {
+        WALK: None,
+        DANCE: "a dance in the rain",
+    }
+
+
 @pytest.mark.parametrize("here", [".", "project", "autumn", "elsewhere"])
 def test_commands_on_a_page_of_two_campaigns_are_right_in_the_folder_where_it_was_made(
     made: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, here: str

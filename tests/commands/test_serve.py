@@ -658,6 +658,23 @@ def test_several_campaigns_share_one_page(bought: Project, serve: Serve) -> None
     assert [each["key"] for each in decided(bought)] == [WALK]
 
 
+def test_prompt_is_shown_whatever_the_option_is_called_that_sends_it(
+    project: Project, serve: Serve, pipeline: Pipeline
+) -> None:
+    options = {"song_theme": "{{ prompt }}", "genre_style": "a slow bossa nova in a small bar"}
+    song = {"template_id": "each_createsong_0226", "options": options}
+    project.write({"campaign.yaml": spring(templates={"loop": song})})
+    assert pipeline("run", project.manifest, "--select", WALK).code == 0
+
+    [shown] = serve(project).data()["campaigns"]
+
+    assert [each["text"] for each in shown["purchases"]] == ["a walk in the park"]
+    assert {each["key"]: each.get("text") for each in shown["jobs"]} == {
+        WALK: None,
+        DANCE: "a dance in the rain",
+    }
+
+
 def test_commands_for_several_campaigns_are_right_in_the_folder_where_the_page_is_served(
     bought: Project, serve: Serve, tmp_path: Path
 ) -> None:

@@ -62,6 +62,36 @@ def test_prompt_option_is_recognised(options: dict[str, Any], text: str | None) 
     assert data["purchases"][0].get("text") == text
 
 
+@pytest.mark.parametrize(
+    ("options", "sent_in", "text"),
+    [
+        ({"song_theme": "shoes", "genre_style": "a long text"}, {"song_theme"}, "shoes"),
+        ({"text_prompt": "the same in each job", "theme": "shoes"}, {"theme"}, "shoes"),
+        # The name of the prompt, or words about it, are shorter than the prompt.
+        ({"label": "walk", "theme": "a walk in the rain"}, {"label", "theme"}, "a walk in the rain"),
+        ({"prompt": "p", "theme": "p, in the rain"}, {"prompt", "theme"}, "p"),
+        ({"negative_prompt": "no walk", "theme": "walk"}, {"negative_prompt", "theme"}, "walk"),
+        ({"prompt": "of an older manifest"}, {"theme"}, "of an older manifest"),
+        ({"scenes": ["a walk"]}, {"scenes"}, None),
+    ],
+)
+def test_option_in_which_the_manifest_sends_the_prompt_is_the_prompt(
+    options: dict[str, Any], sent_in: set[str], text: str | None
+) -> None:
+    request = {"options": options}
+    pending = {"key": KEY, "fingerprint": "v1:" + "0" * 64, "status": "pending"}
+    planned = {KEY: PlannedJob(request=request, template_id="song")}
+    song = purchase(request=request, template_id="song")
+    data = shown(
+        records(
+            [pending], [song], planned=planned, prompt_options={"song": sent_in, "other": {"genre_style"}}
+        )
+    )
+
+    assert data["purchases"][0].get("text") == text
+    assert data["jobs"][0].get("text") == text
+
+
 def test_files_are_listed_once_with_path_and_facts() -> None:
     given = records(
         purchases=[purchase(), purchase(id="2" * 16)],
