@@ -467,6 +467,18 @@ def test_field_name_shown_on_the_page_suggests_the_real_field(
     assert shown(page)
 
 
+def test_term_of_an_unknown_field_is_told_the_known_ones(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+
+    search(page, "changed:yes")
+
+    hint = page.locator("#no-match p")
+    expect(hint).to_contain_text("No key and no prompt holds it. The fields are status, action, template,")
+    expect(hint).to_contain_text("ratio, state, campaign, matrix.background and matrix.locale.")
+    search(page, "https://example.com")
+    expect(hint).to_have_text("No key and no prompt holds it.")
+
+
 def test_words_of_the_summary_and_the_legend_filter(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     assert page.locator(".sentence").inner_text() == "39 of 50 videos are made. 4 failed, 2 need you."

@@ -125,6 +125,20 @@ def test_card_under_way_says_how_long_and_how_long_it_usually_takes(
         expect(page.locator(".under-way li .age").first).to_have_text(words)
 
 
+def test_decision_is_a_change_too(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+    [job, *_] = campaign.jobs
+    with campaign.run() as run:
+        run.buy(job, ago=3000)
+        run.make(job)
+    _, url = serve(campaign)
+    page = tab().visit(url, f"#job={job.key}")
+    expect(page.locator(".last-change")).to_have_text("last change 50 min ago")
+
+    verdict(page, "Approve").click()
+
+    expect(page.locator(".last-change")).to_have_text(re.compile(r"^last change (now|\d+ s ago)$"))
+
+
 def test_time_left_is_hidden_with_a_reason_while_a_template_has_no_known_duration(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

@@ -400,6 +400,69 @@ def _sent_back(sample: Sample, key: str, number: int) -> dict[str, Any]:
     return made
 
 
+def test_legend_counts_a_purchase_of_no_job_that_needs_someone_as_the_headline_does(
+    tab: Make, gallery: Gallery, tmp_path: Path
+) -> None:
+    lost = next(each for each in gallery.results["purchases"] if each["status"] == "attention")
+    other = {**lost, "id": "e" * 16, "key": "hero/overlay/red/gone"}
+    results = {**gallery.results, "purchases": [*gallery.results["purchases"], other]}
+    source = replace(gallery.source, records=replace(gallery.source.records, results=results))
+    written = write_folder(tmp_path, [source], None, bundle=False, on_progress=lambda _number, _of: None)
+
+    page = tab().open(written.page)
+
+    expect(page.locator(".sentence .amber")).to_have_text("3 need you")
+    assert page.locator(".legend a").all_inner_texts()[-2:] == ["2 need you", "1 needs you, of no job"]
+    page.locator(".legend a").last.click()
+    expect(page.locator("#view")).to_contain_text("gone")
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_page_of_a_selection_has_the_next_run_only_if_that_buys_something(
+    tab: Make, gallery: Gallery, tmp_path: Path, count: int
+) -> None:
+    refused = next(each["key"] for each in gallery.results["jobs"] if each.get("reason") == "rejected")
+    coming = {"jobs": count, "purchases": count, "credits": 120 * count, "unknown": 0}
+    records = replace(
+        gallery.source.records,
+        keys={FIRST, refused},
+        budget=20_000,
+        budget_left=12_060,
+        forecast={"next_run": coming},
+    )
+    source = replace(gallery.source, records=records)
+    written = write_folder(tmp_path, [source], None, bundle=False, on_progress=lambda _number, _of: None)
+
+    bars = tab().open(written.page).locator("#overview .bars")
+
+    expect(bars).to_contain_text("120 of the 12,060 left of the budget" if count else "Spent")
+    expect(bars.locator("dt", has_text="left of the budget")).to_have_count(count)
+
+
+def test_ratio_at_the_end_of_a_key_is_shown_whole_on_a_phone(tab: Make, tmp_path: Path) -> None:
+    sample = Sample(tmp_path)
+    for take in (1, 2):
+        axes = {"pipeline_mode": "video", "ratio": "9:16"}
+        sample.job({"rule": "story", "template": "tall", "image": "red-runner", "axes": axes, "take": take})
+    film = sample.put("film.mp4", sample.video("red", "beach", "hero"))
+    sample.jobs[0] |= {
+        "status": "done",
+        "purchase": sample.purchase("story", 1, outputs=[film], path="film")["id"],
+    }
+    sample.write()
+    source = gallery_campaign(of_results(tmp_path / f"{sample.name}.results.json"), (), ())
+    written = write_folder(
+        tmp_path / "page", [source], None, bundle=False, on_progress=lambda _number, _of: None
+    )
+
+    page = tab(width=390, height=844, has_touch=True, is_mobile=True).open(written.page)
+
+    names = page.locator(".card .tail")
+    assert sorted(names.all_text_contents()) == ["red-runner/video/9:16", "red-runner/video/9:16#2"]
+    cut = "each => [...each.children].some((part) => part.scrollWidth > part.clientWidth && part.clientWidth)"
+    assert not any(names.nth(number).evaluate(cut) for number in range(2))
+
+
 def test_stills_of_one_prompt_are_distinguished_by_their_image(tab: Make, tmp_path: Path) -> None:
     sample = Sample(tmp_path / "images")
     for image, prompt in (("red", "stroll"), ("blue", "stroll"), ("red", "leap")):

@@ -101,7 +101,10 @@ function barOfRun(campaign) {
  * The next run, up to its limit; that of a selection up to what is left of the budget, if that is less: it has no bar of its own.
  * @param {Campaign} campaign @returns {(coming: number) => RunBar | undefined}
  */
-function barOfNextRun({ max_credits: limit = Infinity, budget_left: left = Infinity, selected_of: of }) {
+function barOfNextRun(campaign) {
+  const { max_credits: limit = Infinity, budget_left: left = Infinity, selected_of: of } = campaign;
+  // The limits are for all jobs: beside a few of which none is bought, they would say nothing.
+  if (of !== undefined && !comingOf(campaign).count) return () => undefined;
   const isByBudget = of !== undefined && left < limit;
   const cap = isByBudget ? Math.max(0, left) : limit;
   const most = isByBudget ? `the ${number(cap)} left of the budget` : `at most ${number(cap)}`;

@@ -350,13 +350,13 @@ function lettersOf(text) {
 
 /**
  * Head and tail of a key. The tail distinguishes similar keys: the prompt and its axes, two or three parts. An
- * axis whose value is a word is shown without its name.
+ * axis whose value is a word or a ratio is shown without its name.
  * @param {string} key
  * @returns {[string, string]}
  */
 function keyParts(key) {
   const parts = key.split("/").map(readable);
-  const short = parts.map((part) => part.replace(/^[^=]+=(?=\D)(?!true|false|null)/, ""));
+  const short = parts.map((part) => part.replace(/^[^=]+=(?=\D|\d+:\d)(?!true|false|null)/, ""));
   const last = parts.findLastIndex((part) => !part.includes("="));
   const from = Math.max(1, Math.min(Math.max(last, parts.length - 3), parts.length - 2));
   if (parts.length < 2) return ["", key];

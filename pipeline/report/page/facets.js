@@ -9,7 +9,6 @@ const unfolded = new Set();
 
 /** @returns {{ field: string, name: string, words?: Record<string, string>, order?: string[] }[]} */
 function facetsOf(/** @type {Model} */ model) {
-  const axes = new Set(model.jobs.flatMap((job) => Object.keys(job.axes ?? {})));
   return [
     ...(model.campaigns.length > 1 ? [{ field: "campaign", name: "Campaign" }] : []),
     { field: "status", name: "Status", words: STATUS_WORDS, order: Object.keys(STATUS_WORDS) },
@@ -18,9 +17,14 @@ function facetsOf(/** @type {Model} */ model) {
     { field: "template", name: "Template" },
     { field: "image", name: "Image" },
     { field: "prompt", name: "Prompt" },
-    ...[...axes].sort().map((axis) => ({ field: `matrix.${axis}`, name: axis })),
+    ...axesOf(model).map((axis) => ({ field: `matrix.${axis}`, name: axis })),
     { field: "ratio", name: "Ratio" },
   ];
+}
+
+/** The axes of all jobs, sorted. @param {Model} model */
+function axesOf(model) {
+  return [...new Set(model.jobs.flatMap((job) => Object.keys(job.axes ?? {})))].sort();
 }
 
 /** @typedef {ReturnType<typeof facetsOf>[0] & { values: string[], read: (job: Job) => string | undefined }} Facet */

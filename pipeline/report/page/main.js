@@ -306,6 +306,12 @@ function meantBy(field) {
   return isAxis && !reader(field) ? `matrix.${field}` : undefined;
 }
 
+/** The fields that a term may begin with on this page. */
+function knownFields() {
+  const fields = [...Object.keys(FIELDS), ...axesOf(app.model).map((axis) => `matrix.${axis}`)];
+  return `The fields are ${fields.slice(0, -1).join(", ")} and ${fields.at(-1)}.`;
+}
+
 /** A link to the search with `other` in place of a term. @param {Term} term @param {string} other */
 function linkTo(term, other, text = other) {
   const href = addressOf({ q: app.view.q.replace(term.source, () => other) });
@@ -324,7 +330,8 @@ function nearestHint(term) {
       linkTo(term, `${meant}${term.source.slice(colon)}`),
       "?",
     ];
-  if (colon < 0 || !reader(field)) return ["No key and no prompt holds it."];
+  if (colon < 0 || !reader(field))
+    return ["No key and no prompt holds it.", /^\w+:[^/]/.test(term.source) ? ` ${knownFields()}` : ""];
   if (field === "action" && !app.model.jobs.some((job) => job.action))
     return ["What a run would do is known where the manifest can be read; pipeline plan tells it."];
   if (term.source === "decision:none") {

@@ -200,15 +200,26 @@ function searchOf(state, jobs) {
 
 /** @param {Job[]} jobs */
 function legend(jobs) {
-  return countsByState(jobs).map(({ state, count }) => {
-    const word = state === "attention" && count === 1 ? "needs you" : STATES[state].many;
-    return el(
-      "a",
-      { href: addressOf({ q: searchOf(state, jobs) }) },
-      el("i", { class: `mark-${state}` }),
-      el("span", {}, el("b", { text: number(count) }), ` ${word}`),
-    );
+  const need = (/** @type {number} */ count) => (count === 1 ? "needs you" : STATES.attention.many);
+  const entries = countsByState(jobs).map(({ state, count }) => {
+    const word = state === "attention" ? need(count) : STATES[state].many;
+    return legendEntry(state, count, word, addressOf({ q: searchOf(state, jobs) }));
   });
+  // They have no mark of their own, as each mark is a job; the sentence counts them.
+  const idle = idleAttention().length;
+  if (idle)
+    entries.push(legendEntry("attention", idle, `${need(idle)}, of no job`, addressOf({ view: "failures" })));
+  return entries;
+}
+
+/** @param {State} state @param {number} count @param {string} word @param {string} href */
+function legendEntry(state, count, word, href) {
+  return el(
+    "a",
+    { href },
+    el("i", { class: `mark-${state}` }),
+    el("span", {}, el("b", { text: number(count) }), ` ${word}`),
+  );
 }
 
 /** The page of a campaign that has bought nothing. */

@@ -74,9 +74,12 @@ function showConnection() {
   fill(notice, ...(connected === "live" ? troubles() : connected === "closed" ? closedLine() : lostLine()));
 }
 
-/** The time since the last seen change. */
+/** The time since the last seen change: by a run, or a decision. */
 function lastChange() {
-  const changed = Math.max(...app.model.campaigns.map((each) => timeOf(each.changed) || 0));
+  const { campaigns } = app.model;
+  const decided = campaigns.flatMap(({ purchases }) => purchases.map((each) => each.at ?? ""));
+  const last = decided.reduce((latest, each) => (each > latest ? each : latest), "");
+  const changed = Math.max(timeOf(last) || 0, ...campaigns.map((each) => timeOf(each.changed) || 0));
   return changed > 0 ? `last change ${ago(source.now() - changed)}` : "";
 }
 
