@@ -422,7 +422,7 @@ def test_page_of_a_selection_has_the_next_run_only_if_that_buys_something(
     tab: Make, gallery: Gallery, tmp_path: Path, count: int
 ) -> None:
     refused = next(each["key"] for each in gallery.results["jobs"] if each.get("reason") == "rejected")
-    coming = {"jobs": count, "purchases": count, "credits": 120 * count, "unknown": 0}
+    coming: dict[str, Any] = {"jobs": count, "purchases": count, "credits": 120 * count, "unknown": 0}
     records = replace(
         gallery.source.records,
         keys={FIRST, refused},
