@@ -167,26 +167,25 @@ class FileList:
 
     def _assign_in_order(self, listed: Sequence[Media], pairs: Mapping[int, int]) -> None:
         """Give the remaining files, in order, to entries that were never fetched; append the rest."""
-        never_fetched = [index for index in self._missing() if self.outputs[index].sha256 is None]
-        # A file that is listed, but did not arrive, keeps its place.
-        free = [index for index in never_fetched if pairs.get(index) not in self.failures]
-        kept = [index for index in never_fetched if index not in free]
+        free = [
+            index
+            for index in self._missing()
+            # A file that is listed, but did not arrive, keeps its place.
+            if self.outputs[index].sha256 is None and pairs.get(index) not in self.failures
+        ]
         for theirs, file in sorted(self.others.items()):
             index = free.pop(0) if free else None
-            if index is None and self.wanted.is_open:
-                if kept and len(self.outputs) >= len(listed):
-                    # There is a place for each listed file, so what did not arrive is in another place already.
-                    index = kept.pop(0)
-                elif len(self.outputs) < record_limits.MAX_MEDIA:
-                    index = len(self.outputs)
-                    self.outputs.append(recorded_from(listed[theirs]))
+            if index is None and self.wanted.is_open and len(self.outputs) < record_limits.MAX_MEDIA:
+                index = len(self.outputs)
+                self.outputs.append(recorded_from(listed[theirs]))
             if index is not None:
                 del self.others[theirs]
                 self._put(index, listed[theirs], file)
         # What the others were called may be another file by now, which has taken a place already.
         unmatched = sorted((self.failures.keys() & set(range(len(listed)))) - set(pairs.values()))
-        for index, theirs in zip(free, unmatched, strict=False):
-            self.outputs[index] = recorded_from(listed[theirs])
+        if len(unmatched) <= len(free):  # otherwise one of them was fetched before, and it is not known which
+            for index, theirs in zip(free, unmatched, strict=False):
+                self.outputs[index] = recorded_from(listed[theirs])
         self._drop_others()
 
     def _problem(self, pairs: Mapping[int, int]) -> str | None:

@@ -214,6 +214,22 @@ def test_file_that_is_listed_but_did_not_arrive_keeps_its_place(harness: Harness
     assert harness.files() == {"blue-2.mp4": other.url}
 
 
+def test_file_that_is_listed_but_did_not_arrive_keeps_its_place_from_a_file_that_is_made_anew(
+    harness: Harness,
+) -> None:
+    again = renamed(TWO, "https://media.test/again.mp4")
+    harness.vendor.contents[ONE.url] = [DownloadFailed("503")] * 99
+    for listed in ((ONE, TWO), (ONE, again)):
+        harness.vendor.poll_answers["blue"] = [success(*listed)] * 9
+        ran = harness.run(job("blue"))
+        assert ran.codes == {ExitCode.UNFINISHED}
+
+    (purchase,) = ran.records.purchases.values()
+
+    assert [each.url for each in purchase.outputs] == [recorded_url(each.url) for each in (ONE, TWO, again)]
+    assert harness.files() == {"blue-2.mp4": TWO.url, "blue-3.mp4": again.url}
+
+
 def test_new_url_of_a_file_that_did_not_arrive_is_recorded(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, TWO)]
     harness.run(job("blue"), settings=replace(USUAL, download=False))
@@ -423,11 +439,11 @@ def test_no_file_is_lost_for_any_order_and_urls_of_a_response(data: st.DataObjec
 
 @fails_without(
     "pipeline.engine.fetch_list:FileList._assign_in_order",
-    "if kept and",
-    swap=("kept and len(self.outputs) >= len(listed)", "False"),
+    "if len(unmatched) <= len(free)",
+    swap=("len(unmatched) <= len(free)", "True"),
 )
-def test_file_takes_the_place_of_one_that_is_in_another_place_already() -> None:
-    """Two files are equal, and what did not arrive was listed under a name that another file had before."""
+def test_which_of_two_files_did_not_arrive_before_is_not_guessed() -> None:
+    """Two files are equal, and of two that do not arrive, one is here under the name that another had before."""
 
     def listed(order: Sequence[int], names: str, *expired: int) -> Listing:
         return Listing(order, names, [False] * 3, [number in expired for number in range(3)])
