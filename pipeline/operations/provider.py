@@ -25,6 +25,8 @@ from pipeline.providers.api_settings import (
     clean_key,
     network_from,
 )
+from pipeline.providers.checked_provider import checked
+from pipeline.providers.held_keys import keys_held_by
 from pipeline.providers.registry import BUILT_IN, ProviderPlugin, plugin_named, provider_named
 
 if TYPE_CHECKING:
@@ -102,6 +104,17 @@ def key_variables(name: str) -> frozenset[str]:
     except InvalidInput:  # a rehearsal needs no provider
         return frozenset()
     return frozenset() if variable is None else frozenset({variable})
+
+
+def given_provider(provider: Provider, name: str, environment: Environment) -> Provider:
+    """A provider that was given from Python, for a campaign that names the provider `name`.
+
+    Its keys are those that it holds, and those in the environment: of plug-ins of these names, and the vendor's.
+    """
+    variables = key_variables("vimmerse") | key_variables(name) | key_variables(provider.name)
+    held = keys_held_by(provider) | {environment.variables.get(each, "").strip() for each in variables}
+    # The longest first: one may be a part of another.
+    return checked(provider, "it cannot be used", *sorted(held - {""}, key=len, reverse=True))
 
 
 def provider_settings(

@@ -288,13 +288,13 @@ class CampaignRun:
         return nullcontext() if open_workers is None else open_workers(calls)
 
     def _provider(self, workers: Executor | None) -> AbstractContextManager[Provider]:
-        from pipeline.operations.provider import vendor
-        from pipeline.providers.checked_provider import CheckedProvider
+        from pipeline.operations.provider import given_provider, vendor
 
+        workspace, timeout = self._state.workspace, self._options.request_timeout
         given = self._options.provider
         if given is not None:
-            return nullcontext(CheckedProvider(given, given.name))
-        workspace, timeout = self._state.workspace, self._options.request_timeout
+            name = workspace.campaign.provider.name
+            return nullcontext(given_provider(given, name, workspace.environment))
         return vendor(workspace, timeout, workers)
 
     def _publication(self) -> ResultsPublication:

@@ -62,8 +62,8 @@ def unfit(provider: object) -> str | None:
     return None if isinstance(name, str) else f"{shown} lacks a name"
 
 
-def checked(provider: Provider, refusal: str, key: str = "") -> Provider:
-    """The provider, with its mistakes answered for. An error begins with `refusal`.
+def checked(provider: Provider, refusal: str, *keys: str) -> Provider:
+    """The provider, with its mistakes answered for, and without its `keys`. An error begins with `refusal`.
 
     Raises:
         InvalidInput: it lacks something that each provider has.
@@ -71,12 +71,18 @@ def checked(provider: Provider, refusal: str, key: str = "") -> Provider:
     why_not = unfit(provider)
     if why_not is not None:
         raise InvalidInput(f"{refusal}: {why_not}")
-    return CheckedProvider(provider, provider.name, key)
+    return CheckedProvider(provider, provider.name, keys)
 
 
-def message_of(error: BaseException, key: str) -> str:
-    """The message of an exception of a plug-in, without the plug-in's key."""
-    return message_without_key(_shown(str, error, "its message cannot be shown"), key)
+def message_of(error: BaseException, *keys: str) -> str:
+    """The message of an exception of a plug-in, without the plug-in's keys."""
+    return _without(keys, _shown(str, error, "its message cannot be shown"))
+
+
+def _without(keys: tuple[str, ...], text: str) -> str:
+    for key in keys:
+        text = message_without_key(text, key)
+    return text
 
 
 def _shown(show: Callable[[object], str], value: object, otherwise: str) -> str:
@@ -91,13 +97,13 @@ class CheckedProvider:
     """Wraps a provider that is not built in.
 
     An exception that the port does not allow is a `ProviderFault`, and so is a result of another type than it
-    declares. If a create raises or returns no outcome, it is unknown whether it bought. `key` is removed from every
-    text that comes out of the provider: its vendor may echo it, and these texts are printed, recorded and published.
+    declares. If a create raises or returns no outcome, it is unknown whether it bought. `keys` are removed from every
+    text that comes out of the provider: the vendor may echo one, and these texts are printed, recorded and published.
     """
 
     provider: Provider
     name: str
-    key: str = field(default="", repr=False)
+    keys: tuple[str, ...] = field(default=(), repr=False)
 
     def prepare(self, request: CreateRequest) -> CreateRequest:
         with self._faults("prepare"):
@@ -112,7 +118,7 @@ class CheckedProvider:
             outcome = replace(outcome, after=_seconds(outcome.after))
         wrong = misfit(outcome, CreateOutcome)
         if wrong is None:
-            return result_without_key(outcome, self.key)
+            return self._without_keys(outcome)
         return OutcomeUnknown(
             f"the provider '{printable(self.name, 60)}' returned no outcome: {wrong}",
             self._safe(_shown(repr, outcome, "it cannot be shown"), _LONGEST_ANSWER),
@@ -155,7 +161,7 @@ class CheckedProvider:
         try:
             yield
         except (VendorError, AccountError, BuyingStopped) as error:
-            raise _as_of_the_port(error, message_of(error, self.key)) from None
+            raise _as_of_the_port(error, message_of(error, *self.keys)) from None
         except BaseException as error:  # also `sys.exit`, and what asyncio raises
             if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
                 raise  # the user's Ctrl-C, which Python raises only there
@@ -165,12 +171,17 @@ class CheckedProvider:
         wrong = misfit(result, declared)
         if wrong is None:
             # A request is sent, not shown.
-            return result if isinstance(result, CreateRequest) else result_without_key(result, self.key)
+            return result if isinstance(result, CreateRequest) else self._without_keys(result)
         raise self._fault(method, f"it has to return a {declared.__name__}, but {wrong}")
+
+    def _without_keys(self, result: T) -> T:
+        for key in self.keys:
+            result = result_without_key(result, key)
+        return result
 
     def _raised(self, method: str, error: BaseException) -> ProviderFault:
         line = _line_of(error, type(self.provider).__module__.partition(".")[0])
-        return self._fault(method, f"{type(error).__name__}: {message_of(error, self.key)} ({line})")
+        return self._fault(method, f"{type(error).__name__}: {message_of(error, *self.keys)} ({line})")
 
     def _fault(self, method: str, what: str) -> ProviderFault:
         return ProviderFault(
@@ -178,7 +189,7 @@ class CheckedProvider:
         )
 
     def _safe(self, text: str, limit: int = 500) -> str:
-        return printable(message_without_key(text, self.key), limit)
+        return printable(_without(self.keys, text), limit)
 
 
 def _as_of_the_port(error: PipelineError, message: str) -> PipelineError:

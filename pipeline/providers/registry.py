@@ -60,7 +60,7 @@ def plugin_named(name: str) -> ProviderPlugin:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a plug-in may raise anything, also `sys.exit`
-            why = printable(message_of(error, ""))
+            why = printable(message_of(error))
             raise InvalidInput(f"the provider '{name}' cannot be loaded: {why}") from None
         plugin = loaded if isinstance(loaded, ProviderPlugin) else ProviderPlugin(make=loaded)
         if not callable(plugin.make):
