@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.testing.server import Connection
 
 _ID = WorkflowId("kit-1")
+_MARK = "kit-4711"
 SPELLED = "film.png?Sig=a%2fb%7E+c'd%27&Exp=1"
 
 
@@ -72,6 +73,63 @@ def _several(lab: Lab) -> None:
     )
 
 
+def _same_path(lab: Lab) -> None:
+    urls = [f"{lab.url}/kit-media/film.png?part={part}" for part in (1, 2)]
+    found = _get(lab, lab.workflow(result=tuple(Media(url, "image/png") for url in urls)))
+    expect(
+        [each.url for each in found.result] == urls,
+        "the vendor listed two files whose urls differ only in the query, but the provider did not return both",
+    )
+
+
+def _unknown_status(lab: Lab) -> None:
+    told = lab.workflow(progress=Progress.RUNNING, status=_MARK, known_status=False, result=())
+    if not _is_told(lab, told, _MARK):
+        return
+    try:
+        found = _get(lab, told)
+    except (NotFound, CallRefused) as error:
+        expect(False, f"the status {_MARK!r} is unknown, but the provider raised {type(error).__name__}")
+    except VendorError:
+        return  # it is asked again, and nothing is lost
+    else:
+        expect(
+            found.progress is Progress.RUNNING and not found.known_status,
+            f"the status {_MARK!r} is unknown, but the provider returned {found.progress} with `known_status` "
+            f"{found.known_status}: what is paid for would be given up, or nobody would be told",
+        )
+
+
+def _is_told(lab: Lab, workflow: Workflow, text: str) -> bool:
+    """Whether this vendor's response has `text` as it is; if not, the vendor does not tell it, or in another form."""
+    return text.encode() in lab.vendor.told(workflow).body
+
+
+def _template(lab: Lab) -> None:
+    told = lab.workflow(template_id=_MARK)
+    if _is_told(lab, told, _MARK):
+        found = _get(lab, told).template_id
+        expect(found == _MARK, f"the template is {_MARK!r}, but the provider returned {found!r}")
+
+
+def _file_type(lab: Lab) -> None:
+    for name, content_type in (("film.mp4", "video/mp4"), ("film.png", "image/png")):
+        told = lab.workflow(result=(Media(f"{lab.url}/kit-media/{name}", content_type),))
+        if _is_told(lab, told, content_type):
+            found = [each.content_type for each in _get(lab, told).result]
+            expect(found == [content_type], f"the file is {content_type}, but the provider returned {found}")
+
+
+def _file_size(lab: Lab) -> None:
+    size = 4_711_471_147
+    told = lab.workflow(result=(Media(f"{lab.url}/kit-media/film.png", "image/png", size),))
+    if _is_told(lab, told, str(size)):
+        found = [each.size for each in _get(lab, told).result]
+        expect(
+            found == [size], f"the vendor listed a file of {size} bytes, but the provider returned {found}"
+        )
+
+
 Ask = Callable[[Provider], object]
 
 CALLS: dict[str, Ask] = {
@@ -80,6 +138,11 @@ CALLS: dict[str, Ask] = {
     "delete": lambda provider: provider.delete(_ID),
     "health": lambda provider: provider.health(),
 }
+
+
+def report(provider: Provider) -> None:
+    """Report an error to the vendor."""
+    provider.report_error("kit", {"key": "main/kit"})
 
 
 def _cut(lab: Lab) -> Play:
@@ -121,6 +184,18 @@ def _fails(call: Ask, failure: str) -> Callable[[Lab], None]:
         except BaseException as error:  # noqa: BLE001 - any other exception is a fault
             expect(False, f"it raised {type(error).__name__} instead of a VendorError")
         expect(False, "the vendor failed to answer, but the provider raised nothing")
+
+    return check
+
+
+def _reports(play: Play | None) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        lab.on_call = play
+        raised = raised_by(report, lab.provider())
+        expect(
+            raised is None or isinstance(raised, VendorError | AccountError | BuyingStopped),
+            f"it raised {_named(raised)}: it may only raise what `Provider` allows",
+        )
 
     return check
 
@@ -249,6 +324,11 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "get: its title in any script", _title
     yield "get: urls as they are spelled", _spelled
     yield "get: several files in order", _several
+    yield "get: files that differ only in the query", _same_path
+    yield "get: an unknown status", _unknown_status
+    yield "get: its template", _template
+    yield "get: the type of a file", _file_type
+    yield "get: the size of a file", _file_size
     yield "get: an HTML page", _is_no_workflow(b"<html>")
     for body in (b"", b"null", b"[]", b"{}", b'"kit-1"'):
         yield f"get: the answer {body.decode()!r}", _is_no_workflow(body)
@@ -261,6 +341,9 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "get: the key is refused", _key_refused(CALLS["get"])
     yield "update: the changes are sent", _updated
     yield "delete: an unknown workflow", _deleted_before
+    yield "report_error: answered", _reports(None)
+    yield "report_error: HTTP 500", _reports(lambda connection, _call: connection.answer(Reply(500)))
+    yield "report_error: a closed connection", _reports(lambda connection, _call: connection.close())
     for name, call in CALLS.items():
         for failure in FAILURES if name == "get" else ("HTTP 500", "a closed connection"):
             yield f"{name}: {failure}", _fails(call, failure)

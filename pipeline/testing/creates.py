@@ -19,7 +19,7 @@ from pipeline.providers.base import (
     OutcomeUnknown,
     Provider,
 )
-from pipeline.testing.calls import CALLS, Ask
+from pipeline.testing.calls import CALLS, Ask, report
 from pipeline.testing.create_responses import READABLE, REFUSALS, UNKNOWN, UNKNOWN_IN_ITS_FORM, Act
 from pipeline.testing.lab import SHORT_TIMEOUT, TIMEOUT, Lab, Play, expect
 from pipeline.testing.server import Connection, closed_port
@@ -128,6 +128,21 @@ def _may_not_be_sent(lab: Lab) -> None:
     )
 
 
+def _asked_once_connected(lab: Lab) -> None:
+    provider = lab.provider()
+    # The state is lost while the provider connects; the wait is for the server's thread.
+    request = replace(
+        provider.prepare(lab.vendor.request("kit")), may_send=lambda: not lab.accepted.wait(LONGEST_ACCEPT)
+    )
+    outcome = provider.create(request)
+    is_reported = isinstance(outcome, NotSent) and not outcome.started
+    expect(
+        is_reported and not lab.creates,
+        f"the request's `may_send` returns False once the connection is open, but the provider sent "
+        f"{len(lab.creates)} creates and returned {outcome}: it has to ask then, because connecting takes time",
+    )
+
+
 def _long_title(lab: Lab) -> None:
     # As a default title, which ends with the id of the purchase.
     purchase = "0123456789abcdef"
@@ -151,6 +166,8 @@ def _title(lab: Lab) -> None:
 
 
 _MARK = "kit-4711"
+# Seconds after which the server has surely accepted a connection that a provider has opened.
+LONGEST_ACCEPT = 10.0
 
 
 def _sent_for(lab: Lab, provider: Provider, request: CreateRequest) -> list[Call] | None:
@@ -185,17 +202,23 @@ def _size(calls: list[Call]) -> int:
 
 
 def _images(lab: Lab) -> None:
-    provider, request = lab.provider(), lab.vendor.request("kit")
-    urls = tuple(
-        f"https://cdn.example.com/{_MARK}-{number}.png" for number in range(max(1, len(request.images)))
-    )
-    calls = _sent_for(lab, provider, replace(request, images=urls))
+    _assert_images_sent(lab, max(1, len(lab.vendor.request("kit").images)))
+
+
+def _each_image(lab: Lab) -> None:
+    _assert_images_sent(lab, len(lab.vendor.request("kit").images) + 2)
+
+
+def _assert_images_sent(lab: Lab, number: int) -> None:
+    urls = tuple(f"https://cdn.example.com/{_MARK}-{each}.png" for each in range(number))
+    calls = _sent_for(lab, lab.provider(), replace(lab.vendor.request("kit"), images=urls))
     for url in () if calls is None else urls:
         name = url.rpartition("/")[2]
         is_sent = any(name.encode() in call.body or name in call.target for call in calls or ())
         expect(
             is_sent,
-            f"the image {url} was not sent: a provider that takes no images has to refuse them in `prepare`",
+            f"the image {url}, one of {number}, was not sent: images that a provider does not send it has to refuse "
+            "in `prepare`",
         )
 
 
@@ -204,7 +227,7 @@ def _nothing_else_buys(lab: Lab) -> None:
     provider = lab.provider()
     others: dict[str, Ask] = {
         **CALLS,
-        "report_error": lambda each: each.report_error("kit", {"key": "main/kit"}),
+        "report_error": report,
     }
     for name, call in others.items():
         with suppress(Exception):  # other checks judge what it raises
@@ -268,10 +291,12 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "create: the vendor is busy", _busy
     yield "create: the connection is refused", _connection_refused
     yield "create: `may_send` returns False", _may_not_be_sent
+    yield "create: `may_send` is asked once it is connected", _asked_once_connected
     yield "create: its title is sent", _title
     yield "create: the end of a long title is sent", _long_title
     yield "create: its options are sent", _options
     yield "create: its images are sent", _images
+    yield "create: each of several images is sent", _each_image
     yield "create: no other call sends one", _nothing_else_buys
     yield "create: reset during the send", _reset_during_send
     for name, act in UNKNOWN.items():

@@ -5,16 +5,20 @@ from __future__ import annotations
 import copyreg
 import io
 import pickle
+import traceback
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 from pipeline.providers.base import Bought
-from pipeline.testing.calls import CALLS
-from pipeline.testing.lab import KEY, Lab, expect
+from pipeline.providers.echoed_key import text_without_key
+from pipeline.testing.calls import CALLS, Ask, report
+from pipeline.testing.lab import KEY, PNG, Lab, Play, expect
 from pipeline.testing.vendor import Call, Refusal, Reply
 from pipeline.testing.written_files import holding, written_files
 
 if TYPE_CHECKING:
+    from pipeline.providers.base import Provider
     from pipeline.testing.server import Connection
 
 
@@ -98,7 +102,12 @@ def _pickled_by_its_class(error: Exception) -> bytes:
 def _shown(lab: Lab) -> None:
     provider = lab.provider()
     texts = f"{provider!r}{provider}{lab.vendor.request('kit')!r}"
-    expect(KEY not in texts, "its representation shows the key")
+    expect(not _has_key(texts), "its representation shows the key")
+
+
+def _has_key(text: str) -> bool:
+    """Whether `text` has the key in any spelling, as in base64."""
+    return text_without_key(text, KEY) != text
 
 
 def _echo(connection: Connection, call: Call) -> None:
@@ -108,23 +117,64 @@ def _echo(connection: Connection, call: Call) -> None:
     connection.answer(Reply(status, body, (("Content-Type", "application/json"), ("X-Echo", KEY))))
 
 
-def _never_shown(lab: Lab) -> None:
-    lab.on_create = lab.on_call = _echo
+def _close(connection: Connection, _call: Call) -> None:
+    connection.close()
+
+
+def _exercised(lab: Lab) -> Iterator[tuple[str, str]]:
+    """All that comes out of each method, after good answers and after failures, with what led to it."""
+    answers: dict[str, Play] = {
+        "HTTP 500": lambda connection, _call: connection.answer(Reply(500, b"<h1>x</h1>")),
+        "a closed connection": _close,
+        "an answer that repeats the key": _echo,
+        **{f"a refusal ({why})": _refusing(lab, why) for why in Refusal},
+    }
     provider = lab.provider()
-    texts = [repr(lab.create(provider))]
-    for call in CALLS.values():
-        try:
-            call(provider)
-        except Exception as error:  # noqa: BLE001 - the check is about its message
-            texts.append(f"{error!r} {error} {error.__cause__!r} {error.__context__!r}")
-    expect(
-        not any(KEY in text for text in texts), "an outcome or an error holds the key that a server repeated"
-    )
+    lab.on_media = lambda connection, _call: connection.answer(Reply(200, PNG), ("Content-Type", "image/png"))
+    told = lab.vendor.told(lab.workflow())
+    for name, play in {"a good answer": None, **answers}.items():
+        lab.on_create = play
+        lab.on_call = play or (lambda connection, _call: connection.answer(told))
+        for method, call in _calls(lab).items():
+            yield f"{method}, {name}", _out_of(call, provider)
+        lab.on_media = _close
+
+
+def _refusing(lab: Lab, why: Refusal) -> Play:
+    return lambda connection, _call: connection.answer(lab.vendor.refused(why))
+
+
+def _calls(lab: Lab) -> dict[str, Ask]:
+    return {
+        "create": lambda each: each.create(each.prepare(lab.vendor.request("kit"))),
+        **CALLS,
+        "report_error": report,
+        "download": lambda each: lab.download(each, lab.folder / "film.png"),
+    }
+
+
+def _out_of(call: Ask, provider: Provider) -> str:
+    try:
+        return repr(call(provider))
+    except Exception as error:  # noqa: BLE001 - the check is about what it shows, with notes and causes
+        return f"{error!r} {error.__context__!r} {''.join(traceback.format_exception(error))}"
+
+
+def _never_shown(lab: Lab) -> None:
+    for what, text in _exercised(lab):
+        expect(not _has_key(text), f"{what}: an outcome or an error holds the key")
+
+
+def _printed(lab: Lab) -> None:
+    printed = io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(printed):
+        list(_exercised(lab))
+    expect(not _has_key(printed.getvalue()), "the key was printed, to stdout or stderr")
 
 
 def _logged(lab: Lab) -> None:
     lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(lab.workflow()))
-    lab.on_media = lambda connection, _call: connection.close()
+    lab.on_media = _close
     provider = lab.provider()
     lab.create(provider)
     for call in (CALLS["get"], lambda each: lab.download(each, lab.folder / "film.png")):
@@ -132,23 +182,19 @@ def _logged(lab: Lab) -> None:
             call(provider)
         except Exception as error:  # noqa: BLE001 - only what is logged matters here
             lab.logged.append(str(error))
+    secrets = "\n".join(lab.logged)
+    list(_exercised(lab))
     log = "\n".join(lab.logged)
-    expect(KEY not in log, "a log or an error holds the key")
+    expect(not _has_key(log), "a log or an error holds the key")
     expect(
-        "sig=1" not in log,
+        "sig=1" not in secrets,
         "a log or an error holds the query of a url, which is a secret where it is signed",
     )
 
 
 def _written(lab: Lab) -> None:
-    lab.on_media = lambda connection, _call: connection.close()
     with written_files() as written:
-        provider = lab.provider()
-        lab.create(provider)
-        try:
-            lab.download(provider, lab.folder / "film.png")
-        except Exception as error:  # noqa: BLE001 - only what is written matters here
-            lab.logged.append(str(error))
+        list(_exercised(lab))
     held = holding({*written, *map(str, lab.folder.rglob("*"))}, KEY.encode())
     expect(not held, f"the key was written to {', '.join(held)}")
 
@@ -169,5 +215,6 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "key: in no representation", _shown
     yield "key: in no outcome and no error", _never_shown
     yield "key: in no log", _logged
+    yield "key: in no output", _printed
     yield "key: in no file", _written
     yield "key: in no address", _key_to_its_own

@@ -27,6 +27,8 @@ def _whole(lab: Lab) -> None:
     expect(
         fetched.bytes == len(PNG), f"the file has {len(PNG)} bytes, but the provider returned {fetched.bytes}"
     )
+    content_type = fetched.content_type.partition(";")[0].strip().lower()
+    expect(content_type == TYPE[1], f"the file is {TYPE[1]}, but the provider returned {content_type!r}")
     beside = sorted(path.name for path in lab.folder.iterdir() if path != target)
     expect(not beside, f"it left {beside} beside the file")
 

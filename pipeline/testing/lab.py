@@ -76,6 +76,7 @@ class Lab:
     at_create: Callable[[Connection], None] | None = None
     logged: list[str] = field(default_factory=list)
     has_outlasted: bool = False
+    accepted: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def provider(self, timeout: float = TIMEOUT, url: str | None = None) -> Provider:
@@ -185,7 +186,7 @@ def opened(vendor: Vendor) -> Iterator[Lab]:
         root.setLevel(logging.NOTSET)
         try:
             with Server(lab.handle, lab.at_head) as server:
-                lab.url = server.url
+                lab.url, lab.accepted = server.url, server.accepted
                 yield lab
         finally:
             root.removeHandler(listener)

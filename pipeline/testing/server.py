@@ -111,13 +111,17 @@ HeadHandler = Callable[[Connection, str, str], bool]
 
 
 class Server:
-    """Answers each call with `handle`; `at_head`, called first, may end the connection before the body is read."""
+    """Answers each call with `handle`; `at_head`, called first, may end the connection before the body is read.
+
+    `accepted` is set once the first connection is open.
+    """
 
     def __init__(self, handle: Handler, at_head: HeadHandler) -> None:
         self._handle = handle
         self._at_head = at_head
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._opened: list[socket.socket] = []
+        self.accepted = threading.Event()
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     @property
@@ -148,6 +152,7 @@ class Server:
                 opened, _ = self._listener.accept()
             except OSError:
                 break
+            self.accepted.set()
             opened.settimeout(_LIFE)
             self._opened.append(opened)
             serving.append(threading.Thread(target=self._serve, args=(opened,), daemon=True))

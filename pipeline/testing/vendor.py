@@ -57,7 +57,10 @@ class Vendor(Protocol):
         ...
 
     def told(self, workflow: Workflow) -> Reply:
-        """The response to a GET of `workflow`."""
+        """The response to a GET of `workflow`, with what this vendor tells of it and of its files.
+
+        If `known_status` is False, its status is the text `status`, if a status is a text at this vendor.
+        """
         ...
 
     def refused(self, why: Refusal) -> Reply:

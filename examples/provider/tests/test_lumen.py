@@ -52,9 +52,12 @@ class LumenVendor:
         return reply({"render": workflow_id}, 201)
 
     def told(self, workflow: Workflow) -> Reply:
-        files = [{"href": each.url, "mime": each.content_type} for each in workflow.result]
-        state = STATES[workflow.progress]
-        return reply({"render": workflow.id, "state": state, "name": workflow.title, "files": files})
+        files = [
+            {"href": each.url, "mime": each.content_type, "length": each.size} for each in workflow.result
+        ]
+        state = STATES[workflow.progress] if workflow.known_status else workflow.status
+        named = {"render": workflow.id, "look": workflow.template_id, "name": workflow.title}
+        return reply({**named, "state": state, "files": files})
 
     def refused(self, why: Refusal) -> Reply:
         return reply({"error": why.value}, STATUSES[why])

@@ -54,14 +54,17 @@ class VimmerseVendor:
 
     def told(self, workflow: Workflow) -> Reply:
         files = [{"url": each.url, "content_type": each.content_type} for each in workflow.result]
-        status = _STATUSES[workflow.progress]
+        sizes = [{"url": each.url, "size": each.size} for each in workflow.result]
+        status = _STATUSES[workflow.progress] if workflow.known_status else workflow.status
         return said(
             {
                 "data": {
                     "id": workflow.id,
+                    "model": workflow.template_id,
                     "title": workflow.title,
                     "processing_status": status,
                     "result": files,
+                    "media_result": sizes,
                 }
             }
         )

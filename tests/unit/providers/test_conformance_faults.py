@@ -5,6 +5,7 @@ import logging
 import sys
 import threading
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -42,7 +43,7 @@ from pipeline.providers import (
     WorkflowId,
 )
 from pipeline.providers.vimmerse import Vimmerse
-from pipeline.testing import CHECKS, Fault, check_provider
+from pipeline.testing import CHECKS, Fault, Reply, check_provider
 from providers.test_conformance import VimmerseVendor
 
 
@@ -493,6 +494,126 @@ class LacksACall(Kind):
     health = None  # type: ignore[assignment]  # a plug-in that was written for an older interface
 
 
+class SpeaksOfItsKey(Kind):
+    """It names its key in what it returns and raises, where the vendor did not."""
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        is_unknown = isinstance(outcome, OutcomeUnknown)
+        return OutcomeUnknown(f"sent with {self.settings.key}") if is_unknown else outcome
+
+
+class RaisesItsKey(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        try:
+            return super().get(workflow_id)
+        except NotFound:
+            raise NotFound(f"not known to {self.settings.key}") from None
+
+
+class NotesItsKey(Kind):
+    def delete(self, workflow_id: WorkflowId) -> None:
+        try:
+            super().delete(workflow_id)
+        except VendorError as error:
+            error.add_note(self.settings.key)
+            raise
+
+
+class HasItsKeyInACause(Kind):
+    """The key is in base64, and in an error that another one was raised from."""
+
+    def health(self) -> None:
+        try:
+            super().health()
+        except VendorError as error:
+            cause = RuntimeError(b64encode(f"user:{self.settings.key}".encode()).decode())
+            raise VendorError("it does not answer") from (cause if "500" in str(error) else None)
+
+
+class PrintsItsKey(Kind):
+    def report_error(self, message: str, context: Mapping[str, Json]) -> None:
+        print("reported with", self.settings.key)  # noqa: T201 - the mistake
+        super().report_error(message, context)
+
+
+class WarnsOfItsKey(Kind):
+    def download(self, media: Media, target: Path) -> Downloaded:
+        try:
+            return super().download(media, target)
+        except DownloadFailed:
+            sys.stderr.write(f"not with {self.settings.key}\n")
+            raise
+
+
+class LogsAfterAFailure(Kind):
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
+        try:
+            return super().update(workflow_id, changes)
+        except VendorError:
+            logging.getLogger("shows").info("with %s", self.settings.key)
+            raise
+
+
+class AsksBeforeItConnects(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        if not request.may_send():
+            return NotSent("the state is lost")
+        return super().create(replace(request, may_send=lambda: True))
+
+
+class GivesUpAnUnknownStatus(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        found = super().get(workflow_id)
+        return found if found.known_status else replace(found, progress=Progress.FAILED)
+
+
+class KnowsEachStatus(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        return replace(super().get(workflow_id), known_status=True)
+
+
+class LosesAnUnknownStatus(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        found = super().get(workflow_id)
+        if not found.known_status:
+            raise NotFound("its status is unknown")
+        return found
+
+
+class ListsAPathOnce(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        found = super().get(workflow_id)
+        return replace(found, result=tuple({each.url.split("?")[0]: each for each in found.result}.values()))
+
+
+class ReadsLittle(Kind):
+    """It reads neither the template nor what the vendor says of the files."""
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        found = super().get(workflow_id)
+        files = tuple(replace(each, size=None, content_type="") for each in found.result)
+        return replace(found, template_id="", result=files)
+
+
+class ReturnsNoType(Kind):
+    def download(self, media: Media, target: Path) -> Downloaded:
+        return replace(super().download(media, target), content_type="x")
+
+
+class SendsOneImage(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, images=request.images[:1]))
+
+
+class CannotReport(Kind):
+    def report_error(self, message: str, context: Mapping[str, Json]) -> None:
+        try:
+            super().report_error(message, context)
+        finally:
+            raise RuntimeError("it has no reports")
+
+
 FAULTS: list[tuple[type[Vimmerse], str]] = [
     (SendsAgain, "create: sent, then closed"),
     (Hopes, "create: sent, then reset"),
@@ -587,6 +708,26 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
         )
     ),
     (TrustsTheServer, "download: a file that is an HTML page and called an image"),
+    *(
+        (kind, "key: in no outcome and no error")
+        for kind in (SpeaksOfItsKey, RaisesItsKey, NotesItsKey, HasItsKeyInACause)
+    ),
+    (PrintsItsKey, "key: in no output"),
+    (WarnsOfItsKey, "key: in no output"),
+    (LogsAfterAFailure, "key: in no log"),
+    (GivesUpAnUnknownStatus, "get: an unknown status"),
+    (KnowsEachStatus, "get: an unknown status"),
+    (LosesAnUnknownStatus, "get: an unknown status"),
+    (ListsAPathOnce, "get: files that differ only in the query"),
+    (ReadsLittle, "get: its template"),
+    (ReadsLittle, "get: the type of a file"),
+    (ReadsLittle, "get: the size of a file"),
+    (ReturnsNoType, "download: a whole file"),
+    (SendsOneImage, "create: each of several images is sent"),
+    *(
+        (CannotReport, f"report_error: {answer}")
+        for answer in ("answered", "HTTP 500", "a closed connection")
+    ),
 ]
 
 
@@ -629,6 +770,28 @@ def test_endless_wait_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> No
     [check] = [each for each in CHECKS if each.name == name]
     with pytest.raises(Fault, match="`request_timeout` was 1"):
         check_provider(VimmerseVendor(kind=WaitsForEver), [check])
+
+
+def test_question_before_the_connection_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What matters is that nobody connects while it asks, not how long the kit waits for that.
+    monkeypatch.setattr("pipeline.testing.creates.LONGEST_ACCEPT", 0.5)
+    [check] = [each for each in CHECKS if each.name == "create: `may_send` is asked once it is connected"]
+    with pytest.raises(Fault, match="1 creates"):
+        check_provider(VimmerseVendor(kind=AsksBeforeItConnects), [check])
+
+
+class TellsLittle(VimmerseVendor):
+    """A vendor as described for an earlier kit: no unknown status, no template and no sizes."""
+
+    def told(self, workflow: Workflow) -> Reply:
+        known = replace(workflow, known_status=True, template_id="")
+        return super().told(replace(known, result=tuple(replace(each, size=None) for each in known.result)))
+
+
+@pytest.mark.parametrize("name", ["get: an unknown status", "get: its template", "get: the size of a file"])
+def test_what_a_vendor_does_not_tell_is_not_asked_for(name: str) -> None:
+    [check] = [each for each in CHECKS if each.name == name]
+    check(TellsLittle(kind=ReadsLittle))
 
 
 def test_provider_that_waits_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
