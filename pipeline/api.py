@@ -87,14 +87,17 @@ __all__ = [
     "undecide",
 ]
 
-Manifest = str | Path
+AnyPath = str | os.PathLike[str]
+Manifest = AnyPath
+# A key, an id or an expression; or the path of a file, such as one of `Outcome.files`.
+Name = AnyPath
 # One or several expressions of `--select`.
 Selection = str | Iterable[str]
 Variables = Mapping[str, Json]
 # One or several files of vars.
-VariableFiles = str | Path | Iterable[str | Path]
+VariableFiles = AnyPath | Iterable[AnyPath]
 # Where records are: a path, or an address as the flag of the same name takes it.
-Location = str | Path
+Location = AnyPath
 OnEvent = Callable[[str, str], None]
 
 _checked = ArgumentChecker(os.environ)
@@ -270,7 +273,7 @@ def status(
 @_checked
 def approve(
     manifest: Manifest,
-    *names: str,
+    *names: Name,
     note: str | None = None,
     rating: int | None = None,
     at: float | None = None,
@@ -305,7 +308,7 @@ def approve(
 @_checked
 def reject(
     manifest: Manifest,
-    *names: str,
+    *names: Name,
     note: str | None = None,
     rating: int | None = None,
     at: float | None = None,
@@ -333,7 +336,7 @@ def reject(
 @_checked
 def redo(
     manifest: Manifest,
-    *names: str,
+    *names: Name,
     note: str | None = None,
     rating: int | None = None,
     at: float | None = None,
@@ -359,7 +362,7 @@ def redo(
 @_checked
 def undecide(
     manifest: Manifest,
-    *names: str,
+    *names: Name,
     by: str | None = None,
     variables: Variables | None = None,
     variable_files: VariableFiles = (),
@@ -378,11 +381,12 @@ def undecide(
     return _decide(workspace, Opinion(withdraws=True, by=by or reviewer(workspace)), names)
 
 
-def _decide(workspace: Workspace, opinion: Opinion, names: tuple[str, ...]) -> list[Decision]:
+def _decide(workspace: Workspace, opinion: Opinion, names: tuple[Name, ...]) -> list[Decision]:
     if not names:
         raise UsageError("name what is decided on: a key, a purchase, a file or a selection")
+    texts = [os.fspath(name) for name in names]
     with open_campaign(workspace, writable=False) as opened:
-        return decide(opened, opinion, {name: purchases_named(opened, name) for name in names})
+        return decide(opened, opinion, {name: purchases_named(opened, name) for name in texts})
 
 
 def _load(manifest: Manifest, variables: Variables | None, variable_files: VariableFiles) -> Campaign:
@@ -394,7 +398,7 @@ def _load(manifest: Manifest, variables: Variables | None, variable_files: Varia
 
 
 def _file_names(files: VariableFiles) -> list[str]:
-    return [str(file) for file in ([files] if isinstance(files, str | Path) else files)]
+    return [os.fspath(file) for file in ([files] if isinstance(files, str | os.PathLike) else files)]
 
 
 def _workspace(
@@ -414,7 +418,7 @@ def _paths(
 def _named(location: Location | None) -> str | None:
     if location is None or isinstance(location, str):
         return location
-    return path_argument(str(location))  # a path has lost its `./`
+    return path_argument(os.fspath(location))  # a path has lost its `./`
 
 
 def _arguments(

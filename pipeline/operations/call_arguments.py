@@ -4,14 +4,14 @@ Anything may come, and text such as "no" would count as true.
 """
 
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import wraps
-from pathlib import Path
 from typing import ParamSpec, TypeGuard, TypeVar
 
-from pipeline.errors import InvalidInput, PipelineError, UsageError
+from pipeline.errors import InvalidInput, PipelineError, UsageError, did_you_mean
 from pipeline.manifest.model import Campaign
 from pipeline.operations.flag_variables import VARIABLES, values_of_variables
 from pipeline.providers.checked_provider import METHODS, unfit
@@ -39,7 +39,12 @@ class ArgumentChecker:
 
         @wraps(function)
         def checking(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-            given = signature.bind(*args, **kwargs)
+            try:
+                given = signature.bind(*args, **kwargs)
+            except TypeError as error:
+                known = signature.parameters
+                unknown = next((name for name in kwargs if name not in known), "")
+                raise TypeError(f"{function.__name__}() {error}{did_you_mean(unknown, known)}") from None
             for name, value in given.arguments.items():
                 # A default is always right, but not every value that equals it: 0 equals False.
                 if value is not signature.parameters[name].default:
@@ -116,13 +121,21 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, Mapping) and all(map(_is_text, value))
 
 
+def _is_path(value: object) -> bool:
+    return isinstance(value, os.PathLike) and isinstance(os.fspath(value), str)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(each, str) or _is_path(each) for each in value)
+
+
 def _is_location(value: object) -> bool:
     """Whether it names a location. Empty text, from a variable that is unset, does not mean the default one."""
-    return isinstance(value, Path) or (isinstance(value, str) and value.strip() != "")
+    return _is_path(value) or (isinstance(value, str) and value.strip() != "")
 
 
 def _are_paths(value: object) -> bool:
-    if isinstance(value, str | Path):
+    if isinstance(value, str | os.PathLike):
         return _is_location(value)
     return isinstance(value, Iterable) and not isinstance(value, Mapping) and all(map(_is_location, value))
 
@@ -155,10 +168,10 @@ _FUNCTION = ("a function", callable)
 # `RunOptions` and `Opinion` check these, which have a range besides their type.
 _CHECKED_WITH_THEIR_RANGE = frozenset({"max_creates", "max_credits", "fail_threshold", "rating"})
 _CHECKS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
-    "manifest": ("a path", lambda value: isinstance(value, str | Path)),
+    "manifest": ("a path", lambda value: isinstance(value, str) or _is_path(value)),
     "campaign": ("a campaign", lambda value: isinstance(value, Campaign)),
     "warn": _FUNCTION,
-    "names": ("names", _are_texts),
+    "names": ("names or paths", _are_names),
     "select": _SELECTION,
     "exclude": _SELECTION,
     "replace": _SELECTION,

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import FunctionType, ModuleType
 from typing import Any, get_type_hints
 
@@ -486,6 +486,61 @@ def test_unknown_keyword_is_an_error(project: Project, vendor: Emulator) -> None
         with pytest.raises(TypeError, match="max_credit"):
             call(project.manifest, max_credit=5)
     assert not vendor.ledger.entries
+
+
+@pytest.mark.parametrize(
+    ("call", "wrong", "meant"), [("run", "emulte", "emulate"), ("approve", "ratings", "rating")]
+)
+def test_message_about_an_unknown_keyword_names_the_function_and_what_is_near(
+    project: Project, call: str, wrong: str, meant: str
+) -> None:
+    expected = rf"^{call}\(\) got an unexpected keyword argument '{wrong}'; did you mean '{meant}'\?$"
+    with pytest.raises(TypeError, match=expected):
+        getattr(face, call)(project.manifest, **{wrong: True})
+    with pytest.raises(TypeError, match=r"^status\(\) got an unexpected keyword argument 'qqq'$"):
+        face.status(project.manifest, qqq=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^plan\(\) missing a required argument: 'manifest'$"):
+        face.plan()  # type: ignore[call-arg]
+
+
+class OddPath:
+    def __fspath__(self) -> bytes:
+        return b"walk.mp4"
+
+
+class Elsewhere:
+    """A path of another library."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+@pytest.mark.parametrize("kind", [Path, PurePath, Elsewhere])
+def test_paths_of_any_kind_are_names_and_locations(
+    bought: Project, offline: Pipeline, kind: Callable[[Path], os.PathLike[str]]
+) -> None:
+    files = face.status(bought.manifest).jobs
+    film, manifest = bought.folder / "output" / "spring" / f"{WALK}.mp4", kind(bought.manifest)
+    extra = bought.folder / "more.yaml"
+    extra.write_text("{}\n", "utf-8")
+    assert WALK in files
+
+    decides: list[Callable[..., list[face.Decision]]] = [face.approve, face.reject, face.redo]
+    for decide in decides:
+        [decision] = decide(manifest, kind(film), state=kind(bought.state), variable_files=kind(extra))
+        assert decision.key == WALK
+    assert face.plan(manifest, variable_files=[kind(extra)]).entries
+
+
+@pytest.mark.parametrize("odd", [b"walk.mp4", 7, OddPath()])
+def test_name_that_is_neither_text_nor_a_path_is_wrong_usage(
+    bought: Project, offline: Pipeline, odd: Any
+) -> None:
+    with pytest.raises(face.UsageError, match=r"^names: expected names or paths, found "):
+        face.approve(bought.manifest, odd)
 
 
 def test_outcome_has_the_paths_of_its_files(project: Project, pipeline: Pipeline) -> None:
