@@ -105,8 +105,9 @@ class Matcher:
         If there is none, the one that would serve it if it were not to be bought again: before its job was renamed,
         it served another key.
         """
-        served = self.records.served.get(key)
-        last = None if served is None else self.records.purchases.get(served)
+        last = self._served(key)
+        if last is not None and last.status is Status.VOID and len(last.replaces) == 1:
+            last = self.records.purchases.get(last.replaces[0])
         if last is not None and last.status is not Status.VOID:
             return last
         candidates = self._by_key.get(key) or self._to_buy_again_from(key)
@@ -121,6 +122,41 @@ class Matcher:
             *(() if last is None else (last,)),
         ]
         return [*{each.id: each for each in known}.values()]
+
+    def last_good(self, key: JobKey) -> list[Purchase]:
+        """The takes of a job that were done last; several only where a purchase replaced those of several jobs."""
+        latest, seen = self._latest(key), set[PurchaseId]()
+        while latest:
+            if good := [each for each in latest if _is_good(each)]:
+                return good
+            seen |= {each.id for each in latest}
+            before = dict.fromkeys(one for each in latest for one in each.replaces if one not in seen)
+            latest = list(_recorded_purchases(before, self.records))
+        good = [each for each in self.takes(key) if _is_good(each)]
+        return [max(good, key=lambda each: each.age)] if good else []
+
+    def replaced(self, key: JobKey) -> list[PurchaseId]:
+        """What a purchase to be made for a job has to record as replaced: from then on, nothing else may tell it.
+
+        That is all but what was bought last for this key, unless that has replaced something itself.
+        """
+        newest = max(self._by_key.get(key, ()), key=lambda each: each.age, default=None)
+        found: list[PurchaseId] = []
+        for each in self._latest(key):
+            if each.status is Status.VOID:
+                found += each.replaces
+            elif each.replaces or each != newest:
+                found.append(each.id)
+        return [*dict.fromkeys(found)]
+
+    def _latest(self, key: JobKey) -> list[Purchase]:
+        """The purchases that served a job last, serve it, or were last bought for it."""
+        found = (self._served(key), self.purchase_for(key), self.last(key))
+        return [*{each.id: each for each in found if each is not None}.values()]
+
+    def _served(self, key: JobKey) -> Purchase | None:
+        served = self.records.served.get(key)
+        return None if served is None else self.records.purchases.get(served)
 
     def requested(self, key: JobKey) -> str | tuple[str, ...]:
         """What the job asks for, including its upstreams; jobs with equal values share one purchase.
@@ -226,6 +262,11 @@ class Matcher:
             not has_failed and purchase.key == job.key,
             purchase.age,
         )
+
+
+def _is_good(purchase: Purchase) -> bool:
+    # What has only succeeded may never come here as a whole.
+    return purchase.status is Status.DONE and not purchase.deleted
 
 
 def is_usable(purchase: Purchase, decisions: Decisions = UNDECIDED) -> bool:

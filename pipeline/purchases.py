@@ -92,11 +92,12 @@ class Step:
 class Purchase:
     """One create and its outcome; the fields are those of the results manifest.
 
-    `inputs` are the purchases whose outputs it was made from. `bought_at` is UTC, ISO 8601, and with `id` orders
-    purchases by age. `request` is what was sent: options, title, description, visibility, images. `path` is the path
-    stem of the job it was bought for. `again` marks a purchase that is to be bought again, unless it is approved;
-    `deleted` one that the vendor was asked to delete, `removed` one that it has deleted; none is ever unset.
-    `created_at` and `updated_at` come from the vendor, but for the time of a change that it gives no later one.
+    `inputs` are the purchases whose outputs it was made from. `replaces` are those that served its jobs before it,
+    as far as their own keys do not tell. `bought_at` is UTC, ISO 8601, and with `id` orders purchases by age.
+    `request` is what was sent: options, title, description, visibility, images. `path` is the path stem of the job
+    it was bought for. `again` marks a purchase that is to be bought again, unless it is approved; `deleted` one that
+    the vendor was asked to delete, `removed` one that it has deleted; none is ever unset. `created_at` and
+    `updated_at` come from the vendor, but for the time of a change that it gives no later one.
     """
 
     id: PurchaseId
@@ -106,6 +107,7 @@ class Purchase:
     bought_at: str
     template_id: str
     inputs: tuple[PurchaseId, ...] = ()
+    replaces: tuple[PurchaseId, ...] = ()
     reason: Reason | None = None
     workflow_id: WorkflowId | None = None
     request: Mapping[str, Json] = field(default_factory=dict, repr=False)
@@ -320,6 +322,7 @@ def as_json(purchase: Purchase) -> dict[str, Json]:
         "key": purchase.key,
         "fingerprint": purchase.fingerprint,
         "inputs": list(purchase.inputs) or None,
+        "replaces": list(purchase.replaces) or None,
         "status": purchase.status.value,
         "reason": purchase.reason.value if purchase.reason else None,
         "bought_at": purchase.bought_at,

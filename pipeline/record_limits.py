@@ -38,6 +38,8 @@ MAX_FILES = MAX_MEDIA * (MAX_MEDIA + 1)
 LARGEST_PURCHASE = 20 << 30
 # Inputs of a purchase.
 MAX_INPUTS = 100
+# Purchases that one replaces.
+MAX_REPLACED = 1_000
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -32,7 +32,7 @@ _Shape = Mapping[str, type]
 _PURCHASE: _Shape = {
     **dict.fromkeys(("id", "key", "fingerprint", "status", "reason", "bought_at", "template_id"), str),
     **dict.fromkeys(("workflow_id", "created_at", "updated_at", "path", "error"), str),
-    **dict.fromkeys(("inputs", "outputs", "steps"), list),
+    **dict.fromkeys(("inputs", "replaces", "outputs", "steps"), list),
     **dict.fromkeys(("deleted", "removed", "again"), bool),
     "request": dict,
     "credits": int,
@@ -74,8 +74,8 @@ def purchase_from_json(written: Json) -> Purchase:
     fields["status"] = Status(fields["status"])
     if "reason" in fields:
         fields["reason"] = Reason(fields["reason"])
-    if "inputs" in fields:
-        fields["inputs"] = tuple(_texts(fields["inputs"], "inputs"))
+    for name in fields.keys() & {"inputs", "replaces"}:
+        fields[name] = tuple(_texts(fields[name], name))
     if "outputs" in fields:
         fields["outputs"] = tuple(_outputs(fields["outputs"]))
     if "steps" in fields:
@@ -121,7 +121,7 @@ def check_forms(purchase: Purchase) -> None:
     Raises:
         ValueError: one is not as this tool writes it; the message says which.
     """
-    for purchase_id in (purchase.id, *purchase.inputs):
+    for purchase_id in (purchase.id, *purchase.inputs, *purchase.replaces):
         _match(PURCHASE_ID, purchase_id, "a purchase's id is 16 hexadecimal digits")
     _match(_FINGERPRINT, purchase.fingerprint, "no fingerprint")
     _check_time(purchase.bought_at, "bought_at")
@@ -155,6 +155,7 @@ def _check_identity(purchase: Purchase) -> None:
     _within(purchase.path, record_limits.LONGEST_KEY, "path")
     _within(purchase.template_id, record_limits.LONGEST_NAME, "template_id")
     _count(len(purchase.inputs), record_limits.MAX_INPUTS, "inputs")
+    _count(len(purchase.replaces), record_limits.MAX_REPLACED, "replaces")
     if (purchase.status is Status.FAILED) != (purchase.reason in _REASONS) or (
         purchase.reason is Reason.INPUT
     ):

@@ -27,7 +27,7 @@ def status_document(current: CampaignStatus) -> dict[str, Json]:
     """The status of a campaign's jobs."""
     earlier: dict[JobKey, list[Json]] = {}
     for take in current.earlier:
-        earlier.setdefault(take.purchase.key, []).append(_take(take))
+        earlier.setdefault(take.key, []).append(_take(take))
     return {
         "campaign": current.campaign,
         "jobs": [

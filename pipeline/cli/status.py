@@ -198,7 +198,7 @@ def _take_line(take: EarlierTake, *, with_notes: bool) -> str:
         said = replace(said, note=None, rating=None)
     how = f"{purchase.status}{_decision_text(said)}"
     kind = "last take" if take.is_last else "replaced take" if take.is_replaced else "earlier take"
-    return f"  {printable(purchase.key)}: {kind} {purchase.id} ({how}): {files}"
+    return f"  {printable(take.key)}: {kind} {purchase.id} ({how}): {files}"
 
 
 def _decision_text(decision: Decision | None) -> str:

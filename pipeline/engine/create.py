@@ -7,13 +7,13 @@ must not be sent of it voided) → sent → outcome → what follows.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from pipeline import failpoints
+from pipeline import failpoints, record_limits
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.planning.hints import unknown_warning
 from pipeline.providers.base import (
@@ -113,7 +113,9 @@ class Creator:
             self.in_flight.release()
             return
         job, source = prepared.job, prepared.source
-        purchase = new_purchase(job, prepared.purchase_id, source, self.clock.now())
+        purchase = new_purchase(
+            job, prepared.purchase_id, source, self.clock.now(), self.served_jobs.replaced(job)
+        )
         create = Create(entry=prepared.entry, job=job, purchase=purchase, request=prepared.request)
         if self.publisher.has_checkpoint:
             self._wave.append(create)
@@ -364,7 +366,9 @@ class Creator:
             self.queue.stop(ExitCode.ACCOUNT, f"the vendor refused the key: {printable(reason)}")
 
 
-def new_purchase(job: Job, purchase_id: PurchaseId, source: Purchase | None, now: str) -> Purchase:
+def new_purchase(
+    job: Job, purchase_id: PurchaseId, source: Purchase | None, now: str, replaces: Iterable[PurchaseId] = ()
+) -> Purchase:
     """The purchase to record before its create is sent: for `job`, made from `source` if it is chained."""
     return Purchase(
         id=purchase_id,
@@ -374,6 +378,7 @@ def new_purchase(job: Job, purchase_id: PurchaseId, source: Purchase | None, now
         bought_at=now,
         template_id=job.request.template_id,
         inputs=() if source is None else (source.id,),
+        replaces=tuple(replaces)[: record_limits.MAX_REPLACED],
         request=job.request_json(purchase_id),
         credits=job.credits,
         path=job.path,

@@ -28,6 +28,7 @@ class ServedJobs:
 
     def __init__(self, plan: Plan) -> None:
         assignment = plan.assignment
+        self._matcher = assignment.matcher
         self.by_key: dict[JobKey, PurchaseId] = {
             key: purchase.id for key, purchase in assignment.by_key.items()
         }
@@ -101,6 +102,11 @@ class ServedJobs:
     def sharing(self, job: Job) -> list[Job]:
         """`job`, and the jobs that share its purchase."""
         return [job, *self._sharing.get(job.key, ())]
+
+    def replaced(self, job: Job) -> Collection[PurchaseId]:
+        """The purchases that one for `job`, and for the jobs that share it, has to record as replaced."""
+        before = (each for served in self.sharing(job) for each in self._matcher.replaced(served.key))
+        return dict.fromkeys(before)
 
     def add(self, job: Job, purchase_id: PurchaseId) -> None:
         """Record that `purchase_id` is bought for `job`, and also serves the jobs that share it."""

@@ -137,7 +137,7 @@ class CampaignState:
         return paths_in_results(files, self.workspace.heading().output)
 
     def _stems(self) -> Mapping[PurchaseId, Collection[str]]:
-        """The paths of the jobs that each purchase serves, served last, or was bought for."""
+        """The paths of the jobs that each purchase serves, served last, was bought for, or was replaced in."""
         found: dict[PurchaseId, set[str]] = {}
         paths = {job.key: job.path for job in self.jobs}
         serving = ((key, purchase.id) for key, purchase in self.assignment.by_key.items())
@@ -145,6 +145,9 @@ class CampaignState:
         for key, purchase_id in (*serving, *bought, *self.records.served.items()):
             if key in paths:
                 found.setdefault(purchase_id, set()).add(paths[key])
+        for purchase in self.records.purchases.values():
+            for purchase_id in purchase.replaces:
+                found.setdefault(purchase_id, set()).add(purchase.path)
         return found
 
     def reread(self) -> CampaignState:

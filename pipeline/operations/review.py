@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pipeline.errors import Unfinished, UsageError, printable
@@ -12,6 +13,7 @@ from pipeline.operations.clock import now
 from pipeline.operations.published_results import read_published
 from pipeline.operations.trial_records import assert_not_of_a_trial
 from pipeline.planning.hints import elsewhere_hint, not_made_again
+from pipeline.planning.prune import without_successor
 from pipeline.planning.send_back import failures_in_place, stands_in_for
 from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
 from pipeline.record_limits import LONGEST_NAME, is_storable
@@ -299,6 +301,7 @@ def assert_has_moment(purchase: Purchase, moment: float, media: MediaMap) -> Non
 
 
 def served_key(state: CampaignState, purchase: Purchase) -> JobKey:
-    """The first job that the purchase serves, else the one it was bought for."""
+    """The first job that the purchase serves, or whose last good take it is, else the one it was bought for."""
     serves = (key for key, each in state.assignment.by_key.items() if each.id == purchase.id)
-    return next(serves, purchase.key)
+    last_of = (key for key, each in without_successor(state.assignment) if each.id == purchase.id)
+    return next(chain(serves, last_of), purchase.key)

@@ -25,12 +25,13 @@ from pipeline.schemes import OutputLocation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierTake:
-    """A purchase that once served its key and serves no job now, and its results in the output folder.
+    """A purchase that once served the job of `key` and serves none now, and its results in the output folder.
 
     `is_last`: it is the last good take of a job whose successor is not done, so it has not been replaced yet.
     `is_replaced`: another purchase serves its job now.
     """
 
+    key: JobKey
     purchase: Purchase
     is_last: bool
     is_replaced: bool
@@ -126,17 +127,22 @@ def _decisions(state: CampaignState, jobs: Mapping[JobKey, JobStatus]) -> dict[J
 
 
 def _earlier(state: CampaignState, jobs: Collection[JobKey]) -> list[EarlierTake]:
-    takes = [each for each in state.assignment.earlier if each.key in jobs]
+    idle = {each.id for each in state.assignment.idle}
+    last = [(key, each) for key, each in without_successor(state.assignment) if each.id in idle]
+    last_ids = {each.id for _, each in last}
+    others = ((each.key, each) for each in state.assignment.earlier if each.id not in last_ids)
+    takes = [(key, each) for key, each in (*last, *others) if key in jobs]
     if not takes:
         return []
-    outputs, last = state.outputs(), set(without_successor(state.assignment))
+    outputs = state.outputs()
     return [
         EarlierTake(
+            key=key,
             purchase=each,
-            is_last=each.id in last,
-            is_replaced=each.key in state.assignment.by_key,
+            is_last=each.id in last_ids,
+            is_replaced=key in state.assignment.by_key,
             decision=state.decided.get(each.id),
             files=files_here(outputs, each),
         )
-        for each in takes
+        for key, each in sorted(takes, key=lambda take: (take[0], take[1].age))
     ]

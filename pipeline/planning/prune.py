@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Status
+from pipeline.purchases import UNFINISHED, Purchase, Status
 
 if TYPE_CHECKING:
     from pipeline.assignment import Assignment
+    from pipeline.jobs import JobKey
 
 
 def prunable(assignment: Assignment, *, replaced: bool, unfetched: bool = False) -> list[Purchase]:
@@ -22,7 +23,7 @@ def prunable(assignment: Assignment, *, replaced: bool, unfetched: bool = False)
     and the last take of a job that is done until its successor is.
     """
     idle = [*assignment.orphans, *(assignment.earlier if replaced else ())]
-    kept, last = kept_by_prune(assignment), frozenset(without_successor(assignment))
+    kept, last = kept_by_prune(assignment), frozenset(each.id for _, each in without_successor(assignment))
     return [
         each
         for each in idle
@@ -39,19 +40,16 @@ def kept_by_prune(assignment: Assignment) -> Callable[[Purchase], bool]:
     return lambda purchase: purchase.id in kept or purchase.workflow_id in shared
 
 
-def without_successor(assignment: Assignment) -> Iterator[PurchaseId]:
-    """The last take that is done of each job that no such take serves, which a person may yet prefer."""
-    served = assignment.matcher.records.served
+def without_successor(assignment: Assignment) -> Iterator[tuple[JobKey, Purchase]]:
+    """The last take that is done of each job that no such take serves, which a person may yet prefer; by job."""
     for job in assignment.jobs:
         serving = assignment.by_key.get(job.key)
         # What has only succeeded may never come here as a whole.
         is_made = serving is not None and serving.status is Status.DONE
         if is_made or job.key in assignment.not_needed:
             continue
-        takes = assignment.matcher.takes(job.key)
-        good = [each for each in takes if each.status is Status.DONE and not each.deleted]
-        if good:
-            yield max(good, key=lambda each: (served.get(job.key) == each.id, each.age)).id
+        for take in assignment.matcher.last_good(job.key):
+            yield job.key, take
 
 
 def needed(assignment: Assignment) -> set[str]:

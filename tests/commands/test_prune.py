@@ -647,8 +647,8 @@ def test_only_good_take_is_kept_until_its_successor_is_made(
     named = prune(pipeline, bought, walk)
 
     assert "replaced take" not in output
-    if "renamed" not in how:  # now it is an orphan
-        assert f"  {WALK}: last take {walk} (done" in output
+    job = "main/loop/red/stroll" if "renamed" in how else WALK
+    assert f"  {job}: last take {walk} (done" in output
     assert pruned.out == "Nothing to delete.\n"
     assert f"{walk} (done) cannot be pruned: " in named.err
     assert named.code == 64
@@ -656,6 +656,78 @@ def test_only_good_take_is_kept_until_its_successor_is_made(
     assert pipeline("run", bought.manifest, "--retry-failed").code == 0
     assert prune(pipeline, bought, "--replaced").code == 0
     assert purchases(bought)[walk].get("deleted")
+
+
+RENAMED = {"stroll": "a walk in the park", "dance": "a dance in the rain"}
+SWAPPED = {"walk": "a dance in the rain", "dance": "a walk in the park"}
+
+
+def under_another_key(project: Project, pipeline: Pipeline, prompts: dict[str, str]) -> tuple[str, str]:
+    """Rename or swap jobs, so that what was bought for `WALK` serves another job: its id, and the key of that job."""
+    walk = next(each for each, known in purchases(project).items() if known["key"] == WALK)
+    project.write({"campaign.yaml": spring(prompts=prompts)})
+    assert pipeline("run", project.manifest).code == 0
+    return walk, next(key for key, job in project.jobs().items() if job["purchase"] == walk)
+
+
+@pytest.mark.parametrize("prompts", [RENAMED, SWAPPED])
+@pytest.mark.parametrize(
+    "how", ["failed", "failed twice", "refused", "not bought", "under way", "not fetched"]
+)
+@fails_without("pipeline.engine.create:new_purchase", "return Purchase(", swap=("tuple(replaces)", "()"))
+@fails_without("pipeline.assignment:Matcher.last_good", "before =", swap=("each.replaces", "()"))
+def test_only_good_take_bought_for_another_job_is_kept_until_its_successor_is_made(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, prompts: dict[str, str], how: str
+) -> None:
+    walk, key = under_another_key(bought, pipeline, prompts)
+    bought.write({"campaign.yaml": spring(prompts={**prompts, key.rpartition("/")[2]: "a run"})})
+    flags: tuple[str, ...] = ()
+    match how:
+        case "failed" | "failed twice":
+            vendor.fail({"on": "create", "do": "fail"})
+        case "refused":
+            vendor.fail({"on": "create", "do": {"status": 422}})
+        case "not bought":
+            vendor.fail({"on": "create", "do": "html"})
+        case "under way":
+            flags = ("--no-wait",)
+        case "not fetched":
+            flags = ("--no-download",)
+    pipeline("run", bought.manifest, *flags)
+    if how == "failed twice":
+        assert pipeline("run", bought.manifest, "--retry-failed").code == 1
+    if how == "not bought":
+        assert pipeline("resolve", bought.manifest, key, "--not-bought", "--now").code == 0
+    vendor.clear_faults()
+    files = bought.output()
+
+    for is_known in (True, False):
+        if not is_known:
+            shutil.rmtree(bought.folder / ".pipeline")
+        assert f"  {key}: last take {walk} (done): " in pipeline("status", bought.manifest).out
+        assert f"({walk})" not in prune(pipeline, bought, "--replaced").out
+        assert f"{walk} (done) cannot be pruned: " in prune(pipeline, bought, walk).err
+        assert bought.output() == files
+
+    assert pipeline("run", bought.manifest, "--retry-failed").code == 0
+    assert prune(pipeline, bought, "--replaced").code == 0
+    assert purchases(bought)[walk].get("deleted")
+    assert len(bought.output()) == 2
+
+
+def test_only_good_take_bought_for_another_job_is_approved_for_the_job_that_it_served_last(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    walk, key = under_another_key(bought, pipeline, RENAMED)
+    bought.write({"campaign.yaml": spring(prompts={**RENAMED, "stroll": "a run"})})
+    vendor.fail({"on": "create", "times": 1, "do": "fail"})
+    assert pipeline("run", bought.manifest).code == 1
+
+    assert pipeline("approve", bought.manifest, walk).code == 0
+
+    assert pipeline("run", bought.manifest).code == 0
+    assert bought.jobs()[key]["purchase"] == walk
+    assert len(vendor.ledger.entries) == 3
 
 
 def test_older_good_take_is_deleted_before_the_successor_of_the_last_is_made(

@@ -100,6 +100,7 @@ def purchases(draw: st.DrawFn) -> Purchase:
         status=status,
         reason=draw(reasons) if status is Status.FAILED else None,
         inputs=draw(st.sampled_from([(), (IDS[0],)])),
+        replaces=draw(st.sampled_from([(), (IDS[1],), tuple(IDS[:2])])),
         workflow_id=draw(st.sampled_from(workflow_ids)),
         request=draw(requests),
         outputs=draw(st.lists(outputs, max_size=2).map(tuple)),

@@ -375,6 +375,55 @@ def test_last_purchase_of_a_new_key_ignores_redo_and_again() -> None:
     assert Matcher([sketch], records(made, old), said).last(film.key) is None
 
 
+def test_last_good_take_is_the_one_that_served_last_whatever_it_was_bought_for() -> None:
+    new, gone = job("a", "run"), job("gone")
+    foreign, own = bought(1, gone), bought(2, job("a", "dance"))
+    assert Matcher([new], records(foreign, own, a=foreign)).replaced(new.key) == [foreign.id]
+    failed = replace(bought(3, new, status=Status.FAILED), replaces=(foreign.id,))
+    retried = Matcher([new], records(foreign, own, failed, a=failed))
+    assert retried.last_good(new.key) == [foreign]
+    assert retried.replaced(new.key) == [failed.id]
+    again = replace(bought(4, new, status=Status.FAILED), replaces=(failed.id,))
+    assert Matcher([new], records(foreign, own, failed, again)).last_good(new.key) == [foreign]
+    # An older version recorded nothing.
+    older = replace(failed, replaces=())
+    assert Matcher([new], records(foreign, own, older, a=older)).last_good(new.key) == [own]
+
+
+def test_last_good_take_is_the_one_to_which_the_job_went_back() -> None:
+    new = job("a", "run")
+    first, second = bought(1, job("a", "walk")), bought(2, job("a", "dance"))
+    before = Matcher([new], records(first, second, a=first))
+    assert before.last_good(new.key) == [first]
+    failed = replace(bought(3, new, status=Status.FAILED), replaces=tuple(before.replaced(new.key)))
+    assert Matcher([new], records(first, second, failed, a=failed)).last_good(new.key) == [first]
+
+
+def test_usually_nothing_is_recorded_as_replaced() -> None:
+    new = job("a", "run")
+    old, void = bought(1, job("a")), bought(2, new, status=Status.VOID)
+    assert Matcher([new], records()).replaced(new.key) == []
+    assert Matcher([new], records(old, a=old)).replaced(new.key) == []
+    assert Matcher([new], records(old, void, a=void)).replaced(new.key) == []
+
+
+def test_what_bought_nothing_is_passed_over() -> None:
+    new, foreign = job("a", "run"), bought(1, job("gone"))
+    void = replace(bought(2, new, status=Status.VOID), replaces=(foreign.id,))
+    matcher = Matcher([new], records(foreign, void, a=void))
+    assert matcher.last(new.key) == foreign
+    assert matcher.last_good(new.key) == [foreign]
+    assert matcher.replaced(new.key) == [foreign.id]
+
+
+def test_purchases_that_replace_each_other_end() -> None:
+    """Only results edited by hand say that."""
+    new = job("a", "run")
+    one = replace(bought(1, new, status=Status.FAILED), replaces=(PurchaseId(f"{2:016x}"),))
+    two = replace(bought(2, new, status=Status.FAILED), replaces=(one.id,))
+    assert Matcher([new], records(one, two, a=one)).last_good(new.key) == []
+
+
 def test_requests_differ_if_upstreams_differ_or_have_different_approvals() -> None:
     jobs = [job("a", "x"), job("b", "x"), job("c", upstream="a"), job("d", upstream="b")]
     alike = Matcher(jobs, records())

@@ -162,7 +162,7 @@ def documents(harness: StateHarness) -> dict[str, Any]:
 
 
 SHAPES: dict[str, type] = {
-    **dict.fromkeys(("inputs", "outputs", "steps"), list),
+    **dict.fromkeys(("inputs", "replaces", "outputs", "steps"), list),
     **dict.fromkeys(("deleted", "removed", "again"), bool),
     "request": dict,
     "credits": int,
