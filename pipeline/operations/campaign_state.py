@@ -43,7 +43,7 @@ from pipeline.state.histories import join_histories
 from pipeline.state.opening import open_store
 from pipeline.state.snapshot import join_exports
 from pipeline.state.split_lock import hold_split
-from pipeline.state.store import Imported, LoggedEvent, Store
+from pipeline.state.store import Imported, LoggedEvent, PlacedFile, Store
 from pipeline.state.transitions import RUN_ENDED, absorb, recover
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class CampaignState:
     as read then. `job_warnings` are the warnings that are known only once the jobs are made.
 
     Of the other parts of the campaign on this machine, `recorded_by_others` are the purchases whose intent one
-    recorded, and `awaited_by_others` the creates that a run of one waits for.
+    recorded, `awaited_by_others` the creates that a run of one waits for, and `placed_by_others` the files that one
+    remembers.
     """
 
     workspace: Workspace
@@ -94,6 +95,7 @@ class CampaignState:
     other_results: OtherResults
     recorded_by_others: frozenset[PurchaseId] = frozenset()
     awaited_by_others: frozenset[PurchaseId] = frozenset()
+    placed_by_others: Sequence[PlacedFile] = ()
     split: Split | None = None
     job_warnings: tuple[Problem, ...] = ()
 
@@ -122,7 +124,7 @@ class CampaignState:
         """The output folder and the files in it."""
         return OutputFolder(
             self.workspace.output,
-            self.store.files(),
+            {each.path: each for each in (*self.placed_by_others, *self.store.files())}.values(),
             self.records.purchases,
             self.workspace.scratch,
             published=self._published_paths,
@@ -205,7 +207,7 @@ class CampaignState:
 
     def alone(self) -> Records:
         """What the state itself has, all parts of it on this machine joined, without what only results have."""
-        parts = (_read_part(self.workspace, part)[0] for part in other_parts(self.workspace))
+        parts = (_read_part(self.workspace, part).records for part in other_parts(self.workspace))
         return reduce(absorb, parts, self.store.records())
 
     def _recorded(self) -> frozenset[PurchaseId]:
@@ -270,6 +272,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             other_results=other_results,
             recorded_by_others=parts.recorded,
             awaited_by_others=parts.awaited,
+            placed_by_others=parts.placed,
             split=split,
         )
 
@@ -371,11 +374,15 @@ def _hold_campaign(workspace: Workspace, split: Split | None) -> AbstractContext
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OtherParts:
-    """What other parts of the campaign wrote on this machine: records, intents, and the creates that a run awaits."""
+    """What other parts of the campaign wrote on this machine.
+
+    Their records, their intents, the creates that a run awaits, and the files that they placed.
+    """
 
     records: Records = Records()
     recorded: frozenset[PurchaseId] = frozenset()
     awaited: frozenset[PurchaseId] = frozenset()
+    placed: tuple[PlacedFile, ...] = ()
 
 
 def _joined(
@@ -422,23 +429,28 @@ def _read_other_parts(workspace: Workspace) -> _OtherParts:
     """
     found = _OtherParts()
     for part in other_parts(workspace):
-        records, recorded = _read_part(workspace, part)
-        awaited = _sent(records)
-        if awaited and not _may_go_on(workspace, part):
+        read = _read_part(workspace, part)
+        if read.awaited and not _may_go_on(workspace, part):
             # Its run may have ended since its records were read.
-            records, recorded = _read_part(workspace, part)
-            awaited = frozenset()
+            read = replace(_read_part(workspace, part), awaited=frozenset())
         found = _OtherParts(
-            records=join_all((found.records, absorb(Records(), records, UNDECIDED))),
-            recorded=found.recorded | recorded,
-            awaited=found.awaited | awaited,
+            records=join_all((found.records, absorb(Records(), read.records, UNDECIDED))),
+            recorded=found.recorded | read.recorded,
+            awaited=found.awaited | read.awaited,
+            placed=(*found.placed, *read.placed),
         )
     return found
 
 
-def _read_part(workspace: Workspace, part: str | None) -> tuple[Records, frozenset[PurchaseId]]:
+def _read_part(workspace: Workspace, part: str | None) -> _OtherParts:
     with closing(_open_store(workspace, part, writable=False)) as store:
-        return store.records(), store.recorded()
+        records = store.records()
+        return _OtherParts(
+            records=records,
+            recorded=store.recorded(),
+            awaited=_sent(records),
+            placed=tuple(store.files()),
+        )
 
 
 def _may_go_on(workspace: Workspace, part: str | None) -> bool:

@@ -104,6 +104,31 @@ def test_job_moved_by_an_edit_to_an_idle_shard_is_not_forgotten(
     assert len(vendor.ledger.bought) == bought
 
 
+@pytest.mark.parametrize("command", ["prune", "destroy"])
+@fails_without(
+    "pipeline.operations.campaign_state:open_campaign",
+    "yield",
+    swap=("parts.placed", "()"),
+)
+def test_file_at_a_path_that_only_the_state_of_a_shard_knows_is_deleted(
+    folder: Path, pipeline: Pipeline, command: str
+) -> None:
+    """The file was moved when its job was renamed in a shard; then the job was removed."""
+    project = campaign(folder)
+    run_all(pipeline, project, 2)
+    project.write(
+        {"campaign.yaml": spring(prompts={"stroll": "a walk in the park", "dance": "a dance in the rain"})}
+    )
+    run_all(pipeline, project, 2)
+    assert any("stroll" in path for path in project.output())
+    project.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
+    run_all(pipeline, project, 2)
+
+    assert pipeline(command, project.manifest, "--yes").code == 0
+
+    assert [path for path in project.output() if command == "destroy" or "dance" not in path] == []
+
+
 def test_whole_campaign_includes_the_results_of_shards(
     twelve: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
