@@ -63,12 +63,13 @@ def job_details(state: CampaignState, job: Job) -> JobDetails:
     """Everything known about `job`."""
     serving = state.assignment.by_key.get(job.key)
     # The last one may have been bought for another job, and have served this one too before it was sent back.
-    last = state.assignment.matcher.last(job.key)
+    matcher = state.assignment.matcher
+    last = {each.id for each in (matcher.last(job.key), *matcher.last_good(job.key)) if each is not None}
     others = sorted(
         (
             each
             for each in state.records.purchases.values()
-            if each.key == job.key or each == last or (serving is not None and _is_before(each, serving))
+            if each.key == job.key or each.id in last or (serving is not None and _is_before(each, serving))
         ),
         key=lambda each: each.age,
     )

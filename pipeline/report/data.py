@@ -159,7 +159,7 @@ def _chosen(document: Document, keys: Collection[str] | None) -> tuple[list[Docu
     jobs = [each for each in document["jobs"] if each["key"] in keys]
     # A key of which this document has no job is selected for the results to compare with.
     own = {each["key"] for each in jobs}
-    served = {each.get("purchase") or each.get("last") for each in jobs}
+    served = _with_replaced({each.get("purchase") or each.get("last") for each in jobs}, document)
     # What served these jobs before may have been bought for another one that asks for the same.
     last_of: dict[object, str] = {}
     for each in document["purchases"]:
@@ -174,6 +174,17 @@ def _chosen(document: Document, keys: Collection[str] | None) -> tuple[list[Docu
         or each["bought_at"] < last_of.get(_request_of(each), "")
     ]
     return jobs, purchases
+
+
+def _with_replaced(served: set[str | None], document: Document) -> set[str | None]:
+    """The purchases of these ids, with those that they have replaced, one after another."""
+    replaced = {each["id"]: each["replaces"] for each in document["purchases"] if "replaces" in each}
+    found, left = set(served), list(served)
+    while left:
+        before = {*replaced.get(left.pop(), ())} - found
+        found |= before
+        left += before
+    return found
 
 
 def _request_of(purchase: Document) -> object:

@@ -109,6 +109,7 @@ class Rows:
             "text": text,
             "request": request,
             "inputs": list(purchase.get("inputs", ())),
+            "replaces": list(purchase.get("replaces", ())),
             "price": purchase.get("credits"),
             "bought": purchase["bought_at"],
             "created": purchase.get("created_at"),

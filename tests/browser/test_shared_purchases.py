@@ -129,6 +129,23 @@ def test_earlier_purchase_that_several_jobs_shared_is_there_for_each(tab: Make, 
         assert f"{before['id']},{now['id']}" in unquote(compare)
 
 
+def test_what_a_purchase_replaced_is_there_though_it_was_bought_for_another_job(
+    tab: Make, tmp_path: Path
+) -> None:
+    sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
+    job = sample.jobs[-1]
+    film = sample.put("before.mp4", sample.video("red", "city", "hero"))
+    before = sample.purchase("gone", 9001, path="before", outputs=[film])
+    failed = sample.purchase("gone", 9000, status="failed", reason="vendor", replaces=[before["id"]])
+    sample.last_purchase(job["key"])["replaces"] = [failed["id"]]
+    sample.write()
+
+    page = tab().open(page_of(sample), f"#job={quote(job['key'])}")
+
+    expect(page.locator(".block", has_text="2 earlier purchases")).to_be_visible()
+    assert before["id"] in unquote(page.locator("#compare-takes").get_attribute("href") or "")
+
+
 def test_each_template_has_the_number_of_its_purchases(tab: Make, gallery: Gallery) -> None:
     wanted = {}
     for template in ("overlay_gray_5443", "vim_arctic"):

@@ -723,6 +723,7 @@ def test_only_good_take_bought_for_another_job_is_approved_for_the_job_that_it_s
     vendor.fail({"on": "create", "times": 1, "do": "fail"})
     assert pipeline("run", bought.manifest).code == 1
 
+    assert walk in pipeline("show", bought.manifest, key).out
     assert pipeline("approve", bought.manifest, walk).code == 0
 
     assert pipeline("run", bought.manifest).code == 0

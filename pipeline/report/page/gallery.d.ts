@@ -35,6 +35,7 @@ type PurchaseData = {
   text?: string;
   request?: RequestData;
   inputs?: string[];
+  replaces?: string[];
   price?: number;
   bought: string;
   created?: string;

@@ -187,18 +187,30 @@ function languageOf(job) {
 }
 
 /**
- * The purchases bought for a job's key, and those of the same request before the one that serves it, in whichever job's name
- * they were bought; newest first, without the one that serves it. @param {Job} job
+ * The purchases bought for a job's key, those that the one that serves it has replaced, and those of the same request before it,
+ * in whichever job's name they were bought; newest first, without the one that serves it. @param {Job} job
  */
 function earlierOf(job) {
+  const replaced = replacedBy(job.shown);
   const isOfJob = (/** @type {PurchaseData} */ each) =>
-    each.key === job.key || each.id === job.last || (job.shown && isEarlierOfSame(each, job.shown));
+    each.key === job.key ||
+    each.id === job.last ||
+    replaced.has(each.id) ||
+    (job.shown && isEarlierOfSame(each, job.shown));
   const found = job.campaign.purchases.filter((each) => isOfJob(each) && each.id !== job.purchase);
   const known = found.map((each) => app.model.purchases.get(each.id)).filter((each) => each !== undefined);
   return known
     .filter((each) => each.status !== "void")
     .reverse()
     .sort((one, other) => Number(one.bought < other.bought) - Number(one.bought > other.bought));
+}
+
+/** The ids of what a purchase has replaced, and of what that had replaced before. @param {Purchase | undefined} purchase */
+function replacedBy(purchase) {
+  const found = new Set(purchase?.replaces);
+  // A set goes on with what is added to it meanwhile.
+  for (const id of found) for (const before of app.model.purchases.get(id)?.replaces ?? []) found.add(before);
+  return found;
 }
 
 /** Whether a purchase is of the same request as another one, and was bought before. @param {PurchaseData} purchase @param {Purchase} than */

@@ -221,6 +221,17 @@ def test_selection_has_what_served_its_jobs_before_in_the_name_of_another() -> N
     assert set(files_on_page(given)) == {SHA, OTHER}
 
 
+def test_selection_has_what_was_replaced_in_its_jobs_though_it_was_bought_for_another() -> None:
+    first = purchase(id="8" * 16, key="hero/overlay/blue/run", fingerprint="v1:" + "1" * 64)
+    second = {**first, "id": "7" * 16, "replaces": ["8" * 16]}
+    last = purchase(replaces=["7" * 16])
+    given = records(purchases=[first, second, {**first, "id": "6" * 16}, last], keys={KEY})
+
+    shown_here = shown(given)["purchases"]
+    assert {each["id"] for each in shown_here} == {last["id"], "7" * 16, "8" * 16}
+    assert next(each for each in shown_here if each["id"] == last["id"])["replaces"] == ["7" * 16]
+
+
 def test_selection_shows_no_budget_but_what_is_left_of_it() -> None:
     given = records(budget=500, budget_left=260)
 
