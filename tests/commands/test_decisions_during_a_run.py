@@ -86,6 +86,21 @@ def test_file_of_a_take_approved_after_another_one_was_bought_is_put_in_place(
     assert_at_rest(bought, pipeline)
 
 
+def test_what_was_bought_again_is_not_counted_as_left_if_its_earlier_take_is_approved_meanwhile(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, start: Callable[..., Running]
+) -> None:
+    approve = command("approve", "campaign.yaml", take(bought, DANCE), take(bought, WALK))
+
+    # The command runs before each create is sent: at the second one, one of two was bought.
+    approve = f"if test -e one; then {approve}; else touch one; fi"
+    flags = ("--yes", "--replace", "**", "--in-flight", "1", "--checkpoint", approve)
+    ended = start("run", bought.manifest, *flags).ended()
+
+    assert ended.code == 0, ended.output
+    assert len(vendor.ledger.entries) == 3
+    assert "2 done.\n1 of these was to be bought again, and was not.\n" in ended.output
+
+
 @pytest.mark.parametrize(
     ("becomes", "says"),
     [
