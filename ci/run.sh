@@ -5,6 +5,7 @@
 #   CAMPAIGN_SAVED_PLAN  a plan that `plan.sh` saved: exactly this plan is carried out, or nothing
 #   CAMPAIGN_FIRST       the name of a campaign that has never run, so it needs no results; or one whose lost results
 #                        cannot be found any more, so what only they knew is bought again
+#   CAMPAIGN_ATTEMPT     which attempt of its run this is (default: 1); CAMPAIGN_FIRST counts for the first only
 #   CAMPAIGN_BEFORE      the commit before this push
 #   CAMPAIGN_SHARD       which shard to run, as in 2/8 (default: the whole campaign)
 #   CAMPAIGN_JUNIT       the file to write the jobs to, as a JUnit report
@@ -32,6 +33,17 @@ fi
 plan=${CAMPAIGN_SAVED_PLAN:-$(echo "$PLANS"/*.plan.json)}
 name=$(python3 -I "$here/plans.py" --field campaign "$plan")
 if [[ -n ${GITHUB_OUTPUT:-} ]]; then python3 -I "$here/plans.py" "$PLANS" >>"$GITHUB_OUTPUT"; fi
+
+# Read by `publish.sh`.
+export CAMPAIGN_NAME=$name
+
+# A person gives `first` knowing how things are at that time. A rerun has it too, also one that the schedule starts, but
+# the results may have been lost since the first attempt.
+first=${CAMPAIGN_FIRST:-}
+if [[ -n $first && ${CAMPAIGN_ATTEMPT:-1} != 1 ]]; then
+  echo "first=$first counts for the first attempt of a run only, and this is attempt $CAMPAIGN_ATTEMPT."
+  first=
+fi
 
 # The results of this campaign and of its shards: as files in the folder, and as pathspecs for git.
 kept=()
@@ -119,7 +131,7 @@ lost_results() {
 # Missing results alone never count as a first run: a deleted or misnamed branch looks the same, and everything would
 # be bought again. Results without a purchase prove no more than missing ones, and present results, for example of one
 # shard, prove nothing about those that are gone.
-if [[ ${CAMPAIGN_FIRST:-} == "$name" ]]; then
+if [[ $first == "$name" ]]; then
   export CAMPAIGN_STARTED_ANEW="$name $tip"
 else
   fetch_history
@@ -135,7 +147,7 @@ found=
 for file in ${kept[@]+"${kept[@]}"}; do
   if grep -q '"bought_at":' -- "$file"; then found=$file; fi
 done
-if [[ -n $found ]] || ! { [[ ${CAMPAIGN_FIRST:-} == "$name" ]] || is_new; }; then
+if [[ -n $found ]] || ! { [[ $first == "$name" ]] || is_new; }; then
   flags+=(--require-results)
   if [[ -z $found ]]; then
     echo "There are no results of $name on the branch $BRANCH."

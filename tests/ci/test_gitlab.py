@@ -71,14 +71,14 @@ class Runner:
             {**variables, **self.variables, "GITHUB_STEP_SUMMARY": "", "GITHUB_OUTPUT": ""},
         )
 
-    def _job(self, template: Mapping[str, Any], name: str) -> dict[str, Any]:
+    def job(self, template: Mapping[str, Any], name: str) -> dict[str, Any]:
         """A job with what it extends."""
         job = template[name]
-        return {**template[job["extends"]], **job} if "extends" in job else job
+        return {**self.job(template, job["extends"]), **job} if "extends" in job else job
 
     def begin_job(self, template: Mapping[str, Any], name: str) -> "subprocess.Popen[str]":
         """Start a job; `after` runs what comes after it."""
-        job = self._job(template, name)
+        job = self.job(template, name)
         return self.begin([*job["before_script"], *job["script"]], template)
 
     def plan(self) -> Step:
@@ -95,7 +95,7 @@ class Runner:
 
     def after(self, template: Mapping[str, Any] = RUN, name: str = "campaign-run") -> Step:
         """What comes after a job, in a shell of its own."""
-        return self._ended(self.begin(self._job(template, name)["after_script"], template))
+        return self._ended(self.begin(self.job(template, name)["after_script"], template))
 
     def _ended(self, running: "subprocess.Popen[str]") -> Step:
         said, _ = running.communicate(timeout=PATIENCE)
@@ -190,6 +190,36 @@ def test_run_publishes_its_results_and_the_next_one_buys_nothing(
     assert (refused.code, first.code, after.code, second.code) == (3, 0, 0, 0), first.log + second.log
     assert remote.statuses() == ["done", "done"]
     assert len(vendor.ledger.entries) == 2
+
+
+@pytest.mark.parametrize("retries", [None, 0, 1])
+def test_first_counts_for_the_first_attempt_of_a_job_only(
+    runner: Runner, machine: Machines, remote: Remote, vendor: Emulator, retries: int | None
+) -> None:
+    runner.variables["CAMPAIGN_FIRST"] = "spring"
+    assert runner.run("campaign-first").code == 0
+    git("update-ref", "-d", "refs/heads/campaign-results", at=remote.folder)
+    again = Runner(machine("two"), remote)
+    again.variables["CAMPAIGN_FIRST"] = "spring"
+    if retries is not None:
+        again.variables["CI_JOB_RETRY_COUNT"] = str(retries)
+
+    ended = again.run("campaign-first")
+
+    assert ended.code == (3 if retries else 0), ended.log
+    assert len(vendor.ledger.entries) == (2 if retries else 4)
+
+
+def test_first_run_is_never_retried_by_gitlab_itself(runner: Runner) -> None:
+    """Not every version says that a job is a retry, which has the variables of the pipeline too."""
+    retried = [name for name in RUN if name.startswith("campaign-") and runner.job(RUN, name)["retry"]]
+
+    assert retried == ["campaign-merged-plan", "campaign-run", "campaign-collect"]
+    for name in ("campaign-run", "campaign-first"):
+        [rule] = runner.job(RUN, name)["rules"]
+        assert rule["if"].endswith(
+            ' && $CAMPAIGN_FIRST == ""' if name == "campaign-run" else ' && $CAMPAIGN_FIRST != ""'
+        )
 
 
 def test_push_token_is_written_nowhere_and_an_older_one_is_removed(runner: Runner, remote: Remote) -> None:

@@ -460,16 +460,19 @@ def test_without_a_token_git_keeps_what_its_own_helper_may_need(machine: Machine
     assert not seen & {"ACME_API_KEY", "CAMPAIGN_NOTE_TOKEN", "VIMMERSE_API_KEY"}
 
 
+@pytest.mark.parametrize("first", ["", "spring"], ids=["another run", "another attempt"])
 def test_machine_after_a_lost_one_buys_nothing_twice(
-    remote: Remote, machine: Machines, slow_vendor: Emulator
+    remote: Remote, machine: Machines, slow_vendor: Emulator, first: str
 ) -> None:
     lost = machine(url=slow_vendor.url)
     lost.begin_run(campaigns=MANIFEST, first="spring")
     until(lambda: bool(titles(slow_vendor)), "the first create")
     lost.lose()
 
-    for name in ("two", "three"):
-        job = impatient(machine(name, url=slow_vendor.url)).uses(command="run", campaigns=MANIFEST)
+    for attempt, name in enumerate(("two", "three"), 2):
+        one = impatient(machine(name, url=slow_vendor.url))
+        one.attempt = attempt if first else 1
+        job = one.uses(command="run", campaigns=MANIFEST, first=first)
         assert job.code == 8, job.log
 
     # The one that the lost machine may still be sending and the other job's, once each.
@@ -944,6 +947,27 @@ class TestFirst:
         assert job.code == 3, job.log
         assert "start it by hand with first=spring" in job.log
         assert titles(vendor) == []
+
+    @pytest.mark.parametrize("loss", ["branch", "file"])
+    @pytest.mark.parametrize("attempt", [1, 2])
+    def test_first_counts_for_the_first_attempt_of_a_run_only(
+        self, remote: Remote, machine: Machines, vendor: Emulator, attempt: int, loss: str
+    ) -> None:
+        """The schedule reruns an unfinished run with all its inputs, whatever has happened to the results since."""
+        assert machine().uses(command="run", campaigns=MANIFEST, first="spring").code == 0
+        if loss == "branch":
+            git("update-ref", "-d", "refs/heads/campaign-results", at=remote.folder)
+        else:
+            remote.move("campaign-results", remote.commit("campaign-results", "autumn.results.json", "{}"))
+            remote.remove("campaign-results", "spring.results.json")
+        again = machine("two")
+        again.attempt = attempt
+
+        job = again.uses(command="run", campaigns=MANIFEST, first="spring")
+
+        assert job.code == (0 if attempt == 1 else 3), job.log
+        assert ("first=spring counts for the first attempt of a run only" in job.log) == (attempt == 2)
+        assert len(titles(vendor)) == (4 if attempt == 1 else 2)
 
     def test_new_campaign_needs_no_manual_start(
         self, remote: Remote, machine: Machines, vendor: Emulator
