@@ -77,6 +77,11 @@ without_keys() {
   env "${keys[@]}" "$@"
 }
 
+# Runs `lost.py` with the environment of git: in a partial clone, it lets git fetch older results.
+lost_of() {
+  env ${hidden[@]+"${hidden[@]}"} python3 -I "$here/lost.py" "$@"
+}
+
 # Git asks for the token when it needs it. In .git/config, the next job on this machine could read it.
 # shellcheck disable=SC2154 # set by those that source this
 if [[ -n ${CAMPAIGN_PUSH_TOKEN:-} ]]; then export GIT_ASKPASS=$here/askpass.sh; fi

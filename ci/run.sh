@@ -50,8 +50,11 @@ kept=()
 for file in "$FOLDER/$name.results.json" "$FOLDER/$name.results."*-of-*.json; do
   if [[ -f $file ]]; then kept+=("$file"); fi
 done
+literal() { sed 's/[][*?\\]/\\&/g' <<<"$1"; }
 records=(":(top,literal)$PREFIX$name.results.json"
-  ":(top,glob)$(sed 's/[][*?\\]/\\&/g' <<<"$PREFIX$name").results.*-of-*.json")
+  ":(top,glob)$(literal "$PREFIX$name").results.*-of-*.json")
+# The manifest may have been in another folder, with its results beside it.
+anywhere=(":(top,glob)**/$(literal "$name").results.json" ":(top,glob)**/$(literal "$name").results.*-of-*.json")
 
 # Fetches the rest of the results branch's history if the checkout is shallow.
 fetch_history() {
@@ -73,6 +76,13 @@ has_another_name() {
   LC_ALL=C grep -aqE "^name:[[:space:]]+[\"']?[A-Za-z0-9][A-Za-z0-9._-]*[\"']?[[:space:]]*(#.*)?\$" <<<"$content"
 }
 
+# Prints the files that ever had a purchase of this campaign, in any folder of the branch.
+ever_held() {
+  # Results without a purchase do not count: a shard that has no jobs publishes them before the others begin.
+  git -c log.showRoot=true log --full-history -m --no-renames --raw --no-abbrev -z --format= "$tip" -- "${anywhere[@]}" |
+    lost_of --ever
+}
+
 # Whether this campaign was merged for the first time just now: the results branch exists and never had a purchase of
 # it, and the commit before this push had no manifest that could be of this campaign.
 is_new() {
@@ -83,12 +93,12 @@ is_new() {
   git ls-files --error-unmatch -- ":(literal)$manifest" >/dev/null 2>&1 || return 1
   # After a force push, the server may refuse to send the earlier commit: its content is then unknown.
   git cat-file -e "$before^{commit}" 2>/dev/null || git fetch --quiet --no-tags origin "$before" || return 1
-  # Results without a purchase do not count: a shard that has no jobs publishes them before the others begin.
-  held=$(
-    git -c log.showRoot=true log --full-history -m --no-renames --raw --no-abbrev -z --format= "$tip" -- "${records[@]}" |
-      without_keys python3 -I "$here/lost.py" --ever
-  ) || return 1
-  if [[ -n $held ]]; then return 1; fi
+  held=$(ever_held) || return 1
+  if [[ -n $held ]]; then
+    file=${held%%$'\n'*}
+    echo "The branch $BRANCH has or had results of $name at $file. If they are of this campaign, put them at $PREFIX${file##*/}."
+    return 1
+  fi
   # A manifest may have any file name, but contains these three words. Any other file with all of them counts too, unless
   # it is plainly the manifest of another campaign: that only means one start by hand, while overlooking a manifest could
   # mean buying a campaign twice.
@@ -125,7 +135,7 @@ lost_results() {
   # -m compares merges with each parent, since a merge can drop results too.
   git log --full-history -m --no-renames --diff-filter=DMT --raw --no-abbrev -z --format= \
     "$tip" ${settled[@]+"${settled[@]}"} -- "${records[@]}" |
-    without_keys python3 -I "$here/lost.py" ${kept[@]+"${kept[@]}"}
+    lost_of ${kept[@]+"${kept[@]}"}
 }
 
 # Missing results alone never count as a first run: a deleted or misnamed branch looks the same, and everything would

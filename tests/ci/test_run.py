@@ -874,6 +874,31 @@ class TestLostResults:
         assert mended.code == 0, mended.log
         assert len(titles(vendor)) == bought
 
+    def test_partial_clone_fetches_older_results_with_the_token(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        assert machine("first").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
+        git("config", "uploadpack.allowFilter", "true", at=remote.folder)
+        git("config", "uploadpack.allowAnySHA1InWant", "true", at=remote.folder)
+        partial = machine("partial")
+        # The server of a private repository: it gives nothing to those who have no token.
+        server = partial.temp / "server"
+        write(server, '#!/bin/sh\n[ -n "$CAMPAIGN_PUSH_TOKEN" ] && exec git-upload-pack "$@"\n')
+        server.chmod(0o755)
+        for name, value in (
+            ("core.repositoryFormatVersion", "1"),
+            ("extensions.partialClone", "origin"),
+            ("remote.origin.promisor", "true"),
+            ("remote.origin.partialCloneFilter", "blob:none"),
+            ("remote.origin.uploadPack", str(server)),
+        ):
+            git("config", name, value, at=partial.workspace)
+
+        job = partial.uses(command="run", campaigns=MANIFEST)
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
+
     def test_manual_start_may_buy_again_what_older_results_do_not_know(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
@@ -1002,6 +1027,41 @@ class TestFirst:
         assert job.code == 3, job.log
         assert "start it by hand with first=autumn" in job.log
         assert titles(vendor) == []
+
+    @pytest.mark.parametrize("kept", [True, False], ids=["on the branch", "in its history"])
+    @pytest.mark.parametrize("shard", ["", "1/1"])
+    def test_campaign_that_comes_back_in_another_folder_has_run_before(
+        self, remote: Remote, machine: Machines, vendor: Emulator, shard: str, kept: bool
+    ) -> None:
+        """Its results are beside the manifest, so in the folder that it was in."""
+        first = machine().uses(
+            command="run", campaigns=MANIFEST, first="spring", results="beside", shard=shard
+        )
+        assert first.code == 0, first.log
+        results = f"campaigns/spring.results{'.1-of-1' if shard else ''}.json"
+        manifest, picture = (
+            remote.text(MANIFEST, "main"),
+            (machine("old").workspace / "campaigns/images/red.png"),
+        )
+        remote.remove("main", MANIFEST, *([] if kept else [results]))
+        before = git("rev-parse", "main", at=remote.folder)
+
+        def come_back(work: Path) -> None:
+            write(work / "again/spring.yaml", manifest)
+            (work / "again/images").mkdir()
+            shutil.copy(picture, work / "again/images")
+
+        remote.edit("main", come_back)
+        job = machine("two").uses(
+            {"before": before}, command="run", campaigns="again/spring.yaml", results="beside", shard=shard
+        )
+
+        assert job.code == 3, job.log
+        moved = results.replace("campaigns/", "again/")
+        assert (
+            f"results of spring at {results}. If they are of this campaign, put them at {moved}." in job.log
+        )
+        assert len(titles(vendor)) == 2
 
     @pytest.mark.parametrize(
         ("before", "manifest"),
