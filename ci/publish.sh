@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Publishes the results manifests that this machine has changed, and nothing else: the checkpoint of a run.
+# Publishes the results manifests of a campaign that this machine has changed, and nothing else: the checkpoint of a run.
 #
 # It exits with 0 only when the branch for results has them and the run's files have not changed on its own branch. If
 # another machine has changed the same results, it joins both and exits with 75, to be run again. Before the push, it
@@ -7,6 +7,7 @@
 # whoever publishes later has everything that was published before, and the run reads it before it sends anything. Other
 # files on the branch may change freely.
 #
+#   CAMPAIGN_NAME           the name of the campaign (set by `run.sh` and `settle.sh`)
 #   PIPELINE_INPUTS         the file that lists what determines the purchases (set by the run)
 #   CAMPAIGN_SOURCE_BRANCH  the branch that this checkout is a commit of (default: CAMPAIGN_DEFAULT_BRANCH, or main)
 #   CAMPAIGN_STARTED_ANEW   what to note about a campaign that starts anew (set by `run.sh`)
@@ -102,7 +103,7 @@ while true; do
   joined=()
   campaigns=()
   for file in "$FOLDER"/*.results.json "$FOLDER"/*.results.*-of-*.json; do
-    if ! [[ -f $file ]] || ! is_record "$file"; then continue; fi
+    if ! [[ -f $file ]] || ! is_record "$file" || [[ $(campaign_of "$file") != "$CAMPAIGN_NAME" ]]; then continue; fi
     path=$PREFIX$(basename -- "$file")
     # Byte for byte: the repository's attributes must not alter records.
     ours=$(git hash-object -w --no-filters -- "$file")

@@ -26,6 +26,8 @@ if ! grep -q '"bought_at":' -- "$known"; then
   exit 0
 fi
 
+CAMPAIGN_NAME=$(python3 -I "$here/plans.py" --field campaign "$known")
+export CAMPAIGN_NAME
 pipeline results --quiet --results "$FOLDER/" ${CAMPAIGN_SHARD:+--shard "$CAMPAIGN_SHARD"} -- "$CAMPAIGN_MANIFEST"
 summarize
 for _ in 1 2 3 4; do

@@ -123,6 +123,28 @@ def test_results_beside_the_manifest_are_one_file_of_one_commit(
     assert all("[skip ci]" in each for each in remote.commits("main")[:-1])
 
 
+def test_run_publishes_results_of_its_own_campaign_only(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    """Those of others, as this checkout has them, may be deleted on the branch by now, or a link."""
+
+    def add_others(work: Path) -> None:
+        write(work / "campaigns/winter.results.json", "{}")
+        write(work / "shared/autumn.results.json", "{}")
+        (work / "campaigns/autumn.results.json").symlink_to("../shared/autumn.results.json")
+
+    remote.edit("main", add_others)
+    late = machine()
+    remote.remove("main", "campaigns/winter.results.json")
+
+    job = late.uses(command="run", campaigns=MANIFEST, first="spring", results="beside")
+
+    assert job.code == 0, job.log
+    assert remote.statuses(name="campaigns/spring.results.json", branch="main") == ["done", "done"]
+    assert "campaigns/winter.results.json" not in remote.names("main")
+    assert remote.text("campaigns/autumn.results.json", "main") == "../shared/autumn.results.json"
+
+
 def test_second_machine_buys_nothing(remote: Remote, machine: Machines, vendor: Emulator) -> None:
     second = machine()
     theirs = remote.commit("main", "spring.results.json", "{}")
