@@ -54,6 +54,8 @@ assert_current() {
   )
   if [[ -n $changed ]]; then
     echo "$source has moved on: ${changed%%$'\n'*} has changed since this run was planned; the run of the newer commit buys what is left, this one never will" >&2
+    # The same attempt again would not do better.
+    if [[ -n ${GITHUB_OUTPUT:-} ]]; then echo "outdated=true" >>"$GITHUB_OUTPUT"; fi
     exit 1
   fi
 }

@@ -152,54 +152,101 @@ class TestSchedule:
     """The schedule of the example, with a `gh` that answers like GitHub."""
 
     @staticmethod
-    def resume(folder: Path, *, under_way: str, last: str, artifacts: str) -> tuple[str, list[str]]:
-        """The output of the job `resume`, and the runs that it restarted."""
+    def resume(folder: Path, *runs: str, artifacts: str = "") -> tuple[str, list[str]]:
+        """The output of the job `resume`, and what it restarted. A run: event, id, attempt, status, conclusion."""
         (step,) = read(GITOPS / ".github" / "workflows" / "run.yml")["jobs"]["resume"]["steps"]
-        answers = {"in_progress": under_way, "--limit 50": last, "/artifacts": artifacts}
-        cases = "".join(f"  *{part!r}*) printf %b {answer!r} ;;\n" for part, answer in answers.items())
         gh = folder / "gh"
         gh.write_text(
             '#!/bin/sh\ncase "$*" in\n'
             '  "run rerun"*) echo "$*" >>"$AGAIN" ;;\n'
-            # A URL without a run is useless.
-            '  *"/runs//"*) exit 1 ;;\n'
-            f"{cases}esac\n"
+            '  *"/runs/17/artifacts"*) printf %s "$ARTIFACTS" ;;\n'
+            '  *"--branch main --event "*) while read -r event rest; do\n'
+            '    case "$*" in *" --event $event "*) echo "$rest" ;; esac\n'
+            '  done <"$RUNS" ;;\n'
+            "  *) exit 1 ;;\nesac\n"
         )
         gh.chmod(0o755)
-        output, again = folder / "output", folder / "again"
+        output, again, listed = folder / "output", folder / "again", folder / "runs"
         again.touch()
+        listed.write_text("".join(f"{run}\n" for run in runs))
         environment = {
             **bare_environment(),
             "PATH": f"{folder}:{os.environ['PATH']}",
             "GITHUB_OUTPUT": str(output),
             "AGAIN": str(again),
+            "RUNS": str(listed),
+            "ARTIFACTS": artifacts,
             "GH_REPO": "team/campaigns",
         }
         # The runner does this for a step without a shell.
         subprocess.run(["bash", "-e", "-c", step["run"]], env=environment, check=True)
         return output.read_text().strip(), again.read_text().splitlines()
 
-    def test_unfinished_run_is_rerun_and_nothing_is_collected_meanwhile(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("event", ["push", "workflow_dispatch"])
+    def test_unfinished_run_is_rerun_and_nothing_is_collected_meanwhile(
+        self, tmp_path: Path, event: str
+    ) -> None:
+        older = ("push 9 1 completed success", "workflow_dispatch 16 1 completed failure")
+
         found = self.resume(
-            tmp_path, under_way="false", last="17 2", artifacts="videos-spring-2\nunfinished-spring-2"
+            tmp_path,
+            f"{event} 17 2 completed failure",
+            *older,
+            artifacts="videos-spring-2\nunfinished-spring-2",
         )
 
         assert found == ("busy=true", ["run rerun 17 --failed"])
 
     @pytest.mark.parametrize(
-        ("last", "artifacts"),
-        [("", ""), ("17 2", "unfinished-spring-1\nvideos-spring-2")],
-        ids=["none failed", "not of the last attempt"],
+        ("runs", "artifacts"),
+        [
+            ([], ""),
+            (["push 17 2 completed success"], "unfinished-spring-2"),
+            (["push 17 2 waiting "], "unfinished-spring-2"),
+            (["push 17 2 completed failure"], "unfinished-spring-1\nvideos-spring-2"),
+            (
+                ["push 17 2 completed failure", "workflow_dispatch 18 1 completed success"],
+                "unfinished-spring-2",
+            ),
+        ],
+        ids=["none", "finished", "waiting", "not of the last attempt", "not the newest"],
     )
     def test_without_an_unfinished_run_paid_work_is_collected(
-        self, tmp_path: Path, last: str, artifacts: str
+        self, tmp_path: Path, runs: list[str], artifacts: str
     ) -> None:
-        assert self.resume(tmp_path, under_way="false", last=last, artifacts=artifacts) == ("busy=false", [])
+        assert self.resume(tmp_path, *runs, artifacts=artifacts) == ("busy=false", [])
 
     def test_during_a_run_nothing_is_rerun_or_collected(self, tmp_path: Path) -> None:
-        found = self.resume(tmp_path, under_way="true", last="17 2", artifacts="unfinished-spring-2")
+        found = self.resume(
+            tmp_path,
+            "push 17 2 completed failure",
+            "workflow_dispatch 16 1 in_progress ",
+            artifacts="unfinished-spring-2",
+        )
 
         assert found == ("busy=true", [])
+
+    @pytest.mark.parametrize("status", ["in_progress ", "completed success", "completed failure"])
+    def test_run_of_a_pull_request_neither_hides_an_unfinished_run_nor_is_rerun(
+        self, tmp_path: Path, status: str
+    ) -> None:
+        """A fork may have a branch `main`, and a `run.yml` that runs on pull requests."""
+        found = self.resume(
+            tmp_path,
+            f"pull_request 18 1 {status}",
+            "push 17 2 completed failure",
+            artifacts="unfinished-spring-2\nunfinished-spring-1",
+        )
+
+        assert found == ("busy=true", ["run rerun 17 --failed"])
+
+    def test_run_that_its_branch_has_left_behind_is_not_kept_for_a_rerun(self) -> None:
+        steps = read(GITOPS / ".github" / "workflows" / "run.yml")["jobs"]["run"]["steps"]
+        [kept] = [step for step in steps if "unfinished-" in step.get("with", {}).get("name", "")]
+
+        assert kept["if"].endswith(
+            "steps.run.outputs.exit-code == '8' && steps.run.outputs.outdated != 'true'"
+        )
 
     def test_collecting_waits_for_what_the_schedule_resumes(self) -> None:
         jobs = read(GITOPS / ".github" / "workflows" / "run.yml")["jobs"]

@@ -200,6 +200,8 @@ def test_run_behind_its_branch_buys_nothing(remote: Remote, machine: Machines, v
     )
     assert moved_on in job.log
     assert titles(vendor) == []
+    # No later attempt can do better, so the schedule makes none.
+    assert job.outputs["outdated"] == "true"
 
 
 class TestBehindItsBranch:
