@@ -11,5 +11,6 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tip=$(fetch_tip)
 git update-ref "$BASE" "$tip"
 take_over "$tip"
-pipeline collect --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST"
-exec pipeline verify --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST"
+# `exec` replaces this shell, so that the signal of a cancelled job reaches the commands.
+exec python3 -I "$here/forward.py" pipeline collect --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST" \
+  ';' pipeline verify --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST"

@@ -11,6 +11,9 @@
 # shellcheck source=ci/secrets.sh disable=SC2154 # `here` is set by those that source this
 . "$here/secrets.sh"
 
+# Flags can be set through variables, but not those that these scripts rely on.
+unset PIPELINE_DETAILED_EXITCODE PIPELINE_WATCH
+
 # Creates an empty folder for saved plans, replacing anything that a pull request put there, such as a symbolic link.
 empty_plans() {
   rm -rf -- "$PLANS"

@@ -158,10 +158,10 @@ class Machine:
         job.summary = self._read("summary")
         return job
 
-    def begin_run(self, **inputs: str) -> "subprocess.Popen[str]":
-        """Start the step that runs the campaign; `finish` runs the steps after it."""
-        [step] = [step for step in self._steps() if step["name"] == "Run"]
-        return self.begin(step, self._context(Job(), {}, {"command": "run", **inputs}))
+    def begin_run(self, command: str = "run", **inputs: str) -> "subprocess.Popen[str]":
+        """Start the step that runs the campaign, or collects it; `finish` runs the steps after it."""
+        [step] = [step for step in self._steps() if step["name"] == command.title()]
+        return self.begin(step, self._context(Job(), {}, {"command": command, **inputs}))
 
     def finish(self, **inputs: str) -> Job:
         """The steps that always run after the campaign."""

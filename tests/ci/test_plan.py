@@ -168,6 +168,15 @@ def test_another_location_of_results_is_wrong_usage(pull_request: Machine) -> No
     assert "expected 'branch' or 'beside'" in job.log
 
 
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_variable_for_the_exit_code_of_a_plan_changes_no_step(pull_request: Machine, command: str) -> None:
+    pull_request.environment["PIPELINE_DETAILED_EXITCODE"] = "1"
+
+    job = pull_request.uses(command=command, campaigns=MANIFEST, first="spring")
+
+    assert (job.code, job.outputs["exit-code"]) == (0, "0"), job.log
+
+
 def test_link_in_a_pull_request_is_not_followed(pull_request: Machine) -> None:
     elsewhere = pull_request.temp / "elsewhere"
     elsewhere.mkdir()

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from support.processes import until
 from support.protection import fails_without
 
 from ci.conftest import MANIFEST
-from ci.hosting import PATIENCE, Job, Machine, Remote, git
+from ci.hosting import PATIENCE, ROOT, Job, Machine, Remote, bare_environment, git
 from pipeline.emulator.embedded import Emulator
 
 Machines = Callable[..., Machine]
@@ -519,6 +521,49 @@ def test_cancelled_run_saves_and_publishes_what_it_bought(
     assert running.returncode == 130, said
     [bought] = [each for each in remote.results()["purchases"] if each["status"] != "void"]
     assert bought["workflow_id"] == slow_vendor.ledger.entries[0].workflow_id
+
+
+def test_interrupt_to_all_processes_of_a_run_counts_once(tmp_path: Path) -> None:
+    """A terminal sends Ctrl-C to each of them, and a second one would end the run at once."""
+    command = tmp_path / "command.py"
+    command.write_text(
+        "import signal\n"
+        "signals = {signal.SIGINT, signal.SIGTERM}\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, signals)\n"
+        "print('ready', flush=True)\n"
+        "print(*sorted(signal.sigwait(signals).name for _ in signals))\n"
+        "raise SystemExit(143)\n"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-I", ROOT / "ci" / "forward.py", sys.executable, command],
+        env=bare_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline() == "ready\n"
+
+    os.killpg(running.pid, signal.SIGINT)
+    said, _ = running.communicate(timeout=PATIENCE)
+
+    assert said == "SIGINT SIGTERM\n"
+    # The code of an interrupt, whichever signal the command heard first.
+    assert running.returncode == 130
+
+
+def test_cancelled_collect_stops_and_verifies_nothing(machine: Machines) -> None:
+    one = machine()
+    (one.temp.parent / "bin" / "pipeline").write_text('#!/bin/sh\necho "begins: $1"\nexec sleep 3600\n')
+    running = one.begin_run("collect", campaigns=MANIFEST)
+    assert running.stdout is not None
+    assert any("begins: collect" in line for line in running.stdout)
+
+    running.send_signal(signal.SIGINT)
+    said, _ = running.communicate(timeout=PATIENCE)
+
+    assert running.returncode == 130, said
+    assert "begins: verify" not in said
 
 
 @pytest.mark.parametrize("meanwhile", [False, True], ids=["alone", "another machine was there meanwhile"])

@@ -16,6 +16,7 @@ from ci.hosting import ROOT, bare_environment
         ("plans.py", "--field", "campaign"),
         ("plans.py", "plans", "more"),
         ("forward.py",),
+        ("forward.py", "true", ";"),
         ("release.py",),
         ("release.py", "--help"),
         ("release.py", "v1.2.3", "v1.2.4"),
