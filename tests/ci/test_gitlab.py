@@ -73,8 +73,11 @@ class Runner:
 
     def job(self, template: Mapping[str, Any], name: str) -> dict[str, Any]:
         """A job with what it extends."""
-        job = template[name]
-        return {**self.job(template, job["extends"]), **job} if "extends" in job else job
+        job = dict(template[name])
+        extended = job.pop("extends", [])
+        for base in reversed([extended] if isinstance(extended, str) else extended):
+            job = {**self.job(template, base), **job}
+        return job
 
     def begin_job(self, template: Mapping[str, Any], name: str) -> "subprocess.Popen[str]":
         """Start a job; `after` runs what comes after it."""
@@ -215,6 +218,7 @@ def test_first_run_is_never_retried_by_gitlab_itself(runner: Runner) -> None:
     retried = [name for name in RUN if name.startswith("campaign-") and runner.job(RUN, name)["retry"]]
 
     assert retried == ["campaign-merged-plan", "campaign-run", "campaign-collect"]
+    assert runner.job(RUN, "campaign-first")["needs"] == ["campaign-merged-plan"]
     for name in ("campaign-run", "campaign-first"):
         [rule] = runner.job(RUN, name)["rules"]
         assert rule["if"].endswith(
