@@ -90,8 +90,8 @@ def _fetch(
         if failure is not None and not any(each.files for each in lists):
             raise failure
     except BaseException:
-        for file in (each for listed in lists for each in (*listed.files.values(), *listed.others.values())):
-            file.temporary.unlink(missing_ok=True)
+        for each in lists:
+            each.drop()
         raise
     result, *steps = lists
     return FetchResult(

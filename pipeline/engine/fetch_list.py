@@ -79,8 +79,9 @@ class FileList:
     """One list of files, in the recorded order, while it is being fetched.
 
     `files` are the fetched files, by their index in this list; `others` are fetched files that match no entry so far,
-    by their index in the response. `here` are the indexes of the files that need not be fetched, `failures` what kept
-    files of the last response from being fetched, by their index there.
+    and `copies` those that match one that was fetched before, both by their index in the response. `here` are the
+    indexes of the files that need not be fetched, `failures` what kept files of the last response from being fetched,
+    by their index there.
     """
 
     provider: Provider
@@ -90,6 +91,7 @@ class FileList:
     recorded: Sequence[Output]
     files: dict[int, FetchedFile] = field(default_factory=dict, init=False)
     others: dict[int, FetchedFile] = field(default_factory=dict, init=False)
+    copies: dict[int, FetchedFile] = field(default_factory=dict, init=False)
     failures: dict[int, DownloadFailed] = field(default_factory=dict, init=False)
     problem: str | None = field(default=None, init=False)
 
@@ -105,6 +107,12 @@ class FileList:
             self._fetch_missing(listed)
         except DownloadFailed as failure:
             self.failures[-1] = failure  # it concerns them all
+
+    def drop(self) -> None:
+        """Remove everything that was fetched."""
+        for file in self.files.values():
+            file.temporary.unlink(missing_ok=True)
+        self._drop_others()
 
     def _fetch_missing(self, listed: Sequence[Media]) -> None:
         by_url = matched_by_url(self.outputs, listed)
@@ -142,6 +150,8 @@ class FileList:
             unmatched += sorted(fetched_before)
         self._assign_by_hash(listed, [*unmatched, *self._missing()])
         self._assign_in_order(listed, pairs)
+        self._assign_copies(listed, pairs)
+        self._drop_others()
         self.problem = self._problem(pairs)
 
     def _fetch_others(
@@ -161,7 +171,7 @@ class FileList:
             free.remove(index)
             del self.others[theirs]
             if self._has(index):  # another response listed it under another url
-                file.temporary.unlink(missing_ok=True)
+                self.copies[theirs] = file
             else:
                 self._put(index, listed[theirs], file)
 
@@ -183,10 +193,20 @@ class FileList:
                 self._put(index, listed[theirs], file)
         # What the others were called may be another file by now, which has taken a place already.
         unmatched = sorted((self.failures.keys() & set(range(len(listed)))) - set(pairs.values()))
-        if len(unmatched) <= len(free):  # otherwise one of them was fetched before, and it is not known which
-            for index, theirs in zip(free, unmatched, strict=False):
-                self.outputs[index] = recorded_from(listed[theirs])
-        self._drop_others()
+        for index, theirs in zip(free, unmatched, strict=False):
+            self.outputs[index] = recorded_from(listed[theirs])
+
+    def _assign_copies(self, listed: Sequence[Media], pairs: Mapping[int, int]) -> None:
+        """Fill entries whose file is that of another entry: both were recorded, under different urls.
+
+        Only if all files of the response arrived: otherwise the file of the entry may be among the others.
+        """
+        if self.failures:
+            return
+        for index in self._missing():
+            theirs = pairs.get(index)
+            if theirs in self.copies and self.outputs[index].sha256 is None:
+                self._put(index, listed[theirs], self.copies.pop(theirs))
 
     def _problem(self, pairs: Mapping[int, int]) -> str | None:
         missing = self._missing()
@@ -214,13 +234,15 @@ class FileList:
         self.outputs[index] = Output(sent.content_type, recorded_url(media.url), sent.sha256, sent.bytes)
 
     def _drop_others(self) -> None:
-        for file in self.others.values():
-            file.temporary.unlink(missing_ok=True)
-        self.others.clear()
+        for files in (self.others, self.copies):
+            for file in files.values():
+                file.temporary.unlink(missing_ok=True)
+            files.clear()
 
     def _download(self, theirs: int, media: Media, temporary: Path) -> FetchedFile | None:
         """Fetch one file; None if it did not arrive, which is noted in `failures` and does not affect others."""
-        here = {file.temporary for file in (*self.files.values(), *self.others.values())}
+        fetched = (self.files, self.others, self.copies)
+        here = {file.temporary for files in fetched for file in files.values()}
         while temporary in here:
             temporary = temporary.with_name(f"{temporary.name}+")
         # The provider enforces the limit while the file arrives, as its size may be unknown; `spend` checks it again.

@@ -20,7 +20,7 @@ from pipeline.engine.fetch import FetchResult, fetch
 from pipeline.engine.fetch_list import FetchedFile, Wanted
 from pipeline.engine.listing import matched, merged, merged_steps, recorded_url
 from pipeline.errors import ExitCode
-from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
+from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, VendorError, Workflow
 from pipeline.purchases import Output, Step, WorkflowId
 
 ONE = Media("https://media.test/one.mp4?signature=1", "video/mp4")
@@ -375,11 +375,15 @@ def listings(draw: st.DrawFn, number: int) -> Listing:
 
 @dataclass
 class Vendor:
-    """Lists the same files differently each time; one url in each answer may have expired."""
+    """Lists the same files differently each time; one url in each answer may have expired.
+
+    `meanings` has, by url, the contents of the files that it was listed for.
+    """
 
     truth: Sequence[str]
     listings: list[Listing]
     served: dict[str, str] = field(default_factory=dict)
+    meanings: dict[str, set[str]] = field(default_factory=dict)
     expired: set[str] = field(default_factory=set)
     answers: int = 0
 
@@ -400,10 +404,15 @@ class Vendor:
             size = len(self.truth[number]) if listing.has_sizes[number] else None
             media.append(Media(url, "video/mp4", size))
             self.served[url] = self.truth[number]
+            self.meanings.setdefault(url, set()).add(self.truth[number])
             # In the last answer, all urls are valid.
             if listing.expired[number] and self.answers < len(self.listings):
                 self.expired.add(url)
         return Workflow("w", cast("Any", "succeeded"), "success", result=tuple(media))
+
+    @property
+    def reuses_urls(self) -> bool:
+        return any(len(contents) > 1 for contents in self.meanings.values())
 
     def download(self, media: Media, target: Path) -> Downloaded:
         if media.url in self.expired:
@@ -423,8 +432,12 @@ def test_no_file_is_lost_for_any_order_and_urls_of_a_response(data: st.DataObjec
         recorded = merged((), vendor.get("w").result)
         first = _brought(vendor, Wanted(Path(folder, ".w"), recorded))
         assert first.problem is None
-        assert Counter(each.sha256 for each in first.outputs) == Counter(map(digest, truth))
+        hashes = [each.sha256 for each in first.outputs if each.sha256 is not None]
+        assert Counter(hashes) >= Counter(map(digest, truth))
+        assert set(hashes) == set(map(digest, truth))
         _assert_here(first)
+        if first.failure is not None:
+            return
 
         # Listed differently again, on this machine and another: fetched files keep their slots.
         vendor.answers = 0
@@ -432,17 +445,13 @@ def test_no_file_is_lost_for_any_order_and_urls_of_a_response(data: st.DataObjec
         again = _brought(vendor, Wanted(Path(folder, ".again"), first.outputs, is_open=False))
         assert again.problem is None
         assert [each.sha256 for each in again.outputs] == [each.sha256 for each in first.outputs]
-        assert len(again.files) == len(truth)
+        assert len(again.files) == len(hashes)
         _assert_here(again)
-        assert len(list(Path(folder).iterdir())) == 2 * len(truth)
+        assert len(list(Path(folder).iterdir())) == 2 * len(hashes)
 
 
-@fails_without(
-    "pipeline.engine.fetch_list:FileList._assign_in_order",
-    "if len(unmatched) <= len(free)",
-    swap=("len(unmatched) <= len(free)", "True"),
-)
-def test_which_of_two_files_did_not_arrive_before_is_not_guessed() -> None:
+@fails_without("pipeline.engine.fetch_list:FileList._assign_copies", "self._put(index")
+def test_file_that_was_recorded_twice_under_different_urls_is_fetched_twice() -> None:
     """Two files are equal, and of two that do not arrive, one is here under the name that another had before."""
 
     def listed(order: Sequence[int], names: str, *expired: int) -> Listing:
@@ -460,12 +469,16 @@ def test_which_of_two_files_did_not_arrive_before_is_not_guessed() -> None:
     with tempfile.TemporaryDirectory() as folder:
         recorded = merged((), vendor.get("w").result)
         came = _brought(vendor, Wanted(Path(folder, ".w"), recorded))
-        assert Counter(each.sha256 for each in came.outputs) == Counter(map(digest, truth))
+        assert Counter(each.sha256 for each in came.outputs) == Counter(map(digest, ["a", "b", "b", "a"]))
         _assert_here(came)
 
 
 def _brought(vendor: Vendor, wanted: Wanted) -> FetchResult:
-    """The result of as many attempts as it takes; what one brings is here for the next."""
+    """The result of as many attempts as it takes; what one brings is here for the next.
+
+    It may be left unfinished only if a url was listed for several files: the list may then have one too many, which
+    nothing tells from a file that the vendor lists no longer.
+    """
     placed: dict[str, FetchedFile] = {}
     while True:
         try:
@@ -473,6 +486,9 @@ def _brought(vendor: Vendor, wanted: Wanted) -> FetchResult:
         except DownloadFailed:
             assert vendor.answers <= len(vendor.listings) + 1
             continue
+        except VendorError as error:
+            assert vendor.reuses_urls
+            return FetchResult(outputs=wanted.outputs, steps=(), files=placed, failure=error)
         assert not placed.keys() & came.files.keys()
         for slot, file in came.files.items():
             path = file.temporary.with_name(f"{wanted.beside.name} {slot.replace('/', ' ')}")
