@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.documents.value import Value
-from pipeline.errors import InvalidInput, Position, Problem, did_you_mean
+from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Visibility
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.catalog_file import built_in, price_of, read_catalog
@@ -163,7 +163,7 @@ def _template(name: str, value: Value, known: catalog.Catalog, context: Context)
         return None
     entry = known.get(template_id.text)
     if entry is None:
-        near = did_you_mean(template_id.text, known.templates)
+        near = context.suggestions.did_you_mean(template_id.text, known.templates)
         message = f"the catalogue knows no template '{template_id.text}'{near}"
         context.problems.append(template_id.location.problem(message, "error" if known.strict else "warning"))
     visibility = value.text_of("visibility")
@@ -220,8 +220,9 @@ def _rules(whole: Value, parts: Parts, context: Context) -> tuple[Rule, ...]:
         checked = len(context.problems)
         if rule is not None and not _lacks(rule, context) and each.location.path not in wrong:
             rules.append(rule)
-            context.problems += respelled(rule, parts.vars)
-    return sound_chains(rules, first, _sound(parts.image_sets).values(), context)
+    sound = sound_chains(rules, first, _sound(parts.image_sets).values(), context)
+    context.problems += respelled(sound, parts.vars)
+    return sound
 
 
 def _lacks(rule: Rule, context: Context) -> bool:

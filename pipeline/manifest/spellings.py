@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.documents.scalars import Spelled, SpelledFloat, SpelledInt
 from pipeline.errors import Problem
+from pipeline.manifest.chains import chains_of, upstreams_first
 from pipeline.manifest.template_options import texts_in
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import ANY, Path
@@ -18,13 +19,27 @@ if TYPE_CHECKING:
     from pipeline.manifest.texts import Text
 
 
-def respelled(rule: Rule, variables: Mapping[str, Json]) -> Iterator[Problem]:
-    """Yield a warning for each number that a text of the rule spells differently than it was written."""
+def respelled(rules: Iterable[Rule], variables: Mapping[str, Json]) -> Iterator[Problem]:
+    """Yield a warning for each number that a text of a rule spells differently than it was written."""
+    # What the items of each rule's jobs pass on to the rules that are made from them.
+    passed_on: dict[str, list[Json]] = {}
+    for rule in upstreams_first(rules):
+        axes, items = _axes(rule), _items(rule, passed_on)
+        passed_on[rule.id] = [*items, *({name: value} for name, each in axes.items() for value in each)]
+        values: dict[str, list[Json]] = {
+            **{name: [value] for name, value in variables.items()},
+            "vars": [dict(variables)],
+            "image": [{"vars": item} for item in items],
+            **axes,
+        }
+        yield from _respelled_in(rule, values)
+
+
+def _respelled_in(rule: Rule, values: Mapping[str, list[Json]]) -> Iterator[Problem]:
     for text in _texts(rule):
         for literal in text.template.respelled:
             error = TemplateError(_message(literal.spelling, literal.value), literal.line)
             yield replace(text.problem(error), severity="warning")
-    values = _values(rule, variables)
     spelled = {name for name, each in values.items() if any(_spelled(value) for value in each)}
     if not spelled:
         return
@@ -52,20 +67,24 @@ def _message(spelling: str, value: float) -> str:
     return f"the number {spelling} reads as {value} in a text; write it in quotes to keep it as it is"
 
 
-def _values(rule: Rule, variables: Mapping[str, Json]) -> dict[str, list[Json]]:
-    """The values behind the names that a text of the rule may show: vars, axes, images."""
-    items = [item for image_set in rule.image_sets for item in image_set.items]
+def _axes(rule: Rule) -> dict[str, list[Json]]:
+    """The values of each axis that are spelled differently, also those that only an `include` row has."""
     return {
-        **{name: [value] for name, value in variables.items()},
-        "vars": [dict(variables)],
-        "image": [{"vars": dict(item.vars)} for item in items if not _are_texts(item.vars)],
-        **{name: list(values) for name, values in rule.matrix},
+        name: [
+            value
+            for value in (*values, *(row.values[name] for row in rule.include if name in row.values))
+            if _spelled(value)
+        ]
+        for name, values in rule.matrix
     }
 
 
-def _are_texts(variables: Mapping[str, Json]) -> bool:
-    """Whether all of them are texts, as in a table."""
-    return all(isinstance(value, str) for value in variables.values())
+def _items(rule: Rule, passed_on: Mapping[str, list[Json]]) -> list[Json]:
+    """The vars of each item that are spelled differently, also those that come along a chain."""
+    items = [item for image_set in rule.image_sets for item in image_set.items]
+    # Each once, however many ways lead to this rule.
+    chained = {id(each): each for chain in chains_of(rule) for each in passed_on[chain.rule]}
+    return [*(dict(item.vars) for item in items if _spelled(item.vars)), *chained.values()]
 
 
 def _spelled(value: Json | Mapping[str, Json]) -> list[Spelled]:

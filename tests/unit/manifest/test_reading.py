@@ -388,6 +388,33 @@ class TestNumbers:
             ["jobs[0].matrix.size[0]", f"the number 1.50 reads as 1.5 {self.ADVICE}"],
         ]
 
+    def test_include_rows_are_checked_but_exclude_rows_are_only_compared(self, project: Project) -> None:
+        text = (
+            "prompts: {p: '{{ price }}'}\n"
+            "jobs: [{id: hero, matrix: {price: [5, 7.5]}, exclude: [{price: 7.50}], include: [{price: 9.90}]}]\n"
+        )
+        assert [warning.split(": ", 2)[1:] for warning in warned(project, self.PROMPT + text)] == [
+            ["jobs[0].include[0].price", f"the number 9.90 reads as 9.9 {self.ADVICE}"]
+        ]
+
+    def test_numbers_that_a_chain_passes_on_are_checked(self, project: Project) -> None:
+        text = (
+            "image_sets:\n"
+            "  s: [{url: 'https://a.example/a.png', vars: {sku: 12e4}}]\n"
+            "  drawn: {outputs_of: draw}\n"
+            "  inked: {outputs_of: ink}\n"
+            "prompts: {p: fine, q: '{{ image.vars.price }} {{ image.vars.sku }} {{ image.vars.size }}'}\n"
+            "jobs:\n"
+            "- {id: colour, image_sets: [inked], prompts: [q], include: [{prompt: q}]}\n"
+            "- {id: ink, image_sets: [drawn], prompts: [p], matrix: {size: [1.50]}}\n"
+            "- {id: draw, image_sets: [s], prompts: [p], matrix: {price: [5]}, include: [{price: 9.90}]}\n"
+        )
+        assert [warning.split(": ", 2)[1:] for warning in warned(project, self.PROMPT + text)] == [
+            ["image_sets.s[0].vars.sku", f"the number 12e4 reads as 120000.0 {self.ADVICE}"],
+            ["jobs[1].matrix.size[0]", f"the number 1.50 reads as 1.5 {self.ADVICE}"],
+            ["jobs[2].include[0].price", f"the number 9.90 reads as 9.9 {self.ADVICE}"],
+        ]
+
     def test_axis_of_one_rule_does_not_affect_another(self, project: Project) -> None:
         text = "vars: {price: 19.90}\nprompts: {p: fine, q: '{{ price }}'}\njobs: [{id: a, prompts: [p]}]\n"
         assert warned(project, self.PROMPT + text) == []
