@@ -185,6 +185,22 @@ def test_only_the_command_line_reads_the_environment() -> None:
     assert readers == ["pipeline/api.py", "pipeline/cli/process_environment.py"]
 
 
+def test_names_in_a_manifest_are_compared_with_others_only_at_a_bounded_cost() -> None:
+    """A manifest may have thousands of mistakes, so its readers ask `Suggestions`, which stop after the first."""
+    unbounded = {"did_you_mean", "nearest", "unknown"}
+    askers = [
+        name
+        for name, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "pipeline.errors"
+        for alias in node.names
+        if alias.name in unbounded and name.startswith(("pipeline/manifest/", "pipeline/documents/"))
+    ]
+
+    # The problems of a schema are limited in number, and so are the names that it knows.
+    assert askers == ["pipeline/documents/schema_messages.py"]
+
+
 def test_only_one_function_buys() -> None:
     """Each call of `Provider.create` may cost credits. A meter and the checks of a plug-in pass one on as one.
 

@@ -7,12 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from pipeline.errors import Severity, did_you_mean
 from pipeline.jobs import LocalFile, MediaType, Option
 from pipeline.manifest.urls import is_url
 
+if TYPE_CHECKING:
+    from pipeline.errors import Severity, Suggestions
+
 _DEFAULT_MODE = "video"
+_MOST_CHOICES_NAMED = 40
 
 
 class OptionType(StrEnum):
@@ -54,30 +58,33 @@ class OptionSpec:
         """Whether it may hold a local image, which is uploaded and replaced by its url."""
         return OptionType.URL in (self.type, self.of) or OptionType.ANY in (self.type, self.of)
 
-    def check(self, value: Option) -> Iterator[OptionProblem]:
+    def check(self, value: Option, suggestions: Suggestions) -> Iterator[OptionProblem]:
         """Check a value: a wrong type is an error, a value not known to work a warning."""
         if self.type is not OptionType.LIST:
-            yield from self._check_one(value, self.type)
+            yield from self._check_one(value, self.type, suggestions)
         elif not isinstance(value, list):
             yield OptionProblem(f"expected a list, found {_kind(value)}; write it as [{_example(self.of)}]")
         else:
             for item in value:
-                yield from self._check_one(item, self.of)
+                yield from self._check_one(item, self.of, suggestions)
                 if self.joined and isinstance(item, str) and "," in item:
                     yield OptionProblem(
                         f"it is sent as one text, joined by commas, so no item may hold one: {_shown(item)}"
                     )
 
-    def _check_one(self, value: Option, wanted: OptionType) -> Iterator[OptionProblem]:
+    def _check_one(
+        self, value: Option, wanted: OptionType, suggestions: Suggestions
+    ) -> Iterator[OptionProblem]:
         if not _is_of(value, wanted):
             yield OptionProblem(
                 f"expected {_EXPECTED[wanted]}, found {_kind(value)}{_number_hint(value, wanted)}"
             )
             return
         if self.choices and not any(_same(value, choice) for choice in self.choices):
-            known = ", ".join(str(choice) for choice in self.choices)
-            near = did_you_mean(str(value), map(str, self.choices))
-            yield OptionProblem(f"{_shown(value)} is not one of the known values ({known}){near}", "warning")
+            near = suggestions.did_you_mean(str(value), map(str, self.choices))
+            yield OptionProblem(
+                f"{_shown(value)} is not one of the known values ({self._known}){near}", "warning"
+            )
         if isinstance(value, int | float) and not isinstance(value, bool):
             if self.minimum is not None and value < self.minimum:
                 yield OptionProblem(
@@ -91,6 +98,13 @@ class OptionSpec:
             yield OptionProblem(
                 f"{len(value):,} characters; at most {self.max_length:,} are known to work", "warning"
             )
+
+    @property
+    def _known(self) -> str:
+        """The choices, in a message; of very many, the first."""
+        named = ", ".join(map(str, self.choices[:_MOST_CHOICES_NAMED]))
+        more = len(self.choices) - _MOST_CHOICES_NAMED
+        return named if more <= 0 else f"{named} and {more:,} more"
 
 
 _NUMBER = re.compile(r"\s*-?[0-9]+(?:\.[0-9]+)?\s*")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.errors import did_you_mean, there_are
+from pipeline.errors import there_are
 from pipeline.jobs import JobKey, MediaType, UpstreamOutput, axis_text
 from pipeline.manifest.model import Chain, Combination, ImageSet, Item, Rule
 
@@ -60,7 +60,7 @@ def _check_step(step: str, chain: Chain, upstream: Rule, context: Context) -> No
     for template in upstream.templates:
         steps = template.known.steps if template.known is not None else {}
         if steps and step not in steps:
-            near = did_you_mean(step, steps) or there_are(steps)
+            near = context.suggestions.did_you_mean(step, steps) or there_are(steps)
             context.report(chain.step_location, f"{template.template_id} has no step '{step}'{near}")
 
 

@@ -133,7 +133,7 @@ class _Expansion:
         """Yield every sound job; the problems of the others go to `report`."""
         self._prepare_upstreams()
         for rule in self.campaign.rules:
-            builder = JobBuilder(self.campaign, rule, self.problems.add)
+            builder = JobBuilder(self.campaign, rule, self.problems.add, self._suggestions)
             exclusion = Exclusion(rule.exclude)
             is_empty = True
             for combination, take in self._combinations(rule, builder, exclusion):
@@ -240,7 +240,7 @@ class _Expansion:
         for rule in upstreams_first(self.campaign.rules):
             if rule.id in needed:
                 # Problems of these jobs are reported when the jobs themselves are made.
-                builder = JobBuilder(self.campaign, rule, lambda _problem, _job: None)
+                builder = JobBuilder(self.campaign, rule, lambda _problem, _job: None, self._suggestions)
                 self._upstreams[rule.id] = tuple(
                     upstream(rule, combination, take, builder.gives(combination, take))
                     for combination, take in self._combinations(rule, builder, Exclusion(rule.exclude))

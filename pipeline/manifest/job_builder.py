@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.errors import InvalidInput, Problem
+from pipeline.errors import InvalidInput, Problem, Suggestions
 from pipeline.jobs import (
     Coordinates,
     Job,
@@ -48,10 +48,11 @@ class JobBuilder:
     `report` receives each error or warning with its job; a wrong job is left out.
     """
 
-    def __init__(self, campaign: Campaign, rule: Rule, report: Report) -> None:
+    def __init__(self, campaign: Campaign, rule: Rule, report: Report, suggestions: Suggestions) -> None:
         self._campaign = campaign
         self._rule = rule
         self._report = report
+        self._suggestions = suggestions
         self._scope = RuleScope(campaign, rule)
         self._templates: dict[str, _TemplateBuilder] = {}
         when = rule.when
@@ -85,7 +86,9 @@ class JobBuilder:
         template, item = combination.template, combination.item
         if template.name not in self._templates:
             provider = self._campaign.provider.name
-            self._templates[template.name] = _TemplateBuilder(template, provider, self._rule)
+            self._templates[template.name] = _TemplateBuilder(
+                template, provider, self._rule, self._suggestions
+            )
         builder = self._templates[template.name]
         coordinates = combination.coordinates(self._rule, take)
         scope = self._scope.enter(combination, take, builder.names)
@@ -217,12 +220,13 @@ _Judged = tuple[Option, list[Problem]]
 class _TemplateBuilder:
     """Builds requests for one template of a rule. `names` are those on which its texts or the output path depend."""
 
-    def __init__(self, template: Template, provider: str, rule: Rule) -> None:
+    def __init__(self, template: Template, provider: str, rule: Rule, suggestions: Suggestions) -> None:
         self.template = template
         self.title = _wording(template.title)
         self.description = _wording(template.description)
         self._provider = provider
         self._rule = rule
+        self._suggestions = suggestions
         known = template.known
         self._joined = frozenset() if known is None else known.joined
         self._required = [name for name, spec in known.options.items() if spec.required] if known else []
@@ -283,6 +287,6 @@ class _TemplateBuilder:
 
         def judge(scope: Scope) -> _Judged:
             value = render(entry.tree, scope)
-            return value, findings(spec, value, entry)
+            return value, findings(spec, value, entry, self._suggestions)
 
         return Remembered(entry.names, judge)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.documents.csv_table import LARGEST, SEPARATORS, CsvTable, read_csv
 from pipeline.documents.node import Location
 from pipeline.documents.text_file import read_with_forbidden
-from pipeline.errors import InvalidInput, Problem, counted, did_you_mean, nearest
+from pipeline.errors import InvalidInput, Problem, counted
 from pipeline.manifest.conditions import condition, holds, misread
 
 if TYPE_CHECKING:
@@ -135,16 +135,15 @@ def _names(
             names[ours] = theirs
         else:
             are_sound = False
-            message = f"{table.source.name} has no column '{theirs}'{did_you_mean(theirs, table.columns)}"
-            context.report(value.location, message)
+            near = context.suggestions.did_you_mean(theirs, table.columns)
+            context.report(value.location, f"{table.source.name} has no column '{theirs}'{near}")
     for column, ours in _own_names(filter(purpose.own.fullmatch, table.columns)).items():
         names.setdefault(ours, column)
     for either in purpose.needed if are_sound else ():
         if not names.keys() & set(either):
             are_sound = False
-            context.problems.append(
-                table.source.problem(_missing_column(either, table, purpose), table.header_line)
-            )
+            message = _missing_column(either, table, purpose, context)
+            context.problems.append(table.source.problem(message, table.header_line))
     return names if are_sound else None
 
 
@@ -161,7 +160,7 @@ def _own_names(written: Iterable[str]) -> dict[str, str]:
     return ours
 
 
-def _missing_column(either: tuple[str, ...], table: CsvTable, purpose: Purpose) -> str:
+def _missing_column(either: tuple[str, ...], table: CsvTable, purpose: Purpose, context: Context) -> str:
     """The message for a missing column, and how to name it; any one of `either` would do."""
     called = " or ".join(f"'{each}'" for each in either)
     if (separator := _other_separator(table, purpose)) is not None:
@@ -169,7 +168,7 @@ def _missing_column(either: tuple[str, ...], table: CsvTable, purpose: Purpose) 
             f"there is no column {called}; the header seems to be separated by '{separator}': "
             f"write 'delimiter: \"{separator}\"'"
         )
-    near = {each: close for each in either if (close := nearest(each, table.columns))}
+    near = {each: close for each in either if (close := context.suggestions.nearest(each, table.columns))}
     ours, theirs = next(iter(near.items()), (either[-1], "…"))
     return f"there is no column {called}; name the one to use: 'columns: {{{ours}: {theirs}}}'"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from pipeline.documents.node import Node, merge
 from pipeline.documents.value import Value
-from pipeline.errors import InvalidInput, Problem, did_you_mean
+from pipeline.errors import InvalidInput, Problem, Suggestions
 from pipeline.jobs import LocalFile, Option
 from pipeline.manifest.build_context import Context, warn_of_braces, warn_of_empty_options
 from pipeline.manifest.model import OptionEntry, OptionTree
@@ -38,7 +38,7 @@ def build_options(
             value = Value(value.node, (*over.path, name))
         spec = None if known is None else known.options.get(name)
         if known is not None and spec is None and not known.other_options:
-            near = did_you_mean(name, known.options)
+            near = context.suggestions.did_you_mean(name, known.options)
             context.report(value.key_location, f"unknown option of {known.id}{near}")
             continue
         try:
@@ -50,7 +50,7 @@ def build_options(
         names = frozenset().union(*(text.names for text in texts)) if texts else None
         entries[name] = OptionEntry(tree=tree, names=names, location=value.location)
         if names is None:
-            context.problems += findings(spec, plain(tree), entries[name])
+            context.problems += findings(spec, plain(tree), entries[name], context.suggestions)
         if name.endswith("prompt"):
             for text in texts:
                 warn_of_braces(text, context)
@@ -85,11 +85,13 @@ def _file(value: Value, path: str, spec: OptionSpec | None, context: Context) ->
     return image if isinstance(image, LocalFile) else path
 
 
-def findings(spec: OptionSpec | None, value: Option, entry: OptionEntry) -> list[Problem]:
+def findings(
+    spec: OptionSpec | None, value: Option, entry: OptionEntry, suggestions: Suggestions
+) -> list[Problem]:
     """Check a value against the catalogue; null is not sent, so it is not checked."""
     if spec is None or value is None:
         return []
-    return [entry.location.problem(found.message, found.severity) for found in spec.check(value)]
+    return [entry.location.problem(found.message, found.severity) for found in spec.check(value, suggestions)]
 
 
 def render(tree: OptionTree, scope: Scope) -> Option:

@@ -12,17 +12,17 @@ from typing import Self
 from pipeline.errors import Suggestions
 
 
-class Undefined(str):
+class UnknownName(str):
     """A message about a name that is not among the `known` ones; the nearest is looked for when it is reported."""
 
     __slots__ = ("known", "name")
     name: str
     known: Iterable[str]
 
-    def __new__(cls, name: str, known: Iterable[str]) -> Self:
-        message = super().__new__(cls, f"'{name[:60]}' is undefined")
-        message.name, message.known = name, known
-        return message
+    def __new__(cls, message: str, name: str, known: Iterable[str]) -> Self:
+        told = super().__new__(cls, message)
+        told.name, told.known = name, known
+        return told
 
 
 class TemplateError(Exception):
@@ -43,6 +43,6 @@ class TemplateError(Exception):
 
     def message_with(self, suggestions: Suggestions) -> str:
         """As `message`, but with the nearest name only if there are `suggestions` left."""
-        if not isinstance(self._message, Undefined):
+        if not isinstance(self._message, UnknownName):
             return self._message
         return f"{self._message}{suggestions.did_you_mean(self._message.name, self._message.known)}"

@@ -5,8 +5,7 @@ from typing import Final
 
 from jinja2 import nodes
 
-from pipeline.errors import did_you_mean
-from pipeline.manifest.templating import TemplateError
+from pipeline.manifest.templating import TemplateError, UnknownName
 from pipeline.manifest.templating.filters import FILTERS, ITEMS, MEASURED, TESTS
 from pipeline.manifest.templating.values import checked_number
 
@@ -74,9 +73,9 @@ def _problem(node: nodes.Node) -> str | None:
         case nodes.Filter() | nodes.Test() if node.dyn_args or node.dyn_kwargs:
             return "arguments with * are not allowed"
         case nodes.Filter(name=str(name)) if name not in FILTER_NAMES:
-            return f"there is no filter '{name[:60]}'{did_you_mean(name, FILTER_NAMES)}"
+            return UnknownName(f"there is no filter '{name[:60]}'", name, FILTER_NAMES)
         case nodes.Test(name=str(name)) if name not in TEST_NAMES:
-            return f"there is no test '{name[:60]}'{did_you_mean(name, TEST_NAMES)}"
+            return UnknownName(f"there is no test '{name[:60]}'", name, TEST_NAMES)
         case nodes.Const(value=int() | float() as number) if not isinstance(number, bool):
             return _number_problem(number)
         case _:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import StrictUndefined, UndefinedError
 from jinja2.utils import missing
 
-from pipeline.manifest.templating import Undefined
+from pipeline.manifest.templating import UnknownName
 from pipeline.manifest.templating.dotted import as_word
 from pipeline.record_limits import LARGEST_INTEGER, check_text
 
@@ -43,7 +43,7 @@ class Missing(StrictUndefined):
     @property
     def _undefined_message(self) -> str:
         name = self._undefined_name or ""
-        return self._undefined_hint or Undefined(name, self._known)
+        return self._undefined_hint or UnknownName(f"'{name[:60]}' is undefined", name, self._known)
 
     @property
     def error(self) -> UndefinedError:

@@ -5,6 +5,7 @@ import pytest
 from manifest.authoring import Project
 from pipeline.documents import schema
 from pipeline.documents.yaml_reader import read_yaml
+from pipeline.errors import Suggestions
 from pipeline.jobs import LocalFile, MediaType, Option
 from pipeline.manifest.catalog import Inputs, OptionSpec, OptionType
 from pipeline.manifest.catalog_file import _BUILT_IN, built_in, read_catalog
@@ -190,7 +191,7 @@ class TestValues:
         ],
     )
     def test_valid_values_give_no_message(self, spec: OptionSpec, value: Option) -> None:
-        assert list(spec.check(value)) == []
+        assert list(spec.check(value, Suggestions())) == []
 
     @pytest.mark.parametrize(
         ("spec", "value", "said"),
@@ -218,7 +219,7 @@ class TestValues:
         ],
     )
     def test_wrong_type_is_an_error(self, spec: OptionSpec, value: Option, said: str) -> None:
-        (finding,) = spec.check(value)
+        (finding,) = spec.check(value, Suggestions())
         assert said in finding.message
         assert finding.severity == "error"
 
@@ -230,9 +231,10 @@ class TestValues:
             (OptionSpec(OptionType.STRING, max_length=3), "long", "4 characters"),
             (OptionSpec(OptionType.STRING, choices=("Auto",)), "auto", "did you mean 'Auto'?"),
             (OptionSpec(OptionType.ANY, choices=(1,)), True, "not one of the known values"),
+            (OptionSpec(OptionType.ANY, choices=tuple(range(5000))), "a", "38, 39 and 4,960 more)"),
         ],
     )
     def test_untested_value_is_a_warning(self, spec: OptionSpec, value: Option, said: str) -> None:
-        (finding,) = spec.check(value)
+        (finding,) = spec.check(value, Suggestions())
         assert said in finding.message
         assert finding.severity == "warning"
