@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipeline.jobs import LocalFile, MediaType, Option
-from pipeline.manifest.urls import is_url
+from pipeline.manifest.urls import are_several, is_url
 
 if TYPE_CHECKING:
     from pipeline.errors import Severity, Suggestions
@@ -67,7 +67,8 @@ class OptionSpec:
         else:
             for item in value:
                 yield from self._check_one(item, self.of, suggestions)
-                if self.joined and isinstance(item, str) and "," in item:
+                # Of two urls that are separated by a comma, it was said already that there are two.
+                if self.joined and isinstance(item, str) and "," in item and not are_several(item):
                     yield OptionProblem(
                         f"it is sent as one text, joined by commas, so no item may hold one: {_shown(item)}"
                     )
@@ -80,6 +81,8 @@ class OptionSpec:
                 f"expected {_EXPECTED[wanted]}, found {_kind(value)}{_number_hint(value, wanted)}"
             )
             return
+        if wanted is OptionType.URL and isinstance(value, str) and are_several(value):
+            yield OptionProblem(f"two urls in one text, {_shown(value)}; {self._instead_of_several}")
         if self.choices and not any(_same(value, choice) for choice in self.choices):
             near = suggestions.did_you_mean(str(value), map(str, self.choices))
             yield OptionProblem(
@@ -98,6 +101,12 @@ class OptionSpec:
             yield OptionProblem(
                 f"{len(value):,} characters; at most {self.max_length:,} are known to work", "warning"
             )
+
+    @property
+    def _instead_of_several(self) -> str:
+        """How to write several urls."""
+        is_list = self.type is OptionType.LIST
+        return f"several are a list: [{_example(self.of)}, …]" if is_list else "this option takes one"
 
     @property
     def _known(self) -> str:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -9,6 +10,10 @@ from pipeline.errors import Suggestions
 from pipeline.jobs import LocalFile, MediaType, Option
 from pipeline.manifest.catalog import Inputs, OptionSpec, OptionType
 from pipeline.manifest.catalog_file import _BUILT_IN, built_in, read_catalog
+
+URL = OptionSpec(OptionType.URL)
+URLS = OptionSpec(OptionType.LIST, OptionType.URL, joined=True)
+TWO = "two urls in one text"
 
 DOCUMENTED = {
     *("overlay_gray_5443", "overlay_gray_5442", "overlay_only_1025"),
@@ -156,6 +161,23 @@ class TestOwnCatalogue:
         assert "missing option 'size'" in project.messages(said % "size: null")
         assert project.messages(said % "size: 5") == ""
 
+    @pytest.mark.parametrize("by", [" ", "; ", "|", "\n", ","])
+    def test_two_urls_in_one_text_are_an_error_wherever_they_come_from(
+        self, project: Project, by: str
+    ) -> None:
+        one, two = "https://cdn.example.com/1.mp4", "https://cdn.example.com/2.mp4"
+        project.write("shoes.csv", f'url,bg\n{one},"{one}{by}{two}"\n')
+        said = (
+            "templates: {a: {template_id: overlay_gray_5443, options: {background_urls: [%s], prompt: x}}}\n"
+        )
+        for text in (
+            said % json.dumps(f"{one}{by}{two}") + IMAGE,
+            said % "'{{ image.vars.bg }}'" + "image_sets: {shoes: {csv: shoes.csv}}\n",
+        ):
+            (problem,) = project.problems(text)
+            assert problem.severity == "error"
+            assert TWO in problem.message
+
     def test_rendered_values_are_checked(self, project: Project) -> None:
         (problem,) = project.problems(
             "templates: {a: {template_id: vim_arctic, options: {aspect_ratio: '{{ ratio }}'}}}\n"
@@ -216,6 +238,18 @@ class TestValues:
             (OptionSpec(OptionType.LIST, OptionType.STRING), ["a", 5], "expected a text, found the number 5"),
             (OptionSpec(OptionType.LIST, OptionType.STRING, joined=True), ["a,b"], "joined by commas"),
             (OptionSpec(OptionType.STRING), {"a": 1}, "expected a text, found a mapping"),
+            *((URL, f"https://a.example/1{by}https://a.example/2", TWO) for by in (" ", ";", "|", "\n", ",")),
+            (
+                URLS,
+                ["https://a.example/1; https://a.example/2"],
+                'several are a list: ["https://…", …]',
+            ),
+            (
+                URLS,
+                ["https://a.example/1,https://a.example/2"],
+                'several are a list: ["https://…", …]',
+            ),
+            (URLS, ["https://a.example/1,2"], "joined by commas"),
         ],
     )
     def test_wrong_type_is_an_error(self, spec: OptionSpec, value: Option, said: str) -> None:
