@@ -13,7 +13,9 @@ from pipeline import failpoints, system
 from pipeline.errors import UsageError, printable
 from pipeline.schemes import assert_named_as
 
+LFS_POINTER = "a Git LFS pointer, not the file itself; download it with 'git lfs pull'"
 _BLOCK = 1 << 20
+_LFS_HEAD = b"version https://git-lfs.github.com/spec/"
 # Of a temporary file's name: the random part as a pattern, and how many characters of the target's name it has.
 _RANDOM_PART = "[0-9a-f]" * 16
 _LONGEST_KEPT = 40
@@ -59,7 +61,7 @@ def read_limited(path: Path, limit: int) -> bytes:
     with os.fdopen(open_regular(path), "rb") as file:
         content = file.read(limit + 1)
     if is_lfs_pointer(content):
-        raise UnfitFile("a Git LFS pointer, not the file itself; download it with 'git lfs pull'")
+        raise UnfitFile(LFS_POINTER)
     if len(content) > limit:
         raise UnfitFile(f"larger than {limit:,} bytes")
     return content
@@ -67,7 +69,16 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 def is_lfs_pointer(content: bytes) -> bool:
     """Whether this is a pointer that Git LFS leaves in place of the file itself."""
-    return content.startswith(b"version https://git-lfs.github.com/spec/")
+    return content.startswith(_LFS_HEAD)
+
+
+def has_lfs_pointer(path: Path) -> bool:
+    """Whether Git LFS left a pointer at `path`; only its first bytes are read."""
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            return is_lfs_pointer(file.read(len(_LFS_HEAD)))
+    except OSError:
+        return False
 
 
 class FileStamp(NamedTuple):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import Unfinished
+from pipeline.files import has_lfs_pointer
 from pipeline.purchases import Purchase, PurchaseId
 from pipeline.state.store import PlacedFile
 
@@ -113,6 +115,11 @@ class FileIndex:
     def is_ours(self, digest: str) -> bool:
         """Whether a purchase brought a file with these bytes."""
         return digest in self._purchase_by_hash
+
+    def is_lfs_pointer(self, path: str) -> bool:
+        """Whether Git LFS left a pointer at `path` in place of the file itself."""
+        location = self._files.location / path
+        return isinstance(location, Path) and has_lfs_pointer(location)
 
     def purchase_id(self, path: str, digest: str | None) -> PurchaseId | None:
         """The purchase that brought the file with these bytes at `path`; None if none did.

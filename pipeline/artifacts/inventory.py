@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pipeline.artifacts.file_names import NamedFile, named, path_in_slot, set_aside
-from pipeline.planning.plan import Presence
+from pipeline.planning.plan import FOREIGN, Presence
 from pipeline.purchases import Purchase, PurchaseId, Status
 
 if TYPE_CHECKING:
@@ -87,9 +87,12 @@ class Inventory:
         return {key: self._worst(purchase, files) for key, purchase, files in done}
 
     def altered(self, purchase: Purchase, job: Job) -> list[str]:
-        """The paths at which a file of `job`, which `purchase` serves, was replaced by bytes of no purchase."""
+        """The paths at which a file of `job`, which `purchase` serves, was replaced by bytes of no purchase.
+
+        One of them may be a Git LFS pointer.
+        """
         files = fetched(purchase, job)
-        return [file.path for file in files if self._presence(purchase, file) is Presence.ALTERED]
+        return [file.path for file in files if self._presence(purchase, file) in FOREIGN]
 
     def prefetch(self, paths: Iterable[str]) -> None:
         """Find out from the bytes what is at each of `paths`: files may have each other's names."""
@@ -98,7 +101,7 @@ class Inventory:
     def _worst(self, purchase: Purchase, files: Iterable[NamedFile]) -> Presence:
         """The worst presence among the files of `purchase`."""
         found = {self._presence(purchase, file) for file in files}
-        worst_first = (Presence.ALTERED, Presence.MISSING, Presence.ELSEWHERE)
+        worst_first = (Presence.ALTERED, Presence.POINTER, Presence.MISSING, Presence.ELSEWHERE)
         return next((each for each in worst_first if each in found), Presence.IN_PLACE)
 
     def _presence(self, purchase: Purchase, file: NamedFile) -> Presence:
@@ -108,7 +111,7 @@ class Inventory:
             self._index.note(file.path, purchase.id, file.slot, digest)
             return Presence.IN_PLACE
         if digest is not None and not self._index.is_ours(digest):
-            return Presence.ALTERED
+            return Presence.POINTER if self._index.is_lfs_pointer(file.path) else Presence.ALTERED
         return Presence.MISSING if self.find(purchase, file) is None else Presence.ELSEWHERE
 
     def missing(self, purchases: Collection[Purchase]) -> list[Purchase]:
@@ -135,7 +138,7 @@ class Inventory:
             for file in named(purchase, stem)
             if file.output.sha256 is not None
         }
-        return Presence.MISSING in found and Presence.ALTERED not in found
+        return Presence.MISSING in found and not found & FOREIGN
 
     def find(self, purchase: Purchase, file: NamedFile) -> str | None:
         """Another path on this machine with the whole bytes of `file`; None if its hash is not known yet."""

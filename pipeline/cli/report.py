@@ -25,6 +25,7 @@ from pipeline.cli.options import (
 from pipeline.cli.process_environment import read_environment
 from pipeline.cli.terminal import say
 from pipeline.errors import InvalidInput, Unfinished, UsageError, counted, printable
+from pipeline.files import LFS_POINTER
 from pipeline.manifest.discover import find
 from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.git import GitIndex
@@ -235,5 +236,12 @@ def _tell(written: WrittenPage, sources: Sequence[GalleryCampaign], reader: Medi
             "no gallery put them there, or no other copy was found; look before you hand the folder on",
             err=True,
         )
+    _warn_of_pointers([path for source in sources for path in source.pointers])
     if reader is None:
         say("For stills, install the extra: pip install 'campaign-pipeline[report]'", err=True)
+
+
+def _warn_of_pointers(paths: Sequence[str]) -> None:
+    if paths:
+        others = f" and {counted(len(paths) - 1, 'other file')}" if len(paths) > 1 else ""
+        say(f"warning: not on the page: {printable(paths[0])}{others}: {LFS_POINTER}", err=True)

@@ -13,10 +13,17 @@ from pipeline.cli.options import CampaignFlags, campaign_options, format_option,
 from pipeline.cli.review_text import note_lines, sent_back
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import counted, printable
+from pipeline.files import LFS_POINTER
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json, canonical_json
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.inspection import JobDetails, PurchaseDetails, job_details, purchase_details
+from pipeline.operations.inspection import (
+    JobDetails,
+    KnownFile,
+    PurchaseDetails,
+    job_details,
+    purchase_details,
+)
 from pipeline.operations.selection import purchase_named
 from pipeline.operations.shown_paths import shown_path
 from pipeline.purchases import OUTCOME_UNKNOWN, bought_nothing
@@ -129,11 +136,16 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
     for step in purchase.steps:
         yield f"  step {printable(step.flow)}: {', '.join(output.content_type for output in step.outputs)}"
     for file in details.files:
-        how = "here" if file.is_here else "altered" if file.is_altered else "not here"
-        yield f"  file {printable(shown_path(file.path), _LONGEST)}: {how}"
+        yield f"  file {printable(shown_path(file.path), _LONGEST)}: {_presence(file)}"
     for event in details.events:
         detail = f": {printable(event.detail, _LONGEST)}" if event.detail else ""
         yield f"  {event.at} {event.event} → {event.after}{detail}"
+
+
+def _presence(file: KnownFile) -> str:
+    if file.is_pointer:
+        return LFS_POINTER
+    return "here" if file.is_here else "altered" if file.is_altered else "not here"
 
 
 def _sent_back(details: JobDetails) -> Decision | None:

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 class KnownFile:
     """A file of a purchase: the path where it is or where a job wants it, and whether it is there and intact.
 
-    `is_altered`: there is a file in its place whose bytes are of no purchase.
+    `is_altered`: there is a file in its place whose bytes are of no purchase; `is_pointer`: one of Git LFS.
     """
 
     path: OutputLocation
     is_here: bool
     is_altered: bool = False
+    is_pointer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,9 @@ def _files(state: CampaignState, purchase: Purchase) -> Iterator[KnownFile]:
             # It may still be set aside, or at the path of another job.
             other = None if is_here or is_altered else outputs.inventory.find(purchase, file)
             path = other or file.path
-            yield KnownFile(state.workspace.output / path, is_here or other is not None, is_altered)
+            is_pointer = is_altered and outputs.index.is_lfs_pointer(file.path)
+            yield KnownFile(
+                state.workspace.output / path, is_here or other is not None, is_altered, is_pointer
+            )
     if not serves_any:
         yield from (KnownFile(path, is_here=True) for path in files_here(outputs, purchase))

@@ -34,7 +34,7 @@ from pipeline.report.data import GalleryRecords, files_on_page
 from pipeline.report.gallery_campaign import GalleryCampaign
 from pipeline.report.gallery_rows import PlannedJob
 from pipeline.report.stills import MediaReader, StillCache
-from pipeline.report.video_files import altered, located
+from pipeline.report.video_files import altered, lfs_pointers, located
 from pipeline.results.decisions import Decision, as_json, by_purchase, in_force
 from pipeline.results.decisions import read as read_decisions
 from pipeline.schemes import ObjectUrl, OutputLocation
@@ -140,6 +140,7 @@ def _with_files(
         signed=_signed(here, sign_seconds),
         expendable=frozenset(files) | _removed(campaign.records),
         unnameable=tuple(_unnameable(campaign, types.keys() - files.keys())),
+        pointers=tuple(_pointers(campaign, here)),
     )
 
 
@@ -151,6 +152,11 @@ def _unnameable(campaign: RecordsOnDisk, missing: Collection[str]) -> Iterator[s
         for file in job.get("outputs", ()):
             if file.get("sha256") in missing and unencodable(file["path"]):
                 yield file["path"]
+
+
+def _pointers(campaign: RecordsOnDisk, here: Collection[str]) -> Iterator[str]:
+    if isinstance(campaign.output, Path):
+        yield from lfs_pointers(campaign.results["jobs"], here, campaign.folder, campaign.output)
 
 
 def _located(campaign: RecordsOnDisk) -> dict[str, OutputLocation]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.errors import InvalidInput, PipelineError, counted
+from pipeline.files import LFS_POINTER
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
 from pipeline.operations.decisions_during_run import DecisionsDuringRun
@@ -24,7 +25,7 @@ from pipeline.operations.unrecorded_decisions import assert_nothing_approved_is_
 from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.planning.make import paid_for
-from pipeline.planning.plan import Action, Plan, Presence
+from pipeline.planning.plan import FOREIGN, Action, Plan
 from pipeline.purchases import (
     OUTCOME_UNKNOWN,
     PENDING,
@@ -134,13 +135,16 @@ class CampaignRun:
         paths = [
             path
             for entry in plan.entries
-            if entry.presence is Presence.ALTERED and entry.job is not None and entry.purchase is not None
+            if entry.presence in FOREIGN and entry.job is not None and entry.purchase is not None
             for path in self._outputs.inventory.altered(entry.purchase, entry.job)
         ]
         target, folder = self._state.workspace.target, self._state.workspace.output
-        self.report.notes += [
-            f"{shown_path(folder / path)}: differs from what was downloaded, so it is left alone; move it away, and "
+        changed = (
+            "differs from what was downloaded, so it is left alone; move it away, and "
             f"`pipeline collect {target}` downloads it again"
+        )
+        self.report.notes += [
+            f"{shown_path(folder / path)}: {LFS_POINTER if self._outputs.index.is_lfs_pointer(path) else changed}"
             for path in paths[:_MAX_NAMED]
         ]
         if len(paths) > _MAX_NAMED:

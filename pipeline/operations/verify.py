@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipeline.artifacts.inventory import fetched
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
+from pipeline.files import LFS_POINTER
 from pipeline.operations.lost_decisions import lost_message
 from pipeline.operations.published_results import published_by_others, read_published
 from pipeline.operations.shown_paths import shown_path
@@ -204,6 +205,8 @@ def in_files(state: CampaignState) -> Iterator[Disagreement]:
                 problem = "differs from what was downloaded"
                 if digest is None:
                     problem = unencodable(file.path) or "missing"
+                elif outputs.index.is_lfs_pointer(file.path):
+                    problem = LFS_POINTER
                 elif outputs.index.is_ours(digest):
                     problem = "missing; another file of this campaign is in its place"
                 yield Disagreement("files", f"{shown_path(state.workspace.output / file.path)}: {problem}")

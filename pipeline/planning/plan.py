@@ -43,6 +43,11 @@ class Presence(StrEnum):
     ELSEWHERE = "elsewhere"
     MISSING = "missing"
     ALTERED = "altered"
+    POINTER = "a Git LFS pointer"
+
+
+# In the place of the file is one that no purchase brought.
+FOREIGN = frozenset({Presence.ALTERED, Presence.POINTER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

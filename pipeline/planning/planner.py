@@ -306,5 +306,7 @@ def _kept(presence: Presence | None) -> str:
             return "up to date; its file is not on this machine (`pipeline collect` downloads it)"
         case Presence.ALTERED:
             return "up to date; its file was altered on this machine"
+        case Presence.POINTER:
+            return "up to date; a Git LFS pointer is in the place of its file (`git lfs pull` downloads it)"
         case _:
             return "up to date"

@@ -117,6 +117,7 @@ class _Counts:
     elsewhere: int = 0
     missing: int = 0
     altered: int = 0
+    pointers: int = 0
     unsent: int = 0
     failed: int = 0
     rejected: int = 0
@@ -133,6 +134,7 @@ def _counts(plan: Plan) -> _Counts:
             counts.here += 1
         counts.missing += entry.presence is Presence.MISSING
         counts.altered += entry.presence is Presence.ALTERED
+        counts.pointers += entry.presence is Presence.POINTER
         counts.unsent += entry.unsent is not None
         if stays_failed(entry):
             counts.failed += 1
@@ -187,6 +189,9 @@ def _at_odds(counts: _Counts, target: str) -> Iterator[str]:
     if counts.altered:
         subject = counted(counts.altered, "finished job has", "finished jobs have")
         yield f"{subject} a file that was altered here; it is left alone: `pipeline collect {target}` names it."
+    if counts.pointers:
+        subject = counted(counts.pointers, "finished job has", "finished jobs have")
+        yield f"{subject} a Git LFS pointer in the place of a file: `git lfs pull` downloads it."
     if counts.unsent:
         subject = counted(counts.unsent, "job has", "jobs have")
         yield (
@@ -276,7 +281,7 @@ def as_json(plan: Plan) -> dict[str, Json]:
             **({"limit": plan.limit} if plan.limit is not None else {}),
             **({"prices_of": plan.prices_of} if plan.prices_of is not None else {}),
             **({"missing": counts.missing} if counts.missing else {}),
-            **({"altered": counts.altered} if counts.altered else {}),
+            **({"altered": altered} if (altered := counts.altered + counts.pointers) else {}),
             **({"failed": counts.failed} if counts.failed else {}),
             "templates": {template: cost.as_json() for template, cost in _by_template(plan).items()},
         },

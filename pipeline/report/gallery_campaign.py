@@ -21,7 +21,7 @@ class GalleryCampaign:
     `shown` are the videos and images on the page, which may have a still; `signed` are, by SHA-256, links to files in
     an object store; `expendable` are the hashes of files of which a copy may be removed, as the original is there or
     was removed on purpose; `page_folder` is the default folder of its page; `unnameable` are paths of files that
-    the page lacks, as this locale cannot name them.
+    the page lacks, as this locale cannot name them, and `pointers` those at which Git LFS left a pointer instead.
     """
 
     name: str
@@ -34,3 +34,4 @@ class GalleryCampaign:
     signed: Mapping[str, str] = field(default_factory=dict)
     expendable: frozenset[str] = frozenset()
     unnameable: Sequence[str] = ()
+    pointers: Sequence[str] = ()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pipeline.artifacts.file_names import named, set_aside
 from pipeline.artifacts.inventory import aside
+from pipeline.files import has_lfs_pointer
 from pipeline.paths import real_path, status_at
 from pipeline.schemes import ObjectUrl
 
@@ -66,6 +67,19 @@ def altered(
         for digest, location in places
         if digest not in files and (size := lookup.size_at(location)) is not None and size not in known
     )
+
+
+def lfs_pointers(
+    jobs: Iterable[Mapping[str, Any]], files: Collection[str], folder: Path, output: Path
+) -> Iterator[str]:
+    """The paths of the jobs' files, not among the `files` that are here, in whose place Git LFS left a pointer."""
+    lookup = _FolderLookup(output, folder)
+    for job in jobs:
+        for file in job.get("outputs", ()):
+            location = lookup.named(file["path"])
+            is_missing = "sha256" in file and file["sha256"] not in files
+            if is_missing and lookup.size_at(location) is not None and has_lfs_pointer(location):
+                yield file["path"]
 
 
 def _located(

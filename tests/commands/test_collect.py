@@ -60,6 +60,33 @@ def test_altered_file_is_left_alone(project: Project, pipeline: Pipeline) -> Non
     assert pipeline("verify", project.manifest, "--files").code == 0
 
 
+def test_git_lfs_pointer_in_the_place_of_a_file_is_named(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    path = next((project.folder / "output").rglob("walk.mp4"))
+    film = path.read_bytes()
+    path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 5\n")
+
+    told = {
+        ("collect",): 0,
+        ("run",): 0,
+        ("plan",): 0,
+        ("plan", "--format", "json"): 0,
+        ("verify", "--files"): 1,
+        ("show", "main/loop/red/walk"): 0,
+        ("report",): 0,
+    }
+    for command, code in told.items():
+        ended = pipeline(command[0], project.manifest, *command[1:])
+        assert ended.code == code, ended.output
+        assert "Git LFS pointer" in ended.output, command
+        assert "git lfs pull" in ended.output, command
+        assert "altered here" not in ended.output, command
+        assert "differs from what was downloaded" not in ended.output, command
+    assert path.read_bytes() != film
+    path.write_bytes(film)
+    assert "LFS" not in pipeline("collect", project.manifest).output
+
+
 def test_many_altered_files_are_counted(project: Project, pipeline: Pipeline) -> None:
     project.write({"campaign.yaml": spring(prompts={f"walk{number}": "a walk" for number in range(25)})})
     assert pipeline("run", project.manifest).code == 0

@@ -65,6 +65,7 @@ def test_failure_has_a_reason_and_advice() -> None:
         (Presence.ELSEWHERE, Action.MOVE, "at another path"),
         (Presence.MISSING, Action.KEEP, "collect"),
         (Presence.ALTERED, Action.KEEP, "altered"),
+        (Presence.POINTER, Action.KEEP, "git lfs pull"),
     ],
 )
 def test_finished_job_is_kept_wherever_its_file_is(presence: Presence, action: Action, says: str) -> None:
