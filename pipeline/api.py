@@ -29,7 +29,7 @@ from pipeline.errors import (
 )
 from pipeline.jobs import Job, JobKey
 from pipeline.json_values import Json
-from pipeline.manifest.campaign_checks import check_used, unused_in_files
+from pipeline.manifest.campaign_checks import check_used, warnings_of_files
 from pipeline.manifest.expand import expand as expand_campaign
 from pipeline.manifest.load import load as load_manifest
 from pipeline.manifest.model import Campaign
@@ -394,7 +394,7 @@ def _load(manifest: Manifest, variables: Variables | None, variable_files: Varia
     names = _file_names(variable_files)
     campaign = load_manifest(Path(manifest), variables={**read_variable_files(names), **given})
     check_used(given, [campaign], "the variable '{}'")
-    return dataclasses.replace(campaign, warnings=(*unused_in_files(names, [campaign]), *campaign.warnings))
+    return dataclasses.replace(campaign, warnings=(*warnings_of_files(names, [campaign]), *campaign.warnings))
 
 
 def _file_names(files: VariableFiles) -> list[str]:

@@ -14,7 +14,7 @@ from pipeline.cli.options import CampaignFlags, verbosity
 from pipeline.cli.process_environment import columns_of, read_environment
 from pipeline.cli.terminal import paint_for, problem_lines, say
 from pipeline.errors import Problem, UsageError, printable
-from pipeline.manifest.campaign_checks import assert_used_once, check_used, unused_in_files
+from pipeline.manifest.campaign_checks import assert_used_once, check_used, warnings_of_files
 from pipeline.manifest.discover import campaigns_beside, find
 from pipeline.manifest.load import load
 from pipeline.manifest.variables import read_variable_files, read_variable_pairs
@@ -63,7 +63,7 @@ def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Wor
     assert_used_once(campaigns)
     return [
         workspace_of(campaign, paths, environment, given)
-        for campaign in with_warnings(campaigns, unused_in_files(flags.variable_files, campaigns))
+        for campaign in with_warnings(campaigns, warnings_of_files(flags.variable_files, campaigns))
     ]
 
 

@@ -21,7 +21,7 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import as_json_text, say_all, say_all_json, untrusted_block
 from pipeline.errors import LONGEST_WARNING, Unfinished, printable, reason_of
 from pipeline.json_values import Json, canonical_json
-from pipeline.manifest.campaign_checks import check_used, unused_in_files
+from pipeline.manifest.campaign_checks import check_used, warnings_of_files
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.manifest.variables import read_variables, variable_names
@@ -56,7 +56,7 @@ def command(
     else:
         campaign = load(manifest, variables=read_variables(flags.variables, flags.variable_files))
         check_used(variable_names(flags.variables), [campaign])
-        [campaign] = with_warnings([campaign], unused_in_files(flags.variable_files, [campaign]))
+        [campaign] = with_warnings([campaign], warnings_of_files(flags.variable_files, [campaign]))
         say_warnings(campaign.warnings)
         jobs = expand(campaign, warnings.append)
     if output_format == "text":

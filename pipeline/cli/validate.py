@@ -21,7 +21,7 @@ from pipeline.cli.process_environment import columns_of
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
 from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, Problem, UsageError, counted, in_order, printable
-from pipeline.manifest.campaign_checks import check_used, unused_in_files, used_twice
+from pipeline.manifest.campaign_checks import check_used, used_twice, warnings_of_files
 from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
@@ -104,7 +104,7 @@ def _check(
             valid.append((path, campaign, number))
     if len(read) == len(found):  # an unreadable manifest may be the one that uses a var
         check_used(variable_names(variables), read)
-        problems.extend(unused_in_files(variable_files, read))
+        problems.extend(warnings_of_files(variable_files, read))
     problems.extend(used_twice(campaign for _, campaign, _ in valid))
 
 

@@ -120,6 +120,7 @@ def _catalog(value: Value | None, context: Context) -> catalog.Catalog:
     if (file := value.get("file")) is not None and (found := context.path(file)) is not None:
         try:
             known = read_catalog(*found)
+            context.problems += known.warnings
         except InvalidInput as error:
             context.problems += error.problems
     prices = {key: price_of(each) for key, each in _named(value.get("credits")).items()}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.documents.node import Node, dotted
+from pipeline.documents.node import Document, dotted
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput, Problem, Suggestions, UsageError
 
@@ -33,12 +33,21 @@ def check_used(names: Iterable[str], campaigns: Sequence[Campaign], shown: str =
         raise UsageError(f"{_none_of(campaigns)} uses {', nor '.join(named)}")
 
 
-def unused_in_files(files: Iterable[str], campaigns: Sequence[Campaign]) -> list[Problem]:
-    """A warning for each var of these files that none of the campaigns uses.
+def warnings_of_files(files: Iterable[str], campaigns: Sequence[Campaign]) -> list[Problem]:
+    """A warning for each doubtful text in these files of vars, and for each var that none of the campaigns uses.
 
-    Not an error, since other campaigns may share the file.
+    The latter is not an error, since other campaigns may share the file.
     """
-    used, suggestions = _used(campaigns), Suggestions()
+    suggestions = Suggestions()
+    documents = [read_yaml(Path(file), file) for file in files]
+    written = [warning for document in documents for warning in document.warnings]
+    return [*written, *(each for document in documents for each in _unused(document, campaigns, suggestions))]
+
+
+def _unused(document: Document, campaigns: Sequence[Campaign], suggestions: Suggestions) -> list[Problem]:
+    used, root = _used(campaigns), document.root.value
+    if ANY_NAME in used or not isinstance(root, Mapping):
+        return []
     return [
         Problem(
             f"{_none_of(campaigns)} uses this var{_near(name, used, suggestions)}",
@@ -47,15 +56,9 @@ def unused_in_files(files: Iterable[str], campaigns: Sequence[Campaign]) -> list
             severity="warning",
             source=node.source.line(node.key_line, node.key_column),
         )
-        for file in files
-        for name, node in _entries(file)
-        if name not in used and ANY_NAME not in used
+        for name, node in root.items()
+        if name not in used
     ]
-
-
-def _entries(file: str) -> Iterable[tuple[str, Node]]:
-    root = read_yaml(Path(file), file).root.value
-    return root.items() if isinstance(root, Mapping) else ()
 
 
 def _used(campaigns: Sequence[Campaign]) -> frozenset[str]:

@@ -13,7 +13,7 @@ from pipeline.jobs import LocalFile, MediaType, Option
 from pipeline.manifest.urls import are_several, is_url
 
 if TYPE_CHECKING:
-    from pipeline.errors import Severity, Suggestions
+    from pipeline.errors import Problem, Severity, Suggestions
 
 _DEFAULT_MODE = "video"
 _MOST_CHOICES_NAMED = 40
@@ -260,11 +260,15 @@ def _price_of_unknown(prices: Mapping[MediaType, int], options: Mapping[str, Opt
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The known templates, by id. `prices` has the ids of which only the price is known."""
+    """The known templates, by id. `prices` has the ids of which only the price is known.
+
+    `warnings` are about how one's own file is written.
+    """
 
     templates: Mapping[str, CatalogTemplate]
     prices: Mapping[str, Price] = field(default_factory=dict)
     strict: bool = False
+    warnings: tuple[Problem, ...] = ()
 
     def get(self, template_id: str) -> CatalogTemplate | None:
         """The entry of a template; None if its id is unknown."""

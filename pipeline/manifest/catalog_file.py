@@ -31,7 +31,8 @@ def read_catalog(path: Path, name: str) -> Catalog:
     Raises:
         InvalidInput: it cannot be read or is not a catalogue; with every problem found.
     """
-    return _merged(read_yaml(path, name).root)
+    document = read_yaml(path, name)
+    return replace(_merged(document.root), warnings=document.warnings)
 
 
 def parse_catalog(content: bytes, path: Path, name: str) -> Catalog:

@@ -73,3 +73,24 @@ def test_saved_plan_with_warnings_can_be_run(doubtful: Project, pipeline: Pipeli
 
     assert pipeline("plan", doubtful.manifest, "--out", plan).code == 0
     assert pipeline("run", plan).code == 0
+
+
+@pytest.mark.parametrize("command", ["validate", "expand", "plan"])
+def test_text_that_a_comment_cuts_is_told_wherever_it_is_read(
+    project: Project, pipeline: Pipeline, command: str
+) -> None:
+    project.write(
+        {
+            "campaign.yaml": spring(
+                prompts={"walk": "{{ offer }}"}, vars={"offer": "none"}, catalog={"file": "own.yaml"}
+            ),
+            "summer.yaml": "offer: Get the #1 shoe\n",
+            "own.yaml": "version: 1\ntemplates:\n  mine:\n    title: We are #1\n",
+        }
+    )
+
+    ended = pipeline(command, project.manifest, "--var-file", "summer.yaml")
+
+    assert ended.code == 0, ended.output
+    assert "warning: summer.yaml:1:8: offer: the text ends at ' #', as '#1 shoe' is a comment" in ended.output
+    assert "own.yaml:4:12: templates.mine.title: the text ends at ' #', as '#1' is a comment" in ended.output
