@@ -13,7 +13,8 @@ _DEVICES = {
     "prn",
     "aux",
     "nul",
-    *(f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10)),
+    # Windows reads a superscript as its digit.
+    *(f"{name}{n}" for name in ("com", "lpt") for n in "123456789¹²³"),
 }
 
 

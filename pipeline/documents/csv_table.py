@@ -39,7 +39,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """A CSV file: a record has at most one cell for each column; those that it lacks at its end are empty.
+    """A CSV file: the cells that a record lacks at its end are empty; one with more than the header is `too_long`.
 
     `header_line` is the line where the header begins; blank records are left out.
     """
@@ -48,6 +48,13 @@ class CsvTable:
     columns: tuple[str, ...]
     header_line: int
     records: tuple[Record, ...]
+
+    def too_long(self, record: Record) -> str | None:
+        """What is wrong with a record that has more cells than the header; None if it has not."""
+        if len(record.cells) <= len(self.columns):
+            return None
+        cells, columns = counted(len(record.cells), "cell"), counted(len(self.columns), "column")
+        return f"{cells}, but the header has {columns}"
 
 
 def read_csv(
@@ -86,12 +93,7 @@ def read_csv(
             for problem in _wrong_with_columns(columns, source, record.line):
                 problems.add(problem)
         elif any(cell.strip() for cell in record.cells[len(columns) :]):
-            message = (
-                f"{counted(len(record.cells), 'cell')}, but the header has {counted(len(columns), 'column')}"
-            )
-            problems.add(
-                source.problem(f"{message}; put a cell that holds a separator in quotes", record.line)
-            )
+            records.append(record)
         elif len(record.cells) > len(columns):
             records.append(Record(record.cells[: len(columns)], record.line))
         else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.documents.csv_table import LARGEST, SEPARATORS, CsvTable, read_csv
 from pipeline.documents.node import Location
+from pipeline.documents.problem_list import ProblemList
 from pipeline.documents.text_file import read_with_forbidden
 from pipeline.errors import InvalidInput, Problem, counted
 from pipeline.manifest.conditions import condition, holds, misread
@@ -197,16 +198,23 @@ def _wanted(
     # One for all rows, of which each changes only the cells that it has: short rows under a wide header stay cheap.
     row = dict.fromkeys(table.columns, "")
     any_holds = False
+    too_long, dropped = ProblemList(), ProblemList()
     warning: Problem | None = None
     for record in table.records:
         cells = dict(zip(table.columns, record.cells, strict=False))
         location = Location(table.source, record.line, 1)
+        wrong = table.too_long(record)
         try:
             if wanted is not None:
                 row.update(cells)
                 answer = wanted.value({"row": row})
                 warning = warning or misread(answer, wanted, {"row": row})
                 if not holds(answer):
+                    if wrong is not None:
+                        # Its cells may have shifted, so that the answer is that of another column.
+                        dropped.add(
+                            location.problem(f"{wrong}; 'where' drops this row as it was read", "warning")
+                        )
                     continue
         except InvalidInput as error:
             # The next rows would fail in the same way.
@@ -215,6 +223,9 @@ def _wanted(
         finally:
             row.update(dict.fromkeys(cells, ""))
         any_holds = True
+        if wrong is not None:
+            too_long.add(location.problem(f"{wrong}; put a cell that holds a separator in quotes"))
+            continue
         filled = {theirs: cell for theirs, cell in cells.items() if cell.strip()}
         own = sorted((*each, cell) for theirs, cell in filled.items() for each in ours.get(theirs, ()))
         yield TableRow(
@@ -223,14 +234,20 @@ def _wanted(
             names=names,
             location=location,
         )
+    context.problems += [*too_long.listed(), *dropped.listed()]
     if any_holds and warning is not None:
         context.problems.append(warning)
     if where is not None and table.records and not any_holds:
-        number = len(table.records)
-        none = f"'where' matches none of the {number:,} rows"
-        if number == 1:
-            none = "'where' does not match the table's only row"
+        none = _none_matches(len(table.records))
         context.report(where.location, none if warning is None else f"{none}; {warning.message}")
+
+
+def _none_matches(rows: int) -> str:
+    return (
+        "'where' does not match the table's only row"
+        if rows == 1
+        else f"'where' matches none of the {rows:,} rows"
+    )
 
 
 def _of_row(problem: Problem, row: Location) -> Problem:

@@ -31,7 +31,21 @@ pieces = st.sampled_from(
             "_",
             "=",
         ),
-        *("CON", "nul", "com1", "a", "ß", "ﬁ", "e\u0301", "\u0958", "\u0bbe", "\u0345", "日本", "\U0001f388"),
+        *(
+            "CON",
+            "nul",
+            "com1",
+            "LPT¹",
+            "a",
+            "ß",
+            "ﬁ",
+            "e\u0301",
+            "\u0958",
+            "\u0bbe",
+            "\u0345",
+            "日本",
+            "\U0001f388",
+        ),
         *("x" * 60, "é" * 40),
     ]
 )
@@ -42,6 +56,7 @@ wild = st.lists(pieces, max_size=6).map("".join) | st.text(max_size=12)
 @example("x" * 99 + ".")
 @example("." * 300)
 @example("con.tar.gz")
+@example("LPT¹.txt")
 @example("a" + "\ud800" * 120)
 def test_safe_path_is_harmless_on_every_system(path: str) -> None:
     safe = safe_path(path)
@@ -50,7 +65,7 @@ def test_safe_path_is_harmless_on_every_system(path: str) -> None:
         assert 0 < len(part.encode()) <= 100
         assert part[0] not in ".-"
         assert not part.endswith((".", " "))
-        assert part.split(".")[0].casefold() not in {"con", "prn", "aux", "nul", "com1", "lpt9"}
+        assert part.split(".")[0].casefold() not in {"con", "prn", "aux", "nul", "com1", "lpt9", "lpt¹"}
         assert all(each in "._=,+@-" or unicodedata.category(each)[0] in "LMN" for each in part)
         assert unicodedata.is_normalized("NFC", part)
 

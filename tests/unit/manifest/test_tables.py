@@ -346,6 +346,20 @@ class TestCauses:
 
 
 class TestWhere:
+    def test_row_that_it_drops_may_be_too_long(self, project: Project) -> None:
+        project.write("rows.csv", f"status,url\ndraft,{URL}1.png,more,cells\nactive,{URL}2.png\n")
+        where = ", where: \"{{ row.status == 'active' }}\""
+        problems = project.problems(IMAGES.replace("rows.csv", f"rows.csv{where}"))
+        (doubt,) = [str(each) for each in problems if each.position and each.position.file == "rows.csv"]
+        assert "rows.csv:2:1: 4 cells, but the header has 2 columns" in doubt
+        assert doubt.endswith("'where' drops this row as it was read")
+        assert [each.severity for each in problems if "4 cells" in each.message] == ["warning"]
+
+    def test_row_that_it_keeps_may_not_be_too_long(self, project: Project) -> None:
+        table = f"status,url\nactive,{URL}1.png,more\n"
+        said = told(project, table, ", where: \"{{ row.status == 'active' }}\"")
+        assert said.startswith("rows.csv:2:1: 3 cells, but the header has 2 columns; put a cell")
+
     TABLE = f"id,url,Image Position,Status\na,{URL}1.png,1,active\nb,{URL}2.png,2,\nc,,1,draft\n"
 
     @pytest.mark.parametrize(
