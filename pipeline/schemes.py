@@ -37,7 +37,7 @@ _NO_FILE = re.compile(
 # The addresses that a flag takes.
 _TAKEN = {"--state": _DATABASES, "--output": frozenset({"s3"})}
 _WORD = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
-_DATABASE = re.compile(rf"({'|'.join(sorted(_DATABASES, reverse=True))})://")
+_DATABASE = re.compile(rf"({'|'.join(sorted(_DATABASES, reverse=True))})://", re.IGNORECASE)
 # Addresses in a command line: what follows the scheme may be a password, and so may the path of a webhook's url.
 _IN_A_LINE = re.compile(
     rf"\b({'|'.join(sorted(_DATABASES, reverse=True))}):\S*|(?<![a-z0-9+.-])([a-z][a-z0-9+.-]*)://\S*|"
@@ -70,6 +70,7 @@ _WITH_SECRETS = re.compile(
     re.IGNORECASE,
 )
 
+_S3 = "s3://"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_PREFIX = 500
 
@@ -81,7 +82,7 @@ def is_database(value: str) -> bool:
 
 def is_object_store(value: str) -> bool:
     """Whether `value` is the address of an object store that can hold files."""
-    return value.startswith("s3://")
+    return value[: len(_S3)].lower() == _S3
 
 
 def without_addresses(line: str) -> str:
@@ -192,11 +193,17 @@ def assert_named_as(path: Path, kind: str = "") -> None:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """The address of a PostgreSQL database, as libpq accepts it. Only `text` has the password; no repr shows it."""
+    """The address of a PostgreSQL database, as libpq accepts it. Only `text` has the password; no repr shows it.
+
+    Its scheme, whose case does not matter, is in lower case.
+    """
 
     text: str = field(repr=False)
 
     def __post_init__(self) -> None:
+        scheme, separator, rest = self.text.partition("://")
+        # The class is frozen; libpq takes no other spelling.
+        object.__setattr__(self, "text", f"{scheme.lower()}{separator}{rest}")
         # As in libpq, name and password end at the first `@`, unless a `/` precedes it.
         if "@" in self._parts[1] or not self.text.isprintable():
             raise UsageError(
@@ -253,7 +260,7 @@ class ObjectUrl:
         Raises:
             UsageError: it is invalid. The message does not show it, as it may contain a key.
         """
-        bucket, _, prefix = given.removeprefix("s3://").partition("/")
+        bucket, _, prefix = given[len(_S3) :].partition("/")
         prefix = prefix.rstrip("/")
         parts = prefix.split("/") if prefix else []
         is_sound = prefix.isprintable() and "\\" not in prefix and not {"", ".", ".."} & set(parts)

@@ -20,6 +20,7 @@ from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_json
 from pipeline.documents.json_reader import parse_json
 from pipeline.errors import InvalidInput, counted
+from pipeline.files import LFS_POINTER, is_lfs_pointer
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import assert_not_stopped
 from pipeline.operations.state_transfer import export_state, import_state, read_snapshot
@@ -70,6 +71,8 @@ def _read_stdin() -> Json:
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise InvalidInput(f"{_STDIN}: not UTF-8 (byte 0x{byte:02X})") from None
+    if is_lfs_pointer(text[:100].encode(errors="replace")):
+        raise InvalidInput(f"{_STDIN}: {LFS_POINTER}")
     if len(text) > _LARGEST:
         raise InvalidInput(f"{_STDIN}: more than {_LARGEST:,} characters")
     return parse_json(text.removeprefix("\ufeff"), _STDIN)

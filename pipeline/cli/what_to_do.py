@@ -11,7 +11,9 @@ _AGAIN = "run it again"
 _WHAT_TO_DO: dict[ExitCode, str] = {
     ExitCode.FAILED: "see why each job failed with `pipeline status`, or what disagrees with `pipeline verify`",
     ExitCode.INVALID: f"correct what is named above, and {_AGAIN}",
-    ExitCode.STOPPED_BUYING: f"raise or leave out the limit that is named above, or add credit, and {_AGAIN}",
+    ExitCode.STOPPED_BUYING: (
+        f"raise or leave out the limit that is named above, set the price that it needs, or add credit, and {_AGAIN}"
+    ),
     ExitCode.ACCOUNT: "set the key; if the vendor refused it, check on the vendor's site that it is active",
     ExitCode.LOCKED: "wait for the other process, or stop it: it saves everything",
     ExitCode.ATTENTION: "look for it on the vendor's site, and say with `pipeline resolve` what you found",

@@ -80,6 +80,9 @@ class _Layers:
         if not real.exists():
             self._report(value, f"there is no such file: {name}")
             return None
+        if real.is_dir():
+            self._report(value, f"this is a folder, expected a file: {name}")
+            return None
         try:
             document = read_with_errors(real, name)
         except InvalidInput as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline import system
 from pipeline.errors import InvalidInput
+from pipeline.files import LFS_POINTER, is_lfs_pointer
 from pipeline.state import file_format, wal
 from pipeline.state.folder import beside
 from pipeline.state.state_file import (
@@ -47,6 +48,8 @@ def inspect(path: Path) -> None:
         raise InvalidInput(f"{path}: belongs to another user; a state is written and read by its owner only")
     if not header:
         raise InvalidInput(f"{path}: the state file is empty; {RESTORE}")
+    if is_lfs_pointer(header):
+        raise InvalidInput(f"{path}: {LFS_POINTER}")
     if len(header) < _HEADER or not header.startswith(_MAGIC):
         raise InvalidInput(f"{path}: not a state file of pipeline; {RESTORE}")
     (pages,) = struct.unpack_from(">I", header, 28)

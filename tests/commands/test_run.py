@@ -338,6 +338,7 @@ def test_unknown_price_under_a_credit_cap_stops_before_the_first_create(
 
     assert ended.code == 4, ended.output
     assert "vim_arctic: no known price" in ended.output
+    assert "set the price that it needs" in ended.err.splitlines()[-1]
     assert vendor.ledger.entries == ()
 
 

@@ -140,3 +140,21 @@ def test_oversized_import_is_reported_as_such(
 
     assert ended.code == 3, ended.output
     assert f"standard input: more than {len(exported) - 1:,} characters" in ended.err
+
+
+def test_git_lfs_pointer_in_the_place_of_a_state_is_named(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 5\n"
+    state = project.folder / "kept.db"
+    state.write_text(pointer)
+    monkeypatch.setattr("sys.stdin", io.StringIO(pointer))
+
+    for ended, name in (
+        (pipeline("plan", project.manifest, "--state", state), "kept.db"),
+        (pipeline("run", project.manifest, "--state", state), "kept.db"),
+        (pipeline("state", "import", project.manifest), "standard input"),
+    ):
+        assert ended.code == 3, ended.output
+        assert f"{name}: a Git LFS pointer, not the file itself; download it with 'git lfs pull'" in ended.err
+    assert state.read_text() == pointer

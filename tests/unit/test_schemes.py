@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.schemes import DatabaseUrl
+from pipeline.schemes import DatabaseUrl, ObjectUrl, is_database, is_object_store
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,10 @@ from pipeline.schemes import DatabaseUrl
 )
 def test_argument_form_of_an_address_omits_only_the_password(given: str, argument: str) -> None:
     assert DatabaseUrl(given).argument == argument
+
+
+def test_scheme_may_be_written_in_capitals() -> None:
+    assert is_database("PostgreSQL://team:Secret@db/X")
+    assert DatabaseUrl("PostgreSQL://team:Secret@db/X").text == "postgresql://team:Secret@db/X"
+    assert is_object_store("S3://films/Spring")
+    assert ObjectUrl.parse("S3://films/Spring") == ObjectUrl("films", "Spring")
