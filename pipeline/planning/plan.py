@@ -1,4 +1,4 @@
-"""The plan: its actions, entries and options, and how a request differs from what was bought."""
+"""The plan: its actions, entries and options."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -264,36 +264,3 @@ class PlanArguments:
     exclude: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
     retry_failed: bool = False
-
-
-# These can be changed at the vendor, so a change does not cause a purchase.
-_WORDING = {"title", "description", "visibility"}
-# These name an input, but are not part of its content.
-_NAMES = {"id", "path", "outputs_of"}
-
-
-def differences(purchase: Purchase, job: Job) -> tuple[Difference, ...]:
-    """Old → new of every value in which the request of `job` differs from that of `purchase`."""
-    old = {"template_id": purchase.template_id, **dict(_leaves(purchase.request))}
-    new = {"template_id": job.request.template_id, **dict(_leaves(job.request_json()))}
-    return tuple(
-        Difference(name=name, old=old.get(name), new=new.get(name))
-        for name in [*old, *(name for name in new if name not in old)]
-        if old.get(name) != new.get(name) and not _is_wording(name)
-    )
-
-
-def _is_wording(name: str) -> bool:
-    parts = name.split(".")
-    return parts[0] in _WORDING or (parts[0].startswith("images[") and parts[-1] in _NAMES)
-
-
-def _leaves(value: Json | Mapping[str, Json], name: str = "") -> Iterator[tuple[str, Json]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{name}.{key}" if name else key)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _leaves(inner, f"{name}[{index}]")
-    else:
-        yield name, value

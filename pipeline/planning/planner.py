@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Mapping
 
 from pipeline.assignment import Assignment, is_sent_back, is_to_be_bought_again
 from pipeline.jobs import Job, JobKey, Visibility
+from pipeline.planning.differences import differences
 from pipeline.planning.hints import elsewhere_hint, missing_files, pending_outcome, unknown_outcome
-from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording, differences
+from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording
 from pipeline.planning.retries import count_failures, has_retries_left
 from pipeline.purchases import OUTCOME_UNKNOWN, UNFINISHED, Purchase, PurchaseId, Reason, Status
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from support.protection import fails_without
 
 from pipeline.assignment import assign
-from pipeline.jobs import Job, in_plan_order
+from pipeline.jobs import Job, Option, in_plan_order
+from pipeline.json_values import Json
 from pipeline.planning.make import make
 from pipeline.planning.plan import Action, Difference, PlanOptions, Presence
 from pipeline.purchases import UNDECIDED, Decisions, Output, Reason, Records, Status
@@ -99,6 +100,31 @@ def test_added_or_removed_option_differs_from_nothing() -> None:
         Difference(name="options.prompt", old="walk", new=None),
         Difference(name="options.duration", old=None, new=5),
     )
+
+
+def test_item_that_joins_or_leaves_a_list_is_one_change() -> None:
+    urls: list[Option] = [f"https://a.example/{number}.mp4" for number in range(61)]
+
+    def changes(old: list[Option], new: list[Option]) -> list[tuple[str, Json, Json]]:
+        before, after = (
+            replace(each, request=replace(each.request, options={"urls": value}))
+            for each, value in ((job("a"), old), (job("a"), new))
+        )
+        entry = only(plan([after], bought(1, before)), after)
+        return [(change.name, change.old, change.new) for change in entry.changes]
+
+    assert changes(urls, [*urls[:20], "x", *urls[20:]]) == [("options.urls[20]", None, "x")]
+    assert changes(urls, [*urls[:20], *urls[21:]]) == [("options.urls[20]", urls[20], None)]
+    assert changes(urls, [*urls[:20], "x", *urls[21:], "y"]) == [
+        ("options.urls[20]", urls[20], "x"),
+        ("options.urls[61]", None, "y"),
+    ]
+    assert changes([1, True], [1, 2.5, "1"]) == [
+        ("options.urls[1]", True, 2.5),
+        ("options.urls[2]", None, "1"),
+    ]
+    # So many are compared one by one.
+    assert len(changes(urls * 100, ["x", *urls * 100])) == 6101
 
 
 @pytest.mark.parametrize(
