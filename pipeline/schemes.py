@@ -70,7 +70,6 @@ _WITH_SECRETS = re.compile(
     re.IGNORECASE,
 )
 
-_S3 = "s3://"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_PREFIX = 500
 
@@ -82,7 +81,7 @@ def is_database(value: str) -> bool:
 
 def is_object_store(value: str) -> bool:
     """Whether `value` is the address of an object store that can hold files."""
-    return value[: len(_S3)].lower() == _S3
+    return value.startswith("s3://")
 
 
 def without_addresses(line: str) -> str:
@@ -260,7 +259,7 @@ class ObjectUrl:
         Raises:
             UsageError: it is invalid. The message does not show it, as it may contain a key.
         """
-        bucket, _, prefix = given[len(_S3) :].partition("/")
+        bucket, _, prefix = given.removeprefix("s3://").partition("/")
         prefix = prefix.rstrip("/")
         parts = prefix.split("/") if prefix else []
         is_sound = prefix.isprintable() and "\\" not in prefix and not {"", ".", ".."} & set(parts)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.schemes import DatabaseUrl, ObjectUrl, is_database, is_object_store
+from pipeline.schemes import DatabaseUrl, is_database
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,6 @@ def test_argument_form_of_an_address_omits_only_the_password(given: str, argumen
     assert DatabaseUrl(given).argument == argument
 
 
-def test_scheme_may_be_written_in_capitals() -> None:
+def test_scheme_of_a_database_may_be_written_in_capitals() -> None:
     assert is_database("PostgreSQL://team:Secret@db/X")
     assert DatabaseUrl("PostgreSQL://team:Secret@db/X").text == "postgresql://team:Secret@db/X"
-    assert is_object_store("S3://films/Spring")
-    assert ObjectUrl.parse("S3://films/Spring") == ObjectUrl("films", "Spring")
