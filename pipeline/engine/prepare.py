@@ -201,6 +201,7 @@ def prepare(
 
     Raises:
         InputFailed: a file is missing or changed since it was planned, or the upstream lacks the output.
+        CallRefused: the request cannot be sent as it is, or an upload is refused.
         VendorError, AccountError: the vendor did not give a valid response, or refused the key.
     """
     request = job.request
@@ -287,6 +288,10 @@ def _listed(
         listed = media_of(provider.get(upstream.workflow_id), source.output)
     except NotFound:
         return None
+    except CallRefused as error:
+        # Says nothing of the job, unlike the refusal of an upload, so it is asked again, as in a poll.
+        why = f"the vendor refuses to report on the workflow of {source.job} ({error})"
+        raise VendorError(why, error.after) from error
     if index is None:
         first = _first(listed, source.media)
         return None if first is None else listed[first]

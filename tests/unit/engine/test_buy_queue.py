@@ -600,6 +600,35 @@ def test_failed_input_of_chained_job_stops_buying_with_fail_fast(harness: Harnes
     assert ran.codes == {ExitCode.FAILED}
 
 
+def test_job_is_bought_although_the_vendor_refuses_once_to_renew_the_url_of_its_upstream(
+    harness: Harness,
+) -> None:
+    film = job("film", upstream=BLUE)
+    harness.vendor.poll_answers["blue"] = [success(FILM), CallRefused("422"), success(FILM)]
+
+    ran = harness.run(BLUE, film)
+
+    assert ran.statuses == {"blue": "done", "film": "done"}
+    assert not ran.codes
+
+
+def test_url_that_the_vendor_refuses_to_renew_is_left_to_the_next_run(harness: Harness) -> None:
+    film = job("film", upstream=BLUE)
+    harness.vendor.poll_answers["blue"] = [success(FILM), CallRefused("HTTP 422")]
+    harness.vendor.poll_answers["red"] = [*[running()] * 9, success(FILM)]
+    settings = replace(USUAL, fail_fast=True)
+
+    ran = harness.run(BLUE, RED, film, job("late", upstream=RED), settings=settings)
+
+    assert ran.statuses == {"blue": "done", "red": "done", "film": "pending", "late": "done"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert ran.report.inputs == {}
+    assert ran.report.notes == [
+        f"{film.key}: the vendor refuses to report on the workflow of {BLUE.key} (HTTP 422); run again"
+    ]
+    assert len(harness.vendor.when("get blue")) == 1 + 5
+
+
 def test_jobs_that_share_an_unbuyable_request_all_fail(harness: Harness) -> None:
     shared = job("later", asks="blue", images=PICTURED.request.images)
 
