@@ -28,7 +28,13 @@ from pipeline.cli.terminal import Closed, paint_for, problem_lines, say, untrust
 from pipeline.errors import ExitCode, UsageError, counted, most_urgent, printable
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.shown_paths import shown_path
-from pipeline.planning.hints import elsewhere_hint, gone_at_vendor_advice, unknown_advice, unknown_outcome
+from pipeline.planning.hints import (
+    elsewhere_hint,
+    gone_at_vendor_advice,
+    idle_gone_at_vendor_advice,
+    unknown_advice,
+    unknown_outcome,
+)
 from pipeline.planning.plan import Action
 from pipeline.planning.show import as_text, totals
 from pipeline.purchases import PENDING, Reason, Status, bought_nothing
@@ -261,6 +267,9 @@ class RunConsole:
             yield f"`pipeline collect {target}` downloads the rest (see docs/reference/errors.md#failed-downloads)."
         if gone:
             yield gone_at_vendor_advice(target, gone)
+        serving = {each.purchase.id for each in outcome.jobs.values() if each.purchase is not None}
+        if idle := sorted(self._run.report.without_workflow - serving):
+            yield idle_gone_at_vendor_advice(target, idle)
 
     def _is_gone(self, job_status: JobStatus) -> bool:
         """Whether the files of a job are not here, and the vendor no longer has the workflow that made them."""

@@ -44,10 +44,9 @@ if TYPE_CHECKING:
 _BLOCKING = (Unfinished, InvalidInput, OSError, UnicodeError)
 # Failures in a row before this run leaves the files to the next one.
 MAX_DOWNLOAD_FAILURES = 5
-_WITHOUT_WORKFLOW = (
-    "`redo` has it bought again, and `prune` records that it is gone "
-    "(see docs/reference/errors.md#missing-workflow)"
-)
+_WITHOUT_WORKFLOW = "(see docs/reference/errors.md#missing-workflow)"
+_REDO = f"`redo` has it bought again, and `prune` records that it is gone {_WITHOUT_WORKFLOW}"
+_PRUNE = f"`prune` with this id records that it is gone {_WITHOUT_WORKFLOW}"
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -204,7 +203,8 @@ class Downloader:
                 which = "not all of its files can" if is_part else "its files cannot"
                 why = f"{which} be downloaded: the vendor no longer has its workflow ({error})"
                 self.report.without_workflow.add(tracked.purchase.id)
-                self.in_flight.defer(tracked, why, _WITHOUT_WORKFLOW)
+                serves = bool(self.served_jobs.of(tracked.purchase.id))
+                self.in_flight.defer(tracked, why, _REDO if serves else _PRUNE)
             else:
                 self._note_failure(tracked.purchase, error)
                 which = "not all of its files could" if is_part else "its files could not"
@@ -259,7 +259,7 @@ class Downloader:
             why = (
                 f"the vendor lists a file whose url cannot be used, so it was not fetched: {fetched.unusable}"
             )
-            self.report.notes += [f"{key}: {why}" for key in self.served_jobs.keys(purchase)]
+            self.report.notes += [f"{name}: {why}" for name in self.served_jobs.names(purchase)]
         if is_open:
             self.journal.record(purchase.id, Fetched(fetched.outputs, fetched.steps), self.copy)
         else:
@@ -328,8 +328,8 @@ class Downloader:
 
     def _blocked(self, tracked: TrackedPurchase, why: str) -> None:
         self.in_flight.remove(tracked)
-        for key in self.served_jobs.keys(tracked.purchase):
-            self.report.blocked[key] = why
+        for job in self.served_jobs.of(tracked.purchase.id):
+            self.report.blocked[job.key] = why
         self.report.add_reason(ExitCode.UNFINISHED, why)
 
 

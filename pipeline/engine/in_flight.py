@@ -184,8 +184,8 @@ class InFlight:
     def defer(self, tracked: TrackedPurchase, why: str, advice: str = "run again to continue") -> None:
         """Leave a purchase to the next run; nothing is lost, as its record stays as it is."""
         self.remove(tracked)
-        for key in self.served_jobs.keys(tracked.purchase):
-            self.report.add_reason(ExitCode.UNFINISHED, f"{key}: {why}; {advice}")
+        for name in self.served_jobs.names(tracked.purchase):
+            self.report.add_reason(ExitCode.UNFINISHED, f"{name}: {why}; {advice}")
 
     def ages(self) -> Iterator[tuple[str, float]]:
         """Template and age in seconds of each running workflow; one from an earlier run ages from its purchase."""

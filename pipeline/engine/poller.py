@@ -178,8 +178,8 @@ class Poller:
             self.on_failure(purchase)
 
     def _warn_of_attention(self, purchase: Purchase) -> None:
-        for key in self.served_jobs.keys(purchase):
-            self.reporter.warn(unknown_warning(key, purchase.error))
+        for name in self.served_jobs.names(purchase):
+            self.reporter.warn(unknown_warning(name, purchase.error))
 
 
 def _why_not_polled(error: VendorError) -> str:

@@ -158,6 +158,10 @@ class ServedJobs:
         """The keys to name when something happens to a purchase."""
         return [job.key for job in self.of(purchase.id)] or [purchase.key]
 
+    def names(self, purchase: Purchase) -> Iterable[str]:
+        """As `keys`, for messages: of one that serves no job with its id, as its key may be that of a job by now."""
+        return [job.key for job in self.of(purchase.id)] or [f"{purchase.key} ({purchase.id})"]
+
 
 def _to_begin_with(entry: Entry, followed: Collection[PurchaseId]) -> str | None:
     """The initial status of a job that the run has work for; None if it has none."""

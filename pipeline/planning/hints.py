@@ -106,6 +106,20 @@ def gone_at_vendor_advice(target: str, keys: Sequence[JobKey]) -> str:
     )
 
 
+def idle_gone_at_vendor_advice(target: str, purchase_ids: Sequence[PurchaseId]) -> str:
+    """The advice on purchases that serve no job, whose files are not here and whose workflow the vendor lacks."""
+    subject = counted(
+        len(purchase_ids), "purchase that serves no job has", "purchases that serve no job have"
+    )
+    it_is = "it is" if len(purchase_ids) == 1 else "they are"
+    rest = ", for the first of them," if len(purchase_ids) > _MAX_NAMED else ""
+    return (
+        f"{subject} files that are not here and no workflow at the vendor: "
+        f"`pipeline prune {target} {' '.join(purchase_ids[:_MAX_NAMED])}`{rest} records that {it_is} gone "
+        "(see docs/reference/errors.md#missing-workflow)."
+    )
+
+
 def held_by_failures_advice(target: str, keys: Sequence[JobKey]) -> str:
     """The advice on jobs whose take was sent back, but in whose place a failure from before serves."""
     named = " ".join(shlex.quote(printable(key, 2000)) for key in keys[:_MAX_NAMED])

@@ -1229,9 +1229,16 @@ def test_video_that_is_gone_at_the_vendor_is_not_promised_for_the_next_run(
         assert "downloads the rest" not in ended.out
     gone = project.jobs()[WALK]["purchase"]
     assert pipeline("redo", project.manifest, WALK).code == 0
-    ended = pipeline("run", project.manifest)
-    assert project.statuses() == {DANCE: "done", WALK: "done"}
-    assert "no workflow at the vendor" not in ended.out
+    for command in ("run", "run", "collect"):
+        ended = pipeline(command, project.manifest)
+        assert ended.code == 8, ended.output
+        assert project.statuses() == {DANCE: "done", WALK: "done"}
+        # The job is done, so it is the purchase that is named, with the command that helps.
+        assert f"{WALK} ({gone}): its files cannot be downloaded" in ended.out
+        assert "1 purchase that serves no job has files that are not here and no workflow" in ended.out
+        assert f"`pipeline prune campaign.yaml {gone}` records that it is gone" in ended.out
+        assert "`redo`" not in ended.out
+        assert "`pipeline redo" not in ended.out
     assert pipeline("prune", project.manifest, gone, "--yes").code == 0
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.entries) == 3

@@ -541,6 +541,32 @@ def test_part_of_a_blocked_purchase_does_not_block_the_next_one(
     }
 
 
+def test_job_is_done_although_the_files_of_its_earlier_purchase_cannot_be_put_in_place(
+    harness: Harness,
+) -> None:
+    (first,) = harness.run(BLUE, settings=replace(USUAL, download=False)).bought(BLUE)
+    (harness.folder / "output").mkdir()
+    (harness.folder / "output" / f"blue~{first.id[:7]}.mp4").write_text("holidays")
+
+    ran = harness.run(FILMS)
+
+    assert ran.statuses == {"blue": "done"}
+    assert ran.report.blocked == {}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "not a file of this campaign" in ran.report.notes[0]
+
+
+def test_purchase_that_serves_no_job_is_named_by_its_id(harness: Harness) -> None:
+    (first,) = harness.run(BLUE, settings=replace(USUAL, download=False)).bought(BLUE)
+    harness.vendor.contents[FILM.url] = gone()
+    harness.vendor.poll_answers["films"] = [success(STILL)]
+
+    ran = harness.run(job("blue", asks="films", title="films"))
+
+    assert ran.statuses == {"blue": "done"}
+    assert [each.partition(":")[0] for each in ran.report.notes] == [f"{BLUE.key} ({first.id})"]
+
+
 def test_part_that_is_not_here_does_not_count_as_fetched(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL)]
     harness.vendor.contents[STILL.url] = gone()
