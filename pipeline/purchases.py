@@ -154,6 +154,11 @@ class Purchase:
         return self.is_partly_fetched or (self.status is Status.SUCCEEDED and self.error is not None)
 
     @property
+    def may_be_made_from(self) -> bool:
+        """Whether a chained job may be made from it now."""
+        return self.status in {Status.SUCCEEDED, Status.DONE} and not self.lacks_files
+
+    @property
     def is_unpriced(self) -> bool:
         """Whether something was, or may have been, bought at an unknown price, which does not count as zero."""
         return self.credits is None and not bought_nothing(self)

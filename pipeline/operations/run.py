@@ -397,7 +397,7 @@ class CampaignRun:
         return Outcome(
             jobs=jobs,
             code=code,
-            notes=tuple(report.notes),
+            notes=(*report.notes, *_to_be_bought_now(plan, jobs, assignment)),
             files=files_of(state.jobs, jobs, state.workspace.output),
             summary=summarize(
                 (job_status.status for job_status in jobs.values()), state.records.purchases.values()
@@ -422,6 +422,15 @@ class CampaignRun:
         purchases = [each for each in state.records.purchases.values() if each.id in made]
         in_order = sorted(purchases, key=lambda purchase: purchase.age)
         return {each.key: each for each in in_order if each.status is not Status.VOID}
+
+
+def _to_be_bought_now(plan: Plan, jobs: Mapping[JobKey, JobStatus], assignment: Assignment) -> Iterator[str]:
+    """The note on the jobs that waited when the run was planned, and no longer have to; none if there are none."""
+    waited = (each.job for each in plan.of(Action.WAIT) if each.job is not None and each.key in jobs)
+    sources = (assignment.matcher.source(job) for job in waited if jobs[job.key].status == PENDING)
+    if number := sum(source is not None and source.may_be_made_from for source in sources):
+        waited_for = counted(number, "job waited for what it is", "jobs waited for what they are")
+        yield f"{waited_for} made from, and can be bought now: run again"
 
 
 def _to_be_bought_again(plan: Plan, jobs: Mapping[JobKey, JobStatus], records: Records) -> Iterator[JobKey]:

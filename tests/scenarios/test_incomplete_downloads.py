@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from support.calling import Pipeline
-from support.campaigns import campaign
+from support.campaigns import campaign, chained
 
 from pipeline.emulator.embedded import Emulator
 
@@ -109,4 +109,28 @@ def test_nothing_is_made_from_a_purchase_of_which_no_file_can_be_downloaded(
     assert pipeline("collect", stages.manifest).code == 0
     assert pipeline("run", stages.manifest).code == 0
     assert set(stages.statuses().values()) == {"done"}
+    assert len(vendor.ledger.bought) == 2
+
+
+def test_run_in_which_the_files_of_an_upstream_arrive_says_that_the_next_one_buys(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    stages = campaign(folder, {"campaign.yaml": chained()})
+    select = ("--select", "sketch/**")
+    assert pipeline("run", stages.manifest, *select, "--no-download").code == 0
+    (output,) = stages.results()["purchases"][0]["outputs"]
+    media = vendor.settings.folder / "media" / output["url"].partition("/media/")[2]
+    content = media.read_bytes()
+    media.unlink()
+    assert pipeline("run", stages.manifest, *select).code == 8
+    without_files = pipeline("run", stages.manifest)
+
+    media.write_bytes(content)
+    with_files = pipeline("run", stages.manifest)
+
+    told = "1 job waited for what it is made from, and can be bought now: run again"
+    assert (without_files.code, with_files.code) == (8, 8), without_files.output + with_files.output
+    assert told not in without_files.output
+    assert told in with_files.out
+    assert pipeline("run", stages.manifest).code == 0
     assert len(vendor.ledger.bought) == 2
