@@ -89,6 +89,7 @@ _BY_BRAND = {
 _TAGGED = ("audio/mpeg", "audio/aac", "audio/flac")
 _ID3 = (b"ID3\x02", b"ID3\x03", b"ID3\x04")
 _MP4 = ("video/mp4", "audio/mp4", "video/3gpp")
+_ASF = b"0&\xb2u\x8ef\xcf\x11"
 # Videos of old cameras may begin without the box that names their type.
 _BOXES = frozenset({b"wide", b"mdat", b"moov", b"free", b"skip", b"pnot"})
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
@@ -107,7 +108,6 @@ _STARTS = (
     (b"FLV\x01", "video/x-flv"),
     (b"\0\0\x01\xba", "video/mpeg"),
     (b"\0\0\x01\xb3", "video/mpeg"),
-    (b"0&\xb2u\x8ef\xcf\x11", "video/x-ms-wmv"),
 )
 
 
@@ -229,6 +229,8 @@ def _of_containers(head: bytes) -> tuple[str, ...]:
             return matroska if b"matroska" in head else (*matroska, *webm)
         case b"YUV4" if head.startswith(b"YUV4MPEG2 "):
             return ("video/x-yuv4mpeg",)
+        case _ if head.startswith(_ASF):
+            return ("video/x-ms-wmv", "audio/x-ms-wma", "video/x-ms-asf")
         case _ if _PIXELS.match(head):
             return ("image/x-portable-anymap", *_PORTABLE)
         case _ if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":

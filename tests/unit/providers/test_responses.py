@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.artifacts.file_names import suffix
 from pipeline.errors import printable
 from pipeline.json_values import Json
 from pipeline.providers.base import Bought, Media, NotSent, OutcomeUnknown, Progress
@@ -480,6 +481,9 @@ HEADS = [
     (b"\0\0\0\x18ftypheic", "", "image/heic"),
     (b"\0\0\0\x18ftypmif1", "image/avif", "image/avif"),
     (b"\0\0\0\x18ftyp3gp4", "", "video/3gpp"),
+    (b"\0\0\0\x18ftyp3gp4", "audio/3gpp", "audio/3gpp"),
+    (b"\x1aE\xdf\xa3..webm", "audio/webm", "audio/webm"),
+    (b"\x1aE\xdf\xa3..matroska", "audio/x-matroska", "audio/x-matroska"),
     (b"\0\0\0\x08wide\0\0\x10\0mdat", "video/quicktime", "video/quicktime"),
     (b"\0\0\x10\0mdat", "video/mp4", "video/mp4"),
     (b"\0\0\x10\0moov", "", "video/quicktime"),
@@ -493,6 +497,9 @@ HEADS = [
     (b"P6\n640 480\n255\n...", "image/x-portable-pixmap", "image/x-portable-pixmap"),
     (b"P5 # made\n640 480 255\n", "", "image/x-portable-anymap"),
     (b"\0\0\x01\xba", "", "video/mpeg"),
+    (b"0&\xb2u\x8ef\xcf\x11\xa6\xd9", "", "video/x-ms-wmv"),
+    (b"0&\xb2u\x8ef\xcf\x11\xa6\xd9", "audio/x-ms-wma", "audio/x-ms-wma"),
+    (b"0&\xb2u\x8ef\xcf\x11\xa6\xd9", "video/x-ms-asf", "video/x-ms-asf"),
 ]
 
 
@@ -500,6 +507,11 @@ HEADS = [
 def test_media_is_recognised_by_its_first_bytes(head: bytes, declared: str, found: str) -> None:
     assert sniffed(head, declared) == found
     assert type_of(head, declared, "text/plain") == found
+
+
+@pytest.mark.parametrize("content_type", sorted({found for _, _, found in HEADS}))
+def test_recognised_media_has_a_suffix_of_its_own(content_type: str) -> None:
+    assert suffix(content_type) != "bin"
 
 
 JAPANESE = "ファイルがありません。　リンクの有効期限が切れました"
