@@ -32,9 +32,16 @@ def unusable_file(workflow: Workflow, *, with_steps: bool) -> str:
 
 
 def matched(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[int, int]:
-    """By index in `recorded`, the index in `listed` of the same file, if url or size decide it."""
+    """By index in `recorded`, the index in `listed` of the same file, if url or size decide it.
+
+    A size decides nothing while another is unknown, as that may be equal.
+    """
     pairs = matched_by_url(recorded, listed)
-    _pair(pairs, recorded, listed, lambda output: output.bytes, lambda media: media.size)
+    taken = set(pairs.values())
+    sizes = [each.bytes for index, each in enumerate(recorded) if index not in pairs]
+    sizes += [each.size for index, each in enumerate(listed) if index not in taken]
+    if None not in sizes:
+        _pair(pairs, recorded, listed, lambda output: output.bytes, lambda media: media.size)
     return pairs
 
 

@@ -60,6 +60,19 @@ def test_size_matches_if_urls_are_new_or_ambiguous() -> None:
     assert matched(recorded, told) == {}
 
 
+@pytest.mark.parametrize("unknown", ["recorded", "listed"])
+def test_no_size_matches_while_another_is_unknown(unknown: str) -> None:
+    recorded = (
+        Output("video/mp4", "https://m.test/a", bytes=5),
+        Output("video/mp4", "https://m.test/b", bytes=None if unknown == "recorded" else 7),
+    )
+    told = (
+        Media("https://m.test/c", "video/mp4", 5),
+        Media("https://m.test/d", "video/mp4", None if unknown == "listed" else 7),
+    )
+    assert matched(recorded, told) == {}
+
+
 def test_response_drops_no_downloaded_output_and_fills_others() -> None:
     fetched = Output("video/mp4", "https://m.test/a", digest("a"), 1)
     free = Output("video/mp4", "https://m.test/b")
