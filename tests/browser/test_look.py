@@ -392,12 +392,150 @@ def test_comparison_shows_a_take_that_was_made_and_sent_back_since(
         assert page.locator(".thumb .tail").get_attribute("title") == rain
 
 
-def _sent_back(sample: Sample, key: str, number: int) -> dict[str, Any]:
+def _made(sample: Sample, key: str, number: int, **more: Any) -> dict[str, Any]:
     path = f"{key}{number}"
     film = sample.put(f"{path}.mp4", sample.video("red", "beach", "hero", number))
-    made = sample.purchase(key, number, path=path, outputs=[film])
+    return sample.purchase(key, number, path=path, outputs=[film], **more)
+
+
+def _sent_back(sample: Sample, key: str, number: int) -> dict[str, Any]:
+    made = _made(sample, key, number)
     sample.decisions.append({"purchase": made["id"], "key": key, "decision": "redo", "note": "again"})
     return made
+
+
+def _hero(prompt: str) -> dict[str, Any]:
+    return {"rule": "hero", "template": "overlay", "image": "red", "prompt": prompt}
+
+
+def _compare(tab: Make, there: Sample, here: Sample, *, compares: bool = True) -> Page:
+    """The list of differences between two states of a campaign in one folder, with all purchases of `here`."""
+    results = here.folder / f"{here.name}.results.json"
+    other = here.folder / "other.results.json"
+    there.write()
+    other.write_bytes(results.read_bytes())
+    here.write()
+    source = gallery_campaign(of_results(results), (), (), other if compares else None)
+    written = write_folder(
+        here.folder / "page", [source], media_reader(), bundle=False, on_progress=lambda _number, _of: None
+    )
+    return tab().open(written.page, "#view=compare")
+
+
+def _lines(page: Page) -> dict[str, tuple[str, str]]:
+    """Of each pair, by key: its block, and the line below it."""
+    return {
+        each.locator(".key").get_attribute("title") or "": (
+            each.locator("xpath=ancestor::section").locator("h2").inner_text(),
+            each.locator("p").last.inner_text(),
+        )
+        for each in page.locator(".pair").all()
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [("failed", "failed"), ("attention", "needs you"), ("submitted", "under way")],
+)
+def test_comparison_counts_only_takes_as_made(tab: Make, tmp_path: Path, status: str, word: str) -> None:
+    there, here = Sample(tmp_path, shorter_side=COARSE), Sample(tmp_path)
+    [never, once, twice, since, finished] = [_hero(each) for each in ("dusk", "leap", "rain", "turn", "walk")]
+
+    def unmade(job: dict[str, Any], number: int, status: str = status) -> dict[str, Any]:
+        reason = "vendor" if status == "failed" else None
+        return there.purchase(key_of(job), number, status=status, reason=reason)
+
+    there.job(never)
+    here.job(never, unmade(never, 700))
+    there.job(once, _sent_back(there, key_of(once), 600))
+    here.job(once, unmade(once, 700))
+    # Made again before that.
+    there.job(twice, _sent_back(there, key_of(twice), 600))
+    _sent_back(there, key_of(twice), 650)
+    here.job(twice, unmade(twice, 700))
+    # The other results have it so, and it was made since.
+    _sent_back(there, key_of(since), 600)
+    there.job(since, unmade(since, 650))
+    here.job(since, _made(there, key_of(since), 700))
+    # Under way there, as the same purchase.
+    made = _made(there, key_of(finished), 700)
+    there.job(finished, made, status=status, outputs=None)
+    here.job(finished, made)
+    here.purchases, here.decisions = there.purchases, there.decisions
+
+    page = _compare(tab, there, here)
+
+    assert page.locator("h1:visible").inner_text() == "2 re-created, 1 to re-create, 1 made."
+    assert page.locator(".thumb .tail").get_attribute("title") == key_of(finished)
+    assert _lines(page) == {
+        key_of(once): ("To re-create", f"28 Nov 10:00 → {word}"),
+        key_of(twice): ("Re-created", f"28 Nov 10:00 → 28 Nov 10:50, {word}"),
+        key_of(since): ("Re-created", "28 Nov 10:00 → 28 Nov 11:40"),
+    }
+    pair = page.locator(".pair", has=page.locator(f".key[title='{key_of(twice)}']"))
+    assert pair.locator("img").count() == 2
+
+
+def test_failure_after_a_take_is_not_re_created(tab: Make, tmp_path: Path) -> None:
+    sample = Sample(tmp_path, shorter_side=COARSE)
+    for prompt, takes in (("leap", (600,)), ("rain", (600, 650))):
+        key = key_of(_hero(prompt))
+        for number in takes:
+            _sent_back(sample, key, number)
+        sample.job(_hero(prompt), sample.purchase(key, 700, status="failed", reason="vendor"))
+
+    page = _compare(tab, sample, sample, compares=False)
+
+    assert _lines(page) == {
+        key_of(_hero("rain")): ("Re-created", "28 Nov 10:00 → 28 Nov 10:50, failed"),
+    }
+
+
+@pytest.mark.parametrize("since", ["sent back", "made again", "failed again", "sent back there too"])
+def test_job_renamed_and_sent_back_is_neither_new_nor_gone(tab: Make, tmp_path: Path, since: str) -> None:
+    there, here = Sample(tmp_path, shorter_side=COARSE), Sample(tmp_path)
+    old, new = _hero("walk"), {**_hero("walk"), "rule": "main"}
+    old_key, new_key = key_of(old), key_of(new)
+    take = _sent_back(there, old_key, 600)
+    if since == "made again":
+        here.job(new, _made(there, new_key, 700, replaces=[take["id"]]))
+    elif since == "failed again":
+        fingerprint = take["fingerprint"]
+        failed = there.purchase(new_key, 700, status="failed", reason="vendor", fingerprint=fingerprint)
+        here.job(new, failed)
+    else:
+        here.job(new, last=take["id"])
+    if since == "sent back there too":
+        there.job(old, last=take["id"])
+    else:
+        there.job(old, take)
+    here.purchases, here.decisions = there.purchases, there.decisions
+
+    page = _compare(tab, there, here)
+
+    heading, lines = {
+        "sent back": ("1 to re-create.", ("To re-create", "28 Nov 10:00 → sent back")),
+        "made again": ("1 re-created.", ("Re-created", "28 Nov 10:00 → 28 Nov 11:40")),
+        "failed again": ("1 to re-create.", ("To re-create", "28 Nov 10:00 → failed")),
+        "sent back there too": ("1 renamed.", None),
+    }[since]
+    assert page.locator("h1:visible").inner_text() == heading
+    assert _lines(page) == ({new_key: lines} if lines else {})
+    assert page.locator(".was").inner_text() == f"was {old_key}"
+
+
+def test_take_sent_back_has_the_same_name_in_a_comparison_as_on_the_page_of_its_job(
+    tab: Make, tmp_path: Path
+) -> None:
+    sample = Sample(tmp_path, shorter_side=COARSE)
+    before, now = [_sent_back(sample, key_of(_hero("walk")), number) for number in (600, 700)]
+    sample.job(_hero("walk"), last=now["id"])
+    page = _compare(tab, sample, sample, compares=False)
+
+    page.locator(".pair").click()
+
+    expect(page.locator(".side-name b")).to_have_text(["Earlier", "Now"])
+    assert page.url.endswith(f"#compare={before['id']},{now['id']}")
 
 
 def test_legend_counts_a_purchase_of_no_job_that_needs_someone_as_the_headline_does(

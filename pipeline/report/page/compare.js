@@ -295,7 +295,7 @@ function sidesHead(purchases) {
 
 /** The role of a purchase in the comparison. @param {Purchase} purchase @param {Purchase[]} purchases */
 function roleOf(purchase, purchases) {
-  const job = app.model.jobs.find((each) => each.purchase === purchase.id);
+  const job = app.model.jobs.find((each) => each.seen === purchase);
   const alike = purchases.every((each) => each.key.split("#")[0] === purchase.key.split("#")[0]);
   if (!alike) return shortNames(purchases.map((each) => each.key))(purchase.key);
   if (!job) return "Earlier";
@@ -414,8 +414,8 @@ function compareTitle(befores) {
 
 /**
  * Jobs and purchases that were added, removed, made or remade since the other results, also if they have been sent back again, and
- * jobs that were made there and are to be made again here: sent back, or with a changed request. A purchase that served another
- * job there has only been renamed.
+ * jobs that were made there and are to be made again here: sent back, with a changed request, or since what was bought failed. A
+ * job whose take was bought as another job there has only been renamed, unless it was remade too.
  * @param {Campaign} campaign
  */
 function changesOf(campaign) {
@@ -423,63 +423,102 @@ function changesOf(campaign) {
   const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
   const keys = new Set(jobs.map((job) => job.key));
   const was = movedFrom(jobs, old);
-  const stayed = jobs.filter((job) => !was.has(job));
   const left = new Set(was.values());
-  const made = stayed.flatMap((job) => {
-    const then = old.get(job.key);
-    const before = lastOf(then);
-    const now = before && isMadeSince(job, before) ? lastOf(job) : undefined;
-    return before && (now || (then?.purchase && !job.purchase)) ? [{ job, before, now }] : [];
+  const thenOf = (/** @type {Job} */ job) => old.get(was.get(job) ?? job.key);
+  const made = jobs.flatMap((job) => {
+    const then = thenOf(job);
+    const before = takeOf(then);
+    const now = before && isMadeSince(job, before) ? takeOf(job)?.id : undefined;
+    const again = before?.id === then?.purchase && !isServed(job);
+    return before && (now || again) ? [{ job, was: was.get(job), before: before.id, now }] : [];
   });
+  const remade = new Set(made.map(({ job }) => job));
   return {
-    moved: [...was].map(([job, before]) => ({ job, before })),
-    first: stayed.filter((job) => lastOf(job) && old.has(job.key) && !lastOf(old.get(job.key))),
-    came: stayed.filter((job) => !old.has(job.key)),
+    moved: [...was].filter(([job]) => !remade.has(job)).map(([job, before]) => ({ job, before })),
+    first: jobs.filter((job) => takeOf(job) && thenOf(job) && !takeOf(thenOf(job))),
+    came: jobs.filter((job) => !thenOf(job)),
     went: [...old.values()].filter((job) => !keys.has(job.key) && !left.has(job.key)),
     anew: pairsOf(made.filter(({ now }) => now)),
     again: pairsOf(made.filter(({ now }) => !now)),
   };
 }
 
-/** The purchase that serves a job, or did last: it may have been sent back, or its request changed. @param {JobData | undefined} job */
-function lastOf(job) {
-  return job?.purchase ?? job?.last;
-}
+/** The statuses of what was made. */
+const MADE = new Set(["done", "succeeded"]);
 
-/** Whether a job has another purchase now. What serves it no more does not count if it is the older one. @param {Job} job @param {string} before */
-function isMadeSince(job, before) {
-  if (job.purchase) return job.purchase !== before;
-  return (job.shown?.bought ?? "") > (app.model.purchases.get(before)?.bought ?? "");
-}
-
-/** @typedef {{ before: string, now?: string }} Pair the ids of two purchases; without `now`, it is not made again yet */
-
-/** Old and new purchases, each pair once with all the jobs that share it. @param {(Pair & { job: Job })[]} made */
-function pairsOf(made) {
-  const pairs = Map.groupBy(made, ({ before, now }) => `${before} ${now ?? ""}`);
-  return [...pairs.values()].map((same) => ({ ...same[0], jobs: same.map(({ job }) => job) }));
+/** Whether a purchase is a take: made, with files. @param {Purchase} purchase */
+function isTake(purchase) {
+  return MADE.has(purchase.status) && purchase.files.length > 0;
 }
 
 /**
- * The jobs whose purchase served a job of another key in the other results, each with that key.
- * @param {Job[]} jobs @param {Map<string, { key: string, purchase?: string }>} old
+ * The last take of a job, here or in the other results: it may have been sent back, its request changed, or what was bought after
+ * it failed. What was under way in the other results may be made by now, so the status of the job there counts.
+ * @param {JobData | undefined} job
+ */
+function takeOf(job) {
+  const last = app.model.purchases.get(job?.purchase ?? job?.last ?? "");
+  if (!job || !last) return undefined;
+  if (isTake(last) && (!job.purchase || MADE.has(job.status))) return last;
+  const replaced = replacedBy(last);
+  return [...app.model.purchases.values()]
+    .filter((each) => each.campaign === last.campaign && each.bought < last.bought && isTake(each))
+    .filter((each) => each.key === job.key || replaced.has(each.id) || isEarlierOfSame(each, last))
+    .sort((one, other) => Number(one.bought > other.bought) - Number(one.bought < other.bought))
+    .at(-1);
+}
+
+/** Whether a take serves a job now. @param {Job} job */
+function isServed(job) {
+  return job.serving !== undefined && job.serving === takeOf(job);
+}
+
+/** Whether a job has another take now. One that serves it no more does not count if it is the older one. @param {Job} job @param {Purchase} before */
+function isMadeSince(job, before) {
+  if (isServed(job)) return job.serving !== before;
+  return (takeOf(job)?.bought ?? "") > before.bought;
+}
+
+/** @typedef {{ before: string, now?: string }} Pair the ids of two purchases; without `now`, it is not made again yet */
+/** @typedef {{ job: Job, was?: string }} Made a job, with the key it had in the other results if that was another one */
+
+/** Old and new purchases, each pair once with all the jobs that share it. @param {(Pair & Made)[]} made */
+function pairsOf(made) {
+  const pairs = Map.groupBy(made, ({ before, now }) => `${before} ${now ?? ""}`);
+  return [...pairs.values()].map((same) => ({ ...same[0], jobs: same }));
+}
+
+/**
+ * The jobs whose take, or one that it has replaced, was that of a job of another key in the other results, each with that key.
+ * @param {Job[]} jobs @param {Map<string, JobData>} old
  * @returns {Map<Job, string>}
  */
 function movedFrom(jobs, old) {
-  const now = new Map(jobs.map((job) => [job.key, job.purchase]));
+  const takes = new Map(jobs.map((job) => [job.key, takesUpTo(takeOf(job))]));
   /** @type {Map<string, string[]>} */
   const free = new Map();
-  for (const { key, purchase } of old.values()) {
-    if (purchase && now.get(key) !== purchase) free.set(purchase, [...(free.get(purchase) ?? []), key]);
+  /** @type {Set<string>} */
+  const stayed = new Set();
+  for (const job of old.values()) {
+    const take = takeOf(job)?.id;
+    if (!take) continue;
+    if (takes.get(job.key)?.includes(take)) stayed.add(job.key);
+    else free.set(take, [...(free.get(take) ?? []), job.key]);
   }
   /** @type {Map<Job, string>} */
   const found = new Map();
   for (const job of jobs) {
-    if (!job.purchase || old.get(job.key)?.purchase === job.purchase) continue;
-    const key = free.get(job.purchase)?.shift();
+    if (stayed.has(job.key)) continue;
+    const take = takes.get(job.key)?.find((each) => free.get(each)?.length);
+    const key = take && free.get(take)?.shift();
     if (key) found.set(job, key);
   }
   return found;
+}
+
+/** The ids of a take and of what it has replaced. @param {Purchase | undefined} take */
+function takesUpTo(take) {
+  return take ? [take.id, ...replacedBy(take)] : [];
 }
 
 /** @param {Campaign} campaign */
@@ -527,9 +566,8 @@ function againstBefore(campaign) {
 /** Every job that was made again here, old beside new; also if it has been sent back once more. */
 function replacedHere() {
   const made = app.model.jobs.flatMap((job) => {
-    const now = job.seen;
-    const before =
-      now && earlierOf(job).find((each) => each.id !== now.id && each.files.length && !each.deleted);
+    const now = job.seen && takeOf(job);
+    const before = now && earlierOf(job).find((each) => each.id !== now.id && isTake(each) && !each.deleted);
     return before ? [{ job, before: before.id, now: now.id }] : [];
   });
   const them = made.length === 1 ? "it" : "them";
@@ -559,7 +597,7 @@ function listBlock(title, about, form, entries) {
   ];
 }
 
-/** @param {(Pair & { jobs: Job[] })[]} pairs */
+/** @param {(Pair & { jobs: Made[] })[]} pairs */
 function pairBoxes(pairs) {
   const { purchases } = app.model;
   return pairs.map(
@@ -569,11 +607,15 @@ function pairBoxes(pairs) {
   );
 }
 
+/** What is said of a job beside its last take: the state of one that is made, or to be made with a changed request, is not. */
+const UNSERVED = new Set(["redo", "failed", "attention", "underway"]);
+
 /**
  * Jobs that share a purchase, with the one that served them before: a link to their comparison; to the first job, if it is to be
- * made again. @param {Job[]} jobs @param {Purchase | undefined} before @param {Purchase | undefined} now
+ * made again. @param {Made[]} jobs @param {Purchase | undefined} before @param {Purchase | undefined} now
  */
-function pairOf([job, ...sharing], before, now) {
+function pairOf(jobs, before, now) {
+  const [{ job }] = jobs;
   const then = date(before?.bought ?? "", "short");
   const state = STATES[job.state].word.toLowerCase();
   const href = now
@@ -588,14 +630,16 @@ function pairOf([job, ...sharing], before, now) {
       el("div", { class: "mat old" }, before ? purchaseBox(before) : ""),
       el("div", { class: "mat" }, now ? takeBox(job) : frameOf(job)),
     ),
-    ...[job, ...sharing]
+    ...jobs
       .slice(0, MAX_SHARING)
-      .map((each) => el("h3", { class: "key", title: each.key, "aria-label": each.key }, ...keyLine(each))),
-    sharing.length >= MAX_SHARING &&
-      el("p", { text: `and ${number(sharing.length + 1 - MAX_SHARING)} more` }),
+      .flatMap(({ job: each, was }) => [
+        el("h3", { class: "key", title: each.key, "aria-label": each.key }, ...keyLine(each)),
+        was && el("p", { class: "was", text: `was ${was}` }),
+      ]),
+    jobs.length > MAX_SHARING && el("p", { text: `and ${number(jobs.length - MAX_SHARING)} more` }),
     el("p", {
       text: now
-        ? `${then} → ${date(now.bought, "short")}${job.state === "redo" ? `, ${state}` : ""}`
+        ? `${then} → ${date(now.bought, "short")}${UNSERVED.has(job.state) ? `, ${state}` : ""}`
         : `${then} → ${state}`,
     }),
   );
@@ -603,7 +647,8 @@ function pairOf([job, ...sharing], before, now) {
 
 /** What was made for a job last, also if it is to be made again. @param {Job} job */
 function takeBox(job) {
-  return job.shown && !job.seen ? purchaseBox(job.shown) : mediaBox(job);
+  const take = takeOf(job);
+  return take && take !== job.seen ? purchaseBox(take) : mediaBox(job);
 }
 
 /** A job with its name, and with the key it had before. @param {Job} job @param {(key: string) => string} shortName @param {string} [before] */
@@ -619,7 +664,7 @@ function namedThumb(job, shortName, before) {
 
 /** An entry that only the other results have, with its video if that is here. @param {JobData} job @param {(key: string) => string} shortName */
 function goneThumb(job, shortName) {
-  const purchase = app.model.purchases.get(job.purchase ?? "");
+  const purchase = takeOf(job);
   const href = purchase?.files[0] && source.href(purchase.files[0]);
   const inner = [
     el("div", { class: "mat" }, purchase ? purchaseBox(purchase) : unmade()),

@@ -213,7 +213,10 @@ function replacedBy(purchase) {
   return found;
 }
 
-/** Whether a purchase is of the same request as another one, and was bought before. @param {PurchaseData} purchase @param {Purchase} than */
+/**
+ * Whether a purchase is of the same request as another one, and was bought before.
+ * @param {Pick<PurchaseData, "fingerprint" | "inputs" | "bought">} purchase @param {Purchase} than
+ */
 function isEarlierOfSame({ fingerprint, inputs, bought }, than) {
   return (
     fingerprint !== undefined &&
