@@ -241,7 +241,7 @@ def _tell(written: WrittenPage, sources: Sequence[GalleryCampaign], reader: Medi
         say("For stills, install the extra: pip install 'campaign-pipeline[report]'", err=True)
 
 
-def _warn_of_pointers(paths: Sequence[str]) -> None:
+def _warn_of_pointers(paths: Sequence[Path]) -> None:
     if paths:
         others = f" and {counted(len(paths) - 1, 'other file')}" if len(paths) > 1 else ""
-        say(f"warning: not on the page: {printable(paths[0])}{others}: {LFS_POINTER}", err=True)
+        say(f"warning: not on the page: {printable(shown_path(paths[0]))}{others}: {LFS_POINTER}", err=True)

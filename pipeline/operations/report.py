@@ -34,7 +34,7 @@ from pipeline.report.data import GalleryRecords, files_on_page
 from pipeline.report.gallery_campaign import GalleryCampaign
 from pipeline.report.gallery_rows import PlannedJob
 from pipeline.report.stills import MediaReader, StillCache
-from pipeline.report.video_files import altered, lfs_pointers, located
+from pipeline.report.video_files import Foreign, foreign, located
 from pipeline.results.decisions import Decision, as_json, by_purchase, in_force
 from pipeline.results.decisions import read as read_decisions
 from pipeline.schemes import ObjectUrl, OutputLocation
@@ -129,9 +129,10 @@ def _with_files(
     here = {digest: path for digest, path in files.items() if digest in types}
     stored = frozenset(digest for digest, location in here.items() if isinstance(location, ObjectUrl))
     shown = frozenset(digest for digest, kind in types.items() if kind.startswith(("video/", "image/")))
+    others = _foreign(campaign, here)
     return GalleryCampaign(
         name=campaign.name,
-        records=replace(records, stored=stored, altered=_altered(campaign, here)),
+        records=replace(records, stored=stored, altered=others.altered, pointers=frozenset(others.pointers)),
         output=campaign.output,
         page_folder=campaign.page_folder,
         cache=StillCache(cache_folder(campaign.folder)),
@@ -140,7 +141,7 @@ def _with_files(
         signed=_signed(here, sign_seconds),
         expendable=frozenset(files) | _removed(campaign.records),
         unnameable=tuple(_unnameable(campaign, types.keys() - files.keys())),
-        pointers=tuple(_pointers(campaign, here)),
+        pointers=tuple(path for digest, path in others.pointers.items() if digest in types),
     )
 
 
@@ -152,11 +153,6 @@ def _unnameable(campaign: RecordsOnDisk, missing: Collection[str]) -> Iterator[s
         for file in job.get("outputs", ()):
             if file.get("sha256") in missing and unencodable(file["path"]):
                 yield file["path"]
-
-
-def _pointers(campaign: RecordsOnDisk, here: Collection[str]) -> Iterator[str]:
-    if isinstance(campaign.output, Path):
-        yield from lfs_pointers(campaign.results["jobs"], here, campaign.folder, campaign.output)
 
 
 def _located(campaign: RecordsOnDisk) -> dict[str, OutputLocation]:
@@ -183,12 +179,12 @@ def _removed(records: Records) -> frozenset[str]:
     )
 
 
-def _altered(campaign: RecordsOnDisk, here: Collection[str]) -> frozenset[str]:
-    """The files that someone has changed on this machine; what is in an object store is not looked at for it."""
+def _foreign(campaign: RecordsOnDisk, here: Collection[str]) -> Foreign:
+    """What is in the place of files on this machine; what is in an object store is not looked at for it."""
     if not isinstance(campaign.output, Path):
-        return frozenset()
+        return Foreign(frozenset(), {})
     purchases = campaign.records.purchases.values()
-    return altered(campaign.results["jobs"], purchases, here, campaign.folder, campaign.output)
+    return foreign(campaign.results["jobs"], purchases, here, campaign.folder, campaign.output)
 
 
 def _signed(files: Mapping[str, OutputLocation], seconds: int | None) -> dict[str, str]:

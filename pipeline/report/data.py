@@ -28,9 +28,9 @@ class GalleryRecords:
     flags. `keys` are the selected jobs, None: all, and `selection` the flags that select
     them. `hrefs`, `stills` and `media` are by SHA-256: the link to each file that is on this machine (empty: it is
     here, but the page contains no videos), the files that have a still, and media facts. `stored` are the files in an
-    object store, whether or not the page links to them, and `altered` those in whose place another file is on this
-    machine. `budget_left` is what all jobs have left of `budget`, without
-    those whose price is not known (`budget_unpriced`).
+    object store, whether or not the page links to them, `altered` those in whose place another file is on this
+    machine, and `pointers` those in whose place Git LFS left a pointer. `budget_left` is what all jobs
+    have left of `budget`, without those whose price is not known (`budget_unpriced`).
     `prompt_options` are, by template id, those in which the manifest sends the prompt.
     `forecast` is what the next run would make and buy, in numbers; `unseen` of these jobs are new or changed in the
     manifest since the results were written.
@@ -57,6 +57,7 @@ class GalleryRecords:
     stills: Collection[str] = frozenset()
     stored: Collection[str] = frozenset()
     altered: Collection[str] = frozenset()
+    pointers: Collection[str] = frozenset()
     media: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     before: Document | None = None
     before_name: str = ""
@@ -92,6 +93,7 @@ class _Campaign:
             stills=records.stills,
             stored=records.stored,
             altered=records.altered,
+            pointers=records.pointers,
             media=records.media,
         )
 

@@ -34,4 +34,4 @@ class GalleryCampaign:
     signed: Mapping[str, str] = field(default_factory=dict)
     expendable: frozenset[str] = frozenset()
     unnameable: Sequence[str] = ()
-    pointers: Sequence[str] = ()
+    pointers: Sequence[Path] = ()

@@ -36,8 +36,8 @@ class Rows:
     """Makes the rows of one campaign from those of its results. Each file is listed once, and referred to by number.
 
     The arguments may change later: a live page then requests the affected rows again. `purchases` and `decided` are
-    by purchase, `planned` by key; `prompt_options`, `hrefs`, `stills`, `stored`, `altered` and `media` are as in
-    `GalleryRecords`.
+    by purchase, `planned` by key; `prompt_options`, `hrefs`, `stills`, `stored`, `altered`, `pointers` and `media`
+    are as in `GalleryRecords`.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Rows:
         stills: Collection[str],
         stored: Collection[str] = (),
         altered: Collection[str] = (),
+        pointers: Collection[str] = (),
         media: Mapping[str, Mapping[str, Json]],
     ) -> None:
         self.files: list[Json] = []
@@ -62,6 +63,7 @@ class Rows:
         self._stills = stills
         self._stored = stored
         self._altered = altered
+        self._pointers = pointers
         self._media = media
         self._outputs: list[Document] = []
         self._numbers: dict[str, int] = {}
@@ -169,6 +171,7 @@ class Rows:
             "href": href,
             "stored": (href is None and digest in self._stored) or None,
             "altered": (href is None and digest in self._altered) or None,
+            "pointer": (href is None and digest in self._pointers) or None,
             "poster": digest in self._stills or None,
         }
         return present({**written, **facts})

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from pipeline.artifacts.file_names import named, set_aside
 from pipeline.artifacts.inventory import aside
@@ -41,17 +41,28 @@ def located_in_store(
     return _located(jobs, purchases, _StoreLookup(output, sizes))
 
 
-def altered(
+class Foreign(NamedTuple):
+    """The files, by SHA-256, that are not here and in whose place is a file of nobody's making.
+
+    An `altered` one is left alone: `collect` fetches it only once that file is gone. Where Git LFS left one of the
+    `pointers`, at this path, `git lfs pull` brings the file.
+    """
+
+    altered: frozenset[str]
+    pointers: Mapping[str, Path]
+
+
+def foreign(
     jobs: Iterable[Mapping[str, Any]],
     purchases: Collection[Purchase],
     files: Collection[str],
     folder: Path,
     output: Path,
-) -> frozenset[str]:
-    """The hashes of the files, not among the `files` that are here, in whose place is a file of nobody's making.
+) -> Foreign:
+    """What is in the place of those files that are not among the `files` that are here.
 
-    As for `plan`, they are altered: `collect` fetches them only once that file is gone. With `purchases`, all of the
-    campaign are meant, as files of one may be in the place of another's. Only sizes are compared.
+    With `purchases`, all of the campaign are meant, as files of one may be in the place of another's. Only sizes are
+    compared.
     """
     lookup = _FolderLookup(output, folder)
     known = {each.bytes for purchase in purchases for each in _outputs(purchase)}
@@ -62,24 +73,13 @@ def altered(
         if "sha256" in file
     ]
     places += [(digest, lookup.below(path)) for digest, _, path in _other_paths(purchases, files)]
-    return frozenset(
-        digest
+    others = [
+        (digest, location)
         for digest, location in places
         if digest not in files and (size := lookup.size_at(location)) is not None and size not in known
-    )
-
-
-def lfs_pointers(
-    jobs: Iterable[Mapping[str, Any]], files: Collection[str], folder: Path, output: Path
-) -> Iterator[str]:
-    """The paths of the jobs' files, not among the `files` that are here, in whose place Git LFS left a pointer."""
-    lookup = _FolderLookup(output, folder)
-    for job in jobs:
-        for file in job.get("outputs", ()):
-            location = lookup.named(file["path"])
-            is_missing = "sha256" in file and file["sha256"] not in files
-            if is_missing and lookup.size_at(location) is not None and has_lfs_pointer(location):
-                yield file["path"]
+    ]
+    pointers = {digest: location for digest, location in others if has_lfs_pointer(location)}
+    return Foreign(frozenset(digest for digest, _ in others if digest not in pointers), pointers)
 
 
 def _located(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.paths import status_at
-from pipeline.report.video_files import altered, located, located_in_store
+from pipeline.report.video_files import foreign, located, located_in_store
 from pipeline.schemes import ObjectUrl, OutputLocation
 from pipeline.serve.stored_videos import StoredVideos
 
@@ -35,32 +35,42 @@ JobDocuments = Iterable[Mapping[str, Any]]
 class FoundFiles:
     """By SHA-256, the location of each file that is here, its link on the page, and the files that are altered.
 
-    `stored` lists an object store, in which files are neither altered nor checked.
+    `pointers` are those in whose place Git LFS left a pointer. `stored` lists an object store, in which files are
+    neither altered nor checked.
     """
 
     def __init__(self, workspace: Workspace, number: int, stills: Stills) -> None:
         self.locations: dict[str, OutputLocation] = {}
         self.hrefs: dict[str, str] = {}
         self.altered: set[str] = set()
+        self.pointers: set[str] = set()
         self.stored = StoredVideos(workspace.output) if isinstance(workspace.output, ObjectUrl) else None
         self.workspace = workspace
         self._number = number
         self._stills = stills
         self._sizes_seen: Mapping[str, int] = {}
+        # After a rename, only these have the paths of files.
+        self._jobs: dict[str, Mapping[str, Any]] = {}
         self._purchases: dict[PurchaseId, Purchase] = {}
         self._missing: dict[PurchaseId, Purchase] = {}
         self._unchecked: list[PurchaseId] = []
         self._look_again_at = 0.0
 
-    def find(self, jobs: JobDocuments, purchases: Mapping[PurchaseId, Purchase]) -> None:
+    def find(self, jobs: Collection[Mapping[str, Any]], purchases: Mapping[PurchaseId, Purchase]) -> None:
         """Look for the files of these jobs and purchases, which are new or have changed."""
+        self._jobs |= {each["key"]: each for each in jobs}
         self._purchases |= purchases
         self._find(jobs, purchases.values())
         missing = {each: purchase for each, purchase in purchases.items() if self._lacks_files(purchase)}
         self._missing |= missing
         if missing and self.stored is not None:
             self.stored.want(refresh=True)
-        self._look_for_altered(jobs, missing)
+        self._look_for_foreign(jobs, missing)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Look for no files of these jobs any more, which are gone."""
+        for key in keys:
+            self._jobs.pop(key, None)
 
     def look_anew(self) -> None:
         """Take all files for missing until they are found again."""
@@ -103,7 +113,7 @@ class FoundFiles:
             self.stored.want(refresh=False)
             if self.stored.sizes is self._sizes_seen:
                 return False
-        if not self._find((), self._missing.values()):
+        if not self._find(self._jobs_of(self._missing), self._missing.values()):
             return False
         for purchase_id in [
             each
@@ -116,7 +126,7 @@ class FoundFiles:
     def _check_some(self) -> bool:
         """Check the files of some purchases, and forget those that were deleted or changed.
 
-        Returns whether there are any, or what was altered has changed.
+        Returns whether there are any, or what is in the place of files has changed.
         """
         self._unchecked = self._unchecked or list(self._purchases)
         some = [self._purchases[each] for each in self._unchecked[-_CHECKED_AT_ONCE:]]
@@ -125,10 +135,10 @@ class FoundFiles:
         for file in gone:
             self.locations.pop(file.sha256 or "", None)
             self.hrefs.pop(file.sha256 or "", None)
-        were_altered = frozenset(self.altered)
-        if gone or were_altered:
+        were_foreign = (self.altered.copy(), self.pointers.copy())
+        if gone or any(were_foreign):
             self._note_missing()
-        return bool(gone) or were_altered != self.altered
+        return bool(gone) or were_foreign != (self.altered, self.pointers)
 
     def _is_gone(self, file: Output) -> bool:
         """Whether a file that was found at its location is not there any more; only its size is compared."""
@@ -141,18 +151,25 @@ class FoundFiles:
         return file.bytes is not None and status.st_size != file.bytes
 
     def _note_missing(self) -> None:
-        """Take stock of what is missing and altered, after files were forgotten."""
+        """Take stock of what is missing or altered, after files were forgotten."""
         self._missing = {
             each: purchase for each, purchase in self._purchases.items() if self._lacks_files(purchase)
         }
         self.altered.clear()
-        self._look_for_altered((), self._missing)
+        self.pointers.clear()
+        self._look_for_foreign(self._jobs_of(self._missing), self._missing)
 
-    def _look_for_altered(self, jobs: JobDocuments, purchases: Mapping[PurchaseId, Purchase]) -> None:
+    def _jobs_of(self, purchases: Collection[PurchaseId]) -> list[Mapping[str, Any]]:
+        """The documents of the jobs that these purchases serve."""
+        return [each for each in self._jobs.values() if each.get("purchase") in purchases]
+
+    def _look_for_foreign(self, jobs: JobDocuments, purchases: Mapping[PurchaseId, Purchase]) -> None:
         output = self.workspace.output
         if isinstance(output, Path) and purchases:
             folder = self.workspace.campaign.manifest.parent
-            self.altered |= altered(jobs, self._purchases.values(), self.locations, folder, output)
+            others = foreign(jobs, self._purchases.values(), self.locations, folder, output)
+            self.altered |= others.altered
+            self.pointers.update(others.pointers)
 
     def _lacks_files(self, purchase: Purchase) -> bool:
         return any(each.sha256 is not None and each.sha256 not in self.locations for each in purchase.outputs)

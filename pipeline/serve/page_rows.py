@@ -53,6 +53,7 @@ class PageRows:
             hrefs=self.found.hrefs,
             stills=stills,
             altered=self.found.altered,
+            pointers=self.found.pointers,
             media=self._media,
         )
         self._seen_purchases: dict[PurchaseId, tuple[Purchase, Decision | None]] = {}
@@ -80,7 +81,9 @@ class PageRows:
         self._workspace = self.found.workspace = workspace
         self._prompt_options.update(workspace.campaign.prompt_options())
         self._jobs = {job.key: job for job in jobs}
-        for key in [each for each in self._job_rows if each not in self._jobs]:
+        gone = [each for each in self._job_rows if each not in self._jobs]
+        self.found.forget(gone)
+        for key in gone:
             del self._job_rows[key]
             self._seen_jobs.pop(key, None)
             self._gone[key] = None

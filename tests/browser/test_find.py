@@ -606,6 +606,40 @@ def test_altered_file_is_left_alone_and_not_to_fetch(tab: Make, tmp_path: Path, 
     )
 
 
+@pytest.mark.parametrize("bundle", [False, True])
+def test_git_lfs_pointer_is_a_missing_file_that_git_brings(tab: Make, tmp_path: Path, bundle: bool) -> None:
+    sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
+    sample.write()
+    decided = {each["key"] for each in sample.decisions}
+    job = next(job for job in sample.jobs if job["key"] not in decided and job.get("outputs"))
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 5\n"
+    (sample.folder / job["outputs"][0]["path"]).write_text(pointer)
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    written = write_folder(tmp_path / "page", [source], None, bundle=bundle, on_progress=lambda *_: None)
+    where = "not in this gallery" if bundle else "not on this machine"
+
+    page = tab().open(written.page)
+
+    legend = page.locator(".legend")
+    expect(legend.get_by_role("link", name="1 to decide, not here")).to_have_attribute(
+        "href", "#q=state:missing"
+    )
+    expect(legend).not_to_contain_text("altered")
+    rows = page.locator(".todo li", has_text=where)
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text(f"1 file is {where}")
+    expect(rows).to_contain_text("a Git LFS pointer is in its place")
+    expect(rows.locator(".command")).to_contain_text("git lfs pull")
+    card = page.locator("article", has_text="Not here")
+    expect(card).to_have_attribute("data-key", job["key"])
+    if not bundle:
+        expect(card).to_contain_text("git lfs pull brings it")
+    page.evaluate("key => go({ view: 'job', job: key })", job["key"])
+    about = page.get_by_role("complementary", name="About this job")
+    expect(about).to_contain_text("a Git LFS pointer is in its place")
+    expect(about.locator(".command").first).to_contain_text("git lfs pull")
+
+
 def test_videos_to_fetch_before_a_decision_are_counted_with_the_command(tab: Make, tmp_path: Path) -> None:
     sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
     sample.write()
@@ -623,6 +657,26 @@ def test_videos_to_fetch_before_a_decision_are_counted_with_the_command(tab: Mak
     expect(page.locator("#toast")).to_contain_text(first)
     search(page, "decision:none")
     expect(page.locator("#no-match")).to_contain_text(first)
+
+
+def test_video_that_git_brings_is_to_fetch_before_a_decision_with_its_command(
+    tab: Make, tmp_path: Path
+) -> None:
+    sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
+    sample.write()
+    decided = {each["key"] for each in sample.decisions}
+    first, *others = [job for job in sample.jobs if job["key"] not in decided and job.get("outputs")]
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 5\n"
+    (sample.folder / first["outputs"][0]["path"]).write_text(pointer)
+    for job in others:
+        (sample.folder / job["outputs"][0]["path"]).unlink()
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    here = sample.output / "report"
+    page = tab().open(write_folder(here, [source], None, bundle=False, on_progress=lambda *_: None).page)
+
+    page.keyboard.press("n")
+
+    expect(page.locator("#toast")).to_contain_text("Fetch them first: git lfs pull && pipeline collect ")
 
 
 def test_unknown_job_or_purchase_in_the_address_shows_a_notice_and_is_removed(

@@ -190,7 +190,9 @@ function whyNoVideo(job) {
 function missingFile(file) {
   if (file?.altered) return ["File altered", isHandedOn() ? "where this page was made" : "it is left alone"];
   if (!app.model.data.videos) return ["File missing", "when this page was made"];
-  return isHandedOn() ? ["File not in this gallery", ""] : ["File not on this machine", "collect brings it"];
+  return isHandedOn()
+    ? ["File not in this gallery", ""]
+    : ["File not on this machine", `${file?.pointer ? LFS_PULL : "collect"} brings it`];
 }
 
 /** @param {Job} job */

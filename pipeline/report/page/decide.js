@@ -428,10 +428,12 @@ function toFetchFirst() {
   const about = `${left} ${toDecide(missing)} ${isMissing(many)}.`.trimStart();
   if (isHandedOn()) return [about];
   const later = source.goesOn() ? "When this run has ended, fetch" : "Fetch";
-  const commands = app.model.campaigns.flatMap((campaign) => {
-    const own = missing.filter((job) => job.campaign === campaign);
+  const toFetch = missing.filter((job) => !job.file?.pointer);
+  const fetchCommands = app.model.campaigns.flatMap((campaign) => {
+    const own = toFetch.filter((job) => job.campaign === campaign);
     return own.length ? fetchCommand(campaign, own) : [];
   });
+  const commands = [...(toFetch.length < missing.length ? [LFS_PULL] : []), ...fetchCommands];
   return [`${about} ${later} ${many ? "them" : "it"} first:`, commands.join(" && ")];
 }
 

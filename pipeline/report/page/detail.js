@@ -425,6 +425,10 @@ function trouble(job) {
       `It is paid for and made; its file ${isMissing()}.${isHandedOn() ? " Whoever runs the campaign can fetch it:" : ""}`,
       commandOf("collect", job.campaign),
     ],
+    pointer: [
+      `It is paid for and made; its file ${isMissing()}, and a Git LFS pointer is in its place. ${isHandedOn() ? "Whoever runs the campaign can download it:" : "To download it:"}`,
+      LFS_PULL,
+    ],
     altered: [
       `It is paid for and made; its file ${isAltered()} and is left alone.${isHandedOn() ? "" : " To have it as it was made, move the altered file away, then:"}`,
       isHandedOn() ? "" : commandOf("collect", job.campaign),
@@ -438,7 +442,8 @@ function trouble(job) {
     pending: outlook,
     redo: outlook,
   };
-  const missing = job.file?.stored ? "stored" : job.file?.altered ? "altered" : "missing";
+  const missing =
+    /** @type {const} */ (["stored", "altered", "pointer"]).find((each) => job.file?.[each]) ?? "missing";
   const state =
     job.status === "done" && job.file && !job.file.here && job.state !== "redo" ? missing : job.state;
   if (!Object.hasOwn(known, state)) return undefined;

@@ -8,6 +8,7 @@ type MediaFile = {
   href?: string;
   stored?: boolean; // in an object store, and this page does not link to it
   altered?: boolean; // somebody changed it on this machine, so that `collect` leaves it alone
+  pointer?: boolean; // Git LFS left a pointer in its place, so that `git lfs pull` brings it
   poster?: boolean;
   width?: number;
   height?: number;

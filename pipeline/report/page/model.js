@@ -137,6 +137,9 @@ function isMissing(many = false) {
   return `${many ? "are" : "is"} not ${bundle ? "in this gallery" : "on this machine"}`;
 }
 
+/** The command that brings files of which Git LFS left a pointer. */
+const LFS_PULL = "git lfs pull";
+
 /** What was done to files that somebody changed, in words that are true wherever the page is opened. @param {boolean} [many] whether it is several files */
 function isAltered(many = false) {
   return `${many ? "were" : "was"} altered ${isHandedOn() ? "where this page was made" : "on this machine"}`;

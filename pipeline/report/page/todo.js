@@ -84,6 +84,22 @@ function alteredRow(campaign, altered) {
   );
 }
 
+/** Files of which Git LFS left a pointer, which it replaces at any time. @param {Campaign} campaign @param {Job[]} pointers */
+function pointersRow(campaign, pointers) {
+  const many = pointers.length > 1;
+  const them = many ? "them" : "it";
+  const byWhom = isHandedOn()
+    ? ` Whoever runs the campaign can download ${them} and make the gallery again.`
+    : "";
+  return todoRow(
+    "missing",
+    "",
+    `${campaignBefore(campaign)}${counted(pointers.length, "file")} ${isMissing(many)}`,
+    `Paid for and made; a Git LFS pointer is in ${many ? "the place of each" : "its place"}.${byWhom}${decidedOf(pointers)}`,
+    commandBox(LFS_PULL),
+  );
+}
+
 /** @param {Campaign} campaign */
 function nextRows(campaign) {
   const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
@@ -96,7 +112,9 @@ function nextRows(campaign) {
   if (stored.length) rows.push(storedRow(campaign, stored));
   const altered = absent.filter((job) => job.file?.altered);
   if (altered.length) rows.push(alteredRow(campaign, altered));
-  const missing = absent.filter((job) => !job.file?.stored && !job.file?.altered);
+  const pointers = absent.filter((job) => job.file?.pointer);
+  if (pointers.length) rows.push(pointersRow(campaign, pointers));
+  const missing = absent.filter((job) => !job.file?.stored && !job.file?.altered && !job.file?.pointer);
   if (missing.length) {
     rows.push(
       todoRow(

@@ -10,9 +10,10 @@ from support.protection import fails_without
 
 from pipeline.jobs import JobKey
 from pipeline.purchases import Output, Purchase, PurchaseId, Status
-from pipeline.report.video_files import altered, located
+from pipeline.report.video_files import Foreign, foreign, located
 
 CONTENT = b"film"
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 4\n"
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -90,6 +91,8 @@ def test_file_of_another_size_is_not_found(tmp_path: Path) -> None:
         (b"longer than before", {SHA}),
         # Another purchase's file, as after a job was sent back: this one has to be fetched.
         (b"other", set()),
+        # `git lfs pull` brings it.
+        (LFS_POINTER, set()),
         (None, set()),
     ],
 )
@@ -106,9 +109,12 @@ def test_file_that_someone_changed_is_altered_and_not_missing(
     )
     purchases = [bought("hero"), other]
 
-    assert altered([row("output/spring/hero.mp4")], purchases, (), tmp_path, output) == expected
-    assert altered([], purchases, (), tmp_path, output) == expected
-    assert altered([row("output/spring/hero.mp4")], purchases, {SHA}, tmp_path, output) == set()
+    pointers = {SHA: output / "hero.mp4"} if content == LFS_POINTER else {}
+    found = Foreign(frozenset(expected), pointers)
+    jobs = [row("output/spring/hero.mp4")]
+    assert foreign(jobs, purchases, (), tmp_path, output) == found
+    assert foreign([], purchases, (), tmp_path, output) == found
+    assert foreign(jobs, purchases, {SHA}, tmp_path, output) == Foreign(frozenset(), {})
 
 
 def test_path_recorded_for_another_file_is_not_used_for_an_earlier_one(

@@ -30,6 +30,7 @@ from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Intent, Turn
 from pipeline.state.transitions import Event
 
+LFS_POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 1\n"
 NOW = "2026-03-01T12:00:00Z"
 PROMPTS = {"walk": "a walk", "dance": "a dance", "leap": "a leap"}
 EVENTS: dict[str, Event] = {
@@ -177,9 +178,11 @@ def test_id_found_only_in_the_rescue_file_is_sent(tmp_path: Path, lost_first: bo
         story.store.close()
 
 
+@pytest.mark.parametrize("is_renamed", [False, True], ids=["as bought", "renamed"])
 def test_file_that_is_deleted_or_changed_below_the_page_is_noticed_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_renamed: bool
 ) -> None:
+    """The records have the path at which a file was put first; after a rename only its job has the one of now."""
     monkeypatch.setattr(found_files, "_LOOK_AGAIN", 0.0)
     monkeypatch.setattr(found_files, "_LOOKING_SHARE", math.inf)
     story = Story(tmp_path)
@@ -190,27 +193,35 @@ def test_file_that_is_deleted_or_changed_below_the_page_is_noticed_alone(
         output = story.workspace.local_output
         assert bought is not None
         assert output is not None
-        [file] = named(bought, bought.path or bought.id, steps=False)
+        [file] = named(bought, story.jobs[0].path if is_renamed else bought.id, steps=False)
         path = output / file.path
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"1")
         watch = story.fresh()
 
-        def heard() -> list[tuple[bool, bool]]:
-            """Whether each file that is told anew is here, and whether it is altered."""
+        def heard() -> list[set[str]]:
+            """Where each file is that is told anew."""
             told: Any = watch.look() or {}
-            return [("here" in row, "altered" in row) for row in told.get("files", {}).values()]
+            return [{"here", "altered", "pointer"} & row.keys() for row in told.get("files", {}).values()]
 
         heard()
         assert heard() == []
         path.unlink()
-        assert heard() == [(False, False)]
+        assert heard() == [set()]
         path.write_bytes(b"1")
-        assert heard() == [(True, False)]
+        assert heard() == [{"here"}]
         path.write_bytes(b"longer")
-        assert heard() == [(False, True)]
+        assert heard() == [{"altered"}]
+        assert heard() == []
+        path.write_text(LFS_POINTER)
+        assert heard() == [{"pointer"}]
+        assert heard() == []
+        path.write_bytes(b"1")
+        assert heard() == [{"here"}]
+        path.write_text(LFS_POINTER)
+        assert heard() == [{"pointer"}]
         path.unlink()
-        assert heard() == [(False, False)]
+        assert heard() == [set()]
         assert heard() == []
     finally:
         story.store.close()
