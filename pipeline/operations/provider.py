@@ -26,7 +26,7 @@ from pipeline.providers.api_settings import (
     network_from,
 )
 from pipeline.providers.checked_provider import checked
-from pipeline.providers.held_keys import keys_held_by
+from pipeline.providers.held_keys import keys_held_by, possible_keys_of
 from pipeline.providers.registry import BUILT_IN, ProviderPlugin, plugin_named, provider_named
 
 if TYPE_CHECKING:
@@ -109,12 +109,15 @@ def key_variables(name: str) -> frozenset[str]:
 def given_provider(provider: Provider, name: str, environment: Environment) -> Provider:
     """A provider that was given from Python, for a campaign that names the provider `name`.
 
-    Its keys are those that it holds, and those in the environment: of plug-ins of these names, and the vendor's.
+    Its keys are those that it holds, and those in the environment: of plug-ins of these names, and the vendor's. Its
+    text `key` may be one.
     """
     variables = key_variables("vimmerse") | key_variables(name) | key_variables(provider.name)
-    held = keys_held_by(provider) | {environment.variables.get(each, "").strip() for each in variables}
+    certain = keys_held_by(provider) | {environment.variables.get(each, "").strip() for each in variables}
+    possible = possible_keys_of(provider)
     # The longest first: one may be a part of another.
-    return checked(provider, "it cannot be used", *sorted(held - {""}, key=len, reverse=True))
+    keys = sorted((certain | possible) - {""}, key=len, reverse=True)
+    return checked(provider, "it cannot be used", *keys, uncertain=possible - certain)
 
 
 def provider_settings(

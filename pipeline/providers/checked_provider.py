@@ -31,7 +31,7 @@ from pipeline.providers.base import (
     Workflow,
 )
 from pipeline.providers.declared_types import misfit
-from pipeline.providers.echoed_key import message_without_key, result_without_key
+from pipeline.providers.echoed_key import ID_FIELDS, message_without_key, result_without_key
 from pipeline.providers.responses import LONGEST_WAIT
 
 if TYPE_CHECKING:
@@ -62,8 +62,12 @@ def unfit(provider: object) -> str | None:
     return None if isinstance(name, str) else f"{shown} lacks a name"
 
 
-def checked(provider: Provider, refusal: str, *keys: str) -> Provider:
+def checked(
+    provider: Provider, refusal: str, *keys: str, uncertain: frozenset[str] = frozenset()
+) -> Provider:
     """The provider, with its mistakes answered for, and without its `keys`. An error begins with `refusal`.
+
+    Those that are `uncertain` may be no secret, so no workflow id is changed for them.
 
     Raises:
         InvalidInput: it lacks something that each provider has.
@@ -71,7 +75,7 @@ def checked(provider: Provider, refusal: str, *keys: str) -> Provider:
     why_not = unfit(provider)
     if why_not is not None:
         raise InvalidInput(f"{refusal}: {why_not}")
-    return CheckedProvider(provider, provider.name, keys)
+    return CheckedProvider(provider, provider.name, keys, uncertain)
 
 
 def message_of(error: BaseException, *keys: str) -> str:
@@ -99,11 +103,13 @@ class CheckedProvider:
     An exception that the port does not allow is a `ProviderFault`, and so is a result of another type than it
     declares. If a create raises or returns no outcome, it is unknown whether it bought. `keys` are removed from every
     text that comes out of the provider: the vendor may echo one, and these texts are printed, recorded and published.
+    For those that are `uncertain`, workflow ids stay as they are: without its id, a purchase is lost.
     """
 
     provider: Provider
     name: str
     keys: tuple[str, ...] = field(default=(), repr=False)
+    uncertain: frozenset[str] = field(default=frozenset(), repr=False)
 
     def prepare(self, request: CreateRequest) -> CreateRequest:
         with self._faults("prepare"):
@@ -176,7 +182,8 @@ class CheckedProvider:
 
     def _without_keys(self, result: T) -> T:
         for key in self.keys:
-            result = result_without_key(result, key)
+            kept = ID_FIELDS if key in self.uncertain else ()
+            result = result_without_key(result, key, kept)
         return result
 
     def _raised(self, method: str, error: BaseException) -> ProviderFault:

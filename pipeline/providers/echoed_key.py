@@ -3,6 +3,7 @@
 import json
 import re
 from base64 import b64encode
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -19,6 +20,8 @@ _SHORTEST = 8
 _SHORTEST_ALONE = 4
 # The fields of results that are messages; a short key in any other may be a part of an id or a name.
 _MESSAGES = frozenset({"reason", "response", "error"})
+# The fields of results without which what was paid for is lost.
+ID_FIELDS = frozenset({"workflow_id", "id"})
 _INSTEAD = "***"
 _KEYS_OF_PLUGINS: set[str] = set()
 
@@ -63,12 +66,15 @@ def without_noted_keys(text: str) -> str:
     return text
 
 
-def result_without_key(value: T, key: str) -> T:
-    """A result of the port without the key in its texts; one that has none is returned as it is."""
-    return _cleaned(value, key, is_message=False)
+def result_without_key(value: T, key: str, kept: Collection[str] = ()) -> T:
+    """A result of the port without the key in its texts, except in the fields that are `kept`.
+
+    One that has none is returned as it is.
+    """
+    return _cleaned(value, key, kept, is_message=False)
 
 
-def _cleaned(value: T, key: str, *, is_message: bool) -> T:
+def _cleaned(value: T, key: str, kept: Collection[str], *, is_message: bool) -> T:
     cleaned: Any = value
     match value:
         case Enum():
@@ -81,12 +87,13 @@ def _cleaned(value: T, key: str, *, is_message: bool) -> T:
             url = text_without_key(bare, key) + mark + query
             cleaned = replace(value, url=url, content_type=text_without_key(value.content_type, key))
         case tuple() | list():
-            cleaned = tuple(_cleaned(each, key, is_message=is_message) for each in value)
+            cleaned = tuple(_cleaned(each, key, kept, is_message=is_message) for each in value)
             cleaned = list(cleaned) if isinstance(value, list) else cleaned
         case _ if is_dataclass(value) and not isinstance(value, type):
             parts = {each.name: getattr(value, each.name) for each in fields(value)}
             changed = {
-                name: _cleaned(part, key, is_message=name in _MESSAGES) for name, part in parts.items()
+                name: part if name in kept else _cleaned(part, key, kept, is_message=name in _MESSAGES)
+                for name, part in parts.items()
             }
             cleaned = value if changed == parts else replace(value, **changed)
     return value if cleaned == value else cast("T", cleaned)

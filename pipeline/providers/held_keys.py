@@ -8,8 +8,14 @@ from pipeline.providers.checked_provider import unfit
 
 
 def keys_held_by(provider: object) -> frozenset[str]:
-    """The keys of `Settings` in any of its attributes, and the text `key`; also those of a provider that it wraps."""
-    return frozenset(key for each in _wrapped(provider) for key in _own_keys(each) if key)
+    """The keys of `Settings` in any of its attributes; also those of a provider that it wraps."""
+    held = (value for each in _wrapped(provider) for value in _attributes(each))
+    return frozenset(value.key for value in held if isinstance(value, Settings) and value.key)
+
+
+def possible_keys_of(provider: object) -> frozenset[str]:
+    """Its text `key`, which may be anything; also that of a provider that it wraps."""
+    return frozenset(key for each in _wrapped(provider) for key in _text_key(each) if key)
 
 
 def _wrapped(provider: object) -> list[object]:
@@ -24,10 +30,7 @@ def _wrapped(provider: object) -> list[object]:
     return found
 
 
-def _own_keys(provider: object) -> Iterator[str]:
-    for value in _attributes(provider):
-        if isinstance(value, Settings):
-            yield value.key
+def _text_key(provider: object) -> Iterator[str]:
     with suppress(Exception):  # a property may raise anything
         key = getattr(provider, "key", None)
         if isinstance(key, str):

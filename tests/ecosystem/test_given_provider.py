@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.calling import KEY, Pipeline
 from support.campaigns import campaign, spring
+from support.protection import fails_without
 
 import pipeline as face
 from pipeline.providers import (
@@ -170,6 +171,30 @@ def test_key_of_a_given_provider_is_nowhere(folder: Path, kind: type[Leaky], mod
 def assert_absent(key: str, text: str, where: str = "what was returned") -> None:
     found = re.search(f".{{0,60}}{re.escape(key)}", text, re.DOTALL)
     assert found is None, f"{where}: {found}"
+
+
+class Tagged(Leaky):
+    """Its `key` is no secret, but the name with which the vendor's ids begin."""
+
+    key = "studio-eu"
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return Bought(WorkflowId(f"{self.key}-1"))
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        assert workflow_id == "studio-eu-1"
+        return Workflow(workflow_id, Progress.FAILED, "failed")
+
+
+@fails_without("pipeline.providers.checked_provider:CheckedProvider._without_keys", "kept = ")
+@pytest.mark.usefixtures("pipeline")
+def test_workflow_id_is_never_taken_for_a_key(folder: Path) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+
+    face.run(project.manifest, provider=Tagged())
+
+    assert {stand.status for stand in face.status(project.manifest).jobs.values()} == {"failed"}
+    assert '"workflow_id": "studio-eu-1"' in (project.folder / "spring.results.json").read_text("utf-8")
 
 
 def test_provider_that_shows_nothing_of_itself_is_used(folder: Path, pipeline: Pipeline) -> None:
