@@ -167,6 +167,7 @@ class BuyQueue:
         attempts.unprepared += 1
         if attempts.unprepared >= PREPARATIONS or (error.after or 0.0) > _timeout(entry):
             self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: {error}; run again")
+            self.give_up(entry)
         else:
             self.put_back(entry, now, attempts.unprepared, error.after)
 
@@ -190,6 +191,7 @@ class BuyQueue:
                 ExitCode.UNFINISHED,
                 f"{entry.key}: deferred by the vendor{how_long} ({printable(reason)}); run again later",
             )
+            self.give_up(entry)
         else:
             self._not_before = max(self._not_before, now + (after or 0.0))
             self.put_back(entry, now, attempts.deferred, after)

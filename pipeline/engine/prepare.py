@@ -168,6 +168,7 @@ class Preparer:
         self.in_flight.release()
         match result:
             case InputFailed() | CallRefused():
+                self.queue.give_up(entry)
                 self.on_input_failed(job, result)
             case NoCredit():
                 self.queue.stop(ExitCode.STOPPED_BUYING, str(result))

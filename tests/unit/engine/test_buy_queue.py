@@ -825,6 +825,30 @@ def test_failed_canary_saves_the_rest_of_its_template(harness: Harness) -> None:
     assert (ran.reporter.tally.waiting, ran.reporter.tally.time_left()) == (2, TimeLeft())
 
 
+@pytest.mark.parametrize(
+    ("preparing", "created"),
+    [
+        ([VendorError("503")] * 99, []),
+        ([InputFailed("no such image")], []),
+        ([], [Deferred("429", 86_400.0)]),
+    ],
+)
+def test_job_that_was_never_sent_is_no_canary(
+    harness: Harness, preparing: list[Any], created: list[Any]
+) -> None:
+    wanted = [job(f"one-{n}", template="one") for n in range(4)]
+    harness.vendor.preparing["one-0"] = preparing
+    harness.vendor.create_outcomes["one-0"] = created
+    harness.vendor.poll_answers["one-1"] = [running(), running(), success(FILM)]
+
+    ran = harness.run(*wanted, settings=replace(USUAL, canary=True))
+
+    assert list(ran.statuses.values())[1:] == ["done"] * 3
+    calls = harness.vendor.calls
+    last_look = max(n for n, call in enumerate(calls) if call == "get one-1")
+    assert calls.index("create one-1") < last_look < min(calls.index(f"create one-{n}") for n in (2, 3))
+
+
 def test_first_failure_stops_buying_with_fail_fast(harness: Harness) -> None:
     harness.vendor.create_outcomes["job-01"] = [JobRefused("422")]
     harness.vendor.poll_answers["job-00"] = [running(), running(), success(FILM)]
