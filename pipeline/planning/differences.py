@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
@@ -21,6 +23,7 @@ _WORDING = {"title", "description", "visibility"}
 _NAMES = {"id", "path", "outputs_of"}
 # Longer lists, of which each job may have one, take too long to be aligned.
 _MOST_ALIGNED = 200
+_ITEM = re.compile(r"\[[0-9]+\]$")
 
 
 def differences(purchase: Purchase, job: Job) -> tuple[Difference, ...]:
@@ -33,6 +36,14 @@ def differences(purchase: Purchase, job: Job) -> tuple[Difference, ...]:
         if old.get(name) != new.get(name) and not _is_wording(name)
         for difference in _between(name, old.get(name), new.get(name))
     )
+
+
+def changed_names(changes: Sequence[Difference]) -> Sequence[str]:
+    """The names of what changed, for one line: a list of which several items changed is named once."""
+    lists = [_ITEM.sub("", each.name) for each in changes]
+    several = {each for each, number in Counter(lists).items() if number > 1}
+    names = (name if name in several else each.name for name, each in zip(lists, changes, strict=True))
+    return list(dict.fromkeys(names))
 
 
 def _is_wording(name: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from pipeline.assignment import Assignment, is_sent_back, is_to_be_bought_again
 from pipeline.jobs import Job, JobKey, Visibility
-from pipeline.planning.differences import differences
+from pipeline.planning.differences import changed_names, differences
 from pipeline.planning.hints import elsewhere_hint, missing_files, pending_outcome, unknown_outcome
 from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording
 from pipeline.planning.retries import count_failures, has_retries_left
@@ -257,9 +257,9 @@ class Planner:
             return "to be bought again"
         if before.deleted:
             return "what served it was deleted"
-        names = ", ".join(change.name for change in changes[:3])
-        more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
-        return f"changed: {names}{more}" if names else "requested again"
+        names = changed_names(changes)
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return f"changed: {', '.join(names[:3])}{more}" if names else "requested again"
 
     def _approved(self, purchase: Purchase | None) -> bool:
         return purchase is not None and purchase.id in self._assignment.matcher.decisions.approved
@@ -282,7 +282,7 @@ def _failure(purchase: Purchase) -> str:
 
 
 def _pinned(purchase: Purchase, changes: tuple[Difference, ...], presence: Presence | None) -> str:
-    names = ", ".join(change.name for change in changes[:3])
+    names = ", ".join(changed_names(changes)[:3])
     due = ""
     if presence is Presence.ELSEWHERE:
         due = "; its file is here, at another path: a run puts it in place"

@@ -127,6 +127,25 @@ def test_item_that_joins_or_leaves_a_list_is_one_change() -> None:
     assert len(changes(urls * 100, ["x", *urls * 100])) == 6101
 
 
+@pytest.mark.parametrize("approved", [False, True])
+def test_list_of_which_several_items_changed_is_named_once_in_the_reason(approved: bool) -> None:
+    def reason(new: list[Option]) -> str:
+        old: list[Option] = ["one", "two", "three"]
+        before = job("a")
+        before = replace(before, request=replace(before.request, options={"prompt": "walk", "urls": old}))
+        after = replace(before, request=replace(before.request, options={"prompt": "run", "urls": new}))
+        made = bought(1, before)
+        said = Decisions(approved={made.id: before.key} if approved else {})
+        return only(plan([after], made, decisions=said), after).reason
+
+    assert "options.prompt, options.urls[1]" in reason(["one", "2", "three"])
+    changed: list[list[Option]] = [["three", "two", "one"], ["1", "2", "3"], []]
+    for said in map(reason, changed):
+        assert "options.urls[" not in said
+        assert "options.prompt, options.urls" in said
+        assert "more" not in said
+
+
 @pytest.mark.parametrize(
     ("flag", "says"), [({"again": True}, "to be bought again"), ({"deleted": True}, "was deleted")]
 )
