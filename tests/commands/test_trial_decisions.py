@@ -1,11 +1,15 @@
 """Decisions in a trial, with a state and results of its own: they are none of the campaign's."""
 
+import re
+import shlex
 import shutil
 
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, spring
 from support.protection import fails_without
+
+from pipeline.emulator.embedded import Emulator
 
 WALK = "main/loop/red/walk"
 TRIAL = ("--state", "trial/state.db", "--results", "trial/", "--output", "trial/")
@@ -44,11 +48,14 @@ def test_decision_on_a_purchase_of_a_trial_is_refused(
 
     assert ended.code == 64, ended.output
     assert SAID in ended.err
-    assert "pipeline merge" in ended.err
+    joined = "`pipeline merge spring.results.json trial/spring.results.json --out trial/spring.results.json`"
+    assert joined in ended.err
+    # What is to be joined has to exist.
+    assert ("`pipeline collect campaign.yaml" in ended.err) is (missing == "spring.results.json")
     assert decisions(tried) is None
 
 
-def test_way_that_the_message_names_takes_the_purchases_to_the_campaign(
+def test_purchases_of_a_trial_can_be_joined_into_the_campaigns(
     tried: Project, pipeline: Pipeline
 ) -> None:
     shutil.rmtree(tried.folder / ".pipeline")
@@ -59,6 +66,34 @@ def test_way_that_the_message_names_takes_the_purchases_to_the_campaign(
 
     assert pipeline("approve", tried.manifest, WALK, *TRIAL).code == 0
     assert "approved" in (decisions(tried) or "")
+
+
+@pytest.mark.parametrize("missing", ["spring.results.json", ".pipeline"])
+def test_records_elsewhere_into_which_those_beside_the_manifest_were_joined_stay_the_campaigns(
+    tried: Project, pipeline: Pipeline, missing: str
+) -> None:
+    gone = tried.folder / missing
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    said = pipeline("approve", tried.manifest, WALK, *TRIAL).err
+
+    for line in re.findall(r"`pipeline ([^`]+)`", said)[: 1 + (missing == "spring.results.json")]:
+        assert pipeline(*shlex.split(line)).code == 0, line
+
+    assert pipeline("approve", tried.manifest, WALK, *TRIAL).code == 0
+    tried.write({"campaign.yaml": spring(prompts={"walk": "a walk", "sit": "a chair"})})
+    run_trial(tried, pipeline)
+    assert pipeline("approve", tried.manifest, "main/loop/red/sit", *TRIAL).code == 0
+
+
+def test_failed_purchase_beside_the_manifest_makes_no_trial_of_records_elsewhere(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": "fail"})
+    assert pipeline("run", project.manifest).code == 1
+    vendor.clear_faults()
+    run_trial(project, pipeline)
+
+    assert pipeline("approve", project.manifest, WALK, *TRIAL).code == 0
 
 
 def test_decision_of_before_can_be_taken_back(tried: Project, pipeline: Pipeline) -> None:
