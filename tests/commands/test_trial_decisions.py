@@ -55,9 +55,7 @@ def test_decision_on_a_purchase_of_a_trial_is_refused(
     assert decisions(tried) is None
 
 
-def test_purchases_of_a_trial_can_be_joined_into_the_campaigns(
-    tried: Project, pipeline: Pipeline
-) -> None:
+def test_purchases_of_a_trial_can_be_joined_into_the_campaigns(tried: Project, pipeline: Pipeline) -> None:
     shutil.rmtree(tried.folder / ".pipeline")
     joined = pipeline(
         "merge", "spring.results.json", "trial/spring.results.json", "--out", "spring.results.json"
