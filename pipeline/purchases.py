@@ -305,10 +305,10 @@ def _knowledge(purchase: Purchase) -> tuple[bool, int, bool, str, bool, bool, st
         _ADVANCE[purchase.status],
         is_partly_fetched,
         purchase.workflow_id or "" if is_partly_fetched else "",
+        # Nothing may be made from it, although the other copy does not know that; `join_all` keeps known credits.
+        purchase.lacks_files,
         # Nothing that a purchase goes through takes its credits back, so a copy without them is older or edited.
         purchase.credits is not None,
-        # Nothing may be made from it, although the other copy does not know that.
-        purchase.lacks_files,
         purchase.updated_at or "",
         canonical_json(as_json(rest)),
     )

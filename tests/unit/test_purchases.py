@@ -186,6 +186,12 @@ def test_copy_that_knows_of_a_failed_download_wins_over_a_later_update_without()
     assert join(_only(dead), _only(fetched)).purchases[dead.id] == fetched
 
 
+def test_failed_download_stays_known_if_only_the_other_copy_has_credits() -> None:
+    dead, paid = bought(Status.SUCCEEDED, error="410"), bought(Status.SUCCEEDED, credits=5)
+    for mine, theirs in ((dead, paid), (paid, dead)):
+        assert join_all(map(_only, (mine, theirs))) == _only(replace(dead, credits=5))
+
+
 def test_files_that_two_machines_fetched_are_all_known() -> None:
     film, still = Output("video/mp4", url="f"), Output("image/png", url="s")
     fetched = [replace(each, sha256=digit * 64, bytes=1) for each, digit in ((film, "a"), (still, "b"))]
