@@ -124,7 +124,14 @@ class Matcher:
         return [*{each.id: each for each in known}.values()]
 
     def last_good(self, key: JobKey) -> list[Purchase]:
-        """The takes of a job that were done last; several only where a purchase replaced those of several jobs."""
+        """The takes of a job that were done last; several where a purchase replaced those of several jobs.
+
+        Several, too, where it cannot be told which of them was the last: then all of them are kept.
+        """
+        found = (*self._last_recorded(key), *self._good_before(self._latest(key)))
+        return [*{each.id: each for each in found}.values()]
+
+    def _last_recorded(self, key: JobKey) -> list[Purchase]:
         latest, seen = self._latest(key), set[PurchaseId]()
         while latest:
             if good := [each for each in latest if _is_good(each)]:
@@ -134,6 +141,27 @@ class Matcher:
             latest = list(_recorded_purchases(before, self.records))
         good = [each for each in self.takes(key) if _is_good(each)]
         return [max(good, key=lambda each: each.age)] if good else []
+
+    def _good_before(self, latest: Iterable[Purchase]) -> Iterator[Purchase]:
+        """The good takes among these; in place of each other one, those that it replaced, also under another key."""
+        left, seen = [*latest], set[PurchaseId]()
+        while left:
+            each = left.pop()
+            if each.id in seen:
+                continue
+            seen.add(each.id)
+            if _is_good(each):
+                yield each
+            else:
+                left += self.before(each)
+
+    def before(self, purchase: Purchase) -> list[Purchase]:
+        """What a purchase replaced: it has recorded that, or it is what was bought before it for the same key."""
+        if purchase.replaces:
+            return list(_recorded_purchases(purchase.replaces, self.records))
+        own = (each for each in self._by_key.get(purchase.key, ()) if each.age < purchase.age)
+        before = max(own, key=lambda each: each.age, default=None)
+        return [] if before is None else [before]
 
     def replaced(self, key: JobKey) -> list[PurchaseId]:
         """What a purchase to be made for a job has to record as replaced: from then on, nothing else may tell it.

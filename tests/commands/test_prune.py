@@ -675,7 +675,6 @@ def under_another_key(project: Project, pipeline: Pipeline, prompts: dict[str, s
     "how", ["failed", "failed twice", "refused", "not bought", "under way", "not fetched"]
 )
 @fails_without("pipeline.engine.create:new_purchase", "return Purchase(", swap=("tuple(replaces)", "()"))
-@fails_without("pipeline.assignment:Matcher.last_good", "before =", swap=("each.replaces", "()"))
 def test_only_good_take_bought_for_another_job_is_kept_until_its_successor_is_made(
     bought: Project, pipeline: Pipeline, vendor: Emulator, prompts: dict[str, str], how: str
 ) -> None:
@@ -729,6 +728,36 @@ def test_only_good_take_bought_for_another_job_is_approved_for_the_job_that_it_s
     assert pipeline("run", bought.manifest).code == 0
     assert bought.jobs()[key]["purchase"] == walk
     assert len(vendor.ledger.entries) == 3
+
+
+@pytest.mark.parametrize("is_there_and_back", [False, True])
+def test_only_good_take_is_kept_if_its_job_is_renamed_after_an_edit_that_failed(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, is_there_and_back: bool
+) -> None:
+    name, text = "walk", "a walk in the park"
+    if is_there_and_back:
+        bought.write({"campaign.yaml": spring(prompts=RENAMED)})
+        assert pipeline("run", bought.manifest).code == 0
+        name, text = "stroll", "a stroll"
+        bought.write({"campaign.yaml": spring(prompts={**RENAMED, "stroll": text})})
+        assert pipeline("run", bought.manifest).code == 0
+    good = bought.jobs()[f"main/loop/red/{name}"]["purchase"]
+    bought.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain", name: "a run"})})
+    vendor.fail({"on": "create", "times": 1, "do": "fail"})
+    assert pipeline("run", bought.manifest).code == 1
+    renamed = "walk" if is_there_and_back else "stroll"
+    bought.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain", renamed: "a run"})})
+    files = bought.output()
+
+    pruned = prune(pipeline, bought)
+
+    assert f"({good})" not in pruned.out
+    assert not purchases(bought)[good].get("deleted")
+    assert bought.output() == files
+    assert good in pipeline("status", bought.manifest).out
+    assert pipeline("run", bought.manifest, "--retry-failed").code == 0
+    assert prune(pipeline, bought, "--replaced").code == 0
+    assert purchases(bought)[good].get("deleted")
 
 
 def test_older_good_take_is_deleted_before_the_successor_of_the_last_is_made(

@@ -399,6 +399,23 @@ def test_last_good_take_is_the_one_to_which_the_job_went_back() -> None:
     assert Matcher([new], records(first, second, failed, a=failed)).last_good(new.key) == [first]
 
 
+@fails_without(
+    "pipeline.assignment:Matcher.last_good", "found =", swap=("*self._good_before(self._latest(key))", "*()")
+)
+def test_last_good_take_of_a_renamed_job_is_known_by_the_key_under_which_its_successor_failed() -> None:
+    new = job("turn", "run")
+    good, failed = bought(1, job("spin", "walk")), bought(2, job("spin", "run"), status=Status.FAILED)
+    later = bought(3, job("spin", "jump"))
+    assert Matcher([new], records(good, failed, later)).last_good(new.key) == [good]
+    again = replace(bought(4, new, status=Status.FAILED), replaces=(failed.id,))
+    assert Matcher([new], records(good, failed, again, turn=again)).last_good(new.key) == [good]
+    gone = replace(good, deleted=True)
+    assert Matcher([new], records(gone, failed)).last_good(new.key) == []
+    # A take that an earlier job of the new name left is kept as well.
+    left_over = bought(5, job("turn", "dance"))
+    assert Matcher([new], records(good, failed, left_over)).last_good(new.key) == [left_over, good]
+
+
 def test_usually_nothing_is_recorded_as_replaced() -> None:
     new = job("a", "run")
     old, void = bought(1, job("a")), bought(2, new, status=Status.VOID)
