@@ -153,7 +153,15 @@ class Matcher:
             if _is_good(each):
                 yield each
             else:
-                left += self.before(each)
+                left += (*self.before(each), *self._left_under(each.key))
+
+    def _left_under(self, key: JobKey) -> list[Purchase]:
+        """What a key that no job has any more served last, and the newest good take bought for it."""
+        if key in self.jobs:
+            return []
+        good = (each for each in self._by_key.get(key, ()) if _is_good(each))
+        left = (self._served(key), max(good, key=lambda each: each.age, default=None))
+        return [each for each in left if each is not None]
 
     def before(self, purchase: Purchase) -> list[Purchase]:
         """What a purchase replaced: it has recorded that, or it is what was bought before it for the same key."""
@@ -162,6 +170,19 @@ class Matcher:
         own = (each for each in self._by_key.get(purchase.key, ()) if each.age < purchase.age)
         before = max(own, key=lambda each: each.age, default=None)
         return [] if before is None else [before]
+
+    def hides_good_take(self, key: JobKey, serving: Purchase) -> bool:
+        """Whether a good take served a job last, and an attempt without result that is no successor of it does now.
+
+        It is none if it is older or was bought for another key: the job asks again for what it asked for before.
+        """
+        before = self._served(key)
+        return (
+            serving.status not in {Status.DONE, Status.SUCCEEDED}
+            and before is not None
+            and _is_good(before)
+            and (serving.key != key or serving.age < before.age)
+        )
 
     def replaced(self, key: JobKey) -> list[PurchaseId]:
         """What a purchase to be made for a job has to record as replaced: from then on, nothing else may tell it.

@@ -332,11 +332,12 @@ def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
     """By job key, the purchase that serves it; intents are left out, since one may still turn out to be void.
 
     In that case the earlier purchase is still the last one that served the key, on this machine as on all others.
+    What hides the job's last good take is left out as well, since nothing else may lead to that take.
     """
     return {
         key: purchase.id
         for key, purchase in assignment.by_key.items()
-        if purchase.status is not Status.SUBMITTING
+        if purchase.status is not Status.SUBMITTING and not assignment.matcher.hides_good_take(key, purchase)
     }
 
 

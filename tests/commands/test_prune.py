@@ -760,6 +760,36 @@ def test_only_good_take_is_kept_if_its_job_is_renamed_after_an_edit_that_failed(
     assert purchases(bought)[good].get("deleted")
 
 
+@pytest.mark.parametrize("runs", [0, 1, 2])
+@fails_without(
+    "pipeline.operations.campaign_state:served_by",
+    "return {key: purchase.id",
+    swap=("not assignment.matcher.hides_good_take(key, purchase)", "True"),
+)
+def test_only_good_take_is_kept_if_an_older_failure_serves_its_job_again(
+    project: Project, pipeline: Pipeline, vendor: Emulator, runs: int
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "times": 1, "do": "fail"})
+    assert pipeline("run", project.manifest).code == 1
+    prompts = {"dance": "a dance in the rain"}
+    for name in ("walk", "stroll"):
+        project.write({"campaign.yaml": spring(prompts={**prompts, name: "a run"})})
+        assert pipeline("run", project.manifest).code == 0
+    good = project.jobs()["main/loop/red/stroll"]["purchase"]
+    project.write({"campaign.yaml": spring(prompts={**prompts, "stroll": "a walk in the park"})})
+    files = project.output()
+
+    for _ in range(runs):
+        pipeline("run", project.manifest)
+
+    assert f"({good})" not in prune(pipeline, project, "--replaced").out
+    assert f"main/loop/red/stroll: last take {good} (done): " in pipeline("status", project.manifest).out
+    assert project.output() == files
+    assert pipeline("run", project.manifest, "--retry-failed").code == 0
+    assert prune(pipeline, project, "--replaced").code == 0
+    assert purchases(project)[good].get("deleted")
+
+
 def test_older_good_take_is_deleted_before_the_successor_of_the_last_is_made(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

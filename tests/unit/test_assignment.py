@@ -405,8 +405,10 @@ def test_last_good_take_is_the_one_to_which_the_job_went_back() -> None:
 def test_last_good_take_of_a_renamed_job_is_known_by_the_key_under_which_its_successor_failed() -> None:
     new = job("turn", "run")
     good, failed = bought(1, job("spin", "walk")), bought(2, job("spin", "run"), status=Status.FAILED)
+    assert Matcher([new], records(good, failed)).last_good(new.key) == [good]
     later = bought(3, job("spin", "jump"))
-    assert Matcher([new], records(good, failed, later)).last_good(new.key) == [good]
+    assert later in Matcher([new], records(good, failed, later)).last_good(new.key)
+    assert later not in Matcher([new, job("spin", "jump")], records(good, failed, later)).last_good(new.key)
     again = replace(bought(4, new, status=Status.FAILED), replaces=(failed.id,))
     assert Matcher([new], records(good, failed, again, turn=again)).last_good(new.key) == [good]
     gone = replace(good, deleted=True)
