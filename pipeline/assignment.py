@@ -171,6 +171,17 @@ class Matcher:
         before = max(own, key=lambda each: each.age, default=None)
         return [] if before is None else [before]
 
+    def recorded_before(self, key: JobKey) -> set[PurchaseId]:
+        """The purchases that what serves a job has recorded as replaced, and those that these have."""
+        serving = self.purchase_for(key)
+        left, found = [] if serving is None else [*serving.replaces], set[PurchaseId]()
+        while left:
+            purchase_id = left.pop()
+            if purchase_id not in found and purchase_id in self.records.purchases:
+                found.add(purchase_id)
+                left += self.records.purchases[purchase_id].replaces
+        return found
+
     def hides_good_take(self, key: JobKey, serving: Purchase) -> bool:
         """Whether a good take served a job last, and an attempt without result that is no successor of it does now.
 

@@ -45,7 +45,7 @@ def command(words: tuple[str, ...], **given: Any) -> None:
     workspace = open_workspace(manifest, CampaignFlags.of(given))
     with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
         purchase = purchase_named(state, name)
-        key = served_key(state, purchase)
+        key = served_key(state.assignment, purchase)
         assert_not_stopped(stop)
         if workflow_id is not None:
             with vendor(workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:

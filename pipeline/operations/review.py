@@ -147,9 +147,9 @@ def decide(
         for key, purchase in _decidable(state, name, found, opinion.verdict):
             about = _decided(state, key, purchase) if opinion.withdraws else purchase
             if about is not None:
-                made.append(opinion.of(about.id, key or served_key(state, about)))
+                made.append(opinion.of(about.id, key or served_key(state.assignment, about)))
             elif opinion.rating is not None or opinion.note is not None:
-                made.append(opinion.of(purchase.id, key or served_key(state, purchase)))
+                made.append(opinion.of(purchase.id, key or served_key(state.assignment, purchase)))
     made = [*{each.purchase: each for each in with_failures(state.assignment, state.decided, made)}.values()]
     if made:
         record(state.workspace, made, state.records.purchases)
@@ -300,8 +300,13 @@ def assert_has_moment(purchase: Purchase, moment: float, media: MediaMap) -> Non
         raise UsageError(f"{purchase.id} is {longest:g} s long: it has no moment at {moment:g} s")
 
 
-def served_key(state: CampaignState, purchase: Purchase) -> JobKey:
-    """The first job that the purchase serves, or whose last good take it is, else the one it was bought for."""
-    serves = (key for key, each in state.assignment.by_key.items() if each.id == purchase.id)
-    last_of = (key for key, each in without_successor(state.assignment) if each.id == purchase.id)
-    return next(chain(serves, last_of), purchase.key)
+def served_key(assignment: Assignment, purchase: Purchase) -> JobKey:
+    """The first job that the purchase serves, whose last good take it is, or that it served under another key.
+
+    Else the key it was bought for.
+    """
+    serves = (key for key, each in assignment.by_key.items() if each.id == purchase.id)
+    last_of = (key for key, each in without_successor(assignment) if each.id == purchase.id)
+    served = (key for key in assignment.by_key if purchase.id in assignment.matcher.recorded_before(key))
+    bought_for = (purchase.key,) if purchase.key in assignment.matcher.jobs else ()
+    return next(chain(serves, last_of, bought_for, served), purchase.key)

@@ -157,11 +157,6 @@ class CampaignWatch:
         """What the next run would make; None if that could not be planned."""
         return self._plan.next_run(self._assignment.by_key)
 
-    def served_key(self, purchase: Purchase) -> JobKey:
-        """The first job that the purchase serves, else the one it was bought for."""
-        serves = (key for key, each in self._assignment.by_key.items() if each.id == purchase.id)
-        return next(serves, purchase.key)
-
     def look(self) -> dict[str, Json] | None:
         """The changes to the page since the last look; None if there are none."""
         stamps = self._stamps()

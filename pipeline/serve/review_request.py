@@ -13,6 +13,7 @@ from pipeline.operations.review import (
     assert_can_be_sent_back,
     assert_can_serve,
     assert_has_moment,
+    served_key,
     with_failures,
 )
 from pipeline.purchases import PurchaseId
@@ -98,7 +99,7 @@ def opinion_of(
     if review.verdict is Verdict.APPROVED:
         assert_can_serve(purchase)
     if review.verdict is Verdict.REDO:
-        assert_can_be_sent_back(watch.workspace, [(watch.served_key(purchase), purchase)])
+        assert_can_be_sent_back(watch.workspace, [(served_key(watch.assignment, purchase), purchase)])
     if (
         review.withdraws
         and review.rating is None
@@ -116,7 +117,7 @@ def opinion_of(
     )
     if opinion.moment is not None:
         assert_has_moment(purchase, opinion.moment, watch.rows.media)
-    said = opinion.of(purchase.id, watch.served_key(purchase))
+    said = opinion.of(purchase.id, served_key(watch.assignment, purchase))
     return watch, purchase.id, with_failures(watch.assignment, watch.decided, [said])
 
 

@@ -790,6 +790,24 @@ def test_only_good_take_is_kept_if_an_older_failure_serves_its_job_again(
     assert purchases(project)[good].get("deleted")
 
 
+@pytest.mark.parametrize("edits", [1, 2])
+def test_earlier_take_bought_for_another_job_is_approved_for_the_job_whose_successors_are_done(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, edits: int
+) -> None:
+    walk, key = under_another_key(bought, pipeline, RENAMED)
+    for number in range(edits):
+        bought.write({"campaign.yaml": spring(prompts={**RENAMED, "stroll": f"a run {number}"})})
+        assert pipeline("run", bought.manifest).code == 0
+    made = len(vendor.ledger.entries)
+
+    assert walk in pipeline("show", bought.manifest, key).out
+    assert pipeline("approve", bought.manifest, walk).code == 0
+
+    assert pipeline("run", bought.manifest).code == 0
+    assert bought.jobs()[key]["purchase"] == walk
+    assert len(vendor.ledger.entries) == made
+
+
 def test_older_good_take_is_deleted_before_the_successor_of_the_last_is_made(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

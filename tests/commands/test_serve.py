@@ -451,6 +451,23 @@ def test_take_made_after_a_failure_is_redone_and_undone_from_the_page_too(
     assert "decision: redo" not in (project.folder / "spring.decisions.yaml").read_text()
 
 
+def test_last_good_take_of_a_renamed_job_is_approved_for_that_job(
+    bought: Project, serve: Serve, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    take, prompts = bought.jobs()[WALK]["purchase"], {"dance": "a dance in the rain"}
+    bought.write({"campaign.yaml": spring(prompts={**prompts, "stroll": "a walk in the park"})})
+    assert pipeline("run", bought.manifest).code == 0
+    bought.write({"campaign.yaml": spring(prompts={**prompts, "stroll": "a run"})})
+    vendor.fail({"on": "create", "times": 1, "do": "fail"})
+    assert pipeline("run", bought.manifest).code == 1
+
+    assert serve(bought).review(purchase=take, decision="approved").json()["saved"] is True
+
+    assert pipeline("run", bought.manifest, "--retry-failed").code == 0
+    assert bought.jobs()["main/loop/red/stroll"]["purchase"] == take
+    assert len(vendor.ledger.entries) == 3
+
+
 def test_undo_without_a_decision_changes_nothing(bought: Project, serve: Serve) -> None:
     path = bought.folder / "spring.decisions.yaml"
     site = serve(bought)
