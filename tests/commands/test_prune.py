@@ -771,19 +771,19 @@ def test_only_good_take_is_kept_if_an_older_failure_serves_its_job_again(
 ) -> None:
     vendor.fail({"on": "create", "match": {"title": "walk"}, "times": 1, "do": "fail"})
     assert pipeline("run", project.manifest).code == 1
-    prompts = {"dance": "a dance in the rain"}
-    for name in ("walk", "stroll"):
-        project.write({"campaign.yaml": spring(prompts={**prompts, name: "a run"})})
-        assert pipeline("run", project.manifest).code == 0
-    good = project.jobs()["main/loop/red/stroll"]["purchase"]
-    project.write({"campaign.yaml": spring(prompts={**prompts, "stroll": "a walk in the park"})})
+    prompts, first, last = {"dance": "a dance in the rain"}, "a walk in the park", "a run"
+    for name, text, code in (("stroll", first, 1), ("stroll", last, 0), ("turn", last, 0)):
+        project.write({"campaign.yaml": spring(prompts={**prompts, name: text})})
+        assert pipeline("run", project.manifest).code == code
+    good = project.jobs()["main/loop/red/turn"]["purchase"]
+    project.write({"campaign.yaml": spring(prompts={**prompts, "turn": first})})
     files = project.output()
 
     for _ in range(runs):
         pipeline("run", project.manifest)
 
     assert f"({good})" not in prune(pipeline, project, "--replaced").out
-    assert f"main/loop/red/stroll: last take {good} (done): " in pipeline("status", project.manifest).out
+    assert f"main/loop/red/turn: last take {good} (done): " in pipeline("status", project.manifest).out
     assert project.output() == files
     assert pipeline("run", project.manifest, "--retry-failed").code == 0
     assert prune(pipeline, project, "--replaced").code == 0
