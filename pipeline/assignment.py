@@ -182,17 +182,17 @@ class Matcher:
                 left += self.records.purchases[purchase_id].replaces
         return found
 
-    def hides_good_take(self, key: JobKey, serving: Purchase) -> bool:
+    def hides_good_take(self, key: JobKey, purchase: Purchase) -> bool:
         """Whether a good take served a job last, and an attempt without result that is no successor of it does now.
 
         It is none if it is older or was bought for another key: the job asks again for what it asked for before.
         """
         before = self._served(key)
         return (
-            serving.status not in {Status.DONE, Status.SUCCEEDED}
+            purchase.status not in {Status.DONE, Status.SUCCEEDED}
             and before is not None
             and _is_good(before)
-            and (serving.key != key or serving.age < before.age)
+            and (purchase.key != key or purchase.age < before.age)
         )
 
     def replaced(self, key: JobKey) -> list[PurchaseId]:
