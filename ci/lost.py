@@ -2,6 +2,7 @@
 
     git log --raw --no-abbrev -z --format= … | lost.py RESULTS…   RESULTS: those that the branch holds now; the log,
                                                                   newest first, is of deleted and changed ones
+    git diff-tree -r --raw --no-abbrev -z … | lost.py --missing RESULTS…   instead, the paths of those that are gone
     git log --raw --no-abbrev -z --format= … | lost.py --ever     instead, those that ever held a purchase
 
 Needs git and Python's standard library only.
@@ -27,7 +28,13 @@ _Change = tuple[str, str, str, str]
 def main(arguments: list[str]) -> int:
     """Print what is asked for."""
     changes = _changes(sys.stdin.buffer.read())
-    for line in _ever_held(changes) if arguments == ["--ever"] else _lost(changes, kept=arguments):
+    if arguments == ["--ever"]:
+        lines = _ever_held(changes)
+    elif arguments[:1] == ["--missing"]:
+        lines = (path for path, _ in _lost(changes, kept=arguments[1:]))
+    else:
+        lines = (f"{path} {what}" for path, what in _lost(changes, kept=arguments))
+    for line in lines:
         print(line)
     return 0
 
@@ -39,8 +46,11 @@ def _ever_held(changes: Iterator[_Change]) -> Iterator[str]:
             yield path
 
 
-def _lost(changes: Iterator[_Change], kept: list[str]) -> Iterator[str]:
-    """Compare what the log shows with the files `kept`. What was never bought (void) may go."""
+def _lost(changes: Iterator[_Change], kept: list[str]) -> Iterator[tuple[str, str]]:
+    """Compare what the log shows with the files `kept`. What was never bought (void) may go.
+
+    Yields each path, and what happened to it.
+    """
     known = _known(kept)
     looked_at: Counter[str] = Counter()
     for status, blob, _, path in changes:
@@ -54,7 +64,7 @@ def _lost(changes: Iterator[_Change], kept: list[str]) -> Iterator[str]:
         if held is None and is_changed:
             continue
         if held is None or known is None or not held <= known:
-            yield f"{path} was replaced on" if is_changed else f"{path} is gone from"
+            yield path, "was replaced on" if is_changed else "is gone from"
 
 
 def _changes(log: bytes) -> Iterator[_Change]:

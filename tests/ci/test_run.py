@@ -897,6 +897,108 @@ class TestLostResults:
         assert (whole.code, shard.code) == (0, 0), whole.log + shard.log
         assert len(titles(vendor)) == 2
 
+    @staticmethod
+    def move(remote: Remote, *results: str) -> None:
+        """Move the campaign to another folder, with these of its results."""
+
+        def move(work: Path) -> None:
+            (work / "moved").mkdir(exist_ok=True)
+            for name in ("spring.yaml", "images", *results):
+                if (work / "campaigns" / name).exists():
+                    (work / "campaigns" / name).rename(work / "moved" / name)
+
+        remote.edit("main", move)
+
+    def test_results_that_a_moved_campaign_left_behind_are_not_bought_again(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        self.run_in_shards(remote, machine, results="beside")
+        self.move(remote, "spring.results.1-of-2.json")
+
+        job = machine("after").uses(command="run", campaigns="moved/spring.yaml", results="beside")
+
+        assert job.code == 3, job.log
+        assert (
+            "The branch main has results of spring at campaigns/spring.results.2-of-2.json, and no manifest there. "
+            "If they are of this campaign, put them at moved/spring.results.2-of-2.json." in job.log
+        )
+        assert "start it by hand with first=spring" in job.log
+        assert job.outputs["exit-code"] == "3"
+        assert len(titles(vendor)) == 2
+
+        self.move(remote, "spring.results.2-of-2.json")
+        whole = machine("whole").uses(command="run", campaigns="moved/spring.yaml", results="beside")
+        assert whole.code == 0, whole.log
+        assert len(titles(vendor)) == 2
+
+    def test_results_left_behind_under_a_name_that_is_taken_are_to_be_joined(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        self.run_in_shards(remote, machine, results="beside")
+        self.move(remote, "spring.results.1-of-2.json")
+        other = json.dumps({**remote.results("moved/spring.results.1-of-2.json", "main"), "purchases": []})
+        remote.edit("main", lambda work: write(work / "moved/spring.results.2-of-2.json", other))
+
+        job = machine("after").uses(command="run", campaigns="moved/spring.yaml", results="beside")
+
+        assert job.code == 3, job.log
+        assert "join them with moved/spring.results.2-of-2.json (`pipeline merge`)." in job.log
+        assert len(titles(vendor)) == 2
+
+    def test_results_left_behind_that_others_include_do_not_matter(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        self.run_in_shards(remote, machine, results="beside")
+        self.move(remote, "spring.results.2-of-2.json")
+
+        job = machine("after").uses(command="run", campaigns="moved/spring.yaml", results="beside")
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
+
+    def test_results_left_behind_need_a_manual_start_once(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        self.run_in_shards(remote, machine, results="beside")
+        self.move(remote, "spring.results.1-of-2.json")
+
+        by_hand = machine("hand").uses(
+            command="run", campaigns="moved/spring.yaml", results="beside", first="spring"
+        )
+        after = machine("after").uses(command="run", campaigns="moved/spring.yaml", results="beside")
+
+        assert (by_hand.code, after.code) == (0, 0), by_hand.log + after.log
+        assert len(titles(vendor)) == 3
+
+    @pytest.mark.parametrize(
+        ("manifest", "text", "code"),
+        [
+            ("campaigns/spring.yaml", None, 0),
+            ("campaigns/plain.yaml", "name: spring # again\nversion: 1\n", 0),
+            ("campaigns/winter.yaml", "name: winter\nversion: 1\njobs:\n- name: spring\n", 3),
+            ("campaigns/package.json", '{"name": "spring", "version": "1.0.0"}', 3),
+            ("campaigns/below/spring.yaml", None, 3),
+        ],
+    )
+    def test_two_campaigns_of_one_name_are_told_apart_by_their_manifests(
+        self,
+        remote: Remote,
+        machine: Machines,
+        vendor: Emulator,
+        manifest: str,
+        text: str | None,
+        code: int,
+    ) -> None:
+        self.run_in_shards(remote, machine, results="beside")
+        spring_again = text or remote.text(MANIFEST, "main")
+        self.move(remote, "spring.results.1-of-2.json")
+        remote.edit("main", lambda work: write(work / manifest, spring_again))
+
+        job = machine("after").uses(command="run", campaigns="moved/spring.yaml", results="beside")
+
+        assert job.code == code, job.log
+        assert len(titles(vendor)) == (2 if code else 3)
+
     @pytest.mark.parametrize("shard", ["2/2", ""], ids=["its shard", "undivided"])
     def test_manual_start_is_needed_once_per_loss(
         self, remote: Remote, machine: Machines, vendor: Emulator, shard: str
@@ -1127,9 +1229,8 @@ class TestFirst:
 
         assert job.code == 3, job.log
         moved = results.replace("campaigns/", "again/")
-        assert (
-            f"results of spring at {results}. If they are of this campaign, put them at {moved}." in job.log
-        )
+        assert f"results of spring at {results}" in job.log
+        assert f"If they are of this campaign, put them at {moved}." in job.log
         assert len(titles(vendor)) == 2
 
     @pytest.mark.parametrize(
