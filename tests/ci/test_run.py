@@ -1230,7 +1230,34 @@ class TestFirst:
         assert job.code == 3, job.log
         moved = results.replace("campaigns/", "again/")
         assert f"results of spring at {results}" in job.log
-        assert f"If they are of this campaign, put them at {moved}." in job.log
+        assert f"If they are of this campaign, put them at {moved}" in job.log
+        assert len(titles(vendor)) == 2
+
+    @pytest.mark.parametrize(("earlier", "now"), [("beside", "branch"), ("branch", "beside")])
+    def test_campaign_that_comes_back_after_its_results_went_elsewhere_has_run_before(
+        self, remote: Remote, machine: Machines, vendor: Emulator, earlier: str, now: str
+    ) -> None:
+        first = machine().uses(command="run", campaigns=MANIFEST, first="spring", results=earlier)
+        assert first.code == 0, first.log
+        manifest = remote.text(MANIFEST, "main")
+        if now == "branch":
+            tree = git("mktree", at=remote.folder)
+            remote.move("campaign-results", git("commit-tree", "-m", "results", tree, at=remote.folder))
+            remote.remove("main", "campaigns/spring.results.json")
+        remote.remove("main", MANIFEST)
+        before = git("rev-parse", "main", at=remote.folder)
+        remote.edit("main", lambda work: write(work / MANIFEST, manifest))
+
+        job = machine("two").uses({"before": before}, command="run", campaigns=MANIFEST, results=now)
+
+        assert job.code == 3, job.log
+        branch, place = (
+            ("campaign-results", "campaigns/spring.results.json")
+            if now == "beside"
+            else ("main", "spring.results.json")
+        )
+        assert f"The branch {branch} has or had results of spring at " in job.log
+        assert f"If they are of this campaign, put them at {place} on " in job.log
         assert len(titles(vendor)) == 2
 
     @pytest.mark.parametrize(
