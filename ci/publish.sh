@@ -53,7 +53,7 @@ assert_current() {
       xargs -0 git diff-tree -r --no-renames --name-only HEAD "$tip" -- <"$inputs"
   )
   if [[ -n $changed ]]; then
-    echo "$source has moved on: ${changed%%$'\n'*} has changed since this run was planned; the run of the newer commit buys what is left, this one never will" >&2
+    echo "$source has moved on: ${changed%%$'\n'*} has changed since this run was planned; the run of the newer commit buys what is left, and running this one again does not help" >&2
     # The same attempt again would not do better.
     if [[ -n ${GITHUB_OUTPUT:-} ]]; then echo "outdated=true" >>"$GITHUB_OUTPUT"; fi
     exit 1

@@ -17,7 +17,10 @@ _WHAT_TO_DO: dict[ExitCode, str] = {
     ExitCode.ACCOUNT: "set the key; if the vendor refused it, check on the vendor's site that it is active",
     ExitCode.LOCKED: "wait for the other process, or stop it: it saves everything",
     ExitCode.ATTENTION: "look for it on the vendor's site, and say with `pipeline resolve` what you found",
-    ExitCode.UNFINISHED: f"remove the cause if it is on your side, and {_AGAIN}: nothing is bought twice",
+    ExitCode.UNFINISHED: (
+        "unless the message says that running again does not help, "
+        f"remove the cause if it is on your side, and {_AGAIN}: nothing is bought twice"
+    ),
 }
 # In a wheel they are inside the package, in a checkout beside it.
 _PAGES = (Path(__file__).parents[1] / "docs", Path(__file__).parents[2] / "docs")

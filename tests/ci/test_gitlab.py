@@ -1,6 +1,7 @@
 """The scripts of the GitLab templates, run like GitLab's runner does."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from pipeline.emulator.embedded import Emulator
 Machines = Callable[..., Machine]
 PLAN = yaml.safe_load((ROOT / "ci" / "gitlab" / "plan.yml").read_text("utf-8"))
 RUN = yaml.safe_load((ROOT / "ci" / "gitlab" / "run.yml").read_text("utf-8"))
+CI_PAGE = (ROOT / "docs" / "how-to" / "ci.md").read_text("utf-8")
 
 
 class Runner:
@@ -320,3 +322,19 @@ def test_tool_and_scripts_come_from_one_commit() -> None:
         assert '--branch "$CAMPAIGN_PIPELINE_REF" -- "$CAMPAIGN_PIPELINE" "$CAMPAIGN_HOME/tool"' in clone
         assert '"$CAMPAIGN_HOME/tool/ci/install.sh"' in install
     assert (ROOT / "ci" / "install.sh").is_file()
+
+
+def test_own_job_gets_its_first_run_as_the_template_says(runner: Runner) -> None:
+    said = (ROOT / "ci" / "gitlab" / "run.yml").read_text("utf-8")
+    example = "".join(re.findall(r"^#   (.*\n)", said, re.MULTILINE))
+    [shown] = [each for each in re.findall(r"```yaml\n(.*?)```", CI_PAGE, re.DOTALL) if "autumn" in each]
+    own = {**RUN, **yaml.safe_load(example)}
+
+    assert shown == example
+    first, later = (runner.job(own, f"campaign-autumn{end}") for end in ("-first", ""))
+    assert first["variables"]["CAMPAIGN_MANIFEST"] == "campaigns/autumn.yaml"
+    assert first["retry"] == 0
+    assert [rule["if"][-25:] for rule in (*first["rules"], *later["rules"])] == [
+        ' && $CAMPAIGN_FIRST != ""',
+        ' && $CAMPAIGN_FIRST == ""',
+    ]

@@ -202,6 +202,8 @@ def test_run_behind_its_branch_buys_nothing(remote: Remote, machine: Machines, v
     )
     assert moved_on in job.log
     assert titles(vendor) == []
+    assert "running this one again does not help" in job.log
+    assert "What to do: unless the message says that running again does not help, " in job.log
     # No later attempt can do better, so the schedule makes none.
     assert job.outputs["outdated"] == "true"
 
