@@ -10,8 +10,6 @@ from pipeline.record_limits import LONGEST_URL
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[A-Za-z0-9._~/%?&=+-]*")
 _BLANK = re.compile(r"[\s\x00-\x20\x7f]")
 _ANOTHER = re.compile(r"[\s,;|]https?://", re.IGNORECASE)
-_ANOTHER_BEHIND_BLANK = re.compile(r"\shttps?://", re.IGNORECASE)
-_QUERY_OF_URLS = re.compile(r"[^?#]*\?[^#]*=https?(?:://|%3A)", re.IGNORECASE)
 
 
 def is_url(text: str) -> bool:
@@ -20,14 +18,8 @@ def is_url(text: str) -> bool:
 
 
 def are_several(text: str) -> bool:
-    """Whether a text that begins with a url continues with another, as in feeds that list several in one cell.
-
-    A query that has urls as values is not another url: `https://img.example.com/merge?layers=https://…,https://…`.
-    """
-    another = _ANOTHER.search(text) if is_url(text) else None
-    if another is None or _QUERY_OF_URLS.match(text, 0, another.start()) is None:
-        return another is not None
-    return _ANOTHER_BEHIND_BLANK.search(text) is not None
+    """Whether a text that begins with a url continues with another, as in feeds that list several in one cell."""
+    return is_url(text) and _ANOTHER.search(text) is not None
 
 
 def check_url(url: str) -> None:

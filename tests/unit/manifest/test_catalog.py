@@ -208,11 +208,6 @@ class TestValues:
                 ["http://a.b", LocalFile("a", "0")],
             ),
             (OptionSpec(OptionType.LIST, OptionType.STRING), ["a,b"]),
-            *(
-                (URL, f"https://a.example/m?x=1&l={first}/1{by}https://b.example/2")
-                for by in (",", ";", "|")
-                for first in ("https://b.example", "https%3A%2F%2Fb.example")
-            ),
             (OptionSpec(OptionType.STRING, choices=("a", "b")), "b"),
             (OptionSpec(OptionType.ANY), {"a": [1]}),
         ],
@@ -244,11 +239,6 @@ class TestValues:
             (OptionSpec(OptionType.LIST, OptionType.STRING, joined=True), ["a,b"], "joined by commas"),
             (OptionSpec(OptionType.STRING), {"a": 1}, "expected a text, found a mapping"),
             *((URL, f"https://a.example/1{by}https://a.example/2", TWO) for by in (" ", ";", "|", "\n", ",")),
-            # Shops put a version into the query.
-            (URL, "https://a.example/1?v=1,https://a.example/2?v=2", TWO),
-            (URL, "https://a.example/m?l=https://b.example/1,https://b.example/2 https://a.example/3", TWO),
-            (URL, "https://a.example/1,https://a.example/m?l=https://b.example/2", TWO),
-            (URLS, ["https://a.example/m?l=https://b.example/1,https://b.example/2"], "joined by commas"),
             (
                 URLS,
                 ["https://a.example/1; https://a.example/2"],

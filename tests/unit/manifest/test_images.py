@@ -217,12 +217,6 @@ class TestUrls:
         assert [type(image) for image in job.request.images] == [RemoteFile, LocalFile]
         assert job.coordinates.image == "a"
 
-    @pytest.mark.parametrize("between", [",", ";", "|"])
-    def test_url_whose_query_has_several_is_one(self, project: Project, between: str) -> None:
-        url = f"https://img.example.com/merge?layers=https://a.example/1.png{between}https://b.example/2.png"
-        (job,) = project.jobs(ANYTHING + f"image_sets: {{shoes: [{{id: a, url: '{url}'}}]}}\n")
-        assert job.request.images == (RemoteFile(url),)
-
     @pytest.mark.parametrize("between", [",", ", ", ";", "|", " ", "\\n"])
     def test_two_urls_in_one_text_are_rejected(self, project: Project, between: str) -> None:
         url = f"https://cdn.example.com/a.jpg{between}HTTPS://cdn.example.com/b.jpg"
