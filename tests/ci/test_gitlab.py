@@ -338,3 +338,14 @@ def test_own_job_gets_its_first_run_as_the_template_says(runner: Runner) -> None
         ' && $CAMPAIGN_FIRST != ""',
         ' && $CAMPAIGN_FIRST == ""',
     ]
+
+
+def test_only_the_runs_of_the_planned_campaign_get_its_plan(runner: Runner) -> None:
+    """Without `dependencies`, a job is handed the files of all jobs in earlier stages."""
+    own = {**RUN, "campaign-autumn": {"extends": ".campaign-run"}}
+    given = {name: runner.job(own, name)["dependencies"] for name in own if name.startswith("campaign-")}
+
+    planned = ["campaign-merged-plan"]
+    assert given.pop("campaign-run") == given.pop("campaign-first") == planned
+    assert list(given.values()) == [[]] * len(given)
+    assert "campaign-autumn" in given
