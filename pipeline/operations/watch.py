@@ -146,18 +146,31 @@ class Watch:
 
     @property
     def _selected(self) -> frozenset[str] | None:
-        """Short hashes of the keys that the runs are limited to, by their own notes; None: all.
+        """Short hashes of the keys that the runs are limited to, by their own notes; None: all."""
+        selected = [note.selected for note in self._notes_of({self._since, *self._begun})]
+        chosen = [each for each in selected if each is not None]
+        return frozenset().union(*chosen) if chosen and len(chosen) == len(selected) else None
 
-        Notes of earlier runs are ignored.
-        """
-        begun = {self._since, *(run.since for run in self.runs)}
-        selected = [
-            note.selected
+    @property
+    def _in_flight(self) -> int:
+        """How many creates may be in flight in the runs together, by their own notes; if they lack it, as usual."""
+        limits = [note.in_flight for note in self._notes_of(self._begun)]
+        known = [each for each in limits if each is not None]
+        if known and len(known) == len(limits):
+            return sum(known)
+        return run_settings(self._workspace.campaign, RunOptions()).in_flight
+
+    @property
+    def _begun(self) -> set[str]:
+        return {run.since for run in self.runs}
+
+    def _notes_of(self, begun: Collection[str]) -> list[RunNote]:
+        """The notes of the runs that began then; those of earlier runs are ignored."""
+        return [
+            note
             for note in self._notes
             if any(_apart(note.run.partition(" ")[0], since) < _AT_ONCE for since in begun)
         ]
-        chosen = [each for each in selected if each is not None]
-        return frozenset().union(*chosen) if chosen and len(chosen) == len(selected) else None
 
     def _state_of(self, part: str | None) -> tuple[StateLocation, str]:
         """The location of the part's state, and its name."""
@@ -243,7 +256,7 @@ class Watch:
     def _time_left(self) -> TimeLeft:
         if not self.runs:
             return TimeLeft()
-        today, in_flight = now(), run_settings(self._workspace.campaign, RunOptions()).in_flight
+        today = now()
         # Jobs may share a purchase, which takes its time once.
         submitted = {
             job.purchase.id: job.purchase
@@ -253,7 +266,7 @@ class Watch:
         running = [(each.template_id, recorded_age(each.bought_at, today)) for each in submitted.values()]
         to_buy = {self._asked[key] for key in self._to_come}
         waiting = Counter(template_id for template_id, _ in to_buy)
-        left = time_left(self._durations, running, waiting, in_flight, self._chains())
+        left = time_left(self._durations, running, waiting, self._in_flight, self._chains())
         return left.named(self._names)
 
     def _chains(self) -> Collection[Chain]:

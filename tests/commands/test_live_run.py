@@ -191,6 +191,30 @@ def test_time_left_counts_a_purchase_once_for_all_jobs_that_it_serves(
         assert left < 2 * 3600
 
 
+def test_time_left_goes_by_the_creates_in_flight_that_the_run_was_given(
+    folder: Path, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={f"walk{n}": f"walk {n}" for n in range(4)})})
+    opened = open_store(
+        project.state, campaign="spring", manifest=project.manifest, run="before", writable=True, now=SINCE
+    )
+    with closing(opened) as store:
+        store.commit_turn(Turn(durations=[("each_explodedloop_0226", 3600.0)]), Caps())
+    watch = Watch(
+        workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
+    )
+    watch.look()
+    with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=36000)) as slow:
+        start("run", project.manifest, "--yes", "--in-flight", "1", url=slow.url)
+        until(lambda: any("bought as" in what for _, what in watch.look()), "the workflow")
+
+        left = watch.tally().time_left().seconds
+
+        assert left is not None
+        # One after the other, although the manifest allows all at once.
+        assert left > 3 * 3600
+
+
 def test_time_left_is_at_least_that_of_what_is_made_one_after_another(
     folder: Path, start: Callable[..., Running], tmp_path: Path
 ) -> None:
