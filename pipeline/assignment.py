@@ -171,15 +171,14 @@ class Matcher:
         before = max(own, key=lambda each: each.age, default=None)
         return [] if before is None else [before]
 
-    def recorded_before(self, key: JobKey) -> set[PurchaseId]:
-        """The purchases that what serves a job has recorded as replaced, and those that these have."""
+    def all_before(self, key: JobKey) -> set[PurchaseId]:
+        """All purchases that were replaced, one after the other, by what serves a job now."""
         serving = self.purchase_for(key)
-        left, found = [] if serving is None else [*serving.replaces], set[PurchaseId]()
+        left, found = [] if serving is None else [serving], set[PurchaseId]()
         while left:
-            purchase_id = left.pop()
-            if purchase_id not in found and purchase_id in self.records.purchases:
-                found.add(purchase_id)
-                left += self.records.purchases[purchase_id].replaces
+            before = [each for each in self.before(left.pop()) if each.id not in found]
+            found |= {each.id for each in before}
+            left += before
         return found
 
     def hides_good_take(self, key: JobKey, purchase: Purchase) -> bool:

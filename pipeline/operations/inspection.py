@@ -66,7 +66,7 @@ def job_details(state: CampaignState, job: Job) -> JobDetails:
     # The last one may have been bought for another job, and have served this one too before it was sent back.
     matcher = state.assignment.matcher
     last = {each.id for each in (matcher.last(job.key), *matcher.last_good(job.key)) if each is not None}
-    last |= matcher.recorded_before(job.key)
+    last |= matcher.all_before(job.key)
     others = sorted(
         (
             each

@@ -307,6 +307,6 @@ def served_key(assignment: Assignment, purchase: Purchase) -> JobKey:
     """
     serves = (key for key, each in assignment.by_key.items() if each.id == purchase.id)
     last_of = (key for key, each in without_successor(assignment) if each.id == purchase.id)
-    served = (key for key in assignment.by_key if purchase.id in assignment.matcher.recorded_before(key))
+    served = (key for key in assignment.by_key if purchase.id in assignment.matcher.all_before(key))
     bought_for = (purchase.key,) if purchase.key in assignment.matcher.jobs else ()
     return next(chain(serves, last_of, bought_for, served), purchase.key)

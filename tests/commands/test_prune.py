@@ -790,6 +790,27 @@ def test_only_good_take_is_kept_if_an_older_failure_serves_its_job_again(
     assert purchases(project)[good].get("deleted")
 
 
+def test_earlier_take_is_approved_for_its_job_that_was_renamed_after_a_failed_edit(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    walk, dance = bought.jobs()["main/loop/red/walk"]["purchase"], "a dance in the rain"
+    bought.write({"campaign.yaml": spring(prompts={"dance": dance, "walk": "a run"})})
+    vendor.fail({"on": "create", "times": 1, "do": "fail"})
+    assert pipeline("run", bought.manifest).code == 1
+    for prompt in ("a run", "a jump"):
+        bought.write({"campaign.yaml": spring(prompts={"dance": dance, "stroll": prompt})})
+        pipeline("run", bought.manifest)
+    key, made = "main/loop/red/stroll", len(vendor.ledger.entries)
+    assert bought.statuses()[key] == "done"
+
+    assert walk in pipeline("show", bought.manifest, key).out
+    assert pipeline("approve", bought.manifest, walk).code == 0
+
+    assert pipeline("run", bought.manifest).code == 0
+    assert bought.jobs()[key]["purchase"] == walk
+    assert len(vendor.ledger.entries) == made
+
+
 @pytest.mark.parametrize("edits", [1, 2])
 def test_earlier_take_bought_for_another_job_is_approved_for_the_job_whose_successors_are_done(
     bought: Project, pipeline: Pipeline, vendor: Emulator, edits: int
