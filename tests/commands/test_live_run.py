@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,19 @@ def test_watch_reports_what_a_dead_run_left_even_if_nothing_was_written_since(
     assert watch.tally().unknown == 1
 
 
+def watch_of(project: Project, name: str, durations: Sequence[tuple[str, float]]) -> Watch:
+    """A watch that has looked once, where each template took that many seconds before."""
+    opened = open_store(
+        project.state, campaign=name, manifest=project.manifest, run="before", writable=True, now=SINCE
+    )
+    with closing(opened) as store:
+        store.commit_turn(Turn(durations=durations), Caps())
+    workspace = workspace_of(load(project.manifest), RecordPaths(), read_environment())
+    watch = Watch(workspace, lambda _state: None)
+    watch.look()
+    return watch
+
+
 def test_time_left_counts_a_purchase_once_for_all_jobs_that_it_serves(
     folder: Path, start: Callable[..., Running], tmp_path: Path
 ) -> None:
@@ -169,15 +182,7 @@ def test_time_left_counts_a_purchase_once_for_all_jobs_that_it_serves(
     project = campaign(
         folder, {"campaign.yaml": spring(prompts={**walks, **dances}, limits={"in_flight": 1})}
     )
-    opened = open_store(
-        project.state, campaign="spring", manifest=project.manifest, run="before", writable=True, now=SINCE
-    )
-    with closing(opened) as store:
-        store.commit_turn(Turn(durations=[("each_explodedloop_0226", 3600.0)]), Caps())
-    watch = Watch(
-        workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
-    )
-    watch.look()
+    watch = watch_of(project, "spring", [("each_explodedloop_0226", 3600.0)])
     with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=36000)) as slow:
         start("run", project.manifest, "--yes", url=slow.url)
         until(lambda: any("bought as" in what for _, what in watch.look()), "the workflow")
@@ -195,15 +200,7 @@ def test_time_left_goes_by_the_creates_in_flight_that_the_run_was_given(
     folder: Path, start: Callable[..., Running], tmp_path: Path
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring(prompts={f"walk{n}": f"walk {n}" for n in range(4)})})
-    opened = open_store(
-        project.state, campaign="spring", manifest=project.manifest, run="before", writable=True, now=SINCE
-    )
-    with closing(opened) as store:
-        store.commit_turn(Turn(durations=[("each_explodedloop_0226", 3600.0)]), Caps())
-    watch = Watch(
-        workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
-    )
-    watch.look()
+    watch = watch_of(project, "spring", [("each_explodedloop_0226", 3600.0)])
     with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=36000)) as slow:
         start("run", project.manifest, "--yes", "--in-flight", "1", url=slow.url)
         until(lambda: any("bought as" in what for _, what in watch.look()), "the workflow")
@@ -219,16 +216,7 @@ def test_time_left_is_at_least_that_of_what_is_made_one_after_another(
     folder: Path, start: Callable[..., Running], tmp_path: Path
 ) -> None:
     project = campaign(folder, {"campaign.yaml": chained()})
-    opened = open_store(
-        project.state, campaign="stages", manifest=project.manifest, run="before", writable=True, now=SINCE
-    )
-    usual = [("vim_sketch_me", 3600.0), ("each_explodedloop_0226", 7200.0)]
-    with closing(opened) as store:
-        store.commit_turn(Turn(durations=usual), Caps())
-    watch = Watch(
-        workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
-    )
-    watch.look()
+    watch = watch_of(project, "stages", [("vim_sketch_me", 3600.0), ("each_explodedloop_0226", 7200.0)])
     with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=36000)) as slow:
         start("run", project.manifest, "--yes", url=slow.url)
         until(lambda: any("bought as" in what for _, what in watch.look()), "the workflow")
