@@ -159,19 +159,17 @@ lost_results() {
     lost_of ${kept[@]+"${kept[@]}"}
 }
 
-# Whether a folder at the tip certainly has a manifest of this campaign's name. (An unusual spelling is overlooked: that only
-# means one start by hand.)
+# Whether a folder at the tip certainly has a manifest of this campaign's name: as a plain line, or in JSON. (Any other
+# spelling is overlooked: that only means one start by hand.)
 has_manifest() {
   local file
   while IFS= read -rd '' file; do
-    if ! has_another_name "$file"; then return 0; fi
-  done < <(
-    git grep -lzE --all-match -e "version[\"']?[[:space:]]*:[[:space:]]*1[[:space:]]*([],}#]|\$)" \
-      -e "(^|[^[:alnum:]_.-])name[\"']?[[:space:]]*:[[:space:]]*$value" "$tip" \
-      -- ":(top,glob)$(literal "$1")*" ':(top,exclude,glob)**/*.results.*' || true
-  )
+    if git cat-file blob "$file" | grep -E "^name:[[:space:]]*$value" >/dev/null; then return 0; fi
+    if git cat-file blob "$file" | python3 -I -c "$IS_MANIFEST" "$name" 2>/dev/null; then return 0; fi
+  done < <(git grep -lzE "version[\"']?[[:space:]]*:[[:space:]]*1" "$tip" -- ":(top,glob)$(literal "$1")*.y*ml" || true)
   return 1
 }
+readonly IS_MANIFEST='import json, sys; found = json.load(sys.stdin); sys.exit(found["version"] != 1 or found["name"] != sys.argv[1])'
 
 # Prints a file with purchases that the results here lack, in a folder of the branch without a manifest of this name: it was
 # left behind when the manifest was moved. (All results that `results: branch` looks for are in one folder.)

@@ -14,11 +14,11 @@ from pipeline.operations.unrecorded_decisions import has_records_of_its_own
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state import look
 
-_OF_NO_USE = frozenset({Status.VOID, Status.FAILED})
-
 if TYPE_CHECKING:
     from pipeline.operations.workspace import Workspace
     from pipeline.results.decisions import Decision
+
+_OF_NO_USE = frozenset({Status.VOID, Status.FAILED})
 
 
 def assert_not_of_a_trial(

@@ -132,8 +132,8 @@ def test_run_publishes_results_of_its_own_campaign_only(
 
     def add_others(work: Path) -> None:
         write(work / "campaigns/winter.results.json", "{}")
-        write(work / "shared/autumn.results.json", "{}")
-        (work / "campaigns/autumn.results.json").symlink_to("../shared/autumn.results.json")
+        write(work / "common/autumn.results.json", "{}")
+        (work / "campaigns/autumn.results.json").symlink_to("../common/autumn.results.json")
 
     remote.edit("main", add_others)
     late = machine()
@@ -144,7 +144,7 @@ def test_run_publishes_results_of_its_own_campaign_only(
     assert job.code == 0, job.log
     assert remote.statuses(name="campaigns/spring.results.json", branch="main") == ["done", "done"]
     assert "campaigns/winter.results.json" not in remote.names("main")
-    assert remote.text("campaigns/autumn.results.json", "main") == "../shared/autumn.results.json"
+    assert remote.text("campaigns/autumn.results.json", "main") == "../common/autumn.results.json"
 
 
 def test_second_machine_buys_nothing(remote: Remote, machine: Machines, vendor: Emulator) -> None:
@@ -979,6 +979,10 @@ class TestLostResults:
             ("campaigns/plain.yaml", "name: spring # again\nversion: 1\n", 0),
             ("campaigns/winter.yaml", "name: winter\nversion: 1\njobs:\n- name: spring\n", 3),
             ("campaigns/package.json", '{"name": "spring", "version": "1.0.0"}', 3),
+            ("campaigns/base.yaml", "version: 1\n# for name: spring\nvars: {season: cold}\n", 3),
+            ("campaigns/base.yaml", "version: 1\nvars:\n  season: {name: spring, light: cold}\n", 3),
+            ("campaigns/base.yaml", '{"version": 1, "vars": {"name": "spring"}}', 3),
+            ("campaigns/README.md", "```yaml\nversion: 1\nname: spring\n```\n", 3),
             ("campaigns/below/spring.yaml", None, 3),
         ],
     )
