@@ -128,40 +128,39 @@ class Matcher:
 
         Several, too, where it cannot be told which of them was the last: then all of them are kept.
         """
-        found = (*self._last_recorded(key), *self._good_before(self._latest(key)))
-        return [*{each.id: each for each in found}.values()]
+        return self._good_among(self._latest(key))
 
-    def _last_recorded(self, key: JobKey) -> list[Purchase]:
-        latest, seen = self._latest(key), set[PurchaseId]()
-        while latest:
-            if good := [each for each in latest if _is_good(each)]:
-                return good
-            seen |= {each.id for each in latest}
-            before = dict.fromkeys(one for each in latest for one in each.replaces if one not in seen)
-            latest = list(_recorded_purchases(before, self.records))
-        good = [each for each in self.takes(key) if _is_good(each)]
-        return [max(good, key=lambda each: each.age)] if good else []
-
-    def _good_before(self, latest: Iterable[Purchase]) -> Iterator[Purchase]:
-        """The good takes among these; in place of each other one, those that it replaced, also under another key."""
-        left, seen = [*latest], set[PurchaseId]()
+    def _good_among(self, latest: Iterable[Purchase]) -> list[Purchase]:
+        """The good takes among these, and in place of each other one, the good takes that it replaced."""
+        left, seen, found = [*latest], set[PurchaseId](), list[Purchase]()
         while left:
-            each = left.pop()
+            each = left.pop(0)
             if each.id in seen:
                 continue
             seen.add(each.id)
             if _is_good(each):
-                yield each
+                found.append(each)
             else:
-                left += (*self.before(each), *self._left_under(each.key))
+                left += self.before(each)
+        return found
 
-    def _left_under(self, key: JobKey) -> list[Purchase]:
-        """What a key that no job has any more served last, and the newest good take bought for it."""
-        if key in self.jobs:
-            return []
-        good = (each for each in self._by_key.get(key, ()) if _is_good(each))
-        left = (self._served(key), max(good, key=lambda each: each.age, default=None))
-        return [each for each in left if each is not None]
+    def taken_over(self) -> dict[PurchaseId, list[PurchaseId]]:
+        """By purchase without result, what it has to record as replaced, as it serves a job in place of a good take.
+
+        A new purchase records that when it is made. An older one, made for this or another job, does not know of it:
+        it comes to serve when a job asks for the same as that one did, or again for what it asked for before.
+        """
+        found: dict[PurchaseId, dict[PurchaseId, None]] = {}
+        for key in self.jobs:
+            serving, served = self.purchase_for(key), self._served(key) or self._served_before_renaming(key)
+            if serving is None or served in (None, serving) or _is_good(serving):
+                continue
+            known = {each.id for each in self._good_among([serving])}
+            new = [each.id for each in self._good_among([served]) if each.id not in known]
+            if new:
+                before = [each.id for each in self.before(serving)]
+                found.setdefault(serving.id, {}).update(dict.fromkeys([*new, *before]))
+        return {purchase_id: [*replaced] for purchase_id, replaced in found.items()}
 
     def before(self, purchase: Purchase) -> list[Purchase]:
         """What a purchase replaced: it has recorded that, or it is what was bought before it for the same key."""
@@ -181,37 +180,33 @@ class Matcher:
             left += before
         return found
 
-    def hides_good_take(self, key: JobKey, purchase: Purchase) -> bool:
-        """Whether a good take served a job last, and an attempt without result that is no successor of it does now.
+    def replaced(self, key: JobKey, sharing: Iterable[JobKey] = ()) -> list[PurchaseId]:
+        """What a purchase to be made for a job, and for those sharing it, has to record as replaced.
 
-        It is none if it is older or was bought for another key: the job asks again for what it asked for before.
+        From then on, nothing else may tell it. Only what was bought last for this key need not be recorded, if it is
+        all, and has not replaced something itself.
         """
-        before = self._served(key)
-        return (
-            purchase.status not in {Status.DONE, Status.SUCCEEDED}
-            and before is not None
-            and _is_good(before)
-            and (purchase.key != key or purchase.age < before.age)
+        latest = [each for one in (key, *sharing) for each in self._latest(one)]
+        found = dict.fromkeys(
+            replaced
+            for each in latest
+            for replaced in (each.replaces if each.status is Status.VOID else (each.id,))
         )
-
-    def replaced(self, key: JobKey) -> list[PurchaseId]:
-        """What a purchase to be made for a job has to record as replaced: from then on, nothing else may tell it.
-
-        That is all but what was bought last for this key, unless that has replaced something itself.
-        """
         newest = max(self._by_key.get(key, ()), key=lambda each: each.age, default=None)
-        found: list[PurchaseId] = []
-        for each in self._latest(key):
-            if each.status is Status.VOID:
-                found += each.replaces
-            elif each.replaces or each != newest:
-                found.append(each.id)
-        return [*dict.fromkeys(found)]
+        if newest is not None and not newest.replaces and [*found] == [newest.id]:
+            return []
+        return [*found]
 
     def _latest(self, key: JobKey) -> list[Purchase]:
         """The purchases that served a job last, serve it, or were last bought for it."""
-        found = (self._served(key), self.purchase_for(key), self.last(key))
+        served = self._served(key) or self._served_before_renaming(key)
+        found = (served, self.purchase_for(key), self.last(key))
         return [*{each.id: each for each in found if each is not None}.values()]
+
+    def _served_before_renaming(self, key: JobKey) -> Purchase | None:
+        """What served a job last under the key for which its purchase was bought, if no job has that key any more."""
+        serving = self.purchase_for(key)
+        return None if serving is None or serving.key in self.jobs else self._served(serving.key)
 
     def _served(self, key: JobKey) -> Purchase | None:
         served = self.records.served.get(key)

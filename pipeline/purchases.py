@@ -5,13 +5,14 @@ the only source of truth; `pipeline.assignment` computes what it means for the j
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import reduce
 from itertools import zip_longest
 from typing import NewType
 
+from pipeline import record_limits
 from pipeline.jobs import JobKey
 from pipeline.jobs import PurchaseId as PurchaseId  # passed on
 from pipeline.json_values import Json, canonical_json
@@ -285,13 +286,21 @@ def _knowledge_of_step(step: Step) -> tuple[bool, str]:
 
 
 def with_flags_of(purchase: Purchase, *copies: Purchase) -> Purchase:
-    """`purchase` with every flag that one of the copies has."""
+    """`purchase` with every flag that one of the copies has, and all that one of them knows to be replaced."""
     return replace(
         purchase,
+        replaces=_joined_ids([each.replaces for each in copies]),
         deleted=any(each.deleted for each in copies),
         removed=any(each.removed for each in copies),
         again=any(each.again for each in copies),
     )
+
+
+def _joined_ids(lists: Sequence[tuple[PurchaseId, ...]]) -> tuple[PurchaseId, ...]:
+    if len({*lists}) == 1:
+        return lists[0]
+    # Which of too many are kept must not depend on the order of joins.
+    return tuple(sorted({each for ids in lists for each in ids})[: record_limits.MAX_REPLACED])
 
 
 def _knowledge(purchase: Purchase) -> tuple[bool, int, bool, str, bool, bool, str, str]:

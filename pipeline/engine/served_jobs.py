@@ -105,8 +105,7 @@ class ServedJobs:
 
     def replaced(self, job: Job) -> Collection[PurchaseId]:
         """The purchases that one for `job`, and for the jobs that share it, has to record as replaced."""
-        before = (each for served in self.sharing(job) for each in self._matcher.replaced(served.key))
-        return dict.fromkeys(before)
+        return self._matcher.replaced(job.key, (each.key for each in self._sharing.get(job.key, ())))
 
     def add(self, job: Job, purchase_id: PurchaseId) -> None:
         """Record that `purchase_id` is bought for `job`, and also serves the jobs that share it."""

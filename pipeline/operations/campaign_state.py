@@ -24,6 +24,7 @@ from pipeline.operations.published_results import (
     published_by_others,
     read_published,
 )
+from pipeline.operations.record_assignment import record_assignment, served_by
 from pipeline.planning.split import Split
 from pipeline.purchases import (
     UNDECIDED,
@@ -253,7 +254,8 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         job_warnings += checks.warnings(records.purchases, unrecorded)
         assignment = assign(jobs, records, in_force)
         if writable:
-            store.save_assignment(served_by(assignment))
+            assignment = record_assignment(store, assignment)
+            records = assignment.matcher.records
         yield CampaignState(
             workspace=workspace,
             writable=writable,
@@ -326,19 +328,6 @@ def purchases_elsewhere(records: Records, recorded: Collection[PurchaseId]) -> f
         and purchase.id not in recorded
         and earliest < purchase.bought_at < latest
     )
-
-
-def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
-    """By job key, the purchase that serves it; intents are left out, since one may still turn out to be void.
-
-    In that case the earlier purchase is still the last one that served the key, on this machine as on all others.
-    What hides the job's last good take is left out as well, since nothing else may lead to that take.
-    """
-    return {
-        key: purchase.id
-        for key, purchase in assignment.by_key.items()
-        if purchase.status is not Status.SUBMITTING and not assignment.matcher.hides_good_take(key, purchase)
-    }
 
 
 def _open_store(

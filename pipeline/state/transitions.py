@@ -24,6 +24,7 @@ from pipeline.purchases import (
     Decisions,
     Output,
     Purchase,
+    PurchaseId,
     Reason,
     Records,
     Status,
@@ -161,6 +162,13 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class TookOver:
+    """It came to serve a job that good takes served; `replaces` lists these, and what it had replaced before."""
+
+    replaces: tuple[PurchaseId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reworded:
     """Title, description or visibility were changed at the vendor.
 
@@ -189,6 +197,7 @@ Event = (
     | Superseded
     | Deleted
     | Removed
+    | TookOver
     | Reworded
 )
 
@@ -235,7 +244,7 @@ TRANSITIONS: Mapping[tuple[Phase, type[Event]], Phase] = {
 PHASES = frozenset({SUBMITTING, *TRANSITIONS.values()})
 
 # These leave the status unchanged, and are allowed wherever something may have been bought.
-FLAGS: tuple[type[Event], ...] = (Superseded, Deleted, Removed, Reworded)
+FLAGS: tuple[type[Event], ...] = (Superseded, Deleted, Removed, TookOver, Reworded)
 
 
 # Scripts read the names of events, in `--events` and in the state, so they must not change; the code has other names.
@@ -301,12 +310,12 @@ def _written(purchase: Purchase, event: Event) -> Purchase:
             return replace(purchase, outputs=_fitted(outputs), steps=_fitted_steps(steps), error=None)
         case GivenUp(error, again):
             return replace(purchase, error=record_limits.fitted(error), again=purchase.again or again)
-        case Superseded() | Deleted() | Removed() | Reworded():
+        case Superseded() | Deleted() | Removed() | TookOver() | Reworded():
             return _flagged(purchase, event)
     assert_never(event)
 
 
-def _flagged(purchase: Purchase, flag: Superseded | Deleted | Removed | Reworded) -> Purchase:
+def _flagged(purchase: Purchase, flag: Superseded | Deleted | Removed | TookOver | Reworded) -> Purchase:
     match flag:
         case Superseded():
             return replace(purchase, again=True)
@@ -314,6 +323,8 @@ def _flagged(purchase: Purchase, flag: Superseded | Deleted | Removed | Reworded
             return replace(purchase, deleted=True)
         case Removed():
             return replace(purchase, removed=True)
+        case TookOver(replaces):
+            return replace(purchase, replaces=replaces[: record_limits.MAX_REPLACED])
         case Reworded(request, updated_at):
             return replace(purchase, request=request, updated_at=_time_of_change(purchase, _date(updated_at)))
     assert_never(flag)

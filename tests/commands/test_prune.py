@@ -761,11 +761,6 @@ def test_only_good_take_is_kept_if_its_job_is_renamed_after_an_edit_that_failed(
 
 
 @pytest.mark.parametrize("runs", [0, 1, 2])
-@fails_without(
-    "pipeline.operations.campaign_state:served_by",
-    "return {key: purchase.id",
-    swap=("not assignment.matcher.hides_good_take(key, purchase)", "True"),
-)
 def test_only_good_take_is_kept_if_an_older_failure_serves_its_job_again(
     project: Project, pipeline: Pipeline, vendor: Emulator, runs: int
 ) -> None:
@@ -788,6 +783,39 @@ def test_only_good_take_is_kept_if_an_older_failure_serves_its_job_again(
     assert pipeline("run", project.manifest, "--retry-failed").code == 0
     assert prune(pipeline, project, "--replaced").code == 0
     assert purchases(project)[good].get("deleted")
+
+
+def test_only_good_take_is_kept_if_jobs_that_share_a_failed_edit_are_renamed(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    good = set(purchases(bought))
+    vendor.fail({"on": "create", "times": 1, "do": "fail"})
+    bought.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a run"})})
+    assert pipeline("run", bought.manifest).code == 1
+    bought.write({"campaign.yaml": spring(prompts={"stroll": "a run", "turn": "a run"})})
+
+    assert prune(pipeline, bought, "--replaced").out == "Nothing to delete.\n"
+    assert pipeline("run", bought.manifest, "--retry-failed").code == 0
+    assert prune(pipeline, bought, "--replaced").code == 0
+    assert {each for each, known in purchases(bought).items() if known.get("deleted")} >= good
+
+
+@pytest.mark.parametrize("other", ["a dance in the rain", "a jump"])
+def test_only_good_take_is_kept_if_its_job_is_given_a_text_that_failed_and_is_renamed(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, other: str
+) -> None:
+    dance = bought.jobs()["main/loop/red/dance"]["purchase"]
+    vendor.fail({"on": "create", "times": 1, "do": "fail"})
+    bought.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a dance in the rain"})})
+    assert pipeline("run", bought.manifest).code == 1
+    for name in ("dance", "turn"):
+        bought.write({"campaign.yaml": spring(prompts={"walk": other, name: "a run"})})
+        pipeline("run", bought.manifest)
+
+    pruned = prune(pipeline, bought)
+
+    assert f"({dance})" not in pruned.out
+    assert not purchases(bought)[dance].get("deleted")
 
 
 def test_earlier_take_is_approved_for_its_job_that_was_renamed_after_a_failed_edit(

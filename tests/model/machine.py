@@ -19,7 +19,7 @@ from pipeline.engine.reporter import RunReport, Tally
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.jobs import Job, JobKey
 from pipeline.json_values import Json
-from pipeline.operations.campaign_state import served_by
+from pipeline.operations.record_assignment import served_by, taken_over
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions
 from pipeline.providers.base import AccountRefused, NotSent, Provider
@@ -184,6 +184,9 @@ class Machine:
 
     def _serve(self) -> Assignment:
         assignment = assign(self.jobs(), self.state, self.checkout.decisions)
+        changed = {each.after.id: each.after for each in taken_over(assignment, "2026-01-01T00:00:00Z")}
+        self.state = replace(self.state, purchases={**self.state.purchases, **changed})
+        assignment = assign(assignment.jobs, self.state, self.checkout.decisions)
         served = served_by(assignment)
         self.state = replace(self.state, served={**self.state.served, **served})
         self._assert_serves_what_is_usable(assignment)

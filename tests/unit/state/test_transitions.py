@@ -53,6 +53,7 @@ EXAMPLES: dict[type[Event], Event] = {
     transitions.Superseded: transitions.Superseded(),
     transitions.Deleted: transitions.Deleted(),
     transitions.Removed: transitions.Removed(),
+    transitions.TookOver: transitions.TookOver((PurchaseId("f" * 16),)),
     transitions.Reworded: transitions.Reworded({"title": "new"}),
 }
 PHASES = [SUBMITTING, ATTENTION, VOID, SUBMITTED, SUCCEEDED, DONE, REJECTED, FAILED_AT_VENDOR, LOST]
