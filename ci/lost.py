@@ -2,7 +2,8 @@
 
     git log --raw --no-abbrev -z --format= … | lost.py RESULTS…   RESULTS: those that the branch holds now; the log,
                                                                   newest first, is of deleted and changed ones
-    git diff-tree -r --raw --no-abbrev -z … | lost.py --missing RESULTS…   instead, the paths of those that are gone
+    git diff-tree -r --raw --no-abbrev -z … | lost.py --missing RESULTS…   instead, for each that is gone: the blob,
+                                                                           its path and the folder of its manifest
     git log --raw --no-abbrev -z --format= … | lost.py --ever     instead, those that ever held a purchase
 
 Needs git and Python's standard library only.
@@ -10,10 +11,12 @@ Needs git and Python's standard library only.
 
 import json
 import os
+import posixpath
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 # So many versions of each file that is there are looked at. The next run refuses to go on once one was replaced, so a
@@ -31,9 +34,10 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--ever"]:
         lines = _ever_held(changes)
     elif arguments[:1] == ["--missing"]:
-        lines = (path for path, _ in _lost(changes, kept=arguments[1:]))
+        gone = _lost(changes, kept=arguments[1:])
+        lines = (f"{blob}\t{path}\t{_folder_of_manifest(path, _content(blob))}" for blob, path, _ in gone)
     else:
-        lines = (f"{path} {what}" for path, what in _lost(changes, kept=arguments))
+        lines = (f"{path} {what}" for _, path, what in _lost(changes, kept=arguments))
     for line in lines:
         print(line)
     return 0
@@ -46,10 +50,10 @@ def _ever_held(changes: Iterator[_Change]) -> Iterator[str]:
             yield path
 
 
-def _lost(changes: Iterator[_Change], kept: list[str]) -> Iterator[tuple[str, str]]:
+def _lost(changes: Iterator[_Change], kept: list[str]) -> Iterator[tuple[str, str, str]]:
     """Compare what the log shows with the files `kept`. What was never bought (void) may go.
 
-    Yields each path, and what happened to it.
+    Yields each blob, its path, and what happened to it.
     """
     known = _known(kept)
     looked_at: Counter[str] = Counter()
@@ -64,7 +68,7 @@ def _lost(changes: Iterator[_Change], kept: list[str]) -> Iterator[tuple[str, st
         if held is None and is_changed:
             continue
         if held is None or known is None or not held <= known:
-            yield path, "was replaced on" if is_changed else "is gone from"
+            yield blob, path, "was replaced on" if is_changed else "is gone from"
 
 
 def _changes(log: bytes) -> Iterator[_Change]:
@@ -83,6 +87,17 @@ def _content(blob: str) -> bytes:
         own += ["-c", "credential.helper="]
     command = ["git", *own, "cat-file", "blob", blob]
     return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout  # noqa: S603 - git's own id
+
+
+def _folder_of_manifest(path: str, content: bytes) -> str:
+    """The folder that had the manifest of the results at `path`: as they say, or else theirs.
+
+    Of a branch for results, the path is as if its folder were the top of the checkout.
+    """
+    with suppress(ValueError, KeyError, TypeError):
+        path = posixpath.join(posixpath.dirname(path), json.loads(content)["manifest"])
+    folder = posixpath.dirname(posixpath.normpath(path).removeprefix("../"))
+    return f"{folder}/" if folder else ""
 
 
 def _known(paths: list[str]) -> set[str] | None:

@@ -44,14 +44,18 @@ if [[ -n ${CAMPAIGN_SAVED_PLAN:-} ]]; then
   CAMPAIGN_MANIFEST=$PLANS/$(python3 -I "$here/plans.py" --field manifest "$CAMPAIGN_SAVED_PLAN")
 fi
 
+# BRANCH has the results, OTHER would have them with the other setting.
+# shellcheck disable=SC2034 # for those that source this
 case ${CAMPAIGN_RESULTS:-branch} in
   branch)
     BRANCH=${CAMPAIGN_RESULTS_BRANCH:-campaign-results}
+    OTHER=${CAMPAIGN_DEFAULT_BRANCH:-main}
     FOLDER=.campaign-results
     PREFIX=
     ;;
   beside)
     BRANCH=${CAMPAIGN_DEFAULT_BRANCH:-main}
+    OTHER=${CAMPAIGN_RESULTS_BRANCH:-campaign-results}
     FOLDER=$(dirname -- "${CAMPAIGN_MANIFEST:-.}")
     PREFIX=$(git -C "$FOLDER" rev-parse --show-prefix)
     ;;
@@ -99,14 +103,15 @@ no_branch() {
     git commit-tree -m "Results of campaigns" "$(git mktree </dev/null)"
 }
 
-# Prints the commit at the tip of the branch; an empty commit if the branch for results does not exist yet.
+# Prints the commit at the tip of branch $1, or of the branch with the results; an empty commit if there is no such branch.
+# Only that of results beside the manifest has to exist.
 fetch_tip() {
-  local code=0
-  git ls-remote --exit-code origin "refs/heads/$BRANCH" >/dev/null || code=$?
-  if [[ $code == 2 && -z $PREFIX && $FOLDER == .campaign-results ]]; then
+  local branch=${1:-$BRANCH} code=0
+  git ls-remote --exit-code origin "refs/heads/$branch" >/dev/null || code=$?
+  if [[ $code == 2 && ($FOLDER == .campaign-results || $branch != "$BRANCH") ]]; then
     no_branch
   else
-    git fetch --quiet --no-tags origin "refs/heads/$BRANCH" && git rev-parse FETCH_HEAD
+    git fetch --quiet --no-tags origin "refs/heads/$branch" && git rev-parse FETCH_HEAD
   fi
 }
 

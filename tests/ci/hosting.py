@@ -331,6 +331,12 @@ class Remote:
         hook.write_text(f'#!/bin/sh\n[ "$1" != {shlex.quote(f"refs/heads/{branch}")} ]\n')
         hook.chmod(0o755)
 
+    def refuse_other_refs(self) -> None:
+        """Take pushes to branches only."""
+        hook = self.folder / "hooks" / "update"
+        hook.write_text("#!/bin/sh\ncase $1 in refs/heads/*) ;; *) exit 1 ;; esac\n")
+        hook.chmod(0o755)
+
     def fails_once(self, branch: str) -> None:
         """Refuse the first push to a branch, as a server does that fails for a moment."""
         hook, failed = self.folder / "hooks" / "update", shlex.quote(str(self.folder / "failed"))

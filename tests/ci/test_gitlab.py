@@ -37,6 +37,7 @@ class Runner:
             "VIMMERSE_API_KEY": machine.key,
             "CI_BUILDS_DIR": str(self.builds),
             "CI_JOB_ID": "1",
+            "CI_PIPELINE_ID": "1",
             "CI_DEFAULT_BRANCH": "main",
             "CI_PROJECT_ID": "12",
             "CI_MERGE_REQUEST_IID": "7",
@@ -197,22 +198,40 @@ def test_run_publishes_its_results_and_the_next_one_buys_nothing(
     assert len(vendor.ledger.entries) == 2
 
 
-@pytest.mark.parametrize("retries", [None, 0, 1])
+@pytest.mark.parametrize(("retries", "pipeline"), [(None, "1"), ("1", "1"), (None, "2"), ("0", "2")])
 def test_first_counts_for_the_first_attempt_of_a_job_only(
-    runner: Runner, machine: Machines, remote: Remote, vendor: Emulator, retries: int | None
+    runner: Runner, machine: Machines, remote: Remote, vendor: Emulator, retries: str | None, pipeline: str
 ) -> None:
+    """Only a newer GitLab counts retries."""
     runner.variables["CAMPAIGN_FIRST"] = "spring"
+    if retries is not None:
+        runner.variables["CI_JOB_RETRY_COUNT"] = "0"
     assert runner.run("campaign-first").code == 0
     git("update-ref", "-d", "refs/heads/campaign-results", at=remote.folder)
     again = Runner(machine("two"), remote)
-    again.variables["CAMPAIGN_FIRST"] = "spring"
+    again.variables |= {"CAMPAIGN_FIRST": "spring", "CI_PIPELINE_ID": pipeline}
     if retries is not None:
-        again.variables["CI_JOB_RETRY_COUNT"] = str(retries)
+        again.variables["CI_JOB_RETRY_COUNT"] = retries
 
     ended = again.run("campaign-first")
 
-    assert ended.code == (3 if retries else 0), ended.log
-    assert len(vendor.ledger.entries) == (2 if retries else 4)
+    is_retry = pipeline == "1"
+    assert ended.code == (3 if is_retry else 0), ended.log
+    assert ("first=spring counts for the first attempt of a run only" in ended.log) == is_retry
+    assert len(vendor.ledger.entries) == (2 if is_retry else 4)
+
+
+def test_first_run_that_cannot_be_told_from_its_retry_buys_nothing(
+    runner: Runner, remote: Remote, vendor: Emulator
+) -> None:
+    runner.variables["CAMPAIGN_FIRST"] = "spring"
+    remote.refuse_other_refs()
+
+    ended = runner.run("campaign-first")
+
+    assert ended.code == 8, ended.log
+    assert "could not be told from its retry" in ended.log
+    assert not vendor.ledger.entries
 
 
 def test_first_run_is_never_retried_by_gitlab_itself(runner: Runner) -> None:

@@ -921,8 +921,8 @@ class TestLostResults:
 
         assert job.code == 3, job.log
         assert (
-            "The branch main has results of spring at campaigns/spring.results.2-of-2.json, and no manifest there. "
-            "If they are of this campaign, put them at moved/spring.results.2-of-2.json." in job.log
+            "has or had results of spring at campaigns/spring.results.2-of-2.json, which this run does not know. "
+            "If they are of this campaign, put them at moved/spring.results.2-of-2.json on main." in job.log
         )
         assert "start it by hand with first=spring" in job.log
         assert job.outputs["exit-code"] == "3"
@@ -944,7 +944,7 @@ class TestLostResults:
         job = machine("after").uses(command="run", campaigns="moved/spring.yaml", results="beside")
 
         assert job.code == 3, job.log
-        assert "join them with moved/spring.results.2-of-2.json (`pipeline merge`)." in job.log
+        assert "join them (`pipeline merge`) with moved/spring.results.2-of-2.json on main." in job.log
         assert len(titles(vendor)) == 2
 
     def test_results_left_behind_that_others_include_do_not_matter(
@@ -1004,6 +1004,114 @@ class TestLostResults:
 
         assert job.code == code, job.log
         assert len(titles(vendor)) == (2 if code else 3)
+
+    def test_results_that_a_moved_campaign_left_behind_are_not_bought_again_once_deleted(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        self.run_in_shards(remote, machine, results="beside")
+        self.move(remote, "spring.results.1-of-2.json")
+        left = remote.text("campaigns/spring.results.2-of-2.json", "main")
+        remote.remove("main", "campaigns/spring.results.2-of-2.json")
+
+        job = machine("after").uses(command="run", campaigns="moved/spring.yaml", results="beside")
+
+        assert job.code == 3, job.log
+        assert (
+            "The branch main has or had results of spring at campaigns/spring.results.2-of-2.json" in job.log
+        )
+        assert "put them at moved/spring.results.2-of-2.json on main." in job.log
+        assert len(titles(vendor)) == 2
+
+        remote.edit("main", lambda work: write(work / "moved/spring.results.2-of-2.json", left))
+        mended = machine("mended").uses(command="run", campaigns="moved/spring.yaml", results="beside")
+        assert mended.code == 0, mended.log
+        assert len(titles(vendor)) == 2
+
+    @pytest.fixture(params=[("beside", "branch"), ("branch", "beside")], ids=["to branch", "to beside"])
+    def switched(
+        self, request: pytest.FixtureRequest, remote: Remote, machine: Machines
+    ) -> tuple[str, str, Callable[[int], None]]:
+        """Two shards ran with one setting, and only the results of the first are where the other one looks.
+
+        Also the branch that has the rest, the setting of now, and what puts the results of a shard there.
+        """
+        earlier, now = request.param
+        self.run_in_shards(remote, machine, results=earlier)
+        places = {"branch": ("campaign-results", ""), "beside": ("main", "campaigns/")}
+        (other, source), (branch, folder) = places[earlier], places[now]
+        if now == "branch":
+            tree = git("mktree", at=remote.folder)
+            remote.move(branch, git("commit-tree", "-m", "results", tree, at=remote.folder))
+
+        def put(shard: int) -> None:
+            name = f"spring.results.{shard}-of-2.json"
+            remote.move(branch, remote.commit(branch, folder + name, remote.text(source + name, other)))
+
+        put(1)
+        return other, now, put
+
+    def test_results_that_only_the_other_setting_finds_are_not_bought_again(
+        self,
+        remote: Remote,
+        machine: Machines,
+        vendor: Emulator,
+        switched: tuple[str, str, Callable[[int], None]],
+    ) -> None:
+        other, now, put = switched
+
+        job = machine("after").uses(command="run", campaigns=MANIFEST, results=now)
+
+        assert job.code == 3, job.log
+        assert f"The branch {other} has or had results of spring at " in job.log
+        assert "start it by hand with first=spring" in job.log
+        assert len(titles(vendor)) == 2
+
+        put(2)
+        whole = machine("whole").uses(command="run", campaigns=MANIFEST, results=now)
+        assert whole.code == 0, whole.log
+        assert len(titles(vendor)) == 2
+
+    def test_results_that_only_the_other_setting_finds_need_a_manual_start_once(
+        self,
+        remote: Remote,
+        machine: Machines,
+        vendor: Emulator,
+        switched: tuple[str, str, Callable[[int], None]],
+    ) -> None:
+        other, now, _ = switched
+
+        by_hand = machine("hand").uses(command="run", campaigns=MANIFEST, results=now, first="spring")
+        if other == "main":
+            remote.edit("main", lambda work: write(work / "note.txt", "later"))
+        after = machine("after").uses(command="run", campaigns=MANIFEST, results=now)
+
+        assert (by_hand.code, after.code) == (0, 0), by_hand.log + after.log
+        assert len(titles(vendor)) == 3
+
+    @pytest.mark.parametrize("now", ["branch", "beside"])
+    def test_two_campaigns_of_one_name_may_have_other_settings(
+        self, remote: Remote, machine: Machines, vendor: Emulator, now: str
+    ) -> None:
+        """Each has its results, which tell where its manifest is."""
+        earlier = "beside" if now == "branch" else "branch"
+        self.run_in_shards(remote, machine, results=earlier)
+        remote.edit(
+            "main",
+            lambda work: shutil.copytree(
+                work / "campaigns", work / "other", ignore=shutil.ignore_patterns("*.results.*")
+            ),
+        )
+
+        first = machine("one").uses(command="run", campaigns="other/spring.yaml", first="spring", results=now)
+        after = machine("two").uses(command="run", campaigns="other/spring.yaml", results=now)
+        more = remote.text(MANIFEST, "main").replace('"prompts": {', '"prompts": {"jump": "a jump", ')
+        remote.edit("main", lambda work: write(work / MANIFEST, more))
+        theirs = machine("theirs").uses(command="run", campaigns=MANIFEST, results=earlier)
+        again = machine("again").uses(command="run", campaigns="other/spring.yaml", results=now)
+
+        codes = [job.code for job in (first, after, theirs, again)]
+        assert codes == [0, 0, 0, 0], first.log + after.log + theirs.log + again.log
+        assert len(titles(vendor)) == 5
 
     @pytest.mark.parametrize("shard", ["2/2", ""], ids=["its shard", "undivided"])
     def test_manual_start_is_needed_once_per_loss(
