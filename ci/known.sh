@@ -140,7 +140,7 @@ has_another_name() {
 # server, apart from all results, so that it stays if they are lost.
 is_first_attempt() {
   local mark code=0 to=${CAMPAIGN_PUSH_URL:-origin}
-  if [[ -n ${CAMPAIGN_ATTEMPT:-} || -z ${CAMPAIGN_RUN:-} || $first != "$name" ]]; then
+  if [[ -n ${CAMPAIGN_ATTEMPT:-} || -z ${CAMPAIGN_RUN:-} ]]; then
     [[ ${CAMPAIGN_ATTEMPT:-1} == 1 ]]
     return
   fi

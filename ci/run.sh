@@ -5,8 +5,8 @@
 #   CAMPAIGN_SAVED_PLAN  a plan that `plan.sh` saved: exactly this plan is carried out, or nothing
 #   CAMPAIGN_FIRST       the name of a campaign that has never run, so it needs no results; or one whose lost results
 #                        cannot be found any more, so what only they knew is bought again
-#   CAMPAIGN_ATTEMPT     which attempt of its run this is; CAMPAIGN_FIRST counts for the first only
-#   CAMPAIGN_RUN         the id of that run, where nothing counts its attempts
+#   CAMPAIGN_ATTEMPT     which attempt of its run this is (default: 1); CAMPAIGN_FIRST and CAMPAIGN_BEFORE count for the first
+#   CAMPAIGN_RUN         the id of that run: where nothing counts its attempts, the first one notes it on the server
 #   CAMPAIGN_BEFORE      the commit before this push
 #   CAMPAIGN_SHARD       which shard to run, as in 2/8 (default: the whole campaign)
 #   CAMPAIGN_JUNIT       the file to write the jobs to, as a JUnit report
@@ -42,10 +42,10 @@ export CAMPAIGN_NAME=$name
 # shellcheck source=ci/known.sh
 . "$here/known.sh"
 
-# A person gives `first` knowing how things are at that time. A rerun has it too, also one that the schedule starts, but
-# the results may have been lost since the first attempt.
+# A person gives `first` knowing how things are at that time, and a campaign is new when it is merged. A rerun has the same
+# inputs and event, also one that the schedule starts, but the results may have been lost since the first attempt.
 first=${CAMPAIGN_FIRST:-}
-if [[ -n $first ]] && ! is_first_attempt; then
+if [[ $first == "$name" ]] && ! is_first_attempt; then
   echo "first=$first counts for the first attempt of a run only, and this is a later one."
   first=
 fi
@@ -81,7 +81,7 @@ found=
 for file in ${kept[@]+"${kept[@]}"}; do
   if grep -q '"bought_at":' -- "$file"; then found=$file; fi
 done
-if [[ -n $found ]] || ! { [[ $first == "$name" ]] || is_new; }; then
+if [[ -n $found ]] || ! { [[ $first == "$name" ]] || { is_new && is_first_attempt; }; }; then
   flags+=(--require-results)
   if [[ -z $found ]]; then
     echo "There are no results of $name on the branch $BRANCH."

@@ -1291,6 +1291,25 @@ class TestFirst:
         assert len(titles(vendor)) == 4
         assert remote.statuses(name="autumn.results.json") == ["done", "done"]
 
+    def test_campaign_is_new_in_the_first_attempt_of_a_run_only(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        """A rerun has the event of its run, so to it the merge is as recent as ever."""
+        others = remote.commit("main", "other.results.json", "{}")
+        remote.move("campaign-results", others)
+        before = self.merge_autumn(remote)
+        new = machine().uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml")
+        assert new.code == 0, new.log
+        remote.move("campaign-results", others)
+        again = machine("two")
+        again.attempt = 2
+
+        job = again.uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml")
+
+        assert job.code == 3, job.log
+        assert "start it by hand with first=autumn" in job.log
+        assert len(titles(vendor)) == 2
+
     @pytest.mark.parametrize(
         "case", ["no branch", "by hand", "held before", "known before", "unknown commit"]
     )
