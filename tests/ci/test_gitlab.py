@@ -206,14 +206,14 @@ def test_first_counts_for_the_first_attempt_of_a_job_only(
     runner.variables["CAMPAIGN_FIRST"] = "spring"
     if retries is not None:
         runner.variables["CI_JOB_RETRY_COUNT"] = "0"
-    assert runner.run("campaign-first").code == 0
+    assert runner.run().code == 0
     git("update-ref", "-d", "refs/heads/campaign-results", at=remote.folder)
     again = Runner(machine("two"), remote)
     again.variables |= {"CAMPAIGN_FIRST": "spring", "CI_PIPELINE_ID": pipeline}
     if retries is not None:
         again.variables["CI_JOB_RETRY_COUNT"] = retries
 
-    ended = again.run("campaign-first")
+    ended = again.run()
 
     is_retry = pipeline == "1"
     assert ended.code == (3 if is_retry else 0), ended.log
@@ -227,24 +227,11 @@ def test_first_run_that_cannot_be_told_from_its_retry_buys_nothing(
     runner.variables["CAMPAIGN_FIRST"] = "spring"
     remote.refuse_other_refs()
 
-    ended = runner.run("campaign-first")
+    ended = runner.run()
 
     assert ended.code == 8, ended.log
     assert "could not be told from its retry" in ended.log
     assert not vendor.ledger.entries
-
-
-def test_first_run_is_never_retried_by_gitlab_itself(runner: Runner) -> None:
-    """Not every version says that a job is a retry, which has the variables of the pipeline too."""
-    retried = [name for name in RUN if name.startswith("campaign-") and runner.job(RUN, name)["retry"]]
-
-    assert retried == ["campaign-merged-plan", "campaign-run", "campaign-collect"]
-    assert runner.job(RUN, "campaign-first")["needs"] == ["campaign-merged-plan"]
-    for name in ("campaign-run", "campaign-first"):
-        [rule] = runner.job(RUN, name)["rules"]
-        assert rule["if"].endswith(
-            ' && $CAMPAIGN_FIRST == ""' if name == "campaign-run" else ' && $CAMPAIGN_FIRST != ""'
-        )
 
 
 def test_push_token_is_written_nowhere_and_an_older_one_is_removed(runner: Runner, remote: Remote) -> None:
@@ -343,20 +330,15 @@ def test_tool_and_scripts_come_from_one_commit() -> None:
     assert (ROOT / "ci" / "install.sh").is_file()
 
 
-def test_own_job_gets_its_first_run_as_the_template_says(runner: Runner) -> None:
+def test_own_job_is_written_as_the_template_says(runner: Runner) -> None:
     said = (ROOT / "ci" / "gitlab" / "run.yml").read_text("utf-8")
     example = "".join(re.findall(r"^#   (.*\n)", said, re.MULTILINE))
     [shown] = [each for each in re.findall(r"```yaml\n(.*?)```", CI_PAGE, re.DOTALL) if "autumn" in each]
-    own = {**RUN, **yaml.safe_load(example)}
+    own = runner.job({**RUN, **yaml.safe_load(example)}, "campaign-autumn")
 
     assert shown == example
-    first, later = (runner.job(own, f"campaign-autumn{end}") for end in ("-first", ""))
-    assert first["variables"]["CAMPAIGN_MANIFEST"] == "campaigns/autumn.yaml"
-    assert first["retry"] == 0
-    assert [rule["if"][-25:] for rule in (*first["rules"], *later["rules"])] == [
-        ' && $CAMPAIGN_FIRST != ""',
-        ' && $CAMPAIGN_FIRST == ""',
-    ]
+    assert own["variables"]["CAMPAIGN_MANIFEST"] == "campaigns/autumn.yaml"
+    assert own["retry"] == {"max": 2, "exit_codes": 8}
 
 
 def test_only_the_runs_of_the_planned_campaign_get_its_plan(runner: Runner) -> None:
@@ -365,6 +347,6 @@ def test_only_the_runs_of_the_planned_campaign_get_its_plan(runner: Runner) -> N
     given = {name: runner.job(own, name)["dependencies"] for name in own if name.startswith("campaign-")}
 
     planned = ["campaign-merged-plan"]
-    assert given.pop("campaign-run") == given.pop("campaign-first") == planned
+    assert given.pop("campaign-run") == planned
     assert list(given.values()) == [[]] * len(given)
     assert "campaign-autumn" in given
