@@ -42,10 +42,10 @@ from pipeline.schemes import DatabaseUrl, OutputLocation, part_location, part_na
 from pipeline.state import look
 from pipeline.state.histories import join_histories
 from pipeline.state.opening import open_store
+from pipeline.state.recovery import RUN_ENDED, absorb, recover
 from pipeline.state.snapshot import join_exports
 from pipeline.state.split_lock import hold_split
 from pipeline.state.store import Imported, LoggedEvent, PlacedFile, Store
-from pipeline.state.transitions import RUN_ENDED, absorb, recover
 
 if TYPE_CHECKING:
     from pipeline.errors import Problem

@@ -36,9 +36,9 @@ from pipeline.results.merge import merge_results
 from pipeline.schemes import OutputLocation, StateLocation, part_location
 from pipeline.state import look
 from pipeline.state.opening import open_store
+from pipeline.state.recovery import absorb
 from pipeline.state.split_lock import hold_split
 from pipeline.state.store import Imported, Store
-from pipeline.state.transitions import absorb
 from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader, spool_at
 

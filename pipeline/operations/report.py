@@ -38,8 +38,8 @@ from pipeline.report.video_files import Foreign, foreign, located
 from pipeline.results.decisions import Decision, as_json, by_purchase, in_force
 from pipeline.results.decisions import read as read_decisions
 from pipeline.schemes import ObjectUrl, OutputLocation
+from pipeline.state.recovery import absorb
 from pipeline.state.store import UNCAPPED
-from pipeline.state.transitions import absorb
 
 if TYPE_CHECKING:
     from pipeline.planning.plan import Plan

@@ -21,7 +21,7 @@ from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, is_of_rehearsal, read
 from pipeline.results.merge import merge_results
 from pipeline.state import look
-from pipeline.state.transitions import recover
+from pipeline.state.recovery import recover
 
 if TYPE_CHECKING:
     from pipeline.schemes import OutputLocation, StateLocation

@@ -26,8 +26,8 @@ from pipeline.paths import behind_links
 from pipeline.purchases import OUTCOME_UNKNOWN, PurchaseId, Records, Status, join_all
 from pipeline.results.document import Builder
 from pipeline.results.file import Texts, write
+from pipeline.state.recovery import absorb
 from pipeline.state.store import KnownResults
-from pipeline.state.transitions import absorb
 
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey

@@ -47,7 +47,7 @@ from pipeline.results.job_status import (
     waiting_for_approval,
 )
 from pipeline.state import look
-from pipeline.state.transitions import may_be_identified
+from pipeline.state.recovery import may_be_identified
 from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader
 

@@ -23,7 +23,7 @@ from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, Workflow
 from pipeline.results.document import Builder, contradiction, differences, fields_that_differ
 from pipeline.results.job_status import summarize
 from pipeline.results.merge import as_it_stands, merge_results
-from pipeline.state.transitions import absorb
+from pipeline.state.recovery import absorb
 
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.serve.state_source import AnyStamp, StateOnDisk, StateSource
 from pipeline.state import look
+from pipeline.state.recovery import observed
 from pipeline.state.store import Sighting
-from pipeline.state.transitions import observed
 
 if TYPE_CHECKING:
     from pipeline.operations.run_note import RunNote

@@ -25,8 +25,8 @@ from pipeline.results import decisions
 from pipeline.results.job_status import credits_spent
 from pipeline.serve.page_rows import PageRows
 from pipeline.serve.watched_plan import SeenRun, WatchedPlan
+from pipeline.state.recovery import absorb
 from pipeline.state.store import Sighting
-from pipeline.state.transitions import absorb
 
 if TYPE_CHECKING:
     from pipeline.json_values import Json

@@ -15,8 +15,8 @@ from pipeline.errors import InvalidInput, Problem
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, as_json
 from pipeline.records import PURCHASE_ID, purchase_from_json, unrecordable_reason
 from pipeline.state.histories import by_purchase, join_histories
+from pipeline.state.recovery import absorb
 from pipeline.state.store import NOTHING_IMPORTED, Imported, LoggedEvent
-from pipeline.state.transitions import absorb
 
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey

@@ -39,6 +39,7 @@ from pipeline.results.document import Builder, Heading
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
 from pipeline.state import transitions as life
+from pipeline.state.recovery import absorb, recovery
 
 HEADING = Heading(campaign="spring", manifest="campaign.yaml", output="output/spring", tool="pipeline 1")
 LISTED = (
@@ -167,7 +168,7 @@ class Machine:
         """Recover, merge the results, and assign purchases to jobs."""
         before, theirs = self.state, self.checkout.records()
         recovered = {purchase_id: self._recovered(each) for purchase_id, each in before.purchases.items()}
-        joined = life.absorb(replace(before, purchases=recovered), theirs, self.checkout.decisions)
+        joined = absorb(replace(before, purchases=recovered), theirs, self.checkout.decisions)
         assert_nothing_forgotten(joined, before, theirs)
         self.state = joined
         self._assert_holds_nothing_paid_for_void()
@@ -179,7 +180,7 @@ class Machine:
             assert not (nothing and purchase.id in self.vendor.workflows), f"{purchase.id} was paid for"
 
     def _recovered(self, purchase: Purchase) -> Purchase:
-        event = life.recovery(purchase, self._rescued.get(purchase.id))
+        event = recovery(purchase, self._rescued.get(purchase.id))
         return purchase if event is None else life.advance(purchase, event)
 
     def _serve(self) -> Assignment:

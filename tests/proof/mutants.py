@@ -26,6 +26,7 @@ MODULES = {
         "tests/unit/test_purchases.py",
         "tests/unit/test_records.py",
     ),
+    "pipeline/state/recovery.py": ("tests/unit/state/test_recovery.py", "tests/unit/test_purchases.py"),
     "pipeline/state/folder.py": ("tests/unit/state/test_folder.py", "tests/unit/state/test_state_file.py"),
     "pipeline/state/lock.py": (
         "tests/unit/state/test_lock_holder.py",

@@ -120,7 +120,7 @@ def test_lost_machine_is_continued_by_another_and_nothing_is_bought_twice(
 
 
 @fails_without(
-    "pipeline.state.transitions:absorb",
+    "pipeline.state.recovery:absorb",
     "known = {purchase_id: _under_way",
     swap=("else recover(purchase) for", "else purchase for"),
 )

@@ -25,7 +25,7 @@ from pipeline.purchases import (
     join_all,
 )
 from pipeline.records import purchase_from_json
-from pipeline.state.transitions import absorb
+from pipeline.state.recovery import absorb
 
 
 def bought(status: Status = Status.SUBMITTED, **fields: object) -> Purchase:

@@ -12,6 +12,7 @@ from pipeline import failpoints
 from pipeline.errors import PipelineError
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId, join
 from pipeline.state import snapshot, transitions
+from pipeline.state.recovery import absorb, recovery
 from pipeline.state.sql import rows, statements
 from pipeline.state.sql.history import take_over
 from pipeline.state.sql.intents import allowed, assert_priced, changes_of
@@ -111,7 +112,7 @@ class SqlStore:
             purchase_id: transitions.advance(known.purchases[purchase_id], event)
             for purchase_id, workflow_id in held.items()
             if purchase_id in known.purchases
-            and (event := transitions.recovery(known.purchases[purchase_id], workflow_id))
+            and (event := recovery(known.purchases[purchase_id], workflow_id))
         }
         return replace(known, purchases={**known.purchases, **rescued})
 
@@ -140,7 +141,7 @@ class SqlStore:
             changes = [
                 Change(before=purchase, after=transitions.advance(purchase, event), at=at, event=event)
                 for purchase in mirror.purchases.values()
-                if (event := transitions.recovery(purchase, rescued.get(purchase.id))) is not None
+                if (event := recovery(purchase, rescued.get(purchase.id))) is not None
             ]
             self._apply(transaction, mirror, changes)
         failpoints.reach("recovered")
@@ -173,7 +174,7 @@ class SqlStore:
         self, records: Records, decisions: Decisions, at: str, imported: Imported = NOTHING_IMPORTED
     ) -> Records:
         with self._writing() as (transaction, mirror):
-            joined = transitions.absorb(mirror.records, records, decisions)
+            joined = absorb(mirror.records, records, decisions)
             brought = [
                 Change(before=mirror.purchases.get(purchase_id), after=purchase, at=at)
                 for purchase_id, purchase in joined.purchases.items()

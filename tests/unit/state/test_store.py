@@ -13,6 +13,7 @@ from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey
 from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, PurchaseId, Records, Status, WorkflowId
 from pipeline.state import transitions
+from pipeline.state.recovery import absorb
 from pipeline.state.store import Caps, Change, Sighting, Spent, Turn
 from state.conftest import NOW, UNCAPPED, StateHarness, begin, buy, intent, move, placed, purchase, step
 
@@ -204,7 +205,7 @@ def test_unanswered_creates_of_a_crashed_run_need_attention(harness: StateHarnes
 @fails_without(
     "pipeline.state.sql.store:SqlStore.recover",
     "changes = [Change(before=purchase",
-    swap=("transitions.recovery(purchase, rescued.get(purchase.id)", "transitions.recovery(purchase"),
+    swap=("recovery(purchase, rescued.get(purchase.id)", "recovery(purchase"),
 )
 @pytest.mark.parametrize("lost_first", [False, True])
 def test_rescued_id_is_restored_once_at_the_next_start(harness: StateHarness, lost_first: bool) -> None:
@@ -292,7 +293,7 @@ def test_state_holds_the_result_of_the_merge(
     store = harness.open()
     held = store.absorb(mine, said, NOW)
     joined = store.absorb(theirs, said, NOW)
-    assert joined == store.records() == transitions.absorb(held, theirs, said)
+    assert joined == store.records() == absorb(held, theirs, said)
     assert store.absorb(theirs, said, NOW) == joined
     assert harness.again(store).records() == joined
     harness.opened[-1].close()

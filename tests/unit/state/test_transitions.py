@@ -7,11 +7,10 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from purchase_strategies import decisions, records
+from support.phases import PHASES, at, only
 from support.protection import fails_without
 
-from pipeline.jobs import JobKey
-from pipeline.purchases import Output, Purchase, PurchaseId, Reason, Records, Status, WorkflowId, join
+from pipeline.purchases import Output, Reason, Status, WorkflowId, join
 from pipeline.state import transitions
 from pipeline.state.transitions import (
     ATTENTION,
@@ -19,10 +18,8 @@ from pipeline.state.transitions import (
     FAILED_AT_VENDOR,
     FLAGS,
     LOST,
-    REJECTED,
     SUBMITTED,
     SUBMITTING,
-    SUCCEEDED,
     TRANSITIONS,
     VOID,
     Event,
@@ -30,8 +27,6 @@ from pipeline.state.transitions import (
     Phase,
     advance,
     phase,
-    recover,
-    recovery,
 )
 
 OUTPUT = Output("video/mp4", "https://media.example.com/a", "ab", 3)
@@ -56,22 +51,6 @@ EXAMPLES: dict[type[Event], Event] = {
     transitions.TookOver: transitions.TookOver((PurchaseId("f" * 16),)),
     transitions.Reworded: transitions.Reworded({"title": "new"}),
 }
-PHASES = [SUBMITTING, ATTENTION, VOID, SUBMITTED, SUCCEEDED, DONE, REJECTED, FAILED_AT_VENDOR, LOST]
-
-
-def at(here: Phase) -> Purchase:
-    workflow = None if here in (SUBMITTING, ATTENTION, VOID, REJECTED) else WorkflowId("w1")
-    return Purchase(
-        id=PurchaseId("0" * 16),
-        key=JobKey("a/b"),
-        fingerprint="v1:0",
-        status=here[0],
-        bought_at="2026-01-01",
-        template_id="t",
-        reason=here[1],
-        workflow_id=workflow,
-        credits=5,
-    )
 
 
 def test_every_event_has_an_example_and_every_status_a_phase() -> None:
@@ -142,7 +121,7 @@ def test_no_sequence_of_events_forgets_anything_paid(events: list[Event]) -> Non
         # workflow that is disowned, which the next poll detects again.
         late = phase(purchase) in (LOST, FAILED_AT_VENDOR)
         if not late and not disowned:
-            assert join(_only(purchase), _only(after)).purchases[after.id].status is after.status
+            assert join(only(purchase), only(after)).purchases[after.id].status is after.status
         purchase = after
 
 
@@ -174,7 +153,7 @@ def test_new_wording_wins_over_a_copy_with_the_old_one(
 
     assert new.request == {"title": after}
     for one, other in ((stale, new), (new, stale)):
-        assert join(_only(one), _only(other)) == _only(new)
+        assert join(only(one), only(other)) == only(new)
 
 
 @pytest.mark.parametrize(
@@ -207,92 +186,6 @@ def test_resolved_error_is_no_longer_reported() -> None:
     assert advance(failed, transitions.Finished((OUTPUT,))).error is None
 
 
-@fails_without(
-    "pipeline.state.transitions:recovery",
-    "return Unresolved(RUN_ENDED)",
-    swap=("Unresolved", "NothingBought"),
-)
-@pytest.mark.parametrize("here", PHASES)
-def test_only_an_unanswered_create_of_a_crashed_run_needs_attention(here: Phase) -> None:
-    assert phase(recover(at(here))) == (ATTENTION if here == SUBMITTING else here)
-
-
-@pytest.mark.parametrize("here", PHASES)
-def test_rescued_id_is_accepted_if_the_purchase_has_none_and_may_have_been_bought(here: Phase) -> None:
-    purchase = at(here)
-    if here == LOST:
-        purchase = advance(at(ATTENTION), transitions.GivenUp("lost"))
-    event = recovery(purchase, WorkflowId("w-rescued"))
-    if here in (SUBMITTING, ATTENTION, LOST, VOID):
-        assert event is not None
-        after = advance(purchase, event)
-        assert (after.status, after.workflow_id) == (Status.SUBMITTED, "w-rescued")
-    else:
-        assert event is None
-
-
-def test_rescued_id_does_not_replace_a_known_one() -> None:
-    assert recovery(at(SUBMITTED), WorkflowId("w-other")) is None
-    assert recovery(at(LOST), WorkflowId("w-other")) is None
-
-
-@given(records, records, decisions)
-def test_absorb_merges_and_leaves_no_orphaned_submitting(mine, theirs, said) -> None:  # type: ignore[no-untyped-def]  # three generated values
-    held = transitions.absorb(mine, theirs, said)
-    assert held.purchases.keys() == mine.purchases.keys() | theirs.purchases.keys()
-    for purchase_id, purchase in held.purchases.items():
-        if purchase.status is Status.SUBMITTING:
-            assert mine.purchases[purchase_id].status is Status.SUBMITTING
-    assert transitions.absorb(held, theirs, said) == held
-
-
-def _only(purchase: Purchase) -> Records:
-    return Records({purchase.id: purchase})
-
-
 def test_rejection_has_its_reason() -> None:
     rejected = advance(at(SUBMITTING), transitions.Rejected("no such template"))
     assert (rejected.reason, rejected.error, rejected.cost) == (Reason.REJECTED, "no such template", 0)
-
-
-def test_own_unanswered_create_stays_unanswered_in_a_merge() -> None:
-    mine, theirs = at(SUBMITTING), replace(at(SUBMITTING), id=PurchaseId("1" * 16))
-    joined = transitions.absorb(_only(mine), Records({**_only(mine).purchases, theirs.id: theirs}))
-    assert joined.purchases[mine.id] == mine
-    assert joined.purchases[theirs.id].status is Status.ATTENTION
-
-
-@fails_without(
-    "pipeline.state.transitions:_under_way", "if joined.status is not", swap=("Status.ATTENTION", "None")
-)
-def test_views_of_others_on_our_create_under_way_are_ignored() -> None:
-    """They have read its intent, and cannot know whether it will be sent."""
-    mine = at(SUBMITTING)
-    marked = replace(recover(mine), again=True)
-
-    assert transitions.absorb(_only(mine), _only(recover(mine))) == _only(mine)
-    assert transitions.absorb(_only(mine), _only(marked)) == _only(replace(mine, again=True))
-
-
-@pytest.mark.parametrize("here", [VOID, SUBMITTED, DONE, LOST])
-def test_resolution_by_a_person_elsewhere_counts(here: Phase) -> None:
-    assert transitions.absorb(_only(at(SUBMITTING)), _only(at(here))) == _only(at(here))
-
-
-@pytest.mark.parametrize("mine_first", [True, False])
-@pytest.mark.parametrize("here", [ATTENTION, SUBMITTED, VOID])
-def test_shard_awaiting_a_response_is_believed_unless_another_knows_it(here: Phase, mine_first: bool) -> None:
-    mine, theirs = at(SUBMITTING), at(here)
-    parts = [_only(mine), _only(theirs)]
-
-    [found] = transitions.observed(parts if mine_first else parts[::-1]).purchases.values()
-
-    assert found == (mine if here == ATTENTION else theirs)
-
-
-def test_purchase_awaited_by_no_shard_is_unchanged() -> None:
-    lost = at(ATTENTION)
-
-    [found] = transitions.observed([_only(lost), _only(lost)]).purchases.values()
-
-    assert found == lost
