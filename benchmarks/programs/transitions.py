@@ -8,8 +8,9 @@ from pathlib import Path
 from benchmarks.programs.simulated import FILM, opened_state, written
 from pipeline.manifest.load import load
 from pipeline.purchases import Output, Purchase
+from pipeline.state.events import Event, Fetched, Finished
 from pipeline.state.store import Change
-from pipeline.state.transitions import Event, Fetched, Finished, advance
+from pipeline.state.transitions import advance
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from pipeline.files import assert_replaces
 from pipeline.operations.caps import caps_of
 from pipeline.operations.clock import now
 from pipeline.operations.run_note import NoteWriter
-from pipeline.state.transitions import event_name
+from pipeline.state.events import event_name
 
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey

@@ -32,8 +32,7 @@ from pipeline.providers.base import (
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.records import is_workflow_id
 from pipeline.schemes import without_secrets
-from pipeline.state import transitions
-from pipeline.state.transitions import Accepted, Event, NothingBought, Rejected
+from pipeline.state.events import Accepted, Event, NothingBought, Rejected, Unresolved
 
 if TYPE_CHECKING:
     from pipeline.engine.buy_queue import BuyQueue
@@ -416,5 +415,5 @@ def event_for(outcome: CreateOutcome) -> Event:
         case OutcomeUnknown(reason):
             # The vendor has no idempotency key and no list call, so a second create could pay twice unnoticed. Only a
             # person resolves it (`pipeline resolve`).
-            return transitions.Unresolved(reason)
+            return Unresolved(reason)
     assert_never(outcome)

@@ -29,7 +29,7 @@ from pipeline.paths import of_another_locale
 from pipeline.providers.base import DownloadFailed, NotFound, Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.records import PURCHASE_ID
-from pipeline.state.transitions import Fetched, NothingFetched, PartlyFetched
+from pipeline.state.events import Fetched, NothingFetched, PartlyFetched
 
 if TYPE_CHECKING:
     from pipeline.artifacts.base import StoredObject

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from pipeline import failpoints
 from pipeline.errors import PipelineError, counted
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId
+from pipeline.state.events import Accepted, Event
 from pipeline.state.store import Caps, Change, Intent, Store, Turn
-from pipeline.state.transitions import Accepted, Event, advance
+from pipeline.state.transitions import advance
 
 if TYPE_CHECKING:
     from pipeline.artifacts.output_folder import OutputFolder

@@ -25,7 +25,7 @@ from pipeline.providers.base import (
 )
 from pipeline.purchases import Purchase, Status, WorkflowId
 from pipeline.schemes import without_secrets
-from pipeline.state.transitions import Disowned, Event, Finished, Reported, Vanished, VendorFailed
+from pipeline.state.events import Disowned, Event, Finished, Reported, Vanished, VendorFailed
 
 if TYPE_CHECKING:
     from pipeline.engine.downloader import Downloader

@@ -15,8 +15,8 @@ from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, PipelineError, printable
 from pipeline.providers.base import NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status, WorkflowId
+from pipeline.state.events import Identified
 from pipeline.state.recovery import may_be_identified
-from pipeline.state.transitions import Identified
 from pipeline.webhooks.receipt import MAX_NAMED, Receipt, ReceiptInbox
 
 if TYPE_CHECKING:

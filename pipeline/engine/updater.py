@@ -15,7 +15,7 @@ from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import CallRefused, Changes, NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Ownership, Purchase, WorkflowId
-from pipeline.state.transitions import Reworded
+from pipeline.state.events import Reworded
 
 if TYPE_CHECKING:
     from pipeline.engine.journal import Journal

@@ -16,8 +16,9 @@ from pipeline.operations.selection import purchase_by_id, selected_keys, undecid
 from pipeline.planning.prune import destroyable, kept_by_prune, prunable
 from pipeline.providers.base import NotFound, Provider, VendorError
 from pipeline.purchases import OUTCOME_UNKNOWN, Ownership, Purchase, PurchaseId
+from pipeline.state.events import Deleted, Event, Removed
 from pipeline.state.store import Change
-from pipeline.state.transitions import Deleted, Event, Removed, advance
+from pipeline.state.transitions import advance
 
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from pipeline.assignment import Assignment, assign
 from pipeline.operations.clock import now
 from pipeline.purchases import Status
+from pipeline.state.events import TookOver
 from pipeline.state.store import Change, Store
-from pipeline.state.transitions import TookOver, advance
+from pipeline.state.transitions import advance
 
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey

@@ -11,8 +11,9 @@ from pipeline.operations.clock import now
 from pipeline.operations.results_publisher import republish
 from pipeline.providers.base import NotFound, Provider
 from pipeline.purchases import Purchase, Reason, Status, WorkflowId
+from pipeline.state.events import Event, GivenUp, Identified, NothingBought
 from pipeline.state.store import Change
-from pipeline.state.transitions import Event, GivenUp, Identified, NothingBought, advance
+from pipeline.state.transitions import advance
 
 if TYPE_CHECKING:
     from pipeline.operations.campaign_state import CampaignState

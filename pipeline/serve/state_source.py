@@ -18,9 +18,9 @@ from pipeline.operations.run_note import RunNote, read_note
 from pipeline.purchases import Purchase, Records, Status
 from pipeline.schemes import part_location, part_name
 from pipeline.state import look
+from pipeline.state.events import Finished
 from pipeline.state.opening import open_store
 from pipeline.state.recovery import recover
-from pipeline.state.transitions import Finished
 
 if TYPE_CHECKING:
     from pipeline.operations.workspace import Workspace

@@ -15,17 +15,8 @@ from pipeline.purchases import (
     join_all,
     with_flags_of,
 )
-from pipeline.state.transitions import (
-    ATTENTION,
-    LOST,
-    VOID,
-    Accepted,
-    Event,
-    Identified,
-    Unresolved,
-    advance,
-    phase,
-)
+from pipeline.state.events import Accepted, Event, Identified, Unresolved
+from pipeline.state.transitions import ATTENTION, LOST, VOID, advance, phase
 
 # The error of a create whose run, here or elsewhere, has not recorded the vendor's response.
 RUN_ENDED = "the run ended before the vendor's answer was known"

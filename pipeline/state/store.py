@@ -12,7 +12,7 @@ from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status,
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
-    from pipeline.state.transitions import Event
+    from pipeline.state.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

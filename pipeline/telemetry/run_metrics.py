@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from pipeline import __version__
-from pipeline.state.transitions import Finished, event_name
+from pipeline.state.events import Finished, event_name
 from pipeline.telemetry.exposition import Figures, Histogram
 from pipeline.telemetry.timestamps import seconds_between
 

@@ -18,11 +18,11 @@ from pipeline.jobs import Job, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.purchases import Output, Purchase, PurchaseId, Status, WorkflowId
-from pipeline.state import transitions
+from pipeline.state.events import Accepted, Event, Fetched, Finished, Rejected, Unresolved, VendorFailed
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Intent, PlacedFile, Turn
-from pipeline.state.transitions import Event, advance
+from pipeline.state.transitions import advance
 
 NAME = "spring-drop"
 _RULES: dict[str, dict[str, Any]] = {
@@ -154,12 +154,12 @@ class LiveRun:
     def buy(self, job: Job, ago: float = 0.0) -> Purchase:
         """The create of a job was accepted `ago` seconds ago."""
         self.send(job, ago)
-        return self.step(job, transitions.Accepted(WorkflowId(f"wf-{self.campaign.numbers[job.key]:05}")))
+        return self.step(job, Accepted(WorkflowId(f"wf-{self.campaign.numbers[job.key]:05}")))
 
     def lose(self, job: Job) -> Purchase:
         """The create of a job was sent with an unknown outcome."""
         self.send(job)
-        return self.step(job, transitions.Unresolved("no answer within 60 s after the create was sent"))
+        return self.step(job, Unresolved("no answer within 60 s after the create was sent"))
 
     def send(self, job: Job, ago: float = 0.0) -> None:
         """The create of a job was sent `ago` seconds ago and is unanswered."""
@@ -182,7 +182,7 @@ class LiveRun:
     def refuse(self, job: Job, why: str) -> Purchase:
         """The vendor refused the create of a job."""
         self.send(job)
-        return self.step(job, transitions.Rejected(why))
+        return self.step(job, Rejected(why))
 
     def make(self, job: Job) -> Purchase:
         """The video of a job is finished and downloaded."""
@@ -198,8 +198,8 @@ class LiveRun:
         path.write_bytes(content)
         output = Output("video/mp4", sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
         finished = Output("video/mp4", url="https://media.example.com/film.mp4")
-        self.step(job, transitions.Finished((finished,)))
-        made = self.step(job, transitions.Fetched((output,)))
+        self.step(job, Finished((finished,)))
+        made = self.step(job, Fetched((output,)))
         placed = PlacedFile(
             path=f"{job.path}.mp4",
             purchase=made.id,
@@ -214,7 +214,7 @@ class LiveRun:
 
     def fail(self, job: Job, why: str) -> Purchase:
         """The vendor failed a job."""
-        return self.step(job, transitions.VendorFailed(why))
+        return self.step(job, VendorFailed(why))
 
     def step(self, job: Job, event: Event) -> Purchase:
         """Record one step of a job's purchase."""

@@ -26,6 +26,7 @@ from pipeline.purchases import Output, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.state import transitions
+from pipeline.state.events import Accepted, Finished
 from pipeline.state.opening import open_store
 from pipeline.state.store import Caps, Change, Intent, Turn
 
@@ -260,7 +261,7 @@ def test_time_left_is_at_least_that_of_what_is_made_one_after_another(
     with closing(opened) as store:
         intents = [Intent(purchase=bought, at=bought.bought_at)]
         store.commit_turn(Turn(intents=intents, durations=usual), Caps())
-        accepted = transitions.Accepted(WorkflowId("wf-1"))
+        accepted = Accepted(WorkflowId("wf-1"))
         taken = transitions.advance(bought, accepted)
         store.commit([Change(before=bought, after=taken, at=now(), event=accepted)])
         _, url = serve(project)
@@ -347,7 +348,7 @@ def test_in_flight_limit_and_delayed_creates_are_shown(
 
         # Downloads are under way too, but do not count towards the vendor's limit.
         finished = Output("video/mp4", url="https://media.example.com/film.mp4")
-        run.step(campaign.jobs[1], transitions.Finished((finished,)))
+        run.step(campaign.jobs[1], Finished((finished,)))
         expect(page.locator(".legend:visible")).to_contain_text("2 under way")
         expect(head).to_have_text("Under way1 of at most 8 workflows at the vendor, 1 to download")
 

@@ -34,8 +34,9 @@ from pipeline.providers.base import (
     VendorError,
 )
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
+from pipeline.state.events import Event, Finished, event_name
 from pipeline.state.store import Change
-from pipeline.state.transitions import TRANSITIONS, Event, Finished, event_name
+from pipeline.state.transitions import TRANSITIONS
 from pipeline.telemetry.metered_provider import MeteredProvider
 from pipeline.telemetry.metrics_file import MetricsFile
 from pipeline.telemetry.run_metrics import RunMetrics

@@ -28,8 +28,9 @@ from pipeline.operations.published_results import inputs_hash
 from pipeline.operations.results_publisher import Publisher, ResultsPublication
 from pipeline.operations.workspace import RecordPaths, workspace_of
 from pipeline.purchases import Decisions, PurchaseId
+from pipeline.state.events import Disowned, Superseded
 from pipeline.state.store import Change, PlacedFile
-from pipeline.state.transitions import Disowned, Superseded, advance
+from pipeline.state.transitions import advance
 
 PROMPTS = spring()["prompts"]
 THIRD = {**PROMPTS, "run": "a run through the woods"}

@@ -39,6 +39,17 @@ from pipeline.results.document import Builder, Heading
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
 from pipeline.state import transitions as life
+from pipeline.state.events import (
+    Accepted,
+    Event,
+    Fetched,
+    Finished,
+    NothingBought,
+    PartlyFetched,
+    Superseded,
+    Vanished,
+    VendorFailed,
+)
 from pipeline.state.recovery import absorb, recovery
 
 HEADING = Heading(campaign="spring", manifest="campaign.yaml", output="output/spring", tool="pipeline 1")
@@ -234,7 +245,7 @@ class Machine:
             published=told,
         )
 
-    def happens(self, purchase_id: PurchaseId, event: life.Event) -> Purchase:
+    def happens(self, purchase_id: PurchaseId, event: Event) -> Purchase:
         """Apply an event to a purchase and write it to the state."""
         after = life.advance(self.state.purchases[purchase_id], event)
         self.state = replace(self.state, purchases={**self.state.purchases, purchase_id: after})
@@ -288,7 +299,7 @@ class Machine:
         for purchase_id in entry.supersedes:
             status = self.state.purchases[purchase_id].status
             assert status not in OUTCOME_UNKNOWN, f"{purchase_id} is {status} and is made again"
-            self.happens(purchase_id, life.Superseded())
+            self.happens(purchase_id, Superseded())
         tick = next(self._clock)
         when = f"2026-01-{1 + tick // 1440:02}T{(self._hour + tick // 60) % 24:02}:{tick % 60:02}:00Z"
         purchase = new_purchase(job, PurchaseId(f"{tick:016x}"), source, when)
@@ -434,7 +445,7 @@ class _Run:
         self._served_jobs.add(job, purchase.id)
         self._may_die()
         if not self._publish_intent():
-            self._machine.happens(purchase.id, life.NothingBought("its intent could not be published"))
+            self._machine.happens(purchase.id, NothingBought("its intent could not be published"))
             self._served_jobs.remove(purchase.id)
             self._queue.end()
             return
@@ -457,9 +468,9 @@ class _Run:
         self._push()
         return True
 
-    def _lose_or_record(self, purchase: Purchase, event: life.Event) -> None:
+    def _lose_or_record(self, purchase: Purchase, event: Event) -> None:
         self._may_die()
-        if isinstance(event, life.Accepted) and not self._choices.survives():
+        if isinstance(event, Accepted) and not self._choices.survives():
             self._machine.rescue(purchase.id, event.workflow_id)
             raise Killed
         after = self._machine.happens(purchase.id, event)
@@ -479,15 +490,15 @@ class _Run:
             case PollResult.RUNNING:
                 return
             case PollResult.SUCCESS:
-                self._machine.happens(purchase_id, life.Finished(LISTED, credits=CREDITS))
+                self._machine.happens(purchase_id, Finished(LISTED, credits=CREDITS))
                 self._under_way.append(purchase_id)
                 keys = [job.key for job in self._served_jobs.of(purchase_id)]
                 self._queue.succeeded(purchase.template_id, keys)
             case PollResult.FAIL:
-                failed = self._machine.happens(purchase_id, life.VendorFailed("the vendor says: fail"))
+                failed = self._machine.happens(purchase_id, VendorFailed("the vendor says: fail"))
                 self._add_failure(failed)
             case PollResult.VANISHED:
-                self._machine.happens(purchase_id, life.Vanished("404"))
+                self._machine.happens(purchase_id, Vanished("404"))
 
     def _fetch(self, purchase: Purchase) -> None:
         """Fetch the files that are not here; those that do not arrive are left to the next run, here or elsewhere."""
@@ -498,8 +509,8 @@ class _Run:
         self._may_die()
         here |= arrived
         if len(here) == len(FETCHED):
-            self._machine.happens(purchase.id, life.Fetched(FETCHED))
+            self._machine.happens(purchase.id, Fetched(FETCHED))
         elif arrived:
             outputs = enumerate(purchase.outputs)
             known = tuple(FETCHED[index] if index in here else output for index, output in outputs)
-            self._machine.happens(purchase.id, life.PartlyFetched(known))
+            self._machine.happens(purchase.id, PartlyFetched(known))

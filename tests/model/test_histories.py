@@ -27,7 +27,7 @@ from pipeline.planning.saved_plan import SavedPlan, carried_out, departures, fro
 from pipeline.planning.send_back import failures_in_place
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.results.decisions import Verdict
-from pipeline.state import transitions as life
+from pipeline.state.events import Deleted, Event, GivenUp, Identified, Superseded
 
 T = TypeVar("T")
 K = TypeVar("K", bound=str)
@@ -341,22 +341,22 @@ class Histories(RuleBasedStateMachine):
         purchase = _pick(unknown, which)
         if purchase is not None:
             workflow = self.vendor.workflows.get(purchase.id)
-            given_up = life.GivenUp("given up by hand", again)
+            given_up = GivenUp("given up by hand", again)
             self.happens(
-                number, purchase, life.Identified(WorkflowId(workflow)) if workflow is not None else given_up
+                number, purchase, Identified(WorkflowId(workflow)) if workflow is not None else given_up
             )
 
     @rule(number=machines, which=NUMBERS)
     def someone_deletes(self, number: int, which: int) -> None:
         purchase = _pick(self.purchases_on(number, Status.DONE, Status.FAILED), which)
         if purchase is not None:
-            self.happens(number, purchase, life.Deleted())
+            self.happens(number, purchase, Deleted())
 
     @rule(number=machines, which=NUMBERS)
     def someone_flags_one_to_be_bought_again(self, number: int, which: int) -> None:
         purchase = _pick(self.purchases_on(number, *set(Status) - {Status.VOID}), which)
         if purchase is not None:
-            self.happens(number, purchase, life.Superseded())
+            self.happens(number, purchase, Superseded())
 
     def purchases_on(self, number: int, *statuses: Status) -> dict[PurchaseId, Purchase]:
         machine = self.machines[number]
@@ -366,7 +366,7 @@ class Histories(RuleBasedStateMachine):
             purchase_id: purchase for purchase_id, purchase in held.items() if purchase.status in statuses
         }
 
-    def happens(self, number: int, purchase: Purchase, event: life.Event) -> None:
+    def happens(self, number: int, purchase: Purchase, event: Event) -> None:
         self.machines[number].happens(purchase.id, event)
         self.machines[number].publish()
 

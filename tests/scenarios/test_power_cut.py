@@ -29,7 +29,8 @@ import pickle, sys
 from pathlib import Path
 from support.disk import Recorder
 from pipeline.purchases import Purchase, Status
-from pipeline.state.transitions import Accepted, Finished, advance
+from pipeline.state.events import Accepted, Finished
+from pipeline.state.transitions import advance
 from pipeline.state.opening import open_store
 from pipeline.state.store import Caps, Change, Intent, Turn
 

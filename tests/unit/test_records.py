@@ -30,6 +30,7 @@ from pipeline.purchases import (
 from pipeline.records import purchase_from_json, unrecordable_reason
 from pipeline.results import file
 from pipeline.state import snapshot, transitions
+from pipeline.state.events import Disowned, Event, Finished, GivenUp, Reported, Vanished, VendorFailed
 from pipeline.state.transitions import PHASES, phase
 
 LONG = record_limits.LONGEST_TEXT
@@ -195,30 +196,30 @@ wild_steps = st.lists(
 ).map(tuple)
 BOUGHT = a_purchase(status=Status.SUBMITTED)
 events = st.one_of(
-    st.builds(transitions.Reported, wild_credits, wild_dates, wild_dates),
-    st.builds(transitions.Finished, wild_media, wild_steps, wild_credits, wild_dates, wild_dates),
-    st.builds(transitions.VendorFailed, wild_errors, wild_dates),
-    st.builds(transitions.Vanished, wild_errors),
-    st.builds(transitions.Disowned, wild_errors),
-    st.builds(transitions.GivenUp, wild_errors),
+    st.builds(Reported, wild_credits, wild_dates, wild_dates),
+    st.builds(Finished, wild_media, wild_steps, wild_credits, wild_dates, wild_dates),
+    st.builds(VendorFailed, wild_errors, wild_dates),
+    st.builds(Vanished, wild_errors),
+    st.builds(Disowned, wild_errors),
+    st.builds(GivenUp, wild_errors),
 )
 
 
 @given(events)
-def test_any_vendor_response_can_be_recorded(event: transitions.Event) -> None:
+def test_any_vendor_response_can_be_recorded(event: Event) -> None:
     assert unrecordable_reason(transitions.advance(BOUGHT, event)) is None
 
 
 def test_unrecordable_vendor_value_keeps_the_known_one() -> None:
     before = a_purchase(status=Status.SUBMITTED, credits=120, created_at="2026-03-01")
-    told = transitions.Reported(credits=2 * 10**9, created_at="x" * 101, updated_at="2026-03-02")
+    told = Reported(credits=2 * 10**9, created_at="x" * 101, updated_at="2026-03-02")
     assert transitions.advance(before, told) == replace(before, updated_at="2026-03-02")
 
 
 @pytest.mark.parametrize("credits_told", [0, record_limits.LARGEST_CREDITS])
 def test_vendor_values_at_the_limit_are_kept_unchanged(credits_told: int) -> None:
     before = a_purchase(status=Status.SUBMITTED, credits=120, created_at="2026-03-01")
-    told = transitions.Reported(credits=credits_told, created_at="d" * record_limits.LONGEST_DATE)
+    told = Reported(credits=credits_told, created_at="d" * record_limits.LONGEST_DATE)
     assert transitions.advance(before, told) == replace(
         before, credits=credits_told, created_at="d" * record_limits.LONGEST_DATE
     )
@@ -227,7 +228,7 @@ def test_vendor_values_at_the_limit_are_kept_unchanged(credits_told: int) -> Non
         for size in (0, record_limits.LARGEST_FILE, None)
     )
     steps = (Step(flow="f" * record_limits.LONGEST_NAME, outputs=outputs),)
-    after = transitions.advance(before, transitions.Finished(outputs, steps))
+    after = transitions.advance(before, Finished(outputs, steps))
     assert (after.outputs, after.steps) == (outputs, steps)
 
 
@@ -235,7 +236,7 @@ def test_long_vendor_texts_are_truncated_and_not_lost() -> None:
     media = output(
         content_type="video/mp4; codecs=" + "x" * 300, url="https://cdn.example.com/a.mp4", bytes=5
     )
-    told = transitions.Finished((media,), (Step(flow="crop" * 100, outputs=(media,)),))
+    told = Finished((media,), (Step(flow="crop" * 100, outputs=(media,)),))
     after = transitions.advance(BOUGHT, told)
     assert after.outputs == (replace(media, content_type=media.content_type[:200]),)
     assert after.steps == (Step(flow="crop" * 50, outputs=after.outputs),)

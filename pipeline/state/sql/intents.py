@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput
 from pipeline.state import transitions
+from pipeline.state.events import Superseded
 from pipeline.state.store import Caps, Change, Intent, Spent
-from pipeline.state.transitions import Superseded
 
 if TYPE_CHECKING:
     from pipeline.purchases import PurchaseId

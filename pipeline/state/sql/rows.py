@@ -16,7 +16,7 @@ from pipeline import record_limits
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json
 from pipeline.records import PURCHASE_ID, SHA256, check_forms, purchase_from_json
-from pipeline.state import transitions
+from pipeline.state.events import event_name
 from pipeline.state.store import Caps, Change, KnownResults, LoggedEvent, PlacedFile, Spent
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _purchase(row: Row) -> tuple[Purchase, int, str]:
 def event_of(change: Change, revision: int) -> tuple[Value, ...]:
     """The events row of a change, which produced this revision of the purchase."""
     if change.event is not None:
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", transitions.event_name(change.event)).lower()
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", event_name(change.event)).lower()
     else:
         name = "intent" if change.before is None and change.after.status is Status.SUBMITTING else "joined"
     before = change.before.status.value if change.before else None

@@ -316,8 +316,8 @@ def test_refused_job_fails_without_affecting_others(harness: Harness) -> None:
 
 @fails_without(
     "pipeline.engine.create:event_for",
-    "return transitions.Unresolved",
-    swap=("transitions.Unresolved", "NothingBought"),
+    "return Unresolved",
+    swap=("Unresolved", "NothingBought"),
 )
 def test_unknown_outcome_is_never_resent(harness: Harness) -> None:
     harness.vendor.create_outcomes["blue"] = [LOST]

@@ -19,8 +19,8 @@ from pipeline.engine.fetch_list import Wanted
 from pipeline.errors import BuyingStopped, ExitCode
 from pipeline.providers.base import DownloadFailed, Media, NotFound, VendorError
 from pipeline.purchases import Output, WorkflowId
+from pipeline.state.events import Fetched, PartlyFetched
 from pipeline.state.store import Change
-from pipeline.state.transitions import Fetched, PartlyFetched
 
 BLUE = job("blue")
 STILL = Media("https://media.test/still.png", "image/png")

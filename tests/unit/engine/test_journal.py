@@ -10,8 +10,8 @@ from engine.harness import USUAL, Harness, job, jobs
 from engine.vendor import FILM, running, success
 from pipeline.errors import AccountError, ExitCode
 from pipeline.providers.base import DownloadFailed, Media, Workflow
+from pipeline.state.events import Accepted, Fetched, Finished, PartlyFetched
 from pipeline.state.store import Change
-from pipeline.state.transitions import Accepted, Fetched, Finished, PartlyFetched
 
 BLUE, RED = job("blue"), job("red")
 WITHOUT_WAIT = replace(USUAL, wait=False)

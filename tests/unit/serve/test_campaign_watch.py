@@ -25,22 +25,31 @@ from pipeline.serve.campaign_watch import CampaignWatch
 from pipeline.serve.state_source import StateOnDisk
 from pipeline.serve.stills import Stills
 from pipeline.state import transitions
+from pipeline.state.events import (
+    Accepted,
+    Event,
+    Fetched,
+    Finished,
+    NothingBought,
+    Rejected,
+    Unresolved,
+    VendorFailed,
+)
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Intent, Turn
-from pipeline.state.transitions import Event
 
 LFS_POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 1\n"
 NOW = "2026-03-01T12:00:00Z"
 PROMPTS = {"walk": "a walk", "dance": "a dance", "leap": "a leap"}
 EVENTS: dict[str, Event] = {
-    "accept": transitions.Accepted(WorkflowId("w1")),
-    "lose": transitions.Unresolved("no answer"),
-    "void": transitions.NothingBought("it never arrived"),
-    "refuse": transitions.Rejected("not this"),
-    "finish": transitions.Finished((Output("video/mp4", url="https://m.example/a.mp4"),)),
-    "fetch": transitions.Fetched((Output("video/mp4", sha256="a" * 64, bytes=1),)),
-    "fail": transitions.VendorFailed("no frames"),
+    "accept": Accepted(WorkflowId("w1")),
+    "lose": Unresolved("no answer"),
+    "void": NothingBought("it never arrived"),
+    "refuse": Rejected("not this"),
+    "finish": Finished((Output("video/mp4", url="https://m.example/a.mp4"),)),
+    "fetch": Fetched((Output("video/mp4", sha256="a" * 64, bytes=1),)),
+    "fail": VendorFailed("no frames"),
 }
 STEPS = st.lists(
     st.tuples(

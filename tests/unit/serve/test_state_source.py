@@ -9,9 +9,9 @@ from pipeline.jobs import JobKey
 from pipeline.operations.run_note import RunNote
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.serve.state_source import StateOfRun
+from pipeline.state.events import Finished
 from pipeline.state.opening import open_store
 from pipeline.state.store import Caps, Change, Turn
-from pipeline.state.transitions import Finished
 
 BEGUN = "2026-03-01T12:00:00.000Z"
 

@@ -8,10 +8,11 @@ from support.postgres import Database
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.schemes import DatabaseUrl, StateLocation
+from pipeline.state.events import Event
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Intent, PlacedFile, Turn
-from pipeline.state.transitions import Event, advance
+from pipeline.state.transitions import advance
 
 NOW = "2026-03-01T12:00:00Z"
 UNCAPPED = Caps()

@@ -18,9 +18,9 @@ from pipeline.purchases import UNDECIDED, PurchaseId, Records, Status
 from pipeline.records import SHA256
 from pipeline.results.document import media_json
 from pipeline.state import snapshot, wal
+from pipeline.state.events import Superseded
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import KnownResults, Turn
-from pipeline.state.transitions import Superseded
 from state.conftest import NOW, UNCAPPED, StateHarness, buy, intent, step
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "state" / "v1"

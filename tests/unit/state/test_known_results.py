@@ -9,8 +9,8 @@ from support.protection import fails_without
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey
 from pipeline.purchases import UNDECIDED, PurchaseId, Records
+from pipeline.state.events import NothingBought
 from pipeline.state.store import KnownResults
-from pipeline.state.transitions import NothingBought
 from state.conftest import NOW, StateHarness, buy, move, purchase
 
 ON_EVERY_DATABASE = True

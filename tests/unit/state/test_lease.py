@@ -19,7 +19,8 @@ from pipeline.errors import ExitCode, InvalidInput, StateLocked
 from pipeline.jobs import JobKey
 from pipeline.purchases import Status, WorkflowId
 from pipeline.schemes import DatabaseUrl
-from pipeline.state import state_file, transitions
+from pipeline.state import state_file
+from pipeline.state.events import Accepted, Disowned
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.connections import Connection, Server, Timeouts
 from pipeline.state.postgres.lease import Claim
@@ -308,7 +309,7 @@ def test_late_response_is_taken_up_once_by_the_next_holder(harness: StateHarness
     third = harness.again(second, "run-3")
     (change,) = third.recover(NOW)
     assert (change.after.status, change.after.workflow_id) == (Status.SUBMITTED, "w-late")
-    disowned = move(third, change.after, transitions.Disowned("another's"))
+    disowned = move(third, change.after, Disowned("another's"))
     # A rescued id that was recorded does not come again.
     assert harness.again(third, "run-4").recover(NOW) == []
     assert harness.opened[-1].records().purchases[bought.id] == disowned
@@ -320,7 +321,7 @@ def test_campaigns_in_one_database_are_separate(harness: StateHarness) -> None:
     autumn = harness.open(campaign="autumn", manifest=harness.folder / "autumn.yaml")
     mine, other = buy(spring, 1, 5), buy(autumn, 1, 7)
     spring.save_assignment({JobKey("a"): mine.id})
-    move(autumn, other, transitions.Accepted(WorkflowId("w")))
+    move(autumn, other, Accepted(WorkflowId("w")))
 
     assert harness.read().records().purchases == {mine.id: mine}
     assert harness.read(campaign="autumn", manifest=harness.folder / "autumn.yaml").records().served == {}

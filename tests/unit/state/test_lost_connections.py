@@ -13,7 +13,7 @@ from support.proxy import Proxy
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, StateLocked, Unfinished
 from pipeline.purchases import WorkflowId
 from pipeline.schemes import DatabaseUrl
-from pipeline.state import transitions
+from pipeline.state.events import Accepted
 from pipeline.state.opening import open_store
 from pipeline.state.postgres import late_responses
 from pipeline.state.sql import statements
@@ -73,7 +73,7 @@ def test_commit_that_never_arrived_is_repeated(harness: StateHarness, proxy: Pro
     bought = buy(store, 1)
     proxy.drop_next_commit()
 
-    accepted = step(bought, transitions.Accepted(WorkflowId("w1")))
+    accepted = step(bought, Accepted(WorkflowId("w1")))
     store.commit_turn(Turn(changes=[accepted], intents=[intent(2)]), UNCAPPED)
 
     assert_written_once(harness, 2)

@@ -19,7 +19,7 @@ from state.conftest import NOW, StateHarness, buy, purchase
 BUYS_WITHOUT_END = """
 import itertools, sys
 from pathlib import Path
-from pipeline.state.transitions import Accepted
+from pipeline.state.events import Accepted
 from state.conftest import *
 
 harness = StateHarness(Path(sys.argv[1]))

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 import pytest
 
 from pipeline.purchases import UNDECIDED, PurchaseId, Records, WorkflowId
-from pipeline.state import snapshot, transitions
+from pipeline.state import snapshot
+from pipeline.state.events import Accepted
 from pipeline.state.sql.database import Database, Transaction
 from pipeline.state.store import Imported, Sighting
 from state.conftest import NOW, StateHarness, buy, move, purchase
@@ -84,7 +85,7 @@ def test_export_during_a_run_is_a_consistent_snapshot(harness: StateHarness) -> 
     first = buy(store)
     reader = harness.read()
     known = reader.records()
-    move(store, first, transitions.Accepted(WorkflowId("w1")))
+    move(store, first, Accepted(WorkflowId("w1")))
     second = buy(store, 2)
 
     exported = snapshot.read(json.loads(json.dumps(reader.export(known))), "x.json")

@@ -9,6 +9,7 @@ from support.phases import PHASES, at, only
 from support.protection import fails_without
 
 from pipeline.purchases import PurchaseId, Records, Status, WorkflowId
+from pipeline.state.events import GivenUp
 from pipeline.state.recovery import absorb, observed, recover, recovery
 from pipeline.state.transitions import (
     ATTENTION,
@@ -17,7 +18,6 @@ from pipeline.state.transitions import (
     SUBMITTED,
     SUBMITTING,
     VOID,
-    GivenUp,
     Phase,
     advance,
     phase,

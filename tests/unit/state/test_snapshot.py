@@ -12,7 +12,8 @@ from pipeline.errors import InvalidInput
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 from pipeline.purchases import UNDECIDED, Purchase, Records, Status, WorkflowId, join
-from pipeline.state import snapshot, transitions
+from pipeline.state import snapshot
+from pipeline.state.events import Accepted, Reported, Unresolved, VendorFailed
 from pipeline.state.store import Turn
 from state.conftest import NOW, UNCAPPED, StateHarness, buy, move, purchase
 
@@ -32,7 +33,7 @@ def test_any_purchase_survives_the_round_trip(bought: Purchase) -> None:
 
 def test_state_moves_to_another_machine_by_export_and_import(harness: StateHarness) -> None:
     store = harness.open()
-    done = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
+    done = move(store, buy(store), Accepted(WorkflowId("w1")))
     store.save_assignment({JobKey("hero/overlay"): done.id})
     exported = json.loads(json.dumps(store.export()))
     assert [event["event"] for event in exported["events"]] == ["intent", "accepted"]
@@ -45,9 +46,9 @@ def test_state_moves_to_another_machine_by_export_and_import(harness: StateHarne
 
 def test_repeated_import_or_into_a_newer_state_changes_nothing(harness: StateHarness) -> None:
     store = harness.open()
-    bought = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
+    bought = move(store, buy(store), Accepted(WorkflowId("w1")))
     old = snapshot.read(json.loads(json.dumps(store.export())), "x.json").records
-    failed = move(store, bought, transitions.VendorFailed("no"))
+    failed = move(store, bought, VendorFailed("no"))
     assert (
         store.absorb(old, UNDECIDED, NOW) == store.absorb(old, UNDECIDED, NOW) == join(store.records(), old)
     )
@@ -123,8 +124,8 @@ def test_campaign_moves_between_databases_without_loss(
         harness.manifest.touch()
         harness.database = postgres.database() if kind == "postgres" else None
     store = one.open()
-    lost = move(store, buy(store, 1), transitions.Unresolved("no answer \0"))
-    done = move(store, buy(store, 2), transitions.Accepted(WorkflowId("w2")), transitions.Reported(credits=7))
+    lost = move(store, buy(store, 1), Unresolved("no answer \0"))
+    done = move(store, buy(store, 2), Accepted(WorkflowId("w2")), Reported(credits=7))
     store.save_assignment({JobKey("hero/overlay"): done.id})
     store.commit_turn(Turn(durations=[("slow", 12.5)]), UNCAPPED)
     exported = json.loads(json.dumps(store.export()))
@@ -148,7 +149,7 @@ def test_campaign_moves_between_databases_without_loss(
             event for event in exported["events"] if event["purchase"] == bought.id
         ]
     # Later changes are written on top of it.
-    failed = move(again, done, transitions.VendorFailed("no"))
+    failed = move(again, done, VendorFailed("no"))
     assert other.again(again, "run-3").records().purchases[done.id] == failed
     assert [event.event for event in other.opened[-1].events(done.id)][-1] == "vendor-failed"
     for each in other.opened:

@@ -16,7 +16,8 @@ from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.purchases import Records, WorkflowId
-from pipeline.state import file_format, transitions
+from pipeline.state import file_format
+from pipeline.state.events import Accepted
 from pipeline.state.opening import open_store
 from pipeline.state.sql import statements
 from pipeline.state.sql.sqlite import SqliteDatabase
@@ -346,7 +347,7 @@ def test_state_deleted_or_replaced_under_a_run_stops_it_before_sending(
     with pytest.raises(InvalidInput, match="deleted or replaced"):
         begin(store, [intent(2)])
     with pytest.raises(InvalidInput, match="deleted or replaced"):
-        move(store, bought, transitions.Accepted(WorkflowId("w1")))
+        move(store, bought, Accepted(WorkflowId("w1")))
 
 
 def test_unclosed_state_is_closed_when_garbage_collected(harness: StateHarness) -> None:
@@ -427,7 +428,7 @@ def test_full_disk_writes_nothing_of_a_batch_and_the_state_stays_usable(
     with pytest.raises(Unfinished, match="full"):
         begin(store, many)
     assert list(store.records().purchases) == [bought.id]
-    moved = move(store, bought, transitions.Accepted(WorkflowId("w1")))
+    moved = move(store, bought, Accepted(WorkflowId("w1")))
     raw.execute("PRAGMA max_page_count=100000")
     assert begin(store, many) == [each.purchase for each in many]
     assert store.records().purchases[bought.id] == moved
@@ -437,7 +438,7 @@ WITHOUT_ROOM = """
 import resource, signal, sys
 from pathlib import Path
 from pipeline.errors import Unfinished
-from pipeline.state.transitions import Accepted
+from pipeline.state.events import Accepted
 from state.conftest import *
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

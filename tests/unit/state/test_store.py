@@ -12,7 +12,16 @@ from support.protection import fails_without
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey
 from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, PurchaseId, Records, Status, WorkflowId
-from pipeline.state import transitions
+from pipeline.state.events import (
+    Accepted,
+    Fetched,
+    Finished,
+    NothingBought,
+    Rejected,
+    Reported,
+    Superseded,
+    Unresolved,
+)
 from pipeline.state.recovery import absorb
 from pipeline.state.store import Caps, Change, Sighting, Spent, Turn
 from state.conftest import NOW, UNCAPPED, StateHarness, begin, buy, intent, move, placed, purchase, step
@@ -27,9 +36,9 @@ def test_purchase_advances_and_each_step_is_stored(harness: StateHarness) -> Non
     done = move(
         store,
         buy(store),
-        transitions.Accepted(WorkflowId("w1")),
-        transitions.Finished((output,)),
-        transitions.Fetched((output,)),
+        Accepted(WorkflowId("w1")),
+        Finished((output,)),
+        Fetched((output,)),
     )
     reopened = harness.again(store)
     assert reopened.records().purchases == {done.id: done}
@@ -46,7 +55,7 @@ def test_second_look_reads_only_changes(harness: StateHarness) -> None:
     store = harness.open()
     bought = [buy(store, number) for number in range(9)]
     first = store.look(Sighting())
-    moved = move(store, bought[3], transitions.Accepted(WorkflowId("w1")))
+    moved = move(store, bought[3], Accepted(WorkflowId("w1")))
     another = buy(store, 9)
 
     then = store.look(first)
@@ -67,11 +76,11 @@ def test_change_to_a_stale_copy_is_rejected_with_its_whole_batch(
 ) -> None:
     store = harness.open()
     first, second = buy(store, 1), buy(store, 2)
-    move(store, first, transitions.Accepted(WorkflowId("w1")))
+    move(store, first, Accepted(WorkflowId("w1")))
     held = store.records()
     stale = [
-        step(second, transitions.Accepted(WorkflowId("w2"))),
-        step(first, transitions.Unresolved("late")),
+        step(second, Accepted(WorkflowId("w2"))),
+        step(first, Unresolved("late")),
     ]
     with pytest.raises(PipelineError, match=first.id):
         store.commit(stale)
@@ -81,17 +90,17 @@ def test_change_to_a_stale_copy_is_rejected_with_its_whole_batch(
 
 def test_stale_copy_with_the_same_status_is_rejected_too(harness: StateHarness) -> None:
     store = harness.open()
-    submitted = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
-    marked = move(store, submitted, transitions.Superseded())
+    submitted = move(store, buy(store), Accepted(WorkflowId("w1")))
+    marked = move(store, submitted, Superseded())
     with pytest.raises(PipelineError):
-        store.commit([step(submitted, transitions.Reported(credits=9))])
+        store.commit([step(submitted, Reported(credits=9))])
     assert store.records().purchases[marked.id] == marked
 
 
 def test_steps_of_one_purchase_may_be_in_one_batch(harness: StateHarness) -> None:
     store = harness.open()
-    accepted = step(buy(store), transitions.Accepted(WorkflowId("w1")))
-    finished = step(accepted.after, transitions.Finished(()))
+    accepted = step(buy(store), Accepted(WorkflowId("w1")))
+    finished = step(accepted.after, Finished(()))
     store.commit([accepted, finished])
     assert store.records().purchases == {finished.after.id: finished.after}
 
@@ -140,11 +149,11 @@ def test_creates_count_for_this_run_and_the_budget_for_all(harness: StateHarness
 def test_void_purchase_frees_its_credits_and_a_lost_outcome_does_not(harness: StateHarness) -> None:
     store = harness.open()
     caps = Caps(max_creates=3, budget=10)
-    move(store, buy(store, 1, 5), transitions.NothingBought("not sent"))
+    move(store, buy(store, 1, 5), NothingBought("not sent"))
     assert store.spent() == Spent()
-    move(store, buy(store, 2, 5), transitions.Rejected("no such template"))
+    move(store, buy(store, 2, 5), Rejected("no such template"))
     assert store.spent() == Spent(creates=1)
-    move(store, buy(store, 3, 5), transitions.Unresolved("timed out"))
+    move(store, buy(store, 3, 5), Unresolved("timed out"))
     assert store.spent() == Spent(creates=2, credits=5, ever=5)
     assert begin(store, [intent(4, 5)], caps)
     assert not begin(store, [intent(5, 0)], caps)
@@ -152,7 +161,7 @@ def test_void_purchase_frees_its_credits_and_a_lost_outcome_does_not(harness: St
 
 def test_charged_credits_replace_the_expected_price(harness: StateHarness) -> None:
     store = harness.open()
-    move(store, buy(store, 1, 5), transitions.Accepted(WorkflowId("w1")), transitions.Reported(credits=8))
+    move(store, buy(store, 1, 5), Accepted(WorkflowId("w1")), Reported(credits=8))
     assert store.spent() == Spent(creates=1, credits=8, ever=8)
 
 
@@ -193,7 +202,7 @@ def test_unpriced_job_is_not_bought_under_a_cap_on_credits(harness: StateHarness
 def test_unanswered_creates_of_a_crashed_run_need_attention(harness: StateHarness) -> None:
     store = harness.open()
     unanswered = buy(store, 1)
-    answered = move(store, buy(store, 2), transitions.Accepted(WorkflowId("w2")))
+    answered = move(store, buy(store, 2), Accepted(WorkflowId("w2")))
     second = harness.again(store)
     changes = second.recover(NOW)
     assert [change.before for change in changes] == [unanswered]
@@ -212,7 +221,7 @@ def test_rescued_id_is_restored_once_at_the_next_start(harness: StateHarness, lo
     store = harness.open()
     bought = buy(store)
     if lost_first:
-        bought = move(store, bought, transitions.Unresolved("the answer could not be stored"))
+        bought = move(store, bought, Unresolved("the answer could not be stored"))
     store.rescue(bought.id, WorkflowId("w-rescued"))
     second = harness.again(store)
     (change,) = second.recover(NOW)
@@ -226,7 +235,7 @@ def test_rescued_id_is_visible_to_readers(harness: StateHarness, lost_first: boo
     store = harness.open()
     bought = buy(store)
     if lost_first:
-        bought = move(store, bought, transitions.Unresolved("the answer could not be stored"))
+        bought = move(store, bought, Unresolved("the answer could not be stored"))
     assert harness.read().records().purchases[bought.id].workflow_id is None
     store.rescue(bought.id, WorkflowId("w-rescued"))
 
@@ -315,7 +324,7 @@ def test_any_server_text_is_stored_unchanged(
 
 def test_detail_with_a_nul_or_a_lone_surrogate_does_not_break_the_history(harness: StateHarness) -> None:
     store = harness.open()
-    change = step(buy(store), transitions.Unresolved("no answer"))
+    change = step(buy(store), Unresolved("no answer"))
     store.commit([replace(change, detail="raw: \0 \ud800")])
     _, event = store.events(purchase().id)
     assert event.detail == "raw: \\0 \\ud800"
@@ -368,7 +377,7 @@ def test_reader_cannot_write(harness: StateHarness) -> None:
     reading = harness.read()
     for write in (
         lambda: begin(reading, [intent(2)]),
-        lambda: reading.commit([step(bought, transitions.Accepted(WorkflowId("w")))]),
+        lambda: reading.commit([step(bought, Accepted(WorkflowId("w")))]),
         lambda: reading.save_assignment({JobKey("a"): bought.id}),
         lambda: reading.recover(NOW),
     ):

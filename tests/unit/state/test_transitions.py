@@ -10,8 +10,29 @@ from hypothesis import strategies as st
 from support.phases import PHASES, at, only
 from support.protection import fails_without
 
-from pipeline.purchases import Output, Reason, Status, WorkflowId, join
-from pipeline.state import transitions
+from pipeline.purchases import Output, PurchaseId, Reason, Status, WorkflowId, join
+from pipeline.state.events import (
+    Accepted,
+    Deleted,
+    Disowned,
+    Event,
+    Fetched,
+    Finished,
+    GivenUp,
+    Identified,
+    NothingBought,
+    NothingFetched,
+    PartlyFetched,
+    Rejected,
+    Removed,
+    Reported,
+    Reworded,
+    Superseded,
+    TookOver,
+    Unresolved,
+    Vanished,
+    VendorFailed,
+)
 from pipeline.state.transitions import (
     ATTENTION,
     DONE,
@@ -22,7 +43,6 @@ from pipeline.state.transitions import (
     SUBMITTING,
     TRANSITIONS,
     VOID,
-    Event,
     IllegalTransition,
     Phase,
     advance,
@@ -31,25 +51,25 @@ from pipeline.state.transitions import (
 
 OUTPUT = Output("video/mp4", "https://media.example.com/a", "ab", 3)
 EXAMPLES: dict[type[Event], Event] = {
-    transitions.Accepted: transitions.Accepted(WorkflowId("w1")),
-    transitions.NothingBought: transitions.NothingBought("refused"),
-    transitions.Rejected: transitions.Rejected("no such template"),
-    transitions.Unresolved: transitions.Unresolved("timed out"),
-    transitions.Reported: transitions.Reported(credits=7),
-    transitions.Finished: transitions.Finished((OUTPUT,), credits=7),
-    transitions.VendorFailed: transitions.VendorFailed("bad image"),
-    transitions.Vanished: transitions.Vanished("not found"),
-    transitions.Disowned: transitions.Disowned("the workflow of another"),
-    transitions.NothingFetched: transitions.NothingFetched("410"),
-    transitions.PartlyFetched: transitions.PartlyFetched((OUTPUT,)),
-    transitions.Fetched: transitions.Fetched((OUTPUT,)),
-    transitions.Identified: transitions.Identified(WorkflowId("w1")),
-    transitions.GivenUp: transitions.GivenUp("given up", again=True),
-    transitions.Superseded: transitions.Superseded(),
-    transitions.Deleted: transitions.Deleted(),
-    transitions.Removed: transitions.Removed(),
-    transitions.TookOver: transitions.TookOver((PurchaseId("f" * 16),)),
-    transitions.Reworded: transitions.Reworded({"title": "new"}),
+    Accepted: Accepted(WorkflowId("w1")),
+    NothingBought: NothingBought("refused"),
+    Rejected: Rejected("no such template"),
+    Unresolved: Unresolved("timed out"),
+    Reported: Reported(credits=7),
+    Finished: Finished((OUTPUT,), credits=7),
+    VendorFailed: VendorFailed("bad image"),
+    Vanished: Vanished("not found"),
+    Disowned: Disowned("the workflow of another"),
+    NothingFetched: NothingFetched("410"),
+    PartlyFetched: PartlyFetched((OUTPUT,)),
+    Fetched: Fetched((OUTPUT,)),
+    Identified: Identified(WorkflowId("w1")),
+    GivenUp: GivenUp("given up", again=True),
+    Superseded: Superseded(),
+    Deleted: Deleted(),
+    Removed: Removed(),
+    TookOver: TookOver((PurchaseId("f" * 16),)),
+    Reworded: Reworded({"title": "new"}),
 }
 
 
@@ -93,7 +113,7 @@ def test_every_phase_is_reachable_from_the_intent() -> None:
 def test_no_transition_leads_back_to_before_the_create_was_sent() -> None:
     assert all(there != SUBMITTING for there in TRANSITIONS.values())
     # Only a workflow seen at the vendor overrides the claim that nothing was bought.
-    assert [event for here, event in TRANSITIONS if here == VOID] == [transitions.Identified]
+    assert [event for here, event in TRANSITIONS if here == VOID] == [Identified]
 
 
 @given(st.lists(st.sampled_from(list(EXAMPLES.values())), max_size=30))
@@ -112,7 +132,7 @@ def test_no_sequence_of_events_forgets_anything_paid(events: list[Event]) -> Non
         )
         assert after.deleted >= purchase.deleted
         assert after.again >= purchase.again
-        disowned = isinstance(event, transitions.Disowned)
+        disowned = isinstance(event, Disowned)
         assert purchase.workflow_id is None or after.workflow_id is not None or disowned
         assert (after.reason is None) == (after.status is not Status.FAILED)
         has_workflow = after.status in {Status.SUBMITTED, Status.SUCCEEDED, Status.DONE}
@@ -126,10 +146,10 @@ def test_no_sequence_of_events_forgets_anything_paid(events: list[Event]) -> Non
 
 
 def test_missing_vendor_fields_keep_their_values_and_given_ones_win() -> None:
-    told = advance(at(SUBMITTED), transitions.Reported(credits=7, created_at="2026-01-02"))
-    again = advance(told, transitions.Reported(updated_at="2026-01-03"))
+    told = advance(at(SUBMITTED), Reported(credits=7, created_at="2026-01-02"))
+    again = advance(told, Reported(updated_at="2026-01-03"))
     assert (again.credits, again.created_at, again.updated_at) == (7, "2026-01-02", "2026-01-03")
-    assert advance(again, transitions.Finished((OUTPUT,), credits=0)).credits == 0
+    assert advance(again, Finished((OUTPUT,), credits=0)).credits == 0
 
 
 @fails_without(
@@ -148,8 +168,8 @@ def test_new_wording_wins_over_a_copy_with_the_old_one(
 ) -> None:
     stale = replace(at(SUBMITTED), request={"title": before}, updated_at=known)
 
-    worded = advance(stale, transitions.Reworded({"title": after}, updated_at=told))
-    new = advance(worded, transitions.Reported(updated_at=known))
+    worded = advance(stale, Reworded({"title": after}, updated_at=told))
+    new = advance(worded, Reported(updated_at=known))
 
     assert new.request == {"title": after}
     for one, other in ((stale, new), (new, stale)):
@@ -172,20 +192,20 @@ def test_time_of_a_rewording_is_the_vendors_if_it_is_later(
     known: str, told: str | None, expected: str
 ) -> None:
     before = replace(at(DONE), updated_at=known)
-    assert advance(before, transitions.Reworded({"title": "new"}, updated_at=told)).updated_at == expected
+    assert advance(before, Reworded({"title": "new"}, updated_at=told)).updated_at == expected
 
 
 def test_giving_up_keeps_the_request_to_buy_again() -> None:
-    assert advance(at(ATTENTION), transitions.GivenUp("lost", again=True)).again
-    assert not advance(at(ATTENTION), transitions.GivenUp("lost")).again
+    assert advance(at(ATTENTION), GivenUp("lost", again=True)).again
+    assert not advance(at(ATTENTION), GivenUp("lost")).again
 
 
 def test_resolved_error_is_no_longer_reported() -> None:
-    failed = advance(at(SUBMITTED), transitions.VendorFailed("bad image"))
+    failed = advance(at(SUBMITTED), VendorFailed("bad image"))
     assert failed.error == "bad image"
-    assert advance(failed, transitions.Finished((OUTPUT,))).error is None
+    assert advance(failed, Finished((OUTPUT,))).error is None
 
 
 def test_rejection_has_its_reason() -> None:
-    rejected = advance(at(SUBMITTING), transitions.Rejected("no such template"))
+    rejected = advance(at(SUBMITTING), Rejected("no such template"))
     assert (rejected.reason, rejected.error, rejected.cost) == (Reason.REJECTED, "no such template", 0)

@@ -7,7 +7,7 @@ from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.purchases import Records, WorkflowId
-from pipeline.state import transitions
+from pipeline.state.events import Accepted, NothingBought, Unresolved, VendorFailed
 from pipeline.state.store import Caps, Spent, Turn
 from state.conftest import UNCAPPED, StateHarness, buy, intent, move, placed, purchase, step
 
@@ -18,7 +18,7 @@ FILE = placed("a.mp4")
 def test_everything_a_turn_brought_is_on_disk(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store, 1)
-    accepted = step(bought, transitions.Accepted(WorkflowId("w1")))
+    accepted = step(bought, Accepted(WorkflowId("w1")))
     wanted = intent(2)
     turn = Turn(
         changes=[accepted], intents=[wanted], files=[FILE], durations=[("slow", 10.0), ("slow", 20.0)]
@@ -37,10 +37,10 @@ def test_everything_a_turn_brought_is_on_disk(harness: StateHarness) -> None:
 def test_turn_that_cannot_be_written_leaves_nothing(harness: StateHarness) -> None:
     store = harness.open()
     first, second = buy(store, 1), buy(store, 2)
-    stale = step(first, transitions.Unresolved("late"))
-    move(store, first, transitions.Accepted(WorkflowId("w1")))
+    stale = step(first, Unresolved("late"))
+    move(store, first, Accepted(WorkflowId("w1")))
     held = store.records()
-    changes = [step(second, transitions.Accepted(WorkflowId("w2"))), stale]
+    changes = [step(second, Accepted(WorkflowId("w2"))), stale]
 
     with pytest.raises(PipelineError, match=first.id):
         store.commit_turn(
@@ -57,7 +57,7 @@ def test_intents_stop_at_a_cap_and_everything_else_is_written(
     harness: StateHarness,
 ) -> None:
     store = harness.open()
-    accepted = step(buy(store, 1, 3), transitions.Accepted(WorkflowId("w1")))
+    accepted = step(buy(store, 1, 3), Accepted(WorkflowId("w1")))
     intents = [intent(2, 3), intent(3, 5), intent(4, 1)]
 
     written = store.commit_turn(Turn(changes=[accepted], intents=intents, files=[FILE]), Caps(max_credits=7))
@@ -70,7 +70,7 @@ def test_intents_stop_at_a_cap_and_everything_else_is_written(
 
 def test_credits_freed_in_a_turn_are_available_to_its_intents(harness: StateHarness) -> None:
     store = harness.open()
-    void = step(buy(store, 1, 5), transitions.NothingBought("not sent"))
+    void = step(buy(store, 1, 5), NothingBought("not sent"))
     written = store.commit_turn(Turn(changes=[void], intents=[intent(2, 5), intent(3, 5)]), Caps(budget=5))
     assert [change.after.id for change in written] == [purchase(2).id]
 
@@ -78,7 +78,7 @@ def test_credits_freed_in_a_turn_are_available_to_its_intents(harness: StateHarn
 def test_earlier_purchases_without_a_price_count_at_that_of_the_caps(harness: StateHarness) -> None:
     store = harness.open()
     buy(store, 1, None)
-    move(store, buy(store, 2, None), transitions.NothingBought("not sent"))
+    move(store, buy(store, 2, None), NothingBought("not sent"))
     caps = Caps(budget=10, price_of=lambda _purchase: 5)
 
     unknown = store.commit_turn(Turn(intents=[intent(3, 1)]), Caps(budget=10))
@@ -92,8 +92,8 @@ def test_earlier_purchases_without_a_price_count_at_that_of_the_caps(harness: St
 
 def test_superseded_flag_applies_to_changes_of_the_same_turn(harness: StateHarness) -> None:
     store = harness.open()
-    old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
-    failed = step(old, transitions.VendorFailed("no"))
+    old = move(store, buy(store, 1), Accepted(WorkflowId("w1")))
+    failed = step(old, VendorFailed("no"))
 
     written = store.commit_turn(Turn(changes=[failed], intents=[intent(2, 5, old.id)]), UNCAPPED)
 
@@ -111,14 +111,14 @@ def test_superseded_flag_applies_to_changes_of_the_same_turn(harness: StateHarne
 )
 def test_superseded_flag_is_withheld_with_its_intent(harness: StateHarness) -> None:
     store = harness.open()
-    old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
+    old = move(store, buy(store, 1), Accepted(WorkflowId("w1")))
     assert not store.commit_turn(Turn(intents=[intent(2, 5, old.id)]), Caps(max_creates=1))
     assert not store.records().purchases[old.id].again
 
 
 def test_purchase_superseded_twice_is_flagged_once(harness: StateHarness) -> None:
     store = harness.open()
-    old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
+    old = move(store, buy(store, 1), Accepted(WorkflowId("w1")))
     written = store.commit_turn(Turn(intents=[intent(2, 5, old.id), intent(3, 5, old.id)]), UNCAPPED)
     assert [change.after.id for change in written] == [purchase(2).id, old.id, purchase(3).id]
     assert store.records().purchases[old.id].again
@@ -128,7 +128,7 @@ def test_purchase_superseded_twice_is_flagged_once(harness: StateHarness) -> Non
 def test_unpriced_turn_is_not_written_under_a_cap_on_credits(harness: StateHarness) -> None:
     store = harness.open()
     bought = buy(store, 1)
-    accepted = step(bought, transitions.Accepted(WorkflowId("w1")))
+    accepted = step(bought, Accepted(WorkflowId("w1")))
     with pytest.raises(InvalidInput, match="overlay_gray_5443"):
         store.commit_turn(Turn(changes=[accepted], intents=[intent(2, None)]), Caps(budget=100))
     assert store.records().purchases == {bought.id: bought}
