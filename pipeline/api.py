@@ -41,12 +41,13 @@ from pipeline.operations.environment import Environment
 from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.outcome import Outcome
 from pipeline.operations.plan import plan_of
+from pipeline.operations.record_paths import RecordPaths
 from pipeline.operations.review import Opinion, decide, reviewer
 from pipeline.operations.run import CampaignRun, open_for_run
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, purchases_named, selected_keys
 from pipeline.operations.status import CampaignStatus
-from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
+from pipeline.operations.workspace import Workspace, workspace_of
 from pipeline.planning.plan import Action, Entry, Plan, PlanArguments
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase

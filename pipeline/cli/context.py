@@ -20,7 +20,8 @@ from pipeline.manifest.load import load
 from pipeline.manifest.variables import read_variable_files, read_variable_pairs
 from pipeline.operations.flag_variables import in_utf8
 from pipeline.operations.given_variables import GivenVariables
-from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
+from pipeline.operations.record_paths import RecordPaths
+from pipeline.operations.workspace import Workspace, workspace_of
 from pipeline.planning.shards import Shard, ShardBy
 from pipeline.schemes import assert_path
 

@@ -30,11 +30,12 @@ from pipeline.manifest.discover import find
 from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.git import GitIndex
 from pipeline.operations.page_commands import folder_of_commands
+from pipeline.operations.record_paths import state_location
 from pipeline.operations.report import gallery_campaign, media_reader, names_in_records
 from pipeline.operations.report_records import RecordsOnDisk, of_results, of_workspace, results_beside
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.unmerged_records import RecordsUnmerged, refuse_unmerged
-from pipeline.operations.workspace import STATE_FOLDER, state_location
+from pipeline.operations.workspace import STATE_FOLDER
 from pipeline.paths import real_path, unencodable
 from pipeline.planning.select import Unmatched
 from pipeline.report.writing import WrittenPage, write_folder, write_single

@@ -11,15 +11,9 @@ from typing import TYPE_CHECKING
 from pipeline.errors import InvalidInput, printable
 from pipeline.manifest.discover import named_campaign
 from pipeline.operations.given_variables import GivenVariables
+from pipeline.operations.record_paths import RecordPaths, hinted_flags, record_path, state_location, target_of
 from pipeline.operations.shown_paths import shown_path
-from pipeline.operations.workspace import (
-    STATE_FOLDER,
-    RecordPaths,
-    hinted_flags,
-    record_path,
-    state_location,
-    target_of,
-)
+from pipeline.operations.workspace import STATE_FOLDER
 from pipeline.paths import confined, project_of, real_path, writable
 from pipeline.results.file import ResultsFile, holds_results, is_of_rehearsal, read
 from pipeline.schemes import (

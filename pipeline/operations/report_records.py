@@ -13,8 +13,9 @@ from pipeline.manifest.expand import expand
 from pipeline.operations.campaign_records import manifest_of
 from pipeline.operations.given_variables import GivenVariables
 from pipeline.operations.published_results import published_files
+from pipeline.operations.record_paths import record_path
 from pipeline.operations.shown_paths import shown_path
-from pipeline.operations.workspace import STATE_FOLDER, TOOL, Workspace, record_path
+from pipeline.operations.workspace import STATE_FOLDER, TOOL, Workspace
 from pipeline.paths import project_of, real_path, writable
 from pipeline.purchases import Decisions, Records, Status, as_json, join_all
 from pipeline.results.document import Builder

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from importlib import import_module
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,25 +14,19 @@ from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.operations.committed_state import refuse_committed
 from pipeline.operations.git import GitIndex
 from pipeline.operations.given_variables import GivenVariables
+from pipeline.operations.record_paths import (
+    RecordPaths,
+    hinted_flags,
+    record_flags,
+    record_path,
+    state_location,
+    target_of,
+)
 from pipeline.operations.shown_paths import relative, relative_output, shown_path
 from pipeline.operations.unmerged_records import refuse_unmerged
-from pipeline.paths import is_too_long, leads_nowhere, link_to_nothing, of_another_locale, real_path, tracked
+from pipeline.paths import is_too_long, of_another_locale, tracked
 from pipeline.results.document import Heading
-from pipeline.schemes import (
-    DatabaseUrl,
-    ObjectUrl,
-    OutputLocation,
-    StateLocation,
-    assert_location,
-    assert_named_as,
-    is_database,
-    is_object_store,
-    part_location,
-    part_name,
-    part_path,
-    parts_beside,
-    path_argument,
-)
+from pipeline.schemes import OutputLocation, StateLocation, part_location, part_name, part_path, parts_beside
 
 if TYPE_CHECKING:
     from pipeline.manifest.model import Campaign
@@ -44,54 +36,10 @@ if TYPE_CHECKING:
 # The tool that the results manifest says it was written by.
 TOOL = f"pipeline {__version__}"
 STATE_FOLDER = ".pipeline"
-_LONGEST_TARGET = 4000
 # The longest suffix added to a state's name, for the file of workflow ids that could not be written to the state.
 _LONGEST_BESIDE_STATE = ".rescue.jsonl"
 # Bytes in a state's path: SQLite allows 512, of which the journal of a new state, `.new-journal`, needs 12.
 _LONGEST_STATE = 500
-# By flag, the kind of record, as `assert_named_as` names it.
-_KINDS = {"--state": "a state", "--results": "results", "--output": "media"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordPaths:
-    """The locations that the operator chose for records, None: beside the manifest; and whether it is a rehearsal.
-
-    A `shard` keeps its own records beside those. `state` may be the address of a database, which contains a password.
-
-    Raises:
-        UsageError: an address is given instead of a path, or the extra that it needs is not installed; or the name is
-            that of another kind of record.
-    """
-
-    state: str | None = field(default=None, repr=False)
-    results: str | None = None
-    output: str | None = None
-    emulate: bool = False
-    shard: Shard | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in self.by_flag().items():
-            if name == "--state" and is_database(value or ""):
-                # Raises an error if the extra is missing, before anything else is done.
-                import_module("pipeline.state.postgres")
-            elif name == "--output" and is_object_store(value or ""):
-                import_module("pipeline.artifacts.s3")
-                ObjectUrl.parse(value or "")
-            else:
-                assert_location(name, value)
-                # An existing file is judged by its content, when it is read.
-                if value and not os.path.lexists(value) and not value.endswith(("/", os.sep)):
-                    assert_named_as(Path(value), _KINDS[name])
-
-    @property
-    def output_location(self) -> OutputLocation | None:
-        """The location that the operator chose for files."""
-        return output_location(self.output) if self.output else None
-
-    def by_flag(self) -> dict[str, str | None]:
-        """Each path by the flag that sets it."""
-        return {"--state": self.state, "--results": self.results, "--output": self.output}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,49 +181,6 @@ class Workspace:
         )
 
 
-def state_location(given: str) -> StateLocation:
-    """The location that `--state` names.
-
-    Raises:
-        UsageError: it is a URL whose password cannot be separated from the rest.
-        InvalidInput: a link on the way to it leads to nothing.
-    """
-    return DatabaseUrl(given) if is_database(given) else record_path(given)
-
-
-def record_path(given: str | Path) -> Path:
-    """The real path of records that the operator names.
-
-    Raises:
-        InvalidInput: a link on the way to them leads to nothing. Taken for records that do not exist yet, they would
-            have everything bought again.
-    """
-    # Before links are followed: what a link to nothing leads to looks like any path at which nothing is yet.
-    if (link := link_to_nothing(Path(given))) is not None:
-        raise InvalidInput(leads_nowhere(printable(shown_path(link))))
-    return real_path(Path(given))
-
-
-def output_location(given: str) -> OutputLocation:
-    """The location that `--output` names.
-
-    Raises:
-        UsageError: it is a URL that names no location in an object store.
-    """
-    return ObjectUrl.parse(given) if is_object_store(given) else real_path(Path(given))
-
-
-def target_of(manifest: Path, flags: Sequence[str], variables: GivenVariables) -> str:
-    """The manifest with the flags that choose its records and give its vars, quoted for a shell, for hints."""
-    given = (word for flag in variables.flags() for word in flag)
-    return printable(shlex.join((shown_path(manifest), *flags, *given)), _LONGEST_TARGET)
-
-
-def hinted_flags(paths: RecordPaths, environment: Environment) -> Sequence[str]:
-    """The flags that chose `paths`, as a suggested command needs them."""
-    return _record_flags(_typed(paths, environment))
-
-
 def scratch_folder(folder: Path, campaign: str) -> Path:
     """The folder of files that wait for their upload to an object store; `folder` is that of the manifest."""
     return folder / STATE_FOLDER / f"{campaign}.uploads"
@@ -318,7 +223,7 @@ def workspace_of(
         whole_results=_results_path(paths.results, folder, name),
         output=paths.output_location or output,
         environment=environment,
-        record_flags=_record_flags(paths),
+        record_flags=record_flags(paths),
         hinted_flags=hinted_flags(paths, environment),
         variables=variables.used_by(campaign),
     )
@@ -388,37 +293,6 @@ def _assert_apart(workspace: Workspace) -> None:
         if name != other and file is not None and path is not None and file in (path, *path.parents):
             refused = UsageError if workspace.record_flags else InvalidInput
             raise refused(f"{name} and {other} cannot both lie at {printable(shown_path(file))}")
-
-
-def _typed(paths: RecordPaths, environment: Environment) -> RecordPaths:
-    """`paths` without the address of a database that the environment has, with its password, for every command."""
-    in_environment = environment.variables.get("PIPELINE_STATE")
-    is_known = is_database(paths.state or "") and paths.state == in_environment
-    return replace(paths, state=None) if is_known else paths
-
-
-def _record_flags(paths: RecordPaths) -> Sequence[str]:
-    """The flags that chose `paths`; an address is without its password."""
-    if paths.emulate:
-        return ("--emulate",)
-    given = {**paths.by_flag(), "--state": _state_argument(paths.state) if paths.state else None}
-    return [
-        word for flag, value in given.items() if value is not None for word in (flag, _without_detours(value))
-    ]
-
-
-def _without_detours(given: str) -> str:
-    """A path without `..` behind a folder, as a person would write it, where it leads to the same."""
-    if ".." not in given.split("/") or "://" in given:
-        return given
-    path = Path(os.path.normpath(given))
-    slash = "/" if given.endswith("/") else ""
-    return f"{path}{slash}" if real_path(path) == real_path(Path(given)) else given
-
-
-def _state_argument(given: str) -> str:
-    location = state_location(given)
-    return location.argument if isinstance(location, DatabaseUrl) else path_argument(shown_path(location))
 
 
 def _default_state(folder: Path, name: str) -> Path:

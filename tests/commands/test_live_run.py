@@ -18,8 +18,9 @@ from pipeline.emulator.settings import EmulatorSettings
 from pipeline.engine.durations import TimeLeft
 from pipeline.jobs import JobKey
 from pipeline.manifest.load import load
+from pipeline.operations.record_paths import RecordPaths
 from pipeline.operations.watch import Watch, together
-from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
+from pipeline.operations.workspace import Workspace, workspace_of
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.opening import open_store
 from pipeline.state.store import Caps, Intent, Turn

@@ -25,8 +25,9 @@ from pipeline.manifest.load import load
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.published_results import inputs_hash
+from pipeline.operations.record_paths import RecordPaths
 from pipeline.operations.results_publisher import Publisher, ResultsPublication
-from pipeline.operations.workspace import RecordPaths, workspace_of
+from pipeline.operations.workspace import workspace_of
 from pipeline.purchases import Decisions, PurchaseId
 from pipeline.state.events import Disowned, Superseded
 from pipeline.state.store import Change, PlacedFile

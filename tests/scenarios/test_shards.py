@@ -15,7 +15,7 @@ from support.protection import fails_without
 from support.shards import PROMPTS, forget_all_but_results, run_all, shard_file
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.operations.workspace import state_location
+from pipeline.operations.record_paths import state_location
 from pipeline.schemes import part_location, part_name
 from pipeline.state import look
 from pipeline.state.postgres.connections import Connection, Server

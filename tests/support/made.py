@@ -11,7 +11,8 @@ from pipeline.manifest.load import load
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.plan import plan_of
-from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
+from pipeline.operations.record_paths import RecordPaths
+from pipeline.operations.workspace import Workspace, workspace_of
 from pipeline.planning.plan import Plan, PlanOptions
 from pipeline.purchases import Purchase, PurchaseId, Reason, Records, Status, WorkflowId
 from pipeline.results import decisions

@@ -6,7 +6,8 @@ from pipeline.assignment import assign
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.operations.environment import Environment
-from pipeline.operations.workspace import RecordPaths, workspace_of
+from pipeline.operations.record_paths import RecordPaths
+from pipeline.operations.workspace import workspace_of
 from pipeline.purchases import UNDECIDED, Records
 from pipeline.results.document import Builder
 from support.campaigns import Project

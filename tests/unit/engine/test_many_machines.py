@@ -32,9 +32,10 @@ from pipeline.manifest.load import load
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.merge import merge_files
+from pipeline.operations.record_paths import RecordPaths
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
-from pipeline.operations.workspace import RecordPaths, workspace_of
+from pipeline.operations.workspace import workspace_of
 from pipeline.planning.plan import PlanOptions
 from pipeline.providers.base import (
     AccountProblem,

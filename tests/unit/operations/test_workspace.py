@@ -8,7 +8,8 @@ from support.campaigns import Project, spring
 from pipeline.manifest.load import load
 from pipeline.operations.environment import Environment
 from pipeline.operations.given_variables import GivenVariables
-from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
+from pipeline.operations.record_paths import RecordPaths
+from pipeline.operations.workspace import Workspace, workspace_of
 
 DECISIONS = "version: 1\ndecisions: []\n"
 

@@ -15,7 +15,8 @@ from pipeline.jobs import Job
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.operations.environment import Environment
-from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
+from pipeline.operations.record_paths import RecordPaths
+from pipeline.operations.workspace import Workspace, workspace_of
 from pipeline.purchases import Output, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.report.stills import StillCache
 from pipeline.results import decisions

@@ -10,7 +10,8 @@ from support.campaigns import campaign, spring
 from pipeline.jobs import JobKey
 from pipeline.manifest.load import load
 from pipeline.operations.environment import Environment
-from pipeline.operations.workspace import RecordPaths, workspace_of
+from pipeline.operations.record_paths import RecordPaths
+from pipeline.operations.workspace import workspace_of
 from pipeline.purchases import Output, Purchase, PurchaseId, Status
 from pipeline.report.stills import StillCache
 from pipeline.serve import found_files
