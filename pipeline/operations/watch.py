@@ -5,42 +5,30 @@ Shards run at the same time, so there may be several.
 
 from __future__ import annotations
 
-import math
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.engine.durations import Chain, Durations, TimeLeft, chains, time_left
 from pipeline.engine.in_flight import recorded_age
 from pipeline.engine.reporter import Tally, tally_of
-from pipeline.files import stamp
 from pipeline.jobs import JobKey, template_names
-from pipeline.operations.campaign_state import CampaignState, open_campaign, other_parts
+from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
-from pipeline.operations.run_note import RunNote, read_note, short_hash
-from pipeline.operations.run_options import RunOptions, run_settings
+from pipeline.operations.run_note import short_hash
 from pipeline.operations.run_plan import as_begun, held_back
+from pipeline.operations.watched_runs import WatchedRuns
 from pipeline.planning.forecast import MAKING
 from pipeline.planning.make import make
 from pipeline.planning.plan import Action, PlanOptions
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 from pipeline.results.job_status import job_statuses, summarize
-from pipeline.schemes import StateLocation, part_location, part_name
-from pipeline.state import look
-from pipeline.state.folder import beside
 
 if TYPE_CHECKING:
     from pipeline.operations.workspace import Workspace
     from pipeline.state.lock import Holder
 
-# File systems round times, so two changes in quick succession look the same. Generous, since reading is cheap.
-_UNSURE_NS = 5_000_000_000
-# The most seconds between the time in a run's name and the time of its lock, which it takes right after.
-_AT_ONCE = 1.0
 _ENDED = frozenset({Status.DONE.value, Status.FAILED.value, Status.ATTENTION.value})
 
 
@@ -62,8 +50,8 @@ class Watch:
     def __init__(
         self, workspace: Workspace, select: Callable[[CampaignState], Collection[JobKey] | None]
     ) -> None:
-        self.runs: tuple[Holder, ...] = ()
         self._workspace = workspace
+        self._runs = WatchedRuns(workspace)
         self._select = select
         self._stamps: object = ()
         self._has_looked = False
@@ -80,10 +68,11 @@ class Watch:
         self._names: Mapping[str, str] = {}
         self._purchases: Mapping[PurchaseId, Purchase] = {}
         self._durations = Durations({})
-        self._since = ""
-        self._parts: list[str | None] = []
-        self._notes: list[RunNote] = []
-        self._noted: object = None
+
+    @property
+    def runs(self) -> tuple[Holder, ...]:
+        """The runs under way at the last look, the oldest first."""
+        return self._runs.under_way
 
     def look(self) -> list[tuple[JobKey, str]]:
         """Look again; returns the events of jobs since the last look, worded as in a run.
@@ -91,9 +80,11 @@ class Watch:
         Raises:
             InvalidInput, UsageError: as for any command that reads the state.
         """
-        self._note_run()
-        stamps = self._records_as_they_are()
-        if stamps == self._stamps and not self._may_be_written_again():
+        if self._runs.look():
+            self._counted.clear()
+            self._count({})
+        stamps = self._runs.records_as_they_are()
+        if stamps == self._stamps and not self._runs.may_be_written_again():
             return []
         with open_campaign(self._workspace, writable=False) as state:
             before, self._jobs = self._jobs, self._job_statuses(state)
@@ -126,78 +117,6 @@ class Watch:
             if key in self._jobs and (problem := _problem(self._jobs[key])) is not None
         ]
 
-    def _note_run(self) -> None:
-        """Read which runs are under way; start counting anew if they are new, or have just noted their jobs."""
-        workspace, before = self._workspace, self.runs
-        self._parts = [workspace.part, *other_parts(workspace)]
-        found = [look.holder(*self._state_of(part)) for part in self._parts]
-        self.runs = tuple(sorted((each for each in found if each is not None), key=lambda run: run.since))
-        selected = self._selected
-        paths = [workspace.run_note_of(part) for part in self._parts]
-        if (noted := [stamp(path) for path in paths]) != self._noted:
-            self._noted = noted
-            self._notes = [note for path in paths if (note := read_note(path)) is not None]
-        # A shard that begins while another runs is counted with it.
-        is_new = bool(self.runs) and not set(before) & set(self.runs) and self.runs[0].since != self._since
-        self._since = self.runs[0].since if is_new else self._since
-        if is_new or selected != self._selected:
-            self._counted.clear()
-            self._count({})
-
-    @property
-    def _selected(self) -> frozenset[str] | None:
-        """Short hashes of the keys that the runs are limited to, by their own notes; None: all."""
-        selected = [note.selected for note in self._notes_of({self._since, *self._begun})]
-        chosen = [each for each in selected if each is not None]
-        return frozenset().union(*chosen) if chosen and len(chosen) == len(selected) else None
-
-    @property
-    def _in_flight(self) -> int:
-        """How many creates may be in flight in the runs together, by their own notes; if they lack it, as usual."""
-        limits = [note.in_flight for note in self._notes_of(self._begun)]
-        known = [each for each in limits if each is not None]
-        if known and len(known) == len(limits):
-            return sum(known)
-        return run_settings(self._workspace.campaign, RunOptions()).in_flight
-
-    @property
-    def _begun(self) -> set[str]:
-        return {run.since for run in self.runs}
-
-    def _notes_of(self, begun: Collection[str]) -> list[RunNote]:
-        """The notes of the runs that began then; those of earlier runs are ignored."""
-        return [
-            note
-            for note in self._notes
-            if any(_apart(note.run.partition(" ")[0], since) < _AT_ONCE for since in begun)
-        ]
-
-    def _state_of(self, part: str | None) -> tuple[StateLocation, str]:
-        """The location of the part's state, and its name."""
-        workspace = self._workspace
-        return part_location(workspace.whole_state, part), part_name(workspace.campaign.name, part)
-
-    def _records_as_they_are(self) -> object:
-        """A token that changes whenever the records are written, and when a run begins or ends.
-
-        A run that dies writes nothing, but the outcome of its unanswered creates is unknown from then on.
-        """
-        workspace = self._workspace
-        states = [(part, look.stamp(*self._state_of(part))) for part in self._parts]
-        results = [(path, stamp(path)) for path in (workspace.results, *workspace.other_results)]
-        return self.runs, states, results, stamp(workspace.decisions)
-
-    def _may_be_written_again(self) -> bool:
-        """Whether a file is so new that another change might not alter its time."""
-        workspace = self._workspace
-        files = [workspace.results, *workspace.other_results, workspace.decisions]
-        for part in self._parts:
-            state, _ = self._state_of(part)
-            if isinstance(state, Path):
-                files += [state, beside(state, "-wal")]
-        since = time.time_ns() - _UNSURE_NS
-        return any(found.mtime_ns > since for path in files if (found := stamp(path)) is not None)
-
     def _job_statuses(self, state: CampaignState) -> dict[JobKey, WatchedJob]:
         chosen = self._select(state)
         statuses = job_statuses(state.assignment, elsewhere=state.elsewhere())
@@ -212,13 +131,13 @@ class Watch:
         self._asked, self._made_from, self._waiting_for = {}, {}, {}
         if all(job.status != PENDING for job in self._jobs.values()):
             return
-        selected = self._selected
+        selected = self._runs.selected
         own = (
             None
             if selected is None
             else frozenset(each for each in self._jobs if short_hash(each) in selected)
         )
-        assignment = as_begun(state.assignment, state.decided, self._since)
+        assignment = as_begun(state.assignment, state.decided, self._runs.since)
         plan = make(assignment, {}, PlanOptions(selected=own), elsewhere=state.elsewhere())
         for entry in plan.of(*MAKING):
             known = self._jobs.get(entry.key)
@@ -237,7 +156,7 @@ class Watch:
 
     def _count(self, before: Mapping[JobKey, WatchedJob]) -> None:
         """Count the jobs that the run has work for, that it has bought, or that changed between two looks."""
-        selected = self._selected
+        selected = self._runs.selected
         for key, job in self._jobs.items():
             is_own = selected is None or short_hash(key) in selected
             has_work = self._was_to_be_made(key) if job.status == PENDING else job.status not in _ENDED
@@ -251,7 +170,7 @@ class Watch:
         return key in self._asked or self._waiting_for.get(key) in self._counted
 
     def _is_of_run(self, purchase: Purchase) -> bool:
-        return bool(self._since) and purchase.bought_at >= self._since
+        return bool(self._runs.since) and purchase.bought_at >= self._runs.since
 
     def _time_left(self) -> TimeLeft:
         if not self.runs:
@@ -266,7 +185,7 @@ class Watch:
         running = [(each.template_id, recorded_age(each.bought_at, today)) for each in submitted.values()]
         to_buy = {self._asked[key] for key in self._to_come}
         waiting = Counter(template_id for template_id, _ in to_buy)
-        left = time_left(self._durations, running, waiting, self._in_flight, self._chains())
+        left = time_left(self._durations, running, waiting, self._runs.in_flight, self._chains())
         return left.named(self._names)
 
     def _chains(self) -> Collection[Chain]:
@@ -284,13 +203,6 @@ class Watch:
     def _to_come(self) -> Collection[JobKey]:
         """The counted jobs that the run is still to buy."""
         return (self._counted & self._asked.keys()) - self._held_back
-
-
-def _apart(one: str, other: str) -> float:
-    """The seconds between two times; infinite if one of them is unknown."""
-    if not one or not other:
-        return math.inf
-    return abs((datetime.fromisoformat(one) - datetime.fromisoformat(other)).total_seconds())
 
 
 def together(tallies: Collection[Tally]) -> Tally:

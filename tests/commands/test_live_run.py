@@ -153,7 +153,7 @@ def test_watch_reports_what_a_dead_run_left_even_if_nothing_was_written_since(
     for path in (*project.state.parent.iterdir(), *project.folder.glob("*.results.json")):
         os.utime(path, (0, 0))
     # As root, SQLite sets the owner of its files when it opens them, which would look like a change.
-    monkeypatch.setattr("pipeline.operations.watch.look.stamp", lambda *_: "as it was")
+    monkeypatch.setattr("pipeline.operations.watched_runs.look.stamp", lambda *_: "as it was")
     watch.look()
     assert watch.look() == []
 
