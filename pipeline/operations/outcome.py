@@ -1,15 +1,33 @@
 """The outcome of a run, or of a `collect`."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts.inventory import fetched
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, counted
 from pipeline.jobs import Job, JobKey
-from pipeline.purchases import Purchase, Status
-from pipeline.results.job_status import JobStatus, Summary
+from pipeline.planning.plan import Action, Plan
+from pipeline.purchases import OUTCOME_UNKNOWN, PENDING, Purchase, Records, Status
+from pipeline.results.job_status import (
+    JobStatus,
+    Summary,
+    exit_code,
+    job_statuses,
+    names_to_resolve,
+    needing_attention,
+    summarize,
+    waiting_for_approval,
+)
 from pipeline.schemes import OutputLocation
+
+if TYPE_CHECKING:
+    from pipeline.assignment import Assignment
+    from pipeline.engine.reporter import RunReport
+    from pipeline.operations.campaign_state import CampaignState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -52,6 +70,67 @@ class Outcome:
         return self.code is ExitCode.OK
 
 
+def outcome_of(
+    plan: Plan,
+    state: CampaignState,
+    *,
+    before: CampaignState,
+    report: RunReport,
+    stopped: ExitCode | None,
+    fail_threshold: float,
+    accepted: Collection[str],
+    published: bool,
+) -> Outcome:
+    """The outcome of a run that carried out `plan` and left `state`, having found `before`.
+
+    `stopped` is the exit code of a request to stop, if there was one. What share of jobs may fail, and which of their
+    statuses are no failures, say `fail_threshold` and `accepted`.
+    """
+    elsewhere = state.elsewhere()
+    # A take that is not needed, because another one is approved, is not an unfinished job.
+    assignment = state.published_assignment
+    selected = {
+        each.key
+        for each in plan.entries
+        if (each.action is not Action.PINNED or each.purchase) and each.key not in assignment.not_needed
+    }
+    statuses = job_statuses(assignment, report.inputs, report.blocked, elsewhere)
+    code = exit_code(
+        _without_what_others_follow(assignment, before),
+        statuses,
+        selected=selected,
+        stopped={*report.codes, *([stopped] if stopped is not None else [])},
+        fail_threshold=fail_threshold,
+        accepted=accepted,
+        elsewhere=elsewhere,
+        inputs=report.inputs,
+    )
+    waiting = waiting_for_approval(assignment, statuses)
+    jobs = {key: job_status for key, job_status in statuses.items() if key in selected}
+    spent, unsettled = state.store.spent(), needing_attention(assignment.idle, elsewhere)
+    return Outcome(
+        jobs=jobs,
+        code=code,
+        notes=(*report.notes, *_to_be_bought_now(plan, jobs, assignment)),
+        files=files_of(state.jobs, jobs, state.workspace.output),
+        summary=summarize(
+            (job_status.status for job_status in jobs.values()), state.records.purchases.values()
+        ),
+        bought=spent.creates,
+        spent=spent.credits,
+        unsettled=unsettled,
+        to_resolve=names_to_resolve(jobs, OUTCOME_UNKNOWN, unsettled, assignment.matcher),
+        waiting=tuple(key for key in waiting if key in selected),
+        to_be_bought_again=tuple(_to_be_bought_again(plan, jobs, state.records)),
+        published=published,
+        inputs=dict(report.inputs),
+        without_result=frozenset(
+            key for key in report.without_result & jobs.keys() if jobs[key].status == Status.SUBMITTED
+        ),
+        last_bought=_last_bought(state, before),
+    )
+
+
 def files_of(
     jobs: Iterable[Job], statuses: Mapping[JobKey, JobStatus], location: OutputLocation
 ) -> dict[JobKey, list[OutputLocation]]:
@@ -67,3 +146,40 @@ def files_of(
         paths = (location / file.path for file in fetched(job_status.purchase, job))
         found[job.key] = [path for path in paths if not isinstance(path, Path) or path.exists()]
     return found
+
+
+def _without_what_others_follow(assignment: Assignment, before: CampaignState) -> Assignment:
+    """`assignment` without idle purchases of other machines, which finish these themselves."""
+    known = before.records.purchases.keys() | before.store.recorded()
+    return replace(
+        assignment,
+        earlier=tuple(each for each in assignment.earlier if each.id in known),
+        orphans=tuple(each for each in assignment.orphans if each.id in known),
+    )
+
+
+def _last_bought(state: CampaignState, before: CampaignState) -> dict[JobKey, Purchase]:
+    """By key, the last purchase that the run made, without void ones."""
+    made = state.store.recorded() - before.records.purchases.keys()
+    purchases = [each for each in state.records.purchases.values() if each.id in made]
+    in_order = sorted(purchases, key=lambda purchase: purchase.age)
+    return {each.key: each for each in in_order if each.status is not Status.VOID}
+
+
+def _to_be_bought_now(plan: Plan, jobs: Mapping[JobKey, JobStatus], assignment: Assignment) -> Iterator[str]:
+    """The note on the jobs that waited when the run was planned, and no longer have to; none if there are none."""
+    waited = (each.job for each in plan.of(Action.WAIT) if each.job is not None and each.key in jobs)
+    sources = (assignment.matcher.source(job) for job in waited if jobs[job.key].status == PENDING)
+    if number := sum(source is not None and source.may_be_made_from for source in sources):
+        waited_for = counted(number, "job waited for what it is", "jobs waited for what they are")
+        yield f"{waited_for} made from, and can be bought now: run again"
+
+
+def _to_be_bought_again(plan: Plan, jobs: Mapping[JobKey, JobStatus], records: Records) -> Iterator[JobKey]:
+    """The jobs that nothing serves: their purchase is to be bought again, and the new one was not bought."""
+    again = {each.id for each in records.purchases.values() if each.again}
+    for key, job_status in jobs.items():
+        entry = plan.entry(key)
+        buyer = entry if entry is None or entry.buyer is None else plan.entry(entry.buyer)
+        if job_status.status == PENDING and buyer is not None and not again.isdisjoint(buyer.supersedes):
+            yield key

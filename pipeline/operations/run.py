@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -15,7 +15,7 @@ from pipeline.files import LFS_POINTER
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
 from pipeline.operations.decisions_during_run import DecisionsDuringRun
-from pipeline.operations.outcome import Outcome, files_of
+from pipeline.operations.outcome import Outcome, outcome_of
 from pipeline.operations.plan import plan_of
 from pipeline.operations.published_results import OtherResults
 from pipeline.operations.results_publisher import Publisher, ResultsPublication
@@ -25,36 +25,16 @@ from pipeline.operations.unrecorded_decisions import assert_nothing_approved_is_
 from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.planning.make import paid_for
-from pipeline.planning.plan import FOREIGN, Action, Plan
-from pipeline.purchases import (
-    OUTCOME_UNKNOWN,
-    PENDING,
-    Purchase,
-    PurchaseId,
-    Records,
-    Status,
-    join_all,
-    with_approvals,
-)
+from pipeline.planning.plan import FOREIGN, Plan
+from pipeline.purchases import PurchaseId, Records, Status, join_all, with_approvals
 from pipeline.report.stills import StillCache
-from pipeline.results.job_status import (
-    JobStatus,
-    exit_code,
-    job_statuses,
-    names_to_resolve,
-    needing_attention,
-    summarize,
-    waiting_for_approval,
-)
 from pipeline.state import look
 from pipeline.state.recovery import may_be_identified
 from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader
 
 if TYPE_CHECKING:
-    from pipeline.assignment import Assignment
     from pipeline.engine.run_settings import RunSettings
-    from pipeline.jobs import JobKey
     from pipeline.providers.base import Provider
 
 _MAX_NAMED = 20
@@ -362,82 +342,14 @@ class CampaignRun:
             return state
         return state.reread()
 
-    def _without_what_others_follow(self, state: CampaignState) -> Assignment:
-        """The assignment, without idle purchases of other machines, which finish these themselves."""
-        assignment, known = state.published_assignment, self._known_purchase_ids()
-        return replace(
-            assignment,
-            earlier=tuple(each for each in assignment.earlier if each.id in known),
-            orphans=tuple(each for each in assignment.orphans if each.id in known),
-        )
-
     def _outcome(self, plan: Plan, state: CampaignState) -> Outcome:
-        report, elsewhere = self.report, state.elsewhere()
-        # A take that is not needed, because another one is approved, is not an unfinished job.
-        assignment = state.published_assignment
-        selected = {
-            each.key
-            for each in plan.entries
-            if (each.action is not Action.PINNED or each.purchase) and each.key not in assignment.not_needed
-        }
-        statuses = job_statuses(assignment, report.inputs, report.blocked, elsewhere)
-        code = exit_code(
-            self._without_what_others_follow(state),
-            statuses,
-            selected=selected,
-            stopped={*report.codes, *([self._stop.code] if self._stop.code is not None else [])},
+        return outcome_of(
+            plan,
+            state,
+            before=self._state,
+            report=self.report,
+            stopped=self._stop.code,
             fail_threshold=fail_threshold(state.workspace.campaign, self._options),
             accepted=self._settings.accepted,
-            elsewhere=elsewhere,
-            inputs=report.inputs,
-        )
-        waiting = waiting_for_approval(assignment, statuses)
-        jobs = {key: job_status for key, job_status in statuses.items() if key in selected}
-        spent, unsettled = state.store.spent(), needing_attention(assignment.idle, elsewhere)
-        return Outcome(
-            jobs=jobs,
-            code=code,
-            notes=(*report.notes, *_to_be_bought_now(plan, jobs, assignment)),
-            files=files_of(state.jobs, jobs, state.workspace.output),
-            summary=summarize(
-                (job_status.status for job_status in jobs.values()), state.records.purchases.values()
-            ),
-            bought=spent.creates,
-            spent=spent.credits,
-            unsettled=unsettled,
-            to_resolve=names_to_resolve(jobs, OUTCOME_UNKNOWN, unsettled, assignment.matcher),
-            waiting=tuple(key for key in waiting if key in selected),
-            to_be_bought_again=tuple(_to_be_bought_again(plan, jobs, state.records)),
             published=self._is_published,
-            inputs=dict(report.inputs),
-            without_result=frozenset(
-                key for key in report.without_result & jobs.keys() if jobs[key].status == Status.SUBMITTED
-            ),
-            last_bought=self._last_bought(state),
         )
-
-    def _last_bought(self, state: CampaignState) -> dict[JobKey, Purchase]:
-        """By key, the last purchase that this run made, without void ones."""
-        made = state.store.recorded() - self._state.records.purchases.keys()
-        purchases = [each for each in state.records.purchases.values() if each.id in made]
-        in_order = sorted(purchases, key=lambda purchase: purchase.age)
-        return {each.key: each for each in in_order if each.status is not Status.VOID}
-
-
-def _to_be_bought_now(plan: Plan, jobs: Mapping[JobKey, JobStatus], assignment: Assignment) -> Iterator[str]:
-    """The note on the jobs that waited when the run was planned, and no longer have to; none if there are none."""
-    waited = (each.job for each in plan.of(Action.WAIT) if each.job is not None and each.key in jobs)
-    sources = (assignment.matcher.source(job) for job in waited if jobs[job.key].status == PENDING)
-    if number := sum(source is not None and source.may_be_made_from for source in sources):
-        waited_for = counted(number, "job waited for what it is", "jobs waited for what they are")
-        yield f"{waited_for} made from, and can be bought now: run again"
-
-
-def _to_be_bought_again(plan: Plan, jobs: Mapping[JobKey, JobStatus], records: Records) -> Iterator[JobKey]:
-    """The jobs that nothing serves: their purchase is to be bought again, and the new one was not bought."""
-    again = {each.id for each in records.purchases.values() if each.again}
-    for key, job_status in jobs.items():
-        entry = plan.entry(key)
-        buyer = entry if entry is None or entry.buyer is None else plan.entry(entry.buyer)
-        if job_status.status == PENDING and buyer is not None and not again.isdisjoint(buyer.supersedes):
-            yield key
