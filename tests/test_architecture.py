@@ -182,7 +182,7 @@ def test_only_the_command_line_reads_the_environment() -> None:
         )
     ]
 
-    assert readers == ["pipeline/api.py", "pipeline/cli/process_environment.py"]
+    assert readers == ["pipeline/api/arguments.py", "pipeline/cli/process_environment.py"]
 
 
 def test_names_in_a_manifest_are_compared_with_others_only_at_a_bounded_cost() -> None:
