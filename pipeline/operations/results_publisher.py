@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import errno
-import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -32,11 +29,6 @@ from pipeline.state.store import KnownResults
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
-
-# Seconds that a thread may hold the interpreter while others wait for it. With Python's default of 5 ms, the
-# coordinator would wait that long after each of the about fifty system calls in a turn.
-_SWITCH_INTERVAL = 0.0005
-_switching = threading.Lock()
 
 
 def republish(state: CampaignState) -> CampaignState:
@@ -279,53 +271,3 @@ class Publisher:
                 self._from_others = join_all((self._from_others, found.records))
             self._published |= found.published
             self._media = join_media(self._media, found.media)
-
-
-@dataclass(kw_only=True, eq=False, slots=True)
-class ResultsPublication:
-    """The results of a state at one moment: a thread may write them while the state continues to change.
-
-    `records` are the state's at that moment; no argument may change afterwards.
-    """
-
-    publisher: Publisher
-    state: CampaignState
-    records: Records
-    inputs: Mapping[JobKey, str]
-    media: MediaMap
-
-    def write(self) -> None:
-        """Compute the assignment, and write the results manifest.
-
-        Raises:
-            InvalidInput, Unfinished: as `Publisher.publish`.
-        """
-        with _others_first():
-            self.state = self.state.with_records(self.records)
-            self.publisher.publish(self.state, self.inputs, self.media)
-
-    def note(self) -> None:
-        """Store in the state that they were published. Call this in the thread that owns the state.
-
-        Raises:
-            PipelineError: the state accepts no more writes.
-        """
-        self.publisher.note(self.state, is_all=False)
-
-
-@contextmanager
-def _others_first() -> Iterator[None]:
-    """Let other threads take over the interpreter sooner.
-
-    Only one of several runs in a process does this at a time: it could not restore an interval that another has set.
-    """
-    if not _switching.acquire(blocking=False):
-        yield
-        return
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_INTERVAL)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
-        _switching.release()

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.errors import InvalidInput, PipelineError, counted
 from pipeline.files import LFS_POINTER
+from pipeline.operations.background_publication import ResultsPublication
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
 from pipeline.operations.decisions_during_run import DecisionsDuringRun
 from pipeline.operations.outcome import Outcome, outcome_of
 from pipeline.operations.plan import plan_of
 from pipeline.operations.published_results import OtherResults
-from pipeline.operations.results_publisher import Publisher, ResultsPublication
+from pipeline.operations.results_publisher import Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings, settings_of_shard
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.unrecorded_decisions import assert_nothing_approved_is_bought

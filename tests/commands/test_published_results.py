@@ -22,11 +22,12 @@ from pipeline.emulator.embedded import Emulator
 from pipeline.errors import InvalidInput
 from pipeline.files import stamp
 from pipeline.manifest.load import load
+from pipeline.operations.background_publication import ResultsPublication
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.published_results import inputs_hash
 from pipeline.operations.record_paths import RecordPaths
-from pipeline.operations.results_publisher import Publisher, ResultsPublication
+from pipeline.operations.results_publisher import Publisher
 from pipeline.operations.workspace import workspace_of
 from pipeline.purchases import Decisions, PurchaseId
 from pipeline.state.events import Disowned, Superseded
@@ -260,7 +261,7 @@ def test_results_of_a_moved_manifest_are_read(bought: Project, pipeline: Pipelin
 
 
 @fails_without(
-    "pipeline.operations.results_publisher:ResultsPublication.note",
+    "pipeline.operations.background_publication:ResultsPublication.note",
     "self.publisher.note(self.state, is_all=False)",
     swap=("False", "True"),
 )
