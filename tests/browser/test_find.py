@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
 from browser.conftest import Gallery, Tab
-from browser.samples import COARSE, spring_drop
+from browser.samples import COARSE, Sample, spring_drop
 from pipeline.errors import UsageError
 from pipeline.jobs import encode_part
 from pipeline.operations.report import candidates, gallery_campaign, media_reader
@@ -23,6 +23,7 @@ from pipeline.planning.select import matching_keys
 from pipeline.report.writing import write_folder
 
 Make = Callable[..., Tab]
+LFS_POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 5\n"
 BEACH = "hero/overlay/red/stroll/background=beach/locale=en"
 
 
@@ -42,6 +43,18 @@ def search(page: Page, text: str) -> None:
 
 def by_python(gallery: Gallery, *expressions: str) -> set[str]:
     return set(matching_keys(candidates(gallery.results, {}, {}), expressions, ()))
+
+
+def undecided(sample: Sample) -> list[dict[str, Any]]:
+    """The jobs with files on which nobody has decided."""
+    decided = {each["key"] for each in sample.decisions}
+    return [job for job in sample.jobs if job["key"] not in decided and job.get("outputs")]
+
+
+def page_of(sample: Sample, folder: Path, *, bundle: bool = False) -> Path:
+    """The page of a campaign, as its files are now."""
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    return write_folder(folder, [source], None, bundle=bundle, on_progress=lambda *_: None).page
 
 
 def test_every_job_has_a_machine_readable_card(tab: Make, gallery: Gallery) -> None:
@@ -523,9 +536,7 @@ def test_unmade_jobs_are_separate_from_those_sent_back(tab: Make, tmp_path: Path
     sample = spring_drop(tmp_path / "some", 48, shorter_side=COARSE)
     sample.job({"rule": "hero", "template": "overlay", "image": "red", "prompt": "walk", "axes": {}})
     sample.write()
-    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
-    written = write_folder(tmp_path / "report", [source], None, bundle=False, on_progress=lambda *_: None)
-    page = tab().open(written.page)
+    page = tab().open(page_of(sample, tmp_path / "report"))
 
     page.locator(".legend a", has_text="1 not made yet").click()
 
@@ -578,15 +589,12 @@ def test_missing_file_is_to_fetch_and_not_to_decide_even_if_its_still_is_kept(
 def test_altered_file_is_left_alone_and_not_to_fetch(tab: Make, tmp_path: Path, bundle: bool) -> None:
     sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
     sample.write()
-    decided = {each["key"] for each in sample.decisions}
-    altered = next(job for job in sample.jobs if job["key"] not in decided and job.get("outputs"))
+    altered = undecided(sample)[0]
     with (sample.folder / altered["outputs"][0]["path"]).open("ab") as file:
         file.write(b"X")
-    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
-    written = write_folder(tmp_path / "page", [source], None, bundle=bundle, on_progress=lambda *_: None)
     where = "where this page was made" if bundle else "on this machine"
 
-    page = tab().open(written.page)
+    page = tab().open(page_of(sample, tmp_path / "page", bundle=bundle))
 
     legend = page.locator(".legend")
     expect(legend).not_to_contain_text("not here")
@@ -610,15 +618,11 @@ def test_altered_file_is_left_alone_and_not_to_fetch(tab: Make, tmp_path: Path, 
 def test_git_lfs_pointer_is_a_missing_file_that_git_brings(tab: Make, tmp_path: Path, bundle: bool) -> None:
     sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
     sample.write()
-    decided = {each["key"] for each in sample.decisions}
-    job = next(job for job in sample.jobs if job["key"] not in decided and job.get("outputs"))
-    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 5\n"
-    (sample.folder / job["outputs"][0]["path"]).write_text(pointer)
-    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
-    written = write_folder(tmp_path / "page", [source], None, bundle=bundle, on_progress=lambda *_: None)
+    job = undecided(sample)[0]
+    (sample.folder / job["outputs"][0]["path"]).write_text(LFS_POINTER)
     where = "not in this gallery" if bundle else "not on this machine"
 
-    page = tab().open(written.page)
+    page = tab().open(page_of(sample, tmp_path / "page", bundle=bundle))
 
     legend = page.locator(".legend")
     expect(legend.get_by_role("link", name="1 to decide, not here")).to_have_attribute(
@@ -643,13 +647,10 @@ def test_git_lfs_pointer_is_a_missing_file_that_git_brings(tab: Make, tmp_path: 
 def test_videos_to_fetch_before_a_decision_are_counted_with_the_command(tab: Make, tmp_path: Path) -> None:
     sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
     sample.write()
-    decided = {each["key"] for each in sample.decisions}
-    missing = [job for job in sample.jobs if job["key"] not in decided and job.get("outputs")]
+    missing = undecided(sample)
     for job in missing:
         (sample.folder / job["outputs"][0]["path"]).unlink()
-    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
-    here = sample.output / "report"
-    page = tab().open(write_folder(here, [source], None, bundle=False, on_progress=lambda *_: None).page)
+    page = tab().open(page_of(sample, sample.output / "report"))
     first = f"{len(missing)} videos to decide are not on this machine. Fetch them first: pipeline collect "
 
     page.keyboard.press("n")
@@ -664,15 +665,11 @@ def test_video_that_git_brings_is_to_fetch_before_a_decision_with_its_command(
 ) -> None:
     sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
     sample.write()
-    decided = {each["key"] for each in sample.decisions}
-    first, *others = [job for job in sample.jobs if job["key"] not in decided and job.get("outputs")]
-    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 5\n"
-    (sample.folder / first["outputs"][0]["path"]).write_text(pointer)
+    first, *others = undecided(sample)
+    (sample.folder / first["outputs"][0]["path"]).write_text(LFS_POINTER)
     for job in others:
         (sample.folder / job["outputs"][0]["path"]).unlink()
-    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
-    here = sample.output / "report"
-    page = tab().open(write_folder(here, [source], None, bundle=False, on_progress=lambda *_: None).page)
+    page = tab().open(page_of(sample, sample.output / "report"))
 
     page.keyboard.press("n")
 

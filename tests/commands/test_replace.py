@@ -1,5 +1,6 @@
 """`run --replace` and `--retry-failed`: the new take serves from then on, under whatever key."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,10 @@ REFUSED: Json = {
     "body": '{"message": "no such prompt"}',
     "headers": {"content-type": "application/json"},
 }
+FAILED_THEN_REFUSED: Sequence[Json] = (
+    {"on": "create", "match": {"title": "walk"}, "times": 1, "do": "fail"},
+    {"on": "create", "match": {"title": "walk"}, "do": REFUSED},
+)
 
 
 def test_run_says_that_it_bought_a_failed_job_again_and_that_it_failed_again(
@@ -224,10 +229,7 @@ def test_run_says_that_the_new_take_of_a_job_failed(
 def test_run_says_that_a_failed_job_was_sent_again_and_refused(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    vendor.fail(
-        {"on": "create", "match": {"title": "walk"}, "times": 1, "do": "fail"},
-        {"on": "create", "match": {"title": "walk"}, "do": REFUSED},
-    )
+    vendor.fail(*FAILED_THEN_REFUSED)
     assert pipeline("run", project.manifest).code == 1
 
     ended = pipeline("run", project.manifest, "--retry-failed")
@@ -281,10 +283,7 @@ def test_reason_of_the_last_attempt_is_shown_everywhere(
 def test_refusal_after_a_failure_is_not_sent_again_by_retries(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    vendor.fail(
-        {"on": "create", "match": {"title": "walk"}, "times": 1, "do": "fail"},
-        {"on": "create", "match": {"title": "walk"}, "do": REFUSED},
-    )
+    vendor.fail(*FAILED_THEN_REFUSED)
     assert pipeline("run", project.manifest).code == 1
     assert pipeline("run", project.manifest, "--retry-failed").code == 1
     project.write({"campaign.yaml": spring(jobs=[{"id": "main", "retries": 1}])})

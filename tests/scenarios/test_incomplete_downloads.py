@@ -1,5 +1,6 @@
 """A purchase of which some files are here while others cannot be downloaded, as every command tells of it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from support.calling import Pipeline
@@ -28,6 +29,14 @@ DOCUMENT = {
 }
 
 
+def taken_away(vendor: Emulator, output: Mapping[str, str]) -> tuple[Path, bytes]:
+    """The vendor's file of `output`, which is gone until it is written again, and its content."""
+    media = vendor.settings.folder / "media" / output["url"].partition("/media/")[2]
+    content = media.read_bytes()
+    media.unlink()
+    return media, content
+
+
 def test_nothing_is_made_from_an_incomplete_purchase_and_every_command_says_so(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
@@ -36,9 +45,7 @@ def test_nothing_is_made_from_an_incomplete_purchase_and_every_command_says_so(
     (workflow,) = vendor.store.workflows()
     (purchase,) = stages.results()["purchases"]
     (cutout,) = next(each["outputs"] for each in purchase["steps"] if each["flow"] == "crop_to_content")
-    media = vendor.settings.folder / "media" / cutout["url"].partition("/media/")[2]
-    content = media.read_bytes()
-    media.unlink()
+    media, content = taken_away(vendor, cutout)
 
     ended = pipeline("run", stages.manifest)
 
@@ -89,9 +96,7 @@ def test_nothing_is_made_from_a_purchase_of_which_no_file_can_be_downloaded(
     assert pipeline("run", stages.manifest, "--no-download").code == 0
     (purchase,) = stages.results()["purchases"]
     (output,) = purchase["outputs"]
-    media = vendor.settings.folder / "media" / output["url"].partition("/media/")[2]
-    content = media.read_bytes()
-    media.unlink()
+    media, content = taken_away(vendor, output)
 
     assert pipeline("run", stages.manifest).code == 8
     (sketch,) = (key for key in stages.jobs() if key.startswith("sketch/"))
@@ -119,9 +124,7 @@ def test_run_in_which_the_files_of_an_upstream_arrive_says_that_the_next_one_buy
     select = ("--select", "sketch/**")
     assert pipeline("run", stages.manifest, *select, "--no-download").code == 0
     (output,) = stages.results()["purchases"][0]["outputs"]
-    media = vendor.settings.folder / "media" / output["url"].partition("/media/")[2]
-    content = media.read_bytes()
-    media.unlink()
+    media, content = taken_away(vendor, output)
     assert pipeline("run", stages.manifest, *select).code == 8
     without_files = pipeline("run", stages.manifest)
 

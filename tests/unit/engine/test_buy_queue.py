@@ -39,6 +39,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 STILL = Media("https://media.test/still.png", "image/png")
 LOST = OutcomeUnknown("read timeout")
 ONE_AT_A_TIME = replace(USUAL, concurrency=1)
+ONE_IN_FLIGHT = replace(USUAL, in_flight=1)
 
 
 def test_jobs_are_bought_in_plan_order(harness: Harness) -> None:
@@ -151,14 +152,18 @@ def test_upstream_with_expired_url_is_uploaded_from_this_machine(harness: Harnes
     assert image.content == movie
 
 
-def test_nothing_is_made_from_a_purchase_of_which_a_file_is_missing(harness: Harness) -> None:
-    film, gone = job("film", upstream=BLUE), DownloadFailed("410", expired=True)
-    harness.vendor.poll_answers["blue"] = [success(STILL, FILM)]
+def still_is_gone(harness: Harness, *files: Media) -> None:
+    """The still among the `files` of blue cannot be downloaded, which is found while red is in flight."""
+    harness.vendor.poll_answers["blue"] = [success(*files)]
     harness.vendor.poll_answers["red"] = [*[running()] * 9, success(FILM)]
-    harness.vendor.contents[STILL.url] = [gone] * 99
+    harness.vendor.contents[STILL.url] = [DownloadFailed("410", expired=True)] * 99
 
-    # While red is in flight, nothing can be made from blue, whose url is found to be dead meanwhile.
-    ran = harness.run(BLUE, RED, film, settings=replace(USUAL, in_flight=1))
+
+def test_nothing_is_made_from_a_purchase_of_which_a_file_is_missing(harness: Harness) -> None:
+    film = job("film", upstream=BLUE)
+    still_is_gone(harness, STILL, FILM)
+
+    ran = harness.run(BLUE, RED, film, settings=ONE_IN_FLIGHT)
 
     assert harness.vendor.creates == ["blue", "red"]
     assert ran.statuses == {"blue": "succeeded", "red": "done", "film": "pending"}
@@ -173,12 +178,10 @@ def test_nothing_is_made_from_a_purchase_of_which_a_file_is_missing(harness: Har
 
 @fails_without("pipeline.engine.downloader:Downloader._note_failure", "self.journal.record(")
 def test_nothing_is_made_from_a_purchase_no_file_of_which_could_be_downloaded(harness: Harness) -> None:
-    film, gone = job("film", upstream=BLUE), DownloadFailed("410", expired=True)
-    harness.vendor.poll_answers["blue"] = [success(STILL)]
-    harness.vendor.poll_answers["red"] = [*[running()] * 9, success(FILM)]
-    harness.vendor.contents[STILL.url] = [gone] * 99
+    film = job("film", upstream=BLUE)
+    still_is_gone(harness, STILL)
 
-    ran = harness.run(BLUE, RED, film, settings=replace(USUAL, in_flight=1))
+    ran = harness.run(BLUE, RED, film, settings=ONE_IN_FLIGHT)
 
     assert harness.vendor.creates == ["blue", "red"]
     assert ran.statuses == {"blue": "succeeded", "red": "done", "film": "pending"}
@@ -206,7 +209,7 @@ def test_nothing_is_made_from_a_purchase_while_its_download_fails(harness: Harne
     harness.vendor.poll_answers["amber"] = [*[running()] * 2, success(FILM)]
 
     # Amber takes the only place in flight until blue's first download has failed.
-    ran = harness.run(amber, BLUE, film, settings=replace(USUAL, in_flight=1))
+    ran = harness.run(amber, BLUE, film, settings=ONE_IN_FLIGHT)
 
     assert ran.statuses == {"amber": "done", "blue": "done", "film": "done"}
     assert harness.vendor.when(f"download {STILL.url}")[2] < harness.vendor.when("create film")[0]
@@ -221,7 +224,7 @@ def test_job_is_bought_in_the_run_in_which_the_files_of_its_upstream_arrive_late
     harness.run(BLUE, settings=replace(USUAL, download=False))
     harness.vendor.contents[STILL.url] = [DownloadFailed("503", after=300.0)] * 2
 
-    ran = harness.run(amber, BLUE, film, settings=replace(USUAL, in_flight=1))
+    ran = harness.run(amber, BLUE, film, settings=ONE_IN_FLIGHT)
 
     assert ran.statuses == {"amber": "done", "blue": "done", "film": "done"}
     assert not ran.codes
