@@ -117,29 +117,31 @@ def _connection_refused(lab: Lab) -> None:
 
 
 def _may_not_be_sent(lab: Lab) -> None:
-    provider = lab.provider()
-    request = replace(provider.prepare(lab.vendor.request("kit")), may_send=lambda: False)
-    outcome = provider.create(request)
-    is_reported = isinstance(outcome, NotSent) and not outcome.started
-    expect(
-        is_reported and not lab.creates,
-        f"the request's `may_send` returned False before anything was sent, but the provider sent "
-        f"{len(lab.creates)} creates and returned {outcome}: another run may hold the state by then",
+    _assert_unsent(
+        lab,
+        lambda: False,
+        "`may_send` returned False before anything was sent",
+        "another run may hold the state by then",
     )
 
 
 def _asked_once_connected(lab: Lab) -> None:
-    provider = lab.provider()
-    # The state is lost while the provider connects; the wait is for the server's thread.
-    request = replace(
-        provider.prepare(lab.vendor.request("kit")), may_send=lambda: not lab.accepted.wait(LONGEST_ACCEPT)
+    _assert_unsent(
+        lab,
+        # The state is lost while the provider connects; the wait is for the server's thread.
+        lambda: not lab.accepted.wait(LONGEST_ACCEPT),
+        "`may_send` returns False once the connection is open",
+        "it has to ask then, because connecting takes time",
     )
-    outcome = provider.create(request)
+
+
+def _assert_unsent(lab: Lab, may_send: Callable[[], bool], when: str, why: str) -> None:
+    provider = lab.provider()
+    outcome = provider.create(replace(provider.prepare(lab.vendor.request("kit")), may_send=may_send))
     is_reported = isinstance(outcome, NotSent) and not outcome.started
     expect(
         is_reported and not lab.creates,
-        f"the request's `may_send` returns False once the connection is open, but the provider sent "
-        f"{len(lab.creates)} creates and returned {outcome}: it has to ask then, because connecting takes time",
+        f"the request's {when}, but the provider sent {len(lab.creates)} creates and returned {outcome}: {why}",
     )
 
 
