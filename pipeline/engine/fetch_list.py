@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import record_limits
-from pipeline.engine.listing import matched, matched_by_url, recorded_from, recorded_url
+from pipeline.engine.listing import matched, matched_by_url, recorded_from, url_to_record
 from pipeline.media.optional import read_facts
 from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, VendorError
 from pipeline.purchases import Output, Step
@@ -231,7 +231,7 @@ class FileList:
     def _put(self, index: int, media: Media, file: FetchedFile) -> None:
         self.files[index] = file
         sent = file.downloaded
-        self.outputs[index] = Output(sent.content_type, recorded_url(media.url), sent.sha256, sent.bytes)
+        self.outputs[index] = Output(sent.content_type, url_to_record(media), sent.sha256, sent.bytes)
 
     def _drop_others(self) -> None:
         for files in (self.others, self.copies):
@@ -266,7 +266,7 @@ class FileList:
         """The path that each file is fetched to, derived from its url, because its index may change."""
         seen: dict[str, int] = {}
         for media in listed:
-            url = recorded_url(media.url)
+            url = url_to_record(media)
             seen[url] = seen.get(url, 0) + 1
             told_of = f"{self.name} {seen[url]} {url}".encode("utf-8", "replace")
             name = f"{self.wanted.beside.name}-{hashlib.sha256(told_of).hexdigest()[:16]}"

@@ -26,6 +26,11 @@ def recorded_url(url: str) -> str:
     return without_query_and_user(url)
 
 
+def url_to_record(media: Media) -> str:
+    """The url of a file as it is recorded."""
+    return recorded_url(media.recorded_as or media.url)
+
+
 def unusable_file(workflow: Workflow, *, with_steps: bool) -> str:
     """A url that a response lists for a wanted file and that cannot be used, safe to show; empty if there is none."""
     return workflow.unusable or (workflow.unusable_step if with_steps else "")
@@ -54,7 +59,7 @@ def matched_by_url(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[
         recorded,
         listed,
         lambda output: output.url and recorded_url(output.url),
-        lambda media: recorded_url(media.url),
+        url_to_record,
     )
     return pairs
 
@@ -82,7 +87,7 @@ def _unique(indexes: Iterable[tuple[int, Hashable | None]]) -> dict[Hashable, in
 
 def recorded_from(media: Media) -> Output:
     """The record of a listed file before it is fetched."""
-    return Output(media.content_type, recorded_url(media.url), bytes=media.size)
+    return Output(media.content_type, url_to_record(media), bytes=media.size)
 
 
 def merged(recorded: Sequence[Output], listed: Sequence[Media]) -> tuple[Output, ...]:

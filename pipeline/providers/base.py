@@ -135,13 +135,15 @@ class Progress(StrEnum):
 class Media:
     """One file at the vendor. The complete `url` is a bearer secret: it is used, but never stored or printed.
 
-    `most` is the most bytes to fetch; None means that only the provider's own limit applies.
+    `most` is the most bytes to fetch; None means that only the provider's own limit applies. `recorded_as` is the url
+    to record, where this one has something that must not be.
     """
 
     url: str = field(repr=False)
     content_type: str
     size: int | None = None
     most: int | None = None
+    recorded_as: str = field(default="", repr=False)
 
     @property
     def kind(self) -> MediaType | None:

@@ -31,7 +31,7 @@ from pipeline.providers.base import (
     Workflow,
 )
 from pipeline.providers.declared_types import misfit
-from pipeline.providers.echoed_key import ID_FIELDS, message_without_key, result_without_key
+from pipeline.providers.echoed_key import USED_FIELDS, message_without_key, result_without_key
 from pipeline.providers.responses import LONGEST_WAIT
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def checked(
 ) -> Provider:
     """The provider, with its mistakes answered for, and without its `keys`. An error begins with `refusal`.
 
-    Those that are `uncertain` may be no secret, so no workflow id is changed for them.
+    Those that are `uncertain` may be no secret, so no workflow id and no url to fetch is changed for them.
 
     Raises:
         InvalidInput: it lacks something that each provider has.
@@ -103,7 +103,8 @@ class CheckedProvider:
     An exception that the port does not allow is a `ProviderFault`, and so is a result of another type than it
     declares. If a create raises or returns no outcome, it is unknown whether it bought. `keys` are removed from every
     text that comes out of the provider: the vendor may echo one, and these texts are printed, recorded and published.
-    For those that are `uncertain`, workflow ids stay as they are: without its id, a purchase is lost.
+    For those that are `uncertain`, workflow ids and the urls that are fetched stay as they are: without them, a
+    purchase is lost.
     """
 
     provider: Provider
@@ -182,7 +183,7 @@ class CheckedProvider:
 
     def _without_keys(self, result: T) -> T:
         for key in self.keys:
-            kept = ID_FIELDS if key in self.uncertain else ()
+            kept = USED_FIELDS if key in self.uncertain else ()
             result = result_without_key(result, key, kept)
         return result
 

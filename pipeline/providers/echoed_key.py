@@ -21,7 +21,7 @@ _SHORTEST_ALONE = 4
 # The fields of results that are messages; a short key in any other may be a part of an id or a name.
 _MESSAGES = frozenset({"reason", "response", "error"})
 # The fields of results without which what was paid for is lost.
-ID_FIELDS = frozenset({"workflow_id", "id"})
+USED_FIELDS = frozenset({"workflow_id", "id", "url"})
 _INSTEAD = "***"
 _KEYS_OF_PLUGINS: set[str] = set()
 
@@ -84,8 +84,14 @@ def _cleaned(value: T, key: str, kept: Collection[str], *, is_message: bool) -> 
         case Media():
             # The query may have to have the key. It is used, but never recorded.
             bare, mark, query = value.url.partition("?")
-            url = text_without_key(bare, key) + mark + query
-            cleaned = replace(value, url=url, content_type=text_without_key(value.content_type, key))
+            clean = text_without_key(bare, key)
+            is_kept = "url" in kept and clean != bare
+            cleaned = replace(
+                value,
+                url=value.url if is_kept else clean + mark + query,
+                recorded_as=text_without_key(value.recorded_as or (clean if is_kept else ""), key),
+                content_type=text_without_key(value.content_type, key),
+            )
         case tuple() | list():
             cleaned = tuple(_cleaned(each, key, kept, is_message=is_message) for each in value)
             cleaned = list(cleaned) if isinstance(value, list) else cleaned

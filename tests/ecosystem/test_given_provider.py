@@ -1,5 +1,6 @@
 """A provider that is given from Python shows its key nowhere, as one that an entry point names."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from pipeline.providers import (
     Workflow,
     WorkflowId,
 )
+from pipeline.testing.lab import PNG
 
 OWN = "key-of-the-script-4711"
 URL = "https://leaky.example.com"
@@ -195,6 +197,36 @@ def test_workflow_id_is_never_taken_for_a_key(folder: Path) -> None:
 
     assert {stand.status for stand in face.status(project.manifest).jobs.values()} == {"failed"}
     assert '"workflow_id": "studio-eu-1"' in (project.folder / "spring.results.json").read_text("utf-8")
+
+
+class Delivering(Tagged):
+    """Its `key` is also part of the urls of its files."""
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        media = Media(f"https://cdn.example.com/{self.key}/x.png?of={self.key}", "image/png")
+        return Workflow(workflow_id, Progress.SUCCEEDED, "done", result=(media,))
+
+    def download(self, media: Media, target: Path) -> Downloaded:
+        if media.url != "https://cdn.example.com/studio-eu/x.png?of=studio-eu":
+            raise DownloadFailed("no such file", lasting=True)
+        target.write_bytes(PNG)
+        return Downloaded(hashlib.sha256(PNG).hexdigest(), len(PNG), "image/png")
+
+
+@fails_without(
+    "pipeline.engine.listing:url_to_record",
+    "return recorded_url(",
+    swap=("media.recorded_as or media.url", "media.url"),
+)
+@pytest.mark.usefixtures("pipeline")
+def test_file_is_fetched_from_the_url_that_the_provider_gave(folder: Path) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+
+    outcome = face.run(project.manifest, provider=Delivering())
+
+    assert outcome.is_done
+    results = (project.folder / "spring.results.json").read_text("utf-8")
+    assert '"url": "https://cdn.example.com/***/x.png"' in results
 
 
 def test_provider_that_shows_nothing_of_itself_is_used(folder: Path, pipeline: Pipeline) -> None:

@@ -141,7 +141,7 @@ def test_file_instead_of_folder_blocks_only_one_job(harness: Harness) -> None:
 @fails_without(
     "pipeline.engine.fetch_list:FileList._put",
     "self.outputs[index] = Output",
-    swap=("recorded_url(media.url)", "media.url"),
+    swap=("url_to_record(media)", "media.url"),
 )
 def test_all_outputs_and_requested_steps_are_downloaded(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(FILM, STILL, steps=(("crop", (CROP,)),))]

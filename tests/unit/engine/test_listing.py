@@ -105,7 +105,7 @@ def test_url_recorded_with_a_user_by_an_earlier_version_still_matches() -> None:
 @fails_without(
     "pipeline.engine.listing:recorded_from",
     "return Output(media.content_type",
-    swap=("recorded_url(media.url)", "media.url"),
+    swap=("url_to_record(media)", "media.url"),
 )
 def test_url_signature_is_not_recorded_before_the_download(harness: Harness) -> None:
     harness.vendor.poll_answers["blue"] = [success(ONE, steps=STEPS)]
