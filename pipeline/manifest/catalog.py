@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipeline.jobs import LocalFile, MediaType, Option
-from pipeline.manifest.urls import are_several, is_url
+from pipeline.manifest.urls import are_several, if_it_is_one, is_url
 
 if TYPE_CHECKING:
     from pipeline.errors import Problem, Severity, Suggestions
@@ -82,7 +82,8 @@ class OptionSpec:
             )
             return
         if wanted is OptionType.URL and isinstance(value, str) and are_several(value):
-            yield OptionProblem(f"two urls in one text, {_shown(value)}; {self._instead_of_several}")
+            instead = f"{self._instead_of_several}{if_it_is_one(value)}"
+            yield OptionProblem(f"two urls in one text, {_shown(value)}; {instead}")
         if self.choices and not any(_same(value, choice) for choice in self.choices):
             near = suggestions.did_you_mean(str(value), map(str, self.choices))
             yield OptionProblem(

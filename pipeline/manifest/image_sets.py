@@ -134,11 +134,12 @@ def _images_of(row: TableRow, context: Context) -> list[str]:
             both = f"both '{row.names[other]}' and '{row.names[name]}' are filled"
             context.report(row.location, f"{both}; one image needs one of them")
             return []
-        if urls.are_several(row.own[name].strip()):
-            message = (
+        text = row.own[name].strip()
+        if urls.are_several(text):
+            several = (
                 f"two urls in one cell, '{row.names[name]}'; each needs a column of its own: url_2, url_3"
             )
-            context.report(row.location, message)
+            context.report(row.location, several + urls.if_it_is_one(text))
             return []
     if 1 not in numbered:
         either = [f"'{row.names[name]}'" for name in ("path", "url") if name in row.names]

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.record_limits import LONGEST_URL
 
@@ -22,6 +22,20 @@ def are_several(text: str) -> bool:
     return is_url(text) and _ANOTHER.search(text) is not None
 
 
+def if_it_is_one(text: str) -> str:
+    """How to write a url that was taken for several, the end of a message.
+
+    Nothing tells `?layers=1.png,https://…`, which is one, from `?v=1,https://…`, which are two.
+    """
+    another = _ANOTHER.search(text)
+    separator = another[0][0] if another else " "
+    return (
+        ""
+        if separator.isspace()
+        else f"; if it is one url, write the '{separator}' in it as {quote(separator)}"
+    )
+
+
 def check_url(url: str) -> None:
     """Refuse a url that no vendor could fetch.
 
@@ -34,7 +48,8 @@ def check_url(url: str) -> None:
 
 def _check(url: str) -> None:
     if are_several(url):
-        raise ValueError("two urls in one text; several images are a list: {images: […]}")
+        several = "two urls in one text; several images are a list: {images: […]}"
+        raise ValueError(several + if_it_is_one(url))
     if len(url) > LONGEST_URL:
         raise ValueError(f"a url of {len(url):,} characters; at most {LONGEST_URL:,} are allowed")
     if _BLANK.search(url):

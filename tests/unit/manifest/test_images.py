@@ -223,9 +223,21 @@ class TestUrls:
         told = project.messages(ANYTHING + f'image_sets: {{shoes: ["{url}"]}}\n')
         assert "two urls in one text; several images are a list: {images: […]}" in told
 
+    @pytest.mark.parametrize(("between", "encoded"), [(",", "%2C"), (";", "%3B"), ("|", "%7C")])
+    @pytest.mark.parametrize("first", ["1.png", "https://a.example/1.png", "https%3A%2F%2Fa.example%2F1.png"])
+    def test_url_with_several_in_its_query_is_written_as_its_refusal_says(
+        self, project: Project, first: str, between: str, encoded: str
+    ) -> None:
+        url = f"https://x.example/r?layers={first}{between}https://b.example/2.png"
+        text = ANYTHING + f"image_sets: {{shoes: [{{id: a, url: '{url}'}}]}}\n"
+        assert f"if it is one url, write the '{between}' in it as {encoded}" in project.messages(text)
+        (job,) = project.jobs(text.replace(url, url.replace(between, encoded)))
+        assert job.request.images == (RemoteFile(url.replace(between, encoded)),)
+
     @pytest.mark.parametrize(
         "url",
         [
+            "https://img.example/w=800?src=https%3A%2F%2Fcdn.example%2Fa.jpg",
             "https://web.archive.org/web/2020/https://a.example/a.png",
             "https://a.example/fetch?url=https://b.example/a.png&x=1,2;3|4",
             "https://a.example/a,b;c|d.png",

@@ -181,6 +181,17 @@ class TestImages:
         (item,) = items(project, f'id,url,more\na,{URL}a.png,"{URL}b.png{between}{URL}c.png"\n')
         assert item.vars == {"more": f"{URL}b.png{between}{URL}c.png"}
 
+    @pytest.mark.parametrize(("between", "encoded"), [(",", "%2C"), (";", "%3B"), ("|", "%7C")])
+    def test_one_url_with_several_in_its_query_is_written_as_its_refusal_says(
+        self, project: Project, between: str, encoded: str
+    ) -> None:
+        url = f"{URL}merge?layers=1.png{between}{URL}2.png"
+        assert f"if it is one url, write the '{between}' in it as {encoded}" in told(
+            project, f'id,url\na,"{url}"\n'
+        )
+        (item,) = items(project, f'id,url\na,"{url.replace(between, encoded)}"\n')
+        assert item.images == (RemoteFile(url.replace(between, encoded)),)
+
     def test_blanks_around_a_cell_belong_to_no_url_or_path(self, project: Project) -> None:
         project.image("a.png")
         (item,) = items(project, f"id, url, path_2\nx, {URL}a.png , a.png\n")
