@@ -14,6 +14,7 @@ from pipeline.operations.clock import now
 from pipeline.operations.results_publisher import republish
 from pipeline.operations.selection import purchase_by_id, selected_keys, undecided_orphans
 from pipeline.planning.prune import destroyable, kept_by_prune, prunable
+from pipeline.planning.unneeded import unneeded_sources
 from pipeline.providers.base import NotFound, Provider, VendorError
 from pipeline.purchases import OUTCOME_UNKNOWN, Ownership, Purchase, PurchaseId
 from pipeline.state.events import Deleted, Event, Removed
@@ -105,6 +106,7 @@ def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
     requested = _requested_and_prunable(state)
     prunable_by_name = prunable(state.assignment, replaced=True, unfetched=True)
     allowed = {each.id for each in (*prunable_by_name, *requested)}
+    allowed |= unneeded_sources(state.assignment, named)
     for purchase in named:
         if purchase.id not in allowed and not _is_removed(state, purchase):
             raise UsageError(
@@ -115,7 +117,7 @@ def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
     ids = frozenset(each.id for each in named)
     return Deletions(
         new=tuple(each for each in named if not each.deleted),
-        requested=tuple(each for each in requested if each.id in ids),
+        requested=tuple(each for each in _requested_before(state) if each.id in ids),
         trusted=ids,
         leftovers=_leftovers(state, [each for each in named if each.deleted and _is_removed(state, each)]),
     )

@@ -959,3 +959,27 @@ def test_orphan_is_left_alone_where_its_records_do_not_tell_whether_it_is_meant(
         assert deleted(of_two_cuts) == set()
     assert prune(pipeline, of_two_cuts, "--select", "image:blue", "--select", BLUE_B).code == 0
     assert deleted(of_two_cuts) == {BLUE_B}
+
+
+def test_source_that_is_gone_at_the_vendor_is_pruned_by_id_where_only_an_approved_take_was_made_from_it(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+    assert pipeline("run", project.manifest, "--no-download").code == 0
+    sketch, clip = sorted(project.jobs(), key=lambda key: not key.startswith("sketch"))
+    assert pipeline("approve", project.manifest, clip).code == 0
+    gone = project.jobs()[sketch]["purchase"]
+    for workflow in vendor.store.workflows():
+        if gone in workflow.title:
+            vendor.store.delete(workflow.id)
+    assert "cannot be pruned" in prune(pipeline, project, gone).err
+    assert pipeline("redo", project.manifest, sketch).code == 0
+    ended = pipeline("run", project.manifest)
+    assert f"`pipeline prune campaign.yaml {gone}` records that it is gone" in ended.out
+
+    pruned = prune(pipeline, project, gone)
+
+    assert pruned.code == 0, pruned.output
+    assert pipeline("run", project.manifest).code == 0
+    assert project.statuses() == {sketch: "done", clip: "done"}
+    assert len(vendor.ledger.entries) == 3
