@@ -301,12 +301,14 @@ def assert_has_moment(purchase: Purchase, moment: float, media: MediaMap) -> Non
 
 
 def served_key(assignment: Assignment, purchase: Purchase) -> JobKey:
-    """The first job that the purchase serves, whose last good take it is, or that it served under another key.
+    """The first job that the purchase serves, whose last good take it is, or that it served before.
 
-    Else the key it was bought for.
+    The job it was bought for goes before others that it served, unless what serves that job never replaced it: then
+    it went to another one, as after a swap of names. If it served none of the jobs, its own key.
     """
     serves = (key for key, each in assignment.by_key.items() if each.id == purchase.id)
     last_of = (key for key, each in without_successor(assignment) if each.id == purchase.id)
-    served = (key for key in assignment.by_key if purchase.id in assignment.matcher.all_before(key))
-    bought_for = (purchase.key,) if purchase.key in assignment.matcher.jobs else ()
-    return next(chain(serves, last_of, bought_for, served), purchase.key)
+    is_pending = purchase.key in assignment.matcher.jobs and purchase.key not in assignment.by_key
+    own_first = sorted(assignment.by_key, key=lambda key: key != purchase.key)
+    served = (key for key in own_first if purchase.id in assignment.matcher.all_before(key))
+    return next(chain(serves, last_of, [purchase.key] if is_pending else served), purchase.key)

@@ -839,13 +839,15 @@ def test_earlier_take_is_approved_for_its_job_that_was_renamed_after_a_failed_ed
     assert len(vendor.ledger.entries) == made
 
 
+@pytest.mark.parametrize("prompts", [RENAMED, SWAPPED])
 @pytest.mark.parametrize("edits", [1, 2])
 def test_earlier_take_bought_for_another_job_is_approved_for_the_job_whose_successors_are_done(
-    bought: Project, pipeline: Pipeline, vendor: Emulator, edits: int
+    bought: Project, pipeline: Pipeline, vendor: Emulator, prompts: dict[str, str], edits: int
 ) -> None:
-    walk, key = under_another_key(bought, pipeline, RENAMED)
+    walk, key = under_another_key(bought, pipeline, prompts)
     for number in range(edits):
-        bought.write({"campaign.yaml": spring(prompts={**RENAMED, "stroll": f"a run {number}"})})
+        edited = {**prompts, key.rpartition("/")[2]: f"a run {number}"}
+        bought.write({"campaign.yaml": spring(prompts=edited)})
         assert pipeline("run", bought.manifest).code == 0
     made = len(vendor.ledger.entries)
 
