@@ -144,6 +144,9 @@ def _unknown_keys(error: ValidationError, path: Path) -> Iterator[Finding]:
 def _unknown(key: str, known: list[str], path: Path) -> str:
     if key == "csv" and path[:1] == ("prompts",):
         return "unknown key; the prompts of a table have its names, so write prompts: [{csv: …}]"
+    above, dot, below = key.partition(".")
+    if dot and above in known:
+        return f"unknown key; write '{cut(below)}' below '{above}'"
     if near := did_you_mean(key, known):
         return f"unknown key{near}"
     if key in _OF_THE_OPERATOR:

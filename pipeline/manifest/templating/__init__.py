@@ -17,9 +17,10 @@ class UnknownName(str):
 
     __slots__ = ("known", "name")
     name: str
-    known: Iterable[str]
+    # A mapping that is written in a template may also have numbers as names.
+    known: Iterable[object]
 
-    def __new__(cls, message: str, name: str, known: Iterable[str]) -> Self:
+    def __new__(cls, message: str, name: str, known: Iterable[object]) -> Self:
         told = super().__new__(cls, message)
         told.name, told.known = name, known
         return told
@@ -43,6 +44,12 @@ class TemplateError(Exception):
 
     def message_with(self, suggestions: Suggestions) -> str:
         """As `message`, but with the nearest name only if there are `suggestions` left."""
-        if not isinstance(self._message, UnknownName):
+        if not isinstance(self._message, UnknownName) or not suggestions.left:
             return self._message
-        return f"{self._message}{suggestions.did_you_mean(self._message.name, self._message.known)}"
+        name, known = self._message.name, [each for each in self._message.known if isinstance(each, str)]
+        # A template reads `image.vars.my-size` as a subtraction.
+        longer = (f"{name}-", f"{name}.")
+        meant = next((each for each in known if each.startswith(longer)), None)
+        if meant is not None:
+            return f"{self._message}; write '{meant}' in brackets: …['{meant}']"
+        return f"{self._message}{suggestions.did_you_mean(name, known)}"

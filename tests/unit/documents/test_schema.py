@@ -65,6 +65,7 @@ def told(text: str, rules: dict[str, Json] = SHAPES) -> list[str]:
     [
         ("vesion: 1", "c.yaml:3:1: vesion: unknown key; did you mean 'version'?"),
         ("id2: {a: 1}", "c.yaml:3:1: id2: unknown key; did you mean 'id'?"),
+        ("item.path: x", """c.yaml:3:1: ["item.path"]: unknown key; write 'path' below 'item'"""),
         (
             "zzz: 1",
             "c.yaml:3:1: zzz: unknown key; expected one of id, kind, version, size, …",

@@ -245,6 +245,7 @@ class TestErrors:
             ("a\nb {{ seson }}", 2, "'seson' is undefined; did you mean 'season'?"),
             ("{{\n\nseson | upper }} a", 3, "'seson' is undefined; did you mean 'season'?"),
             ("{{ image.vras }}", 1, "'vras' is undefined; did you mean 'vars'?"),
+            ("{{ {5: 1, none: 2, 'yes': 3}.yse }}", 1, "'yse' is undefined; did you mean 'yes'?"),
             ("{{ backgrounds['beech'] }}", 1, "'beech' is undefined; did you mean 'beach'?"),
             ("{{ prompt.title }}", 1, "a text has no 'title'"),
             ("{{ sizes[7] }}", 1, "there is no item 7 in a list"),
@@ -288,6 +289,13 @@ class TestErrors:
         found = error(source)
         assert (found.line, found.message[: len(message)]) == (line, message)
         assert str(found) == found.message
+
+    @pytest.mark.parametrize("name", ["my-size", "my.size"])
+    def test_name_that_needs_brackets_is_shown_in_them(self, name: str) -> None:
+        names = {"id": "blue", "vars": {name: 5}}
+        told = error("{{ image.vars.NAME }}".replace("NAME", name), image=names)
+        assert told.message == f"'my' is undefined; write '{name}' in brackets: …['{name}']"
+        assert value("{{ image.vars['NAME'] }}".replace("NAME", name), image=names) == 5
 
     @pytest.mark.parametrize(
         ("source", "message"),
