@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_ID = 4
 # A name that contains one of these is meant as a selection.
-_OF_SELECTIONS = frozenset("*?:,+")
+_OF_SELECTIONS = frozenset("*?[:,+")
 
 
 def selected_keys(

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from functools import partial
 
 from pipeline.errors import UsageError, did_you_mean, printable
@@ -190,11 +190,20 @@ def _key_matches(pattern: re.Pattern[str], candidate: Candidate) -> bool:
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
-    """Compile a glob over keys: `*` matches within a part, `**` across parts; leading parts select all below them."""
-    parts = re.split(r"(\*\*|\*|\?)", glob)
+    """Compile a glob over keys: `*`, `?` and `[abc]` match within a part, `**` across parts.
+
+    Leading parts select all below them.
+    """
+    parts = re.split(r"(\*\*|\*|\?|\[!?\]?[^]]*\])", glob)
     words = {"**": ".*", "*": "[^/#]*", "?": "[^/#]"}
-    body = "".join(words.get(part, re.escape(part)) for part in parts)
+    body = "".join(words.get(part) or _literal_or_class(part) for part in parts)
     return re.compile(f"{body}(?:[/#].*)?", re.DOTALL)
+
+
+def _literal_or_class(part: str) -> str:
+    # What the library writes is `(?s:[abc])\Z`.
+    is_class = part.startswith("[") and part.endswith("]")
+    return f"(?![/#]){translate(part)[4:-3]}" if is_class else re.escape(part)
 
 
 def lasting(parts: Iterable[str]) -> list[str]:

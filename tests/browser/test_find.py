@@ -78,7 +78,14 @@ def test_every_job_has_a_machine_readable_card(tab: Make, gallery: Gallery) -> N
 def test_search_accepts_the_syntax_of_select(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     expressions = [
-        *("hero", "hero/overlay/red", "**/background=beach", "*/arctic", "hero/overlay/?ed/**"),
+        *(
+            "hero",
+            "hero/overlay/red",
+            "hero/overlay/[!v]*",
+            "**/background=beach",
+            "*/arctic",
+            "hero/overlay/?ed/**",
+        ),
         *("status:failed", "status:done", "image:red", "image:[rv]*", "template:overlay", "job:story"),
         *("prompt:stroll", "matrix.locale:de", "matrix.background:[!bc]*", "image:red,matrix.locale:en"),
         *("hero,status:done", "+hero/overlay/red", BEACH, f"{BEACH}#2"),
@@ -105,6 +112,10 @@ _PARTS = st.sampled_from(
         "*",
         "**",
         "?ed",
+        "[rv]*",
+        "[!r-v]*",
+        "a[!x]c[/#-t]ic",
+        "[",
         "stroll",
         "background=b*",
         "#2",

@@ -97,6 +97,13 @@ def test_job_is_selected_by_the_parts_of_its_key(
         ("takes/loop/*#2", {"takes/loop/blue#2", "takes/loop/red#2"}),
         ("hero/loop/re?", having("hero", "/red")),
         ("hero/loop/blu", set()),
+        # A class is a character within a part, too.
+        ("hero/loop/[rx]*", having("hero", "/red")),
+        ("hero/loop/[!rx]*", having("hero", "/blue")),
+        ("[a-h]*", LOOPS),
+        ("hero[/]loop", set()),
+        ("takes/loop/red[!x]2", set()),
+        ("hero/loop/[re", set()),
     ],
 )
 def test_glob_over_keys_selects_prefixes_and_everything_below(
@@ -390,7 +397,7 @@ def test_name_of_one_of_several_campaigns_is_a_pattern_only_in_exclusions(
         ("", "empty"),
         ("image:blue,", "empty"),
         ("+", "empty"),
-        ("**/[a-z]*", "matches no job"),
+        ("**/[A-Z]*", "matches no job"),
     ],
 )
 def test_selection_that_matches_nothing_is_wrong_usage_with_a_suggestion(

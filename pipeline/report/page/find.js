@@ -90,7 +90,7 @@ function testOf(part, jobs) {
   const name = colon < 0 ? "" : part.slice(0, colon);
   if (colon < 0 || name.includes("/") || name.includes("*")) {
     const pattern = keyPattern(part);
-    return (job) => pattern.test(composed(job.key));
+    return pattern && ((job) => pattern.test(composed(job.key)));
   }
   const read = composedReader(name);
   if (read && isName(part, jobs)) return (job) => read(job) === part.slice(colon + 1);
@@ -102,27 +102,36 @@ function testOf(part, jobs) {
   };
 }
 
-/** `*` matches within one part of a key, `**` across parts; leading parts select everything below them. @param {string} glob */
+/**
+ * A glob over keys: `*`, `?` and `[abc]` match within one part of a key, `**` across parts; leading parts select everything
+ * below them.
+ * @param {string} glob
+ */
 function keyPattern(glob) {
-  /** @type {Record<string, string>} */
-  const meanings = { "**": ".*", "*": "[^/#]*", "?": "[^/#]" };
-  const body = glob.split(/(\*\*|\*|\?)/).map((part) => meanings[part] ?? escaped(part));
-  return new RegExp(`^(?:${body.join("")}(?:[/#].*)?)$`, "su");
+  return globPattern(glob, "[^/#]", "(?:[/#].*)?");
 }
 
-/** A glob for a name, as in Python's `fnmatch`. @param {string} glob @returns {RegExp | undefined} */
+/** A glob for a name, as in Python's `fnmatch`. @param {string} glob */
 function valuePattern(glob) {
+  return globPattern(glob, ".", "");
+}
+
+/** @param {string} glob @param {string} one what matches one character @param {string} below @returns {RegExp | undefined} */
+function globPattern(glob, one, below) {
   let body = "";
   for (let at = 0; at < glob.length; at++) {
     const character = glob[at];
     const end = character === "[" ? closing(glob, at) : -1;
     if (end > 0) {
-      body += characterClass(glob.slice(at + 1, end));
+      body += `(?=${one})${characterClass(glob.slice(at + 1, end))}`;
       at = end;
-    } else body += character === "*" ? ".*" : character === "?" ? "." : escaped(character);
+    } else if (glob.startsWith("**", at)) {
+      body += ".*";
+      at++;
+    } else body += character === "*" ? `${one}*` : character === "?" ? one : escaped(character);
   }
   try {
-    return new RegExp(`^(?:${body})$`, "s" + (glob.isWellFormed?.() === false ? "" : "u"));
+    return new RegExp(`^(?:${body}${below})$`, "s" + (glob.isWellFormed?.() === false ? "" : "u"));
   } catch {
     return undefined;
   }
