@@ -235,6 +235,16 @@ READABLE: dict[str, Play] = {
     "gzip for the transfer and the content": in_chunks(
         gzip.compress(gzip.compress(SOUND)), "Content-Encoding: gzip", "Transfer-Encoding: gzip, chunked"
     ),
+    "gzip for the transfer, without chunks": sending(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n" + gzip.compress(SOUND)
+    ),
+    "gzip for the transfer, with a length": answering(200, gzip.compress(SOUND), "Transfer-Encoding: gzip"),
+    "gzip twice that does not say so": answering(200, gzip.compress(gzip.compress(SOUND))),
+    "gzip twice, each with NUL behind": answering(
+        200, gzip.compress(gzip.compress(SOUND + b"\0") + b"\0") + b"\0", "Content-Encoding: gzip"
+    ),
+    "NUL behind, in chunks": in_chunks(SOUND + b"\0", "Transfer-Encoding: chunked"),
+    "NUL behind, without a length": sending(b"HTTP/1.1 200 OK\r\n\r\n" + SOUND + b"\0"),
     "deflate for the transfer": in_chunks(raw_deflate(SOUND), "Transfer-Encoding: deflate, chunked"),
     "identity for the transfer": with_length("Transfer-Encoding: identity", f"Content-Length: {len(SOUND)}"),
     "chunks said twice": in_chunks(SOUND, "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
