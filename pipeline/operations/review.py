@@ -309,6 +309,6 @@ def served_key(assignment: Assignment, purchase: Purchase) -> JobKey:
     serves = (key for key, each in assignment.by_key.items() if each.id == purchase.id)
     last_of = (key for key, each in without_successor(assignment) if each.id == purchase.id)
     is_pending = purchase.key in assignment.matcher.jobs and purchase.key not in assignment.by_key
-    own_first = sorted(assignment.by_key, key=lambda key: key != purchase.key)
+    own_first = chain([purchase.key] if purchase.key in assignment.by_key else [], assignment.by_key)
     served = (key for key in own_first if purchase.id in assignment.matcher.all_before(key))
     return next(chain(serves, last_of, [purchase.key] if is_pending else served), purchase.key)
