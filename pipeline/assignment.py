@@ -97,7 +97,7 @@ class Matcher:
 
     def in_attention(self, key: JobKey) -> list[Purchase]:
         """The purchases made for the key that are in attention."""
-        return [each for each in self._by_key.get(key, ()) if each.status is Status.ATTENTION]
+        return [each for each in self.bought_for(key) if each.status is Status.ATTENTION]
 
     def last(self, key: JobKey) -> Purchase | None:
         """The purchase that last served the key, or was last bought for it, whether or not it fits now.
@@ -105,7 +105,7 @@ class Matcher:
         If there is none, the one that would serve it if it were not to be bought again: before its job was renamed,
         it served another key.
         """
-        last = self._served(key)
+        last = self.served(key)
         if last is not None and last.status is Status.VOID and len(last.replaces) == 1:
             last = self.records.purchases.get(last.replaces[0])
         if last is not None and last.status is not Status.VOID:
@@ -113,104 +113,14 @@ class Matcher:
         candidates = self._by_key.get(key) or self._to_buy_again_from(key)
         return max(candidates, key=lambda purchase: purchase.age, default=None)
 
-    def takes(self, key: JobKey) -> list[Purchase]:
-        """The purchases made for a job, the one last serving it, and those that fit it but are to be bought again."""
-        last = self.last(key)
-        known = [
-            *self._by_key.get(key, ()),
-            *self._to_buy_again_from(key),
-            *(() if last is None else (last,)),
-        ]
-        return [*{each.id: each for each in known}.values()]
-
-    def last_good(self, key: JobKey) -> list[Purchase]:
-        """The takes of a job that were done last; several where a purchase replaced those of several jobs.
-
-        Several, too, where it cannot be told which of them was the last: then all of them are kept.
-        """
-        return self._good_among(self._latest(key))
-
-    def _good_among(self, latest: Iterable[Purchase]) -> list[Purchase]:
-        """The good takes among these, and in place of each other one, the good takes that it replaced."""
-        left, seen, found = [*latest], set[PurchaseId](), list[Purchase]()
-        while left:
-            each = left.pop(0)
-            if each.id in seen:
-                continue
-            seen.add(each.id)
-            if _is_good(each):
-                found.append(each)
-            else:
-                left += self.before(each)
-        return found
-
-    def taken_over(self) -> dict[PurchaseId, list[PurchaseId]]:
-        """By purchase without result, what it has to record as replaced, as it serves a job in place of a good take.
-
-        A new purchase records that when it is made. An older one, made for this or another job, does not know of it:
-        it comes to serve when a job asks for the same as that one did, or again for what it asked for before.
-        """
-        found: dict[PurchaseId, dict[PurchaseId, None]] = {}
-        for key in self.jobs:
-            serving, served = self.purchase_for(key), self._served(key) or self._served_before_renaming(key)
-            if serving is None or served in (None, serving) or _is_good(serving):
-                continue
-            known = {each.id for each in self._good_among([serving])}
-            new = [each.id for each in self._good_among([served]) if each.id not in known]
-            if new:
-                before = [each.id for each in self.before(serving)]
-                found.setdefault(serving.id, {}).update(dict.fromkeys([*new, *before]))
-        return {purchase_id: [*replaced] for purchase_id, replaced in found.items()}
-
-    def before(self, purchase: Purchase) -> list[Purchase]:
-        """What a purchase replaced: it has recorded that, or it is what was bought before it for the same key."""
-        if purchase.replaces:
-            return list(_recorded_purchases(purchase.replaces, self.records))
-        own = (each for each in self._by_key.get(purchase.key, ()) if each.age < purchase.age)
-        before = max(own, key=lambda each: each.age, default=None)
-        return [] if before is None else [before]
-
-    def all_before(self, key: JobKey) -> set[PurchaseId]:
-        """All purchases that were replaced, one after the other, by what serves a job now."""
-        serving = self.purchase_for(key)
-        left, found = [] if serving is None else [serving], set[PurchaseId]()
-        while left:
-            before = [each for each in self.before(left.pop()) if each.id not in found]
-            found |= {each.id for each in before}
-            left += before
-        return found
-
-    def replaced(self, key: JobKey, sharing: Iterable[JobKey] = ()) -> list[PurchaseId]:
-        """What a purchase to be made for a job, and for those sharing it, has to record as replaced.
-
-        From then on, nothing else may tell it. Only what was bought last for this key need not be recorded, if it is
-        all, and has not replaced something itself.
-        """
-        latest = [each for one in (key, *sharing) for each in self._latest(one)]
-        found = dict.fromkeys(
-            replaced
-            for each in latest
-            for replaced in (each.replaces if each.status is Status.VOID else (each.id,))
-        )
-        newest = max(self._by_key.get(key, ()), key=lambda each: each.age, default=None)
-        if newest is not None and not newest.replaces and [*found] == [newest.id]:
-            return []
-        return [*found]
-
-    def _latest(self, key: JobKey) -> list[Purchase]:
-        """The purchases that served a job last, serve it, or were last bought for it."""
-        served = self._served(key) or self._served_before_renaming(key)
-        found = (served, self.purchase_for(key), self.last(key))
-        return [*{each.id: each for each in found if each is not None}.values()]
-
-    def _served_before_renaming(self, key: JobKey) -> Purchase | None:
-        """What served a job last under the key for which its purchase was bought, if no job has that key any more."""
-        serving = self.purchase_for(key)
-        return None if serving is None or serving.key in self.jobs else self._served(serving.key)
-
-    def _served(self, key: JobKey) -> Purchase | None:
+    def served(self, key: JobKey) -> Purchase | None:
+        """The purchase that served a key last, as the records have it."""
         served = self.records.served.get(key)
         return None if served is None else self.records.purchases.get(served)
+
+    def bought_for(self, key: JobKey) -> Sequence[Purchase]:
+        """The purchases made for a key, but for those that bought nothing."""
+        return self._by_key.get(key, ())
 
     def requested(self, key: JobKey) -> str | tuple[str, ...]:
         """What the job asks for, including its upstreams; jobs with equal values share one purchase.
@@ -318,11 +228,6 @@ class Matcher:
         )
 
 
-def _is_good(purchase: Purchase) -> bool:
-    # What has only succeeded may never come here as a whole.
-    return purchase.status is Status.DONE and not purchase.deleted
-
-
 def is_usable(purchase: Purchase, decisions: Decisions = UNDECIDED) -> bool:
     """Whether a purchase may serve at all: it bought something, was not deleted, and is not to be bought again."""
     return not (
@@ -360,18 +265,18 @@ def _rejected_before_redo(records: Records, decisions: Decisions) -> frozenset[P
     Its age alone does not decide, because another machine's clock may be ahead.
     """
     sent_back: dict[_Request, list[Purchase]] = {}
-    for purchase in _recorded_purchases(decisions.redo, records):
+    for purchase in recorded_purchases(decisions.redo, records):
         if purchase.status is not Status.VOID and is_sent_back(purchase, decisions):
             sent_back.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
     return frozenset(
         purchase.id
-        for purchase in (_recorded_purchases(decisions.rejected, records) if sent_back else ())
+        for purchase in (recorded_purchases(decisions.rejected, records) if sent_back else ())
         for each in sent_back.get((purchase.fingerprint, purchase.inputs), ())
         if purchase.age < each.age and decisions.is_later(each.id, purchase.id)
     )
 
 
-def _recorded_purchases(purchase_ids: Iterable[PurchaseId], records: Records) -> Iterator[Purchase]:
+def recorded_purchases(purchase_ids: Iterable[PurchaseId], records: Records) -> Iterator[Purchase]:
     return (records.purchases[each] for each in purchase_ids if each in records.purchases)
 
 

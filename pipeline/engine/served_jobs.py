@@ -10,6 +10,7 @@ from pipeline.artifacts.file_names import set_aside
 from pipeline.engine.durations import Chain, chains
 from pipeline.planning.plan import Action, Entry, Plan
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
+from pipeline.succession import Succession
 
 if TYPE_CHECKING:
     from pipeline.jobs import Job, JobKey
@@ -105,7 +106,9 @@ class ServedJobs:
 
     def replaced(self, job: Job) -> Collection[PurchaseId]:
         """The purchases that one for `job`, and for the jobs that share it, has to record as replaced."""
-        return self._matcher.replaced(job.key, (each.key for each in self._sharing.get(job.key, ())))
+        return Succession(self._matcher).replaced(
+            job.key, (each.key for each in self._sharing.get(job.key, ()))
+        )
 
     def add(self, job: Job, purchase_id: PurchaseId) -> None:
         """Record that `purchase_id` is bought for `job`, and also serves the jobs that share it."""

@@ -10,6 +10,7 @@ from pipeline.artifacts.file_names import named
 from pipeline.operations.campaign_state import CampaignState, files_here
 from pipeline.operations.plan import plan_of
 from pipeline.purchases import Status
+from pipeline.succession import Succession
 
 if TYPE_CHECKING:
     from pipeline.jobs import Job, JobKey
@@ -65,8 +66,9 @@ def job_details(state: CampaignState, job: Job) -> JobDetails:
     serving = state.assignment.by_key.get(job.key)
     # The last one may have been bought for another job, and have served this one too before it was sent back.
     matcher = state.assignment.matcher
-    last = {each.id for each in (matcher.last(job.key), *matcher.last_good(job.key)) if each is not None}
-    last |= matcher.all_before(job.key)
+    succession = Succession(matcher)
+    last = {each.id for each in (matcher.last(job.key), *succession.last_good(job.key)) if each is not None}
+    last |= succession.all_before(job.key)
     others = sorted(
         (
             each

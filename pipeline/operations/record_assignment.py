@@ -11,6 +11,7 @@ from pipeline.purchases import Status
 from pipeline.state.events import TookOver
 from pipeline.state.store import Change, Store
 from pipeline.state.transitions import advance
+from pipeline.succession import Succession
 
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey
@@ -32,7 +33,7 @@ def record_assignment(store: Store, assignment: Assignment) -> Assignment:
 
 def taken_over(assignment: Assignment, at: str) -> list[Change]:
     """What purchases without result have to record as replaced, as they serve jobs in place of good takes."""
-    found, purchases = assignment.matcher.taken_over(), assignment.matcher.records.purchases
+    found, purchases = Succession(assignment.matcher).taken_over(), assignment.matcher.records.purchases
     events = [(purchases[purchase_id], TookOver(tuple(replaces))) for purchase_id, replaces in found.items()]
     return [Change(before=each, after=advance(each, event), at=at, event=event) for each, event in events]
 
@@ -43,7 +44,7 @@ def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
     In that case the earlier purchase is still the last one that served the key, on this machine as on all others.
     What has not recorded yet which good take it took over from is left out as well: nothing else may lead to that.
     """
-    unrecorded = assignment.matcher.taken_over()
+    unrecorded = Succession(assignment.matcher).taken_over()
     return {
         key: purchase.id
         for key, purchase in assignment.by_key.items()

@@ -19,6 +19,7 @@ from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
 from pipeline.record_limits import LONGEST_NAME, is_storable
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Note, Verdict
+from pipeline.succession import Succession
 
 if TYPE_CHECKING:
     from pipeline.assignment import Assignment
@@ -310,5 +311,6 @@ def served_key(assignment: Assignment, purchase: Purchase) -> JobKey:
     last_of = (key for key, each in without_successor(assignment) if each.id == purchase.id)
     is_pending = purchase.key in assignment.matcher.jobs and purchase.key not in assignment.by_key
     own_first = chain([purchase.key] if purchase.key in assignment.by_key else [], assignment.by_key)
-    served = (key for key in own_first if purchase.id in assignment.matcher.all_before(key))
+    succession = Succession(assignment.matcher)
+    served = (key for key in own_first if purchase.id in succession.all_before(key))
     return next(chain(serves, last_of, [purchase.key] if is_pending else served), purchase.key)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.purchases import UNFINISHED, Purchase, Status
+from pipeline.succession import Succession
 
 if TYPE_CHECKING:
     from pipeline.assignment import Assignment
@@ -42,13 +43,14 @@ def kept_by_prune(assignment: Assignment) -> Callable[[Purchase], bool]:
 
 def without_successor(assignment: Assignment) -> Iterator[tuple[JobKey, Purchase]]:
     """The last take that is done of each job that no such take serves, which a person may yet prefer; by job."""
+    succession = Succession(assignment.matcher)
     for job in assignment.jobs:
         serving = assignment.by_key.get(job.key)
         # What has only succeeded may never come here as a whole.
         is_made = serving is not None and serving.status is Status.DONE
         if is_made or job.key in assignment.not_needed:
             continue
-        for take in assignment.matcher.last_good(job.key):
+        for take in succession.last_good(job.key):
             yield job.key, take
 
 

@@ -8,45 +8,18 @@ from types import FrameType
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_records import bought, job, records
 from support.protection import fails_without
 
 from pipeline.assignment import Assignment, Matcher, assign
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Reason, Records, Status
-
-
-def job(name: str, asks: str = "walk", upstream: str | None = None) -> Job:
-    """A job with the key `r/t/<name>`, which requests `asks`."""
-    images = (UpstreamOutput(JobKey(f"r/t/{upstream}")),) if upstream else ()
-    return Job(Coordinates("r", "t", name), Request("vimmerse", "t", {"prompt": asks}, images), path=name)
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
 
 
 def job_of_approved(name: str, *takes: Job) -> Job:
     """A job that is made from an approved take only."""
     source = UpstreamOutput(takes[0].key, takes=tuple(each.key for each in takes))
     return Job(Coordinates("r", "t", name), Request("vimmerse", "t", {"prompt": "z"}, (source,)), path=name)
-
-
-def bought(
-    number: int, for_job: Job, *inputs: Purchase, status: Status = Status.DONE, time: int | None = None
-) -> Purchase:
-    return Purchase(
-        id=PurchaseId(f"{number:016x}"),
-        key=for_job.key,
-        fingerprint=for_job.fingerprint,
-        status=status,
-        bought_at=f"2026-01-01T00:{time if time is not None else number:02}:00Z",
-        template_id="t",
-        inputs=tuple(each.id for each in inputs),
-        reason=Reason.VENDOR if status is Status.FAILED else None,
-    )
-
-
-def records(*purchases: Purchase, **served: Purchase) -> Records:
-    return Records(
-        {each.id: each for each in purchases},
-        {JobKey(f"r/t/{name}"): each.id for name, each in served.items()},
-    )
 
 
 def who(assignment: Assignment) -> dict[str, str]:
@@ -373,69 +346,6 @@ def test_last_purchase_of_a_new_key_ignores_redo_and_again() -> None:
     for gone in (replace(marked, deleted=True), replace(marked, status=Status.VOID)):
         assert Matcher([sketch, film], records(made, gone)).last(film.key) is None
     assert Matcher([sketch], records(made, old), said).last(film.key) is None
-
-
-def test_last_good_take_is_the_one_that_served_last_whatever_it_was_bought_for() -> None:
-    new, gone = job("a", "run"), job("gone")
-    foreign, own = bought(1, gone), bought(2, job("a", "dance"))
-    assert Matcher([new], records(foreign, own, a=foreign)).replaced(new.key) == [foreign.id]
-    failed = replace(bought(3, new, status=Status.FAILED), replaces=(foreign.id,))
-    retried = Matcher([new], records(foreign, own, failed, a=failed))
-    assert retried.last_good(new.key) == [foreign]
-    assert retried.replaced(new.key) == [failed.id]
-    again = replace(bought(4, new, status=Status.FAILED), replaces=(failed.id,))
-    assert Matcher([new], records(foreign, own, failed, again)).last_good(new.key) == [foreign]
-    # An older version recorded nothing.
-    older = replace(failed, replaces=())
-    assert Matcher([new], records(foreign, own, older, a=older)).last_good(new.key) == [own]
-
-
-def test_last_good_take_is_the_one_to_which_the_job_went_back() -> None:
-    new = job("a", "run")
-    first, second = bought(1, job("a", "walk")), bought(2, job("a", "dance"))
-    before = Matcher([new], records(first, second, a=first))
-    assert before.last_good(new.key) == [first]
-    failed = replace(bought(3, new, status=Status.FAILED), replaces=tuple(before.replaced(new.key)))
-    assert Matcher([new], records(first, second, failed, a=failed)).last_good(new.key) == [first]
-
-
-def test_last_good_take_of_a_renamed_job_is_known_by_the_key_under_which_its_successor_failed() -> None:
-    new = job("turn", "run")
-    good, failed = bought(1, job("spin", "walk")), bought(2, job("spin", "run"), status=Status.FAILED)
-    assert Matcher([new], records(good, failed)).last_good(new.key) == [good]
-    later = bought(3, job("spin", "jump"))
-    assert later in Matcher([new], records(good, failed, later, spin=later)).last_good(new.key)
-    held = records(good, failed, later, spin=later)
-    assert later not in Matcher([new, job("spin", "jump")], held).last_good(new.key)
-    again = replace(bought(4, new, status=Status.FAILED), replaces=(failed.id,))
-    assert Matcher([new], records(good, failed, again, turn=again)).last_good(new.key) == [good]
-    gone = replace(good, deleted=True)
-    assert Matcher([new], records(gone, failed)).last_good(new.key) == []
-
-
-def test_usually_nothing_is_recorded_as_replaced() -> None:
-    new = job("a", "run")
-    old, void = bought(1, job("a")), bought(2, new, status=Status.VOID)
-    assert Matcher([new], records()).replaced(new.key) == []
-    assert Matcher([new], records(old, a=old)).replaced(new.key) == []
-    assert Matcher([new], records(old, void, a=void)).replaced(new.key) == []
-
-
-def test_what_bought_nothing_is_passed_over() -> None:
-    new, foreign = job("a", "run"), bought(1, job("gone"))
-    void = replace(bought(2, new, status=Status.VOID), replaces=(foreign.id,))
-    matcher = Matcher([new], records(foreign, void, a=void))
-    assert matcher.last(new.key) == foreign
-    assert matcher.last_good(new.key) == [foreign]
-    assert matcher.replaced(new.key) == [foreign.id]
-
-
-def test_purchases_that_replace_each_other_end() -> None:
-    """Only results edited by hand say that."""
-    new = job("a", "run")
-    one = replace(bought(1, new, status=Status.FAILED), replaces=(PurchaseId(f"{2:016x}"),))
-    two = replace(bought(2, new, status=Status.FAILED), replaces=(one.id,))
-    assert Matcher([new], records(one, two, a=one)).last_good(new.key) == []
 
 
 def test_requests_differ_if_upstreams_differ_or_have_different_approvals() -> None:

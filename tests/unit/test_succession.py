@@ -1,25 +1,90 @@
-"""`prune` never deletes the last good take of a job that no such take serves, whatever was renamed and edited."""
+"""Which takes of a job replaced which: `prune` keeps its last good one, whatever was renamed or edited."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from made_records import bought, job, records
 from support.protection import fails_without
 
-from pipeline.assignment import Assignment, assign
-from pipeline.jobs import Coordinates, Job, Request
+from pipeline.assignment import Assignment, Matcher, assign
+from pipeline.jobs import Job
 from pipeline.operations.record_assignment import served_by, taken_over
 from pipeline.planning.prune import prunable
 from pipeline.purchases import Purchase, PurchaseId, Reason, Records, Status
+from pipeline.succession import Succession
 
 NAMES = ("walk", "stroll", "turn", "spin")
 TEXTS = ("a walk", "a run", "a jump", "a dance")
 AT = "2026-01-01T00:00:00Z"
 
 
-def job(name: str, text: str) -> Job:
-    return Job(Coordinates("r", "t", name), Request("vimmerse", "t", {"prompt": text}, ()), path=name)
+def succession(jobs: Sequence[Job], known: Records) -> Succession:
+    return Succession(Matcher(jobs, known))
+
+
+def test_last_good_take_is_the_one_that_served_last_whatever_it_was_bought_for() -> None:
+    new, gone = job("a", "run"), job("gone")
+    foreign, own = bought(1, gone), bought(2, job("a", "dance"))
+    assert succession([new], records(foreign, own, a=foreign)).replaced(new.key) == [foreign.id]
+    failed = replace(bought(3, new, status=Status.FAILED), replaces=(foreign.id,))
+    retried = succession([new], records(foreign, own, failed, a=failed))
+    assert retried.last_good(new.key) == [foreign]
+    assert retried.replaced(new.key) == [failed.id]
+    again = replace(bought(4, new, status=Status.FAILED), replaces=(failed.id,))
+    assert succession([new], records(foreign, own, failed, again)).last_good(new.key) == [foreign]
+    # An older version recorded nothing.
+    older = replace(failed, replaces=())
+    assert succession([new], records(foreign, own, older, a=older)).last_good(new.key) == [own]
+
+
+def test_last_good_take_is_the_one_to_which_the_job_went_back() -> None:
+    new = job("a", "run")
+    first, second = bought(1, job("a", "walk")), bought(2, job("a", "dance"))
+    before = succession([new], records(first, second, a=first))
+    assert before.last_good(new.key) == [first]
+    failed = replace(bought(3, new, status=Status.FAILED), replaces=tuple(before.replaced(new.key)))
+    assert succession([new], records(first, second, failed, a=failed)).last_good(new.key) == [first]
+
+
+def test_last_good_take_of_a_renamed_job_is_known_by_the_key_under_which_its_successor_failed() -> None:
+    new = job("turn", "run")
+    good, failed = bought(1, job("spin", "walk")), bought(2, job("spin", "run"), status=Status.FAILED)
+    assert succession([new], records(good, failed)).last_good(new.key) == [good]
+    later = bought(3, job("spin", "jump"))
+    assert later in succession([new], records(good, failed, later, spin=later)).last_good(new.key)
+    held = records(good, failed, later, spin=later)
+    assert later not in succession([new, job("spin", "jump")], held).last_good(new.key)
+    again = replace(bought(4, new, status=Status.FAILED), replaces=(failed.id,))
+    assert succession([new], records(good, failed, again, turn=again)).last_good(new.key) == [good]
+    gone = replace(good, deleted=True)
+    assert succession([new], records(gone, failed)).last_good(new.key) == []
+
+
+def test_usually_nothing_is_recorded_as_replaced() -> None:
+    new = job("a", "run")
+    old, void = bought(1, job("a")), bought(2, new, status=Status.VOID)
+    assert succession([new], records()).replaced(new.key) == []
+    assert succession([new], records(old, a=old)).replaced(new.key) == []
+    assert succession([new], records(old, void, a=void)).replaced(new.key) == []
+
+
+def test_what_bought_nothing_is_passed_over() -> None:
+    new, foreign = job("a", "run"), bought(1, job("gone"))
+    void = replace(bought(2, new, status=Status.VOID), replaces=(foreign.id,))
+    matcher = Matcher([new], records(foreign, void, a=void))
+    assert matcher.last(new.key) == foreign
+    assert Succession(matcher).last_good(new.key) == [foreign]
+    assert Succession(matcher).replaced(new.key) == [foreign.id]
+
+
+def test_purchases_that_replace_each_other_end() -> None:
+    """Only results edited by hand say that."""
+    new = job("a", "run")
+    one = replace(bought(1, new, status=Status.FAILED), replaces=(PurchaseId(f"{2:016x}"),))
+    two = replace(bought(2, new, status=Status.FAILED), replaces=(one.id,))
+    assert succession([new], records(one, two, a=one)).last_good(new.key) == []
 
 
 @dataclass
@@ -61,7 +126,7 @@ class Team:
                 status=Status.FAILED if has_failed else Status.DONE,
                 bought_at=f"2026-01-01T{number:06}",
                 template_id="t",
-                replaces=tuple(assignment.matcher.replaced(each.key, sharing[1:])),
+                replaces=tuple(Succession(assignment.matcher).replaced(each.key, sharing[1:])),
                 reason=Reason.VENDOR if has_failed else None,
             )
             self.records = replace(self.records, purchases={**self.records.purchases, purchase.id: purchase})
@@ -86,7 +151,7 @@ class Team:
 @fails_without(
     "pipeline.operations.record_assignment:taken_over",
     "found, purchases",
-    swap=("assignment.matcher.taken_over()", "{}"),
+    swap=("Succession(assignment.matcher).taken_over()", "{}"),
 )
 def test_last_good_take_of_a_job_is_kept_through_all_renames_and_edits(data: st.DataObject) -> None:
     number = data.draw(st.integers(1, 3))
