@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.safe_names import safe_path
 
 if TYPE_CHECKING:
     from pipeline.purchases import Output, Purchase, PurchaseId
+    from pipeline.schemes import OutputLocation
 
 # The content types of media, and the suffix of each.
 _SUFFIXES = {
@@ -93,6 +96,18 @@ class NamedFile:
     path: str
     slot: str
     output: Output
+
+
+def is_outside(path: str) -> bool:
+    """Whether a path leads out of the output folder: to where that was before, whose files are only read."""
+    return path.startswith("../")
+
+
+def located(folder: OutputLocation, path: str) -> OutputLocation:
+    """The location of `path`, which is relative to the output folder; that need not exist."""
+    if isinstance(folder, Path) and is_outside(path):
+        return Path(os.path.normpath(folder / path))
+    return folder / path
 
 
 def named(purchase: Purchase, stem: str, steps: bool = False) -> Iterator[NamedFile]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts.file_names import NamedFile, named, path_in_slot, set_aside
+from pipeline.artifacts.file_names import NamedFile, is_outside, located, named, path_in_slot, set_aside
 from pipeline.planning.plan import FOREIGN, Presence
 from pipeline.purchases import Purchase, PurchaseId, Status
 
@@ -23,7 +23,7 @@ class Inventory:
 
     Files of the `purchases` may be under each other's names, at the `stems` of jobs that a purchase serves or was
     bought for, and, if another machine moved them, at the `published` paths: those at which the results last saw
-    files, by hash.
+    files, by hash. Those where the output folder was before are found, too, but never count as spare.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Inventory:
         for name, files in slots.items():
             here = [(self.find(purchase, NamedFile("", slot, output)), output) for slot, output in files]
             found[name] = tuple(
-                (self._location / path, output.sha256 or "", output.content_type)
+                (located(self._location, path), output.sha256 or "", output.content_type)
                 for path, output in here
                 if path
             )
@@ -167,6 +167,8 @@ class Inventory:
         """As `find`, but a path of this purchase at which no job needs these bytes, by the hashes in `needed`."""
         digest, own = file.output.sha256, list(self._own_paths(purchase, file))
         for path in (*own, *sorted(self._index.paths_of(digest))):
+            if is_outside(path):
+                continue
             # After a loss of the state, the bytes alone do not tell which of several purchases brought a file.
             is_known = path in own or path in self.published_paths(digest or "")
             is_unclaimed = is_known and not self._index.has(path)
@@ -205,7 +207,8 @@ class Inventory:
         paths = sorted(self._index.placed_paths() | _own_paths(assignment.by_key.values()))
         self.prefetch([*wanted, *paths])
         whole = {digest for path, digest in wanted.items() if self._index.digest(path) == digest} - {None}
-        found = ((path, self._index.digest(path)) for path in paths if path not in wanted)
+        unwanted = (path for path in paths if path not in wanted and not is_outside(path))
+        found = ((path, self._index.digest(path)) for path in unwanted)
         return {
             path: digest
             for path, digest in found

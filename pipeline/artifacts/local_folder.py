@@ -10,6 +10,7 @@ from stat import S_ISREG
 
 from pipeline import failpoints
 from pipeline.artifacts.base import EarlyUpload, NotOurs, RemoteUploader, StoredObject, StoredStamp, Upload
+from pipeline.artifacts.file_names import is_outside
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import (
     assert_takes_files,
@@ -81,7 +82,7 @@ class LocalFolder:
         if status is None or not S_ISREG(status.st_mode):
             return None
         try:
-            return sha256_of(self.location / path)
+            return sha256_of(Path(self._on_disk(path)))
         except OSError:
             return None
 
@@ -131,7 +132,7 @@ class LocalFolder:
             leftover.unlink(missing_ok=True)
         descriptor, temporary = open_temporary(folder, _COPY)
         try:
-            with os.fdopen(descriptor, "wb") as copy, (self.location / path).open("rb") as original:
+            with os.fdopen(descriptor, "wb") as copy, Path(self._on_disk(path)).open("rb") as original:
                 while block := original.read(_BLOCK):
                     copy.write(block)
                 mode = stat.S_IMODE(os.fstat(original.fileno()).st_mode)
@@ -168,7 +169,8 @@ class LocalFolder:
 
     def _on_disk(self, path: str) -> str:
         """Where `path` is on disk."""
-        return f"{self._root}/{path}"
+        joined = f"{self._root}/{path}"
+        return os.path.normpath(joined) if is_outside(path) else joined
 
     def _ensure_folder(self, path: str) -> str:
         """The folder of `path` on disk, made if missing, and checked to be inside the output folder.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline import failpoints
 from pipeline.artifacts.base import EarlyUpload, NotOurs, RemoteUploader, StoredObject, Upload
 from pipeline.artifacts.file_index import FileIndex
-from pipeline.artifacts.file_names import NamedFile, named
+from pipeline.artifacts.file_names import NamedFile, is_outside, named
 from pipeline.artifacts.inventory import Inventory, aside, fetched
 from pipeline.artifacts.store_access import open_files
 from pipeline.errors import Unfinished
@@ -193,7 +193,7 @@ class OutputFolder:
         for file in files:
             if file.output.sha256 is not None:
                 self._files.assert_nameable(file.path)
-        return others | own
+        return {path for path in others | own if not is_outside(path)}
 
     def note_files_of(self, purchases: Iterable[Purchase]) -> None:
         """Note the files of `purchases` that are here, at paths that only the results or a job may name."""

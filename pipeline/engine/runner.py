@@ -127,6 +127,8 @@ class Runner:
             self.outputs.inventory.prefetch(wanted)
             self.outputs.announce((job, purchase) for _, job, purchase in moves)
         for entry, job, purchase in moves:
+            if self.stop.code is not None:
+                break  # copies may take long; the next run goes on
             try:
                 self.outputs.put(job, purchase, wanted)
             except PipelineError as error:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from pipeline.files import FileStamp, stamp
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import minutes_ago, now, run_id
+from pipeline.operations.earlier_names import KnownBefore, known_before
+from pipeline.operations.former_folders import files_in_former_folders
 from pipeline.operations.opening_checks import OpeningChecks
 from pipeline.operations.published_results import (
     OtherResults,
@@ -77,7 +79,8 @@ class CampaignState:
 
     Of the other parts of the campaign on this machine, `recorded_by_others` are the purchases whose intent one
     recorded, `awaited_by_others` the creates that a run of one waits for, and `placed_by_others` the files that one
-    remembers.
+    remembers; states of earlier names count as parts. `former` are the files that are where the output folder was
+    before and that the state does not remember there yet.
     """
 
     workspace: Workspace
@@ -97,6 +100,7 @@ class CampaignState:
     recorded_by_others: frozenset[PurchaseId] = frozenset()
     awaited_by_others: frozenset[PurchaseId] = frozenset()
     placed_by_others: Sequence[PlacedFile] = ()
+    former: Sequence[PlacedFile] = ()
     split: Split | None = None
     job_warnings: tuple[Problem, ...] = ()
 
@@ -125,13 +129,20 @@ class CampaignState:
         """The output folder and the files in it."""
         return OutputFolder(
             self.workspace.output,
-            {each.path: each for each in (*self.placed_by_others, *self.store.files())}.values(),
+            self.placed,
             self.records.purchases,
             self.workspace.scratch,
             published=self._published_paths,
             stems=self._stems,
             record=self.store.index_files,
         )
+
+    @property
+    def placed(self) -> Collection[PlacedFile]:
+        """The files that this machine has placed, as far as is remembered."""
+        return {
+            each.path: each for each in (*self.former, *self.placed_by_others, *self.store.files())
+        }.values()
 
     def _published_paths(self) -> Mapping[str, Collection[str]]:
         """Where the results see files of jobs, by hash; read only now, unless the state did not know them."""
@@ -249,7 +260,18 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         lost = checks.approvals(found)
         parts = _read_other_parts(workspace)
         checks.earlier_names({*store.records().purchases, *parts.records.purchases}, found)
+        earlier = KnownBefore()
+        if not store.records().purchases:
+            adopted = join_all((each.records for each in found), in_force)
+            earlier = known_before(workspace, adopted.purchases)
+            parts = replace(
+                parts, recorded=parts.recorded | earlier.recorded, placed=(*parts.placed, *earlier.placed)
+            )
         records = _joined(workspace, store, found, parts, in_force, writable=writable)
+        known_files = partial(_files_known, store, parts)
+        former = files_in_former_folders(workspace, known_files, found, earlier.names)
+        if writable and former:
+            store.index_files(former)  # the next results name the present folder only
         unrecorded = checks.unrecorded(records.purchases)
         job_warnings += checks.warnings(records.purchases, unrecorded)
         assignment = assign(jobs, records, in_force)
@@ -275,6 +297,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             recorded_by_others=parts.recorded,
             awaited_by_others=parts.awaited,
             placed_by_others=parts.placed,
+            former=former,
             split=split,
         )
 
@@ -430,6 +453,10 @@ def _read_other_parts(workspace: Workspace) -> _OtherParts:
             placed=(*found.placed, *read.placed),
         )
     return found
+
+
+def _files_known(store: Store, parts: _OtherParts) -> Sequence[PlacedFile]:
+    return (*parts.placed, *store.files())
 
 
 def _read_part(workspace: Workspace, part: str | None) -> _OtherParts:

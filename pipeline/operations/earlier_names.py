@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +14,16 @@ from pipeline.operations.clock import now, run_id
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER
 from pipeline.paths import real_path
-from pipeline.purchases import UNFINISHED, PurchaseId, Status
+from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Status
 from pipeline.state import look
 from pipeline.state.opening import open_store
 
 if TYPE_CHECKING:
     from pipeline.jobs import Job
     from pipeline.operations.workspace import Workspace
+    from pipeline.state.sql.store import SqlStore
     from pipeline.state.state_file import Identity
+    from pipeline.state.store import PlacedFile
 
 # States that are looked at: each takes a fraction of a millisecond, and a folder may be full of other databases.
 _MOST = 1000
@@ -48,6 +51,45 @@ def assert_no_state_of_an_earlier_name(
                 "is another campaign, move its state to where its manifest is now "
                 "(see docs/reference/errors.md#state-of-an-earlier-name)"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBefore:
+    """What states of earlier names know of purchases: which they recorded the intent of, and their placed files.
+
+    `names` are the earlier names.
+    """
+
+    names: tuple[str, ...] = ()
+    recorded: frozenset[PurchaseId] = frozenset()
+    placed: tuple[PlacedFile, ...] = ()
+
+
+def known_before(workspace: Workspace, adopted: Mapping[PurchaseId, Purchase]) -> KnownBefore:
+    """What states of earlier names of this campaign know of the purchases that were `adopted` from its results.
+
+    The results may be a stranger's: what one of these states recorded is the campaign's own only with the workflow
+    that it recorded.
+    """
+    found = KnownBefore()
+    for path, other in _states_of_other_names(workspace) if adopted else ():
+        with _opened(path) as store:
+            known, recorded = store.records().purchases, store.recorded()
+            same = {
+                each.id
+                for each in adopted.values()
+                if each.id in known and known[each.id].workflow_id == each.workflow_id
+            }
+            found = KnownBefore(
+                names=(*found.names, other.campaign),
+                recorded=found.recorded | (recorded & same),
+                placed=(*found.placed, *(each for each in store.files() if each.purchase in same)),
+            )
+    return found
+
+
+def _opened(path: Path) -> closing[SqlStore]:
+    return closing(open_store(path, campaign=None, manifest=None, run=run_id(), writable=False, now=now()))
 
 
 def assert_no_state_left_behind(
@@ -81,9 +123,7 @@ def _what_it_alone_has(
 ) -> str | None:
     """Why the state at `path` must not be ignored, in words; None if it has nothing that is not `known`."""
     asked = {fingerprint for job in jobs for fingerprint in job.fingerprints}
-    with closing(
-        open_store(path, campaign=None, manifest=None, run=run_id(), writable=False, now=now())
-    ) as store:
+    with _opened(path) as store:
         purchases = store.records().purchases.values()
     unknown = [
         each

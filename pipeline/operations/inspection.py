@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts.file_names import named
+from pipeline.artifacts.file_names import located, named
 from pipeline.operations.campaign_state import CampaignState, files_here
 from pipeline.operations.plan import plan_of
 from pipeline.purchases import Status
@@ -127,7 +127,7 @@ def _files(state: CampaignState, purchase: Purchase) -> Iterator[KnownFile]:
             path = other or file.path
             is_pointer = is_altered and outputs.index.is_lfs_pointer(file.path)
             yield KnownFile(
-                state.workspace.output / path, is_here or other is not None, is_altered, is_pointer
+                located(state.workspace.output, path), is_here or other is not None, is_altered, is_pointer
             )
     if not serves_any:
         yield from (KnownFile(path, is_here=True) for path in files_here(outputs, purchase))

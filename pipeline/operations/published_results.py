@@ -218,13 +218,21 @@ def joined_hash(
     """A hash of results that a state has joined completely: their bytes, their location, decisions and purchases.
 
     The decisions count since they say which of two purchases served a job last, the location since it says which
-    manifest the results belong to. So do the `purchases` of the state: one that it has lost is joined again.
+    manifest the results belong to, and the output folder since results may say where it was before. So do the
+    `purchases` of the state: one that it has lost is joined again.
     """
     if version is None:
         return ""
     heading = workspace.heading()
     return _hash(
-        [version.digest, heading.campaign, heading.manifest, *_decided(decisions), *sorted(purchases)]
+        [
+            version.digest,
+            heading.campaign,
+            heading.manifest,
+            heading.output,
+            *_decided(decisions),
+            *sorted(purchases),
+        ]
     )
 
 

@@ -47,19 +47,25 @@ def republish(state: CampaignState) -> CampaignState:
 def rewrite(
     workspace: Workspace,
 ) -> Literal["written", "up to date", "not written, as nothing has been bought"]:
-    """Write the results manifest from the state, without its lock; returns what became of it.
+    """Write the results manifest from the state; returns what became of it.
+
+    Without its lock, unless files are where the output folder was before and the state does not know that yet.
 
     A run that goes on may learn that a create, written here as possibly bought, bought nothing, and publish its last
     results before these are written. Only these can tell other machines then, so they are written again.
 
     Raises:
         InvalidInput: the records are invalid, or lack approvals that results show.
+        StateLocked: the lock is needed, and another run holds it.
         Unfinished: the results cannot be written.
     """
     written = False
     in_doubt: list[PurchaseId] | None = None
     while True:
         with open_campaign(workspace, writable=False) as state:
+            if state.former:
+                with open_campaign(workspace, writable=True):
+                    pass  # it remembers them: the new results will not say where they are
             purchases = state.records.purchases
             if in_doubt is not None and not any(purchases[each].status is Status.VOID for each in in_doubt):
                 break

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipeline.artifacts.file_names import is_outside, located
 from pipeline.artifacts.inventory import fetched
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
@@ -186,7 +187,8 @@ def _decisions_in(document: Mapping[str, Any], now: Decisions) -> Decisions:
 def in_files(state: CampaignState) -> Iterator[Disagreement]:
     """Every file of a job that was downloaded and is missing from the output folder or altered."""
     # The times and sizes in the state are left out, so that the bytes themselves are compared.
-    outputs = OutputFolder(state.workspace.output, (), state.records.purchases, state.workspace.scratch)
+    former = [replace(each, bytes=-1) for each in state.placed if is_outside(each.path)]
+    outputs = OutputFolder(state.workspace.output, former, state.records.purchases, state.workspace.scratch)
     downloaded = [
         (job, purchase)
         for job in state.jobs
@@ -205,6 +207,12 @@ def in_files(state: CampaignState) -> Iterator[Disagreement]:
                 problem = "differs from what was downloaded"
                 if digest is None:
                     problem = unencodable(file.path) or "missing"
+                    if former and (other := outputs.inventory.find(purchase, file)) and is_outside(other):
+                        there = shown_path(located(state.workspace.output, other))
+                        problem = (
+                            f"missing; it is at {there}, and `pipeline run {state.workspace.target}` copies it "
+                            "(see docs/reference/errors.md#another-output-folder)"
+                        )
                 elif outputs.index.is_lfs_pointer(file.path):
                     problem = LFS_POINTER
                 elif outputs.index.is_ours(digest):
