@@ -161,12 +161,12 @@ class BuyQueue:
         """Queue an entry again after a backoff, no sooner than `after`, the seconds that the vendor asked for."""
         heapq.heappush(self._later, (now + backoff(attempt, self._rng, after), next(self._sequence), entry))
 
-    def unprepared(self, entry: Entry, error: VendorError, now: float) -> None:
+    def unprepared(self, entry: Entry, error: VendorError, now: float, advice: str = "run again") -> None:
         """Retry an entry whose preparation failed for now; after several failures, leave it to the next run."""
         attempts = self._attempts_of(entry)
         attempts.unprepared += 1
         if attempts.unprepared >= PREPARATIONS or (error.after or 0.0) > _timeout(entry):
-            self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: {error}; run again")
+            self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: {error}; {advice}")
             self.give_up(entry)
         else:
             self.put_back(entry, now, attempts.unprepared, error.after)

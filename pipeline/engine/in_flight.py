@@ -164,9 +164,12 @@ class InFlight:
 
     def failed_fetches(self, purchase_id: PurchaseId) -> int:
         """How often in a row its files could not be fetched; 0 if this run does not try again."""
+        return self._tracked[purchase_id].attempts if self.is_to_be_fetched(purchase_id) else 0
+
+    def is_to_be_fetched(self, purchase_id: PurchaseId) -> bool:
+        """Whether this run is going to fetch its files, or is about to."""
         tracked = self._tracked.get(purchase_id)
-        is_fetched = tracked is not None and tracked.purchase.status is Status.SUCCEEDED
-        return tracked.attempts if tracked is not None and is_fetched else 0
+        return tracked is not None and tracked.purchase.status is Status.SUCCEEDED
 
     def ended(self, tracked: TrackedPurchase) -> None:
         """Record that its workflow has ended at the vendor."""

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import record_limits
-from pipeline.artifacts.base import COPIES
-from pipeline.artifacts.store_access import on_this_machine
+from pipeline.engine.attachments import InputFailed, attach
 from pipeline.engine.calls import CallPool, Clock, NoCredit, result_of
-from pipeline.engine.listing import matched, media_of, recorded_of
-from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished
-from pipeline.files import read_limited
-from pipeline.jobs import Job, JobKey, LocalFile, MediaType, RemoteFile, UpstreamOutput
-from pipeline.paths import as_on_disk
+from pipeline.engine.upstream import NotIdentified, NowhereFound, UpstreamFiles, from_upstream
+from pipeline.errors import ExitCode, PipelineError
+from pipeline.jobs import Job, JobKey, LocalFile, RemoteFile, UpstreamOutput
 from pipeline.planning.hints import missing_files
 from pipeline.providers.base import (
     Attachment,
     CallRefused,
     CreateRequest,
-    DownloadFailed,
-    Media,
-    NotFound,
     Provider,
     VendorError,
 )
-from pipeline.providers.media import LONGEST_SIGNATURE, sniffed
-from pipeline.purchases import Output, Purchase, PurchaseId, WorkflowId
+from pipeline.purchases import Purchase, PurchaseId
 
 if TYPE_CHECKING:
     from pipeline.artifacts.inventory import Inventory
@@ -40,24 +30,9 @@ if TYPE_CHECKING:
     from pipeline.engine.in_flight import InFlight
     from pipeline.engine.served_jobs import ServedJobs
     from pipeline.planning.plan import Entry
-    from pipeline.schemes import OutputLocation
 
-# The vendor's limit for an image; a video from upstream may be larger.
-LARGEST_IMAGE = 25 * 1024 * 1024
-LARGEST_MEDIA = 1 << 30
-
-
-class InputFailed(PipelineError):
-    """An input of a job is missing, or is not what was planned: the job fails, and nothing is bought."""
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamFiles:
-    """The purchase that a chained job is made from, and its files on this machine, by output."""
-
-    purchase: Purchase
-    workflow_id: WorkflowId
-    files: Mapping[str, tuple[tuple[OutputLocation, str, str], ...]]
+# The backoff, in attempts, after which it is looked again whether the files of a source are here.
+_BETWEEN_LOOKS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +67,8 @@ class Preparer:
     on_input_failed: Callable[[Job, PipelineError], None]
 
     _count: int = field(default=0, init=False)
+    # Sources of which only the bytes tell which file is wanted.
+    _unclear: set[PurchaseId] = field(default_factory=set, init=False)
 
     @property
     def is_idle(self) -> bool:
@@ -129,8 +106,9 @@ class Preparer:
     def _is_put_back(self, entry: Entry, source: Purchase, upstream: JobKey) -> bool:
         """Whether files of its source are missing, so that `entry` waits: it may need one of those."""
         now, failures = self.clock.monotonic(), self.in_flight.failed_fetches(source.id)
-        if failures:
-            self.queue.put_back(entry, now, failures)  # they may still arrive in this run
+        is_unclear = source.id in self._unclear and self.in_flight.is_to_be_fetched(source.id)
+        if failures or is_unclear:
+            self.queue.put_back(entry, now, failures or _BETWEEN_LOOKS)  # they may still arrive in this run
             return True
         if source.lacks_files:
             self.queue.unprepared(entry, VendorError(missing_files(source, upstream)), now)
@@ -146,7 +124,8 @@ class Preparer:
     def _files_of(self, source: Purchase | None) -> UpstreamFiles | None:
         if source is None or source.workflow_id is None:
             return None
-        return UpstreamFiles(source, source.workflow_id, self.inventory.files_of(source))
+        stem, _ = self.served_jobs.stem(source)
+        return UpstreamFiles(source, source.workflow_id, self.inventory.files_of(source), stem)
 
     def _done(
         self,
@@ -172,10 +151,23 @@ class Preparer:
                 self.on_input_failed(job, result)
             case NoCredit():
                 self.queue.stop(ExitCode.STOPPED_BUYING, str(result))
+            case NotIdentified():
+                self._not_identified(entry, source, result)
+            case NowhereFound(advice=advice):
+                self.queue.unprepared(entry, result, self.clock.monotonic(), advice)
             case VendorError():
                 self.queue.unprepared(entry, result, self.clock.monotonic())
             case _:
                 raise result
+
+    def _not_identified(self, entry: Entry, source: Purchase | None, error: NotIdentified) -> None:
+        """Let `entry` wait for the files of its source; if this run does not fetch them, leave it to the next one."""
+        is_fetched_since = source is not None and self.purchases.get(source.id) != source
+        if source is not None and (is_fetched_since or self.in_flight.is_to_be_fetched(source.id)):
+            self._unclear.add(source.id)
+            self.queue.put_back(entry, self.clock.monotonic(), _BETWEEN_LOOKS)
+        else:
+            self.queue.leave_to_next_run(entry, str(error))
 
 
 def _requests_made(job: Job, result: CreateRequest | PipelineError) -> int:
@@ -206,7 +198,7 @@ def prepare(
         VendorError, AccountError: the vendor did not give a valid response, or refused the key.
     """
     request = job.request
-    attached = {file.sha256: _attach(file, folder) for file in job.local_files()}
+    attached = {file.sha256: attach(file, folder) for file in job.local_files()}
     images: list[str | Attachment] = []
     for source in request.images:
         match source:
@@ -215,7 +207,7 @@ def prepare(
             case RemoteFile(url):
                 images.append(url)
             case UpstreamOutput():
-                images.append(_from_upstream(provider, source, upstream, folder))
+                images.append(from_upstream(provider, source, upstream, folder))
     create = CreateRequest(
         template_id=request.template_id,
         options=request.options,
@@ -229,110 +221,3 @@ def prepare(
         attached=attached,
     )
     return provider.prepare(create)
-
-
-def _attach(file: LocalFile, folder: Path) -> Attachment:
-    return _attachment(as_on_disk(folder / file.path), file.path, file.sha256, LARGEST_IMAGE)
-
-
-def _attachment(path: Path, name: str, digest: str, limit: int) -> Attachment:
-    try:
-        content = read_limited(path, limit)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else None
-        raise InputFailed(f"{name}: {why or error}") from error
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise InputFailed(f"{name}: has changed since it was planned; run again to use it as it is now")
-    content_type = sniffed(content[:LONGEST_SIGNATURE], "")
-    if content_type is None:
-        raise InputFailed(f"{name}: not a known kind of image or video")
-    return Attachment(LocalFile(name, digest), content, content_type)
-
-
-def _from_upstream(
-    provider: Provider, source: UpstreamOutput, upstream: UpstreamFiles | None, folder: Path
-) -> str | Attachment:
-    if upstream is None:
-        raise InputFailed(f"{source.job} has no output to make this from")
-    recorded = recorded_of(upstream.purchase, source.output)
-    # Without a record (as for a step whose files were not wanted), only the vendor's order is left to go by.
-    index = _first([Media("", each.content_type) for each in recorded], source.media)
-    media = _listed(provider, source, upstream, recorded, index)
-    if isinstance(media, Media):
-        return media.url
-    # The vendor no longer has it, or it cannot be identified; use the downloaded copy.
-    for location, digest, content_type in upstream.files.get(source.output, ()):
-        # Never another file of the upstream in place of one that was not downloaded.
-        is_wanted = index is not None and recorded[index].sha256 == digest
-        if is_wanted and (source.media is None or content_type.startswith(f"{source.media}/")):
-            try:
-                with on_this_machine(location, digest, folder / COPIES) as path:
-                    return _attachment(path, location.name, digest, LARGEST_MEDIA)
-            except (Unfinished, InvalidInput) as error:
-                # A store that fails now does not end the run; the preparation is retried.
-                raise VendorError(str(error)) from error
-    if media is not None and index is not None:
-        return _by_hash(provider, media, recorded[index]).url
-    kind = source.media or "file"
-    raise InputFailed(f"{source.job} has no {kind} in its {source.output} for this job to be made from")
-
-
-def _listed(
-    provider: Provider,
-    source: UpstreamOutput,
-    upstream: UpstreamFiles,
-    recorded: Sequence[Output],
-    index: int | None,
-) -> Media | Sequence[Media] | None:
-    """The listed file that is `recorded[index]`, or all listed files that could be; None if there is none."""
-    try:
-        listed = media_of(provider.get(upstream.workflow_id), source.output)
-    except NotFound:
-        return None
-    except CallRefused as error:
-        # Says nothing of the job, unlike the refusal of an upload, so it is asked again, as in a poll.
-        why = f"the vendor refuses to report on the workflow of {source.job} ({error})"
-        raise VendorError(why, error.after) from error
-    if index is None:
-        first = _first(listed, source.media)
-        return None if first is None else listed[first]
-    pairs = matched(recorded, listed)
-    if index in pairs:
-        return listed[pairs[index]]
-    left = [media for number, media in enumerate(listed) if number not in pairs.values()]
-    if recorded[index].sha256 is None:
-        first = _first(left, source.media)
-        return None if first is None else left[first]
-    return left or None
-
-
-def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) -> Media:
-    """The one of `candidates` whose bytes have the hash of `wanted`."""
-    left, failure = record_limits.LARGEST_PURCHASE, None
-    with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
-        for number, media in enumerate(candidates):
-            target = Path(folder, f"candidate{number}")
-            try:
-                fetched = provider.download(replace(media, most=left), target)
-            except DownloadFailed as failed:
-                # A file that cannot be fetched may not be the wanted one, so try the others first.
-                failure = failure or failed
-                continue
-            if fetched.sha256 == wanted.sha256:
-                return media
-            target.unlink()
-            left -= fetched.bytes
-            if left < 0:
-                break
-    if failure is not None:
-        raise failure
-    raise InputFailed("the vendor no longer lists the file that this job is made from")
-
-
-def _first(media: Sequence[Media], kind: MediaType | None) -> int | None:
-    """The index of the first file of a kind, or else of the first of unknown kind; None if there is none."""
-    for wanted in ({kind} if kind is not None else {*MediaType, None}, {None}):
-        for index, each in enumerate(media):
-            if each.kind in wanted:
-                return index
-    return None

@@ -164,23 +164,23 @@ def test_failure_with_the_same_request_is_replaced_too(
 def test_impossible_replacement_fails_the_run_and_keeps_the_old_take(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    project = campaign(folder, {"campaign.yaml": chained()})
+    project = campaign(folder, {"campaign.yaml": chained(provider={"api": "v2"})})
     assert pipeline("run", project.manifest).code == 0
     old = served(project)
-    for path in (folder / "output").rglob("*sketch*/**/*.png"):
-        path.unlink()
+    # The sketch is uploaded from this machine, as the vendor no longer has it.
     vendor.fail({"on": "get", "do": {"status": 404, "body": {}}})
+    vendor.fail({"on": "upload", "do": {"status": 422, "body": {}}})
 
     report = folder / "junit.xml"
     ended = pipeline("run", project.manifest, "--replace", "job:film", "--junit", report)
     document = pipeline("run", project.manifest, "--replace", "job:film", "--format", "json").document
 
-    why = "sketch/sketch/red has no image in its result for this job to be made from"
+    why = "POST /image: HTTP 422"
     assert [each.get("error") for each in document["jobs"]] == [None, why]
     assert 'failures="1"' in report.read_text()
     assert f'<failure message="input: {why}" />' in report.read_text()
     assert ended.code == 1, ended.output
-    assert "film/film/red/spin: done, not made again (input): sketch/sketch/red has no" in ended.output
+    assert f"film/film/red/spin: done, not made again (input): {why}" in ended.output
     assert served(project) == old
     assert set(project.statuses().values()) == {"done"}
 

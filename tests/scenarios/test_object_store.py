@@ -303,7 +303,7 @@ def test_stage_is_made_from_a_file_in_the_store(
     assert [each.name for each in (folder / ".pipeline" / "copies").iterdir()] == [".gitignore"]
 
 
-@fails_without("pipeline.engine.prepare:_from_upstream", "raise VendorError(str(error))")
+@fails_without("pipeline.engine.upstream:_on_this_machine", "raise VendorError(str(error))")
 def test_unavailable_file_in_the_store_holds_up_only_its_stage(
     folder: Path, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:

@@ -11,9 +11,11 @@ from support.protection import fails_without
 
 from engine.harness import USUAL, FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
+from pipeline.engine.attachments import InputFailed
 from pipeline.engine.durations import TimeLeft
-from pipeline.engine.prepare import InputFailed, UpstreamFiles, prepare
+from pipeline.engine.prepare import prepare
 from pipeline.engine.reporter import Tally
+from pipeline.engine.upstream import NowhereFound, UpstreamFiles
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
 from pipeline.jobs import LocalFile, UpstreamOutput
 from pipeline.providers.base import (
@@ -244,9 +246,9 @@ def test_no_other_file_is_sent_in_place_of_one_that_was_not_downloaded(
     purchase = replace(harness.run(BLUE).bought(BLUE)[0], outputs=(Output("image/png"), here))
     harness.vendor.poll_answers["blue"] = [NotFound("404")]
     files = {"result": ((tmp_path / "blue-2.png", "0" * 64, "image/png"),)}
-    upstream = UpstreamFiles(purchase, WorkflowId("blue"), files)
+    upstream = UpstreamFiles(purchase, WorkflowId("blue"), files, stem="blue")
 
-    with pytest.raises(InputFailed, match="has no file in its result"):
+    with pytest.raises(NowhereFound, match="no longer has the workflow of "):
         prepare(
             provider=harness.vendor,
             job=job("film", upstream=BLUE),
@@ -554,7 +556,7 @@ def test_local_image_is_sent_as_planned(harness: Harness) -> None:
 
 
 @fails_without(
-    "pipeline.engine.prepare:_attachment",
+    "pipeline.engine.attachments:attachment",
     "if hashlib.sha256(content",
     swap=("hashlib.sha256(content).hexdigest() !=", "not"),
 )
@@ -591,8 +593,7 @@ def test_failed_input_stops_buying_only_with_fail_fast(harness: Harness, fail_fa
 
 
 def test_failed_input_of_chained_job_stops_buying_with_fail_fast(harness: Harness) -> None:
-    film = job("film", upstream=BLUE)
-    harness.vendor.poll_answers["blue"] = [success(FILM), success()]
+    film = job("film", images=(UpstreamOutput(BLUE.key, "upscale"),))
     harness.vendor.poll_answers["red"] = [running(), running(), running(), success(FILM)]
     settings = replace(USUAL, download=False, fail_fast=True)
 
