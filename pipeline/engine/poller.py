@@ -20,6 +20,7 @@ from pipeline.providers.base import (
     Progress,
     Provider,
     ProviderFault,
+    UnusableAnswer,
     VendorError,
     Workflow,
 )
@@ -188,6 +189,8 @@ def _why_not_polled(error: VendorError) -> str:
             return "the vendor only answers that there is no credit"
         case CallRefused():
             return f"the vendor refuses to report on its workflow ({error})"
+        case UnusableAnswer():
+            return f"the vendor answers, but not with its workflow ({error})"
         case ProviderFault():
             return str(error)
         case _:

@@ -196,6 +196,10 @@ class ProviderFault(VendorError):
     """The provider itself made a mistake: it raised or returned what the port does not allow."""
 
 
+class UnusableAnswer(VendorError):
+    """The vendor answered, but with something else than what was asked for."""
+
+
 class NotFound(VendorError):
     """The vendor does not know this workflow."""
 

@@ -37,6 +37,7 @@ _AROUND = (
 )
 # Some servers also end a text as C or DOS do.
 _AROUND_JSON = f"{_AROUND}\0\x1a"
+_REPLACEMENT = "\ufffd"
 _ORIGIN = re.compile("https?://[^/?#]*", re.IGNORECASE)
 
 
@@ -47,7 +48,8 @@ def read_object(body: bytes, *, strict: bool = False) -> dict[str, Json]:
         ValueError: it is not one; the message says why.
     """
     try:
-        text = body.decode(json.detect_encoding(body))  # also accepts UTF-16
+        # Also accepts UTF-16, and a text that was cut within a character.
+        text = body.decode(json.detect_encoding(body), "replace")
         value = json.loads(
             text.strip(_AROUND_JSON),
             strict=False,  # accepts control characters in texts
@@ -178,6 +180,7 @@ def whole_number(value: Json) -> int | None:
 def usable_url(url: str) -> str | None:
     """A url from a response in the form in which it is used; None if no file can be fetched from it.
 
+    In one with a replacement character, the character that it stands for is lost.
     White space and invisible characters around it are removed, and what cannot be shown or recorded is
     percent-encoded. Everything else stays as it is spelled, because a signature covers the spelling.
     """
@@ -185,7 +188,7 @@ def usable_url(url: str) -> str | None:
     if url.startswith("//"):
         url = f"https:{url}"
     origin = _ORIGIN.match(url)
-    if origin is None or not origin[0].isprintable():
+    if origin is None or not origin[0].isprintable() or _REPLACEMENT in url:
         return None
     try:
         url = "".join(each if each.isprintable() else quote(each, safe="") for each in url)

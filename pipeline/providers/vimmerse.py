@@ -23,6 +23,7 @@ from pipeline.providers.base import (
     JobRefused,
     Media,
     NotFound,
+    UnusableAnswer,
     VendorError,
     Workflow,
     out_of_credit,
@@ -111,10 +112,12 @@ class Vimmerse:
         return outcome
 
     def get(self, workflow_id: WorkflowId) -> Workflow:
-        return self._workflow("GET", workflow_id)
+        return self._workflow(self._sent("GET", self._path_of(workflow_id)), workflow_id)
 
     def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
-        return self._workflow("PUT", workflow_id, json_body(changes_as_json(changes)))
+        response = self._sent("PUT", self._path_of(workflow_id), json_body(changes_as_json(changes)))
+        # Where the answer does not show what has become of it, another one does.
+        return self._workflow(response, workflow_id) if response.body.strip() else self.get(workflow_id)
 
     def delete(self, workflow_id: WorkflowId) -> None:
         try:
@@ -152,8 +155,7 @@ class Vimmerse:
             raise NotFound(f"{printable(workflow_id, 40)!r} is not a workflow id")
         return f"{self._workflow_path()}/{workflow_id}"
 
-    def _workflow(self, method: str, workflow_id: WorkflowId, body: Body | None = None) -> Workflow:
-        response = self._sent(method, self._path_of(workflow_id), body)
+    def _workflow(self, response: Response, workflow_id: WorkflowId) -> Workflow:
         cleaned = self._without_key(response)
         workflow = self._read(cleaned, workflow_id)
         if cleaned.body == response.body:
@@ -166,9 +168,9 @@ class Vimmerse:
     def _read(self, response: Response, workflow_id: WorkflowId) -> Workflow:
         data = self._object(response).get("data")
         if not isinstance(data, dict):
-            raise VendorError("the answer contains no workflow")
+            raise UnusableAnswer("the answer contains no workflow")
         if workflow_id_of(data.get("id", workflow_id)) != workflow_id:
-            raise VendorError("the answer is about another workflow")
+            raise UnusableAnswer("the answer is about another workflow")
         return workflow_from(data, workflow_id)
 
     def _upload(self, attachment: Attachment) -> str:
@@ -190,7 +192,7 @@ class Vimmerse:
             case {"data": {"results": [str(told), *_]}} if (url := usable_url(told)) is not None:
                 return url
             case _:
-                raise VendorError("an image was uploaded, but the answer has no url for it")
+                raise UnusableAnswer("an image was uploaded, but the answer has no url for it")
 
     def _call(
         self, method: str, path: str, body: Body | None = None, *, with_key: bool = True
@@ -240,7 +242,7 @@ class Vimmerse:
         try:
             return read_object(response.body)
         except ValueError as error:
-            raise VendorError(str(error)) from None
+            raise UnusableAnswer(str(error)) from None
 
 
 def _check(response: Response, what: str) -> None:
@@ -249,7 +251,7 @@ def _check(response: Response, what: str) -> None:
         if response.ending is Ending.CUT:
             raise VendorError(f"{what}: the answer was cut off")
         if response.ending is Ending.CAPPED:
-            raise VendorError(f"{what}: the answer is too long")
+            raise UnusableAnswer(f"{what}: the answer is too long")
         return
     detail = error_message(response.body)
     message = f"{what}: HTTP {response.status}{f', {detail}' if detail else ''}"

@@ -11,7 +11,15 @@ from engine.harness import USUAL, Harness, job
 from engine.simulation import FakeClock
 from engine.vendor import FILM, failure, running, success
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
-from pipeline.providers.base import Bought, CallRefused, NotFound, OutcomeUnknown, VendorError, Workflow
+from pipeline.providers.base import (
+    Bought,
+    CallRefused,
+    NotFound,
+    OutcomeUnknown,
+    UnusableAnswer,
+    VendorError,
+    Workflow,
+)
 from pipeline.purchases import WorkflowId
 
 BLUE, RED = job("blue"), job("red")
@@ -438,6 +446,17 @@ def test_vendor_that_refuses_to_report_on_a_workflow_is_not_asked_as_often_as_an
     assert harness.vendor.of("get") == ["blue"] * 5
     harness.vendor.poll_answers["blue"] = [*[CallRefused("HTTP 400")] * 4, success(FILM)]
     assert harness.run(BLUE).statuses == {"blue": "done"}
+
+
+def test_vendor_whose_answers_cannot_be_used_is_not_called_unreachable(harness: Harness) -> None:
+    harness.vendor.poll_answers["blue"] = [UnusableAnswer("the answer is not JSON")]
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "the vendor answers, but not with its workflow (the answer is not JSON)" in ran.report.notes[0]
+    assert len(harness.vendor.of("get")) == 12
 
 
 def test_unreachable_vendor_is_given_up_in_bounded_time(harness: Harness) -> None:

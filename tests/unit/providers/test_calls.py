@@ -22,6 +22,7 @@ from pipeline.providers.base import (
     NotFound,
     Progress,
     Provider,
+    UnusableAnswer,
     VendorError,
 )
 from pipeline.providers.vimmerse import Vimmerse
@@ -109,6 +110,19 @@ def test_update_sends_only_changes() -> None:
     request = server.received[0]
     assert request.method == "PUT"
     assert json.loads(request.body) == {"title": "é", "visibility_status": "2", "rating": "5"}
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_update_that_is_answered_without_a_body_is_confirmed_by_a_get(status: int) -> None:
+    def play(peer: Peer) -> None:
+        peer.read()
+        peer.answer(status)
+        answering(200, WORKFLOW)(peer)
+
+    with raw_server(play) as server:
+        updated = a_client(server.url).update(WorkflowId("wf-1"), Changes(title="new"))
+    assert updated.id == "wf-1"
+    assert [each.method for each in server.received] == ["PUT", "GET"]
 
 
 def test_error_report_has_the_message_and_its_context() -> None:
@@ -205,8 +219,20 @@ def test_malformed_response_to_a_get_is_a_temporary_error(body: str) -> None:
         peer.read()
         peer.answer(200, UNSOUND[body])
 
-    with raw_server(play) as server, pytest.raises(VendorError):
+    with raw_server(play) as server, pytest.raises(UnusableAnswer):
         a_client(server.url).get(WorkflowId("wf-1"))
+
+
+def test_workflow_with_a_text_that_is_no_utf8_is_read() -> None:
+    told = b'{"data": {"id": "wf-1", "processing_status": "success", "title": "caf\xc3"}}'
+
+    def play(peer: Peer) -> None:
+        peer.read()
+        peer.answer(200, told)
+
+    with raw_server(play) as server:
+        workflow = a_client(server.url).get(WorkflowId("wf-1"))
+    assert (workflow.progress, workflow.title) == (Progress.SUCCEEDED, "caf\ufffd")
 
 
 def test_unrequested_compression_is_decoded_within_the_size_limit() -> None:

@@ -179,7 +179,7 @@ AFTER_IT_WAS_SENT: dict[str, Play] = {
     "an id told twice": answering(200, b'{"data": {"id": "wf-1", "id": "wf-2"}}'),
     "deep JSON": answering(200, b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     "an answer of 2 MB": answering(200, SOUND[:-1] + b" " * (2 << 20) + b"}"),
-    "what is no UTF-8": answering(200, b'{"data": {"id": "wf-1"}, "x": "\xff"}'),
+    "an id that is no UTF-8": answering(200, b'{"data": {"id": "wf-1\xff"}}'),
     "a redirect": answering(307, b"", "Location: http://127.0.0.1:9/workflow"),
     "a redirect that would make it a GET": answering(303, b"", "Location: /workflow/1"),
     **{f"HTTP {status}": answering(status, b"<h1>x</h1>") for status in (408, 409, 418, 500, 502, 503, 504)},
@@ -304,6 +304,14 @@ READABLE: dict[str, Play] = {
     "Latin-1 that says so": answering(
         200, SOUND[:-1] + b', "x": "caf\xe9"}', 'Content-Type: application/json; charset="ISO-8859-1"'
     ),
+    **{
+        f"a text that is no UTF-8, {named}": answering(200, SOUND[:-1] + b', "x": "caf\xc3"}', *headers)
+        for named, headers in {
+            "undeclared": (),
+            "declared": ("Content-Type: application/json; charset=utf-8",),
+            "declared as ASCII": ("Content-Type: application/json; charset=us-ascii",),
+        }.items()
+    },
     "blank lines around": answering(200, b"\r\n \n" + SOUND + b"\n\n"),
 }
 

@@ -133,6 +133,7 @@ def test_characters_that_cannot_be_stored_are_removed() -> None:
         None,
         "https://x\u200d/y",
         "https://x/\ud83d",
+        "https://x/caf\ufffd.mp4",
         "https://x/" + "y" * 9000,
     ],
 )
@@ -386,6 +387,13 @@ def test_refusal_is_quoted_without_the_secrets_of_its_urls(told: str, shown: str
 
 def test_control_characters_in_a_text_are_read() -> None:
     assert read_object(b'{"title": "a\tb\1\n"}', strict=True) == {"title": "a\tb\1\n"}
+
+
+@pytest.mark.parametrize(("encoding", "half"), [("utf-8", b"\xc3"), ("utf-16-le", b"\x00\xd8")])
+def test_text_that_was_cut_within_a_character_is_read(encoding: str, half: bytes) -> None:
+    body = '{"id": "w", "title": "cut?"}'.encode(encoding).replace("?".encode(encoding), half)
+
+    assert read_object(body, strict=True) == {"id": "w", "title": "cut\ufffd"}
 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 4300, "-1" + "0" * 5000])
