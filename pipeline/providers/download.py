@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 LARGEST_FILE = 5 << 30
 _MAX_REDIRECTS = 5
-# The statuses of a complete file: 201 and 226 are as good as 200, and proxies that change something send 203.
-_WHOLE = frozenset({200, 201, 203, 226})
+# The statuses of a complete file: any success, also one that is not known, but for those that mean something else.
+_WHOLE = frozenset(range(200, 300)) - {202, 204, 205, 206, 207, 208}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # The statuses of an expired signed url; most stores return 403.
 _GONE = frozenset({401, 403, 404, 410})

@@ -147,6 +147,8 @@ def type_of(head: bytes, declared: str, served: str) -> str | None:
         return None
     if _PAGE.fullmatch(served) and (is_vague(declared) or _is_media(declared)):
         return None
+    if text is not None and declared == "text/plain":
+        return declared
     known = next(
         (each for each in (declared, served) if not is_vague(each) and each != "text/plain"), UNKNOWN
     )

@@ -193,6 +193,7 @@ HONEST: dict[str, tuple[Play, dict[str, Any], str]] = {
     "201": (answering(201, PNG), {}, "image/png"),
     "203": (answering(203, PNG), {}, "image/png"),
     "226": (answering(226, PNG), {}, "image/png"),
+    "299": (answering(299, PNG), {}, "image/png"),
     "206 of its whole length": (answering(206, PNG, f"Content-Range: bytes */{len(PNG)}"), {}, "image/png"),
     "206 of all, in another spelling": (
         answering(206, PNG, f"Content-Range: Bytes  0-{len(PNG) - 1} / {len(PNG)}"),
@@ -359,6 +360,7 @@ UNSOUND: dict[str, tuple[Play, str]] = {
     "206 of a part": (answering(206, PNG, f"Content-Range: bytes */{len(PNG) + 1}"), "HTTP 206"),
     "206 of an unknown length": (answering(206, PNG, f"Content-Range: bytes 0-{len(PNG) - 1}/*"), "HTTP 206"),
     "202": (answering(202, PNG), "HTTP 202"),
+    "207": (answering(207, PNG), "HTTP 207"),
     "a second piece that is packed badly": (
         answering(200, gzip.compress(PNG) + b"\x1f\x8b\x08" + PNG, "Content-Encoding: gzip"),
         "compression is broken",

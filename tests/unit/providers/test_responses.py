@@ -552,6 +552,8 @@ UNKNOWN_KINDS = [
     (b"\0\1\2\3", "image/" + "x" * 500, "nonsense", "application/octet-stream"),
     (b"WEBVTT\n\n", "text/vtt", "", "text/vtt"),
     (b"WEBVTT\n\n", "", "text/plain", "application/octet-stream"),
+    (b"a caption", "text/plain", "text/plain", "text/plain"),
+    (b"\0\1\2\3", "text/plain", "", "application/octet-stream"),
     (b"<svg xmlns=", "image/svg+xml", "", "image/svg+xml"),
     (b"<svg xmlns=", "image/svg+xml", "text/html", "image/svg+xml"),
     (b"\xef\xbb\xbf\n<svg xmlns=", "", "image/svg+xml", "image/svg+xml"),
