@@ -144,9 +144,8 @@ def test_upstream_changed_while_its_downstream_is_in_flight_is_not_mixed_up(
     assert_whole(stages)
 
 
-def test_stage_is_made_from_the_downloaded_file_if_the_vendor_lost_it(
-    stages: Project, pipeline: Pipeline, vendor: Emulator
-) -> None:
+def lose_the_sketch(stages: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    """Buy the first stage only, delete its workflow at the vendor, and ask for the second stage."""
     first = chained()
     rules, templates = first["jobs"], first["templates"]
     stages.write(
@@ -164,9 +163,33 @@ def test_stage_is_made_from_the_downloaded_file_if_the_vendor_lost_it(
     vendor.store.delete(sketch.id)
     stages.write({"campaign.yaml": first})
 
+
+def test_stage_is_made_from_the_downloaded_file_if_the_vendor_lost_it(
+    stages: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    lose_the_sketch(stages, pipeline, vendor)
+
     ended = pipeline("run", stages.manifest)
 
     assert ended.code == 0, ended.output
     film = vendor.store.workflows()[0]
     assert film.inputs == ("input-1.png",)
+    assert len(vendor.ledger.bought) == 2
+
+
+def test_stage_waits_for_a_file_that_only_another_machine_has(
+    stages: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    lose_the_sketch(stages, pipeline, vendor)
+    here = stages.folder / "output/stages" / f"{SKETCH}.png"
+    elsewhere = here.rename(stages.folder / "elsewhere.png")
+
+    waits = pipeline("run", stages.manifest)
+
+    assert waits.code == 8, waits.output
+    assert stages.statuses() == {FILM: "pending", SKETCH: "done"}
+    assert f"{SKETCH}.png is not on this machine; copy that into the output folder" in waits.output
+    elsewhere.rename(here)
+    ended = pipeline("run", stages.manifest)
+    assert ended.code == 0, ended.output
     assert len(vendor.ledger.bought) == 2
