@@ -207,7 +207,7 @@ def _what_to_do(
     name = "result" if source.output == "result" else f"steps/{flows.index(source.output)}"
     path = path_in_slot(upstream.purchase, upstream.stem, f"{name}/{index}")
     copied = "copy that into the output folder from the machine that has it"
-    return f"{why}, and {path} is not on this machine", f"{copied}, or {_REDO}"
+    return f"{why}, and {path} is not on this machine as it was downloaded", f"{copied}, or {_REDO}"
 
 
 def _kind_of(output: Output) -> MediaType | None:

@@ -188,7 +188,10 @@ def test_stage_waits_for_a_file_that_only_another_machine_has(
 
     assert waits.code == 8, waits.output
     assert stages.statuses() == {FILM: "pending", SKETCH: "done"}
-    assert f"{SKETCH}.png is not on this machine; copy that into the output folder" in waits.output
+    assert (
+        f"{SKETCH}.png is not on this machine as it was downloaded; copy that into the output folder"
+        in waits.output
+    )
     elsewhere.rename(here)
     ended = pipeline("run", stages.manifest)
     assert ended.code == 0, ended.output

@@ -25,9 +25,9 @@ NOT_IDENTIFIED = (
     "download them with `pipeline collect`, then run again"
 )
 NOWHERE = (
-    f"the vendor no longer has the workflow of {SKETCH.key} (HTTP 404), and sketch.mp4 is not on this machine; "
-    "copy that into the output folder from the machine that has it, or have it made again with `pipeline redo` "
-    "(see docs/reference/errors.md#missing-workflow)"
+    f"the vendor no longer has the workflow of {SKETCH.key} (HTTP 404), and sketch.mp4 is not on this machine as it "
+    "was downloaded; copy that into the output folder from the machine that has it, or have it made again with "
+    "`pipeline redo` (see docs/reference/errors.md#missing-workflow)"
 )
 SIGNATURE = {"video/mp4": b"\x00\x00\x00\x18ftypmp42", "image/png": b"\x89PNG\r\n\x1a\n"}
 
