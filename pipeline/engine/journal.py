@@ -6,7 +6,6 @@ Changes are collected during one turn of the coordinator and committed in one tr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,9 +20,6 @@ from pipeline.state.transitions import advance
 if TYPE_CHECKING:
     from pipeline.artifacts.output_folder import OutputFolder
     from pipeline.engine.calls import Clock
-
-# The form of a purchase's id; one of them is in each title, unless the manifest sets another title.
-_IDS = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +75,6 @@ class Journal:
     def has_workflow(self, workflow_id: WorkflowId) -> bool:
         """Whether a purchase already has this workflow."""
         return workflow_id in self._workflows
-
-    def purchase_named_in(self, title: str) -> PurchaseId | None:
-        """The id of a known purchase that a workflow's title contains, if any."""
-        return next(
-            (purchase_id for purchase_id in _IDS.findall(title) if purchase_id in self.purchases), None
-        )
 
     def intend(
         self, purchase: Purchase, on_durable: Callable[[bool], None], supersedes: Sequence[PurchaseId] = ()

@@ -9,11 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.engine.calls import CallPool, Clock, NoCredit, result_of
+from pipeline.engine.identity import others_named
 from pipeline.engine.in_flight import InFlight, TrackedPurchase, recorded_age
 from pipeline.engine.listing import merged, merged_steps, unusable_file
 from pipeline.errors import printable
 from pipeline.planning.hints import unknown_warning
-from pipeline.planning.planner import last_sent
 from pipeline.providers.base import (
     CallRefused,
     NotFound,
@@ -128,16 +128,16 @@ class Poller:
         return event_for_workflow(tracked, workflow, now, unusable, is_old=is_old)
 
     def _disowned(self, purchase: Purchase, workflow: Workflow) -> Disowned | None:
-        """The event for a workflow that belongs to another purchase, by the purchase id in its title; else None.
+        """The event for a workflow whose title or description names another known purchase; else None.
 
         A different title alone proves nothing, as people may change it at the vendor.
         """
-        if workflow.title == last_sent(purchase).title or purchase.id in workflow.title:
-            return None
-        other = self.journal.purchase_named_in(workflow.title)
+        known = (each for each in others_named(workflow, purchase) if each in self.journal.purchases)
+        other = next(known, None)
         if other is None:
             return None
-        named = f"workflow {purchase.workflow_id}, whose title names purchase {other}"
+        where = "title" if other in workflow.title else "description"
+        named = f"workflow {purchase.workflow_id}, whose {where} names purchase {other}"
         return Disowned(f"the vendor's answer to its create was {named}")
 
     def _warn_of_unknown_status(self, tracked: TrackedPurchase, workflow: Workflow) -> None:

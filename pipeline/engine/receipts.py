@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.engine.calls import CallPool, result_of
+from pipeline.engine.identity import assert_bought
 from pipeline.engine.poller import NOT_FOUND_SECONDS, poll
-from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, PipelineError, printable
 from pipeline.providers.base import NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status, WorkflowId

@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.engine.calls import CallPool, Clock, backoff, result_of
-from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
-from pipeline.planning.planner import last_sent
+from pipeline.engine.identity import assert_own
+from pipeline.errors import ExitCode, PipelineError
 from pipeline.providers.base import CallRefused, Changes, NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Ownership, Purchase, WorkflowId
 from pipeline.state.events import Reworded
@@ -36,47 +36,8 @@ def update(provider: Provider, purchase: Purchase, wording: Wording, ownership: 
         VendorError, AccountError: as `Provider.get` and `Provider.update`.
     """
     workflow_id = purchase.workflow_id or WorkflowId("")
-    assert_own(provider.get(workflow_id), purchase, ownership, wording.title)
+    assert_own(provider.get(workflow_id), purchase, ownership, wording)
     return provider.update(workflow_id, Changes(wording.title, wording.description, wording.visibility))
-
-
-def assert_own(workflow: Workflow, purchase: Purchase, ownership: Ownership, *titles: str) -> None:
-    """Check that a workflow is the purchase's own, so that it may be changed or deleted.
-
-    Checks as `assert_bought`. For a purchase that this state did not record itself, the title also has to be the one
-    sent (or one of `titles`), and title or description have to name the purchase and the campaign: otherwise the
-    workflow may be another campaign's.
-
-    Raises:
-        InvalidInput: it is another workflow, or nothing proves that it is this one.
-    """
-    assert_bought(workflow, purchase, *titles)
-    if ownership.is_recorded(purchase):
-        return
-    is_named = ownership.is_named_in(purchase.id, title=workflow.title, description=workflow.description)
-    if not is_named or workflow.title not in {last_sent(purchase).title, *titles}:
-        raise InvalidInput(
-            f"nothing proves that workflow {printable(workflow.id)} is purchase {purchase.id} of campaign "
-            f"'{ownership.campaign}': this state did not record it, and neither title nor description names both"
-        )
-
-
-def assert_bought(workflow: Workflow, purchase: Purchase, *titles: str) -> None:
-    """Check that a workflow is the one of a purchase, by its template and title.
-
-    The title has to be the one sent, one of `titles`, or contain the purchase's id: a run may have changed the title
-    and died before it recorded that.
-
-    Raises:
-        InvalidInput: it is another workflow.
-    """
-    is_titled = workflow.title in {last_sent(purchase).title, *titles} or purchase.id in workflow.title
-    if workflow.template_id != purchase.template_id or not is_titled:
-        sent = f"{printable(purchase.template_id)!r} and {printable(last_sent(purchase).title)!r}"
-        raise InvalidInput(
-            f"workflow {printable(workflow.id)} is not purchase {purchase.id}: it has template "
-            f"{printable(workflow.template_id)!r} and title {printable(workflow.title)!r}, sent were {sent}"
-        )
 
 
 @dataclass(kw_only=True, eq=False, slots=True)

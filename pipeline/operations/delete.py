@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.artifacts.inventory import needed
-from pipeline.engine.updater import assert_own
+from pipeline.engine.identity import assert_own
 from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError
 from pipeline.operations.clock import now
 from pipeline.operations.results_publisher import republish

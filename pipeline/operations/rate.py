@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pipeline.engine.updater import assert_own
+from pipeline.engine.identity import assert_own
 from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError, printable
 from pipeline.operations.clock import now
 from pipeline.operations.selection import purchase_named

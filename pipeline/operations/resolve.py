@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pipeline.engine.updater import assert_bought
+from pipeline.engine.identity import assert_bought
 from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.operations.clock import now
 from pipeline.operations.results_publisher import republish
@@ -77,22 +77,29 @@ def identify(
 
     Raises:
         UsageError: the purchase has a workflow already or is deleted, or another purchase has this workflow.
-        InvalidInput: the workflow is not there, or its template or title is not what was sent.
+        InvalidInput: the workflow is not there, or is not what was sent, or names another purchase.
         Unfinished: the vendor does not answer, or the records cannot be written.
         Stopped: a signal arrived before the vendor answered.
     """
     _assert_open(purchase, workflow_id)
     for other in state.records.purchases.values():
         if other.workflow_id == workflow_id and other.id != purchase.id:
-            raise UsageError(
-                f"{printable(workflow_id)} is the workflow of {other.id} ({printable(other.key)})"
-            )
+            raise UsageError(_taken(state, purchase, other))
     try:
         workflow = calls(partial(provider.get, workflow_id))
     except NotFound:
         raise InvalidInput(f"the vendor knows no workflow {printable(workflow_id)}") from None
     assert_bought(workflow, purchase)
     return _commit(state, purchase, Identified(workflow_id))
+
+
+def _taken(state: CampaignState, purchase: Purchase, other: Purchase) -> str:
+    manifest, key, theirs = state.workspace.target, printable(purchase.key), printable(other.key)
+    return (
+        f"{printable(other.workflow_id or '')} is the workflow of {other.id} ({theirs}). If that is a mistake, "
+        f"{theirs} has what was made for {key}: `pipeline resolve {manifest} {purchase.id} --resubmit` has {key} "
+        f"bought again, --abandon gives it up; `pipeline redo {manifest} {other.id}` has {theirs} made again"
+    )
 
 
 def _assert_open(purchase: Purchase, workflow_id: WorkflowId) -> None:

@@ -11,6 +11,7 @@ from pipeline.artifacts.file_names import is_outside, located
 from pipeline.artifacts.inventory import fetched
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
+from pipeline.engine.identity import others_named
 from pipeline.files import LFS_POINTER
 from pipeline.operations.lost_decisions import lost_message
 from pipeline.operations.published_results import published_by_others, read_published
@@ -254,4 +255,6 @@ def _vendor_difference(provider: Provider, purchase: Purchase, workflow_id: Work
         return f"workflow {workflow_id} has template {template!r}, but {purchase.template_id!r} was bought"
     if workflow.title != sent:
         return f"workflow {workflow_id} has title {workflow.title!r}, but {sent!r} was sent"
+    if others := others_named(workflow, purchase):
+        return f"workflow {workflow_id} names purchase {others[0]} in its description"
     return None

@@ -333,6 +333,73 @@ def test_unknown_workflow_with_another_title_is_refused(
     assert unknown.statuses() == {WALK: "attention"}
 
 
+STATIC = {
+    "template_id": "each_explodedloop_0226",
+    "options": {"prompt": "{{ prompt }}"},
+    "title": "Spring films",
+}
+WALK_AND_DANCE = {"walk": "a walk", "dance": "a dance"}
+
+
+def both_unknown(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, **wording: str
+) -> tuple[Project, dict[str, str]]:
+    """Two jobs of one title, each bought although the answer was lost; and by key, their workflows."""
+    loop = {"loop": {**STATIC, **wording}}
+    project = campaign(folder, {"campaign.yaml": spring(templates=loop, prompts=WALK_AND_DANCE)})
+    vendor.fail({"on": "create", "times": 2, "do": "close-after-processing"})
+    assert pipeline("run", project.manifest).code == 7
+    made = {str(each.options["prompt"]): str(each.id) for each in vendor.store.workflows()}
+    return project, {WALK: made["a walk"], DANCE: made["a dance"]}
+
+
+def test_workflow_whose_description_names_another_purchase_is_refused(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project, workflows = both_unknown(folder, pipeline, vendor)
+    dance = next(each["id"] for each in project.results()["purchases"] if each["key"] == DANCE)
+
+    wrong = pipeline("resolve", project.manifest, WALK, "--workflow-id", workflows[DANCE])
+    right = [pipeline("resolve", project.manifest, key, "--workflow-id", workflows[key]) for key in workflows]
+
+    assert wrong.code == 3, wrong.output
+    assert f": its description names purchase {dance}" in wrong.err
+    assert [each.code for each in right] == [0, 0], right
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_workflow_of_another_prompt_is_refused_where_nothing_names_its_purchase(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project, workflows = both_unknown(folder, pipeline, vendor, description="For the shop")
+
+    wrong = pipeline("resolve", project.manifest, WALK, "--workflow-id", workflows[DANCE])
+    right = [pipeline("resolve", project.manifest, key, "--workflow-id", workflows[key]) for key in workflows]
+
+    assert wrong.code == 3, wrong.output
+    assert ": its prompt is 'a dance', sent was 'a walk'" in wrong.err
+    assert [each.code for each in right] == [0, 0], right
+
+
+def test_way_back_is_named_if_another_purchase_has_the_workflow(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project, workflows = both_unknown(folder, pipeline, vendor)
+    walk, dance = (
+        next(each["id"] for each in project.results()["purchases"] if each["key"] == key)
+        for key in (WALK, DANCE)
+    )
+    assert pipeline("resolve", project.manifest, WALK, "--workflow-id", workflows[WALK]).code == 0
+
+    ended = pipeline("resolve", project.manifest, DANCE, "--workflow-id", workflows[WALK])
+
+    assert ended.code == 64, ended.output
+    assert f"is the workflow of {walk} ({WALK}). If that is a mistake, " in ended.err
+    assert f"`pipeline resolve campaign.yaml {dance} --resubmit` has {DANCE} bought again" in ended.err
+    assert f"`pipeline redo campaign.yaml {walk}` has {WALK} made again" in ended.err
+
+
 def test_renamed_workflow_is_recognised_by_the_id_in_its_title(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

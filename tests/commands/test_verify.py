@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.calling import Ended, Pipeline
-from support.campaigns import Project, spring
+from support.campaigns import Project, campaign, spring
 
 from pipeline.emulator.embedded import Emulator
 
@@ -280,6 +280,24 @@ def test_vendor_is_only_asked_with_get(bought: Project, pipeline: Pipeline, vend
 
     assert ended.code == 0, ended.output
     assert "agree" in ended.out
+
+
+def test_workflow_whose_description_names_another_purchase_is_named(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    loop = {"template_id": "each_explodedloop_0226", "options": {"prompt": "{{ prompt }}"}, "title": "Films"}
+    project = campaign(
+        folder, {"campaign.yaml": spring(templates={"loop": loop}, prompts={"walk": "a walk"})}
+    )
+    assert pipeline("run", project.manifest).code == 0
+    other = "0123456789abcdef"
+    vendor.fail({"on": "get", "do": {"patch": {"description": f"spring {other}"}}})
+
+    ended = remote(pipeline, project)
+
+    assert ended.code == 1, ended.output
+    workflow = project.jobs()[WALK]["workflow_id"]
+    assert f"workflow {workflow} names purchase {other} in its description" in ended.out
 
 
 def test_missing_failed_or_retitled_workflow_is_named(

@@ -607,19 +607,22 @@ def test_purchase_replaced_while_running_is_still_polled(harness: Harness) -> No
     swap=("self._disowned(tracked.purchase, result) or self", "self"),
 )
 @pytest.mark.parametrize("workflow", [running(10), success(FILM), failure("no")])
-def test_workflow_whose_title_names_another_purchase_is_not_adopted(
-    harness: Harness, workflow: Workflow
+@pytest.mark.parametrize("spot", ["title", "description"])
+def test_workflow_that_names_another_purchase_is_not_adopted(
+    harness: Harness, workflow: Workflow, spot: str
 ) -> None:
     harness.vendor.create_outcomes["blue"] = [OutcomeUnknown("garbage")]
     harness.vendor.create_outcomes["red"] = [Bought(WorkflowId("wf-of-blue"))]
-    harness.vendor.poll_answers["red"] = [replace(workflow, title=f"blue {1:016x}")]
+    named = f"blue {1:016x}"
+    title, description = (named, "") if spot == "title" else ("", named)
+    harness.vendor.poll_answers["red"] = [replace(workflow, title=title, description=description)]
 
     first = harness.run(BLUE, RED, settings=replace(USUAL, concurrency=1))
     second = harness.run(BLUE, RED)
 
     assert first.statuses == second.statuses == {"blue": "attention", "red": "attention"}
     assert [each.workflow_id for each in second.bought(RED)] == [None]
-    assert f"workflow wf-of-blue, whose title names purchase {1:016x}" in first.reporter.warnings[-1]
+    assert f"workflow wf-of-blue, whose {spot} names purchase {1:016x}" in first.reporter.warnings[-1]
     assert harness.vendor.creates == ["blue", "red"]
     assert harness.vendor.of("get") == ["red"]
     assert not harness.files()

@@ -226,6 +226,16 @@ def test_workflow_with_another_title_or_template_is_not_adopted(
     assert unknown.left_over == []
 
 
+def test_workflow_whose_description_names_another_purchase_is_not_adopted(unknown: Harness) -> None:
+    unknown.vendor.poll_answers["blue"] = [replace(success(FILM), description=f"test {7:016x}")]
+    unknown.is_called(1, sold(unknown, "blue"))
+
+    ran = unknown.run(BLUE)
+
+    assert ran.statuses == {"blue": "attention"}
+    assert f"its description names purchase {7:016x}" in ran.reporter.warnings[0]
+
+
 @fails_without(
     "pipeline.engine.receipts:ReceiptHandler._ask_for",
     "is_free =",

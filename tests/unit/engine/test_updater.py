@@ -47,7 +47,7 @@ def test_rewording_is_recorded_with_the_time_that_the_vendor_gives(sold: Harness
 
 @fails_without("pipeline.engine.updater:update", "assert_own(provider.get")
 @fails_without(
-    "pipeline.engine.updater:assert_bought",
+    "pipeline.engine.identity:_assert_worded",
     "if workflow.template_id ",
     swap=("or not is_titled", "and (not is_titled)"),
 )

@@ -1,0 +1,115 @@
+"""Decides whether a workflow at the vendor is that of a purchase, by what the vendor says of it. Pure."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from pipeline.errors import InvalidInput, printable
+from pipeline.planning.planner import last_sent
+from pipeline.purchases import Ownership, Purchase, PurchaseId
+
+if TYPE_CHECKING:
+    from pipeline.json_values import Json
+    from pipeline.planning.plan import Wording
+    from pipeline.providers.base import Workflow
+
+_IDS = re.compile("(?<![0-9A-Za-z])[0-9a-f]{16}(?![0-9A-Za-z])")
+
+
+def assert_own(workflow: Workflow, purchase: Purchase, ownership: Ownership, *wordings: Wording) -> None:
+    """Check that a workflow is the purchase's own, so that it may be changed or deleted.
+
+    Template, title and what it names are checked as by `assert_bought`. For a purchase that this state did not record
+    itself, the title also has to be one sent (or one of `wordings`), and title or description have to name the
+    purchase and the campaign: otherwise the workflow may be another campaign's.
+
+    Raises:
+        InvalidInput: it is another workflow, or nothing proves that it is this one.
+    """
+    _assert_worded(workflow, purchase, *wordings)
+    if ownership.is_recorded(purchase):
+        return
+    is_named = ownership.is_named_in(purchase.id, title=workflow.title, description=workflow.description)
+    if not is_named or not _is_titled(workflow, purchase, *wordings):
+        raise InvalidInput(
+            f"nothing proves that workflow {printable(workflow.id)} is purchase {purchase.id} of campaign "
+            f"'{ownership.campaign}': this state did not record it, and neither title nor description names both"
+        )
+
+
+def assert_bought(workflow: Workflow, purchase: Purchase) -> None:
+    """Check that a workflow which a person or a webhook named is the one of a purchase.
+
+    Its template and title have to be those sent, and neither title nor description may name another purchase. The
+    title may also contain the purchase's id: a run may have changed it and died before it recorded that. If nothing
+    names a purchase, no text of its options may be plainly another than the one sent.
+
+    Raises:
+        InvalidInput: it is another workflow.
+    """
+    _assert_worded(workflow, purchase)
+    options = purchase.request.get("options")
+    if purchase.id not in _wording(workflow) and isinstance(options, dict):
+        for name, sent in options.items():
+            shown = workflow.options.get(name, "")
+            if _is_another_text(sent, shown):
+                raise InvalidInput(
+                    f"{_is_not(workflow, purchase)}: its {printable(name)} is {printable(repr(shown), 200)}, "
+                    f"sent was {printable(repr(sent), 200)}"
+                )
+
+
+def others_named(workflow: Workflow, purchase: Purchase, *wordings: Wording) -> list[PurchaseId]:
+    """What title and description of a workflow name in place of `purchase`; empty if they name it, or nothing.
+
+    An id in what was sent (or in `wordings`) is part of the manifest's own text.
+    """
+    told = _wording(workflow)
+    if purchase.id in told:
+        return []
+    sent = " ".join(f"{each.title}\n{each.description}" for each in (last_sent(purchase), *wordings))
+    return [PurchaseId(named) for named in _IDS.findall(told) if named not in sent]
+
+
+def _assert_worded(workflow: Workflow, purchase: Purchase, *wordings: Wording) -> None:
+    is_titled = _is_titled(workflow, purchase, *wordings) or purchase.id in workflow.title
+    if workflow.template_id != purchase.template_id or not is_titled:
+        sent = f"{printable(purchase.template_id)!r} and {printable(last_sent(purchase).title)!r}"
+        raise InvalidInput(
+            f"{_is_not(workflow, purchase)}: it has template {printable(workflow.template_id)!r} and title "
+            f"{printable(workflow.title)!r}, sent were {sent}"
+        )
+    if others := others_named(workflow, purchase, *wordings):
+        raise InvalidInput(f"{_is_not(workflow, purchase)}: its description names purchase {others[0]}")
+
+
+def _is_titled(workflow: Workflow, purchase: Purchase, *wordings: Wording) -> bool:
+    return workflow.title in {each.title for each in (last_sent(purchase), *wordings)}
+
+
+def _wording(workflow: Workflow) -> str:
+    return f"{workflow.title}\n{workflow.description}"
+
+
+def _is_not(workflow: Workflow, purchase: Purchase) -> str:
+    return f"workflow {printable(workflow.id)} is not purchase {purchase.id}"
+
+
+def _is_another_text(sent: Json, shown: str) -> bool:
+    """Whether both are texts of several words, and neither contains the other: vendors cut texts, and add to them.
+
+    A single word may be shown in another form, as may an address or a number.
+    """
+    if not isinstance(sent, str) or len(sent.split()) < 2 or len(shown.split()) < 2:
+        return False
+    ours, theirs = _letters(sent), _letters(shown)
+    return ours not in theirs and theirs not in ours
+
+
+def _letters(text: str) -> str:
+    """The letters and digits of a text, without what vendors normalise."""
+    spelled = unicodedata.normalize("NFKD", html.unescape(text)).casefold()
+    return "".join(filter(str.isalnum, spelled))
