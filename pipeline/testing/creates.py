@@ -10,20 +10,20 @@ from pipeline.providers.base import (
     AccountProblem,
     AccountRefused,
     Bought,
-    CallRefused,
     CreateOutcome,
-    CreateRequest,
     Deferred,
     JobRefused,
     NotSent,
     OutcomeUnknown,
-    Provider,
 )
 from pipeline.testing.calls import CALLS, Ask, report
 from pipeline.testing.create_responses import READABLE, REFUSALS, UNKNOWN, UNKNOWN_IN_ITS_FORM, Act
 from pipeline.testing.lab import SHORT_TIMEOUT, TIMEOUT, Lab, Play, expect
 from pipeline.testing.server import Connection, closed_port
 from pipeline.testing.vendor import Call, Refusal
+
+# Seconds after which the server has surely accepted a connection that a provider has opened.
+LONGEST_ACCEPT = 10.0
 
 
 def _playing(lab: Lab, act: Act) -> Play:
@@ -145,85 +145,6 @@ def _assert_unsent(lab: Lab, may_send: Callable[[], bool], when: str, why: str) 
     )
 
 
-def _long_title(lab: Lab) -> None:
-    # As a default title, which ends with the id of the purchase.
-    purchase = "0123456789abcdef"
-    lab.create(lab.provider(), f"kit: {'rule/template/image/' * 400}prompt ({purchase})")
-    is_there = [purchase.encode() in call.body or purchase in call.target for call in lab.creates]
-    expect(
-        is_there == [True],
-        "the end of a long title was not sent, but it has the purchase's id, by which a create whose outcome is "
-        "unknown is found again: a title that is too long has to be cut before it",
-    )
-
-
-def _title(lab: Lab) -> None:
-    title = "kit-title-4711"
-    lab.create(lab.provider(), title)
-    is_there = [title.encode() in call.body or title in call.target for call in lab.creates]
-    expect(
-        is_there == [True],
-        f"the title {title!r} was not sent: a create whose outcome is unknown is found again by its title",
-    )
-
-
-_MARK = "kit-4711"
-# Seconds after which the server has surely accepted a connection that a provider has opened.
-LONGEST_ACCEPT = 10.0
-
-
-def _sent_for(lab: Lab, provider: Provider, request: CreateRequest) -> list[Call] | None:
-    """All calls that a create of `request` makes; None if the provider refuses it."""
-    before = len(lab.creates), len(lab.calls)
-    try:
-        outcome = provider.create(provider.prepare(request))
-    except CallRefused:
-        return None
-    if isinstance(outcome, JobRefused):
-        return None
-    return [*lab.creates[before[0] :], *lab.calls[before[1] :]]
-
-
-def _options(lab: Lab) -> None:
-    provider, request = lab.provider(), lab.vendor.request("kit")
-    with_all = _sent_for(lab, provider, request)
-    expect(with_all is not None, "the provider refuses the request that the vendor would accept")
-    for name, value in request.options.items():
-        others = {other: each for other, each in request.options.items() if other != name}
-        without = _sent_for(lab, provider, replace(request, options=others))
-        # Its form is the vendor's own, and some of it is random: only the number of bytes is compared.
-        if with_all is not None and without is not None and _size(with_all) == _size(without):
-            expect(
-                False,
-                f"the option {name!r} ({value!r}) was not sent: what is bought is not what was asked for",
-            )
-
-
-def _size(calls: list[Call]) -> int:
-    return sum(len(call.target) + len(call.body) for call in calls)
-
-
-def _images(lab: Lab) -> None:
-    _assert_images_sent(lab, max(1, len(lab.vendor.request("kit").images)))
-
-
-def _each_image(lab: Lab) -> None:
-    _assert_images_sent(lab, len(lab.vendor.request("kit").images) + 2)
-
-
-def _assert_images_sent(lab: Lab, number: int) -> None:
-    urls = tuple(f"https://cdn.example.com/{_MARK}-{each}.png" for each in range(number))
-    calls = _sent_for(lab, lab.provider(), replace(lab.vendor.request("kit"), images=urls))
-    for url in () if calls is None else urls:
-        name = url.rpartition("/")[2]
-        is_sent = any(name.encode() in call.body or name in call.target for call in calls or ())
-        expect(
-            is_sent,
-            f"the image {url}, one of {number}, was not sent: images that a provider does not send it has to refuse "
-            "in `prepare`",
-        )
-
-
 def _nothing_else_buys(lab: Lab) -> None:
     lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(lab.workflow()))
     provider = lab.provider()
@@ -267,6 +188,24 @@ def _idle_connection(lab: Lab) -> None:
     )
 
 
+def _own_connection(lab: Lab) -> None:
+    reused: list[bool] = []
+
+    def answer(connection: Connection, _call: Call) -> None:
+        reused.append(connection.requests > 1)
+        connection.answer(lab.vendor.created(f"kit-{len(reused)}"))
+
+    lab.on_create = answer
+    provider = lab.provider()
+    for number in range(2):
+        lab.create(provider, f"kit {number}")
+    expect(
+        not any(reused),
+        "a create was sent over a connection that had been used: if the server closes it meanwhile, nobody can tell "
+        "whether that was bought, so each create needs its own connection",
+    )
+
+
 def _many_at_once(lab: Lab) -> None:
     provider = lab.provider()
     with ThreadPoolExecutor(8) as pool:
@@ -294,11 +233,6 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "create: the connection is refused", _connection_refused
     yield "create: `may_send` returns False", _may_not_be_sent
     yield "create: `may_send` is asked once it is connected", _asked_once_connected
-    yield "create: its title is sent", _title
-    yield "create: the end of a long title is sent", _long_title
-    yield "create: its options are sent", _options
-    yield "create: its images are sent", _images
-    yield "create: each of several images is sent", _each_image
     yield "create: no other call sends one", _nothing_else_buys
     yield "create: reset during the send", _reset_during_send
     for name, act in UNKNOWN.items():
@@ -306,5 +240,6 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     for name, (act, status) in UNKNOWN_IN_ITS_FORM.items():
         yield f"create: sent, {name}", _unknown_in_its_form(act, status)
     yield "create: the server closes after each answer", _idle_connection
+    yield "create: over a connection of its own", _own_connection
     yield "create: from many threads", _many_at_once
     yield "prepare: buys nothing, and can be repeated", _prepare_buys_nothing

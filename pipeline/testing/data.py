@@ -14,8 +14,8 @@ from pipeline.providers.base import Bought
 from pipeline.providers.echoed_key import text_without_key
 from pipeline.testing.calls import CALLS, Ask, report
 from pipeline.testing.lab import KEY, PNG, Lab, Play, expect
+from pipeline.testing.side_effects import holding, side_effects
 from pipeline.testing.vendor import Call, Refusal, Reply
-from pipeline.testing.written_files import holding, written_files
 
 if TYPE_CHECKING:
     from pipeline.providers.base import Provider
@@ -193,10 +193,29 @@ def _logged(lab: Lab) -> None:
 
 
 def _written(lab: Lab) -> None:
-    with written_files() as written:
+    with side_effects() as effects:
         list(_exercised(lab))
-    held = holding({*written, *map(str, lab.folder.rglob("*"))}, KEY.encode())
+    held = holding({*effects.files, *map(str, lab.folder.rglob("*"))}, KEY.encode())
     expect(not held, f"the key was written to {', '.join(held)}")
+
+
+def _environment(lab: Lab) -> None:
+    with side_effects() as effects:
+        list(_exercised(lab))
+    held = [name for name, value in effects.variables.items() if _has_key(value)]
+    expect(
+        not held,
+        f"the key was written to the environment, as {', '.join(held)}: programs that a run starts get it",
+    )
+
+
+def _folder(lab: Lab) -> None:
+    with side_effects() as effects:
+        list(_exercised(lab))
+    expect(
+        not effects.folders,
+        f"it changed the working folder to {effects.folders[-1:]}, but all threads share it, and paths start there",
+    )
 
 
 def _key_to_its_own(lab: Lab) -> None:
@@ -212,9 +231,11 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "provider: can be pickled", _pickled
     yield "provider: gives and takes plain data", _pickled_data
     yield "provider: raises errors that can be pickled", _pickled_errors
+    yield "provider: leaves the working folder alone", _folder
     yield "key: in no representation", _shown
     yield "key: in no outcome and no error", _never_shown
     yield "key: in no log", _logged
     yield "key: in no output", _printed
     yield "key: in no file", _written
+    yield "key: in no environment variable", _environment
     yield "key: in no address", _key_to_its_own

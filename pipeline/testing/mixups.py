@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline.providers.base import Bought, CallRefused, JobRefused, Media, Progress
+from pipeline.providers.base import Bought, CallRefused, Changes, JobRefused, Media, Progress
 from pipeline.purchases import WorkflowId
 from pipeline.testing.lab import MEDIA, PNG, Lab, expect
 from pipeline.testing.vendor import Call, Reply
 
 if TYPE_CHECKING:
+    from pipeline.providers.base import Provider
     from pipeline.testing.server import Connection
 
 _THREADS, _MANY = 8, 24
@@ -73,17 +75,35 @@ def _asked_again(lab: Lab) -> None:
     )
 
 
+_CALLS: dict[str, Callable[[Provider, WorkflowId], object]] = {
+    "get": lambda provider, workflow_id: provider.get(workflow_id),
+    "update": lambda provider, workflow_id: provider.update(workflow_id, Changes(title="kit")),
+    "delete": lambda provider, workflow_id: provider.delete(workflow_id),
+}
+
+
 def _this_one(call: str) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
+        def answer(connection: Connection, asked: Call) -> None:
+            named = next((each for each in (_IDS[-1], _IDS[0]) if _named(asked, each)), _IDS[-1])
+            connection.answer(lab.vendor.told(replace(lab.workflow(), id=named)))
+
+        lab.on_call = answer
         provider = lab.provider()
         lab.create(provider, "kit other")
-        told = replace(lab.workflow(), id=_IDS[-1])
-        lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(told))
-        getattr(provider, call)(_IDS[-1])
-        expect(
-            any(_named(each, _IDS[-1]) for each in lab.calls),
-            f"`{call}` of {_IDS[-1]} named it in no call: {[each.target for each in lab.calls]}",
-        )
+        with suppress(CallRefused):
+            _CALLS[call](provider, _IDS[0])
+            lab.calls.clear()
+            _CALLS[call](provider, _IDS[-1])
+            targets = [each.target for each in lab.calls]
+            expect(
+                any(_named(each, _IDS[-1]) for each in lab.calls),
+                f"`{call}` of {_IDS[-1]} named it in no call: {targets}",
+            )
+            expect(
+                not any(_named(each, _IDS[0]) for each in lab.calls),
+                f"`{call}` of {_IDS[-1]} named an earlier one, {_IDS[0]}: {targets}",
+            )
 
     return check
 
@@ -133,6 +153,7 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "create: each title once, from many threads", _titles_from_threads
     yield "get: asks each time", _asked_again
     yield "get: the workflow that was named", _this_one("get")
+    yield "update: the workflow that was named", _this_one("update")
     yield "delete: the workflow that was named", _this_one("delete")
     yield "get: from many threads", _gets_from_threads
     yield "download: from many threads", _files_from_threads

@@ -18,18 +18,20 @@ _REASONS = {200: "OK", 206: "Partial Content", 302: "Found", 307: "Temporary Red
 
 
 class Connection:
-    """The server's side of one connection."""
+    """The server's side of one connection, and how many requests have begun on it."""
 
     def __init__(self, opened: socket.socket) -> None:
         self._socket = opened
         self._buffer = b""
         self.has_outlasted = False
+        self.requests = 0
 
     def read_head(self) -> tuple[str, str, dict[str, str]] | None:
         """Method, target and headers of the next request; None if the client has closed the connection."""
         while b"\r\n\r\n" not in self._buffer:
             if not self._receive():
                 return None
+        self.requests += 1
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         method, target, _version = first.split(" ", 2)

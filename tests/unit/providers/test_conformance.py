@@ -39,7 +39,7 @@ class VimmerseVendor:
     def request(self, title: str) -> CreateRequest:
         return CreateRequest(
             template_id="overlay_gray_5443",
-            options={"prompt": "a walk"},
+            options={"prompt": "a walk", "seconds": 5},
             title=title,
             description="",
             visibility=Visibility.PRIVATE,

@@ -1,7 +1,9 @@
 """The conformance kit for authors of providers finds faults; each one here is a plausible mistake."""
 
 import copyreg
+import json
 import logging
+import os
 import sys
 import threading
 import urllib.request
@@ -13,6 +15,7 @@ from hashlib import sha256
 from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import quote
 
 import pytest
@@ -30,6 +33,7 @@ from pipeline.providers import (
     Deferred,
     Downloaded,
     DownloadFailed,
+    HttpRequest,
     JobRefused,
     Json,
     Media,
@@ -38,6 +42,7 @@ from pipeline.providers import (
     OutcomeUnknown,
     Progress,
     Settings,
+    Transport,
     VendorError,
     Workflow,
     WorkflowId,
@@ -614,6 +619,81 @@ class CannotReport(Kind):
             raise RuntimeError("it has no reports")
 
 
+class UpdatesTheFirst(Kind):
+    """It keeps the id of the first workflow that it changed, and changes that one."""
+
+    first: WorkflowId | None = None
+
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
+        self.first = self.first or workflow_id
+        super().update(self.first, changes)
+        return self.get(workflow_id)
+
+
+class TurnsImagesAround(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, images=request.images[::-1]))
+
+
+class SortsImages(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, images=tuple(sorted(request.images, key=str))))
+
+
+class SendsTexts(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        options = {
+            name: str(value) if isinstance(value, int) else value for name, value in request.options.items()
+        }
+        return super().create(replace(request, options=options))
+
+
+class KnowsOnlyAscii(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        title = request.title.encode("ascii", "replace").decode()
+        return super().create(replace(request, title=title))
+
+
+class DropsAccents(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        title = normalize("NFKD", request.title).encode("ascii", "ignore").decode()
+        return super().create(replace(request, title=title))
+
+
+class KeepsConnections(Kind):
+    """It sends creates over one connection, as `requests.Session` and `httpx.Client` do."""
+
+    def __init__(self, settings: Settings, **more: Any) -> None:
+        super().__init__(settings, **more)
+        self.kept = Transport(settings.network)
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        body = json.dumps({"title": request.title}).encode()
+        headers = {"Content-Type": "application/json", "X-Api-Key": self.settings.key}
+        call = HttpRequest("POST", f"{self.settings.base_url}/workflow", headers, body)
+        sent = self.kept.request(call, self.settings.request_timeout)
+        return Bought(WorkflowId(json.loads(sent.body)["data"]["id"]))
+
+
+class ReportsNothing(Kind):
+    def report_error(self, message: str, context: Mapping[str, Json]) -> None:
+        pass
+
+
+class SetsAVariable(Kind):
+    variable = "VIMMERSE_LAST_KEY"
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        os.environ[self.variable] = f"Bearer {self.settings.key}"
+        return super().create(request)
+
+
+class GoesToItsFolder(Kind):
+    def download(self, media: Media, target: Path) -> Downloaded:
+        os.chdir(target.parent)
+        return super().download(media, target)
+
+
 FAULTS: list[tuple[type[Vimmerse], str]] = [
     (SendsAgain, "create: sent, then closed"),
     (Hopes, "create: sent, then reset"),
@@ -728,6 +808,16 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
         (CannotReport, f"report_error: {answer}")
         for answer in ("answered", "HTTP 500", "a closed connection")
     ),
+    (UpdatesTheFirst, "update: the workflow that was named"),
+    (TurnsImagesAround, "create: several images are sent in order"),
+    (SortsImages, "create: several images are sent in order"),
+    (SendsTexts, "create: a number among its options stays one"),
+    (KnowsOnlyAscii, "create: a title in any script is sent"),
+    (DropsAccents, "create: a title in any script is sent"),
+    (KeepsConnections, "create: over a connection of its own"),
+    (ReportsNothing, "report_error: the message is sent"),
+    (SetsAVariable, "key: in no environment variable"),
+    (GoesToItsFolder, "provider: leaves the working folder alone"),
 ]
 
 
@@ -736,6 +826,7 @@ def test_fault_is_found(
     kind: type[Vimmerse], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(SetsAVariable.variable, "")
     [check] = [each for each in CHECKS if each.name == name]
     with pytest.raises(Fault) as raised:
         check_provider(VimmerseVendor(kind=kind), [check])
