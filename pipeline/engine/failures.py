@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ExitCode, PipelineError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.engine.calls import CallPool
     from pipeline.engine.reporter import Reporter, RunReport
     from pipeline.engine.served_jobs import ServedJobs
-    from pipeline.jobs import Job
+    from pipeline.jobs import Job, JobKey
     from pipeline.json_values import Json
 
 
@@ -41,14 +41,18 @@ class Failures:
     retries: bool
     report_errors: bool
 
+    _due: dict[JobKey, PurchaseId] = field(default_factory=dict, init=False)
+
     def add(self, purchase: Purchase) -> None:
         """Handle a purchase whose failure is on disk."""
         for key in self.served_jobs.keys(purchase):
             self.reporter.report(key, f"failed ({purchase.reason}): {purchase.error}")
         self._stop_buying()
-        if self.retries and self.queue.is_open and (entry := self._retry(purchase)):
-            self.reporter.report(entry.key, "failed; will be bought again (retries)")
-            self.queue.add([entry])
+        if self.retries and (entry := self._retry(purchase)):
+            self._due[entry.key] = purchase.id
+            if self.queue.is_open:
+                self.reporter.report(entry.key, "failed; will be bought again (retries)")
+                self.queue.add([entry])
         self._report_to_vendor(
             purchase.error or "failed",
             {
@@ -57,6 +61,10 @@ class Failures:
                 "key": purchase.key,
             },
         )
+
+    def not_made_again(self) -> list[JobKey]:
+        """The jobs that were to be bought again, and were not, as the buying ended before."""
+        return sorted(key for key, failed in self._due.items() if self.served_jobs.by_key.get(key) == failed)
 
     def add_input(self, job: Job, error: PipelineError) -> None:
         """Handle a failed input of `job`: nothing is bought for it, or for the jobs that would share its purchase."""

@@ -106,6 +106,9 @@ class Runner:
             number = f"{template_id}: {counted(len(entries), 'job')}"
             note = f"{number} not bought, as the first job of that template did not succeed"
             self.report.add_reason(ExitCode.FAILED, note)
+        if again := self._failures.not_made_again():
+            named = f"{', '.join(again[:3])}{f' and {len(again) - 3:,} more' if len(again) > 3 else ''}"
+            self.report.notes.append(f"failed, and not bought again (retries), as the buying ended: {named}")
         if not_needed := self._creator.not_needed:
             of_it = "it" if not_needed == 1 else "each"
             self.report.notes.append(

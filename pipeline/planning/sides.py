@@ -22,6 +22,14 @@ _LOOKS_LIKE_NOTHING = re.compile(
     "\u2800\u3000\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 
+# Letters that look like those of the Latin alphabet: Cyrillic ones, then Greek ones.
+_LATIN = str.maketrans(
+    "\u0430\u0441\u0435\u0456\u0458\u043e\u0440\u0455\u0445\u0443\u04bb\u0501\u051b\u051d"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0423\u0406\u0405\u0408"
+    "\u03bf\u03bd\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7",
+    "aceijopsxyhdqwABEKMHOPCTXYISJovABEZHIKMNOPTYX",
+)
+
 
 def shown_sides(old: Any, new: Any, paint: Paint = unpainted) -> Iterator[str]:
     """A line for each change from `old` to `new` (JSON values), with the changed words in colour."""
@@ -37,8 +45,9 @@ def shown_sides(old: Any, new: Any, paint: Paint = unpainted) -> Iterator[str]:
 
 
 def _look_alike(one: Iterable[Span], other: Iterable[Span]) -> bool:
-    """Whether two texts differ only in their Unicode form, as a composed and a decomposed é do."""
-    composed = [unicodedata.normalize("NFC", "".join(span.text for span in each)) for each in (one, other)]
+    """Whether two texts differ only in their Unicode form, as a composed and a decomposed é do, or in an alphabet."""
+    texts = ("".join(span.text for span in each) for each in (one, other))
+    composed = [unicodedata.normalize("NFC", text).translate(_LATIN) for text in texts]
     return composed[0] == composed[1]
 
 

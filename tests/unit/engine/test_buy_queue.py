@@ -32,6 +32,7 @@ from pipeline.providers.base import (
     NotSent,
     OutcomeUnknown,
     VendorError,
+    Workflow,
 )
 from pipeline.purchases import Output, PurchaseId, WorkflowId
 from pipeline.state.store import Caps, Change
@@ -779,6 +780,29 @@ def test_retries_count_across_runs(harness: Harness) -> None:
     ran = harness.run(stubborn)
 
     assert harness.vendor.creates == ["blue"] * 3
+
+
+def test_retries_for_which_no_credits_are_left_are_all_named(harness: Harness) -> None:
+    stubborn = [job(name, retries=2) for name in ("blue", "red", "green")]
+    for each in stubborn:
+        harness.vendor.poll_answers[each.path] = [failure()]
+
+    ran = harness.run(*stubborn, settings=replace(USUAL, caps=Caps(budget=40)))
+
+    assert len(harness.vendor.creates) == 4
+    (again,) = [each for each in ran.report.notes if "not bought again" in each]
+    named = "hero/overlay/blue, hero/overlay/green, hero/overlay/red"
+    assert again == f"failed, and not bought again (retries), as the buying ended: {named}"
+
+
+@pytest.mark.parametrize("answers", [[failure(), success(FILM)], [failure()]])
+def test_retries_that_were_bought_are_not_named(harness: Harness, answers: list[Workflow]) -> None:
+    harness.vendor.poll_answers["blue"] = [*answers]
+
+    ran = harness.run(job("blue", retries=1), settings=replace(USUAL, caps=Caps(budget=20)))
+
+    assert len(harness.vendor.creates) == 2
+    assert not any("not bought" in each for each in ran.report.notes)
 
 
 @fails_without(

@@ -132,6 +132,8 @@ def test_long_value_is_truncated_and_a_hostile_one_is_escaped() -> None:
         ("a cat", "a\u3000cat", r"a cat → a\u3000cat"),
         ("a \u2764", "a \u2764\ufe0f", "a \u2764 → a \u2764\\ufe0f"),
         ("a cat", "a \u3164cat", r"a cat → a \u3164cat"),
+        ("aa", "a\u0430", r"aa → a\u0430"),
+        ("\u0421\u041e\u0420 car", "COP car", r"\u0421\u041e\u0420 car → COP car"),
         ("", " ", '"" → " "'),
     ],
 )
