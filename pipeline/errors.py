@@ -17,7 +17,7 @@ import heapq
 import itertools
 import unicodedata
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Literal
 
@@ -237,17 +237,24 @@ class Suggestions:
     """As `did_you_mean`, for the first mistakes only: comparing hundreds with thousands of names is slow."""
 
     left: int = 50
+    _told: dict[str, str] = field(default_factory=dict)
 
     def did_you_mean(self, word: str, known: Iterable[str]) -> str:
         """A hint that names the nearest known name; empty if none is near, or after `left` hints."""
         return _meant(word, self.nearest(word, known))
 
     def nearest(self, word: str, known: Iterable[str]) -> str | None:
-        """The nearest known name; None if none is near, or after `left` hints."""
+        """The nearest known name; None if none is near, or after `left` hints.
+
+        After those, a word that had a hint has the same one again: it is the same mistake.
+        """
         if not self.left:
-            return None
+            return self._told.get(word)
         self.left -= 1
-        return nearest(word, known)
+        close = nearest(word, known)
+        if close is not None:
+            self._told[word] = close
+        return close
 
     def unknown(self, what: str, name: str, known: Iterable[str]) -> str:
         """A message for a name that is not in `known`, with the nearest name, or those that exist."""

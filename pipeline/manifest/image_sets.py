@@ -135,11 +135,12 @@ def _images_of(row: TableRow, context: Context) -> list[str]:
             context.report(row.location, f"{both}; one image needs one of them")
             return []
         text = row.own[name].strip()
-        if urls.are_several(text):
-            several = (
-                f"two urls in one cell, '{row.names[name]}'; each needs a column of its own: url_2, url_3"
-            )
-            context.report(row.location, several + urls.if_it_is_one(text))
+        is_list = text.startswith("[") and text.endswith("]")
+        if is_list or urls.are_several(text):
+            several = f"{'a list' if is_list else 'two urls'} in one cell, '{row.names[name]}'"
+            columns = f"each needs a column of its own: {kind}_2, {kind}_3"
+            hint = "" if is_list else urls.if_it_is_one(text)
+            context.report(row.location, f"{several}; {columns}{hint}")
             return []
     if 1 not in numbered:
         either = [f"'{row.names[name]}'" for name in ("path", "url") if name in row.names]

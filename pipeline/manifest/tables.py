@@ -12,7 +12,7 @@ from pipeline.documents.csv_table import LARGEST, SEPARATORS, CsvTable, read_csv
 from pipeline.documents.node import Location
 from pipeline.documents.problem_list import ProblemList
 from pipeline.documents.text_file import read_with_forbidden
-from pipeline.errors import InvalidInput, Problem, counted
+from pipeline.errors import InvalidInput, Problem, counted, there_are
 from pipeline.manifest.conditions import condition, holds, misread
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _names(
             names[ours] = theirs
         else:
             are_sound = False
-            near = context.suggestions.did_you_mean(theirs, table.columns)
+            near = context.suggestions.did_you_mean(theirs, table.columns) or there_are(table.columns)
             context.report(value.location, f"{table.source.name} has no column '{theirs}'{near}")
     for column, ours in _own_names(filter(purpose.own.fullmatch, table.columns)).items():
         names.setdefault(ours, column)

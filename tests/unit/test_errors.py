@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.errors import did_you_mean, nearest, there_are
+from pipeline.errors import Suggestions, did_you_mean, nearest, there_are
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,12 @@ from pipeline.errors import did_you_mean, nearest, there_are
 def test_nearest_name_is_found_if_any_is_near(word: str, known: list[str], near: str | None) -> None:
     assert nearest(word, known) == near
     assert did_you_mean(word, known) == (f"; did you mean '{near}'?" if near else "")
+
+
+def test_word_has_the_same_hint_once_no_more_are_compared() -> None:
+    suggestions = Suggestions(left=2)
+    hints = [suggestions.did_you_mean(word, ["title"]) for word in ("titel", "x", "titel", "titlee", "x")]
+    assert hints == ["; did you mean 'title'?", "", "; did you mean 'title'?", "", ""]
 
 
 def test_nearest_is_found_among_many() -> None:

@@ -43,9 +43,11 @@ class TemplateError(Exception):
         return self.message_with(Suggestions())
 
     def message_with(self, suggestions: Suggestions) -> str:
-        """As `message`, but with the nearest name only if there are `suggestions` left."""
-        if not isinstance(self._message, UnknownName) or not suggestions.left:
+        """As `message`, but with the nearest name only if there are `suggestions` left, or if it was told before."""
+        if not isinstance(self._message, UnknownName):
             return self._message
+        if not suggestions.left:
+            return f"{self._message}{suggestions.did_you_mean(self._message.name, ())}"
         name, known = self._message.name, [each for each in self._message.known if isinstance(each, str)]
         # A template reads `image.vars.my-size` as a subtraction.
         longer = (f"{name}-", f"{name}.")

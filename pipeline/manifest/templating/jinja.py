@@ -65,7 +65,10 @@ class JinjaTemplate:
             tree, self.is_expression = _keeping_value(tree)
             self._code = ENVIRONMENT.from_string(tree)
         except jinja2.TemplateSyntaxError as error:
-            raise TemplateError(error.message or "this is not a template", error.lineno) from None
+            message = error.message or "this is not a template"
+            if message.endswith("got '='"):
+                message = "a single '=' compares nothing; write '=='"
+            raise TemplateError(message, error.lineno) from None
         except _FAULTS:
             raise TemplateError("the template is too large, or too deeply nested", 1) from None
 

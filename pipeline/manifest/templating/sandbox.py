@@ -50,6 +50,9 @@ class _Environment(ImmutableSandboxedEnvironment):
                 return obj[attribute] if attribute in obj else Missing(name=attribute, known=obj)
             case Named() if attribute in obj.data:
                 return obj.data[attribute]
+            case Named(data={"vars": Mapping() as columns}) if attribute in columns:
+                name = attribute[:60]
+                return Missing(hint=f"{kind(obj)} has no '{name}', but its vars have: write '.vars.{name}'")
             case LoopContext() if attribute in _LOOP_DATA:
                 return getattr(obj, attribute)
             case _:

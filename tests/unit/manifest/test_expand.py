@@ -410,6 +410,15 @@ class TestRendering:
         )
         assert problem.message.endswith("(job main/any/red/walk and 3 more)")
 
+    def test_misspelled_name_in_very_many_jobs_is_reported_once(self, project: Project) -> None:
+        text = (
+            "vars: {season: x}\ntemplates: {any: {template_id: new, options: {p: '{{ seson }} {{ l }}'}}}\n"
+        )
+        (problem,) = project.problems(f"{text}jobs: [{{id: hero, matrix: {{l: [{THOUSAND}]}}}}]\n")
+        assert problem.message == (
+            "'seson' is undefined; did you mean 'season'? (job hero/any/l=v000 and 999 more)"
+        )
+
     def test_errors_at_one_position_are_grouped_with_the_number_of_jobs(self, project: Project) -> None:
         text = "templates: {any: {template_id: new, options: {p: '{{ vars[l] }}'}}}\n"
         *first, rest = project.problems(f"{text}jobs: [{{id: hero, matrix: {{l: [{THOUSAND}]}}}}]\n")

@@ -192,6 +192,12 @@ class TestImages:
         (item,) = items(project, f'id,url\na,"{url.replace(between, encoded)}"\n')
         assert item.images == (RemoteFile(url.replace(between, encoded)),)
 
+    @pytest.mark.parametrize("column", ["url", "path"])
+    def test_list_in_a_cell_is_rejected(self, project: Project, column: str) -> None:
+        table = f'id,{column}\na," [""{URL}a.png"", ""{URL}b.png""]"\n'
+        said = f"a list in one cell, '{column}'; each needs a column of its own: {column}_2, {column}_3"
+        assert said in told(project, table)
+
     def test_blanks_around_a_cell_belong_to_no_url_or_path(self, project: Project) -> None:
         project.image("a.png")
         (item,) = items(project, f"id, url, path_2\nx, {URL}a.png , a.png\n")
@@ -318,6 +324,12 @@ class TestColumns:
             "did you mean 'Image Src'?"
         )
 
+    def test_columns_are_listed_where_none_is_similar(self, project: Project) -> None:
+        said = told(project, f"url,n\n{URL}1.png,1\n", ", columns: {id: nope}")
+        assert said == (
+            "campaign.yaml:4:51: image_sets.shoes.columns.id: rows.csv has no column 'nope'; there are 'url', 'n'"
+        )
+
     def test_only_our_names_can_be_mapped(self, project: Project) -> None:
         said = told(project, f"url\n{URL}1.png\n", ", columns: {urll: url}")
         assert "image_sets.shoes.columns.urll: unknown key; did you mean 'url'?" in said
@@ -414,6 +426,10 @@ class TestWhere:
     def test_anything_but_one_expression_is_rejected(self, project: Project, where: str) -> None:
         said = told(project, self.TABLE, f', where: "{where}"')
         assert "image_sets.shoes.where: expected one expression and nothing around it" in said
+
+    def test_single_equals_sign_is_explained(self, project: Project) -> None:
+        said = told(project, self.TABLE, """, where: "{{ row.n = '1' }}\"""")
+        assert "image_sets.shoes.where: a single '=' compares nothing; write '=='" in said
 
     @pytest.mark.parametrize(
         ("value", "advice"),
