@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, printable
@@ -12,7 +10,6 @@ from pipeline.planning.planner import last_sent
 from pipeline.purchases import Ownership, Purchase, PurchaseId
 
 if TYPE_CHECKING:
-    from pipeline.json_values import Json
     from pipeline.planning.plan import Wording
     from pipeline.providers.base import Workflow
 
@@ -44,22 +41,13 @@ def assert_bought(workflow: Workflow, purchase: Purchase) -> None:
     """Check that a workflow which a person or a webhook named is the one of a purchase.
 
     Its template and title have to be those sent, and neither title nor description may name another purchase. The
-    title may also contain the purchase's id: a run may have changed it and died before it recorded that. If nothing
-    names a purchase, no text of its options may be plainly another than the one sent.
+    title may also contain the purchase's id: a run may have changed it and died before it recorded that. The options
+    that the vendor shows prove nothing: it may have rewritten a prompt.
 
     Raises:
         InvalidInput: it is another workflow.
     """
     _assert_worded(workflow, purchase)
-    options = purchase.request.get("options")
-    if purchase.id not in _wording(workflow) and isinstance(options, dict):
-        for name, sent in options.items():
-            shown = workflow.options.get(name, "")
-            if _is_another_text(sent, shown):
-                raise InvalidInput(
-                    f"{_is_not(workflow, purchase)}: its {printable(name)} is {printable(repr(shown), 200)}, "
-                    f"sent was {printable(repr(sent), 200)}"
-                )
 
 
 def others_named(workflow: Workflow, purchase: Purchase, *wordings: Wording) -> list[PurchaseId]:
@@ -96,20 +84,3 @@ def _wording(workflow: Workflow) -> str:
 
 def _is_not(workflow: Workflow, purchase: Purchase) -> str:
     return f"workflow {printable(workflow.id)} is not purchase {purchase.id}"
-
-
-def _is_another_text(sent: Json, shown: str) -> bool:
-    """Whether both are texts of several words, and neither contains the other: vendors cut texts, and add to them.
-
-    A single word may be shown in another form, as may an address or a number.
-    """
-    if not isinstance(sent, str) or len(sent.split()) < 2 or len(shown.split()) < 2:
-        return False
-    ours, theirs = _letters(sent), _letters(shown)
-    return ours not in theirs and theirs not in ours
-
-
-def _letters(text: str) -> str:
-    """The letters and digits of a text, without what vendors normalise."""
-    spelled = unicodedata.normalize("NFKD", html.unescape(text)).casefold()
-    return "".join(filter(str.isalnum, spelled))

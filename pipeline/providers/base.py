@@ -158,8 +158,7 @@ class Workflow:
 
     `unusable` is the first url in its result that cannot be used (and is not in `result`), in a form that is safe to
     show, or says that one is missing; `unusable_step` is that of its steps.
-    `options` are the texts among its options, as the vendor shows them. `percent` is 0 to 100; `created_at` and
-    `updated_at` are the vendor's own text.
+    `percent` is 0 to 100; `created_at` and `updated_at` are the vendor's own text.
     """
 
     id: str
@@ -170,7 +169,6 @@ class Workflow:
     template_id: str = ""
     title: str = ""
     description: str = ""
-    options: Mapping[str, str] = field(default_factory=dict, hash=False)
     result: tuple[Media, ...] = ()
     unusable: str = ""
     unusable_step: str = ""

@@ -3,7 +3,7 @@
 import json
 import re
 from base64 import b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -95,8 +95,6 @@ def _cleaned(value: T, key: str, kept: Collection[str], *, is_message: bool) -> 
         case tuple() | list():
             cleaned = tuple(_cleaned(each, key, kept, is_message=is_message) for each in value)
             cleaned = list(cleaned) if isinstance(value, list) else cleaned
-        case Mapping():
-            cleaned = {name: _cleaned(each, key, kept, is_message=is_message) for name, each in value.items()}
         case _ if is_dataclass(value) and not isinstance(value, type):
             parts = {each.name: getattr(value, each.name) for each in fields(value)}
             changed = {

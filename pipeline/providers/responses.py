@@ -131,7 +131,6 @@ def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow
         template_id=_text(data.get("model")),
         title=_text(data.get("title"), record_limits.LONGEST_TEXT),
         description=_text(data.get("description"), record_limits.LONGEST_TEXT),
-        options=dict(_texts(data.get("options"))),
         result=tuple(_media(data.get("result"), sizes)),
         unusable=_unusable([data.get("result")]),
         unusable_step=_unusable(each.get("result") for each in _items(data.get("completions"))),
@@ -150,13 +149,6 @@ def _text(value: Json, limit: int = _LONGEST_TEXT) -> str:
         return ""
     # A database refuses NUL, and UTF-8 cannot encode a lone surrogate.
     return value[:limit].replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-
-
-def _texts(value: Json) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for name, each in value.items():
-            if text := _text(each, record_limits.LONGEST_TEXT):
-                yield name, text
 
 
 def _percent(value: Json) -> float | None:

@@ -369,19 +369,6 @@ def test_workflow_whose_description_names_another_purchase_is_refused(
     assert len(vendor.ledger.entries) == 2
 
 
-def test_workflow_of_another_prompt_is_refused_where_nothing_names_its_purchase(
-    folder: Path, pipeline: Pipeline, vendor: Emulator
-) -> None:
-    project, workflows = both_unknown(folder, pipeline, vendor, description="For the shop")
-
-    wrong = pipeline("resolve", project.manifest, WALK, "--workflow-id", workflows[DANCE])
-    right = [pipeline("resolve", project.manifest, key, "--workflow-id", workflows[key]) for key in workflows]
-
-    assert wrong.code == 3, wrong.output
-    assert ": its prompt is 'a dance', sent was 'a walk'" in wrong.err
-    assert [each.code for each in right] == [0, 0], right
-
-
 def test_way_back_is_named_if_another_purchase_has_the_workflow(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -255,13 +255,13 @@ def test_key_is_in_no_text_of_a_workflow(method: str, tmp_path: Path) -> None:
         f"a {KEY}",
     )
 
-    given = changed(**texts, options=texts, result=[media], steps=((KEY, (media,)),))
+    given = changed(**texts, result=[media], steps=((KEY, (media,)),))
     told: Any = CALLS[method](half(given), tmp_path)
 
     # A query may have to have the key, and is never recorded.
     cleaned = dict.fromkeys(texts, "a ***")
     clean = Media(f"https://cdn.example.com/***/a.png?key={KEY}", "image/***", 3)
-    assert told == changed(**cleaned, options=cleaned, result=[clean], steps=(("***", (clean,)),))
+    assert told == changed(**cleaned, result=[clean], steps=(("***", (clean,)),))
 
 
 def test_error_for_which_a_command_would_end_is_the_providers_fault(tmp_path: Path) -> None:

@@ -50,7 +50,6 @@ FIELDS = st.sampled_from(
         "content_type",
         "size",
         "flow",
-        "options",
     ]
 )
 ODD_WORKFLOWS = st.dictionaries(
@@ -66,7 +65,6 @@ def test_workflow_is_read_as_documented() -> None:
         "progress_percentage": 100,
         "model": "overlay_gray_5443",
         "title": "a title",
-        "options": {"prompt": "a walk", "seconds": 5, "places": ["a park"]},
         "primary_user_id": "secret-user",
         "completions": [
             {"flow": "upscale", "result": [{"content_type": "image/png", "url": f"{url}.png?s=1"}]}
@@ -79,7 +77,6 @@ def test_workflow_is_read_as_documented() -> None:
     assert workflow.progress is Progress.SUCCEEDED
     assert workflow.percent == 100
     assert workflow.template_id == "overlay_gray_5443"
-    assert workflow.options == {"prompt": "a walk"}
     assert workflow.result == (Media(f"{url}?sig=1", "video/mp4", 1234),)
     assert workflow.steps == (("upscale", (Media(f"{url}.png?s=1", "image/png"),)),)
     assert workflow.created_at == "2025-04-11 18:33:59.780864+00:00"
@@ -112,7 +109,7 @@ def test_malformed_workflow_gives_only_valid_fields(told: dict[str, Json]) -> No
     assert workflow.percent is None or 0 <= workflow.percent <= 100
     assert workflow.credits is None or workflow.credits >= 0
     texts = (workflow.status, workflow.title, workflow.template_id, workflow.error or "")
-    for text in (*texts, *workflow.options.values()):
+    for text in texts:
         assert "\0" not in text
         text.encode()
     for media in workflow.result:
