@@ -4,7 +4,7 @@
 # What this repository has of the results of a campaign: what its run does not know, and whether the campaign is new.
 #
 # A run may buy only if it knows each purchase that is found under the campaign's name: in any folder of either branch, the
-# one that CAMPAIGN_RESULTS says and the other, and among what was deleted from its own. So it does not matter whether
+# one that CAMPAIGN_RESULTS says and the other, and among what was deleted from them. So it does not matter whether
 # results were lost, left behind by a moved manifest, or written with the other setting. What is found elsewhere is not
 # joined here: the name alone does not prove whose it is, what is joined can be pruned, and a saved plan was made without it.
 
@@ -24,25 +24,32 @@ own=$(git -C "$(dirname -- "$CAMPAIGN_MANIFEST")" rev-parse --show-prefix)
 # The name as the value of a key, as a regular expression.
 value="[\"']?${name//./\\.}[\"']?[[:space:]]*([],}#]|\$)"
 
-# Fetches the rest of the history of commit $1, on branch $2, if the checkout is shallow.
+# Fetches the rest of the history of commit $1, on branch $2, if the checkout is shallow. Of the other branch, without the
+# content of files, which may be large; git then fetches what is looked at.
 fetch_history() {
-  local shallow
+  local shallow filter all=(--unshallow)
   shallow=$(git rev-parse --git-path shallow)
   if [[ -s $shallow ]] && git rev-list --max-parents=0 "$1" | grep -xF -f "$shallow" >/dev/null; then
-    git fetch --quiet --no-tags --unshallow origin "refs/heads/$2"
+    filter=$(git config remote.origin.partialCloneFilter || true)
+    if [[ $2 == "$OTHER" ]]; then all+=(--filter="${filter:-blob:none}"); fi
+    git fetch --quiet --no-tags "${all[@]}" origin "refs/heads/$2"
+    # Git keeps the filter, and later fetches should be complete.
+    if [[ -z $filter ]]; then git config --unset remote.origin.partialCloneFilter || true; fi
   fi
 }
 
 # Finds the tips of both branches at which a person let the campaign start anew: `publish.sh` recorded them. What was
-# missing by then is ignored. Of the other branch, a shallow checkout may not have that commit.
+# missing by then is ignored.
 find_settled() {
-  local campaign tip_then elsewhere_then
+  local campaign tip_then elsewhere_then commit
   settled=()
   seen=()
   while read -r campaign tip_then elsewhere_then; do
     if [[ $campaign != "$name" || ! "$tip_then $elsewhere_then" =~ ^[0-9a-f]+\ [0-9a-f]*$ ]]; then continue; fi
-    seen+=("$tip_then" ${elsewhere_then:+"$elsewhere_then"})
-    if git cat-file -e "$tip_then^{commit}" 2>/dev/null; then settled+=("^$tip_then"); fi
+    for commit in "$tip_then" ${elsewhere_then:+"$elsewhere_then"}; do
+      seen+=("$commit")
+      if git cat-file -e "$commit^{commit}" 2>/dev/null; then settled+=("^$commit"); fi
+    done
   done < <(git log --full-history --format="%(trailers:key=$STARTED_ANEW,valueonly)" "$tip" -- "${records[@]}")
 }
 
@@ -56,21 +63,26 @@ is_settled() {
   return 1
 }
 
-# Shows how files changed in the history of the branch, since a person let the campaign start anew.
+# Shows how files changed in the history of commit $1, since a person let the campaign start anew.
 changes() {
   # -m compares merges with each parent, since a merge can drop results too.
-  git log --full-history -m --no-renames --raw --no-abbrev -z --format= "$1" "$tip" ${settled[@]+"${settled[@]}"} -- "${@:2}"
+  git log --full-history -m --no-renames --raw --no-abbrev -z --format= "$1" "$2" ${settled[@]+"${settled[@]}"} -- "${@:3}"
 }
 
 # Prints the files that were deleted from the branch or replaced, if they had purchases that its results now lack.
 lost_results() {
-  changes --diff-filter=DMT "${records[@]}" | lost_of ${kept[@]+"${kept[@]}"}
+  changes "$tip" --diff-filter=DMT "${records[@]}" | lost_of ${kept[@]+"${kept[@]}"}
 }
 
-# Prints the files with purchases that the results here lack, of those that were deleted from the branch or are elsewhere
-# on it, and of those on the other branch, as BRANCH:PATH.
+# Prints the files with purchases that the results here lack, of those that were deleted from either branch, are elsewhere
+# on the branch, or are on the other one, as BRANCH:PATH.
 left_behind() {
-  { changes --diff-filter=D "${anywhere[@]}" && all_of "$tip"; } | unknown_of "$BRANCH" && all_of "$elsewhere" | unknown_of "$OTHER"
+  ever_on "$tip" | unknown_of "$BRANCH" && ever_on "$elsewhere" | unknown_of "$OTHER"
+}
+
+# Shows the results in any folder of commit $1, and those that were deleted in its history.
+ever_on() {
+  changes "$1" --diff-filter=D "${anywhere[@]}" && all_of "$1"
 }
 
 # Shows the results in any folder of commit $1, as if all were deleted.

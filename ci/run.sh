@@ -65,6 +65,7 @@ if [[ $first == "$name" ]]; then
   export CAMPAIGN_STARTED_ANEW="$name $tip $elsewhere"
 else
   fetch_history "$tip" "$BRANCH"
+  fetch_history "$elsewhere" "$OTHER"
   find_settled
   lost=$(lost_results | sort -u)
   if [[ -n $lost ]]; then

@@ -261,6 +261,9 @@ class Remote:
         """A new repository with `files` on its main branch."""
         remote, work = folder / "remote.git", folder / "author"
         git("init", "-q", "--bare", "-b", "main", remote, at=folder)
+        # As forges do.
+        git("config", "uploadpack.allowFilter", "true", at=remote)
+        git("config", "uploadpack.allowAnySHA1InWant", "true", at=remote)
         git("init", "-q", "-b", "main", work, at=folder)
         for name, content in files.items():
             (work / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1088,6 +1088,27 @@ class TestLostResults:
         assert (by_hand.code, after.code) == (0, 0), by_hand.log + after.log
         assert len(titles(vendor)) == 3
 
+    def test_results_that_the_other_setting_found_are_not_bought_again_once_deleted(
+        self,
+        remote: Remote,
+        machine: Machines,
+        vendor: Emulator,
+        switched: tuple[str, str, Callable[[int], None]],
+    ) -> None:
+        other, now, _ = switched
+        left = [name for name in remote.names(other) if "results" in name]
+        remote.remove(other, *left)
+
+        job = machine("after").uses(command="run", campaigns=MANIFEST, results=now)
+
+        assert job.code == 3, job.log
+        assert f"The branch {other} has or had results of spring at {left[1]}, which" in job.log
+        assert len(titles(vendor)) == 2
+        by_hand = machine("hand").uses(command="run", campaigns=MANIFEST, results=now, first="spring")
+        after = machine("next").uses(command="run", campaigns=MANIFEST, results=now)
+        assert (by_hand.code, after.code) == (0, 0), by_hand.log + after.log
+        assert len(titles(vendor)) == 3
+
     @pytest.mark.parametrize("now", ["branch", "beside"])
     def test_two_campaigns_of_one_name_may_have_other_settings(
         self, remote: Remote, machine: Machines, vendor: Emulator, now: str
