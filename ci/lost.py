@@ -14,7 +14,7 @@ import os
 import posixpath
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -57,18 +57,29 @@ def _lost(changes: Iterator[_Change], kept: list[str]) -> Iterator[tuple[str, st
     """
     known = _known(kept)
     looked_at: Counter[str] = Counter()
-    for status, blob, _, path in changes:
-        is_changed = status == "M"
+    void: defaultdict[str, set[str]] = defaultdict(set)
+    for change, blob, _, path in changes:
+        is_changed = change == "M"
         looked_at[path] += is_changed
         # Where results that are there cannot be read, the run says so itself.
         if is_changed and (looked_at[path] > _VERSIONS or known is None):
             continue
-        held = _purchases(_content(blob))
+        found = _purchases(_content(blob))
         # Nobody knows what one held that cannot be read. One that was mended has versions before it.
-        if held is None and is_changed:
+        if found is None and is_changed:
             continue
-        if held is None or known is None or not held <= known:
+        if found is None or known is None or _bought(found, void[path]) - known:
             yield blob, path, "was replaced on" if is_changed else "is gone from"
+        void[path] |= {each for each, status in (found or {}).items() if status == "void"}
+
+
+def _bought(found: dict[str, str], void: set[str]) -> set[str]:
+    """What of `found` was bought or may have been, if later versions of its file have `void` as void."""
+    return {
+        each
+        for each, status in found.items()
+        if status != "void" and not (status == "submitting" and each in void)
+    }
 
 
 def _changes(log: bytes) -> Iterator[_Change]:
@@ -103,10 +114,10 @@ def _folder_of_manifest(path: str, content: bytes) -> str:
 def _known(paths: list[str]) -> set[str] | None:
     known: set[str] = set()
     for path in paths:
-        found = _purchases(Path(path).read_bytes(), with_void=True)
+        found = _purchases(Path(path).read_bytes())
         if found is None:
             return None
-        known |= found
+        known |= found.keys()
     return known
 
 
@@ -117,11 +128,10 @@ def _is_without_purchases(content: bytes) -> bool:
         return False
 
 
-def _purchases(content: bytes, *, with_void: bool = False) -> set[str] | None:
-    """The ids of the purchases in results; None if they cannot be read."""
+def _purchases(content: bytes) -> dict[str, str] | None:
+    """The status of each purchase in results, by its id; None if they cannot be read."""
     try:
-        purchases = json.loads(content).get("purchases", [])
-        return {each["id"] for each in purchases if with_void or each["status"] != "void"}
+        return {each["id"]: each["status"] for each in json.loads(content).get("purchases", [])}
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

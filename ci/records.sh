@@ -58,6 +58,10 @@ case ${CAMPAIGN_RESULTS:-branch} in
     OTHER=${CAMPAIGN_RESULTS_BRANCH:-campaign-results}
     FOLDER=$(dirname -- "${CAMPAIGN_MANIFEST:-.}")
     PREFIX=$(git -C "$FOLDER" rev-parse --show-prefix)
+    if [[ $(git -C "$FOLDER" rev-parse --show-toplevel) != "$(git rev-parse --show-toplevel)" ]]; then
+      echo "results: beside: $CAMPAIGN_MANIFEST is in another repository, such as a submodule, and results are pushed to this one. Use results: branch." >&2
+      exit 64
+    fi
     ;;
   *)
     echo "results: expected 'branch' or 'beside', not '$CAMPAIGN_RESULTS'" >&2

@@ -67,6 +67,7 @@ else
   fetch_history "$tip" "$BRANCH"
   fetch_history "$elsewhere" "$OTHER"
   find_settled
+  find_dropped
   lost=$(lost_results | sort -u)
   if [[ -n $lost ]]; then
     refuse "${lost%%$'\n'*} the branch $BRANCH, and the results there do not include everything it held. Put it back." \

@@ -734,6 +734,32 @@ class TestOtherParts:
         assert len(titles(vendor)) == len(set(titles(vendor))) == 12
 
 
+@pytest.mark.parametrize("command", ["run", "collect"])
+def test_results_are_not_kept_beside_a_manifest_of_another_repository(
+    remote: Remote, machine: Machines, vendor: Emulator, command: str
+) -> None:
+    """They would be those of this repository's campaign of the same folder and name."""
+    inner = remote.folder.parent / "inner"
+    git("init", "-q", "-b", "main", inner, at=remote.folder.parent)
+
+    def move(work: Path) -> None:
+        shutil.copytree(work / "campaigns", inner / "campaigns")
+        git("add", "--all", at=inner)
+        git("commit", "-q", "-m", "theirs", at=inner)
+        git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", inner, "sub", at=work)
+
+    remote.edit("main", move)
+    one = machine()
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", at=one.workspace)
+
+    job = one.uses(command=command, campaigns=f"sub/{MANIFEST}", first="spring", results="beside")
+
+    assert job.code == 64, job.log
+    assert f"sub/{MANIFEST} is in another repository, such as a submodule" in job.log
+    assert not titles(vendor)
+    assert not [name for name in remote.names("main") if "results" in name]
+
+
 class TestNoRecords:
     """Records without purchases do not count as records of the campaign."""
 
@@ -1178,6 +1204,51 @@ class TestLostResults:
         remote.move(branch, remote.commit(branch, name, newer))
         mended = machine("mended").uses(command="run", campaigns=MANIFEST, results=results)
         assert mended.code == 0, mended.log
+        assert len(titles(vendor)) == bought
+
+    @pytest.mark.parametrize(
+        ("kept", "said"), [(":/A campaign", "is gone from"), ("main", "was replaced on")]
+    )
+    def test_results_that_a_force_push_dropped_are_not_bought_again(
+        self, remote: Remote, machine: Machines, vendor: Emulator, kept: str, said: str
+    ) -> None:
+        assert (
+            machine("first").uses(command="run", campaigns=MANIFEST, first="spring", results="beside").code
+            == 0
+        )
+        merged = git("rev-parse", kept, at=remote.folder)
+        more = remote.text(MANIFEST, "main").replace('"prompts": {', '"prompts": {"jump": "a jump", ')
+        remote.edit("main", lambda work: write(work / MANIFEST, more))
+        assert machine("second").uses(command="run", campaigns=MANIFEST, results="beside").code == 0
+        bought = len(titles(vendor))
+        before = git("rev-parse", "main", at=remote.folder)
+        remote.move("main", merged)
+        remote.edit("main", lambda work: write(work / MANIFEST, more))
+
+        job = machine("after").uses({"before": before}, command="run", campaigns=MANIFEST, results="beside")
+
+        assert job.code == 3, job.log
+        assert f"campaigns/spring.results.json {said} the branch main" in job.log
+        assert len(titles(vendor)) == bought
+
+    @pytest.mark.parametrize("deleted", [1, 2])
+    def test_what_a_shard_never_sent_is_not_lost(
+        self, remote: Remote, machine: Machines, vendor: Emulator, deleted: int
+    ) -> None:
+        prompts = {f"p{number}": f"take {number}" for number in range(4)}
+        remote.move("main", remote.commit("main", MANIFEST, json.dumps(spring(prompts=prompts))))
+        vendor.fail({"on": "create", "do": {"status": 402}, "times": 1})
+        for number, shard in enumerate(("1/2", "1/2", "2/2", "")):
+            job = machine(f"run{number}").uses(
+                command="run", campaigns=MANIFEST, shard=shard, first="" if number else "spring"
+            )
+            assert (job.code == 0) == bool(number), job.log
+        bought = len(titles(vendor))
+        remote.remove("campaign-results", *[f"spring.results.{n}-of-2.json" for n in range(1, deleted + 1)])
+
+        job = machine("after").uses(command="run", campaigns=MANIFEST)
+
+        assert job.code == 0, job.log
         assert len(titles(vendor)) == bought
 
     def test_partial_clone_fetches_older_results_with_the_token(
