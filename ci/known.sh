@@ -38,7 +38,7 @@ fetch_history() {
   fi
 }
 
-# Finds the tips of both branches at which a person let the campaign start anew: `publish.sh` recorded them. What was
+# Finds the tips of both branches at which a person let the campaign start anew. What was
 # missing by then is ignored.
 find_settled() {
   local campaign tip_then elsewhere_then commit
@@ -50,7 +50,7 @@ find_settled() {
       seen+=("$commit")
       if git cat-file -e "$commit^{commit}" 2>/dev/null; then settled+=("^$commit"); fi
     done
-  done < <(git log --full-history --format="%(trailers:key=$STARTED_ANEW,valueonly)" "$tip" -- "${records[@]}")
+  done < <(git log --grep="^$STARTED_ANEW: " --format="%(trailers:key=$STARTED_ANEW,valueonly)" "$tip")
 }
 
 # Whether the file $2 was blob $1 when a person let the campaign start anew.
@@ -166,21 +166,33 @@ has_another_name() {
   LC_ALL=C grep -aqE "^name:[[:space:]]+[\"']?[A-Za-z0-9][A-Za-z0-9._-]*[\"']?[[:space:]]*(#.*)?\$" <<<"$content"
 }
 
-# Whether this is the first attempt of its run. Where nothing counts the attempts, the first one leaves a ref on the
-# server, apart from all results, so that it stays if they are lost.
-is_first_attempt() {
-  local mark code=0 to=${CAMPAIGN_PUSH_URL:-origin}
-  if [[ -n ${CAMPAIGN_ATTEMPT:-} || -z ${CAMPAIGN_RUN:-} ]]; then
-    [[ ${CAMPAIGN_ATTEMPT:-1} == 1 ]]
-    return
+# Whether an earlier attempt of this run has published anything. Its first publication sets a ref on the server, in the
+# same push, apart from all results, so that it stays if they are lost. So does that of this attempt.
+has_begun() {
+  local code=0
+  if [[ -z ${CAMPAIGN_RUN:-} ]]; then return 1; fi
+  CAMPAIGN_MARK=refs/campaign-first/$CAMPAIGN_RUN/$(git hash-object --stdin <<<"$own$name ${CAMPAIGN_SHARD:-}")
+  export CAMPAIGN_MARK
+  git ls-remote --exit-code "${CAMPAIGN_PUSH_URL:-origin}" "$CAMPAIGN_MARK" >/dev/null || code=$?
+  if [[ $code != 0 && $code != 2 ]]; then
+    echo "The server did not say whether it has $CAMPAIGN_MARK, so whether an earlier attempt has begun. Nothing is bought; try again." >&2
+    end 8
   fi
-  mark=refs/campaign-first/$CAMPAIGN_RUN/$(git hash-object --stdin <<<"$name ${CAMPAIGN_SHARD:-}")
-  git ls-remote --exit-code "$to" "$mark" >/dev/null || code=$?
-  if [[ $code == 0 ]]; then return 1; fi
-  if [[ $code != 2 ]] || ! git push --quiet "$to" "$(no_branch):$mark"; then
-    echo "This attempt could not be told from its retry: the server did not take $mark. Nothing is bought; try again." >&2
-    exit 8
-  fi
+  return "$code"
+}
+
+# Records on the branch that a person lets the campaign start anew, whether it buys anything or not.
+start_anew() {
+  local now commit before=
+  while now=$(fetch_tip) && [[ $now != "$before" ]]; do
+    commit=$(
+      git commit-tree -p "$now" -m "A campaign starts anew [skip ci]" -m "$STARTED_ANEW: $name $tip $elsewhere" "$now^{tree}"
+    )
+    if git push --quiet "${CAMPAIGN_PUSH_URL:-origin}" "$commit:refs/heads/$BRANCH"; then return; fi
+    before=$now
+  done
+  echo "first=$name could not be recorded: the push to $BRANCH was refused. Is the branch protected, or does this job lack the permission to write?" >&2
+  end 8
 }
 
 # Whether this campaign was merged for the first time just now: the results branch exists and never had a purchase of

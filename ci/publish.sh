@@ -10,7 +10,7 @@
 #   CAMPAIGN_NAME           the name of the campaign (set by `run.sh` and `settle.sh`)
 #   PIPELINE_INPUTS         the file that lists what determines the purchases (set by the run)
 #   CAMPAIGN_SOURCE_BRANCH  the branch that this checkout is a commit of (default: CAMPAIGN_DEFAULT_BRANCH, or main)
-#   CAMPAIGN_STARTED_ANEW   what to note about a campaign that starts anew (set by `run.sh`)
+#   CAMPAIGN_MARK           a ref that the server has to take as well, or neither (set by `run.sh`)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -98,7 +98,7 @@ while true; do
   if [[ $tip != "$refused" ]]; then attempts=0; fi
   # A failed push is retried once, in case the server or the network failed only briefly.
   if [[ $attempts -ge 2 ]]; then
-    echo "The push to $BRANCH was refused. Is the branch protected, or does this job lack the permission to write?" >&2
+    echo "The push to $BRANCH${CAMPAIGN_MARK:+ and $CAMPAIGN_MARK} was refused. Is the branch protected, or does this job lack the permission to write?" >&2
     exit 1
   fi
   changed=()
@@ -135,11 +135,9 @@ while true; do
 
   # One commit on the tip: if the branch has moved by then, git refuses the push.
   tree=$(tree_with "$tip" "${changed[@]}")
-  commit=$(
-    git commit-tree -p "$tip" -m "Results of a campaign [skip ci]" \
-      ${CAMPAIGN_STARTED_ANEW:+-m "$STARTED_ANEW: $CAMPAIGN_STARTED_ANEW"} "$tree"
-  )
-  if git push --quiet "${CAMPAIGN_PUSH_URL:-origin}" "$commit:refs/heads/$BRANCH"; then
+  commit=$(git commit-tree -p "$tip" -m "Results of a campaign [skip ci]" "$tree")
+  if git push --quiet ${CAMPAIGN_MARK:+--atomic} "${CAMPAIGN_PUSH_URL:-origin}" "$commit:refs/heads/$BRANCH" \
+    ${CAMPAIGN_MARK:+"$(no_branch):$CAMPAIGN_MARK"}; then
     # Only our own files: BASE must not claim that our folder has what others have published meanwhile.
     git update-ref "$BASE" "$(tree_with "$BASE" "${changed[@]}")"
     break

@@ -24,8 +24,8 @@ empty_plans() {
 # shellcheck disable=SC2034 # for those that source this
 BASE=refs/campaign-results/base
 
-# The trailer of a commit of results which records that a person let a campaign start anew: its name, and the tip of
-# the branch at the time.
+# The trailer of a commit which records that a person let a campaign start anew: its name, and the tips of both branches
+# at the time.
 # shellcheck disable=SC2034 # for those that source this
 STARTED_ANEW=Campaign-Started-Anew
 

@@ -5,9 +5,9 @@
 #   CAMPAIGN_SAVED_PLAN  a plan that `plan.sh` saved: exactly this plan is carried out, or nothing
 #   CAMPAIGN_FIRST       the name of a campaign that has never run, so it needs no results; or one whose lost results
 #                        cannot be found any more, so what only they knew is bought again
-#   CAMPAIGN_ATTEMPT     which attempt of its run this is (default: 1); CAMPAIGN_FIRST and CAMPAIGN_BEFORE count for the first
-#   CAMPAIGN_RUN         the id of that run: where nothing counts its attempts, the first one notes it on the server
 #   CAMPAIGN_BEFORE      the commit before this push
+#   CAMPAIGN_RUN         the id of this run, the same in each attempt at it: CAMPAIGN_FIRST and CAMPAIGN_BEFORE count until
+#                        one has published anything
 #   CAMPAIGN_SHARD       which shard to run, as in 2/8 (default: the whole campaign)
 #   CAMPAIGN_JUNIT       the file to write the jobs to, as a JUnit report
 set -euo pipefail
@@ -39,14 +39,20 @@ if [[ -n ${GITHUB_OUTPUT:-} ]]; then python3 -I "$here/plans.py" "$PLANS" >>"$GI
 # Read by `publish.sh`.
 export CAMPAIGN_NAME=$name
 
+# Ends with exit code $1.
+end() {
+  if [[ -n ${GITHUB_OUTPUT:-} ]]; then echo "exit-code=$1" >>"$GITHUB_OUTPUT"; fi
+  exit "$1"
+}
+
 # shellcheck source=ci/known.sh
 . "$here/known.sh"
 
 # A person gives `first` knowing how things are at that time, and a campaign is new when it is merged. A rerun has the same
-# inputs and event, also one that the schedule starts, but the results may have been lost since the first attempt.
+# inputs and event, also one that the schedule starts, but the results may have been lost since.
 first=${CAMPAIGN_FIRST:-}
-if [[ $first == "$name" ]] && ! is_first_attempt; then
-  echo "first=$first counts for the first attempt of a run only, and this is a later one."
+if [[ $first == "$name" ]] && has_begun; then
+  echo "first=$first counts until its run has published anything, and an earlier attempt has."
   first=
 fi
 
@@ -54,36 +60,32 @@ fi
 refuse() {
   echo "$1" >&2
   echo "$2 start it by hand with first=$name (GitLab: CAMPAIGN_FIRST=$name)" >&2
-  if [[ -n ${GITHUB_OUTPUT:-} ]]; then echo "exit-code=3" >>"$GITHUB_OUTPUT"; fi
-  exit 3
+  end 3
 }
 
 # Missing results alone never count as a first run: a deleted or misnamed branch looks the same, and everything would
 # be bought again. Results without a purchase prove no more than missing ones, and present results, for example of one
 # shard, prove nothing about those that are gone.
+fetch_history "$tip" "$BRANCH"
+fetch_history "$elsewhere" "$OTHER"
+find_settled
+find_dropped
+lost=$(lost_results | sort -u)
+left=$(left_behind)
+left=${left%%$'\n'*}
 if [[ $first == "$name" ]]; then
-  export CAMPAIGN_STARTED_ANEW="$name $tip $elsewhere"
-else
-  fetch_history "$tip" "$BRANCH"
-  fetch_history "$elsewhere" "$OTHER"
-  find_settled
-  find_dropped
-  lost=$(lost_results | sort -u)
-  if [[ -n $lost ]]; then
-    refuse "${lost%%$'\n'*} the branch $BRANCH, and the results there do not include everything it held. Put it back." \
-      "To buy again what no other file knows,"
-  fi
-  left=$(left_behind)
-  left=${left%%$'\n'*}
-  if [[ -n $left ]]; then
-    refuse "$(found_at "${left%%:*}" "${left#*:}")" "If they are not, or to buy again what no other file knows,"
-  fi
+  if [[ -n $lost$left ]]; then start_anew; fi
+elif [[ -n $lost ]]; then
+  refuse "${lost%%$'\n'*} the branch $BRANCH, and the results there do not include everything it held. Put it back." \
+    "To buy again what no other file knows,"
+elif [[ -n $left ]]; then
+  refuse "$(found_at "${left%%:*}" "${left#*:}")" "If they are not, or to buy again what no other file knows,"
 fi
 found=
 for file in ${kept[@]+"${kept[@]}"}; do
   if grep -q '"bought_at":' -- "$file"; then found=$file; fi
 done
-if [[ -n $found ]] || ! { [[ $first == "$name" ]] || { is_new && is_first_attempt; }; }; then
+if [[ -n $found ]] || ! { [[ $first == "$name" ]] || { is_new && ! has_begun; }; }; then
   flags+=(--require-results)
   if [[ -z $found ]]; then
     echo "There are no results of $name on the branch $BRANCH."

@@ -144,8 +144,8 @@ class Machine:
         }
         # Only what the workflow passes: the key is an input of the action.
         self.key = self.environment.pop("VIMMERSE_API_KEY")
-        # How often the run of the workflow was started: a rerun has the same inputs and event.
-        self.attempt = 1
+        # The run of the workflow: another attempt at it has the same inputs and event.
+        self.run_id = folder.name
         self._begun: list[subprocess.Popen[str]] = []
 
     def uses(self, event: Mapping[str, Any] | None = None, **inputs: str) -> Job:
@@ -221,7 +221,7 @@ class Machine:
             "event": {"repository": {"default_branch": "main"}, **event},
             "ref_type": "branch",
             "ref_name": "main",
-            "run_attempt": self.attempt,
+            "run_id": self.run_id,
             "event_name": next((name for name in ("pull_request", "workflow_run") if name in event), "push"),
         }
         defaults = {

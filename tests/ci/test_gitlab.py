@@ -68,6 +68,7 @@ class Runner:
         defaults = [*template.get("variables", {}).items(), *RUN[".campaign-run"]["variables"].items()]
         variables = {name: each["value"] if isinstance(each, dict) else each for name, each in defaults}
         variables["CAMPAIGN_DEFAULT_BRANCH"] = variables["CAMPAIGN_SOURCE_BRANCH"] = "main"
+        variables["CAMPAIGN_RUN"] = self.variables["CI_PIPELINE_ID"]
         # GitHub's variables for summaries and outputs point nowhere here.
         return self.machine.script(
             "\n".join(lines),
@@ -198,26 +199,21 @@ def test_run_publishes_its_results_and_the_next_one_buys_nothing(
     assert len(vendor.ledger.entries) == 2
 
 
-@pytest.mark.parametrize(("retries", "pipeline"), [(None, "1"), ("1", "1"), (None, "2"), ("0", "2")])
-def test_first_counts_for_the_first_attempt_of_a_job_only(
-    runner: Runner, machine: Machines, remote: Remote, vendor: Emulator, retries: str | None, pipeline: str
+@pytest.mark.parametrize("pipeline", ["1", "2"])
+def test_first_counts_until_its_pipeline_has_published_anything(
+    runner: Runner, machine: Machines, remote: Remote, vendor: Emulator, pipeline: str
 ) -> None:
-    """Only a newer GitLab counts retries."""
     runner.variables["CAMPAIGN_FIRST"] = "spring"
-    if retries is not None:
-        runner.variables["CI_JOB_RETRY_COUNT"] = "0"
     assert runner.run().code == 0
     git("update-ref", "-d", "refs/heads/campaign-results", at=remote.folder)
     again = Runner(machine("two"), remote)
     again.variables |= {"CAMPAIGN_FIRST": "spring", "CI_PIPELINE_ID": pipeline}
-    if retries is not None:
-        again.variables["CI_JOB_RETRY_COUNT"] = retries
 
     ended = again.run()
 
     is_retry = pipeline == "1"
     assert ended.code == (3 if is_retry else 0), ended.log
-    assert ("first=spring counts for the first attempt of a run only" in ended.log) == is_retry
+    assert ("first=spring counts until its run has published anything" in ended.log) == is_retry
     assert len(vendor.ledger.entries) == (2 if is_retry else 4)
 
 
@@ -230,7 +226,8 @@ def test_first_run_that_cannot_be_told_from_its_retry_buys_nothing(
     ended = runner.run()
 
     assert ended.code == 8, ended.log
-    assert "could not be told from its retry" in ended.log
+    assert "The push to campaign-results and refs/campaign-first/1/" in ended.log
+    assert remote.branches() == ["main"]
     assert not vendor.ledger.entries
 
 

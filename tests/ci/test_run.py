@@ -497,9 +497,10 @@ def test_machine_after_a_lost_one_buys_nothing_twice(
     until(lambda: bool(titles(slow_vendor)), "the first create")
     lost.lose()
 
-    for attempt, name in enumerate(("two", "three"), 2):
+    for name in ("two", "three"):
         one = impatient(machine(name, url=slow_vendor.url))
-        one.attempt = attempt if first else 1
+        if first:
+            one.run_id = lost.run_id
         job = one.uses(command="run", campaigns=MANIFEST, first=first)
         assert job.code == 8, job.log
 
@@ -1351,9 +1352,9 @@ class TestFirst:
         assert titles(vendor) == []
 
     @pytest.mark.parametrize("loss", ["branch", "file"])
-    @pytest.mark.parametrize("attempt", [1, 2])
-    def test_first_counts_for_the_first_attempt_of_a_run_only(
-        self, remote: Remote, machine: Machines, vendor: Emulator, attempt: int, loss: str
+    @pytest.mark.parametrize("is_same", [True, False])
+    def test_first_counts_until_its_run_has_published_anything(
+        self, remote: Remote, machine: Machines, vendor: Emulator, is_same: bool, loss: str
     ) -> None:
         """The schedule reruns an unfinished run with all its inputs, whatever has happened to the results since."""
         assert machine().uses(command="run", campaigns=MANIFEST, first="spring").code == 0
@@ -1363,13 +1364,71 @@ class TestFirst:
             remote.move("campaign-results", remote.commit("campaign-results", "autumn.results.json", "{}"))
             remote.remove("campaign-results", "spring.results.json")
         again = machine("two")
-        again.attempt = attempt
+        if is_same:
+            again.run_id = "one"
 
         job = again.uses(command="run", campaigns=MANIFEST, first="spring")
 
-        assert job.code == (0 if attempt == 1 else 3), job.log
-        assert ("first=spring counts for the first attempt of a run only" in job.log) == (attempt == 2)
-        assert len(titles(vendor)) == (4 if attempt == 1 else 2)
+        assert job.code == (3 if is_same else 0), job.log
+        assert ("first=spring counts until its run has published anything" in job.log) == is_same
+        assert len(titles(vendor)) == (2 if is_same else 4)
+
+    @pytest.mark.parametrize("obstacle", ["key", "branch", "ref"])
+    @pytest.mark.parametrize("is_new", [True, False])
+    def test_first_counts_again_if_nothing_was_published(
+        self, remote: Remote, machine: Machines, vendor: Emulator, is_new: bool, obstacle: str
+    ) -> None:
+        remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        before = self.merge_autumn(remote)
+        one, two = machine(), machine("two")
+        two.run_id = one.run_id
+        inputs = {"command": "run", "campaigns": "campaigns/autumn.yaml", "first": "" if is_new else "autumn"}
+        event = {"before": before} if is_new else {}
+        if obstacle == "branch":
+            remote.refuse("campaign-results")
+        if obstacle == "ref":
+            remote.refuse_other_refs()
+
+        failed = one.uses(event, **inputs, **({"api-key": ""} if obstacle == "key" else {}))
+        assert failed.code == (5 if obstacle == "key" else 8), failed.log
+        assert titles(vendor) == []
+        if "autumn.results.json" in remote.names("campaign-results"):
+            assert set(remote.statuses(name="autumn.results.json")) == {"void"}
+        (remote.folder / "hooks/update").unlink(missing_ok=True)
+        job = two.uses(event, **inputs)
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
+
+    def test_decision_to_start_anew_is_kept_if_there_is_nothing_to_buy(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        assert machine().uses(command="run", campaigns=MANIFEST, first="spring").code == 0
+        sample = remote.results()
+        sample["purchases"] = [{**each, "id": f"{each['id'][:-4]}0000"} for each in sample["purchases"]]
+        remote.edit("main", lambda work: write(work / "docs/spring.results.json", json.dumps(sample)))
+
+        codes = [
+            machine(name).uses(command="run", campaigns=MANIFEST, first=first).code
+            for name, first in (("before", ""), ("hand", "spring"), ("after", ""))
+        ]
+
+        assert codes == [3, 0, 0]
+        assert len(titles(vendor)) == 2
+        assert remote.names("campaign-results") == ["spring.results.json"]
+
+    def test_decision_to_start_anew_that_cannot_be_kept_is_not_carried_out(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        assert machine().uses(command="run", campaigns=MANIFEST, first="spring").code == 0
+        remote.remove("campaign-results", "spring.results.json")
+        remote.refuse("campaign-results")
+
+        job = machine("two").uses(command="run", campaigns=MANIFEST, first="spring")
+
+        assert job.code == 8, job.log
+        assert "first=spring could not be recorded: the push to campaign-results was refused" in job.log
+        assert len(titles(vendor)) == 2
 
     def test_new_campaign_needs_no_manual_start(
         self, remote: Remote, machine: Machines, vendor: Emulator
@@ -1383,7 +1442,7 @@ class TestFirst:
         assert len(titles(vendor)) == 4
         assert remote.statuses(name="autumn.results.json") == ["done", "done"]
 
-    def test_campaign_is_new_in_the_first_attempt_of_a_run_only(
+    def test_campaign_is_new_until_its_run_has_published_anything(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         """A rerun has the event of its run, so to it the merge is as recent as ever."""
@@ -1394,7 +1453,7 @@ class TestFirst:
         assert new.code == 0, new.log
         remote.move("campaign-results", others)
         again = machine("two")
-        again.attempt = 2
+        again.run_id = "one"
 
         job = again.uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml")
 
