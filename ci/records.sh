@@ -57,6 +57,8 @@ case ${CAMPAIGN_RESULTS:-branch} in
     BRANCH=${CAMPAIGN_DEFAULT_BRANCH:-main}
     OTHER=${CAMPAIGN_RESULTS_BRANCH:-campaign-results}
     FOLDER=$(dirname -- "${CAMPAIGN_MANIFEST:-.}")
+    # Not to be taken for an option or a url.
+    if [[ $FOLDER != /* ]]; then FOLDER=./$FOLDER; fi
     PREFIX=$(git -C "$FOLDER" rev-parse --show-prefix)
     if [[ $(git -C "$FOLDER" rev-parse --show-toplevel) != "$(git rev-parse --show-toplevel)" ]]; then
       echo "results: beside: $CAMPAIGN_MANIFEST is in another repository, such as a submodule, and results are pushed to this one. Use results: branch." >&2
@@ -127,7 +129,7 @@ blob_at() {
 # Prints the results manifests in commit $1: for each, its blob id, a tab, its path and a NUL.
 records_of() {
   local path about
-  git ls-tree -z "$1" ${PREFIX:+"$PREFIX"} | while IFS=$'\t' read -r -d '' about path; do
+  git ls-tree -z -- "$1" ${PREFIX:+"$PREFIX"} | while IFS=$'\t' read -r -d '' about path; do
     # Runs publish regular files only, so folders and symbolic links with such a name are ignored.
     if [[ $about == 100*\ blob\ * ]] && is_record "$path"; then printf '%s\t%s\0' "${about##* }" "$path"; fi
   done

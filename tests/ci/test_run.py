@@ -735,6 +735,29 @@ class TestOtherParts:
         assert len(titles(vendor)) == len(set(titles(vendor))) == 12
 
 
+@pytest.mark.parametrize("results", ["branch", "beside"])
+@pytest.mark.parametrize("folder", ["-x", "c:d"])
+def test_folder_may_look_like_an_option_or_a_url(
+    remote: Remote, machine: Machines, vendor: Emulator, folder: str, results: str
+) -> None:
+    remote.edit("main", lambda work: (work / "campaigns").rename(work / folder))
+
+    codes = [
+        machine(f"{command}{number}")
+        .uses(
+            command=command,
+            campaigns=folder if command == "plan" else f"{folder}/spring.yaml",
+            first="" if number else "spring",
+            results=results,
+        )
+        .code
+        for number, command in enumerate(("run", "run", "plan", "collect"))
+    ]
+
+    assert codes == [0] * 4
+    assert len(titles(vendor)) == 2
+
+
 @pytest.mark.parametrize("command", ["run", "collect"])
 def test_results_are_not_kept_beside_a_manifest_of_another_repository(
     remote: Remote, machine: Machines, vendor: Emulator, command: str
@@ -1632,6 +1655,20 @@ class TestFirst:
     ) -> None:
         remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
         remote.edit("main", lambda work: write(work / "README.md", "In autumn comes another version.\n"))
+        before = self.merge_autumn(remote)
+
+        job = machine().uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml")
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
+
+    @pytest.mark.parametrize("name", ["winter.results.json", "winter.results.1-of-2.json"])
+    def test_results_of_another_campaign_that_speak_of_it_do_not_matter(
+        self, remote: Remote, machine: Machines, vendor: Emulator, name: str
+    ) -> None:
+        remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        speaking = json.dumps({"version": 1, "campaign": "winter", "jobs": [{"name": "autumn"}]})
+        remote.edit("main", lambda work: write(work / "campaigns" / name, speaking))
         before = self.merge_autumn(remote)
 
         job = machine().uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml")
