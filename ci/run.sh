@@ -85,7 +85,7 @@ found=
 for file in ${kept[@]+"${kept[@]}"}; do
   if grep -q '"bought_at":' -- "$file"; then found=$file; fi
 done
-if [[ -n $found ]] || ! { [[ $first == "$name" ]] || { is_new && ! has_begun; }; }; then
+if ! { [[ $first == "$name" ]] || is_new; } || [[ -n $found ]]; then
   flags+=(--require-results)
   if [[ -z $found ]]; then
     echo "There are no results of $name on the branch $BRANCH."

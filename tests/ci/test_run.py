@@ -1484,6 +1484,28 @@ class TestFirst:
         assert "start it by hand with first=autumn" in job.log
         assert len(titles(vendor)) == 2
 
+    def test_shard_that_found_the_results_of_another_one_is_not_new_again(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        others = remote.commit("main", "other.results.json", "{}")
+        remote.move("campaign-results", others)
+        before = self.merge_autumn(remote)
+
+        def runs(name: str, shard: str) -> Job:
+            one = machine(name)
+            one.run_id = "1"
+            return one.uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml", shard=shard)
+
+        first, second = runs("first", "1/2"), runs("second", "2/2")
+        assert (first.code, second.code) == (0, 0), first.log + second.log
+        bought = len(titles(vendor))
+        remote.move("campaign-results", others)
+
+        again = [runs(f"again{shard[0]}", shard).code for shard in ("2/2", "1/2")]
+
+        assert again == [3, 3]
+        assert len(titles(vendor)) == bought
+
     @pytest.mark.parametrize(
         "case", ["no branch", "by hand", "held before", "known before", "unknown commit"]
     )
