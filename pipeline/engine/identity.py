@@ -10,6 +10,8 @@ from pipeline.planning.planner import last_sent
 from pipeline.purchases import Ownership, Purchase, PurchaseId
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from pipeline.planning.plan import Wording
     from pipeline.providers.base import Workflow
 
@@ -19,9 +21,9 @@ _IDS = re.compile("(?<![0-9A-Za-z])[0-9a-f]{16}(?![0-9A-Za-z])")
 def assert_own(workflow: Workflow, purchase: Purchase, ownership: Ownership, *wordings: Wording) -> None:
     """Check that a workflow is the purchase's own, so that it may be changed or deleted.
 
-    Template, title and what it names are checked as by `assert_bought`. For a purchase that this state did not record
-    itself, the title also has to be one sent (or one of `wordings`), and title or description have to name the
-    purchase and the campaign: otherwise the workflow may be another campaign's.
+    Template and title are checked as by `assert_bought`. For a purchase that this state did not record itself, the
+    title also has to be one sent (or one of `wordings`), and title or description have to name the purchase and the
+    campaign: otherwise the workflow may be another campaign's.
 
     Raises:
         InvalidInput: it is another workflow, or nothing proves that it is this one.
@@ -48,18 +50,27 @@ def assert_bought(workflow: Workflow, purchase: Purchase) -> None:
         InvalidInput: it is another workflow.
     """
     _assert_worded(workflow, purchase)
+    if others := others_named(workflow, purchase):
+        raise InvalidInput(f"{_is_not(workflow, purchase)}: its description names purchase {others[0]}")
 
 
-def others_named(workflow: Workflow, purchase: Purchase, *wordings: Wording) -> list[PurchaseId]:
+def others_named(
+    workflow: Workflow, purchase: Purchase, known: Container[str] | None = None
+) -> list[PurchaseId]:
     """What title and description of a workflow name in place of `purchase`; empty if they name it, or nothing.
 
-    An id in what was sent (or in `wordings`) is part of the manifest's own text.
+    If it is not said which purchases are `known`, all ids count but plain numbers: these are more likely those of
+    orders. An id in what was sent is part of the manifest's own text.
     """
     told = _wording(workflow)
     if purchase.id in told:
         return []
-    sent = " ".join(f"{each.title}\n{each.description}" for each in (last_sent(purchase), *wordings))
-    return [PurchaseId(named) for named in _IDS.findall(told) if named not in sent]
+    sent = f"{last_sent(purchase).title}\n{last_sent(purchase).description}"
+    return [
+        PurchaseId(named)
+        for named in _IDS.findall(told)
+        if named not in sent and (not named.isdecimal() if known is None else named in known)
+    ]
 
 
 def _assert_worded(workflow: Workflow, purchase: Purchase, *wordings: Wording) -> None:
@@ -70,8 +81,6 @@ def _assert_worded(workflow: Workflow, purchase: Purchase, *wordings: Wording) -
             f"{_is_not(workflow, purchase)}: it has template {printable(workflow.template_id)!r} and title "
             f"{printable(workflow.title)!r}, sent were {sent}"
         )
-    if others := others_named(workflow, purchase, *wordings):
-        raise InvalidInput(f"{_is_not(workflow, purchase)}: its description names purchase {others[0]}")
 
 
 def _is_titled(workflow: Workflow, purchase: Purchase, *wordings: Wording) -> bool:

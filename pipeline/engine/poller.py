@@ -132,8 +132,7 @@ class Poller:
 
         A different title alone proves nothing, as people may change it at the vendor.
         """
-        known = (each for each in others_named(workflow, purchase) if each in self.journal.purchases)
-        other = next(known, None)
+        other = next(iter(others_named(workflow, purchase, self.journal.purchases)), None)
         if other is None:
             return None
         where = "title" if other in workflow.title else "description"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -37,8 +38,18 @@ _AROUND = (
 )
 # Some servers also end a text as C or DOS do.
 _AROUND_JSON = f"{_AROUND}\0\x1a"
-_REPLACEMENT = "\ufffd"
 _ORIGIN = re.compile("https?://[^/?#]*", re.IGNORECASE)
+
+
+def _lone_surrogate(error: UnicodeError) -> tuple[str, int]:
+    """Stands for a character that was lost, as in JSON's own escapes; a url with one is refused."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+_LOST = "pipeline.lost"
+codecs.register_error(_LOST, _lone_surrogate)
 
 
 def read_object(body: bytes, *, strict: bool = False) -> dict[str, Json]:
@@ -49,7 +60,7 @@ def read_object(body: bytes, *, strict: bool = False) -> dict[str, Json]:
     """
     try:
         # Also accepts UTF-16, and a text that was cut within a character.
-        text = body.decode(json.detect_encoding(body), "replace")
+        text = body.decode(json.detect_encoding(body), _LOST)
         value = json.loads(
             text.strip(_AROUND_JSON),
             strict=False,  # accepts control characters in texts
@@ -180,7 +191,6 @@ def whole_number(value: Json) -> int | None:
 def usable_url(url: str) -> str | None:
     """A url from a response in the form in which it is used; None if no file can be fetched from it.
 
-    In one with a replacement character, the character that it stands for is lost.
     White space and invisible characters around it are removed, and what cannot be shown or recorded is
     percent-encoded. Everything else stays as it is spelled, because a signature covers the spelling.
     """
@@ -188,7 +198,7 @@ def usable_url(url: str) -> str | None:
     if url.startswith("//"):
         url = f"https:{url}"
     origin = _ORIGIN.match(url)
-    if origin is None or not origin[0].isprintable() or _REPLACEMENT in url:
+    if origin is None or not origin[0].isprintable():
         return None
     try:
         url = "".join(each if each.isprintable() else quote(each, safe="") for each in url)

@@ -116,8 +116,11 @@ class Vimmerse:
 
     def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
         response = self._sent("PUT", self._path_of(workflow_id), json_body(changes_as_json(changes)))
-        # Where the answer does not show what has become of it, another one does.
-        return self._workflow(response, workflow_id) if response.body.strip() else self.get(workflow_id)
+        try:
+            return self._workflow(response, workflow_id)
+        except UnusableAnswer:
+            # It was accepted all the same; what has become of the workflow is shown by another answer.
+            return self.get(workflow_id)
 
     def delete(self, workflow_id: WorkflowId) -> None:
         try:
@@ -261,7 +264,7 @@ def _check(response: Response, what: str) -> None:
             raise AccountError(f"the vendor refused the key: {message}")
         case 402:
             raise BuyingStopped(out_of_credit(message))
-        case 404:
+        case 404 | 410:
             raise NotFound(message, after)
         case status if status in _CALL_REFUSED:
             raise CallRefused(message, after)

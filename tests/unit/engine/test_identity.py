@@ -9,7 +9,7 @@ from pipeline.json_values import Json
 from pipeline.providers.base import Progress, Workflow
 from pipeline.purchases import Purchase, PurchaseId, Status
 
-OWN, OTHER = f"{1:016x}", f"{2:016x}"
+OWN, OTHER = f"{10:016x}", f"{11:016x}"
 
 
 def bought(**request: Json) -> Purchase:
@@ -57,6 +57,7 @@ def test_workflow_whose_description_names_another_purchase_is_refused(descriptio
         (bought(), told(description=f"{OWN}, not {OTHER}")),
         (bought(), told(title=f"Final cut, {OWN}", description=f"not {OTHER}")),
         (bought(), told(description=f"checksum {OTHER}{OTHER}")),
+        (bought(), told(description="order 1234567890123456")),
         (bought(), told(description=f"checksum x{OTHER}")),
         (bought(description=f"The asset {OTHER}"), told(description=f"The asset {OTHER}")),
         (bought(description=f"The asset {OTHER}"), told(description="")),

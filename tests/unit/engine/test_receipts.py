@@ -227,13 +227,13 @@ def test_workflow_with_another_title_or_template_is_not_adopted(
 
 
 def test_workflow_whose_description_names_another_purchase_is_not_adopted(unknown: Harness) -> None:
-    unknown.vendor.poll_answers["blue"] = [replace(success(FILM), description=f"test {7:016x}")]
+    unknown.vendor.poll_answers["blue"] = [replace(success(FILM), description=f"test {10:016x}")]
     unknown.is_called(1, sold(unknown, "blue"))
 
     ran = unknown.run(BLUE)
 
     assert ran.statuses == {"blue": "attention"}
-    assert f"its description names purchase {7:016x}" in ran.reporter.warnings[0]
+    assert f"its description names purchase {10:016x}" in ran.reporter.warnings[0]
 
 
 @fails_without(

@@ -112,11 +112,14 @@ def test_update_sends_only_changes() -> None:
     assert json.loads(request.body) == {"title": "é", "visibility_status": "2", "rating": "5"}
 
 
-@pytest.mark.parametrize("status", [200, 202, 204])
-def test_update_that_is_answered_without_a_body_is_confirmed_by_a_get(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, b""), (202, b""), (204, b""), (200, b"{}"), (200, b'{"data": null}'), (200, b"OK")],
+)
+def test_update_that_is_answered_without_a_workflow_is_confirmed_by_a_get(status: int, body: bytes) -> None:
     def play(peer: Peer) -> None:
         peer.read()
-        peer.answer(status)
+        peer.answer(status, body)
         answering(200, WORKFLOW)(peer)
 
     with raw_server(play) as server:
@@ -174,6 +177,7 @@ def test_connection_whose_end_ended_an_answer_is_not_used_again(certificate: Cer
         (402, BuyingStopped),
         (403, AccountError),
         (404, NotFound),
+        (410, NotFound),
         (422, CallRefused),
         (302, VendorError),
         (409, VendorError),
@@ -232,7 +236,7 @@ def test_workflow_with_a_text_that_is_no_utf8_is_read() -> None:
 
     with raw_server(play) as server:
         workflow = a_client(server.url).get(WorkflowId("wf-1"))
-    assert (workflow.progress, workflow.title) == (Progress.SUCCEEDED, "caf\ufffd")
+    assert (workflow.progress, workflow.title) == (Progress.SUCCEEDED, "caf?")
 
 
 def test_unrequested_compression_is_decoded_within_the_size_limit() -> None:
