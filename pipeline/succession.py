@@ -20,25 +20,25 @@ class Succession:
 
     matcher: Matcher
 
-    def last_good(self, key: JobKey) -> list[Purchase]:
-        """The takes of a job that were done last; several where a purchase replaced those of several jobs.
+    def last_good(self, *keys: JobKey) -> list[Purchase]:
+        """The takes of these jobs that were done last.
 
-        Several, too, where it cannot be told which of them was the last: then all of them are kept.
+        Of one job, several where a purchase replaced those of several jobs, or where it cannot be told which of them
+        was the last: then all of them are kept.
         """
-        return self._good_among(self._latest(key))
+        return self._good_among(each for key in keys for each in self._latest(key))
 
     def _good_among(self, latest: Iterable[Purchase]) -> list[Purchase]:
         """The good takes among these, and in place of each other one, the good takes that it replaced."""
-        left, seen, found = [*latest], set[PurchaseId](), list[Purchase]()
-        while left:
-            each = left.pop(0)
-            if each.id in seen:
-                continue
-            seen.add(each.id)
+        reached = {each.id: each for each in latest}
+        left, found = [*reached.values()], list[Purchase]()
+        for each in left:  # grows on the way
             if _is_good(each):
                 found.append(each)
-            else:
-                left += self.before(each)
+                continue
+            new = [before for before in self.before(each) if before.id not in reached]
+            reached |= {before.id: before for before in new}
+            left += new
         return found
 
     def taken_over(self) -> dict[PurchaseId, list[PurchaseId]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment, assign
 from pipeline.operations.clock import now
-from pipeline.purchases import Status
+from pipeline.purchases import Records, Status
 from pipeline.state.events import TookOver
 from pipeline.state.store import Change, Store
 from pipeline.state.transitions import advance
@@ -23,12 +24,16 @@ def record_assignment(store: Store, assignment: Assignment) -> Assignment:
     changes = taken_over(assignment, now())
     if changes:
         store.commit(changes)
-        changed = {each.after.id: each.after for each in changes}
-        records = assignment.matcher.records
-        records = replace(records, purchases={**records.purchases, **changed})
+        records = with_changes(assignment.matcher.records, changes)
         assignment = assign(assignment.jobs, records, assignment.matcher.decisions)
     store.save_assignment(served_by(assignment))
     return assignment
+
+
+def with_changes(records: Records, changes: Iterable[Change]) -> Records:
+    """The records after `changes`."""
+    changed = {each.after.id: each.after for each in changes}
+    return replace(records, purchases={**records.purchases, **changed}) if changed else records
 
 
 def taken_over(assignment: Assignment, at: str) -> list[Change]:

@@ -15,8 +15,10 @@ from pipeline.files import assert_writable, stamp
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.clock import now
 from pipeline.operations.lost_decisions import assert_no_approval_is_lost
 from pipeline.operations.published_results import inputs_hash, joined_hash, read_published
+from pipeline.operations.record_assignment import record_assignment, taken_over, with_changes
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.paths import behind_links
@@ -38,6 +40,8 @@ def republish(state: CampaignState) -> CampaignState:
         InvalidInput, Unfinished: as `Publisher.publish`.
     """
     state = state.reread()
+    if record_assignment(state.store, state.assignment) is not state.assignment:
+        state = state.reread()
     publisher = Publisher(state)
     publisher.publish_all(state)
     publisher.note(state, is_all=True)
@@ -66,6 +70,8 @@ def rewrite(
             if state.former:
                 with open_campaign(workspace, writable=True):
                     pass  # it remembers them: the new results will not say where they are
+            # As the next run will record it.
+            state = state.with_records(with_changes(state.records, taken_over(state.assignment, now())))
             purchases = state.records.purchases
             if in_doubt is not None and not any(purchases[each].status is Status.VOID for each in in_doubt):
                 break

@@ -24,7 +24,9 @@ def prunable(assignment: Assignment, *, replaced: bool, unfetched: bool = False)
     and the last take of a job that is done until its successor is.
     """
     idle = [*assignment.orphans, *(assignment.earlier if replaced else ())]
-    kept, last = kept_by_prune(assignment), frozenset(each.id for _, each in without_successor(assignment))
+    without = _without_good_take(assignment)
+    last = {each.id for each in Succession(assignment.matcher).last_good(*without)}
+    kept = kept_by_prune(assignment)
     return [
         each
         for each in idle
@@ -44,14 +46,14 @@ def kept_by_prune(assignment: Assignment) -> Callable[[Purchase], bool]:
 def without_successor(assignment: Assignment) -> Iterator[tuple[JobKey, Purchase]]:
     """The last take that is done of each job that no such take serves, which a person may yet prefer; by job."""
     succession = Succession(assignment.matcher)
-    for job in assignment.jobs:
-        serving = assignment.by_key.get(job.key)
-        # What has only succeeded may never come here as a whole.
-        is_made = serving is not None and serving.status is Status.DONE
-        if is_made or job.key in assignment.not_needed:
-            continue
-        for take in succession.last_good(job.key):
-            yield job.key, take
+    return ((key, take) for key in _without_good_take(assignment) for take in succession.last_good(key))
+
+
+def _without_good_take(assignment: Assignment) -> list[JobKey]:
+    """The jobs that no take serves which is done: what has only succeeded may never come here as a whole."""
+    done = {key for key, serving in assignment.by_key.items() if serving.status is Status.DONE}
+    settled = done | {*assignment.not_needed}
+    return [each.key for each in assignment.jobs if each.key not in settled]
 
 
 def needed(assignment: Assignment) -> set[str]:

@@ -1,5 +1,6 @@
 """`prune` deletes what is not needed, `destroy` everything; neither deletes what a job needs or what others own."""
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -783,6 +784,36 @@ def test_only_good_take_is_kept_if_an_older_failure_serves_its_job_again(
     assert pipeline("run", project.manifest, "--retry-failed").code == 0
     assert prune(pipeline, project, "--replaced").code == 0
     assert purchases(project)[good].get("deleted")
+
+
+@pytest.mark.parametrize("how", ["results", "import"])
+def test_only_good_take_is_kept_if_other_commands_than_a_run_publish_that_an_older_failure_serves(
+    project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    prompts = {"dance": "a dance in the rain"}
+    for text, code in (("a walk", 0), ("a run", 1), ("a jump", 0)):
+        if code:
+            vendor.fail({"on": "create", "times": 1, "do": "fail"})
+        project.write({"campaign.yaml": spring(prompts={**prompts, "walk": text})})
+        assert pipeline("run", project.manifest).code == code
+    good = project.jobs()[WALK]["purchase"]
+    exported = pipeline("state", "export", project.manifest).out
+    project.write({"campaign.yaml": spring(prompts={**prompts, "walk": "a run"})})
+    if how == "import":
+        shutil.rmtree(project.folder / ".pipeline")
+        (project.folder / "spring.results.json").unlink()
+        monkeypatch.setattr("sys.stdin", io.StringIO(exported))
+        ended = pipeline("state", "import", project.manifest)
+    else:
+        ended = pipeline("results", project.manifest)
+    assert ended.code == 0, ended.output
+    shutil.rmtree(project.folder / ".pipeline")
+
+    assert f"({good})" not in prune(pipeline, project, "--replaced").out
+
+    published = project.results()
+    assert pipeline("run", project.manifest).code == 1
+    assert project.results()["purchases"] == published["purchases"]
 
 
 def test_only_good_take_is_kept_if_jobs_that_share_a_failed_edit_are_renamed(

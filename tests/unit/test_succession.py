@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_records import bought, job, records
@@ -60,6 +61,23 @@ def test_last_good_take_of_a_renamed_job_is_known_by_the_key_under_which_its_suc
     assert succession([new], records(good, failed, again, turn=again)).last_good(new.key) == [good]
     gone = replace(good, deleted=True)
     assert succession([new], records(gone, failed)).last_good(new.key) == []
+
+
+def test_purchases_that_replace_all_others_are_each_visited_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only results edited by hand say that."""
+    new, ids = job("a", "run"), tuple(PurchaseId(f"{number:016x}") for number in range(1, 61))
+    failed = [replace(bought(number, new, status=Status.FAILED), replaces=ids) for number in range(1, 61)]
+    asked: list[PurchaseId] = []
+    before = Succession.before
+
+    def counted(self: Succession, purchase: Purchase) -> list[Purchase]:
+        asked.append(purchase.id)
+        return before(self, purchase)
+
+    monkeypatch.setattr(Succession, "before", counted)
+
+    assert succession([new], records(*failed, a=failed[0])).last_good(new.key) == []
+    assert sorted(asked) == sorted(ids)
 
 
 def test_usually_nothing_is_recorded_as_replaced() -> None:
