@@ -3,7 +3,7 @@
 import gzip
 from collections.abc import Callable
 
-from pipeline.testing.lab import Lab
+from pipeline.testing.lab import ID, Lab
 from pipeline.testing.server import Connection, head_of
 from pipeline.testing.vendor import Refusal, Reply
 
@@ -13,7 +13,7 @@ _ENDLESS = 64 << 20
 
 
 def _sound(lab: Lab) -> Reply:
-    return lab.vendor.created("kit-1")
+    return lab.vendor.created(ID)
 
 
 def _raw(lab: Lab, *headers: tuple[str, str], body: bytes | None = None) -> bytes:

@@ -18,7 +18,7 @@ from pipeline.providers.base import (
 )
 from pipeline.testing.calls import CALLS, Ask, report
 from pipeline.testing.create_responses import READABLE, REFUSALS, UNKNOWN, UNKNOWN_IN_ITS_FORM, Act
-from pipeline.testing.lab import SHORT_TIMEOUT, TIMEOUT, Lab, Play, expect
+from pipeline.testing.lab import ID, SHORT_TIMEOUT, TIMEOUT, Lab, Play, expect
 from pipeline.testing.server import Connection, closed_port
 from pipeline.testing.vendor import Call, Refusal
 
@@ -40,7 +40,7 @@ def _readable(act: Act) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         lab.on_create = _playing(lab, act)
         outcome = lab.create(lab.provider())
-        expect(outcome == Bought("kit-1"), f"it was bought as kit-1, but the provider returned {outcome}")  # type: ignore[arg-type]
+        expect(outcome == Bought(ID), f"it was bought as {ID}, but the provider returned {outcome}")
         _assert_sent_once(lab)
 
     return check
@@ -75,7 +75,7 @@ def _unknown_in_its_form(act: Act, status: int | None) -> Callable[[Lab], None]:
 
 def _bought(lab: Lab) -> None:
     outcome = lab.create(lab.provider())
-    expect(outcome == Bought("kit-1"), f"it was bought as kit-1, but the provider returned {outcome}")  # type: ignore[arg-type]
+    expect(outcome == Bought(ID), f"it was bought as {ID}, but the provider returned {outcome}")
     _assert_sent_once(lab)
 
 
@@ -176,7 +176,7 @@ def _idle_connection(lab: Lab) -> None:
     numbers = count(1)
 
     def answer_and_close(connection: Connection, _call: Call) -> None:
-        connection.answer(lab.vendor.created(f"kit-{next(numbers)}"))
+        connection.answer(lab.vendor.created(f"Kit-{next(numbers)}"))
         connection.close()
 
     lab.on_create = answer_and_close
@@ -193,7 +193,7 @@ def _own_connection(lab: Lab) -> None:
 
     def answer(connection: Connection, _call: Call) -> None:
         reused.append(connection.requests > 1)
-        connection.answer(lab.vendor.created(f"kit-{len(reused)}"))
+        connection.answer(lab.vendor.created(f"Kit-{len(reused)}"))
 
     lab.on_create = answer
     provider = lab.provider()

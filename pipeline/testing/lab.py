@@ -21,10 +21,14 @@ from pipeline.providers.base import (
 )
 from pipeline.providers.checked_provider import unfit
 from pipeline.providers.declared_types import misfit
+from pipeline.purchases import WorkflowId
 from pipeline.testing.server import LONGEST_SILENCE, Connection, Server
 from pipeline.testing.vendor import Call, Vendor
 
 KEY = "kit-key-7d1f4c90b2"
+# In ids and marks, upper and lower case differ.
+ID = WorkflowId("Kit-1")
+MARK = "Kit-4711"
 # Timeouts of one call, in seconds: enough for a busy machine, and short for checks with a silent server.
 TIMEOUT = 10.0
 SHORT_TIMEOUT = 1.0
@@ -122,7 +126,7 @@ class Lab:
     def workflow(self, **changed: object) -> Workflow:
         """A workflow that has succeeded with one file."""
         media = Media(f"{self.url}{MEDIA}film.png?sig=1", "image/png", len(PNG))
-        workflow = Workflow("kit-1", Progress.SUCCEEDED, "succeeded", title="kit", result=(media,))
+        workflow = Workflow(ID, Progress.SUCCEEDED, "succeeded", title="kit", result=(media,))
         return replace(workflow, **changed)  # type: ignore[arg-type]  # a check changes any fields
 
     def download(self, provider: Provider, target: Path, **changed: object) -> Downloaded:
@@ -153,7 +157,7 @@ class Lab:
             play(connection, call)
             self.has_outlasted |= connection.has_outlasted
         elif noted is self.creates:
-            connection.answer(self.vendor.created(f"kit-{number}"))
+            connection.answer(self.vendor.created(f"Kit-{number}"))
         else:
             connection.answer(self.vendor.other(call))
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from pipeline.providers.base import Bought, CallRefused, Changes, JobRefused, Media, Progress
 from pipeline.purchases import WorkflowId
-from pipeline.testing.lab import MEDIA, PNG, Lab, expect
+from pipeline.testing.lab import ID, MEDIA, PNG, Lab, expect
 from pipeline.testing.vendor import Call, Reply
 
 if TYPE_CHECKING:
-    from pipeline.providers.base import Provider
+    from pipeline.providers.base import CreateRequest, Provider
     from pipeline.testing.server import Connection
 
 _THREADS, _MANY = 8, 24
 # None is part of another.
-_IDS = [WorkflowId(f"kit-{number:02}") for number in range(_MANY)]
+_IDS = [WorkflowId(f"Kit-{number:02}") for number in range(_MANY)]
 
 
 def _named(call: Call, workflow_id: str) -> bool:
@@ -38,7 +38,7 @@ def _alike(lab: Lab) -> None:
 
 def _template(lab: Lab) -> None:
     provider, request = lab.provider(), lab.vendor.request("kit")
-    template = f"{request.template_id}-4711"
+    template = f"{request.template_id}-Kit"
     try:
         outcome = provider.create(provider.prepare(replace(request, template_id=template)))
     except CallRefused:
@@ -48,6 +48,32 @@ def _template(lab: Lab) -> None:
         is_sent or isinstance(outcome, JobRefused),
         f"the template {template!r} was not sent: what is bought is not what was asked for",
     )
+
+
+def _prepared(lab: Lab) -> None:
+    request = lab.vendor.request("kit")
+    names = [f"Kit-prepared-{number}" for number in range(3)]
+    _assert_given_is_sent(lab, {name: replace(request, title=name) for name in names})
+    if request.images:
+        with suppress(CallRefused):
+            images = {name: (f"https://cdn.example.com/{name}.png", *request.images[1:]) for name in names}
+            _assert_given_is_sent(lab, {name: replace(request, images=images[name]) for name in names})
+
+
+def _assert_given_is_sent(lab: Lab, requests: dict[str, CreateRequest]) -> None:
+    """Each of `requests` names its key, and no other."""
+    provider = lab.provider()
+    first, *others = [(name, provider.prepare(request)) for name, request in requests.items()]
+    # Neither in the order of `prepare` nor in the reverse of it.
+    for name, prepared in (*others, first):
+        lab.creates.clear()
+        if isinstance(provider.create(prepared), JobRefused):
+            return
+        sent = [each for each in requests if any(_named(call, each) for call in lab.creates)]
+        expect(
+            sent == [name],
+            f"of several prepared requests, `create` was given {name}, but what it sent names {sent}",
+        )
 
 
 def _titles_from_threads(lab: Lab) -> None:
@@ -68,7 +94,7 @@ def _asked_again(lab: Lab) -> None:
 
     lab.on_call = answer
     provider = lab.provider()
-    found = [provider.get(WorkflowId("kit-1")).progress for _ in range(2)]
+    found = [provider.get(ID).progress for _ in range(2)]
     expect(
         found == [Progress.RUNNING, Progress.SUCCEEDED],
         f"a workflow was running, then it had succeeded, but the provider returned {' and '.join(found)}",
@@ -150,6 +176,7 @@ def _files_from_threads(lab: Lab) -> None:
 def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "create: two that are equal are two", _alike
     yield "create: its template is sent", _template
+    yield "create: the request that it is given, of several prepared", _prepared
     yield "create: each title once, from many threads", _titles_from_threads
     yield "get: asks each time", _asked_again
     yield "get: the workflow that was named", _this_one("get")

@@ -1,4 +1,4 @@
-"""Checks that what was asked for is sent: the titles, the options and the images of creates, and reports."""
+"""Checks that what was asked for is sent: the titles, the options and the images of creates, updates, and reports."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from pipeline.providers.base import CallRefused, JobRefused, VendorError
-from pipeline.testing.lab import Lab, expect
+from pipeline.jobs import Visibility
+from pipeline.providers.base import CallRefused, Changes, JobRefused, VendorError, Workflow
+from pipeline.testing.lab import ID, MARK, Lab, assert_type, expect
 
 if TYPE_CHECKING:
     from pipeline.providers.base import CreateRequest, Provider
     from pipeline.testing.vendor import Call
 
-_MARK = "kit-4711"
 # Letters that are the same without what ASCII lacks.
 _ALIKE = ("\u00e9", "\u00ea", "\u540d", "\U0001f525")
 
@@ -34,7 +34,7 @@ def _long_title(lab: Lab) -> None:
 
 
 def _title(lab: Lab) -> None:
-    title = "kit-title-4711"
+    title = f"{MARK}-title"
     lab.create(lab.provider(), title)
     is_there = [title.encode() in call.body or title in call.target for call in lab.creates]
     expect(
@@ -49,11 +49,11 @@ def _scripts(lab: Lab) -> None:
     spelled = []
     for letter in _ALIKE:
         lab.creates.clear()
-        lab.create(provider, f"{_MARK}{letter}4712")
+        lab.create(provider, f"{MARK}{letter}4712")
         spelled += [
             found[1]
             for call in lab.creates
-            if (found := re.search(rf"{_MARK}(.*?)4712", _text_of(call), re.DOTALL))
+            if (found := re.search(rf"{MARK}(.*?)4712", _text_of(call), re.DOTALL))
         ]
     expect(
         len(set(spelled)) == len(spelled),
@@ -115,7 +115,7 @@ def _each_image(lab: Lab) -> None:
 def _order(lab: Lab) -> None:
     number = max(3, len(lab.vendor.request("kit").images))
     # Neither sorted nor the reverse of that.
-    names = [f"{_MARK}-{each}.png" for each in (1, *range(number, 1, -1))]
+    names = [f"{MARK}-{each}.png" for each in (1, *range(number, 1, -1))]
     urls = tuple(f"https://cdn.example.com/{name}" for name in names)
     for call in _sent_for(lab, lab.provider(), replace(lab.vendor.request("kit"), images=urls)) or ():
         found = [_text_of(call).find(name) for name in names]
@@ -124,7 +124,7 @@ def _order(lab: Lab) -> None:
 
 
 def _assert_images_sent(lab: Lab, number: int) -> None:
-    urls = tuple(f"https://cdn.example.com/{_MARK}-{each}.png" for each in range(number))
+    urls = tuple(f"https://cdn.example.com/{MARK}-{each}.png" for each in range(number))
     calls = _sent_for(lab, lab.provider(), replace(lab.vendor.request("kit"), images=urls))
     for url in () if calls is None else urls:
         name = url.rpartition("/")[2]
@@ -136,21 +136,85 @@ def _assert_images_sent(lab: Lab, number: int) -> None:
         )
 
 
+def _query(lab: Lab) -> None:
+    number = max(1, len(lab.vendor.request("kit").images))
+    for marks in ([f"{MARK}%2f{each}%7E" for each in range(count)] for count in (number, number + 1)):
+        urls = tuple(f"https://cdn.example.com/image.png?sig={mark}" for mark in marks)
+        calls = _sent_for(lab, lab.provider(), replace(lab.vendor.request("kit"), images=urls))
+        text = None if calls is None else "".join(map(_text_of, calls))
+        for url, mark in zip(urls, marks, strict=True):
+            expect(
+                text is None or mark in text,
+                f"the image {url} was sent without its query, or with another spelling of it: a signed url has to "
+                "keep its own",
+            )
+
+
 def _text_of(call: Call) -> str:
     """What a call says, also where it is spelled as in a url."""
     text = f"{call.target}\n{call.body.decode('utf-8', 'replace')}"
     return f"{text}\n{unquote_plus(text)}"
 
 
+def _updated(lab: Lab) -> None:
+    title = f"{MARK}-title"
+    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(lab.workflow(title=title)))
+    try:
+        updated = lab.provider().update(ID, Changes(title=title))
+    except CallRefused:
+        return  # it says that it cannot
+    assert_type("update", updated, Workflow)
+    is_sent = any(title.encode() in call.body or title in call.target for call in lab.calls)
+    expect(is_sent, f"the new title {title!r} was not sent, but the provider raised nothing")
+
+
+_WITHOUT_TITLE = {
+    "rating": Changes(rating=4),
+    "description": Changes(description="kit"),
+    "visibility": Changes(visibility=Visibility.PRIVATE),
+    "time of delivery": Changes(delivered_at="2026-01-02T03:04:05Z"),
+}
+
+
+def _title_stays(lab: Lab) -> None:
+    """What is sent without a title must not be what is sent with one, but for another text in its place."""
+    now, new = f"{MARK}-now", f"{MARK}-new"
+    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(lab.workflow(title=now)))
+    for name, changes in _WITHOUT_TITLE.items():
+        both = _sent_to_update(lab, replace(changes, title=new))
+        shapes = [
+            re.compile('"?(.*?)"?'.join(map(re.escape, re.split(f'"?{new}"?', text))), re.DOTALL)
+            for text in both
+            if new in text
+        ]
+        for text in _sent_to_update(lab, changes):
+            for instead in [found[1] for shape in shapes if (found := shape.fullmatch(text))]:
+                expect(
+                    now in instead,
+                    f"an update of only the {name} sent {instead!r} as the title: a change that is None leaves what "
+                    "there is",
+                )
+
+
+def _sent_to_update(lab: Lab, changes: Changes) -> list[str]:
+    """Each call that an update makes, as a text; none if the provider refuses it."""
+    lab.calls.clear()
+    try:
+        lab.provider().update(ID, changes)
+    except CallRefused:
+        return []
+    return [f"{each.method} {each.target}\n{each.body.decode('utf-8', 'replace')}" for each in lab.calls]
+
+
 def _reported(lab: Lab) -> None:
     try:
-        lab.provider().report_error(_MARK, {"key": "main/kit"})
+        lab.provider().report_error(MARK, {"key": "main/kit"})
     except CallRefused:
         return  # it says that its vendor takes no reports
     except VendorError as error:
         expect(False, f"the vendor answered, but the provider raised {type(error).__name__}")
     expect(
-        any(_MARK in _text_of(call) for call in lab.calls),
+        any(MARK in _text_of(call) for call in lab.calls),
         "the error was not reported, but the provider raised nothing: without reports, it has to raise `CallRefused`",
     )
 
@@ -164,4 +228,7 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "create: its images are sent", _images
     yield "create: each of several images is sent", _each_image
     yield "create: several images are sent in order", _order
+    yield "create: the query of each image is sent as it is spelled", _query
+    yield "update: the changes are sent", _updated
+    yield "update: the title stays unless it changes", _title_stays
     yield "report_error: the message is sent", _reported

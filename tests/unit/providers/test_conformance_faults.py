@@ -10,13 +10,13 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -47,6 +47,7 @@ from pipeline.providers import (
     Workflow,
     WorkflowId,
 )
+from pipeline.providers.payloads import json_body
 from pipeline.providers.vimmerse import Vimmerse
 from pipeline.testing import CHECKS, Fault, Reply, check_provider
 from providers.test_conformance import VimmerseVendor
@@ -428,7 +429,7 @@ class PassesOnTheWait(Kind):
 
     def _wait(self) -> Any:
         connection = HTTPConnection(self.settings.base_url.partition("//")[2])
-        connection.request("GET", "/workflow/kit-1")
+        connection.request("GET", "/workflow/Kit-1")
         with closing(connection), connection.getresponse() as response:
             told = response.headers["Retry-After"]
         return type(self).read(told)
@@ -694,6 +695,127 @@ class GoesToItsFolder(Kind):
         return super().download(media, target)
 
 
+class KeepsWhatItPrepared(Kind):
+    """It sends the request that was prepared last, whichever it is given."""
+
+    kept: CreateRequest | None = None
+
+    def prepare(self, request: CreateRequest) -> CreateRequest:
+        self.kept = super().prepare(request)
+        return self.kept
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(self.kept or request, may_send=request.may_send))
+
+
+class QueuesWhatItPrepared(Kind):
+    """It takes for granted that requests are sent in the order in which they were prepared."""
+
+    def __init__(self, settings: Settings, **more: Any) -> None:
+        super().__init__(settings, **more)
+        self.queue: list[CreateRequest] = []
+
+    def prepare(self, request: CreateRequest) -> CreateRequest:
+        self.queue.append(super().prepare(request))
+        return self.queue[-1]
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(self.queue.pop(0), may_send=request.may_send))
+
+
+class KeepsTheImagesItPrepared(Kind):
+    images: tuple[Any, ...] = ()
+
+    def prepare(self, request: CreateRequest) -> CreateRequest:
+        prepared = super().prepare(request)
+        self.images = prepared.images
+        return prepared
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, images=self.images))
+
+
+class LowersIds(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        return Bought(WorkflowId(outcome.workflow_id.lower())) if isinstance(outcome, Bought) else outcome
+
+
+class AsksForLoweredIds(Kind):
+    def _path_of(self, workflow_id: WorkflowId) -> str:
+        return super()._path_of(WorkflowId(workflow_id.lower()))
+
+
+class LowersTitles(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, title=request.title.lower()))
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        found = super().get(workflow_id)
+        return replace(found, title=found.title.lower())
+
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
+        return super().update(workflow_id, replace(changes, title=(changes.title or "").lower()))
+
+
+class LowersTemplates(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, template_id=request.template_id.lower()))
+
+
+class SpellsImages(Kind):
+    """It sends each url as `spelled` changes it."""
+
+    spelled: Callable[[str], str]
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        images = tuple(type(self).spelled(each) for each in request.images if isinstance(each, str))
+        return super().create(replace(request, images=images))
+
+
+class CutsQueries(SpellsImages):
+    @staticmethod
+    def spelled(url: str) -> str:
+        return url.partition("?")[0]
+
+
+class DecodesImages(SpellsImages):
+    spelled = unquote
+
+
+class EncodesImagesAgain(SpellsImages):
+    @staticmethod
+    def spelled(url: str) -> str:
+        return quote(unquote(url), safe=":/?=&")
+
+
+class SendsAPathOnce(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        once = {str(each).split("?")[0]: each for each in request.images}
+        return super().create(replace(request, images=tuple(once.values())))
+
+
+class EmptiesTitles(Kind):
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
+        return super().update(workflow_id, replace(changes, title=changes.title or ""))
+
+
+class WritesAllChanges(Kind):
+    """It sends what does not change as null."""
+
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
+        self._request("PUT", self._path_of(workflow_id), json_body(asdict(changes)))
+        return self.get(workflow_id)
+
+
+class KeepsTitles(Kind):
+    """No mistake: it sends the title that the workflow has, where it does not change."""
+
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
+        title = self.get(workflow_id).title if changes.title is None else changes.title
+        return super().update(workflow_id, replace(changes, title=title))
+
+
 FAULTS: list[tuple[type[Vimmerse], str]] = [
     (SendsAgain, "create: sent, then closed"),
     (Hopes, "create: sent, then reset"),
@@ -702,7 +824,7 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (LooksNoMore, "create: `may_send` returns False"),
     (Untitled, "create: its title is sent"),
     (GoesAnywhere, "get: a redirect to another host"),
-    *((ReadsUnchecked, f"get: the answer {body!r}") for body in ("", "null", "[]", "{}", '"kit-1"')),
+    *((ReadsUnchecked, f"get: the answer {body!r}") for body in ("", "null", "[]", "{}", '"Kit-1"')),
     (ReadsUnchecked, "get: an HTML page"),
     (ReturnsJson, "create: bought"),
     (ReturnsJson, "get: a workflow that is running"),
@@ -818,6 +940,21 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (ReportsNothing, "report_error: the message is sent"),
     (SetsAVariable, "key: in no environment variable"),
     (GoesToItsFolder, "provider: leaves the working folder alone"),
+    *(
+        (kind, "create: the request that it is given, of several prepared")
+        for kind in (KeepsWhatItPrepared, QueuesWhatItPrepared, KeepsTheImagesItPrepared)
+    ),
+    (LowersIds, "create: bought"),
+    *((AsksForLoweredIds, f"{call}: the workflow that was named") for call in ("get", "update", "delete")),
+    (LowersTitles, "create: its title is sent"),
+    (LowersTitles, "update: the changes are sent"),
+    (LowersTitles, "get: its title in any script"),
+    (LowersTemplates, "create: its template is sent"),
+    *(
+        (kind, "create: the query of each image is sent as it is spelled")
+        for kind in (CutsQueries, DecodesImages, EncodesImagesAgain, SendsAPathOnce)
+    ),
+    *((kind, "update: the title stays unless it changes") for kind in (EmptiesTitles, WritesAllChanges)),
 ]
 
 
@@ -869,6 +1006,11 @@ def test_question_before_the_connection_is_found(monkeypatch: pytest.MonkeyPatch
     [check] = [each for each in CHECKS if each.name == "create: `may_send` is asked once it is connected"]
     with pytest.raises(Fault, match="1 creates"):
         check_provider(VimmerseVendor(kind=AsksBeforeItConnects), [check])
+
+
+def test_update_may_send_the_title_as_it_is() -> None:
+    [check] = [each for each in CHECKS if each.name == "update: the title stays unless it changes"]
+    check(VimmerseVendor(kind=KeepsTitles))
 
 
 class TellsLittle(VimmerseVendor):
