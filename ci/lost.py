@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
 def _ever_held(changes: Iterator[_Change]) -> Iterator[str]:
     """The files that held a purchase, or of which nobody can know it."""
     for status, _, blob, path in changes:
-        if status != "D" and not _is_without_purchases(_content(blob)):
+        if blob and status != "D" and not _is_without_purchases(_content(blob)):
             yield path
 
 
@@ -59,6 +59,8 @@ def _lost(changes: Iterator[_Change], kept: list[str]) -> Iterator[tuple[str, st
     looked_at: Counter[str] = Counter()
     void: defaultdict[str, set[str]] = defaultdict(set)
     for change, blob, _, path in changes:
+        if not blob:
+            continue
         is_changed = change == "M"
         looked_at[path] += is_changed
         # Where results that are there cannot be read, the run says so itself.
@@ -83,12 +85,13 @@ def _bought(found: dict[str, str], void: set[str]) -> set[str]:
 
 
 def _changes(log: bytes) -> Iterator[_Change]:
-    """Each change in the output of git."""
+    """Each change in the output of git; no blob stands for what is no regular file, since runs publish only those."""
     words = iter(log.decode("utf-8", "surrogateescape").split("\0"))
     for about in words:
         if about:
-            _, _, before, after, status = about.split()
-            yield status[0], before, after, next(words)
+            was, became, before, after, status = about.removeprefix(":").split()
+            is_file, is_one_now = was.startswith("100"), became.startswith("100")
+            yield status[0], before if is_file else "", after if is_one_now else "", next(words)
 
 
 def _content(blob: str) -> bytes:

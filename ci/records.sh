@@ -103,9 +103,11 @@ export GIT_AUTHOR_NAME=${GIT_AUTHOR_NAME:-campaign-pipeline}
 export GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL:-campaign-pipeline@localhost}
 export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
 
-# Prints an empty commit that stands for a missing branch. It is always the same, so that the tip does not seem to move.
+# Prints an empty commit that stands for a missing branch. It is always the same, whoever starts the run, so that the tip
+# does not seem to move.
 no_branch() {
-  GIT_AUTHOR_DATE='@0 +0000' GIT_COMMITTER_DATE='@0 +0000' \
+  GIT_AUTHOR_NAME=campaign-pipeline GIT_AUTHOR_EMAIL=campaign-pipeline@localhost GIT_AUTHOR_DATE='@0 +0000' \
+    GIT_COMMITTER_NAME=campaign-pipeline GIT_COMMITTER_EMAIL=campaign-pipeline@localhost GIT_COMMITTER_DATE='@0 +0000' \
     git commit-tree -m "Results of campaigns" "$(git mktree </dev/null)"
 }
 

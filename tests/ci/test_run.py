@@ -1396,6 +1396,39 @@ class TestFirst:
         assert ("first=spring counts until its run has published anything" in job.log) == is_same
         assert len(titles(vendor)) == (2 if is_same else 4)
 
+    def test_first_run_is_continued_by_another_person(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        """Of a rerun, a workflow may name the person who started it as the author."""
+        one, two = machine(), machine("two")
+        two.run_id = one.run_id
+        vendor.fail({"on": "create", "do": {"status": 402}})
+        for each, code in ((one, 4), (two, 0)):
+            each.environment["GIT_AUTHOR_NAME"] = str(each)
+
+            job = each.uses(command="run", campaigns=MANIFEST, first="spring")
+
+            assert job.code == code, job.log
+            vendor.clear_faults()
+        assert len(vendor.ledger.bought) == 2
+
+    @pytest.mark.parametrize("results", ["branch", "beside"])
+    def test_link_that_is_called_like_results_is_none(
+        self, remote: Remote, machine: Machines, vendor: Emulator, results: str
+    ) -> None:
+        assert machine().uses(command="run", campaigns=MANIFEST, first="spring", results=results).code == 0
+
+        def link(work: Path) -> None:
+            (work / "docs").mkdir(exist_ok=True)
+            (work / "docs/spring.results.json").symlink_to(f"../{MANIFEST}")
+
+        remote.edit("main", link)
+
+        job = machine("two").uses(command="run", campaigns=MANIFEST, results=results)
+
+        assert job.code == 0, job.log
+        assert len(titles(vendor)) == 2
+
     @pytest.mark.parametrize("obstacle", ["key", "branch", "ref"])
     @pytest.mark.parametrize("is_new", [True, False])
     def test_first_counts_again_if_nothing_was_published(
