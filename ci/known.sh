@@ -4,7 +4,7 @@
 # What this repository has of the results of a campaign: what its run does not know, and whether the campaign is new.
 #
 # A run may buy only if it knows each purchase that is found under the campaign's name: in any folder of either branch, the
-# one that CAMPAIGN_RESULTS says and the other, and among what was deleted from them. So it does not matter whether
+# one that CAMPAIGN_RESULTS says and the other, and among what was deleted or replaced there. So it does not matter whether
 # results were lost, left behind by a moved manifest, or written with the other setting. What is found elsewhere is not
 # joined here: the name alone does not prove whose it is, what is joined can be pruned, and a saved plan was made without it.
 
@@ -98,9 +98,9 @@ left_behind() {
     ever_on "$elsewhere" | unknown_of "$OTHER"
 }
 
-# Shows the results in any folder of commit $1, and those that were deleted in its history.
+# Shows the results in any folder of commit $1, and those that were deleted or replaced in its history.
 ever_on() {
-  changes "$1" --diff-filter=D "${anywhere[@]}" && all_of "$1"
+  changes "$1" --diff-filter=DMT "${anywhere[@]}" && all_of "$1"
 }
 
 # Shows the results in any folder of commit $1, as if all were deleted.

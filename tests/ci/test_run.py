@@ -997,6 +997,27 @@ class TestLostResults:
         assert "join them (`pipeline merge`) with moved/spring.results.2-of-2.json on main." in job.log
         assert len(titles(vendor)) == 2
 
+    @pytest.mark.parametrize("then", ["moved", "branch"])
+    def test_results_that_were_cut_and_taken_along_are_not_bought_again(
+        self, remote: Remote, machine: Machines, vendor: Emulator, then: str
+    ) -> None:
+        name = "campaigns/spring.results.json"
+        assert machine().uses(command="run", campaigns=MANIFEST, first="spring", results="beside").code == 0
+        whole = remote.results(name, "main")
+        cut = json.dumps({**whole, "jobs": [], "purchases": whole["purchases"][:1]})
+        remote.edit("main", lambda work: write(work / name, cut))
+        if then == "moved":
+            self.move(remote, "spring.results.json")
+        else:
+            remote.move("campaign-results", remote.commit("main", "spring.results.json", cut))
+        manifest, results = ("moved/spring.yaml", "beside") if then == "moved" else (MANIFEST, "branch")
+
+        job = machine("after").uses(command="run", campaigns=manifest, results=results)
+
+        assert job.code == 3, job.log
+        assert f"had results of spring at {name}, which this run does not know" in job.log
+        assert len(titles(vendor)) == 2
+
     def test_results_left_behind_that_others_include_do_not_matter(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
