@@ -211,7 +211,8 @@ def test_lost_scheduler_ends_the_run_and_the_next_one_continues(
 
         def strike(operation: Operation, _port: int) -> None:
             if operation is Operation.DOWNLOAD:
-                cluster.process.kill()
+                # A second `Popen.kill` would reap it, and `close` would no longer find it.
+                cluster.kill(cluster.process.pid)
 
         asked.meet = strike
         ended = pipeline("run", project.manifest, "--executor", cluster.address)

@@ -58,10 +58,10 @@ class Cluster:
         found = psutil.Process(self.process.pid).children(recursive=True)
         return [each for each in found if _is_worker(each)]
 
-    def kill(self, worker: int) -> None:
-        """Kill a worker, as if its machine were lost."""
+    def kill(self, process: int) -> None:
+        """Kill a worker or the scheduler, as if its machine were lost."""
         with suppress(ProcessLookupError):
-            os.kill(worker, signal.SIGKILL)
+            os.kill(process, signal.SIGKILL)
 
     def close(self) -> None:
         """End the whole cluster."""
