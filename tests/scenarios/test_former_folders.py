@@ -176,13 +176,17 @@ def test_verify_says_where_a_file_is(without_media: Project, pipeline: Pipeline)
     assert f"{here}: missing; it is at {there}, and `pipeline run campaign.yaml` copies it" in found.out
 
 
-@pytest.mark.parametrize("output", [{}, {"output": {"dir": "films"}}], ids=["default", "named"])
+@pytest.mark.parametrize(
+    ("output", "folder"),
+    [({}, "output/spring"), ({"output": {"dir": "films"}}, "films")],
+    ids=["default", "named"],
+)
 def test_campaign_that_was_renamed_keeps_its_files(
-    project: Project, pipeline: Pipeline, vendor: Emulator, output: dict[str, object]
+    project: Project, pipeline: Pipeline, vendor: Emulator, output: dict[str, object], folder: str
 ) -> None:
     project.write({"campaign.yaml": spring(**output)})
     assert pipeline("run", project.manifest).code == 0
-    before = videos(project.folder / output["output"]["dir"] if output else project.folder / "output/spring")  # type: ignore[index]
+    before = videos(project.folder / folder)
     shutil.rmtree(vendor.settings.folder / "media")
     adopt(project, "fall", **output)
 
