@@ -177,16 +177,16 @@ def test_verify_says_where_a_file_is(without_media: Project, pipeline: Pipeline)
 
 
 @pytest.mark.parametrize(
-    ("output", "folder"),
+    ("output", "there"),
     [({}, "output/spring"), ({"output": {"dir": "films"}}, "films")],
     ids=["default", "named"],
 )
 def test_campaign_that_was_renamed_keeps_its_files(
-    project: Project, pipeline: Pipeline, vendor: Emulator, output: dict[str, object], folder: str
+    project: Project, pipeline: Pipeline, vendor: Emulator, output: dict[str, object], there: str
 ) -> None:
     project.write({"campaign.yaml": spring(**output)})
     assert pipeline("run", project.manifest).code == 0
-    before = videos(project.folder / folder)
+    before = videos(project.folder / there)
     shutil.rmtree(vendor.settings.folder / "media")
     adopt(project, "fall", **output)
 
