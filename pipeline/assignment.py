@@ -57,9 +57,9 @@ class Matcher:
         self._approved_for: dict[JobKey, list[Purchase]] = {}
         approvals = {(key, purchase_id) for purchase_id, key in decisions.approved.items()}
         approvals |= {
-            (key, purchase_id)
-            for key, purchase_id in records.served.items()
-            if purchase_id in decisions.approved
+            (key, each.purchase)
+            for key, each in records.served.items()
+            if each.purchase in decisions.approved
         }
         for key, purchase_id in approvals:
             if purchase_id in records.purchases:
@@ -116,7 +116,7 @@ class Matcher:
     def served(self, key: JobKey) -> Purchase | None:
         """The purchase that served a key last, as the records have it."""
         served = self.records.served.get(key)
-        return None if served is None else self.records.purchases.get(served)
+        return None if served is None else self.records.purchases.get(served.purchase)
 
     def bought_for(self, key: JobKey) -> Sequence[Purchase]:
         """The purchases made for a key, but for those that bought nothing."""
@@ -218,11 +218,12 @@ class Matcher:
         upstream = self.source(job)
         # Of failed attempts, the last one tells why the job has no result, whichever of them served it before.
         has_failed = purchase.status is Status.FAILED
+        served = self.records.served.get(job.key)
         return (
             purchase.id in self.decisions.approved,
             _STATUS_RANK.get(purchase.status, len(_STATUS_RANK)),
             upstream is None or upstream.id in purchase.inputs,
-            not has_failed and self.records.served.get(job.key) == purchase.id,
+            not has_failed and served is not None and served.purchase == purchase.id,
             not has_failed and purchase.key == job.key,
             purchase.age,
         )

@@ -205,12 +205,39 @@ def with_approvals(decisions: Decisions, later: Decisions) -> Decisions:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """The purchase that served a key last. `serial` counts those that did so, one after the other, from 1.
+
+    The serial tells which of two records is the later one: a job may go back to a purchase older than its last.
+    """
+
+    purchase: PurchaseId
+    serial: int = 1
+
+
+def served_next(before: Served | None, purchase: PurchaseId) -> Served:
+    """What is recorded of a key that `purchase` serves now; `before` is what was recorded until now."""
+    if before is None:
+        return Served(purchase=purchase)
+    if before.purchase == purchase:
+        return before
+    return Served(purchase=purchase, serial=min(before.serial + 1, record_limits.MAX_SERIAL))
+
+
+def all_served_next(
+    before: Mapping[JobKey, Served], now: Mapping[JobKey, PurchaseId]
+) -> dict[JobKey, Served]:
+    """What is recorded of all keys, of which some are served now."""
+    return {**before, **{key: served_next(before.get(key), each) for key, each in now.items()}}
+
+
 @dataclass(frozen=True, slots=True)
 class Records:
-    """A set of purchases by id, and by key the id of the purchase that served it last."""
+    """A set of purchases by id, and by key which of them served it last."""
 
     purchases: Mapping[PurchaseId, Purchase] = field(default_factory=dict)
-    served: Mapping[JobKey, PurchaseId] = field(default_factory=dict)
+    served: Mapping[JobKey, Served] = field(default_factory=dict)
 
 
 def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Records:
@@ -223,12 +250,11 @@ def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Reco
         mine = purchases.get(purchase_id)
         purchases[purchase_id] = purchase if mine is None else _join_purchase(mine, purchase)
     # An id that is not in its own set has no known age, so the result would depend on the order of merges.
-    served = {key: purchase_id for key, purchase_id in one.served.items() if purchase_id in one.purchases}
-    for key, purchase_id in other.served.items():
-        if purchase_id not in other.purchases:
-            continue
-        candidates = {served.get(key, purchase_id), purchase_id}
-        served[key] = max(candidates, key=lambda each: _last_to_serve(each, purchases, decisions))
+    served = {key: each for key, each in one.served.items() if each.purchase in one.purchases}
+    for key, each in other.served.items():
+        if each.purchase in other.purchases:
+            candidates = (served.get(key, each), each)
+            served[key] = max(candidates, key=lambda one: _last_to_serve(one, purchases, decisions))
     return Records(purchases, served)
 
 
@@ -324,9 +350,9 @@ def _knowledge(purchase: Purchase) -> tuple[bool, int, bool, str, bool, bool, st
 
 
 def _last_to_serve(
-    purchase_id: PurchaseId, purchases: Mapping[PurchaseId, Purchase], decisions: Decisions
-) -> tuple[bool, tuple[str, str]]:
-    return (purchase_id in decisions.approved, purchases[purchase_id].age)
+    served: Served, purchases: Mapping[PurchaseId, Purchase], decisions: Decisions
+) -> tuple[int, bool, tuple[str, str]]:
+    return (served.serial, served.purchase in decisions.approved, purchases[served.purchase].age)
 
 
 def as_json(purchase: Purchase) -> dict[str, Json]:

@@ -8,6 +8,7 @@ keeps both equal.
 import math
 import re
 from collections.abc import Iterable
+from typing import TypeGuard
 
 # Characters of a job's key, and of its files' path below the output folder.
 LONGEST_KEY = 8_192
@@ -40,6 +41,8 @@ LARGEST_PURCHASE = 20 << 30
 MAX_INPUTS = 100
 # Purchases that one replaces.
 MAX_REPLACED = 1_000
+# How often the purchase that serves a job is known to have changed.
+MAX_SERIAL = 1_000_000_000
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -139,3 +142,8 @@ def unfit(text: str, name: str, most: str) -> str:
     if not is_storable(text):
         return f"{name}: holds characters that cannot be written"
     return f"{name}: a text of {len(text):,} characters; at most {most} are kept"
+
+
+def is_serial(value: object) -> TypeGuard[int]:
+    """Whether it is a serial that can be recorded."""
+    return type(value) is int and 1 <= value <= MAX_SERIAL

@@ -26,7 +26,7 @@ def seed(manifest: Path, status: Status) -> None:
             placed.append(_file(campaign.output.dir, job, purchase.id, _content(number)))
     served = {purchase.key: purchase.id for purchase in purchases.values()}
     with opened_state(manifest, campaign.name, "seed") as store:
-        store.absorb(Records(purchases, served), UNDECIDED, written())
+        store.absorb(Records(purchases), UNDECIDED, written())
         store.save_assignment(served)
         store.index_files(placed)
 

@@ -156,7 +156,8 @@ class CampaignState:
         paths = {job.key: job.path for job in self.jobs}
         serving = ((key, purchase.id) for key, purchase in self.assignment.by_key.items())
         bought = ((purchase.key, purchase.id) for purchase in self.records.purchases.values())
-        for key, purchase_id in (*serving, *bought, *self.records.served.items()):
+        served = ((key, each.purchase) for key, each in self.records.served.items())
+        for key, purchase_id in (*serving, *bought, *served):
             if key in paths:
                 found.setdefault(purchase_id, set()).add(paths[key])
         for purchase in self.records.purchases.values():

@@ -11,7 +11,7 @@ from pipeline.artifacts.file_names import named
 from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, as_json
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, as_json, served_next
 from pipeline.records import SHA256
 from pipeline.results.job_status import JobStatus, job_statuses, summarize
 
@@ -137,6 +137,7 @@ class _JobFields(NamedTuple):
     reason: str | None
     purchase: Purchase | None
     last: Purchase | None
+    serial: int
     decision: str | None
     output: str
 
@@ -145,12 +146,16 @@ def _job_fields(
     job: Job, job_status: JobStatus, assignment: Assignment, decisions: Decisions, output: str
 ) -> _JobFields:
     purchase = job_status.purchase
+    last = assignment.matcher.last(job.key) if purchase is None else None
+    named = purchase or last
+    served = assignment.matcher.records.served.get(job.key)
     return _JobFields(
         job=job,
         status=job_status.status,
         reason=job_status.reason,
         purchase=purchase,
-        last=assignment.matcher.last(job.key) if purchase is None else None,
+        last=last,
+        serial=1 if named is None else served_next(served, named.id).serial,
         decision=_decision(purchase, decisions) if purchase is not None else None,
         output=output,
     )
@@ -173,6 +178,7 @@ def _job_json(fields: _JobFields) -> dict[str, Json]:
         "reason": fields.reason,
         "purchase": purchase.id if purchase else None,
         "last": fields.last.id if fields.last else None,
+        "serial": fields.serial if fields.serial > 1 else None,
         "workflow_id": purchase.workflow_id if purchase else None,
         "outputs": _outputs(job, purchase, fields.output) or None if purchase else None,
         "decision": fields.decision,

@@ -11,7 +11,7 @@ from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import join as join_media
 from pipeline.purchases import PENDING, PurchaseId, Records, Status, as_json, join_all
 from pipeline.results.document import VERSION, media_json
-from pipeline.results.file import ResultsFile, named_in
+from pipeline.results.file import ResultsFile, named_in, serial_in
 from pipeline.results.job_status import summarize
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def _jobs(files: Sequence[ResultsFile], records: Records) -> list[dict[str, Any]
 
 
 def _job(rows: Sequence[Mapping[str, Any]], records: Records) -> dict[str, Any]:
-    """The row of a job that names the newest purchase, with the current status of that purchase.
+    """The row of a job that was written last, with the current status of the purchase that it names.
+
+    That is the one with the greatest serial; of several, the one that names the newest purchase.
 
     An intent counts, though it may still turn out to be void: if an older row replaced its row, a file with its
     outcome would find it only if merged first. Of equal rows, one with outputs was written last.
@@ -75,7 +77,12 @@ def _job(rows: Sequence[Mapping[str, Any]], records: Records) -> dict[str, Any]:
     current = [as_it_stands(row, records) for row in rows]
     return max(
         current,
-        key=lambda row: (_age(named_in(row), records), len(row.get("outputs", ())), canonical_json(row)),
+        key=lambda row: (
+            serial_in(row),
+            _age(named_in(row), records),
+            len(row.get("outputs", ())),
+            canonical_json(row),
+        ),
     )
 
 

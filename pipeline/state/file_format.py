@@ -55,4 +55,6 @@ _FIRST = (
 
 _SECOND = ("CREATE TABLE results (joined TEXT NOT NULL, told TEXT NOT NULL)",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_THIRD = ("ALTER TABLE served ADD COLUMN serial BIGINT NOT NULL DEFAULT 1",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)

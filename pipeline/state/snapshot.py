@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from pipeline import record_limits
 from pipeline.errors import InvalidInput, Problem
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, as_json
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Served, as_json
 from pipeline.records import PURCHASE_ID, purchase_from_json, unrecordable_reason
 from pipeline.state.histories import by_purchase, join_histories
 from pipeline.state.recovery import absorb
@@ -77,7 +77,8 @@ def write(
         "version": VERSION,
         "campaign": campaign,
         "purchases": [as_json(purchase) for purchase in purchases],
-        "served": dict(sorted(records.served.items())),
+        "served": {key: each.purchase for key, each in sorted(records.served.items())},
+        "serials": {key: each.serial for key, each in sorted(records.served.items()) if each.serial > 1},
         "recorded": [*sorted(recorded)],
         "events": [asdict(event) for event in events],
         "durations": dict(sorted(durations.items())),
@@ -99,6 +100,10 @@ def read(document: Json, name: str) -> Snapshot:
         raise InvalidInput(
             f"{name}: a state export has a campaign, a list of purchases, and what served each key"
         )
+    # Older exports lack these.
+    serials = document.get("serials", {})
+    if not _are_serials(serials):
+        raise InvalidInput(f"{name}: serials: expected the serial of each key")
     # Older exports lack this list; none of their purchases counts as recorded.
     recorded = document.get("recorded", [])
     if not isinstance(recorded, list) or not all(isinstance(each, str) for each in recorded):
@@ -124,7 +129,10 @@ def read(document: Json, name: str) -> Snapshot:
         events=_events(document.get("events", []), name),
         durations=_durations(document.get("durations", {}), name),
     )
-    return Snapshot(campaign, Records(purchases, served), imported)
+    last = {
+        key: Served(purchase=purchase_id, serial=serials.get(key, 1)) for key, purchase_id in served.items()
+    }
+    return Snapshot(campaign, Records(purchases, last), imported)
 
 
 def _events(written: Json, name: str) -> tuple[LoggedEvent, ...]:
@@ -178,3 +186,7 @@ def _is_served(value: Json) -> TypeGuard[dict[JobKey, PurchaseId]]:
         and PURCHASE_ID.fullmatch(each)
         for key, each in value.items()
     )
+
+
+def _are_serials(value: Json) -> TypeGuard[dict[JobKey, int]]:
+    return isinstance(value, dict) and all(map(record_limits.is_serial, value.values()))

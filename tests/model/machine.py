@@ -34,6 +34,7 @@ from pipeline.purchases import (
     Records,
     Status,
     WorkflowId,
+    all_served_next,
 )
 from pipeline.results.document import Builder, Heading
 from pipeline.results.file import ResultsFile, read, write
@@ -200,7 +201,7 @@ class Machine:
         self.state = replace(self.state, purchases={**self.state.purchases, **changed})
         assignment = assign(assignment.jobs, self.state, self.checkout.decisions)
         served = served_by(assignment)
-        self.state = replace(self.state, served={**self.state.served, **served})
+        self.state = replace(self.state, served=all_served_next(self.state.served, served))
         self._assert_serves_what_is_usable(assignment)
         return assignment
 

@@ -40,8 +40,9 @@ class Oracle:
         """The newest approved purchase that was approved for the key or last served it."""
         for purchase in sorted(self._records.purchases.values(), key=lambda each: each.age, reverse=True):
             for_key = self._decisions.approved.get(purchase.id)
-            served = self._records.served.get(key) == purchase.id
-            if for_key is not None and (for_key == key or served) and self.is_usable(purchase):
+            served = self._records.served.get(key)
+            has_served = served is not None and served.purchase == purchase.id
+            if for_key is not None and (for_key == key or has_served) and self.is_usable(purchase):
                 return purchase
         return None
 

@@ -1,7 +1,7 @@
 """Jobs that ask for one thing each, and purchases of them."""
 
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
-from pipeline.purchases import Purchase, PurchaseId, Reason, Records, Status
+from pipeline.purchases import Purchase, PurchaseId, Reason, Records, Served, Status
 
 
 def job(name: str, asks: str = "walk", upstream: str | None = None) -> Job:
@@ -28,5 +28,5 @@ def bought(
 def records(*purchases: Purchase, **served: Purchase) -> Records:
     return Records(
         {each.id: each for each in purchases},
-        {JobKey(f"r/t/{name}"): each.id for name, each in served.items()},
+        {JobKey(f"r/t/{name}"): Served(purchase=each.id) for name, each in served.items()},
     )

@@ -13,6 +13,7 @@ from pipeline.purchases import (
     PurchaseId,
     Reason,
     Records,
+    Served,
     Status,
     Step,
     WorkflowId,
@@ -163,7 +164,7 @@ def _copies(purchase_id: PurchaseId) -> st.SearchStrategy[Purchase]:
 records = st.builds(
     Records,
     st.fixed_dictionaries({}, optional={purchase_id: _copies(purchase_id) for purchase_id in IDS}),
-    st.dictionaries(keys, ids, max_size=3),
+    st.dictionaries(keys, st.builds(Served, purchase=ids, serial=st.integers(1, 3)), max_size=3),
 )
 
 decisions = st.builds(

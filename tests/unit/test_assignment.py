@@ -13,7 +13,7 @@ from support.protection import fails_without
 
 from pipeline.assignment import Assignment, Matcher, assign
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Served, Status, all_served_next
 
 
 def job_of_approved(name: str, *takes: Job) -> Job:
@@ -410,10 +410,11 @@ def test_recording_what_serves_changes_nothing_about_it(data: st.DataObject) -> 
         purchases.append(bought(number, of, *inputs))
     keys = st.sampled_from([*(each.key for each in jobs), JobKey("r/t/before-a-rename")])
     ids = st.sampled_from([each.id for each in purchases])
+    last = st.builds(Served, purchase=ids)
     decisions = Decisions(approved=data.draw(st.dictionaries(ids, keys, min_size=1, max_size=3)))
-    held = replace(records(*purchases), served=data.draw(st.dictionaries(keys, ids, max_size=2)))
+    held = replace(records(*purchases), served=data.draw(st.dictionaries(keys, last, max_size=2)))
     first = assign(jobs, held, decisions)
-    recorded = {**held.served, **{key: each.id for key, each in first.by_key.items()}}
+    recorded = all_served_next(held.served, {key: each.id for key, each in first.by_key.items()})
     assert who(assign(jobs, replace(held, served=recorded), decisions)) == who(first)
 
 

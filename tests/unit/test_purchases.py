@@ -18,8 +18,10 @@ from pipeline.purchases import (
     PurchaseId,
     Reason,
     Records,
+    Served,
     Status,
     Step,
+    all_served_next,
     as_json,
     join,
     join_all,
@@ -64,7 +66,7 @@ def test_three_machines_agree_in_any_merge_order(machines: list[Records], said: 
         canonical_json(
             [
                 [as_json(each) for each in sorted(ended.purchases.values(), key=lambda p: p.id)],
-                {str(key): each for key, each in ended.served.items()},
+                {str(key): [each.purchase, each.serial] for key, each in ended.served.items()},
             ]
         )
         for order in permutations(machines)
@@ -81,7 +83,7 @@ def test_no_purchase_is_dropped(a: Records, b: Records, said: Decisions) -> None
     joined = join(a, b, said)
     assert joined.purchases.keys() == a.purchases.keys() | b.purchases.keys()
     assert joined.served.keys() == {
-        key for side in (a, b) for key, purchase_id in side.served.items() if purchase_id in side.purchases
+        key for side in (a, b) for key, served in side.served.items() if served.purchase in side.purchases
     }
 
 
@@ -263,10 +265,31 @@ def test_equally_informed_copies_resolve_the_same_everywhere() -> None:
 def test_approved_purchase_stays_the_one_that_last_served_its_key() -> None:
     older = bought()
     newer = bought(id=IDS[1], bought_at="2026-02-01T00:00:00Z")
-    a = Records({older.id: older}, {JobKey("a/b"): older.id})
-    b = Records({newer.id: newer}, {JobKey("a/b"): newer.id})
-    assert join(a, b).served == {JobKey("a/b"): newer.id}
-    assert join(a, b, Decisions(approved={older.id: JobKey("a/b")})).served == {JobKey("a/b"): older.id}
+    a, b = _served_by(older), _served_by(newer)
+    assert join(a, b).served == b.served
+    assert join(a, b, Decisions(approved={older.id: JobKey("a/b")})).served == a.served
+
+
+@fails_without("pipeline.purchases:_last_to_serve", "return (served.serial", swap=("served.serial", "1"))
+def test_older_purchase_to_which_a_job_went_back_stays_the_one_that_last_served_it() -> None:
+    older = bought()
+    newer = bought(id=IDS[1], bought_at="2026-02-01T00:00:00Z")
+    former = [_served_by(older), _served_by(newer, serial=2)]
+    back = Records({older.id: older, newer.id: newer}, _served_by(older, serial=3).served)
+    said = Decisions(approved={newer.id: JobKey("b/c")})
+    for order in permutations([*former, back]):
+        assert reduce(lambda one, other: join(one, other, said), order).served == back.served
+
+
+@given(records, records, decisions)
+def test_what_serves_next_is_the_last_after_any_join_with_an_earlier_record(
+    a: Records, b: Records, said: Decisions
+) -> None:
+    before = join(a, b, said)
+    for key, purchase_id in product(before.served, before.purchases):
+        after = replace(before, served=all_served_next(before.served, {key: purchase_id}))
+        for earlier in (a, b, before):
+            assert join(earlier, after, said) == after
 
 
 @given(purchases())
@@ -306,6 +329,10 @@ def test_only_void_and_rejected_purchases_cost_nothing(status: Status, credits_k
 def test_purchases_are_totally_ordered_by_age(one: str, other: str) -> None:
     a, b = bought(id=one), bought(id=other)
     assert (a.age < b.age) or (b.age < a.age) or one == other
+
+
+def _served_by(purchase: Purchase, serial: int = 1) -> Records:
+    return Records({purchase.id: purchase}, {JobKey("a/b"): Served(purchase=purchase.id, serial=serial)})
 
 
 def _only(purchase: Purchase) -> Records:

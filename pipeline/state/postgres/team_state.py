@@ -199,7 +199,13 @@ class TeamState:
         campaign = self._campaign_name(connection)
         name = part_name(campaign, self.part)
         self._assert_ours(connection, name)
-        tables = PostgresDatabase(self._server, name, self._machine, connection=connection)
+        tables = PostgresDatabase(
+            self._server,
+            name,
+            self._machine,
+            connection=connection,
+            earlier=team_tables.to_read(self._server, connection),
+        )
         late_responses = self._late_responses(name, tables)
         opened = OpenDatabase(
             database=tables,

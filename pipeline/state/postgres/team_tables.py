@@ -7,11 +7,13 @@ setting that ends with the transaction: behind a pooler, the next transaction ma
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from pipeline.errors import InvalidInput
+from pipeline.state.sql import statements
 
 if TYPE_CHECKING:
     from pipeline.state.postgres.connections import Connection, Server
@@ -75,7 +77,7 @@ _VIEWS = {
 def _view(name: str, columns: str) -> str:
     of_machine = " AND machine = current_setting('pipeline.machine')" if name == "files" else ""
     return (
-        f"CREATE VIEW pipeline.{name} AS SELECT {columns} FROM pipeline.{name}_of_all "  # noqa: S608 - constants
+        f"CREATE OR REPLACE VIEW pipeline.{name} AS SELECT {columns} FROM pipeline.{name}_of_all "  # noqa: S608 - constants
         f"WHERE campaign = current_setting('pipeline.campaign'){of_machine}"
     )
 
@@ -87,8 +89,17 @@ _FIRST = (
     *(_view(name, columns) for name, columns in _VIEWS.items()),
 )
 _SECOND = (_RESULTS.format(campaign=_CAMPAIGN), _view("results", "joined, told"))
+_THIRD = (
+    "ALTER TABLE pipeline.served_of_all ADD COLUMN serial bigint NOT NULL DEFAULT 1",
+    _view("served", "key, purchase, serial"),
+)
 # A released migration is never changed; later needs get a new migration at the end.
-_MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
+# By statement, the version of the tables that it needs, and what reads those before that.
+_EARLIER = {
+    statements.RESULTS: (2, "SELECT '', '' WHERE false"),
+    statements.SERVED: (3, "SELECT key, purchase, 1 FROM served"),
+}
 # Reads the catalogue, because `to_regclass` may answer from the session's cache, as of before it waited for a lock.
 _SCHEMA = "SELECT 1 FROM pg_namespace WHERE nspname = 'pipeline'"
 _VERSIONED = "SELECT 1 FROM pg_tables WHERE schemaname = 'pipeline' AND tablename = 'version'"
@@ -97,11 +108,25 @@ _LOCK = 0x5669506C
 
 
 def are_there(server: Server, connection: Connection) -> bool:
-    """Whether the tables exist and are up to date.
+    """Whether the tables exist, if only as an earlier version made them.
 
     Raises:
-        InvalidInput: a newer version created them; or the database's encoding is not UTF8.
+        InvalidInput: a newer version made them; or the database's encoding is not UTF8.
     """
+    return _checked_version(server, connection) > 0
+
+
+def to_read(server: Server, connection: Connection) -> Mapping[str, str]:
+    """The store's statements that read otherwise as long as nobody has migrated the tables, each with what it reads.
+
+    Raises:
+        InvalidInput: as `are_there`.
+    """
+    version = _checked_version(server, connection)
+    return {known: earlier for known, (until, earlier) in _EARLIER.items() if version < until}
+
+
+def _checked_version(server: Server, connection: Connection) -> int:
     version = _version(connection)
     if version > len(_MIGRATIONS):
         raise InvalidInput(
@@ -110,7 +135,7 @@ def are_there(server: Server, connection: Connection) -> bool:
     (encoding,) = connection.execute("SHOW server_encoding").fetchone() or ("",)
     if encoding != "UTF8":
         raise InvalidInput(f"{server.url}: the database has the encoding {encoding}; a state needs UTF8")
-    return version == len(_MIGRATIONS)
+    return version
 
 
 def make(server: Server, connection: Connection) -> None:
@@ -119,7 +144,7 @@ def make(server: Server, connection: Connection) -> None:
     Raises:
         InvalidInput: as `are_there`.
     """
-    if are_there(server, connection):
+    if _checked_version(server, connection) == len(_MIGRATIONS):
         return
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -57,7 +58,8 @@ class _Step:
 class PostgresDatabase:
     """The tables of one campaign; `machine` is the one whose files they list. Read-only without a `lease`.
 
-    `connection` is an open one to use, if any; `close` closes the current one.
+    `connection` is an open one to use, if any; `close` closes the current one. `earlier` has the statements that read
+    otherwise, as an earlier version made the tables.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class PostgresDatabase:
         *,
         lease: Lease | None = None,
         connection: Connection | None = None,
+        earlier: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._server = server
         self._campaign = campaign
         self._machine = machine
         self._lease = lease
         self._connection = connection
+        self.earlier = earlier
         self._turn = 0
 
     @contextlib.contextmanager
@@ -230,6 +234,7 @@ class PostgresTransaction:
         self._done: list[tuple[_Step, Sequence[Row]]] = []
 
     def rows(self, statement: str, *values: Value) -> Sequence[Row]:
+        statement = self._database.earlier.get(statement, statement)
         return self._carry_out(_Step(statement.replace("?", "%s"), [values], is_many=False))
 
     def execute_many(self, statement: str, values: Iterable[Sequence[Value]]) -> None:

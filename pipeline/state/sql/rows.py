@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import record_limits
 from pipeline.jobs import JobKey
-from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json
+from pipeline.purchases import Purchase, PurchaseId, Records, Served, Status, as_json
 from pipeline.records import PURCHASE_ID, SHA256, check_forms, purchase_from_json
 from pipeline.state.events import event_name
 from pipeline.state.store import Caps, Change, KnownResults, LoggedEvent, PlacedFile, Spent
@@ -35,7 +35,7 @@ class Mirror:
     """
 
     purchases: dict[PurchaseId, Purchase] = field(default_factory=dict)
-    served: dict[JobKey, PurchaseId] = field(default_factory=dict)
+    served: dict[JobKey, Served] = field(default_factory=dict)
     revisions: dict[PurchaseId, int] = field(default_factory=dict)
     own: set[PurchaseId] = field(default_factory=set)
     recorded: set[PurchaseId] = field(default_factory=set)
@@ -110,10 +110,10 @@ def mirror_of(purchases: Iterable[Row], served: Iterable[Row], results: Sequence
     for row in purchases:
         purchase, revision, of_run = _purchase(row)
         mirror.put(purchase, revision, own=of_run == run, recorded=of_run != "")
-    for key, purchase_id in served:
-        if not _are_texts(key) or not _is_id(purchase_id):
-            raise ValueError(f"served: {key!r:.100}: not the key of a job and the id of a purchase")
-        mirror.served[JobKey(key)] = PurchaseId(purchase_id)
+    for key, purchase_id, serial in served:
+        if not _are_texts(key) or not _is_id(purchase_id) or not record_limits.is_serial(serial):
+            raise ValueError(f"served: {key!r:.100}: not the key of a job, the id of a purchase and a serial")
+        mirror.served[JobKey(key)] = Served(purchase=PurchaseId(purchase_id), serial=serial)
     mirror.results = _known_results(results)
     return mirror
 
@@ -124,9 +124,9 @@ def assert_has_served(mirror: Mirror) -> None:
     Raises:
         ValueError: one is missing, such as where a single table was restored from an older backup.
     """
-    for key, purchase_id in mirror.served.items():
-        if purchase_id not in mirror.purchases:
-            raise ValueError(f"served: {key!r:.100}: the purchase {purchase_id} is missing")
+    for key, served in mirror.served.items():
+        if served.purchase not in mirror.purchases:
+            raise ValueError(f"served: {key!r:.100}: the purchase {served.purchase} is missing")
 
 
 def sighted(purchases: Iterable[Row]) -> tuple[dict[PurchaseId, Purchase], dict[PurchaseId, str]]:

@@ -43,11 +43,11 @@ EVENTS_OF = (
     "SELECT at, purchase, event, before, after, detail FROM events WHERE purchase = ? ORDER BY revision"
 )
 
-SERVED = "SELECT key, purchase FROM served"
+SERVED = "SELECT key, purchase, serial FROM served"
 
 REMOVE_SERVED = "DELETE FROM served WHERE key = ?"
 
-ADD_SERVED = "INSERT INTO served (key, purchase) VALUES (?, ?)"
+ADD_SERVED = "INSERT INTO served (key, purchase, serial) VALUES (?, ?, ?)"
 
 # Two hashes of the results last joined or written: `joined` is that of their bytes, `told` that of their inputs (all
 # that they were made from), empty once a purchase has changed since.

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline import failpoints
 from pipeline.errors import PipelineError
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId, join
+from pipeline.purchases import (
+    Decisions,
+    Purchase,
+    PurchaseId,
+    Records,
+    Served,
+    WorkflowId,
+    all_served_next,
+    join,
+)
 from pipeline.state import snapshot, transitions
 from pipeline.state.recovery import absorb, recovery
 from pipeline.state.sql import rows, statements
@@ -194,7 +203,7 @@ class SqlStore:
         self, served: Mapping[JobKey, PurchaseId], results: KnownResults | None = None
     ) -> None:
         with self._writing() as (transaction, mirror):
-            _serve(transaction, mirror, served)
+            _serve(transaction, mirror, all_served_next(mirror.served, served))
             if results is not None and results != mirror.results:
                 _note_results(transaction, mirror, results)
 
@@ -329,10 +338,10 @@ def _set(transaction: Transaction, purchase: Purchase, revision: int, before: Pu
         raise PipelineError(f"purchase {purchase.id} changed while it was written")
 
 
-def _serve(transaction: Transaction, mirror: Mirror, served: Mapping[JobKey, PurchaseId]) -> None:
+def _serve(transaction: Transaction, mirror: Mirror, served: Mapping[JobKey, Served]) -> None:
     news = [pair for pair in served.items() if mirror.served.get(pair[0]) != pair[1]]
-    changed = [(rows.storable(key), rows.storable(purchase_id)) for key, purchase_id in news]
-    transaction.execute_many(statements.REMOVE_SERVED, ((key,) for key, _ in changed))
+    changed = [(rows.storable(key), rows.storable(each.purchase), each.serial) for key, each in news]
+    transaction.execute_many(statements.REMOVE_SERVED, ((key,) for key, *_ in changed))
     transaction.execute_many(statements.ADD_SERVED, changed)
     mirror.served.update(news)
     if news:
@@ -373,5 +382,5 @@ def _learn(transaction: Transaction, durations: Sequence[tuple[str, float]]) -> 
 
 def _brought_up(known: Records, current: Records) -> Records:
     """Join `known` with what the tables got since; `known` says what serves a key, unless a new purchase does."""
-    new = {key: each for key, each in current.served.items() if each not in known.purchases}
+    new = {key: each for key, each in current.served.items() if each.purchase not in known.purchases}
     return replace(join(known, current), served={**current.served, **known.served, **new})

@@ -12,7 +12,7 @@ from pipeline.jobs import Job, Option, in_plan_order
 from pipeline.json_values import Json
 from pipeline.planning.make import make
 from pipeline.planning.plan import Action, Difference, PlanOptions, Presence
-from pipeline.purchases import UNDECIDED, Decisions, Output, Reason, Records, Status
+from pipeline.purchases import UNDECIDED, Decisions, Output, Reason, Records, Served, Status
 from planning.campaign import bought, job, only, plan
 
 
@@ -414,7 +414,7 @@ def test_retry_failed_buys_only_failed_jobs_again() -> None:
 def test_retry_waits_until_the_outcome_of_the_last_one_is_known() -> None:
     a = job("a")
     failed, unknown = bought(1, a, Status.FAILED), bought(2, a, Status.ATTENTION)
-    served = Records({each.id: each for each in (failed, unknown)}, {a.key: failed.id})
+    served = Records({each.id: each for each in (failed, unknown)}, {a.key: Served(purchase=failed.id)})
     made = make(assign([a], served), {}, PlanOptions(retry_failed=True))
     assert only(made, a).action is Action.ATTENTION
 

@@ -5,7 +5,7 @@ from support.protection import fails_without
 
 from pipeline.assignment import assign
 from pipeline.planning.unneeded import nothing_needs
-from pipeline.purchases import Decisions, Records, Status
+from pipeline.purchases import Decisions, Records, Served, Status
 from planning.campaign import bought, job
 
 SKETCH = job("sketch")
@@ -24,7 +24,9 @@ def test_source_is_needed_while_what_was_made_from_it_fits_its_job(
 ) -> None:
     source = replace(bought(1, SKETCH, Status.SUCCEEDED), again=is_sent_back)
     serving, film = bought(2, SKETCH), bought(3, FILM, Status.DONE, source)
-    records = Records({each.id: each for each in (source, serving, film)}, {SKETCH.key: serving.id})
+    records = Records(
+        {each.id: each for each in (source, serving, film)}, {SKETCH.key: Served(purchase=serving.id)}
+    )
     decisions = Decisions(approved={film.id: FILM.key} if is_approved else {})
 
     assignment = assign([SKETCH, FILM], records, decisions)

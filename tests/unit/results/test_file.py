@@ -13,7 +13,7 @@ from support.protection import fails_without
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Coordinates, Job, JobKey, Request
 from pipeline.json_values import Json
-from pipeline.purchases import Decisions, Output, Purchase, PurchaseId, Reason, Status
+from pipeline.purchases import Decisions, Output, Purchase, PurchaseId, Reason, Served, Status
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read, write
 from results.campaign import FILM, HEADING, Document, assignment_of, bought, document, job, read_back
@@ -50,7 +50,10 @@ def test_written_results_read_back(tmp_path: Path) -> None:
     purchases = [bought(1, sketch), bought(2, film, Status.FAILED, bought(1, sketch))]
     results = read_back(document([sketch, film], *purchases))
     assert dict(results.records.purchases) == {each.id: each for each in purchases}
-    assert results.records.served == {sketch.key: purchases[0].id, film.key: purchases[1].id}
+    assert results.records.served == {
+        sketch.key: Served(purchase=purchases[0].id),
+        film.key: Served(purchase=purchases[1].id),
+    }
     assert (results.campaign, results.manifest) == ("spring", "campaign.yaml")
 
 

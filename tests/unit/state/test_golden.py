@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.jobs import JobKey
 from pipeline.purchases import Status
 from pipeline.results import file
 from pipeline.state import snapshot
@@ -95,4 +96,4 @@ def test_results_beside_it_are_read(harness: StateHarness, version: str, form: s
     assert results.records.purchases == {
         purchase_id: each for purchase_id, each in held.items() if each.status is not Status.VOID
     }
-    assert results.records.served["hero/overlay/red/walk"] == "0000000000000001"  # type: ignore[index]
+    assert results.records.served[JobKey("hero/overlay/red/walk")].purchase == "0000000000000001"

@@ -17,14 +17,16 @@ from support.protection import fails_without
 from pipeline import system
 from pipeline.errors import ExitCode, InvalidInput, StateLocked
 from pipeline.jobs import JobKey
-from pipeline.purchases import Status, WorkflowId
+from pipeline.purchases import Records, Served, Status, WorkflowId
 from pipeline.schemes import DatabaseUrl
 from pipeline.state import state_file
 from pipeline.state.events import Accepted, Disowned
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.connections import Connection, Server, Timeouts
 from pipeline.state.postgres.lease import Claim
-from state.conftest import NOW, StateHarness, begin, buy, intent, move, placed
+from pipeline.state.sql import rows
+from pipeline.state.store import KnownResults
+from state.conftest import NOW, StateHarness, begin, buy, intent, move, placed, purchase
 
 pytestmark = pytest.mark.parametrize("harness", ["postgres"], indirect=True)
 
@@ -132,6 +134,40 @@ def test_tables_equal_those_of_a_state_file(harness: StateHarness, connection: C
 
     # The holder is recorded in the lease.
     assert dict(rows) == {name: columns for name, columns in in_a_file.items() if name != "meta"}
+
+
+@pytest.mark.parametrize("version", range(1, len(team_tables._MIGRATIONS)))
+def test_tables_of_an_earlier_version_are_read_as_they_are_and_migrated_by_the_next_run(
+    harness: StateHarness, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    monkeypatch.setattr(team_tables, "_MIGRATIONS", team_tables._MIGRATIONS[:version])
+    with closing(server_of(harness).connect()) as connected:
+        team_tables.make(server_of(harness), connected)
+    database, bought = database_of(harness), purchase()
+    columns = "campaign, id, revision, status, key, fingerprint, cost, run, document"
+    add = f"INSERT INTO pipeline.purchases_of_all ({columns})"
+    values = (
+        bought.id,
+        1,
+        *(rows.columns(bought)[each] for each in (0, 2, 3, 4)),
+        "run-1",
+        rows.text_of(bought),
+    )
+    database.rows(f"{add} VALUES ('spring', %s, %s, %s, %s, %s, %s, %s, %s)", *values)
+    database.rows(
+        "INSERT INTO pipeline.served_of_all (campaign, key, purchase) VALUES ('spring', %s, %s)",
+        bought.key,
+        bought.id,
+    )
+    monkeypatch.undo()
+    wanted = Records({bought.id: bought}, {bought.key: Served(purchase=bought.id)})
+
+    assert harness.read().records() == wanted
+    assert harness.read().known_results() == KnownResults()
+    store = harness.open("run-2")
+    assert store.records() == wanted
+    store.save_assignment({bought.key: bought.id}, KnownResults(joined="a", inputs="b"))
+    assert harness.read().known_results() == KnownResults(joined="a", inputs="b")
 
 
 def test_claim_with_a_lost_response_can_be_repeated(harness: StateHarness, connection: Connection) -> None:

@@ -11,7 +11,7 @@ from support.postgres import PostgresServer
 from pipeline.errors import InvalidInput
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
-from pipeline.purchases import UNDECIDED, Purchase, Records, Status, WorkflowId, join
+from pipeline.purchases import UNDECIDED, Purchase, Records, Served, Status, WorkflowId, join
 from pipeline.state import snapshot
 from pipeline.state.events import Accepted, Reported, Unresolved, VendorFailed
 from pipeline.state.store import Turn
@@ -41,7 +41,7 @@ def test_state_moves_to_another_machine_by_export_and_import(harness: StateHarne
     harness.state.rename(harness.state.with_name("kept.db"))
     fresh = harness.open("run-2")
     fresh.absorb(snapshot.read(exported, "x.json").records, UNDECIDED, NOW)
-    assert fresh.records() == Records({done.id: done}, {JobKey("hero/overlay"): done.id})
+    assert fresh.records() == Records({done.id: done}, {JobKey("hero/overlay"): Served(purchase=done.id)})
 
 
 def test_repeated_import_or_into_a_newer_state_changes_nothing(harness: StateHarness) -> None:
@@ -73,6 +73,10 @@ def an_export() -> dict[str, Any]:
         an_export() | {"campaign": 1},
         an_export() | {"purchases": {}},
         an_export() | {"served": {"a": 1}},
+        an_export() | {"serials": [1]},
+        an_export() | {"serials": {"a": 0}},
+        an_export() | {"serials": {"a": True}},
+        an_export() | {"serials": {"a": 10**9 + 1}},
     ],
 )
 def test_invalid_export_is_rejected_by_name(document: Any) -> None:

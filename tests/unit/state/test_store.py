@@ -11,7 +11,17 @@ from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey
-from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, PurchaseId, Records, Status, WorkflowId
+from pipeline.purchases import (
+    UNDECIDED,
+    Decisions,
+    Output,
+    Purchase,
+    PurchaseId,
+    Records,
+    Served,
+    Status,
+    WorkflowId,
+)
 from pipeline.state.events import (
     Accepted,
     Fetched,
@@ -335,7 +345,10 @@ def test_assignment_of_a_key_is_stored_and_others_are_kept(harness: StateHarness
     one, two = buy(store, 1), buy(store, 2)
     store.save_assignment({JobKey("a"): one.id, JobKey("b"): one.id})
     store.save_assignment({JobKey("b"): two.id})
-    assert harness.again(store).records().served == {JobKey("a"): one.id, JobKey("b"): two.id}
+    assert harness.again(store).records().served == {
+        JobKey("a"): Served(purchase=one.id),
+        JobKey("b"): Served(purchase=two.id, serial=2),
+    }
 
 
 def test_files_are_indexed_moved_and_removed(harness: StateHarness) -> None:
