@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Request, Route, expect
 from support.campaigns import campaign as campaign_of
 from support.campaigns import chained
 from support.ports import free_port
@@ -31,6 +31,13 @@ from pipeline.state.opening import open_store
 from pipeline.state.store import Caps, Change, Intent, Turn
 
 MakeTab = Callable[..., Tab]
+
+# The page waits for an answer until `giveUp()`, and not for 20 seconds.
+GIVES_UP_WHEN_TOLD = """
+const { setTimeout } = window;
+window.setTimeout = (act, ms, ...given) =>
+  ms === 20_000 ? ((window.giveUp = act), 0) : setTimeout(act, ms, ...given);
+"""
 
 
 @pytest.fixture
@@ -880,6 +887,127 @@ def test_typed_note_survives_a_reload(campaign: LiveCampaign, serve: Serve, tab:
     expect(field).to_have_value("")
 
 
+def without_answers(page: Page) -> None:
+    """The server takes what this page decides, and the page never hears of it."""
+    page.route("**/decisions", lambda route: route.fetch())
+
+
+@pytest.mark.parametrize("by", ["Enter", "Redo"])
+def test_note_is_no_draft_once_it_is_shown_though_its_answer_is_lost(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, by: str
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, f"#job={campaign.jobs[0].key}")
+    without_answers(page)
+    field = page.get_by_label("Note at this moment")
+    field.fill("logo cut off")
+    if by == "Enter":
+        field.press("Enter")
+    else:
+        verdict(page, by).click()
+    expect(page.locator(".notes li")).to_have_count(1)  # an event tells it
+
+    page.reload()
+
+    expect(page.locator(".notes li")).to_have_count(1)
+    expect(field).to_have_value("")
+
+
+def sent_note(page: Page, text: str) -> Request:
+    """A note leaves the page, but does not arrive at the server."""
+    held: list[Route] = []
+    page.route("**/decisions", lambda route: held.append(route))
+    page.get_by_label("Note at this moment").fill(text)
+    page.get_by_label("Note at this moment").press("Enter")
+    until(lambda: bool(held or page.evaluate("0")), "the page to send the note")
+    return held[0].request
+
+
+@pytest.mark.parametrize("how", ["reloaded", "opened again"])
+def test_note_that_was_sent_is_a_draft_until_it_is_known_to_be_saved(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, how: str
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, f"#job={campaign.jobs[0].key}")
+    sent = sent_note(page, "logo cut off")
+    if how == "reloaded":
+        page.reload()
+    else:
+        # In another tab: nothing was heard there when the request of this one broke off.
+        page = page.context.new_page()
+        page.goto(f"{url}#job={campaign.jobs[0].key}")
+    field = page.get_by_label("Note at this moment")
+    expect(field).to_have_value("logo cut off")
+
+    page.request.post(sent.url, data=sent.post_data, headers=sent.headers)
+
+    expect(page.locator(".notes li")).to_have_count(1)
+    expect(field).to_have_value("")
+
+
+def test_note_that_was_sent_and_is_discarded_does_not_come_back(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, f"#job={campaign.jobs[0].key}")
+    sent_note(page, "logo cut off")
+    page.reload()
+    field = page.get_by_label("Note at this moment")
+    expect(field).to_have_value("logo cut off")
+    field.press("Escape")
+
+    page.reload()
+
+    expect(page.locator(".detail")).to_be_visible()
+    expect(field).to_have_value("")
+
+
+def test_refused_note_stays_a_draft(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    here = tab()
+    page = here.visit(url, f"#job={campaign.jobs[0].key}")
+    said = {"problem": "spring-drop.decisions.yaml: cannot be written: No space left on device"}
+    page.route("**/decisions", lambda route: route.fulfill(status=503, json=said), times=1)
+    field = page.get_by_label("Note at this moment")
+    field.fill("logo cut off")
+    field.press("Enter")
+
+    expect(page.locator("#toast")).to_have_text(f"Not saved: {said['problem']}")
+    expect(field).to_have_value("logo cut off")
+    page.reload()
+    expect(field).to_have_value("logo cut off")
+    field.press("Enter")
+    expect(page.locator("#toast")).to_have_text("Noted.")
+    expect(field).to_have_value("")
+    assert [note.text for each in decided(campaign) for note in each.notes] == ["logo cut off"]
+    here.console = [each for each in here.console if "503" not in each]  # the browser logs it
+
+
+def test_draft_leaves_all_tabs_once_one_of_them_has_saved_it(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, f"#job={campaign.jobs[0].key}")
+    field = page.get_by_label("Note at this moment")
+    field.fill("logo cut off")
+    other = page.context.new_page()
+    other.goto(f"{url}#job={campaign.jobs[0].key}")
+    expect(other.get_by_label("Note at this moment")).to_have_value("logo cut off")
+
+    field.press("Enter")
+
+    expect(page.locator(".notes li")).to_have_count(1)
+    expect(other.get_by_label("Note at this moment")).to_have_value("")
+    other.reload()
+    expect(other.locator(".notes li")).to_have_count(1)
+    expect(other.get_by_label("Note at this moment")).to_have_value("")
+
+
 def test_typed_note_survives_its_server(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     made(campaign, 2)
     running, url = serve(campaign, "--as", "ana")
@@ -1328,13 +1456,7 @@ def test_decision_that_gets_no_answer_is_not_saved_and_not_counted(
     _, url = serve(campaign)
     here = tab()
     here.loses_server = True
-    here.page.add_init_script(
-        """
-        const { setTimeout } = window;
-        window.setTimeout = (act, ms, ...given) =>
-          ms === 20_000 ? ((window.giveUp = act), 0) : setTimeout(act, ms, ...given);
-        """
-    )
+    here.page.add_init_script(GIVES_UP_WHEN_TOLD)
     page = here.visit(url, "#")
     page.keyboard.press("n")
     page.route("**/decisions", lambda _: None)  # the request leaves, but nothing answers
@@ -1350,6 +1472,26 @@ def test_decision_that_gets_no_answer_is_not_saved_and_not_counted(
     page.keyboard.press("a")
     expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
     expect(page.locator(".decide .left")).to_have_text("1 left to decide")
+
+
+def test_review_that_is_shown_is_saved_though_its_answer_is_lost(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    here = tab()
+    here.loses_server = True
+    here.page.add_init_script(GIVES_UP_WHEN_TOLD)
+    page = here.visit(url, f"#job={campaign.jobs[0].key}")
+    without_answers(page)
+    page.get_by_label("Note at this moment").fill("logo cut off")
+    verdict(page, "Redo").click()
+    expect(page.locator(".notes li")).to_have_count(1)  # an event tells it
+
+    page.evaluate("giveUp()")
+
+    expect(page.locator("#toast")).to_have_text("Sent back, with the note: the next run makes it again.")
+    expect(page.get_by_label("Note at this moment")).to_have_value("")
 
 
 @pytest.mark.parametrize("has_locks", [True, False])

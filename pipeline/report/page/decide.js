@@ -154,19 +154,37 @@ function canBeDecided(purchase) {
 /** The purchases whose reviews are being saved. @type {Set<string>} */
 const saving = new Set();
 
-/** Send a review; resolves once it is on disk, to what follows from it. @param {Purchase} purchase @param {Review} review */
+/**
+ * Send a review; resolves once it is known to be on disk, to what follows from it: where the answer is lost, an event may tell.
+ * @param {Purchase} purchase @param {Review} review
+ */
 async function sendReview(purchase, review) {
+  const wasThere = isThere(purchase.id, review);
   saving.add(purchase.id);
+  if (review.note) setSent(purchase.id, review);
   showDecideBar();
   try {
-    return await source.decide(purchase, review);
+    const outlook = await source.decide(purchase, review);
+    if (sent.get(purchase.id) === review) setSent(purchase.id);
+    return outlook;
   } catch (error) {
+    if (!wasThere && isThere(purchase.id, review)) return undefined;
     if (review.note && !drafts.has(purchase.id)) setDraft(purchase.id, review.note);
     throw error;
   } finally {
     saving.delete(purchase.id);
     showDecideBar();
   }
+}
+
+/** Whether the page was told all that is in a review of a purchase. @param {string} id @param {Review} review */
+function isThere(id, { decision, rating, note, at }) {
+  const known = app.model.purchases.get(id);
+  return (
+    (!decision || (known?.decision ?? UNDECIDE.decision) === decision) &&
+    (!rating || known?.rating === rating) &&
+    (!note || notesOf(known).some((each) => each.text === note && each.at === at))
+  );
 }
 
 /** Save a review, and say so; a decision is shown only once it is on disk. Whether it is. @param {Purchase} purchase @param {Review} review @param {string} message */
@@ -307,84 +325,6 @@ function starButtons(purchase) {
     return button;
   });
   return el("span", { class: "stars", role: "group", "aria-label": "Stars" }, ...stars);
-}
-
-/** The notes that are typed and not saved, by purchase: also those from before the page was closed or reloaded. */
-const drafts = readAllKept("note.");
-
-/** The form of a note, kept while the same purchase is shown; `take` empties it. @type {{ of: string, form: HTMLElement, field: HTMLInputElement, take: () => Review } | undefined} */
-let noting;
-
-/** @param {string} id @param {string} text */
-function setDraft(id, text) {
-  if (text) drafts.set(id, text);
-  else drafts.delete(id);
-  keep(`note.${id}`, text);
-  if (noting?.of === id && noting.field.value !== text) noting.field.value = text;
-}
-
-/** Let go of the form of a note. Its text is kept; if its purchase is no longer shown, that is said. */
-function leaveNote() {
-  const purchase = app.model.purchases.get(noting?.of ?? "");
-  noting = undefined;
-  if (!purchase || !drafts.get(purchase.id)?.trim()) return;
-  const job = app.model.byAddress.get(app.view.job);
-  if (job?.shown?.id === purchase.id || app.view.compare.includes(purchase.id)) return;
-  toast(`Not saved yet: the note on ${purchase.key}. Its field keeps it.`);
-}
-
-/** @param {Purchase} purchase */
-function noteForm(purchase) {
-  const { id } = purchase;
-  if (noting?.of === id) return noting.form;
-  const of = reel;
-  const when = el("span", { class: "when" });
-  const field = /** @type {HTMLInputElement} */ (
-    el("input", {
-      type: "text",
-      maxlength: 4000,
-      autocomplete: "off",
-      placeholder: of ? "Note at this moment" : "Note",
-      "aria-label": of ? "Note at this moment" : "Note",
-      onfocus: () => of?.pause(),
-      oninput: () => setDraft(id, field.value),
-      onkeydown: (/** @type {KeyboardEvent} */ event) => {
-        if (event.key === "Escape") {
-          setDraft(id, "");
-          field.blur();
-        }
-        if (event.key === "Enter" && !event.isComposing) send();
-      },
-    })
-  );
-  field.value = drafts.get(id) ?? "";
-  // Compared with a longer video, one has no later moment than its end.
-  const end = Math.max(...purchase.files.map((file) => file.duration ?? Infinity));
-  const time = () => Math.min(of?.time ?? 0, end);
-  const update = () => (when.textContent = of ? moment(time()) : "");
-  of?.addEventListener("change", update);
-  update();
-  /** @returns {Review} */
-  const take = () => {
-    const note = field.value.trim();
-    if (!note) return {};
-    setDraft(id, "");
-    return of ? { note, at: Math.round(time() * 1000) / 1000 } : { note };
-  };
-  const send = () => {
-    const now = app.model.purchases.get(id);
-    const review = now ? take() : {};
-    if (!now || !review.note) return;
-    field.blur();
-    void save(now, review, "Noted");
-  };
-  const form = el("label", { class: "note" }, when, field, el("kbd", { text: "m" }));
-  noting = { of: id, form, field, take };
-  return form;
-}
-
-function writeNote() {
-  /** @type {HTMLElement | null} */ (document.querySelector(".decide .note input"))?.focus();
 }
 
 /** Whether to come to a job for its decision: not while one is being saved. @param {Job} job */

@@ -425,6 +425,7 @@ async function begin() {
   history.scrollRestoration = "manual";
   showTheme();
   app.model = modelOf(await source.load());
+  forgetSaved();
   listen();
   const stillsAside = byId("no-stills");
   stillsAside.hidden = app.model.data.posters;
@@ -435,6 +436,7 @@ async function begin() {
   );
   source.onChange((data, changed) => {
     app.model = modelOf(data);
+    forgetSaved();
     refresh(changed);
   });
   source.ready();
