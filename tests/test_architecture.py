@@ -39,7 +39,7 @@ CHECKING = {*READING, "pipeline.assignment", "pipeline.purchases", "pipeline.rec
 # Not needed to plan from the records.
 PLANNING = {*HEAVY, "pipeline.engine", "pipeline.providers.base", "socket"} - {"yaml", "sqlite3"}
 # Pressing Tab asks only for flags.
-COMPLETION = {*HEAVY, "pipeline.engine", "pipeline.state", "pipeline.operations.campaign_state"} - {"yaml"}
+COMPLETION = {*HEAVY, "pipeline.engine", "pipeline.state", "pipeline.operations.open_campaign"} - {"yaml"}
 OWNERS: dict[str, str | tuple[str, ...]] = {
     "yaml": "pipeline/documents/",
     "jsonschema": "pipeline/documents/schema",

@@ -25,7 +25,8 @@ from pipeline.json_values import Json
 from pipeline.manifest.expand import expand as expand_campaign
 from pipeline.manifest.model import Campaign
 from pipeline.operations import status as campaign_status
-from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.outcome import Outcome
 from pipeline.operations.plan import plan_of
 from pipeline.operations.run import CampaignRun, open_for_run

@@ -14,7 +14,7 @@ from pipeline.api.arguments import (
 )
 from pipeline.errors import UsageError
 from pipeline.json_values import Json
-from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.review import Opinion, decide, reviewer
 from pipeline.operations.selection import purchases_named
 from pipeline.operations.workspace import Workspace

@@ -38,8 +38,8 @@ from pipeline.errors import ExitCode, InvalidInput, UsageError, counted, printab
 from pipeline.executors.choice import workers_of
 from pipeline.manifest.not_manifests import NotAManifest
 from pipeline.operations.campaign_records import CampaignRecords, records_at, records_beside
-from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.collect_records import RecordsCollection
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options
 from pipeline.operations.shown_paths import shown_path

@@ -23,7 +23,6 @@ from pipeline.cli.process_environment import is_terminal
 from pipeline.cli.signals import asking, ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr, untrusted_block
 from pipeline.errors import ExitCode, PipelineError, Unfinished, UsageError, counted, most_urgent, printable
-from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.delete import (
     Deletions,
     carry_out,
@@ -32,12 +31,14 @@ from pipeline.operations.delete import (
     to_prune,
     to_prune_by_name,
 )
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
 from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.standard_output import stdout
 
 if TYPE_CHECKING:
     from pipeline.engine.reporter import Stop
+    from pipeline.operations.campaign_state import CampaignState
     from pipeline.purchases import Purchase
 
 _LONGEST = 2000

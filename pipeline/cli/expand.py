@@ -78,7 +78,7 @@ def _selected(
     """The campaign and its selected jobs; a selection may refer to a job's status, so state and results are read."""
     # Imported here, since they load the state and everything that reads it.
     from pipeline.cli.context import open_workspace
-    from pipeline.operations.campaign_state import open_campaign
+    from pipeline.operations.open_campaign import open_campaign
     from pipeline.operations.selection import selected_keys
 
     workspace = open_workspace(manifest, flags)

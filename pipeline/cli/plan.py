@@ -24,8 +24,8 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import paint_for, say, say_all, say_json, untrusted_block
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest.variables import read_variables
-from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.installed import assert_provider_installed
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.plan import plan_of, save_plan
 from pipeline.operations.selection import names_in, plan_options
 from pipeline.planning.markdown import as_markdown

@@ -11,7 +11,7 @@ from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import ExitCode, PipelineError, most_urgent, printable
-from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.provider import vendor, vendor_calls
 from pipeline.operations.rate import ratings, send
 

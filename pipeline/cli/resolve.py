@@ -13,7 +13,7 @@ from pipeline.cli.review_text import next_run
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import UsageError, printable
-from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
 from pipeline.operations.resolve import assert_not_elsewhere, give_up, identify, not_bought
 from pipeline.operations.review import served_key
@@ -23,6 +23,7 @@ from pipeline.purchases import Purchase, Status, WorkflowId
 
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey
+    from pipeline.operations.campaign_state import CampaignState
 
 
 @click.command("resolve")

@@ -18,7 +18,7 @@ from pipeline.cli.review_text import decided_lines, undecided_lines
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
-from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.review import Opinion, decide, reviewer, withdraw_unrecorded
 from pipeline.operations.review_outlook import outlook
 from pipeline.operations.selection import purchases_named

@@ -16,7 +16,6 @@ from pipeline.errors import counted, printable
 from pipeline.files import LFS_POINTER
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json, canonical_json
-from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.inspection import (
     JobDetails,
     KnownFile,
@@ -24,6 +23,7 @@ from pipeline.operations.inspection import (
     job_details,
     purchase_details,
 )
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.selection import purchase_named
 from pipeline.operations.shown_paths import shown_path
 from pipeline.purchases import OUTCOME_UNKNOWN, bought_nothing

@@ -21,7 +21,7 @@ from pipeline.cli.terminal import say, say_json
 from pipeline.documents.json_reader import parse_json
 from pipeline.errors import InvalidInput, counted
 from pipeline.files import LFS_POINTER, is_lfs_pointer
-from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.provider import assert_not_stopped
 from pipeline.operations.state_transfer import export_state, import_state, read_snapshot
 

@@ -27,7 +27,7 @@ from pipeline.cli.options import (
 from pipeline.cli.review_text import note_lines, sent_back, sent_back_at
 from pipeline.cli.terminal import SECONDS_BETWEEN_LOOKS, paint_for, say, say_json, untrusted_block
 from pipeline.errors import counted, printable
-from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
 from pipeline.operations.unrecorded_decisions import unrecorded_warnings
@@ -47,6 +47,7 @@ from pipeline.standard_output import stdout
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
+    from pipeline.operations.campaign_state import CampaignState
     from pipeline.operations.workspace import Workspace
     from pipeline.planning.paint import Paint
 

@@ -20,13 +20,14 @@ from pipeline.cli.options import (
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_json, say_on_stderr, untrusted_block
 from pipeline.errors import ExitCode, Unfinished, counted, printable
-from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.provider import vendor, vendor_calls
 from pipeline.operations.verify import Disagreement, at_vendor, in_decisions, in_files, in_records
 from pipeline.providers.base import VendorError
 
 if TYPE_CHECKING:
     from pipeline.engine.reporter import Stop
+    from pipeline.operations.campaign_state import CampaignState
 
 _LONGEST = 2000
 

@@ -16,7 +16,6 @@ from pipeline.artifacts.store_access import open_files
 from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, counted, printable
 from pipeline.files import what_is_in_the_way
-from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.committed_state import StateFolderRefused
 from pipeline.operations.doctor_checks import (
     CheckResult,
@@ -28,6 +27,7 @@ from pipeline.operations.doctor_checks import (
 )
 from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.lost_decisions import lost_message
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.plan import plan_of
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.unmerged_records import RecordsUnmerged

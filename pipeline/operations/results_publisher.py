@@ -14,9 +14,9 @@ from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import assert_writable, stamp
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
-from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
 from pipeline.operations.lost_decisions import assert_no_approval_is_lost
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.published_results import inputs_hash, joined_hash, read_published
 from pipeline.operations.record_assignment import record_assignment, taken_over, with_changes
 from pipeline.operations.unread_media import read_missing
@@ -31,6 +31,7 @@ from pipeline.state.store import KnownResults
 if TYPE_CHECKING:
     from pipeline.jobs import JobKey
     from pipeline.json_values import Json
+    from pipeline.operations.campaign_state import CampaignState
 
 
 def republish(state: CampaignState) -> CampaignState:

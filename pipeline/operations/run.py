@@ -13,9 +13,9 @@ from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.errors import InvalidInput, PipelineError, counted
 from pipeline.files import LFS_POINTER
 from pipeline.operations.background_publication import ResultsPublication
-from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
 from pipeline.operations.decisions_during_run import DecisionsDuringRun
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.outcome import Outcome, outcome_of
 from pipeline.operations.plan import plan_of
 from pipeline.operations.published_results import OtherResults
@@ -36,6 +36,7 @@ from pipeline.webhooks.spool import SpoolReader
 
 if TYPE_CHECKING:
     from pipeline.engine.run_settings import RunSettings
+    from pipeline.operations.campaign_state import CampaignState
     from pipeline.providers.base import Provider
 
 _MAX_NAMED = 20

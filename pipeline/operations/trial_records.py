@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError, printable
-from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.unrecorded_decisions import has_records_of_its_own
 from pipeline.purchases import Purchase, PurchaseId, Status

@@ -14,8 +14,8 @@ from pipeline.engine.durations import Chain, Durations, TimeLeft, chains, time_l
 from pipeline.engine.in_flight import recorded_age
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.jobs import JobKey, template_names
-from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.clock import now
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.run_note import short_hash
 from pipeline.operations.run_plan import as_begun, held_back
 from pipeline.operations.watched_runs import WatchedRuns
@@ -26,6 +26,7 @@ from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 from pipeline.results.job_status import job_statuses, summarize
 
 if TYPE_CHECKING:
+    from pipeline.operations.campaign_state import CampaignState
     from pipeline.operations.workspace import Workspace
     from pipeline.state.lock import Holder
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.files import stamp
-from pipeline.operations.campaign_state import other_parts
 from pipeline.operations.run_note import RunNote, read_note
 from pipeline.operations.run_options import RunOptions, run_settings
+from pipeline.operations.state_parts import other_parts
 from pipeline.schemes import StateLocation, part_location, part_name
 from pipeline.state import look
 from pipeline.state.folder import beside

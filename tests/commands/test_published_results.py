@@ -23,8 +23,8 @@ from pipeline.errors import InvalidInput
 from pipeline.files import stamp
 from pipeline.manifest.load import load
 from pipeline.operations.background_publication import ResultsPublication
-from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.published_results import inputs_hash
 from pipeline.operations.record_paths import RecordPaths
 from pipeline.operations.results_publisher import Publisher

@@ -66,7 +66,7 @@ def renamed(project: Project, pipeline: Pipeline) -> Project:
     return project
 
 
-@fails_without("pipeline.operations.campaign_state:open_campaign", "checks.earlier_names(")
+@fails_without("pipeline.operations.open_campaign:open_campaign", "checks.earlier_names(")
 def test_what_only_the_state_of_the_old_name_has_is_not_bought_again(
     renamed: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

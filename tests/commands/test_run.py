@@ -70,7 +70,7 @@ def forget_the_results(project: Project) -> None:
 
 
 @fails_without(
-    "pipeline.operations.campaign_state:_joined",
+    "pipeline.operations.open_campaign:_joined",
     "theirs = ",
     swap=("*(each.records for each in results), ", ""),
 )

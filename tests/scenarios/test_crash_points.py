@@ -27,7 +27,7 @@ LARGE = picture() + bytes(16_000_000)
 # The command, which dies at a failpoint or in a replaced function.
 DIES = """
 import os, signal, sys
-import pipeline.operations.campaign_state
+import pipeline.operations.open_campaign
 from pipeline import failpoints
 from pipeline.cli.main import main
 
@@ -39,7 +39,7 @@ def die(*_):
 
 
 if where == "expanding":
-    pipeline.operations.campaign_state.expand = die
+    pipeline.operations.open_campaign.expand = die
 failpoints.arm(lambda name: die() if name == where else None)
 main()
 """
@@ -88,7 +88,7 @@ def test_crash_before_the_intent_sends_nothing_and_the_next_run_buys(
     assert_whole(one)
 
 
-@fails_without("pipeline.operations.campaign_state:_joined", "store.recover(now())")
+@fails_without("pipeline.operations.open_campaign:_joined", "store.recover(now())")
 @pytest.mark.parametrize(
     ("where", "sent"),
     [

@@ -87,7 +87,7 @@ def test_files_in_the_former_folder_are_the_users(bought: Project, pipeline: Pip
     assert not videos(bought.folder / "films")
 
 
-@fails_without("pipeline.operations.campaign_state:open_campaign", "if writable and former:")
+@fails_without("pipeline.operations.open_campaign:open_campaign", "if writable and former:")
 @fails_without("pipeline.operations.results_publisher:rewrite", "if state.former:")
 @fails_without(
     "pipeline.operations.published_results:joined_hash", "return _hash", swap=("heading.output, ", "")
@@ -197,7 +197,7 @@ def test_campaign_that_was_renamed_keeps_its_files(
     assert pipeline("verify", project.manifest, "--files").code == 0
 
 
-@fails_without("pipeline.operations.campaign_state:open_campaign", "if not store.records().purchases:")
+@fails_without("pipeline.operations.open_campaign:open_campaign", "if not store.records().purchases:")
 @pytest.mark.parametrize("manifest", ["campaign.yaml", "fall.yaml"])
 def test_what_the_state_of_the_old_name_recorded_is_still_the_campaigns_own(
     bought: Project, pipeline: Pipeline, vendor: Emulator, manifest: str

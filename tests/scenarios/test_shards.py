@@ -106,7 +106,7 @@ def test_job_moved_by_an_edit_to_an_idle_shard_is_not_forgotten(
 
 @pytest.mark.parametrize("command", ["prune", "destroy"])
 @fails_without(
-    "pipeline.operations.campaign_state:open_campaign",
+    "pipeline.operations.open_campaign:open_campaign",
     "yield",
     swap=("parts.placed", "()"),
 )
@@ -178,7 +178,7 @@ def test_page_shows_all_shards(
     assert len(connections) <= 1
 
 
-@fails_without("pipeline.operations.campaign_state:_read_other_parts", "for part in other_parts(workspace)")
+@fails_without("pipeline.operations.state_parts:read_other_parts", "for part in other_parts(workspace)")
 def test_purchases_known_only_to_a_killed_shard_are_not_bought_again(
     twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
 ) -> None:
@@ -201,7 +201,7 @@ def test_purchases_known_only_to_a_killed_shard_are_not_bought_again(
 
 @pytest.mark.parametrize("other", [("--shard", "1/3"), ("--shard", "2/2", "--shard-by", "credits"), ()])
 @fails_without(
-    "pipeline.operations.campaign_state:_held_store",
+    "pipeline.operations.open_campaign:_held_store",
     "hold =",
     swap=("_hold_campaign(workspace, split) if writable else nullcontext()", "nullcontext()"),
 )
@@ -301,7 +301,7 @@ def test_shards_with_different_selections_stay_within_a_common_cap(
 
 
 @fails_without(
-    "pipeline.operations.campaign_state:_split_of", "return Split", swap=("*sorted(decided.redo)", "")
+    "pipeline.operations.open_campaign:_split_of", "return Split", swap=("*sorted(decided.redo)", "")
 )
 @pytest.mark.parametrize("decision", ["redo", "approve"])
 def test_decisions_made_since_a_shard_began_do_not_exceed_a_cap(

@@ -8,8 +8,8 @@ from pipeline.assignment import assign
 from pipeline.jobs import Job, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
-from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.plan import plan_of
 from pipeline.operations.record_paths import RecordPaths
 from pipeline.operations.workspace import Workspace, workspace_of

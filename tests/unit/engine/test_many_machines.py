@@ -29,9 +29,9 @@ from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.manifest.load import load
-from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.merge import merge_files
+from pipeline.operations.open_campaign import open_campaign
 from pipeline.operations.record_paths import RecordPaths
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
