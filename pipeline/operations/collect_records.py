@@ -13,6 +13,7 @@ from pipeline.assignment import assign
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, counted, most_urgent
+from pipeline.join import join_all
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_state import purchases_elsewhere
@@ -30,7 +31,7 @@ from pipeline.operations.webhooks import SPOOL
 from pipeline.operations.workspace import STATE_FOLDER, TOOL, cache_folder, scratch_folder
 from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.make import everything
-from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status, join_all
+from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
 from pipeline.schemes import OutputLocation, StateLocation, part_location

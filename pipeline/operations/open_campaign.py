@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pipeline.assignment import assign
 from pipeline.files import stamp
 from pipeline.jobs import Job, in_plan_order
+from pipeline.join import join_all
 from pipeline.manifest.expand import expand
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
@@ -23,7 +24,6 @@ from pipeline.operations.published_results import OtherResults, joined_hash, rea
 from pipeline.operations.record_assignment import record_assignment
 from pipeline.operations.state_parts import OtherParts, awaited_in, open_part, read_other_parts
 from pipeline.planning.split import Split
-from pipeline.purchases import Decisions, Records, join_all
 from pipeline.results import decisions
 from pipeline.results.file import ResultsFile, Version, sweep, version
 from pipeline.schemes import DatabaseUrl
@@ -35,6 +35,7 @@ from pipeline.state.store import Imported, PlacedFile, Store
 if TYPE_CHECKING:
     from pipeline.errors import Problem
     from pipeline.operations.workspace import Workspace
+    from pipeline.purchases import Decisions, Records
 
 
 @contextmanager

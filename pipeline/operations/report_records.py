@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.assignment import assign
 from pipeline.errors import InvalidInput, printable
+from pipeline.join import join_all
 from pipeline.manifest.expand import expand
 from pipeline.operations.campaign_records import manifest_of
 from pipeline.operations.given_variables import GivenVariables
@@ -17,7 +18,7 @@ from pipeline.operations.record_paths import record_path
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import STATE_FOLDER, TOOL, Workspace
 from pipeline.paths import project_of, real_path, writable
-from pipeline.purchases import Decisions, Records, Status, as_json, join_all
+from pipeline.purchases import Decisions, Records, Status, as_json
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, is_of_rehearsal, read
 from pipeline.results.merge import merge_results

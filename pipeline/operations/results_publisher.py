@@ -12,6 +12,7 @@ from pipeline import failpoints
 from pipeline.assignment import assign
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import assert_writable, stamp
+from pipeline.join import join_all
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.operations.clock import now
@@ -22,7 +23,7 @@ from pipeline.operations.record_assignment import record_assignment, taken_over,
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.paths import behind_links
-from pipeline.purchases import OUTCOME_UNKNOWN, PurchaseId, Records, Status, join_all
+from pipeline.purchases import OUTCOME_UNKNOWN, PurchaseId, Records, Status
 from pipeline.results.document import Builder
 from pipeline.results.file import Texts, write
 from pipeline.state.recovery import absorb

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.errors import InvalidInput, PipelineError, counted
 from pipeline.files import LFS_POINTER
+from pipeline.join import join_all
 from pipeline.operations.background_publication import ResultsPublication
 from pipeline.operations.clock import now
 from pipeline.operations.decisions_during_run import DecisionsDuringRun
@@ -27,7 +28,7 @@ from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.planning.make import paid_for
 from pipeline.planning.plan import FOREIGN, Plan
-from pipeline.purchases import PurchaseId, Records, Status, join_all, with_approvals
+from pipeline.purchases import PurchaseId, Records, Status, with_approvals
 from pipeline.report.stills import StillCache
 from pipeline.state import look
 from pipeline.state.recovery import may_be_identified

@@ -6,8 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pipeline.join import join_all
 from pipeline.operations.clock import now, run_id
-from pipeline.purchases import UNDECIDED, PurchaseId, Records, Status, join_all
+from pipeline.purchases import UNDECIDED, PurchaseId, Records, Status
 from pipeline.schemes import part_location, part_name
 from pipeline.state import look
 from pipeline.state.opening import open_store

@@ -13,6 +13,7 @@ from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
 from pipeline.engine.identity import others_named
 from pipeline.files import LFS_POINTER
+from pipeline.join import join_all
 from pipeline.operations.lost_decisions import lost_message
 from pipeline.operations.published_results import published_by_others, read_published
 from pipeline.operations.shown_paths import shown_path
@@ -21,7 +22,7 @@ from pipeline.operations.workspace import TOOL
 from pipeline.paths import unencodable
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId, join_all
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.results.document import Builder, contradiction, differences, fields_that_differ
 from pipeline.results.job_status import summarize
 from pipeline.results.merge import as_it_stands, merge_results

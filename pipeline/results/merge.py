@@ -7,9 +7,10 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InvalidInput
+from pipeline.join import join_all
 from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import join as join_media
-from pipeline.purchases import PENDING, PurchaseId, Records, Status, as_json, join_all
+from pipeline.purchases import PENDING, PurchaseId, Records, Status, as_json
 from pipeline.results.document import VERSION, media_json
 from pipeline.results.file import ResultsFile, named_in, serial_in
 from pipeline.results.job_status import summarize

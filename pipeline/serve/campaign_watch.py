@@ -14,13 +14,14 @@ from pipeline.assignment import Assignment, assign, is_usable
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.files import stamp
 from pipeline.jobs import Job, JobKey, in_plan_order
+from pipeline.join import join_all
 from pipeline.manifest.expand import expand
 from pipeline.operations.caps import caps_of
 from pipeline.operations.clock import now
 from pipeline.operations.lost_decisions import LostApprovals, lost_approvals, lost_message
 from pipeline.operations.page_commands import folder_of_commands, page_command, page_flags, page_variables
 from pipeline.operations.published_results import published_files
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, join_all
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
 from pipeline.results import decisions
 from pipeline.results.job_status import credits_spent
 from pipeline.serve.page_rows import PageRows

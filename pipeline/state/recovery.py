@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pipeline.purchases import (
-    UNDECIDED,
-    Decisions,
-    Purchase,
-    Records,
-    Status,
-    WorkflowId,
-    join_all,
-    with_flags_of,
-)
+from pipeline.join import join_all, with_flags_of
+from pipeline.purchases import UNDECIDED, Decisions, Purchase, Records, Status, WorkflowId
 from pipeline.state.events import Accepted, Event, Identified, Unresolved
 from pipeline.state.transitions import ATTENTION, LOST, VOID, advance, phase
 

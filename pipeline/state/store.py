@@ -291,7 +291,7 @@ class Store(Protocol):
     def absorb(
         self, records: Records, decisions: Decisions, at: str, imported: Imported = NOTHING_IMPORTED
     ) -> Records:
-        """Join `records` into the state (`pipeline.purchases.join`), and return the joined records.
+        """Join `records` into the state (`pipeline.join.join`), and return the joined records.
 
         From `imported`, a purchase's history is taken if only joins are known here, and a duration if none is.
         """

@@ -11,9 +11,10 @@ from support.protection import fails_without
 
 from pipeline.assignment import Assignment, Matcher, assign
 from pipeline.jobs import Job
+from pipeline.join import join
 from pipeline.operations.record_assignment import served_by, taken_over
 from pipeline.planning.prune import prunable
-from pipeline.purchases import Purchase, PurchaseId, Reason, Records, Status, all_served_next, join
+from pipeline.purchases import Purchase, PurchaseId, Reason, Records, Status, all_served_next
 from pipeline.succession import Succession
 
 NAMES = ("walk", "stroll", "turn", "spin")
@@ -182,7 +183,7 @@ class Team:
     "found, purchases",
     swap=("Succession(assignment.matcher).taken_over()", "{}"),
 )
-@fails_without("pipeline.purchases:_last_to_serve", "return (served.serial", swap=("served.serial", "1"))
+@fails_without("pipeline.join:_last_to_serve", "return (served.serial", swap=("served.serial", "1"))
 def test_last_good_take_of_a_job_is_kept_through_all_renames_and_edits(data: st.DataObject) -> None:
     number = data.draw(st.integers(1, 3))
     team = Team(names=list(NAMES[:number]), texts=list(TEXTS[:number]))

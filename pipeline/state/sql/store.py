@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline import failpoints
 from pipeline.errors import PipelineError
-from pipeline.purchases import (
-    Decisions,
-    Purchase,
-    PurchaseId,
-    Records,
-    Served,
-    WorkflowId,
-    all_served_next,
-    join,
-)
+from pipeline.join import join
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Served, WorkflowId, all_served_next
 from pipeline.state import snapshot, transitions
 from pipeline.state.recovery import absorb, recovery
 from pipeline.state.sql import rows, statements

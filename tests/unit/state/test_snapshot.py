@@ -10,8 +10,9 @@ from support.postgres import PostgresServer
 
 from pipeline.errors import InvalidInput
 from pipeline.jobs import JobKey
+from pipeline.join import join
 from pipeline.json_values import Json
-from pipeline.purchases import UNDECIDED, Purchase, Records, Served, Status, WorkflowId, join
+from pipeline.purchases import UNDECIDED, Purchase, Records, Served, Status, WorkflowId
 from pipeline.state import snapshot
 from pipeline.state.events import Accepted, Reported, Unresolved, VendorFailed
 from pipeline.state.store import Turn

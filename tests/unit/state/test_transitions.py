@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from support.phases import PHASES, at, only
 from support.protection import fails_without
 
-from pipeline.purchases import Output, PurchaseId, Reason, Status, WorkflowId, join
+from pipeline.join import join
+from pipeline.purchases import Output, PurchaseId, Reason, Status, WorkflowId
 from pipeline.state.events import (
     Accepted,
     Deleted,
