@@ -16,10 +16,13 @@ from pipeline.manifest.templating.values import (
     checked_number,
     checked_text,
     kind,
+    vars_of,
 )
 
 _MAX_ITEMS: Final = 256
 _LOOP_DATA: Final = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
+# Other languages' words for what a template calls `none`, `true` and `false`.
+_WORDS: Final = {"null": "none", "nil": "none", "none": "none", "true": "true", "false": "false"}
 
 
 class _Scope(Context):
@@ -31,7 +34,11 @@ class _Scope(Context):
 
     def resolve_or_missing(self, key: str) -> Any:
         found = self.vars.get(key, self.parent.get(key, self))
-        return Missing(name=key, known=self.parent) if found is self else found
+        if found is not self:
+            return found
+        if (word := _WORDS.get(key.lower())) is not None:
+            return Missing(hint=f"'{key}' is undefined; write '{word}'")
+        return Missing(name=key, known=self.parent)
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -50,9 +57,8 @@ class _Environment(ImmutableSandboxedEnvironment):
                 return obj[attribute] if attribute in obj else Missing(name=attribute, known=obj)
             case Named() if attribute in obj.data:
                 return obj.data[attribute]
-            case Named(data={"vars": Mapping() as columns}) if attribute in columns:
-                name = attribute[:60]
-                return Missing(hint=f"{kind(obj)} has no '{name}', but its vars have: write '.vars.{name}'")
+            case Named() if attribute in vars_of(obj):
+                return Missing(name=attribute, known=obj.data)
             case LoopContext() if attribute in _LOOP_DATA:
                 return getattr(obj, attribute)
             case _:

@@ -10,7 +10,7 @@ from jinja2 import StrictUndefined, UndefinedError
 from jinja2.utils import missing
 
 from pipeline.manifest.templating import UnknownName
-from pipeline.manifest.templating.dotted import as_word
+from pipeline.manifest.templating.dotted import Named, as_word
 from pipeline.record_limits import LARGEST_INTEGER, check_text
 
 if TYPE_CHECKING:
@@ -43,12 +43,33 @@ class Missing(StrictUndefined):
     @property
     def _undefined_message(self) -> str:
         name = self._undefined_name or ""
-        return self._undefined_hint or UnknownName(f"'{name[:60]}' is undefined", name, self._known)
+        return (
+            self._undefined_hint
+            or _in_vars(name, self._known)
+            or UnknownName(f"'{name[:60]}' is undefined", name, self._known)
+        )
 
     @property
     def error(self) -> UndefinedError:
         """The error to raise when it is used."""
         return UndefinedError(self._undefined_message)
+
+
+def _in_vars(name: str, known: Iterable[str]) -> str | None:
+    """The message for a name that is not `known`, but that the vars there, or of a value there, have."""
+    if not isinstance(known, Mapping):
+        return None
+    if name in vars_of(known):
+        return f"'{name[:60]}' is undefined, but its vars have it: write '.vars.{name[:60]}'"
+    holder = next((each for each, value in known.items() if name in vars_of(value)), None)
+    return holder and f"'{name[:60]}' is undefined; did you mean '{holder}.vars.{name[:60]}'?"
+
+
+def vars_of(value: object) -> Mapping[object, object]:
+    """The vars that an image, a prompt or a value from a table has; none for all else."""
+    data = value.data if isinstance(value, Named) else value
+    found = data.get("vars") if isinstance(data, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 class Budget:

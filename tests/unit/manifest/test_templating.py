@@ -252,8 +252,15 @@ class TestErrors:
             (
                 "{{ style.positive }}",
                 1,
-                "a text has no 'positive', but its vars have: write '.vars.positive'",
+                "'positive' is undefined, but its vars have it: write '.vars.positive'",
             ),
+            ("{{ image.name }}", 1, "'name' is undefined, but its vars have it: write '.vars.name'"),
+            ("{{ image['name'] }}", 1, "'name' is undefined, but its vars have it: write '.vars.name'"),
+            ("{{ name == 'x' }}", 1, "'name' is undefined; did you mean 'image.vars.name'?"),
+            ("{{ positive }}", 1, "'positive' is undefined; did you mean 'style.vars.positive'?"),
+            ("{{ season == null }}", 1, "'null' is undefined; write 'none'"),
+            ("{{ NIL }}", 1, "'NIL' is undefined; write 'none'"),
+            ("{{ duration == TRUE }}", 1, "'TRUE' is undefined; write 'true'"),
             ("{{ season = 'x' }}", 1, "a single '=' compares nothing; write '=='"),
             ("{{ sizes[7] }}", 1, "there is no item 7 in a list"),
             ("{{ season | uper }}", 1, "there is no filter 'uper'; did you mean 'upper'?"),
@@ -296,6 +303,41 @@ class TestErrors:
         found = error(source)
         assert (found.line, found.message[: len(message)]) == (line, message)
         assert str(found) == found.message
+
+    @pytest.mark.parametrize(
+        ("expression", "message"),
+        [
+            ("duration => 5", "there is no '=>'; write '>='"),
+            ("duration =< 5", "there is no '=<'; write '<='"),
+            ("duration <> 5", "there is no '<>'; write '!='"),
+            ("duration === 5", "there is no '==='; write '=='"),
+            ("duration !== 5", "there is no '!=='; write '!='"),
+            ("long && duration", "there is no '&&'; write 'and'"),
+            ("long & duration", "there is no '&'; write 'and'"),
+            ("long || duration", "there is no '||'; write 'or'"),
+            ("!long", "there is no '!'; write 'not'"),
+            ("!(long or duration)", "there is no '!'; write 'not'"),
+            ("long AND duration", "there is no 'AND'; write 'and'"),
+            ("long Or duration", "there is no 'Or'; write 'or'"),
+            ("NOT long", "there is no 'NOT'; write 'not'"),
+            ("long ? 1 : 2", "there is no '?'; write '… if … else …'"),
+            ("nope ?? 1", "there is no '??'; write '| default(…)'"),
+            ("season == “spring”", "“ quotes no text here; write '…' or \"…\""),
+            ("season == '&& || \\' !' || long", "there is no '||'; write 'or'"),
+            ("season = '&&'", "a single '=' compares nothing; write '=='"),
+            ("nope | default(1, boolean=true) 5", "expected token 'end of print statement', got 'integer'"),
+            ("season 'a && b'", "expected token 'end of print statement', got 'string'"),
+            ("season == 'a", 'unexpected char "\'" at 13'),
+        ],
+    )
+    def test_operator_of_another_language_is_answered_with_ours(self, expression: str, message: str) -> None:
+        assert error("Go! {{ season }} &&\n{{ 1 }}" + f"{{{{ {expression} }}}} || !").line == 2
+        told = error(f"{{{{ {expression} }}}}")
+        assert told.message == message
+
+    @pytest.mark.parametrize("source", ["{{" * 30_000, "{{ " + "\\'" * 20_000, "{{ !" * 15_000])
+    def test_slip_is_looked_for_in_one_pass(self, source: str) -> None:
+        assert error(source).line == 1
 
     @pytest.mark.parametrize("name", ["my-size", "my.size"])
     def test_name_that_needs_brackets_is_shown_in_them(self, name: str) -> None:
