@@ -27,6 +27,8 @@ _LONGEST_HEADER = 4 << 20
 # Excel fills the line up with separators, as all others.
 _EXCEL_HINT = re.compile(r"[\"']?sep=.?[\"']?[,;\t|]*", re.IGNORECASE)
 _BLANK_ROWS = re.compile(r"[\s,;]*")
+# What is left of a cell in quotes, up to the quote that ends it; one that belongs to the text is written twice.
+_REST_OF_QUOTED = re.compile(r'(?:[^"]|"")*"(?!")')
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class CsvTable:
     """
 
     source: SourceFile
+    separator: str
     columns: tuple[str, ...]
     header_line: int
     records: tuple[Record, ...]
@@ -55,6 +58,20 @@ class CsvTable:
             return None
         cells, columns = counted(len(record.cells), "cell"), counted(len(self.columns), "column")
         return f"{cells}, but the header has {columns}"
+
+    def position(self, line: int, column: str) -> tuple[int, int]:
+        """Line and column, from 1, of a cell of the record that begins in `line`; the record's if it is short."""
+        here, at, text = line, 0, self.source.raw_line(line)
+        for _ in range(self.columns.index(column)):
+            if text.startswith('"', at):
+                at += 1
+                while (rest := _REST_OF_QUOTED.match(text, at)) is None:
+                    here, at, text = here + 1, 0, self.source.raw_line(here + 1)
+                at = rest.end()
+            at = text.find(self.separator, at) + 1
+            if not at:
+                return line, 1
+        return here, at + 1
 
 
 def read_csv(
@@ -103,7 +120,9 @@ def read_csv(
             records.append(record)
     if header is None:
         raise InvalidInput([*forbidden, *problems.listed()] or source.problem("the file is empty"))
-    table = CsvTable(source=source, columns=columns, header_line=header.line, records=tuple(records))
+    table = CsvTable(
+        source=source, separator=separator, columns=columns, header_line=header.line, records=tuple(records)
+    )
     return table, [*forbidden, *problems.listed(), *swallowed.listed()]
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline import paths
 from pipeline.documents.node import Location, Node, SourceFile, beside
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 _TEMPLATED = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _OTHER_SCHEME = re.compile(r"(?!https?://)[a-z][a-z0-9+.-]{1,19}://", re.IGNORECASE)
 _BRACES = re.compile(r"\{\s*([A-Za-z_][A-Za-z0-9_.]*)\s*\}")
+
+
+class Written(Protocol):
+    """What knows where it is written."""
+
+    @property
+    def location(self) -> Location:
+        """Where it begins."""
 
 
 @dataclass(slots=True)
@@ -106,7 +114,7 @@ class Context:
             return False
 
     def image(
-        self, text: str, base: Path, location: Location, version: str | None = None
+        self, text: str, base: Path, written: Written, version: str | None = None
     ) -> LocalFile | RemoteFile:
         """An image by path or url; one that was reported as wrong still counts as an image."""
         try:
@@ -119,7 +127,7 @@ class Context:
                 return RemoteFile(text, version)
             return self.images.local(text, base)
         except ValueError as error:
-            self.report(location, str(error))
+            self.report(written.location, str(error))
             return RemoteFile(text) if is_url(text) else LocalFile(text, "")
 
 

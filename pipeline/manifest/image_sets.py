@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.documents.node import Location
     from pipeline.documents.value import Value
     from pipeline.json_values import Json
-    from pipeline.manifest.build_context import Context
+    from pipeline.manifest.build_context import Context, Written
 
 _NO_VARS: Mapping[str, Json] = {}
 
@@ -55,7 +55,7 @@ def _listed(value: Value, context: Context) -> Item | None:
     variables = value.get("vars")
     plain = variables.node.plain() if variables is not None and variables.is_mapping else None
     return _item(
-        [(each.text, each.location) for each in named if each.text is not None],
+        [(each.text, each) for each in named if each.text is not None],
         value.node.source.path.parent,
         context,
         name=value.text_of("id"),
@@ -84,7 +84,7 @@ def _globbed(value: Value, context: Context) -> Iterator[Item]:
                 f"the name of '{path}' has a backslash, which not every system can read; rename it",
             )
             continue
-        item = _item([(path, value.location)], base, context, location=value.location)
+        item = _item([(path, value)], base, context, location=value.location)
         if item is not None:
             yield item
 
@@ -104,8 +104,9 @@ def _nearest(pattern: str, base: Path) -> str:
 def _tabled(value: Value, base: Path, context: Context) -> Iterator[Item]:
     first: dict[str, Item] = {}
     for row in read_table(value, IMAGES, context):
+        # As names of the header, a cell may have blanks around it: `id, url`.
         item = _item(
-            [(image, row.location) for image in _images_of(row, context)],
+            [(row.own[name].strip(), row.cell(name)) for name in _images_of(row, context)],
             base,
             context,
             name=row.id,
@@ -123,7 +124,7 @@ def _tabled(value: Value, base: Path, context: Context) -> Iterator[Item]:
 
 
 def _images_of(row: TableRow, context: Context) -> list[str]:
-    """The row's images in order: `path` or `url`, then the numbered ones; none if a wrong one was reported."""
+    """The names of the row's images in order: `path` or `url`, then the numbered ones; none if one is wrong."""
     numbered: dict[int, str] = {}
     for name in row.own:
         kind, _, number = name.partition("_")
@@ -132,15 +133,18 @@ def _images_of(row: TableRow, context: Context) -> list[str]:
         other = numbered.setdefault(int(number or 1), name)
         if other != name:
             both = f"both '{row.names[other]}' and '{row.names[name]}' are filled"
-            context.report(row.location, f"{both}; one image needs one of them")
+            context.report(row.cell(name).location, f"{both}; one image needs one of them")
             return []
         text = row.own[name].strip()
         is_list = text.startswith("[") and text.endswith("]")
         if is_list or urls.are_several(text):
             several = f"{'a list' if is_list else 'two urls'} in one cell, '{row.names[name]}'"
-            columns = f"each needs a column of its own: {kind}_2, {kind}_3"
+            advice = f"each needs a column of its own: {kind}_2, {kind}_3"
+            if is_list and len(elements := text[1:-1].split(",")) == 1:
+                alone = elements[0].strip(" \"'")
+                advice = f"write it without brackets: {alone}" if alone else "leave the cell empty"
             hint = "" if is_list else urls.if_it_is_one(text)
-            context.report(row.location, f"{several}; {columns}{hint}")
+            context.report(row.cell(name).location, f"{several}; {advice}{hint}")
             return []
     if 1 not in numbered:
         either = [f"'{row.names[name]}'" for name in ("path", "url") if name in row.names]
@@ -149,12 +153,11 @@ def _images_of(row: TableRow, context: Context) -> list[str]:
         )
         context.report(row.location, nothing)
         return []
-    # As names of the header, a cell may have blanks around it: `id, url`.
-    return [row.own[numbered[number]].strip() for number in sorted(numbered)]
+    return [numbered[number] for number in sorted(numbered)]
 
 
 def _item(
-    texts: list[tuple[str, Location]],
+    texts: list[tuple[str, Written]],
     base: Path,
     context: Context,
     *,
@@ -163,7 +166,7 @@ def _item(
     version: str | None = None,
     variables: Mapping[str, Json] = _NO_VARS,
 ) -> Item | None:
-    """The item with these images, paths or urls, as a file in the folder `base` names them."""
+    """The item with these images, each with where it is written, as a file in the folder `base` names them."""
     if not texts:
         return None
     images = tuple(context.image(text, base, at, version) for text, at in texts)

@@ -82,15 +82,14 @@ def _warn_of_file_name(name: str, value: Value, context: Context) -> None:
 
 
 def _of_row(name: str, row: TableRow, context: Context) -> Prompt:
-    location = row.location
-    # A cell has the position of its row: because of quoting, its column is not known.
+    location = row.cell("text").location
     node = Node(
         value=row.own.get("text", ""),
         source=location.source,
         line=location.line,
-        column=1,
+        column=location.column,
         key_line=location.line,
-        key_column=1,
+        key_column=location.column,
     )
     try:
         check_text(row.own.get("text", ""))

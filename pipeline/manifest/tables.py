@@ -49,10 +49,30 @@ class TableRow:
     vars: Mapping[str, str]
     names: Mapping[str, str]
     location: Location
+    table: CsvTable
 
     @property
     def id(self) -> str | None:
         return self.own.get("id")
+
+    def cell(self, name: str) -> Cell:
+        """The cell that we call `name`."""
+        return Cell(self, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a row, by our name of its column."""
+
+    row: TableRow
+    name: str
+
+    @property
+    def location(self) -> Location:
+        """Where it begins. It is looked for in the file, so ask only for a message."""
+        row = self.row
+        line, column = row.table.position(row.location.line, row.names[self.name])
+        return replace(row.location, line=line, column=column)
 
 
 def read_table(value: Value, purpose: Purpose, context: Context) -> Iterator[TableRow]:
@@ -90,7 +110,7 @@ def read_table(value: Value, purpose: Purpose, context: Context) -> Iterator[Tab
     if spaced:
         more = f"; so has {counted(len(spaced) - 1, 'other row', 'other rows')}" if len(spaced) > 1 else ""
         message = f"the id '{spaced[0].id}' has blanks around it, which are part of the job's key{more}"
-        context.warn(spaced[0].location, message)
+        context.warn(spaced[0].cell("id").location, message)
 
 
 def _separator(value: Value) -> str | None:
@@ -233,6 +253,7 @@ def _wanted(
             vars={theirs: cell for theirs, cell in filled.items() if theirs not in ours},
             names=names,
             location=location,
+            table=table,
         )
     context.problems += [*too_long.listed(), *dropped.listed()]
     if any_holds and warning is not None:
@@ -258,6 +279,7 @@ def _has_sound_id(row: TableRow, context: Context) -> bool:
     if row.id is None or _ID.fullmatch(row.id):
         return True
     context.report(
-        row.location, f"'{row.names['id']}' cannot be an id: expected one line of at most 200 characters"
+        row.cell("id").location,
+        f"'{row.names['id']}' cannot be an id: expected one line of at most 200 characters",
     )
     return False

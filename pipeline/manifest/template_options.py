@@ -81,7 +81,7 @@ def _file(value: Value, path: str, spec: OptionSpec | None, context: Context) ->
         return path
     if spec is not None and not spec.takes_file:
         raise InvalidInput(value.location.problem("this option takes no file, because it takes no url"))
-    image = context.image(path, value.node.source.path.parent, value.location)
+    image = context.image(path, value.node.source.path.parent, value)
     return image if isinstance(image, LocalFile) else path
 
 

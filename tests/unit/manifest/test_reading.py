@@ -150,7 +150,7 @@ class TestEmpty:
         )
         assert warnings == [
             "campaign.yaml:4:25: prompts[0].text: the prompt 'a' is empty",
-            "q.csv:2:1: the prompt 'c' is empty",
+            "q.csv:2:3: the prompt 'c' is empty",
             "q.j2:1:1: the prompt 'b' is empty",
         ]
 

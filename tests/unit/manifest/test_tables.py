@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from manifest.authoring import ANYTHING, HEAD, Project
 from pipeline.documents.csv_table import SEPARATORS, read_csv
+from pipeline.documents.node import SourceFile
 from pipeline.documents.text_file import decode
 from pipeline.errors import InvalidInput
 from pipeline.jobs import LocalFile, RemoteFile
@@ -165,6 +166,11 @@ class TestImages:
             (f"url,url_2,path_2\n{URL}1.png,{URL}2.png,x.png\n", "both 'url_2' and 'path_2' are filled"),
             (f"id,url\nx,{URL}1.png\nx,{URL}2.png\n", "id 'x' but differ; the first is in line 2"),
             (f"url,a\n{URL}1.png,x\n{URL}1.png,y\n", "two rows have the id '1' but differ"),
+            (f'a,id,url\n"x,\ny,""z",{"x" * 201},{URL}1.png\n', "rows.csv:3:8: 'id' cannot be an id"),
+            (f"path,url\nx.png,{URL}1.png\n", "rows.csv:2:7: both 'path' and 'url' are filled"),
+            ("id,url\na,http://[/1.png\n", "rows.csv:2:3: this is not a url"),
+            ("id;path\na; x.png\n", "rows.csv:2:3: there is no such file: x.png"),
+            (f"id,url\na,{URL}a.png {URL}b.png\n", "rows.csv:2:3: two urls in one cell, 'url'"),
             (f'id,url\n"x\ny",{URL}1.png\n', "'id' cannot be an id: expected one line of at most 200 characters"),
             (f"id,url\n{'x' * 201},{URL}1.png\n", "'id' cannot be an id"),
             (f"url\n{URL}\n", "the url's path has no file name; give the item an 'id'"),
@@ -197,6 +203,22 @@ class TestImages:
         table = f'id,{column}\na," [""{URL}a.png"", ""{URL}b.png""]"\n'
         said = f"a list in one cell, '{column}'; each needs a column of its own: {column}_2, {column}_3"
         assert said in told(project, table)
+
+    @pytest.mark.parametrize(
+        ("cell", "advice"),
+        [
+            ("[a.jpg]", "write it without brackets: a.jpg"),
+            ("[ 'a.jpg' ]", "write it without brackets: a.jpg"),
+            (f'"[""{URL}a.jpg""]"', f"write it without brackets: {URL}a.jpg"),
+            ("[]", "leave the cell empty"),
+            ("[''] ", "leave the cell empty"),
+        ],
+    )
+    def test_list_of_one_in_a_cell_is_answered_with_what_is_in_it(
+        self, project: Project, cell: str, advice: str
+    ) -> None:
+        table = f"id,path\na,{cell}\n"
+        assert told(project, table) == f"rows.csv:2:3: a list in one cell, 'path'; {advice}"
 
     def test_blanks_around_a_cell_belong_to_no_url_or_path(self, project: Project) -> None:
         project.image("a.png")
@@ -301,6 +323,29 @@ class TestSeparators:
         assert said.count("image_sets.shoes.delimiter") == 1
 
 
+@given(
+    rows=st.lists(
+        st.lists(st.text('a,;\t" \nß', max_size=5), min_size=3, max_size=3).filter(lambda row: "a" in row[0]),
+        min_size=1,
+        max_size=4,
+    ),
+    separator=st.sampled_from(SEPARATORS),
+    quotes_all=st.booleans(),
+)
+def test_each_cell_is_found_where_it_was_written(
+    rows: list[list[str]], separator: str, quotes_all: bool
+) -> None:
+    text, written = separator.join("abc") + "\n", []
+    for row in rows:
+        for number, cell in enumerate(row):
+            written.append((text.count("\n") + 1, len(text) - text.rfind("\n")))
+            is_plain = not quotes_all and not set(cell) & {separator, '"', "\n"}
+            text += cell if is_plain else '"' + cell.replace('"', '""') + '"'
+            text += "\n" if number == 2 else separator
+    table, _problems = read_csv(SourceFile(Path("x.csv"), "x.csv", text), separator, ())
+    assert [table.position(each.line, column) for each in table.records for column in "abc"] == written
+
+
 class TestColumns:
     def test_columns_map_our_names_to_those_of_the_file(self, project: Project) -> None:
         (item,) = items(
@@ -364,7 +409,7 @@ class TestCauses:
         project.write("rows.csv", f"url,id\n{URL}a.png,a\n{URL}b.png, b\n{URL}c.png,c \n")
         campaign = project.load(IMAGES)
         assert [str(each) for each in campaign.warnings if "blanks" in each.message] == [
-            "rows.csv:3:1: the id ' b' has blanks around it, which are part of the job's key; so has 1 other row"
+            "rows.csv:3:31: the id ' b' has blanks around it, which are part of the job's key; so has 1 other row"
         ]
 
 
@@ -589,12 +634,12 @@ class TestPrompts:
         )
         assert project.keys(text) == ["hero/any/red/walk"]
 
-    def test_error_in_a_text_is_reported_at_its_row(self, project: Project) -> None:
+    def test_error_in_a_text_is_reported_at_its_cell(self, project: Project) -> None:
         project.write("p.csv", 'id,text\na,fine\nb,"so\nfine"\nc,{{ seasn }}\nd,{{ 1 +\n')
         text = OPTIONS.replace("OPTION", "{{ prompt }}") + "prompts: [{csv: p.csv}]\n"
         problems = project.problems("vars: {season: x}\n" + text)
         positions = [str(problem.position) for problem in problems if problem.severity == "error"]
-        assert positions == ["p.csv:5:1", "p.csv:6:1"]
+        assert positions == ["p.csv:5:3", "p.csv:6:3"]
 
     @pytest.mark.parametrize(
         ("table", "said"),
@@ -607,7 +652,7 @@ class TestPrompts:
             ("id,prompt\na,x\n", "there is no column 'text'; name the one to use: 'columns: {text: …}'"),
             ("name,text\na,x\n", "there is no column 'id'"),
             ("id,text\nstand,x\n", "two prompts are called 'stand'; the first is at campaign.yaml:4:29"),
-            (f"id,text\na,{'x' * 70_000}\n", "p.csv:2:1: a text of 70,000 characters"),
+            (f"id,text\na,{'x' * 70_000}\n", "p.csv:2:3: a text of 70,000 characters"),
         ],
     )
     def test_invalid_prompt_table_is_explained(self, project: Project, table: str, said: str) -> None:
