@@ -67,16 +67,25 @@ _SUFFIXES = {
     "audio/basic": "au",
 }
 
-# Other types that may accompany media; a page that a browser would run stays a `.bin`.
+# Other types that may accompany media.
 _OTHERS = {
     "application/json": "json",
     "application/pdf": "pdf",
     "application/zip": "zip",
     "model/gltf-binary": "glb",
-    "text/plain": "txt",
-    "text/vtt": "vtt",
+    "application/ld+json": "json",
+    "application/x-ndjson": "ndjson",
     "application/x-subrip": "srt",
+    "application/yaml": "yaml",
+    "text/csv": "csv",
+    "text/markdown": "md",
+    "text/srt": "srt",
+    "text/tab-separated-values": "tsv",
+    "text/vtt": "vtt",
+    "text/yaml": "yaml",
 }
+# A page or program that a browser would run stays a `.bin`; every other kind of text can be read as plain text.
+_RUN = frozenset({"text/html", "text/xml", "text/javascript", "text/ecmascript"})
 
 _SLOT = re.compile(r"(?:result|steps/(?P<step>[0-9]{1,6}))/(?P<index>[0-9]{1,6})")
 
@@ -86,7 +95,8 @@ MEDIA_SUFFIXES = frozenset(_SUFFIXES.values())
 def suffix(content_type: str) -> str:
     """The suffix for a content type, without the dot; `bin` for an unknown one."""
     bare = content_type.partition(";")[0].strip().lower()
-    return _SUFFIXES.get(bare) or _OTHERS.get(bare, "bin")
+    is_text = bare.startswith("text/") and bare.partition("+")[0] not in _RUN and not bare.endswith("+xml")
+    return _SUFFIXES.get(bare) or _OTHERS.get(bare) or ("txt" if is_text else "bin")
 
 
 @dataclass(frozen=True, slots=True)
