@@ -1,6 +1,5 @@
 """Joins surrogate pairs: JSON spells a character beyond U+FFFF as two escapes, which YAML's parser refuses."""
 
-import json
 import re
 from collections.abc import Iterator
 
@@ -8,15 +7,19 @@ from pipeline.documents.shortened import Shorter
 
 # An escaped backslash begins no escape.
 _ESCAPES = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL)
-_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]")
+_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
-def pairs_in(text: str) -> Iterator[Shorter]:
-    """Each pair in `text`, if that is JSON, as YAML's parser accepts it."""
-    if _PAIR.search(text) is not None and _is_json(text):
-        for found in _ESCAPES.finditer(text):
-            if found[1] is not None:
-                yield Shorter(found.start(), found.end(), joined_pair(found[1], found[2]))
+def without_halves(text: str) -> str:
+    """`text` as YAML's parser accepts it: all else stays in its place."""
+    return _HALF.sub(r"\\u0020", text)
+
+
+def pairs_in(text: str, start: int, end: int) -> Iterator[Shorter]:
+    """Each pair in the text in double quotes from `start` to `end`, as YAML's parser accepts it."""
+    for found in _ESCAPES.finditer(text, start, end):
+        if found[1] is not None:
+            yield Shorter(found.start(), found.end(), joined_pair(found[1], found[2]))
 
 
 def joined_pair(high: str, low: str) -> str:
@@ -27,14 +30,3 @@ def joined_pair(high: str, low: str) -> str:
 def join_pairs(quoted: str) -> str:
     """A text in double quotes as YAML's parser accepts it."""
     return _ESCAPES.sub(lambda found: joined_pair(found[1], found[2]) if found[1] else found[0], quoted)
-
-
-def _is_json(text: str) -> bool:
-    """Whether it is JSON, so that each backslash is inside double quotes: only there does one begin an escape."""
-    if text.lstrip()[:1] not in ("{", "["):
-        return False
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True

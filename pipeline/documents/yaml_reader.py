@@ -5,6 +5,7 @@ This is the only module that uses the YAML library, and it uses nothing of it bu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from pipeline.documents.builder import MAX_NODES, Enough, LineColumn, TreeBuilde
 from pipeline.documents.node import Document, Node, Scalar, SourceFile
 from pipeline.documents.scalars import resolve
 from pipeline.documents.shortened import Shortened, Shorter
-from pipeline.documents.surrogate_pairs import join_pairs, pairs_in
+from pipeline.documents.surrogate_pairs import join_pairs, pairs_in, without_halves
 from pipeline.documents.text_file import (
     FORBIDDEN,
     MANIFEST_LIMIT,
@@ -109,12 +110,26 @@ class _AcceptedText:
             yaml_messages.FOREIGN_LINE_BREAKS.sub(" ", written),
             (Shorter(found.start(), found.end()) for found in FORBIDDEN.finditer(written)),
         )
-        self._joined = Shortened(self._readable.text, pairs_in(self._readable.text))
+        self._joined = Shortened(self._readable.text, _pairs(self._readable.text))
         self.text = self._joined.text
 
     def position(self, line: int, column: int) -> LineColumn:
         """Where a character of `text` was written; its line and column count from 0."""
         return LineColumn(line + 1, self._readable.column(line, self._joined.column(line, column)) + 1)
+
+
+def _pairs(text: str) -> Iterator[Shorter]:
+    """Each surrogate pair in `text`, up to the first thing that is not YAML."""
+    readable = without_halves(text)
+    if readable == text:
+        return
+    try:
+        for event in yaml.parse(readable, _LOADER):
+            start, end = event.start_mark, event.end_mark
+            if isinstance(event, yaml.ScalarEvent) and event.style == '"' and start and end:
+                yield from pairs_in(text, start.index, end.index)
+    except (yaml.YAMLError, ValueError, OverflowError):
+        return  # reported when the text is read
 
 
 def _add(event: yaml.Event, builder: TreeBuilder, source: SourceFile, text: _AcceptedText) -> None:
