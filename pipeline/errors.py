@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Literal
 
+from pipeline.lookalikes import folded, in_ascii, look_alike
+
 
 class ExitCode(IntEnum):
     """The exit code of the process; documented in `docs/reference/exit-codes.md`."""
@@ -207,8 +209,9 @@ def _meant(word: str, close: str | None) -> str:
         and unicodedata.normalize("NFC", close) == unicodedata.normalize("NFC", word)
     ):
         # Shown as they are, both would look the same.
-        escaped = close.encode("ascii", "backslashreplace").decode()
-        return f"; did you mean '{escaped}', which differs only in its Unicode form?"
+        return f"; did you mean '{in_ascii(close)}', which differs only in its Unicode form?"
+    if close is not None and close != word and look_alike(close, word):
+        return f"; did you mean '{in_ascii(close)}'? '{in_ascii(word)}' only looks like it"
     return f"; did you mean '{close}'?" if close else ""
 
 
@@ -219,9 +222,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     # Names of other lengths cannot be similar enough.
     shortest, longest = len(word) * 3 // 7, min(len(word) * 7 // 3 + 1, _LONGEST_COMPARED)
     names = [name for name in itertools.islice(known, _MAX_LOOKED_AT) if shortest <= len(name) <= longest]
-    folded = word.casefold()
-    if (same := next((name for name in names if name.casefold() == folded), None)) is not None:
-        return same  # only upper and lower case differ, which the comparison below takes for other letters
+    plain = folded(word).casefold()
+    if (same := next((name for name in names if folded(name).casefold() == plain), None)) is not None:
+        return same  # only case or alphabet differ, which the comparison below takes for other letters
     if len(names) > _MAX_COMPARED:
         pairs = {word[at : at + 2] for at in range(len(word) - 1)}
         names = heapq.nlargest(_MAX_COMPARED, names, key=lambda name: sum(map(name.__contains__, pairs)))

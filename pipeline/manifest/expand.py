@@ -11,6 +11,7 @@ from pipeline.documents.node import Location
 from pipeline.errors import InvalidInput, Problem, Suggestions, there_are
 from pipeline.jobs import Job, JobKey, axis_text
 from pipeline.json_values import Json
+from pipeline.lookalikes import in_ascii
 from pipeline.manifest import combinations
 from pipeline.manifest.chains import ChainInput, chains_of, upstream, upstreams_first
 from pipeline.manifest.combinations import Exclusion, Typed, typed
@@ -264,8 +265,8 @@ class _Expansion:
         which = f"the second is {job.key}"
         if (other := self._in_another_form(job.key)) is not None:
             advice = (
-                f"only their Unicode form differs from {_escaped(other)}, the first, "
-                f"which is {_escaped(job.key)} here; rename one of them"
+                f"only their Unicode form differs from {in_ascii(other)}, the first, "
+                f"which is {in_ascii(job.key)} here; rename one of them"
             )
         else:
             first = self._first_with_path_of(job)
@@ -293,11 +294,6 @@ class _Expansion:
         """The key of an earlier job that differs from `key` only in its Unicode form."""
         forms = (unicodedata.normalize(form, key) for form in ("NFC", "NFD"))
         return next((each for each in forms if each != key and _digest(each) in self._keys), None)
-
-
-def _escaped(key: str) -> str:
-    """A key in ASCII, as two of them may look alike."""
-    return key.encode("ascii", "backslashreplace").decode()
 
 
 def _digest(text: str) -> bytes:

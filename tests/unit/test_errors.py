@@ -24,6 +24,23 @@ def test_nearest_name_is_found_if_any_is_near(word: str, known: list[str], near:
     assert did_you_mean(word, known) == (f"; did you mean '{near}'?" if near else "")
 
 
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("\u0455eason", "season"),
+        ("season", "\u0455eason"),
+        ("\u0441\u043e\u0441\u043e", "coco"),
+        ("\uff41\uff42", "ab"),
+    ],
+)
+def test_name_that_looks_the_same_is_told_apart(word: str, name: str) -> None:
+    word_in_ascii, name_in_ascii = (
+        each.encode("ascii", "backslashreplace").decode() for each in (word, name)
+    )
+    hint = f"; did you mean '{name_in_ascii}'? '{word_in_ascii}' only looks like it"
+    assert did_you_mean(word, ["other", name]) == hint
+
+
 def test_word_has_the_same_hint_once_no_more_are_compared() -> None:
     suggestions = Suggestions(left=2)
     hints = [suggestions.did_you_mean(word, ["title"]) for word in ("titel", "x", "titel", "titlee", "x")]

@@ -134,6 +134,12 @@ def test_long_value_is_truncated_and_a_hostile_one_is_escaped() -> None:
         ("a cat", "a \u3164cat", r"a cat → a \u3164cat"),
         ("aa", "a\u0430", r"aa → a\u0430"),
         ("\u0421\u041e\u0420 car", "COP car", r"\u0421\u041e\u0420 car → COP car"),
+        ("color", "c\u03bflor", r"color → c\u03bflor"),
+        ("\u03b1pe", "ape", r"\u03b1pe → ape"),
+        ("a 50mm lens", "a \uff15\uff10mm lens", r"a 50mm lens → a \uff15\uff10mm lens"),
+        ("a \ufb01lm", "a film", r"a \ufb01lm → a film"),
+        ("a \U0001d41carpet", "a carpet", r"a \U0001d41carpet → a carpet"),
+        ("a m\u00b2", "a m2", "a m\u00b2 → a m2"),
         ("", " ", '"" → " "'),
     ],
 )
