@@ -113,6 +113,14 @@ def is_outside(path: str) -> bool:
     return path.startswith("../")
 
 
+def from_outside(path: str, folder: str) -> str:
+    """A path below the output folder, whose name is `folder`, as one that leads out of it and in again.
+
+    So the files of a former output folder that the present one contains are named: they are only read, too.
+    """
+    return path if is_outside(path) else f"../{folder}/{path}"
+
+
 def located(folder: OutputLocation, path: str) -> OutputLocation:
     """The location of `path`, which is relative to the output folder; that need not exist."""
     if isinstance(folder, Path) and is_outside(path):

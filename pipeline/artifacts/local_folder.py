@@ -20,7 +20,7 @@ from pipeline.files import (
     sha256_of,
     sync_folder,
 )
-from pipeline.paths import status_at, unencodable
+from pipeline.paths import real_path, status_at, unencodable
 
 _BLOCK = 1 << 20
 # The prefix of a copy's name until it is whole.
@@ -74,11 +74,11 @@ class LocalFolder:
         """Do nothing: each look-up is quick by itself."""
 
     def stamp(self, path: str) -> StoredStamp | None:
-        status = status_at(self._on_disk(path))
+        status = self._status(path)
         return None if status is None else StoredStamp(status.st_size, status.st_mtime_ns)
 
     def digest(self, path: str) -> str | None:
-        status = status_at(self._on_disk(path))
+        status = self._status(path)
         if status is None or not S_ISREG(status.st_mode):
             return None
         try:
@@ -171,6 +171,19 @@ class LocalFolder:
         """Where `path` is on disk."""
         joined = f"{self._root}/{path}"
         return os.path.normpath(joined) if is_outside(path) else joined
+
+    def _status(self, path: str) -> os.stat_result | None:
+        """The status of what is at `path`; None also if that leads out of this folder, and from there over a link.
+
+        Where the output folder was before, there may be a link to anything now.
+        """
+        status = status_at(self._on_disk(path))
+        if status is None or not is_outside(path):
+            return status
+        steps = path.split("/")
+        out, down = steps[: steps.count("..")], steps[steps.count("..") :]
+        above = Path(os.path.normpath(self.location.joinpath(*out)))
+        return status if real_path(above.joinpath(*down)) == real_path(above).joinpath(*down) else None
 
     def _ensure_folder(self, path: str) -> str:
         """The folder of `path` on disk, made if missing, and checked to be inside the output folder.

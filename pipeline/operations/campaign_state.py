@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from pipeline.artifacts.file_names import from_outside, is_outside
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
 from pipeline.operations.clock import minutes_ago
@@ -130,7 +131,17 @@ class CampaignState:
         """Where the results see files of jobs, by hash; read only now, unless the state did not know them."""
         own = self.published or read_published(self.workspace)
         files = [*([] if own is None else [own]), *published_by_others(self.workspace)]
-        return paths_in_results(files, self.workspace.heading().output)
+        found = paths_in_results(files, self.workspace.heading().output)
+        former, output = (
+            {each.path for each in self.placed if is_outside(each.path)},
+            self.workspace.local_output,
+        )
+        if output is None or not former:
+            return found
+        return {
+            digest: [path for path in paths if from_outside(path, output.name) not in former]
+            for digest, paths in found.items()
+        }
 
     def _stems(self) -> Mapping[PurchaseId, Collection[str]]:
         """The paths of the jobs that each purchase serves, served last, was bought for, or was replaced in."""

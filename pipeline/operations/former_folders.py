@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.artifacts.file_names import from_outside
 from pipeline.operations.shown_paths import relative
 from pipeline.paths import real_path, refuse_hidden
 
@@ -25,6 +26,8 @@ def files_in_former_folders(
 ) -> list[PlacedFile]:
     """Those of the `placed` files that are still below a former output folder; their paths lead out of the present.
 
+    They do so even if the present folder contains the former one: see `from_outside`.
+
     Former ones may be the default folders of this name and of `earlier_names`, and where `results` saw `placed` files
     last. Results may be a stranger's, so they only say where to look for what a state of this machine has placed.
     `placed` is read only if there may be a former folder.
@@ -35,41 +38,41 @@ def files_in_former_folders(
     last = "/emulated" if workspace.emulated else ""
     defaults = [f"output/{name}{last}" for name in (workspace.campaign.name, *earlier_names)]
     defaults = [each for each in defaults if home / each != output and (home / each).is_dir()]
-    outside = _files_outside(results, workspace.heading().output)
-    if not defaults and not outside:
+    seen = _files_seen(results)
+    if not defaults and not seen:
         return []
     files = placed()
     paths = {each.path for each in files}
-    folders = dict.fromkeys((*defaults, *_folders_of(outside, files)))
-    found = (
-        (file, Path(os.path.normpath(home / folder / file.path))) for folder in folders for file in files
-    )
-    return [
-        replace(file, path=path)
-        for file, there in found
-        if (path := relative(there, output)) not in paths and _is_plainly_below(home, there)
-    ]
+    present = workspace.heading().output
+    elsewhere = ((path, digest) for path, digest in seen if path.removeprefix(f"{present}/") not in paths)
+    folders = dict.fromkeys((*defaults, *_folders_of(elsewhere, files)))
+    found: list[PlacedFile] = []
+    for folder in (Path(os.path.normpath(home / each)) for each in folders if each != present):
+        is_within = folder.is_relative_to(output)
+        for file in files:
+            there = Path(os.path.normpath(folder / file.path))
+            path = relative(there, output)
+            led_out = from_outside(path, output.name) if is_within and there.is_relative_to(folder) else path
+            if paths.isdisjoint({path, led_out}) and _is_plainly_below(home, there):
+                found.append(replace(file, path=led_out))
+    return found
 
 
-def _files_outside(results: Iterable[ResultsFile], output: str) -> list[tuple[str, str]]:
-    """Path and hash of each file that `results` saw outside `output`."""
+def _files_seen(results: Iterable[ResultsFile]) -> list[tuple[str, str]]:
+    """Path and hash of each file that `results` saw."""
     files = (file for each in results for row in each.jobs for file in row.get("outputs", ()))
-    return [
-        (file["path"], file["sha256"])
-        for file in files
-        if "sha256" in file and not file["path"].startswith(f"{output}/")
-    ]
+    return [(file["path"], file["sha256"]) for file in files if "sha256" in file]
 
 
-def _folders_of(outside: Iterable[tuple[str, str]], placed: Iterable[PlacedFile]) -> Iterator[str]:
-    """The folders below which files `outside` have the paths of `placed` files with these bytes."""
+def _folders_of(seen: Iterable[tuple[str, str]], placed: Iterable[PlacedFile]) -> Iterator[str]:
+    """The folders below which the files `seen` have the paths of `placed` files with these bytes."""
     paths: dict[str, set[str]] = {}
     for each in placed:
         paths.setdefault(each.sha256, set()).add(each.path)
-    for seen, digest in outside:
-        for path in paths.get(digest, ()):
-            if seen.endswith(f"/{path}"):
-                yield seen.removesuffix(f"/{path}")
+    for path, digest in seen:
+        for end in paths.get(digest, ()):
+            if path.endswith(f"/{end}"):
+                yield path.removesuffix(f"/{end}")
 
 
 def _is_plainly_below(home: Path, path: Path) -> bool:

@@ -87,6 +87,76 @@ def test_files_in_the_former_folder_are_the_users(bought: Project, pipeline: Pip
     assert not videos(bought.folder / "films")
 
 
+@pytest.mark.parametrize(
+    ("former", "present"),
+    [("output/spring", "output"), ("films/all/a", "films"), ("films/a", "films"), ("films", ".")],
+)
+def test_former_folder_inside_the_present_one_stays_as_it_is(
+    project: Project, pipeline: Pipeline, vendor: Emulator, former: str, present: str
+) -> None:
+    project.write({"campaign.yaml": spring(output={"dir": former})})
+    assert pipeline("run", project.manifest).code == 0
+    assert pipeline("run", project.manifest, "--replace", WALK).code == 0
+    before = videos(project.folder / former)
+    shutil.rmtree(vendor.settings.folder / "media")
+    project.write({"campaign.yaml": spring(output={"dir": present})})
+
+    for command in (["run"], ["run"], ["collect"], ["verify", "--files"]):
+        ended = pipeline(command[0], project.manifest, *command[1:])
+        assert ended.code == 0, ended.output
+        assert videos(project.folder / former) == before
+    taken_over = {path: content for path, content in before.items() if "~" not in path}
+    assert taken_over.items() <= videos(project.folder / present).items()
+
+    project.write({"campaign.yaml": spring(output={"dir": former})})
+    assert "2 to keep" in pipeline("plan", project.manifest).out
+    project.write({"campaign.yaml": spring(output={"dir": present})})
+    for command in (["run"], ["prune", "--replaced", "--yes"], ["destroy", "--yes"]):
+        ended = pipeline(command[0], project.manifest, *command[1:])
+        assert ended.code == 0, ended.output
+        assert videos(project.folder / former) == before
+
+
+@fails_without(
+    "pipeline.operations.campaign_state:CampaignState._published_paths",
+    "return {digest",
+    swap=(" if from_outside(path, output.name) not in former", ""),
+)
+def test_former_folder_stays_as_it_is_where_another_file_is_missing(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    (bought.folder / "output/spring/main/loop/red/dance.mp4").unlink()
+    before = videos(bought.folder / "output/spring")
+    bought.write({"campaign.yaml": spring(output={"dir": "output"})})
+
+    ended = pipeline("collect", bought.manifest)
+
+    assert ended.code == 0, ended.output
+    assert videos(bought.folder / "output/spring") == before
+    assert pipeline("verify", bought.manifest, "--files").code == 0
+
+
+@fails_without(
+    "pipeline.artifacts.local_folder:LocalFolder._status", "return status if", swap=("None", "status")
+)
+@pytest.mark.parametrize("linked", ["films", "films/main"])
+def test_link_in_the_place_of_a_former_folder_is_not_followed(
+    project: Project, pipeline: Pipeline, vendor: Emulator, tmp_path: Path, linked: str
+) -> None:
+    project.write({"campaign.yaml": FILMS})
+    assert pipeline("run", project.manifest).code == 0
+    shutil.rmtree(vendor.settings.folder / "media")
+    project.write({"campaign.yaml": spring(output={"dir": "clips"})})
+    assert pipeline("results", project.manifest).code == 0
+    shutil.move(project.folder / linked, tmp_path / "elsewhere")
+    (project.folder / linked).symlink_to(tmp_path / "elsewhere")
+
+    ended = pipeline("run", project.manifest)
+
+    assert "2 finished jobs have no file on this machine" in ended.out
+    assert not (project.folder / "clips").exists() or not videos(project.folder / "clips")
+
+
 @fails_without("pipeline.operations.open_campaign:open_campaign", "if writable and former:")
 @fails_without("pipeline.operations.results_publisher:rewrite", "if state.former:")
 @fails_without(

@@ -374,7 +374,7 @@ def test_no_folder_is_created_behind_link_to_outside(out: Path, tmp_path: Path) 
 
 
 @fails_without(
-    "pipeline.artifacts.local_folder:LocalFolder.digest",
+    "pipeline.artifacts.local_folder:LocalFolder._status",
     "status = status_at(",
     swap=("status_at", "os.stat"),
 )
