@@ -29,7 +29,7 @@ from pipeline.results.merge import as_it_stands, merge_results
 from pipeline.state.recovery import absorb
 
 if TYPE_CHECKING:
-    from pipeline.jobs import JobKey
+    from pipeline.jobs import Job, JobKey
     from pipeline.json_values import Json
     from pipeline.operations.campaign_state import CampaignState
     from pipeline.operations.provider import VendorCalls
@@ -210,16 +210,25 @@ def in_files(state: CampaignState) -> Iterator[Disagreement]:
                 if digest is None:
                     problem = unencodable(file.path) or "missing"
                     if former and (other := outputs.inventory.find(purchase, file)) and is_outside(other):
-                        there = shown_path(located(state.workspace.output, other))
-                        problem = (
-                            f"missing; it is at {there}, and `pipeline run {state.workspace.target}` copies it "
-                            "(see docs/reference/errors.md#another-output-folder)"
-                        )
+                        problem = _at_former_path(state, outputs, job, purchase, other)
                 elif outputs.index.is_lfs_pointer(file.path):
                     problem = LFS_POINTER
                 elif outputs.index.is_ours(digest):
                     problem = "missing; another file of this campaign is in its place"
                 yield Disagreement("files", f"{shown_path(state.workspace.output / file.path)}: {problem}")
+
+
+def _at_former_path(
+    state: CampaignState, outputs: OutputFolder, job: Job, purchase: Purchase, path: str
+) -> str:
+    there = shown_path(located(state.workspace.output, path))
+    # A job is left alone as long as one of its files was altered.
+    altered = [shown_path(state.workspace.output / each) for each in outputs.inventory.altered(purchase, job)]
+    when = f": once {' and '.join(altered)} is moved away," if altered else ", and"
+    return (
+        f"missing; it is at {there}{when} `pipeline run {state.workspace.target}` copies it "
+        "(see docs/reference/errors.md#another-output-folder)"
+    )
 
 
 def at_vendor(state: CampaignState, provider: Provider, calls: VendorCalls) -> Iterator[Disagreement]:

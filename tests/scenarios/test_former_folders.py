@@ -246,6 +246,26 @@ def test_verify_says_where_a_file_is(without_media: Project, pipeline: Pipeline)
     assert f"{here}: missing; it is at {there}, and `pipeline run campaign.yaml` copies it" in found.out
 
 
+def test_verify_says_what_keeps_a_file_from_being_copied(project: Project, pipeline: Pipeline) -> None:
+    project.write({"campaign.yaml": spring(output={"dir": "clips", "steps": True})})
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"campaign.yaml": spring(output={"dir": "films", "steps": True})})
+    altered = project.folder / f"films/{WALK}.mp4"
+    altered.parent.mkdir(parents=True)
+    altered.write_bytes(b"mine")
+    step = min(path for path in videos(project.folder / "clips") if path.startswith(f"{WALK}.steps/"))
+
+    ran = pipeline("run", project.manifest)
+    found = pipeline("verify", project.manifest, "--files")
+
+    assert ran.code == 0, ran.output
+    advice = f"once films/{WALK}.mp4 is moved away, `pipeline run campaign.yaml` copies it"
+    assert f"films/{step}: missing; it is at clips/{step}: {advice}" in found.out
+    altered.rename(project.folder / "mine.mp4")
+    assert pipeline("run", project.manifest).code == 0
+    assert pipeline("verify", project.manifest, "--files").code == 0
+
+
 @pytest.mark.parametrize(
     ("output", "there"),
     [({}, "output/spring"), ({"output": {"dir": "films"}}, "films")],
