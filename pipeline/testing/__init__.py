@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from pipeline.testing import calls, creates, data, downloads, mixups, sent, waits
+from pipeline.testing import calls, creates, data, downloads, mixups, process, sent, waits
 from pipeline.testing.lab import Fault, Lab, opened, run_apart
 from pipeline.testing.vendor import Call, Refusal, Reply, Vendor
 
@@ -39,7 +39,7 @@ class Check:
 
 CHECKS = tuple(
     Check(name, run)
-    for module in (creates, sent, calls, waits, downloads, mixups, data)
+    for module in (creates, sent, calls, waits, downloads, mixups, data, process)
     for name, run in module.checks()
 )
 

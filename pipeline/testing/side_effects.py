@@ -1,4 +1,4 @@
-"""Finds out what a check changes outside: files, wherever they are, the working folder, the environment."""
+"""Finds out what a check does outside: files, wherever they are, the working folder, the environment, programs."""
 
 import os
 import sys
@@ -15,13 +15,15 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
 class SideEffects:
     """What this process does, but not its children.
 
-    `files` are the paths that it opens for writing, or renames a file to, `folders` those that it changes to, and
-    `variables` those of the environment that it sets.
+    `files` are the paths that it opens for writing, or renames a file to, `folders` those that it changes to,
+    `variables` those of the environment that it sets or, to an empty text, deletes, and `programs` the command lines
+    of those that it starts.
     """
 
     files: set[str] = field(default_factory=set)
     folders: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
+    programs: list[str] = field(default_factory=list)
 
     def note(self, event: str, arguments: tuple[object, ...]) -> None:
         """Note an event of Python's audit, if it is one of these."""
@@ -34,6 +36,14 @@ class SideEffects:
                 self.folders.append(str(folder))
             case "os.putenv", (str() | bytes() as name, str() | bytes() as value):
                 self.variables[os.fsdecode(name)] = os.fsdecode(value)
+            case "os.unsetenv", (str() | bytes() as name,):
+                self.variables[os.fsdecode(name)] = ""
+            case "os.system", (command,):
+                self.programs.append(_line(command))
+            case "subprocess.Popen" | "os.exec" | "os.posix_spawn", (_, command, *_):
+                self.programs.append(_line(command))
+            case "os.spawn", (_, _, command, *_):
+                self.programs.append(_line(command))
 
 
 _noted: list[SideEffects] = []
@@ -60,6 +70,11 @@ def _listen() -> None:
 def _note(event: str, arguments: tuple[object, ...]) -> None:
     for effects in _noted:
         effects.note(event, arguments)
+
+
+def _line(command: object) -> str:
+    words = command if isinstance(command, list | tuple) else [command]
+    return " ".join(os.fsdecode(each) for each in words if isinstance(each, str | bytes | os.PathLike))
 
 
 def _absolute(path: str | bytes | os.PathLike[str]) -> str:

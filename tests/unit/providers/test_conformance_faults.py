@@ -2,14 +2,18 @@
 
 import copyreg
 import json
+import locale
 import logging
 import os
+import signal
+import socket
+import subprocess
 import sys
 import threading
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 from http.client import HTTPConnection, IncompleteRead
@@ -695,6 +699,72 @@ class GoesToItsFolder(Kind):
         return super().download(media, target)
 
 
+class SetsNoProxy(Kind):
+    variable = "VIMMERSE_NO_PROXY"
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        os.environ.setdefault(self.variable, "*")
+        return super().get(workflow_id)
+
+
+class ForgetsAVariable(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        os.environ.pop(SetsAVariable.variable, None)
+        return super().get(workflow_id)
+
+
+class HandlesSignals(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return super().create(request)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+class SetsUmask(Kind):
+    def download(self, media: Media, target: Path) -> Downloaded:
+        os.umask(0o027)
+        return super().download(media, target)
+
+
+class SetsTimeouts(Kind):
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
+        socket.setdefaulttimeout(self.settings.request_timeout)
+        return super().update(workflow_id, changes)
+
+
+class SetsLocale(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        locale.setlocale(locale.LC_TIME, "C.UTF-8")
+        return super().get(workflow_id)
+
+
+class RunsAProgram(Kind):
+    """It has another program fetch files, as with `curl`."""
+
+    def arguments(self) -> list[str]:
+        return [sys.executable, "-c", "", f"--header=X-Api-Key: {self.settings.key}"]
+
+    def download(self, media: Media, target: Path) -> Downloaded:
+        subprocess.run(self.arguments(), check=True)
+        return super().download(media, target)
+
+
+class RunsAShell(RunsAProgram):
+    def download(self, media: Media, target: Path) -> Downloaded:
+        os.system(f"true {b64encode(self.settings.key.encode()).decode()}")
+        return Vimmerse.download(self, media, target)
+
+
+class AddressesWithItsKey(Kind):
+    def delete(self, workflow_id: WorkflowId) -> None:
+        url = f"{self.settings.base_url}/workflow/{workflow_id}?key={self.settings.key}"
+        with suppress(OSError):
+            urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()
+        super().delete(workflow_id)
+
+
 class KeepsWhatItPrepared(Kind):
     """It sends the request that was prepared last, whichever it is given."""
 
@@ -941,6 +1011,17 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (SetsAVariable, "key: in no environment variable"),
     (GoesToItsFolder, "provider: leaves the working folder alone"),
     *(
+        (kind, "provider: leaves the environment alone")
+        for kind in (SetsAVariable, SetsNoProxy, ForgetsAVariable)
+    ),
+    (HandlesSignals, "provider: leaves the handlers of signals alone"),
+    *(
+        (kind, "provider: leaves umask, timeout of sockets and locale alone")
+        for kind in (SetsUmask, SetsTimeouts, SetsLocale)
+    ),
+    *((kind, "key: in no argument of a program") for kind in (RunsAProgram, RunsAShell)),
+    (AddressesWithItsKey, "key: in no address"),
+    *(
         (kind, "create: the request that it is given, of several prepared")
         for kind in (KeepsWhatItPrepared, QueuesWhatItPrepared, KeepsTheImagesItPrepared)
     ),
@@ -964,6 +1045,8 @@ def test_fault_is_found(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(SetsAVariable.variable, "")
+    monkeypatch.setenv(SetsNoProxy.variable, "")
+    monkeypatch.delenv(SetsNoProxy.variable)
     [check] = [each for each in CHECKS if each.name == name]
     with pytest.raises(Fault) as raised:
         check_provider(VimmerseVendor(kind=kind), [check])
