@@ -112,18 +112,27 @@ def as_json(change: Change) -> dict[str, Json]:
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """The callbacks of a run: its selection, each change, the tally of jobs, calls to the vendor, and the end."""
+    """The callbacks of a run: its selection, each change, the tally of jobs, calls to the vendor, and the end.
+
+    `on_unbought` are called at the end with the jobs that it leaves to the next run, and why.
+    """
 
     on_change: tuple[Callable[[Change], None], ...] = ()
     on_tally: tuple[Callable[[Tally], None], ...] = ()
     provider_wrappers: tuple[Callable[[Provider], Provider], ...] = ()
     on_end: tuple[Callable[[ExitCode], None], ...] = ()
     on_selection: tuple[Callable[[Collection[JobKey] | None], None], ...] = ()
+    on_unbought: tuple[Callable[[Mapping[JobKey, str]], None], ...] = ()
 
     def notify_selection(self, keys: Collection[JobKey] | None) -> None:
         """Pass on the keys that the run is limited to; None: all."""
         for callback in self.on_selection:
             callback(keys)
+
+    def notify_unbought(self, unbought: Mapping[JobKey, str]) -> None:
+        """Pass on why the run leaves these jobs to the next one."""
+        for callback in self.on_unbought:
+            callback(unbought)
 
     def notify_change(self, change: Change) -> None:
         """Pass on a change that is on disk."""
@@ -178,6 +187,7 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
             provider_wrappers=(*metrics.provider_wrappers, partial(_metered, meter=note)),
             on_end=(*metrics.on_end, *traces.on_end),
             on_selection=(note.select,),
+            on_unbought=(note.leave,),
         )
         try:
             yield found

@@ -90,6 +90,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         check = partial(assert_current, saved, name=str(source)) if saved is not None else _any_plan
         outcome = console.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
         watching.notify_tally(final_tally(outcome))
+        watching.notify_unbought(outcome.unbought)
         code = most_urgent(
             {outcome.code, *_report_end(workspace, outcome, state.warnings, watching, events, given)}
         )

@@ -72,6 +72,8 @@ def _job_lines(details: JobDetails, paint: Paint) -> Iterator[str]:
     elif entry is not None:
         price = f" ({counted(entry.credits, 'credit')})" if entry.buys and entry.credits is not None else ""
         yield f"  plan: {entry.action}{price}: {printable(entry.reason)}"
+    if details.unbought is not None:
+        yield f"  not bought by the last run: {printable(details.unbought, _LONGEST)}"
     if not details.purchases:
         yield "  nothing was bought for it"
     elif (decision := _sent_back(details)) is not None:

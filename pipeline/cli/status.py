@@ -128,7 +128,7 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
     for key, job_status in current.jobs.items():
         decision = current.decisions.get(key)
         if job_status.status != Status.DONE.value or (decision and _is_news(decision)):
-            yield _job_line(key, job_status, decision)
+            yield _job_line(key, job_status, decision, current.unbought.get(key))
             yield from note_lines(decision, but_why=_is_sent_back(job_status, decision))
             shown |= {decision.purchase} if decision else set()
     shown_below = {each.id for each in (*current.unsettled, *current.elsewhere)}
@@ -162,8 +162,12 @@ def _is_news(decision: Decision) -> bool:
     return decision.decision is not Verdict.APPROVED or not is_plain
 
 
-def _job_line(key: JobKey, job_status: JobStatus, decision: Decision | None) -> str:
+def _job_line(
+    key: JobKey, job_status: JobStatus, decision: Decision | None, unbought: str | None = None
+) -> str:
     error = job_status.purchase.error if job_status.purchase and job_status.purchase.error else ""
+    if unbought is not None:
+        error = f"not bought by the last run: {unbought}"
     reason = f" ({job_status.reason})" if job_status.reason else ""
     status = f"{job_status.status}{reason}"
     if job_status.reason == ELSEWHERE and job_status.purchase is not None:

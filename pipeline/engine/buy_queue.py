@@ -129,6 +129,7 @@ class BuyQueue:
     def leave_to_next_run(self, entry: Entry, why: str) -> None:
         """Drop `entry` from this run, which is therefore not finished; `why` ends with what to do."""
         self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: not bought: {why}")
+        self._report.unbought[entry.key] = why
         self.give_up(entry)
 
     @property
@@ -167,6 +168,7 @@ class BuyQueue:
         attempts.unprepared += 1
         if attempts.unprepared >= PREPARATIONS or (error.after or 0.0) > _timeout(entry):
             self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: {error}; {advice}")
+            self._report.unbought[entry.key] = f"{error}; {advice}"
             self.give_up(entry)
         else:
             self.put_back(entry, now, attempts.unprepared, error.after)

@@ -148,7 +148,7 @@ class RunReport:
     not be prepared; `blocked`, by key, why its files could not be put in place; `media`, by SHA-256, the media facts
     of the files that it fetched, empty if they cannot be read. `without_result` are jobs whose workflow the vendor
     calls finished, without a result that can be used; `without_workflow` are purchases whose files are not
-    here and whose workflow the vendor no longer has.
+    here and whose workflow the vendor no longer has. `unbought` has, by key, why a job was left to the next run.
     """
 
     codes: set[ExitCode] = field(default_factory=set)
@@ -156,6 +156,7 @@ class RunReport:
     without_workflow: set[PurchaseId] = field(default_factory=set)
     inputs: dict[JobKey, str] = field(default_factory=dict)
     blocked: dict[JobKey, str] = field(default_factory=dict)
+    unbought: dict[JobKey, str] = field(default_factory=dict)
     media: dict[str, Mapping[str, Json]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.artifacts.file_names import located, named
 from pipeline.operations.campaign_state import CampaignState, files_here
 from pipeline.operations.plan import plan_of
+from pipeline.operations.status import why_left
 from pipeline.purchases import Status
 from pipeline.succession import Succession
 
@@ -53,12 +54,13 @@ class JobDetails:
     """A job, what a run would do for it, and its purchases, the current one first, the others from old to new.
 
     They are those bought for it, those that served it, and the earlier ones of the request that serves it, which jobs
-    that share it may have bought.
+    that share it may have bought. `unbought` says why the last run on this machine left it to the next one.
     """
 
     job: Job
     entry: Entry | None
     purchases: Sequence[PurchaseDetails]
+    unbought: str | None = None
 
 
 def job_details(state: CampaignState, job: Job) -> JobDetails:
@@ -82,6 +84,7 @@ def job_details(state: CampaignState, job: Job) -> JobDetails:
         job=job,
         entry=plan_of(state).entry(job.key),
         purchases=_details(state, list(listed.values())),
+        unbought=why_left(state, [] if serving else [job.key]).get(job.key),
     )
 
 

@@ -40,7 +40,8 @@ class Outcome:
     for a person's approval; `to_be_bought_again` are jobs that were to be replaced and whose replacement was not
     bought, although their earlier purchase has the flag `again`. `published`: the results manifest has all of this.
     `inputs` has, by key, why nothing could be bought for a job. `without_result` are jobs that are still to end,
-    although the vendor calls their workflow finished: it lists no result that can be used. `last_bought` has, by the
+    although the vendor calls their workflow finished: it lists no result that can be used. `unbought` has, by key,
+    why a job was left to the next run. `last_bought` has, by the
     key that it was bought for, the last purchase of this run, if it bought several, without void ones.
     """
 
@@ -58,6 +59,7 @@ class Outcome:
     published: bool = True
     inputs: Mapping[JobKey, str] = field(default_factory=dict)
     without_result: frozenset[JobKey] = frozenset()
+    unbought: Mapping[JobKey, str] = field(default_factory=dict)
     last_bought: Mapping[JobKey, Purchase] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -127,6 +129,7 @@ def outcome_of(
         without_result=frozenset(
             key for key in report.without_result & jobs.keys() if jobs[key].status == Status.SUBMITTED
         ),
+        unbought=dict(report.unbought),
         last_bought=_last_bought(state, before),
     )
 

@@ -1,4 +1,4 @@
-"""A run's note for observers in other processes: its limits and jobs, its vendor calls, and its deferred creates.
+"""A run's note for observers in other processes: its limits and jobs, its vendor calls, and what it left undone.
 
 The run does not depend on it. It is written every few seconds and never synced; read and write errors are ignored.
 """
@@ -6,6 +6,7 @@ The run does not depend on it. It is written every few seconds and never synced;
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, printable
 from pipeline.files import read_limited
 from pipeline.state.folder import make_folder
 
@@ -31,6 +32,8 @@ _MINUTES = 30
 _LARGEST = 1 << 20
 # A larger selection is not noted, since the note is rewritten every few seconds.
 _MAX_SELECTED = 50_000
+# Of jobs that were not bought, more are not noted.
+_MAX_UNBOUGHT = 1_000
 _SHORT_HASH = re.compile(r"[0-9a-f]{10}", re.ASCII)
 _RUN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,15}Z .{1,50}\Z", re.ASCII)
 _MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
@@ -41,7 +44,8 @@ class RunNote:
     """The note of the run with the name `run`.
 
     `calls` has the number of calls by minute (UTC, ISO 8601), `deferred` that of creates that the vendor deferred.
-    `selected` has short hashes of the keys that it is limited to; None: all.
+    `selected` has short hashes of the keys that it is limited to; None: all. `unbought` has, by the short hash of a
+    key, why the run left the job to the next one.
     """
 
     run: str
@@ -50,6 +54,7 @@ class RunNote:
     calls: Mapping[str, int] = field(default_factory=dict)
     deferred: Mapping[str, int] = field(default_factory=dict)
     selected: frozenset[str] | None = None
+    unbought: Mapping[str, str] = field(default_factory=dict)
 
     def selects(self, key: JobKey) -> bool:
         """Whether the run includes the job of that key."""
@@ -90,6 +95,14 @@ class NoteWriter:
         with self._lock:
             self.note = replace(self.note, selected=frozenset(map(short_hash, keys)))
             self._write()
+
+    def leave(self, unbought: Mapping[JobKey, str]) -> None:
+        """Note why the run, which ends, leaves these jobs to the next one."""
+        first = itertools.islice(unbought.items(), _MAX_UNBOUGHT)
+        with self._lock:
+            self.note = replace(self.note, unbought={short_hash(key): printable(why) for key, why in first})
+            if unbought:
+                self._write()
 
     def on_call(self, _operation: str, outcome: str, _seconds: float) -> None:
         """Count a call to the vendor that has ended."""
@@ -140,6 +153,9 @@ def read_note(path: Path) -> RunNote | None:
     selected: Any = document.get("selected")
     if selected is not None and not _are_short_hashes(selected):
         return None
+    unbought: Any = document.get("unbought", {})
+    if not isinstance(unbought, dict) or not all(isinstance(why, str) for why in unbought.values()):
+        return None
     return RunNote(
         run=run,
         max_credits=_count(document.get("max_credits")),
@@ -147,7 +163,15 @@ def read_note(path: Path) -> RunNote | None:
         calls=calls,
         deferred=deferred,
         selected=None if selected is None else frozenset(selected),
+        unbought=unbought,
     )
+
+
+def why_not_bought(path: Path) -> Callable[[JobKey], str | None]:
+    """Why the run whose note is at `path` left a job to the next one; None if it did not, or if that is not known."""
+    note = read_note(path)
+    unbought = {} if note is None else note.unbought
+    return lambda key: unbought.get(short_hash(key)) if unbought else None
 
 
 def _are_short_hashes(value: Json) -> bool:

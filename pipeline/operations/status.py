@@ -1,16 +1,18 @@
 """The status of a campaign: its jobs, the decisions on them, and the credits spent."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.assignment import Matcher
 from pipeline.errors import counted
-from pipeline.jobs import JobKey
+from pipeline.jobs import Job, JobKey
 from pipeline.operations.campaign_state import CampaignState, files_here
 from pipeline.operations.lost_decisions import jobs_of
+from pipeline.operations.run_note import why_not_bought
 from pipeline.planning.prune import without_successor
 from pipeline.planning.send_back import held_by_failures
-from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.job_status import (
     JobStatus,
@@ -49,7 +51,7 @@ class CampaignStatus:
     commands name it. `decisions` has, by key, the decision on the purchase that serves the job or served it last.
     `held_by_failures` are the jobs that were sent back and are not made again, as a failure from before serves in
     their place. `lost_approvals` are approved purchases that only results show, with their jobs: a run would be
-    refused.
+    refused. `unbought` has, by key, why the last run on this machine left a pending job to the next one.
     """
 
     campaign: str
@@ -65,6 +67,7 @@ class CampaignStatus:
     not_selected: int = 0
     held_by_failures: tuple[JobKey, ...] = ()
     lost_approvals: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
+    unbought: Mapping[JobKey, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number} {status}" for status, number in self.summary.jobs.items())
@@ -100,7 +103,23 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
         earlier=_earlier(state, jobs),
         orphans=len(state.assignment.orphans),
         held_by_failures=tuple(key for key in held_by_failures(state.assignment) if key in jobs),
+        unbought=why_left(state, [key for key, each in jobs.items() if each.status == PENDING]),
     )
+
+
+def why_left(state: CampaignState, pending: Iterable[JobKey]) -> dict[JobKey, str]:
+    """By key, why the last run on this machine left these `pending` jobs to the next one, as far as that still holds.
+
+    What was said of the file that a job is made from holds as long as the upstream still has succeeded.
+    """
+    why, matcher = why_not_bought(state.workspace.run_note), state.assignment.matcher
+    said = {key: reason for key in pending if (reason := why(key)) is not None}
+    return {key: reason for key, reason in said.items() if _has_source(matcher, matcher.jobs[key])}
+
+
+def _has_source(matcher: Matcher, job: Job) -> bool:
+    source = matcher.source(job)
+    return job.upstream is None or (source is not None and source.may_be_made_from)
 
 
 def _not_selected(

@@ -192,7 +192,11 @@ def test_stage_waits_for_a_file_that_only_another_machine_has(
         f"{SKETCH}.png is not on this machine as it was downloaded; copy that into the output folder"
         in waits.output
     )
+    for told in (pipeline("status", stages.manifest).out, pipeline("show", stages.manifest, FILM).out):
+        assert f"not bought by the last run: the vendor no longer has the workflow of {SKETCH}" in told
+        assert f"{SKETCH}.png is not on this machine as it was downloaded; copy that into" in told
     elsewhere.rename(here)
     ended = pipeline("run", stages.manifest)
     assert ended.code == 0, ended.output
+    assert "not bought" not in pipeline("status", stages.manifest).out
     assert len(vendor.ledger.bought) == 2

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.jobs import JobKey
 from pipeline.operations.clock import now, run_id
-from pipeline.operations.run_note import NoteWriter, RunNote, read_note
+from pipeline.operations.run_note import NoteWriter, RunNote, read_note, why_not_bought
 
 MINUTES = [f"2026-03-01T12:{minute:02}" for minute in range(60)]
 
@@ -76,6 +76,23 @@ def test_selected_jobs_are_noted_before_the_first_call(tmp_path: Path) -> None:
     assert read_note(path) is None
 
 
+def test_jobs_that_are_left_to_the_next_run_are_noted_with_the_reason(tmp_path: Path) -> None:
+    path, walk, dance = tmp_path / "spring.run.json", JobKey("main/loop/walk"), JobKey("main/loop/dance")
+    assert why_not_bought(path)(walk) is None
+    writer = NoteWriter(path, run_id(), None, now)
+    writer.leave({})
+    assert not path.exists()
+
+    writer.leave({walk: "its file is\x1b gone"})
+
+    assert why_not_bought(path)(walk) == "its file is\\x1b gone"
+    assert why_not_bought(path)(dance) is None
+    NoteWriter(path, run_id(), None, now).on_call("get", "ok", 0.1)
+    assert why_not_bought(path)(walk) is None
+    path.write_text(path.read_text().replace('"unbought": {', '"unbought": {"x": 7'))
+    assert read_note(path) is None
+
+
 def test_note_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     path, run = tmp_path / "spring.run.json", run_id()
     path.write_text(json.dumps({"run": run, "max_credits": 5, "calls": {MINUTES[0]: 1}}))
@@ -102,7 +119,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(MINUTES) | st.text(), inner),
     max_leaves=6,
 )
-NOTES = st.fixed_dictionaries({}, optional={"run": VALUES, "max_credits": VALUES, "calls": VALUES})
+NOTES = st.fixed_dictionaries({}, optional=dict.fromkeys(("run", "max_credits", "calls", "unbought"), VALUES))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
