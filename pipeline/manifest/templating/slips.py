@@ -1,4 +1,4 @@
-"""What other languages call operators, and how a template writes them."""
+"""What is written in other languages, or not written to its end, and how a template writes it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,27 @@ _OPERATORS: Final = {
     "!": "not",
     "?": "… if … else …",
     "??": "| default(…)",
+    "eq": "==",
+    "ne": "!=",
+    "gt": ">",
+    "ge": ">=",
+    "lt": "<",
+    "le": "<=",
+    "contains": "… in …",
 }
 # What is never closed goes to the end: looking for the end again from each beginning would take too long.
 _TAG: Final = re.compile(r"\{[{%].*?(?:[}%]\}|\Z)", re.DOTALL)
 # Texts in quotes come first, so that nothing inside them is taken for an operator.
 _SIGN: Final = re.compile(
     r"""'(?:[^'\\]|\\.)*(?:'|\Z) | "(?:[^"\\]|\\.)*(?:"|\Z)
-    | [“”„‘’] | [=!<>&|?]+ | \b(?:AND|And|OR|Or|NOT|Not)\b""",
+    | [“”„‘’] | [=!<>&|?]+ | \{\{ | \b(?:AND|And|OR|Or|NOT|Not)\b
+    | (?<=\s)(?:eq|ne|gt|ge|lt|le|contains)(?=\s) | \bis(?:\s+not)?(?=\s+['"0-9])""",
     re.VERBOSE | re.DOTALL,
 )
 
 
 def slip_at(source: str, line: int) -> str | None:
-    """What is wrong, and what to write, with the first operator of another language in that line of a template.
+    """What is wrong, and what to write, with the first thing in that line of a template that is none of its language.
 
     Ask this about a template that cannot be read: none of these is part of one that can.
     """
@@ -44,7 +52,15 @@ def slip_at(source: str, line: int) -> str | None:
 
 
 def _said(sign: str) -> str | None:
+    if sign[0] in "'\"":
+        return None if sign[1:].endswith(sign[0]) else f"a quote, {sign[0]}, is opened and never closed"
+    if sign == "{{":
+        return "braces inside braces; write the name without them"
+    if sign.startswith("is"):
+        return (
+            f"a test follows '{sign}', as in 'is defined'; to compare, write '{'!=' if sign[2:] else '=='}'"
+        )
     if sign in "“”„‘’":
         return f"{sign} quotes no text here; write '…' or \"…\""
-    meant = sign.lower() if sign.isalpha() else _OPERATORS.get(sign)
+    meant = _OPERATORS.get(sign) or (sign.lower() if sign.isalpha() else None)
     return f"there is no '{sign}'; write '{meant}'" if meant else None

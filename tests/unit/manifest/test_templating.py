@@ -327,7 +327,15 @@ class TestErrors:
             ("season = '&&'", "a single '=' compares nothing; write '=='"),
             ("nope | default(1, boolean=true) 5", "expected token 'end of print statement', got 'integer'"),
             ("season 'a && b'", "expected token 'end of print statement', got 'string'"),
-            ("season == 'a", 'unexpected char "\'" at 13'),
+            ("season == 'a", "a quote, ', is opened and never closed"),
+            ('season == "a', 'a quote, ", is opened and never closed'),
+            ("season eq 'x'", "there is no 'eq'; write '=='"),
+            ("duration ge 5", "there is no 'ge'; write '>='"),
+            ("season contains 'x'", "there is no 'contains'; write '… in …'"),
+            ("season is 'x'", "a test follows 'is', as in 'is defined'; to compare, write '=='"),
+            ("duration is not 5", "a test follows 'is not', as in 'is defined'; to compare, write '!='"),
+            ("{{ season }}", "braces inside braces; write the name without them"),
+            ("image.vars.eq 5", "expected token 'end of print statement', got 'integer'"),
         ],
     )
     def test_operator_of_another_language_is_answered_with_ours(self, expression: str, message: str) -> None:
