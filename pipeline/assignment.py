@@ -106,12 +106,33 @@ class Matcher:
         it served another key.
         """
         last = self.served(key)
-        if last is not None and last.status is Status.VOID and len(last.replaces) == 1:
-            last = self.records.purchases.get(last.replaces[0])
-        if last is not None and last.status is not Status.VOID:
-            return last
+        if last is not None:
+            found = self._with_outcome(last)
+            if found:
+                return max(found, key=lambda purchase: (purchase.key == key, purchase.age))
         candidates = self._by_key.get(key) or self._to_buy_again_from(key)
         return max(candidates, key=lambda purchase: purchase.age, default=None)
+
+    def before(self, purchase: Purchase) -> list[Purchase]:
+        """What a purchase replaced: it has recorded that, or it is what was bought before it for the same key."""
+        if purchase.replaces:
+            return list(recorded_purchases(purchase.replaces, self.records))
+        own = (each for each in self.bought_for(purchase.key) if each.age < purchase.age)
+        before = max(own, key=lambda each: each.age, default=None)
+        return [] if before is None else [before]
+
+    def _with_outcome(self, purchase: Purchase) -> list[Purchase]:
+        """The purchase, or what it replaced if it bought nothing."""
+        reached, left, found = {purchase.id}, [purchase], list[Purchase]()
+        while left:
+            each = left.pop()
+            if each.status is not Status.VOID:
+                found.append(each)
+                continue
+            new = [before for before in self.before(each) if before.id not in reached]
+            reached |= {before.id for before in new}
+            left += new
+        return found
 
     def served(self, key: JobKey) -> Purchase | None:
         """The purchase that served a key last, as the records have it."""

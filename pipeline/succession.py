@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.assignment import recorded_purchases
 from pipeline.purchases import Purchase, PurchaseId, Status
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class Succession:
             if _is_good(each):
                 found.append(each)
                 continue
-            new = [before for before in self.before(each) if before.id not in reached]
+            new = [before for before in self.matcher.before(each) if before.id not in reached]
             reached |= {before.id: before for before in new}
             left += new
         return found
@@ -58,24 +57,16 @@ class Succession:
             known = {each.id for each in self._good_among([serving])}
             new = [each.id for each in self._good_among([served]) if each.id not in known]
             if new:
-                before = [each.id for each in self.before(serving)]
+                before = [each.id for each in self.matcher.before(serving)]
                 found.setdefault(serving.id, {}).update(dict.fromkeys([*new, *before]))
         return {purchase_id: [*replaced] for purchase_id, replaced in found.items()}
-
-    def before(self, purchase: Purchase) -> list[Purchase]:
-        """What a purchase replaced: it has recorded that, or it is what was bought before it for the same key."""
-        if purchase.replaces:
-            return list(recorded_purchases(purchase.replaces, self.matcher.records))
-        own = (each for each in self.matcher.bought_for(purchase.key) if each.age < purchase.age)
-        before = max(own, key=lambda each: each.age, default=None)
-        return [] if before is None else [before]
 
     def all_before(self, key: JobKey) -> set[PurchaseId]:
         """All purchases that were replaced, one after the other, by what serves a job now."""
         serving = self.matcher.purchase_for(key)
         left, found = [] if serving is None else [serving], set[PurchaseId]()
         while left:
-            before = [each for each in self.before(left.pop()) if each.id not in found]
+            before = [each for each in self.matcher.before(left.pop()) if each.id not in found]
             found |= {each.id for each in before}
             left += before
         return found
@@ -87,15 +78,17 @@ class Succession:
         all, and has not replaced something itself.
         """
         latest = [each for one in (key, *sharing) for each in self._latest(one)]
-        found = dict.fromkeys(
-            replaced
-            for each in latest
-            for replaced in (each.replaces if each.status is Status.VOID else (each.id,))
-        )
+        found = dict.fromkeys(replaced for each in latest for replaced in self._leading_to(each))
         newest = max(self.matcher.bought_for(key), key=lambda each: each.age, default=None)
         if newest is not None and not newest.replaces and [*found] == [newest.id]:
             return []
         return [*found]
+
+    def _leading_to(self, purchase: Purchase) -> Iterable[PurchaseId]:
+        """What to record in place of a purchase that bought nothing, which may never be read again."""
+        if purchase.status is not Status.VOID:
+            return (purchase.id,)
+        return purchase.replaces or [each.id for each in self.matcher.before(purchase)]
 
     def _latest(self, key: JobKey) -> list[Purchase]:
         """The purchases that served a job last, serve it, or were last bought for it."""

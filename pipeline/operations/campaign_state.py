@@ -190,7 +190,9 @@ class CampaignState:
 
     def elsewhere(self) -> frozenset[PurchaseId]:
         """The purchases in `attention` that another run is about to send: on another machine, judged by their age."""
-        return purchases_elsewhere(self.records, self._recorded() - self.awaited_by_others)
+        # The run that recorded an imported intent may still be going on, where the export was made.
+        recorded = self.store.recorded_by_runs() | self.recorded_by_others
+        return purchases_elsewhere(self.records, recorded - self.awaited_by_others)
 
     def histories(self, purchases: Collection[PurchaseId]) -> Mapping[PurchaseId, Sequence[LoggedEvent]]:
         """The history of each of `purchases`, oldest first, from all parts of the campaign on this machine."""

@@ -11,9 +11,20 @@ from pipeline.artifacts.file_names import named
 from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, as_json, served_next
+from pipeline.purchases import (
+    Decisions,
+    Purchase,
+    PurchaseId,
+    Records,
+    Served,
+    Status,
+    all_served_next,
+    as_json,
+    served_next,
+)
 from pipeline.records import SHA256
 from pipeline.results.job_status import JobStatus, job_statuses, summarize
+from pipeline.results.served import untold_json
 
 if TYPE_CHECKING:
     from pipeline.assignment import Assignment
@@ -78,12 +89,19 @@ class Builder:
         they turned out void, so that their readers learn of it. `media` has the facts of files, by SHA-256.
         """
         jobs = sorted(assignment.jobs, key=lambda job: job.key)
+        statuses = job_statuses(assignment, inputs)
+        rows = [
+            self._job_row(_job_fields(job, statuses[job.key], assignment, decisions, heading.output))
+            for job in jobs
+        ]
+        untold = untold_json(_served(assignment, records), rows, records.purchases)
+        # What a void one replaced is known by it alone.
+        kept = {*published, *(each.purchase for each in records.served.values())}
         shown = [
             purchase
             for purchase in sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
-            if purchase.status is not Status.VOID or purchase.id in published
+            if purchase.status is not Status.VOID or purchase.id in kept
         ]
-        statuses = job_statuses(assignment, inputs)
         summary = summarize((each.status for each in statuses.values()), records.purchases.values())
         return {
             "version": VERSION,
@@ -92,10 +110,8 @@ class Builder:
             "tool": heading.tool,
             **({"emulated": True} if heading.emulated else {}),
             **({} if heading.shard is None else {"shard": heading.shard.as_json()}),
-            "jobs": [
-                self._job_row(_job_fields(job, statuses[job.key], assignment, decisions, heading.output))
-                for job in jobs
-            ],
+            "jobs": [*rows],
+            **({"served": untold} if untold else {}),
             "purchases": [self._purchase_row(purchase) for purchase in shown],
             "summary": summary.as_json(),
             **self._media_rows(media),
@@ -147,7 +163,6 @@ def _job_fields(
 ) -> _JobFields:
     purchase = job_status.purchase
     last = assignment.matcher.last(job.key) if purchase is None else None
-    named = purchase or last
     served = assignment.matcher.records.served.get(job.key)
     return _JobFields(
         job=job,
@@ -155,10 +170,24 @@ def _job_fields(
         reason=job_status.reason,
         purchase=purchase,
         last=last,
-        serial=1 if named is None else served_next(served, named.id).serial,
+        serial=_serial(served, purchase),
         decision=_decision(purchase, decisions) if purchase is not None else None,
         output=output,
     )
+
+
+def _serial(served: Served | None, purchase: Purchase | None) -> int:
+    if purchase is not None:
+        return served_next(served, purchase.id).serial
+    return 1 if served is None else served.serial
+
+
+def _served(assignment: Assignment, records: Records) -> dict[JobKey, Served]:
+    """What served each key last once this assignment is recorded, without the jobs of other shards."""
+    own = {job.key for job in assignment.jobs}
+    now = {key: each.id for key, each in assignment.by_key.items() if each.status is not Status.SUBMITTING}
+    served = all_served_next(records.served, now)
+    return {key: each for key, each in served.items() if key in own or key not in assignment.matcher.jobs}
 
 
 def job_json(

@@ -27,12 +27,12 @@ from pipeline.files import FileStamp, open_regular, read_limited, stamp, write_a
 from pipeline.json_values import Json
 from pipeline.paths import behind_links, follow_links
 from pipeline.planning.shards import Shard, ShardBy
-from pipeline.purchases import Purchase, PurchaseId, Records, Served, Status
+from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.records import purchase_from_json, unrecordable_reason
+from pipeline.results.served import served_in
 from pipeline.schemes import whole_path
 
 if TYPE_CHECKING:
-    from pipeline.jobs import JobKey
     from pipeline.media.facts import MediaMap
 
 # A machine that reads another's `submitting` publishes it as `attention`.
@@ -228,12 +228,7 @@ def _results(document: dict[str, Any], locate: _Locate) -> ResultsFile:
         purchases[purchase.id] = purchase
     if problems:
         raise InvalidInput(listed(locate(problems[:MAX_LISTED]), len(problems)))
-    served: dict[JobKey, Served] = {}
-    for job in document["jobs"]:
-        purchase_id = named_in(job)
-        # An intent may still turn out to be void, and then it never served the job.
-        if purchase_id in purchases and purchases[purchase_id].status is not Status.SUBMITTING:
-            served[job["key"]] = Served(purchase=purchase_id, serial=serial_in(job))
+    served = served_in(document["jobs"], document.get("served", ()), purchases)
     return ResultsFile(
         campaign=document["campaign"],
         manifest=document["manifest"],
@@ -258,18 +253,6 @@ def is_of_rehearsal(results: ResultsFile, path: Path) -> bool:
     """Whether `results`, read from `path`, are of a rehearsal: they, or else their name, say so."""
     whole = whole_path(path)
     return results.emulated or whole.name.removesuffix(whole.suffix).endswith(".emulated.results")
-
-
-def named_in(row: Mapping[str, Any]) -> PurchaseId | None:
-    """The purchase that a job's row names: the one that serves it, or else the one that did before."""
-    purchase_id: PurchaseId | None = row.get("purchase") or row.get("last")
-    return purchase_id
-
-
-def serial_in(row: Mapping[str, Any]) -> int:
-    """The serial in a job's row: how many purchases have served the job, one after the other."""
-    serial: int = row.get("serial", 1)
-    return serial
 
 
 def write(

@@ -7,16 +7,17 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InvalidInput
-from pipeline.join import join_all
+from pipeline.join import join, join_all
 from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import join as join_media
 from pipeline.purchases import PENDING, PurchaseId, Records, Status, as_json
 from pipeline.results.document import VERSION, media_json
-from pipeline.results.file import ResultsFile, named_in, serial_in
 from pipeline.results.job_status import summarize
+from pipeline.results.served import named_in, serial_in, served_in, untold_json
 
 if TYPE_CHECKING:
     from pipeline.planning.shards import Shard
+    from pipeline.results.file import ResultsFile
 
 # The fields of a job's row that describe the purchase that serves it.
 _OF_THE_PURCHASE = {"reason", "purchase", "workflow_id", "outputs", "decision"}
@@ -43,6 +44,9 @@ def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None =
         raise InvalidInput(f"{rehearsed}: the results of a rehearsal cannot be joined with others")
     records = join_all(file.records for file in files)
     jobs = _jobs(files, records)
+    # A row may name an intent whose outcome only another file has.
+    told = Records(records.purchases, served_in(jobs, (), records.purchases))
+    untold = untold_json(join(records, told).served, jobs, records.purchases)
     media = media_json(reduce(join_media, (file.media for file in files), {}))
     purchases = sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
     return {
@@ -53,6 +57,7 @@ def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None =
         **({"emulated": True} if files[0].emulated else {}),
         **({} if shard is None else {"shard": shard.as_json()}),
         "jobs": list(jobs),
+        **({"served": untold} if untold else {}),
         "purchases": [as_json(purchase) for purchase in purchases],
         "summary": summarize((str(job["status"]) for job in jobs), purchases).as_json(),
         **({"media": media} if media else {}),

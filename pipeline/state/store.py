@@ -301,6 +301,10 @@ class Store(Protocol):
         """The purchases whose intent this state recorded itself, or imported."""
         ...
 
+    def recorded_by_runs(self) -> frozenset[PurchaseId]:
+        """Those of them whose intent a run on this state recorded."""
+        ...
+
     def save_assignment(
         self, served: Mapping[JobKey, PurchaseId], results: KnownResults | None = None
     ) -> None:

@@ -1,5 +1,6 @@
 """A create that another machine published and may be sending now: it counts as under way for 15 minutes."""
 
+import io
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 
@@ -201,6 +203,33 @@ def test_resolve_within_15_minutes_needs_now(folder: Path, pipeline: Pipeline, f
     assert project.statuses() == {WALK: "submitting"}
     assert pipeline("resolve", project.manifest, WALK, flag, "--now").code == 0
     assert project.statuses() == {WALK: "pending" if flag in {"--not-bought", "--resubmit"} else "failed"}
+
+
+@fails_without(
+    "pipeline.operations.campaign_state:CampaignState.elsewhere",
+    "recorded = self.store.recorded_by_runs()",
+    swap=("_by_runs", ""),
+)
+def test_import_of_what_a_running_machine_exported_leaves_it_under_way(
+    folder: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = published(folder, pipeline, minutes=14)
+    [purchase] = project.results()["purchases"]
+    exported = {
+        "version": 1,
+        "campaign": "spring",
+        "purchases": [purchase],
+        "served": {},
+        "recorded": [purchase["id"]],
+    }
+    project.results_file.unlink()
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(exported)))
+    assert pipeline("state", "import", project.manifest).code == 0
+
+    refused = pipeline("resolve", project.manifest, WALK, "--resubmit")
+
+    assert refused.code == 64, refused.output
+    assert "under way elsewhere" in refused.err
 
 
 def test_purchase_silent_for_15_minutes_needs_attention(folder: Path, pipeline: Pipeline) -> None:

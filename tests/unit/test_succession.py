@@ -1,12 +1,13 @@
 """Which takes of a job replaced which: `prune` keeps its last good one, whatever was renamed or edited."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_records import bought, job, records
+from results.campaign import HEADING, read_back
 from support.protection import fails_without
 
 from pipeline.assignment import Assignment, Matcher, assign
@@ -14,11 +15,23 @@ from pipeline.jobs import Job
 from pipeline.join import join
 from pipeline.operations.record_assignment import served_by, taken_over
 from pipeline.planning.prune import prunable
-from pipeline.purchases import Purchase, PurchaseId, Reason, Records, Status, all_served_next
+from pipeline.purchases import (
+    OUTCOME_UNKNOWN,
+    UNDECIDED,
+    Purchase,
+    PurchaseId,
+    Reason,
+    Records,
+    Status,
+    WorkflowId,
+    all_served_next,
+)
+from pipeline.results.document import Builder
 from pipeline.succession import Succession
 
 NAMES = ("walk", "stroll", "turn", "spin")
 TEXTS = ("a walk", "a run", "a jump", "a dance")
+BAD = (Status.FAILED, Status.ATTENTION, Status.SUBMITTING)
 AT = "2026-01-01T00:00:00Z"
 
 
@@ -69,13 +82,13 @@ def test_purchases_that_replace_all_others_are_each_visited_once(monkeypatch: py
     new, ids = job("a", "run"), tuple(PurchaseId(f"{number:016x}") for number in range(1, 61))
     failed = [replace(bought(number, new, status=Status.FAILED), replaces=ids) for number in range(1, 61)]
     asked: list[PurchaseId] = []
-    before = Succession.before
+    before = Matcher.before
 
-    def counted(self: Succession, purchase: Purchase) -> list[Purchase]:
+    def counted(self: Matcher, purchase: Purchase) -> list[Purchase]:
         asked.append(purchase.id)
         return before(self, purchase)
 
-    monkeypatch.setattr(Succession, "before", counted)
+    monkeypatch.setattr(Matcher, "before", counted)
 
     assert succession([new], records(*failed, a=failed[0])).last_good(new.key) == []
     assert sorted(asked) == sorted(ids)
@@ -114,6 +127,7 @@ class Team:
     texts: list[str]
     records: Records = field(default_factory=Records)
     published: list[Records] = field(default_factory=list)
+    known_by_others: frozenset[PurchaseId] = frozenset()
     last_good: dict[int, PurchaseId] = field(default_factory=dict)
 
     def _assigned(self) -> Assignment:
@@ -128,8 +142,11 @@ class Team:
         )
         return assignment
 
-    def run(self, failing: Sequence[str], *, again: bool) -> None:
-        """Buy what is missing, and with `again` what failed; texts that are `failing` now end without a result."""
+    def run(self, outcomes: Mapping[str, Status], *, again: bool) -> None:
+        """Buy what is missing, and with `again` what failed; `outcomes` has the texts that do not end well.
+
+        One that stays `submitting` was published, and then its machine was lost.
+        """
         assignment = self._record()
         made: set[str] = set()
         for each in assignment.jobs:
@@ -139,26 +156,68 @@ class Team:
                 continue
             made.add(each.fingerprint)
             sharing = [other.key for other in assignment.jobs if other.fingerprint == each.fingerprint]
-            has_failed = each.request.options["prompt"] in failing
             number = len(self.records.purchases)
+            status = outcomes.get(str(each.request.options["prompt"]), Status.DONE)
             purchase = Purchase(
                 id=PurchaseId(f"{number:016x}"),
                 key=each.key,
                 fingerprint=each.fingerprint,
-                status=Status.FAILED if has_failed else Status.DONE,
-                bought_at=f"2026-01-01T{number:06}",
+                status=status,
+                bought_at=f"2026-01-01T00:{number:02}:00Z",
                 template_id="t",
                 replaces=tuple(Succession(assignment.matcher).replaced(each.key, sharing[1:])),
-                reason=Reason.VENDOR if has_failed else None,
+                reason=Reason.VENDOR if status is Status.FAILED else None,
+                workflow_id=None if status in OUTCOME_UNKNOWN else WorkflowId(f"w{number}"),
             )
             self.records = replace(self.records, purchases={**self.records.purchases, purchase.id: purchase})
+        if any(each.status is Status.SUBMITTING for each in self.records.purchases.values()):
+            self._publish()
+            self.begin_from_results()
         assignment = self._record()
         for number, each in enumerate(assignment.jobs):
             serving = assignment.by_key[each.key]
             if serving.status is Status.DONE:
                 self.last_good[number] = serving.id
-        rows = {each.key: self.records.served[each.key] for each in assignment.jobs}
-        self.published.append(replace(self.records, served=rows))
+        self._publish()
+
+    def apply_outcome(self, status: Status) -> None:
+        """A person settles what became of all creates of which nobody knows that."""
+        is_bought = status is not Status.VOID
+        settled = {
+            each.id: replace(
+                each, status=status, workflow_id=WorkflowId(f"w{each.id}") if is_bought else None
+            )
+            for each in self.records.purchases.values()
+            if each.status is Status.ATTENTION
+        }
+        self.records = replace(self.records, purchases={**self.records.purchases, **settled})
+        assignment = self._record()
+        for number, each in enumerate(assignment.jobs):
+            serving = assignment.by_key.get(each.key)
+            if serving is not None and serving.status is Status.DONE:
+                self.last_good[number] = serving.id
+        self._publish()
+
+    def _publish(self) -> None:
+        document = Builder().build(
+            HEADING,
+            assignment=self._record(),
+            records=self.records,
+            decisions=UNDECIDED,
+            published=self.known_by_others,
+        )
+        results = read_back(document)
+        self.known_by_others |= results.published
+        assert results.records == self.records
+        self.published.append(results.records)
+
+    def begin_from_results(self) -> None:
+        """The state is lost; a create whose machine was lost with it needs attention."""
+        found = {
+            each.id: replace(each, status=Status.ATTENTION) if each.status is Status.SUBMITTING else each
+            for each in self.published[-1].purchases.values()
+        }
+        self.records = replace(self.published[-1], purchases=found)
 
     def earlier_results_come_in(self, number: int) -> None:
         """A branch is merged on which nothing was run since, or an older file is put back."""
@@ -205,7 +264,11 @@ def test_last_good_take_of_a_job_is_kept_through_all_renames_and_edits(data: st.
             if data.draw(st.booleans()):
                 team.prune(replaced=data.draw(st.booleans()))
             # A job that was edited and renamed before any run could not be told from a new one.
-            team.run(data.draw(st.lists(texts, unique=True)), again=data.draw(st.booleans()))
+            team.run(data.draw(st.dictionaries(texts, st.sampled_from(BAD))), again=data.draw(st.booleans()))
+            if data.draw(st.booleans()):
+                team.apply_outcome(data.draw(st.sampled_from([Status.VOID, Status.DONE])))
+            if data.draw(st.booleans()):
+                team.begin_from_results()
             if data.draw(st.booleans()):
                 team.earlier_results_come_in(data.draw(st.integers(0, len(team.published) - 1)))
     team.prune(replaced=True)

@@ -22,6 +22,9 @@ from pipeline.state.store import Caps, Change, KnownResults, LoggedEvent, Placed
 if TYPE_CHECKING:
     from pipeline.state.sql.database import Row, Value
 
+# Stands for the run that recorded an imported intent; no run has this name, so no cap counts it.
+IMPORTED = "imported"
+
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
@@ -30,8 +33,8 @@ class Mirror:
     """A copy in memory of the purchases in the tables, and their sums for the caps, updated with each change.
 
     `revisions` counts how often each purchase was written; `own` are those that this run bought, `recorded` those
-    whose intent this state recorded, in any run; `unpriced` those without a known price. `files` is the index of
-    files by path, None until it is first read.
+    whose intent this state recorded, in any run, or imported, and `imported` the latter; `unpriced` those without a
+    known price. `files` is the index of files by path, None until it is first read.
     """
 
     purchases: dict[PurchaseId, Purchase] = field(default_factory=dict)
@@ -39,6 +42,7 @@ class Mirror:
     revisions: dict[PurchaseId, int] = field(default_factory=dict)
     own: set[PurchaseId] = field(default_factory=set)
     recorded: set[PurchaseId] = field(default_factory=set)
+    imported: set[PurchaseId] = field(default_factory=set)
     unpriced: set[PurchaseId] = field(default_factory=set)
     spent: Spent = Spent()
     results: KnownResults = KnownResults()
@@ -110,6 +114,8 @@ def mirror_of(purchases: Iterable[Row], served: Iterable[Row], results: Sequence
     for row in purchases:
         purchase, revision, of_run = _purchase(row)
         mirror.put(purchase, revision, own=of_run == run, recorded=of_run != "")
+        if of_run == IMPORTED:
+            mirror.imported.add(purchase.id)
     for key, purchase_id, serial in served:
         if not _are_texts(key) or not _is_id(purchase_id) or not record_limits.is_serial(serial):
             raise ValueError(f"served: {key!r:.100}: not the key of a job, the id of a purchase and a serial")

@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-# Stands for the run that recorded an imported intent; no run has this name, so no cap counts it.
-_IMPORTED = "imported"
-
-
 class RescueStore(Protocol):
     """Keeps ids of paid workflows that could not be written to the tables; see `pipeline.state.rescue`."""
 
@@ -191,6 +187,10 @@ class SqlStore:
     def recorded(self) -> frozenset[PurchaseId]:
         return frozenset(self._read_once().recorded)
 
+    def recorded_by_runs(self) -> frozenset[PurchaseId]:
+        mirror = self._read_once()
+        return frozenset(mirror.recorded - mirror.imported)
+
     def save_assignment(
         self, served: Mapping[JobKey, PurchaseId], results: KnownResults | None = None
     ) -> None:
@@ -309,13 +309,16 @@ class SqlStore:
         self, transaction: Transaction, mirror: Mirror, recorded: Collection[PurchaseId]
     ) -> None:
         new = [each for each in recorded if each in mirror.purchases and each not in mirror.recorded]
-        transaction.execute_many(statements.SET_RECORDED, ((_IMPORTED, rows.storable(each)) for each in new))
+        transaction.execute_many(
+            statements.SET_RECORDED, ((rows.IMPORTED, rows.storable(each)) for each in new)
+        )
         mirror.recorded.update(new)
+        mirror.imported.update(new)
 
 
 def _run_here(run: str) -> str:
     """The run of this state that recorded an intent; empty if it was recorded elsewhere."""
-    return "" if run == _IMPORTED else run
+    return "" if run == rows.IMPORTED else run
 
 
 def _add(transaction: Transaction, purchase: Purchase, run: str) -> None:
