@@ -54,7 +54,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "av": ("pipeline/emulator/", "pipeline/media/"),
     "PIL": ("pipeline/emulator/", "pipeline/media/"),
     "starlette": ("pipeline/emulator/", "pipeline/serve/"),
-    "uvicorn": ("pipeline/emulator/", "pipeline/serve/", "pipeline/webhooks/"),
+    "uvicorn": ("pipeline/emulator/", "pipeline/http_server.py", "pipeline/serve/", "pipeline/webhooks/"),
     "dask": "pipeline/executors/",
     "distributed": "pipeline/executors/",
     "opentelemetry": "pipeline/telemetry/traces.py",

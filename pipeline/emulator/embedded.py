@@ -18,6 +18,7 @@ from pipeline.emulator.raw_connection import RawAccessProtocol
 from pipeline.emulator.webhook_sender import WebhookSender
 from pipeline.emulator.workflow_store import WorkflowStore
 from pipeline.errors import UsageError
+from pipeline.http_server import HttpServer
 
 if TYPE_CHECKING:
     from pipeline.emulator.ledger import Ledger
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which calls `on_ready` with its address once it accepts requests."""
+class _Server(HttpServer):
+    """A server that calls `on_ready` with its address once it accepts requests."""
 
     def __init__(
         self,

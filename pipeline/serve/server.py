@@ -14,6 +14,7 @@ import uvicorn
 from starlette.routing import BaseRoute, Mount
 
 from pipeline.errors import PipelineError, UsageError
+from pipeline.http_server import HttpServer
 from pipeline.operations.page_commands import folder_of_commands
 from pipeline.operations.report import media_reader
 from pipeline.operations.webhooks import keeping_receipts
@@ -191,8 +192,8 @@ def _again(reopen: Callable[[int], Workspace], number: int) -> Callable[[], Work
     return lambda: reopen(number)
 
 
-class _Server(uvicorn.Server):
-    """A uvicorn server that reports its port once it answers, and ends the streams of events when it shuts down."""
+class _Server(HttpServer):
+    """A server that reports its port once it answers, and ends the streams of events when it shuts down."""
 
     def __init__(self, config: uvicorn.Config, watcher: Watcher, on_ready: Callable[[int], None]) -> None:
         super().__init__(config)

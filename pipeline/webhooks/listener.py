@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Self
 import uvicorn
 
 from pipeline.errors import UsageError
+from pipeline.http_server import HttpServer
 from pipeline.webhooks.connection import BoundedProtocol
 
 if TYPE_CHECKING:
     from pipeline.webhooks.receiver import Application
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which also reports when it is ready, and on which port."""
+class _Server(HttpServer):
+    """A server that reports when it is ready, and on which port."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
