@@ -7,6 +7,7 @@ environment to its exit. For real starts, with their own interpreter, see `suppo
 import atexit
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -24,19 +25,20 @@ from support.calling import PATIENCE, Ended, environment
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Modules that a command imports late are imported here once, instead of once in every child.
+# What a command imports late, and what it computes only once, such as the checks of its schemas: here that is done
+# once, instead of once in every child.
 _LOADED = """
-import gc, importlib, json, os, socket, sys
+import gc, importlib, json, os, pathlib, pkgutil, socket, sys
 import decimal, fractions, gzip, mmap
 import av, boto3, psycopg, uvicorn
 import pipeline.artifacts.s3, pipeline.emulator.embedded, pipeline.media.read, pipeline.providers.vimmerse
-import pipeline.cli.main, pipeline.cli.terminal, pipeline.documents.schema_findings, pipeline.engine.calls
+import pipeline.cli.main, pipeline.documents.schema_findings, pipeline.engine.calls, pipeline.manifest.load
 from PIL import Image
-from pipeline.cli.main import COMMANDS
 
 Image.init()
-for module, _ in COMMANDS.values():
-    importlib.import_module(module.partition(":")[0])
+for each in pkgutil.iter_modules(pipeline.cli.__path__, "pipeline.cli."):
+    importlib.import_module(each.name)
+pipeline.manifest.load.load(pathlib.Path(sys.argv[2]))
 
 channel = socket.socket(fileno=int(sys.argv[1]))
 gc.freeze()
@@ -74,6 +76,9 @@ while True:
 """
 
 
+_MANIFEST = Path(__file__).parents[2] / "examples" / "quickstart" / "campaign.yaml"
+
+
 class Forked:
     """A forked command, with the part of `subprocess.Popen` that the tests use."""
 
@@ -103,8 +108,22 @@ class Forked:
         while (code := self.poll()) is None:
             if time.monotonic() > deadline:
                 raise subprocess.TimeoutExpired("pipeline", deadline)
-            time.sleep(0.005)
+            self.rest()
         return code
+
+    def rest(self, *others: int) -> bool:
+        """Wait a moment for its end, or for one of these open files; whether one of those can be read.
+
+        To ask for its exit code all the time would take from its own time, and from that of all others.
+        """
+        with self._asking:
+            if self.poll() is not None:
+                return False
+            ends = [os.pidfd_open(self.pid)] if sys.platform == "linux" else []
+        found, _, _ = select.select([*others, *ends], [], [], 1.0 if ends else 0.005)
+        for end in ends:
+            os.close(end)
+        return any(each in found for each in others)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         texts = ["", ""]
@@ -141,7 +160,7 @@ class ForkServer:
         self._answers = self._channel.makefile("rb")
         self._asking = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _LOADED, str(other.fileno())],
+            [sys.executable, "-c", _LOADED, str(other.fileno()), str(_MANIFEST)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[other.fileno()],
