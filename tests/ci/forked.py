@@ -5,50 +5,61 @@ signals, and ends as the command does; if the client is killed, the command and 
 """
 
 import atexit
-import json
+import marshal
+import os
 import socket
 import sys
 import tempfile
 import threading
-import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import psutil
 from support.fork_server import Forked, ForkServer, the_fork_server
 
+# Of the interpreter's own modules only: to import those around them would take twice as long as all the rest.
 _CLIENT = """#!PYTHON -IS
-import json, os, signal, socket, sys
+import _signal, _socket, marshal, posix, sys
 
-passed_on = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-signal.pthread_sigmask(signal.SIG_BLOCK, passed_on)  # until there is a command to pass them on to
-here = socket.socket(socket.AF_UNIX)
-here.connect("SOCKET")
-asked = {"arguments": sys.argv[1:], "around": dict(os.environ), "folder": os.getcwd()}
-text = json.dumps(asked).encode() + b"\\n"
-rest = text[socket.send_fds(here, [text], [0, 1, 2]):]
-if rest:  # else nobody may be there any more: a quick command has ended
-    here.sendall(rest)
-answers = here.makefile()
-number = int(answers.readline())
+passed_on = {_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP}
+_signal.pthread_sigmask(_signal.SIG_BLOCK, passed_on)  # until there is a command to pass them on to
+here = _socket.socket(_socket.AF_UNIX)
+here.connect("COMMANDS")
+text = marshal.dumps((sys.argv[1:], posix.environ, posix.getcwd()))
+text = len(text).to_bytes(4, "big") + text
+streams = b"".join(each.to_bytes(4, sys.byteorder) for each in range(3))
+sent = here.sendmsg([text], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
+if text[sent:]:  # else nobody may be there any more: a quick command has ended
+    here.sendall(text[sent:])
+
+answers = b""
+def answer():
+    global answers
+    while b"\\n" not in answers:
+        read = here.recv(64)
+        if not read:
+            posix._exit(70)
+        answers += read
+    line, answers = answers.split(b"\\n", 1)
+    return int(line)
 
 def pass_on(which, frame):
     try:
-        os.kill(number, which)
+        posix.kill(number, which)
     except ProcessLookupError:
         pass
 
+number = answer()
 for each in passed_on:
-    signal.signal(each, pass_on)
-signal.pthread_sigmask(signal.SIG_UNBLOCK, passed_on)
-code = int(answers.readline())
+    _signal.signal(each, pass_on)
+_signal.pthread_sigmask(_signal.SIG_UNBLOCK, passed_on)
+code = answer()
 if code < 0:
-    if -code != signal.SIGKILL:
-        signal.signal(-code, signal.SIG_DFL)
-    os.kill(os.getpid(), -code)
-os._exit(code)
+    if -code != _signal.SIGKILL:
+        _signal.signal(-code, _signal.SIG_DFL)
+    posix.kill(posix.getpid(), -code)
+posix._exit(code)
 """
 
 
@@ -63,7 +74,7 @@ def forked_program() -> str:
     asking.bind(place)
     asking.listen(64)
     threading.Thread(target=_serve, args=(asking, fork_server), daemon=True).start()
-    return _CLIENT.replace("PYTHON", sys.executable).replace("SOCKET", place)
+    return _CLIENT.replace("PYTHON", sys.executable).replace("COMMANDS", place)
 
 
 def _serve(asking: socket.socket, fork_server: ForkServer) -> None:
@@ -73,37 +84,24 @@ def _serve(asking: socket.socket, fork_server: ForkServer) -> None:
 
 
 def _run(client: socket.socket, fork_server: ForkServer) -> None:
-    with client:
-        asked, streams = _read(client)
-        forked = fork_server.fork_into(asked["arguments"], asked["around"], Path(asked["folder"]), streams)
+    with client, suppress(OSError):
+        text, streams, _, _ = socket.recv_fds(client, 1 << 16, 3)
+        while len(text) < 4 or len(text) < 4 + int.from_bytes(text[:4], "big"):
+            more = client.recv(1 << 16)
+            if not more:  # it was killed before it had asked
+                return
+            text += more
+        arguments, around, folder = marshal.loads(text[4:])
+        named = {os.fsdecode(name): os.fsdecode(value) for name, value in around.items()}
+        forked = fork_server.fork_into(arguments, named, Path(folder), streams)
         with suppress(OSError):
             client.sendall(b"%d\n" % forked.pid)
-        client.setblocking(False)
-        while (code := forked.poll()) is None:
-            if _is_gone(client):
+        while forked.poll() is None:
+            # What a client sends after its request is that it is gone.
+            if forked.rest(client.fileno()):
                 _kill(forked)
-            time.sleep(0.005)
-        client.setblocking(True)
-        with suppress(OSError):
-            client.sendall(b"%d\n" % code)
-
-
-def _read(client: socket.socket) -> tuple[Any, list[int]]:
-    text, streams = b"", []
-    while not text.endswith(b"\n"):
-        read, came, _, _ = socket.recv_fds(client, 1 << 16, 3)
-        text += read
-        streams += came
-    return json.loads(text), streams
-
-
-def _is_gone(client: socket.socket) -> bool:
-    try:
-        return client.recv(1) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+                forked.wait()
+        client.sendall(b"%d\n" % forked.wait())
 
 
 def _kill(forked: Forked) -> None:
