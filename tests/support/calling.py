@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from pipeline.cli.main import called
+from pipeline.engine.in_flight import InFlight, TrackedPurchase
 
 KEY = "canary-9f3b71c2d8"
 # Seconds after which a wait has failed.
 PATIENCE = 30.0
+# The shortest interval between two polls that the command takes, in seconds.
+OFTEN = 0.1
 
 # Variables that would change the behaviour of a command if the machine that runs the tests has them.
 _FOREIGN = ("PIPELINE_", "VIMMERSE_", "GITHUB_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_COLOR", "AWS_")
@@ -26,7 +29,7 @@ def is_foreign(name: str) -> bool:
 
 def vendor_environment(url: str) -> dict[str, str]:
     """The environment for a campaign that talks to the vendor at `url` and polls often."""
-    return {"VIMMERSE_BASE_URL": url, "VIMMERSE_API_KEY": KEY, "PIPELINE_POLL_INTERVAL": "0.1"}
+    return {"VIMMERSE_BASE_URL": url, "VIMMERSE_API_KEY": KEY, "PIPELINE_POLL_INTERVAL": str(OFTEN)}
 
 
 def environment(url: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -53,6 +56,15 @@ class Ended:
         return json.loads(self.out)
 
 
+_pause = InFlight._pause
+
+
+def _shorter_pause(in_flight: InFlight, tracked: TrackedPurchase, now: float) -> float:
+    """A tenth of it where polls are as frequent as can be: what such a test proves is not that a run waits."""
+    seconds = _pause(in_flight, tracked, now)
+    return seconds / 10 if in_flight.max_poll_interval <= OFTEN else seconds
+
+
 class Pipeline:
     """The command line, with the vendor at `url`. Call it with a command and its arguments."""
 
@@ -64,6 +76,7 @@ class Pipeline:
         # The tests check that calls are retried, not how long the pauses are.
         monkeypatch.setattr("pipeline.engine.calls.FIRST_BACKOFF", 0.01)
         monkeypatch.setattr("pipeline.engine.calls.LONGEST_BACKOFF", 0.05)
+        monkeypatch.setattr("pipeline.engine.in_flight.InFlight._pause", _shorter_pause)
 
     def set(self, name: str, value: str | None) -> None:
         """Set an environment variable from now on; None removes it."""
