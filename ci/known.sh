@@ -1,28 +1,106 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # `run.sh`, which sources this, sets the names that are not set here
 #
-# What this repository has of the results of a campaign: what its run does not know, and whether the campaign is new.
+# What the server has of the results of a campaign: what its run does not know, and whether the campaign is new.
 #
-# A run may buy only if it knows each purchase that is found under the campaign's name: in any folder of either branch, the
-# one that CAMPAIGN_RESULTS says and the other, and among what was deleted or replaced there. So it does not matter whether
-# results were lost, left behind by a moved manifest, or written with the other setting. What is found elsewhere is not
-# joined here: the name alone does not prove whose it is, what is joined can be pruned, and a saved plan was made without it.
+# A run may buy only if it knows each purchase under the campaign's name: in the ledger, which has what was published, and
+# in any folder of either branch, the one that CAMPAIGN_RESULTS says and the other, as people put results there too. So it
+# does not matter whether results were lost, left behind by a moved manifest, or written with the other setting. What is
+# found elsewhere is not joined here: the name alone does not prove whose it is, what is joined can be pruned, and a saved
+# plan was made without it.
 
-# The results of this campaign and of its shards: as files in the folder, and as pathspecs for git.
+# The results of this campaign and of its shards that a run reads; and as pathspecs, those in any folder and all but these.
 kept=()
+anywhere=(":(top,glob)**/$name.results.json" ":(top,glob)**/$name.results.*-of-*.json")
+strays=("${anywhere[@]}")
 for file in "$FOLDER/$name.results.json" "$FOLDER/$name.results."*-of-*.json; do
-  if [[ -f $file ]]; then kept+=("$file"); fi
+  if [[ -f $file && ${file##*/} =~ \.results(\.[1-9][0-9]*-of-[1-9][0-9]*(-by-credits)?)?\.json$ ]]; then
+    kept+=("$file")
+    strays+=(":(top,literal,exclude)$PREFIX${file##*/}")
+  fi
 done
-literal() { sed 's/[][*?\\]/\\&/g' <<<"$1"; }
-records=(":(top,literal)$PREFIX$name.results.json"
-  ":(top,glob)$(literal "$PREFIX$name").results.*-of-*.json")
-anywhere=(":(top,glob)**/$(literal "$name").results.json" ":(top,glob)**/$(literal "$name").results.*-of-*.json")
 
 # The folder of the manifest.
 own=$(git -C "$(dirname -- "$CAMPAIGN_MANIFEST")" rev-parse --show-prefix)
 
 # The name as the value of a key, as a regular expression.
-value="[\"']?${name//./\\.}[\"']?[[:space:]]*([],}#]|\$)"
+value="[\"']?$name[\"']?[[:space:]]*([],}#]|\$)"
+
+# Prints the results in the ledger that have purchases of this campaign. If there are any, it has all that was published.
+find_recorded() {
+  local found blob path manifest
+  found=$(in_ledger | lost_of) || return
+  while IFS=$'\t' read -r blob path manifest; do
+    if [[ -n $blob ]] && ! is_another "$manifest"; then echo "$path"; fi
+  done <<<"$found"
+}
+
+# Prints the results with purchases that this run does not know, one a line: blob, where it is, and its path there.
+find_unknown() {
+  all_of "$tip" "${strays[@]}" | unknown_at "The branch $BRANCH" &&
+    all_of "$elsewhere" "${anywhere[@]}" | unknown_at "The branch $OTHER" &&
+    in_ledger | unknown_at "The ledger $LEDGER" || return
+  if [[ -z $recorded ]]; then find_in_history; fi
+}
+
+# The same, of what was deleted from either branch or replaced there: it was published before there were ledgers.
+find_in_history() {
+  local before=${CAMPAIGN_BEFORE:-}
+  fetch_history "$tip" "$BRANCH" && history_of "$tip" | unknown_at "The branch $BRANCH" &&
+    fetch_history "$elsewhere" "$OTHER" && history_of "$elsewhere" | unknown_at "The branch $OTHER" || return
+  # A force push may have dropped the commit before it.
+  if [[ -n $before && ! $before =~ ^0+$ ]] && is_fetched "$before" && ! git merge-base --is-ancestor "$before" HEAD; then
+    { all_of "$before" "${anywhere[@]}" && history_of "$before"; } | unknown_at "Commit $before"
+  fi
+}
+
+# Shows the files of tree $1 that the pathspecs $2… select, as if all were deleted.
+all_of() {
+  git diff-tree -r --no-renames --raw --no-abbrev -z "$1" "$(git mktree </dev/null)" -- "${@:2}"
+}
+
+# Shows the results that were deleted or replaced in the history of commit $1.
+history_of() {
+  # -m compares merges with each parent, since a merge can drop results too.
+  git log --full-history -m --no-renames --raw --no-abbrev -z --format= --diff-filter=DMT "$1" -- "${anywhere[@]}"
+}
+
+# Shows the results in the ledger, whichever setting they were published with.
+in_ledger() {
+  local setting
+  for setting in branch beside; do
+    if git cat-file -e "$ledger:$setting" 2>/dev/null; then all_of "$ledger:$setting" "${anywhere[@]}" || return; fi
+  done
+}
+
+# Prints those of the results shown that this run does not know and that no person gave up; $1 is where they are.
+unknown_at() {
+  local found given blob path manifest
+  found=$(lost_of ${kept[@]+"${kept[@]}"}) && given=$(given_up) || return
+  while IFS=$'\t' read -r blob path manifest; do
+    if [[ -z $blob ]] || is_another "$manifest" || grep -qxF "$blob" <<<"$given"; then continue; fi
+    printf '%s\t%s\t%s\n' "$blob" "$1" "$path"
+  done <<<"$found"
+}
+
+# Prints the blobs of results that a person gave up.
+given_up() {
+  if git cat-file -e "$ledger:given-up" 2>/dev/null; then git cat-file blob "$ledger:given-up"; fi
+}
+
+# Whether the manifest at path $1, which results name, is of another campaign of this name, with results of its own: in
+# another folder of the default branch, and certainly with this name, as a plain line or in JSON.
+# (Any other spelling is overlooked: that only means one start by hand.)
+is_another() {
+  local content commit=$tip folder=
+  if [[ $1 == */* ]]; then folder=${1%/*}/; fi
+  if [[ $folder == "$own" ]]; then return 1; fi
+  if [[ $FOLDER == .campaign-results ]]; then commit=$elsewhere; fi
+  content=$(git cat-file blob "$commit:$1" 2>/dev/null | tr -d '\0') || return 1
+  if ! grep -qE "version[\"']?[[:space:]]*:[[:space:]]*1" <<<"$content"; then return 1; fi
+  grep -qE "^name:[[:space:]]*$value" <<<"$content" || python3 -I -c "$IS_MANIFEST" "$name" 2>/dev/null <<<"$content"
+}
+readonly IS_MANIFEST='import json, sys; found = json.load(sys.stdin); sys.exit(found["version"] != 1 or found["name"] != sys.argv[1])'
 
 # Fetches the rest of the history of commit $1, on branch $2, if the checkout is shallow. Of the other branch, without the
 # content of files, which may be large; git then fetches what is looked at.
@@ -32,49 +110,10 @@ fetch_history() {
   if [[ -s $shallow ]] && git rev-list --max-parents=0 "$1" | grep -xF -f "$shallow" >/dev/null; then
     filter=$(git config remote.origin.partialCloneFilter || true)
     if [[ $2 == "$OTHER" ]]; then all+=(--filter="${filter:-blob:none}"); fi
-    git fetch --quiet --no-tags "${all[@]}" origin "refs/heads/$2"
+    git fetch --quiet --no-tags "${all[@]}" origin "refs/heads/$2" || return
     # Git keeps the filter, and later fetches should be complete.
     if [[ -z $filter ]]; then git config --unset remote.origin.partialCloneFilter || true; fi
   fi
-}
-
-# Finds the tips of both branches at which a person let the campaign start anew. What was
-# missing by then is ignored.
-find_settled() {
-  local campaign tip_then elsewhere_then commit
-  settled=()
-  seen=()
-  while read -r campaign tip_then elsewhere_then; do
-    if [[ $campaign != "$name" || ! "$tip_then $elsewhere_then" =~ ^[0-9a-f]+\ [0-9a-f]*$ ]]; then continue; fi
-    for commit in "$tip_then" ${elsewhere_then:+"$elsewhere_then"}; do
-      seen+=("$commit")
-      if git cat-file -e "$commit^{commit}" 2>/dev/null; then settled+=("^$commit"); fi
-    done
-  done < <(git log --grep="^$STARTED_ANEW: " --format="%(trailers:key=$STARTED_ANEW,valueonly)" "$tip")
-}
-
-# Whether the file $2 was blob $1 when a person let the campaign start anew.
-is_settled() {
-  local commit
-  for commit in ${seen[@]+"${seen[@]}"}; do
-    is_fetched "$commit" || continue
-    if [[ $(blob_at "$commit" "$2") == "$1" ]]; then return; fi
-  done
-  return 1
-}
-
-# Shows how files changed in the history of commit $1, since a person let the campaign start anew.
-changes() {
-  # -m compares merges with each parent, since a merge can drop results too.
-  git log --full-history -m --no-renames --raw --no-abbrev -z --format= "$1" "$2" ${settled[@]+"${settled[@]}"} -- "${@:3}"
-}
-
-# Finds the commit before this push, if a force push dropped it from the branch that has the results.
-find_dropped() {
-  dropped=
-  local before=${CAMPAIGN_BEFORE:-}
-  if [[ $FOLDER == .campaign-results || -z $before || $before =~ ^0+$ ]]; then return; fi
-  if is_fetched "$before" && ! git merge-base --is-ancestor "$before" "$tip"; then dropped=$before; fi
 }
 
 # Whether commit $1 is here, or the server sends it: after a force push, it may refuse.
@@ -82,77 +121,36 @@ is_fetched() {
   git cat-file -e "$1^{commit}" 2>/dev/null || git fetch --quiet --no-tags origin "$1" 2>/dev/null
 }
 
-# Prints the files that were deleted from the branch or replaced, if they had purchases that its results now lack.
-lost_results() {
-  changes "$tip" --diff-filter=DMT "${records[@]}" | lost_of ${kept[@]+"${kept[@]}"} &&
-    if [[ -n $dropped ]]; then
-      git diff-tree -r --no-renames --raw --no-abbrev -z --diff-filter=DMT "$dropped" "$tip" -- "${records[@]}" |
-        lost_of ${kept[@]+"${kept[@]}"}
-    fi
-}
-
-# Prints the files with purchases that the results here lack, of those that were deleted from either branch, are elsewhere
-# on the branch, or are on the other one, as BRANCH:PATH.
-left_behind() {
-  { ever_on "$tip" && if [[ -n $dropped ]]; then ever_on "$dropped"; fi; } | unknown_of "$BRANCH" &&
-    ever_on "$elsewhere" | unknown_of "$OTHER"
-}
-
-# Shows the results in any folder of commit $1, and those that were deleted or replaced in its history.
-ever_on() {
-  changes "$1" --diff-filter=DMT "${anywhere[@]}" && all_of "$1"
-}
-
-# Shows the results in any folder of commit $1, as if all were deleted.
-all_of() {
-  git diff-tree -r --no-renames --raw --no-abbrev -z "$1" "$(git mktree </dev/null)" -- "${anywhere[@]}"
-}
-
-unknown_of() {
-  local missing blob file manifest folder
-  missing=$(lost_of --missing ${kept[@]+"${kept[@]}"}) || return
-  while IFS=$'\t' read -r blob file manifest; do
-    folder=
-    if [[ $file == */* ]]; then folder=${file%/*}/; fi
-    # Of its own place, `lost_results` tells.
-    if [[ -z $blob || $1:$folder == "$BRANCH:$PREFIX" ]]; then continue; fi
-    # Of two campaigns of one name, each has its own results.
-    if [[ $manifest != "$own" ]] && has_manifest "$manifest"; then continue; fi
-    if is_settled "$blob" "$file"; then continue; fi
-    printf '%s:%s\n' "$1" "$file"
-  done <<<"$missing"
-}
-
-# Whether a folder of the default branch certainly has a manifest of this campaign's name: as a plain line, or in JSON.
-# (Any other spelling is overlooked: that only means one start by hand.)
-has_manifest() {
-  local file commit=$tip
-  if [[ $FOLDER == .campaign-results ]]; then commit=$elsewhere; fi
-  while IFS= read -rd '' file; do
-    if git cat-file blob "$file" | grep -E "^name:[[:space:]]*$value" >/dev/null; then return 0; fi
-    if git cat-file blob "$file" | python3 -I -c "$IS_MANIFEST" "$name" 2>/dev/null; then return 0; fi
-  done < <(git grep -lzE "version[\"']?[[:space:]]*:[[:space:]]*1" "$commit" -- ":(top,glob)$(literal "$1")*.y*ml" || true)
-  return 1
-}
-readonly IS_MANIFEST='import json, sys; found = json.load(sys.stdin); sys.exit(found["version"] != 1 or found["name"] != sys.argv[1])'
-
-# Tells what to do about results at path $2 of branch $1.
+# Tells what to do about results that this run does not know, as `find_unknown` prints them.
 found_at() {
-  local file=${2##*/} put="put them at"
+  local blob where path file put="put them at"
+  IFS=$'\t' read -r blob where path <<<"$1"
+  file=${path##*/}
+  if [[ $file == *-of-earlier.json ]]; then file=$name.results.json; fi
   if [[ -e $FOLDER/$file ]]; then put="join them (\`pipeline merge\`) with"; fi
-  echo "The branch $1 has or had results of $name at $2, which this run does not know. If they are of this campaign, $put $PREFIX$file on $BRANCH."
+  echo "$where has or had results of $name at $path, which this run does not know. If they are of this campaign, $put $PREFIX$file on $BRANCH."
+  if [[ $where == "The ledger "* ]]; then
+    echo "This prints them: git fetch origin $LEDGER && git cat-file blob $blob"
+  fi
 }
 
-# Whether branch $1, whose tip is $2, ever had a purchase of this campaign in any folder, and where. In doubt, as if it had.
-has_history() {
-  local held
-  # Results without a purchase do not count: a shard that has no jobs publishes them before the others begin.
-  fetch_history "$2" "$1" && held=$(
-    git -c log.showRoot=true log --full-history -m --no-renames --raw --no-abbrev -z --format= "$2" -- "${anywhere[@]}" |
-      lost_of --ever
-  ) || return 0
-  if [[ -z $held ]]; then return 1; fi
-  found_at "$1" "${held%%$'\n'*}"
+# Whether this run has published anything, in an earlier attempt or another shard.
+has_begun() {
+  [[ -n ${CAMPAIGN_RUN:-} ]] && git cat-file blob "$ledger:started" 2>/dev/null | grep -xF "$CAMPAIGN_RUN" >/dev/null
+}
+
+# Records that a person gives up what this run does not know, whether it buys anything or not.
+give_up() {
+  local blob tree before=
+  while [[ $ledger != "$before" ]]; do
+    blob=$({ given_up && cut -f 1 <<<"$unknown"; } | sort -u | git hash-object -w --stdin)
+    tree=$({ git ls-tree "$ledger" | sed $'/\tgiven-up$/d' && printf '100644 blob %s\tgiven-up\n' "$blob"; } | git mktree)
+    if push_with_ledger "$tree"; then return; fi
+    before=$ledger
+    ledger=$(fetch_ledger)
+  done
+  echo "first=$name could not be recorded: the push to $LEDGER was refused. Does this job lack the permission to write?" >&2
+  end 8
 }
 
 # Whether a manifest in a commit, `COMMIT:PATH`, certainly has another name than this campaign. Only the plainest spelling
@@ -164,40 +162,6 @@ has_another_name() {
   if LC_ALL=C grep -aqvE '^([[:space:]#]|$|---[[:space:]]*$|- |[a-z_]+:([[:space:]]|$))' <<<"$content"; then return 1; fi
   if LC_ALL=C grep -aqE "^name:[[:space:]]+[\"']?${name//./\\.}[\"']?[[:space:]]*(#.*)?\$" <<<"$content"; then return 1; fi
   LC_ALL=C grep -aqE "^name:[[:space:]]+[\"']?[A-Za-z0-9][A-Za-z0-9._-]*[\"']?[[:space:]]*(#.*)?\$" <<<"$content"
-}
-
-# Whether an earlier attempt of this run has published anything. Its first publication sets a ref on the server, in the
-# same push, apart from all results, so that it stays if they are lost. So does that of this attempt.
-has_begun() {
-  local code=0
-  if [[ -z ${CAMPAIGN_RUN:-} ]]; then return 1; fi
-  CAMPAIGN_MARK=refs/campaign-first/$CAMPAIGN_RUN/$(git hash-object --stdin <<<"$own$name ${CAMPAIGN_SHARD:-}")
-  export CAMPAIGN_MARK
-  git ls-remote --exit-code "${CAMPAIGN_PUSH_URL:-origin}" "$CAMPAIGN_MARK" >/dev/null || code=$?
-  if [[ $code != 0 && $code != 2 ]]; then
-    echo "The server did not say whether it has $CAMPAIGN_MARK, so whether an earlier attempt has begun. Nothing is bought; try again." >&2
-    end 8
-  fi
-  return "$code"
-}
-
-# Records on the branch that a person lets the campaign start anew, whether it buys anything or not.
-start_anew() {
-  local now commit before=
-  while now=$(fetch_tip) && [[ $now != "$before" ]]; do
-    commit=$(
-      git commit-tree -p "$now" -m "A campaign starts anew [skip ci]" -m "$STARTED_ANEW: $name $tip $elsewhere" "$now^{tree}"
-    )
-    if git push --quiet "${CAMPAIGN_PUSH_URL:-origin}" "$commit:refs/heads/$BRANCH"; then return; fi
-    before=$now
-  done
-  echo "first=$name could not be recorded: the push to $BRANCH was refused. Is the branch protected, or does this job lack the permission to write?" >&2
-  end 8
-}
-
-# Whether this campaign was merged for the first time just now, and has not run since: nothing of it was published.
-is_new() {
-  is_added && ! has_begun && [[ -z $found ]] && ! has_history "$BRANCH" "$tip" && ! has_history "$OTHER" "$elsewhere"
 }
 
 # Whether the results branch exists, and the commit before this push had no manifest that could be of this campaign.

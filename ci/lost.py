@@ -1,10 +1,9 @@
-"""Prints which results a branch has lost: files that are gone or were replaced, with purchases that are unknown now.
+"""Prints which results have purchases that are unknown here.
 
-    git log --raw --no-abbrev -z --format= … | lost.py RESULTS…   RESULTS: those that the branch holds now; the log,
-                                                                  newest first, is of deleted and changed ones
-    git diff-tree -r --raw --no-abbrev -z … | lost.py --missing RESULTS…   instead, for each that is gone: the blob,
-                                                                           its path and the folder of its manifest
-    git log --raw --no-abbrev -z --format= … | lost.py --ever     instead, those that ever held a purchase
+    git diff-tree -r --raw --no-abbrev -z … | lost.py RESULTS…       RESULTS: those that are known
+    git log --raw --no-abbrev -z --format= … | lost.py RESULTS…      newest first
+
+For each file of results in what git shows, as it was before the change: its blob, its path and that of its manifest.
 
 Needs git and Python's standard library only.
 """
@@ -24,54 +23,34 @@ from pathlib import Path
 _VERSIONS = 20
 
 
-# Its status, the blob before and after it, and the path.
-_Change = tuple[str, str, str, str]
-
-
-def main(arguments: list[str]) -> int:
-    """Print what is asked for."""
-    changes = _changes(sys.stdin.buffer.read())
-    if arguments == ["--ever"]:
-        lines = _ever_held(changes)
-    elif arguments[:1] == ["--missing"]:
-        gone = _lost(changes, kept=arguments[1:])
-        lines = (f"{blob}\t{path}\t{_folder_of_manifest(path, _content(blob))}" for blob, path, _ in gone)
-    else:
-        lines = (f"{path} {what}" for _, path, what in _lost(changes, kept=arguments))
-    for line in lines:
-        print(line)
+def main(known: list[str]) -> int:
+    """Print what is not known."""
+    for blob, path, content in _unknown(_changes(sys.stdin.buffer.read()), known):
+        line = f"{blob}\t{path}\t{_manifest(path, content)}\n"
+        sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape"))
     return 0
 
 
-def _ever_held(changes: Iterator[_Change]) -> Iterator[str]:
-    """The files that held a purchase, or of which nobody can know it."""
-    for status, _, blob, path in changes:
-        if blob and status != "D" and not _is_without_purchases(_content(blob)):
-            yield path
+def _unknown(changes: Iterator[tuple[str, str, str]], paths: list[str]) -> Iterator[tuple[str, str, bytes]]:
+    """Each blob that has other purchases than the files at `paths`, its path and content.
 
-
-def _lost(changes: Iterator[_Change], kept: list[str]) -> Iterator[tuple[str, str, str]]:
-    """Compare what the log shows with the files `kept`. What was never bought (void) may go.
-
-    Yields each blob, its path, and what happened to it.
+    What was never bought (void) may go.
     """
-    known = _known(kept)
+    known = _known(paths)
     looked_at: Counter[str] = Counter()
     void: defaultdict[str, set[str]] = defaultdict(set)
-    for change, blob, _, path in changes:
-        if not blob:
-            continue
+    for change, blob, path in changes:
         is_changed = change == "M"
         looked_at[path] += is_changed
-        # Where results that are there cannot be read, the run says so itself.
-        if is_changed and (looked_at[path] > _VERSIONS or known is None):
+        if is_changed and looked_at[path] > _VERSIONS:
             continue
-        found = _purchases(_content(blob))
+        content = _content(blob)
+        found = _purchases(content)
         # Nobody knows what one held that cannot be read. One that was mended has versions before it.
         if found is None and is_changed:
             continue
         if found is None or known is None or _bought(found, void[path]) - known:
-            yield blob, path, "was replaced on" if is_changed else "is gone from"
+            yield blob, path, content
         void[path] |= {each for each, status in (found or {}).items() if status == "void"}
 
 
@@ -84,14 +63,15 @@ def _bought(found: dict[str, str], void: set[str]) -> set[str]:
     }
 
 
-def _changes(log: bytes) -> Iterator[_Change]:
-    """Each change in the output of git; no blob stands for what is no regular file, since runs publish only those."""
+def _changes(log: bytes) -> Iterator[tuple[str, str, str]]:
+    """Each change of a regular file, since runs publish only those: its status, the blob before it, and the path."""
     words = iter(log.decode("utf-8", "surrogateescape").split("\0"))
     for about in words:
         if about:
-            was, became, before, after, status = about.removeprefix(":").split()
-            is_file, is_one_now = was.startswith("100"), became.startswith("100")
-            yield status[0], before if is_file else "", after if is_one_now else "", next(words)
+            was, _, blob, _, status = about.removeprefix(":").split()
+            path = next(words)
+            if was.startswith("100"):
+                yield status[0], blob, path
 
 
 def _content(blob: str) -> bytes:
@@ -103,15 +83,14 @@ def _content(blob: str) -> bytes:
     return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout  # noqa: S603 - git's own id
 
 
-def _folder_of_manifest(path: str, content: bytes) -> str:
-    """The folder that had the manifest of the results at `path`: as they say, or else theirs.
+def _manifest(path: str, content: bytes) -> str:
+    """The manifest that the results at `path` name; without one, their own path.
 
     Of a branch for results, the path is as if its folder were the top of the checkout.
     """
     with suppress(ValueError, KeyError, TypeError):
         path = posixpath.join(posixpath.dirname(path), json.loads(content)["manifest"])
-    folder = posixpath.dirname(posixpath.normpath(path).removeprefix("../"))
-    return f"{folder}/" if folder else ""
+    return posixpath.normpath(path).removeprefix("../")
 
 
 def _known(paths: list[str]) -> set[str] | None:
@@ -124,18 +103,11 @@ def _known(paths: list[str]) -> set[str] | None:
     return known
 
 
-def _is_without_purchases(content: bytes) -> bool:
-    try:
-        return bool(json.loads(content)["purchases"] == [])
-    except (ValueError, KeyError, TypeError):
-        return False
-
-
 def _purchases(content: bytes) -> dict[str, str] | None:
     """The status of each purchase in results, by its id; None if they cannot be read."""
     try:
-        return {each["id"]: each["status"] for each in json.loads(content).get("purchases", [])}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return {each["id"]: each["status"] for each in json.loads(content)["purchases"]}
+    except (ValueError, KeyError, TypeError):
         return None
 
 

@@ -39,7 +39,7 @@ def outputs(folder: Path) -> dict[str, str]:
     every = [
         {
             "campaign": plan["campaign"],
-            "manifest": (path.parent / plan["manifest"]).resolve().relative_to(Path.cwd()).as_posix(),
+            "manifest": _in_checkout(path.parent / plan["manifest"]),
             "plan": path.as_posix(),
         }
         for path, plan in plans.items()
@@ -54,6 +54,15 @@ def outputs(folder: Path) -> dict[str, str]:
         "all": json.dumps(every),
         "plan-json": folder.as_posix(),
     }
+
+
+def _in_checkout(manifest: Path) -> str:
+    """The path of a manifest from the top of the checkout; ends the program if it is elsewhere."""
+    try:
+        return manifest.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        print(f"{manifest.resolve()} is outside this checkout, so it cannot run in CI.", file=sys.stderr)
+        sys.exit(64)
 
 
 def _plans(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

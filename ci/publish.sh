@@ -5,12 +5,13 @@
 # another machine has changed the same results, it joins both and exits with 75, to be run again. Before the push, it
 # fetches the results of other parts of the campaign, however it is divided. So the branch is a lock between machines:
 # whoever publishes later has everything that was published before, and the run reads it before it sends anything. Other
-# files on the branch may change freely.
+# files on the branch may change freely. The ledger of the campaign is pushed along: the server takes both or neither.
 #
 #   CAMPAIGN_NAME           the name of the campaign (set by `run.sh` and `settle.sh`)
 #   PIPELINE_INPUTS         the file that lists what determines the purchases (set by the run)
 #   CAMPAIGN_SOURCE_BRANCH  the branch that this checkout is a commit of (default: CAMPAIGN_DEFAULT_BRANCH, or main)
-#   CAMPAIGN_MARK           a ref that the server has to take as well, or neither (set by `run.sh`)
+#   CAMPAIGN_KNOWN          set by `run.sh`, which knows all results that there are: what is published may begin a ledger
+#   CAMPAIGN_FIRST, CAMPAIGN_RUN  as in `run.sh`
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -60,16 +61,14 @@ assert_current() {
   fi
 }
 
-# Copies the results of other parts of the same campaigns from the tip into our folder, if they are new here.
+# Copies the results of other parts of the campaign from the tip into our folder, if they are new here.
 #
 # A part that was deleted from the branch stays here: additional records can never cause a second purchase.
 take_over_parts() {
   local blob path file known=()
   records_of "$tip" >"$scratch/records"
   while IFS=$'\t' read -r -d '' blob path; do
-    if ! is_one_of "$(campaign_of "$path")" "${campaigns[@]}" || [[ $blob == "$(blob_at "$BASE" "$path")" ]]; then
-      continue
-    fi
+    if [[ $(campaign_of "$path") != "$CAMPAIGN_NAME" || $blob == "$(blob_at "$BASE" "$path")" ]]; then continue; fi
     # Renamed into place, so that it is never incomplete, for a reader or after a crash.
     file=$FOLDER/.$(basename -- "$path").fetched
     rm -rf -- "$file"
@@ -82,30 +81,58 @@ take_over_parts() {
   if [[ ${#known[@]} != 0 ]]; then git update-ref "$BASE" "$(tree_with "$BASE" "${known[@]}")"; fi
 }
 
-# Whether $1 is one of the others.
-is_one_of() {
-  local each
-  for each in "${@:2}"; do
-    if [[ $each == "$1" ]]; then return; fi
-  done
-  return 1
+# Prints the tree of the ledger once the branch is at commit $1.
+ledger_tree() {
+  local blob path before listed entries=()
+  listed=$(git ls-tree -r "$ledger")
+  records_of "$1" >"$scratch/records"
+  while IFS=$'\t' read -r -d '' blob path; do
+    if [[ $(campaign_of "$path") != "$CAMPAIGN_NAME" || $listed == *" $blob"$'\t'"$SETTING/$path"* ]]; then continue; fi
+    # Nobody knows what a file has that was damaged by hand; once it was mended, the next publication has it.
+    if [[ "${changed[*]-}" != *"$blob"* ]] && ! is_readable "$blob"; then continue; fi
+    before=$(blob_at "$ledger" "$SETTING/$path")
+    # If the branch had lost what is there, it is kept.
+    if [[ -n $before && $before != "$(blob_at "$BASE" "$path")" && -n $(lost_here "$before") ]]; then
+      entries+=(--cacheinfo "100644,$before,$SETTING/$PREFIX$CAMPAIGN_NAME.results.$before-of-earlier.json")
+    fi
+    entries+=(--cacheinfo "100644,$blob,$SETTING/$path")
+  done <"$scratch/records"
+  if [[ ${CAMPAIGN_FIRST:-} == "$CAMPAIGN_NAME" && -n ${CAMPAIGN_RUN:-} ]]; then
+    { git cat-file blob "$ledger:started" 2>/dev/null || true; echo "$CAMPAIGN_RUN"; } | sort -u >"$scratch/started"
+    entries+=(--cacheinfo "100644,$(git hash-object -w --no-filters -- "$scratch/started"),started")
+  fi
+  tree_with "$ledger" ${entries[@]+"${entries[@]}"}
 }
 
+# Prints a line if the results in blob $1 have purchases that our files lack.
+lost_here() {
+  printf ':100644 000000 %s %s D\0results\0' "$1" "$1" | lost_of ${files[@]+"${files[@]}"}
+}
+
+# Whether blob $1 can be read as results.
+is_readable() {
+  git cat-file blob "$1" | python3 -I -c 'import json, sys; json.load(sys.stdin)["purchases"]' 2>/dev/null
+}
+
+LEDGER=$(ledger_of "$CAMPAIGN_NAME")
 refused=
 attempts=0
 while true; do
+  # Before the tip, so that it cannot have results that the tip lacks.
+  ledger=$(fetch_ledger)
   tip=$(fetch_tip)
-  if [[ $tip != "$refused" ]]; then attempts=0; fi
+  if [[ "$tip $ledger" != "$refused" ]]; then attempts=0; fi
   # A failed push is retried once, in case the server or the network failed only briefly.
   if [[ $attempts -ge 2 ]]; then
-    echo "The push to $BRANCH${CAMPAIGN_MARK:+ and $CAMPAIGN_MARK} was refused. Is the branch protected, or does this job lack the permission to write?" >&2
+    echo "The push to $BRANCH and $LEDGER was refused. Is the branch protected, or does this job lack the permission to write?" >&2
     exit 1
   fi
+  files=()
   changed=()
   joined=()
-  campaigns=()
   for file in "$FOLDER"/*.results.json "$FOLDER"/*.results.*-of-*.json; do
     if ! [[ -f $file ]] || ! is_record "$file" || [[ $(campaign_of "$file") != "$CAMPAIGN_NAME" ]]; then continue; fi
+    files+=("$file")
     path=$PREFIX$(basename -- "$file")
     # Byte for byte: the repository's attributes must not alter records.
     ours=$(git hash-object -w --no-filters -- "$file")
@@ -115,7 +142,6 @@ while true; do
     # The branch has our own file if an earlier push arrived but its response was lost.
     if [[ $theirs == "$base" || $theirs == "$ours" ]]; then
       changed+=(--cacheinfo "100644,$ours,$path")
-      campaigns+=("$(campaign_of "$path")")
     elif [[ -z $theirs ]]; then
       echo "$path is gone from $BRANCH, where this machine found it before" >&2
       exit 1
@@ -130,19 +156,26 @@ while true; do
     echo "${joined[1]#*,*,} was changed on $BRANCH by another machine; both are joined now" >&2
     exit 75
   fi
-  if [[ ${#changed[@]} == 0 ]]; then break; fi
-  take_over_parts
 
-  # One commit on the tip: if the branch has moved by then, git refuses the push.
-  tree=$(tree_with "$tip" "${changed[@]}")
-  commit=$(git commit-tree -p "$tip" -m "Results of a campaign [skip ci]" "$tree")
-  if git push --quiet ${CAMPAIGN_MARK:+--atomic} "${CAMPAIGN_PUSH_URL:-origin}" "$commit:refs/heads/$BRANCH" \
-    ${CAMPAIGN_MARK:+"$(no_branch):$CAMPAIGN_MARK"}; then
+  # One commit on the tip: if the branch has moved by then, git refuses the push. So with the ledger.
+  after=$tip
+  refs=()
+  if [[ ${#changed[@]} != 0 ]]; then
+    take_over_parts
+    tree=$(tree_with "$tip" "${changed[@]}")
+    after=$(git commit-tree -p "$tip" -m "Results of a campaign [skip ci]" "$tree")
+    refs+=("$after:refs/heads/$BRANCH")
+  fi
+  tree=
+  if [[ -n ${CAMPAIGN_KNOWN:-} || $ledger != "$(no_branch)" ]]; then tree=$(ledger_tree "$after"); fi
+  if [[ $tree == "$(git rev-parse "$ledger^{tree}")" ]]; then tree=; fi
+  if [[ -z $tree && ${#refs[@]} == 0 ]]; then break; fi
+  if push_with_ledger "$tree" ${refs[@]+"${refs[@]}"}; then
     # Only our own files: BASE must not claim that our folder has what others have published meanwhile.
-    git update-ref "$BASE" "$(tree_with "$BASE" "${changed[@]}")"
+    if [[ ${#changed[@]} != 0 ]]; then git update-ref "$BASE" "$(tree_with "$BASE" "${changed[@]}")"; fi
     break
   fi
-  refused=$tip
+  refused="$tip $ledger"
   attempts=$((attempts + 1))
 done
 

@@ -24,11 +24,6 @@ empty_plans() {
 # shellcheck disable=SC2034 # for those that source this
 BASE=refs/campaign-results/base
 
-# The trailer of a commit which records that a person let a campaign start anew: its name, and the tips of both branches
-# at the time.
-# shellcheck disable=SC2034 # for those that source this
-STARTED_ANEW=Campaign-Started-Anew
-
 # The folder of saved plans. It keeps its name in artifacts, since a plan names its manifest relative to itself.
 PLANS=campaign-plans
 
@@ -45,8 +40,9 @@ if [[ -n ${CAMPAIGN_SAVED_PLAN:-} ]]; then
 fi
 
 # BRANCH has the results, OTHER would have them with the other setting.
+SETTING=${CAMPAIGN_RESULTS:-branch}
 # shellcheck disable=SC2034 # for those that source this
-case ${CAMPAIGN_RESULTS:-branch} in
+case $SETTING in
   branch)
     BRANCH=${CAMPAIGN_RESULTS_BRANCH:-campaign-results}
     OTHER=${CAMPAIGN_DEFAULT_BRANCH:-main}
@@ -59,14 +55,14 @@ case ${CAMPAIGN_RESULTS:-branch} in
     FOLDER=$(dirname -- "${CAMPAIGN_MANIFEST:-.}")
     # Not to be taken for an option or a url.
     if [[ $FOLDER != /* ]]; then FOLDER=./$FOLDER; fi
-    PREFIX=$(git -C "$FOLDER" rev-parse --show-prefix)
-    if [[ $(git -C "$FOLDER" rev-parse --show-toplevel) != "$(git rev-parse --show-toplevel)" ]]; then
-      echo "results: beside: $CAMPAIGN_MANIFEST is in another repository, such as a submodule, and results are pushed to this one. Use results: branch." >&2
+    if [[ $(git -C "$FOLDER" rev-parse --show-toplevel 2>&1) != "$(git rev-parse --show-toplevel)" ]]; then
+      echo "results: beside: $CAMPAIGN_MANIFEST is in another repository, such as a submodule, or in none, and results are pushed to this one. Use results: branch." >&2
       exit 64
     fi
+    PREFIX=$(git -C "$FOLDER" rev-parse --show-prefix)
     ;;
   *)
-    echo "results: expected 'branch' or 'beside', not '$CAMPAIGN_RESULTS'" >&2
+    echo "results: expected 'branch' or 'beside', not '$SETTING'" >&2
     exit 64
     ;;
 esac
@@ -121,6 +117,44 @@ fetch_tip() {
   else
     git fetch --quiet --no-tags origin "refs/heads/$branch" && git rev-parse FETCH_HEAD
   fi
+}
+
+# Prints the ref of the ledger of campaign $1. It is on the server and no branch, so what happens to branches does not
+# matter to it. It has, in a single commit:
+#
+#   branch/…, beside/…  results as last published with that setting, at their paths on its branch
+#   given-up            the blobs of results that a person did without
+#   started             the runs with CAMPAIGN_FIRST that have published
+#
+# A push of results updates it too, or is refused. So it knows all that was bought since it began.
+ledger_of() { echo "refs/campaign-ledger/$1"; }
+
+# Prints the commit of LEDGER on the server; an empty commit if it has none.
+fetch_ledger() {
+  local code=0 commit
+  commit=$(git ls-remote --exit-code "${CAMPAIGN_PUSH_URL:-origin}" "$LEDGER") || code=$?
+  commit=${commit%%[[:space:]]*}
+  if [[ $code == 2 ]]; then
+    no_branch
+  elif [[ $code != 0 ]]; then
+    return "$code"
+  elif git cat-file -e "$commit^{tree}" 2>/dev/null; then
+    echo "$commit"
+  else
+    git fetch --quiet --no-tags "${CAMPAIGN_PUSH_URL:-origin}" "$LEDGER" && git rev-parse FETCH_HEAD
+  fi
+}
+
+# Pushes the refspecs $2… and, unless it is empty, tree $1 as the ledger, which is at commit `ledger` now: all or nothing.
+push_with_ledger() {
+  local refs=("${@:2}") lease=() expected=$ledger
+  if [[ -n $1 ]]; then
+    if [[ $expected == "$(no_branch)" ]]; then expected=; fi
+    # Without a parent, so that it does not grow with each push; the lease keeps it from replacing a newer one.
+    lease=(--force-with-lease="$LEDGER:$expected")
+    refs+=("$(git commit-tree -m "Results of a campaign" "$1"):$LEDGER")
+  fi
+  git push --quiet --atomic ${lease[@]+"${lease[@]}"} "${CAMPAIGN_PUSH_URL:-origin}" "${refs[@]}"
 }
 
 # Prints the blob id of the file at path $2 in commit $1; nothing if there is no such file.

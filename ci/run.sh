@@ -6,8 +6,8 @@
 #   CAMPAIGN_FIRST       the name of a campaign that has never run, so it needs no results; or one whose lost results
 #                        cannot be found any more, so what only they knew is bought again
 #   CAMPAIGN_BEFORE      the commit before this push
-#   CAMPAIGN_RUN         the id of this run, the same in each attempt at it: CAMPAIGN_FIRST and CAMPAIGN_BEFORE count until
-#                        one has published anything
+#   CAMPAIGN_RUN         the id of this run, the same in each attempt at it: CAMPAIGN_FIRST counts until one has published
+#                        anything
 #   CAMPAIGN_SHARD       which shard to run, as in 2/8 (default: the whole campaign)
 #   CAMPAIGN_JUNIT       the file to write the jobs to, as a JUnit report
 set -euo pipefail
@@ -34,10 +34,11 @@ if [[ -z $source ]]; then
 fi
 plan=${CAMPAIGN_SAVED_PLAN:-$(echo "$PLANS"/*.plan.json)}
 name=$(python3 -I "$here/plans.py" --field campaign "$plan")
-if [[ -n ${GITHUB_OUTPUT:-} ]]; then python3 -I "$here/plans.py" "$PLANS" >>"$GITHUB_OUTPUT"; fi
+python3 -I "$here/plans.py" "$PLANS" >>"${GITHUB_OUTPUT:-/dev/null}"
 
 # Read by `publish.sh`.
 export CAMPAIGN_NAME=$name
+LEDGER=$(ledger_of "$name")
 
 # Ends with exit code $1.
 end() {
@@ -48,50 +49,49 @@ end() {
 # shellcheck source=ci/known.sh
 . "$here/known.sh"
 
-# A person gives `first` knowing how things are at that time, and a campaign is new when it is merged. A rerun has the same
-# inputs and event, also one that the schedule starts, but the results may have been lost since.
-first=${CAMPAIGN_FIRST:-}
-if [[ $first == "$name" ]] && has_begun; then
-  echo "first=$first counts until its run has published anything, and an earlier attempt has."
-  first=
-fi
-
 # Ends with exit code 3.
 refuse() {
   echo "$1" >&2
-  echo "$2 start it by hand with first=$name (GitLab: CAMPAIGN_FIRST=$name)" >&2
+  echo "$2 start it by hand with first=$name, in a new run (GitLab: CAMPAIGN_FIRST=$name)" >&2
   end 3
 }
 
 # Missing results alone never count as a first run: a deleted or misnamed branch looks the same, and everything would
 # be bought again. Results without a purchase prove no more than missing ones, and present results, for example of one
 # shard, prove nothing about those that are gone.
-fetch_history "$tip" "$BRANCH"
-fetch_history "$elsewhere" "$OTHER"
-find_settled
-find_dropped
-lost=$(lost_results | sort -u)
-left=$(left_behind)
-left=${left%%$'\n'*}
-if [[ $first == "$name" ]]; then
-  if [[ -n $lost$left ]]; then start_anew; fi
-elif [[ -n $lost ]]; then
-  refuse "${lost%%$'\n'*} the branch $BRANCH, and the results there do not include everything it held. Put it back." \
-    "To buy again what no other file knows,"
-elif [[ -n $left ]]; then
-  refuse "$(found_at "${left%%:*}" "${left#*:}")" "If they are not, or to buy again what no other file knows,"
+if ! ledger=$(fetch_ledger); then
+  echo "The server did not say whether it has $LEDGER, so what was bought. Nothing is bought; try again." >&2
+  end 8
+fi
+recorded=$(find_recorded)
+unknown=$(find_unknown)
+first=${CAMPAIGN_FIRST:-}
+if [[ -n $unknown ]]; then
+  # A person gives `first` knowing how things are at that time. A rerun has the same inputs, also one that the schedule
+  # starts, but the results may have been lost since.
+  if [[ $first == "$name" ]] && has_begun; then
+    echo "first=$first counts until its run has published anything, and it has."
+    first=
+  fi
+  if [[ $first != "$name" ]]; then
+    refuse "$(found_at "${unknown%%$'\n'*}")" "If they are not, or to buy again what no other file knows,"
+  fi
+  give_up
 fi
 found=
 for file in ${kept[@]+"${kept[@]}"}; do
   if grep -q '"bought_at":' -- "$file"; then found=$file; fi
 done
-if ! { [[ $first == "$name" ]] || is_new; } || [[ -n $found ]]; then
+if [[ -n $found ]] || ! { [[ -n $recorded || $first == "$name" ]] || is_added; }; then
   flags+=(--require-results)
   if [[ -z $found ]]; then
     echo "There are no results of $name on the branch $BRANCH."
     echo "If it has never run, start it by hand with first=$name (GitLab: CAMPAIGN_FIRST=$name)"
   fi
 fi
+
+# What it publishes may begin a ledger: it has all that there was.
+export CAMPAIGN_KNOWN=1
 
 # `exec` replaces this shell, so that the signal of a cancelled job reaches the run.
 exec python3 -I "$here/forward.py" pipeline run "${flags[@]}" -- "$source"

@@ -226,7 +226,7 @@ def test_first_run_that_cannot_be_told_from_its_retry_buys_nothing(
     ended = runner.run()
 
     assert ended.code == 8, ended.log
-    assert "The push to campaign-results and refs/campaign-first/1/" in ended.log
+    assert "The push to campaign-results and refs/campaign-ledger/spring was refused" in ended.log
     assert remote.branches() == ["main"]
     assert not vendor.ledger.entries
 

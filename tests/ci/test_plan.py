@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -151,6 +152,17 @@ def test_several_plans_have_separate_comments(pull_request: Machine, forge: Forg
     plain, manifest, other = [text.splitlines()[0] for text in forge.texts()]
     assert (plain, manifest) == (MARKER, f"<!-- campaign-pipeline: plan {MANIFEST} -->")
     assert re.fullmatch(r"<!-- campaign-pipeline: plan other -- b [0-9a-f]{12} -->", other)
+
+
+def test_manifest_outside_the_checkout_is_named_in_one_line(pull_request: Machine) -> None:
+    outside = pull_request.workspace.parent / "campaigns"
+    shutil.copytree(pull_request.workspace / "campaigns", outside)
+
+    job = pull_request.uses(campaigns=f"{outside}/")
+
+    assert job.code == 64, job.log
+    assert f"{outside / 'spring.yaml'} is outside this checkout" in job.log
+    assert "Traceback" not in job.log
 
 
 def test_results_beside_the_manifest_are_those_of_the_checkout(pull_request: Machine) -> None:

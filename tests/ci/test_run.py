@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -39,6 +40,11 @@ def replace_by_link(path: Path, target: Path) -> None:
     else:
         path.unlink()
     path.symlink_to(os.path.relpath(target, path.parent))
+
+
+def forget_ledger(remote: Remote) -> None:
+    """As if the campaign had only been published before there were ledgers."""
+    git("update-ref", "-d", "refs/campaign-ledger/spring", at=remote.folder)
 
 
 def impatient(machine: Machine) -> Machine:
@@ -650,7 +656,8 @@ class TestOtherParts:
         job = other.uses(command="run", campaigns=MANIFEST, first="spring", shard=shard)
         assert job.code == 0, job.log
         tip = git("rev-parse", "campaign-results", at=remote.folder)
-        git("update-ref", "-d", "refs/heads/campaign-results", at=remote.folder)
+        for ref in ("refs/heads/campaign-results", "refs/campaign-ledger/spring"):
+            git("update-ref", "-d", ref, at=remote.folder)
         return tip
 
     @fails_without("pipeline.operations.run:CampaignRun._read_others", "theirs = join_all(")
@@ -907,7 +914,8 @@ class TestLostResults:
         job = machine("after").uses(command="run", campaigns=MANIFEST, shard=shard, results=results)
 
         assert job.code == 3, job.log
-        assert f"{folder}spring.results.2-of-2.json is gone from the branch {branch}" in job.log
+        lost = f"{folder}spring.results.2-of-2.json"
+        assert f"The ledger refs/campaign-ledger/spring has or had results of spring at {lost}" in job.log
         assert "start it by hand with first=spring" in job.log
         assert job.outputs["exit-code"] == "3"
         assert len(titles(vendor)) == 2
@@ -925,7 +933,7 @@ class TestLostResults:
         job = machine("after").uses(command="run", campaigns=MANIFEST)
 
         assert job.code == 3, job.log
-        assert "spring.results.json is gone" in job.log
+        assert "has or had results of spring at spring.results.json" in job.log
         assert len(titles(vendor)) == 3
 
     def test_shards_may_be_deleted_after_a_merge(
@@ -1010,6 +1018,7 @@ class TestLostResults:
             self.move(remote, "spring.results.json")
         else:
             remote.move("campaign-results", remote.commit("main", "spring.results.json", cut))
+        forget_ledger(remote)
         manifest, results = ("moved/spring.yaml", "beside") if then == "moved" else (MANIFEST, "branch")
 
         job = machine("after").uses(command="run", campaigns=manifest, results=results)
@@ -1047,7 +1056,8 @@ class TestLostResults:
         ("manifest", "text", "code"),
         [
             ("campaigns/spring.yaml", None, 0),
-            ("campaigns/plain.yaml", "name: spring # again\nversion: 1\n", 0),
+            ("campaigns/plain.yaml", "name: spring # again\nversion: 1\n", 3),
+            ("campaigns/spring.yaml", "name: spring # again\nversion: 1\n", 0),
             ("campaigns/winter.yaml", "name: winter\nversion: 1\njobs:\n- name: spring\n", 3),
             ("campaigns/package.json", '{"name": "spring", "version": "1.0.0"}', 3),
             ("campaigns/base.yaml", "version: 1\n# for name: spring\nvars: {season: cold}\n", 3),
@@ -1087,9 +1097,7 @@ class TestLostResults:
         job = machine("after").uses(command="run", campaigns="moved/spring.yaml", results="beside")
 
         assert job.code == 3, job.log
-        assert (
-            "The branch main has or had results of spring at campaigns/spring.results.2-of-2.json" in job.log
-        )
+        assert "The ledger refs/campaign-ledger/spring has or had results of spring at campaigns/" in job.log
         assert "put them at moved/spring.results.2-of-2.json on main." in job.log
         assert len(titles(vendor)) == 2
 
@@ -1169,6 +1177,7 @@ class TestLostResults:
         other, now, _ = switched
         left = [name for name in remote.names(other) if "results" in name]
         remote.remove(other, *left)
+        forget_ledger(remote)
 
         job = machine("after").uses(command="run", campaigns=MANIFEST, results=now)
 
@@ -1223,9 +1232,9 @@ class TestLostResults:
         assert lost_again.code == 3, lost_again.log
         assert len(titles(vendor)) == 3
 
-    @pytest.mark.parametrize("results", ["branch", "beside"])
+    @pytest.mark.parametrize(("results", "has_ledger"), [("branch", False), ("beside", True)])
     def test_results_replaced_by_older_ones_count_as_lost(
-        self, remote: Remote, machine: Machines, vendor: Emulator, results: str
+        self, remote: Remote, machine: Machines, vendor: Emulator, results: str, has_ledger: bool
     ) -> None:
         branch, folder = ("main", "campaigns/") if results == "beside" else ("campaign-results", "")
         name = f"{folder}spring.results.json"
@@ -1240,40 +1249,49 @@ class TestLostResults:
         newer = remote.text(name, branch)
         bought = len(titles(vendor))
         remote.move(branch, remote.commit(branch, name, older))
+        if not has_ledger:
+            forget_ledger(remote)
 
         job = machine("after").uses(command="run", campaigns=MANIFEST, results=results)
 
         assert job.code == 3, job.log
-        assert f"{name} was replaced on the branch {branch}, and the results there do not include" in job.log
+        assert f"has or had results of spring at {name}, which this run does not know" in job.log
+        assert f"join them (`pipeline merge`) with {name} on {branch}." in job.log
         assert len(titles(vendor)) == bought
         remote.move(branch, remote.commit(branch, name, newer))
         mended = machine("mended").uses(command="run", campaigns=MANIFEST, results=results)
         assert mended.code == 0, mended.log
         assert len(titles(vendor)) == bought
 
-    @pytest.mark.parametrize(
-        ("kept", "said"), [(":/A campaign", "is gone from"), ("main", "was replaced on")]
-    )
+    @pytest.mark.parametrize("kept", [":/A campaign", "main"], ids=["none", "earlier"])
     def test_results_that_a_force_push_dropped_are_not_bought_again(
-        self, remote: Remote, machine: Machines, vendor: Emulator, kept: str, said: str
+        self, remote: Remote, machine: Machines, vendor: Emulator, kept: str
     ) -> None:
-        assert (
-            machine("first").uses(command="run", campaigns=MANIFEST, first="spring", results="beside").code
-            == 0
-        )
+        def run(name: str, first: str = "") -> Job:
+            return machine(name).uses(command="run", campaigns=MANIFEST, first=first, results="beside")
+
+        assert run("first", "spring").code == 0
         merged = git("rev-parse", kept, at=remote.folder)
         more = remote.text(MANIFEST, "main").replace('"prompts": {', '"prompts": {"jump": "a jump", ')
         remote.edit("main", lambda work: write(work / MANIFEST, more))
-        assert machine("second").uses(command="run", campaigns=MANIFEST, results="beside").code == 0
+        assert run("second").code == 0
         bought = len(titles(vendor))
-        before = git("rev-parse", "main", at=remote.folder)
         remote.move("main", merged)
         remote.edit("main", lambda work: write(work / MANIFEST, more))
 
-        job = machine("after").uses({"before": before}, command="run", campaigns=MANIFEST, results="beside")
+        job = run("after")
+        remote.edit("main", lambda work: write(work / "note.txt", "an ordinary push"))
+        later = run("later")
 
-        assert job.code == 3, job.log
-        assert f"campaigns/spring.results.json {said} the branch main" in job.log
+        assert (job.code, later.code) == (3, 3), job.log + later.log
+        assert "The ledger refs/campaign-ledger/spring has or had results of spring at " in later.log
+        assert len(titles(vendor)) == bought
+
+        # The message says how to get them.
+        [shown] = re.findall("This prints them: (.*)", later.log)
+        restored = subprocess.check_output(shown, shell=True, cwd=machine("person").workspace, text=True)
+        remote.edit("main", lambda work: write(work / "campaigns/spring.results.json", restored))
+        assert run("mended").code == 0
         assert len(titles(vendor)) == bought
 
     @pytest.mark.parametrize("deleted", [1, 2])
@@ -1290,6 +1308,8 @@ class TestLostResults:
             assert (job.code == 0) == bool(number), job.log
         bought = len(titles(vendor))
         remote.remove("campaign-results", *[f"spring.results.{n}-of-2.json" for n in range(1, deleted + 1)])
+        if deleted == 2:
+            forget_ledger(remote)
 
         job = machine("after").uses(command="run", campaigns=MANIFEST)
 
@@ -1300,8 +1320,7 @@ class TestLostResults:
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         assert machine("first").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
-        git("config", "uploadpack.allowFilter", "true", at=remote.folder)
-        git("config", "uploadpack.allowAnySHA1InWant", "true", at=remote.folder)
+        forget_ledger(remote)
         partial = machine("partial")
         # The server of a private repository: it gives nothing to those who have no token.
         server = partial.temp / "server"
@@ -1499,12 +1518,15 @@ class TestFirst:
     ) -> None:
         assert machine().uses(command="run", campaigns=MANIFEST, first="spring").code == 0
         remote.remove("campaign-results", "spring.results.json")
-        remote.refuse("campaign-results")
+        remote.refuse_other_refs()
 
         job = machine("two").uses(command="run", campaigns=MANIFEST, first="spring")
 
         assert job.code == 8, job.log
-        assert "first=spring could not be recorded: the push to campaign-results was refused" in job.log
+        assert (
+            "first=spring could not be recorded: the push to refs/campaign-ledger/spring was refused"
+            in job.log
+        )
         assert len(titles(vendor)) == 2
 
     def test_new_campaign_needs_no_manual_start(
@@ -1582,10 +1604,13 @@ class TestFirst:
         assert "start it by hand with first=autumn" in job.log
         assert titles(vendor) == []
 
-    @pytest.mark.parametrize("kept", [True, False], ids=["on the branch", "in its history"])
-    @pytest.mark.parametrize("shard", ["", "1/1"])
+    @pytest.mark.parametrize(
+        ("shard", "kept", "has_ledger"),
+        [("1/1", True, True), ("1/1", False, False), ("", False, True)],
+        ids=["on the branch", "in its history", "in the ledger"],
+    )
     def test_campaign_that_comes_back_in_another_folder_has_run_before(
-        self, remote: Remote, machine: Machines, vendor: Emulator, shard: str, kept: bool
+        self, remote: Remote, machine: Machines, vendor: Emulator, shard: str, kept: bool, has_ledger: bool
     ) -> None:
         """Its results are beside the manifest, so in the folder that it was in."""
         first = machine().uses(
@@ -1606,6 +1631,8 @@ class TestFirst:
             shutil.copy(picture, work / "again/images")
 
         remote.edit("main", come_back)
+        if not has_ledger:
+            forget_ledger(remote)
         job = machine("two").uses(
             {"before": before}, command="run", campaigns="again/spring.yaml", results="beside", shard=shard
         )
@@ -1634,12 +1661,8 @@ class TestFirst:
         job = machine("two").uses({"before": before}, command="run", campaigns=MANIFEST, results=now)
 
         assert job.code == 3, job.log
-        branch, place = (
-            ("campaign-results", "campaigns/spring.results.json")
-            if now == "beside"
-            else ("main", "spring.results.json")
-        )
-        assert f"The branch {branch} has or had results of spring at " in job.log
+        place = f"{'campaigns/' if now == 'beside' else ''}spring.results.json"
+        assert "has or had results of spring at " in job.log
         assert f"If they are of this campaign, put them at {place} on " in job.log
         assert len(titles(vendor)) == 2
 
