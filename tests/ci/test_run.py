@@ -920,22 +920,6 @@ class TestLostResults:
         assert job.outputs["exit-code"] == "3"
         assert len(titles(vendor)) == 2
 
-    def test_old_shard_does_not_replace_the_results_of_the_campaign(
-        self, remote: Remote, machine: Machines, vendor: Emulator
-    ) -> None:
-        self.run_in_shards(remote, machine)
-        more = remote.text(MANIFEST, "main").replace('"prompts": {', '"prompts": {"jump": "a jump", ')
-        remote.move("main", remote.commit("main", MANIFEST, more))
-        assert machine("whole").uses(command="run", campaigns=MANIFEST).code == 0
-        assert len(titles(vendor)) == 3
-        remote.remove("campaign-results", "spring.results.json")
-
-        job = machine("after").uses(command="run", campaigns=MANIFEST)
-
-        assert job.code == 3, job.log
-        assert "has or had results of spring at spring.results.json" in job.log
-        assert len(titles(vendor)) == 3
-
     def test_shards_may_be_deleted_after_a_merge(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
@@ -1038,32 +1022,15 @@ class TestLostResults:
         assert job.code == 0, job.log
         assert len(titles(vendor)) == 2
 
-    def test_results_left_behind_need_a_manual_start_once(
-        self, remote: Remote, machine: Machines, vendor: Emulator
-    ) -> None:
-        self.run_in_shards(remote, machine, results="beside")
-        self.move(remote, "spring.results.1-of-2.json")
-
-        by_hand = machine("hand").uses(
-            command="run", campaigns="moved/spring.yaml", results="beside", first="spring"
-        )
-        after = machine("after").uses(command="run", campaigns="moved/spring.yaml", results="beside")
-
-        assert (by_hand.code, after.code) == (0, 0), by_hand.log + after.log
-        assert len(titles(vendor)) == 3
-
     @pytest.mark.parametrize(
         ("manifest", "text", "code"),
         [
-            ("campaigns/spring.yaml", None, 0),
-            ("campaigns/plain.yaml", "name: spring # again\nversion: 1\n", 3),
-            ("campaigns/spring.yaml", "name: spring # again\nversion: 1\n", 0),
-            ("campaigns/winter.yaml", "name: winter\nversion: 1\njobs:\n- name: spring\n", 3),
-            ("campaigns/package.json", '{"name": "spring", "version": "1.0.0"}', 3),
-            ("campaigns/base.yaml", "version: 1\n# for name: spring\nvars: {season: cold}\n", 3),
-            ("campaigns/base.yaml", "version: 1\nvars:\n  season: {name: spring, light: cold}\n", 3),
-            ("campaigns/base.yaml", '{"version": 1, "vars": {"name": "spring"}}', 3),
-            ("campaigns/README.md", "```yaml\nversion: 1\nname: spring\n```\n", 3),
+            (MANIFEST, None, 0),
+            (MANIFEST, "name: spring # again\nversion: 1\n", 0),
+            (MANIFEST, "name: winter\nversion: 1\njobs:\n- name: spring\n", 3),
+            (MANIFEST, "version: 1\nvars:\n  season: {name: spring, light: cold}\n", 3),
+            (MANIFEST, '{"version": 1, "vars": {"name": "spring"}}', 3),
+            ("campaigns/base.yaml", "name: spring\nversion: 1\n", 3),
             ("campaigns/below/spring.yaml", None, 3),
         ],
     )
@@ -1150,23 +1117,6 @@ class TestLostResults:
         assert whole.code == 0, whole.log
         assert len(titles(vendor)) == 2
 
-    def test_results_that_only_the_other_setting_finds_need_a_manual_start_once(
-        self,
-        remote: Remote,
-        machine: Machines,
-        vendor: Emulator,
-        switched: tuple[str, str, Callable[[int], None]],
-    ) -> None:
-        other, now, _ = switched
-
-        by_hand = machine("hand").uses(command="run", campaigns=MANIFEST, results=now, first="spring")
-        if other == "main":
-            remote.edit("main", lambda work: write(work / "note.txt", "later"))
-        after = machine("after").uses(command="run", campaigns=MANIFEST, results=now)
-
-        assert (by_hand.code, after.code) == (0, 0), by_hand.log + after.log
-        assert len(titles(vendor)) == 3
-
     def test_results_that_the_other_setting_found_are_not_bought_again_once_deleted(
         self,
         remote: Remote,
@@ -1214,14 +1164,13 @@ class TestLostResults:
         assert codes == [0, 0, 0, 0], first.log + after.log + theirs.log + again.log
         assert len(titles(vendor)) == 5
 
-    @pytest.mark.parametrize("shard", ["2/2", ""], ids=["its shard", "undivided"])
     def test_manual_start_is_needed_once_per_loss(
-        self, remote: Remote, machine: Machines, vendor: Emulator, shard: str
+        self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         self.run_in_shards(remote, machine)
         remote.remove("campaign-results", "spring.results.2-of-2.json")
 
-        by_hand = machine("hand").uses(command="run", campaigns=MANIFEST, shard=shard, first="spring")
+        by_hand = machine("hand").uses(command="run", campaigns=MANIFEST, shard="2/2", first="spring")
         after = machine("after").uses(command="run", campaigns=MANIFEST)
         assert (by_hand.code, after.code) == (0, 0), by_hand.log + after.log
         assert len(titles(vendor)) == 3
@@ -1263,15 +1212,14 @@ class TestLostResults:
         assert mended.code == 0, mended.log
         assert len(titles(vendor)) == bought
 
-    @pytest.mark.parametrize("kept", [":/A campaign", "main"], ids=["none", "earlier"])
     def test_results_that_a_force_push_dropped_are_not_bought_again(
-        self, remote: Remote, machine: Machines, vendor: Emulator, kept: str
+        self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
         def run(name: str, first: str = "") -> Job:
             return machine(name).uses(command="run", campaigns=MANIFEST, first=first, results="beside")
 
         assert run("first", "spring").code == 0
-        merged = git("rev-parse", kept, at=remote.folder)
+        merged = git("rev-parse", "main", at=remote.folder)
         more = remote.text(MANIFEST, "main").replace('"prompts": {', '"prompts": {"jump": "a jump", ')
         remote.edit("main", lambda work: write(work / MANIFEST, more))
         assert run("second").code == 0
@@ -1339,23 +1287,6 @@ class TestLostResults:
 
         assert job.code == 0, job.log
         assert len(titles(vendor)) == 2
-
-    def test_manual_start_may_buy_again_what_older_results_do_not_know(
-        self, remote: Remote, machine: Machines, vendor: Emulator
-    ) -> None:
-        assert machine("first").uses(command="run", campaigns=MANIFEST, first="spring").code == 0
-        older = remote.text("spring.results.json")
-        more = remote.text(MANIFEST, "main").replace('"prompts": {', '"prompts": {"jump": "a jump", ')
-        remote.move("main", remote.commit("main", MANIFEST, more))
-        assert machine("second").uses(command="run", campaigns=MANIFEST).code == 0
-        bought = len(titles(vendor))
-        remote.move("campaign-results", remote.commit("campaign-results", "spring.results.json", older))
-
-        by_hand = machine("hand").uses(command="run", campaigns=MANIFEST, first="spring")
-        after = machine("after").uses(command="run", campaigns=MANIFEST)
-
-        assert (by_hand.code, after.code) == (0, 0), by_hand.log + after.log
-        assert len(titles(vendor)) == bought + 1
 
     def test_deleted_purchase_is_not_lost(self, remote: Remote, machine: Machines) -> None:
         """The record of a deleted purchase stays; a repaired version with a conflict is not missed."""
@@ -1496,23 +1427,6 @@ class TestFirst:
         assert job.code == 0, job.log
         assert len(titles(vendor)) == 2
 
-    def test_decision_to_start_anew_is_kept_if_there_is_nothing_to_buy(
-        self, remote: Remote, machine: Machines, vendor: Emulator
-    ) -> None:
-        assert machine().uses(command="run", campaigns=MANIFEST, first="spring").code == 0
-        sample = remote.results()
-        sample["purchases"] = [{**each, "id": f"{each['id'][:-4]}0000"} for each in sample["purchases"]]
-        remote.edit("main", lambda work: write(work / "docs/spring.results.json", json.dumps(sample)))
-
-        codes = [
-            machine(name).uses(command="run", campaigns=MANIFEST, first=first).code
-            for name, first in (("before", ""), ("hand", "spring"), ("after", ""))
-        ]
-
-        assert codes == [3, 0, 0]
-        assert len(titles(vendor)) == 2
-        assert remote.names("campaign-results") == ["spring.results.json"]
-
     def test_decision_to_start_anew_that_cannot_be_kept_is_not_carried_out(
         self, remote: Remote, machine: Machines, vendor: Emulator
     ) -> None:
@@ -1559,28 +1473,6 @@ class TestFirst:
         assert job.code == 3, job.log
         assert "start it by hand with first=autumn" in job.log
         assert len(titles(vendor)) == 2
-
-    def test_shard_that_found_the_results_of_another_one_is_not_new_again(
-        self, remote: Remote, machine: Machines, vendor: Emulator
-    ) -> None:
-        others = remote.commit("main", "other.results.json", "{}")
-        remote.move("campaign-results", others)
-        before = self.merge_autumn(remote)
-
-        def runs(name: str, shard: str) -> Job:
-            one = machine(name)
-            one.run_id = "1"
-            return one.uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml", shard=shard)
-
-        first, second = runs("first", "1/2"), runs("second", "2/2")
-        assert (first.code, second.code) == (0, 0), first.log + second.log
-        bought = len(titles(vendor))
-        remote.move("campaign-results", others)
-
-        again = [runs(f"again{shard[0]}", shard).code for shard in ("2/2", "1/2")]
-
-        assert again == [3, 3]
-        assert len(titles(vendor)) == bought
 
     @pytest.mark.parametrize(
         "case", ["no branch", "by hand", "held before", "known before", "unknown commit"]
