@@ -32,11 +32,16 @@ def assert_own(workflow: Workflow, purchase: Purchase, ownership: Ownership, *wo
     if ownership.is_recorded(purchase):
         return
     is_named = ownership.is_named_in(purchase.id, title=workflow.title, description=workflow.description)
-    if not is_named or not _is_titled(workflow, purchase, *wordings):
-        raise InvalidInput(
-            f"nothing proves that workflow {printable(workflow.id)} is purchase {purchase.id} of campaign "
-            f"'{ownership.campaign}': this state did not record it, and neither title nor description names both"
-        )
+    if is_named and _is_titled(workflow, purchase, *wordings):
+        return
+    lacking = "neither title nor description names both"
+    if is_named:
+        sent = printable(last_sent(purchase).title)
+        lacking = f"its title {printable(workflow.title)!r} is not the one known to be sent, {sent!r}"
+    raise InvalidInput(
+        f"nothing proves that workflow {printable(workflow.id)} is purchase {purchase.id} of campaign "
+        f"'{ownership.campaign}': this state did not record it, and {lacking}"
+    )
 
 
 def assert_bought(workflow: Workflow, purchase: Purchase) -> None:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from pipeline.engine.identity import assert_bought, others_named
+from pipeline.engine.identity import assert_bought, assert_own, others_named
 from pipeline.errors import InvalidInput
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 from pipeline.providers.base import Progress, Workflow
-from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.purchases import Ownership, Purchase, PurchaseId, Status
 
 OWN, OTHER = f"{10:016x}", f"{11:016x}"
 
@@ -68,3 +68,25 @@ def test_own_id_and_ids_in_the_own_wording_name_no_other_purchase(
 ) -> None:
     assert is_own(workflow, purchase)
     assert not others_named(workflow, purchase)
+
+
+@pytest.mark.parametrize(
+    ("workflow", "why"),
+    [
+        (told(), "neither title nor description names both"),
+        (
+            told(f"spring: {OWN}", f"spring {OWN}"),
+            f"its title 'spring: {OWN}' is not the one known to be sent",
+        ),
+    ],
+)
+def test_what_nothing_proves_to_be_ones_own_says_what_is_lacking(workflow: Workflow, why: str) -> None:
+    stranger = Ownership(campaign="spring", recorded=frozenset())
+
+    with pytest.raises(
+        InvalidInput, match=f"nothing proves that .*: this state did not record it, and {why}"
+    ):
+        assert_own(workflow, bought(), stranger)
+
+    assert_own(told(description=f"spring {OWN}"), bought(), stranger)
+    assert_own(workflow, bought(), Ownership(campaign="spring", recorded=frozenset({bought().id})))
