@@ -153,7 +153,7 @@ class Member:
             {
                 name: value
                 for name, value in each.items()
-                if name not in {"jobs", "purchases", "summary", "media"}
+                if name not in {"jobs", "served", "purchases", "summary", "media"}
             }
             for each in (before, now)
         ]
