@@ -14,7 +14,7 @@ from jinja2.runtime import Context
 from pipeline.manifest.templating import TemplateError, guard
 from pipeline.manifest.templating.sandbox import ENVIRONMENT, budget_of
 from pipeline.manifest.templating.shown import names_in_vars, numbers_shown, shown
-from pipeline.manifest.templating.slips import slip_at
+from pipeline.manifest.templating.slips import slip
 from pipeline.manifest.templating.values import as_json, as_text, checked_text
 from pipeline.record_limits import LONGEST_TEXT
 
@@ -69,7 +69,7 @@ class JinjaTemplate:
             message = error.message or "this is not a template"
             if message.endswith("got '='"):
                 message = "a single '=' compares nothing; write '=='"
-            raise TemplateError(slip_at(source, error.lineno) or message, error.lineno) from None
+            raise TemplateError(slip(source, error) or message, error.lineno) from None
         except _FAULTS:
             raise TemplateError("the template is too large, or too deeply nested", 1) from None
 
