@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pipeline.purchases import Output, Purchase, PurchaseId
     from pipeline.schemes import OutputLocation
 
+# The version of these names; it grows whenever the same purchase would have files of other names.
+NAMING = 1
+
 # The content types of media, and the suffix of each.
 _SUFFIXES = {
     "video/mp4": "mp4",

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pipeline.artifacts.file_names import NAMING
 from pipeline.errors import InvalidInput, Problem, counted
 from pipeline.files import FileStamp, stamp
 from pipeline.media.facts import RULE
@@ -250,7 +251,7 @@ def inputs_hash(
     """
     heading = workspace.heading()
     made_from: list[object] = [
-        [TOOL, heading.campaign, heading.manifest, heading.output],
+        [TOOL, NAMING, heading.campaign, heading.manifest, heading.output],
         None if heading.shard is None else heading.shard.as_json(),
         [[job.key, job.fingerprint, job.path, job.steps] for job in jobs],
         _decided(decisions),

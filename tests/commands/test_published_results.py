@@ -18,6 +18,7 @@ from support.campaigns import Project, spring
 from support.protection import fails_without
 
 from pipeline import failpoints
+from pipeline.artifacts import file_names
 from pipeline.emulator.embedded import Emulator
 from pipeline.errors import InvalidInput
 from pipeline.files import stamp
@@ -178,6 +179,22 @@ def test_installing_the_media_extra_makes_results_outdated(
         monkeypatch.setitem(sys.modules, "pipeline.media.read", None)
 
         assert not publisher.is_current(state)
+
+
+def test_run_after_suffixes_were_changed_renames_the_files_and_says_so(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setitem(file_names._SUFFIXES, "video/mp4", "bin")
+        before.setattr("pipeline.operations.published_results.NAMING", 0)
+        assert pipeline("run", project.manifest).code == 0
+    assert {Path(each).suffix for each in project.output()} == {".bin"}
+
+    assert pipeline("run", project.manifest).code == 0
+
+    assert {Path(each).suffix for each in project.output()} == {".mp4"}
+    assert all(file["path"].endswith(".mp4") for job in project.jobs().values() for file in job["outputs"])
+    assert pipeline("verify", project.manifest).code == 0
 
 
 # Changed results are read

@@ -1,5 +1,7 @@
 """Files are named by the manifest and their content type, never by the server."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from support.protection import fails_without
 
 from artifacts.folder import bought, film, job
-from pipeline.artifacts.file_names import named, path_in_slot, set_aside, suffix
+from pipeline.artifacts import file_names
+from pipeline.artifacts.file_names import NAMING, named, path_in_slot, set_aside, suffix
 from pipeline.purchases import PurchaseId, Step
 from pipeline.safe_names import safe_path
 
@@ -45,6 +48,17 @@ from pipeline.safe_names import safe_path
 )
 def test_suffix_comes_from_content_type(content_type: str, expected: str) -> None:
     assert suffix(content_type) == expected
+
+
+def test_other_suffixes_are_another_version_of_the_names() -> None:
+    """Results that named the files before are only written anew if the version grows: change both."""
+    rules = [
+        sorted(file_names._SUFFIXES.items()),
+        sorted(file_names._OTHERS.items()),
+        sorted(file_names._RUN),
+    ]
+    digest = hashlib.sha256(json.dumps(rules).encode()).hexdigest()
+    assert (NAMING, digest[:16]) == (1, "916bd3edda6dd7be")
 
 
 def test_further_outputs_are_numbered() -> None:
