@@ -26,7 +26,7 @@ def files_in_former_folders(
 ) -> list[PlacedFile]:
     """Those of the `placed` files that are still below a former output folder; their paths lead out of the present.
 
-    They do so even if the present folder contains the former one: see `from_outside`.
+    They do so even if they are inside the present folder: see `from_outside`.
 
     Former ones may be the default folders of this name and of `earlier_names`, and where `results` saw `placed` files
     last. Results may be a stranger's, so they only say where to look for what a state of this machine has placed.
@@ -48,11 +48,10 @@ def files_in_former_folders(
     folders = dict.fromkeys((*defaults, *_folders_of(elsewhere, files)))
     found: list[PlacedFile] = []
     for folder in (Path(os.path.normpath(home / each)) for each in folders if each != present):
-        is_within = folder.is_relative_to(output)
         for file in files:
             there = Path(os.path.normpath(folder / file.path))
             path = relative(there, output)
-            led_out = from_outside(path, output.name) if is_within and there.is_relative_to(folder) else path
+            led_out = from_outside(path, output.name)
             if paths.isdisjoint({path, led_out}) and _is_plainly_below(home, there):
                 found.append(replace(file, path=led_out))
     return found

@@ -118,6 +118,42 @@ def test_former_folder_inside_the_present_one_stays_as_it_is(
 
 
 @fails_without(
+    "pipeline.operations.former_folders:files_in_former_folders",
+    "found.append",
+    swap=("path=led_out", "path=path"),
+)
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        ({"dir": "output/spring"}, {"dir": "films"}, {"dir": "output"}),
+        ({"dir": "output/mon"}, {"dir": "output/tue"}, {"dir": "output"}),
+        ({"dir": "all/mon"}, {"dir": "films"}, {"dir": "clips"}, {"dir": "all"}),
+        ({"dir": "output", "path": "spring/sub/{{ prompt.name }}.{{ ext }}"}, {"dir": "output/spring"}),
+    ],
+    ids=lambda each: " ".join(output["dir"] for output in each),
+)
+def test_every_former_folder_stays_as_it_is(
+    project: Project, pipeline: Pipeline, outputs: tuple[dict[str, str], ...]
+) -> None:
+    *formers, last = outputs
+    before: dict[str, dict[str, bytes]] = {}
+    for number, output in enumerate(formers):
+        project.write({"campaign.yaml": spring(output={"path": "{{ prompt.name }}.{{ ext }}", **output})})
+        assert pipeline("run", project.manifest).code == 0
+        if number == 0:
+            replaced = next(key for key in project.jobs() if key.endswith("walk"))
+            assert pipeline("run", project.manifest, "--replace", replaced).code == 0
+        before[output["dir"]] = videos(project.folder / output["dir"])
+    project.write({"campaign.yaml": spring(output={"path": "{{ prompt.name }}.{{ ext }}", **last})})
+
+    for command in (["run"], ["run"], ["collect"], ["prune", "--replaced", "--yes"], ["destroy", "--yes"]):
+        ended = pipeline(command[0], project.manifest, *command[1:])
+        assert ended.code == 0, ended.output
+        for former, files in before.items():
+            assert files.items() <= videos(project.folder / former).items()
+
+
+@fails_without(
     "pipeline.operations.campaign_state:CampaignState._published_paths",
     "return {digest",
     swap=(" if from_outside(path, output.name) not in former", ""),
