@@ -23,6 +23,7 @@ from pipeline.providers.checked_provider import unfit
 from pipeline.providers.declared_types import misfit
 from pipeline.purchases import WorkflowId
 from pipeline.testing.server import LONGEST_SILENCE, Connection, Server
+from pipeline.testing.shared import restored
 from pipeline.testing.vendor import Call, Vendor
 
 KEY = "kit-key-7d1f4c90b2"
@@ -181,8 +182,11 @@ class _Listener(logging.Handler):
 
 @contextmanager
 def opened(vendor: Vendor) -> Iterator[Lab]:
-    """A lab for one check; messages logged meanwhile, at every level, are in its `logged`."""
-    with tempfile.TemporaryDirectory(prefix="provider-kit-") as folder:
+    """A lab for one check; messages logged meanwhile, at every level, are in its `logged`.
+
+    What the process shares is restored: a change would hide those that later checks look for.
+    """
+    with restored(), tempfile.TemporaryDirectory(prefix="provider-kit-") as folder:
         lab = Lab(vendor, "", Path(folder))
         listener, root = _Listener(lab.logged), logging.getLogger()
         level = root.level

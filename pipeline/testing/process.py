@@ -1,14 +1,12 @@
 """Checks that a provider changes nothing that the whole process shares, and tells its key to no other program."""
 
-import locale
-import os
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from unittest import mock
 
 from pipeline.testing.data import exercised, has_key
 from pipeline.testing.lab import Lab, expect
+from pipeline.testing.shared import Shared
 from pipeline.testing.side_effects import side_effects
 
 
@@ -49,24 +47,16 @@ def _handlers(lab: Lab) -> None:
 
 
 def _settings(lab: Lab) -> None:
-    before = _umask(), socket.getdefaulttimeout(), locale.setlocale(locale.LC_ALL)
-    try:
-        list(exercised(lab))
-        after = _umask(), socket.getdefaulttimeout(), locale.setlocale(locale.LC_ALL)
-    finally:
-        os.umask(before[0])
-        socket.setdefaulttimeout(before[1])
-        locale.setlocale(locale.LC_ALL, before[2])
-    names = ("the umask", "the default timeout of sockets", "the locale")
-    changed = [name for name, one, other in zip(names, before, after, strict=True) if one != other]
+    before = Shared.now()
+    list(exercised(lab))
+    after = Shared.now()
+    pairs = {
+        "the umask": (before.umask, after.umask),
+        "the default timeout of sockets": (before.timeout, after.timeout),
+        "the locale": (before.locale, after.locale),
+    }
+    changed = [name for name, (one, other) in pairs.items() if one != other]
     expect(not changed, f"it changed {' and '.join(changed)}, which is for the whole process")
-
-
-def _umask() -> int:
-    # The only way to read it is to set it.
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return umask
 
 
 def _programs(lab: Lab) -> None:

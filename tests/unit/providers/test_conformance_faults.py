@@ -54,6 +54,7 @@ from pipeline.providers import (
 from pipeline.providers.payloads import json_body
 from pipeline.providers.vimmerse import Vimmerse
 from pipeline.testing import CHECKS, Fault, Reply, check_provider
+from pipeline.testing.shared import Shared
 from providers.test_conformance import VimmerseVendor
 
 
@@ -1051,6 +1052,27 @@ def test_fault_is_found(
     with pytest.raises(Fault) as raised:
         check_provider(VimmerseVendor(kind=kind), [check])
     assert str(raised.value).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [each for each in FAULTS if each[1].startswith(("provider: leaves", "key: in no env"))],
+)
+def test_what_is_shared_is_the_same_before_each_check(
+    kind: type[Vimmerse], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change of an earlier check would hide that of the one that looks for it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(SetsNoProxy.variable, raising=False)
+    monkeypatch.setenv(SetsAVariable.variable, "")
+    before = Shared.now()
+    checks = [each for each in CHECKS if each.name in {name, "key: in no output"}]
+
+    with pytest.raises(Fault) as raised:
+        check_provider(VimmerseVendor(kind=kind), checks * 2)
+
+    assert str(raised.value).count(f"{name}: ") == 2
+    assert Shared.now() == before
 
 
 def restored(arguments: tuple[Any, ...], attributes: dict[str, Any]) -> StatusError:
