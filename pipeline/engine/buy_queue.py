@@ -128,7 +128,10 @@ class BuyQueue:
 
     def leave_to_next_run(self, entry: Entry, why: str) -> None:
         """Drop `entry` from this run, which is therefore not finished; `why` ends with what to do."""
-        self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: not bought: {why}")
+        self._leave(entry, why, f"not bought: {why}")
+
+    def _leave(self, entry: Entry, why: str, reason: str) -> None:
+        self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: {reason}")
         self._report.unbought[entry.key] = why
         self.give_up(entry)
 
@@ -167,9 +170,8 @@ class BuyQueue:
         attempts = self._attempts_of(entry)
         attempts.unprepared += 1
         if attempts.unprepared >= PREPARATIONS or (error.after or 0.0) > _timeout(entry):
-            self._report.add_reason(ExitCode.UNFINISHED, f"{entry.key}: {error}; {advice}")
-            self._report.unbought[entry.key] = f"{error}; {advice}"
-            self.give_up(entry)
+            why = f"{error}; {advice}"
+            self._leave(entry, why, why)
         else:
             self.put_back(entry, now, attempts.unprepared, error.after)
 
@@ -189,11 +191,8 @@ class BuyQueue:
         attempts.deferred += 1
         if (after or 0.0) > _timeout(entry) or attempts.deferred > DEFERRALS:
             how_long = f" for {after:,.0f} s" if after is not None else ""
-            self._report.add_reason(
-                ExitCode.UNFINISHED,
-                f"{entry.key}: deferred by the vendor{how_long} ({printable(reason)}); run again later",
-            )
-            self.give_up(entry)
+            why = f"deferred by the vendor{how_long} ({printable(reason)}); run again later"
+            self._leave(entry, why, why)
         else:
             self._not_before = max(self._not_before, now + (after or 0.0))
             self.put_back(entry, now, attempts.deferred, after)

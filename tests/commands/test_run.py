@@ -752,6 +752,8 @@ def test_retry_after_beyond_the_timeout_is_left_to_a_later_run(
 
     assert ended.code == 8, ended.output
     assert "deferred by the vendor for 86,400 s" in ended.out
+    for told in (pipeline("status", project.manifest).out, pipeline("show", project.manifest, WALK).out):
+        assert "not bought by the last run: deferred by the vendor for 86,400 s" in told
     assert "run again later" in ended.out
     assert len(vendor.ledger.entries) == 1
     assert project.statuses() == {WALK: "pending"}
