@@ -271,11 +271,12 @@ class _Expansion:
         else:
             first = self._first_with_path_of(job)
             which = f"{first} and {job.key}" if first is not None else which
-            advice = (
-                "some systems do not distinguish upper and lower case, so rename one of them"
-                if "job.key" in rule.path.template.source
-                else "output.path must tell them apart, as {{ job.key }} does"
-            )
+            if "job.key" not in rule.path.template.source:
+                advice = "output.path must tell them apart, as {{ job.key }} does"
+            elif first is None or first.lower() == job.key.lower():
+                advice = "some systems do not distinguish upper and lower case, so rename one of them"
+            else:
+                advice = "some systems take them, as they do 'ß' and 'ss', for the same name, so rename one of them"
         # Without `jobs`, the only rule is written nowhere, and without `output`, neither is the path.
         written = (each for each in (rule.location, rule.path.location) if each.path)
         location = next(written, rule.location if item is None else item.location)

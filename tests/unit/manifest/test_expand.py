@@ -577,6 +577,14 @@ class TestPaths:
             "; some systems do not distinguish upper and lower case, so rename one of them"
         )
 
+    @pytest.mark.parametrize(("one", "other"), [("ﬁne", "fine"), ("straße", "strasse"), ("σ", "ς")])
+    def test_keys_that_systems_take_for_the_same_are_told_as_such(
+        self, project: Project, one: str, other: str
+    ) -> None:
+        (problem,) = project.problems(ANYTHING + f"jobs: [{{id: hero, matrix: {{l: [{one}, {other}]}}}}]\n")
+        assert f"hero/any/l={one} and hero/any/l={other}; some systems take " in problem.message
+        assert problem.message.endswith(" for the same name, so rename one of them")
+
     @pytest.mark.parametrize("path", ["x.mp4", "{{ ext }}", "x.{{ ext }}.mp4", "x{{ ext }}"])
     def test_path_without_suffix_is_rejected(self, project: Project, path: str) -> None:
         assert "output.path" in project.messages(ANYTHING + f"output: {{path: '{path}'}}\n")
