@@ -1,18 +1,22 @@
 """Which takes of a job replaced which: `prune` keeps its last good one, whatever was renamed or edited."""
 
+import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_records import bought, job, records
-from results.campaign import HEADING, read_back
+from results.campaign import HEADING
 from support.protection import fails_without
 
 from pipeline.assignment import Assignment, Matcher, assign
 from pipeline.jobs import Job
 from pipeline.join import join
+from pipeline.json_values import Json
 from pipeline.operations.record_assignment import served_by, taken_over
 from pipeline.planning.prune import prunable
 from pipeline.purchases import (
@@ -27,6 +31,7 @@ from pipeline.purchases import (
     all_served_next,
 )
 from pipeline.results.document import Builder
+from pipeline.results.file import ResultsFile, read
 from pipeline.succession import Succession
 
 NAMES = ("walk", "stroll", "turn", "spin")
@@ -117,6 +122,16 @@ def test_purchases_that_replace_each_other_end() -> None:
     one = replace(bought(1, new, status=Status.FAILED), replaces=(PurchaseId(f"{2:016x}"),))
     two = replace(bought(2, new, status=Status.FAILED), replaces=(one.id,))
     assert succession([new], records(one, two, a=one)).last_good(new.key) == []
+
+
+def _read_back(document: Mapping[str, Json]) -> ResultsFile:
+    """What a reader gets of results, which no test needs to find after a power cut."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "spring.results.json")
+        path.write_text(json.dumps(document))
+        results = read(path, path.name)
+    assert results is not None
+    return results
 
 
 @dataclass
@@ -214,7 +229,7 @@ class Team:
             decisions=UNDECIDED,
             published=self.known_by_others,
         )
-        results = read_back(document)
+        results = _read_back(document)
         self.known_by_others |= results.published
         assert results.records == self.records
         self.published.append(results.records)
