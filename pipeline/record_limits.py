@@ -41,6 +41,8 @@ LARGEST_PURCHASE = 20 << 30
 MAX_INPUTS = 100
 # Purchases that one replaces.
 MAX_REPLACED = 1_000
+# Keys of which results tell apart from their jobs' rows what served them last.
+MAX_SERVED = 1_000_000
 # How often the purchase that serves a job is known to have changed.
 MAX_SERIAL = 1_000_000_000
 

@@ -59,7 +59,8 @@ class Succession:
             if new:
                 before = [each.id for each in self.matcher.before(serving)]
                 found.setdefault(serving.id, {}).update(dict.fromkeys([*new, *before]))
-        return {purchase_id: [*replaced] for purchase_id, replaced in found.items()}
+        # In the order in which a join has them.
+        return {purchase_id: sorted(replaced) for purchase_id, replaced in found.items()}
 
     def all_before(self, key: JobKey) -> set[PurchaseId]:
         """All purchases that were replaced, one after the other, by what serves a job now."""

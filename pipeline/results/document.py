@@ -24,10 +24,10 @@ from pipeline.purchases import (
 )
 from pipeline.records import SHA256
 from pipeline.results.job_status import JobStatus, job_statuses, summarize
-from pipeline.results.served import untold_json
+from pipeline.results.served import served_in, untold_json
 
 if TYPE_CHECKING:
-    from pipeline.assignment import Assignment
+    from pipeline.assignment import Assignment, Matcher
     from pipeline.jobs import Coordinates, Job, JobKey
     from pipeline.planning.shards import Shard
 
@@ -94,9 +94,12 @@ class Builder:
             self._job_row(_job_fields(job, statuses[job.key], assignment, decisions, heading.output))
             for job in jobs
         ]
-        untold = untold_json(_served(assignment, records), rows, records.purchases)
+        # Of a job for which nothing is recorded, its row has what was bought for it last.
+        served = served_in(rows, (), records.purchases) | _served(assignment, records)
+        untold = untold_json(served, rows, records.purchases)
         # What a void one replaced is known by it alone.
         kept = {*published, *(each.purchase for each in records.served.values())}
+        kept |= {replaced for each in records.purchases.values() for replaced in each.replaces}
         shown = [
             purchase
             for purchase in sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
@@ -183,11 +186,24 @@ def _serial(served: Served | None, purchase: Purchase | None) -> int:
 
 
 def _served(assignment: Assignment, records: Records) -> dict[JobKey, Served]:
-    """What served each key last once this assignment is recorded, without the jobs of other shards."""
-    own = {job.key for job in assignment.jobs}
+    """What served each key last once this assignment is recorded.
+
+    Of jobs of other shards, which have rows in other files, only what their purchases do not tell: an edit may have
+    moved a job to a shard that has not run yet.
+    """
+    matcher, own = assignment.matcher, {job.key for job in assignment.jobs}
     now = {key: each.id for key, each in assignment.by_key.items() if each.status is not Status.SUBMITTING}
     served = all_served_next(records.served, now)
-    return {key: each for key, each in served.items() if key in own or key not in assignment.matcher.jobs}
+    return {
+        key: each
+        for key, each in served.items()
+        if key in own or key not in matcher.jobs or each != _told_by_purchases(key, matcher)
+    }
+
+
+def _told_by_purchases(key: JobKey, matcher: Matcher) -> Served | None:
+    newest = max(matcher.bought_for(key), key=lambda each: each.age, default=None)
+    return None if newest is None else Served(purchase=newest.id)
 
 
 def job_json(

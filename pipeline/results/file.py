@@ -226,6 +226,11 @@ def _results(document: dict[str, Any], locate: _Locate) -> ResultsFile:
         if purchase.id in purchases:
             problems.append(Finding(("purchases", number), f"{purchase.id} occurs twice"))
         purchases[purchase.id] = purchase
+    keys = set[str]()
+    for number, row in enumerate(document.get("served", ())):
+        if row["key"] in keys:
+            problems.append(Finding(("served", number), f"{row['key']!r} occurs twice"))
+        keys.add(row["key"])
     if problems:
         raise InvalidInput(listed(locate(problems[:MAX_LISTED]), len(problems)))
     served = served_in(document["jobs"], document.get("served", ()), purchases)

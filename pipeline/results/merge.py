@@ -7,13 +7,13 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InvalidInput
-from pipeline.join import join, join_all
+from pipeline.join import join_all
 from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import join as join_media
 from pipeline.purchases import PENDING, PurchaseId, Records, Status, as_json
 from pipeline.results.document import VERSION, media_json
 from pipeline.results.job_status import summarize
-from pipeline.results.served import named_in, serial_in, served_in, untold_json
+from pipeline.results.served import named_in, serial_in, untold_json
 
 if TYPE_CHECKING:
     from pipeline.planning.shards import Shard
@@ -44,9 +44,7 @@ def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None =
         raise InvalidInput(f"{rehearsed}: the results of a rehearsal cannot be joined with others")
     records = join_all(file.records for file in files)
     jobs = _jobs(files, records)
-    # A row may name an intent whose outcome only another file has.
-    told = Records(records.purchases, served_in(jobs, (), records.purchases))
-    untold = untold_json(join(records, told).served, jobs, records.purchases)
+    untold = untold_json(records.served, jobs, records.purchases)
     media = media_json(reduce(join_media, (file.media for file in files), {}))
     purchases = sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
     return {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from pipeline import record_limits
 from pipeline.purchases import Purchase, PurchaseId, Served, Status
 
 if TYPE_CHECKING:
@@ -30,13 +32,22 @@ def served_in(
     purchases: Mapping[PurchaseId, Purchase],
 ) -> dict[JobKey, Served]:
     """What served each key last: as the rows of `jobs` tell it, or else those that `untold_json` made."""
-    found: dict[JobKey, Served] = {}
-    for row in (*jobs, *untold):
-        named = named_in(row)
-        # An intent may still turn out to be void, and then it never served the job.
-        if named is not None and named in purchases and purchases[named].status is not Status.SUBMITTING:
-            found[row["key"]] = Served(purchase=named, serial=serial_in(row))
-    return found
+    # A job's row may name an intent that turned out to be void, or may yet, and then it never served the job.
+    by_jobs = {
+        row["key"]: each
+        for row in jobs
+        if (each := _served(row, purchases)) is not None
+        and purchases[each.purchase].status is not Status.VOID
+    }
+    rest = {row["key"]: _served(row, purchases) for row in untold}
+    return {key: each for key, each in {**by_jobs, **rest}.items() if each is not None}
+
+
+def _served(row: Mapping[str, Any], purchases: Mapping[PurchaseId, Purchase]) -> Served | None:
+    purchase = purchases.get(row.get("purchase") or row.get("last", ""))
+    if purchase is None or purchase.status is Status.SUBMITTING:
+        return None
+    return Served(purchase=purchase.id, serial=serial_in(row))
 
 
 def untold_json(
@@ -47,15 +58,15 @@ def untold_json(
     """What served keys last, one row a key, where the rows of `jobs` do not tell it.
 
     That is of keys that no job has any more; of jobs that an intent is to serve next; and of jobs that a purchase
-    served which turned out to have bought nothing.
+    served which turned out to have bought nothing. A row without a purchase says that nothing is known.
     """
     told = served_in(jobs, (), purchases)
-    return [
-        {
-            "key": key,
-            "purchase": each.purchase,
-            **({"serial": each.serial} if each.serial > 1 else {}),
-        }
-        for key, each in sorted(served.items())
-        if told.get(key) != each
-    ]
+    untold = (key for key in sorted({*served, *told}) if served.get(key) != told.get(key))
+    return [_row(key, served.get(key)) for key in islice(untold, record_limits.MAX_SERVED)]
+
+
+def _row(key: JobKey, served: Served | None) -> dict[str, Json]:
+    if served is None:
+        return {"key": key}
+    serial: dict[str, Json] = {"serial": served.serial} if served.serial > 1 else {}
+    return {"key": key, "purchase": served.purchase, **serial}

@@ -181,7 +181,8 @@ def _is_id(value: Json) -> bool:
 
 def _is_served(value: Json) -> TypeGuard[dict[JobKey, PurchaseId]]:
     return isinstance(value, dict) and all(
-        record_limits.is_name(key, record_limits.LONGEST_KEY)
+        key
+        and record_limits.is_name(key, record_limits.LONGEST_KEY)
         and isinstance(each, str)
         and PURCHASE_ID.fullmatch(each)
         for key, each in value.items()

@@ -32,6 +32,7 @@ from pipeline.purchases import (
 )
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read
+from pipeline.results.merge import merge_results
 from pipeline.succession import Succession
 
 NAMES = ("walk", "stroll", "turn", "spin")
@@ -141,7 +142,7 @@ class Team:
     names: list[str]
     texts: list[str]
     records: Records = field(default_factory=Records)
-    published: list[Records] = field(default_factory=list)
+    published: list[ResultsFile] = field(default_factory=list)
     known_by_others: frozenset[PurchaseId] = frozenset()
     last_good: dict[int, PurchaseId] = field(default_factory=dict)
 
@@ -232,21 +233,25 @@ class Team:
         results = _read_back(document)
         self.known_by_others |= results.published
         assert results.records == self.records
-        self.published.append(results.records)
+        self.published.append(results)
 
     def begin_from_results(self) -> None:
         """The state is lost; a create whose machine was lost with it needs attention."""
         found = {
             each.id: replace(each, status=Status.ATTENTION) if each.status is Status.SUBMITTING else each
-            for each in self.published[-1].purchases.values()
+            for each in self.published[-1].records.purchases.values()
         }
-        self.records = replace(self.published[-1], purchases=found)
+        self.records = replace(self.published[-1].records, purchases=found)
 
     def earlier_results_come_in(self, number: int) -> None:
         """A branch is merged on which nothing was run since, or an older file is put back."""
         served = self.records.served
-        self.records = join(self.records, self.published[number])
+        self.records = join(self.records, self.published[number].records)
         assert self.records.served == served
+        latest, earlier = self.published[-1], self.published[number]
+        assert (
+            _read_back(merge_results([latest, earlier], "pipeline 1")).records.served == latest.records.served
+        )
 
     def prune(self, *, replaced: bool) -> None:
         """Delete what no job needs, which is never the last good take of a job without one."""

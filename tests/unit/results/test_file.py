@@ -500,3 +500,20 @@ def test_status_change_appears_in_the_next_build() -> None:
         results = read_back(made)
         assert results.jobs[0]["status"] == status
         assert results.records.purchases[PurchaseId(f"{1:016x}")].status is status
+
+
+def test_void_purchase_stays_that_alone_tells_what_another_replaced() -> None:
+    a = job("a")
+    void = bought(1, a, Status.VOID)
+    failed = replace(bought(2, a, Status.FAILED), replaces=(void.id,))
+
+    assert read_back(document([a], void, failed)).records.purchases[void.id] == void
+
+
+def test_key_that_two_purchases_are_said_to_have_served_last_is_refused(tmp_path: Path) -> None:
+    a = job("a")
+    made = document([a], bought(1, a))
+    rows: list[Json] = [{"key": "gone", "purchase": f"{1:016x}"}] * 2
+
+    with pytest.raises(InvalidInput, match="served\\[1\\]: 'gone' occurs twice"):
+        read_back(made | {"served": rows})

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.assignment import assign
 from pipeline.errors import InvalidInput
 from pipeline.json_values import Json
-from pipeline.purchases import Purchase, Reason, Status
+from pipeline.purchases import UNDECIDED, Purchase, Reason, Records, Served, Status
+from pipeline.results.document import Builder
 from pipeline.results.merge import merge_results
-from results.campaign import Document, bought, document, job, read_back
+from results.campaign import HEADING, Document, bought, document, job, read_back
 
 
 def merge(*documents: Document, tool: str = "pipeline 1") -> Document:
@@ -71,6 +73,16 @@ def test_job_keeps_its_newest_former_purchase() -> None:
     older_serves = document([before], old)
     for files in permutations([newer_knows, older_serves]):
         assert read_back(merge(*files)).records.served[before.key].purchase == new.id
+
+
+def test_void_create_that_served_a_job_leads_to_what_it_replaced_after_any_merge() -> None:
+    a, b = job("a"), job("a", "dance")
+    good, void = bought(2, b), bought(1, a, Status.VOID)
+    records = Records({each.id: each for each in (good, void)}, {a.key: Served(purchase=void.id, serial=3)})
+    made = Builder().build(HEADING, assignment=assign([a], records), records=records, decisions=UNDECIDED)
+
+    assert read_back(made).records == records
+    assert merge(made, made) == made
 
 
 def every_way(*made: Document) -> Sequence[Document]:

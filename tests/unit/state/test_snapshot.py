@@ -74,6 +74,7 @@ def an_export() -> dict[str, Any]:
         an_export() | {"campaign": 1},
         an_export() | {"purchases": {}},
         an_export() | {"served": {"a": 1}},
+        an_export() | {"served": {"": "0" * 16}},
         an_export() | {"serials": [1]},
         an_export() | {"serials": {"a": 0}},
         an_export() | {"serials": {"a": True}},
