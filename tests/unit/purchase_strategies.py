@@ -174,3 +174,16 @@ decisions = st.builds(
     redo=st.frozensets(ids, max_size=1),
     order=st.dictionaries(ids, st.integers(1, 3), max_size=2),
 )
+
+
+def bought(status: Status = Status.SUBMITTED, **fields: object) -> Purchase:
+    """A purchase with these fields, the same in all else."""
+    made = Purchase(
+        id=PurchaseId(IDS[0]),
+        key=JobKey("a/b"),
+        fingerprint="v1:0",
+        status=status,
+        bought_at="2026-01-01T00:00:00Z",
+        template_id="t",
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]  # each test names fields of its own

@@ -5,7 +5,7 @@ from itertools import permutations, product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from purchase_strategies import IDS, decisions, records
+from purchase_strategies import IDS, bought, decisions, records
 from support.protection import fails_without
 
 from pipeline.jobs import JobKey
@@ -25,18 +25,6 @@ from pipeline.purchases import (
     as_json,
 )
 from pipeline.state.recovery import absorb
-
-
-def bought(status: Status = Status.SUBMITTED, **fields: object) -> Purchase:
-    made = Purchase(
-        id=PurchaseId(IDS[0]),
-        key=JobKey("a/b"),
-        fingerprint="v1:0",
-        status=status,
-        bought_at="2026-01-01T00:00:00Z",
-        template_id="t",
-    )
-    return replace(made, **fields)  # type: ignore[arg-type]  # each test names fields of its own
 
 
 @given(records, records, records, decisions)

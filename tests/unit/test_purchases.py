@@ -1,32 +1,16 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from purchase_strategies import IDS, ids, purchases
+from purchase_strategies import bought, ids, purchases
 
-from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 from pipeline.purchases import (
     Purchase,
-    PurchaseId,
     Reason,
     Status,
     as_json,
 )
 from pipeline.records import purchase_from_json
-
-
-def bought(status: Status = Status.SUBMITTED, **fields: object) -> Purchase:
-    made = Purchase(
-        id=PurchaseId(IDS[0]),
-        key=JobKey("a/b"),
-        fingerprint="v1:0",
-        status=status,
-        bought_at="2026-01-01T00:00:00Z",
-        template_id="t",
-    )
-    return replace(made, **fields)  # type: ignore[arg-type]  # each test names fields of its own
 
 
 @given(purchases())

@@ -313,6 +313,7 @@ def test_schema_has_the_same_limits() -> None:
     assert defs["credits"]["maximum"] == record_limits.LARGEST_CREDITS
     assert defs["bytes"]["maximum"] == record_limits.LARGEST_FILE
     assert purchase["inputs"]["maxItems"] == record_limits.MAX_INPUTS
+    assert defs["serial"]["maximum"] == record_limits.MAX_SERIAL
     most = [purchase["outputs"], purchase["steps"], purchase["request"]["properties"]["images"]]
     assert {each["maxItems"] for each in most} == {record_limits.MAX_MEDIA}
     assert defs["job"]["properties"]["outputs"]["maxItems"] == record_limits.MAX_FILES
