@@ -16,23 +16,22 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=ci/records.sh
 . "$here/records.sh"
 
-tip=$(fetch_tip)
-elsewhere=$(fetch_tip "$OTHER")
-git update-ref "$BASE" "$tip"
-take_over "$tip"
+# Ends with exit code $1.
+end() {
+  if [[ -n ${GITHUB_OUTPUT:-} ]]; then echo "exit-code=$1" >>"$GITHUB_OUTPUT"; fi
+  exit "$1"
+}
 
-flags=(--yes --results "$FOLDER/" --checkpoint "$(printf %q "$here/publish.sh")")
-if [[ -n ${CAMPAIGN_JUNIT:-} ]]; then flags+=(--junit "$CAMPAIGN_JUNIT"); fi
-
-if [[ -n ${CAMPAIGN_SHARD:-} ]]; then flags+=(--shard "$CAMPAIGN_SHARD"); fi
-
-source=${CAMPAIGN_SAVED_PLAN:-}
-if [[ -z $source ]]; then
+plan=${CAMPAIGN_SAVED_PLAN:-}
+source=$plan
+if [[ -z $plan ]]; then
+  tip=$(fetch_tip)
+  take_over "$tip"
   empty_plans
   without_keys pipeline plan --quiet --results "$FOLDER/" --out "$PLANS" -- "$CAMPAIGN_MANIFEST" >/dev/null
+  plan=$(echo "$PLANS"/*.plan.json)
   source=$CAMPAIGN_MANIFEST
 fi
-plan=${CAMPAIGN_SAVED_PLAN:-$(echo "$PLANS"/*.plan.json)}
 name=$(python3 -I "$here/plans.py" --field campaign "$plan")
 python3 -I "$here/plans.py" "$PLANS" >>"${GITHUB_OUTPUT:-/dev/null}"
 
@@ -40,11 +39,19 @@ python3 -I "$here/plans.py" "$PLANS" >>"${GITHUB_OUTPUT:-/dev/null}"
 export CAMPAIGN_NAME=$name
 LEDGER=$(ledger_of "$name")
 
-# Ends with exit code $1.
-end() {
-  if [[ -n ${GITHUB_OUTPUT:-} ]]; then echo "exit-code=$1" >>"$GITHUB_OUTPUT"; fi
-  exit "$1"
-}
+# Before the tip, so that it cannot have results that another machine publishes meanwhile and the tip lacks.
+if ! ledger=$(fetch_ledger); then
+  echo "The server did not say whether it has $LEDGER, so what was bought. Nothing is bought; try again." >&2
+  end 8
+fi
+tip=$(fetch_tip)
+elsewhere=$(fetch_tip "$OTHER")
+git update-ref "$BASE" "$tip"
+take_over "$tip"
+
+flags=(--yes --results "$FOLDER/" --checkpoint "$(printf %q "$here/publish.sh")")
+if [[ -n ${CAMPAIGN_JUNIT:-} ]]; then flags+=(--junit "$CAMPAIGN_JUNIT"); fi
+if [[ -n ${CAMPAIGN_SHARD:-} ]]; then flags+=(--shard "$CAMPAIGN_SHARD"); fi
 
 # shellcheck source=ci/known.sh
 . "$here/known.sh"
@@ -59,10 +66,6 @@ refuse() {
 # Missing results alone never count as a first run: a deleted or misnamed branch looks the same, and everything would
 # be bought again. Results without a purchase prove no more than missing ones, and present results, for example of one
 # shard, prove nothing about those that are gone.
-if ! ledger=$(fetch_ledger); then
-  echo "The server did not say whether it has $LEDGER, so what was bought. Nothing is bought; try again." >&2
-  end 8
-fi
 recorded=$(find_recorded)
 unknown=$(find_unknown)
 first=${CAMPAIGN_FIRST:-}

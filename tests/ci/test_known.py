@@ -85,6 +85,32 @@ def test_first_counts_until_any_shard_of_its_run_has_published_anything(
     assert len(titles(vendor)) == 4
 
 
+def test_what_another_machine_publishes_while_a_run_starts_is_not_missed(
+    remote: Remote, machine: Machines, run: Callable[..., Job], vendor: Emulator
+) -> None:
+    of_four(remote)
+    assert run(first="spring", shard="1/2").code == 0
+    published = {
+        ref: git("rev-parse", ref, at=remote.folder) for ref in ("refs/heads/campaign-results", LEDGER)
+    }
+    updates = [f"git -C {remote.folder} update-ref {ref} {commit}\n" for ref, commit in published.items()]
+    for ref in published:
+        git("update-ref", "-d", ref, at=remote.folder)
+    one = machine("starting")
+    tool = one.workspace.parent / "bin/pipeline"
+    tool.rename(tool.with_name("real"))
+    tool.write_text(
+        f'#!/bin/sh\nif [ "$1" = plan ]; then\n{"".join(updates)}fi\nexec {tool.with_name("real")} "$@"\n'
+    )
+    tool.chmod(0o755)
+
+    job = one.uses(command="run", campaigns=MANIFEST, first="spring", shard="2/2")
+
+    assert job.code == 0, job.log
+    assert "given-up" not in recorded(remote)
+    assert len(titles(vendor)) == 4
+
+
 def test_only_what_a_person_gave_up_is_not_missed(
     remote: Remote, run: Callable[..., Job], vendor: Emulator
 ) -> None:
