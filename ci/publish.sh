@@ -91,8 +91,9 @@ ledger_tree() {
     # Nobody knows what a file has that was damaged by hand; once it was mended, the next publication has it.
     if [[ "${changed[*]-}" != *"$blob"* ]] && ! is_readable "$blob"; then continue; fi
     before=$(blob_at "$ledger" "$SETTING/$path")
-    # If the branch had lost what is there, it is kept.
-    if [[ -n $before && $before != "$(blob_at "$BASE" "$path")" && -n $(lost_here "$before") ]]; then
+    # If the branch has lost what is there, it is kept. What our own file no longer has of what we found was let go.
+    if [[ "${changed[*]-}" == *",$blob,$path"* && $before == "$(blob_at "$BASE" "$path")" ]]; then before=; fi
+    if [[ -n $before && -n $(lost_at "$1" "$before") ]]; then
       entries+=(--cacheinfo "100644,$before,$SETTING/$PREFIX$CAMPAIGN_NAME.results.$before-of-earlier.json")
     fi
     entries+=(--cacheinfo "100644,$blob,$SETTING/$path")
@@ -104,9 +105,15 @@ ledger_tree() {
   tree_with "$ledger" ${entries[@]+"${entries[@]}"}
 }
 
-# Prints a line if the results in blob $1 have purchases that our files lack.
-lost_here() {
-  printf ':100644 000000 %s %s D\0results\0' "$1" "$1" | lost_of ${files[@]+"${files[@]}"}
+# Prints a line if the results in blob $2 have purchases that those in commit $1 lack.
+lost_at() {
+  local blob path known=()
+  while IFS=$'\t' read -r -d '' blob path; do
+    if [[ $(campaign_of "$path") != "$CAMPAIGN_NAME" ]] || ! is_readable "$blob"; then continue; fi
+    git cat-file blob "$blob" >"$scratch/$blob"
+    known+=("$scratch/$blob")
+  done < <(records_of "$1")
+  printf ':100644 000000 %s %s D\0results\0' "$2" "$2" | lost_of ${known[@]+"${known[@]}"}
 }
 
 # Whether blob $1 can be read as results.
@@ -127,12 +134,10 @@ while true; do
     echo "The push to $BRANCH and $LEDGER was refused. Is the branch protected, or does this job lack the permission to write?" >&2
     exit 1
   fi
-  files=()
   changed=()
   joined=()
   for file in "$FOLDER"/*.results.json "$FOLDER"/*.results.*-of-*.json; do
     if ! [[ -f $file ]] || ! is_record "$file" || [[ $(campaign_of "$file") != "$CAMPAIGN_NAME" ]]; then continue; fi
-    files+=("$file")
     path=$PREFIX$(basename -- "$file")
     # Byte for byte: the repository's attributes must not alter records.
     ours=$(git hash-object -w --no-filters -- "$file")

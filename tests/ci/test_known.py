@@ -26,6 +26,14 @@ def recorded(remote: Remote) -> list[str]:
     return remote.names(LEDGER) if git("for-each-ref", LEDGER, at=remote.folder) else []
 
 
+def with_statuses(remote: Remote, *statuses: str) -> str:
+    """The last commit whose purchases had these statuses."""
+    commits = git(
+        "log", "--format=%H", "campaign-results", "--", "spring.results.json", at=remote.folder
+    ).split()
+    return next(each for each in commits if remote.statuses(branch=each) == list(statuses))
+
+
 def of_four(remote: Remote) -> None:
     """Make it a campaign of four jobs, two for each of two shards."""
     manifest = json.dumps(spring(prompts={f"p{number}": f"take {number}" for number in range(4)}))
@@ -155,6 +163,23 @@ def test_results_that_people_commit_are_missed_as_well_once_a_run_has_seen_them(
 
     assert job.code == 3, job.log
     assert f"The ledger {LEDGER} has or had results of spring at {name}" in job.log
+    assert len(titles(vendor)) == 2
+
+
+def test_results_that_the_branch_loses_during_a_run_stay_in_the_ledger(
+    remote: Remote, machine: Machines, run: Callable[..., Job], vendor: Emulator
+) -> None:
+    """Also if the run itself has nothing to publish."""
+    assert run(first="spring").code == 0
+    one = machine("collecting")
+    one.begin_run("collect", campaigns=MANIFEST).communicate()
+    remote.move("campaign-results", with_statuses(remote, "submitting"))
+    assert one.finish(campaigns=MANIFEST).code == 0
+
+    job = run()
+
+    assert job.code == 3, job.log
+    assert f"The ledger {LEDGER} has or had results of spring at " in job.log
     assert len(titles(vendor)) == 2
 
 
