@@ -4,10 +4,10 @@
 # What the server has of the results of a campaign: what its run does not know, and whether the campaign is new.
 #
 # A run may buy only if it knows each purchase under the campaign's name: in the ledger, which has what was published, and
-# in any folder of either branch, the one that CAMPAIGN_RESULTS says and the other, as people put results there too. So it
-# does not matter whether results were lost, left behind by a moved manifest, or written with the other setting. What is
-# found elsewhere is not joined here: the name alone does not prove whose it is, what is joined can be pruned, and a saved
-# plan was made without it.
+# in any folder of either branch, the one that CAMPAIGN_RESULTS says and the other, or among what was deleted or replaced
+# there, as people put results there too. So it does not matter whether results were lost, left behind by a moved manifest,
+# or written with the other setting. What is found elsewhere is not joined here: the name alone does not prove whose it is,
+# what is joined can be pruned, and a saved plan was made without it.
 
 # The results of this campaign and of its shards that a run reads; and as pathspecs, those in any folder and all but these.
 kept=()
@@ -39,11 +39,11 @@ find_recorded() {
 find_unknown() {
   all_of "$tip" "${strays[@]}" | unknown_at "The branch $BRANCH" &&
     all_of "$elsewhere" "${anywhere[@]}" | unknown_at "The branch $OTHER" &&
-    in_ledger | unknown_at "The ledger $LEDGER" || return
-  if [[ -z $recorded ]]; then find_in_history; fi
+    in_ledger | unknown_at "The ledger $LEDGER" &&
+    find_in_history
 }
 
-# The same, of what was deleted from either branch or replaced there: it was published before there were ledgers.
+# The same, of what was deleted from either branch or replaced there: no run may have seen it since the ledger began.
 find_in_history() {
   local before=${CAMPAIGN_BEFORE:-}
   fetch_history "$tip" "$BRANCH" && history_of "$tip" | unknown_at "The branch $BRANCH" &&

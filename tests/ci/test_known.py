@@ -166,6 +166,23 @@ def test_results_that_people_commit_are_missed_as_well_once_a_run_has_seen_them(
     assert len(titles(vendor)) == 2
 
 
+def test_results_that_people_commit_and_replace_are_missed_before_any_run_has_seen_them(
+    remote: Remote, run: Callable[..., Job], vendor: Emulator
+) -> None:
+    assert run(first="spring").code == 0
+    ours = remote.text("spring.results.json")
+    theirs = json.loads(ours)
+    one = theirs["purchases"][0]
+    theirs["purchases"].append({**one, "id": f"{one['id'][:-4]}0000", "bought_at": "2026-01-01T00:00:00Z"})
+    remote.edit("campaign-results", lambda work: write(work / "spring.results.json", json.dumps(theirs)))
+    remote.edit("campaign-results", lambda work: write(work / "spring.results.json", ours))
+
+    codes = [run(first=first).code for first in ("", "spring", "")]
+
+    assert codes == [3, 0, 0]
+    assert len(titles(vendor)) == 2
+
+
 def test_results_that_the_branch_loses_during_a_run_stay_in_the_ledger(
     remote: Remote, machine: Machines, run: Callable[..., Job], vendor: Emulator
 ) -> None:
@@ -203,7 +220,6 @@ def test_results_that_were_damaged_by_hand_are_not_recorded(
 def test_ledger_begins_with_a_run_that_knows_everything(
     remote: Remote, machine: Machines, run: Callable[..., Job], vendor: Emulator
 ) -> None:
-    """Once it has begun, older history is not searched any more."""
     of_four(remote)
     for shard in ("1/2", "2/2"):
         assert run(first="spring", shard=shard).code == 0
