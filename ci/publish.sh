@@ -83,7 +83,7 @@ take_over_parts() {
 
 # Prints the tree of the ledger once the branch is at commit $1.
 ledger_tree() {
-  local blob path before listed entries=()
+  local blob path before back listed entries=()
   listed=$(git ls-tree -r "$ledger")
   records_of "$1" >"$scratch/records"
   while IFS=$'\t' read -r -d '' blob path; do
@@ -102,10 +102,32 @@ ledger_tree() {
     { git cat-file blob "$ledger:started" 2>/dev/null || true; echo "$CAMPAIGN_RUN"; } | sort -u >"$scratch/started"
     entries+=(--cacheinfo "100644,$(git hash-object -w --no-filters -- "$scratch/started"),started")
   fi
+  git cat-file blob "$ledger:given-up" >"$scratch/given" 2>/dev/null || true
+  back=$(put_back "$1")
+  if [[ -n $back ]]; then
+    grep -vxF "$back" "$scratch/given" >"$scratch/left" || true
+    entries+=(--force-remove given-up)
+    if [[ -s $scratch/left ]]; then
+      entries+=(--cacheinfo "100644,$(git hash-object -w --no-filters -- "$scratch/left"),given-up")
+    fi
+  fi
   tree_with "$ledger" ${entries[@]+"${entries[@]}"}
 }
 
-# Prints a line if the results in blob $2 have purchases that those in commit $1 lack.
+# Prints the blobs that a person gave up, as far as their purchases are in commit $1 again: they are missed from now on.
+put_back() {
+  local blob type lost found=()
+  while read -r blob type; do
+    if [[ $type == blob ]]; then found+=("$blob"); fi
+  done < <(git cat-file --batch-check='%(objectname) %(objecttype)' <"$scratch/given")
+  if [[ ${#found[@]} == 0 ]]; then return; fi
+  lost=$(lost_at "$1" "${found[@]}")
+  for blob in "${found[@]}"; do
+    if [[ $lost != *"$blob"* ]]; then echo "$blob"; fi
+  done
+}
+
+# Prints a line for each of the blobs $2… if, as results, it has purchases that those in commit $1 lack.
 lost_at() {
   local blob path known=()
   while IFS=$'\t' read -r -d '' blob path; do
@@ -113,7 +135,8 @@ lost_at() {
     git cat-file blob "$blob" >"$scratch/$blob"
     known+=("$scratch/$blob")
   done < <(records_of "$1")
-  printf ':100644 000000 %s %s D\0results\0' "$2" "$2" | lost_of ${known[@]+"${known[@]}"}
+  for blob in "${@:2}"; do printf ':100644 000000 %s %s D\0%s\0' "$blob" "$blob" "$blob"; done |
+    lost_of ${known[@]+"${known[@]}"}
 }
 
 # Whether blob $1 can be read as results.

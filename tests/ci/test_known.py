@@ -146,6 +146,29 @@ def test_only_what_a_person_gave_up_is_not_missed(
     assert len(titles(vendor)) == 4
 
 
+def test_what_was_given_up_is_missed_again_once_it_was_put_back(
+    remote: Remote, run: Callable[..., Job], vendor: Emulator
+) -> None:
+    assert run(first="spring").code == 0
+    good = git("rev-parse", "campaign-results", at=remote.folder)
+    git("update-ref", "-d", "refs/heads/campaign-results", at=remote.folder)
+    vendor.fail({"on": "create", "do": {"status": 401}})
+    assert run(first="spring").code == 5
+    assert "given-up" in recorded(remote)
+    vendor.clear_faults()
+    git("update-ref", "refs/heads/campaign-results", good, at=remote.folder)
+    assert run().code == 0
+    assert "given-up" not in recorded(remote)
+    git("update-ref", "-d", "refs/heads/campaign-results", at=remote.folder)
+
+    sent = titles(vendor)
+
+    job = run()
+
+    assert job.code == 3, job.log
+    assert titles(vendor) == sent
+
+
 def test_results_that_people_commit_are_missed_as_well_once_a_run_has_seen_them(
     remote: Remote, run: Callable[..., Job], vendor: Emulator
 ) -> None:
