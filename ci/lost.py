@@ -22,6 +22,9 @@ from pathlib import Path
 # later look need not go further back, however often runs publish.
 _VERSIONS = 20
 
+# The status of each purchase, by its id, and its workflow at the vendor.
+Purchases = dict[str, tuple[str, str | None]]
+
 
 def main(known: list[str]) -> int:
     """Print what is not known."""
@@ -51,16 +54,24 @@ def _unknown(changes: Iterator[tuple[str, str, str]], paths: list[str]) -> Itera
             continue
         if found is None or known is None or _bought(found, void[path]) - known:
             yield blob, path, content
-        void[path] |= {each for each, status in (found or {}).items() if status == "void"}
+        void[path] |= {each for each, (status, _) in (found or {}).items() if status == "void"}
 
 
-def _bought(found: dict[str, str], void: set[str]) -> set[str]:
-    """What of `found` was bought or may have been, if later versions of its file have `void` as void."""
-    return {
-        each
-        for each, status in found.items()
+def _bought(found: Purchases, void: set[str]) -> set[str]:
+    """What of `found` was bought or may have been, if later versions of its file have `void` as void.
+
+    Its ids, and the workflows of those that have one.
+    """
+    bought = {
+        each: workflow
+        for each, (status, workflow) in found.items()
         if status != "void" and not (status == "submitting" and each in void)
     }
+    return bought.keys() | {_workflow_of(each) for each, workflow in bought.items() if workflow}
+
+
+def _workflow_of(purchase: str) -> str:
+    return f"{purchase} has a workflow"
 
 
 def _changes(log: bytes) -> Iterator[tuple[str, str, str]]:
@@ -100,14 +111,21 @@ def _known(paths: list[str]) -> set[str] | None:
         if found is None:
             return None
         known |= found.keys()
+        # Where it is still open whether a purchase was made, its workflow is not known.
+        known |= {
+            _workflow_of(each)
+            for each, (status, workflow) in found.items()
+            if workflow or status not in ("submitting", "attention")
+        }
     return known
 
 
-def _purchases(content: bytes) -> dict[str, str] | None:
-    """The status of each purchase in results, by its id; None if they cannot be read."""
+def _purchases(content: bytes) -> Purchases | None:
+    """The purchases in results; None if they cannot be read."""
     try:
-        return {each["id"]: each["status"] for each in json.loads(content)["purchases"]}
-    except (ValueError, KeyError, TypeError):
+        found = json.loads(content)["purchases"]
+        return {each["id"]: (each["status"], each.get("workflow_id")) for each in found}
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

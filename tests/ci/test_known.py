@@ -223,6 +223,21 @@ def test_results_that_the_branch_loses_during_a_run_stay_in_the_ledger(
     assert len(titles(vendor)) == 2
 
 
+def test_workflows_that_the_branch_forgets_are_missed(
+    remote: Remote, run: Callable[..., Job], vendor: Emulator
+) -> None:
+    """The branch still has what was to be bought, so all purchases are known, but not what they are at the vendor."""
+    remote.edit("main", lambda work: write(work / MANIFEST, json.dumps(spring(limits={"in_flight": 2}))))
+    assert run(first="spring").code == 0
+    remote.move("campaign-results", with_statuses(remote, "submitting", "submitting"))
+
+    job = run()
+
+    assert job.code == 3, job.log
+    assert f"The ledger {LEDGER} has or had results of spring at " in job.log
+    assert len(titles(vendor)) == 2
+
+
 def test_results_that_were_damaged_by_hand_are_not_recorded(
     remote: Remote, machine: Machines, run: Callable[..., Job], vendor: Emulator
 ) -> None:
