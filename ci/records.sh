@@ -107,12 +107,21 @@ no_branch() {
     git commit-tree -m "Results of campaigns" "$(git mktree </dev/null)"
 }
 
+# Prints the commit of ref $2 on remote $1; nothing if it has none. Git lists also refs of which the name is only the end.
+remote_ref() {
+  local listed commit ref
+  listed=$(git ls-remote "$1" "$2") || return
+  while read -r commit ref; do
+    if [[ $ref == "$2" ]]; then echo "$commit"; fi
+  done <<<"$listed"
+}
+
 # Prints the commit at the tip of branch $1, or of the branch with the results; an empty commit if there is no such branch.
 # Only that of results beside the manifest has to exist.
 fetch_tip() {
-  local branch=${1:-$BRANCH} code=0
-  git ls-remote --exit-code origin "refs/heads/$branch" >/dev/null || code=$?
-  if [[ $code == 2 && ($FOLDER == .campaign-results || $branch != "$BRANCH") ]]; then
+  local branch=${1:-$BRANCH} commit
+  commit=$(remote_ref origin "refs/heads/$branch") || return
+  if [[ -z $commit && ($FOLDER == .campaign-results || $branch != "$BRANCH") ]]; then
     no_branch
   else
     git fetch --quiet --no-tags origin "refs/heads/$branch" && git rev-parse FETCH_HEAD
@@ -131,13 +140,10 @@ ledger_of() { echo "refs/campaign-ledger/$1"; }
 
 # Prints the commit of LEDGER on the server; an empty commit if it has none.
 fetch_ledger() {
-  local code=0 commit
-  commit=$(git ls-remote --exit-code "${CAMPAIGN_PUSH_URL:-origin}" "$LEDGER") || code=$?
-  commit=${commit%%[[:space:]]*}
-  if [[ $code == 2 ]]; then
+  local commit
+  commit=$(remote_ref "${CAMPAIGN_PUSH_URL:-origin}" "$LEDGER") || return
+  if [[ -z $commit ]]; then
     no_branch
-  elif [[ $code != 0 ]]; then
-    return "$code"
   elif git cat-file -e "$commit^{tree}" 2>/dev/null; then
     echo "$commit"
   else
@@ -165,7 +171,7 @@ blob_at() {
 # Prints the results manifests in commit $1: for each, its blob id, a tab, its path and a NUL.
 records_of() {
   local path about
-  git ls-tree -z -- "$1" ${PREFIX:+"$PREFIX"} | while IFS=$'\t' read -r -d '' about path; do
+  GIT_LITERAL_PATHSPECS=1 git ls-tree -z -- "$1" ${PREFIX:+"$PREFIX"} | while IFS=$'\t' read -r -d '' about path; do
     # Runs publish regular files only, so folders and symbolic links with such a name are ignored.
     if [[ $about == 100*\ blob\ * ]] && is_record "$path"; then printf '%s\t%s\0' "${about##* }" "$path"; fi
   done

@@ -313,6 +313,24 @@ def test_ledger_that_moves_before_the_push_is_read_again(
     assert len(titles(vendor)) == 2
 
 
+def test_names_of_refs_and_folders_are_taken_literally(
+    remote: Remote, run: Callable[..., Job], vendor: Emulator
+) -> None:
+    """Git also lists refs of which a name is only the end, such as copies, and `:(` may begin a pattern."""
+    remote.edit("main", lambda work: (work / "campaigns").rename(work / ":(top)y"))
+    manifest = ":(top)y/spring.yaml"
+    assert run(first="spring", manifest=manifest, results="beside").code == 0
+    git("update-ref", f"refs/backup/{LEDGER}", LEDGER, at=remote.folder)
+    more = remote.text(manifest, "main").replace('"prompts": {', '"prompts": {"jump": "a jump", ')
+    remote.edit("main", lambda work: write(work / manifest, more))
+
+    job = run(manifest=manifest, results="beside")
+
+    assert job.code == 0, job.log
+    assert len(titles(vendor)) == 3
+    assert recorded(remote) == ["beside/:(top)y/spring.results.json", "started"]
+
+
 def test_full_checkout_stays_full(remote: Remote, machine: Machines, run: Callable[..., Job]) -> None:
     """Other steps of the job may want its history."""
     assert run(first="spring").code == 0
