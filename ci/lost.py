@@ -70,8 +70,8 @@ def _bought(found: Purchases, void: set[str]) -> set[str]:
     return bought.keys() | {_workflow_of(each) for each, workflow in bought.items() if workflow}
 
 
-def _workflow_of(purchase: str) -> str:
-    return f"{purchase} has a workflow"
+def _workflow_of(bought: str) -> str:
+    return f"{bought} has a workflow"
 
 
 def _changes(log: bytes) -> Iterator[tuple[str, str, str]]:
