@@ -151,6 +151,13 @@ fetch_ledger() {
   fi
 }
 
+# Whether object $1 can be read as a ledger.
+is_ledger() {
+  local listed
+  listed=$(git ls-tree "$1" 2>/dev/null) &&
+    ! grep -E $' (tree [0-9a-f]+\t(given-up|started)|(blob|commit) [0-9a-f]+\t(branch|beside))$' <<<"$listed" >/dev/null
+}
+
 # Pushes the refspecs $2… and, unless it is empty, tree $1 as the ledger, which is at commit `ledger` now: all or nothing.
 push_with_ledger() {
   local refs=("${@:2}") lease=() expected=$ledger

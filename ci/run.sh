@@ -44,6 +44,11 @@ if ! ledger=$(fetch_ledger); then
   echo "The server did not say whether it has $LEDGER, so what was bought. Nothing is bought; try again." >&2
   end 8
 fi
+if ! is_ledger "$ledger"; then
+  echo "$LEDGER on the server is damaged: it is not as runs publish it. This deletes it: git push origin :$LEDGER" >&2
+  echo "A later run begins another one, once it knows everything in both branches and their history." >&2
+  end 3
+fi
 tip=$(fetch_tip)
 elsewhere=$(fetch_tip "$OTHER")
 git update-ref "$BASE" "$tip"

@@ -313,6 +313,18 @@ def test_ledger_that_moves_before_the_push_is_read_again(
     assert len(titles(vendor)) == 2
 
 
+def test_damaged_ledger_is_named(remote: Remote, run: Callable[..., Job], vendor: Emulator) -> None:
+    file = remote.commit("main", "branch", "no folder")
+    for damaged in (f"{file}:branch", file):
+        git("update-ref", LEDGER, git("rev-parse", damaged, at=remote.folder), at=remote.folder)
+
+        job = run(first="spring")
+
+        assert job.code == 3, job.log
+        assert f"git push origin :{LEDGER}" in job.log
+    assert titles(vendor) == []
+
+
 def test_names_of_refs_and_folders_are_taken_literally(
     remote: Remote, run: Callable[..., Job], vendor: Emulator
 ) -> None:
