@@ -116,7 +116,7 @@ def is_outside(path: str) -> bool:
     return path.startswith("../")
 
 
-def from_outside(path: str, folder: str) -> str:
+def from_outside(path: str, *, folder: str) -> str:
     """A path below the output folder, whose name is `folder`, as one that leads out of it and in again.
 
     So the files of a former output folder that are inside the present one are named: they are only read, too.

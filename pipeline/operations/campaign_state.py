@@ -139,7 +139,7 @@ class CampaignState:
         if output is None or not former:
             return found
         return {
-            digest: [path for path in paths if from_outside(path, output.name) not in former]
+            digest: [path for path in paths if from_outside(path, folder=output.name) not in former]
             for digest, paths in found.items()
         }
 

@@ -51,7 +51,7 @@ def files_in_former_folders(
         for file in files:
             there = Path(os.path.normpath(folder / file.path))
             path = relative(there, output)
-            led_out = from_outside(path, output.name)
+            led_out = from_outside(path, folder=output.name)
             if paths.isdisjoint({path, led_out}) and _is_plainly_below(home, there):
                 found.append(replace(file, path=led_out))
     return found

@@ -95,7 +95,7 @@ class Builder:
             for job in jobs
         ]
         # Of a job for which nothing is recorded, its row has what was bought for it last.
-        served = served_in(rows, (), records.purchases) | _served(assignment, records)
+        served = served_in(jobs=rows, untold=(), purchases=records.purchases) | _served(assignment, records)
         untold = untold_json(served, rows, records.purchases)
         # What a void one replaced is known by it alone.
         kept = {*published, *(each.purchase for each in records.served.values())}

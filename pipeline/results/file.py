@@ -233,7 +233,7 @@ def _results(document: dict[str, Any], locate: _Locate) -> ResultsFile:
         keys.add(row["key"])
     if problems:
         raise InvalidInput(listed(locate(problems[:MAX_LISTED]), len(problems)))
-    served = served_in(document["jobs"], document.get("served", ()), purchases)
+    served = served_in(jobs=document["jobs"], untold=document.get("served", ()), purchases=purchases)
     return ResultsFile(
         campaign=document["campaign"],
         manifest=document["manifest"],

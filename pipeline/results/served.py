@@ -27,6 +27,7 @@ def serial_in(row: Mapping[str, Any]) -> int:
 
 
 def served_in(
+    *,
     jobs: Iterable[Mapping[str, Any]],
     untold: Iterable[Mapping[str, Any]],
     purchases: Mapping[PurchaseId, Purchase],
@@ -60,7 +61,7 @@ def untold_json(
     That is of keys that no job has any more; of jobs that an intent is to serve next; and of jobs that a purchase
     served which turned out to have bought nothing. A row without a purchase says that nothing is known.
     """
-    told = served_in(jobs, (), purchases)
+    told = served_in(jobs=jobs, untold=(), purchases=purchases)
     untold = (key for key in sorted({*served, *told}) if served.get(key) != told.get(key))
     return [_row(key, served.get(key)) for key in islice(untold, record_limits.MAX_SERVED)]
 

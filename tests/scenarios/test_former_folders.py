@@ -156,7 +156,7 @@ def test_every_former_folder_stays_as_it_is(
 @fails_without(
     "pipeline.operations.campaign_state:CampaignState._published_paths",
     "return {digest",
-    swap=(" if from_outside(path, output.name) not in former", ""),
+    swap=(" if from_outside(path, folder=output.name) not in former", ""),
 )
 def test_former_folder_stays_as_it_is_where_another_file_is_missing(
     bought: Project, pipeline: Pipeline
